@@ -1,0 +1,402 @@
+"""The words that the engine and its clients speak.
+
+A client calls with a request and gets one reply, or a stream of events that ends with one. All
+are msgspec structs with a tag, so that the same words travel over a socket unchanged. Strings in
+replies are as the mail has them: whoever shows them sanitises them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Word(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Base of everything that is said."""
+
+
+class Request(Word, frozen=True):
+    """Base of what a client says."""
+
+
+# --- vault and status -----------------------------------------------------------------------
+
+
+class Init(Request, frozen=True):
+    """Make a new vault for an organisation with these domains. Reply: Done."""
+
+    domains: tuple[str, ...] = ()
+    name: str = ""
+
+
+class Done(Word, frozen=True):
+    """It was done; `message` is a sentence that says what."""
+
+    message: str
+    warnings: tuple[str, ...] = ()
+
+
+class GetStatus(Request, frozen=True):
+    """Reply: Status."""
+
+
+class ProfileStatus(Word, frozen=True):
+    name: str
+    source: str
+    enabled: bool
+    every: int
+    last: dict[str, Any] | None
+    """The last run's summary, with the keys of `run --json`; None if it never ran."""
+
+
+class Status(Word, frozen=True):
+    vault: str
+    name: str
+    domains: tuple[str, ...]
+    owner: str
+    """Who holds the vault now ("" for nobody but this call)."""
+    messages: int
+    envelopes: int
+    records: int
+    quarantined: int
+    behind: int
+    users: int
+    bytes_raw: int
+    bytes_ledger: int
+    bytes_catalog: int
+    bytes_index: int
+    profiles: tuple[ProfileStatus, ...]
+
+
+# --- users ------------------------------------------------------------------------------------
+
+
+class UserWord(Word, frozen=True):
+    user: str
+    """Primary address; "catch-all" for the catch-all."""
+    name: str
+    aliases: tuple[str, ...] = ()
+    automatic: bool = False
+    messages: int = 0
+
+
+class Users(Word, frozen=True):
+    users: tuple[UserWord, ...]
+
+
+class ListUsers(Request, frozen=True):
+    """Reply: Users."""
+
+
+class ShowUser(Request, frozen=True):
+    """Reply: UserWord. `user` is any address of theirs."""
+
+    user: str
+
+
+class AddUser(Request, frozen=True):
+    """A new user, or more aliases for one. Reply: Done.
+
+    `since` (ISO date, "" for always) says from when an address taken over from another person is theirs.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    since: str = ""
+
+
+class RemoveUser(Request, frozen=True):
+    """Forget a user, or with `alias` one address of theirs. Mail stays. Reply: Done."""
+
+    user: str
+    alias: str = ""
+
+
+class ImportUsers(Request, frozen=True):
+    """Users from CSV text: a header line, then name,address[,alias ...] a line. Reply: Done."""
+
+    text: str
+    filename: str = ""
+
+
+# --- profiles ---------------------------------------------------------------------------------
+
+
+class ProfileWord(Word, frozen=True):
+    """A profile as vault.toml has it; never holds a password, only where it comes from."""
+
+    name: str
+    source: str
+    fields: dict[str, Any]
+
+
+class Profiles(Word, frozen=True):
+    profiles: tuple[ProfileWord, ...]
+
+
+class ListProfiles(Request, frozen=True):
+    """Reply: Profiles."""
+
+
+class ShowProfile(Request, frozen=True):
+    """Reply: ProfileWord, with defaults filled in."""
+
+    name: str
+
+
+class PutProfile(Request, frozen=True):
+    """Add a profile (`new`), or change the named fields of one (None removes). Reply: Done."""
+
+    name: str
+    fields: dict[str, Any]
+    new: bool = False
+
+
+class RemoveProfile(Request, frozen=True):
+    """Reply: Done. What was archived stays."""
+
+    name: str
+
+
+class TestProfile(Request, frozen=True):
+    """Reach the mailbox and list it; fetches and deletes nothing. Stream of Step, then Done."""
+
+    name: str
+
+
+class Step(Word, frozen=True):
+    """One step of a test: what was tried, and whether it worked."""
+
+    text: str
+    ok: bool = True
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+class Run(Request, frozen=True):
+    """Run one profile now. Stream of ProgressWord, then RunSummary."""
+
+    profile: str
+
+
+class RunAll(Request, frozen=True):
+    """Run every enabled profile, one after another. Stream of ProgressWord and RunSummary, a summary each."""
+
+
+class ProgressWord(Word, frozen=True):
+    """A running run at one instant: runs.progress.Progress as plain values."""
+
+    profile: str
+    stage: str
+    books: dict[str, int]
+    stored: int
+    indexed: int
+    bytes: int
+    seconds: float
+    rates: dict[str, float]
+
+
+class RunSummary(Word, frozen=True):
+    """A run's end; its fields are the contract of `muniment run --json`."""
+
+    profile: str
+    state: str
+    """"ok", "failed" or "cancelled"."""
+    listed: int
+    fetched: int
+    already: int
+    skipped: int
+    pending: int
+    new: int
+    merged: int
+    quarantined: int
+    left: int
+    failed: int
+    deleted: int
+    bytes: int
+    seconds: float
+    balanced: bool
+    error: str = ""
+    """A sentence that says what to do, for a run that is not ok."""
+    exit_code: int = 0
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+class GetTree(Request, frozen=True):
+    """Reply: Tree."""
+
+
+class Folder(Word, frozen=True):
+    name: str
+    count: int
+
+
+class UserFolders(Word, frozen=True):
+    user: str
+    folders: tuple[Folder, ...]
+    name: str = ""
+
+
+class Tree(Word, frozen=True):
+    users: tuple[UserFolders, ...]
+
+
+class Hit(Word, frozen=True):
+    id: str
+    """The message's SHA-256 in hex."""
+    date: int
+    """Sort date, seconds since 1970 UTC."""
+    sender: str
+    to: str
+    subject: str
+    size: int
+    attachments: int
+    folders: tuple[str, ...]
+    """"user/folder" of each place where the message stands."""
+
+
+class Hits(Word, frozen=True):
+    total: int
+    behind: int
+    hits: tuple[Hit, ...]
+    after: str = ""
+    """Pass it as `after` for the next page; "" at the end."""
+
+
+class ListMessages(Request, frozen=True):
+    """A folder, newest first. Reply: Hits."""
+
+    user: str
+    folder: str
+    limit: int = 50
+    after: str = ""
+
+
+class Search(Request, frozen=True):
+    """Reply: Hits."""
+
+    query: str
+    user: str = ""
+    limit: int = 50
+    after: str = ""
+    by_relevance: bool = False
+
+
+class Show(Request, frozen=True):
+    """One message, to read. Reply: Message. `id` is a prefix of at least 8 hex digits."""
+
+    id: str
+
+
+class Attachment(Word, frozen=True):
+    filename: str
+    content_type: str
+    size: int
+
+
+class EnvelopeWord(Word, frozen=True):
+    """One copy that brought the message."""
+
+    number: int
+    """From 1: the N of `show --report N`."""
+    report: bool
+    sha256: str
+    size: int
+    time: int
+    parties: tuple[tuple[str, str, str], ...]
+    """(role, address, via) each; role is "sender", "on-behalf-of", "to", "cc", "bcc", "recipient", "expanded", "forwarded"."""
+    profile: str
+    flags: tuple[str, ...] = ()
+
+
+class Message(Word, frozen=True):
+    id: str
+    date: int
+    size: int
+    headers: tuple[tuple[str, str], ...]
+    """Decoded, in order: From, To, Cc, Bcc, Date, Subject, Message-ID, as far as present."""
+    text: str
+    attachments: tuple[Attachment, ...]
+    envelopes: tuple[EnvelopeWord, ...]
+    folders: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+class ReadRaw(Request, frozen=True):
+    """Exact bytes, as a stream of Chunk. `what` is "message", "headers", "report" or "quarantine"."""
+
+    id: str
+    what: str = "message"
+    report: int = 0
+
+
+class Chunk(Word, frozen=True):
+    data: bytes
+
+
+class Export(Request, frozen=True):
+    """Write what a query finds to `path`: a folder of .eml, an .mbox or a .zip by its ending.
+
+    Stream of Step (how far), then Done.
+    """
+
+    query: str
+    path: str
+    user: str = ""
+
+
+# --- keeping ----------------------------------------------------------------------------------
+
+
+class Verify(Request, frozen=True):
+    """Stream of Step (how far), then Verified."""
+
+    deep: bool = False
+
+
+class Verified(Word, frozen=True):
+    ok: bool
+    records: int
+    messages: int
+    tree_size: int
+    root: str
+    problems: tuple[str, ...]
+
+
+class Rebuild(Request, frozen=True):
+    """Build catalog and index anew from the ledger. Stream of Step, then Done."""
+
+    catalog: bool = True
+    index: bool = True
+
+
+class Backup(Request, frozen=True):
+    """A consistent, incremental copy of the vault in folder `path`. Stream of Step, then Done."""
+
+    path: str
+
+
+class QuarantineItem(Word, frozen=True):
+    id: str
+    time: int
+    size: int
+    reason: str
+    profile: str
+
+
+class Quarantine(Word, frozen=True):
+    items: tuple[QuarantineItem, ...]
+
+
+class ListQuarantine(Request, frozen=True):
+    """Reply: Quarantine."""
+
+
+class RetryQuarantine(Request, frozen=True):
+    """Try quarantined items again: those named, or all. Stream of Step, then Done."""
+
+    ids: tuple[str, ...] = ()

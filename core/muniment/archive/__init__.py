@@ -1,0 +1,1 @@
+"""What is kept: ledger, catalog, index, verification, rebuilding, export."""

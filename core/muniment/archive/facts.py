@@ -1,0 +1,160 @@
+"""What the catalog is told: one value a ledger record, whether it was just written or is read back.
+
+The live pipeline and a rebuild make these values by the same functions, so a rebuilt catalog
+equals the one it replaces. `sequence` is the record's place in the ledger's Merkle tree (its leaf
+index); it is also the message's row id, so ids survive a rebuild.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+from muniment.mail.model import Party
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a frame begins: segment number (from 1) and byte offset."""
+
+    segment: int
+    offset: int
+
+
+class Route(IntFlag):
+    """Why a copy may be seen by whom. Kept in the ledger and the catalog: never renumber."""
+
+    JOURNAL = 1
+    """A trusted journal report: its envelope says whose it is."""
+    HEADERS = 2
+    """No report; its routing headers say whose it is."""
+    CATCH_ALL = 4
+    """Not trusted, or nobody's: the catch-all alone."""
+    OWNER = 8
+    """From an ordinary mailbox: the mailbox's owner and folder, whatever the headers claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFact:
+    """A message that is kept."""
+
+    sequence: int
+    position: Position
+    sha: bytes
+    """SHA-256 of its very bytes: its id."""
+    content: bytes
+    """Content hash without transport headers (mail.fingerprint), to find forks."""
+    date: int
+    """Sort date, clamped, seconds since 1970 UTC."""
+    size: int
+    sender: str
+    to: str
+    subject: str
+    attachments: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartFact:
+    """A MIME part, a chunk, or a chunk list that stands for a large part."""
+
+    sequence: int
+    position: Position
+    sha: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeFact:
+    """One copy as it was fetched: a journal report, or a plain message's own copy."""
+
+    sequence: int
+    position: Position
+    sha: bytes
+    """SHA-256 of the copy's bytes as fetched."""
+    messages: tuple[bytes, ...]
+    """SHA-256 of the message, or messages, that it brought."""
+    parties: tuple[Party, ...]
+    time: int
+    """When it was journaled or received, seconds since 1970 UTC; decides transfers of addresses."""
+    report: bool
+    """True for a journal report, False for a plain copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFact:
+    """That a copy was fetched from a place under a key, and how it is routed."""
+
+    sequence: int
+    host: str
+    mailbox: str
+    folder: str
+    key: str
+    size: int
+    """Bytes as fetched."""
+    sha: bytes
+    """SHA-256 as fetched: of an envelope, or of a quarantined item."""
+    route: Route
+    profile: str
+    owner: str = ""
+    """For Route.OWNER: the address of the mailbox's owner."""
+    owner_folder: str = ""
+    """For Route.OWNER: the folder's name as the owner knows it."""
+    flags: tuple[str, ...] = ()
+    """Why a copy was not trusted, and the like."""
+    time: int = 0
+    """When it was fetched, seconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionFact:
+    """That keys were deleted at a place, after they were safely kept."""
+
+    sequence: int
+    host: str
+    mailbox: str
+    folder: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineFact:
+    """An item kept byte for byte because it could not be unwrapped; or, with `resolved`, its end."""
+
+    sequence: int
+    position: Position
+    sha: bytes
+    size: int
+    reason: str
+    time: int
+    resolved: bool = False
+    """True when a retry archived it: then `sha` names the item and the rest is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFact:
+    """A run's summary, as JSON with the keys of `muniment run --json` and `started`, `error`."""
+
+    sequence: int
+    time: int
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFact:
+    """A change to the directory of users, as JSON (see people.directory)."""
+
+    sequence: int
+    time: int
+    change: str
+
+
+Fact = (
+    MessageFact
+    | PartFact
+    | EnvelopeFact
+    | ReceiptFact
+    | DeletionFact
+    | QuarantineFact
+    | RunFact
+    | DirectoryFact
+)

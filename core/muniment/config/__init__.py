@@ -1,0 +1,1 @@
+"""vault.toml: profiles, settings, where secrets come from."""

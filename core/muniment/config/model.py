@@ -1,0 +1,96 @@
+"""What vault.toml says, as values."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml"]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One archiving profile, with MailStore's meanings; None means the kind's default.
+
+    `resolved()` values are on the properties: `journal_on`, `delete_on`, ...
+    """
+
+    name: str
+    source: Kind
+    host: str = ""
+    port: int | None = None
+    mailbox: str = ""
+    """Login name; for gateways the part from `@` on is dropped."""
+    password: dict[str, Any] | None = None
+    """Where the password comes from: one of keyring, file, env, command. Never the password."""
+    security: Literal["tls", "starttls", "none"] | None = None
+    """None: STARTTLS/STLS for gateway and pop3 on 110, TLS for imap and pop3 on 995; "none" only on loopback."""
+    fingerprint: str = ""
+    """SHA-256 of the server's certificate in hex: trusted instead of the certificate authorities."""
+    ca_file: str = ""
+    """A PEM file of certificate authorities to trust instead of the system's."""
+    path: str = ""
+    """For maildir, mbox, eml: the file or folder."""
+    folder: str = "INBOX"
+    """For imap: the folder that journal reports arrive in."""
+    owner: str = ""
+    """With journal = false: the address of the mailbox's owner."""
+    journal: bool | None = None
+    tenant: str = ""
+    """Pins the journal reports' `Sender` address."""
+    plain: Literal["route", "catch-all"] | None = None
+    unknown: Literal["catch-all", "leave"] = "catch-all"
+    delete: bool | None = None
+    timeout: int = 300
+    every: int = 300
+    enabled: bool = True
+
+    @property
+    def journal_on(self) -> bool:
+        """Whether reports are unwrapped: by default for gateway, spool and file kinds."""
+        return self.journal if self.journal is not None else self.source in JOURNAL_KINDS
+
+    @property
+    def delete_on(self) -> bool:
+        """Whether kept mail is deleted at the source: by default for gateway and spool."""
+        return self.delete if self.delete is not None else self.source in DELETE_KINDS
+
+    @property
+    def plain_route(self) -> str:
+        """How mail that is no report is routed: "route", or "catch-all" once a tenant is pinned."""
+        return self.plain or ("catch-all" if self.tenant else "route")
+
+
+JOURNAL_KINDS = frozenset({"gateway", "spool", "maildir", "mbox", "eml"})
+DELETE_KINDS = frozenset({"gateway", "spool"})
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded SMTP mailbox; off unless `listen` is given."""
+
+    listen: str = ""
+    """`address:port`, such as "0.0.0.0:25"."""
+    addresses: tuple[str, ...] = ()
+    """Journal addresses it takes mail for; all else is refused with 550."""
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Client networks that may deliver (CIDR)."""
+    size_limit: int = 157286400
+    """Bytes a message may have; 150 MiB by default."""
+    certificate: str = ""
+    """PEM file with chain and, unless `key` names another, the private key; enables STARTTLS."""
+    key: str = ""
+    hostname: str = ""
+    """The name it greets with; this machine's by default."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of vault.toml."""
+
+    version: int = 1
+    name: str = ""
+    """The organisation's name."""
+    domains: tuple[str, ...] = ()
+    """The organisation's own mail domains, lower case: users there are made automatically."""
+    gateway: Gateway = Gateway()
+    profiles: tuple[Profile, ...] = ()
+    """TOML: a table [profile.NAME] each."""

@@ -1,0 +1,95 @@
+"""Errors that a person is meant to read.
+
+Each class is one kind of trouble with one exit code; its message is one
+sentence that says what to do. Whatever else escapes is a bug.
+
+    MunimentError            1   anything below, not named further
+      UsageError             2   the command line was wrong (the code that click uses, too)
+      ConfigError            3   vault.toml, a profile or a CSV file is wrong
+      VaultError             4   no vault here, a newer format, not writable, no space
+        VaultLocked          5   another process owns the vault
+        LedgerDamaged        6   the ledger does not prove itself
+      SourceError            7   a mail server or mailbox can't be used as asked
+        LoginRefused         8   wrong name or password
+        CertificateRefused   9   TLS is missing or the certificate can't be trusted
+      NotFound              10   no such message, user, profile, quarantined item
+      QueryError            11   a search query can't be read
+      RunFailed             12   a run ended failed, unbalanced or cancelled
+"""
+
+
+class MunimentError(Exception):
+    """Base of all; `str(error)` is the sentence to print."""
+
+    exit_code = 1
+
+
+class UsageError(MunimentError):
+    """The command line was wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(MunimentError):
+    """vault.toml, a profile or a CSV file is wrong; says where."""
+
+    exit_code = 3
+
+
+class VaultError(MunimentError):
+    """The vault can't be used: missing, newer, not writable, out of space."""
+
+    exit_code = 4
+
+
+class VaultLocked(VaultError):
+    """Another process owns the vault; says which, and since when."""
+
+    exit_code = 5
+
+
+class LedgerDamaged(VaultError):
+    """The ledger does not prove itself, or is shorter than it was."""
+
+    exit_code = 6
+
+
+class SourceError(MunimentError):
+    """A mail server or mailbox can't be used as asked."""
+
+    exit_code = 7
+
+
+class LoginRefused(SourceError):
+    """The server refused the name or the password."""
+
+    exit_code = 8
+
+
+class CertificateRefused(SourceError):
+    """TLS is not offered, or the certificate can't be trusted."""
+
+    exit_code = 9
+
+
+class NotFound(MunimentError):
+    """There is no such message, user, profile or quarantined item."""
+
+    exit_code = 10
+
+
+class QueryError(MunimentError):
+    """A search query can't be read; `position` is where, counted from 0."""
+
+    exit_code = 11
+
+    def __init__(self, message: str, query: str = "", position: int = 0) -> None:
+        super().__init__(message)
+        self.query = query
+        self.position = position
+
+
+class RunFailed(MunimentError):
+    """A run ended failed, unbalanced or cancelled; its books say how far it came."""
+
+    exit_code = 12

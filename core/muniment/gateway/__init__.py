@@ -1,0 +1,1 @@
+"""Where mail arrives: the embedded SMTP mailbox."""

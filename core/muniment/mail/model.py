@@ -1,0 +1,151 @@
+"""The values that reading mail yields: envelopes, parties, spans, text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, overload
+
+
+class Buffer(Protocol):
+    """What mail is read from: `bytes`, or a file that answers the same calls.
+
+    A slice yields `bytes`, so slices are kept small where the buffer may be large.
+    """
+
+    def __len__(self) -> int: ...
+    def find(self, sub: bytes, start: int = 0, end: int = ..., /) -> int: ...
+    def rfind(self, sub: bytes, start: int = 0, end: int = ..., /) -> int: ...
+    def startswith(self, prefix: bytes, start: int = 0, end: int = ..., /) -> bool: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> bytes: ...
+    @overload
+    def __getitem__(self, index: int, /) -> int: ...
+
+
+class UnwrapError(ValueError):
+    """Claims to be a journal report but can't be unwrapped; the text says why."""
+
+
+class Role(IntEnum):
+    """What an address is to a message. Kept in the catalog: never renumber."""
+
+    SENDER = 1
+    ON_BEHALF_OF = 2
+    TO = 3
+    CC = 4
+    BCC = 5
+    RECIPIENT = 6
+    """A recipient whose kind the report does not tell (`Recipient:`)."""
+    EXPANDED = 7
+    """A distribution list that was expanded to reach a recipient; never routed."""
+    FORWARDED = 8
+    """The address that a recipient's mail was forwarded from; never routed."""
+
+
+SENT_ROLES = frozenset({Role.SENDER, Role.ON_BEHALF_OF})
+INBOX_ROLES = frozenset({Role.TO, Role.CC, Role.BCC, Role.RECIPIENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One address on an envelope; `address` is normalised (see mail.addresses)."""
+
+    role: Role
+    address: str
+    via: str = ""
+    """For a recipient: the list or the forwarding address it was reached through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Whom a message concerned, as a journal report or routing headers say it."""
+
+    parties: tuple[Party, ...]
+    subject: str = ""
+    message_id: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where an original lies in its report: bytes [start, end), and how they are encoded."""
+
+    start: int
+    end: int
+    encoding: str = "identity"
+    """"identity", "base64" or "quoted-printable"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A journal report, read: its envelope and where the originals lie."""
+
+    envelope: Envelope
+    originals: tuple[Span, ...]
+    """One, or two when an IRM-protected mail comes with its clear copy."""
+    tenant: str
+    """Address of the report's own `Sender` header, normalised; "" if it has none."""
+    date: int | None
+    """The report's own `Date`, seconds since 1970 UTC; None if missing or mad."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A MIME leaf in a buffer: headers at [head, body), content at [body, end)."""
+
+    head: int
+    body: int
+    end: int
+    content_type: str
+    """Lower-case `type/subtype`; "" where none is stated."""
+    encoding: str
+    """Lower-case Content-Transfer-Encoding; "" where none is stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One piece of a message as the splitter sees it; cuts cover the buffer without gaps.
+
+    Without `encoding` the bytes stay with the message. With "identity" they are a part to be
+    kept once; with "base64" their decoded content is, and `width` and `eol` give these very
+    bytes back. `inline` means: decode, but keep with the message (text compresses there).
+    """
+
+    start: int
+    end: int
+    encoding: str = ""
+    width: int = 76
+    eol: bytes = b"\r\n"
+    inline: bool = False
+    data: bytes | None = None
+    """The decoded content, or None where it is too large to hold: read it chunk by chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a list of messages shows; decoded, not yet sanitised for a terminal."""
+
+    subject: str
+    sender: str
+    to: str
+    message_id: str
+    date: int | None
+    """`Date` in seconds since 1970 UTC; None if missing or not to be believed."""
+    attachments: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageText:
+    """What can be searched in a message; every field is decoded text."""
+
+    subject: str
+    sender: str
+    to: str
+    cc: str
+    bcc: str
+    body: str
+    filenames: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What went wrong in reading it: unknown charset, broken base64, no parsable MIME."""

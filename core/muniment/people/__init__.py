@@ -1,0 +1,1 @@
+"""Users, their addresses, and whose folders a message belongs in."""

@@ -1,0 +1,1 @@
+"""One archiving run: the pipeline, its progress, its books; the schedule."""

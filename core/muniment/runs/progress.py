@@ -1,0 +1,50 @@
+"""What a run has done so far: counters any front end can show, and the books."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Books:
+    """Counts of one run; `balanced` is the proof that nothing fell between two stages."""
+
+    listed: int = 0
+    fetched: int = 0
+    already: int = 0
+    skipped: int = 0
+    pending: int = 0
+    new: int = 0
+    merged: int = 0
+    quarantined: int = 0
+    left: int = 0
+    failed: int = 0
+    deleted: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether invariant 4 of the design holds."""
+        return (
+            self.listed == self.fetched + self.already + self.failed + self.skipped + self.pending
+            and self.fetched == self.new + self.merged + self.quarantined + self.left
+            and self.deleted <= self.already + self.new + self.merged + self.quarantined
+        )
+
+
+@dataclass(slots=True)
+class Progress:
+    """A running run, at one instant."""
+
+    profile: str
+    stage: str = "starting"
+    """"starting", "listing", "fetching", "deleting", "indexing", "done"."""
+    state: str = "running"
+    """"running", "ok", "failed", "cancelled"."""
+    books: Books = field(default_factory=Books)
+    stored: int = 0
+    indexed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    rates: dict[str, float] = field(default_factory=dict)
+    """Messages a second, by stage: "fetch", "store", "index", "delete"."""
+    error: str = ""

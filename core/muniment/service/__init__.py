@@ -1,0 +1,1 @@
+"""Hosts the engine: what each word of the api does."""

@@ -1,0 +1,1 @@
+"""The set-up checklist: steps, and how each is checked."""

@@ -1,0 +1,1 @@
+"""Where mail is fetched from: one module a kind, one small protocol."""

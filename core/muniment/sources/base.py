@@ -1,0 +1,84 @@
+"""The one protocol every source speaks, and the values that pass over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+SPOOL_ABOVE = 8 * 1024 * 1024
+"""Messages larger than this many bytes are handed on as a file, never as bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key belongs: host + mailbox + folder, never a profile's name."""
+
+    host: str
+    """Host and port, or `file:` and the absolute path for local sources."""
+    mailbox: str
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One message at a source, as listed."""
+
+    place: Place
+    key: str
+    """Stable across sessions: POP3 UIDL, IMAP `UIDVALIDITY:UID`, a maildir's unique name, ..."""
+    size: int | None = None
+    """Bytes, as the source states them; None where listing does not tell."""
+    flags: tuple[str, ...] = ()
+    date: int | None = None
+    """When the source received it, seconds since 1970 UTC; None where it does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An item's very bytes: in memory, or in a file of the work folder when above SPOOL_ABOVE.
+
+    Whoever takes a file removes it when done.
+    """
+
+    item: Item
+    content: bytes | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetched:
+    """An item that could not be had. `gone`: it was removed by someone else since it was listed."""
+
+    item: Item
+    reason: str
+    gone: bool = False
+
+
+class Source(Protocol):
+    """A mailbox that is listed, fetched in batches, and emptied by key.
+
+    All calls come from one thread. A lost connection is mended inside a call, with backoff; what
+    can't be mended is a `muniment.errors.SourceError` (LoginRefused, CertificateRefused), whose
+    message is one sentence that says what to do. `timeout` is per network operation, in seconds.
+    """
+
+    session: int
+    """The most items that may be fetched before what is safe is deleted (POP3 deletes at QUIT)."""
+    vouches: bool
+    """Whether an unchanged key and size prove unchanged content (IMAP does, POP3 does not)."""
+
+    def connect(self) -> None:
+        """Reach the mailbox and log in."""
+
+    def list(self) -> Iterator[Item]:
+        """Every message there now. Memory does not grow with their number."""
+
+    def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
+        """The bytes of listed items, pipelined; one answer an item, in any order."""
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Delete at the source; returns those whose deletion the source has confirmed for good."""
+
+    def close(self) -> None:
+        """Hang up; never deletes anything. Safe to call twice."""

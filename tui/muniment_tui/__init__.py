@@ -1,0 +1,1 @@
+"""The terminal app, and the `muniment` command that opens it."""
