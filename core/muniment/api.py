@@ -308,7 +308,8 @@ class EnvelopeWord(Word, frozen=True):
     size: int
     time: int
     parties: tuple[tuple[str, str, str], ...]
-    """(role, address, via) each; role is "sender", "on-behalf-of", "to", "cc", "bcc", "recipient", "expanded", "forwarded"."""
+    """(role, address, via) each; role is "sender", "on-behalf-of", "to", "cc", "bcc", "recipient",
+    "expanded" or "forwarded"."""
     profile: str
     flags: tuple[str, ...] = ()
 

@@ -71,7 +71,7 @@ class Source(Protocol):
     def connect(self) -> None:
         """Reach the mailbox and log in."""
 
-    def list(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[Item]:
         """Every message there now. Memory does not grow with their number."""
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
