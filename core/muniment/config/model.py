@@ -24,7 +24,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     password: dict[str, Any] | None = None
     """Where the password comes from: one of keyring, file, env, command. Never the password."""
     security: Literal["tls", "starttls", "none"] | None = None
-    """None: STLS for gateway and for pop3 on 110, TLS for imap and for pop3 on 995; "none" on loopback only."""
+    """None: STLS for gateway and for pop3 on 110, TLS for imap and for pop3 on 995."""
     fingerprint: str = ""
     """SHA-256 of the server's certificate in hex: trusted instead of the certificate authorities."""
     ca_file: str = ""

@@ -1,0 +1,40 @@
+# Muniment: `make demo` and `make test` set up whatever they need. `make help` lists the rest.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.set-up
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check soak bench servers clean
+
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+$(STAMP): pyproject.toml tools/set-up.sh
+	@sh tools/set-up.sh $(VENV)
+	@touch $@
+
+servers:
+	@sh tools/servers.sh test
+
+demo: $(STAMP)  ## Send sample journal mail through an embedded gateway into a throw-away vault
+	@$(VENV)/bin/muniment demo
+
+test: $(STAMP) servers  ## Run the tests (under 10 minutes)
+	@$(VENV)/bin/pytest -n 2 --dist worksteal
+
+check: $(STAMP)  ## Lint, types, and the direction of imports
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+soak: $(STAMP) servers  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages
+	@$(VENV)/bin/pytest -m soak --timeout 7200
+
+bench: $(STAMP)  ## Measure side by side with peers; writes docs/benchmarks.md
+	@sh tools/servers.sh bench
+	@$(PY) -m benchmarks
+
+clean:  ## Remove what set-up made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
