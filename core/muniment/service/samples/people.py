@@ -1,0 +1,71 @@
+"""The sample company, its people and whom they write to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DOMAIN = "nordlicht.example"
+COMPANY = "Nordlicht Leuchtfeuer"
+JOURNAL = f"journal@{DOMAIN}"
+"""The journal address that the reports are sent to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who writes or gets mail; `user` is the address that it is filed under, "" for outsiders."""
+
+    name: str
+    address: str
+    language: str
+    user: str = ""
+    aliases: tuple[str, ...] = ()
+
+    def at(self, address: str) -> Person:
+        """The same person, reached under another address."""
+        return Person(self.name, address, self.language, self.user, self.aliases)
+
+
+def _colleague(name: str, local: str, language: str, *aliases: str) -> Person:
+    address = f"{local}@{DOMAIN}"
+    return Person(name, address, language, address, tuple(f"{alias}@{DOMAIN}" for alias in aliases))
+
+
+STAFF = (
+    _colleague("Mira Tannhofer", "mira.tannhofer", "de", "mira", "geschaeftsleitung"),
+    _colleague("Jonas Wettering", "jonas.wettering", "de", "jonas"),
+    _colleague("Edda Brückwald", "edda.brueckwald", "de", "edda", "buchhaltung"),
+    _colleague("Oleksa Harmash", "oleksa.harmash", "uk", "oleksa"),
+    _colleague("Solomiya Vitrova", "solomiya.vitrova", "uk", "solomiya"),
+    _colleague("Bohdan Kryvenko", "bohdan.kryvenko", "uk", "bohdan"),
+    _colleague("Harriet Oakshore", "harriet.oakshore", "en", "harriet", "sales"),
+    _colleague("Desmond Pellow", "desmond.pellow", "en", "desmond"),
+    _colleague("Tilda Marsh", "tilda.marsh", "en", "tilda", "support"),
+    _colleague("Kaspar Lindqvist", "kaspar.lindqvist", "en", "kaspar"),
+    _colleague("Wiebke Ohlsen", "wiebke.ohlsen", "de", "wiebke", "einkauf"),
+    _colleague("Ruben Achterdiek", "ruben.achterdiek", "de", "ruben"),
+)
+NEWCOMER = _colleague("Front desk", "empfang", "de")
+"""Has an address at the company but no line in the CSV file: a user that is made automatically."""
+
+PARTNERS = (
+    Person("Ines Caldera", "ines@caldera-glass.example", "en"),
+    Person("Glashütte Sonnberg", "vertrieb@sonnberg.example", "de"),
+    Person("Port of Halvik", "office@port-halvik.example", "en"),
+    Person("Кантора Маяк", "bureau@mayak-bureau.example", "uk"),
+    Person("Spedition Wellenreiter", "dispo@wellenreiter.example", "de"),
+    Person("Taras Lypko", "taras@lypko-metal.example", "uk"),
+)
+STRANGER = Person("Prize Office", "winner@prizes.example", "en")
+
+LISTS = {
+    f"alle@{DOMAIN}": STAFF,
+    f"technik@{DOMAIN}": (STAFF[1], STAFF[3], STAFF[5], STAFF[7], STAFF[11]),
+    f"vertrieb@{DOMAIN}": (STAFF[0], STAFF[6], STAFF[4]),
+}
+"""Distribution lists and who is on them."""
+
+
+def users_csv() -> str:
+    """The company's people, as `muniment users import` takes them."""
+    rows = (",".join((person.name, person.address, *person.aliases)) for person in STAFF)
+    return "\n".join(("name,address,alias", *rows)) + "\n"
