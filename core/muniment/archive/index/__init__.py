@@ -1,1 +1,18 @@
 """The full-text index: disposable, and honest about how far it has come."""
+
+from muniment.archive.index.document import IndexDocument, Mention
+from muniment.archive.index.index import Index
+from muniment.archive.index.search import Found, Scope, search
+from muniment.archive.index.terms import UserAddress, Users, UserTerms
+
+__all__ = [
+    "Found",
+    "Index",
+    "IndexDocument",
+    "Mention",
+    "Scope",
+    "UserAddress",
+    "UserTerms",
+    "Users",
+    "search",
+]

@@ -1,0 +1,233 @@
+"""What the index holds of a message: its words, its addresses and their roles. Never users, nothing stored.
+
+Words go into text fields with positions. All that is matched whole goes into one field, `tags`:
+
+    from:anna@example.com  from:@example.com     likewise to:, cc:, bcc:, from the message's own headers
+    to+:anna@example.com   cc+:...               recipients that only an envelope names; secret as Bcc is
+    party:anna@example.com                       a copy is placed with whoever has this address
+    in:inbox  in:inbox\\0anna@example.com         placed in a folder; in that folder of that address
+    has:attachment  id:3f9a...                   the first 32 hex digits of its SHA-256
+
+`order` is (date, id) in one number: what results are sorted, paged and bounded by. `first` and `last`
+bound the times of the trusted mentions, by which an address that passed from one person to another is split.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import tantivy
+
+from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
+
+FORMAT = 1
+"""Raised when the schema or the way words are cut changes; an index of another format is built anew."""
+INBOX, SENT = "inbox", "sent"
+TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body")
+ID_BITS = 31
+"""The part of `order` that tells messages of one second apart."""
+MAX_DATE = (1 << 33) - 1
+ID_DIGITS = 32
+MAX_NAME = 1024
+"""Characters of an address or folder; longer ones are no address of anybody and are not indexed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One address on one envelope of the message.
+
+    `owner_folder` is set for a copy from an ordinary mailbox: the owner's folder it stands in, whatever
+    the role; `address` is then the owner's.
+    """
+
+    role: Role
+    address: str
+    """Normalised (lower case)."""
+    time: int
+    """When the copy was journaled or received, seconds since 1970 UTC."""
+    trusted: bool
+    """Whether the copy is placed with this address; what is not trusted is found by from: and to: alone."""
+    owner_folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDocument:
+    """A message as the index takes it in."""
+
+    id: int
+    """The message's sequence in the ledger."""
+    date: int
+    """Sort date, seconds since 1970 UTC."""
+    size: int
+    attachments: int
+    sha: bytes
+    text: MessageText
+    mentions: tuple[Mention, ...] = ()
+
+
+def schema() -> tantivy.Schema:
+    """The fields of a shard."""
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", indexed=True, fast=True)
+    for name in ("order", "size", "first", "last"):
+        builder.add_unsigned_field(name, fast=True)
+    for name in TEXT_FIELDS:
+        builder.add_text_field(name, tokenizer_name="words")
+    builder.add_text_field("tags", tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def analyzer() -> tantivy.TextAnalyzer:
+    """How text that went through `fold` is cut into words, in messages and queries alike."""
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (tantivy.Filter.remove_long(256), tantivy.Filter.lowercase(), tantivy.Filter.ascii_fold()):
+        builder = builder.filter(step)
+    return builder.build()
+
+
+def order_of(date: int, sequence: int) -> int:
+    """The sort key of a message; later is greater."""
+    return (min(max(date, 0), MAX_DATE) << ID_BITS) | (sequence & ((1 << ID_BITS) - 1))
+
+
+def date_of(order: int) -> int:
+    """Seconds since 1970 UTC, from a sort key."""
+    return order >> ID_BITS
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]+"
+)
+_MARKED = re.compile(
+    "[^\\s\u0300-\u036f\u1100-\u11ff\u3099\u309a]*[\u0300-\u036f\u1100-\u11ff\u3099\u309a]\\S*"
+)
+_MARKS = re.compile("[\u0300-\u036f]+")
+_MARK = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a]")
+
+
+def fold(text: str) -> str:
+    """Text made ready to be cut into words.
+
+    Decomposed letters are composed, and scripts written without spaces (Chinese, Japanese, Korean, Thai, ...)
+    are spaced out, so that each character is a word and a query for several is a phrase.
+    """
+    if text.isascii():
+        return text
+    if _MARK.search(text):
+        text = _MARKS.sub("", " ".join(map(_compose, text.split())))
+    text = _UNSPACED.sub(_space_out, text)
+    return text.encode("utf-8", "replace").decode()
+
+
+def _compose(word: str) -> str:
+    # Ordering many marks takes quadratic time; no word has so many.
+    return word if word.isascii() or len(word) > 256 else unicodedata.normalize("NFC", word)
+
+
+def _space_out(match: re.Match[str]) -> str:
+    return f" {' '.join(match[0])} "
+
+
+_SEPARATORS = re.compile(r"[\s<>,;:\"()\[\]]+")
+
+
+def addresses(header: str) -> set[str]:
+    """The addresses that an address header names, in lower case."""
+    if "@" not in header:
+        return set()
+    return {word.lower() for word in _SEPARATORS.split(header) if "@" in word and len(word) <= MAX_NAME}
+
+
+# --- documents ----------------------------------------------------------------------------------
+
+_FIELD = {Role.SENDER: "from", Role.ON_BEHALF_OF: "from", Role.TO: "to", Role.CC: "cc", Role.BCC: "bcc"}
+
+
+def encode(doc: IndexDocument) -> tantivy.Document:
+    """The document that the index library takes in."""
+    text, made = doc.text, tantivy.Document()
+    made.add_unsigned("id", doc.id)
+    made.add_unsigned("order", order_of(doc.date, doc.id))
+    made.add_unsigned("size", max(doc.size, 0))
+    for name, value in zip(
+        TEXT_FIELDS, (text.subject, text.sender, text.to, text.cc, text.bcc), strict=False
+    ):
+        if value:
+            made.add_text(name, fold(value))
+    for filename in text.filenames:
+        made.add_text("filename", fold(filename))
+    made.add_text("body", fold(text.body))
+    for tag in _tags(doc):
+        made.add_text("tags", tag)
+    times = [max(mention.time, 0) for mention in doc.mentions if mention.trusted]
+    if times:
+        made.add_unsigned("first", min(times))
+        made.add_unsigned("last", max(times))
+    return made
+
+
+def _tags(doc: IndexDocument) -> set[str]:
+    tags = {f"id:{doc.sha.hex()[:ID_DIGITS]}"}
+    if doc.attachments:
+        tags.add("has:attachment")
+    public = _header_tags(doc.text)
+    tags |= public
+    for mention in doc.mentions:
+        address = clean(mention.address)
+        if not address or len(address) > MAX_NAME or len(mention.owner_folder) > MAX_NAME:
+            continue
+        if not mention.owner_folder:
+            tags.update(_address_tags(_envelope_field(mention.role, address, public), address))
+        if mention.trusted:
+            tags.update(_place_tags(mention, address))
+    return tags
+
+
+def _header_tags(text: MessageText) -> set[str]:
+    headers = (("from", text.sender), ("to", text.to), ("cc", text.cc), ("bcc", text.bcc))
+    return {
+        tag
+        for field, header in headers
+        for address in addresses(header)
+        for tag in _address_tags(field, clean(address))
+    }
+
+
+def _envelope_field(role: Role, address: str, public: set[str]) -> str:
+    """The field an envelope's address is found by; what the headers do not show is kept apart."""
+    field = _FIELD.get(role, "to")
+    secret = field in ("to", "cc") and f"{field}:{address}" not in public
+    return field + "+" if secret else field
+
+
+def _address_tags(field: str, address: str) -> tuple[str, str]:
+    return f"{field}:{address}", f"{field}:@{address.rpartition('@')[2]}"
+
+
+def _place_tags(mention: Mention, address: str) -> Iterator[str]:
+    folder = mention.owner_folder or _box(mention.role)
+    if folder:
+        yield f"party:{address}"
+        yield in_tag(folder)
+        yield in_tag(folder, address)
+
+
+def _box(role: Role) -> str:
+    return INBOX if role in INBOX_ROLES else SENT if role in SENT_ROLES else ""
+
+
+def in_tag(folder: str, address: str = "") -> str:
+    """The tag of what stands in `folder`, of anybody or of the mailbox of `address`."""
+    name = clean(folder).casefold()
+    return f"in:{name}\0{address}" if address else f"in:{name}"
+
+
+def clean(name: str) -> str:
+    """`name` without what can't be written as UTF-8."""
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()

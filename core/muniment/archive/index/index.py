@@ -1,0 +1,256 @@
+"""The index of a vault: shards by ledger sequence, and the watermark up to which they reflect the ledger.
+
+It is disposable. Messages arrive in the order of the ledger; every so many a new shard begins. A message
+that is added again (another envelope came for it) is replaced in the shard that holds it. `state.json` names
+the format, the shards and the watermark; it is written after all shards have committed, so replaying the
+ledger from the watermark gives a complete index whenever a crash came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from bisect import bisect_right
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from muniment.archive.index.document import FORMAT, IndexDocument
+from muniment.archive.index.shards import Broken, Shard, View, guarded, sync_folder
+from muniment.errors import VaultError
+
+HEAP = 96 * 1024 * 1024
+OLD_HEAP = 16 * 1024 * 1024
+OLD_WRITERS = 2
+"""Older shards that are written to at a time."""
+DOCS_PER_SHARD = 2_000_000
+
+
+class Index:
+    """See the module. Written to by one thread of one process; searched by any."""
+
+    def __init__(self, folder: Path, heap: int, docs_per_shard: int, read_only: bool) -> None:
+        """Use `Index.open`."""
+        self.folder = folder
+        self.set_aside: Path | None = None
+        """Where an unusable index was put when this one was opened; its place was taken by an empty one."""
+        self.why_set_aside = ""
+        self._heap = heap
+        self._docs_per_shard = docs_per_shard
+        self._read_only = read_only
+        self._watermark = 0
+        self._shards: list[Shard] = []
+        self._stamp: tuple[int, int] | None = None
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, heap: int = HEAP, docs_per_shard: int = DOCS_PER_SHARD, read_only: bool = False
+    ) -> Index:
+        """Open the index in `folder`, or begin one; `heap` is what the writer may hold in bytes.
+
+        An index that is damaged or of another format is renamed to `<folder>.broken-<time>` and an empty
+        one takes its place: the watermark is 0, so the ledger is replayed. With `read_only` nothing is
+        written, and what another process commits is seen at the next search.
+
+        Raises:
+            VaultError: it can't be read or written, or (only with `read_only`) is damaged.
+            VaultLocked: another process writes it.
+        """
+        try:
+            return cls._opened(folder, heap, docs_per_shard, read_only)
+        except Broken as error:
+            if read_only:
+                raise VaultError(
+                    f"The index is unusable; run `muniment rebuild --index` ({error})."
+                ) from error
+            aside = _put_aside(folder)
+            index = cls._opened(folder, heap, docs_per_shard, read_only)
+            index.set_aside, index.why_set_aside = aside, str(error)
+            return index
+
+    @classmethod
+    def _opened(cls, folder: Path, heap: int, docs_per_shard: int, read_only: bool) -> Index:
+        index = cls(folder, heap, docs_per_shard, read_only)
+        with guarded("Opening the index"):
+            if not read_only:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                for draft in folder.glob("*.new"):
+                    shutil.rmtree(draft, ignore_errors=True)
+            index._load()
+        if not read_only:
+            for shard in index._shards:
+                shard.clean()
+        return index
+
+    def _load(self) -> None:
+        """Take up the state on disk, keeping shards that are open already."""
+        names = sorted(entry.name for entry in self.folder.glob("[0-9]*") if entry.name.isdecimal())
+        state = self._state_file
+        if not state.exists():
+            if names:
+                raise Broken("state.json is missing")
+            if not self._read_only:
+                self._write_state()
+            return
+        stamp = _stamp(state)
+        self._watermark, listed = _read_state(state)
+        if missing := set(listed).difference(names):
+            raise Broken(f"shards are missing: {', '.join(sorted(missing))}")
+        held = {shard.path.name: shard for shard in self._shards}
+        for shard in held.values():
+            shard.refresh()
+        self._shards = [held.get(name) or Shard(self.folder / name) for name in names]
+        self._stamp = stamp
+
+    @property
+    def _state_file(self) -> Path:
+        return self.folder / "state.json"
+
+    @property
+    def watermark(self) -> int:
+        """The ledger's tree size up to which everything is in the index."""
+        return self._watermark
+
+    @property
+    def uncommitted(self) -> int:
+        """Documents added since the last commit."""
+        return sum(shard.pending for shard in self._shards)
+
+    @property
+    def docs(self) -> int:
+        """Documents that can be found."""
+        return sum(view.searcher.num_docs for view in self.views())
+
+    def views(self) -> list[View]:
+        """The shards as they are committed now, those with the newest message first.
+
+        Raises:
+            VaultError: what another process wrote can't be read.
+        """
+        if self._read_only:
+            self._follow()
+        return sorted((shard.view for shard in self._shards), key=lambda view: view.high, reverse=True)
+
+    def _follow(self) -> None:
+        if _stamp(self._state_file) == self._stamp:
+            return
+        try:
+            with guarded("Reading the index"):
+                self._load()
+        except Broken as error:
+            raise VaultError(f"The index is unusable; run `muniment rebuild --index` ({error}).") from error
+
+    def add(self, docs: Iterable[IndexDocument], *, replace: bool = False) -> None:
+        """Take in documents; found only after `commit`.
+
+        One whose id is in the index replaces it, whether or not `replace` says that this may be so: an id up
+        to the highest seen is always deleted first. Ids in rising order cost no deletion.
+
+        Raises:
+            VaultError: disk full and the like. Close the index; open it again to replay from the watermark.
+        """
+        with guarded("Writing the index"):
+            for doc in docs:
+                shard = self._shard_of(doc.id)
+                if not shard.writing:
+                    self._spare_memory(shard)
+                    shard.start_writing(self._heap if shard is self._shards[-1] else OLD_HEAP)
+                shard.add(doc, replace)
+
+    def _shard_of(self, sequence: int) -> Shard:
+        """The shard that holds, or is to hold, a message."""
+        newest = self._shards[-1] if self._shards else None
+        if newest is None or (newest.docs >= self._docs_per_shard and sequence > newest.top):
+            newest = self._begin_shard(0 if newest is None else sequence)
+        if sequence >= newest.first:
+            return newest
+        place = bisect_right(self._shards, sequence, key=lambda shard: shard.first) - 1
+        return self._shards[max(place, 0)]
+
+    def _begin_shard(self, first: int) -> Shard:
+        for shard in self._shards:
+            shard.commit()
+            shard.close()
+        shard = Shard.create(self.folder, first)
+        self._shards = [*self._shards, shard]
+        return shard
+
+    def _spare_memory(self, wanted: Shard) -> None:
+        """Close older shards' writers so that few are open at a time."""
+        others = [shard for shard in self._shards[:-1] if shard.writing and shard is not wanted]
+        for shard in others[: max(0, len(others) + 1 - OLD_WRITERS)]:
+            shard.commit()
+            shard.close()
+
+    def commit(self, watermark: int) -> None:
+        """Make all that was added durable and visible, then note that the ledger is reflected to `watermark`.
+
+        Raises:
+            VaultError: as `add`; the watermark is then as it was.
+        """
+        with guarded("Writing the index"):
+            for shard in self._shards:
+                shard.commit()
+                if shard is not self._shards[-1]:
+                    shard.close()
+            self._watermark, before = watermark, self._watermark
+            try:
+                self._write_state()
+            except OSError:
+                self._watermark = before
+                raise
+
+    def _write_state(self) -> None:
+        shards = [shard.path.name for shard in self._shards]
+        text = json.dumps({"format": FORMAT, "watermark": self._watermark, "shards": shards})
+        draft = self._state_file.with_suffix(".tmp")
+        with draft.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._state_file)
+        sync_folder(self.folder)
+
+    def close(self) -> None:
+        """Free everything, once merges have ended; what is not committed is forgotten. Safe to call twice."""
+        shards, self._shards = self._shards, []
+        for shard in shards:
+            with guarded("Closing the index"):
+                shard.close()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read_state(path: Path) -> tuple[int, list[str]]:
+    """The watermark, and the names of the shards it speaks for."""
+    try:
+        state = json.loads(path.read_bytes())
+        form, watermark, shards = (
+            state["format"],
+            int(state["watermark"]),
+            [str(name) for name in state["shards"]],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Broken("state.json is unreadable") from error
+    if form != FORMAT:
+        raise Broken(f"it is of format {form}, not {FORMAT}")
+    return watermark, shards
+
+
+def _put_aside(folder: Path) -> Path:
+    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    number, aside = 0, folder.with_name(f"{folder.name}.broken-{time}")
+    while aside.exists():
+        number += 1
+        aside = folder.with_name(f"{folder.name}.broken-{time}-{number}")
+    with guarded("Setting the damaged index aside"):
+        folder.rename(aside)
+        sync_folder(folder.parent)
+    return aside

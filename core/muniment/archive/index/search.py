@@ -1,0 +1,211 @@
+"""Searching the shards: newest first by pages, or by relevance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from tantivy import Query
+
+from muniment.archive.index.document import date_of
+from muniment.archive.index.index import Index
+from muniment.archive.index.shards import View, guarded
+from muniment.archive.index.terms import Compiler, Users, UserTerms, before_order
+from muniment.archive.query import Node
+from muniment.errors import NotFound, QueryError
+
+MAX_LIMIT = 10_000
+"""Results a page."""
+MAX_RANKED = 20_000
+"""How far down a search by relevance goes."""
+VERIFY_ALL = 1_000
+"""A scoped search that finds no more than this verifies all of it at once, so that its total is exact."""
+BATCH = 200
+MAX_BATCH = 2_000
+MAX_EXAMINED = 100_000
+"""Candidates a scoped search verifies for one page; past it the page is short and the next one goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose mail is searched, and the last word on what of it is theirs."""
+
+    user: UserTerms
+    verify: Callable[[Sequence[int]], Collection[int]]
+    """Given ids that the index found, those the person may see by the catalog's placements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of results."""
+
+    total: int
+    """How many match; with `exact` False the index's count, less those seen not to be the person's."""
+    exact: bool
+    ids: tuple[int, ...]
+    dates: tuple[int, ...]
+    """Sort date of each, seconds since 1970 UTC."""
+    after: str = ""
+    """Pass it for the next page; "" at the end. A page may be short although there is a next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """Where a page ended: at a sort key (newest first) or a rank, and what the first page counted."""
+
+    at: int
+    total: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.at:x}.{self.total:x}.{int(self.exact)}"
+
+    @classmethod
+    def read(cls, text: str) -> _Cursor | None:
+        if not text:
+            return None
+        try:
+            at, total, exact = text.split(".")
+            return cls(min(int(at, 16), (1 << 64) - 1), int(total, 16), exact == "1")
+        except ValueError:
+            raise QueryError("This page can't be found; search again from the first one.") from None
+
+
+def search(
+    index: Index,
+    node: Node,
+    *,
+    users: Users | None = None,
+    scope: Scope | None = None,
+    limit: int = 50,
+    after: str = "",
+    by_relevance: bool = False,
+    bcc_allowed: bool = True,
+    count: bool = True,
+) -> Found:
+    """Find messages, newest first (by date, then id), or the most relevant first.
+
+    `users` looks up what `user:` names. With a `scope`, only what its `verify` lets pass is found.
+    `bcc_allowed` is for auditors and administrators; without it Bcc, recipients that no header shows, and
+    `user:` of others match only in what the scope's person sent. `count=False` spares the shards that can't
+    have a newest result; `total` is then 0 and not exact.
+
+    Raises:
+        QueryError: the query can't be run, or `after` is not of an earlier page.
+        VaultError: the index can't be read.
+    """
+    limit = min(max(limit, 1), MAX_LIMIT)
+    compiler = Compiler(users or _nobody, scope.user if scope else None, bcc_allowed)
+    with guarded("Searching the index"):
+        query = compiler.compile(node)
+        run = _Run(index.views(), query, scope, count)
+        return (run.ranked if by_relevance else run.newest)(limit, _Cursor.read(after))
+
+
+def _nobody(name: str) -> UserTerms:
+    raise NotFound(f"There is no user {name}.")
+
+
+Row = tuple[int, int]
+"""Sort key and id."""
+
+
+class _Run:
+    def __init__(self, views: list[View], query: Query, scope: Scope | None, count: bool) -> None:
+        self._views = views
+        self._query = query
+        self._scope = scope
+        self._count = count
+
+    # --- newest first
+
+    def newest(self, limit: int, cursor: _Cursor | None) -> Found:
+        below = cursor.at if cursor else None
+        if self._scope is None:
+            counted, rows = self._top(below, limit + 1, self._count and cursor is None)
+            total = cursor.total if cursor else counted
+            return _page(rows, limit, total, self._count, rows[limit - 1][0] if len(rows) > limit else None)
+        return self._newest_verified(self._scope, limit, cursor)
+
+    def _newest_verified(self, scope: Scope, limit: int, cursor: _Cursor | None) -> Found:
+        total, exact = (cursor.total, cursor.exact) if cursor else (self._counted(), False)
+        kept: list[Row] = []
+        examined, last, ended = 0, None, False
+        for batch, ended in self._batches(cursor.at if cursor else None, limit, total):
+            allowed = set(scope.verify([number for _, number in batch]))
+            passed = [row for row in batch if row[1] in allowed]
+            kept += passed
+            examined += len(batch)
+            total -= 0 if exact else len(batch) - len(passed)
+            last = batch[-1][0] if batch else last
+            if ended or len(kept) > limit or examined >= MAX_EXAMINED:
+                break
+        if ended and cursor is None:
+            total, exact = len(kept), True
+        more = kept[limit - 1][0] if len(kept) > limit else None if ended else last
+        return _page(kept, limit, max(total, len(kept[:limit])), exact, more)
+
+    def _batches(self, below: int | None, limit: int, total: int) -> Iterator[tuple[list[Row], bool]]:
+        """Rows from the newest on, in growing batches; True with the last."""
+        size = total + 1 if below is None and total <= VERIFY_ALL else max(BATCH, limit + 1)
+        while True:
+            _, rows = self._top(below, size, False)
+            yield rows, len(rows) < size
+            if not rows:
+                return
+            below, size = rows[-1][0], min(size * 2, max(MAX_BATCH, limit + 1))
+
+    def _top(self, below: int | None, limit: int, count: bool) -> tuple[int, list[Row]]:
+        """The newest rows below a sort key, over all shards; and how many match, if asked."""
+        query, total = before_order(self._query, below), 0
+        rows: list[Row] = []
+        for view in self._views:
+            certain = len(rows) >= limit and rows[limit - 1][0] >= view.high
+            if (below is not None and view.low >= below) or (certain and not count):
+                continue
+            counted, found = view.newest(query, 1 if certain else limit, count)
+            total += counted
+            rows = rows if certain else sorted(rows + found, reverse=True)[:limit]
+        return total, rows
+
+    def _counted(self) -> int:
+        return sum(view.newest(self._query, 1, True)[0] for view in self._views)
+
+    # --- by relevance
+
+    def ranked(self, limit: int, cursor: _Cursor | None) -> Found:
+        start = cursor.at if cursor else 0
+        need = min(start + limit + 1, MAX_RANKED)
+        total = self._counted()
+        reach, rows = min(need if self._scope is None else max(BATCH, need * 2), MAX_RANKED), list[Row]()
+        while True:
+            rows = self._verified(self._best(reach))
+            if len(rows) >= need or reach >= min(total, MAX_RANKED):
+                break
+            reach = min(reach * 4, MAX_RANKED)
+        exact = self._scope is None or reach >= total
+        total = len(rows) if self._scope and exact else total
+        more = start + limit if len(rows) > start + limit else None
+        return _page(rows[start:], limit, total, exact, more)
+
+    def _best(self, limit: int) -> list[Row]:
+        rows = [row for view in self._views for row in view.best(self._query, limit, False)[1]]
+        rows.sort(key=lambda row: (-row[0], -row[1], -row[2]))
+        return [(order, number) for _, order, number in rows[:limit]]
+
+    def _verified(self, rows: list[Row]) -> list[Row]:
+        if self._scope is None:
+            return rows
+        allowed = set(self._scope.verify([number for _, number in rows]))
+        return [row for row in rows if row[1] in allowed]
+
+
+def _page(rows: list[Row], limit: int, total: int, exact: bool, more: int | None) -> Found:
+    shown = rows[:limit]
+    return Found(
+        total=total,
+        exact=exact,
+        ids=tuple(number for _, number in shown),
+        dates=tuple(date_of(order) for order, _ in shown),
+        after="" if more is None else str(_Cursor(more, total, exact)),
+    )

@@ -1,0 +1,213 @@
+"""One shard: a Tantivy index that holds the messages of a span of ledger sequences."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from muniment.archive.index.document import IndexDocument, analyzer, encode, schema
+from muniment.errors import MunimentError, VaultError, VaultLocked
+
+
+class Broken(Exception):
+    """The index can't be used and never will be: build it anew. The text says why."""
+
+
+@contextmanager
+def guarded(doing: str) -> Iterator[None]:
+    """Turns what the index library raises while `doing` into errors for people."""
+    try:
+        yield
+    except (MunimentError, Broken):
+        raise
+    except (ValueError, OSError) as error:
+        if "LockBusy" in str(error):
+            raise VaultLocked(
+                "Another process writes the index; wait until it is done, or stop it."
+            ) from error
+        raise VaultError(f"{doing} failed; check the disk and its free space ({_brief(error)}).") from error
+    except BaseException as error:
+        # The library's panics derive from BaseException, so that nobody swallows them by chance.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise VaultError(f"{doing} failed; rebuild the index ({_brief(error)}).") from error
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+class View:
+    """A shard as it was at one instant, to be searched."""
+
+    def __init__(self, searcher: tantivy.Searcher, low: int, high: int) -> None:
+        self.searcher = searcher
+        self.low = low
+        """No message in it has a lesser sort key."""
+        self.high = high
+        """No message in it has a greater sort key."""
+
+    def newest(self, query: tantivy.Query, limit: int, count: bool) -> tuple[int, list[tuple[int, int]]]:
+        """How many match (0 without `count`), and (sort key, id) of the newest, newest first."""
+        result: Any = self.searcher.search(query, limit, count, order_by_field="order")
+        ids: Any = self.searcher.fast_field_values("id", [address for _, address in result.hits])
+        return result.count or 0, [(hit[0], number) for hit, number in zip(result.hits, ids, strict=True)]
+
+    def best(self, query: tantivy.Query, limit: int, count: bool) -> tuple[int, list[tuple[float, int, int]]]:
+        """How many match (0 without `count`), and (score, sort key, id) of the best, best first."""
+        result: Any = self.searcher.search(query, limit, count)
+        at = [address for _, address in result.hits]
+        values: Any = zip(
+            result.hits,
+            self.searcher.fast_field_values("order", at),
+            self.searcher.fast_field_values("id", at),
+            strict=True,
+        )
+        return result.count or 0, [(hit[0], order, number) for hit, order, number in values]
+
+
+class Shard:
+    """A span of ledger sequences, from `first` to where the next shard begins."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the shard in folder `path`.
+
+        Raises:
+            Broken: it is damaged or of another schema.
+            VaultError: it can't be read.
+        """
+        self.path = path
+        self.first = int(path.name)
+        self.pending = 0
+        """Documents added since the last commit."""
+        self._writer: tantivy.IndexWriter | None = None
+        self._files = _read_meta(path)
+        self._index = _open(path)
+        self.refresh()
+
+    @classmethod
+    def create(cls, parent: Path, first: int) -> Shard:
+        """A new, empty shard in folder `parent`; it appears whole or not at all."""
+        path = parent / f"{first:016d}"
+        draft = path.with_suffix(".new")
+        with guarded("Making the index"):
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700)
+            tantivy.Index(schema(), str(draft))
+            draft.rename(path)
+            sync_folder(parent)
+        return cls(path)
+
+    @property
+    def writing(self) -> bool:
+        """Whether a writer is open."""
+        return self._writer is not None
+
+    def refresh(self) -> None:
+        """See what has been committed."""
+        with guarded("Reading the index"):
+            self._index.reload()
+            searcher = self._index.searcher()
+            self.docs = searcher.num_docs
+            everything = tantivy.Query.all_query()
+            low = searcher.search(everything, 1, False, "order", order=tantivy.Order.Asc).hits
+            high = searcher.search(everything, 1, False, "order").hits
+            top = searcher.search(everything, 1, False, "id").hits
+        self.view = View(searcher, low[0][0] if low else 0, high[0][0] if high else 0)
+        self.top = top[0][0] if top else -1
+
+    def clean(self) -> None:
+        """Remove files that a crash left behind."""
+        named = {segment.replace("-", "") for segment in self._files}
+        names = (path.name for path in self.path.iterdir())
+        orphans = (
+            name
+            for name in names
+            if name[0] != "." and name != "meta.json" and name.split(".")[0] not in named
+        )
+        if next(orphans, None) is not None:
+            with guarded("Cleaning the index"):
+                writer = self._index.writer(16_000_000, 1)
+                writer.garbage_collect_files()
+                writer.wait_merging_threads()
+
+    def start_writing(self, heap: int) -> None:
+        """Open the writer; it may hold `heap` bytes."""
+        self._writer = self._index.writer(heap, 1)
+
+    def add(self, doc: IndexDocument, replace: bool) -> None:
+        """Take in a document, in place of an earlier one of its id; the writer is open."""
+        assert self._writer is not None
+        if replace or doc.id <= self.top:
+            self._writer.delete_documents_by_term("id", doc.id)
+        if doc.id > self.top:
+            self.top = doc.id
+            self.docs += 1
+        self.pending += 1
+        self._writer.add_document(encode(doc))
+
+    def commit(self) -> None:
+        """Make what was added durable and visible."""
+        if self._writer is not None and self.pending:
+            self._writer.commit()
+            self.pending = 0
+            self.refresh()
+
+    def close(self) -> None:
+        """Let merges end and free the writer; what is not committed is forgotten."""
+        writer, self._writer, self.pending = self._writer, None, 0
+        if writer is not None:
+            writer.wait_merging_threads()
+
+
+def _read_meta(path: Path) -> list[str]:
+    """The segments that a shard's meta.json names."""
+    try:
+        meta = json.loads((path / "meta.json").read_bytes())
+        return [segment["segment_id"] for segment in meta["segments"]]
+    except FileNotFoundError:
+        raise Broken(f"{path.name} has no meta.json") from None
+    except OSError as error:
+        raise VaultError(f"The index can't be read; check the disk ({_brief(error)}).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Broken(f"the meta.json of {path.name} is unreadable ({_brief(error)})") from error
+
+
+_DAMAGE = (
+    "Schema error",
+    "Data corrupted",
+    "FileDoesNotExist",
+    "File corrupted",
+    "InvalidData",
+    "Incompatible",
+)
+
+
+def _open(path: Path) -> tantivy.Index:
+    with guarded("Reading the index"):
+        try:
+            index = tantivy.Index(schema(), str(path))
+        except ValueError as error:
+            if any(word in str(error) for word in _DAMAGE):
+                raise Broken(f"{path.name} is damaged or of another version ({_brief(error)})") from error
+            raise
+        index.register_tokenizer("words", analyzer())
+        index.config_reader("Manual")
+        return index
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        with suppress(OSError):
+            os.close(handle)

@@ -1,0 +1,259 @@
+"""From the tree of a query to what the index library runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tantivy import FieldType, Occur, Query
+
+from muniment.archive import query as q
+from muniment.archive.index.document import (
+    ID_DIGITS,
+    MAX_DATE,
+    SENT,
+    analyzer,
+    clean,
+    fold,
+    in_tag,
+    order_of,
+    schema,
+)
+
+MAX_U64 = (1 << 64) - 1
+PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
+"""Where plain words are sought. Not in bcc: that is for those who may see it."""
+_TEXT = {"from": "sender", "to": "to", "cc": "cc", "bcc": "bcc"}
+_ADDRESSED = frozenset(_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class UserAddress:
+    """An address, and when it was a person's: [valid_from, valid_to), seconds since 1970 UTC."""
+
+    address: str
+    valid_from: int | None = None
+    valid_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserTerms:
+    """A person, as the index can find them: by their addresses."""
+
+    addresses: tuple[UserAddress, ...]
+    everything: bool = False
+    """For a person who can't be told by addresses (the catch-all): any message may be theirs."""
+
+
+Users = Callable[[str], UserTerms]
+"""Looks a person up by the name or address typed after `user:`; raises MunimentError if there is none."""
+
+_SCHEMA = schema()
+_ANALYZER = analyzer()
+
+
+class Compiler:
+    """Compiles a query for one reader.
+
+    `scope` is the person whose mail is searched, None for everybody's. Unless `bcc_allowed`, what only the
+    sender may know (Bcc, recipients that no header shows, who else has it) is matched in what `scope` sent.
+    """
+
+    def __init__(self, users: Users, scope: UserTerms | None, bcc_allowed: bool) -> None:
+        self._users = users
+        self._scope = scope
+        self._bcc_allowed = bcc_allowed
+
+    def compile(self, node: q.Node) -> Query:
+        """The query to run; within the scope, if there is one.
+
+        Raises:
+            MunimentError: `user:` names nobody.
+        """
+        found = self._node(node, ())
+        return found if self._scope is None else _all([found, self._placed(self._scope, None)])
+
+    def _node(self, node: q.Node, about: tuple[UserTerms, ...]) -> Query:
+        """`about`: the persons whose folders `in:` means here; none for anybody's."""
+        match node:
+            case q.And(items):
+                return self._and(items, about)
+            case q.Or(items):
+                return _any(self._node(item, about) for item in items)
+            case q.Not(item):
+                return _none(self._node(item, about))
+            case q.Word() | q.Phrase() | q.Prefix():
+                return self._text(node)
+            case q.In(folder):
+                return self._in(folder, about)
+            case q.User(name):
+                return self._user(self._users(name))
+            case _:
+                return _condition(node)
+
+    def _and(self, items: tuple[q.Node, ...], about: tuple[UserTerms, ...]) -> Query:
+        named = tuple(self._users(name) for item in items for name in _named_users(item))
+        inner = named or about
+        since = [item.time for item in items if isinstance(item, q.Since)]
+        until = [item.time for item in items if isinstance(item, q.Until)]
+        rest = [item for item in items if not isinstance(item, (q.Since, q.Until))]
+        found = [self._node(item, inner) for item in rest if not isinstance(item, q.Not)]
+        without = [self._node(item.item, inner) for item in rest if isinstance(item, q.Not)]
+        if since or until:
+            found.append(_dated(max(since, default=None), min(until, default=None)))
+        return _all(found, without)
+
+    # --- people and folders
+
+    def _user(self, terms: UserTerms) -> Query:
+        placed = self._placed(terms, None)
+        return placed if terms == self._scope else self._secret(placed)
+
+    def _in(self, folder: str, about: tuple[UserTerms, ...]) -> Query:
+        persons = (self._scope,) if self._scope else about
+        if not persons:
+            return self._secret(_tag(in_tag(folder)))
+        return _any(self._placed(person, folder) for person in persons)
+
+    def _placed(self, terms: UserTerms, folder: str | None) -> Query:
+        """Messages placed with a person, or in a folder of theirs."""
+        if terms.everything:
+            return Query.all_query() if folder is None else _tag(in_tag(folder))
+        return _any(_placed_at(address, folder) for address in terms.addresses)
+
+    def _secret(self, found: Query) -> Query:
+        """`found`, as far as the reader may know it."""
+        if self._bcc_allowed:
+            return found
+        if self._scope is None or self._scope.everything:
+            return Query.empty_query()
+        return _all([found, self._placed(self._scope, SENT)])
+
+    # --- words
+
+    def _text(self, node: q.Word | q.Phrase | q.Prefix) -> Query:
+        if node.field in _ADDRESSED:
+            return self._addressed(node)
+        return _any(_words(node, field) for field in ((node.field,) if node.field else PLAIN))
+
+    def _addressed(self, node: q.Word | q.Phrase | q.Prefix) -> Query:
+        """An address whole, a domain, or words of the header."""
+        typed = "" if isinstance(node, q.Prefix) else clean(node.text).strip("<>,;").lower()
+        exact, domain = _as_address(typed)
+        found = [] if exact else [_words(node, _TEXT[node.field])]
+        hidden = []
+        if name := exact or domain:
+            found.append(_tag(f"{node.field}:{name}"))
+            if node.field in ("to", "cc"):
+                hidden.append(self._secret(_tag(f"{node.field}+:{name}")))
+        return self._secret(_any(found)) if node.field == "bcc" else _any([*found, *hidden])
+
+
+def _named_users(item: q.Node) -> list[str]:
+    """The persons that an item of a conjunction is about."""
+    match item:
+        case q.User(name):
+            return [name]
+        case q.Or(items) if all(isinstance(one, q.User) for one in items):
+            return [one.name for one in items if isinstance(one, q.User)]
+        case _:
+            return []
+
+
+def _as_address(typed: str) -> tuple[str, str]:
+    """What is matched whole (an address, or @ and a domain), or else what may be a domain, with its @."""
+    if any(char.isspace() for char in typed):
+        return "", ""
+    if "@" in typed:
+        return typed, ""
+    return "", f"@{typed}" if "." in typed else ""
+
+
+def _placed_at(address: UserAddress, folder: str | None) -> Query:
+    name = clean(address.address)
+    found = _tag(f"party:{name}" if folder is None else in_tag(folder, name))
+    bounds = []
+    if address.valid_from is not None and address.valid_from > 0:
+        bounds.append(_range("last", address.valid_from, MAX_U64))
+    if address.valid_to is not None:
+        bounds.append(_range("first", 0, address.valid_to - 1))
+    return _all([found, *bounds])
+
+
+def _words(node: q.Word | q.Phrase | q.Prefix, field: str) -> Query:
+    words = _ANALYZER.analyze(fold(node.text))
+    if not words:
+        return Query.empty_query()
+    if isinstance(node, q.Prefix):
+        words[-1] += ".*"
+        if len(words) == 1:
+            return Query.regex_query(_SCHEMA, field, words[0])
+        return Query.regex_phrase_query(_SCHEMA, field, list(words))
+    if len(words) == 1:
+        return Query.term_query(_SCHEMA, field, words[0], "freq")
+    return Query.phrase_query(_SCHEMA, field, list(words))
+
+
+def _condition(node: q.Node) -> Query:
+    match node:
+        case q.Since(time):
+            return _dated(time, None)
+        case q.Until(time):
+            return _dated(None, time)
+        case q.Larger(size):
+            return _range("size", size + 1, MAX_U64)
+        case q.Smaller(size):
+            return _range("size", 0, size - 1)
+        case q.Id(prefix) if len(prefix) >= ID_DIGITS:
+            return _tag(f"id:{prefix[:ID_DIGITS]}")
+        case q.Id(prefix):
+            return Query.regex_query(_SCHEMA, "tags", f"id:{prefix}.*")
+        case q.HasAttachment():
+            return _tag("has:attachment")
+        case _:
+            raise TypeError(f"no such query: {node!r}")
+
+
+# --- the library's queries ----------------------------------------------------------------------
+
+
+def _tag(tag: str) -> Query:
+    return Query.const_score_query(Query.term_query(_SCHEMA, "tags", tag, "basic"), 0.0)
+
+
+def _range(field: str, least: int, most: int) -> Query:
+    """`field` within [least, most]."""
+    if least > most:
+        return Query.empty_query()
+    found = Query.range_query(_SCHEMA, field, FieldType.Unsigned, least, most)
+    return Query.const_score_query(found, 0.0)
+
+
+def _dated(since: int | None, until: int | None) -> Query:
+    least = 0 if since is None or since <= 0 else order_of(since, 0)
+    most = MAX_U64 if until is None or until > MAX_DATE else order_of(until, 0) - 1
+    return _range("order", least, most)
+
+
+def before_order(found: Query, order: int | None) -> Query:
+    """What of `found` is sorted after the message with this key, newest first."""
+    return found if order is None else _all([found, _range("order", 0, order - 1)])
+
+
+def _any(queries: Iterable[Query]) -> Query:
+    items = list(queries)
+    return items[0] if len(items) == 1 else Query.boolean_query([(Occur.Should, item) for item in items])
+
+
+def _all(queries: Iterable[Query], without: Iterable[Query] = ()) -> Query:
+    items = [(Occur.Must, item) for item in queries] or [(Occur.Must, _everything())]
+    items += [(Occur.MustNot, item) for item in without]
+    return items[0][1] if len(items) == 1 else Query.boolean_query(items)
+
+
+def _none(found: Query) -> Query:
+    return _all([], [found])
+
+
+def _everything() -> Query:
+    return Query.const_score_query(Query.all_query(), 0.0)

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from muniment.archive.query import (
+    EVERYTHING,
+    FIELDS,
+    MAX_DEPTH,
+    MAX_QUERY,
+    MAX_TERMS,
+    TEXT_FIELDS,
+    And,
+    HasAttachment,
+    Id,
+    In,
+    Larger,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Prefix,
+    Since,
+    Smaller,
+    Until,
+    User,
+    Word,
+    both,
+    either,
+    negate,
+    parse,
+    unparse,
+)
+from muniment.errors import QueryError
+
+NOW = datetime(2024, 5, 15, 13, 30, tzinfo=UTC).timestamp()
+
+
+def at(*parts: int) -> int:
+    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[arg-type]
+
+
+A, B, C, D = Word("a"), Word("b"), Word("c"), Word("d")
+
+
+@pytest.mark.parametrize(
+    ("query", "node"),
+    [
+        ("", EVERYTHING),
+        ("  \t ", EVERYTHING),
+        ("a", A),
+        ("a b", And((A, B))),
+        ('"a b" c', And((Phrase("a b"), C))),
+        ("“a b” c", And((Phrase("a b"), C))),
+        ("-a", Not(A)),
+        ("NOT a", Not(A)),
+        ("NOT -a", A),
+        ("not a or b", And((Word("not"), A, Word("or"), B))),
+        ("a OR b", Or((A, B))),
+        ("a | b || c", Or((A, B, C))),
+        ("a b OR c d", And((A, Or((B, C)), D))),
+        ("a AND b OR c", Or((And((A, B)), C))),
+        ("(a b) OR c", Or((And((A, B)), C))),
+        ("a (b (c d))", And((A, B, C, D))),
+        ("a (b OR c)", And((A, Or((B, C))))),
+        ("-(a b)", Not(And((A, B)))),
+        ("a - b & c -- d", And((A, B, C, D))),
+        ("a () b", And((A, B))),
+        ("from:bob@x.com", Word("bob@x.com", "from")),
+        ("FROM:Bob", Word("Bob", "from")),
+        ('subject:"red car"', Phrase("red car", "subject")),
+        ("from:(a OR b) c", And((Or((Word("a", "from"), Word("b", "from"))), C))),
+        ("subject:(a from:b)", And((Word("a", "subject"), Word("b", "from")))),
+        ("-to:a", Not(Word("a", "to"))),
+        ("filename:report.pdf", Word("report.pdf", "filename")),
+        ("invo*", Prefix("invo")),
+        ("subject:invo*", Prefix("invo", "subject")),
+        ("has:attachment", HasAttachment()),
+        ("has:Attachments", HasAttachment()),
+        ("in:inbox", In("inbox")),
+        ('in:"Sent Items"', In("Sent Items")),
+        ("user:anna@x.com", User("anna@x.com")),
+        ("id:3F9A01C2", Id("3f9a01c2")),
+        ("larger:10k", Larger(10_240)),
+        ("larger:1.5M", Larger(1_572_864)),
+        ("larger:7", Larger(7)),
+        ("smaller:2GB", Smaller(2 << 30)),
+        ("smaller:300b", Smaller(300)),
+        ("http://x.org/a?b", Word("http://x.org/a?b")),
+        ("mailto:a@b.c", Word("mailto:a@b.c")),
+        ("10:30", Word("10:30")),
+        ("Re: a", And((Word("Re:"), A))),
+        ("c:\\temp std::map", And((Word("c:\\temp"), Word("std::map")))),
+        ("don't", Word("don't")),
+        ("東京", Word("東京")),
+    ],
+)
+def test_reads(query: str, node: Node) -> None:
+    assert parse(query, now=NOW) == node
+
+
+@pytest.mark.parametrize(
+    ("date", "start", "end"),
+    [
+        ("2024-05-01", at(2024, 5, 1), at(2024, 5, 2)),
+        ("2024/5/1", at(2024, 5, 1), at(2024, 5, 2)),
+        ("2024.05.01", at(2024, 5, 1), at(2024, 5, 2)),
+        ("2024-12", at(2024, 12, 1), at(2025, 1, 1)),
+        ("2024-02-29", at(2024, 2, 29), at(2024, 3, 1)),
+        ("2024", at(2024, 1, 1), at(2025, 1, 1)),
+        ("2024-05-01T10:30", at(2024, 5, 1, 10, 30), at(2024, 5, 1, 10, 31)),
+        ("2024-05-01T10:30:05Z", at(2024, 5, 1, 10, 30, 5), at(2024, 5, 1, 10, 30, 6)),
+        ("2024-05-01T10:30+02:00", at(2024, 5, 1, 8, 30), at(2024, 5, 1, 8, 31)),
+        ("today", at(2024, 5, 15), at(2024, 5, 16)),
+        ("Yesterday", at(2024, 5, 14), at(2024, 5, 15)),
+        ("7d", at(2024, 5, 8), at(2024, 5, 9)),
+        ("2w", at(2024, 5, 1), at(2024, 5, 2)),
+    ],
+)
+def test_dates(date: str, start: int, end: int) -> None:
+    assert parse(f"after:{date}", now=NOW) == Since(start)
+    assert parse(f"before:{date}", now=NOW) == Until(start)
+    assert parse(f"on:{date}", now=NOW) == And((Since(start), Until(end)))
+
+
+def test_a_day_begins_where_the_reader_is() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert parse("after:2024-05-01", zone=berlin) == Since(at(2024, 4, 30, 22))
+    assert parse("on:2024-03-31", zone=berlin) == And(
+        (Since(at(2024, 3, 30, 23)), Until(at(2024, 3, 31, 22)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "position", "says"),
+    [
+        ('a "b', 2, "quote"),
+        ("a (b", 2, "never closed"),
+        ("a b)", 3, "never opened"),
+        ("OR a", 0, "OR"),
+        ("a OR", 4, "missing"),
+        ("a (b OR )", 8, "missing"),
+        ("a NOT", 5, "missing"),
+        ("a AND OR b", 6, "OR"),
+        ("a form:b", 2, "did you mean from:?"),
+        ("a xyzzy:b", 2, '"quotes"'),
+        ("a from:", 7, "from:"),
+        ("a from: b", 7, "from:"),
+        ('in:"" b', 3, "in:"),
+        ("a from:&", 7, "letter"),
+        ("has:wings", 4, "has:attachment"),
+        ("a before:yesteryear", 9, "2024-05-01"),
+        ("after:2024-02-30", 6, "2024-05-01"),
+        ("after:01/05/2024", 6, "2024-05-01"),
+        ("on:9999", 3, "2024-05-01"),
+        ("on:99999y", 3, "2024-05-01"),
+        ("on:2024-13-01T10:00", 3, "2024-05-01"),
+        ("larger:big", 7, "larger:5M"),
+        ("id:12", 3, "hex"),
+        ("a b*", 2, "two letters"),
+        ("x " + "y" * 600, 2, "at most 512"),
+        ("x " + "y" * 200, 2, "too long"),
+        ("& - &", 0, "letter"),
+        ("x" * (MAX_QUERY + 1), MAX_QUERY, "16,384"),
+        ("ab " * (MAX_TERMS + 1), MAX_TERMS * 3, "256"),
+    ],
+)
+def test_points_at_what_is_wrong(query: str, position: int, says: str) -> None:
+    with pytest.raises(QueryError, match=r"^[^\n]*$") as caught:
+        parse(query, now=NOW)
+    assert caught.value.position == position
+    assert caught.value.query == query
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("hostile", ["(", "-(", "NOT ", "from:(", "(a OR "])
+def test_depth_is_bounded(hostile: str) -> None:
+    with pytest.raises(QueryError):
+        parse(hostile * 2000)
+    assert parse("(" * MAX_DEPTH + "a" + ")" * MAX_DEPTH) == A
+    with pytest.raises(QueryError, match=f"{MAX_DEPTH} deep"):
+        parse("(" * (MAX_DEPTH + 1) + "a" + ")" * (MAX_DEPTH + 1))
+
+
+def test_a_hundred_kilobytes_are_refused() -> None:
+    with pytest.raises(QueryError, match="at most"):
+        parse("word " * 20_000)
+
+
+_NAMES = tuple(f"{name}:" for name in FIELDS)
+_SIGNS = ("OR", "AND", "NOT", "|", "-", "(", ")", '"', "“", "*", " ", "  ", ":", "\0", "\n", "\ud800")
+_VALUES = ("foo", "http://x", "2024-01-01", "5M", "attachment", "3f9a01c2", "10:30", "東京", "ü")
+_PIECES = st.sampled_from((*_NAMES, *_SIGNS, *_VALUES))
+
+
+@given(st.one_of(st.text(max_size=200), st.lists(_PIECES, max_size=30).map("".join)))
+def test_any_query_is_read_or_refused(query: str) -> None:
+    try:
+        node = parse(query, now=NOW)
+    except QueryError as refused:
+        error = refused
+    else:
+        assert parse(unparse(node), now=NOW) == node
+        return
+    assert 0 <= error.position <= len(query)
+
+
+_TEXT = st.sampled_from(["red", "Anna", "a@x.com", "10:30", "naïve", "東京", "x.y", "from", "don't"])
+_FIELD = st.sampled_from(["", *TEXT_FIELDS])
+_TIME = st.integers(-2_000_000_000, 7_000_000_000)
+_LEAF = st.one_of(
+    st.builds(Word, _TEXT, _FIELD),
+    st.builds(Phrase, _TEXT, _FIELD),
+    st.builds(Prefix, st.sampled_from(["inv", "a@ex"]), _FIELD),
+    st.builds(Since, _TIME),
+    st.builds(Until, _TIME),
+    st.builds(Larger, st.integers(0, 1 << 40)),
+    st.builds(Smaller, st.integers(0, 1 << 40)),
+    st.just(HasAttachment()),
+    st.builds(In, st.sampled_from(["inbox", "Sent Items"])),
+    st.builds(User, st.sampled_from(["anna@x.com", "Anna Bell"])),
+    st.just(Id("3f9a01c2")),
+)
+TREES = st.recursive(
+    _LEAF,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4).map(both),
+        st.lists(inner, min_size=1, max_size=4).map(either),
+        inner.map(negate),
+    ),
+    max_leaves=12,
+)
+
+
+@given(TREES)
+def test_what_is_written_down_is_read_again(node: Node) -> None:
+    assert parse(unparse(node)) == node

@@ -1,0 +1,42 @@
+"""Messages as the index takes them in, made up for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from muniment.archive.index import IndexDocument, Mention
+from muniment.mail.model import MessageText, Role
+
+DAY = 86_400
+JANUARY = 1_704_067_200
+"""2024-01-01 00:00 UTC."""
+
+
+def mention(role: Role, address: str, time: int = JANUARY, trusted: bool = True, folder: str = "") -> Mention:
+    return Mention(role, address, time, trusted, folder)
+
+
+def document(
+    number: int,
+    *,
+    date: int = JANUARY,
+    size: int = 1000,
+    attachments: Sequence[str] = (),
+    subject: str = "",
+    sender: str = "",
+    to: str = "",
+    cc: str = "",
+    bcc: str = "",
+    body: str = "",
+    mentions: Sequence[Mention] = (),
+) -> IndexDocument:
+    return IndexDocument(
+        id=number,
+        date=date,
+        size=size,
+        attachments=len(attachments),
+        sha=hashlib.sha256(str(number).encode()).digest(),
+        text=MessageText(subject, sender, to, cc, bcc, body, tuple(attachments)),
+        mentions=tuple(mentions),
+    )
