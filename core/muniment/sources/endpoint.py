@@ -1,0 +1,69 @@
+"""What a source is opened with, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Security = Literal["tls", "starttls", "none"]
+
+POP3S_PORT = 995
+PORTS: dict[tuple[str, Security], int] = {
+    ("gateway", "starttls"): 110,
+    ("gateway", "none"): 110,
+    ("gateway", "tls"): POP3S_PORT,
+    ("pop3", "starttls"): 110,
+    ("pop3", "none"): 110,
+    ("pop3", "tls"): POP3S_PORT,
+    ("imap", "starttls"): 143,
+    ("imap", "none"): 143,
+    ("imap", "tls"): 993,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a mailbox is and how to get in. A profile of vault.toml maps onto it field by field."""
+
+    kind: str
+    """"gateway", "pop3", "imap", "maildir", "mbox", "eml" or "spool"."""
+    work: Path
+    """A folder for what is too large for memory; made when missing."""
+    host: str = ""
+    port: int | None = None
+    """None: the usual port of kind and security."""
+    mailbox: str = ""
+    password: str | None = field(default=None, repr=False)
+    security: Security | None = None
+    """None: STLS for gateway and for pop3 unless the port is 995, TLS for all else."""
+    fingerprint: str = ""
+    """SHA-256 of the server's certificate in hex, colons allowed: trusted instead of authorities."""
+    ca_file: str = ""
+    """A PEM file of the authorities to trust instead of the system's."""
+    path: str = ""
+    """For the file kinds: the file or folder."""
+    folder: str = "INBOX"
+    """For imap: the folder, in plain Unicode."""
+    timeout: float = 300.0
+    """Seconds that one network operation may take."""
+
+    @property
+    def secured_by(self) -> Security:
+        """How the line is secured, with the kind's default filled in."""
+        if self.security is not None:
+            return self.security
+        if self.kind == "gateway" or (self.kind == "pop3" and self.port != POP3S_PORT):
+            return "starttls"
+        return "tls"
+
+    @property
+    def port_number(self) -> int:
+        """The port to connect to, with the usual one filled in."""
+        return self.port if self.port is not None else PORTS[self.kind, self.secured_by]
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as people write it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host.lower()
+        return f"{host}:{self.port_number}"

@@ -1,0 +1,50 @@
+"""From an endpoint to the source that serves it. A source's module is imported when it is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+
+from muniment.errors import SourceError
+from muniment.sources.base import Source
+from muniment.sources.endpoint import Endpoint
+
+Sleep = Callable[[float], None]
+
+_CLASSES = {
+    "gateway": ("pop3", "Pop3Source"),
+    "pop3": ("pop3", "Pop3Source"),
+    "imap": ("imap", "ImapSource"),
+    "maildir": ("maildir", "MaildirSource"),
+    "mbox": ("mbox", "MboxSource"),
+    "eml": ("eml", "EmlSource"),
+    "spool": ("spool", "SpoolSource"),
+}
+
+
+def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
+    """The source for an endpoint, not yet connected; `sleep` waits between two attempts.
+
+    Raises SourceError for a kind that has no source or an endpoint that lacks what its kind needs.
+    """
+    if endpoint.kind not in _CLASSES:
+        raise SourceError(f"There is no source of kind {endpoint.kind!r}; use one of {', '.join(_CLASSES)}.")
+    if endpoint.kind in ("gateway", "pop3", "imap"):
+        endpoint = _complete(endpoint)
+    elif not endpoint.path:
+        raise SourceError(f"A profile of kind {endpoint.kind} needs a path: set `path`.")
+    module, name = _CLASSES[endpoint.kind]
+    source: Source = getattr(import_module(f"muniment.sources.{module}"), name)(endpoint, sleep)
+    return source
+
+
+def _complete(endpoint: Endpoint) -> Endpoint:
+    """A gateway's mailbox id is often pasted with its host: the part from `@` on is dropped."""
+    for field in ("host", "mailbox", "password"):
+        if not getattr(endpoint, field):
+            raise SourceError(f"A profile of kind {endpoint.kind} needs a {field}: set `{field}`.")
+    if endpoint.kind == "gateway":
+        return replace(endpoint, mailbox=endpoint.mailbox.partition("@")[0].strip())
+    return endpoint

@@ -1,0 +1,284 @@
+"""One IMAP session by imaplib, with what imaplib lacks: certificate pins, quoting, bounded literals."""
+
+from __future__ import annotations
+
+import base64
+import calendar
+import imaplib
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.sources import tls
+from muniment.sources.base import SPOOL_ABOVE
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.network import dial, lost
+from muniment.sources.retry import Passing
+
+_PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
+_MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_UID = re.compile(rb"\bUID (\d+)")
+_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
+_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
+_DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
+_SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? (?:NIL|"((?:[^"\\]|\\.)*)")')
+
+
+class Oversized(Exception):
+    """The server sends far more than it announced: more than may be held in memory."""
+
+
+class Row(NamedTuple):
+    """One message of a listing."""
+
+    uid: int
+    size: int
+    flags: tuple[str, ...]
+    date: int | None
+
+
+class Selected(NamedTuple):
+    """A folder as SELECT found it."""
+
+    exists: int
+    uidvalidity: str
+    read_only: bool
+
+
+class _Client(imaplib.IMAP4):
+    """imaplib on our own sockets. Raises Oversized rather than read a literal that memory can't take."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        super().__init__(endpoint.host, endpoint.port_number, endpoint.timeout)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return dial(self._endpoint)
+
+    def read(self, size: int) -> bytes:
+        if size > 2 * SPOOL_ABOVE:
+            raise Oversized
+        return super().read(size)
+
+
+class ImapWire:
+    """A logged-in connection. What breaks it is raised as Passing, what can't be as SourceError."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        with translated(endpoint):
+            try:
+                self._client = _Client(endpoint)
+            except imaplib.IMAP4.error as error:
+                raise Passing(
+                    f"{endpoint.address} takes no IMAP session now ({error}): try later."
+                ) from error
+        try:
+            with translated(endpoint):
+                self._start_tls()
+                self._log_in()
+                self.capabilities = _words(self._client.capability()[1])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up without CLOSE or LOGOUT: nothing is expunged."""
+        self._client.shutdown()
+
+    def _start_tls(self) -> None:
+        if self._endpoint.secured_by != "starttls":
+            return
+        if "STARTTLS" not in self._client.capabilities:
+            raise CertificateRefused(
+                f"{self._endpoint.address} offers no STARTTLS, so no password was sent: enable it there, "
+                'or set `security` to "tls" and use the port for TLS.'
+            )
+        with tls.explained(self._endpoint):
+            self._client.starttls(tls.make_context(self._endpoint))
+        tls.check_fingerprint(self._client.sock, self._endpoint)  # type: ignore[arg-type]  # it has TLS now
+
+    def _log_in(self) -> None:
+        name, password = self._endpoint.mailbox, self._endpoint.password or ""
+        if any(c in name + password for c in "\r\n\0"):
+            raise LoginRefused("A mailbox name or password can't hold a line break: correct the profile.")
+        try:
+            if "AUTH=PLAIN" in self._client.capabilities:
+                self._client.authenticate("PLAIN", lambda _: f"\0{name}\0{password}".encode())
+            else:
+                self._client.login(quoted(name), password)  # type: ignore[arg-type]  # it quotes one of two
+        except UnicodeEncodeError as error:
+            raise SourceError(
+                f"{self._endpoint.address} takes passwords of ASCII characters only: set another one there."
+            ) from error
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error as error:
+            raise self._refused(str(error)) from error
+
+    def _refused(self, said: str) -> SourceError:
+        address, mailbox = self._endpoint.address, self._endpoint.mailbox
+        if any(f"[{code}]" in said.upper() for code in _PASSING_CODES):
+            return Passing(f"{address} can't serve {mailbox} now ({said}): run again later.")
+        return LoginRefused(
+            f"{address} refused the name {mailbox} or its password: check `mailbox` and `password`."
+        )
+
+    # --- the folder -----------------------------------------------------------------------------
+
+    def select(self, folder: str) -> Selected:
+        """Open the folder, or look again at what is there. Raises SourceError, Passing."""
+        name = quoted(encode_folder(folder))
+        with translated(self._endpoint):
+            try:
+                kind, data = self._client.select(name)  # type: ignore[arg-type]
+                read_only = False
+            except imaplib.IMAP4.readonly:
+                kind, data = self._client.select(name, readonly=True)  # type: ignore[arg-type]
+                read_only = True
+            if kind != "OK":
+                raise self._not_selected(folder, _text(data))
+            validity = self._client.response("UIDVALIDITY")[1][0]
+        if validity is None:
+            raise SourceError(f"{self._endpoint.address} has no lasting UIDs in {folder}: use POP3.")
+        return Selected(int(data[0] or b"0"), validity.decode("ascii", "replace"), read_only)
+
+    def _not_selected(self, folder: str, said: str) -> SourceError:
+        if any(f"[{code}]" in said.upper() for code in _PASSING_CODES):
+            return Passing(f"{self._endpoint.address} can't open {folder} now ({said}): run again later.")
+        return SourceError(
+            f"{self._endpoint.address} can't open the folder {folder} ({said}): check `folder`."
+        )
+
+    def rows(self, first: int, last: int) -> list[Row]:
+        """The messages numbered from `first` to `last`, by their UIDs."""
+        with translated(self._endpoint):
+            kind, data = self._client.fetch(f"{first}:{last}", "(UID RFC822.SIZE INTERNALDATE FLAGS)")
+        if kind != "OK" and "EXPUNGEISSUED" not in _text(data):
+            raise Passing(f"{self._endpoint.address} could not list the folder ({_text(data)}): run again.")
+        return sorted(_rows(data))
+
+    def bodies(self, uids: list[int]) -> dict[int, bytes]:
+        """The bytes of messages, by UID; what the server does not hand out is left out."""
+        return self._bodies(uids, "BODY.PEEK[]")
+
+    def piece(self, uid: int, offset: int, size: int) -> bytes | None:
+        """Up to `size` bytes of a message from `offset`; None when the server does not hand it out."""
+        return self._bodies([uid], f"BODY.PEEK[]<{offset}.{size}>").get(uid)
+
+    def _bodies(self, uids: list[int], what: str) -> dict[int, bytes]:
+        with translated(self._endpoint):
+            try:
+                _, data = self._client.uid("FETCH", uid_set(uids), f"(UID {what})")
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as error:
+                raise Passing(
+                    f"{self._endpoint.address} fails at a message ({error}): look at its log."
+                ) from error
+        wanted = set(uids)
+        return {uid: body for uid, body in _literals(data) if uid in wanted}
+
+    def present(self, uids: list[int]) -> set[int]:
+        """Which of these are in the folder. Raises Passing when the server does not tell."""
+        with translated(self._endpoint):
+            kind, data = self._client.uid("SEARCH", "UID", uid_set(uids))
+        if kind != "OK":
+            raise Passing(f"{self._endpoint.address} could not search ({_text(data)}): run again later.")
+        return {int(uid) for line in data if line for uid in line.split()}
+
+    def expunge(self, uids: list[int]) -> None:
+        """Delete these messages for good, and no others (UIDPLUS, RFC 4315). Raises SourceError."""
+        chosen = uid_set(uids)
+        with translated(self._endpoint):
+            for command in (("STORE", chosen, "+FLAGS.SILENT", r"(\Deleted)"), ("EXPUNGE", chosen)):
+                kind, data = self._client.uid(*command)
+                if kind != "OK" and "EXPUNGEISSUED" not in _text(data):
+                    raise Passing(f"{self._endpoint.address} could not delete ({_text(data)}): run again.")
+
+
+@contextmanager
+def translated(endpoint: Endpoint) -> Iterator[None]:
+    """Turn what imaplib raises into our errors."""
+    try:
+        yield
+    except imaplib.IMAP4.abort as error:
+        raise lost(endpoint, error.__context__) from error
+    except imaplib.IMAP4.error as error:
+        raise SourceError(f"{endpoint.address} answered what IMAP does not allow ({error}).") from error
+    except OSError as error:
+        raise lost(endpoint, error) from error
+
+
+def quoted(text: str) -> bytes:
+    """An IMAP quoted string (RFC 9051, 9): safe for any text without line breaks."""
+    return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+
+
+def encode_folder(name: str) -> str:
+    """A folder's name in modified UTF-7 (RFC 3501, 5.1.3)."""
+    out: list[str] = []
+    for plain, other in re.findall(r"([ -~]+)|([^ -~]+)", name):
+        if plain:
+            out.append(plain.replace("&", "&-"))
+        else:
+            encoded = base64.b64encode(other.encode("utf-16-be")).decode().rstrip("=")
+            out.append(f"&{encoded.replace('/', ',')}-")
+    return "".join(out)
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """A sequence set, runs written as ranges."""
+    runs: list[list[int]] = []
+    for uid in sorted(uids):
+        if runs and runs[-1][1] + 1 == uid:
+            runs[-1][1] = uid
+        else:
+            runs.append([uid, uid])
+    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs)
+
+
+def _rows(data: list[Any]) -> Iterator[Row]:
+    for line in data:
+        if not isinstance(line, bytes):
+            continue
+        uid, size = _UID.search(line), _SIZE.search(line)
+        if uid and size:
+            flags = _FLAGS.search(line)
+            words = tuple(flags[1].decode("ascii", "replace").split()) if flags else ()
+            yield Row(int(uid[1]), int(size[1]), words, _date(line))
+
+
+def _date(line: bytes) -> int | None:
+    found = _DATE.search(line)
+    if not found:
+        return None
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    number = _MONTHS.index(month.capitalize()) + 1 if month.capitalize() in _MONTHS else 1
+    offset = int(hours) * 3600 + int(minutes) * 60
+    local = calendar.timegm((int(year), number, int(day), int(hour), int(minute), int(second)))
+    return local - offset if sign == b"+" else local + offset
+
+
+def _literals(data: list[Any]) -> Iterator[tuple[int, bytes]]:
+    """UIDs and bodies of a FETCH answer; the UID stands before the literal or behind it."""
+    for index, part in enumerate(data):
+        if isinstance(part, tuple):
+            head, body = part
+            tail = data[index + 1] if index + 1 < len(data) else b""
+            uid = _UID.search(head) or (_UID.search(tail) if isinstance(tail, bytes) else None)
+            if uid:
+                yield int(uid[1]), body
+        elif isinstance(part, bytes) and (short := _SHORT_BODY.search(part)) and (uid := _UID.search(part)):
+            yield int(uid[1]), re.sub(rb"\\(.)", rb"\1", short[1] or b"")
+
+
+def _words(data: list[Any]) -> frozenset[str]:
+    return frozenset(_text(data).upper().split())
+
+
+def _text(data: list[Any]) -> str:
+    return " ".join(part.decode("utf-8", "replace") for part in data if isinstance(part, bytes))

@@ -1,0 +1,55 @@
+"""A TCP connection to a mail server, with errors that say what to do."""
+
+from __future__ import annotations
+
+import socket
+
+from muniment.errors import SourceError
+from muniment.sources import tls
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.retry import Passing
+
+
+class Unreachable(Passing):
+    """Nobody answers there: the first connection of a run does not wait for it, a later one does."""
+
+
+def dial(endpoint: Endpoint) -> socket.socket:
+    """A connected socket, with TLS on it where the endpoint wants that from the start.
+
+    Raises SourceError, CertificateRefused, or Unreachable when it may help to wait.
+    """
+    sock = _connect(endpoint)
+    sock.settimeout(endpoint.timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return tls.secure(sock, endpoint) if endpoint.secured_by == "tls" else sock
+
+
+def _connect(endpoint: Endpoint) -> socket.socket:
+    try:
+        return socket.create_connection((endpoint.host, endpoint.port_number), endpoint.timeout)
+    except (socket.gaierror, UnicodeError) as error:
+        if getattr(error, "errno", None) == socket.EAI_AGAIN:
+            raise Unreachable(
+                f"The name {endpoint.host} can't be looked up now: check `host` and the network."
+            ) from error
+        raise SourceError(f"There is no host {endpoint.host}: check `host` and the name server.") from error
+    except TimeoutError as error:
+        raise Unreachable(
+            f"{endpoint.address} does not answer in {endpoint.timeout:g} s: check host, port and firewall."
+        ) from error
+    except ConnectionRefusedError as error:
+        raise Unreachable(
+            f"{endpoint.address} refuses connections: check that the server runs, and `port`."
+        ) from error
+    except OSError as error:
+        raise Unreachable(f"{endpoint.address} can't be reached: {error.strerror or error}.") from error
+
+
+def lost(endpoint: Endpoint, error: BaseException | None = None) -> Passing:
+    """The error for a connection that broke."""
+    if isinstance(error, TimeoutError):
+        return Passing(
+            f"{endpoint.address} fell silent for {endpoint.timeout:g} s: try again, or raise `timeout`."
+        )
+    return Passing(f"The connection to {endpoint.address} was lost: check the network, and run again.")

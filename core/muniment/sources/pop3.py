@@ -1,0 +1,200 @@
+"""POP3 mailboxes: kinds `gateway` (MailStore Gateway: STLS) and `pop3`.
+
+RFC 1939: message numbers hold for one session only and DELE takes effect at QUIT, so every session
+begins with UIDL, and deletion is confirmed by the answer to QUIT, or by a later UIDL that lacks the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.pop3_wire import Refused, Wire, judge
+from muniment.sources.remote import Answer, RemoteSource
+from muniment.sources.retry import Passing, Patience
+from muniment.sources.roll import DuplicateKey, Roll
+
+GONE = "it is no longer in the mailbox"
+
+
+class Pop3Source(RemoteSource):
+    """A POP3 mailbox. Its listing is what the session found, kept in a file of the work folder."""
+
+    vouches = False
+
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__(endpoint, sleep)
+        self._place = Place(endpoint.address, endpoint.mailbox)
+        self._live: tuple[Wire, Roll] | None = None
+        self._listed = False
+
+    def _is_open(self) -> bool:
+        return self._live is not None
+
+    def _open(self) -> None:
+        wire = Wire(self._endpoint)
+        try:
+            wire.sign_on()
+            self._live = wire, self._call_roll(wire)
+        except BaseException:
+            wire.close()
+            raise
+        self._listed = False
+
+    def _drop(self) -> None:
+        if self._live:
+            self._live[0].close()
+        self._live = None
+
+    def _opened(self) -> tuple[Wire, Roll]:
+        self._reopen()
+        assert self._live is not None
+        return self._live
+
+    def _call_roll(self, wire: Wire) -> Roll:
+        """UIDL into a roll. Raises SourceError where the server's keys can't be relied on."""
+        roll = Roll(self._endpoint.work)
+        try:
+            wire.command("UIDL", multiline=True)
+            roll.add(_numbered(wire.lines()))
+        except Refused as refusal:
+            error = judge(self._endpoint, refusal)
+            if isinstance(error, Passing):
+                raise error from refusal
+            raise SourceError(
+                f"{self._endpoint.address} has no UIDL, without which a message can't be told from another: "
+                "use IMAP."
+            ) from refusal
+        except DuplicateKey as error:
+            raise SourceError(
+                f"{self._endpoint.address} gives two messages one UIDL ({error}): "
+                "they can't be told apart; use IMAP, or remove one of them."
+            ) from error
+        except ValueError as error:
+            raise SourceError(f"{self._endpoint.address} answers UIDL with nonsense: use IMAP.") from error
+        return roll
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now; a second listing takes a new session to see what came since."""
+        patience = Patience(self._sleep)
+        if self._listed:
+            self._drop()
+        while True:
+            wire, roll = self._opened()
+            try:
+                self._size_up(wire, roll)
+                break
+            except SourceError as error:
+                self._drop()
+                if not isinstance(error, Passing):
+                    raise
+                patience.again(error)
+        self._listed = True
+        for key, size in roll.by_number():
+            yield Item(self._place, key, size)
+
+    def _size_up(self, wire: Wire, roll: Roll) -> None:
+        try:
+            wire.command("LIST", multiline=True)
+            roll.add_sizes((number, int(size)) for number, size in _numbered(wire.lines()))
+        except Refused as refusal:
+            raise judge(self._endpoint, refusal) from refusal
+        except ValueError as error:
+            raise SourceError(f"{self._endpoint.address} answers LIST with nonsense: use IMAP.") from error
+
+    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+        refused = []
+        for answer in self._retrieve_once(items):
+            if isinstance(answer, Unfetched) and not answer.gone:
+                refused.append(answer.item)
+            else:
+                yield answer
+        if refused:
+            # Only a new session tells whether it was removed meanwhile.
+            self._drop()
+            yield from self._retrieve_once(refused)
+
+    def _retrieve_once(self, items: list[Item]) -> Iterator[Answer]:
+        wire, roll = self._opened()
+        numbers = roll.numbers([item.key for item in items])
+        there = [item for item in items if item.key in numbers]
+        yield from (Unfetched(item, GONE, gone=True) for item in items if item.key not in numbers)
+        due = wire.pipeline(f"RETR {numbers[item.key]}" for item in there)
+        try:
+            for item, _ in zip(there, due, strict=False):
+                yield self._answer(wire, item)
+        except BaseException:
+            # Answers may be on their way still, so this session is of no more use.
+            self._drop()
+            raise
+
+    def _answer(self, wire: Wire, item: Item) -> Answer:
+        try:
+            return Fetched(item, wire.message(self._endpoint.work))
+        except Refused as refusal:
+            error = judge(self._endpoint, refusal)
+            if isinstance(error, Passing):
+                raise error from refusal
+            return Unfetched(item, f"the server refuses to hand it over: {refusal}")
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """DELE, then QUIT; the next call opens a new session.
+
+        Returns the items confirmed by `+OK` to QUIT, and those that are not in the mailbox (any more):
+        when the answer to QUIT is lost, a new session's UIDL tells which.
+        """
+        remaining = {item.key: item for item in items}
+        confirmed: list[Item] = []
+        patience = Patience(self._sleep)
+        while remaining:
+            wire, roll = self._opened()
+            numbers = roll.numbers(list(remaining))
+            confirmed += [remaining.pop(key) for key in list(remaining) if key not in numbers]
+            try:
+                marked = self._expunge(wire, numbers)
+            except (Passing, Refused) as error:
+                patience.again(self._unconfirmed(error))
+            else:
+                return confirmed + [remaining[key] for key in marked]
+        return confirmed
+
+    def _expunge(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
+        """DELE and QUIT; returns the keys that are deleted now. However it ends, so does the session."""
+        try:
+            marked = self._mark(wire, numbers)
+            wire.command("QUIT")
+            return marked
+        finally:
+            self._drop()
+
+    def _mark(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
+        """DELE; returns the keys for which the server agreed."""
+        marked = []
+        due = wire.pipeline(f"DELE {number}" for number in numbers.values())
+        for key, _ in zip(numbers, due, strict=False):
+            try:
+                wire.answer()
+                marked.append(key)
+            except Refused:
+                continue
+        return marked
+
+    def _unconfirmed(self, error: Passing | Refused) -> Passing:
+        if isinstance(error, Passing):
+            return error
+        return Passing(
+            f"{self._endpoint.address} could not remove messages from {self._endpoint.mailbox} ({error}): "
+            "run again later."
+        )
+
+
+def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """Lines of UIDL or LIST: a message number and what belongs to it. Raises ValueError."""
+    for line in lines:
+        number, _, value = line.partition(b" ")
+        value = value.strip()
+        if not value:
+            raise ValueError(line)
+        yield int(number), value.decode("latin-1")

@@ -1,0 +1,43 @@
+"""The embedded gateway's spool.
+
+A message is written to `tmp/NAME`, synced, renamed to `new/NAME`, and `new/` is synced. So whatever is
+in `new/` is whole, and its name never comes again (time, process, counter and chance are in it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.files import FileSource, key_of, name_of, plain_names, remove
+from muniment.sources.roll import Roll
+
+
+class SpoolSource(FileSource):
+    """Messages in `new/`, oldest name first."""
+
+    def _check(self) -> None:
+        for name in ("new", "tmp"):
+            try:
+                (self._root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise SourceError(f"The spool {self._root} can't be made: {error.strerror}.") from error
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now, in the order of names."""
+        roll = Roll(self._endpoint.work)
+        roll.merge((key_of(name), "") for name in plain_names(self._root / "new"))
+        for key, _ in roll.by_key():
+            try:
+                found = (self._root / "new" / name_of(key)).stat()
+            except FileNotFoundError:
+                continue
+            yield Item(self._place, key, found.st_size, date=int(found.st_mtime))
+
+    def _answer(self, item: Item) -> Fetched | Unfetched:
+        return self._read(item, self._root / "new" / name_of(item.key))
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Unlink, and sync the folder."""
+        return remove((item, self._root / "new" / name_of(item.key)) for item in items)

@@ -1,0 +1,128 @@
+"""TLS to a mail server: who is trusted, and what is wrong when nobody is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from muniment.errors import CertificateRefused, SourceError
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.retry import Passing
+
+# OpenSSL's X509_V_ERR_* codes that have a remedy of their own.
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_UNKNOWN_ISSUER = {18, 19, 20, 21}
+_WRONG_NAME = {62, 64}
+
+
+def require_private(endpoint: Endpoint) -> None:
+    """Raise CertificateRefused when a password would cross a network in clear.
+
+    Called before the first connection, so nothing has been sent by then.
+    """
+    if endpoint.secured_by == "none" and not is_loopback(endpoint.host):
+        raise CertificateRefused(
+            f"The password for {endpoint.host} would be sent in clear: set `security` to "
+            '"tls" or "starttls" ("none" is for this machine alone).'
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it was typed, is this very machine: localhost, 127.0.0.0/8 or ::1."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def make_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """A client context that checks certificates; with a fingerprint, `check_fingerprint` does it.
+
+    Raises SourceError when the file of authorities can't be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=endpoint.ca_file or None)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"The file of certificate authorities {endpoint.ca_file} can't be used: {_reason(error)}; "
+            "set `ca_file` to a readable PEM file."
+        ) from error
+    if endpoint.fingerprint:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
+    """The socket with TLS on it, its certificate checked; closes the socket when it can't be.
+
+    Raises CertificateRefused, or Passing when the line broke.
+    """
+    context = make_context(endpoint)
+    try:
+        with explained(endpoint):
+            secured = context.wrap_socket(sock, server_hostname=endpoint.host)
+            sock = secured
+            check_fingerprint(secured, endpoint)
+    except BaseException:
+        sock.close()
+        raise
+    return secured
+
+
+def check_fingerprint(sock: ssl.SSLSocket, endpoint: Endpoint) -> None:
+    """Raise CertificateRefused unless the server's certificate is the pinned one, if one is."""
+    if not endpoint.fingerprint:
+        return
+    found = hashlib.sha256(sock.getpeercert(binary_form=True) or b"").hexdigest()
+    wanted = endpoint.fingerprint.replace(":", "").replace(" ", "").lower()
+    if not hmac.compare_digest(found.encode(), wanted.encode()):
+        raise CertificateRefused(
+            f"The certificate of {endpoint.address} has the SHA-256 fingerprint {found}, not the pinned one: "
+            "if its owner confirms the new one, set `fingerprint` to it."
+        )
+
+
+@contextmanager
+def explained(endpoint: Endpoint) -> Iterator[None]:
+    """Turn what goes wrong in a handshake into an error that says what to do."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise CertificateRefused(_explain(endpoint, error)) from error
+    except ssl.SSLError as error:
+        if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
+            raise CertificateRefused(
+                f"{endpoint.address} does not speak TLS from the start: "
+                'set `security` to "starttls", or use the port for TLS.'
+            ) from error
+        raise Passing(f"The TLS handshake with {endpoint.address} failed: {_reason(error)}.") from error
+    except OSError as error:
+        raise Passing(f"{endpoint.address} hung up in the TLS handshake: {_reason(error)}.") from error
+
+
+def _explain(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> str:
+    subject = f"The certificate of {endpoint.address}"
+    if error.verify_code == _EXPIRED:
+        return f"{subject} has expired: have it renewed there, or pin it by its SHA-256 `fingerprint`."
+    if error.verify_code == _NOT_YET_VALID:
+        return f"{subject} is not valid yet: check the clocks of both machines."
+    if error.verify_code in _WRONG_NAME:
+        return (
+            f"{subject} is for another host name: use the name it was issued for, or pin its `fingerprint`."
+        )
+    if error.verify_code in _UNKNOWN_ISSUER:
+        return (
+            f"{subject} was issued by an authority that is not trusted here: set `ca_file` to that "
+            "authority's PEM file, or `fingerprint` to the certificate's SHA-256."
+        )
+    return f"{subject} can't be trusted ({error.verify_message}): have it replaced, or pin its `fingerprint`."
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
