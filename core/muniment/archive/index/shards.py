@@ -13,7 +13,7 @@ from typing import Any
 import tantivy
 
 from muniment.archive.index.document import IndexDocument, analyzer, encode, schema
-from muniment.errors import MunimentError, VaultError, VaultLocked
+from muniment.errors import MunimentError, QueryError, VaultError, VaultLocked
 
 
 class Broken(Exception):
@@ -32,6 +32,8 @@ def guarded(doing: str) -> Iterator[None]:
             raise VaultLocked(
                 "Another process writes the index; wait until it is done, or stop it."
             ) from error
+        if "max expansions" in str(error):
+            raise QueryError("Too many words begin so; type more letters before the *.") from error
         raise VaultError(f"{doing} failed; check the disk and its free space ({_brief(error)}).") from error
     except BaseException as error:
         # The library's panics derive from BaseException, so that nobody swallows them by chance.
@@ -146,7 +148,8 @@ class Shard:
         """Take in a document, in place of an earlier one of its id; the writer is open."""
         assert self._writer is not None
         if replace or doc.id <= self.top:
-            self._writer.delete_documents_by_term("id", doc.id)
+            # By query: a deletion by term takes the number for a signed one, and deletes nothing.
+            self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", doc.id))
         if doc.id > self.top:
             self.top = doc.id
             self.docs += 1

@@ -1,0 +1,172 @@
+"""Any query over any messages finds what reading them one by one finds, in any number of shards."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from muniment.archive import query as q
+from muniment.archive.index import Index, IndexDocument, UserAddress, UserTerms, search
+from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Role
+from support.indexed import DAY, JANUARY, document, mention
+
+WORDS = ["red", "redder", "car", "anna", "invoice"]
+ADDRESSES = ["anna@x.com", "bob@x.com", "anna@y.org"]
+PEOPLE = {"anna": ("anna@x.com", "anna@y.org"), "bob": ("bob@x.com",)}
+
+_text = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
+_mention = st.builds(
+    mention,
+    st.sampled_from([Role.SENDER, Role.TO, Role.CC, Role.BCC, Role.RECIPIENT]),
+    st.sampled_from(ADDRESSES),
+    trusted=st.booleans(),
+)
+_document = st.builds(
+    document,
+    st.integers(0, 30),
+    date=st.integers(0, 5).map(lambda day: JANUARY + day * DAY),
+    size=st.integers(0, 5),
+    subject=_text,
+    sender=st.sampled_from(["", *ADDRESSES]),
+    body=_text,
+    attachments=st.lists(st.sampled_from(["red.pdf", "car.txt"]), max_size=2),
+    mentions=st.lists(_mention, max_size=3),
+)
+
+_word = st.sampled_from(WORDS)
+_field = st.sampled_from(["", "subject", "body", "filename"])
+_day = st.integers(0, 6).map(lambda day: JANUARY + day * DAY)
+_leaf = st.one_of(
+    st.builds(q.Word, _word, _field),
+    st.builds(q.Phrase, st.lists(_word, min_size=2, max_size=3).map(" ".join), _field),
+    st.builds(q.Prefix, st.sampled_from(["re", "in", "zz"]), _field),
+    st.builds(q.Word, st.sampled_from(ADDRESSES), st.sampled_from(["from", "to", "cc", "bcc"])),
+    st.builds(q.Since, _day),
+    st.builds(q.Until, _day),
+    st.builds(q.Larger, st.integers(0, 6)),
+    st.builds(q.Smaller, st.integers(0, 6)),
+    st.just(q.HasAttachment()),
+    st.builds(q.In, st.sampled_from(["inbox", "sent"])),
+    st.builds(q.User, st.sampled_from(sorted(PEOPLE))),
+)
+_query = st.recursive(
+    _leaf,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(q.both),
+        st.lists(inner, min_size=1, max_size=3).map(q.either),
+        inner.map(q.negate),
+    ),
+    max_leaves=8,
+)
+
+
+def users(name: str) -> UserTerms:
+    return UserTerms(tuple(UserAddress(address) for address in PEOPLE[name]))
+
+
+def placed(doc: IndexDocument, names: list[str] | None, folder: str = "") -> bool:
+    """Whether it stands in a folder ("" for any) of one of these persons (None for anybody)."""
+    wanted = None if names is None else {address for name in names for address in PEOPLE[name]}
+    roles = {"": INBOX_ROLES | SENT_ROLES, "inbox": INBOX_ROLES, "sent": SENT_ROLES}[folder]
+    return any(
+        m.trusted and m.role in roles and (wanted is None or m.address in wanted) for m in doc.mentions
+    )
+
+
+def texts(doc: IndexDocument, field: str) -> list[str]:
+    names = list(doc.text.filenames)
+    plain = [doc.text.subject, doc.text.body, doc.text.sender, *names]
+    return {"": plain, "subject": [doc.text.subject], "body": [doc.text.body], "filename": names}[field]
+
+
+def has_words(text: str, words: list[str], prefix: bool) -> bool:
+    found = re.findall(r"\w+", text)
+    for start in range(len(found) - len(words) + 1):
+        here = found[start : start + len(words)]
+        if here == words or (prefix and here[:-1] == words[:-1] and here[-1].startswith(words[-1])):
+            return True
+    return False
+
+
+def addressed(doc: IndexDocument, field: str, address: str) -> bool:
+    roles = {"from": {Role.SENDER}, "to": {Role.TO, Role.RECIPIENT}, "cc": {Role.CC}, "bcc": {Role.BCC}}[
+        field
+    ]
+    in_header = field == "from" and doc.text.sender == address
+    return in_header or any(m.role in roles and m.address == address for m in doc.mentions)
+
+
+def matches(doc: IndexDocument, node: q.Node, about: list[str] | None = None) -> bool:
+    match node:
+        case q.And(items):
+            named = [i.name for i in items if isinstance(i, q.User)]
+            for item in items:
+                if isinstance(item, q.Or) and all(isinstance(one, q.User) for one in item.items):
+                    named += [one.name for one in item.items if isinstance(one, q.User)]
+            return all(matches(doc, item, named or about) for item in items)
+        case q.Or(items):
+            return any(matches(doc, item, about) for item in items)
+        case q.Not(item):
+            return not matches(doc, item, about)
+        case q.Word(text, field) if "@" in text:
+            return addressed(doc, field, text)
+        case q.Word(text, field) | q.Phrase(text, field) | q.Prefix(text, field):
+            prefix = isinstance(node, q.Prefix)
+            return any(has_words(one, text.split(), prefix) for one in texts(doc, field))
+        case q.Since(time):
+            return doc.date >= time
+        case q.Until(time):
+            return doc.date < time
+        case q.Larger(size):
+            return doc.size > size
+        case q.Smaller(size):
+            return doc.size < size
+        case q.HasAttachment():
+            return doc.attachments > 0
+        case q.In(folder):
+            return placed(doc, about, folder)
+        case q.User(name):
+            return placed(doc, [name])
+        case _:
+            raise TypeError(node)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    batches=st.lists(st.lists(_document, max_size=8), min_size=1, max_size=3),
+    queries=st.lists(_query, min_size=1, max_size=6),
+    docs_per_shard=st.integers(1, 6),
+    limit=st.integers(1, 7),
+)
+def test_search_equals_reading_all(
+    batches: list[list[IndexDocument]], queries: list[q.Node], docs_per_shard: int, limit: int
+) -> None:
+    held: dict[int, IndexDocument] = {}
+    with tempfile.TemporaryDirectory() as name:
+        index = Index.open(Path(name) / "index", heap=15_000_000, docs_per_shard=docs_per_shard)
+        for batch in batches:
+            index.add(batch)
+            held.update({doc.id: doc for doc in batch})
+            index.commit(1)
+        for node in [q.EVERYTHING, *queries]:
+            hits = sorted((doc.date, doc.id) for doc in held.values() if matches(doc, node))[::-1]
+            assert read_all(index, node, limit, len(hits)) == [number for _, number in hits]
+            ranked = search(index, node, users=users, limit=100, by_relevance=True)
+            assert sorted(ranked.ids) == sorted(number for _, number in hits)
+        index.close()
+
+
+def read_all(index: Index, node: q.Node, limit: int, total: int) -> list[int]:
+    """The ids of every page, one after the other."""
+    ids: list[int] = []
+    after = ""
+    while True:
+        found = search(index, node, users=users, limit=limit, after=after)
+        assert (found.total, found.exact) == (total, True)
+        ids += found.ids
+        after = found.after
+        if not after:
+            return ids
