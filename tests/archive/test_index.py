@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 import tantivy
 from muniment.archive.index import Index, search
+from muniment.archive.index.shards import guarded
 from muniment.archive.query import parse
 from muniment.errors import VaultError, VaultLocked
 from support.indexed import JANUARY, document
@@ -127,6 +129,37 @@ def test_a_state_that_cannot_be_written_moves_nothing(folder: Path, monkeypatch:
     assert index.watermark == 6
     index.close()
     assert Index.open(folder, read_only=True).watermark == 6
+
+
+def test_a_full_disk_is_told_and_replay_mends_it(folder: Path) -> None:
+    filled(folder, 4)
+    chance = random.Random(3)
+    docs = [document(n, body=f"mail n{n} {chance.randbytes(2000).hex(' ', 4)}") for n in range(4, 1000)]
+    index = Index.open(folder, heap=HEAP)
+    index.add(docs)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(VaultError, match="check the disk"):
+            index.commit(1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert index.watermark == 4
+    index.close()
+    again = Index.open(folder, heap=HEAP)
+    assert (again.set_aside, again.watermark, find(again)) == (None, 4, [0, 1, 2, 3])
+    again.add(docs)
+    again.commit(1000)
+    assert find(again) == list(range(1000))
+    again.close()
+
+
+def test_a_panic_of_the_library_is_an_error_for_people() -> None:
+    panic = type("PanicException", (BaseException,), {})
+    with pytest.raises(VaultError, match="rebuild the index"), guarded("Searching the index"):
+        raise panic("index out of bounds")
+    with pytest.raises(KeyboardInterrupt), guarded("Searching the index"):
+        raise KeyboardInterrupt
 
 
 # --- other processes ------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from muniment.archive.index import (
     Found,
     Index,
@@ -402,6 +404,14 @@ def test_newest_first_then_by_id(make: Make) -> None:
     assert (second.ids, second.total, second.after) == ((4, 1), 5, "")
 
 
+def test_counting_can_be_spared(make: Make) -> None:
+    index = make(*(document(n, date=JANUARY + n) for n in range(9)), docs_per_shard=2)
+    first = search(index, parse(""), limit=3, count=False)
+    assert (first.ids, first.total, first.exact) == ((8, 7, 6), 0, False)
+    second = search(index, parse(""), limit=3, after=first.after)
+    assert (second.ids, second.total, second.exact) == ((5, 4, 3), 0, False)
+
+
 def test_by_relevance(make: Make) -> None:
     index = make(
         document(1, body="budget " + "word " * 200),
@@ -429,6 +439,36 @@ def test_absurd_cursors_and_limits_do_no_harm(make: Make) -> None:
     assert search(index, parse(""), after="f" * 40 + ".1.1", by_relevance=True).ids == ()
     assert search(index, parse(""), limit=0).ids == (1,)
     assert search(index, parse(""), limit=1 << 40).ids == (1,)
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    index = Index.open(tmp_path_factory.mktemp("talk") / "index", heap=16_000_000)
+    index.add([TALK])
+    index.commit(1)
+    yield index
+    index.close()
+
+
+@given(
+    st.text(max_size=60),
+    st.sampled_from(["", "from:", "to:", "bcc:", "filename:", "in:", "-", '"']),
+    st.booleans(),
+)
+def test_whatever_can_be_read_can_be_run(talk: Index, text: str, start: str, wide: bool) -> None:
+    query = start + text + "*" * wide
+    try:
+        node = parse(query)
+    except QueryError:
+        return
+    for by_relevance in (False, True):
+        found = search(talk, node, users=lambda name: PEOPLE["anna"], by_relevance=by_relevance)
+        assert found.total == len(found.ids) <= 1
+
+
+def test_signs_that_fold_into_punctuation(make: Make) -> None:
+    index = make(document(1, body="⑴⑵x list"))
+    assert find(index, "⑴⑵*") == find(index, "⑴⑵x") == [1]
 
 
 def test_too_wide_a_phrase_prefix_is_answered(make: Make) -> None:

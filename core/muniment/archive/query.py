@@ -142,22 +142,9 @@ class Id:
     prefix: str
 
 
-Node = (
-    And
-    | Or
-    | Not
-    | Word
-    | Phrase
-    | Prefix
-    | Since
-    | Until
-    | Larger
-    | Smaller
-    | HasAttachment
-    | In
-    | User
-    | Id
-)
+Text = Word | Phrase | Prefix
+Condition = Since | Until | Larger | Smaller | HasAttachment | In | User | Id
+Node = And | Or | Not | Text | Condition
 
 EVERYTHING = And()
 

@@ -13,6 +13,7 @@ import os
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -216,7 +217,8 @@ class Index:
         """Free everything, once merges have ended; what is not committed is forgotten. Safe to call twice."""
         shards, self._shards = self._shards, []
         for shard in shards:
-            with guarded("Closing the index"):
+            # All that is committed is safe; a writer that failed was told of when it did.
+            with suppress(VaultError), guarded("Closing the index"):
                 shard.close()
 
 

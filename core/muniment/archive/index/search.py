@@ -123,8 +123,8 @@ class _Run:
         below = cursor.at if cursor else None
         if self._scope is None:
             counted, rows = self._top(below, limit + 1, self._count and cursor is None)
-            total = cursor.total if cursor else counted
-            return _page(rows, limit, total, self._count, rows[limit - 1][0] if len(rows) > limit else None)
+            total, exact = (cursor.total, cursor.exact) if cursor else (counted, self._count)
+            return _page(rows, limit, total, exact, rows[limit - 1][0] if len(rows) > limit else None)
         return self._newest_verified(self._scope, limit, cursor)
 
     def _newest_verified(self, scope: Scope, limit: int, cursor: _Cursor | None) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -131,12 +132,12 @@ class Compiler:
 
     # --- words
 
-    def _text(self, node: q.Word | q.Phrase | q.Prefix) -> Query:
+    def _text(self, node: q.Text) -> Query:
         if node.field in _ADDRESSED:
             return self._addressed(node)
         return _any(_words(node, field) for field in ((node.field,) if node.field else PLAIN))
 
-    def _addressed(self, node: q.Word | q.Phrase | q.Prefix) -> Query:
+    def _addressed(self, node: q.Text) -> Query:
         """An address whole, a domain, or words of the header."""
         typed = "" if isinstance(node, q.Prefix) else clean(node.text).strip("<>,;").lower()
         exact, domain = _as_address(typed)
@@ -180,15 +181,16 @@ def _placed_at(address: UserAddress, folder: str | None) -> Query:
     return _all([found, *bounds])
 
 
-def _words(node: q.Word | q.Phrase | q.Prefix, field: str) -> Query:
+def _words(node: q.Text, field: str) -> Query:
     words = _ANALYZER.analyze(fold(node.text))
     if not words:
         return Query.empty_query()
     if isinstance(node, q.Prefix):
-        words[-1] += ".*"
-        if len(words) == 1:
-            return Query.regex_query(_SCHEMA, field, words[0])
-        return Query.regex_phrase_query(_SCHEMA, field, list(words))
+        patterns = [re.escape(word) for word in words]
+        patterns[-1] += ".*"
+        if len(patterns) == 1:
+            return Query.regex_query(_SCHEMA, field, patterns[0])
+        return Query.regex_phrase_query(_SCHEMA, field, list(patterns))
     if len(words) == 1:
         return Query.term_query(_SCHEMA, field, words[0], "freq")
     return Query.phrase_query(_SCHEMA, field, list(words))
