@@ -51,11 +51,11 @@ first_valid_uid = 1
 mail_max_userip_connections = 100
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN {folder}/passwd
+  args = scheme=PLAIN {folder}/accounts/%u
 }}
 userdb {{
   driver = passwd-file
-  args = {folder}/passwd
+  args = {folder}/accounts/%u
   default_fields = uid={mail} gid={mail_group} home={folder}/home/%u
 }}
 namespace inbox {{
@@ -180,11 +180,10 @@ class Dovecot:
 
     def start(self) -> None:
         """Write the configuration and start; returns when the ports answer."""
-        for name in ("run", "state", "mail", "home"):
+        for name in ("run", "state", "mail", "home", "accounts"):
             (self.folder / name).mkdir(exist_ok=True)
         for name in ("mail", "home"):
             self._give(self.folder / name)
-        (self.folder / "passwd").touch()
         config = self.folder / "dovecot.conf"
         config.write_text(self._config())
         self.folder.chmod(0o755)
@@ -217,8 +216,8 @@ class Dovecot:
             self._give(folder)
         secret = base64.b64encode(password.encode()).decode()
         extra = "userdb_pop3_lock_session=yes" if locked else ""
-        with (self.folder / "passwd").open("a") as passwd:
-            passwd.write(f"{name}:{{PLAIN.b64}}{secret}::::::{extra}\n")
+        # A file for each account: Dovecot would re-read a common one too late.
+        (self.folder / "accounts" / name).write_text(f"{name}:{{PLAIN.b64}}{secret}::::::{extra}\n")
         return Mailbox(name, password, path, self._owner)
 
     def log(self) -> str:

@@ -59,7 +59,7 @@ class Proxy:
         self._say(cut_before=pattern.hex())
 
     def cut_behind(self, pattern: bytes) -> None:
-        """Cut when the client sends `pattern`, once the server has answered it; the client never sees that."""
+        """Cut when the client sends `pattern`; the server answers, but the client never sees it."""
         self._say(cut_behind=pattern.hex())
 
     def refuse(self, count: int) -> None:

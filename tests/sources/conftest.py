@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.boxes import FILE_KINDS, REMOTE_KINDS, Box, file_box, server_box
+from support.dovecot import Dovecot, require_dovecot
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """One server for all tests of the session."""
+    require_dovecot()
+    with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture(params=[*REMOTE_KINDS, *FILE_KINDS])
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
+    """An empty mailbox, of every kind in turn."""
+    made: Box
+    if request.param in FILE_KINDS:
+        made = file_box(request.param, tmp_path)
+    else:
+        made = server_box(request.getfixturevalue("dovecot"), request.param, tmp_path / "work")
+    yield made
+    made.close()
