@@ -1,0 +1,30 @@
+"""The catalog: a projection of the ledger for lists and look-ups, in SQLite."""
+
+from muniment.archive.catalog.catalog import EMPTY, Catalog
+from muniment.archive.catalog.model import (
+    CatalogOutdated,
+    Change,
+    EnvelopeRow,
+    Known,
+    Mention,
+    MessageRow,
+    Page,
+    QuarantineRow,
+    RunRow,
+    Totals,
+)
+
+__all__ = [
+    "EMPTY",
+    "Catalog",
+    "CatalogOutdated",
+    "Change",
+    "EnvelopeRow",
+    "Known",
+    "Mention",
+    "MessageRow",
+    "Page",
+    "QuarantineRow",
+    "RunRow",
+    "Totals",
+]

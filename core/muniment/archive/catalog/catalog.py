@@ -1,0 +1,294 @@
+"""The catalog: what of the ledger lists and look-ups need, as SQL tables that can be rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from muniment.archive.catalog import dumping, reading, sql
+from muniment.archive.catalog.model import (
+    Change,
+    EnvelopeRow,
+    Known,
+    Mention,
+    MessageRow,
+    Page,
+    QuarantineRow,
+    RunRow,
+    Totals,
+)
+from muniment.archive.catalog.refiling import note_affected, pending, refile_batch
+from muniment.archive.catalog.store import Store, check
+from muniment.archive.catalog.writing import Writer
+from muniment.archive.facts import Fact, Position
+from muniment.archive.ledger.model import Head
+from muniment.errors import VaultError
+from muniment.people import changes
+from muniment.people.directory import Directory
+
+EMPTY = Head(0, b"", 0, 0)
+"""The head of a catalog that has seen nothing."""
+
+
+class Catalog:
+    """A vault's catalog. One thread writes; any thread may read, and sees what was committed last.
+
+    Messages are named by the sequence of their record, users by the ids of the directory.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Use `create` or `open`."""
+        self._store = store
+        self._writer = Writer()
+
+    @classmethod
+    def create(cls, path: Path, vault_id: str) -> Catalog:
+        """A new, empty catalog.
+
+        Raises:
+            VaultError: there is a file already, or none can be made.
+        """
+        if path.exists():
+            raise VaultError(f"There is a catalog in {path} already; nothing was changed.")
+        store = Store(path)
+        try:
+            with store.writing() as connection:
+                sql.metadata.create_all(connection)
+                connection.execute(sql.NEW_STATE, _new_state(vault_id))
+        except OperationalError as error:
+            raise VaultError(f"No catalog can be made in {path} ({error.orig}); check the folder.") from error
+        return cls(store)
+
+    @classmethod
+    def open(cls, path: Path, readonly: bool = False) -> Catalog:
+        """An existing catalog.
+
+        Raises:
+            CatalogOutdated: it is missing, damaged or of another schema; it must be rebuilt.
+            VaultError: it can't be read now.
+        """
+        store = Store(path, readonly)
+        try:
+            check(store)
+        except BaseException:
+            store.close()
+            raise
+        return cls(store)
+
+    def close(self) -> None:
+        """Close all connections, and leave the file whole. Safe to call twice."""
+        self._store.close()
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def apply(self, facts: Sequence[Fact], head: Head, directory: Directory) -> None:
+        """Take in a committed batch, in one transaction: all of its facts, and the head after it.
+
+        `facts` are in order of sequence and whole batches; what the catalog has seen is skipped.
+        Changes of the directory among them are applied to `directory` unless the caller did that
+        before; what they affect is noted for `refile`.
+
+        Raises:
+            ValueError: `directory` lags behind the catalog.
+        """
+        try:
+            with self._store.writing() as connection:
+                self._writer.write(connection, facts, head, directory)
+        except BaseException:
+            self._writer.forget()
+            raise
+
+    def refile(
+        self, directory: Directory, affected: Iterable[str] = (), *, batch: int = 1000
+    ) -> Iterator[int]:
+        """File old mail anew, as far as changes of the directory affect it.
+
+        Goes on where an earlier call was left or crashed. Each step is a transaction over at most
+        `batch` mentions of affected addresses; batches may be applied between steps. Changes that
+        came by `apply` are noted already; `affected` adds to them.
+
+        Yields:
+            How many messages the step has looked at.
+        """
+        more = set(affected) - pending(self._store.reader())
+        if more:
+            with self._store.writing() as connection:
+                note_affected(connection, more)
+        while (done := self._refile(directory, batch)) is not None:
+            yield done
+
+    def _refile(self, directory: Directory, batch: int) -> int | None:
+        try:
+            with self._store.writing() as connection:
+                return refile_batch(connection, directory, self._writer.boxes, max(batch, 1))
+        except BaseException:
+            self._writer.forget()
+            raise
+
+    def refile_pending(self) -> bool:
+        """Whether old mail is still to be filed anew."""
+        return bool(pending(self._store.reader()))
+
+    def meta_set(self, name: str, value: str) -> None:
+        """Keep a text under a name; it is lost when the catalog is rebuilt."""
+        with self._store.writing() as connection:
+            connection.execute(sql.SET_META, {"name": name, "value": value})
+
+    # --- state --------------------------------------------------------------------------------
+
+    def meta_get(self, name: str) -> str | None:
+        """The text that `meta_set` kept under a name."""
+        return self._store.reader().execute(sql.GET_META, {"name": name}).scalar_one_or_none()
+
+    def head(self) -> Head:
+        """The head of the ledger after the last batch that was applied; EMPTY before the first."""
+        state = self._store.reader().execute(sql.GET_STATE).one()
+        return Head(state.tree_size, state.root, state.segment, state.offset)
+
+    @property
+    def vault_id(self) -> str:
+        """The vault that the catalog was created for."""
+        vault: str = self._store.reader().execute(sql.GET_STATE).one().vault
+        return vault
+
+    def directory(self) -> Directory:
+        """The directory of users after all changes that were applied."""
+        directory = Directory()
+        for row in self._store.reader().execute(sql.GET_DIRECTORY).all():
+            directory.apply(changes.decode(row.change), row.time)
+        return directory
+
+    def totals(self) -> Totals:
+        """Counts over the whole vault."""
+        return reading.totals(self._store.reader())
+
+    # --- look-ups -----------------------------------------------------------------------------
+
+    def message_by_sha(self, sha: bytes) -> MessageRow | None:
+        """The message with a SHA-256."""
+        return reading.message_by_sha(self._store.reader(), sha)
+
+    def message_by_prefix(self, prefix: str) -> MessageRow:
+        """The message whose id begins with at least 8 hex digits.
+
+        Raises:
+            NotFound: there is none, or more than one.
+        """
+        return reading.message_by_prefix(self._store.reader(), prefix)
+
+    def messages_by_content(self, content: bytes) -> list[bytes]:
+        """SHA-256 of the messages with a content hash, oldest record first; none for an empty one."""
+        return reading.messages_by_content(self._store.reader(), content)
+
+    def rows(self, messages: Sequence[int]) -> list[MessageRow]:
+        """Messages in the order asked for; what is not there is left out."""
+        return reading.rows(self._store.reader(), messages)
+
+    def envelope_by_sha(self, sha: bytes) -> EnvelopeRow | None:
+        """The copy with a SHA-256 as fetched."""
+        return reading.envelope_by_sha(self._store.reader(), sha)
+
+    def envelopes_of(self, message: int) -> list[EnvelopeRow]:
+        """All copies of a message, in the order of the ledger."""
+        return reading.envelopes_of(self._store.reader(), message)
+
+    def locate(self, sha: bytes) -> Position | None:
+        """Where the content with a SHA-256 is kept: a message, part, chunk list, copy or quarantined item."""
+        return reading.locate(self._store.reader(), sha)
+
+    def part_known(self, sha: bytes) -> bool:
+        """Whether a part is kept."""
+        return reading.part_known(self._store.reader(), sha)
+
+    def known_keys(self, host: str, mailbox: str, folder: str, keys: Sequence[str]) -> dict[str, Known]:
+        """Those of the keys that were fetched from this place before and not deleted there since."""
+        return reading.known_keys(self._store.reader(), host, mailbox, folder, keys)
+
+    def quarantine(self) -> list[QuarantineRow]:
+        """Items whose quarantine has not ended, oldest first."""
+        return reading.quarantined(self._store.reader())
+
+    def quarantine_by_prefix(self, prefix: str) -> QuarantineRow:
+        """The item, ended or not, whose id begins with at least 8 hex digits.
+
+        Raises:
+            NotFound: there is none, or more than one.
+        """
+        return reading.quarantine_by_prefix(self._store.reader(), prefix)
+
+    def last_run(self, profile: str) -> RunRow | None:
+        """A profile's last run."""
+        return reading.last_run(self._store.reader(), profile)
+
+    def runs(self, profile: str = "", limit: int = 100) -> list[RunRow]:
+        """The last runs, newest first: of a profile, or of all."""
+        return reading.runs(self._store.reader(), profile, limit)
+
+    # --- folders ------------------------------------------------------------------------------
+
+    def page(self, user: str, folder: str, limit: int = 50, after: str = "") -> Page:
+        """A page of a user's folder, newest first; empty where there is no such folder.
+
+        `after` is that of the page before.
+
+        Raises:
+            UsageError: `after` is nothing that a page said.
+        """
+        return reading.page(self._store.reader(), user, folder, limit, after)
+
+    def tree(self) -> list[tuple[str, list[tuple[str, int]]]]:
+        """Users by label, the catch-all last, with their folders and counts; none that is empty."""
+        return reading.tree(self._store.reader())
+
+    def folders_of(self, messages: Iterable[int]) -> dict[int, list[str]]:
+        """`label/folder` of every place where messages stand, sorted."""
+        return reading.folders_of(self._store.reader(), messages)
+
+    def placed(self, user: str, messages: Iterable[int], folder: str = "") -> set[int]:
+        """Which of the messages stand with a user; with `folder` (in any case), in that folder."""
+        return reading.placed(self._store.reader(), user, messages, folder)
+
+    # --- the index ----------------------------------------------------------------------------
+
+    def index_behind(self, watermark: int) -> int:
+        """How many messages an index lacks that has taken in all records below `watermark`."""
+        return reading.index_behind(self._store.reader(), watermark)
+
+    def index_changes(self, watermark: int, limit: int) -> list[Change]:
+        """The next messages for such an index, in order; empty when it lacks none.
+
+        A message counts once, by the last of its records that its document depends on. There may
+        be more than `limit`, by those that share the last one's record: so the last change's
+        `upto` is always above `watermark`, and that is the watermark once all are taken in.
+        """
+        return reading.index_changes(self._store.reader(), watermark, limit)
+
+    def mentions(self, messages: Iterable[int]) -> dict[int, list[Mention]]:
+        """Who is named on the copies of messages, owners of ordinary mailboxes included; no repeats."""
+        return reading.mentions(self._store.reader(), messages)
+
+    def dump(self) -> dict[str, Any]:
+        """All that the ledger determines, in a form that can be compared: equal for equal vaults."""
+        return dumping.dump(self._store.reader())
+
+
+def _new_state(vault_id: str) -> dict[str, Any]:
+    return {
+        "id": 1,
+        "schema": sql.SCHEMA,
+        "vault": vault_id,
+        "tree_size": EMPTY.tree_size,
+        "root": EMPTY.root,
+        "segment": EMPTY.segment,
+        "offset": EMPTY.offset,
+        "messages": 0,
+        "envelopes": 0,
+        "message_bytes": 0,
+        "copy_bytes": 0,
+        "affected": None,
+        "cursor_address": 0,
+        "cursor_envelope": -1,
+    }

@@ -1,0 +1,77 @@
+"""A catalog's contents without the numbers that depend on how it came to be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from muniment.archive.catalog import sql
+from muniment.archive.catalog.encoding import join, read_numbers, read_words
+from muniment.archive.catalog.filing import load_addresses, read_parties
+from muniment.archive.catalog.reading import totals
+
+
+def dump(connection: Connection) -> dict[str, Any]:
+    """Tables as plain values, keyed by hashes and names."""
+    messages = connection.execute(sql.ALL_MESSAGES).all()
+    shas = {row.id: join(row.key, row.rest).hex() for row in messages}
+    state = connection.execute(sql.GET_STATE).one()
+    return {
+        "head": (state.tree_size, state.root.hex(), state.segment, state.offset),
+        "totals": totals(connection),
+        "messages": {shas[row.id]: _message(row) for row in messages},
+        "folders": _folders(connection, messages, shas),
+        "envelopes": _envelopes(connection, shas),
+        "placements": [
+            (row.key, row.folder, row.date, shas[row.message])
+            for row in connection.execute(sql.ALL_PLACEMENTS).all()
+        ],
+        "counts": {
+            (row.key, row.folder): (row.label, row.messages) for row in connection.execute(sql.TREE).all()
+        },
+        "known": _known(connection),
+        "parts": [tuple(row) for row in connection.execute(sql.ALL_PARTS).all()],
+        "quarantine": [tuple(row) for row in connection.execute(sql.ALL_QUARANTINE).all()],
+        "runs": [tuple(row) for row in connection.execute(sql.ALL_RUNS).all()],
+        "directory": [tuple(row) for row in connection.execute(sql.GET_DIRECTORY).all()],
+    }
+
+
+def _message(row: Any) -> tuple[Any, ...]:
+    content = b"" if row.content_key is None else join(row.content_key, row.content_rest)
+    return (
+        row.id, row.segment, row.offset, content.hex(), row.date, row.size, row.attachments, row.touched,
+        row.sender, row.recipients, row.subject, read_words(row.notes),
+    )  # fmt: skip
+
+
+def _folders(connection: Connection, messages: Any, shas: dict[int, str]) -> dict[str, list[tuple[str, str]]]:
+    """Where messages stand by their own rows; the placements must say the same."""
+    names = {row.id: (row.key, row.folder) for row in connection.execute(sql.ALL_BOXES).all()}
+    return {shas[row.id]: sorted(names[box] for box in read_numbers(row.boxes)) for row in messages}
+
+
+def _envelopes(connection: Connection, shas: dict[int, str]) -> dict[str, tuple[Any, ...]]:
+    rows = connection.execute(sql.ALL_ENVELOPES).all()
+    names = load_addresses(connection, (row.parties for row in rows))
+    links, owners, mentioned = (defaultdict(list) for _ in range(3))
+    for link in connection.execute(sql.ALL_LINKS).all():
+        links[link.envelope].append(shas[link.message])
+    for owner in connection.execute(sql.ALL_OWNERS).all():
+        owners[owner.envelope].append((owner.address, owner.folder))
+    for mention in connection.execute(sql.ALL_MENTIONS).all():
+        mentioned[mention.envelope].append(mention.address)
+    return {
+        join(row.key, row.rest).hex(): (
+            row.id, row.segment, row.offset, row.time, row.report, row.route, row.size, row.name,
+            read_words(row.flags), read_parties(row.parties, names), links[row.id],
+            sorted(owners[row.id]), sorted(mentioned[row.id]),
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+def _known(connection: Connection) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(sql.ALL_KNOWN).all()]

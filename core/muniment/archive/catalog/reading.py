@@ -1,0 +1,294 @@
+"""Look-ups and lists; each function takes a connection for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from muniment.archive.catalog import sql
+from muniment.archive.catalog.encoding import (
+    exact,
+    fetch_many,
+    join,
+    position,
+    prefix_range,
+    read_numbers,
+    read_words,
+    split,
+    unique,
+)
+from muniment.archive.catalog.filing import load_addresses, read_parties
+from muniment.archive.catalog.model import (
+    Change,
+    EnvelopeRow,
+    Known,
+    Mention,
+    MessageRow,
+    Page,
+    QuarantineRow,
+    RunRow,
+    Totals,
+)
+from muniment.archive.catalog.numbering import find_place
+from muniment.archive.facts import Position, Route
+from muniment.errors import UsageError
+from muniment.mail.model import Role
+from muniment.people.directory import CATCH_ALL
+from muniment.people.routing import TRUSTED
+
+_FULL = 16
+"""Hex digits of an id that the database compares; further ones are compared here."""
+
+# --- messages and copies ---------------------------------------------------------------------
+
+
+def message_by_sha(connection: Connection, sha: bytes) -> MessageRow | None:
+    key, rest = split(sha)
+    row = connection.execute(sql.MESSAGE_BY_SHA, {"key": key, "rest": rest}).one_or_none()
+    return None if row is None else _message(row)
+
+
+def message_by_prefix(connection: Connection, prefix: str) -> MessageRow:
+    low, high = prefix_range(prefix)
+    digits = prefix.strip().lower()
+    limit = 2 if len(digits) <= _FULL else -1
+    keys = {"low": split(low)[0], "high": split(high)[0], "limit": limit}
+    rows = [_message(row) for row in connection.execute(sql.MESSAGES_BY_RANGE, keys).all()]
+    return unique([row for row in rows if row.sha.hex().startswith(digits)], prefix, "message")
+
+
+def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
+    if not content:
+        return []
+    key, rest = split(content)
+    rows = connection.execute(sql.SHAS_BY_CONTENT, {"key": key, "rest": rest}).all()
+    return [join(row.key, row.rest) for row in rows]
+
+
+def rows(connection: Connection, messages: Sequence[int]) -> list[MessageRow]:
+    found = {row.id: _message(row) for row in fetch_many(connection, sql.MESSAGES_BY_ID, messages)}
+    return [found[number] for number in messages if number in found]
+
+
+def _message(row: Any) -> MessageRow:
+    return MessageRow(
+        sequence=row.id,
+        sha=join(row.key, row.rest),
+        position=position(row),
+        date=row.date,
+        size=row.size,
+        sender=row.sender,
+        to=row.recipients,
+        subject=row.subject,
+        attachments=row.attachments,
+        notes=read_words(row.notes),
+    )
+
+
+def envelope_by_sha(connection: Connection, sha: bytes) -> EnvelopeRow | None:
+    key, rest = split(sha)
+    row = connection.execute(sql.ENVELOPE_BY_SHA, {"key": key, "rest": rest}).one_or_none()
+    return None if row is None else _envelopes(connection, [row])[0]
+
+
+def envelopes_of(connection: Connection, message: int) -> list[EnvelopeRow]:
+    return _envelopes(connection, connection.execute(sql.ENVELOPES_OF, {"message": message}).all())
+
+
+def _envelopes(connection: Connection, found: Sequence[Any]) -> list[EnvelopeRow]:
+    names = load_addresses(connection, (row.parties for row in found))
+    shas: dict[int, list[bytes]] = {}
+    for row in sorted(fetch_many(connection, sql.LINKED_SHAS, [row.id for row in found])):
+        shas.setdefault(row.envelope, []).append(join(row.key, row.rest))
+    return [_envelope(row, tuple(shas.get(row.id, ())), names) for row in found]
+
+
+def _envelope(row: Any, messages: tuple[bytes, ...], names: dict[int, str]) -> EnvelopeRow:
+    return EnvelopeRow(
+        sequence=row.id,
+        sha=join(row.key, row.rest),
+        position=position(row),
+        messages=messages,
+        parties=read_parties(row.parties, names),
+        time=row.time,
+        report=bool(row.report),
+        route=Route(row.route),
+        size=row.size,
+        profile=row.name,
+        flags=read_words(row.flags),
+    )
+
+
+def locate(connection: Connection, sha: bytes) -> Position | None:
+    key, rest = split(sha)
+    for statement, parameters in (
+        (sql.MESSAGE_BY_SHA, {"key": key, "rest": rest}),
+        (sql.PART, {"sha": sha}),
+        (sql.ENVELOPE_BY_SHA, {"key": key, "rest": rest}),
+        (sql.QUARANTINE_BY_RANGE, {"low": sha, "high": sha}),
+    ):
+        row = connection.execute(statement, parameters).first()
+        if row is not None:
+            return position(row)
+    return None
+
+
+def part_known(connection: Connection, sha: bytes) -> bool:
+    return connection.execute(sql.PART, {"sha": sha}).first() is not None
+
+
+# --- sources, quarantine, runs ------------------------------------------------------------------
+
+
+def known_keys(
+    connection: Connection, host: str, mailbox: str, folder: str, keys: Sequence[str]
+) -> dict[str, Known]:
+    place = find_place(connection, host, mailbox, folder)
+    if place is None:
+        return {}
+    names = {exact(key): key for key in keys}
+    found: dict[str, Known] = {}
+    for row in fetch_many(connection, sql.KNOWN, names, place=place):
+        kept = row.rest is not None
+        sha = join(row.first, row.rest) if kept else row.sha
+        found[names[row.key]] = Known(row.size, sha, kept or locate(connection, sha) is not None)
+    return found
+
+
+def quarantined(connection: Connection) -> list[QuarantineRow]:
+    return [_quarantine(row) for row in connection.execute(sql.QUARANTINED).all()]
+
+
+def quarantine_by_prefix(connection: Connection, prefix: str) -> QuarantineRow:
+    low, high = prefix_range(prefix)
+    rows = connection.execute(sql.QUARANTINE_BY_RANGE, {"low": low, "high": high}).all()
+    latest = {row.sha: row for row in reversed(rows)}
+    return _quarantine(unique(list(latest.values()), prefix, "quarantined item"))
+
+
+def _quarantine(row: Any) -> QuarantineRow:
+    return QuarantineRow(row.id, row.sha, position(row), row.size, row.reason, row.time, row.profile)
+
+
+def last_run(connection: Connection, profile: str) -> RunRow | None:
+    row = connection.execute(sql.LAST_RUN, {"profile": profile}).one_or_none()
+    return None if row is None else _run(row)
+
+
+def runs(connection: Connection, profile: str, limit: int) -> list[RunRow]:
+    if profile:
+        found = connection.execute(sql.RUNS_OF, {"profile": profile, "limit": limit}).all()
+    else:
+        found = connection.execute(sql.RUNS, {"limit": limit}).all()
+    return [_run(row) for row in found]
+
+
+def _run(row: Any) -> RunRow:
+    return RunRow(row.id, row.profile, row.time, row.summary)
+
+
+def totals(connection: Connection) -> Totals:
+    state = connection.execute(sql.GET_STATE).one()
+    return Totals(
+        messages=state.messages,
+        envelopes=state.envelopes,
+        records=state.tree_size,
+        quarantined=connection.execute(sql.COUNT_QUARANTINED).scalar_one(),
+        bytes=state.copy_bytes,
+        message_bytes=state.message_bytes,
+    )
+
+
+# --- folders ---------------------------------------------------------------------------------------
+
+
+def page(connection: Connection, user: str, folder: str, limit: int, after: str) -> Page:
+    start = _after(after)
+    box = connection.execute(sql.FIND_BOX, {"user": user, "folder": folder}).one_or_none()
+    if box is None or limit < 1:
+        return Page([], "", 0 if box is None else box.messages)
+    where = {"box": box.id, "limit": limit + 1}
+    if start is None:
+        found = connection.execute(sql.FIRST_PAGE, where).all()
+    else:
+        found = connection.execute(sql.NEXT_PAGE, where | {"date": start[0], "message": start[1]}).all()
+    shown = [_message(row) for row in found[:limit]]
+    more = len(found) > limit
+    return Page(shown, f"{shown[-1].date}.{shown[-1].sequence}" if more else "", box.messages)
+
+
+def _after(after: str) -> tuple[int, int] | None:
+    if not after:
+        return None
+    date, _, message = after.partition(".")
+    try:
+        start = int(date), int(message)
+    except ValueError:
+        start = 2**63, 0
+    if max(map(abs, start)) >= 2**63:
+        raise UsageError(f"{after!r} is no place in a list; pass what the page before said.")
+    return start
+
+
+def tree(connection: Connection) -> list[tuple[str, list[tuple[str, int]]]]:
+    found: dict[str, list[tuple[str, int]]] = {}
+    last: list[tuple[str, int]] = []
+    for row in connection.execute(sql.TREE).all():
+        folders = last if row.key == CATCH_ALL else found.setdefault(row.label, [])
+        folders.append((row.folder, row.messages))
+    return [*found.items(), *([(CATCH_ALL, last)] if last else [])]
+
+
+def folders_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[str]]:
+    boxes = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
+    wanted: set[int] = set().union(*boxes.values())
+    names = {row.id: f"{row.label}/{row.folder}" for row in fetch_many(connection, sql.BOXES, wanted)}
+    return {message: sorted(names[box] for box in stood) for message, stood in boxes.items()}
+
+
+def placed(connection: Connection, user: str, messages: Iterable[int], folder: str) -> set[int]:
+    rows = connection.execute(sql.BOXES_OF, {"user": user}).all()
+    own = {row.id for row in rows if not folder or row.folder.lower() == folder.lower()}
+    found = fetch_many(connection, sql.FILED, messages)
+    return {row.id for row in found if not own.isdisjoint(read_numbers(row.boxes))}
+
+
+# --- the index ----------------------------------------------------------------------------------------
+
+
+def index_behind(connection: Connection, watermark: int) -> int:
+    return connection.execute(sql.COUNT_TOUCHED, {"watermark": watermark}).scalar_one()
+
+
+def index_changes(connection: Connection, watermark: int, limit: int) -> list[Change]:
+    page = connection.execute(sql.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
+    found = [(row.id, row.touched) for row in page]
+    if found:
+        message, touched = found[-1]
+        rest = connection.execute(sql.TOUCHED_WITH, {"touched": touched, "message": message}).scalars()
+        found += [(more, touched) for more in rest]
+    following = [touched for _, touched in found[1:]] + [-1]
+    return [
+        Change(message, touched if touched == after else touched + 1)
+        for (message, touched), after in zip(found, following, strict=True)
+    ]
+
+
+def mentions(connection: Connection, messages: Iterable[int]) -> dict[int, list[Mention]]:
+    rows = list(fetch_many(connection, sql.ROUTES_OF, messages))
+    names = load_addresses(connection, (row.parties for row in rows))
+    found: dict[int, dict[Mention, None]] = {}
+    copies: dict[int, list[tuple[int, int]]] = {}
+    for row in rows:
+        copies.setdefault(row.id, []).append((row.message, row.time))
+        trusted = bool(row.route & TRUSTED)
+        found.setdefault(row.message, {}).update(
+            (Mention(party.role, party.address, row.time, trusted), None)
+            for party in read_parties(row.parties, names)
+        )
+    for owner in sorted(fetch_many(connection, sql.OWNERS_OF, copies)):
+        for message, time in copies[owner.envelope]:
+            found[message][Mention(Role.RECIPIENT, owner.address, time, True, owner.folder)] = None
+    return {message: list(mentioned) for message, mentioned in found.items()}

@@ -1,0 +1,121 @@
+"""Filing old mail anew after the directory has changed, in batches that can be resumed.
+
+What is left to do stands in the table `state`: what the changes have affected, and how far through
+the addresses, and the envelopes that mention them, that has come. Each batch files the messages of
+a bounded number of mentions and moves the cursor, in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from muniment.archive.catalog import sql
+from muniment.archive.catalog.encoding import clean, fetch_many
+from muniment.archive.catalog.filing import Filed, Moves, load_addresses, load_filed, read_parties
+from muniment.archive.catalog.numbering import Boxes
+from muniment.people.directory import Directory, touches
+from muniment.people.routing import OWNED, Placement, RoutedEnvelope, places, united
+
+_SCANNED = 2000
+"""Addresses that are looked at in one step."""
+
+
+def note_affected(connection: Connection, affected: Iterable[str]) -> None:
+    """Note what is to be filed anew, from the start; nothing, while no address was ever seen."""
+    more = set(affected)
+    if more and connection.execute(sql.highest(sql.address)).scalar_one() >= 0:
+        what = json.dumps(sorted(more | pending(connection)))
+        connection.execute(sql.SET_REFILE, {"what": what, "at_address": 0, "at_envelope": -1})
+
+
+def pending(connection: Connection) -> set[str]:
+    """What of the directory's changes is still to be filed anew."""
+    value = connection.execute(sql.GET_STATE).one().affected
+    return set(json.loads(value)) if value else set()
+
+
+def relabel(connection: Connection, directory: Directory) -> None:
+    """Name users as the directory names them now."""
+    rows = [(clean(directory.label(row.key)), row.label, row.id) for row in connection.execute(sql.ALL_USERS)]
+    changed = [(label, number) for label, before, number in rows if label != before]
+    if changed:
+        connection.exec_driver_sql(sql.LABEL_USER, changed)
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """The next mention to look at: of this address, after this envelope."""
+
+    address: int
+    envelope: int
+
+
+def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, batch: int) -> int | None:
+    """File the messages of the next `batch` mentions; returns how many, None when nothing was left."""
+    affected = pending(connection)
+    if not affected:
+        return None
+    state = connection.execute(sql.GET_STATE).one()
+    cursor = _Cursor(state.cursor_address, state.cursor_envelope)
+    envelopes, more = _mentions(connection, affected, cursor, batch)
+    links = fetch_many(connection, sql.LINKS_OF, envelopes)
+    filed = load_filed(connection, {row.message for row in links})
+    _file(connection, filed, directory, boxes)
+    what = json.dumps(sorted(affected)) if more else None
+    position = {"what": what, "at_address": cursor.address, "at_envelope": cursor.envelope}
+    connection.execute(sql.SET_REFILE, position)
+    return len(filed)
+
+
+def _mentions(
+    connection: Connection, affected: set[str], cursor: _Cursor, batch: int
+) -> tuple[list[int], bool]:
+    """The envelopes of the next `batch` mentions, and whether there are more; moves the cursor."""
+    found: list[int] = []
+    scan = {"first": cursor.address, "limit": _SCANNED}
+    addresses = connection.execute(sql.ADDRESSES_FROM, scan).all()
+    for row in addresses:
+        if touches(affected, row.address):
+            after = cursor.envelope if row.id == cursor.address else -1
+            step = {"address": row.id, "after": after, "limit": batch - len(found)}
+            found += connection.execute(sql.MENTIONS_OF, step).scalars()
+            if len(found) >= batch:
+                cursor.address, cursor.envelope = row.id, found[-1]
+                return found, True
+    if addresses:
+        cursor.address, cursor.envelope = addresses[-1].id + 1, -1
+    return found, len(addresses) == _SCANNED
+
+
+def _file(connection: Connection, filed: dict[int, Filed], directory: Directory, boxes: Boxes) -> None:
+    """Put messages where all their copies put them by the directory as it is now."""
+    for message, envelope in _routed(connection, filed):
+        filed[message].places |= places(envelope, directory)
+    for one in filed.values():
+        one.places = united(one.places, ())
+    wanted: set[Placement] = set().union(*(one.places for one in filed.values()))
+    ids = boxes.need(connection, sorted(wanted), directory)
+    moves = Moves()
+    for one in filed.values():
+        moves.refile(one, {ids[place] for place in one.places})
+    moves.write(connection)
+
+
+def _routed(connection: Connection, messages: Iterable[int]) -> Iterator[tuple[int, RoutedEnvelope]]:
+    """All copies of messages, as routing takes them."""
+    rows = list(fetch_many(connection, sql.ROUTES_OF, messages))
+    names = load_addresses(connection, (row.parties for row in rows))
+    by_envelope: dict[int, list[int]] = {}
+    times: dict[int, int] = {}
+    for row in rows:
+        by_envelope.setdefault(row.id, []).append(row.message)
+        times[row.id] = row.time
+        yield row.message, RoutedEnvelope(row.route & ~OWNED, row.time, read_parties(row.parties, names))
+    for owner in fetch_many(connection, sql.OWNERS_OF, by_envelope):
+        for message in by_envelope[owner.envelope]:
+            route = RoutedEnvelope(OWNED, times[owner.envelope], (), owner.address, owner.folder)
+            yield message, route

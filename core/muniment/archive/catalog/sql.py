@@ -1,0 +1,520 @@
+"""All SQL of the catalog: its tables, and the statements over them.
+
+The many-row tables are kept small: hashes are looked up by the integer of their first 8 bytes (`key`),
+the other 24 (`rest`) stand in the row; addresses are numbers; a folder of a user is a number, a
+box. What a row has a short list of is text: `boxes` "1 5 9", `parties` "role address [via]" separated
+by ";", `notes` and `flags` JSON.
+
+Statements that are strings take tuples, by `executemany` of the driver: INSERT_* in the order of the
+table's columns, others in the order in which they name their parameters. At a dozen rows a
+message, named parameters would double the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+
+SCHEMA = 1
+"""Version of the tables; a catalog of another one is rebuilt."""
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA temp_store = MEMORY",
+)
+READ_PRAGMAS = ("PRAGMA cache_size = -8192", "PRAGMA query_only = ON")
+MANY = 500
+"""How many values a statement with IN takes at a time."""
+
+metadata = MetaData()
+
+
+def _table(name: str, *items: Any, rowid: bool = True) -> Table:
+    return Table(name, metadata, *items, sqlite_with_rowid=rowid)
+
+
+def _int(name: str, **options: Any) -> Column[int]:
+    return Column(name, Integer, nullable=False, **options)
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=False)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _bytes(name: str, **options: Any) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False, **options)
+
+
+state = _table(
+    "state",
+    _id(),
+    _int("schema"),
+    _text("vault"),
+    _int("tree_size"),
+    _bytes("root"),
+    _int("segment"),
+    _int("offset"),
+    _int("messages"),
+    _int("envelopes"),
+    _int("message_bytes"),
+    _int("copy_bytes"),
+    Column("affected", Text),
+    _int("cursor_address"),
+    _int("cursor_envelope"),
+)
+"""One row. `affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
+
+meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
+
+message = _table(
+    "message",
+    _id(),
+    _int("key"),
+    _bytes("rest"),
+    Column("content_key", Integer),
+    Column("content_rest", LargeBinary),
+    _int("segment"),
+    _int("offset"),
+    _int("date"),
+    _int("size"),
+    _int("attachments"),
+    _int("touched"),
+    _text("sender"),
+    _text("recipients"),
+    _text("subject"),
+    Column("notes", Text),
+    _text("boxes"),
+)
+Index("message_key", message.c.key)
+Index("message_content", message.c.content_key)
+Index("message_touched", message.c.touched)
+
+envelope = _table(
+    "envelope",
+    _id(),
+    _int("key"),
+    _bytes("rest"),
+    _int("segment"),
+    _int("offset"),
+    _int("time"),
+    _int("report"),
+    _int("route"),
+    _int("size"),
+    _int("profile"),
+    _text("parties"),
+    Column("flags", Text),
+)
+Index("envelope_key", envelope.c.key)
+
+link = _table("link", _int("message", primary_key=True), _int("envelope", primary_key=True), rowid=False)
+Index("link_envelope", link.c.envelope)
+
+mention = _table(
+    "mention", _int("address", primary_key=True), _int("envelope", primary_key=True), rowid=False
+)
+owner = _table(
+    "owner",
+    _int("envelope", primary_key=True),
+    _int("address", primary_key=True),
+    _text("folder", primary_key=True),
+    rowid=False,
+)
+address = _table("address", _id(), _text("address", unique=True))
+profile = _table("profile", _id(), _text("name", unique=True))
+user = _table("user", _id(), _text("key", unique=True), _text("label"))
+box = _table(
+    "box", _id(), _int("user"), _text("folder"), _int("messages"), UniqueConstraint("user", "folder")
+)
+placement = _table(
+    "placement",
+    _int("box", primary_key=True),
+    _int("date", primary_key=True),
+    _int("message", primary_key=True),
+    rowid=False,
+)
+place = _table(
+    "place",
+    _id(),
+    _bytes("host"),
+    _bytes("mailbox"),
+    _bytes("folder"),
+    UniqueConstraint("host", "mailbox", "folder"),
+)
+known = _table(
+    "known",
+    _int("place", primary_key=True),
+    _bytes("key", primary_key=True),
+    _int("size"),
+    Column("envelope", Integer),
+    Column("sha", LargeBinary),
+    rowid=False,
+)
+"""A fetched key; `sha` where the copy is no envelope."""
+part = _table("part", _bytes("sha", primary_key=True), _int("segment"), _int("offset"), rowid=False)
+quarantine = _table(
+    "quarantine",
+    _id(),
+    _bytes("sha"),
+    _int("segment"),
+    _int("offset"),
+    _int("size"),
+    _int("time"),
+    _text("reason"),
+    _text("profile"),
+    _int("resolved"),
+)
+Index("quarantine_sha", quarantine.c.sha)
+run = _table("run", _id(), _text("profile"), _int("time"), _text("summary"))
+Index("run_profile", run.c.profile, run.c.id)
+directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
+"""Changes of the directory, numbered from 0 without gaps."""
+
+
+def _driver(statement: Any) -> str:
+    """The statement as the driver takes it, with its parameters in the order of the columns."""
+    return str(statement.compile(dialect=sqlite.dialect()))
+
+
+INSERT_MESSAGE = _driver(insert(message))
+INSERT_ENVELOPE = _driver(insert(envelope))
+INSERT_LINK = _driver(sqlite.insert(link).on_conflict_do_nothing())
+INSERT_MENTION = _driver(sqlite.insert(mention).on_conflict_do_nothing())
+INSERT_OWNER = _driver(sqlite.insert(owner).on_conflict_do_nothing())
+INSERT_PLACEMENT = _driver(insert(placement))
+PUT_PART = _driver(insert(part).prefix_with("OR REPLACE"))
+MOVE_MESSAGE = _driver(
+    update(message)
+    .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
+    .where(message.c.id == bindparam("message"))
+)
+MOVE_ENVELOPE = _driver(
+    update(envelope)
+    .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
+    .where(envelope.c.id == bindparam("envelope"))
+)
+INSERT_QUARANTINE = _driver(insert(quarantine))
+INSERT_RUN = _driver(insert(run))
+INSERT_DIRECTORY = _driver(insert(directory))
+INSERT_BOX = _driver(insert(box))
+INSERT_USER = _driver(insert(user))
+INSERT_ADDRESS = _driver(insert(address))
+INSERT_PROFILE = _driver(insert(profile))
+INSERT_PLACE = _driver(insert(place))
+PUT_KNOWN = _driver(insert(known).prefix_with("OR REPLACE"))
+DELETE_KNOWN = _driver(
+    delete(known).where(known.c.place == bindparam("place"), known.c.key == bindparam("key"))
+)
+DELETE_PLACEMENT = _driver(
+    delete(placement).where(
+        placement.c.box == bindparam("box"),
+        placement.c.date == bindparam("date"),
+        placement.c.message == bindparam("message"),
+    )
+)
+ADD_TO_BOX = _driver(
+    update(box).values(messages=box.c.messages + bindparam("more")).where(box.c.id == bindparam("box"))
+)
+FILE_MESSAGE = _driver(
+    update(message)
+    .values(touched=bindparam("at"), boxes=bindparam("places"))
+    .where(message.c.id == bindparam("message"))
+)
+RECEIVE_ENVELOPE = _driver(
+    update(envelope)
+    .values(
+        route=bindparam("reasons"), size=bindparam("bytes"), profile=bindparam("by"), flags=bindparam("why")
+    )
+    .where(envelope.c.id == bindparam("envelope"))
+)
+RESOLVE_QUARANTINE = _driver(
+    update(quarantine)
+    .values(resolved=literal_column("1"))
+    .where(quarantine.c.sha == bindparam("item"), quarantine.c.id < bindparam("before"))
+)
+NAME_QUARANTINE = _driver(
+    update(quarantine)
+    .values(profile=bindparam("by"))
+    .where(quarantine.c.sha == bindparam("item"), quarantine.c.profile == literal_column("''"))
+)
+LABEL_USER = _driver(update(user).values(label=bindparam("name")).where(user.c.id == bindparam("user")))
+
+# --- state -----------------------------------------------------------------------------------
+
+NEW_STATE = insert(state)
+GET_STATE = select(state)
+GET_SCHEMA = select(state.c.schema)
+SET_HEAD = update(state).values(
+    tree_size=bindparam("size"),
+    root=bindparam("hash"),
+    segment=bindparam("at_segment"),
+    offset=bindparam("at_offset"),
+    messages=state.c.messages + bindparam("more_messages"),
+    envelopes=state.c.envelopes + bindparam("more_envelopes"),
+    message_bytes=state.c.message_bytes + bindparam("more_message_bytes"),
+    copy_bytes=state.c.copy_bytes + bindparam("more_copy_bytes"),
+)
+SET_REFILE = update(state).values(
+    affected=bindparam("what"),
+    cursor_address=bindparam("at_address"),
+    cursor_envelope=bindparam("at_envelope"),
+)
+GET_META = select(meta.c.value).where(meta.c.name == bindparam("name"))
+SET_META = sqlite.insert(meta).values(name=bindparam("name"), value=bindparam("value"))
+SET_META = SET_META.on_conflict_do_update(index_elements=["name"], set_={"value": SET_META.excluded.value})
+GET_DIRECTORY = select(directory).order_by(directory.c.id)
+COUNT_DIRECTORY = select(func.count()).select_from(directory)
+
+# --- numbers for names -------------------------------------------------------------------------
+
+ADDRESSES = select(address.c.address, address.c.id).where(
+    address.c.address.in_(bindparam("many", expanding=True))
+)
+PROFILES = select(profile.c.name, profile.c.id).where(profile.c.name.in_(bindparam("many", expanding=True)))
+USERS = select(user.c.key, user.c.id).where(user.c.key.in_(bindparam("many", expanding=True)))
+PLACE = select(place.c.id).where(
+    place.c.host == bindparam("host"),
+    place.c.mailbox == bindparam("mailbox"),
+    place.c.folder == bindparam("folder"),
+)
+BOX = select(box.c.id).where(box.c.user == bindparam("user"), box.c.folder == bindparam("folder"))
+BOXES = (
+    select(box.c.id, user.c.key, user.c.label, box.c.folder)
+    .join(user, user.c.id == box.c.user)
+    .where(box.c.id.in_(bindparam("many", expanding=True)))
+)
+ALL_USERS = select(user)
+ADDRESSES_BY_ID = select(address.c.id, address.c.address).where(
+    address.c.id.in_(bindparam("many", expanding=True))
+)
+ADDRESSES_FROM = (
+    select(address.c.id, address.c.address)
+    .where(address.c.id >= bindparam("first"))
+    .order_by(address.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+def highest(table: Table) -> Select[Any]:
+    """The highest id in a table, -1 if it is empty."""
+    return select(func.coalesce(func.max(table.c.id), -1))
+
+
+# --- messages ----------------------------------------------------------------------------------
+
+_ROW = (
+    message.c.id,
+    message.c.key,
+    message.c.rest,
+    message.c.segment,
+    message.c.offset,
+    message.c.date,
+    message.c.size,
+    message.c.sender,
+    message.c.recipients,
+    message.c.subject,
+    message.c.attachments,
+    message.c.notes,
+)
+MESSAGE_BY_SHA = (
+    select(*_ROW)
+    .where(message.c.key == bindparam("key"), message.c.rest == bindparam("rest"))
+    .order_by(message.c.id)
+    .limit(1)
+)
+MESSAGES_BY_RANGE = (
+    select(*_ROW)
+    .where(message.c.key.between(bindparam("low"), bindparam("high")))
+    .order_by(message.c.key, message.c.id)
+    .limit(bindparam("limit"))
+)
+MESSAGES_BY_ID = select(*_ROW).where(message.c.id.in_(bindparam("many", expanding=True)))
+MESSAGE_IDS = select(message.c.id, message.c.key, message.c.rest).where(
+    message.c.key.in_(bindparam("many", expanding=True))
+)
+SHAS_BY_CONTENT = (
+    select(message.c.key, message.c.rest)
+    .where(message.c.content_key == bindparam("key"), message.c.content_rest == bindparam("rest"))
+    .order_by(message.c.id)
+)
+FILED = select(message.c.id, message.c.date, message.c.touched, message.c.boxes).where(
+    message.c.id.in_(bindparam("many", expanding=True))
+)
+PART = select(part.c.segment, part.c.offset).where(part.c.sha == bindparam("sha"))
+
+# --- envelopes, keys, quarantine -----------------------------------------------------------------
+
+_COPY = (
+    envelope.c.id,
+    envelope.c.key,
+    envelope.c.rest,
+    envelope.c.segment,
+    envelope.c.offset,
+    envelope.c.time,
+    envelope.c.report,
+    envelope.c.route,
+    envelope.c.size,
+    envelope.c.parties,
+    envelope.c.flags,
+    profile.c.name,
+)
+_COPIES = envelope.join(profile, profile.c.id == envelope.c.profile)
+ENVELOPE_BY_SHA = (
+    select(*_COPY)
+    .select_from(_COPIES)
+    .where(envelope.c.key == bindparam("key"), envelope.c.rest == bindparam("rest"))
+    .order_by(envelope.c.id)
+    .limit(1)
+)
+ENVELOPES_OF = (
+    select(*_COPY)
+    .select_from(_COPIES.join(link, link.c.envelope == envelope.c.id))
+    .where(link.c.message == bindparam("message"))
+    .order_by(envelope.c.id)
+)
+ENVELOPES_BY_KEY = (
+    select(*_COPY).select_from(_COPIES).where(envelope.c.key.in_(bindparam("many", expanding=True)))
+)
+OWNERS_OF = (
+    select(owner.c.envelope, address.c.address, owner.c.folder)
+    .join(address, address.c.id == owner.c.address)
+    .where(owner.c.envelope.in_(bindparam("many", expanding=True)))
+)
+LINKS_OF = select(link.c.envelope, link.c.message).where(
+    link.c.envelope.in_(bindparam("many", expanding=True))
+)
+LINKED_SHAS = (
+    select(link.c.envelope, link.c.message, message.c.key, message.c.rest)
+    .join(message, message.c.id == link.c.message)
+    .where(link.c.envelope.in_(bindparam("many", expanding=True)))
+)
+ROUTES_OF = (
+    select(link.c.message, envelope.c.id, envelope.c.time, envelope.c.route, envelope.c.parties)
+    .join(envelope, envelope.c.id == link.c.envelope)
+    .where(link.c.message.in_(bindparam("many", expanding=True)))
+    .order_by(link.c.message, link.c.envelope)
+)
+KNOWN = (
+    select(known.c.key, known.c.size, known.c.sha, envelope.c.key.label("first"), envelope.c.rest)
+    .select_from(known.outerjoin(envelope, envelope.c.id == known.c.envelope))
+    .where(known.c.place == bindparam("place"), known.c.key.in_(bindparam("many", expanding=True)))
+)
+QUARANTINED = select(quarantine).where(quarantine.c.resolved == 0).order_by(quarantine.c.id)
+QUARANTINE_BY_RANGE = (
+    select(quarantine)
+    .where(quarantine.c.sha.between(bindparam("low"), bindparam("high")))
+    .order_by(quarantine.c.id.desc())
+)
+COUNT_QUARANTINED = select(func.count()).select_from(quarantine).where(quarantine.c.resolved == 0)
+LAST_RUN = select(run).where(run.c.profile == bindparam("profile")).order_by(run.c.id.desc()).limit(1)
+RUNS_OF = (
+    select(run)
+    .where(run.c.profile == bindparam("profile"))
+    .order_by(run.c.id.desc())
+    .limit(bindparam("limit"))
+)
+RUNS = select(run).order_by(run.c.id.desc()).limit(bindparam("limit"))
+
+# --- lists ---------------------------------------------------------------------------------------
+
+FIND_BOX = (
+    select(box.c.id, box.c.messages)
+    .join(user, user.c.id == box.c.user)
+    .where(user.c.key == bindparam("user"), box.c.folder == bindparam("folder"))
+)
+BOXES_OF = (
+    select(box.c.id, box.c.folder).join(user, user.c.id == box.c.user).where(user.c.key == bindparam("user"))
+)
+FIRST_PAGE = (
+    select(*_ROW)
+    .join(placement, placement.c.message == message.c.id)
+    .where(placement.c.box == bindparam("box"))
+    .order_by(placement.c.date.desc(), placement.c.message.desc())
+    .limit(bindparam("limit"))
+)
+NEXT_PAGE = FIRST_PAGE.where(
+    tuple_(placement.c.date, placement.c.message) < tuple_(bindparam("date"), bindparam("message"))
+)
+TREE = (
+    select(user.c.key, user.c.label, box.c.folder, box.c.messages)
+    .join(user, user.c.id == box.c.user)
+    .where(box.c.messages > 0)
+    .order_by(user.c.label, box.c.folder)
+)
+COUNT_TOUCHED = select(func.count()).select_from(message).where(message.c.touched >= bindparam("watermark"))
+TOUCHED = (
+    select(message.c.id, message.c.touched)
+    .where(message.c.touched >= bindparam("watermark"))
+    .order_by(message.c.touched, message.c.id)
+    .limit(bindparam("limit"))
+)
+TOUCHED_WITH = (
+    select(message.c.id)
+    .where(message.c.touched == bindparam("touched"), message.c.id > bindparam("message"))
+    .order_by(message.c.id)
+)
+
+# --- filing anew -----------------------------------------------------------------------------------
+
+MENTIONS_OF = (
+    select(mention.c.envelope)
+    .where(mention.c.address == bindparam("address"), mention.c.envelope > bindparam("after"))
+    .order_by(mention.c.envelope)
+    .limit(bindparam("limit"))
+)
+
+# --- everything, for comparison --------------------------------------------------------------------
+
+ALL_MESSAGES = select(message).order_by(message.c.id)
+ALL_ENVELOPES = select(*_COPY).select_from(_COPIES).order_by(envelope.c.id)
+ALL_LINKS = select(link).order_by(link.c.message, link.c.envelope)
+ALL_OWNERS = select(owner.c.envelope, address.c.address, owner.c.folder).join(
+    address, address.c.id == owner.c.address
+)
+ALL_MENTIONS = select(address.c.address, mention.c.envelope).join(address, address.c.id == mention.c.address)
+ALL_PLACEMENTS = (
+    select(user.c.key, box.c.folder, placement.c.date, placement.c.message)
+    .select_from(placement.join(box, box.c.id == placement.c.box).join(user, user.c.id == box.c.user))
+    .order_by(user.c.key, box.c.folder, placement.c.date, placement.c.message)
+)
+ALL_BOXES = select(box.c.id, user.c.key, box.c.folder).join(user, user.c.id == box.c.user)
+ALL_KNOWN = (
+    select(
+        place.c.host,
+        place.c.mailbox,
+        place.c.folder,
+        known.c.key,
+        known.c.size,
+        known.c.envelope,
+        known.c.sha,
+    )
+    .join(place, place.c.id == known.c.place)
+    .order_by(place.c.host, place.c.mailbox, place.c.folder, known.c.key)
+)
+ALL_PARTS = select(part).order_by(part.c.sha)
+ALL_QUARANTINE = select(quarantine).order_by(quarantine.c.id)
+ALL_RUNS = select(run).order_by(run.c.id)

@@ -1,0 +1,365 @@
+"""Taking committed batches into the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from muniment.archive.catalog import sql
+from muniment.archive.catalog.encoding import (
+    clean,
+    exact,
+    fetch_many,
+    numbers,
+    parties,
+    shown,
+    split,
+    words,
+)
+from muniment.archive.catalog.filing import (
+    Copy,
+    Filed,
+    Messages,
+    Moves,
+    load_copies,
+    load_filed,
+    load_messages,
+)
+from muniment.archive.catalog.numbering import Boxes, Numbers, Places
+from muniment.archive.catalog.refiling import note_affected, relabel
+from muniment.archive.facts import (
+    DeletionFact,
+    DirectoryFact,
+    EnvelopeFact,
+    Fact,
+    MessageFact,
+    PartFact,
+    QuarantineFact,
+    ReceiptFact,
+    RunFact,
+)
+from muniment.archive.ledger.model import Head
+from muniment.people import changes
+from muniment.people.directory import Directory
+from muniment.people.routing import places, united
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The facts of a batch by kind, each in order."""
+
+    messages: list[MessageFact] = field(default_factory=list)
+    parts: list[PartFact] = field(default_factory=list)
+    envelopes: list[EnvelopeFact] = field(default_factory=list)
+    traffic: list[ReceiptFact | DeletionFact] = field(default_factory=list)
+    quarantines: list[QuarantineFact] = field(default_factory=list)
+    runs: list[RunFact] = field(default_factory=list)
+    changes: list[DirectoryFact] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> _Sorted:
+        found = cls()
+        lists: dict[type, list[Any]] = {
+            MessageFact: found.messages,
+            PartFact: found.parts,
+            EnvelopeFact: found.envelopes,
+            ReceiptFact: found.traffic,
+            DeletionFact: found.traffic,
+            QuarantineFact: found.quarantines,
+            RunFact: found.runs,
+            DirectoryFact: found.changes,
+        }
+        for fact in facts:
+            lists[type(fact)].append(fact)
+        return found
+
+    @property
+    def receipts(self) -> list[ReceiptFact]:
+        return [fact for fact in self.traffic if isinstance(fact, ReceiptFact)]
+
+
+class Writer:
+    """Writes batches; remembers the numbers of what comes up again and again."""
+
+    def __init__(self) -> None:
+        self.addresses = Numbers(sql.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
+        self.boxes = Boxes()
+        self._profiles = Numbers(sql.profile, sql.PROFILES, sql.INSERT_PROFILE)
+        self._places = Places()
+
+    def forget(self) -> None:
+        """Drop what is remembered, after a transaction was undone."""
+        self.addresses.forget()
+        self.boxes.forget()
+        self._profiles.forget()
+        self._places.forget()
+
+    def write(self, connection: Connection, facts: Sequence[Fact], head: Head, directory: Directory) -> None:
+        """Write what of a committed batch the catalog has not seen, and the head after it."""
+        state = connection.execute(sql.GET_STATE).one()
+        if head.tree_size <= state.tree_size:
+            return
+        batch = _Sorted.of(fact for fact in facts if fact.sequence >= state.tree_size)
+        self._change_directory(connection, batch.changes, directory)
+        messages = self._messages(connection, batch)
+        copies = self._copies(connection, batch, messages)
+        copy_bytes = self._receive(batch.receipts, copies)
+        self._write_copies(connection, copies.values())
+        self._file(connection, messages.by_id.values(), copies.values(), directory)
+        self._write_traffic(connection, batch.traffic, copies)
+        _write_rest(connection, batch, copies)
+        new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
+        new_copies = sum(copy.fact is not None for copy in copies.values())
+        _write_head(connection, head, new_messages, new_copies, copy_bytes)
+
+    # --- the directory ------------------------------------------------------------------------
+
+    def _change_directory(
+        self, connection: Connection, facts: list[DirectoryFact], directory: Directory
+    ) -> None:
+        """Store changes of the directory; apply those that the caller has not applied."""
+        stored = connection.execute(sql.COUNT_DIRECTORY).scalar_one()
+        if directory.version < stored:
+            raise ValueError("the directory lags behind the catalog")
+        if not facts:
+            return
+        for version, fact in enumerate(facts, stored):
+            if version == directory.version:
+                directory.apply(changes.decode(fact.change), fact.time)
+        rows = [(n, fact.sequence, fact.time, fact.change) for n, fact in enumerate(facts, stored)]
+        connection.exec_driver_sql(sql.INSERT_DIRECTORY, rows)
+        note_affected(connection, directory.affected_since(stored))
+        relabel(connection, directory)
+
+    # --- messages and copies --------------------------------------------------------------------
+
+    def _messages(self, connection: Connection, batch: _Sorted) -> Messages:
+        """The batch's new messages, and those that its envelopes bring once more.
+
+        A message that was appended anew, since its old record is damaged, moves there.
+        """
+        brought = (sha for fact in batch.envelopes for sha in fact.messages)
+        messages = load_messages(connection, [*(fact.sha for fact in batch.messages), *brought])
+        moved = []
+        for fact in batch.messages:
+            known = messages.by_sha.get(fact.sha)
+            if known is None:
+                messages.add(fact.sha, Filed(fact.sequence, fact.date, fact.sequence, fact=fact))
+            elif known.fact is None:
+                moved.append((fact.position.segment, fact.position.offset, known.id))
+        _write(connection, sql.MOVE_MESSAGE, moved)
+        return messages
+
+    def _copies(self, connection: Connection, batch: _Sorted, messages: Messages) -> dict[bytes, Copy]:
+        """The batch's new copies, and those that its receipts name once more, by hash."""
+        named = {fact.sha for fact in batch.envelopes} | {fact.sha for fact in batch.receipts}
+        copies = load_copies(connection, sorted(named))
+        _link(connection, copies.values(), messages)
+        moved = []
+        for fact in batch.envelopes:
+            known = copies.get(fact.sha)
+            if known is None:
+                copies[fact.sha] = _new_copy(fact, messages)
+            elif known.fact is None:
+                moved.append((fact.position.segment, fact.position.offset, known.id))
+        _write(connection, sql.MOVE_ENVELOPE, moved)
+        return copies
+
+    def _receive(self, receipts: list[ReceiptFact], copies: dict[bytes, Copy]) -> int:
+        """Tell copies of their receipts; returns the bytes of those received for the first time."""
+        first = 0
+        for receipt in receipts:
+            copy = copies.get(receipt.sha)
+            if copy is not None:
+                first += 0 if copy.route else receipt.size
+                copy.receive(receipt)
+        return first
+
+    def _write_copies(self, connection: Connection, copies: Collection[Copy]) -> None:
+        new = [(copy, copy.fact) for copy in copies if copy.fact is not None]
+        again = [copy for copy in copies if copy.fact is None and copy.received]
+        if not new and not any(copy.received or copy.new_owners for copy in copies):
+            return
+        named = {name for copy in copies for name in _names(copy)}
+        ids = self.addresses.need(connection, sorted(named))
+        profiles = self._profiles.need(connection, sorted({copy.profile for copy in copies}))
+        links: set[tuple[int, int]] = set()
+        mentions: set[tuple[int, int]] = set()
+        owners: set[tuple[int, int, str]] = set()
+        for copy in copies:
+            mentions.update((ids[owner], copy.id) for owner, _ in copy.new_owners)
+            owners.update((copy.id, ids[owner], folder) for owner, folder in copy.new_owners)
+        for copy, _ in new:
+            links.update((message.id, copy.id) for message in copy.messages)
+            mentions.update((ids[party.address], copy.id) for party in copy.parties)
+        _write(connection, sql.INSERT_ENVELOPE, [_envelope(c, f, ids, profiles) for c, f in new])
+        _write(connection, sql.INSERT_LINK, sorted(links))
+        _write(connection, sql.INSERT_MENTION, sorted(mentions))
+        _write(connection, sql.INSERT_OWNER, sorted(owners))
+        rows = [(int(c.route), c.size, profiles[c.profile], words(c.flags), c.id) for c in again]
+        _write(connection, sql.RECEIVE_ENVELOPE, rows)
+
+    # --- places -----------------------------------------------------------------------------------
+
+    def _file(
+        self,
+        connection: Connection,
+        messages: Collection[Filed],
+        copies: Collection[Copy],
+        directory: Directory,
+    ) -> None:
+        """Put messages where their old copies put them and the new ones do besides.
+
+        A copy's places do not depend on other copies, so the old ones need not be read again.
+        """
+        stood = self.boxes.load(connection, {box for message in messages for box in message.boxes})
+        for message in messages:
+            message.places = {stood[box] for box in message.boxes}
+        for copy in copies:
+            found = [places(envelope, directory) for envelope in copy.gained]
+            for message in copy.messages:
+                message.places.update(*found)
+        for message in messages:
+            message.places = united(message.places, ())
+        wanted = {place for message in messages for place in message.places}
+        ids = self.boxes.need(connection, sorted(wanted), directory)
+        moves, rows = Moves(), []
+        for message in messages:
+            boxes = {ids[place] for place in message.places}
+            if message.fact is not None:
+                moves.move(message, boxes)
+                rows.append(_message(message, message.fact, boxes))
+            else:
+                moves.refile(message, boxes)
+        _write(connection, sql.INSERT_MESSAGE, rows)
+        moves.write(connection)
+
+    # --- keys at sources -----------------------------------------------------------------------------
+
+    def _write_traffic(
+        self, connection: Connection, traffic: list[ReceiptFact | DeletionFact], copies: dict[bytes, Copy]
+    ) -> None:
+        """Keep the keys that were fetched, but for those that were deleted after."""
+        put: dict[tuple[int, bytes], tuple[Any, ...]] = {}
+        gone: dict[tuple[int, bytes], None] = {}
+        for fact in traffic:
+            place = self._places.need(connection, fact.host, fact.mailbox, fact.folder)
+            if isinstance(fact, DeletionFact):
+                deleted = [(place, exact(key)) for key in fact.keys]
+                gone |= dict.fromkeys(deleted)
+                for key in deleted:
+                    put.pop(key, None)
+            else:
+                copy = copies.get(fact.sha)
+                key = (place, exact(fact.key))
+                put[key] = (*key, fact.size, copy.id if copy else None, None if copy else fact.sha)
+        _write(connection, sql.DELETE_KNOWN, list(gone))
+        _write(connection, sql.PUT_KNOWN, list(put.values()))
+
+
+def _link(connection: Connection, copies: Iterable[Copy], messages: Messages) -> None:
+    """Give copies that the database has their messages, which are loaded if need be."""
+    by_id = {copy.id: copy for copy in copies}
+    links = [(row.envelope, row.message) for row in fetch_many(connection, sql.LINKS_OF, by_id)]
+    missing = {message for _, message in links if message not in messages.by_id}
+    messages.by_id |= load_filed(connection, missing)
+    for envelope, message in links:
+        by_id[envelope].messages.append(messages.by_id[message])
+
+
+def _new_copy(fact: EnvelopeFact, messages: Messages) -> Copy:
+    found = [messages.by_sha[sha] for sha in dict.fromkeys(fact.messages) if sha in messages.by_sha]
+    for message in found:
+        message.touched = max(message.touched, fact.sequence)
+    return Copy(fact.sequence, fact.sha, fact.time, fact.parties, messages=found, fact=fact)
+
+
+def _names(copy: Copy) -> Iterable[str]:
+    if copy.fact is not None:
+        for party in copy.parties:
+            yield party.address
+            if party.via:
+                yield party.via
+    for owner, _ in copy.new_owners:
+        yield owner
+
+
+def _write(connection: Connection, statement: str, rows: list[Any]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, rows)
+
+
+def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, ...]:
+    """A row of the table of messages."""
+    key, rest = split(fact.sha)
+    content_key, content_rest = split(fact.content) if fact.content else (None, None)
+    return (
+        fact.sequence, key, rest, content_key, content_rest, fact.position.segment, fact.position.offset,
+        fact.date, fact.size, fact.attachments, message.touched, shown(fact.sender), shown(fact.to),
+        shown(fact.subject), words(fact.notes), numbers(boxes),
+    )  # fmt: skip
+
+
+def _envelope(
+    copy: Copy, fact: EnvelopeFact, ids: dict[str, int], profiles: dict[str, int]
+) -> tuple[Any, ...]:
+    """A row of the table of envelopes."""
+    key, rest = split(fact.sha)
+    return (
+        fact.sequence, key, rest, fact.position.segment, fact.position.offset, fact.time, int(fact.report),
+        int(copy.route), copy.size, profiles[copy.profile], parties(fact.parties, ids), words(copy.flags),
+    )  # fmt: skip
+
+
+def _write_rest(connection: Connection, batch: _Sorted, copies: Container[bytes]) -> None:
+    """Parts, quarantined items and runs."""
+    rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
+    _write(connection, sql.PUT_PART, rows)
+    _write_quarantines(connection, batch, copies)
+    runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
+    _write(connection, sql.INSERT_RUN, runs)
+
+
+def _write_quarantines(connection: Connection, batch: _Sorted, copies: Container[bytes]) -> None:
+    rows = [
+        (
+            fact.sequence, fact.sha, fact.position.segment, fact.position.offset, fact.size, fact.time,
+            clean(fact.reason), "", 0,
+        )
+        for fact in batch.quarantines
+        if not fact.resolved
+    ]  # fmt: skip
+    _write(connection, sql.INSERT_QUARANTINE, rows)
+    named = [(clean(r.profile), r.sha) for r in batch.receipts if r.sha not in copies]
+    _write(connection, sql.NAME_QUARANTINE, named)
+    resolved = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
+    _write(connection, sql.RESOLVE_QUARANTINE, resolved)
+
+
+def _profile(fact: RunFact) -> str:
+    """The profile that a run's summary names; "" if it can't be read."""
+    try:
+        summary = msgspec.json.decode(fact.summary, type=dict[str, Any])
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError):
+        return ""
+    return clean(str(summary.get("profile", "")))
+
+
+def _write_head(
+    connection: Connection, head: Head, messages: list[MessageFact], copies: int, copy_bytes: int
+) -> None:
+    values = {
+        "size": head.tree_size,
+        "hash": head.root,
+        "at_segment": head.segment,
+        "at_offset": head.offset,
+        "more_messages": len(messages),
+        "more_envelopes": copies,
+        "more_message_bytes": sum(fact.size for fact in messages),
+        "more_copy_bytes": copy_bytes,
+    }
+    connection.execute(sql.SET_HEAD, values)

@@ -1,0 +1,313 @@
+"""The directory: who is a user, and whose an address was at what time.
+
+It is the sum of its changes (see `changes`), in the order of the ledger, and nothing else.
+Addresses are compared without regard to case. In the organisation's own domains a `+tag` is
+dropped, unless the tagged address is somebody's own; and whatever address there is nobody's at
+some time belongs to an automatic user then, whose id is `auto:` and the address. An automatic user
+is never recorded: as soon as the address is a person's, that person has all its mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from muniment.errors import ConfigError, NotFound
+from muniment.people import changes
+from muniment.people.changes import Change
+from muniment.people.tenure import BEGINNING, FOREVER, Line, always, at, granted, without
+
+CATCH_ALL = "catch-all"
+"""Id and label of the user who has what is nobody's."""
+AUTO = "auto:"
+_FORMER = " (former)"
+_AUTOMATIC = " (automatic)"
+_MEMO = 100_000
+"""How many answers are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as people see them."""
+
+    id: str
+    name: str
+    primary: str
+    """The label: no two users share one, and `find` takes it."""
+    aliases: tuple[str, ...] = ()
+    """Their other addresses, former ones among them."""
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """An address is a user's in [start, end), seconds since 1970 UTC; None is without limit."""
+
+    address: str
+    start: int | None
+    end: int | None
+
+
+@dataclass(slots=True)
+class _Person:
+    name: str
+    primary: str
+    addresses: dict[str, None]
+
+
+class Directory:
+    """The users at one point of the ledger. Not for use by several threads while it is changed."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}
+        self._people: dict[str, _Person] = {}
+        self._domains: tuple[str, ...] = ()
+        self._own: frozenset[str] = frozenset()
+        self._history: list[frozenset[str]] = []
+        self._memo: dict[str, str | None] = {}
+
+    # --- changing -----------------------------------------------------------------------------
+
+    def apply(self, change: Change, time: int) -> set[str]:
+        """Apply a change made at `time`, seconds since 1970 UTC.
+
+        Returns:
+            What may resolve to another user now: addresses, and domains (without `@`) that stand
+            for all their addresses. A tagged address is affected with the one it belongs to.
+
+        Raises:
+            ConfigError, NotFound: the change can't be applied; the directory is as it was.
+        """
+        changes.check(change)
+        affected = _OPERATIONS[change["op"]](self, change, time)
+        self._history.append(frozenset(affected))
+        self._memo = {}
+        return affected
+
+    @property
+    def version(self) -> int:
+        """How many changes have been applied."""
+        return len(self._history)
+
+    def affected_since(self, version: int) -> set[str]:
+        """What the changes from number `version` (from 0) on have affected, as `apply` tells it."""
+        return set().union(*self._history[version:])
+
+    def _add_user(self, change: Change, time: int) -> set[str]:
+        user, name = change["user"], change["name"].strip()
+        if not user or user == CATCH_ALL or user.startswith(AUTO):
+            raise ConfigError(f"A user can't have the id {user!r}; choose another.")
+        if not name:
+            raise ConfigError(f"The user {change['primary']} has no name; give one.")
+        primary = _checked(change["primary"])
+        person = self._people.setdefault(user, _Person(name, primary, {}))
+        person.name, person.primary = name, primary
+        return self._grant(user, primary, time, change.get("since"), None, None)
+
+    def _add_address(self, change: Change, time: int) -> set[str]:
+        self._person(change["user"])
+        valid_from, valid_to = change.get("valid_from"), change.get("valid_to")
+        if valid_from is not None and valid_to is not None and valid_from >= valid_to:
+            raise ConfigError(f"{change['address']} would end before it begins; correct its validity.")
+        address = _checked(change["address"])
+        return self._grant(change["user"], address, time, change.get("since"), valid_from, valid_to)
+
+    def _grant(
+        self, user: str, address: str, now: int, since: int | None, start: int | None, end: int | None
+    ) -> set[str]:
+        line = granted(self._lines.get(address, ()), user, now, since, start, end)
+        self._people[user].addresses[address] = None
+        return self._put(address, line)
+
+    def _remove_address(self, change: Change, time: int) -> set[str]:
+        user, address = change["user"], fold(change["address"])
+        person = self._person(user)
+        if address not in person.addresses:
+            raise NotFound(f"{address} is not an address of {self.label(user)}.")
+        del person.addresses[address]
+        return self._put(address, without(self._lines[address], user))
+
+    def _remove_user(self, change: Change, time: int) -> set[str]:
+        user = change["user"]
+        affected: set[str] = set()
+        for address in self._person(user).addresses:
+            affected |= self._put(address, without(self._lines[address], user))
+        del self._people[user]
+        return affected
+
+    def _set_domains(self, change: Change, time: int) -> set[str]:
+        domains = [d.strip().lower() for d in change["domains"] if isinstance(d, str)]
+        if len(domains) != len(change["domains"]) or not all(d and "@" not in d for d in domains):
+            raise ConfigError("An own domain must be a name such as example.com, without @.")
+        before, self._own = self._own, frozenset(domains)
+        self._domains = tuple(sorted(self._own))
+        return set(before ^ self._own)
+
+    def _put(self, address: str, line: Line) -> set[str]:
+        """Set an address's line; returns it if that changes anything."""
+        if line == self._lines.get(address, ()):
+            return set()
+        self._lines[address] = line
+        return {address}
+
+    # --- asking -------------------------------------------------------------------------------
+
+    def resolve(self, address: str, time: int) -> str | None:
+        """The id of the user whose `address` was at `time`, seconds since 1970 UTC; None: nobody's."""
+        try:
+            return self._memo[address]
+        except KeyError:
+            return self._look_up(address, time)
+
+    def _look_up(self, address: str, time: int) -> str | None:
+        timeless = True
+        for candidate in self._candidates(address):
+            line = self._lines.get(candidate)
+            if line:
+                user = always(line)
+                timeless = timeless and user is not None
+                user = user or at(line, time)
+                if user is not None:
+                    return self._remember(address, user) if timeless else user
+        user = self._automatic(address)
+        return self._remember(address, user) if timeless else user
+
+    def _candidates(self, address: str) -> Iterator[str]:
+        """The addresses under which `address` may be somebody's, the closest first."""
+        folded = fold(address)
+        yield folded
+        base = self.canonical(folded)
+        if base != folded:
+            yield base
+
+    def _automatic(self, address: str) -> str | None:
+        base = self.canonical(fold(address))
+        return AUTO + base if self._owns(base) else None
+
+    def _remember(self, address: str, user: str | None) -> str | None:
+        if len(self._memo) >= _MEMO:
+            self._memo = {}
+        self._memo[address] = user
+        return user
+
+    def _owns(self, address: str) -> bool:
+        local, at_sign, domain = address.rpartition("@")
+        return bool(local and at_sign) and domain in self._own
+
+    def canonical(self, address: str) -> str:
+        """The address without its `+tag`, if it is of an own domain."""
+        return untagged(address) if "+" in address and self._owns(address) else address
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The organisation's own domains, sorted."""
+        return self._domains
+
+    def users(self) -> list[User]:
+        """The users who are recorded, by label; automatic ones are not."""
+        return sorted((self.user(u) for u in self._people), key=lambda u: u.primary)
+
+    def user(self, user: str) -> User:
+        """The user with an id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if user == CATCH_ALL or user.startswith(AUTO):
+            return User(user, "", self.label(user), automatic=user != CATCH_ALL)
+        person, label = self._person(user), self.label(user)
+        return User(user, person.name, label, tuple(a for a in person.addresses if a != label))
+
+    def find(self, address: str) -> User:
+        """The user with a label or an address; of several over time, the last.
+
+        Raises:
+            NotFound: the address is nobody's.
+        """
+        user = self._find(fold(address))
+        if user is None:
+            raise NotFound(f"There is no user {address}; `muniment users list` names them all.")
+        return self.user(user)
+
+    def _find(self, label: str) -> str | None:
+        if label == CATCH_ALL:
+            return CATCH_ALL
+        if label.endswith(_AUTOMATIC):
+            return self._automatic(label.removesuffix(_AUTOMATIC))
+        if label.endswith(_FORMER):
+            former = label.removesuffix(_FORMER)
+            return next((u for u in self._people if fold(u) == former), None)
+        holders = (self._holder(candidate) for candidate in self._candidates(label))
+        return next((h for h in holders if h), None) or self._automatic(label)
+
+    def label(self, user: str) -> str:
+        """How a user is named in lists: by an address that `find` leads back from."""
+        if user == CATCH_ALL:
+            return user
+        if user.startswith(AUTO):
+            address = user.removeprefix(AUTO)
+            return address + _AUTOMATIC if self._holder(address) else address
+        person = self._people.get(user)
+        if person is None:
+            return user + _FORMER
+        own = (a for a in (person.primary, *person.addresses) if self._holder(a) == user)
+        return next(own, user + _FORMER)
+
+    def tenures(self, user: str) -> list[Tenure]:
+        """When which addresses are the user's, by address; empty for the catch-all."""
+        if user.startswith(AUTO):
+            return [Tenure(user.removeprefix(AUTO), None, None)]
+        person = self._people.get(user)
+        found = [
+            Tenure(a, None if h.start == BEGINNING else h.start, None if h.end == FOREVER else h.end)
+            for a in (person.addresses if person else ())
+            for h in self._lines[a]
+            if h.user == user
+        ]
+        return sorted(found, key=lambda t: (t.address, t.start or BEGINNING))
+
+    def _holder(self, address: str) -> str | None:
+        """The last user who has the address."""
+        line = self._lines.get(address)
+        return line[-1].user if line else None
+
+    def _person(self, user: str) -> _Person:
+        try:
+            return self._people[user]
+        except KeyError:
+            raise NotFound(f"There is no user {user}; `muniment users list` names them all.") from None
+
+
+_OPERATIONS = {
+    "add-user": Directory._add_user,
+    "add-address": Directory._add_address,
+    "remove-address": Directory._remove_address,
+    "remove-user": Directory._remove_user,
+    "set-domains": Directory._set_domains,
+}
+
+
+def fold(address: str) -> str:
+    """The form in which addresses are compared."""
+    return address.strip().lower()
+
+
+def untagged(address: str) -> str:
+    """The address without a `+tag` in its local part."""
+    local, _, domain = address.rpartition("@")
+    name = local.partition("+")[0]
+    return f"{name}@{domain}" if name else address
+
+
+def touches(affected: Iterable[str], address: str) -> bool:
+    """Whether what a change has affected (see `Directory.apply`) takes in an address."""
+    folded = fold(address)
+    return not {folded, untagged(folded), folded.rpartition("@")[2]}.isdisjoint(affected)
+
+
+def _checked(address: str) -> str:
+    folded = fold(address)
+    local, _, domain = folded.rpartition("@")
+    if not local or not domain or any(c.isspace() or not c.isprintable() for c in folded):
+        raise ConfigError(f"{address!r} is not a mail address; it needs a name, an @ and a domain.")
+    return folded
