@@ -20,11 +20,9 @@ from muniment.archive.catalog.encoding import (
     read_words,
     split,
 )
-from muniment.archive.facts import EnvelopeFact, MessageFact, ReceiptFact, Route
+from muniment.archive.facts import EnvelopeFact, MessageFact, ReceiptFact
 from muniment.mail.model import Party
-from muniment.people.routing import TRUSTED, Placement, RoutedEnvelope
-
-NO_ROUTE = Route(0)
+from muniment.people.routing import OWNED, TRUSTED, Placement, RoutedEnvelope
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ class Copy:
     sha: bytes
     time: int
     parties: tuple[Party, ...]
-    route: Route = NO_ROUTE
+    route: int = 0
     size: int = 0
     profile: str = ""
     flags: dict[str, None] = field(default_factory=dict)
@@ -83,13 +81,14 @@ class Copy:
 
     def receive(self, receipt: ReceiptFact) -> None:
         """Take in that the copy was fetched, perhaps once more."""
-        gained = receipt.route & ~self.route
+        route = int(receipt.route)
+        gained = route & ~self.route
         owner = (clean(receipt.owner), clean(receipt.owner_folder))
-        owned = bool(receipt.route & Route.OWNER) and owner not in self.owners
+        owned = bool(route & OWNED) and owner not in self.owners
         if gained & TRUSTED:
-            self.gained.append(RoutedEnvelope(gained & ~Route.OWNER, self.time, self.parties))
+            self.gained.append(RoutedEnvelope(gained & TRUSTED, self.time, self.parties))
         if owned:
-            self.gained.append(RoutedEnvelope(Route.OWNER, self.time, (), *owner))
+            self.gained.append(RoutedEnvelope(OWNED, self.time, (), *owner))
             self.owners.add(owner)
             self.new_owners.append(owner)
         if gained or owned:
@@ -97,9 +96,9 @@ class Copy:
                 message.touched = max(message.touched, receipt.sequence)
         if not self.route:
             self.size, self.profile = receipt.size, receipt.profile
-        self.received = self.received or bool(gained) or not self.flags.keys() >= set(receipt.flags)
+        self.received = self.received or bool(gained) or not self.flags.keys() >= {*receipt.flags}
         self.flags |= dict.fromkeys(receipt.flags)
-        self.route |= receipt.route
+        self.route |= route
 
 
 def load_messages(connection: Connection, shas: Iterable[bytes]) -> Messages:
@@ -147,7 +146,7 @@ def _copy(row: Any, names: dict[int, str]) -> Copy:
         sha=join(row.key, row.rest),
         time=row.time,
         parties=read_parties(row.parties, names),
-        route=Route(row.route),
+        route=row.route,
         size=row.size,
         profile=row.name,
         flags=dict.fromkeys(read_words(row.flags)),

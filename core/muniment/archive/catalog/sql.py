@@ -40,6 +40,7 @@ SCHEMA = 1
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
 )

@@ -200,7 +200,7 @@ class Writer:
         _write(connection, sql.INSERT_LINK, sorted(links))
         _write(connection, sql.INSERT_MENTION, sorted(mentions))
         _write(connection, sql.INSERT_OWNER, sorted(owners))
-        rows = [(int(c.route), c.size, profiles[c.profile], words(c.flags), c.id) for c in again]
+        rows = [(c.route, c.size, profiles[c.profile], words(c.flags), c.id) for c in again]
         _write(connection, sql.RECEIVE_ENVELOPE, rows)
 
     # --- places -----------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def _envelope(
     key, rest = split(fact.sha)
     return (
         fact.sequence, key, rest, fact.position.segment, fact.position.offset, fact.time, int(fact.report),
-        int(copy.route), copy.size, profiles[copy.profile], parties(fact.parties, ids), words(copy.flags),
+        copy.route, copy.size, profiles[copy.profile], parties(fact.parties, ids), words(copy.flags),
     )  # fmt: skip
 
 

@@ -1,0 +1,33 @@
+"""Kept content as a buffer that parsers can read: in memory if it is small, else from a file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from muniment.mail.buffer import FileBuffer
+from muniment.mail.model import Buffer
+
+IN_MEMORY = 8 * 1024 * 1024
+"""Content above this many bytes is read from a temporary file."""
+
+
+@contextmanager
+def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
+    """Content of `size` bytes, as the ledger's reader yields it; a file for it is made in `work`.
+
+    Raises:
+        LedgerDamaged: the ledger does not give these bytes.
+    """
+    if size <= IN_MEMORY:
+        yield b"".join(content)
+        return
+    work.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=work, prefix="read-") as file:
+        for chunk in content:
+            file.write(chunk)
+        file.flush()
+        with FileBuffer(Path(file.name)) as buffer:
+            yield buffer

@@ -1,0 +1,110 @@
+"""What is known of a record beyond its bytes: derived by the same functions live and in a rebuild."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from muniment.archive.facts import EnvelopeFact, MessageFact, Route
+from muniment.archive.index import Mention
+from muniment.archive.ledger.model import Appended
+from muniment.mail.dates import clamp
+from muniment.mail.model import MessageText, Party, Role, Summary
+
+OPAQUE = "its parser died over it: kept whole, not read"
+"""The note of a copy that was stored without being parsed; it is never parsed later either."""
+
+
+class DerivedMessage(Protocol):
+    """A message as far as its fact needs it."""
+
+    sha: bytes
+    content: bytes
+    size: int
+    summary: Summary
+    text: MessageText
+
+
+class DerivedCopy(Protocol):
+    """A copy as far as its fact needs it."""
+
+    sha: bytes
+    report: bool
+    date: int | None
+    parties: tuple[Party, ...]
+
+
+def message_fact(
+    appended: Appended,
+    message: DerivedMessage,
+    report_date: int | None,
+    received: int,
+    notes: tuple[str, ...] = (),
+) -> MessageFact:
+    """The catalog's view of a message.
+
+    `report_date` is the date of the report that first brought it, `received` when that was
+    fetched; both seconds since 1970 UTC.
+    """
+    summary = message.summary
+    return MessageFact(
+        sequence=appended.sequence,
+        position=appended.position,
+        sha=message.sha,
+        content=message.content,
+        date=clamp(summary.date, report_date, received),
+        size=message.size,
+        sender=summary.sender,
+        to=summary.to,
+        subject=summary.subject,
+        attachments=summary.attachments,
+        notes=tuple(dict.fromkeys((*notes, *message.text.notes))),
+    )
+
+
+def copy_time(report: bool, date: int | None, source_date: int | None, received: int) -> int:
+    """When a copy was journaled or received, which decides whose a transferred address was.
+
+    A report's own date, else what the source says, else when it was fetched. Never the message's
+    `Date`, which its sender chooses.
+    """
+    if report and date is not None:
+        return clamp(date, None, received)
+    return clamp(source_date, None, received)
+
+
+def envelope_fact(
+    appended: Appended,
+    copy: DerivedCopy,
+    messages: tuple[bytes, ...],
+    source_date: int | None,
+    received: int,
+) -> EnvelopeFact:
+    """The catalog's view of a copy that brought `messages` (SHA-256 each)."""
+    return EnvelopeFact(
+        sequence=appended.sequence,
+        position=appended.position,
+        sha=copy.sha,
+        messages=messages,
+        parties=copy.parties,
+        time=copy_time(copy.report, copy.date, source_date, received),
+        report=copy.report,
+    )
+
+
+def mentions(
+    parties: tuple[Party, ...],
+    route: Route,
+    report: bool,
+    date: int | None,
+    source_date: int | None,
+    received: int,
+    owner: str,
+    owner_folder: str,
+) -> list[Mention]:
+    """What the index learns of one copy: addresses, their roles, and whether they are trusted."""
+    time = copy_time(report, date, source_date, received)
+    trusted = bool(route & (Route.JOURNAL | Route.HEADERS))
+    found = [Mention(party.role, party.address, time, trusted) for party in parties]
+    if route & Route.OWNER and owner:
+        found.append(Mention(Role.RECIPIENT, owner, time, True, owner_folder))
+    return found

@@ -1,0 +1,122 @@
+"""Feeding the index: from batches as they are committed, or from the ledger for what it lacks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+from muniment.archive.catalog import MessageRow
+from muniment.archive.contents import opened
+from muniment.archive.derive import OPAQUE
+from muniment.archive.index import Index, IndexDocument, Mention
+from muniment.archive.ledger.model import Head
+from muniment.archive.vault import INDEX, WORK, Vault
+from muniment.mail.model import MessageText
+from muniment.mail.text import read_text
+
+PAGE = 200
+"""Messages read back at a time."""
+COMMIT = 20_000
+"""Documents that are added between two commits while catching up."""
+
+
+def behind(vault: Vault) -> int:
+    """How many kept messages search does not know yet, or not as they are now."""
+    index = Index.open(vault.folder / INDEX, read_only=True)
+    try:
+        return vault.catalog.index_behind(index.watermark)
+    finally:
+        index.close()
+
+
+class Indexing:
+    """The index of a vault, as its only writer feeds it. Belongs to one thread."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._index: Index | None = None
+        self._reached = 0
+        self._page: list[IndexDocument] = []
+
+    @property
+    def uncommitted(self) -> int:
+        """Documents added since the last commit."""
+        return self._index.uncommitted if self._index is not None else 0
+
+    def open(self) -> Index:
+        """The index, opened to be written; an unusable one is set aside and replayed.
+
+        Raises:
+            VaultError: it can't be written, or another process writes it.
+        """
+        if self._index is None:
+            self._index = Index.open(self._vault.folder / INDEX)
+            self._reached = self._index.watermark
+        return self._index
+
+    def add(self, head: Head, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
+        """Index a committed batch: its new messages, and those kept before that it concerns.
+
+        All before the batch must have been indexed: see `catch_up`.
+        """
+        index = self.open()
+        index.add(documents)
+        rows = [row for sha in touched if (row := self._vault.catalog.message_by_sha(sha)) is not None]
+        for start in range(0, len(rows), PAGE):
+            sequences = [row.sequence for row in rows[start : start + PAGE]]
+            index.add(self._read(sequences))
+        self._reached = head.tree_size
+
+    def commit(self) -> None:
+        """Make what was added durable and findable."""
+        if self._index is not None and (self.uncommitted or self._index.watermark < self._reached):
+            self._index.commit(self._reached)
+
+    def catch_up(self) -> Iterator[int]:
+        """Index all that the index lacks, and commit; yields how many messages were read so far."""
+        index = self.open()
+        head = self._vault.head
+        done = 0
+        while changes := self._vault.catalog.index_changes(self._reached, PAGE):
+            sequences = sorted({change.message for change in changes})
+            index.add(self._read(sequences))
+            self._reached = changes[-1].upto
+            done += len(sequences)
+            if index.uncommitted >= COMMIT:
+                index.commit(self._reached)
+            yield done
+        self._reached = head.tree_size
+        self.commit()
+
+    def clear(self) -> None:
+        """Forget everything that is indexed, so that `catch_up` builds it anew."""
+        self.close()
+        shutil.rmtree(self._vault.folder / INDEX, ignore_errors=True)
+
+    def close(self) -> None:
+        """Close the index; what was not committed is indexed anew another time."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def _read(self, sequences: list[int]) -> list[IndexDocument]:
+        mentions = self._vault.catalog.mentions(sequences)
+        return [
+            IndexDocument(
+                id=row.sequence,
+                date=row.date,
+                size=row.size,
+                attachments=row.attachments,
+                sha=row.sha,
+                text=self._text(row),
+                mentions=tuple(Mention(*mention) for mention in mentions.get(row.sequence, ())),
+            )
+            for row in self._vault.catalog.rows(sequences)
+        ]
+
+    def _text(self, row: MessageRow) -> MessageText:
+        if OPAQUE in row.notes:
+            return MessageText("", "", "", "", "", "", (), (OPAQUE,))
+        content = self._vault.reader.content(row.sha)
+        with opened(content, row.size, self._vault.folder / WORK) as buffer:
+            return read_text(buffer)

@@ -1,0 +1,66 @@
+"""Searching a vault: the query language, over the index, checked against the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from muniment.archive.index import Found, Index, Scope, UserAddress, UserTerms, search
+from muniment.archive.query import parse
+from muniment.archive.vault import INDEX, Vault
+from muniment.people.directory import CATCH_ALL
+
+
+def terms_of(vault: Vault, name: str) -> UserTerms:
+    """A person as the index finds them: by the addresses that are or were theirs.
+
+    Raises:
+        NotFound: `name` is nobody's address.
+    """
+    user = vault.directory.find(name)
+    if user.id == CATCH_ALL:
+        return UserTerms((), everything=True)
+    return UserTerms(
+        tuple(
+            UserAddress(tenure.address, tenure.start, tenure.end)
+            for tenure in vault.directory.tenures(user.id)
+        )
+    )
+
+
+def scope_of(vault: Vault, name: str) -> Scope:
+    """One person's mail: what the index finds by their addresses, as far as the catalog places it there.
+
+    Raises:
+        NotFound: `name` is nobody's address.
+    """
+    user = vault.directory.find(name)
+
+    def verify(sequences: Sequence[int]) -> Collection[int]:
+        return vault.catalog.placed(user.id, sequences)
+
+    return Scope(terms_of(vault, name), verify)
+
+
+def find(
+    vault: Vault, query: str, user: str = "", limit: int = 50, after: str = "", by_relevance: bool = False
+) -> Found:
+    """A page of what `query` finds, in everybody's mail or in one person's.
+
+    Raises:
+        QueryError: the query can't be read.
+        NotFound: `user`, or a `user:` in the query, is nobody.
+    """
+    node = parse(query)
+    index = Index.open(vault.folder / INDEX, read_only=True)
+    try:
+        return search(
+            index,
+            node,
+            users=lambda name: terms_of(vault, name),
+            scope=scope_of(vault, user) if user else None,
+            limit=limit,
+            after=after,
+            by_relevance=by_relevance,
+        )
+    finally:
+        index.close()

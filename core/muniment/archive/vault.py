@@ -1,0 +1,289 @@
+"""A vault: one organisation's archive, in a folder.
+
+    vault.toml    settings (see config)
+    ledger/       the truth
+    catalog.db    a projection of it
+    index/        a projection of it
+    spool/        the embedded gateway's mailbox
+    work/         temporary files
+    lock          who writes it now
+
+Opening one as its writer recovers the ledger, and brings the catalog in line with it: what the
+catalog lacks is replayed; a catalog that the ledger does not know is rebuilt; one that has seen
+more of the ledger than is left is an alarm (invariant 1).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from muniment.archive.catalog import Catalog, CatalogOutdated
+from muniment.archive.facts import DirectoryFact, Fact, Position
+from muniment.archive.ledger.codec import Decoder, Encoder, train
+from muniment.archive.ledger.model import Appended, Head, Kind, Record
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.writer import Ledger
+from muniment.archive.lock import VaultLock, holder
+from muniment.archive.records import json_record
+from muniment.archive.replay import replay
+from muniment.errors import LedgerDamaged, VaultError
+from muniment.people import changes
+from muniment.people.directory import Directory
+
+log = logging.getLogger("muniment.vault")
+
+LEDGER, CATALOG, INDEX, WORK = "ledger", "catalog.db", "index", "work"
+VERIFIED = 100_000
+"""How many hashes are remembered as read back in this session."""
+SAMPLES = 500
+"""Messages that a dictionary is trained on."""
+CLOCK = 1_000_000
+
+
+class Vault:
+    """An open vault. `open` or `create` makes one; `close` it."""
+
+    def __init__(
+        self, folder: Path, catalog: Catalog, directory: Directory, ledger: Ledger | None, lock: VaultLock | None
+    ) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self.directory = directory
+        self.reader = Reader(folder / LEDGER, catalog.locate)
+        self._ledger = ledger
+        self._lock = lock
+        self._verified: OrderedDict[bytes, None] = OrderedDict()
+        self._use_dictionaries()
+
+    @classmethod
+    def create(cls, folder: Path) -> Vault:
+        """Make an empty vault in an existing, private folder, and open it as its writer.
+
+        Raises:
+            OSError: the folder can't be written.
+        """
+        lock = VaultLock(folder)
+        ledger = Ledger.create(folder / LEDGER)
+        catalog = Catalog.create(folder / CATALOG, ledger.vault_id)
+        return cls(folder, catalog, Directory(), ledger, lock)
+
+    @classmethod
+    def open(cls, folder: Path, *, write: bool) -> Vault:
+        """Open a vault, as its only writer or to read beside one.
+
+        Raises:
+            VaultError: no vault, a newer format, or a catalog that must be rebuilt first.
+            VaultLocked: `write`, and another process writes it.
+            LedgerDamaged: `write`, and the ledger does not prove itself.
+        """
+        if not (folder / LEDGER).is_dir():
+            raise VaultError(f"there is no ledger in {folder}: restore it from a backup, or name another vault")
+        return cls._open_writer(folder) if write else cls._open_reader(folder)
+
+    @classmethod
+    def _open_reader(cls, folder: Path) -> Vault:
+        catalog = Catalog.open(folder / CATALOG, readonly=True)
+        return cls(folder, catalog, catalog.directory(), None, None)
+
+    @classmethod
+    def _open_writer(cls, folder: Path) -> Vault:
+        lock = VaultLock(folder)
+        try:
+            shutil.rmtree(folder / WORK, ignore_errors=True)
+            ledger = Ledger.open(folder / LEDGER)
+            try:
+                catalog = cls._matching_catalog(folder, ledger)
+                vault = cls(folder, catalog, catalog.directory(), ledger, lock)
+                vault._finish_refiling()
+            except BaseException:
+                ledger.close()
+                raise
+            return vault
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _matching_catalog(cls, folder: Path, ledger: Ledger) -> Catalog:
+        """The catalog, brought in line with the ledger."""
+        try:
+            catalog = Catalog.open(folder / CATALOG)
+        except CatalogOutdated as reason:
+            log.warning("%s", reason)
+            return rebuilt_catalog(folder, ledger.vault_id)
+        seen = catalog.head
+        if seen.tree_size > ledger.head.tree_size:
+            catalog.close()
+            raise LedgerDamaged(
+                f"the catalog has seen {seen.tree_size} records, but the ledger holds {ledger.head.tree_size}: "
+                "the ledger was damaged or an older one restored; restore it from a backup, or accept the loss "
+                "with `muniment rebuild --catalog`"
+            )
+        if not ledger.knows(seen):
+            log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
+            catalog.close()
+            return rebuilt_catalog(folder, ledger.vault_id)
+        if seen.tree_size < ledger.head.tree_size:
+            replay(catalog, catalog.directory(), folder / LEDGER, seen, folder / WORK)
+        return catalog
+
+    @staticmethod
+    def rebuild_catalog(folder: Path) -> None:
+        """Build the catalog anew from nothing but the ledger, and swap it in.
+
+        Raises:
+            VaultLocked: another process writes the vault.
+            LedgerDamaged: the ledger can't be read.
+        """
+        lock = VaultLock(folder)
+        try:
+            ledger = Ledger.open(folder / LEDGER)
+            vault_id = ledger.vault_id
+            ledger.close()
+            rebuilt_catalog(folder, vault_id).close()
+        finally:
+            lock.release()
+
+    # --- writing --------------------------------------------------------------------------
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, to append to.
+
+        Raises:
+            VaultError: the vault was opened to read.
+        """
+        if self._ledger is None:
+            raise VaultError("the vault is open for reading only")
+        return self._ledger
+
+    @property
+    def head(self) -> Head:
+        """What is proven: the catalog's state, which no reader sees beyond."""
+        return self.catalog.head
+
+    def append(self, record: Record, time: int) -> Appended:
+        """Append a record to the uncommitted batch; `time` in microseconds since 1970 UTC."""
+        return self.ledger.append(record, time)
+
+    def commit(self, facts: Sequence[Fact]) -> Head:
+        """Make the batch durable in the ledger, then tell the catalog.
+
+        Raises:
+            OSError: it could not be written, and is not kept.
+        """
+        head = self.ledger.commit()
+        self.catalog.apply(facts, head, self.directory)
+        return head
+
+    def rollback(self) -> None:
+        """Give up the uncommitted batch."""
+        self.ledger.rollback()
+
+    def change_directory(self, wanted: Iterable[dict[str, Any]], time: int) -> int:
+        """Record changes to the directory and file old mail anew; returns how many messages were.
+
+        `time` is now, in seconds since 1970 UTC.
+
+        Raises:
+            ConfigError, NotFound: a change can't be applied; those before it are.
+        """
+        facts: list[Fact] = []
+        for change in wanted:
+            self.directory.apply(change, time)
+            appended = self.append(json_record(self.encoder, Kind.DIRECTORY, change), time * CLOCK)
+            facts.append(DirectoryFact(appended.sequence, time, changes.encode(change)))
+        if facts:
+            self.commit(facts)
+        return self._finish_refiling()
+
+    def _finish_refiling(self) -> int:
+        return sum(self.catalog.refile(self.directory))
+
+    # --- what is kept ---------------------------------------------------------------------
+
+    def kept(self, sha: bytes, read_back: bool) -> bool:
+        """Whether content is in the ledger; with `read_back`, whether it can also be read from there."""
+        if self.catalog.locate(sha) is None:
+            return False
+        return not read_back or self.reads_back(sha)
+
+    def reads_back(self, sha: bytes) -> bool:
+        """Whether the ledger gives the very bytes of `sha`; remembered for this session."""
+        if sha in self._verified:
+            return True
+        try:
+            for _ in self.reader.content(sha):
+                pass
+        except (LedgerDamaged, KeyError) as error:
+            log.error("kept content can't be read back, so it is kept anew: %s", error)
+            return False
+        self._verified[sha] = None
+        if len(self._verified) > VERIFIED:
+            self._verified.popitem(last=False)
+        return True
+
+    def size_of(self, sha: bytes) -> int:
+        """Bytes of kept or just appended content."""
+        return self.reader.size(sha)
+
+    def owner(self) -> str:
+        """Who writes the vault now; "" for nobody."""
+        return holder(self.folder)
+
+    # --- dictionaries ---------------------------------------------------------------------
+
+    @property
+    def dictionaries(self) -> dict[int, bytes]:
+        """Compression dictionaries by id."""
+        return self.reader.dictionaries
+
+    def _use_dictionaries(self) -> None:
+        self.encoder = Encoder(self.dictionaries)
+        self.decoder = Decoder(self.dictionaries)
+
+    def train_if_due(self) -> bool:
+        """Train a dictionary on the first messages once there are enough; whether that was done."""
+        if self.dictionaries or self.catalog.totals().messages < SAMPLES:
+            return False
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close everything. Safe to call twice."""
+        self.catalog.close()
+        self.reader.close()
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
+    """Build a catalog beside the old one and swap it in."""
+    new = folder / (CATALOG + ".new")
+    remove_catalog(new)
+    catalog = Catalog.create(new, vault_id)
+    try:
+        replay(catalog, Directory(), folder / LEDGER, None, folder / WORK)
+    finally:
+        catalog.close()
+    remove_catalog(folder / CATALOG)
+    new.rename(folder / CATALOG)
+    return Catalog.open(folder / CATALOG)
+
+
+def remove_catalog(path: Path) -> None:
+    """Remove a catalog's file and its companions."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+__all__ = ["CATALOG", "INDEX", "LEDGER", "WORK", "Position", "Vault", "json", "rebuilt_catalog", "train"]

@@ -1,0 +1,367 @@
+"""The middle stage: decide what a copy is, append it, and commit batches.
+
+Decides by content (invariant 3): an envelope that is known is an exact repeat; a message with a
+known hash is the same message; one with a known content hash is a fork of it. What is new is
+appended to the ledger; nothing counts until the batch's commit frame is on disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from pathlib import Path
+
+from muniment.archive.derive import envelope_fact, mentions, message_fact
+from muniment.archive.facts import Fact, PartFact, QuarantineFact, Route
+from muniment.archive.index import IndexDocument
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.model import Appended, Codec, Head, Kind, Record
+from muniment.archive.ledger.recipe import Literal, Piece, Slice
+from muniment.archive.records import Receipt, ReceiptGroup, json_record, receipt_facts, receipt_value
+from muniment.archive.vault import Vault
+from muniment.mail.fork import fork_cuts
+from muniment.people.routing import RoutedEnvelope, known
+from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.plan import Plan
+from muniment.runs.spill import read_spill
+from muniment.sources.base import Fetched, Item, Place
+
+BATCH_ITEMS = 512
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_SECONDS = 0.2
+FORK_LIMIT = 8 * 1024 * 1024
+"""Forks of messages above this many bytes are kept as recipes of their own, not as differences."""
+
+
+class Outcome(Enum):
+    """What became of a fetched item; the names of the books' columns."""
+
+    NEW = auto()
+    MERGED = auto()
+    QUARANTINED = auto()
+    LEFT = auto()
+
+
+@dataclass(slots=True)
+class Committed:
+    """A batch that is safely kept."""
+
+    head: Head
+    outcomes: list[tuple[Item, Outcome]]
+    documents: list[IndexDocument]
+    touched: list[bytes]
+    """Messages kept before that a further copy concerns: to be indexed anew."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What was appended since the last commit."""
+
+    now: int = field(default_factory=lambda: time.time_ns() // 1000)
+    started: float = field(default_factory=time.monotonic)
+    facts: list[Fact] = field(default_factory=list)
+    outcomes: list[tuple[Item, Outcome]] = field(default_factory=list)
+    receipts: dict[Place, ReceiptGroup] = field(default_factory=dict)
+    documents: dict[bytes, IndexDocument] = field(default_factory=dict)
+    touched: set[bytes] = field(default_factory=set)
+    originals: dict[bytes, bytes] = field(default_factory=dict)
+    """Bytes of messages of this batch, for forks of them."""
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    copies: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    quarantined: set[bytes] = field(default_factory=set)
+    parts: set[bytes] = field(default_factory=set)
+    bytes: int = 0
+
+
+class Archivist:
+    """Archives prepared copies into a vault, batch by batch. Belongs to one thread."""
+
+    def __init__(self, vault: Vault, plan: Plan) -> None:
+        self._vault = vault
+        self._plan = plan
+        self._batch = _Batch()
+
+    @property
+    def due(self) -> bool:
+        """Whether the batch should be committed now."""
+        batch = self._batch
+        return bool(batch.outcomes) and (
+            len(batch.outcomes) >= BATCH_ITEMS
+            or batch.bytes >= BATCH_BYTES
+            or time.monotonic() - batch.started >= BATCH_SECONDS
+        )
+
+    def take(self, fetched: Fetched, copy: PreparedCopy) -> None:
+        """Archive one copy into the batch.
+
+        Raises:
+            OSError: the ledger can't be written; the batch is void.
+        """
+        if not self._batch.outcomes:
+            self._batch.now, self._batch.started = time.time_ns() // 1000, time.monotonic()
+        route, notes = self._plan.route(copy)
+        if self._leaves(copy, route):
+            self._batch.outcomes.append((fetched.item, Outcome.LEFT))
+            return
+        if copy.problem:
+            outcome, messages = self._quarantine(copy), ()
+        else:
+            outcome, messages = self._archive(fetched, copy, route)
+        self._receive(fetched.item, copy, messages, route, notes)
+        self._batch.outcomes.append((fetched.item, outcome))
+        self._batch.bytes += copy.size
+
+    def commit(self) -> Committed | None:
+        """Make the batch durable, in the ledger and then in the catalog; None if it is empty.
+
+        Raises:
+            OSError: it could not be written; the batch is void.
+        """
+        batch, self._batch = self._batch, _Batch()
+        if not batch.outcomes:
+            return None
+        for group in batch.receipts.values():
+            record = json_record(self._vault.encoder, Kind.RECEIPT, receipt_value(group))
+            appended = self._vault.append(record, batch.now)
+            batch.facts.extend(receipt_facts(group, appended.sequence, batch.now // 1_000_000))
+        head = self._vault.commit(batch.facts)
+        return Committed(head, batch.outcomes, list(batch.documents.values()), list(batch.touched))
+
+    def drop(self) -> None:
+        """Forget the batch; the caller rolls the ledger back."""
+        self._batch = _Batch()
+
+    # --- one copy -------------------------------------------------------------------------
+
+    def _leaves(self, copy: PreparedCopy, route: Route) -> bool:
+        if self._plan.unknown != "leave" or copy.problem or not route & (Route.JOURNAL | Route.HEADERS):
+            return False
+        envelope = RoutedEnvelope(route, self._now, copy.parties)
+        return not known(envelope, self._vault.directory)
+
+    @property
+    def _now(self) -> int:
+        return self._batch.now // 1_000_000
+
+    def _quarantine(self, copy: PreparedCopy) -> Outcome:
+        if copy.sha not in self._batch.quarantined and not self._vault.kept(copy.sha, self._plan.delete):
+            self._spilled(copy)
+            appended = self._append(copy.envelope)
+            self._batch.quarantined.add(copy.sha)
+            self._batch.facts.append(
+                QuarantineFact(
+                    appended.sequence, appended.position, copy.sha, copy.size, copy.problem, self._now
+                )
+            )
+        return Outcome.QUARANTINED
+
+    def _archive(
+        self, fetched: Fetched, copy: PreparedCopy, route: Route
+    ) -> tuple[Outcome, tuple[bytes, ...]]:
+        repeat = self._repeated(copy)
+        if repeat is not None:
+            self._touch(copy, repeat, route, fetched.item)
+            return Outcome.MERGED, repeat
+        self._spilled(copy)
+        stored = [self._message(fetched, message, copy, route) for message in copy.messages]
+        shas = tuple(dict.fromkeys(sha for sha, _ in stored))
+        forked = any(sha != message.sha for (sha, _), message in zip(stored, copy.messages, strict=True))
+        record = self._forked(fetched, copy, shas) if forked else copy.envelope
+        appended = self._append(record)
+        self._batch.copies[copy.sha] = shas
+        self._batch.facts.append(envelope_fact(appended, copy, shas, fetched.item.date, self._now))
+        self._touch(copy, shas, route, fetched.item)
+        return (Outcome.NEW if any(new for _, new in stored) else Outcome.MERGED), shas
+
+    def _repeated(self, copy: PreparedCopy) -> tuple[bytes, ...] | None:
+        """The messages of a copy that is kept already, to the byte; None if it is not."""
+        in_batch = self._batch.copies.get(copy.sha)
+        if in_batch is not None:
+            return in_batch
+        envelope = self._vault.catalog.envelope_by_sha(copy.sha)
+        if envelope is None or (self._plan.delete and not self._vault.reads_back(copy.sha)):
+            return None
+        return envelope.messages
+
+    def _message(
+        self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, route: Route
+    ) -> tuple[bytes, bool]:
+        """The hash under which a message is kept, and whether it is new."""
+        if message.sha in self._batch.originals or self._vault.kept(message.sha, self._plan.delete):
+            return message.sha, False
+        fork = self._fork_of(message)
+        if fork is not None:
+            return fork, False
+        for part in message.parts:
+            self._part(part)
+        appended = self._append(message.record)
+        fact = message_fact(appended, message, copy.date, self._now, copy.notes)
+        self._batch.facts.append(fact)
+        self._batch.documents[message.sha] = IndexDocument(
+            id=appended.sequence,
+            date=fact.date,
+            size=message.size,
+            attachments=message.summary.attachments,
+            sha=message.sha,
+            text=message.text,
+        )
+        self._batch.originals[message.sha] = self._original(fetched, message)
+        if message.content:
+            self._batch.contents[message.content] = message.sha
+        return message.sha, True
+
+    def _fork_of(self, message: PreparedMessage) -> bytes | None:
+        if not message.content:
+            return None
+        in_batch = self._batch.contents.get(message.content)
+        if in_batch is not None:
+            return in_batch
+        for sha in self._vault.catalog.messages_by_content(message.content):
+            if self._vault.reads_back(sha):
+                return sha
+        return None
+
+    @staticmethod
+    def _original(fetched: Fetched, message: PreparedMessage) -> bytes:
+        """A message's bytes, where a fork of it may need them before they can be read back."""
+        if isinstance(fetched.content, Path) or not message.end:
+            return b""
+        return fetched.content[message.start : message.end]
+
+    # --- records --------------------------------------------------------------------------
+
+    def _append(self, record: Record) -> Appended:
+        return self._vault.append(record, self._batch.now)
+
+    def _part(self, record: Record) -> None:
+        if record.sha in self._batch.parts or self._vault.part_kept(record.sha, self._plan.delete):
+            return
+        appended = self._append(record)
+        self._batch.parts.add(record.sha)
+        self._batch.facts.append(PartFact(appended.sequence, appended.position, record.sha))
+
+    def _spilled(self, copy: PreparedCopy) -> None:
+        if copy.spill:
+            for record in read_spill(Path(copy.spill)):
+                self._part(record)
+
+    def _forked(self, fetched: Fetched, copy: PreparedCopy, shas: tuple[bytes, ...]) -> Record:
+        """The envelope record of a copy whose message is kept in the form of another fork."""
+        if isinstance(fetched.content, bytes) and len(shas) == 1 and len(copy.messages) == 1:
+            message = copy.messages[0]
+            stored = self._batch.originals.get(shas[0]) or self._small(shas[0])
+            if stored and message.end:
+                pieces = fork_pieces(fetched.content, message.start, message.end, stored, shas[0])
+                if rebuilt(pieces, {shas[0]: stored}) == fetched.content:
+                    return self._recipe(copy, pieces)
+        if isinstance(fetched.content, bytes):
+            return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
+        return self._standalone(copy)
+
+    def _small(self, sha: bytes) -> bytes:
+        row = self._vault.catalog.message_by_sha(sha)
+        if row is None or row.size > FORK_LIMIT:
+            return b""
+        return self._vault.reader.content_bytes(sha)
+
+    def _standalone(self, copy: PreparedCopy) -> Record:
+        """An envelope record that spells out its messages instead of referring to them."""
+        own = {message.sha: message.record for message in copy.messages}
+        pieces: list[Piece] = []
+        for piece in recipe.decode(self._vault.decoder.payload(copy.envelope)):
+            if isinstance(piece, Slice) and piece.sha in own:
+                pieces += self._spelled_out(own[piece.sha])
+            else:
+                pieces.append(piece)
+        for message in copy.messages:
+            for part in message.parts:
+                self._part(part)
+        return self._recipe(copy, pieces)
+
+    def _spelled_out(self, record: Record) -> Iterable[Piece]:
+        payload = self._vault.decoder.payload(record)
+        if record.codec & Codec.RECIPE:
+            return recipe.decode(payload)
+        if record.codec & Codec.CHUNK_LIST:
+            shas = [payload[start : start + 32] for start in range(0, len(payload), 32)]
+            return [Slice(sha, 0, self._vault.size_of(sha)) for sha in shas]
+        return [Literal(payload)]
+
+    def _recipe(self, copy: PreparedCopy, pieces: list[Piece]) -> Record:
+        return self._vault.encoder.encode_recipe(Kind.ENVELOPE, recipe.encode(pieces), copy.sha, copy.size)
+
+    # --- receipts and the index -----------------------------------------------------------
+
+    def _receive(
+        self,
+        item: Item,
+        copy: PreparedCopy,
+        messages: tuple[bytes, ...],
+        route: Route,
+        notes: tuple[str, ...],
+    ) -> None:
+        place = item.place
+        group = self._batch.receipts.get(place)
+        if group is None:
+            owned = bool(self._plan.owner)
+            group = self._batch.receipts[place] = ReceiptGroup(
+                profile=self._plan.profile,
+                host=place.host,
+                mailbox=place.mailbox,
+                folder=place.folder,
+                owner=self._plan.owner,
+                owner_folder=(place.folder or self._plan.owner_folder) if owned else "",
+            )
+        group.receipts.append(
+            Receipt(
+                key=item.key,
+                size=copy.size,
+                sha=copy.sha,
+                messages=messages,
+                route=route,
+                report=copy.report,
+                date=item.date,
+                flags=item.flags,
+                notes=(*notes, *copy.notes),
+                reason=copy.problem,
+            )
+        )
+
+    def _touch(self, copy: PreparedCopy, shas: tuple[bytes, ...], route: Route, item: Item) -> None:
+        found = mentions(
+            copy.parties, route, copy.report, copy.date, item.date, self._now, self._plan.owner,
+            item.place.folder or self._plan.owner_folder,
+        )  # fmt: skip
+        for sha in shas:
+            document = self._batch.documents.get(sha)
+            if document is None:
+                self._batch.touched.add(sha)
+            else:
+                mentioned = (*document.mentions, *found)
+                self._batch.documents[sha] = replace(document, mentions=mentioned)
+
+
+def fork_pieces(raw: bytes, start: int, end: int, stored: bytes, sha: bytes) -> list[Piece]:
+    """A fork's report as differences from the stored message `sha`."""
+    pieces: list[Piece] = []
+    if start:
+        pieces.append(Literal(raw[:start]))
+    inner = raw[start:end]
+    for cut in fork_cuts(inner, stored):
+        if cut.offset is None:
+            pieces.append(Literal(inner[cut.start : cut.end]))
+        else:
+            pieces.append(Slice(sha, cut.offset, cut.end - cut.start))
+    if raw[end:]:
+        pieces.append(Literal(raw[end:]))
+    return pieces
+
+
+def rebuilt(pieces: list[Piece], contents: dict[bytes, bytes]) -> bytes:
+    """What a recipe yields once it went through its own encoding."""
+    return b"".join(
+        recipe.rebuild(recipe.decode(recipe.encode(pieces)), lambda sha: (contents[sha],))
+    )
+

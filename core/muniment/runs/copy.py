@@ -1,0 +1,58 @@
+"""What preparing a fetched copy yields: records ready to be kept, and what is known of them.
+
+These values travel from worker processes to the service as MessagePack, so they are plain data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from muniment.archive.ledger.model import Record
+from muniment.mail.model import MessageText, Party, Summary
+
+
+@dataclass(slots=True)
+class PreparedMessage:
+    """One message that a copy brought, encoded and read."""
+
+    sha: bytes
+    content: bytes
+    """Content hash without transport headers; empty where it was not computed."""
+    size: int
+    record: Record
+    parts: list[Record]
+    summary: Summary
+    text: MessageText
+    start: int
+    """Where it lies in the copy: [start, end); both 0 where its bytes there are encoded."""
+    end: int
+
+
+@dataclass(slots=True)
+class PreparedCopy:
+    """A fetched copy, prepared. With `problem` it is to be quarantined: `envelope` holds it whole."""
+
+    sha: bytes
+    """SHA-256 of the bytes as fetched."""
+    size: int
+    envelope: Record
+    report: bool = False
+    tenant: str = ""
+    date: int | None = None
+    """A report's own date, seconds since 1970 UTC."""
+    parties: tuple[Party, ...] = ()
+    messages: list[PreparedMessage] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    spill: str = ""
+    """A file of further records (see runs.spill), for copies too large to pass through a pipe."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One copy to prepare: its bytes, or the path of the file that holds them."""
+
+    content: bytes
+    path: str
+    journal: bool
+    """Whether a journal report is unwrapped."""

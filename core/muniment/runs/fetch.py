@@ -1,0 +1,223 @@
+"""The first stage: list a mailbox, skip what is kept, fetch the rest, delete what is safe.
+
+Runs in a thread of its own, the only one that talks to the source. What it has to say goes into a
+bounded queue to the archivist, in order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muniment.archive.catalog import Known
+from muniment.archive.vault import Vault
+from muniment.runs.copy import Job
+from muniment.runs.plan import Plan
+from muniment.runs.workers import Copies, WorkerPool
+from muniment.sources.base import Fetched, Item, Source, Unfetched
+
+BATCH_ITEMS = 64
+BATCH_BYTES = 1024 * 1024
+BATCHES = 6
+"""How many batches may wait between the fetcher and the archivist."""
+FOREVER = 3600.0
+
+
+@dataclass(slots=True)
+class Listed:
+    """That many more items were listed; so many of them are archived already."""
+
+    count: int
+    already: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Fetched items on their way through a worker."""
+
+    fetched: list[Fetched]
+    copies: Future[Copies]
+
+
+@dataclass(slots=True)
+class Settle:
+    """Asks for all that came before to be committed; then holds the items that may be deleted."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    safe: list[Item] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Deleted:
+    """The source has confirmed these deletions."""
+
+    items: list[Item]
+
+
+@dataclass(slots=True)
+class End:
+    """Nothing more comes; with `error` because something went wrong."""
+
+    error: BaseException | None = None
+
+
+Message = Listed | Batch | Unfetched | Settle | Deleted | End
+
+
+class Cancelled(Exception):
+    """The run was cancelled, or the other stage has given up."""
+
+
+class Fetcher(threading.Thread):
+    """Feeds one source's mail to the archivist."""
+
+    def __init__(
+        self, vault: Vault, source: Source, plan: Plan, pool: WorkerPool, cancel: threading.Event
+    ) -> None:
+        super().__init__(name=f"fetch-{plan.profile}", daemon=True)
+        self.messages: queue.Queue[Message] = queue.Queue(BATCHES)
+        self._vault = vault
+        self._source = source
+        self._plan = plan
+        self._pool = pool
+        self._cancel = cancel
+        self._stop = threading.Event()
+
+    def abandon(self) -> None:
+        """The archivist has given up: stop as soon as possible. Safe to call twice."""
+        self._stop.set()
+        while self.is_alive():
+            try:
+                message = self.messages.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            if isinstance(message, Batch):
+                discard(message)
+
+    def run(self) -> None:
+        """Thread body: everything it meets ends in the queue."""
+        end = End()
+        try:
+            self._source.connect()
+            for items in chunked(self._source.listing(), self._source.session):
+                self._session(items)
+        except Cancelled:
+            pass
+        except BaseException as error:  # noqa: BLE001 - the run is told, and says it
+            end = End(error)
+        finally:
+            self._close(end)
+
+    def _close(self, end: End) -> None:
+        try:
+            self._source.close()
+        except Exception as error:  # noqa: BLE001 - hanging up may fail, the mail is safe
+            end.error = end.error or error
+        while not self._stop.is_set():
+            try:
+                self.messages.put(end, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def _say(self, message: Message) -> None:
+        while True:
+            self._check()
+            try:
+                self.messages.put(message, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def _check(self) -> None:
+        if self._cancel.is_set() or self._stop.is_set():
+            raise Cancelled
+
+    def _session(self, items: Sequence[Item]) -> None:
+        wanted, safe = self._sort_out(items)
+        self._say(Listed(len(items), len(items) - len(wanted)))
+        for batch in self._batches(wanted):
+            self._say(batch)
+        if self._plan.delete:
+            settle = Settle()
+            self._say(settle)
+            while not settle.done.wait(0.05):
+                self._check()
+            if gone := self._source.delete([*safe, *settle.safe]):
+                self._say(Deleted(gone))
+
+    def _sort_out(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+        """Which to fetch, and which are known to be kept and may be deleted unfetched."""
+        known = self._known(items)
+        wanted: list[Item] = []
+        safe: list[Item] = []
+        for item in items:
+            kept = known.get(item)
+            if kept is None:
+                wanted.append(item)
+            elif self._plan.delete:
+                (safe if self._vouched(item, kept) else wanted).append(item)
+        return wanted, safe
+
+    def _known(self, items: Sequence[Item]) -> dict[Item, Known]:
+        found: dict[Item, Known] = {}
+        for place, group in itertools.groupby(items, key=lambda item: item.place):
+            members = list(group)
+            keys = [item.key for item in members]
+            known = self._vault.catalog.known_keys(place.host, place.mailbox, place.folder, keys)
+            found |= {item: known[item.key] for item in members if item.key in known}
+        return found
+
+    def _vouched(self, item: Item, kept: Known) -> bool:
+        return self._source.vouches and item.size == kept.size and self._vault.reads_back(kept.sha)
+
+    def _batches(self, items: Sequence[Item]) -> Iterator[Batch]:
+        fetched: list[Fetched] = []
+        size = 0
+        for answer in self._source.fetch(items) if items else ():
+            self._check()
+            if isinstance(answer, Unfetched):
+                self._say(answer)
+                continue
+            fetched.append(answer)
+            size += len(answer.content) if isinstance(answer.content, bytes) else BATCH_BYTES
+            if len(fetched) >= BATCH_ITEMS or size >= BATCH_BYTES:
+                yield self._submit(fetched)
+                fetched, size = [], 0
+        if fetched:
+            yield self._submit(fetched)
+
+    def _submit(self, fetched: list[Fetched]) -> Batch:
+        jobs = [
+            Job(b"", str(one.content), self._plan.journal)
+            if isinstance(one.content, Path)
+            else Job(one.content, "", self._plan.journal)
+            for one in fetched
+        ]
+        return Batch(fetched, self._pool.submit(jobs))
+
+
+def chunked(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size` items."""
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def discard(batch: Batch) -> None:
+    """Remove the files of a batch that nobody will archive."""
+    for fetched in batch.fetched:
+        if isinstance(fetched.content, Path):
+            fetched.content.unlink(missing_ok=True)
+    batch.copies.add_done_callback(_discard_spills)
+
+
+def _discard_spills(copies: Future[Copies]) -> None:
+    if copies.exception() is None:
+        for copy in copies.result():
+            if copy is not None and copy.spill:
+                Path(copy.spill).unlink(missing_ok=True)

@@ -1,0 +1,253 @@
+"""Preparing a copy that is too large for memory: read from its file, its records go to another.
+
+The same steps as in runs.prepare, with bounded memory: at most a few chunks are held at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.mail.buffer import FileBuffer, sub, window
+from muniment.mail.fork import content_hash
+from muniment.mail.journal import read_report
+from muniment.mail.model import Buffer, Cut, Envelope, Report, Span, UnwrapError
+from muniment.mail.routing import read_routing
+from muniment.mail.split import decode_chunks, split
+from muniment.mail.text import read_message
+from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.spill import Spill
+
+LITERAL = 1024 * 1024
+"""Verbatim stretches above this many bytes become records of their own."""
+LITERALS = 4 * 1024 * 1024
+"""So do all further ones once those kept in the recipe add up to this many bytes."""
+READ = 1024 * 1024
+
+
+def prepare_file(path: str, journal: bool, encoder: Encoder, decoder: Decoder) -> PreparedCopy:
+    """Prepare the copy in a file; its parts are left in the file that `spill` of the result names."""
+    spill = Spill(Path(path + ".records"))
+    try:
+        with FileBuffer(Path(path)) as buffer:
+            copy = _LargeCopy(buffer, path, encoder, decoder, spill).prepare(journal)
+    finally:
+        spill.close()
+    copy.spill = str(spill.path)
+    return copy
+
+
+def hash_of(chunks: Iterable[bytes]) -> bytes:
+    """SHA-256 of the concatenation of chunks."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest()
+
+
+class _LargeCopy:
+    """One copy on its way; collects records in the spill."""
+
+    def __init__(
+        self, buffer: FileBuffer, path: str, encoder: Encoder, decoder: Decoder, spill: Spill
+    ) -> None:
+        self._buffer = buffer
+        self._path = path
+        self._encoder = encoder
+        self._decoder = decoder
+        self._spill = spill
+        self._sha = hash_of(window(buffer, 0, len(buffer), READ))
+
+    def prepare(self, journal: bool) -> PreparedCopy:
+        """Unwrap or take as it is."""
+        try:
+            report = read_report(self._buffer) if journal else None
+        except UnwrapError as error:
+            record = self._whole(Kind.QUARANTINE, self._buffer, self._sha)
+            return PreparedCopy(self._sha, len(self._buffer), record, problem=str(error))
+        if report is None:
+            return self._plain(read_routing(self._buffer))
+        return self._report(report)
+
+    def _plain(self, envelope: Envelope) -> PreparedCopy:
+        message = self._message(self._buffer, self._sha, 0)
+        record = self._recipe(
+            Kind.ENVELOPE, [Slice(self._sha, 0, len(self._buffer))], self._sha, len(self._buffer)
+        )
+        return self._copy(record, envelope, [message])
+
+    def _report(self, report: Report) -> PreparedCopy:
+        literals = _Literals(self)
+        pieces: list[Piece] = []
+        messages: list[PreparedMessage] = []
+        position = 0
+        for span in report.originals:
+            message, piece = self._original(span)
+            messages.append(message)
+            pieces += literals.pieces(self._buffer, position, span.start if piece else span.end)
+            if piece:
+                pieces.append(piece)
+            position = span.end
+        pieces += literals.pieces(self._buffer, position, len(self._buffer))
+        record = self._recipe(Kind.ENVELOPE, pieces, self._sha, len(self._buffer))
+        if not self._rebuilds(pieces, self._sha, {m.sha: m for m in messages}):
+            record = self._whole(Kind.ENVELOPE, self._buffer, self._sha)
+        copy = self._copy(record, report.envelope, messages)
+        copy.report, copy.tenant, copy.date = True, report.tenant, report.date
+        copy.notes += report.notes
+        return copy
+
+    def _original(self, span: Span) -> tuple[PreparedMessage, Piece | None]:
+        """The message in a span, and the piece that stands for it; None: keep the span's bytes too."""
+        if span.encoding == "identity":
+            view = sub(self._buffer, span.start, span.end)
+            sha = hash_of(window(view, 0, len(view), READ))
+            return self._message(view, sha, span.start), Slice(sha, 0, len(view))
+        path = Path(f"{self._path}.{span.start}.inner")
+        try:
+            with path.open("wb") as file:
+                file.writelines(_decoded(window(self._buffer, span.start, span.end, READ), span.encoding))
+            with FileBuffer(path) as inner:
+                sha = hash_of(window(inner, 0, len(inner), READ))
+                return self._message(inner, sha, 0), None
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _message(self, view: Buffer, sha: bytes, start: int) -> PreparedMessage:
+        literals = _Literals(self)
+        pieces: list[Piece] = []
+        for cut in split(view):
+            pieces += self._cut_pieces(view, cut, literals)
+        record = self._recipe(Kind.MESSAGE, pieces, sha, len(view))
+        if not self._rebuilds(pieces, sha, {}):
+            record = self._whole(Kind.MESSAGE, view, sha)
+        summary, text = read_message(view)
+        return PreparedMessage(
+            sha=sha,
+            content=content_hash(view),
+            size=len(view),
+            record=record,
+            parts=[],
+            summary=summary,
+            text=text,
+            start=start,
+            end=start + len(view),
+        )
+
+    def _cut_pieces(self, view: Buffer, cut: Cut, literals: _Literals) -> list[Piece]:
+        if not cut.encoding:
+            return literals.pieces(view, cut.start, cut.end)
+        if cut.inline and cut.data is not None:
+            return [InlineBase64(cut.data, cut.width, cut.eol)]
+        if cut.encoding == "identity":
+            return literals.slices(view, cut.start, cut.end)
+        sha = self.keep(decode_chunks(view, cut, CHUNK) if cut.data is None else (cut.data,))
+        return [PartBase64(sha, cut.width, cut.eol)]
+
+    def keep(self, chunks: Iterable[bytes]) -> bytes:
+        """Spill content as one part, or as chunks and their list; returns its SHA-256."""
+        digest = hashlib.sha256()
+        shas: list[bytes] = []
+        size = 0
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            shas.append(hashlib.sha256(chunk).digest())
+            self._spill.write(self._encoder.encode(Kind.PART, chunk, shas[-1]))
+        sha = digest.digest()
+        if len(shas) != 1:
+            self._spill.write(Record(Kind.CHUNKS, sha, size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas)))
+        return sha
+
+    def _whole(self, kind: Kind, view: Buffer, sha: bytes) -> Record:
+        """Content of any kind as a list of chunks."""
+        shas = []
+        for chunk in window(view, 0, len(view), CHUNK):
+            shas.append(hashlib.sha256(chunk).digest())
+            self._spill.write(self._encoder.encode(Kind.PART, chunk, shas[-1]))
+        return Record(kind, sha, len(view), Codec.RAW | Codec.CHUNK_LIST, b"".join(shas))
+
+    def _recipe(self, kind: Kind, pieces: list[Piece], sha: bytes, size: int) -> Record:
+        return self._encoder.encode_recipe(kind, recipe.encode(pieces), sha, size)
+
+    def _rebuilds(self, pieces: list[Piece], sha: bytes, messages: dict[bytes, PreparedMessage]) -> bool:
+        def read(part: bytes) -> Iterator[bytes]:
+            if part in messages:
+                return self._payload(messages[part].record, read)
+            return self._payload(self._spill.read(part), read)
+
+        return hash_of(recipe.rebuild(pieces, read)) == sha
+
+    def _payload(self, record: Record, read: recipe.Read) -> Iterator[bytes]:
+        if record.codec & Codec.CHUNK_LIST:
+            for start in range(0, len(record.payload), 32):
+                yield from read(record.payload[start : start + 32])
+        elif record.codec & Codec.RECIPE:
+            yield from recipe.rebuild(recipe.decode(self._decoder.payload(record)), read)
+        else:
+            yield self._decoder.payload(record)
+
+    def _copy(self, record: Record, envelope: Envelope, messages: list[PreparedMessage]) -> PreparedCopy:
+        return PreparedCopy(
+            sha=self._sha,
+            size=len(self._buffer),
+            envelope=record,
+            parties=envelope.parties,
+            messages=messages,
+            notes=envelope.notes,
+        )
+
+
+class _Literals:
+    """Decides for one recipe what stays in it and what becomes a record of its own."""
+
+    def __init__(self, copy: _LargeCopy) -> None:
+        self._copy = copy
+        self._kept = 0
+
+    def pieces(self, view: Buffer, start: int, end: int) -> list[Piece]:
+        """Pieces for bytes [start, end) of `view`."""
+        length = end - start
+        if length <= 0:
+            return []
+        if length <= LITERAL and self._kept + length <= LITERALS:
+            self._kept += length
+            return [Literal(view[start:end])]
+        return self.slices(view, start, end)
+
+    def slices(self, view: Buffer, start: int, end: int) -> list[Piece]:
+        """The same, as records of their own."""
+        return [
+            Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)
+        ]
+
+
+def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Decode an encoded original as far as it goes, a chunk at a time."""
+    rest = b""
+    for chunk in chunks:
+        if encoding == "base64":
+            text = rest + chunk.translate(None, b"\r\n\t ")
+            cut = len(text) // 4 * 4
+        else:
+            text = rest + chunk
+            cut = text.rfind(b"\n") + 1
+        yield _decode(text[:cut], encoding)
+        rest = text[cut:]
+    yield _decode(rest + (b"===" if encoding == "base64" and rest else b""), encoding)
+
+
+def _decode(text: bytes, encoding: str) -> bytes:
+    if encoding != "base64":
+        return binascii.a2b_qp(text)
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return b""

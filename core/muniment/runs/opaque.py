@@ -1,0 +1,65 @@
+"""The copy over which a worker died twice: stored whole, with a note, never parsed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from muniment.archive.derive import OPAQUE
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import Encoder
+from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.recipe import Slice
+from muniment.mail.model import MessageText, Summary
+from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.spill import Spill
+from muniment.sources.base import Fetched
+
+
+def opaque(fetched: Fetched, encoder: Encoder) -> PreparedCopy:
+    """Prepare a fetched copy without looking into it."""
+    content = fetched.content
+    if isinstance(content, bytes):
+        sha = hashlib.sha256(content).digest()
+        return _copy(sha, len(content), encoder.encode(Kind.MESSAGE, content, sha), encoder)
+    spill = Spill(Path(f"{content}.records"))
+    digest = hashlib.sha256()
+    shas: list[bytes] = []
+    size = 0
+    with content.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            shas.append(hashlib.sha256(chunk).digest())
+            spill.write(encoder.encode(Kind.PART, chunk, shas[-1]))
+    spill.close()
+    record = Record(Kind.MESSAGE, digest.digest(), size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas))
+    copy = _copy(record.sha, size, record, encoder)
+    copy.spill = str(spill.path)
+    return copy
+
+
+def opaque_message(sha: bytes, size: int, record: Record) -> PreparedMessage:
+    """A message of which nothing is known but its bytes."""
+    return PreparedMessage(
+        sha=sha,
+        content=b"",
+        size=size,
+        record=record,
+        parts=[],
+        summary=Summary("", "", "", "", None, 0),
+        text=MessageText("", "", "", "", "", "", (), (OPAQUE,)),
+        start=0,
+        end=0,
+    )
+
+
+def _copy(sha: bytes, size: int, record: Record, encoder: Encoder) -> PreparedCopy:
+    pieces = recipe.encode([Slice(sha, 0, size)])
+    return PreparedCopy(
+        sha=sha,
+        size=size,
+        envelope=encoder.encode_recipe(Kind.ENVELOPE, pieces, sha, size),
+        messages=[opaque_message(sha, size, record)],
+        notes=(OPAQUE,),
+    )

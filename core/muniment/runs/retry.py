@@ -1,0 +1,79 @@
+"""Trying quarantined items again: what can be unwrapped now is archived as if it came just now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from muniment.archive.catalog import QuarantineRow
+from muniment.archive.indexing import Indexing
+from muniment.archive.vault import WORK, Vault
+from muniment.errors import NotFound
+from muniment.runs.archivist import Archivist
+from muniment.runs.copy import Job
+from muniment.runs.fetch import Batch, discard
+from muniment.runs.plan import Plan
+from muniment.runs.workers import WorkerPool
+from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place
+
+
+def chosen(vault: Vault, ids: Sequence[str]) -> list[QuarantineRow]:
+    """The quarantined items that `ids` (prefixes of hex SHA-256) name; all without any.
+
+    Raises:
+        NotFound: one names none.
+    """
+    if not ids:
+        return list(vault.catalog.quarantine())
+    return [vault.catalog.quarantine_by_prefix(one) for one in ids]
+
+
+def retry(
+    vault: Vault, plan_for: Callable[[str], Plan], ids: Sequence[str], pool: WorkerPool
+) -> Iterator[tuple[bytes, str]]:
+    """Try items again; yields the SHA-256 of each and what is still wrong with it ("" if archived).
+
+    Raises:
+        NotFound: an id names no item.
+    """
+    indexing = Indexing(vault)
+    try:
+        for row in chosen(vault, ids):
+            yield row.sha, _retry_one(vault, row, plan_for(row.profile), pool)
+        for _ in indexing.catch_up():
+            pass
+    finally:
+        indexing.close()
+
+
+def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -> str:
+    fetched = _fetched(vault, row)
+    path = "" if isinstance(fetched.content, bytes) else str(fetched.content)
+    content = fetched.content if isinstance(fetched.content, bytes) else b""
+    future = pool.submit([Job(content, path, plan.journal)])
+    try:
+        (copy,) = future.result()
+        if copy is None:
+            return "its parser dies over it"
+        if copy.problem:
+            return copy.problem
+        archivist = Archivist(vault, plan)
+        archivist.take(fetched, copy)
+        archivist.commit()
+        return ""
+    finally:
+        discard(Batch([fetched], future))
+
+
+def _fetched(vault: Vault, row: QuarantineRow) -> Fetched:
+    receipt = vault.catalog.receipt_of(row.sha)
+    if receipt is None:
+        raise NotFound(f"nothing says where {row.sha.hex()[:12]} came from: verify the vault")
+    item = Item(Place(receipt.host, receipt.mailbox, receipt.folder), receipt.key, row.size)
+    if row.size <= SPOOL_ABOVE:
+        return Fetched(item, b"".join(vault.reader.content_at(row.position)))
+    work = vault.folder / WORK
+    work.mkdir(mode=0o700, exist_ok=True)
+    path = work / f"retry-{row.sha.hex()[:16]}"
+    with path.open("wb") as file:
+        file.writelines(vault.reader.content_at(row.position))
+    return Fetched(item, path)

@@ -1,0 +1,298 @@
+"""One archiving run: fetch, archive, index, delete; and its books."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from muniment.archive.facts import RunFact
+from muniment.archive.indexing import Indexing
+from muniment.archive.ledger.model import Kind
+from muniment.archive.records import VERSION, canonical, deletion_fact, deletion_value, json_record
+from muniment.archive.vault import Vault
+from muniment.errors import MunimentError, RunFailed, VaultError
+from muniment.runs.archivist import Archivist, Committed, Outcome
+from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Settle, discard
+from muniment.runs.indexer import Indexer
+from muniment.runs.opaque import opaque
+from muniment.runs.plan import Plan
+from muniment.runs.progress import Books, Progress
+from muniment.runs.workers import WorkerPool
+from muniment.sources.base import Item, Source, Unfetched
+
+log = logging.getLogger("muniment.runs")
+
+Observer = Callable[[Progress], None]
+TICK = 0.05
+"""Seconds the archivist waits for mail before it looks whether a commit is due."""
+
+
+class ArchiveRun:
+    """One run of one profile. `execute` is called once, in the thread that writes the vault."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        source: Source,
+        plan: Plan,
+        pool: WorkerPool,
+        observe: Observer = lambda progress: None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        self._vault = vault
+        self._plan = plan
+        self._observe = observe
+        self._cancel = cancel or threading.Event()
+        self._pool = pool
+        self._fetcher = Fetcher(vault, source, plan, pool, self._cancel)
+        self._archivist = Archivist(vault, plan)
+        self._indexer = Indexer(Indexing(vault))
+        self._settling: Settle | None = None
+        self._safe: list[Item] = []
+        self._began = time.monotonic()
+        self._started = int(time.time())
+        self._failures: list[str] = []
+        self.progress = Progress(plan.profile)
+        self.error: BaseException | None = None
+
+    @property
+    def books(self) -> Books:
+        """The run's counts so far."""
+        return self.progress.books
+
+    def execute(self) -> Progress:
+        """Run to the end; never raises for what the run met: `progress.state` and `error` say it."""
+        self._fetcher.start()
+        self._indexer.start()
+        try:
+            self._archive()
+        except BaseException as error:  # noqa: BLE001 - the run ends, its books are closed
+            self.error = self.error or error
+            self._give_up()
+        finally:
+            self._fetcher.abandon()
+            self._finish_index()
+            self._close_books()
+        return self.progress
+
+    # --- the middle of it -----------------------------------------------------------------
+
+    def _archive(self) -> None:
+        self._vault.require_writable()
+        self._pool.use_dictionaries(self._vault.dictionaries)
+        while True:
+            try:
+                message = self._fetcher.messages.get(timeout=TICK)
+            except queue.Empty:
+                self._commit_if_due()
+                continue
+            if isinstance(message, End):
+                self.error = message.error
+                break
+            self._handle(message)
+            self._tick()
+        self._commit()
+
+    def _handle(self, message: Message) -> None:
+        books = self.books
+        match message:
+            case Listed(count, already):
+                books.listed += count
+                books.already += already
+                self.progress.stage = "fetching"
+            case Batch():
+                self._take(message)
+            case Unfetched(gone=True):
+                books.skipped += 1
+            case Unfetched(item=item, reason=reason):
+                books.failed += 1
+                self._failures.append(f"{item.key}: {reason}")
+            case Settle():
+                self._commit()
+                message.safe = self._safe
+                self._safe = []
+                self.progress.stage = "deleting"
+                message.done.set()
+            case Deleted(items):
+                self._deleted(items)
+            case End():
+                pass
+
+    def _take(self, batch: Batch) -> None:
+        try:
+            copies = batch.copies.result()
+            for fetched, copy in zip(batch.fetched, copies, strict=True):
+                prepared = copy or opaque(fetched, self._vault.encoder)
+                self._archivist.take(fetched, prepared)
+                self.progress.bytes += prepared.size
+                self._commit_if_due()
+        finally:
+            discard(batch)
+
+    def _commit_if_due(self) -> None:
+        if self._archivist.due:
+            self._commit()
+
+    def _commit(self) -> None:
+        committed = self._archivist.commit()
+        if committed is None:
+            return
+        self._book(committed)
+        self._indexer.add(committed)
+        if self._vault.train_if_due():
+            self._pool.use_dictionaries(self._vault.dictionaries)
+        self._tick()
+
+    def _book(self, committed: Committed) -> None:
+        books = self.books
+        for item, outcome in committed.outcomes:
+            books.fetched += 1
+            match outcome:
+                case Outcome.NEW:
+                    books.new += 1
+                case Outcome.MERGED:
+                    books.merged += 1
+                case Outcome.QUARANTINED:
+                    books.quarantined += 1
+                case Outcome.LEFT:
+                    books.left += 1
+            if outcome is not Outcome.LEFT:
+                self._safe.append(item)
+                self.progress.stored += 1
+        if not self._plan.delete:
+            self._safe.clear()
+
+    def _deleted(self, items: list[Item]) -> None:
+        self.books.deleted += len(items)
+        facts = []
+        for place in dict.fromkeys(item.place for item in items):
+            keys = [item.key for item in items if item.place == place]
+            value = deletion_value(self._plan.profile, place.host, place.mailbox, place.folder, keys)
+            record = json_record(self._vault.encoder, Kind.DELETION, value)
+            appended = self._vault.append(record, time.time_ns() // 1000)
+            facts.append(deletion_fact(canonical(value), appended.sequence))
+        self._vault.commit(facts)
+
+    def _tick(self) -> None:
+        progress = self.progress
+        books = progress.books
+        progress.seconds = time.monotonic() - self._began
+        progress.indexed = self._indexer.indexed
+        books.pending = books.listed - books.fetched - books.already - books.failed - books.skipped
+        seconds = max(progress.seconds, 1e-3)
+        progress.rates = {
+            "fetch": books.fetched / seconds,
+            "store": progress.stored / seconds,
+            "index": progress.indexed / seconds,
+            "delete": books.deleted / seconds,
+        }
+        self._observe(progress)
+
+    # --- the end of it --------------------------------------------------------------------
+
+    def _give_up(self) -> None:
+        self._archivist.drop()
+        try:
+            self._vault.rollback()
+        except Exception:  # noqa: BLE001 - the first error is the one to tell
+            log.exception("could not roll the ledger back")
+
+    def _finish_index(self) -> None:
+        self.progress.stage = "indexing"
+        try:
+            self._indexer.finish()
+        except Exception as error:  # noqa: BLE001 - mail is safe; search says how far it is behind
+            self.error = self.error or error
+
+    def _close_books(self) -> None:
+        self._tick()
+        progress = self.progress
+        progress.stage = "done"
+        progress.error = self._verdict()
+        if self.error is not None or progress.error:
+            progress.state = "failed"
+        elif self._cancel.is_set():
+            progress.state = "cancelled"
+        else:
+            progress.state = "ok"
+        self._write_summary()
+        self._observe(progress)
+
+    def _verdict(self) -> str:
+        if self.error is not None:
+            return sentence(self.error)
+        if self._failures:
+            count = len(self._failures)
+            return f"{count} could not be fetched and will be tried again; the first: {self._failures[0]}"
+        if not self.books.balanced:
+            return "the books do not balance: run it again, and report this with `muniment status --json`"
+        return ""
+
+    def _write_summary(self) -> None:
+        value = {"v": VERSION, "started": self._started, **summary(self.progress)}
+        try:
+            record = json_record(self._vault.encoder, Kind.RUN, value)
+            appended = self._vault.append(record, time.time_ns() // 1000)
+            fact = RunFact(appended.sequence, int(time.time()), json.dumps(value))
+            self._vault.commit([fact])
+        except Exception as error:  # noqa: BLE001 - a full disk must not hide the run's own end
+            log.warning("the run's summary could not be kept: %s", sentence(error))
+            if self.progress.state == "ok":
+                self.progress.state = "failed"
+                self.progress.error = sentence(error)
+                self.error = error
+
+
+def summary(progress: Progress) -> dict[str, Any]:
+    """A run's end with the keys of `muniment run --json`."""
+    books = progress.books
+    return {
+        "profile": progress.profile,
+        "state": progress.state,
+        "listed": books.listed,
+        "fetched": books.fetched,
+        "already": books.already,
+        "skipped": books.skipped,
+        "pending": books.pending,
+        "new": books.new,
+        "merged": books.merged,
+        "quarantined": books.quarantined,
+        "left": books.left,
+        "failed": books.failed,
+        "deleted": books.deleted,
+        "bytes": progress.bytes,
+        "seconds": round(progress.seconds, 3),
+        "balanced": books.balanced,
+        "error": progress.error,
+    }
+
+
+def sentence(error: BaseException) -> str:
+    """What a person is told of an error."""
+    if isinstance(error, MunimentError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "no space left for the vault: free some and run again; nothing was deleted that is not kept"
+    if isinstance(error, OSError):
+        return f"the vault could not be written ({error.strerror or error}): mend that and run again"
+    log.error("a run failed unexpectedly", exc_info=error)
+    return f"an unexpected error ({type(error).__name__}: {error}); nothing was deleted that is not kept"
+
+
+def exit_code(run: ArchiveRun) -> int:
+    """The exit code a finished run stands for (see muniment.errors)."""
+    if run.progress.state == "ok":
+        return 0
+    if isinstance(run.error, MunimentError):
+        return run.error.exit_code
+    return VaultError.exit_code if isinstance(run.error, OSError) else RunFailed.exit_code
+
+
+__all__ = ["ArchiveRun", "Observer", "Path", "exit_code", "sentence", "summary"]

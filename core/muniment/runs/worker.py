@@ -1,0 +1,77 @@
+"""A worker process: reads jobs from its standard input, prepares them, writes what came of it.
+
+Started as `python -m muniment.runs.worker`. It ends when its input does, so it never outlives the
+service. Frames on the pipes: a length (8 bytes, little endian), then MessagePack.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+import sys
+from typing import BinaryIO
+
+import msgspec
+
+from muniment.runs.copy import Job, PreparedCopy
+from muniment.runs.prepare import Preparer
+
+LENGTH = struct.Struct("<Q")
+MEMORY_LIMIT = 2 * 1024**3
+"""Address space a worker may take, in bytes: a mail that bloats its parser ends here."""
+
+
+class Request(msgspec.Struct, array_like=True):
+    """Jobs for a worker; `dictionaries` when there are new ones since its last request."""
+
+    jobs: list[Job]
+    dictionaries: dict[int, bytes] | None = None
+
+
+class Reply(msgspec.Struct, array_like=True):
+    """One copy a job."""
+
+    copies: list[PreparedCopy]
+
+
+def send(stream: BinaryIO, value: object, encoder: msgspec.msgpack.Encoder) -> None:
+    """Write one frame."""
+    data = encoder.encode(value)
+    stream.write(LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> bytes | None:
+    """Read one frame; None at the end of the stream."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    data = stream.read(length)
+    return data if len(data) == length else None
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    source = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
+    target = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.dup2(2, 1)  # whatever a library prints must not get between the frames
+    decoder = msgspec.msgpack.Decoder(Request)
+    encoder = msgspec.msgpack.Encoder()
+    preparer = Preparer({})
+    while (data := receive(source)) is not None:
+        request = decoder.decode(data)
+        if request.dictionaries is not None:
+            preparer = Preparer(request.dictionaries)
+        send(target, Reply([preparer.prepare(job) for job in request.jobs]), encoder)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BrokenPipeError, KeyboardInterrupt):
+        sys.exit(0)

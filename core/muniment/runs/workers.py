@@ -1,0 +1,176 @@
+"""The pool of worker processes that parse mail.
+
+One thread a worker passes batches of jobs to it over pipes. A worker that dies, or sits on a batch
+for too long, is replaced and the batch is tried again one job at a time; a job in whose hand a
+worker died twice comes back as None. A process pool of the standard library can't tell which job
+killed its worker, and is broken by it as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import queue
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import IO, cast
+
+import msgspec
+
+from muniment.runs.copy import Job, PreparedCopy
+from muniment.runs.worker import Reply, Request, receive, send
+
+log = logging.getLogger("muniment.workers")
+
+PIPE_SIZE = 1024 * 1024
+ATTEMPTS = 2
+"""How often a worker may die over one job."""
+Copies = list[PreparedCopy | None]
+
+
+class WorkerDied(Exception):
+    """The worker ended, or was ended for its silence, before it answered."""
+
+
+class Worker:
+    """One worker process, as the thread that feeds it sees it."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Reply)
+        self._told = -1
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "muniment.runs.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._input = cast(IO[bytes], self._process.stdin)
+        self._output = cast(IO[bytes], self._process.stdout)
+        for stream in (self._input, self._output):
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+
+    def prepare(self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes]) -> list[PreparedCopy]:
+        """Have jobs prepared; tells the worker of new dictionaries on the way.
+
+        Raises:
+            WorkerDied: it did not answer, and is gone.
+        """
+        news = dictionaries if version != self._told else None
+        try:
+            send(cast("IO[bytes]", self._input), Request(list(jobs), news), self._encoder)  # type: ignore[arg-type]
+            if not select.select([self._output], [], [], self._timeout)[0]:
+                raise WorkerDied(f"no answer within {self._timeout:.0f} s")
+            data = receive(self._output)  # type: ignore[arg-type]
+        except OSError as error:
+            raise WorkerDied(str(error)) from error
+        if data is None:
+            raise WorkerDied(f"ended with status {self._process.wait()}")
+        self._told = version
+        return self._decoder.decode(data).copies
+
+    def end(self) -> None:
+        """Stop the process, whatever it is doing, and wait for it."""
+        self._process.kill()
+        for stream in (self._input, self._output):
+            with contextlib.suppress(OSError):
+                stream.close()
+        self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+
+class WorkerPool:
+    """Prepares batches of jobs in worker processes; usable from any thread."""
+
+    def __init__(self, workers: int | None = None, timeout: float = 300.0) -> None:
+        """`workers`: how many processes, by default one a core; `timeout`: seconds a batch may take."""
+        self._timeout = timeout
+        self._queue: queue.Queue[tuple[Sequence[Job], Future[Copies]] | None] = queue.Queue()
+        self._dictionaries: tuple[int, dict[int, bytes]] = (0, {})
+        count = workers or max(1, len(os.sched_getaffinity(0)))
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"worker-{n}", daemon=True) for n in range(count)
+        ]
+        self._workers: dict[int, Worker] = {}
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self._threads)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run now."""
+        return [worker.pid for worker in list(self._workers.values())]
+
+    def use_dictionaries(self, dictionaries: dict[int, bytes]) -> None:
+        """Compress with these dictionaries from now on (by id; see archive.ledger.codec)."""
+        self._dictionaries = (self._dictionaries[0] + 1, dict(dictionaries))
+
+    def submit(self, jobs: Sequence[Job]) -> Future[Copies]:
+        """Prepare jobs; the future yields one copy a job, or None for a job that kills workers."""
+        future: Future[Copies] = Future()
+        self._queue.put((jobs, future))
+        return future
+
+    def close(self) -> None:
+        """End all workers; what was submitted before is finished first. Safe to call twice."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        slot = threading.get_ident()
+        try:
+            while (task := self._queue.get()) is not None:
+                jobs, future = task
+                try:
+                    future.set_result(self._prepare(slot, jobs))
+                except BaseException as error:  # noqa: BLE001 - whoever waits must be told
+                    future.set_exception(error)
+        finally:
+            self._drop(slot)
+
+    def _prepare(self, slot: int, jobs: Sequence[Job]) -> Copies:
+        try:
+            return list(self._worker(slot).prepare(jobs, *self._dictionaries))
+        except WorkerDied as death:
+            log.warning("a worker died over a batch of %d: %s; trying one at a time", len(jobs), death)
+            self._drop(slot)
+        attempts = ATTEMPTS if len(jobs) > 1 else ATTEMPTS - 1
+        return [self._prepare_alone(slot, job, attempts) for job in jobs]
+
+    def _prepare_alone(self, slot: int, job: Job, attempts: int) -> PreparedCopy | None:
+        for _ in range(attempts):
+            try:
+                return self._worker(slot).prepare([job], *self._dictionaries)[0]
+            except WorkerDied as death:
+                log.warning("a worker died over one message: %s", death)
+                self._drop(slot)
+        return None
+
+    def _worker(self, slot: int) -> Worker:
+        worker = self._workers.get(slot)
+        if worker is None:
+            worker = self._workers[slot] = Worker(self._timeout)
+        return worker
+
+    def _drop(self, slot: int) -> None:
+        worker = self._workers.pop(slot, None)
+        if worker is not None:
+            worker.end()

@@ -1,0 +1,73 @@
+"""The engine behind the words of `muniment.api`, in the caller's own process.
+
+`connect` opens it for a vault folder. What each word does stands in the sibling modules; here is
+only which word goes where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from muniment import api
+from muniment.api import Request, Word
+from muniment.service import keeping, profiles, reading, running, users, vaults
+from muniment.service.session import Session
+
+Call = Callable[[Session, Any], Word]
+Stream = Callable[[Session, Any], Iterator[Word]]
+
+CALLS: dict[type[Request], Call] = {
+    api.Init: vaults.init,
+    api.GetStatus: vaults.status,
+    api.ListUsers: users.list_users,
+    api.ShowUser: users.show_user,
+    api.AddUser: users.add_user,
+    api.RemoveUser: users.remove_user,
+    api.ImportUsers: users.import_users,
+    api.ListProfiles: profiles.list_profiles,
+    api.ShowProfile: profiles.show_profile,
+    api.PutProfile: profiles.put_profile,
+    api.RemoveProfile: profiles.remove_profile,
+    api.GetTree: reading.tree,
+    api.ListMessages: reading.list_messages,
+    api.Search: reading.search,
+    api.Show: reading.show,
+    api.ListQuarantine: keeping.list_quarantine,
+}
+STREAMS: dict[type[Request], Stream] = {
+    api.TestProfile: profiles.test_profile,
+    api.Run: running.run,
+    api.RunAll: running.run_all,
+    api.ReadRaw: reading.read_raw,
+    api.Export: reading.export,
+    api.Verify: keeping.verify,
+    api.Rebuild: keeping.rebuild,
+    api.Backup: keeping.backup,
+    api.RetryQuarantine: keeping.retry_quarantine,
+}
+
+
+class Engine:
+    """A transport whose other end is this process (see muniment.client.Transport)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._session = Session(folder)
+
+    def call(self, request: Request) -> Word:
+        """Say a request that has one reply. Raises MunimentError."""
+        return CALLS[type(request)](self._session, request)
+
+    def stream(self, request: Request) -> Iterator[Word]:
+        """Say a request that is answered by a stream; closing it cancels the work. Raises MunimentError."""
+        return STREAMS[type(request)](self._session, request)
+
+    def close(self) -> None:
+        """Let go of the vault. Safe to call twice."""
+        self._session.close()
+
+
+def connect(folder: Path) -> Engine:
+    """The engine of the vault in `folder`, which need not exist yet."""
+    return Engine(folder)

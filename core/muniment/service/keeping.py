@@ -1,0 +1,88 @@
+"""The words that keep a vault sound: verify, rebuild, backup, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from muniment import api
+from muniment.archive.backup import backup_vault
+from muniment.archive.indexing import Indexing
+from muniment.archive.vault import Vault
+from muniment.archive.verify import verify_vault
+from muniment.runs.retry import retry
+from muniment.service.session import Session
+
+
+def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
+    """Prove the ledger, and that catalog and index say what it says."""
+    with session.reading() as vault:
+        for step in verify_vault(vault, deep=request.deep):
+            if isinstance(step, str):
+                yield api.Step(text=step)
+            else:
+                yield api.Verified(
+                    ok=not step.problems,
+                    records=step.records,
+                    messages=step.messages,
+                    tree_size=step.tree_size,
+                    root=step.root.hex(),
+                    problems=tuple(step.problems),
+                )
+
+
+def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
+    """Build the projections anew from nothing but the ledger."""
+    session.settings()
+    if request.catalog:
+        yield api.Step(text="building the catalog anew from the ledger")
+        Vault.rebuild_catalog(session.folder)
+    with session.writing() as vault:
+        if request.index:
+            yield api.Step(text="building the index anew from the ledger")
+            indexing = Indexing(vault)
+            try:
+                indexing.clear()
+                for done in indexing.catch_up():
+                    yield api.Step(text=f"{done} messages indexed")
+            finally:
+                indexing.close()
+        totals = vault.catalog.totals()
+    what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
+    yield api.Done(message=f"Rebuilt {what}: {totals.messages} messages.")
+
+
+def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
+    """Copy a live vault, incrementally."""
+    with session.reading() as vault:
+        for step in backup_vault(vault, Path(request.path)):
+            yield api.Step(text=step)
+    yield api.Done(message=f"Backup in {request.path} is complete.")
+
+
+def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quarantine:
+    """What could not be unwrapped."""
+    with session.reading() as vault:
+        return api.Quarantine(
+            items=tuple(
+                api.QuarantineItem(
+                    id=item.sha.hex(),
+                    time=item.time,
+                    size=item.size,
+                    reason=item.reason,
+                    profile=item.profile,
+                )
+                for item in vault.catalog.quarantine()
+            )
+        )
+
+
+def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator[api.Word]:
+    """Try quarantined items again; what can be unwrapped now is archived."""
+    settings = session.settings()
+    with session.writing() as vault:
+        archived = tried = 0
+        for tried, (item, problem) in enumerate(retry(vault, settings, request.ids), start=1):
+            archived += not problem
+            yield api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem)
+    yield api.Done(message=f"{archived} of {tried} quarantined items archived.")

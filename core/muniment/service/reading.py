@@ -1,0 +1,175 @@
+"""The words that read: the tree, lists, searches, messages, exact bytes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from muniment import api
+from muniment.archive.contents import opened
+from muniment.archive.derive import OPAQUE
+from muniment.archive.export import export_messages
+from muniment.archive.indexing import behind
+from muniment.archive.searching import find
+from muniment.archive.vault import Vault
+from muniment.errors import NotFound
+from muniment.mail.headers import block, decode, field
+from muniment.mail.mime import attachments
+from muniment.mail.model import Role
+from muniment.mail.text import read_text
+from muniment.service.profiles import WORK
+from muniment.service.session import Session
+
+SHOWN_HEADERS = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
+ROLES = {
+    Role.SENDER: "sender",
+    Role.ON_BEHALF_OF: "on-behalf-of",
+    Role.TO: "to",
+    Role.CC: "cc",
+    Role.BCC: "bcc",
+    Role.RECIPIENT: "recipient",
+    Role.EXPANDED: "expanded",
+    Role.FORWARDED: "forwarded",
+}
+
+
+def tree(session: Session, request: api.GetTree) -> api.Tree:
+    """Users, their folders, and how many messages stand there."""
+    with session.reading() as vault:
+        names = {user.primary: user.name for user in vault.directory.users()}
+        return api.Tree(
+            users=tuple(
+                api.UserFolders(
+                    user=user,
+                    name=names.get(user, ""),
+                    folders=tuple(api.Folder(name=name, count=count) for name, count in folders),
+                )
+                for user, folders in vault.catalog.tree()
+            )
+        )
+
+
+def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
+    """A page of a folder, newest first."""
+    with session.reading() as vault:
+        page = vault.catalog.page(
+            vault.directory.find(request.user).id, request.folder, request.limit, request.after
+        )
+        return api.Hits(
+            total=page.total, behind=behind(vault), hits=hits(vault, page.sequences), after=page.after
+        )
+
+
+def search(session: Session, request: api.Search) -> api.Hits:
+    """What a query finds, newest first unless by relevance."""
+    with session.reading() as vault:
+        found = find(
+            vault, request.query, request.user, request.limit, request.after, request.by_relevance
+        )
+        return api.Hits(
+            total=found.total, behind=behind(vault), hits=hits(vault, found.ids), after=found.after
+        )
+
+
+def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
+    """Rows of a list, in order."""
+    rows = vault.catalog.rows(list(sequences))
+    folders = vault.catalog.folders_of([row.sequence for row in rows])
+    return tuple(
+        api.Hit(
+            id=row.sha.hex(),
+            date=row.date,
+            sender=row.sender,
+            to=row.to,
+            subject=row.subject,
+            size=row.size,
+            attachments=row.attachments,
+            folders=tuple(folders.get(row.sequence, ())),
+        )
+        for row in rows
+    )
+
+
+def show(session: Session, request: api.Show) -> api.Message:
+    """One message, decoded to be read."""
+    with session.reading() as vault:
+        row = vault.catalog.message_by_prefix(request.id)
+        envelopes = tuple(_envelopes(vault, row.sequence))
+        folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
+        if OPAQUE in row.notes:
+            return api.Message(
+                id=row.sha.hex(), date=row.date, size=row.size, headers=(), text="", attachments=(),
+                envelopes=envelopes, folders=folders, notes=row.notes,
+            )  # fmt: skip
+        with opened(vault.reader.content(row.sha), row.size, vault.folder / WORK) as buffer:
+            header = block(buffer)
+            text = read_text(buffer)
+            return api.Message(
+                id=row.sha.hex(),
+                date=row.date,
+                size=row.size,
+                headers=tuple(
+                    (name.decode(), decode(value))
+                    for name in SHOWN_HEADERS
+                    if (value := field(header, name)) is not None
+                ),
+                text=text.body,
+                attachments=tuple(
+                    api.Attachment(filename=one.filename, content_type=one.content_type, size=one.size)
+                    for one in attachments(buffer)
+                ),
+                envelopes=envelopes,
+                folders=folders,
+                notes=tuple(dict.fromkeys((*row.notes, *text.notes))),
+            )
+
+
+def _envelopes(vault: Vault, sequence: int) -> Iterator[api.EnvelopeWord]:
+    for number, envelope in enumerate(vault.catalog.envelopes_of(sequence), start=1):
+        yield api.EnvelopeWord(
+            number=number,
+            report=envelope.report,
+            sha256=envelope.sha.hex(),
+            size=envelope.size,
+            time=envelope.time,
+            parties=tuple((ROLES[party.role], party.address, party.via) for party in envelope.parties),
+            profile=envelope.profile,
+            flags=envelope.flags,
+        )
+
+
+def read_raw(session: Session, request: api.ReadRaw) -> Iterator[api.Chunk]:
+    """Exact bytes of a message, its header block, one of its reports, or a quarantined item."""
+    with session.reading() as vault:
+        for data in _raw(vault, request):
+            yield api.Chunk(data=data)
+
+
+def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
+    if request.what == "quarantine":
+        item = vault.catalog.quarantine_by_prefix(request.id)
+        return vault.reader.content_at(item.position)
+    row = vault.catalog.message_by_prefix(request.id)
+    if request.what == "report":
+        envelopes = list(vault.catalog.envelopes_of(row.sequence))
+        if not 1 <= request.report <= len(envelopes):
+            raise NotFound(f"message {row.sha.hex()[:12]} has {len(envelopes)} reports: name one of them")
+        return vault.reader.content_at(envelopes[request.report - 1].position)
+    if request.what == "headers":
+        with opened(vault.reader.content(row.sha), row.size, vault.folder / WORK) as buffer:
+            return iter((block(buffer),))
+    return vault.reader.content(row.sha)
+
+
+def export(session: Session, request: api.Export) -> Iterator[api.Word]:
+    """Write what a query finds to a folder, an mbox or a zip, with a manifest."""
+    with session.reading() as vault:
+        done = 0
+        for done in export_messages(vault, request.query, request.user, Path(request.path)):
+            if done % 1000 == 0:
+                yield api.Step(text=f"{done} messages written")
+        yield api.Done(message=f"{done} messages exported to {request.path}, with a manifest.")
+
+
+__all__ = ["export", "hits", "itertools", "list_messages", "read_raw", "search", "show", "tree"]

@@ -1,0 +1,84 @@
+"""A vault folder, opened as far as a word needs it: its settings, for reading, or as its writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from muniment.archive.vault import Vault
+from muniment.config.file import load
+from muniment.config.model import Settings
+from muniment.errors import VaultError
+from muniment.people.directory import domains_change
+
+SETTINGS = "vault.toml"
+
+
+class Session:
+    """What one client works with; opens what it needs, when it needs it."""
+
+    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
+        """With `vault`, a vault that is open already: whoever opened it closes it."""
+        self.folder = folder
+        self._shared = vault
+
+    @property
+    def settings_path(self) -> Path:
+        """Where vault.toml is."""
+        return self.folder / SETTINGS
+
+    def settings(self) -> Settings:
+        """vault.toml, read now.
+
+        Raises:
+            VaultError: there is no vault here.
+            ConfigError: vault.toml is wrong.
+        """
+        if not self.settings_path.is_file():
+            raise VaultError(
+                f"there is no vault in {self.folder}: name one with --vault or MUNIMENT_VAULT, "
+                "or make one with `muniment init`"
+            )
+        return load(self.settings_path)
+
+    @contextmanager
+    def reading(self) -> Iterator[Vault]:
+        """The vault, to be read; works beside a running writer."""
+        if self._shared is not None:
+            yield self._shared
+            return
+        self.settings()
+        vault = Vault.open(self.folder, write=False)
+        try:
+            yield vault
+        finally:
+            vault.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Vault]:
+        """The vault, as its only writer; its domains are those of vault.toml afterwards.
+
+        Raises:
+            VaultLocked: another process owns it.
+        """
+        settings = self.settings()
+        if self._shared is not None:
+            apply_settings(self._shared, settings)
+            yield self._shared
+            return
+        vault = Vault.open(self.folder, write=True)
+        try:
+            apply_settings(vault, settings)
+            yield vault
+        finally:
+            vault.close()
+
+    def close(self) -> None:
+        """Nothing is kept open between words."""
+
+
+def apply_settings(vault: Vault, settings: Settings) -> None:
+    """Bring the directory's own domains in line with vault.toml."""
+    if set(vault.directory.domains) != set(settings.domains):
+        vault.change_directory([domains_change(settings.domains)])

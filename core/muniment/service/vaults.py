@@ -1,0 +1,87 @@
+"""The words about a vault as a whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from muniment import api
+from muniment.archive.indexing import behind
+from muniment.archive.vault import Vault
+from muniment.config.edit import create
+from muniment.errors import VaultError
+from muniment.service.session import SETTINGS, Session, apply_settings
+
+
+def init(session: Session, request: api.Init) -> api.Done:
+    """Make a new vault."""
+    folder = session.folder
+    if (folder / SETTINGS).exists() or (folder / "ledger").exists():
+        raise VaultError(f"there is a vault in {folder} already: nothing was changed")
+    if folder.exists() and any(folder.iterdir()):
+        raise VaultError(f"{folder} is not empty: name a new folder for the vault")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        vault = Vault.create(folder)
+    except OSError as error:
+        raise VaultError(
+            f"no vault could be made in {folder} ({error.strerror}): choose a folder you may write to"
+        ) from error
+    try:
+        create(folder / SETTINGS, name=request.name, domains=request.domains)
+        apply_settings(vault, session.settings())
+    finally:
+        vault.close()
+    warnings = () if request.domains else ("no domain given: all mail goes to the catch-all until one is",)
+    return api.Done(message=f"Vault made in {folder}.", warnings=warnings)
+
+
+def status(session: Session, request: api.GetStatus) -> api.Status:
+    """How a vault stands."""
+    settings = session.settings()
+    with session.reading() as vault:
+        totals = vault.catalog.totals()
+        profiles = tuple(
+            api.ProfileStatus(
+                name=profile.name,
+                source=profile.source,
+                enabled=profile.enabled,
+                every=profile.every,
+                last=_last(vault, profile.name),
+            )
+            for profile in settings.profiles
+        )
+        return api.Status(
+            vault=str(session.folder),
+            name=settings.name,
+            domains=settings.domains,
+            owner=vault.owner(),
+            messages=totals.messages,
+            envelopes=totals.envelopes,
+            records=totals.records,
+            quarantined=totals.quarantined,
+            behind=behind(vault),
+            users=len(vault.catalog.tree()),
+            bytes_raw=totals.bytes,
+            bytes_ledger=size_of(session.folder / "ledger"),
+            bytes_catalog=sum(p.stat().st_size for p in session.folder.glob("catalog.db*")),
+            bytes_index=size_of(session.folder / "index"),
+            profiles=profiles,
+        )
+
+
+def _last(vault: Vault, profile: str) -> dict[str, object] | None:
+    run = vault.catalog.last_run(profile)
+    return None if run is None else json.loads(run.summary)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
