@@ -1,0 +1,98 @@
+"""Whom a message concerns that came without a journal report: told by its own routing headers.
+
+For copies made by always_bcc, per-recipient copies, and reports whose envelope is missing. What such
+headers claim is only as good as the server that wrote them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from muniment.mail.addresses import COUNT_LIMIT, normalise, parse, usable
+from muniment.mail.headers import block, decode, fields, unfold
+from muniment.mail.model import Buffer, Envelope, Party, Role
+
+PARTY_LIMIT = COUNT_LIMIT
+"""Parties that are taken from one message; a note says where there were more."""
+
+_ROLES = {
+    b"to": Role.TO,
+    b"resent-to": Role.TO,
+    b"cc": Role.CC,
+    b"resent-cc": Role.CC,
+    b"bcc": Role.BCC,
+    b"resent-bcc": Role.BCC,
+    b"delivered-to": Role.RECIPIENT,
+    b"x-delivered-to": Role.RECIPIENT,
+    b"x-original-to": Role.RECIPIENT,
+    b"envelope-to": Role.RECIPIENT,
+    b"x-envelope-to": Role.RECIPIENT,
+}
+"""Fields that name recipients."""
+_WANTED = frozenset(_ROLES) | {b"from", b"sender", b"received", b"subject", b"message-id"}
+_FOR = re.compile(rb"\sfor\s+(?:<([^<>\s]+)>|([^<>\s;]+@[^<>\s;]+))")
+_LONGEST_TRACE = 4096
+
+
+def read_routing(buf: Buffer) -> Envelope:
+    """The envelope that a plain message's headers give. Never raises."""
+    return envelope_of(block(buf))
+
+
+def envelope_of(header: bytes) -> Envelope:
+    """The envelope that a header block gives.
+
+    `From` is the sender; where a `Sender` differs, that one is, and acts on behalf of `From`. One who
+    is named in To, Cc or Bcc is not named again as a mere recipient.
+    """
+    found = _wanted(header)
+    parties: dict[Party, None] = dict.fromkeys(_senders(found))
+    named: set[str] = set()
+    for name, role in _ROLES.items():
+        for value in found.get(name, ()):
+            _add(parties, named, role, [entry.address for entry in parse(value)])
+    for value in found.get(b"received", ()):
+        match = _FOR.search(value, 0, _LONGEST_TRACE)
+        if match is not None:
+            _add(parties, named, Role.RECIPIENT, [(match[1] or match[2]).decode("utf-8", "replace")])
+    notes = (
+        () if len(parties) <= PARTY_LIMIT else (f"more than {PARTY_LIMIT} addresses: the rest was left out",)
+    )
+    return Envelope(
+        parties=tuple(parties)[:PARTY_LIMIT],
+        subject=decode(found.get(b"subject", [b""])[0]),
+        message_id=decode(found.get(b"message-id", [b""])[0]),
+        notes=notes,
+    )
+
+
+def _wanted(header: bytes) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for name, start, end in fields(header):
+        if name in _WANTED:
+            value = header[start:end].partition(b":")[2]
+            found.setdefault(name, []).append(unfold(value))
+    return found
+
+
+def _senders(found: dict[bytes, list[bytes]]) -> list[Party]:
+    authors = [entry.address for value in found.get(b"from", ()) for entry in parse(value)]
+    agents = [entry.address for value in found.get(b"sender", ()) for entry in parse(value)]
+    written = list(filter(usable, map(normalise, authors)))
+    sent = list(filter(usable, map(normalise, agents)))
+    if not sent or set(sent) <= set(written):
+        return [Party(Role.SENDER, address) for address in written]
+    return [
+        *(Party(Role.SENDER, address) for address in sent),
+        *(Party(Role.ON_BEHALF_OF, address) for address in written if address not in sent),
+    ]
+
+
+def _add(parties: dict[Party, None], named: set[str], role: Role, addresses: list[str]) -> None:
+    for written in addresses:
+        if len(parties) > PARTY_LIMIT:
+            return
+        address = normalise(written)
+        if usable(address) and (role is not Role.RECIPIENT or address not in named):
+            parties[Party(role, address)] = None
+            named.add(address)
