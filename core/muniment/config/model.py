@@ -34,7 +34,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     folder: str = "INBOX"
     """For imap: the folder that journal reports arrive in."""
     owner: str = ""
-    """With journal = false: the address of the mailbox's owner."""
+    """With journal = false: the address of the mailbox's owner; unset, `mailbox` where that is an address."""
     journal: bool | None = None
     tenant: str = ""
     """Pins the journal reports' `Sender` address."""
@@ -56,6 +56,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.delete if self.delete is not None else self.source in DELETE_KINDS
 
     @property
+    def login(self) -> str:
+        """The name to log in with: for gateways `mailbox` without the part from `@` on."""
+        return self.mailbox.partition("@")[0].strip() if self.source == "gateway" else self.mailbox
+
+    @property
+    def owner_address(self) -> str:
+        """Whose mailbox it is: `owner`, else `mailbox` where that is an address, else ""."""
+        return self.owner or (self.mailbox if "@" in self.mailbox else "")
+
+    @property
     def plain_route(self) -> str:
         """How mail that is no report is routed: "route", or "catch-all" once a tenant is pinned."""
         return self.plain or ("catch-all" if self.tenant else "route")
@@ -63,6 +73,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 JOURNAL_KINDS = frozenset({"gateway", "spool", "maildir", "mbox", "eml"})
 DELETE_KINDS = frozenset({"gateway", "spool"})
+NETWORK_KINDS = frozenset({"gateway", "imap", "pop3"})
+FILE_KINDS = frozenset({"maildir", "mbox", "eml"})
+LATER_KINDS = frozenset({"ews", "graph"})
+"""Kinds that vault.toml may name and that a later version fetches from."""
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

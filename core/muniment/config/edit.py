@@ -1,0 +1,207 @@
+"""Changing vault.toml from the program: comments, order and blank lines stay as a person wrote them.
+
+Every change is checked as a whole before it is written, and the file is replaced at once: a reader sees
+the old text or the new, never half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tomlkit.exceptions import TOMLKitError
+
+from muniment.config.blocks import Place, literal, with_values, without
+from muniment.config.check import check_name
+from muniment.config.file import FORMAT, interpret, read
+from muniment.config.model import Settings
+from muniment.config.text import parse
+from muniment.errors import ConfigError, NotFound, VaultError
+
+Tables = dict[str, Any]
+
+_NEW = """\
+# Muniment's settings for this vault. Changes here count from the next run on.
+version = {version}
+
+# The organisation's name.
+name = {name}
+
+# Its own mail domains: users there are made automatically.
+domains = {domains}
+
+# The embedded SMTP mailbox that journal reports can be sent to; off without `listen`.
+# [gateway]
+# listen = "0.0.0.0:25"
+# addresses = ["journal@archive.example.org"]
+# networks = ["192.0.2.0/24"]
+# certificate = "/etc/ssl/private/archive.pem"
+
+# A table for each mailbox to archive; `muniment profile add` writes them, too.
+# The password never stands here, only where it comes from:
+# {{ file = ... }}, {{ env = ... }}, {{ keyring = "service/user" }} or {{ command = [...] }}.
+# [profile.headquarters]
+# source = "gateway"
+# host = "gateway.example.org"
+# mailbox = "0123456789"
+# password = {{ file = "/etc/muniment/headquarters.secret" }}
+"""
+
+
+def create(path: Path, *, name: str = "", domains: Iterable[str] = ()) -> Settings:
+    """Write a new vault.toml with comments that explain it.
+
+    Raises:
+        ConfigError: a value is wrong.
+        VaultError: there is one already, or it can't be written.
+    """
+    wanted = [domain.lower() for domain in domains]
+    text = _NEW.format(version=FORMAT, name=literal(name), domains=literal(wanted))
+    settings = interpret(text, path.name)
+    if path.exists():
+        raise VaultError(f"there is a {path} already: nothing was changed")
+    _replace(path, text, before=None)
+    return settings
+
+
+def put_profile(path: Path, name: str, fields: Mapping[str, Any], new: bool = False) -> Settings:
+    """Add a profile (`new`), or change the named fields of one; None takes a field out.
+
+    Raises:
+        NotFound: there is no such profile to change.
+        ConfigError: there is one already, the result would be wrong, or the file was changed meanwhile.
+        VaultError: the file can't be read or written.
+    """
+    check_name(name)
+    place = ("profile", name)
+
+    def change(text: str, tables: Tables) -> str:
+        known = name in tables.get("profile", {})
+        if new and known:
+            raise ConfigError(f"there is a profile {name!r} already; change it with `muniment profile edit`")
+        if not new and not known:
+            raise _unknown(name)
+        return _put(text, tables, place, fields)
+
+    return _edit(path, change)
+
+
+def remove_profile(path: Path, name: str) -> Settings:
+    """Take a profile out. Raises as `put_profile` does."""
+
+    def change(text: str, tables: Tables) -> str:
+        if name not in tables.get("profile", {}):
+            raise _unknown(name)
+        del tables["profile"][name]
+        return without(text, ("profile", name))
+
+    return _edit(path, change)
+
+
+def set_values(path: Path, values: Mapping[str, Any]) -> Settings:
+    """Set values outside profiles: "name", "domains", "gateway.listen" and the like; None takes one out.
+
+    Raises as `put_profile` does.
+    """
+    places: dict[Place, dict[str, Any]] = {}
+    for dotted, value in values.items():
+        *place, key = dotted.split(".")
+        places.setdefault(tuple(place), {})[key] = value
+
+    def change(text: str, tables: Tables) -> str:
+        for place, fields in places.items():
+            text = _put(text, tables, place, fields)
+        return text
+
+    return _edit(path, change)
+
+
+def _put(text: str, tables: Tables, place: Place, fields: Mapping[str, Any]) -> str:
+    """Put fields into the table at `place`: in plain `tables`, and in the text that is returned."""
+    table = tables
+    for key in place:
+        table = table.setdefault(key, {})
+    plain = {key: _plain(value) for key, value in fields.items()}
+    table.update(plain)
+    for key in [key for key, value in plain.items() if value is None]:
+        del table[key]
+    return with_values(text, place, plain)
+
+
+def _edit(path: Path, change: Callable[[str, Tables], str]) -> Settings:
+    """Apply `change` to the file. It returns the new text, and makes of the tables what that must mean.
+
+    So a slip in changing text can't reach the file.
+    """
+    before = read(path)
+    wanted = parse(before, path.name)
+    try:
+        text = change(before, wanted)
+        settings = interpret(text, path.name)
+    except TOMLKitError as error:
+        raise ConfigError(f"{path} can't be changed from here ({error}); edit it by hand") from None
+    if _told(tomllib.loads(text)) != _told(wanted):
+        raise ConfigError(f"{path} is written in a way that can't be changed from here; edit it by hand")
+    _replace(path, text, before)
+    return settings
+
+
+def _told(tables: Tables) -> Tables:
+    """Tables without those at the top that hold nothing: no profiles and an empty [profile] are one."""
+    return {key: value for key, value in tables.items() if value != {}}
+
+
+def _plain(value: Any) -> Any:
+    """Lists for tuples, as TOML reads them back."""
+    return [_plain(element) for element in value] if isinstance(value, tuple | list) else value
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"there is no profile {name!r}: `muniment profile list` shows them")
+
+
+def _replace(path: Path, text: str, before: str | None) -> None:
+    """Put `text` in the file's place, in one step and for good; `before` is what it must still say."""
+    path = path.resolve()
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        _write_synced(temporary, text)
+        try:
+            _require_unchanged(path, before)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise VaultError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
+
+
+def _write_synced(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _require_unchanged(path: Path, before: str | None) -> None:
+    now = read(path) if path.exists() else None
+    if now != before:
+        raise ConfigError(f"{path} was changed by someone else at the same moment; try again")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

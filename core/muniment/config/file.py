@@ -1,0 +1,143 @@
+"""Reading vault.toml."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from muniment.config.check import check_settings, validate
+from muniment.config.model import Gateway, Profile, Settings
+from muniment.config.text import decode, parse
+from muniment.errors import ConfigError, VaultError
+
+__all__ = ["FORMAT", "interpret", "load", "read", "validate"]
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+FORMAT = 1
+"""The newest vault.toml version that this program knows."""
+_TOP = ("version", "name", "domains", "gateway", "profile")
+_TYPES: dict[type[Any], str] = {
+    int: "a whole number",
+    bool: "true or false",
+    str: 'text in quotes, such as "example"',
+    dict: 'a table, such as { file = "secret" }',
+    tuple: 'a list of texts, such as ["example"]',
+}
+_NOT_HERE = (
+    "the password itself must not stand in the file; say where it comes from, "
+    'such as password = { file = "secret" } (or keyring, env, command)'
+)
+
+
+def load(path: Path) -> Settings:
+    """vault.toml as values, checked as a whole.
+
+    Kinds of source that come with a later version pass here; `validate` refuses them at use.
+
+    Raises:
+        ConfigError: it is wrong; says where.
+        VaultError: it is missing, can't be read, or was written by a newer Muniment.
+    """
+    return interpret(read(path), path.name)
+
+
+def read(path: Path) -> str:
+    """The text of vault.toml. Raises as `load` does."""
+    try:
+        return decode(path.read_bytes(), path.name)
+    except FileNotFoundError:
+        raise VaultError(f"there is no {path}; make a vault with `muniment init`") from None
+    except OSError as error:
+        raise VaultError(f"{path} can't be read: {error.strerror}") from error
+
+
+def interpret(text: str, where: str) -> Settings:
+    """The settings that a TOML text stands for. Raises as `load` does, naming the file `where`."""
+    tables = parse(text, where)
+    try:
+        _check_version(tables.get("version", FORMAT))
+        _check_keys(tables, _TOP, "")
+        settings = Settings(
+            gateway=_convert(Gateway, _table(tables, "gateway"), "gateway: "),
+            profiles=_profiles(_table(tables, "profile")),
+            **_values(Settings, {key: tables[key] for key in _TOP[:3] if key in tables}, ""),
+        )
+        settings = msgspec.structs.replace(settings, domains=tuple(d.lower() for d in settings.domains))
+        check_settings(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return settings
+
+
+def _check_version(version: object) -> None:
+    if type(version) is not int or version < 1:
+        raise ConfigError(f"version must be a whole number (this program writes {FORMAT})")
+    if version > FORMAT:
+        raise VaultError(
+            f"this vault was written by a newer Muniment (format {version}, this one knows {FORMAT}); "
+            "install that version"
+        )
+
+
+def _profiles(tables: Mapping[str, Any]) -> tuple[Profile, ...]:
+    found = []
+    for name, table in tables.items():
+        prefix = f"profile {name!r}: "
+        if not isinstance(table, dict):
+            raise ConfigError(f"{prefix}must be a table of its own, [profile.{name}]")
+        if "source" not in table:
+            raise ConfigError(f'{prefix}source is missing, such as source = "gateway"')
+        found.append(_convert(Profile, table, prefix, name=name))
+    return tuple(found)
+
+
+def _table(tables: Mapping[str, Any], key: str) -> dict[str, Any]:
+    table = tables.get(key, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{key} must be a table, [{key}{'.NAME' if key == 'profile' else ''}]")
+    return table
+
+
+def _convert(struct: type[_Struct], table: Mapping[str, Any], prefix: str, **given: Any) -> _Struct:
+    keys = [field.name for field in msgspec.structs.fields(struct) if field.name not in given]
+    _check_keys(table, keys, prefix)
+    return struct(**given, **_values(struct, table, prefix))
+
+
+def _check_keys(table: Mapping[str, Any], known: typing.Sequence[str], prefix: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
+            raise ConfigError(f"{prefix}unknown key {key[:80]!r}; {hint}")
+
+
+def _values(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    expected = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    values = {}
+    for key, value in table.items():
+        try:
+            values[key] = msgspec.convert(value, expected[key])
+        except msgspec.ValidationError:
+            if key == "password":
+                raise ConfigError(prefix + _NOT_HERE) from None
+            raise ConfigError(f"{prefix}{key} must be {_described(expected[key])}") from None
+    return values
+
+
+def _described(expected: Any) -> str:
+    """What a field takes, in words."""
+    origin = typing.get_origin(expected) or expected
+    arguments = [argument for argument in typing.get_args(expected) if argument is not type(None)]
+    if origin in (typing.Union, types.UnionType):
+        return _described(arguments[0])
+    if origin is typing.Literal:
+        return "one of " + ", ".join(arguments)
+    return _TYPES[origin]

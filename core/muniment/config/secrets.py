@@ -1,0 +1,214 @@
+"""Where a password comes from, and how it is kept from being seen."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import stat
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from muniment.errors import ConfigError
+
+COMMAND_SECONDS = 30
+"""How long a command may take to print a password."""
+LIMIT = 4096
+"""Bytes a secret may have."""
+
+
+class Secret:
+    """A password that shows itself only when asked to: not in logs, messages, pickles or tracebacks."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The password itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not to be stored")
+
+
+def resolve(spec: Mapping[str, Any], base: Path) -> Secret:
+    """The password that `spec` names: exactly one of keyring, file, env, command.
+
+    `base` is the folder that a relative file is below, and that a command runs in.
+
+    Raises:
+        ConfigError: it can't be had; says why, never what it is.
+    """
+    if len(spec) != 1 or next(iter(spec)) not in _WAYS:
+        raise ConfigError(f"password must name exactly one of {', '.join(_WAYS)}")
+    ((way, argument),) = spec.items()
+    return _checked(_WAYS[way](argument, base), way)
+
+
+def _checked(secret: Secret, way: str) -> Secret:
+    value = secret.reveal()
+    if not value:
+        raise ConfigError(f"the password from {way} is empty")
+    if any(character in value for character in "\r\n\0"):
+        raise ConfigError(f"the password from {way} has more than one line; it must be one line alone")
+    return secret
+
+
+def _from_keyring(argument: object, base: Path) -> Secret:
+    """`service/user`; the last slash parts them."""
+    service, slash, user = _text(argument, "keyring").rpartition("/")
+    if not slash or not service or not user:
+        raise ConfigError('password: keyring must be "service/user"')
+    import keyring
+    import keyring.errors
+
+    try:
+        value = keyring.get_password(service, user)
+    except keyring.errors.NoKeyringError:
+        raise ConfigError(
+            "password: there is no keyring on this machine; use file, env or command instead"
+        ) from None
+    except (keyring.errors.KeyringError, OSError, RuntimeError):
+        raise ConfigError(
+            "password: the keyring can't be read; unlock it, or use file, env or command instead"
+        ) from None
+    if value is None:
+        raise ConfigError(
+            f"password: the keyring has none for {service}/{user}; "
+            f"store it with `keyring set {shlex.quote(service)} {shlex.quote(user)}`"
+        )
+    return Secret(value)
+
+
+def _from_file(argument: object, base: Path) -> Secret:
+    """A file's content without its last line end."""
+    path = base / Path(_text(argument, "file")).expanduser()
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _require_private(path, os.fstat(handle))
+            return _decoded(os.read(handle, LIMIT + 1), f"file {path}")
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise ConfigError(f"the password's file {path} can't be read: {error.strerror}") from None
+
+
+def _require_private(path: Path, state: os.stat_result) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        raise ConfigError(f"the password's file {path} is no plain file; name one")
+    if state.st_mode & 0o077:
+        raise ConfigError(
+            f"the password's file {path} is open to others: run chmod 600 {shlex.quote(str(path))}"
+        )
+
+
+def _from_env(argument: object, base: Path) -> Secret:
+    """An environment variable, as it is."""
+    name = _text(argument, "env")
+    value = os.environ.get(name)
+    if value is None:
+        raise ConfigError(f"password: the environment variable {name} is not set")
+    return Secret(value)
+
+
+def _from_command(argument: object, base: Path) -> Secret:
+    """What a program prints, without its last line end; no shell, and its errors are not passed on."""
+    words = _words(argument)
+    name = Path(words[0]).name
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=base,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError):
+        raise ConfigError(
+            f"password: the command {name} can't be started; give its full path and check that it may run"
+        ) from None
+    return _output(process, name)
+
+
+def _output(process: subprocess.Popen[bytes], name: str) -> Secret:
+    try:
+        output, _ = process.communicate(timeout=COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ConfigError(
+            f"password: the command {name} took longer than {COMMAND_SECONDS} s; "
+            "check that it doesn't wait for input"
+        ) from None
+    finally:
+        _end(process)
+    if process.returncode:
+        raise ConfigError(
+            f"password: the command {name} failed (exit code {process.returncode}); try it by hand"
+        )
+    return _decoded(output, f"command {name}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command that still runs, its children too."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def _words(argument: object) -> Sequence[str]:
+    if isinstance(argument, str):
+        try:
+            words = shlex.split(argument)
+        except ValueError:
+            raise ConfigError("password: a quote in command isn't closed") from None
+    elif isinstance(argument, list | tuple) and all(isinstance(word, str) for word in argument):
+        words = list(argument)
+    else:
+        words = []
+    if not words or not words[0]:
+        raise ConfigError('password: command must be a list of words, such as ["pass", "show", "mail"]')
+    return words
+
+
+def _decoded(data: bytes, where: str) -> Secret:
+    if len(data) > LIMIT:
+        raise ConfigError(f"the password from {where} is longer than {LIMIT} bytes")
+    for end in (b"\r\n", b"\n"):
+        if data.endswith(end):
+            data = data[: -len(end)]
+            break
+    with suppress(UnicodeDecodeError):
+        return Secret(data.decode("utf-8"))
+    # Raised out here, since the decoder's own error holds the bytes.
+    raise ConfigError(f"the password from {where} is not UTF-8 text")
+
+
+def _text(argument: object, way: str) -> str:
+    if not isinstance(argument, str) or not argument or "\0" in argument:
+        raise ConfigError(f"password: {way} must be text in quotes")
+    return argument
+
+
+_WAYS: dict[str, Callable[[object, Path], Secret]] = {
+    "keyring": _from_keyring,
+    "file": _from_file,
+    "env": _from_env,
+    "command": _from_command,
+}

@@ -1,0 +1,269 @@
+"""Changing vault.toml from the program keeps what a person wrote, and never leaves half a file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from muniment.config import edit
+from muniment.config.edit import create, put_profile, remove_profile, set_values
+from muniment.config.file import load
+from muniment.errors import ConfigError, NotFound, VaultError
+
+WRITTEN = """\
+# Kept by Anna; ask her first.
+version = 1
+domains = [
+    "harbour.example",   # since 2019
+]
+
+
+[profile.hq]   # the gateway in the cellar
+host = "gw.example"     # its name
+source = "gateway"
+mailbox = "4711"
+password = { file = "hq.secret" }
+
+# The firewall lets only this one in.
+[gateway]
+listen = "127.0.0.1:2525"
+addresses = ["j@archive.example"]
+
+[profile.old]
+path = "/old.mbox"
+source = "mbox"
+# the end
+"""
+FIELDS = {"source": "imap", "host": "mail.example", "mailbox": "a@b.example", "password": {"env": "PASS"}}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "vault.toml"
+    path.write_text(WRITTEN)
+    return path
+
+
+def leftovers(path: Path) -> list[str]:
+    return [entry.name for entry in path.parent.iterdir() if entry != path]
+
+
+def test_a_changed_field_changes_its_line_alone(path: Path) -> None:
+    result = put_profile(path, "hq", {"host": "new.example"})
+    assert path.read_text() == WRITTEN.replace('"gw.example"', '"new.example"')
+    assert result == load(path)
+    assert leftovers(path) == []
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_fields_are_added_and_taken_out(path: Path) -> None:
+    put_profile(path, "hq", {"every": 60, "password": {"command": ["pass", "hq"]}, "delete": False})
+    put_profile(path, "hq", {"delete": None, "port": None})
+    (hq, _) = load(path).profiles
+    assert (hq.every, hq.password, hq.delete) == (60, {"command": ["pass", "hq"]}, None)
+    assert "every = 60\n\n# The firewall lets only this one in.\n[gateway]\n" in path.read_text()
+    for comment in ("# Kept by Anna", "# since 2019", "# its name", "# The firewall", "# the end"):
+        assert comment in path.read_text()
+
+
+def test_a_new_profile_stands_at_the_end(path: Path) -> None:
+    put_profile(path, "new-1", FIELDS | {"port": None}, new=True)
+    assert path.read_text().startswith(WRITTEN)
+    assert [profile.name for profile in load(path).profiles] == ["hq", "old", "new-1"]
+    put_profile(path, "dotted.name", FIELDS, new=True)
+    assert load(path).profiles[-1].name == "dotted.name"
+
+
+def test_a_removed_profile_takes_no_other_with_it(path: Path) -> None:
+    remove_profile(path, "hq")
+    assert [profile.name for profile in load(path).profiles] == ["old"]
+    assert "# The firewall" in path.read_text()
+    remove_profile(path, "old")
+    assert load(path).profiles == ()
+    put_profile(path, "again", FIELDS, new=True)
+    assert load(path).profiles[0].name == "again"
+
+
+def test_values_outside_profiles(path: Path) -> None:
+    set_values(
+        path, {"name": 'Harbour "Works"', "domains": ("a.example", "b.example"), "gateway.networks": ["::1"]}
+    )
+    made = load(path)
+    assert (made.name, made.domains) == ('Harbour "Works"', ("a.example", "b.example"))
+    assert made.gateway.networks == ("::1",)
+    set_values(path, {"gateway.networks": None, "name": None})
+    assert load(path).name == ""
+    assert "networks" not in path.read_text()
+
+
+def test_a_gateway_where_there_was_none(tmp_path: Path) -> None:
+    path = tmp_path / "vault.toml"
+    create(path, name="Works", domains=["Works.example"])
+    set_values(
+        path, {"gateway.listen": "127.0.0.1:25", "gateway.addresses": ["j@works.example"], "name": "W"}
+    )
+    made = load(path)
+    assert (made.name, made.domains, made.gateway.listen) == ("W", ("works.example",), "127.0.0.1:25")
+
+
+def test_create_explains_itself_and_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "vault.toml"
+    name = 'Works "R&D"\n\\ {x}'
+    assert create(path, name=name).name == name
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().count("#") > 10
+    before = path.read_bytes()
+    with pytest.raises(VaultError, match="already"):
+        create(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "new", "error", "part"),
+    [
+        ("hq", FIELDS, True, ConfigError, "already"),
+        ("nobody", {"every": 1}, False, NotFound, "no profile 'nobody'"),
+        ("hq", {"every": 0}, False, ConfigError, "every must be"),
+        ("hq", {"evry": 5}, False, ConfigError, "did you mean every"),
+        ("hq", {"source": None}, False, ConfigError, "source is missing"),
+        ("new", {"source": "imap"}, True, ConfigError, "needs host"),
+        ("a b", FIELDS, True, ConfigError, "can't be called"),
+        ("new", FIELDS | {"password": "hunter2"}, True, ConfigError, "must not stand in the file"),
+    ],
+)
+def test_what_would_be_wrong_is_not_written(
+    path: Path, name: str, fields: dict[str, Any], new: bool, error: type[Exception], part: str
+) -> None:
+    with pytest.raises(error, match=part) as caught:
+        put_profile(path, name, fields, new)
+    assert "hunter2" not in str(caught.value)
+    assert path.read_text() == WRITTEN
+    assert leftovers(path) == []
+
+
+ODD = """\
+name = \"\"\"
+[profile.fake]
+\"\"\"
+domains = [
+"a.example", # [gateway]
+]
+[profile]
+hq = { source = "spool", every = 5 }
+[ "profile" . 'box' ] # one
+  source = "mbox"
+  path = '[x]'
+# leads to the next
+[profile.split]
+source = "maildir"
+path = "x"
+[gateway]
+[profile.split.password]
+env = "X"
+"""
+
+
+def test_odd_ways_to_write_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "vault.toml"
+    path.write_text(ODD)
+    put_profile(path, "hq", {"every": 7})
+    put_profile(path, "box", {"every": 8})
+    put_profile(path, "split", {"every": 9})
+    set_values(path, {"domains": ["b.example"]})
+    assert [(p.name, p.every) for p in load(path).profiles] == [("hq", 7), ("box", 8), ("split", 9)]
+    assert "every = 8\n# leads to the next\n" in path.read_text()
+    remove_profile(path, "split")
+    remove_profile(path, "hq")
+    assert [profile.name for profile in load(path).profiles] == ["box"]
+    assert load(path).name == "[profile.fake]\n"
+
+
+def test_removing_what_is_not_there(path: Path) -> None:
+    with pytest.raises(NotFound):
+        remove_profile(path, "nobody")
+    assert path.read_text() == WRITTEN
+
+
+def test_a_hand_edit_at_the_same_moment_is_not_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = edit._write_synced
+
+    def meanwhile(temporary: Path, text: str) -> None:
+        real(temporary, text)
+        path.write_text(WRITTEN + "# by hand\n")
+
+    monkeypatch.setattr(edit, "_write_synced", meanwhile)
+    with pytest.raises(ConfigError, match="changed by someone else"):
+        put_profile(path, "hq", {"every": 60})
+    assert path.read_text() == WRITTEN + "# by hand\n"
+    assert leftovers(path) == []
+
+
+@pytest.mark.parametrize("fail_at", ["fsync", "write"])
+def test_no_space_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if fail_at == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(edit, "_write_synced", full)
+    with pytest.raises(VaultError, match="No space left"):
+        put_profile(path, "hq", {"every": 60})
+    assert path.read_text() == WRITTEN
+    assert leftovers(path) == []
+
+
+def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+    put_profile(link, "hq", {"every": 61})
+    assert link.is_symlink()
+    assert "every = 61" in path.read_text()
+
+
+NAMES = st.sampled_from(["hq", "old", "n1", "n-2", "n.3"])
+VALUES = st.fixed_dictionaries(
+    {},
+    optional={
+        "every": st.integers(1, 1000) | st.none(),
+        "path": st.text(min_size=1, max_size=20),
+        "enabled": st.booleans() | st.none(),
+        "folder": st.text(
+            st.characters(blacklist_characters="\r\n\0", blacklist_categories=["Cs"]), max_size=10
+        ),
+        "password": st.fixed_dictionaries({"command": st.lists(st.text(min_size=1, max_size=5), max_size=3)}),
+    },
+)
+
+
+@settings(max_examples=60)
+@given(steps=st.lists(st.tuples(st.sampled_from(["put", "remove", "values"]), NAMES, VALUES), max_size=6))
+def test_any_edits_mean_what_they_say(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
+    """A plain dictionary is the model: the file says the same after every edit."""
+    path = tmp_path_factory.mktemp("edits") / "vault.toml"
+    path.write_text(WRITTEN)
+    model = tomllib.loads(WRITTEN)
+    for what, name, values in steps:
+        profiles = model["profile"]
+        if what == "values":
+            set_values(path, {"name": name, "gateway.hostname": name})
+            model["name"] = model["gateway"]["hostname"] = name
+        elif what == "remove" and name in profiles:
+            remove_profile(path, name)
+            del profiles[name]
+        elif what == "put":
+            fields = ({} if name in profiles else {"source": "spool"}) | values
+            put_profile(path, name, fields, new=name not in profiles)
+            changed = profiles.get(name, {}) | fields
+            profiles[name] = {key: value for key, value in changed.items() if value is not None}
+        assert tomllib.loads(path.read_text()).get("profile", {}) == profiles
+        assert all(comment in path.read_text() for comment in ("# Kept by Anna", "# The firewall"))
+    assert {**tomllib.loads(path.read_text()), "profile": model["profile"]} == model

@@ -1,0 +1,251 @@
+"""Passwords: every way to give one, and that none is ever seen."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import pickle
+import string
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keyring
+import keyring.backend
+import keyring.backends.fail
+import keyring.errors
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from muniment.config import secrets
+from muniment.config.file import interpret
+from muniment.config.secrets import Secret, resolve
+from muniment.errors import ConfigError
+
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
+PASSWORDS = st.text(PRINTABLE, min_size=32, max_size=32)
+
+
+class MemoryKeyring(keyring.backend.KeyringBackend):
+    """A keyring that forgets with the test."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+        self.locked = False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.locked:
+            raise keyring.errors.KeyringLocked("locked: hunter2")
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@pytest.fixture
+def ring() -> Iterator[MemoryKeyring]:
+    before = keyring.get_keyring()
+    made = MemoryKeyring()
+    keyring.set_keyring(made)
+    yield made
+    keyring.set_keyring(before)
+
+
+def private(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    path.chmod(0o600)
+    return path
+
+
+def quoted(word: str) -> str:
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def refusal(spec: dict[str, Any], base: Path) -> str:
+    """The sentence of a refusal, after looking for the password in all that could be printed of it."""
+    with pytest.raises(ConfigError) as caught:
+        resolve(spec, base)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__context__)
+    assert "hunter2" not in shown
+    return str(caught.value)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(password=PASSWORDS)
+@example(password="\"'\\`$(){}[]<>|&;*?~#%^!=+-_ ,.:/@\\")
+@example(password=" " * 32)
+def test_every_way_gives_back_the_very_password(tmp_path: Path, ring: MemoryKeyring, password: str) -> None:
+    private(tmp_path / "secret", password.encode() + b"\n")
+    os.environ["MUNIMENT_TEST_SECRET"] = password
+    ring.set_password("https://mail/x", "anna", password)
+    ways: list[dict[str, Any]] = [
+        {"file": "secret"},
+        {"env": "MUNIMENT_TEST_SECRET"},
+        {"keyring": "https://mail/x/anna"},
+    ]
+    for spec in ways:
+        assert resolve(spec, tmp_path).reveal() == password
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
+@given(password=PASSWORDS)
+@example(password="\"'\\`$(){}[]<>|&;*?~#%^!=+-_ ,.:/@\\")
+def test_commands_give_back_the_very_password_through_vault_toml(tmp_path: Path, password: str) -> None:
+    private(tmp_path / "secret", password.encode() + b"\n")
+    words = ["printf", "%s\\n", password]
+    listed = "[" + ", ".join(quoted(word) for word in words) + "]"
+    for command in (listed, quoted("cat secret"), quoted(f"cat '{tmp_path}/secret'")):
+        text = f'[profile.p]\nsource = "spool"\npassword = {{ command = {command} }}\n'
+        (profile,) = interpret(text, "vault.toml").profiles
+        assert profile.password is not None
+        assert resolve(profile.password, tmp_path).reveal() == password
+
+
+@pytest.mark.parametrize(
+    ("content", "password"),
+    [
+        (b"a\n", "a"), (b"a\r\n", "a"), (b"a", "a"), (b" a \n", " a "), (b"a\t", "a\t"),
+        ("ünï\n".encode(), "ünï"),
+    ],
+)  # fmt: skip
+def test_one_line_end_is_dropped_and_no_more(tmp_path: Path, content: bytes, password: str) -> None:
+    private(tmp_path / "secret", content)
+    assert resolve({"file": str(tmp_path / "secret")}, Path("/")).reveal() == password
+    assert resolve({"command": ["cat", "secret"]}, tmp_path).reveal() == password
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"hunter2\n\n", "more than one line"),
+        (b"hunter2\r\nDELE 1\r\n", "more than one line"),
+        (b"hunter2\0", "more than one line"),
+        (b"hunter2\xff", "not UTF-8"),
+        (b"hunter2" * 1000, "longer than"),
+    ],
+)
+def test_what_is_no_password(tmp_path: Path, content: bytes, part: str) -> None:
+    private(tmp_path / "secret", content)
+    assert part in refusal({"file": "secret"}, tmp_path)
+    assert part in refusal({"command": "cat secret"}, tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o601])
+def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None:
+    private(tmp_path / "secret", b"hunter2").chmod(mode)
+    assert f"chmod 600 {tmp_path}/secret" in refusal({"file": "secret"}, tmp_path)
+
+
+def test_files_that_can_not_be_read(tmp_path: Path) -> None:
+    assert "No such file" in refusal({"file": "missing"}, tmp_path)
+    assert "no plain file" in refusal({"file": "."}, tmp_path)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    assert "no plain file" in refusal({"file": "pipe"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "part"),
+    [
+        ({}, "exactly one of keyring, file, env, command"),
+        ({"file": "a", "env": "B"}, "exactly one of"),
+        ({"plain": "hunter2"}, "exactly one of"),
+        ({"env": 5}, "env must be text"),
+        ({"file": ""}, "file must be text"),
+        ({"env": "MUNIMENT_TEST_UNSET"}, "MUNIMENT_TEST_UNSET is not set"),
+        ({"keyring": "service"}, '"service/user"'),
+        ({"command": []}, "list of words"),
+        ({"command": ["cat", 1]}, "list of words"),
+        ({"command": "cat 'hunter2"}, "quote"),
+        ({"command": ["/nowhere/program", "hunter2"]}, "program can't be started"),
+        ({"command": "false hunter2"}, "false failed (exit code 1)"),
+        ({"command": ["cat", "hunter2\0"]}, "can't be started"),
+    ],
+)
+def test_a_way_that_is_wrong(tmp_path: Path, spec: dict[str, Any], part: str) -> None:
+    assert part in refusal(spec, tmp_path)
+
+
+def test_what_a_command_complains_about_stays_with_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    message = refusal({"command": ["sh", "-c", "echo hunter2 >&2; echo hunter2; exit 3"]}, tmp_path)
+    assert "exit code 3" in message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_command_runs_in_no_shell(tmp_path: Path) -> None:
+    assert resolve({"command": "echo $HOME ; x"}, tmp_path).reveal() == "$HOME ; x"
+
+
+def test_a_command_that_waits_is_ended_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "COMMAND_SECONDS", 0.3)
+    began = time.monotonic()
+    message = refusal({"command": ["sh", "-c", "sleep 60 & echo $! > child; sleep 60"]}, tmp_path)
+    assert "took longer than" in message
+    assert time.monotonic() - began < 10
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 5
+    while _alive(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _alive(child)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_keyrings_that_can_not_help(tmp_path: Path, ring: MemoryKeyring) -> None:
+    assert "keyring set mail anna" in refusal({"keyring": "mail/anna"}, tmp_path)
+    ring.locked = True
+    with pytest.raises(ConfigError, match="can't be read") as caught:
+        resolve({"keyring": "mail/anna"}, tmp_path)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+    assert "no keyring on this machine" in refusal({"keyring": "mail/anna"}, tmp_path)
+
+
+def test_the_keyring_is_not_imported_before_it_is_used() -> None:
+    import subprocess
+
+    code = "import sys, muniment.config.secrets; sys.exit('keyring' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
+    )
+
+
+def test_a_secret_does_not_show_itself(caplog: pytest.LogCaptureFixture) -> None:
+    secret = Secret("hunter2")
+    logging.getLogger("test").warning("%s %r %s", secret, secret, [secret])
+    shown = [
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        f"{secret!r:>9}",
+        f"{secret:s}",
+        f"{secret}",
+        caplog.text,
+    ]
+    assert not any("hunter2" in text for text in shown)
+    for store in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not to be stored"):
+            store(secret)
+    assert not hasattr(secret, "__dict__")
+    assert secret.reveal() == "hunter2"
