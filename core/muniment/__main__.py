@@ -1,0 +1,36 @@
+"""`python -m muniment`: the engine and its command line alone, without the terminal app."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from muniment.api import Word
+from muniment.cli import EngineDoors, main
+from muniment.client import Transport
+
+
+def _connect(vault: Path) -> Transport:
+    from muniment.service.engine import connect
+
+    return connect(vault)
+
+
+def _serve(vault: Path, say: Callable[[str], None]) -> int:
+    from muniment.service.foreground import serve
+
+    return serve(vault, say)
+
+
+def _demo(vault: Path) -> Iterator[Word]:
+    from muniment.service.demo import run_demo
+
+    return run_demo(vault)
+
+
+ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo)
+"""The engine in this process; each door loads it only when it is opened."""
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], ENGINE))

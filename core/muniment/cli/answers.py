@@ -1,0 +1,131 @@
+"""Answers that several commands give: a thing that was done, steps on the way, a page of messages."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from muniment.api import Done, Hit, Hits, Request, Step, Word
+from muniment.cli.frame import Session
+from muniment.cli.humane import count, iso, local, size
+from muniment.cli.live import Display
+from muniment.cli.output import Column, complain, plain
+
+WIDE = 100
+"""From so many columns on, lists show sizes as well."""
+
+
+def done(session: Session, answer: Done) -> None:
+    """Say what was done, and warn on standard error."""
+    if session.json:
+        session.out.json(plain(answer))
+        return
+    session.out.line(answer.message)
+    for warning in answer.warnings:
+        complain(f"Note: {warning}")
+
+
+@contextmanager
+def streaming(session: Session, request: Request) -> Iterator[Iterator[Word]]:
+    """The words of a stream; leaving early cancels the work."""
+    words = session.client.stream(request)
+    try:
+        yield words
+    finally:
+        close = getattr(words, "close", None)
+        if close is not None:
+            close()
+
+
+def watched(session: Session, request: Request) -> tuple[list[Step], list[Word]]:
+    """Work through a stream, showing its steps as they come.
+
+    Returns:
+        The steps that did not go well, and the words that are no steps.
+    """
+    failed: list[Step] = []
+    rest: list[Word] = []
+    with streaming(session, request) as words, Display(session) as display:
+        for word in words:
+            if not isinstance(word, Step):
+                rest.append(word)
+            elif word.ok:
+                display.show([f"  {word.text}"])
+            else:
+                failed.append(word)
+    return failed, rest
+
+
+def last(words: list[Word], kind: type[Any]) -> Any:
+    """The word that a stream must end with."""
+    if not words or not isinstance(words[-1], kind):
+        raise TypeError(f"the stream did not end with {kind.__name__}")
+    return words[-1]
+
+
+def work(session: Session, request: Request) -> int:
+    """Do something that ends with Done; steps that failed are named, and make exit code 1."""
+    failed, rest = watched(session, request)
+    answer = last(rest, Done)
+    if session.json and failed:
+        session.out.json(plain(answer) | {"failed": [step.text for step in failed]})
+        return 1
+    for step in failed:
+        complain(step.text)
+    done(session, answer)
+    return 1 if failed else 0
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+
+def hit_as_json(hit: Hit) -> dict[str, Any]:
+    """A message as `list --json` and `search --json` name its fields."""
+    return {
+        "id": hit.id,
+        "date": iso(hit.date),
+        "from": hit.sender,
+        "to": hit.to,
+        "subject": hit.subject,
+        "size": hit.size,
+        "attachments": hit.attachments,
+        "folders": list(hit.folders),
+    }
+
+
+def hits_as_json(hits: Hits) -> dict[str, Any]:
+    """A page as `list --json` and `search --json` print it; `after` only where more follows."""
+    page = {"total": hits.total, "behind": hits.behind, "hits": [hit_as_json(hit) for hit in hits.hits]}
+    return page | {"after": hits.after} if hits.after else page
+
+
+def show_hits(session: Session, hits: Hits) -> None:
+    """A page of messages, and how to turn it."""
+    out = session.out
+    if session.json:
+        out.json(hits_as_json(hits))
+        return
+    if hits.hits:
+        hit_table(session, hits.hits)
+    shown, total = len(hits.hits), count(hits.total)
+    more = f" Next page: --after {shlex.quote(hits.after)}" if hits.after else ""
+    out.line(f"{count(shown)} of {total} messages.{more}" if shown else f"No messages ({total} in all).")
+    if hits.behind:
+        complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search may miss them.")
+
+
+def hit_table(session: Session, hits: tuple[Hit, ...]) -> None:
+    """Messages, a line each."""
+    wide = session.out.width >= WIDE
+    columns = [Column("ID"), Column("Date"), Column("From", most=30 if wide else 20)]
+    columns += [Column("Size", right=True), Column("To", most=26)] if wide else []
+    columns += [Column("", right=True), Column("Subject", fill=True)]
+    session.out.table(columns, (_hit_row(hit, wide) for hit in hits))
+
+
+def _hit_row(hit: Hit, wide: bool) -> list[str]:
+    extra = [size(hit.size), hit.to] if wide else []
+    files = f"+{hit.attachments}" if hit.attachments else ""
+    return [hit.id[:12], local(hit.date), hit.sender, *extra, files, hit.subject]

@@ -1,0 +1,100 @@
+"""The program: finds the command, runs it, and turns whatever goes wrong into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import click
+
+from muniment.cli.doors import EngineDoors
+from muniment.cli.frame import Session
+from muniment.cli.output import Output, complain, complain_lines
+from muniment.cli.root import root
+from muniment.errors import MunimentError, QueryError
+from muniment.mail.sanitise import clean
+
+COMPLETION = "_MUNIMENT_COMPLETE"
+DEBUG = "MUNIMENT_DEBUG"
+INTERRUPTED, BROKEN_PIPE, BUG = 130, 141, 70
+
+
+def main(argv: Sequence[str], engine: EngineDoors) -> int:
+    """Run one command line (without the program's name) and return the exit code."""
+    session = Session(engine, Output())
+    return guarded(lambda: _run(list(argv), session), session)
+
+
+def guarded(work: Callable[[], int], session: Session) -> int:
+    """Do `work` with a session; nothing escapes but a sentence and an exit code."""
+    try:
+        code = work()
+        session.out.flush()
+        return code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        return _misused(error)
+    except MunimentError as error:
+        return _refused(error)
+    except BrokenPipeError:
+        return _nobody_reads()
+    except (KeyboardInterrupt, click.Abort):
+        complain("Stopped.")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last place where a bug can become a sentence
+        return _bug(error)
+    finally:
+        session.close()
+
+
+def _run(argv: list[str], session: Session) -> int:
+    if instruction := os.environ.get(COMPLETION):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(root, {"obj": session}, "muniment", COMPLETION, instruction)
+    with root.make_context("muniment", argv, obj=session) as ctx:
+        return int(root.invoke(ctx) or 0)
+
+
+def _misused(error: click.ClickException) -> int:
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f" Try '{error.ctx.command_path} --help'."
+    complain(error.format_message() + hint)
+    return error.exit_code
+
+
+def _refused(error: MunimentError) -> int:
+    complain(str(error))
+    if isinstance(error, QueryError) and error.query:
+        complain_lines(caret(error.query, error.position))
+    return error.exit_code
+
+
+def caret(query: str, position: int) -> str:
+    """The query on a line, and under it a caret at the place; wide characters count as they are drawn."""
+    from rich.cells import cell_len
+
+    return f"  {clean(query)}\n  {' ' * cell_len(clean(query[:position]))}^"
+
+
+def _nobody_reads() -> int:
+    """The reader of our output has gone, as `head` does: end quietly."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        import traceback
+
+        complain_lines("".join(traceback.format_exception(error)))
+    complain(
+        f"This should not have happened ({type(error).__name__}); nothing that was kept is lost. "
+        f"Set {DEBUG}=1 and try again to see the details."
+    )
+    return BUG

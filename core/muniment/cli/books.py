@@ -1,0 +1,85 @@
+"""A run's numbers: the books as an equation that balances, and the stages of a running run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from muniment.api import ProgressWord, RunSummary
+from muniment.cli.humane import count, seconds, size
+
+KEYS = (
+    "profile", "state", "listed", "fetched", "already", "skipped", "pending", "new", "merged", "quarantined",
+    "left", "failed", "deleted", "bytes", "seconds", "balanced",
+)  # fmt: skip
+"""The keys of `run --json`, in order."""
+COUNTS = KEYS[2:13]
+
+
+def as_json(run: RunSummary) -> dict[str, Any]:
+    """The object that `run --json` prints; one that did not go well has its `error` as well."""
+    told = {key: getattr(run, key) for key in KEYS}
+    return told if went_well(run) else told | {"error": run.error}
+
+
+def went_well(run: RunSummary) -> bool:
+    """Whether the run is one to be content with."""
+    return run.state == "ok" and run.balanced
+
+
+def equation(run: RunSummary) -> list[str]:
+    """The books: what was listed and what became of it, each line a sum that comes out even."""
+    width = max(len(count(value)) for value in (run.listed, run.fetched, run.deleted))
+    rate = f", {count(round(run.fetched / run.seconds))}/s" if run.seconds >= 0.1 and run.fetched else ""
+    return [
+        f"{run.profile}: {run.state}, {size(run.bytes)} in {seconds(run.seconds)}{rate}",
+        f"  listed   {count(run.listed):>{width}} = "
+        + _sum(run, "fetched", "already", "failed", "skipped", "pending"),
+        f"  fetched  {count(run.fetched):>{width}} = " + _sum(run, "new", "merged", "quarantined", "left"),
+        f"  deleted  {count(run.deleted):>{width}} at the source, each of them kept here",
+        "  The books balance." if run.balanced else "  THE BOOKS DO NOT BALANCE.",
+    ]
+
+
+def _sum(run: RunSummary, *names: str) -> str:
+    """The terms that are not zero; the first one where all are."""
+    terms = [name for name in names if getattr(run, name)] or [names[0]]
+    return " + ".join(f"{count(getattr(run, name))} {name}" for name in terms)
+
+
+def stages(word: ProgressWord) -> list[str]:
+    """A running run, one line a stage: how many so far, and how many a second."""
+    books, rates = word.books, word.rates
+    shown = [
+        ("listed", books.get("listed", 0), None),
+        ("fetched", books.get("fetched", 0), rates.get("fetch")),
+        ("new", books.get("new", 0), rates.get("store")),
+        ("merged", books.get("merged", 0), None),
+        ("quarantined", books.get("quarantined", 0), None),
+        ("indexed", word.indexed, rates.get("index")),
+        ("deleted", books.get("deleted", 0), rates.get("delete")),
+    ]
+    head = f"{word.profile}: {word.stage}, {size(word.bytes)} in {seconds(word.seconds)}"
+    return [head, *(_stage(name, value, rate) for name, value, rate in shown)]
+
+
+def _stage(name: str, value: int, rate: float | None) -> str:
+    speed = f"{count(round(rate))}/s" if rate else ""
+    return f"  {name:<12}{count(value):>12}{speed:>12}".rstrip()
+
+
+def from_progress(word: ProgressWord, state: str) -> RunSummary:
+    """A summary of a run whose end was not told: what it had not come to is pending."""
+    books: dict[str, Any] = {name: word.books.get(name, 0) for name in COUNTS}
+    books["pending"] = max(
+        0, books["listed"] - sum(books[name] for name in ("fetched", "already", "failed", "skipped"))
+    )
+    landed = sum(books[name] for name in ("new", "merged", "quarantined", "left"))
+    balanced = books["fetched"] == landed
+    return RunSummary(
+        profile=word.profile,
+        state=state,
+        **books,
+        bytes=word.bytes,
+        seconds=word.seconds,
+        balanced=balanced,
+    )

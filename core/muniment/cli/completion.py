@@ -1,0 +1,48 @@
+"""`muniment completion`: names and options by the Tab key."""
+
+from __future__ import annotations
+
+import click
+
+from muniment.cli.frame import Command, Session, pass_session
+
+INSTALL = {
+    "bash": '# For bash 4.4 or newer. Add to ~/.bashrc:   eval "$(muniment completion bash)"',
+    "zsh": '# Add to ~/.zshrc, after compinit:   eval "$(muniment completion zsh)"',
+    "fish": "# Once:   muniment completion fish > ~/.config/fish/completions/muniment.fish",
+}
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(tuple(INSTALL)))
+@pass_session
+def completion(session: Session, shell: str) -> None:
+    """Print what makes the Tab key complete commands.
+
+    The first line of it says where to put it. Names of profiles and users
+    are completed as well, from the vault that MUNIMENT_VAULT names.
+
+    \b
+    Example:
+      eval "$(muniment completion bash)"
+    """
+    script = script_for(shell)
+    if session.json:
+        session.out.json({"shell": shell, "script": script})
+    else:
+        session.out.block(script)
+
+
+def script_for(shell: str) -> str:
+    """The script, with a comment on top that says how to install it."""
+    from click.shell_completion import get_completion_class
+
+    from muniment.cli.root import root
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    completer = kind(root, {}, "muniment", "_MUNIMENT_COMPLETE")
+    return f"{INSTALL[shell]}\n{completer.source_template % completer.source_vars()}"
+
+
+COMMANDS = (completion,)

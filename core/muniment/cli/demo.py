@@ -1,0 +1,119 @@
+"""`muniment demo`: the whole way of a mail, in a throw-away vault."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import click
+
+from muniment.api import Done, Hits, ProgressWord, RunSummary, Step, Tree, Verified, Word
+from muniment.cli import books
+from muniment.cli.answers import hit_table, hits_as_json
+from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.humane import count, seconds
+from muniment.cli.keeping import show_verified
+from muniment.cli.live import Display
+from muniment.cli.messages import show_tree, tree_as_json
+from muniment.cli.output import plain
+
+SHOWN = 3
+"""Hits of a search that are shown."""
+
+
+@click.command(cls=Command)
+@click.option("--remove", is_flag=True, help="Remove the throw-away vault at the end.")
+@pass_session
+def demo(session: Session, remove: bool) -> int:
+    """See it at work, with sample mail in a throw-away vault.
+
+    Starts an embedded gateway on this machine, sends it 1,000 journal mails of
+    a small company, archives it, and shows the books, the tree, three searches
+    and the proof. Exits 0 only when what is found is what was sent. The vault
+    is made in a new temporary folder, or where --vault says; MUNIMENT_VAULT
+    is left alone.
+
+    \b
+    Example:
+      muniment demo
+    """
+    folder = session.folder or Path(tempfile.mkdtemp(prefix="muniment-demo-"))
+    started = time.monotonic()
+    try:
+        told = _tell(session, session.engine.demo(folder))
+    finally:
+        if remove:
+            shutil.rmtree(folder, ignore_errors=True)
+    _end(session, told, None if remove else folder, time.monotonic() - started)
+    return 0
+
+
+def _tell(session: Session, words: Iterator[Word]) -> dict[str, Any]:
+    """Show each word as its own command would; returns them for JSON."""
+    told: dict[str, Any] = {"searches": []}
+    with Display(session) as display:
+        for word in words:
+            if isinstance(word, ProgressWord):
+                display.show(books.stages(word))
+                continue
+            display.clear()
+            _keep(told, word)
+            if not session.json:
+                _show(session, word)
+                session.out.flush()
+    return told
+
+
+def _keep(told: dict[str, Any], word: Word) -> None:
+    if isinstance(word, RunSummary):
+        told["run"] = books.as_json(word)
+    elif isinstance(word, Tree):
+        told["tree"] = tree_as_json(word)
+    elif isinstance(word, Hits):
+        told["searches"].append(hits_as_json(word))
+    elif isinstance(word, Verified):
+        told["verify"] = plain(word)
+
+
+def _show(session: Session, word: Word) -> None:
+    out = session.out
+    if isinstance(word, Step):
+        out.line()
+        out.block(fill(word.text, out.width, break_long_words=False, break_on_hyphens=False))
+    elif isinstance(word, RunSummary):
+        for line in books.equation(word):
+            out.line(line)
+    elif isinstance(word, Tree):
+        show_tree(session, word)
+    elif isinstance(word, Hits):
+        hit_table(session, word.hits[:SHOWN])
+        out.line(f"{count(word.total)} messages.")
+    elif isinstance(word, Verified):
+        show_verified(session, word)
+    elif isinstance(word, Done):
+        out.line()
+        out.line(word.message)
+
+
+def _end(session: Session, told: dict[str, Any], folder: Path | None, taken: float) -> None:
+    if session.json:
+        told |= {"vault": None if folder is None else str(folder), "seconds": round(taken, 1)}
+        session.out.json(told)
+        return
+    out = session.out
+    out.line(f"All of it took {seconds(taken)}.")
+    if folder is None:
+        out.line("The throw-away vault is removed.")
+        return
+    out.line(f"The vault stays in {folder} until you remove it. Look around:")
+    out.line(f"  export MUNIMENT_VAULT={folder}")
+    out.line("  muniment list mira.tannhofer@nordlicht.example/Inbox")
+    out.line("  muniment search 'has:attachment Leuchtturm'")
+
+
+COMMANDS = (demo,)

@@ -1,0 +1,277 @@
+"""Commands that find and read mail: tree, list, search, show, export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from muniment.api import (
+    Chunk,
+    EnvelopeWord,
+    Export,
+    GetTree,
+    Hits,
+    ListMessages,
+    Message,
+    ReadRaw,
+    Search,
+    Show,
+    Tree,
+)
+from muniment.cli.answers import show_hits, streaming, work
+from muniment.cli.choices import users
+from muniment.cli.frame import Command, Session, absolute, pass_session
+from muniment.cli.humane import count, iso, local, size
+from muniment.cli.output import complain, plain
+from muniment.errors import UsageError
+
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."
+)
+AFTER = click.option("--after", default="", metavar="PLACE", help="Go on where an earlier page ended.")
+USER = click.option(
+    "--user",
+    default="",
+    metavar="USER",
+    shell_complete=users,
+    help="Only what stands in this user's folders.",
+)
+
+
+@click.command(cls=Command)
+@pass_session
+def tree(session: Session) -> None:
+    """Show users, their folders and how many messages stand there.
+
+    \b
+    Example:
+      muniment tree
+    """
+    show_tree(session, session.ask(GetTree(), Tree))
+
+
+def show_tree(session: Session, answer: Tree) -> None:
+    """Print the tree."""
+    if session.json:
+        session.out.json(tree_as_json(answer))
+        return
+    for user in answer.users:
+        session.out.line(f"{user.user}  ({user.name})" if user.name else user.user)
+        for folder in user.folders:
+            session.out.line(f"  {folder.name:<20} {count(folder.count):>12}")
+    if not answer.users:
+        session.out.line("No mail yet: `muniment run` fetches it.")
+
+
+def tree_as_json(answer: Tree) -> list[dict[str, object]]:
+    """The tree as `tree --json` prints it."""
+    return [
+        {"user": user.user, "folders": [plain(folder) for folder in user.folders]} for user in answer.users
+    ]
+
+
+@click.command("list", cls=Command)
+@click.argument("place", metavar="USER/FOLDER")
+@LIMIT
+@AFTER
+@pass_session
+def list_(session: Session, place: str, limit: int, after: str) -> None:
+    """List a folder, newest first.
+
+    USER is any address of theirs, or catch-all. `muniment tree` names the
+    folders.
+
+    \b
+    Example:
+      muniment list ada@example.com/Inbox --limit 20
+    """
+    user, folder = split_place(place)
+    show_hits(session, session.ask(ListMessages(user=user, folder=folder, limit=limit, after=after), Hits))
+
+
+def split_place(place: str) -> tuple[str, str]:
+    """USER/FOLDER in two: a folder's name may hold slashes, and so may what stands before an address's `@`.
+
+    Raises:
+        UsageError: no folder is named.
+    """
+    at = place.find("/", place.find("@") + 1)
+    user, folder = (place[:at], place[at + 1 :]) if at > 0 else (place, "")
+    if not user or not folder:
+        raise UsageError(f"{place} names no folder: write USER/FOLDER, such as ada@example.com/Inbox.")
+    return user, folder
+
+
+@click.command(cls=Command)
+@click.argument("query", nargs=-1, required=True)
+@USER
+@LIMIT
+@AFTER
+@click.option("--by-relevance", is_flag=True, help="Best matches first, instead of newest first.")
+@pass_session
+def search(
+    session: Session, query: tuple[str, ...], user: str, limit: int, after: str, by_relevance: bool
+) -> None:
+    """Find messages.
+
+    \b
+    Words, "phrases", -not, OR, and
+      from: to: cc: bcc: subject: body: filename:    where it stands
+      has:attachment  in:inbox  in:sent  user:ADDR   what and whose it is
+      before: after: on: DATE  larger: smaller: SIZE when, and how large
+      id:HEX
+
+    Only user: (and --user) knows that a person has several addresses. A query
+    that begins with a minus is written after `--`.
+
+    \b
+    Example:
+      muniment search 'from:ada "annual report" after:2025-01-01'
+    """
+    request = Search(query=" ".join(query), user=user, limit=limit, after=after, by_relevance=by_relevance)
+    show_hits(session, session.ask(request, Hits))
+
+
+# --- one message ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a message is to be shown."""
+
+    raw: bool
+    report: int | None
+    headers: bool
+    text: bool
+
+    def check(self, json: bool) -> None:
+        """Raises UsageError where more than one thing is wanted, or bytes as JSON."""
+        if sum((self.raw, self.report is not None, self.headers, self.text)) > 1:
+            raise UsageError("Choose one of --raw, --report, --headers and --text.")
+        if json and (self.raw or self.report is not None):
+            raise UsageError("Exact bytes can't be JSON: leave out --json.")
+
+
+@click.command(cls=Command)
+@click.argument("id")
+@click.option("--raw", is_flag=True, help="The exact bytes of the message.")
+@click.option("--report", type=click.IntRange(min=1), metavar="N", help="The exact bytes of its Nth report.")
+@click.option("--headers", is_flag=True, help="All its headers, as they were sent.")
+@click.option("--text", is_flag=True, help="Only its text.")
+@pass_session
+def show(session: Session, id: str, raw: bool, report: int | None, headers: bool, text: bool) -> None:
+    """Show a message.
+
+    ID is the message's, or its first 8 or more digits. Without an option:
+    its headers, text, attachments, and each report that brought it. Exact
+    bytes are for a file or a pipe: on a terminal they are made harmless.
+
+    \b
+    Example:
+      muniment show 3f7a91c20b44
+      muniment show 3f7a91c20b44 --raw > message.eml
+    """
+    wanted = Wanted(raw, report, headers, text)
+    wanted.check(session.json)
+    if raw or report is not None:
+        what = "message" if report is None else "report"
+        write_raw(session, ReadRaw(id=id, what=what, report=report or 0))
+    elif headers:
+        _show_headers(session, id)
+    else:
+        _show_message(session, session.ask(Show(id=id), Message), text_only=text)
+
+
+def write_raw(session: Session, request: ReadRaw) -> None:
+    """Exact bytes, to standard output."""
+    for data in _chunks(session, request):
+        session.out.raw(data)
+    session.out.flush()
+    if session.out.terminal:
+        complain("Made harmless for the terminal: for the exact bytes, write to a file with > FILE.")
+
+
+def _chunks(session: Session, request: ReadRaw) -> Iterator[bytes]:
+    with streaming(session, request) as words:
+        for word in words:
+            if isinstance(word, Chunk):
+                yield word.data
+
+
+def _show_headers(session: Session, id: str) -> None:
+    text = b"".join(_chunks(session, ReadRaw(id=id, what="headers"))).decode("utf-8", "replace")
+    if session.json:
+        session.out.json({"id": id, "headers": text})
+    else:
+        session.out.block(text.rstrip("\r\n"))
+
+
+def _show_message(session: Session, message: Message, text_only: bool) -> None:
+    out = session.out
+    if session.json:
+        told = {"id": message.id, "text": message.text} if text_only else message_as_json(message)
+        out.json(told)
+        return
+    if text_only:
+        out.block(message.text)
+        return
+    for name, value in message.headers:
+        out.line(f"{name + ':':<12}{value}")
+    out.line()
+    out.block(message.text)
+    out.line()
+    for file in message.attachments:
+        out.line(f"Attachment  {file.filename or 'without a name'} ({file.content_type}, {size(file.size)})")
+    for note in message.notes:
+        out.line(f"Note        {note}")
+    for folder in message.folders:
+        out.line(f"Stands in   {folder}")
+    out.line(f"ID          {message.id}")
+    for envelope in message.envelopes:
+        _show_envelope(session, envelope)
+
+
+def _show_envelope(session: Session, envelope: EnvelopeWord) -> None:
+    kind = "Report" if envelope.report else "Copy"
+    facts = [f"{kind} {envelope.number}", local(envelope.time), size(envelope.size)]
+    session.out.line(", ".join((*facts, f"by {envelope.profile}", *envelope.flags)))
+    for role, address, via in envelope.parties:
+        reached = f" (by {via})" if via else ""
+        session.out.line(f"  {role:<14}{address}{reached}")
+
+
+def message_as_json(message: Message) -> dict[str, object]:
+    """A message as `show --json` prints it: dates in ISO 8601, parties with named fields."""
+    envelopes = []
+    for envelope in message.envelopes:
+        parties = [{"role": role, "address": address, "via": via} for role, address, via in envelope.parties]
+        envelopes.append(plain(envelope) | {"time": iso(envelope.time), "parties": parties})
+    told: dict[str, object] = plain(message)
+    headers = [{"name": name, "value": value} for name, value in message.headers]
+    return told | {"date": iso(message.date), "headers": headers, "envelopes": envelopes}
+
+
+@click.command(cls=Command)
+@click.argument("query")
+@click.option(
+    "--to", "path", metavar="PATH", required=True, help="A folder for .eml files, or a file .mbox or .zip."
+)
+@USER
+@pass_session
+def export(session: Session, query: str, path: str, user: str) -> int:
+    """Write what a query finds to files, with a manifest.
+
+    PATH's ending decides: .mbox, .zip, else a folder of .eml files. The
+    manifest holds each message's hash and envelopes, which are the evidence
+    of Bcc recipients and lists.
+
+    \b
+    Example:
+      muniment export 'user:ada@example.com before:2024-01-01' --to ada.zip
+    """
+    return work(session, Export(query=query, path=str(absolute(path)), user=user))
+
+
+COMMANDS = (tree, list_, search, show, export)

@@ -1,0 +1,251 @@
+"""`muniment profile`: where mail is fetched from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from muniment.api import (
+    Done,
+    ListProfiles,
+    Profiles,
+    ProfileWord,
+    PutProfile,
+    RemoveProfile,
+    ShowProfile,
+    Step,
+    TestProfile,
+)
+from muniment.cli.answers import done, streaming
+from muniment.cli.choices import profiles as known_profiles
+from muniment.cli.frame import Group, Session, absolute, pass_session
+from muniment.cli.output import Column, complain, plain
+from muniment.errors import SourceError, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS = ("gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml")
+FIELDS = (
+    "source", "host", "port", "mailbox", "password", "security", "fingerprint", "ca_file", "path", "folder",
+    "owner", "journal", "tenant", "plain", "unknown", "delete", "timeout", "every", "enabled",
+)  # fmt: skip
+SECONDS = click.IntRange(min=1)
+
+OPTIONS = (
+    click.option("--host", metavar="H", help="The server's name."),
+    click.option(
+        "--port", type=click.IntRange(1, 65535), metavar="P", help="Its port, if not the usual one."
+    ),
+    click.option("--mailbox", metavar="ID", help="Login name; for a gateway what follows @ is dropped."),
+    click.option("--password-file", metavar="F", help="The password is the content of this file."),
+    click.option("--password-env", metavar="NAME", help="The password is in this environment variable."),
+    click.option("--password-command", metavar="COMMAND", help="The password is what this command prints."),
+    click.option("--password-keyring", metavar="ENTRY", help="The password is in the system's keyring."),
+    click.option("--path", metavar="PATH", help="The file or folder of a maildir, mbox or eml source."),
+    click.option("--folder", metavar="NAME", help="IMAP folder that journal reports arrive in."),
+    click.option("--delete/--keep", default=None, help="Delete at the source what is safely kept, or not."),
+    click.option("--every", type=SECONDS, metavar="S", help="Seconds between two runs of the service."),
+    click.option("--timeout", type=SECONDS, metavar="S", help="Seconds a network operation may take."),
+    click.option("--journal/--no-journal", default=None, help="Whether journal reports are unwrapped."),
+    click.option("--tenant", metavar="ADDR", help="Trust only reports whose Sender is this address."),
+    click.option(
+        "--plain", type=click.Choice(("route", "catch-all")), help="Where mail goes that is no report."
+    ),
+    click.option(
+        "--unknown", type=click.Choice(("catch-all", "leave")), help="What becomes of nobody's mail."
+    ),
+    click.option("--owner", metavar="ADDR", help="Whose mailbox it is (with --no-journal)."),
+    click.option(
+        "--security", type=click.Choice(("tls", "starttls", "none")), help="How the line is secured."
+    ),
+    click.option(
+        "--fingerprint", metavar="HEX", help="Trust the certificate with this SHA-256, and no other."
+    ),
+    click.option("--ca-file", metavar="F", help="Trust the authorities in this PEM file."),
+    click.option("--enabled/--disabled", default=None, help="Whether the service and --all run it."),
+)
+
+
+def _fields(function: F) -> F:
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of vault.toml that the options name: only those that were given.
+
+    Raises:
+        UsageError: the password is said to be in two places.
+    """
+    fields = {name: value for name, value in options.items() if value is not None}
+    places = {name: fields.pop(name) for name in tuple(fields) if name.startswith("password_")}
+    if len(places) > 1:
+        named = " and ".join("--" + name.replace("_", "-") for name in places)
+        raise UsageError(f"Say only once where the password is: not {named}.")
+    for name, value in places.items():
+        kind = name.removeprefix("password_")
+        fields["password"] = {kind: str(absolute(value)) if kind == "file" else value}
+    for name in ("path", "ca_file"):
+        if name in fields:
+            fields[name] = str(absolute(fields[name]))
+    return fields
+
+
+@click.group(cls=Group)
+def profile() -> None:
+    """Where mail is fetched from, and how.
+
+    A password is never kept in the vault: a profile says where it is found.
+
+    \b
+    Example:
+      muniment profile add gw --source gateway --host gw.example
+          --mailbox mbx-0123 --password-file /etc/gw.pass
+      muniment profile test gw
+    """
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--source", type=click.Choice(KINDS), required=True, help="What kind of mailbox it is.")
+@_fields
+@pass_session
+def add(session: Session, /, name: str, **options: Any) -> None:
+    """Add a profile.
+
+    What is left out has the kind's default: a gateway and the spool are
+    emptied once mail is safely kept, and other mailboxes left as they are.
+    Reports are unwrapped from gateway, spool and files, but not from an
+    ordinary mailbox, where anyone could have mailed them.
+
+    \b
+    Example:
+      muniment profile add gw --source gateway --host gw.example
+          --mailbox mbx-0123 --password-file /etc/gw.pass
+      muniment profile add old --source mbox --path /srv/old.mbox
+    """
+    done(session, session.ask(PutProfile(name=name, fields=given(options), new=True), Done))
+
+
+@profile.command()
+@click.argument("name", shell_complete=known_profiles)
+@click.option("--source", type=click.Choice(KINDS), help="What kind of mailbox it is.")
+@_fields
+@click.option(
+    "--unset",
+    multiple=True,
+    type=click.Choice(FIELDS[1:]),
+    metavar="FIELD",
+    help="Give FIELD its default again.",
+)
+@pass_session
+def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any) -> None:
+    """Change a profile: only what is named.
+
+    \b
+    Example:
+      muniment profile edit gw --every 60 --unset port
+    """
+    fields = given(options)
+    if both := sorted(set(unset) & set(fields)):
+        raise UsageError(f"{both[0]} is both set and unset: choose one.")
+    if not fields and not unset:
+        raise UsageError("Name what is to be changed, such as --every 60.")
+    done(session, session.ask(PutProfile(name=name, fields=fields | dict.fromkeys(unset)), Done))
+
+
+@profile.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the profiles.
+
+    \b
+    Example:
+      muniment profile list
+    """
+    answer = session.ask(ListProfiles(), Profiles)
+    if session.json:
+        session.out.json([plain(one) for one in answer.profiles])
+        return
+    if not answer.profiles:
+        session.out.line("No profiles yet: `muniment profile add --help` says how to add one.")
+        return
+    columns = [Column("Profile"), Column("Source"), Column("Every", right=True), Column("Mailbox", fill=True)]
+    session.out.table(columns, (_row(one) for one in answer.profiles))
+
+
+def _row(one: ProfileWord) -> list[str]:
+    fields = one.fields
+    every = f"{fields.get('every', 300)} s" if fields.get("enabled", True) else "off"
+    server = "/".join(str(fields[name]) for name in ("host", "mailbox") if fields.get(name))
+    return [one.name, one.source, every, server or str(fields.get("path") or "")]
+
+
+@profile.command()
+@click.argument("name", shell_complete=known_profiles)
+@pass_session
+def show(session: Session, name: str) -> None:
+    """Show a profile, defaults and all.
+
+    \b
+    Example:
+      muniment profile show gw
+    """
+    answer = session.ask(ShowProfile(name=name), ProfileWord)
+    if session.json:
+        session.out.json(plain(answer))
+        return
+    session.out.line(f"{answer.name}: {answer.source}")
+    for field, value in answer.fields.items():
+        if value not in (None, "") and field not in ("name", "source"):
+            session.out.line(f"  {field:<12}{value if isinstance(value, str) else json.dumps(value)}")
+
+
+@profile.command()
+@click.argument("name", shell_complete=known_profiles)
+@pass_session
+def test(session: Session, name: str) -> int:
+    """Reach a profile's mailbox and list it; fetch and delete nothing.
+
+    \b
+    Example:
+      muniment profile test gw
+    """
+    steps: list[Step] = []
+    message = ""
+    with streaming(session, TestProfile(name=name)) as words:
+        for word in words:
+            if isinstance(word, Step):
+                steps.append(word)
+                if not session.json:
+                    session.out.line(f"{'ok    ' if word.ok else 'FAILED'}  {word.text}")
+            elif isinstance(word, Done):
+                message = word.message
+    ok = all(step.ok for step in steps)
+    if session.json:
+        session.out.json({"ok": ok, "steps": [plain(step) for step in steps], "message": message})
+    elif ok:
+        session.out.line(message)
+    if not ok:
+        complain(message or "The mailbox can't be used as it is set up.")
+    return 0 if ok else SourceError.exit_code
+
+
+@profile.command()
+@click.argument("name", shell_complete=known_profiles)
+@pass_session
+def remove(session: Session, name: str) -> None:
+    """Remove a profile. What was archived stays.
+
+    \b
+    Example:
+      muniment profile remove old
+    """
+    done(session, session.ask(RemoveProfile(name=name), Done))
+
+
+COMMANDS = (profile,)

@@ -1,0 +1,112 @@
+"""`muniment quarantine`: mail that could not be unwrapped, kept byte for byte."""
+
+from __future__ import annotations
+
+import click
+
+from muniment.api import ListQuarantine, Quarantine, QuarantineItem, ReadRaw, RetryQuarantine
+from muniment.cli.answers import work
+from muniment.cli.frame import Group, Session, pass_session
+from muniment.cli.humane import iso, local, size
+from muniment.cli.messages import write_raw
+from muniment.cli.output import Column, plain
+from muniment.errors import NotFound, UsageError
+
+
+@click.group(cls=Group)
+def quarantine() -> None:
+    """Mail that could not be unwrapped.
+
+    A journal report that is broken is kept byte for byte and counted, and
+    stops nothing. It can be looked at, and tried again with a newer version.
+
+    \b
+    Example:
+      muniment quarantine list
+    """
+
+
+@quarantine.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List what is in quarantine.
+
+    \b
+    Example:
+      muniment quarantine list
+    """
+    items = session.ask(ListQuarantine(), Quarantine).items
+    if session.json:
+        session.out.json([_as_json(item) for item in items])
+        return
+    if not items:
+        session.out.line("The quarantine is empty.")
+        return
+    columns = [
+        Column("ID"),
+        Column("Since"),
+        Column("Size", right=True),
+        Column("Profile", most=14),
+        Column("Reason", fill=True),
+    ]
+    rows = ([i.id[:12], local(i.time), size(i.size), i.profile, i.reason] for i in items)
+    session.out.table(columns, rows)
+
+
+def _as_json(item: QuarantineItem) -> dict[str, object]:
+    told: dict[str, object] = plain(item)
+    return told | {"time": iso(item.time)}
+
+
+@quarantine.command()
+@click.argument("id")
+@click.option("--raw", is_flag=True, help="The exact bytes of it.")
+@pass_session
+def show(session: Session, id: str, raw: bool) -> None:
+    """Show one item. ID is the item's, or its first 8 or more digits.
+
+    \b
+    Example:
+      muniment quarantine show 9be1770c --raw > broken.eml
+    """
+    if raw:
+        if session.json:
+            raise UsageError("Exact bytes can't be JSON: leave out --json.")
+        write_raw(session, ReadRaw(id=id, what="quarantine"))
+        return
+    item = _find(session.ask(ListQuarantine(), Quarantine), id.lower())
+    if session.json:
+        session.out.json(_as_json(item))
+        return
+    session.out.line(f"ID       {item.id}")
+    session.out.line(f"Since    {local(item.time)}")
+    session.out.line(f"Size     {size(item.size)}")
+    session.out.line(f"Profile  {item.profile}")
+    session.out.line(f"Reason   {item.reason}")
+    session.out.line(f"Its bytes: muniment quarantine show {item.id[:12]} --raw > FILE")
+
+
+def _find(answer: Quarantine, id: str) -> QuarantineItem:
+    if len(id) < 8:
+        raise UsageError("Give at least 8 digits of the id.")
+    found = [item for item in answer.items if item.id.startswith(id)]
+    if len(found) != 1:
+        many = "More than one quarantined item has" if found else "No quarantined item has"
+        raise NotFound(f"{many} an id that begins with {id}: see `muniment quarantine list`.")
+    return found[0]
+
+
+@quarantine.command()
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@pass_session
+def retry(session: Session, ids: tuple[str, ...]) -> int:
+    """Try to archive quarantined items again: those named, or all.
+
+    \b
+    Example:
+      muniment quarantine retry
+    """
+    return work(session, RetryQuarantine(ids=ids))
+
+
+COMMANDS = (quarantine,)

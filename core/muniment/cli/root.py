@@ -1,0 +1,76 @@
+"""The top of the command line: which commands there are, by task, and the exit codes."""
+
+from __future__ import annotations
+
+import click
+
+from muniment import __version__
+from muniment.cli import completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults
+from muniment.cli.frame import Group
+
+TASKS = (
+    ("Begin", ("demo", "init", "users", "profile")),
+    ("Archive", ("run", "service", "status", "quarantine")),
+    ("Find and read", ("tree", "list", "search", "show", "export")),
+    ("Keep it sound", ("verify", "rebuild", "backup")),
+    ("This program", ("completion",)),
+)
+
+
+EXIT_CODES = {
+    0: "all went well",
+    1: "something went wrong that no other code names",
+    2: "the command line is wrong",
+    3: "vault.toml, a profile or a CSV file is wrong",
+    4: "the vault can't be used: missing, newer, no space",
+    5: "another process owns the vault",
+    6: "the ledger does not prove itself",
+    7: "a mail server or mailbox can't be used as asked",
+    8: "the server refused the name or the password",
+    9: "TLS is not offered, or the certificate is not trusted",
+    10: "no such message, user, profile or quarantined item",
+    11: "a search query can't be read",
+    12: "a run ended failed, unbalanced or cancelled",
+    70: "a fault of this program",
+    130: "interrupted (Ctrl-C); 143 when terminated",
+    141: "nobody read the output",
+}
+
+
+class Root(Group):
+    """The program itself."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands by task, then the exit codes."""
+        for task, names in TASKS:
+            with formatter.section(task):
+                formatter.write_dl([(n, self.commands[n].get_short_help_str(64)) for n in names])
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), told) for code, told in EXIT_CODES.items()])
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="muniment", message="%(prog)s %(version)s")
+def root() -> None:
+    """Keep an organisation's mail: complete, unchanged, findable, provable.
+
+    A vault is a folder that holds one organisation's archive. A profile says
+    where mail is fetched from; a run fetches it, files it under each user's
+    Inbox and Sent, and deletes it at the source once it is safely kept.
+
+    \b
+    See it at work:   muniment demo
+    Begin your own:   muniment init --vault /srv/mail --domain example.com
+                      export MUNIMENT_VAULT=/srv/mail
+                      muniment users import people.csv
+                      muniment profile add gw --source gateway --host gw.example
+                          --mailbox mbx-0123 --password-file /etc/gw.pass
+                      muniment run gw
+
+    Every command takes --json for programs and explains itself with --help.
+    """
+
+
+for family in (completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults):
+    for command in family.COMMANDS:
+        root.add_command(command)

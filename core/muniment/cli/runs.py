@@ -1,0 +1,150 @@
+"""Commands that archive: run, service."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+import click
+
+from muniment.api import GetStatus, ProgressWord, Request, Run, RunAll, RunSummary, Status
+from muniment.cli import books
+from muniment.cli.answers import streaming
+from muniment.cli.choices import profiles
+from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.live import Display
+from muniment.cli.output import complain
+from muniment.errors import MunimentError, RunFailed, UsageError
+
+
+@click.command(cls=Command)
+@click.argument("names", metavar="NAME...", nargs=-1, shell_complete=profiles)
+@click.option("--all", "everything", is_flag=True, help="Run every enabled profile, one after another.")
+@pass_session
+def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
+    """Fetch, archive and file mail, once.
+
+    Shows how far it is on a terminal, and ends with the books: an equation
+    that says what became of every message that was listed. Mail is deleted at
+    the source only where the profile says so, and only what is safely kept.
+    Ctrl-C stops after the messages in hand; nothing is lost, and the next run
+    goes on from there.
+
+    \b
+    Example:
+      muniment run gw
+      muniment run --all --json
+    """
+    if bool(names) == everything:
+        raise UsageError("Name the profiles to run, or say --all for every enabled one.")
+    requests: list[Request] = [RunAll()] if everything else [Run(profile=name) for name in names]
+    code = 0
+    with Stop() as stop:
+        for request in requests:
+            code = _one(session, request, stop) or code
+            if stop.signal:
+                return 128 + stop.signal
+    return code
+
+
+def _one(session: Session, request: Request, stop: Stop) -> int:
+    """One request's runs; returns the exit code of the last that did not go well."""
+    code, running = 0, None
+    with streaming(session, request) as words, Display(session) as display:
+        for word in words:
+            if isinstance(word, ProgressWord):
+                running = word
+                display.show(books.stages(word))
+            elif isinstance(word, RunSummary):
+                running = None
+                display.clear()
+                code = report(session, word) or code
+            if stop.signal:
+                break
+    if stop.signal and running is not None:
+        report(session, _cancelled(session, running))
+    return code
+
+
+def report(session: Session, summary: RunSummary) -> int:
+    """Print a run's books, and why it failed; returns its exit code."""
+    if session.json:
+        session.out.json(books.as_json(summary))
+    else:
+        for line in books.equation(summary):
+            session.out.line(line)
+    session.out.flush()
+    if books.went_well(summary):
+        return 0
+    if summary.error:
+        complain(f"{summary.profile}: {summary.error}")
+    return summary.exit_code or RunFailed.exit_code
+
+
+def _cancelled(session: Session, running: ProgressWord) -> RunSummary:
+    """The books of a run that was just cancelled: as the vault has them, else as they were last seen."""
+    seen = books.from_progress(running, "cancelled")
+    try:
+        status = session.ask(GetStatus(), Status)
+    except MunimentError:
+        return seen
+    kept = next((p.last for p in status.profiles if p.name == running.profile), None)
+    if not kept or kept.get("state") != "cancelled" or kept.get("seconds", 0) < seen.seconds:
+        return seen
+    return RunSummary(**{key: kept[key] for key in books.KEYS})
+
+
+class Stop:
+    """Turns the first Ctrl-C or SIGTERM into a wish to stop; a second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        """Which signal asked; 0 while none has."""
+        self._before: dict[int, signal._HANDLER] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._asked)
+        return self
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@click.command(cls=Command)
+@pass_session
+def service(session: Session) -> int:
+    """Run schedule and embedded gateway in the foreground.
+
+    Runs every enabled profile at its interval, and takes mail in over SMTP
+    where vault.toml has a [gateway]. Says what it does on standard output,
+    a line at a time (with --json an object a line). Ends at Ctrl-C or SIGTERM,
+    after the messages in hand.
+
+    \b
+    Example:
+      muniment service --vault /srv/mail
+    """
+    return session.engine.serve(session.vault, lambda line: _say(session, line))
+
+
+def _say(session: Session, line: str) -> None:
+    if session.json:
+        session.out.json({"line": line})
+    else:
+        session.out.line(line)
+        session.out.flush()
+
+
+COMMANDS = (run, service)

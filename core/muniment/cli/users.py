@@ -1,0 +1,148 @@
+"""`muniment users`: people and their addresses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from muniment.api import AddUser, Done, ImportUsers, ListUsers, RemoveUser, ShowUser, Users, UserWord
+from muniment.cli.answers import done
+from muniment.cli.choices import users as known_users
+from muniment.cli.frame import Group, Session, pass_session
+from muniment.cli.humane import count
+from muniment.cli.output import Column, plain
+from muniment.errors import ConfigError
+
+
+@click.group(cls=Group)
+def users() -> None:
+    """People and their addresses.
+
+    Mail is filed under the person whose address it was sent to or from. A
+    new address files old mail anew; nothing that is kept is ever rewritten.
+
+    \b
+    Example:
+      muniment users import people.csv
+      muniment users add "Ada Quill" ada@example.com a.quill@example.com
+    """
+
+
+@users.command("import")
+@click.argument("file", metavar="FILE.csv")
+@pass_session
+def import_(session: Session, file: str) -> None:
+    """Add users from a CSV file.
+
+    The file is UTF-8, with a header line and then a line a person:
+    name,address[,alias ...]. The first address is the primary one. Either the
+    whole file is taken or, when a line is wrong, nothing of it. `-` reads
+    standard input.
+
+    \b
+    Example:
+      muniment users import people.csv
+    """
+    done(session, session.ask(ImportUsers(text=_text(file), filename=file), Done))
+
+
+def _text(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}.") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file} line {line} is not UTF-8: save the file as CSV in UTF-8.") from error
+
+
+@users.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List all users.
+
+    \b
+    Example:
+      muniment users list
+    """
+    answer = session.ask(ListUsers(), Users)
+    if session.json:
+        session.out.json([plain(user) for user in answer.users])
+        return
+    columns = [
+        Column("User", most=40),
+        Column("Messages", right=True),
+        Column("Aliases", right=True),
+        Column("Name", fill=True),
+    ]
+    session.out.table(columns, (_row(user) for user in answer.users))
+
+
+def _row(user: UserWord) -> list[str]:
+    name = f"{user.name} (made automatically)".strip() if user.automatic else user.name
+    return [user.user, count(user.messages), str(len(user.aliases)), name]
+
+
+@users.command()
+@click.argument("user", shell_complete=known_users)
+@pass_session
+def show(session: Session, user: str) -> None:
+    """Show one user. USER is any address of theirs.
+
+    \b
+    Example:
+      muniment users show ada@example.com
+    """
+    answer = session.ask(ShowUser(user=user), UserWord)
+    if session.json:
+        session.out.json(plain(answer))
+        return
+    session.out.line(answer.user)
+    session.out.line(f"  name      {answer.name or '-'}{' (made automatically)' if answer.automatic else ''}")
+    session.out.line(f"  messages  {count(answer.messages)}")
+    for alias in answer.aliases:
+        session.out.line(f"  alias     {alias}")
+
+
+@users.command()
+@click.argument("name")
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+@click.option(
+    "--since",
+    default="",
+    metavar="DATE",
+    help="From when an address taken over from another person is theirs (YYYY-MM-DD); else from now.",
+)
+@pass_session
+def add(session: Session, name: str, addresses: tuple[str, ...], since: str) -> None:
+    """Add a user, or more addresses for one.
+
+    The first ADDRESS is the primary one. Where it is a user's already, the
+    others become aliases of theirs, and their old mail is filed anew.
+
+    \b
+    Example:
+      muniment users add "Ada Quill" ada@example.com a.quill@example.com
+    """
+    done(session, session.ask(AddUser(name=name, addresses=addresses, since=since), Done))
+
+
+@users.command()
+@click.argument("user", shell_complete=known_users)
+@click.option("--alias", default="", metavar="ADDRESS", help="Forget only this address of theirs.")
+@pass_session
+def remove(session: Session, user: str, alias: str) -> None:
+    """Forget a user, or one address of theirs. Their mail stays.
+
+    \b
+    Example:
+      muniment users remove ada@example.com --alias a.quill@example.com
+    """
+    done(session, session.ask(RemoveUser(user=user, alias=alias), Done))
+
+
+COMMANDS = (users,)

@@ -1,0 +1,108 @@
+"""Commands about a vault as a whole: init, status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from muniment.api import Done, GetStatus, Init, ProfileStatus, Status
+from muniment.cli.answers import done
+from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.humane import count, size
+from muniment.cli.output import Column, plain
+
+
+@click.command(cls=Command)
+@click.option(
+    "--domain", "domains", metavar="D", multiple=True, help="A mail domain of the organisation's own."
+)
+@click.option("--name", default="", help="The organisation's name.")
+@pass_session
+def init(session: Session, domains: tuple[str, ...], name: str) -> None:
+    """Make a new vault.
+
+    The folder must be new or empty; only you will be able to read it. People
+    with an address at one of the organisation's own domains become users by
+    themselves when mail for them arrives.
+
+    \b
+    Example:
+      muniment init --vault /srv/mail --domain example.com --domain example.org
+    """
+    done(session, session.ask(Init(domains=tuple(d.strip().lower() for d in domains), name=name), Done))
+
+
+@click.command(cls=Command)
+@pass_session
+def status(session: Session) -> None:
+    """Show how the vault stands: its size, profiles and last runs.
+
+    \b
+    Example:
+      muniment status
+    """
+    answer = session.ask(GetStatus(), Status)
+    if session.json:
+        session.out.json(plain(answer))
+        return
+    out = session.out
+    for name, value in status_lines(answer):
+        out.line(f"{name:<12}{value}")
+    if answer.profiles:
+        out.line()
+        columns = [
+            Column("Profile"),
+            Column("Source"),
+            Column("Every", right=True),
+            Column("Last run", fill=True),
+        ]
+        out.table(columns, ([p.name, p.source, every(p), last_run(p)] for p in answer.profiles))
+    else:
+        out.line("No profiles yet: `muniment profile add --help` says how to add one.")
+
+
+def status_lines(answer: Status) -> list[tuple[str, str]]:
+    """The summary, a name and a value a line."""
+    named = " ".join(
+        part for part in (answer.name, f"({', '.join(answer.domains)})" if answer.domains else "") if part
+    )
+    return [
+        ("Vault", answer.vault),
+        ("For", named or "no domain is set: all mail goes to the catch-all"),
+        ("Owner", answer.owner or "no process runs on it now"),
+        (
+            "Messages",
+            f"{count(answer.messages)} of {count(answer.users)} users, by {count(answer.envelopes)} copies",
+        ),
+        ("Quarantine", f"{count(answer.quarantined)} items"),
+        ("Not indexed", f"{count(answer.behind)} messages"),
+        (
+            "On disk",
+            f"ledger {size(answer.bytes_ledger)}, catalog {size(answer.bytes_catalog)}, "
+            f"index {size(answer.bytes_index)}",
+        ),
+        ("Raw mail", size(answer.bytes_raw)),
+    ]
+
+
+def every(profile: ProfileStatus) -> str:
+    """How often a profile runs by itself."""
+    return f"{profile.every} s" if profile.enabled else "off"
+
+
+def last_run(profile: ProfileStatus) -> str:
+    """How a profile's last run went, in a few words."""
+    last: dict[str, Any] | None = profile.last
+    if last is None:
+        return "never ran"
+    books = "" if last.get("balanced", True) else ", unbalanced"
+    words = [
+        f"{count(int(last[key]))} {key}"
+        for key in ("new", "merged", "quarantined", "failed")
+        if last.get(key)
+    ]
+    return f"{last.get('state', '')}{books}: {', '.join(words) or 'nothing new'}"
+
+
+COMMANDS = (init, status)

@@ -1,0 +1,220 @@
+"""Exit codes, errors as sentences, and where --vault may stand."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from muniment import errors
+from muniment.api import GetStatus, GetTree, Hits, Search, Tree, Verified, Verify
+from muniment.cli.root import EXIT_CODES, TASKS, root
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.words import hit
+
+EMPTY = Tree(users=())
+
+
+def engine(answer=EMPTY, request=GetTree):
+    return EngineDouble({request: answer})
+
+
+def kinds(base=errors.MunimentError):
+    return [base, *(kind for sub in base.__subclasses__() for kind in kinds(sub))]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_error_is_a_sentence_and_its_exit_code(kind):
+    result = invoke(engine(kind("the vault is full: make room")), "tree")
+    assert (result.code, result.raw) == (kind.exit_code, b"")
+    assert result.err == "muniment: the vault is full: make room\n"
+    assert kind.exit_code in EXIT_CODES
+
+
+def test_an_error_can_not_act_on_the_terminal():
+    result = invoke(engine(errors.NotFound(HOSTILE)), "tree")
+    assert_harmless(result.err)
+    assert result.err.count("\n") == 1
+
+
+def test_a_wrong_query_gets_a_caret_under_the_place():
+    wrong = errors.QueryError("a date is YYYY-MM-DD", "звіт before:tomorrow", 12)
+    result = invoke(engine(wrong, Search), "search", "звіт before:tomorrow")
+    assert result.code == 11
+    sentence, query, caret = result.err.splitlines()
+    assert "a date is YYYY-MM-DD" in sentence
+    assert query[caret.index("^") :] == "tomorrow"
+
+
+def test_a_caret_stands_under_wide_characters():
+    wrong = errors.QueryError("no", "漢字 (", 3)
+    *_, caret = invoke(engine(wrong, Search), "search", "漢字 (").err.splitlines()
+    assert caret == " " * 2 + " " * 5 + "^"
+
+
+def test_a_bug_is_a_sentence_too(monkeypatch):
+    monkeypatch.delenv("MUNIMENT_DEBUG", raising=False)
+    result = invoke(engine(ZeroDivisionError(HOSTILE)), "tree")
+    assert result.code == 70
+    assert "ZeroDivisionError" in result.err
+    assert "MUNIMENT_DEBUG=1" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_bug_shows_its_details_when_asked(monkeypatch):
+    monkeypatch.setenv("MUNIMENT_DEBUG", "1")
+    result = invoke(engine(ZeroDivisionError(HOSTILE)), "tree")
+    assert result.code == 70
+    assert "Traceback" in result.err
+    assert_harmless(result.err)
+
+
+@pytest.mark.parametrize(
+    "argv", [["nonsense"], ["tree", "--nonsense"], ["list"], ["search", "--limit", "0", "x"]]
+)
+def test_a_wrong_command_line_exits_2_and_names_help(argv):
+    result = invoke(engine(), *argv)
+    assert result.code == 2
+    assert "--help" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_a_hostile_command_line_is_made_harmless():
+    assert_harmless(invoke(engine(), "\x1b[2J\x9b31m").err)
+
+
+def test_the_vault_may_be_named_before_and_after(monkeypatch, tmp_path):
+    monkeypatch.setenv("MUNIMENT_VAULT", str(tmp_path / "env"))
+    for argv, folder in (
+        (["--vault", str(tmp_path / "a"), "tree"], "a"),
+        (["tree", "--vault", str(tmp_path / "b")], "b"),
+        (["--vault", str(tmp_path / "a"), "tree", "--vault", str(tmp_path / "b")], "b"),
+        (["tree"], "env"),
+    ):
+        double = engine()
+        assert invoke(double, *argv, vault="").code == 0
+        assert double.opened == [tmp_path / folder]
+
+
+def test_a_relative_vault_is_made_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    double = engine()
+    invoke(double, "--vault", "mail", "tree", vault="")
+    assert double.opened == [tmp_path / "mail"]
+
+
+def test_no_vault_is_a_wrong_command_line(monkeypatch):
+    monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
+    result = invoke(engine(), "tree", vault="")
+    assert result.code == 2
+    assert "MUNIMENT_VAULT" in result.err
+
+
+def test_the_line_to_the_engine_is_closed_whatever_happens():
+    for answer in (EMPTY, errors.NotFound("no"), ZeroDivisionError()):
+        double = engine(answer)
+        invoke(double, "tree")
+        assert double.closed == 1
+
+
+def test_bare_is_help():
+    result = invoke(engine(), vault="")
+    assert result.code == 0
+    assert "Exit codes" in result.out
+
+
+def test_version():
+    result = invoke(engine(), "--version", vault="")
+    assert (result.code, result.out) == (0, "muniment 0.1.0\n")
+
+
+def test_every_command_stands_under_a_task():
+    assert sorted(name for _, names in TASKS for name in names) == sorted(root.commands)
+
+
+def commands(group=root, path=()):
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_help_teaches(path):
+    result = invoke(engine(), *path, "--help", vault="")
+    assert result.code == 0
+    assert "Example:" in result.out
+    assert "--vault DIR" in result.out
+    assert max(map(len, result.out.splitlines())) <= 80
+    is_family = len(path) == 1 and hasattr(root.commands[path[0]], "commands")
+    assert ("--json" in result.out) is not is_family
+
+
+def test_top_level_help_documents_exit_codes_and_fits():
+    out = invoke(engine(), "--help", vault="").out
+    for code, told in EXIT_CODES.items():
+        assert f"  {code:<4} {told}" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "..." not in out.replace("[ARGS]...", "")
+
+
+def test_a_reader_that_leaves_is_no_trouble(tmp_path):
+    script = (
+        "import sys\n"
+        "from support.engine_double import EngineDouble\n"
+        "from support.words import hit\n"
+        "from muniment.api import Hits, Search\n"
+        "from muniment.cli import main\n"
+        "many = Hits(total=1, behind=0, hits=tuple(hit() for _ in range(5000)))\n"
+        "sys.exit(main(['--vault', '/v', 'search', '--json', 'x'], EngineDouble({Search: many}).doors))\n"
+    )
+    root_folder = Path(__file__).parents[2]
+    paths = os.pathsep.join(
+        [str(root_folder / "tests"), str(root_folder / "core"), os.environ.get("PYTHONPATH", "")]
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+    assert process.stdout.read(10) == b'{"total": '
+    process.stdout.close()
+    errors_told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) == 141
+    assert errors_told == b""
+
+
+def test_json_on_a_terminal_is_ascii():
+    page = Hits(total=1, behind=0, hits=(hit(subject="é\x9b\u202e"),))
+    shown = invoke(engine(page, Search), "search", "--json", "x", terminal=True).raw
+    assert shown.isascii()
+    piped = invoke(engine(page, Search), "search", "--json", "x").out
+    assert "é\x9b\u202e" in piped
+
+
+def test_a_lone_surrogate_does_no_harm():
+    page = Hits(total=1, behind=0, hits=(hit(subject="\udc80"),))
+    assert "\\udc80" in invoke(engine(page, Search), "search", "--json", "x").out
+    assert invoke(engine(page, Search), "search", "x").code == 0
+
+
+def test_interrupting_ends_quietly():
+    def interrupted(request):
+        raise KeyboardInterrupt
+
+    result = invoke(EngineDouble({Verify: interrupted}), "verify")
+    assert (result.code, result.err) == (130, "muniment: Stopped.\n")
+
+
+def test_asks_nothing_that_was_not_ordered():
+    double = EngineDouble({GetTree: EMPTY, GetStatus: errors.VaultError("no")})
+    invoke(double, "tree")
+    assert double.asked == [GetTree()]
+
+
+def test_a_stream_without_its_end_is_a_bug():
+    assert invoke(EngineDouble({Verify: []}), "verify").code == 70
+    proven = Verified(ok=True, records=1, messages=1, tree_size=1, root="00", problems=())
+    assert invoke(EngineDouble({Verify: [proven]}), "verify").code == 0

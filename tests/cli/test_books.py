@@ -1,0 +1,38 @@
+"""The books as an equation, and as they were last seen."""
+
+import pytest
+from muniment.cli.books import COUNTS, equation, from_progress, stages, went_well
+from support.words import progress, summary
+
+
+def test_both_sides_of_the_equation_agree():
+    for line in equation(summary())[1:3]:
+        left, right = line.replace(",", "").split(" = ")
+        assert int(left.split()[1]) == sum(int(term.split()[0]) for term in right.split(" + "))
+
+
+def test_it_fits_80_columns_with_millions():
+    big = dict.fromkeys(COUNTS, 12_345_678)
+    lines = equation(summary(**big | {"skipped": 0, "pending": 0, "left": 0, "failed": 0, "quarantined": 5}))
+    assert max(map(len, lines)) <= 80
+
+
+def test_stages_are_a_line_each():
+    head, *lines = stages(progress())
+    assert head == "gw: fetching, 1.0 MB in 3.2 s"
+    assert [line.split()[0] for line in lines] == [
+        "listed", "fetched", "new", "merged", "quarantined", "indexed", "deleted",
+    ]  # fmt: skip
+    assert lines[1].split() == ["fetched", "512", "160/s"]
+
+
+def test_what_was_not_come_to_is_pending():
+    run = from_progress(progress(), "cancelled")
+    assert (run.listed, run.fetched, run.pending, run.balanced) == (1000, 512, 488, True)
+    assert not from_progress(progress(books={"listed": 5, "fetched": 3, "new": 1}), "cancelled").balanced
+
+
+@pytest.mark.parametrize("changes", [{"state": "failed"}, {"state": "cancelled"}, {"balanced": False}])
+def test_only_a_balanced_ok_is_well(changes):
+    assert went_well(summary())
+    assert not went_well(summary(**changes))

@@ -1,0 +1,66 @@
+"""Completion: the scripts, and what the Tab key offers."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from muniment.api import ListProfiles, ListUsers, Profiles, ProfileWord, Users, UserWord
+from muniment.errors import VaultError
+from support.engine_double import EngineDouble, invoke
+
+PROFILES = Profiles(
+    profiles=tuple(ProfileWord(name=n, source="imap", fields={}) for n in ("gw", "gx", "old", "g\x1b"))
+)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_scripts_say_how_to_install_them(shell):
+    out = invoke(EngineDouble(), "completion", shell, vault="").out
+    assert out.startswith("# ")
+    assert f"muniment completion {shell}" in out.splitlines()[0]
+    assert "_MUNIMENT_COMPLETE" in out
+    told = json.loads(invoke(EngineDouble(), "completion", shell, "--json", vault="").out)
+    assert told["shell"] == shell
+    assert told["script"].strip() == out.strip()
+
+
+def test_bash_can_read_its_script():
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    script = invoke(EngineDouble(), "completion", "bash", vault="").out
+    subprocess.run(["bash", "-n"], input=script.encode(), check=True)
+
+
+def test_an_unknown_shell():
+    assert invoke(EngineDouble(), "completion", "csh", vault="").code == 2
+
+
+def offered(monkeypatch, words, count, engine):
+    monkeypatch.setenv("_MUNIMENT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("MUNIMENT_VAULT", "/v")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(count))
+    result = invoke(engine, vault="")
+    assert result.code == 0
+    return [line.partition(",")[2] for line in result.out.splitlines() if line]
+
+
+def test_commands_are_offered(monkeypatch):
+    assert offered(monkeypatch, "muniment re", 1, EngineDouble()) == ["rebuild"]
+
+
+def test_profiles_are_offered(monkeypatch):
+    assert offered(monkeypatch, "muniment run g", 2, EngineDouble({ListProfiles: PROFILES})) == ["gw", "gx"]
+
+
+def test_users_are_offered(monkeypatch):
+    users = Users(users=(UserWord(user="ada@q.example", name=""), UserWord(user="bob@q.example", name="")))
+    assert offered(monkeypatch, "muniment users show a", 3, EngineDouble({ListUsers: users})) == [
+        "ada@q.example"
+    ]
+
+
+def test_nothing_is_offered_where_there_is_no_vault(monkeypatch):
+    double = EngineDouble({ListProfiles: VaultError("no")})
+    assert offered(monkeypatch, "muniment run g", 2, double) == []

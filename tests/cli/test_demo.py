@@ -1,0 +1,95 @@
+"""demo: narrates what the engine tells, and cleans up or says where to look."""
+
+import json
+import tempfile
+
+import pytest
+from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified
+from muniment.errors import RunFailed
+from support.engine_double import EngineDouble, assert_harmless, invoke
+from support.words import hit, hostile_hit, progress, summary
+
+WORDS = (
+    Step(text="A new vault. " + "It takes in mail over SMTP. " * 5),
+    progress(),
+    summary(),
+    Tree(users=(UserFolders(user="ada@q.example", folders=(Folder(name="Inbox", count=3),)),)),
+    Hits(total=57, behind=0, hits=(hostile_hit(), *(hit() for _ in range(9)))),
+    Verified(ok=True, records=9, messages=5, tree_size=10, root="ab" * 32, problems=()),
+    Done(message="Everything is there."),
+)
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("MUNIMENT_VAULT", "/must/not/be/touched")
+
+
+def engine(words=WORDS, made=None):
+    def demo(vault):
+        if made is not None:
+            made.append(vault)
+        for word in words:
+            if isinstance(word, Exception):
+                raise word
+            yield word
+
+    return EngineDouble(demo=demo)
+
+
+def test_it_narrates(tmp_path):
+    made = []
+    result = invoke(engine(made=made), "demo", vault="")
+    assert result.code == 0
+    assert made[0].parent == tmp_path
+    assert made[0].is_dir()
+    assert f"export MUNIMENT_VAULT={made[0]}" in result.out
+    for said in (
+        "The books balance.",
+        "ada@q.example",
+        "57 messages.",
+        "whole and unchanged",
+        "Everything is there.",
+    ):
+        assert said in result.out
+    assert result.out.count("3f7a91c20b44") == 3
+    assert_harmless(result.out)
+    assert (
+        max(
+            len(line)
+            for line in result.out.splitlines()
+            if "MUNIMENT_VAULT" not in line and "stays in" not in line
+        )
+        <= 80
+    )
+
+
+def test_it_can_remove_what_it_made(tmp_path):
+    result = invoke(engine(), "demo", "--remove", vault="")
+    assert result.code == 0
+    assert not list(tmp_path.iterdir())
+    assert "removed" in result.out
+
+
+def test_in_json():
+    told = json.loads(invoke(engine(), "demo", "--json", vault="").out)
+    assert told["run"]["balanced"]
+    assert told["tree"][0]["user"] == "ada@q.example"
+    assert told["searches"][0]["total"] == 57
+    assert told["verify"]["ok"]
+    assert told["vault"]
+    assert told["seconds"] >= 0
+
+
+def test_vault_may_be_named(tmp_path):
+    made = []
+    invoke(engine(made=made), "demo", vault=str(tmp_path / "here"))
+    assert made == [tmp_path / "here"]
+
+
+def test_it_fails_when_the_sums_do_not_agree():
+    result = invoke(
+        engine((*WORDS[:3], RunFailed("the vault does not hold what was sent"))), "demo", vault=""
+    )
+    assert (result.code, result.err) == (12, "muniment: the vault does not hold what was sent\n")

@@ -1,0 +1,57 @@
+"""Numbers, sizes and times as people read them."""
+
+import time
+
+import pytest
+from muniment.cli import humane
+
+
+@pytest.fixture
+def _berlin(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_960, "1.0 MB"),
+        (23_400_000, "23.4 MB"), (5 * 10**12, "5.0 TB"), (5 * 10**15, "5.0 PB"),
+    ],
+)  # fmt: skip
+def test_sizes(number, told):
+    assert humane.size(number) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")]
+)
+def test_durations(value, told):
+    assert humane.seconds(value) == told
+
+
+def test_counts():
+    assert humane.count(1234567) == "1,234,567"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "told"),
+    [
+        (1736186997, "2025-01-06T18:09:57Z"),
+        (0, "1970-01-01T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+        (10**18, "9999-12-31T23:59:59Z"),
+        (-(10**18), "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_iso(timestamp, told):
+    assert humane.iso(timestamp) == told
+
+
+@pytest.mark.usefixtures("_berlin")
+def test_local_time():
+    assert humane.local(1736186997) == "2025-01-06 19:09"
+    assert humane.local(10**18).startswith("9999-12-31")

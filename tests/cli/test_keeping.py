@@ -1,0 +1,75 @@
+"""verify, rebuild, backup."""
+
+import json
+
+import pytest
+from muniment.api import Backup, Done, Rebuild, Step, Verified, Verify
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+
+SOUND = Verified(ok=True, records=12_345, messages=1000, tree_size=12_346, root="ab" * 32, problems=())
+BROKEN = Verified(
+    ok=False, records=5, messages=1, tree_size=6, root="cd" * 32, problems=("segment 1: bad frame", HOSTILE)
+)
+
+
+def test_a_vault_that_proves_itself():
+    double = EngineDouble({Verify: [Step(text="segment 1"), SOUND]})
+    result = invoke(double, "verify", "--deep")
+    assert double.asked == [Verify(deep=True)]
+    assert (result.code, result.err) == (0, "")
+    assert "12,345 records, 1,000 messages" in result.out
+    assert "ab" * 32 in result.out
+
+
+def test_verify_in_json_is_the_contract():
+    told = json.loads(invoke(EngineDouble({Verify: [Step(text="x"), SOUND]}), "verify", "--json").out)
+    assert told == {
+        "ok": True,
+        "records": 12345,
+        "messages": 1000,
+        "tree_size": 12346,
+        "root": "ab" * 32,
+        "problems": [],
+    }
+    assert list(told) == ["ok", "records", "messages", "tree_size", "root", "problems"]
+
+
+def test_a_vault_that_does_not_exits_6_and_names_each_problem():
+    result = invoke(EngineDouble({Verify: [BROKEN]}), "verify")
+    assert result.code == 6
+    assert "does NOT prove itself" in result.out
+    assert "  segment 1: bad frame\n" in result.out
+    assert "2 problems were found" in result.err
+    assert_harmless(result.out)
+    assert invoke(EngineDouble({Verify: [BROKEN]}), "verify", "--json").code == 6
+
+
+@pytest.mark.parametrize(
+    ("argv", "catalog", "index"),
+    [
+        ([], True, True),
+        (["--catalog"], True, False),
+        (["--index"], False, True),
+        (["--catalog", "--index"], True, True),
+    ],
+)
+def test_rebuild(argv, catalog, index):
+    double = EngineDouble({Rebuild: [Step(text="x"), Done(message="Rebuilt.")]})
+    result = invoke(double, "rebuild", *argv)
+    assert double.asked == [Rebuild(catalog=catalog, index=index)]
+    assert (result.code, result.out) == (0, "Rebuilt.\n")
+
+
+def test_backup(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    double = EngineDouble({Backup: [Step(text="x"), Done(message="Backup is complete.")]})
+    result = invoke(double, "backup", "copy")
+    assert double.asked == [Backup(path=str(tmp_path / "copy"))]
+    assert (result.code, result.out) == (0, "Backup is complete.\n")
+
+
+def test_steps_are_drawn_on_a_terminal_alone(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    words = [Step(text="segment 1 of 9"), SOUND]
+    assert "segment 1 of 9" in invoke(EngineDouble({Verify: words}), "verify", terminal=True).out
+    assert "segment 1 of 9" not in invoke(EngineDouble({Verify: words}), "verify").out

@@ -1,0 +1,54 @@
+"""The live display: seldom, and only where somebody watches."""
+
+import pytest
+from muniment.cli import live
+from muniment.cli.frame import Session
+from muniment.cli.live import Display
+from muniment.cli.output import Output
+from support.engine_double import HOSTILE, EngineDouble, Screen
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setenv("TERM", "xterm")
+    return now
+
+
+def drawn(terminal=True):
+    screen = Screen(terminal)
+    return Session(EngineDouble().doors, Output(screen)), screen
+
+
+def test_at_most_four_times_a_second(clock):
+    session, screen = drawn()
+    with Display(session) as display:
+        for step in range(20):
+            clock[0] = 100 + step / 16
+            display.show([f"<{step}>"])
+        shown = [step for step in range(20) if f"<{step}>".encode() in screen.written()]
+    assert shown == [0, 4, 8, 12, 16]
+
+
+def test_nothing_where_nobody_watches(clock):
+    session, screen = drawn(terminal=False)
+    with Display(session) as display:
+        display.show(["x"])
+    assert screen.written() == b""
+
+
+def test_hostile_lines_are_made_harmless(clock, monkeypatch):
+    session, screen = drawn()
+    with Display(session) as display:
+        display.show([HOSTILE])
+    assert b"\x1b]0;" not in screen.written()
+    assert b"\x1b[2J" not in screen.written()
+
+
+def test_no_colour_where_none_is_wanted(clock, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    session, screen = drawn()
+    with Display(session) as display:
+        display.show(["plain"])
+    assert b"\x1b[3" not in screen.written()

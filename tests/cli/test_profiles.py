@@ -1,0 +1,166 @@
+"""profile add, list, show, edit, test, remove."""
+
+import json
+
+import pytest
+from muniment.api import (
+    Done,
+    ListProfiles,
+    Profiles,
+    ProfileWord,
+    PutProfile,
+    RemoveProfile,
+    ShowProfile,
+    Step,
+)
+from muniment.api import (
+    TestProfile as TryProfile,
+)
+from muniment.cli.profiles import FIELDS, KINDS
+from muniment.config.model import Kind, Profile
+from muniment.errors import LoginRefused
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+
+DONE = Done(message="Profile gw added.")
+GW = ProfileWord(name="gw", source="gateway", fields={"host": "gw.example", "mailbox": "mbx-1", "every": 60})
+OLD = ProfileWord(name="old", source="mbox", fields={"path": "/srv/old.mbox", "enabled": False})
+
+
+def put(*argv):
+    double = EngineDouble({PutProfile: DONE})
+    result = invoke(double, "profile", *argv)
+    assert result.code == 0, result.err
+    return double.asked[0]
+
+
+def test_every_field_of_the_configuration_has_an_option():
+    assert set(FIELDS) == set(Profile.__struct_fields__) - {"name"}
+    assert Kind.__args__ == KINDS
+
+
+def test_add_passes_on_only_what_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = put("add", "gw", "--source", "gateway", "--host", "gw.example", "--password-file", "gw.pass")
+    assert asked == PutProfile(
+        name="gw",
+        fields={"source": "gateway", "host": "gw.example", "password": {"file": str(tmp_path / "gw.pass")}},
+        new=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value"),
+    [
+        (["--port", "110"], "port", 110),
+        (["--mailbox", "mbx-1@gw"], "mailbox", "mbx-1@gw"),
+        (["--password-env", "PASS"], "password", {"env": "PASS"}),
+        (["--password-command", "pass show 'gw \\'"], "password", {"command": "pass show 'gw \\'"}),
+        (["--password-keyring", "gw"], "password", {"keyring": "gw"}),
+        (["--path", "/srv/mail"], "path", "/srv/mail"),
+        (["--folder", "Journal"], "folder", "Journal"),
+        (["--delete"], "delete", True),
+        (["--keep"], "delete", False),
+        (["--every", "60"], "every", 60),
+        (["--timeout", "10"], "timeout", 10),
+        (["--journal"], "journal", True),
+        (["--no-journal"], "journal", False),
+        (["--tenant", "x@quill.example"], "tenant", "x@quill.example"),
+        (["--plain", "route"], "plain", "route"),
+        (["--unknown", "leave"], "unknown", "leave"),
+        (["--owner", "ada@quill.example"], "owner", "ada@quill.example"),
+        (["--security", "tls"], "security", "tls"),
+        (["--fingerprint", "ab12"], "fingerprint", "ab12"),
+        (["--ca-file", "/etc/ca.pem"], "ca_file", "/etc/ca.pem"),
+        (["--enabled"], "enabled", True),
+        (["--disabled"], "enabled", False),
+    ],
+)
+def test_each_option_is_a_field(argv, field, value):
+    assert put("add", "gw", "--source", "imap", *argv).fields == {"source": "imap", field: value}
+    assert put("edit", "gw", *argv) == PutProfile(name="gw", fields={field: value})
+
+
+def test_edit_gives_a_field_its_default_again():
+    assert put("edit", "gw", "--every", "60", "--unset", "port").fields == {"every": 60, "port": None}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["add", "gw"],
+        ["add", "gw", "--source", "fax"],
+        ["add", "gw", "--source", "imap", "--password-env", "A", "--password-file", "b"],
+        ["edit", "gw"],
+        ["edit", "gw", "--port", "1", "--unset", "port"],
+        ["add", "gw", "--source", "imap", "--port", "0"],
+    ],
+)
+def test_wrong_options(argv):
+    double = EngineDouble({PutProfile: DONE})
+    assert invoke(double, "profile", *argv).code == 2
+    assert not double.asked
+
+
+def test_list():
+    out = invoke(EngineDouble({ListProfiles: Profiles(profiles=(GW, OLD))}), "profile", "list").out
+    _, gw, old = out.splitlines()
+    assert gw.split() == ["gw", "gateway", "60", "s", "gw.example/mbx-1"]
+    assert old.split() == ["old", "mbox", "off", "/srv/old.mbox"]
+
+
+def test_list_when_there_is_none():
+    double = EngineDouble({ListProfiles: Profiles(profiles=())})
+    assert "profile add --help" in invoke(double, "profile", "list").out
+    assert json.loads(invoke(double, "profile", "list", "--json").out) == []
+
+
+def test_show():
+    word = ProfileWord(name="gw", source="imap", fields={"host": "h", "port": None, "password": {"env": "P"}})
+    double = EngineDouble({ShowProfile: word})
+    out = invoke(double, "profile", "show", "gw").out
+    assert out == 'gw: imap\n  host        h\n  password    {"env": "P"}\n'
+    told = json.loads(invoke(double, "profile", "show", "gw", "--json").out)
+    assert told == {
+        "name": "gw",
+        "source": "imap",
+        "fields": {"host": "h", "port": None, "password": {"env": "P"}},
+    }
+
+
+def test_a_test_that_goes_well():
+    words = [Step(text="connected"), Step(text="listed 3"), Done(message="Profile gw works.")]
+    double = EngineDouble({TryProfile: words})
+    result = invoke(double, "profile", "test", "gw")
+    assert (result.code, result.out) == (0, "ok      connected\nok      listed 3\nProfile gw works.\n")
+    told = json.loads(invoke(double, "profile", "test", "gw", "--json").out)
+    assert told["ok"]
+    assert [step["text"] for step in told["steps"]] == ["connected", "listed 3"]
+
+
+def test_a_test_that_fails_half_way():
+    words = [Step(text="connected"), Step(text="login", ok=False), Done(message="It does not work.")]
+    result = invoke(EngineDouble({TryProfile: words}), "profile", "test", "gw")
+    assert result.code == 7
+    assert "FAILED  login" in result.out
+    refused = [Step(text="connected"), LoginRefused("the server refused the password")]
+    result = invoke(EngineDouble({TryProfile: refused}), "profile", "test", "gw")
+    assert (result.code, result.out) == (8, "ok      connected\n")
+
+
+def test_remove():
+    double = EngineDouble({RemoveProfile: Done(message="Profile gw removed.")})
+    assert invoke(double, "profile", "remove", "gw").out == "Profile gw removed.\n"
+    assert double.asked == [RemoveProfile(name="gw")]
+
+
+@pytest.mark.parametrize("argv", [["list"], ["show", "x"], ["test", "x"]])
+def test_hostile_servers_are_made_harmless(argv):
+    hostile = ProfileWord(name=HOSTILE, source="imap", fields={"host": HOSTILE, "mailbox": HOSTILE})
+    double = EngineDouble(
+        {
+            ListProfiles: Profiles(profiles=(hostile,)),
+            ShowProfile: hostile,
+            TryProfile: [Step(text=HOSTILE), Done(message=HOSTILE)],
+        }
+    )
+    assert_harmless(invoke(double, "profile", *argv).out)

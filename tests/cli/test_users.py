@@ -1,0 +1,97 @@
+"""users import, list, add, remove, show."""
+
+import io
+import json
+import sys
+
+import pytest
+from muniment.api import AddUser, Done, ImportUsers, ListUsers, RemoveUser, ShowUser, Users, UserWord
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+
+ADA = UserWord(user="ada@quill.example", name="Ada Quill", aliases=("a@quill.example",), messages=1234)
+BOT = UserWord(user="bot@quill.example", name="", automatic=True)
+DONE = Done(message="Done.")
+
+
+def test_import_passes_the_text_on(tmp_path):
+    file = tmp_path / "people.csv"
+    file.write_bytes("\ufeffname,address\r\nÄda,ada@quill.example\r\n".encode())
+    double = EngineDouble({ImportUsers: Done(message="1 user added.")})
+    assert invoke(double, "users", "import", str(file)).out == "1 user added.\n"
+    assert double.asked == [
+        ImportUsers(text="name,address\r\nÄda,ada@quill.example\r\n", filename=str(file)),
+    ]
+
+
+def test_import_reads_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"name,address\n")))
+    double = EngineDouble({ImportUsers: DONE})
+    assert invoke(double, "users", "import", "-").code == 0
+    assert double.asked == [ImportUsers(text="name,address\n", filename="-")]
+
+
+def test_import_of_a_file_that_is_not_there(tmp_path):
+    result = invoke(EngineDouble(), "users", "import", str(tmp_path / "no.csv"))
+    assert result.code == 3
+    assert "no.csv can't be read" in result.err
+
+
+def test_import_of_a_file_in_another_charset_names_the_line(tmp_path):
+    file = tmp_path / "people.csv"
+    file.write_bytes(b"name,address\nBr\xfcck,b@quill.example\n")
+    result = invoke(EngineDouble(), "users", "import", str(file))
+    assert result.code == 3
+    assert "line 2" in result.err
+    assert "UTF-8" in result.err
+
+
+def test_list():
+    out = invoke(EngineDouble({ListUsers: Users(users=(ADA, BOT))}), "users", "list").out
+    head, ada, bot = out.splitlines()
+    assert head.split() == ["User", "Messages", "Aliases", "Name"]
+    assert ada.split() == ["ada@quill.example", "1,234", "1", "Ada", "Quill"]
+    assert "(made automatically)" in bot
+
+
+def test_list_in_json():
+    told = json.loads(invoke(EngineDouble({ListUsers: Users(users=(ADA,))}), "users", "list", "--json").out)
+    assert told == [
+        {
+            "user": "ada@quill.example",
+            "name": "Ada Quill",
+            "aliases": ["a@quill.example"],
+            "automatic": False,
+            "messages": 1234,
+        }
+    ]
+
+
+def test_show():
+    double = EngineDouble({ShowUser: ADA})
+    out = invoke(double, "users", "show", "A@quill.example").out
+    assert double.asked == [ShowUser(user="A@quill.example")]
+    assert "alias     a@quill.example" in out
+    assert json.loads(invoke(double, "users", "show", "x", "--json").out)["messages"] == 1234
+
+
+def test_add_and_remove():
+    double = EngineDouble({AddUser: DONE, RemoveUser: DONE})
+    invoke(double, "users", "add", "Ada", "ada@q.example", "a@q.example", "--since", "2025-01-01")
+    invoke(double, "users", "remove", "ada@q.example")
+    invoke(double, "users", "remove", "ada@q.example", "--alias", "a@q.example")
+    assert double.asked == [
+        AddUser(name="Ada", addresses=("ada@q.example", "a@q.example"), since="2025-01-01"),
+        RemoveUser(user="ada@q.example"),
+        RemoveUser(user="ada@q.example", alias="a@q.example"),
+    ]
+
+
+def test_add_needs_an_address():
+    assert invoke(EngineDouble(), "users", "add", "Ada").code == 2
+
+
+@pytest.mark.parametrize("argv", [["users", "list"], ["users", "show", "x"]])
+def test_hostile_names_are_made_harmless(argv):
+    hostile = UserWord(user=HOSTILE, name=HOSTILE, aliases=(HOSTILE,))
+    double = EngineDouble({ListUsers: Users(users=(hostile,)), ShowUser: hostile})
+    assert_harmless(invoke(double, *argv).out)

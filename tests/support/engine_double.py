@@ -1,0 +1,116 @@
+"""An engine that answers from a table, for tests of the command line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muniment.api import Request, Word
+from muniment.cli import EngineDoors, main
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[/x][bold red]won\x9b31m \u202egnp.tset\u202c\u200b\x00\r\nFrom: me"
+"""What a mail's subject, name or file name may hold."""
+FORBIDDEN = [chr(n) for n in (*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0))]
+FORBIDDEN += list("\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What must never reach a terminal."""
+
+Answer = Word | Exception | Sequence[Word | BaseException] | Callable[[Request], Iterator[Word]]
+
+
+@dataclass
+class EngineDouble:
+    """A transport that answers each kind of request as `answers` says, and records what it was asked.
+
+    It keeps no state and checks nothing about a request: a command that asks for something that
+    the real engine would refuse passes here. Closing a stream is recorded in `cancelled`.
+    """
+
+    answers: dict[type[Request], Answer] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    opened: list[Path] = field(default_factory=list)
+    cancelled: list[Request] = field(default_factory=list)
+    closed: int = 0
+    serve: Callable[[Path, Callable[[str], None]], int] = lambda vault, say: 0
+    demo: Callable[[Path], Iterator[Word]] = lambda vault: iter(())
+
+    @property
+    def doors(self) -> EngineDoors:
+        return EngineDoors(connect=self._connect, serve=self.serve, demo=self.demo)
+
+    def _connect(self, vault: Path) -> EngineDouble:
+        self.opened.append(vault)
+        return self
+
+    def call(self, request: Request) -> Word:
+        self.asked.append(request)
+        answer = self.answers[type(request)]
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Word)
+        return answer
+
+    def stream(self, request: Request) -> Iterator[Word]:
+        self.asked.append(request)
+        answer = self.answers[type(request)]
+        if callable(answer):
+            return answer(request)
+        return self._stream(request, [answer] if isinstance(answer, Word | Exception) else answer)
+
+    def _stream(self, request: Request, words: Sequence[Word | BaseException]) -> Iterator[Word]:
+        try:
+            for word in words:
+                if isinstance(word, BaseException):
+                    raise word
+                yield word
+        except GeneratorExit:
+            self.cancelled.append(request)
+            raise
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Screen(io.TextIOWrapper):
+    """Standard output as a test sees it: a file, or what claims to be a terminal."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="\n")
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def written(self) -> bytes:
+        self.flush()
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    raw: bytes
+    err: str
+
+    @property
+    def out(self) -> str:
+        return self.raw.decode("utf-8")
+
+
+def invoke(engine: EngineDouble, *argv: str, terminal: bool = False, vault: str = "/v") -> Result:
+    """Run a command line against a double. `vault` is put in front; "" leaves it out."""
+    out, err = Screen(terminal), Screen(False)
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([*(("--vault", vault) if vault else ()), *argv], engine.doors)
+    assert sys.stdout is not out
+    return Result(code, out.written(), err.written().decode("utf-8"))
+
+
+def assert_harmless(text: str) -> None:
+    """No control character but the line end, nothing that turns text around or hides."""
+    found = [hex(ord(character)) for character in FORBIDDEN if character in text]
+    assert not found, f"{found} in {text!r}"
