@@ -43,7 +43,7 @@ OPTIONS = (
     click.option("--password-file", metavar="F", help="The password is the content of this file."),
     click.option("--password-env", metavar="NAME", help="The password is in this environment variable."),
     click.option("--password-command", metavar="COMMAND", help="The password is what this command prints."),
-    click.option("--password-keyring", metavar="ENTRY", help="The password is in the system's keyring."),
+    click.option("--password-keyring", metavar="SERVICE/USER", help="The password is in the keyring."),
     click.option("--path", metavar="PATH", help="The file or folder of a maildir, mbox or eml source."),
     click.option("--folder", metavar="NAME", help="IMAP folder that journal reports arrive in."),
     click.option("--delete/--keep", default=None, help="Delete at the source what is safely kept, or not."),
