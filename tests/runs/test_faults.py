@@ -1,0 +1,213 @@
+"""What can go wrong under a run, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.crashing import assert_complete, command, sample_reports, server_profile
+from support.dovecot import Dovecot
+from support.proxy import Proxy
+from support.reports import plain, report
+from support.vaults import TestVault, put
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.errors import LedgerDamaged, VaultLocked
+
+
+@pytest.mark.parametrize("pattern", [b"QUIT", b"DELE"])
+def test_a_line_cut_around_deletion_loses_nothing(vault: TestVault, dovecot: Dovecot, pattern: bytes) -> None:
+    # Without TLS on loopback, so that the proxy can see the command it cuts at.
+    mails = sample_reports(60)
+    mailbox = dovecot.mailbox()
+    mailbox.put(mails)
+    with Proxy(("127.0.0.1", dovecot.pop3)) as proxy:
+        server_profile(vault, dovecot, mailbox, "gateway", port=proxy.port, security="none")
+        proxy.cut_before(pattern)
+        vault.run("box")
+        assert_complete(vault, mailbox, mails)
+
+
+def test_a_line_cut_in_the_middle_of_fetching_loses_nothing(vault: TestVault, dovecot: Dovecot) -> None:
+    mails = sample_reports(300)
+    mailbox = dovecot.mailbox()
+    mailbox.put(mails)
+    with Proxy(("127.0.0.1", dovecot.pop3)) as proxy:
+        server_profile(vault, dovecot, mailbox, "gateway", port=proxy.port, security="none")
+        proxy.cut_after(150_000)
+        summary = vault.run("box")
+        assert (summary.state, summary.balanced) == ("ok", True)
+        assert_complete(vault, mailbox, mails)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MiB."""
+    if os.getuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_fails_the_run_and_loses_nothing(small_disk: Path) -> None:
+    vault = TestVault(small_disk / "vault")
+    new = vault.folder.parent.parent / "mail" / "new"
+    new.mkdir(parents=True)
+    vault.profile("box", source="maildir", path=str(new.parent), delete=True)
+    mails = [report(plain(subject=f"No {n}", attachments=[("a.bin", os.urandom(40_000))])) for n in range(100)]
+    put(new, mails)
+    summary = vault.run("box")
+    assert (summary.state, summary.balanced) == ("failed", True)
+    assert "space" in summary.error
+    assert len(list(new.iterdir())) == 100 - summary.deleted
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    again = vault.run("box")
+    assert (again.state, again.error) == ("ok", "")
+    assert {vault.report(hit.id) for hit in vault.messages()} == set(mails)
+    vault.sound()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    new = vault.maildir("box", delete=True)
+    put(new, [report(plain(subject=f"No {n}")) for n in range(10)])
+    real = os.fdatasync
+
+    def failing(file: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    monkeypatch.setattr(os, "fsync", failing)
+    summary = vault.run("box")
+    assert (summary.state, summary.deleted) == ("failed", 0)
+    assert len(list(new.iterdir())) == 10
+    monkeypatch.undo()
+    assert os.fdatasync is real
+    assert vault.run("box").deleted == 10
+    vault.sound()
+
+
+def test_an_older_catalog_is_brought_up_to_date(vault: TestVault) -> None:
+    vault.archive([report(plain(subject="first"))])
+    shutil.copy(vault.folder / "catalog.db", vault.folder / "old.db")
+    vault.archive([report(plain(subject="second"))])
+    for path in vault.folder.glob("catalog.db*"):
+        path.unlink()
+    (vault.folder / "old.db").rename(vault.folder / "catalog.db")
+    assert vault.archive([report(plain(subject="third"))]).new == 1
+    assert len(vault.messages()) == 3
+    vault.sound()
+
+
+def test_a_catalog_of_another_vault_is_rebuilt(vault: TestVault, tmp_path: Path) -> None:
+    other = TestVault(tmp_path / "other")
+    for one, subject in ((vault, "ours"), (other, "theirs")):
+        one.archive([report(plain(subject=subject))])
+    for path in vault.folder.glob("catalog.db*"):
+        path.unlink()
+    shutil.copy(other.folder / "catalog.db", vault.folder / "catalog.db")
+    vault.archive([report(plain(subject="more"))])
+    assert {hit.subject for hit in vault.messages()} == {"ours", "more"}
+    vault.sound()
+
+
+def test_a_ledger_that_lost_its_end_is_an_alarm_until_an_admin_decides(vault: TestVault) -> None:
+    vault.archive([report(plain(subject="first"))])
+    segment = next((vault.folder / "ledger").glob("*.seg"))
+    size = segment.stat().st_size
+    vault.archive([report(plain(subject="second"))])
+    os.truncate(segment, size)
+    new = vault.maildir("box", delete=True)
+    put(new, [report(plain(subject="third"))])
+    with pytest.raises(LedgerDamaged, match="rebuild --catalog"):
+        vault.run("box")
+    assert len(list(new.iterdir())) == 1
+    vault.rebuild()
+    assert vault.run("box").deleted == 1
+    assert {hit.subject for hit in vault.messages()} == {"first", "third"}
+
+
+def test_a_second_writer_is_told_who_has_the_vault(vault: TestVault) -> None:
+    owner = Vault.open(vault.folder, write=True)
+    try:
+        with pytest.raises(VaultLocked, match=rf"process {os.getpid()}, since "):
+            vault.archive([report(plain())])
+    finally:
+        owner.close()
+
+
+def test_two_runs_at_once_archive_everything_once(vault: TestVault) -> None:
+    new = vault.maildir("box", delete=True)
+    mails = sample_reports(200)
+    put(new, mails)
+    runs = [
+        subprocess.Popen(command(vault.folder, "run", "box"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    codes = sorted(run.wait(60) for run in runs)
+    for run in runs:
+        assert run.stderr is not None
+        run.stderr.close()
+    assert codes in ([0, 0], [0, 5])
+    vault.run("box")
+    assert list(new.iterdir()) == []
+    vault.sound()
+
+
+def test_a_clock_that_was_moved_back_does_no_harm(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault.archive([report(plain(subject="first"))])
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 10**9 * 86_400 * 365)
+    vault.archive([report(plain(subject="second"))])
+    assert len(vault.messages()) == 2
+    vault.sound()
+
+
+def test_mail_that_kills_its_parser_is_stored_whole(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The worker itself is made to die over one subject: no mail is known that does it.
+    monkeypatch.setenv("MUNIMENT_TEST_DIE_OVER", "Killer")
+    monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    killer = report(plain(subject="Killer"))
+    others = [report(plain(subject=f"No {n}")) for n in range(10)]
+    summary = vault.archive([*others[:5], killer, *others[5:]])
+    assert (summary.state, summary.new) == ("ok", 11)
+    (hit,) = [hit for hit in vault.messages() if hit.folders == ("catch-all/Inbox",)]
+    assert vault.raw(hit.id) == killer
+    assert "parser" in " ".join(vault.show(hit.id).notes)
+    vault.rebuild()
+    vault.sound()
+
+
+def test_a_cancelled_run_keeps_its_books(vault: TestVault) -> None:
+    new = vault.maildir("box", delete=True)
+    mails = [report(plain(subject=f"No {n}", body="x" * 20_000)) for n in range(1500)]
+    put(new, mails)
+    stream = vault.client.stream(api.Run(profile="box"))
+    next(iter(stream))
+    closer = threading.Thread(target=stream.close)  # type: ignore[attr-defined]
+    closer.start()
+    closer.join(30)
+    assert not closer.is_alive()
+    last = vault.status().profiles[0].last
+    assert last is not None
+    assert last["balanced"]
+    assert last["state"] in ("cancelled", "ok")
+    assert vault.run("box").balanced
+    assert list(new.iterdir()) == []
+    assert vault.status().messages == 1500

@@ -1,0 +1,23 @@
+"""A worker that dies over mail with a certain word, as over a bug in a parser; else the real one."""
+
+from __future__ import annotations
+
+import os
+
+from muniment.runs import worker
+from muniment.runs.copy import Job, PreparedCopy
+from muniment.runs.prepare import Preparer
+
+_REAL = Preparer.prepare
+
+
+def prepare(self: Preparer, job: Job) -> PreparedCopy:
+    """Die by the hand of the kernel, or do as always."""
+    if os.environ["MUNIMENT_TEST_DIE_OVER"].encode() in job.content:
+        os.kill(os.getpid(), 11)
+    return _REAL(self, job)
+
+
+if __name__ == "__main__":
+    Preparer.prepare = prepare  # type: ignore[method-assign]
+    worker.main()

@@ -1,0 +1,108 @@
+"""A vault to try things on: made, filled and asked through the engine's own words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from muniment import api
+from muniment.client import Client
+from muniment.service.engine import connect
+
+_COUNTER = itertools.count()
+
+
+class TestVault:
+    """A vault in a folder, with maildirs as its sources unless a profile says otherwise."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path, domains: tuple[str, ...] = ("example.com",)) -> None:
+        self.folder = folder
+        self.client = Client(connect(folder))
+        if not (folder / "vault.toml").exists():
+            self.client.call(api.Init(domains=domains), api.Done)
+
+    def profile(self, name: str, **fields: Any) -> None:
+        """Add a profile."""
+        self.client.call(api.PutProfile(name=name, fields=fields, new=True), api.Done)
+
+    def maildir(self, name: str = "", **fields: Any) -> Path:
+        """A profile with a maildir of its own; returns the maildir's folder for new mail."""
+        path = self.folder.parent / f"maildir-{next(_COUNTER)}"
+        for part in ("new", "cur", "tmp"):
+            (path / part).mkdir(parents=True)
+        self.profile(name or path.name, source="maildir", path=str(path), **fields)
+        return path / "new"
+
+    def archive(self, messages: Iterable[bytes], **fields: Any) -> api.RunSummary:
+        """Archive messages from a fresh maildir."""
+        new = self.maildir(**fields)
+        put(new, messages)
+        return self.run(new.parent.name)
+
+    def run(self, profile: str) -> api.RunSummary:
+        """Run a profile to its end."""
+        *_, summary = self.client.stream(api.Run(profile=profile))
+        assert isinstance(summary, api.RunSummary)
+        return summary
+
+    def tree(self) -> dict[str, dict[str, int]]:
+        """Counts by user and folder."""
+        tree = self.client.call(api.GetTree(), api.Tree)
+        return {user.user: {folder.name: folder.count for folder in user.folders} for user in tree.users}
+
+    def search(self, query: str, user: str = "") -> list[api.Hit]:
+        """What a query finds, at most 1,000."""
+        return list(self.client.call(api.Search(query=query, user=user, limit=1000), api.Hits).hits)
+
+    def messages(self) -> list[api.Hit]:
+        """Every message of the vault."""
+        return self.search("")
+
+    def raw(self, id_: str) -> bytes:
+        """A message's very bytes."""
+        return self._bytes(api.ReadRaw(id=id_))
+
+    def report(self, id_: str, number: int = 1) -> bytes:
+        """The very bytes of one of a message's reports."""
+        return self._bytes(api.ReadRaw(id=id_, what="report", report=number))
+
+    def quarantined(self, id_: str) -> bytes:
+        """A quarantined item's very bytes."""
+        return self._bytes(api.ReadRaw(id=id_, what="quarantine"))
+
+    def _bytes(self, request: api.ReadRaw) -> bytes:
+        chunks = [word for word in self.client.stream(request) if isinstance(word, api.Chunk)]
+        return b"".join(chunk.data for chunk in chunks)
+
+    def show(self, id_: str) -> api.Message:
+        """A message to read."""
+        return self.client.call(api.Show(id=id_), api.Message)
+
+    def status(self) -> api.Status:
+        """How the vault stands."""
+        return self.client.call(api.GetStatus(), api.Status)
+
+    def verify(self, deep: bool = True) -> api.Verified:
+        """What verification finds."""
+        *_, verified = self.client.stream(api.Verify(deep=deep))
+        assert isinstance(verified, api.Verified)
+        return verified
+
+    def rebuild(self, catalog: bool = True, index: bool = True) -> None:
+        """Build the projections anew."""
+        for _ in self.client.stream(api.Rebuild(catalog=catalog, index=index)):
+            pass
+
+    def sound(self) -> None:
+        """Assert that deep verification finds nothing."""
+        assert self.verify().problems == ()
+
+
+def put(new: Path, messages: Iterable[bytes]) -> None:
+    """Put messages into a maildir's folder."""
+    for message in messages:
+        (new / f"{next(_COUNTER):08d}.test").write_bytes(message)
