@@ -1,0 +1,300 @@
+"""Journal reports: their envelope, and where the original lies in them ([MS-XJRNL], RFC 2046).
+
+Everything is sliced from the raw bytes, as the original must come out byte for byte. Only direct
+children of the report's own multipart count: what the original nests, and whatever it holds that looks
+like a delimiter of the report, is the original's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+from muniment.mail.addresses import normalise, parse
+from muniment.mail.dates import parse_date
+from muniment.mail.envelope import EnvelopeText, looks_like_envelope, read_envelope
+from muniment.mail.headers import BLOCK_LIMIT, block, field, header_end, parameters
+from muniment.mail.mime import decoded
+from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Report, Span, UnwrapError
+from muniment.mail.routing import envelope_of
+
+ENVELOPE_LIMIT = 16 * 1024 * 1024
+"""Bytes of an envelope's text part that are read; a note says where there were more."""
+_ORIGINALS = 2
+_CHILDREN = 64
+"""Direct children that are looked at."""
+_PART_HEAD = 64 * 1024
+_MESSAGE = frozenset({b"message/rfc822", b"message/global"})
+_MARKERS = (b"x-ms-journal-report", b"x-ms-exchange-organization-journal-report")
+_IDENTIFIERS = (b"content-identifier", b"content-identifer")
+_IDENTITY = frozenset({"", "7bit", "8bit", "binary", "identity"})
+_BEHIND = re.compile(rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)")
+_BEHIND_LENGTH = 80
+_OWN_FIELD = re.compile(rb"(?:\A|[\r\n])(?:from|received|date|message-id|sender)[ \t]*:", re.IGNORECASE)
+_HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
+
+
+class _Delimiter(NamedTuple):
+    """A delimiter line; the line end before it belongs to it (RFC 2046 5.1.1)."""
+
+    start: int
+    """Where the content before it ends."""
+    end: int
+    """Where the line after it begins."""
+    closing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A direct child: its content at [body, end)."""
+
+    kind: bytes
+    encoding: str
+    charset: str
+    body: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Children:
+    """The children of a report that matter."""
+
+    text: _Part | None
+    originals: list[_Part]
+    exact: bool
+    """Whether there is nothing else: text first, then originals that say what they are, then the end."""
+    notes: tuple[str, ...]
+
+
+def read_report(buf: Buffer) -> Report | None:
+    """Read a journal report; None for mail that is none.
+
+    A report is known by its marker, in any of the forms that Exchange and gateways gave it, or, where a
+    service dropped that, by being exactly an envelope and its original. Also one that comes back as a part of
+    a non-delivery report. Raises UnwrapError for a marked report that has no original to unwrap.
+    """
+    return _read(buf, 0, len(buf), nested=False)
+
+
+def _read(buf: Buffer, start: int, end: int, *, nested: bool) -> Report | None:
+    body = header_end(buf, start, end)
+    head = buf[start : min(body, start + BLOCK_LIMIT)]
+    kind, stated = parameters(field(head, b"content-type") or b"")
+    marked = _is_marked(head)
+    boundary = stated.get(b"boundary", b"").rstrip()
+    if kind == b"multipart/report" and boundary and not nested:
+        returned = _returned(buf, boundary, body, end)
+        if returned is not None or not marked:
+            return returned
+    if not marked and (kind != b"multipart/mixed" or not boundary):
+        return None
+    children = _children(buf, head, kind, boundary, body, end, marked)
+    if children is None:
+        return None
+    return _report(buf, head, children, marked)
+
+
+def _is_marked(head: bytes) -> bool:
+    """Whether a header claims that the message is a journal report."""
+    lower = head.lower()
+    if b"journal-report" in lower:
+        if any(field(head, name) is not None for name in _MARKERS):
+            return True
+        if (field(head, b"x-wm-journal-report") or b"").lower() == b"journal":
+            return True
+    if b"exjournalreport" in lower:
+        return any((field(head, name) or b"").lower() == b"exjournalreport" for name in _IDENTIFIERS)
+    return False
+
+
+def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | None:
+    """The journal report that a non-delivery report (RFC 3464) brings back as a part, if it does."""
+    limit, _ = _closing(buf, boundary, start, end)
+    for part in _parts(buf, boundary, start, limit):
+        if part.kind in _MESSAGE and part.encoding in _IDENTITY:
+            report = _read(buf, part.body, part.end, nested=True)
+            if report is not None:
+                return replace(report, notes=("came back in a non-delivery report", *report.notes))
+    return None
+
+
+def _children(
+    buf: Buffer, head: bytes, kind: bytes, boundary: bytes, body: int, end: int, marked: bool
+) -> _Children | None:
+    """The children of a report; None where an unmarked message turns out to be none."""
+    if kind in _MESSAGE:
+        encoding = _encoding(head)
+        return _Children(
+            None, [_Part(kind, encoding, "", body, end)], False, ("the report is its original alone",)
+        )
+    if not boundary:
+        raise UnwrapError("a journal report whose Content-Type names no boundary")
+    if not marked and not _begins_with_envelope(buf, boundary, body, end):
+        return None
+    limit, closed = _closing(buf, boundary, body, end)
+    parts = list(islice(_parts(buf, boundary, body, limit), _CHILDREN))
+    return _sorted_out(buf, parts, limit, closed)
+
+
+def _begins_with_envelope(buf: Buffer, boundary: bytes, start: int, end: int) -> bool:
+    """Whether the first child is text that begins as an envelope does; looks at no more than that."""
+    first = next(_parts(buf, boundary, start, end), None)
+    if first is None or first.kind != b"text/plain":
+        return False
+    begin, _ = decoded(buf[first.body : min(first.body + 400, first.end)], first.encoding)
+    return looks_like_envelope(begin)
+
+
+def _sorted_out(buf: Buffer, parts: list[_Part], limit: int, closed: bool) -> _Children:
+    """Tell the envelope from the originals, and the originals' ends from lines that look like delimiters.
+
+    A part that says it is a message is an original; if none does, the second is. Each goes on until the
+    next that says so, the last until the report's last delimiter.
+    """
+    stated = [number for number, part in enumerate(parts) if part.kind in _MESSAGE][:_ORIGINALS]
+    notes = [] if closed else ["the closing delimiter is missing"]
+    chosen = stated
+    if not stated and parts:
+        only = len(parts) == 1
+        chosen = [] if only and (parts[0].kind or _text(buf, parts[0]).complete()) else [0 if only else 1]
+        if chosen:
+            notes.append("the original's part does not say that it is a message")
+    ends = [parts[number].end for number in (each - 1 for each in chosen[1:])] + [limit]
+    originals = [replace(parts[number], end=ends[place]) for place, number in enumerate(chosen)]
+    text = parts[0] if parts and (not chosen or chosen[0] > 0) else None
+    exact = closed and bool(stated) and stated == list(range(1, len(parts)))
+    return _Children(text, originals, exact, tuple(notes))
+
+
+def _report(buf: Buffer, head: bytes, children: _Children, marked: bool) -> Report | None:
+    if not marked and not children.exact:
+        return None
+    notes = list(children.notes)
+    text = _text(buf, children.text) if children.text is not None else None
+    if not marked and (text is None or not text.complete()):
+        return None
+    originals = tuple(_span(buf, part, notes) for part in children.originals if part.end > part.body)
+    if not originals:
+        raise UnwrapError("a journal report without the original message")
+    if children.text is not None and children.text.end - children.text.body > ENVELOPE_LIMIT:
+        notes.append(f"only the first {ENVELOPE_LIMIT} bytes of the envelope were read")
+    envelope = _envelope(text, buf, originals[0], notes)
+    sender = parse(field(head, b"sender") or b"", 1)
+    return Report(
+        envelope=envelope,
+        originals=originals,
+        tenant=normalise(sender[0].address) if sender else "",
+        date=parse_date(field(head, b"date") or b""),
+        notes=tuple(notes),
+    )
+
+
+def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: list[str]) -> Envelope:
+    """The envelope as the report states it; what it lacks is taken from the original's headers."""
+    stated = text.envelope() if text is not None else Envelope(())
+    if any(party.role in INBOX_ROLES for party in stated.parties):
+        return stated
+    what = "no recipients in the envelope" if stated.parties else "no envelope"
+    notes.append(f"{what}: told by the original's own headers")
+    claimed = envelope_of(_head_of(buf, original))
+    known = SENT_ROLES if stated.parties else frozenset()
+    parties = tuple(party for party in claimed.parties if party.role not in known)
+    return Envelope(
+        parties=(*stated.parties, *parties),
+        subject=stated.subject or claimed.subject,
+        message_id=stated.message_id or claimed.message_id,
+        notes=(*stated.notes, *claimed.notes),
+    )
+
+
+def _head_of(buf: Buffer, original: Span) -> bytes:
+    """The header block of an original, decoded where its part is encoded."""
+    if original.encoding == "identity":
+        return block(buf, original.start, original.end)
+    encoded = buf[original.start : min(original.end, original.start + 2 * BLOCK_LIMIT)]
+    return block(decoded(encoded, original.encoding)[0])
+
+
+def _text(buf: Buffer, part: _Part) -> EnvelopeText:
+    raw = buf[part.body : min(part.end, part.body + ENVELOPE_LIMIT)]
+    if part.encoding not in _IDENTITY:
+        raw, _ = decoded(raw, part.encoding)
+    return read_envelope(raw, part.charset)
+
+
+def _span(buf: Buffer, part: _Part, notes: list[str]) -> Span:
+    """Where an original lies. An encoding that is stated but was not applied is not believed."""
+    if part.encoding in _IDENTITY:
+        return Span(part.body, part.end)
+    begin = buf[part.body : min(part.body + 200, part.end)].lstrip()
+    if part.encoding == "quoted-printable" or (part.encoding == "base64" and not _HEADER_LINE.match(begin)):
+        return Span(part.body, part.end, part.encoding)
+    notes.append(f"the original is not encoded as its part states: {part.encoding[:40]}")
+    return Span(part.body, part.end)
+
+
+def _parts(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[_Part]:
+    """The direct children in [start, end), in order; the last one ends at `end` if nothing closes it."""
+    begun: _Delimiter | None = None
+    for delimiter in _delimiters(buf, b"--" + boundary, start, end):
+        if begun is not None:
+            yield _part(buf, begun.end, max(delimiter.start, begun.end))
+        if delimiter.closing:
+            return
+        begun = delimiter
+    if begun is not None:
+        yield _part(buf, begun.end, end)
+
+
+def _part(buf: Buffer, start: int, end: int) -> _Part:
+    """The child in [start, end). One without headers of its own may begin with its content at once."""
+    body = header_end(buf, start, min(end, start + _PART_HEAD))
+    head = buf[start:body]
+    if b"content-" not in head.lower() or _OWN_FIELD.search(head):
+        bare = head.strip(b"\r\n") == b""
+        return _Part(b"", "", "", body if bare else start, end)
+    kind, stated = parameters(field(head, b"content-type") or b"")
+    charset = stated.get(b"charset", b"").decode("ascii", "replace")
+    return _Part(kind, _encoding(head), charset, body, end)
+
+
+def _encoding(head: bytes) -> str:
+    stated = field(head, b"content-transfer-encoding") or b""
+    return stated.partition(b";")[0].strip(b" \t\"'").lower().decode("ascii", "replace")
+
+
+def _closing(buf: Buffer, boundary: bytes, start: int, end: int) -> tuple[int, bool]:
+    """Where the last child ends: at the last closing delimiter, or at `end` if there is none."""
+    needle = b"--" + boundary
+    at = buf.rfind(needle + b"--", start, end)
+    while at >= 0:
+        delimiter = _delimiter(buf, at, len(needle), start, end)
+        if delimiter is not None and delimiter.closing:
+            return delimiter.start, True
+        at = buf.rfind(needle + b"--", start, at)
+    return end, False
+
+
+def _delimiters(buf: Buffer, needle: bytes, start: int, end: int) -> Iterator[_Delimiter]:
+    at = buf.find(needle, start, end)
+    while at >= 0:
+        delimiter = _delimiter(buf, at, len(needle), start, end)
+        if delimiter is not None:
+            yield delimiter
+        at = buf.find(needle, at + len(needle), end)
+
+
+def _delimiter(buf: Buffer, at: int, length: int, start: int, end: int) -> _Delimiter | None:
+    """The delimiter line at `at`; None if it does not begin there or goes on with something else."""
+    before = buf[max(at - 2, start) : at]
+    if before and not before.endswith((b"\n", b"\r")):
+        return None
+    behind = at + length
+    match = _BEHIND.match(buf[behind : min(behind + _BEHIND_LENGTH, end)])
+    if match is None:
+        return None
+    eol = 2 if before == b"\r\n" else len(before[-1:])
+    return _Delimiter(at - eol, behind + match.end(), match[1] is not None)
