@@ -1,0 +1,59 @@
+"""The samples' truth, which is counted from the letters, agrees with what reading their bytes gives."""
+
+import base64
+from collections import Counter, defaultdict
+
+import pytest
+from muniment.mail.fork import content_hash
+from muniment.mail.journal import read_report
+from muniment.mail.model import UnwrapError
+from muniment.mail.routing import read_routing
+from muniment.people.changes import set_domains
+from muniment.people.directory import Directory
+from muniment.people.importer import import_csv
+from muniment.people.routing import RoutedEnvelope, place
+from muniment.service.samples import DOMAIN, samples, truth, users_csv
+
+JOURNAL, HEADERS = 1, 2
+
+
+@pytest.fixture(scope="module")
+def directory():
+    made = Directory()
+    for change in (set_domains([DOMAIN]), *import_csv(users_csv(), made)):
+        made.apply(change, 0)
+    return made
+
+
+def read(data):
+    """The message's content hash and its envelope; None for what can't be unwrapped."""
+    try:
+        report = read_report(data)
+    except UnwrapError:
+        return None
+    if report is None:
+        envelope = read_routing(data)
+        return content_hash(data), RoutedEnvelope(HEADERS, 0, envelope.parties)
+    (span,) = report.originals
+    original = data[span.start : span.end]
+    if span.encoding == "base64":
+        original = base64.b64decode(original)
+    return content_hash(original), RoutedEnvelope(JOURNAL, 0, report.envelope.parties)
+
+
+def test_what_is_read_is_what_was_written(directory):
+    told, messages, broken = truth(), defaultdict(list), 0
+    for sample in samples():
+        copy = read(sample.data)
+        if copy is None:
+            broken += 1
+        else:
+            messages[copy[0]].append(copy[1])
+    assert (broken, len(messages)) == (told.quarantined, told.messages)
+
+    folders = Counter()
+    for envelopes in messages.values():
+        folders.update((directory.user(user).primary, folder) for user, folder in place(envelopes, directory))
+    due = {(user, "Inbox"): counts.inbox for user, counts in told.users.items()}
+    due |= {(user, "Sent"): counts.sent for user, counts in told.users.items()}
+    assert folders == due
