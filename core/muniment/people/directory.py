@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from muniment.errors import ConfigError, NotFound
+from muniment.mail.addresses import domain as domain_of
+from muniment.mail.addresses import normalise, usable, without_tag
 from muniment.people import changes
 from muniment.people.changes import Change
 from muniment.people.tenure import BEGINNING, FOREVER, Line, always, at, granted, without
@@ -37,6 +39,11 @@ class User:
     aliases: tuple[str, ...] = ()
     """Their other addresses, former ones among them."""
     automatic: bool = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All their addresses, the primary one first."""
+        return (self.primary, *self.aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class Directory:
         return self._put(address, line)
 
     def _remove_address(self, change: Change, time: int) -> set[str]:
-        user, address = change["user"], fold(change["address"])
+        user, address = change["user"], normalise(change["address"])
         person = self._person(user)
         if address not in person.addresses:
             raise NotFound(f"{address} is not an address of {self.label(user)}.")
@@ -174,14 +181,14 @@ class Directory:
 
     def _candidates(self, address: str) -> Iterator[str]:
         """The addresses under which `address` may be somebody's, the closest first."""
-        folded = fold(address)
+        folded = normalise(address)
         yield folded
         base = self.canonical(folded)
         if base != folded:
             yield base
 
     def _automatic(self, address: str) -> str | None:
-        base = self.canonical(fold(address))
+        base = self.canonical(normalise(address))
         return AUTO + base if self._owns(base) else None
 
     def _remember(self, address: str, user: str | None) -> str | None:
@@ -196,7 +203,7 @@ class Directory:
 
     def canonical(self, address: str) -> str:
         """The address without its `+tag`, if it is of an own domain."""
-        return untagged(address) if "+" in address and self._owns(address) else address
+        return without_tag(address) if "+" in address and self._owns(address) else address
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -224,7 +231,7 @@ class Directory:
         Raises:
             NotFound: the address is nobody's.
         """
-        user = self._find(fold(address))
+        user = self._find(normalise(address))
         if user is None:
             raise NotFound(f"There is no user {address}; `muniment users list` names them all.")
         return self.user(user)
@@ -236,7 +243,7 @@ class Directory:
             return self._automatic(label.removesuffix(_AUTOMATIC))
         if label.endswith(_FORMER):
             former = label.removesuffix(_FORMER)
-            return next((u for u in self._people if fold(u) == former), None)
+            return next((u for u in self._people if normalise(u) == former), None)
         holders = (self._holder(candidate) for candidate in self._candidates(label))
         return next((h for h in holders if h), None) or self._automatic(label)
 
@@ -287,27 +294,14 @@ _OPERATIONS = {
 }
 
 
-def fold(address: str) -> str:
-    """The form in which addresses are compared."""
-    return address.strip().lower()
-
-
-def untagged(address: str) -> str:
-    """The address without a `+tag` in its local part."""
-    local, _, domain = address.rpartition("@")
-    name = local.partition("+")[0]
-    return f"{name}@{domain}" if name else address
-
-
 def touches(affected: Iterable[str], address: str) -> bool:
     """Whether what a change has affected (see `Directory.apply`) takes in an address."""
-    folded = fold(address)
-    return not {folded, untagged(folded), folded.rpartition("@")[2]}.isdisjoint(affected)
+    folded = normalise(address)
+    return not {folded, without_tag(folded), domain_of(folded)}.isdisjoint(affected)
 
 
 def _checked(address: str) -> str:
-    folded = fold(address)
-    local, _, domain = folded.rpartition("@")
-    if not local or not domain or any(c.isspace() or not c.isprintable() for c in folded):
+    folded = normalise(address)
+    if "@" not in folded or not folded.isprintable() or not usable(folded):
         raise ConfigError(f"{address!r} is not a mail address; it needs a name, an @ and a domain.")
     return folded

@@ -45,7 +45,7 @@ class Catalog:
         self._writer = Writer()
 
     @classmethod
-    def create(cls, path: Path, vault_id: str) -> Catalog:
+    def create(cls, path: Path, vault_id: bytes) -> Catalog:
         """A new, empty catalog.
 
         Raises:
@@ -143,15 +143,16 @@ class Catalog:
         """The text that `meta_set` kept under a name."""
         return self._store.reader().execute(sql.GET_META, {"name": name}).scalar_one_or_none()
 
+    @property
     def head(self) -> Head:
         """The head of the ledger after the last batch that was applied; EMPTY before the first."""
         state = self._store.reader().execute(sql.GET_STATE).one()
         return Head(state.tree_size, state.root, state.segment, state.offset)
 
     @property
-    def vault_id(self) -> str:
+    def vault_id(self) -> bytes:
         """The vault that the catalog was created for."""
-        vault: str = self._store.reader().execute(sql.GET_STATE).one().vault
+        vault: bytes = self._store.reader().execute(sql.GET_STATE).one().vault
         return vault
 
     def directory(self) -> Directory:
@@ -275,7 +276,7 @@ class Catalog:
         return dumping.dump(self._store.reader())
 
 
-def _new_state(vault_id: str) -> dict[str, Any]:
+def _new_state(vault_id: bytes) -> dict[str, Any]:
     return {
         "id": 1,
         "schema": sql.SCHEMA,

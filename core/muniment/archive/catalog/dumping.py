@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql
+from muniment.archive.catalog import reading, sql
 from muniment.archive.catalog.encoding import join, read_numbers, read_words
 from muniment.archive.catalog.filing import load_addresses, read_parties
-from muniment.archive.catalog.reading import totals
 
 
 def dump(connection: Connection) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def dump(connection: Connection) -> dict[str, Any]:
     state = connection.execute(sql.GET_STATE).one()
     return {
         "head": (state.tree_size, state.root.hex(), state.segment, state.offset),
-        "totals": totals(connection),
+        "totals": reading.totals(connection),
         "messages": {shas[row.id]: _message(row) for row in messages},
         "folders": _folders(connection, messages, shas),
         "envelopes": _envelopes(connection, shas),
@@ -33,7 +32,10 @@ def dump(connection: Connection) -> dict[str, Any]:
         },
         "known": _known(connection),
         "parts": [tuple(row) for row in connection.execute(sql.ALL_PARTS).all()],
-        "quarantine": [tuple(row) for row in connection.execute(sql.ALL_QUARANTINE).all()],
+        "quarantine": [
+            (row.resolved, reading.quarantine_row(row))
+            for row in connection.execute(sql.ALL_QUARANTINE).all()
+        ],
         "runs": [tuple(row) for row in connection.execute(sql.ALL_RUNS).all()],
         "directory": [tuple(row) for row in connection.execute(sql.GET_DIRECTORY).all()],
     }

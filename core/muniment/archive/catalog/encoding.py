@@ -59,6 +59,11 @@ def exact(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
+def read_exact(value: bytes | None) -> str:
+    """What `exact` wrote; "" for what was never written."""
+    return (value or b"").decode("utf-8", "surrogatepass")
+
+
 def words(values: Iterable[str]) -> str | None:
     """Short texts as JSON; None for none."""
     found = list(values)

@@ -64,6 +64,11 @@ class QuarantineRow:
     reason: str
     time: int
     profile: str
+    """The profile that brought it first; the place and the key under which it did follow."""
+    host: str
+    mailbox: str
+    folder: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

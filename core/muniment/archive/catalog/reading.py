@@ -14,6 +14,7 @@ from muniment.archive.catalog.encoding import (
     join,
     position,
     prefix_range,
+    read_exact,
     read_numbers,
     read_words,
     split,
@@ -158,18 +159,30 @@ def known_keys(
 
 
 def quarantined(connection: Connection) -> list[QuarantineRow]:
-    return [_quarantine(row) for row in connection.execute(sql.QUARANTINED).all()]
+    return [quarantine_row(row) for row in connection.execute(sql.QUARANTINED).all()]
 
 
 def quarantine_by_prefix(connection: Connection, prefix: str) -> QuarantineRow:
     low, high = prefix_range(prefix)
     rows = connection.execute(sql.QUARANTINE_BY_RANGE, {"low": low, "high": high}).all()
     latest = {row.sha: row for row in reversed(rows)}
-    return _quarantine(unique(list(latest.values()), prefix, "quarantined item"))
+    return quarantine_row(unique(list(latest.values()), prefix, "quarantined item"))
 
 
-def _quarantine(row: Any) -> QuarantineRow:
-    return QuarantineRow(row.id, row.sha, position(row), row.size, row.reason, row.time, row.profile)
+def quarantine_row(row: Any) -> QuarantineRow:
+    return QuarantineRow(
+        sequence=row.id,
+        sha=row.sha,
+        position=position(row),
+        size=row.size,
+        reason=row.reason,
+        time=row.time,
+        profile=row.profile,
+        host=read_exact(row.host),
+        mailbox=read_exact(row.mailbox),
+        folder=read_exact(row.folder),
+        key=read_exact(row.key),
+    )
 
 
 def last_run(connection: Connection, profile: str) -> RunRow | None:

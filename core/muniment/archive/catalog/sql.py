@@ -75,7 +75,7 @@ state = _table(
     "state",
     _id(),
     _int("schema"),
-    _text("vault"),
+    _bytes("vault"),
     _int("tree_size"),
     _bytes("root"),
     _int("segment"),
@@ -187,6 +187,8 @@ quarantine = _table(
     _int("time"),
     _text("reason"),
     _text("profile"),
+    Column("place", Integer),
+    Column("key", LargeBinary),
     _int("resolved"),
 )
 Index("quarantine_sha", quarantine.c.sha)
@@ -259,7 +261,7 @@ RESOLVE_QUARANTINE = _driver(
 )
 NAME_QUARANTINE = _driver(
     update(quarantine)
-    .values(profile=bindparam("by"))
+    .values(profile=bindparam("by"), place=bindparam("at"), key=bindparam("under"))
     .where(quarantine.c.sha == bindparam("item"), quarantine.c.profile == literal_column("''"))
 )
 LABEL_USER = _driver(update(user).values(label=bindparam("name")).where(user.c.id == bindparam("user")))
@@ -424,12 +426,13 @@ KNOWN = (
     .select_from(known.outerjoin(envelope, envelope.c.id == known.c.envelope))
     .where(known.c.place == bindparam("place"), known.c.key.in_(bindparam("many", expanding=True)))
 )
-QUARANTINED = select(quarantine).where(quarantine.c.resolved == 0).order_by(quarantine.c.id)
-QUARANTINE_BY_RANGE = (
-    select(quarantine)
-    .where(quarantine.c.sha.between(bindparam("low"), bindparam("high")))
-    .order_by(quarantine.c.id.desc())
+_QUARANTINE = select(quarantine, place.c.host, place.c.mailbox, place.c.folder).select_from(
+    quarantine.outerjoin(place, place.c.id == quarantine.c.place)
 )
+QUARANTINED = _QUARANTINE.where(quarantine.c.resolved == 0).order_by(quarantine.c.id)
+QUARANTINE_BY_RANGE = _QUARANTINE.where(
+    quarantine.c.sha.between(bindparam("low"), bindparam("high"))
+).order_by(quarantine.c.id.desc())
 COUNT_QUARANTINED = select(func.count()).select_from(quarantine).where(quarantine.c.resolved == 0)
 LAST_RUN = select(run).where(run.c.profile == bindparam("profile")).order_by(run.c.id.desc()).limit(1)
 RUNS_OF = (
@@ -517,5 +520,5 @@ ALL_KNOWN = (
     .order_by(place.c.host, place.c.mailbox, place.c.folder, known.c.key)
 )
 ALL_PARTS = select(part).order_by(part.c.sha)
-ALL_QUARANTINE = select(quarantine).order_by(quarantine.c.id)
+ALL_QUARANTINE = _QUARANTINE.order_by(quarantine.c.id)
 ALL_RUNS = select(run).order_by(run.c.id)

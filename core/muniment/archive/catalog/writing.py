@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,7 +111,8 @@ class Writer:
         self._write_copies(connection, copies.values())
         self._file(connection, messages.by_id.values(), copies.values(), directory)
         self._write_traffic(connection, batch.traffic, copies)
-        _write_rest(connection, batch, copies)
+        self._write_quarantines(connection, batch, copies)
+        _write_rest(connection, batch)
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
         _write_head(connection, head, new_messages, new_copies, copy_bytes)
@@ -260,6 +261,33 @@ class Writer:
         _write(connection, sql.DELETE_KNOWN, list(gone))
         _write(connection, sql.PUT_KNOWN, list(put.values()))
 
+    def _write_quarantines(self, connection: Connection, batch: _Sorted, copies: dict[bytes, Copy]) -> None:
+        """Keep quarantined items until they are resolved: by a record, or by a copy that was archived."""
+        items = [_quarantined(fact) for fact in batch.quarantines if not fact.resolved]
+        _write(connection, sql.INSERT_QUARANTINE, items)
+        named = [
+            (
+                clean(fact.profile),
+                self._places.need(connection, fact.host, fact.mailbox, fact.folder),
+                exact(fact.key),
+                fact.sha,
+            )
+            for fact in batch.receipts
+            if fact.sha not in copies
+        ]
+        _write(connection, sql.NAME_QUARANTINE, named)
+        ends = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
+        ends += [(fact.sha, fact.sequence) for fact in batch.envelopes]
+        _write(connection, sql.RESOLVE_QUARANTINE, ends)
+
+
+def _quarantined(fact: QuarantineFact) -> tuple[Any, ...]:
+    """A row of the table of quarantined items."""
+    return (
+        fact.sequence, fact.sha, fact.position.segment, fact.position.offset, fact.size, fact.time,
+        clean(fact.reason), "", None, None, 0,
+    )  # fmt: skip
+
 
 def _link(connection: Connection, copies: Iterable[Copy], messages: Messages) -> None:
     """Give copies that the database has their messages, which are loaded if need be."""
@@ -315,29 +343,12 @@ def _envelope(
     )  # fmt: skip
 
 
-def _write_rest(connection: Connection, batch: _Sorted, copies: Container[bytes]) -> None:
-    """Parts, quarantined items and runs."""
+def _write_rest(connection: Connection, batch: _Sorted) -> None:
+    """Parts and runs."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
     _write(connection, sql.PUT_PART, rows)
-    _write_quarantines(connection, batch, copies)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
     _write(connection, sql.INSERT_RUN, runs)
-
-
-def _write_quarantines(connection: Connection, batch: _Sorted, copies: Container[bytes]) -> None:
-    rows = [
-        (
-            fact.sequence, fact.sha, fact.position.segment, fact.position.offset, fact.size, fact.time,
-            clean(fact.reason), "", 0,
-        )
-        for fact in batch.quarantines
-        if not fact.resolved
-    ]  # fmt: skip
-    _write(connection, sql.INSERT_QUARANTINE, rows)
-    named = [(clean(r.profile), r.sha) for r in batch.receipts if r.sha not in copies]
-    _write(connection, sql.NAME_QUARANTINE, named)
-    resolved = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
-    _write(connection, sql.RESOLVE_QUARANTINE, resolved)
 
 
 def _profile(fact: RunFact) -> str:

@@ -1,0 +1,131 @@
+"""From what an administrator wants to the changes of the directory that bring it about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from muniment.errors import ConfigError, NotFound
+from muniment.mail.addresses import normalise, usable
+from muniment.people import changes
+from muniment.people.changes import Change
+from muniment.people.directory import Directory, User
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A person as they are to be: name and addresses, normalised, the primary one first."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """Who is in the directory, or will be once the changes are made."""
+
+    primaries: dict[str, User]
+    holders: dict[str, User]
+    ids: set[str]
+    claimed: set[str] = field(default_factory=set)
+    """Users who are spoken of already."""
+
+
+def wanted(name: str, addresses: Sequence[str]) -> Wanted:
+    """A person, checked.
+
+    Raises:
+        ConfigError: the name is empty, there is no address, or one is none.
+    """
+    name = name.strip()
+    if not name:
+        raise ConfigError("the name is empty.")
+    given = [address.strip() for address in addresses]
+    if not given or not given[0]:
+        raise ConfigError(f"{name} has no address.")
+    for address in filter(None, given):
+        if "@" not in address:
+            raise ConfigError(f"{address!r} has no @, so it is no address.")
+        if not address.isprintable() or not usable(normalise(address)):
+            raise ConfigError(f"{address!r} is not a mail address.")
+    return Wanted(name, tuple(dict.fromkeys(normalise(a) for a in given if a)))
+
+
+def changes_for(people: Sequence[Wanted], directory: Directory, since: int | None = None) -> list[Change]:
+    """What makes the directory say that these people have these names and addresses.
+
+    Who has the primary address as theirs, or else any of the addresses under the same name, is
+    meant and keeps the id; others are new. Nobody loses an address but to another of them, from
+    `since` on (seconds since 1970 UTC; None: from the time of the change). What the directory says
+    already needs no change.
+    """
+    users = directory.users()
+    holders = {a: user for user in users for a in user.addresses if _holds(user, a, directory)}
+    known = _Known({user.primary: user for user in users}, holders, {user.id for user in users})
+    primaries = {person.addresses[0] for person in people}
+    known.claimed = {user.id for user in users if user.primary in primaries}
+    return [change for person in people for change in _changes(person, known, since)]
+
+
+def add_changes(
+    directory: Directory, name: str, addresses: Sequence[str], since: int | None = None
+) -> list[Change]:
+    """What adds a person, or gives one more addresses; see `changes_for`.
+
+    Raises:
+        ConfigError: the name or an address is none.
+    """
+    return changes_for([wanted(name, addresses)], directory, since)
+
+
+def remove_changes(directory: Directory, user: str, alias: str = "") -> list[Change]:
+    """What forgets a user, or with `alias` one address of theirs.
+
+    Raises:
+        NotFound: `user` is nobody, or `alias` not theirs.
+        ConfigError: the user is an automatic one.
+    """
+    found = directory.find(user)
+    if found.automatic or found.id not in {one.id for one in directory.users()}:
+        raise ConfigError(f"{found.primary} was made automatically and can't be removed.")
+    if alias:
+        if normalise(alias) not in found.addresses:
+            raise NotFound(f"{alias} is not an address of {found.primary}.")
+        return [changes.remove_address(found.id, normalise(alias))]
+    return [changes.remove_user(found.id)]
+
+
+def _holds(user: User, address: str, directory: Directory) -> bool:
+    return "@" in address and directory.find(address).id == user.id
+
+
+def _changes(person: Wanted, known: _Known, since: int | None) -> Iterator[Change]:
+    primary = person.addresses[0]
+    user = _meant(person, known) or User(_new_id(primary, known), "", "")
+    if (user.name, user.primary) != (person.name, primary):
+        yield changes.add_user(user.id, person.name, primary, since=since)
+    for address in person.addresses[1:]:
+        holder = known.holders.get(address)
+        if holder is None or holder.id != user.id:
+            yield changes.add_address(user.id, address, since=since)
+
+
+def _meant(person: Wanted, known: _Known) -> User | None:
+    user = known.primaries.get(person.addresses[0])
+    if user is not None:
+        return user
+    for holder in filter(None, (known.holders.get(address) for address in person.addresses)):
+        if holder.name.casefold() == person.name.casefold() and holder.id not in known.claimed:
+            known.claimed.add(holder.id)
+            return holder
+    return None
+
+
+def _new_id(primary: str, known: _Known) -> str:
+    """An id that nobody has: the primary address, or that with a number."""
+    user, number = primary, 1
+    while user in known.ids:
+        number += 1
+        user = f"{primary}#{number}"
+    known.ids.add(user)
+    return user
