@@ -47,6 +47,7 @@ auth_mechanisms = plain login
 auth_failure_delay = 0
 mail_location = maildir:{folder}/mail/%u
 mail_fsync = never
+mail_max_lock_timeout = 1s
 first_valid_uid = 1
 mail_max_userip_connections = 100
 passdb {{
@@ -87,6 +88,10 @@ service pop3-login {{
 }}
 service anvil {{
   chroot =
+  # Wrong passwords do not slow down later logins.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =

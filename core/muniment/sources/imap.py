@@ -12,7 +12,7 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.imap_wire import ImapWire, Oversized, Row, Selected
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
-from muniment.sources.work import spool_file
+from muniment.sources.work import kept, spool_file
 
 GONE = "it is no longer in the folder"
 LISTED_AT_ONCE = 5000
@@ -149,12 +149,12 @@ class ImapSource(RemoteSource):
         uids = {self._uid(item): item for item in batch}
         if self._length(batch[0]) <= SPOOL_ABOVE:
             for uid, body in wire.bodies(list(uids)).items():
-                yield Fetched(uids.pop(uid), body)
+                yield Fetched(uids.pop(uid), kept(body, self._endpoint.work))
         if not uids:
             return
         present = wire.present(list(uids))
         for uid, item in uids.items():
-            content = self._by_pieces(wire, uid) if uid in present else None
+            content = self._by_pieces(wire, uid, item.size) if uid in present else None
             if content is not None:
                 yield Fetched(item, content)
             elif uid in present:
@@ -162,13 +162,13 @@ class ImapSource(RemoteSource):
             else:
                 yield Unfetched(item, GONE, gone=True)
 
-    def _by_pieces(self, wire: ImapWire, uid: int) -> bytes | Path | None:
+    def _by_pieces(self, wire: ImapWire, uid: int, announced: int | None) -> bytes | Path | None:
         piece = wire.piece(uid, 0, PIECE)
         if piece is None or len(piece) < PIECE:
             return piece
         with spool_file(self._endpoint.work) as (file, path):
             size = file.write(piece)
-            while piece is not None and len(piece) == PIECE:
+            while piece is not None and len(piece) == PIECE and size != announced:
                 piece = wire.piece(uid, size, PIECE)
                 size += file.write(piece or b"")
         if piece is None or size <= SPOOL_ABOVE:

@@ -8,7 +8,7 @@ import imaplib
 import re
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
@@ -24,7 +24,7 @@ _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
-_SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? (?:NIL|"((?:[^"\\]|\\.)*)")')
+_SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"')
 
 
 class Oversized(Exception):
@@ -87,7 +87,8 @@ class ImapWire:
 
     def close(self) -> None:
         """Hang up without CLOSE or LOGOUT: nothing is expunged."""
-        self._client.shutdown()
+        with suppress(OSError):
+            self._client.shutdown()
 
     def _start_tls(self) -> None:
         if self._endpoint.secured_by != "starttls":
@@ -264,7 +265,10 @@ def _date(line: bytes) -> int | None:
 
 
 def _literals(data: list[Any]) -> Iterator[tuple[int, bytes]]:
-    """UIDs and bodies of a FETCH answer; the UID stands before the literal or behind it."""
+    """UIDs and bodies of a FETCH answer; the UID stands before the literal or behind it.
+
+    NIL is no empty body: servers say so of messages that another session has expunged.
+    """
     for index, part in enumerate(data):
         if isinstance(part, tuple):
             head, body = part
@@ -273,7 +277,7 @@ def _literals(data: list[Any]) -> Iterator[tuple[int, bytes]]:
             if uid:
                 yield int(uid[1]), body
         elif isinstance(part, bytes) and (short := _SHORT_BODY.search(part)) and (uid := _UID.search(part)):
-            yield int(uid[1]), re.sub(rb"\\(.)", rb"\1", short[1] or b"")
+            yield int(uid[1]), re.sub(rb"\\(.)", rb"\1", short[1])
 
 
 def _words(data: list[Any]) -> frozenset[str]:

@@ -129,11 +129,11 @@ class Wire:
         self._reply(multiline=True)
         buffer = self._buffer
         searched = 0
-        while (end := buffer.find(b"\r\n.\r\n", searched)) < 0:
-            if len(buffer) > SPOOL_ABOVE:
-                return self._spool(work)
+        while (end := buffer.find(b"\r\n.\r\n", searched)) < 0 and len(buffer) <= SPOOL_ABOVE:
             searched = max(0, len(buffer) - 4)
             self._receive()
+        if end < 0 or end > SPOOL_ABOVE:
+            return self._spool(work)
         content = _unstuffed(bytes(memoryview(buffer)[: end + 2]))
         del buffer[: end + 5]
         return content[2:]

@@ -63,10 +63,9 @@ def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
 
     Raises CertificateRefused, or Passing when the line broke.
     """
-    context = make_context(endpoint)
     try:
         with explained(endpoint):
-            secured = context.wrap_socket(sock, server_hostname=endpoint.host)
+            secured = make_context(endpoint).wrap_socket(sock, server_hostname=endpoint.host)
             sock = secured
             check_fingerprint(secured, endpoint)
     except BaseException:

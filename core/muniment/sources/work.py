@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.errors import SourceError
+from muniment.sources.base import SPOOL_ABOVE
 
 
 def make_work(folder: Path) -> None:
@@ -40,3 +41,12 @@ def spool_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
                 f"The work folder {folder} can't take a message: {error.strerror}; make room there."
             ) from error
         raise
+
+
+def kept(content: bytes, folder: Path) -> bytes | Path:
+    """Bytes as a Fetched has them: in a file of the work folder when above SPOOL_ABOVE."""
+    if len(content) <= SPOOL_ABOVE:
+        return content
+    with spool_file(folder) as (file, path):
+        file.write(content)
+    return path

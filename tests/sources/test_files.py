@@ -1,0 +1,272 @@
+"""Files: what is no mail is passed over, what moves is found, what can't be read is named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Source, Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+
+Opener = Callable[[str, Path], Source]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opener:
+    def make(kind: str, path: Path) -> Source:
+        source = open_source(Endpoint(kind=kind, path=str(path), work=tmp_path / "work"))
+        source.connect()
+        return source
+
+    return make
+
+
+def everything(source: Source) -> dict[str, bytes]:
+    found = {}
+    for answer in source.fetch(list(source.listing())):
+        assert isinstance(answer, Fetched)
+        assert isinstance(answer.content, bytes)
+        found[answer.item.key] = answer.content
+    return found
+
+
+def maildir(root: Path) -> Path:
+    for name in ("new", "cur", "tmp"):
+        (root / name).mkdir(parents=True)
+    return root
+
+
+# --- maildir ------------------------------------------------------------------------------------
+
+
+def test_maildir_flags_are_told_and_not_part_of_the_key(opened: Opener, tmp_path: Path) -> None:
+    box = maildir(tmp_path / "m")
+    (box / "new" / "1.a").write_bytes(b"A")
+    (box / "cur" / "2.b,S=1:2,FS").write_bytes(b"B")
+    (box / "tmp" / "3.c").write_bytes(b"not delivered")
+    source = opened("maildir", box)
+    assert [(i.key, i.flags) for i in source.listing()] == [("1.a", ()), ("2.b,S=1", ("F", "S"))]
+    assert everything(source) == {"1.a": b"A", "2.b,S=1": b"B"}
+
+
+def test_maildir_messages_that_are_renamed_meanwhile_are_found(opened: Opener, tmp_path: Path) -> None:
+    box = maildir(tmp_path / "m")
+    for n in range(6):
+        (box / "new" / f"{n}.x").write_bytes(b"%d" % n)
+    source = opened("maildir", box)
+    items = list(source.listing())
+    (box / "new" / "1.x").rename(box / "cur" / "1.x:2,S")
+    (box / "new" / "2.x").rename(box / "cur" / "2.x:2,")
+    (box / "new" / "3.x").unlink()
+    answers = {a.item.key: a for a in source.fetch(items)}
+    assert {k: a.content for k, a in answers.items() if isinstance(a, Fetched)} == {
+        f"{n}.x": b"%d" % n for n in (0, 1, 2, 4, 5)
+    }
+    assert [a.gone for a in answers.values() if isinstance(a, Unfetched)] == [True]
+    (box / "new" / "4.x").rename(box / "cur" / "4.x:2,RS")
+    assert len(source.delete(items)) == 6
+    assert [p for p in box.rglob("*") if p.is_file()] == []
+
+
+def test_what_is_no_maildir_is_named(opened: Opener, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is no Maildir"):
+        opened("maildir", tmp_path)
+
+
+# --- what is no mail ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "inside"), [("maildir", "new"), ("eml", ""), ("spool", "new")])
+def test_links_pipes_and_folders_are_passed_over(
+    opened: Opener, tmp_path: Path, kind: str, inside: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.eml").write_bytes(b"secret")
+    box = maildir(tmp_path / "box")
+    folder = box / inside
+    (folder / "good.eml").write_bytes(b"good")
+    (folder / "link.eml").symlink_to(outside / "secret.eml")
+    (folder / "folder").symlink_to(outside)
+    os.mkfifo(folder / "pipe.eml")
+    assert everything(opened(kind, box)) == {"good.eml": b"good"}
+
+
+def test_a_file_that_becomes_a_link_or_a_pipe_is_not_followed(opened: Opener, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    box.mkdir()
+    for name in ("a.eml", "b.eml"):
+        (box / name).write_bytes(b"mail")
+    source = opened("eml", box)
+    items = list(source.listing())
+    (tmp_path / "secret").write_bytes(b"secret")
+    (box / "a.eml").unlink()
+    (box / "a.eml").symlink_to(tmp_path / "secret")
+    (box / "b.eml").unlink()
+    os.mkfifo(box / "b.eml")
+    answers = list(source.fetch(items))
+    assert [isinstance(a, Unfetched) and not a.gone for a in answers] == [True, True]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_named(opened: Opener, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    box.mkdir()
+    (box / "a.eml").write_bytes(b"mail")
+    (box / "a.eml").chmod(0)
+    source = opened("eml", box)
+    (answer,) = source.fetch(list(source.listing()))
+    assert isinstance(answer, Unfetched)
+    assert "Permission denied" in answer.reason
+
+
+def test_a_file_that_fails_to_read_is_named(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "a.eml").write_bytes(b"mail")
+    source = opened("eml", tmp_path / "box")
+    items = list(source.listing())
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("muniment.sources.files.open_plain", broken)
+    (answer,) = source.fetch(items)
+    assert isinstance(answer, Unfetched)
+    assert not answer.gone
+    assert "Input/output error" in answer.reason
+
+
+# --- eml ------------------------------------------------------------------------------------------
+
+
+def test_eml_files_are_found_below_in_order_whatever_their_names(opened: Opener, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    (box / "b" / "deep").mkdir(parents=True)
+    (box / "a.EML").write_bytes(b"1")
+    (box / "b" / "deep" / "ü.eml").write_bytes(b"2")
+    (box / "b" / "notes.txt").write_bytes(b"no mail")
+    Path(os.fsdecode(os.fsencode(box) + b"/\xff\xfe.eml")).write_bytes(b"3")
+    source = opened("eml", box)
+    found = everything(source)
+    assert found == {"/fffe2e656d6c": b"3", "a.EML": b"1", "b/deep/ü.eml": b"2"}
+    assert list(found) == sorted(found)
+    assert len(source.delete(list(source.listing()))) == 3
+    assert [p.name for p in box.rglob("*") if p.is_file()] == ["notes.txt"]
+
+
+def test_a_missing_folder_is_named(opened: Opener, tmp_path: Path) -> None:
+    for kind, said in (("eml", "There is no folder"), ("mbox", "can't be read")):
+        with pytest.raises(SourceError, match=said):
+            opened(kind, tmp_path / "nowhere")
+
+
+def test_deletion_that_fails_is_not_confirmed(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "a.eml").write_bytes(b"mail")
+    source = opened("eml", tmp_path / "box")
+    items = list(source.listing())
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", denied)
+        assert source.delete(items) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", denied)
+        with pytest.raises(SourceError, match="can't be synced"):
+            source.delete(items)
+
+
+# --- spool ----------------------------------------------------------------------------------------
+
+
+def test_a_spool_is_made_where_there_is_none_and_never_shows_what_is_not_whole(
+    opened: Opener, tmp_path: Path
+) -> None:
+    source = opened("spool", tmp_path / "spool")
+    assert list(source.listing()) == []
+    (tmp_path / "spool" / "tmp" / "1.half").write_bytes(b"ha")
+    (tmp_path / "spool" / "new" / "0.whole").write_bytes(b"whole")
+    assert everything(source) == {"0.whole": b"whole"}
+
+
+# --- mbox -----------------------------------------------------------------------------------------
+
+LF = b"From a@x Mon Nov 23 10:00:00 2026\nSubject: 1\n\n>From the desk\nFrom\n\nFrom b@x\nSubject: 2\n\nx\n\n"
+
+
+def bodies(source: Source) -> list[bytes]:
+    return list(everything(source).values())
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_mbox_messages_are_as_stored(opened: Opener, tmp_path: Path, ending: bytes) -> None:
+    path = tmp_path / "box"
+    path.write_bytes(LF.replace(b"\n", ending))
+    expected = [b"Subject: 1\n\n>From the desk\nFrom\n", b"Subject: 2\n\nx\n"]
+    assert bodies(opened("mbox", path)) == [m.replace(b"\n", ending) for m in expected]
+
+
+def test_mbox_without_a_last_line_break_is_read_to_its_end(opened: Opener, tmp_path: Path) -> None:
+    for content, expected in (
+        (b"From a\n", [b""]),
+        (b"From a", [b""]),
+        (b"From a\n\n", [b""]),
+        (b"From a\nx", [b"x"]),
+        (b"From a\nx\nFrom b\ny\n", [b"x\n", b"y\n"]),
+        (b"From a\nx\n\n\n", [b"x\n\n"]),
+        (b"", []),
+    ):
+        path = tmp_path / "box"
+        path.write_bytes(content)
+        assert bodies(opened("mbox", path)) == expected, content
+
+
+def test_mbox_separators_are_found_across_blocks(opened: Opener, tmp_path: Path) -> None:
+    block = 1024 * 1024
+    for shift in range(-8, 3):
+        head = b"From a\n" + b"x" * (block + shift - 8) + b"\n"
+        path = tmp_path / "box"
+        path.write_bytes(head + b"From b\nsecond\n" + b"From c\n" + b"y" * block + b"\n")
+        assert bodies(opened("mbox", path)) == [head[7:], b"second\n", b"y" * block + b"\n"]
+
+
+def test_mbox_keys_stay_when_mail_is_appended(opened: Opener, tmp_path: Path) -> None:
+    path = tmp_path / "box"
+    path.write_bytes(LF)
+    source = opened("mbox", path)
+    before = list(source.listing())
+    with path.open("ab") as file:
+        file.write(b"From c\nlate\n\n")
+    assert list(source.listing())[:2] == before
+    path.write_bytes(LF.replace(b"Subject: 1", b"Subject: 9"))
+    answers = list(source.fetch(before))
+    assert [isinstance(a, Unfetched) and a.gone for a in answers] == [True, False]
+
+
+def test_a_folder_of_mbox_files_is_read_file_by_file(opened: Opener, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    box.mkdir()
+    (box / "b").write_bytes(b"From b\nsecond\n\n")
+    (box / "a").write_bytes(b"From a\nfirst\n\n")
+    (box / "a.msf").write_bytes(b"an index\nFrom nowhere\n")
+    source = opened("mbox", box)
+    items = list(source.listing())
+    assert [i.place.folder for i in items] == ["a", "b"]
+    assert [a.content for a in source.fetch(items) if isinstance(a, Fetched)] == [b"first\n", b"second\n"]
+
+
+def test_what_is_no_mbox_is_named(opened: Opener, tmp_path: Path) -> None:
+    path = tmp_path / "box"
+    path.write_bytes(b"%PDF-1.4\nFrom a\n")
+    with pytest.raises(SourceError, match="is no mbox file"):
+        opened("mbox", path)

@@ -1,0 +1,350 @@
+"""POP3: sessions that break, servers that misbehave, and what a confirmed deletion is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from muniment.errors import LoginRefused, SourceError
+from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from muniment.sources.pop3_wire import WINDOW
+from support.boxes import ServerBox, server_box
+from support.dovecot import Dovecot
+from support.fake_pop3 import FakePop3, multiline
+from support.proxy import Proxy
+
+MAILS = [b"Subject: %d\r\n\r\n" % n + b"text of %d\r\n" % n * 200 for n in range(300)]
+
+
+@pytest.fixture
+def account(dovecot: Dovecot, tmp_path: Path) -> Iterator[ServerBox]:
+    """A mailbox with 300 messages, reached in clear."""
+    box = server_box(dovecot, "plain-pop3", tmp_path / "work")
+    box.put(MAILS)
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def proxy(dovecot: Dovecot) -> Iterator[Proxy]:
+    with Proxy((dovecot.host, dovecot.pop3)) as made:
+        yield made
+
+
+def fake_source(server: FakePop3, tmp_path: Path, waits: list[float] | None = None) -> Source:
+    endpoint = Endpoint(
+        kind="pop3",
+        host="127.0.0.1",
+        port=server.port,
+        security="none",
+        mailbox="mbx",
+        password="secret",
+        work=tmp_path / "work",
+        timeout=5,
+    )
+    return open_source(endpoint, sleep=(waits if waits is not None else []).append)
+
+
+def bodies(answers: Iterator[Fetched | Unfetched]) -> list[bytes]:
+    found = []
+    for answer in answers:
+        assert isinstance(answer, Fetched), answer
+        assert isinstance(answer.content, bytes)
+        found.append(answer.content)
+    return found
+
+
+def test_a_fetch_cut_in_the_middle_is_resumed(account: ServerBox, proxy: Proxy) -> None:
+    source = account.connected(port=proxy.port)
+    items = list(source.listing())
+    proxy.cut_after(200_000)
+    found = bodies(iter(source.fetch(items)))
+    assert sorted(found) == sorted(MAILS)
+    assert proxy.connections() == 2
+    assert len(account.waits) == 1
+
+
+def test_a_fetch_survives_many_cuts_since_progress_renews_patience(account: ServerBox, proxy: Proxy) -> None:
+    source = account.connected(port=proxy.port)
+    items = list(source.listing())
+    found = []
+    for n, answer in enumerate(source.fetch(items)):
+        assert isinstance(answer, Fetched)
+        found.append(answer.content)
+        if n % 30 == 0:
+            proxy.cut_after(20_000)
+    assert sorted(found) == sorted(MAILS)  # type: ignore[type-var]
+    assert proxy.connections() >= 5
+
+
+def test_a_server_that_stays_away_is_given_up(account: ServerBox, proxy: Proxy) -> None:
+    source = account.connected(port=proxy.port)
+    items = list(source.listing())
+    proxy.refuse(100)
+    proxy.cut_after(1000)
+    with pytest.raises(SourceError, match=r"connection to localhost:.* was lost"):
+        list(source.fetch(items))
+    assert proxy.connections() == 6
+    assert [round(w * 2) / 2 for w in account.waits[1:3]] == [0.5, 1.0]
+    assert sorted(account.waits[1:]) == account.waits[1:]
+
+
+def test_a_cut_before_quit_confirms_nothing_until_it_is_done_again(account: ServerBox, proxy: Proxy) -> None:
+    source = account.connected(port=proxy.port)
+    items = list(source.listing())
+    proxy.cut_before(b"QUIT")
+    assert len(source.delete(items[:10])) == 10
+    assert len(account.account.files()) == 290
+    assert proxy.connections() == 2
+
+
+def test_a_cut_before_quit_with_no_way_back_deletes_and_confirms_nothing(
+    account: ServerBox, proxy: Proxy
+) -> None:
+    source = account.connected(port=proxy.port)
+    items = list(source.listing())
+    proxy.refuse(100)
+    proxy.cut_before(b"QUIT")
+    with pytest.raises(SourceError):
+        source.delete(items[:10])
+    assert len(account.account.files()) == 300
+
+
+def test_a_lost_answer_to_quit_is_found_out_in_the_next_session(account: ServerBox, proxy: Proxy) -> None:
+    source = account.connected(port=proxy.port)
+    items = list(source.listing())
+    proxy.cut_behind(b"QUIT")
+    assert sorted(i.key for i in source.delete(items[:10])) == sorted(i.key for i in items[:10])
+    assert len(account.account.files()) == 290
+    assert proxy.connections() == 2
+    assert len(bodies(iter(source.fetch(items[10:])))) == 290
+
+
+def test_closing_between_dele_and_quit_deletes_nothing(account: ServerBox, proxy: Proxy) -> None:
+    source = account.connected(port=proxy.port)
+    proxy.cut_before(b"DELE 5\r\n")
+    proxy.refuse(100)
+    with pytest.raises(SourceError):
+        source.delete(list(source.listing()))
+    source.close()
+    assert len(account.account.files()) == 300
+
+
+def test_a_listing_goes_on_though_the_session_changes(account: ServerBox) -> None:
+    source = account.connected()
+    listing = iter(source.listing())
+    first = [next(listing) for _ in range(5)]
+    assert len(source.delete(first)) == 5
+    rest = list(listing)
+    assert len({i.key for i in first + rest}) == 300
+    assert len(bodies(iter(source.fetch(rest)))) == 295
+
+
+def test_a_mailbox_that_stays_locked_is_named(tmp_path: Path) -> None:
+    locked = b"-ERR [IN-USE] Mailbox is locked by another session\r\n"
+    waits: list[float] = []
+    with (
+        FakePop3(override=lambda c: locked if c.startswith("PASS") else None) as server,
+        pytest.raises(SourceError, match="locked by another session"),
+    ):
+        fake_source(server, tmp_path, waits).connect()
+    assert [round(w * 2) / 2 for w in waits[:2]] == [0.5, 1.0]
+    assert len(waits) == 4
+
+
+def test_a_lock_that_is_given_back_costs_a_wait_alone(dovecot: Dovecot, tmp_path: Path) -> None:
+    box = server_box(dovecot, "plain-pop3", tmp_path, locked=True)
+    box.put(MAILS[:1])
+    holder = box.connected()
+    waits = []
+
+    def release(seconds: float) -> None:
+        waits.append(seconds)
+        holder.close()
+
+    waiter = open_source(box.endpoint, sleep=release)
+    waiter.connect()
+    assert len(list(waiter.listing())) == 1
+    assert waits
+    waiter.close()
+    box.close()
+
+
+def test_without_pipelining_each_command_waits(tmp_path: Path) -> None:
+    with FakePop3(MAILS[:20]) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        assert bodies(iter(source.fetch(list(source.listing())))) == MAILS[:20]
+        source.close()
+        assert not server.ahead
+
+
+def test_with_pipelining_no_more_than_the_window_is_in_flight(tmp_path: Path) -> None:
+    with FakePop3(MAILS, capabilities=["PIPELINING", "UIDL"]) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        items = list(source.listing())
+        fetching = iter(source.fetch(items))
+        next(fetching)
+        time.sleep(0.3)
+        assert len([c for c in server.commands if c.startswith("RETR")]) <= WINDOW
+        assert len(bodies(fetching)) == len(MAILS) - 1
+        source.close()
+        assert server.ahead
+
+
+def test_messages_that_meet_every_chunk_border_are_exact(tmp_path: Path) -> None:
+    """Dots, line breaks and the end of a spooled message, wherever the reads happen to cut them."""
+    large = b".\r\n..\r\n\r\n.x\r\r\n" * (SPOOL_ABOVE // 15 + 1000)
+    mails = [b"", large, b".\r\n", b"text\r\n"]
+    with FakePop3(mails) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        answers = list(source.fetch(list(source.listing())))
+        source.close()
+    assert isinstance(answers[1], Fetched)
+    assert isinstance(answers[1].content, Path)
+    assert answers[1].content.read_bytes() == large
+    del answers[1]
+    assert bodies(iter(answers)) == [b"", b".\r\n", b"text\r\n"]
+
+
+def test_duplicate_uidls_are_refused(tmp_path: Path) -> None:
+    twins = multiline(b"1 same", b"2 other", b"3 same")
+    with FakePop3(MAILS[:3], override=lambda c: twins if c == "UIDL" else None) as server:
+        with pytest.raises(SourceError, match=r"one UIDL \(same\)"):
+            fake_source(server, tmp_path).connect()
+        assert not [c for c in server.commands if c.startswith(("RETR", "DELE", "QUIT"))]
+
+
+def test_a_server_without_uidl_is_refused(tmp_path: Path) -> None:
+    with (
+        FakePop3(MAILS[:1], override=lambda c: b"-ERR what?\r\n" if c == "UIDL" else None) as server,
+        pytest.raises(SourceError, match="has no UIDL"),
+    ):
+        fake_source(server, tmp_path).connect()
+
+
+@pytest.mark.parametrize("answer", [multiline(b"nonsense"), multiline(b"x y"), multiline(b"1 ")])
+def test_nonsense_for_a_listing_is_named(tmp_path: Path, answer: bytes) -> None:
+    with (
+        FakePop3(MAILS[:1], override=lambda c: answer if c == "UIDL" else None) as server,
+        pytest.raises(SourceError, match="nonsense"),
+    ):
+        fake_source(server, tmp_path).connect()
+
+
+@pytest.mark.parametrize("greeting", [b"220 smtp ready\r\n", b"\0" * 100_000])
+def test_a_server_that_speaks_something_else_is_named(tmp_path: Path, greeting: bytes) -> None:
+    with (
+        FakePop3(greeting=greeting) as server,
+        pytest.raises(SourceError, match="does not speak POP3"),
+    ):
+        fake_source(server, tmp_path).connect()
+
+
+def test_temporary_trouble_at_login_is_waited_for(tmp_path: Path) -> None:
+    troubles = [b"-ERR [SYS/TEMP] later\r\n", b"-ERR [LOGIN-DELAY] slower\r\n"]
+
+    def busy(command: str) -> bytes | None:
+        return troubles.pop() if command.startswith("PASS") and troubles else None
+
+    waits: list[float] = []
+    with FakePop3(MAILS[:2], override=busy) as server:
+        source = fake_source(server, tmp_path, waits)
+        source.connect()
+        assert len(list(source.listing())) == 2
+        source.close()
+    assert len(waits) == 2
+
+
+def test_a_refused_login_is_not_tried_again(tmp_path: Path) -> None:
+    with FakePop3(override=lambda c: b"-ERR [AUTH] no\r\n" if c.startswith("PASS") else None) as server:
+        with pytest.raises(LoginRefused) as caught:
+            fake_source(server, tmp_path).connect()
+        assert len([c for c in server.commands if c.startswith("PASS")]) == 1
+    assert "secret" not in str(caught.value)
+
+
+def test_a_message_that_the_server_refuses_stops_nothing(tmp_path: Path) -> None:
+    def broken(command: str) -> bytes | None:
+        return b"-ERR can't read it\r\n" if command == "RETR 2" else None
+
+    with FakePop3(MAILS[:4], override=broken, capabilities=["PIPELINING"]) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        answers = list(source.fetch(list(source.listing())))
+        source.close()
+    assert [a.item.key for a in answers if isinstance(a, Unfetched)] == ["key-2"]
+    assert [a.gone for a in answers if isinstance(a, Unfetched)] == [False]
+    assert len(answers) == 4
+
+
+def test_a_message_at_which_the_server_dies_stops_nothing(tmp_path: Path) -> None:
+    def deadly(command: str) -> bytes | None:
+        return b"" if command == "RETR 3" else None
+
+    with FakePop3(MAILS[:6], override=deadly, capabilities=["PIPELINING"]) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        answers = list(source.fetch(list(source.listing())))
+        source.close()
+    failed = [a for a in answers if isinstance(a, Unfetched)]
+    assert [(a.item.key, a.gone) for a in failed] == [("key-3", False)]
+    assert sorted(a.item.key for a in answers) == [f"key-{n}" for n in range(1, 7)]
+
+
+def test_a_quit_that_fails_is_not_believed(tmp_path: Path) -> None:
+    refusal = b"-ERR some deleted messages not removed\r\n"
+    with FakePop3(MAILS[:3], override=lambda c: refusal if c == "QUIT" else None) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        with pytest.raises(SourceError, match="could not remove"):
+            source.delete(list(source.listing()))
+        source.close()
+
+
+def test_a_dele_that_fails_is_not_confirmed(tmp_path: Path) -> None:
+    with FakePop3(MAILS[:3], override=lambda c: b"-ERR no\r\n" if c == "DELE 2" else None) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        assert [i.key for i in source.delete(list(source.listing()))] == ["key-1", "key-3"]
+        source.close()
+
+
+def test_a_full_work_folder_is_named_and_leaves_no_file(
+    account: ServerBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.put([b"x" * 70 + b"\r\n" + b"y" * (SPOOL_ABOVE + 5) + b"\r\n"])
+    source = account.connected()
+    items = sorted(source.listing(), key=lambda item: item.size or 0)[-1:]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("muniment.sources.pop3_wire._unstuffed", full)
+    with pytest.raises(SourceError, match="No space left"):
+        list(source.fetch(items))
+    assert list(account.endpoint.work.iterdir()) == []
+    monkeypatch.undo()
+    assert isinstance(next(iter(source.fetch(items))), Fetched)
+
+
+def test_the_part_behind_the_at_sign_is_dropped_for_gateways_alone(tmp_path: Path) -> None:
+    values = {"host": "h", "password": "p", "mailbox": " mbx-1@gateway.example.org", "work": tmp_path}
+    place = [
+        open_source(Endpoint(kind=kind, **values))._place.mailbox  # type: ignore[arg-type,attr-defined]
+        for kind in ("gateway", "pop3")
+    ]
+    assert place == ["mbx-1", " mbx-1@gateway.example.org"]
+
+
+def test_items_of_an_earlier_session_are_known_by_key(account: ServerBox) -> None:
+    items: list[Item] = list(account.connected().listing())
+    other = account.connected()
+    assert len(other.delete(items[:3])) == 3
+    assert bodies(iter(other.fetch(items[3:6])))
