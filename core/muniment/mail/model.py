@@ -18,9 +18,9 @@ class Buffer(Protocol):
     def rfind(self, sub: bytes, start: int = 0, end: int = ..., /) -> int: ...
     def startswith(self, prefix: bytes, start: int = 0, end: int = ..., /) -> bool: ...
     @overload
-    def __getitem__(self, index: slice, /) -> bytes: ...
-    @overload
     def __getitem__(self, index: int, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> bytes: ...
 
 
 class UnwrapError(ValueError):
@@ -102,6 +102,8 @@ class Leaf:
     """Lower-case `type/subtype`; "" where none is stated."""
     encoding: str
     """Lower-case Content-Transfer-Encoding; "" where none is stated."""
+    message: int = 0
+    """Where the header of the message begins that the leaf belongs to; 0 for the outermost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""Buffers over more than memory should hold: a file read in windows, and a range of another buffer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, overload
+
+from muniment.mail.model import Buffer
+
+WINDOW = 1024 * 1024
+"""Bytes of a file that are read, and kept, at a time."""
+_KEPT = 2
+
+
+class _Ranged:
+    """What a file and a range have in common: `bytes`' own calls, by way of `_read` and `_size`."""
+
+    __slots__ = ("_size",)
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def _read(self, start: int, end: int) -> bytes:
+        raise NotImplementedError
+
+    def startswith(self, prefix: bytes, start: int = 0, end: int | None = None, /) -> bool:
+        if start > self._size:
+            return False
+        first, last, _ = slice(start, end).indices(self._size)
+        return first + len(prefix) <= last and self._read(first, first + len(prefix)) == prefix
+
+    @overload
+    def __getitem__(self, index: int, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> bytes: ...
+    def __getitem__(self, index: slice | int, /) -> bytes | int:
+        """Raises IndexError as bytes do, ValueError for a slice with a step."""
+        if isinstance(index, slice):
+            start, end, step = index.indices(self._size)
+            if step != 1:
+                raise ValueError("a slice of a buffer has no step")
+            return self._read(start, end) if start < end else b""
+        at = index + self._size if index < 0 else index
+        if not 0 <= at < self._size:
+            raise IndexError("buffer index out of range")
+        return self._read(at, at + 1)[0]
+
+
+class FileBuffer(_Ranged):
+    """A file that answers as `bytes` do, in constant memory; closes it at the end of a `with`.
+
+    Never mapped: mapped pages count as the process's memory. Raises OSError as reading a file does,
+    also when the file became shorter since it was opened.
+    """
+
+    __slots__ = ("_blocks", "_file", "_window")
+
+    def __init__(self, path: Path, window: int = WINDOW) -> None:
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        super().__init__(os.fstat(self._file).st_size)
+        self._window = window
+        self._blocks: dict[int, bytes] = {}
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+        self._blocks.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        first, last, _ = slice(start, end).indices(self._size)
+        if start > self._size or first + len(sub) > last:
+            return -1
+        while first + len(sub) <= last:
+            base, border = self._bounds(first)
+            at = self._block(base).find(sub, first - base, last - base)
+            if at >= 0:
+                return base + at
+            across = max(first, border - len(sub) + 1)
+            at = self[across : min(last, border + len(sub) - 1)].find(sub)
+            if at >= 0:
+                return across + at
+            first = border
+        return first if not sub else -1
+
+    def rfind(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        first, last, _ = slice(start, end).indices(self._size)
+        if start > self._size or first + len(sub) > last:
+            return -1
+        if not sub:
+            return last
+        border = last
+        while border > first:
+            base, top = self._bounds(border - 1)
+            across = max(first, base, top - len(sub) + 1)
+            at = self[across : min(last, top + len(sub) - 1)].rfind(sub)
+            if at >= 0:
+                return across + at
+            at = self._block(base).rfind(sub, max(first - base, 0), last - base)
+            if at >= 0:
+                return base + at
+            border = base
+        return -1
+
+    def _bounds(self, at: int) -> tuple[int, int]:
+        """Where the window that holds offset `at` begins and ends."""
+        base = at - at % self._window
+        return base, base + self._window
+
+    def _block(self, base: int) -> bytes:
+        """The window begun at `base`; the last few are kept."""
+        block = self._blocks.get(base)
+        if block is None:
+            while len(self._blocks) >= _KEPT:
+                del self._blocks[next(iter(self._blocks))]
+            block = self._pread(base, min(base + self._window, self._size))
+            self._blocks[base] = block
+        return block
+
+    def _read(self, start: int, end: int) -> bytes:
+        base, border = self._bounds(start)
+        if end <= border:
+            return self._block(base)[start - base : end - base]
+        if end - start <= self._window:
+            head = self._block(base)[start - base :]
+            return head + self._block(border)[: end - border]
+        return self._pread(start, end)
+
+    def _pread(self, start: int, end: int) -> bytes:
+        pieces: list[bytes] = []
+        while start < end:
+            piece = os.pread(self._file, end - start, start)
+            if not piece:
+                raise OSError("the file became shorter while it was read")
+            pieces.append(piece)
+            start += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class _View(_Ranged):
+    """The range [start, start + size) of another buffer, as a buffer of its own."""
+
+    __slots__ = ("_buf", "_start")
+
+    def __init__(self, buf: Buffer, start: int, size: int) -> None:
+        super().__init__(size)
+        self._buf = buf
+        self._start = start
+
+    def _read(self, start: int, end: int) -> bytes:
+        return self._buf[self._start + start : self._start + end]
+
+    def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        if start > self._size:
+            return -1
+        first, last, _ = slice(start, end).indices(self._size)
+        at = self._buf.find(sub, self._start + first, self._start + last) if first <= last else -1
+        return at - self._start if at >= 0 else -1
+
+    def rfind(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        if start > self._size:
+            return -1
+        first, last, _ = slice(start, end).indices(self._size)
+        at = self._buf.rfind(sub, self._start + first, self._start + last) if first <= last else -1
+        return at - self._start if at >= 0 else -1
+
+
+def sub(buf: Buffer, start: int, end: int) -> Buffer:
+    """Bytes [start, end) of a buffer as a buffer: a slice of `bytes`, else a view that copies nothing."""
+    first, last, _ = slice(start, end).indices(len(buf))
+    if isinstance(buf, bytes):
+        return buf[first:last]
+    return _View(buf, first, max(last - first, 0))
+
+
+def window(buf: Buffer, start: int, end: int, size: int = WINDOW) -> Iterator[bytes]:
+    """Bytes [start, end) in pieces of `size` bytes; the last may be shorter."""
+    for at in range(start, min(end, len(buf)), size):
+        yield buf[at : min(at + size, end)]

@@ -1,0 +1,59 @@
+"""HTML to text, for the index and for readers.
+
+What is decided here, and why:
+- Hidden text (`display:none`, font size 0, the `hidden` attribute) is kept: a reader could be shown one
+  text and the search another, and what hides in one program shows in the next.
+- Scripts, styles, comments and the head are not text. Nothing remote is fetched, nothing is run.
+- The targets of links and alternative texts of images are left out: they are mostly trackers' addresses.
+- Elements that begin a line become line breaks; all other white space is one space, as a browser has it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser
+
+LIMIT = 1024 * 1024
+"""Characters of a document that are read."""
+_MANY_TAGS = 1000
+_LINE = "p|div|br|tr|li|ul|ol|dl|dt|dd|h[1-6]|table|td|th|caption|blockquote|pre|hr|center|section|article|"
+_LINE += "header|footer|main|aside|nav|address|form|fieldset|option|figure|figcaption|body|title"
+_NOT_TEXT = ("script", "style", "title", "template", "noembed", "noframes", "iframe")
+
+
+def _any_case(pattern: str) -> str:
+    """The pattern for both cases; three times as fast as IGNORECASE is."""
+    return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in pattern)
+
+
+_BREAK = re.compile(rf"<(?=/?(?:{_any_case(_LINE)})[\s/>])")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^>]{4096}")
+_TAG = re.compile(
+    rf"</?(?!(?:{'|'.join(_NOT_TEXT)})[\s/>])(?:({_LINE})(?=[\s/>])|[a-z])"
+    r"(?>[^<>\"']+|\"[^\"<>]*\"|'[^'<>]*'|[\"'])*+>?",
+    re.IGNORECASE,
+)
+
+
+def to_text(html: str) -> str:
+    """The text of a document, a line a block, at most its first LIMIT characters. Never raises.
+
+    Time and memory are linear in its length: the parser's are not for thousands of nested or unclosed
+    elements, so a document of more than _MANY_TAGS tags loses all tags that shape no text beforehand.
+    """
+    html = html[:LIMIT].replace("\f", " ").replace("\0", " ")
+    if html.count("<") > _MANY_TAGS or _LONG_TAG.search(html):
+        html = _TAG.sub(lambda tag: "\f" if tag[1] else "", html)
+    tree = LexborHTMLParser(_BREAK.sub("\f<", html))
+    root = tree.body
+    if root is None:
+        return ""
+    lower = html.lower()
+    unwanted = [name for name in _NOT_TEXT if "<" + name in lower]
+    if unwanted:
+        root.strip_tags(unwanted, recursive=True)
+    text = root.text()
+    if "<pre" in lower:
+        text = text.replace("\n", "\f")
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\f"))))

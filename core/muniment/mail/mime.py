@@ -1,0 +1,274 @@
+"""MIME structure by scanning bytes: leaves, their content, attachments and their names (RFC 2045-2049).
+
+Everything is found by `find` in ranges that shrink with each level of nesting, so the time is at most
+DEPTH passes over the buffer, whatever a hostile mail nests. Nothing here raises on any bytes.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pybase64
+
+from muniment.mail.buffer import window
+from muniment.mail.charsets import to_text
+from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters
+from muniment.mail.model import Buffer, Leaf
+
+DEPTH = 20
+"""Levels of multiparts and nested messages that are walked; what lies deeper is one leaf."""
+LEAVES = 5000
+"""Leaves that are told apart; what comes behind the last is part of it."""
+REPORT_TYPES = frozenset(
+    {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
+)
+"""`message/` types that hold fields for people and programs, not a message."""
+_SIGNATURES = frozenset(
+    {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
+)
+_ENCODED = frozenset({"base64", "quoted-printable"})
+_FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:|From |>From |[ \t]")
+_NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]))")
+"""What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
+_BEHIND_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
+_BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
+_FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--([^\r\n]{1,200})\r?\n?(?:content-|[\r\n])", re.IGNORECASE)
+_NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]+)'", re.IGNORECASE)
+_NOT_BASE64 = bytes(
+    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+)
+_GUESS = 64 * 1024
+_LOOK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentInfo:
+    """A leaf that is shown as a file."""
+
+    filename: str
+    """Decoded, "" where none is stated; not yet sanitised, never to be used as a path."""
+    content_type: str
+    size: int
+    """Bytes of the decoded content; for broken or quoted-printable content about that."""
+    leaf: Leaf
+    inline: bool = False
+    """Part of the body's looks, as an image of the HTML or a signature: listed, but not counted."""
+
+
+def leaves(buf: Buffer) -> list[Leaf]:
+    """All MIME leaves in the buffer's order, those of nested messages too."""
+    walk = _Walk(buf)
+    walk.part(0, len(buf), 0, 0, "")
+    return walk.found
+
+
+class _Walk:
+    """One walk over a buffer."""
+
+    __slots__ = ("buf", "found")
+
+    def __init__(self, buf: Buffer) -> None:
+        self.buf = buf
+        self.found: list[Leaf] = []
+
+    def part(self, start: int, end: int, depth: int, message: int, default: str) -> None:
+        """Take the part whose headers begin at `start`; `default` is its type if it states none."""
+        head = header_at(self.buf, start, end)
+        body = start + len(head) if len(head) < BLOCK_LIMIT else header_end(self.buf, start, end)
+        stated = field(head, b"content-type") or b""
+        kind = media_type(stated) or default
+        encoding = _token(field(head, b"content-transfer-encoding") or b"")
+        if depth < DEPTH:
+            if kind.startswith("multipart/") and self._multipart(stated, kind, body, end, depth, message):
+                return
+            if kind.startswith("message/") and kind not in REPORT_TYPES and encoding not in _ENCODED:
+                self.part(body, end, depth + 1, body, "")
+                return
+        self.found.append(Leaf(start, body, end, kind, encoding, message))
+
+    def _multipart(self, stated: bytes, kind: str, body: int, end: int, depth: int, message: int) -> bool:
+        """Take the children; False if there are none, as no delimiter is where it should be."""
+        default = "message/rfc822" if kind == "multipart/digest" else ""
+        for boundary in _boundaries(stated, self.buf, body, end):
+            opened = -1
+            for at, behind, closing in _delimiters(self.buf, boundary, body, end):
+                if opened >= 0:
+                    self.part(opened, _before_line(self.buf, opened, at), depth + 1, message, default)
+                opened = behind
+                if closing:
+                    self._epilogue(behind, end, message)
+                    return True
+                if len(self.found) >= LEAVES:
+                    break
+            if opened >= 0:
+                self.part(opened, end, depth + 1, message, default)
+                return True
+        return False
+
+    def _epilogue(self, start: int, end: int, message: int) -> None:
+        """Text behind the last part: programs don't show it, but nothing shall hide there."""
+        if _has_text(self.buf, start, end):
+            self.found.append(Leaf(start, start, end, "", "", message))
+
+
+def _has_text(buf: Buffer, start: int, end: int) -> bool:
+    """Whether there is more than white space, as far as a look at the first bytes tells."""
+    return start < end and bool(buf[start : min(start + _LOOK, end)].strip())
+
+
+def header_at(buf: Buffer, start: int, end: int) -> bytes:
+    """The header block at `start`, of at most BLOCK_LIMIT bytes; b"" where a part begins with its text."""
+    if not _FIELD.match(buf[start : min(start + 1000, end)]):
+        return next((eol for eol in (b"\r\n", b"\n", b"\r") if buf.startswith(eol, start, end)), b"")
+    crlf = buf.find(b"\n\r\n", start, end)
+    lf = buf.find(b"\n\n", start, end if crlf < 0 else crlf)
+    behind = lf + 2 if lf >= 0 else crlf + 3
+    head = buf[start : min(behind, start + BLOCK_LIMIT)]
+    if behind < 3 or b"\r\r" in head:
+        head = buf[start : min(header_end(buf, start, end), start + BLOCK_LIMIT)]
+    early = _NO_BLANK_LINE.search(head)
+    return head[: early.end()] if early else head
+
+
+def media_type(stated: bytes) -> str:
+    """Lower-case `type/subtype` of a Content-Type's value; "" where it states none."""
+    main = stated.partition(b";")[0].split(None, 1)
+    kind = main[0].lower().decode("ascii", "replace") if main else ""
+    return kind if kind.count("/") == 1 and not kind.startswith("/") else ""
+
+
+def _token(value: bytes) -> str:
+    return value.partition(b";")[0].strip(b" \t\"'").lower().decode("ascii", "replace")
+
+
+def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[bytes]:
+    """What the boundary may be: as stated, as stated in a broken way, as the body shows it."""
+    first = parameters(stated)[1].get(b"boundary", b"").rstrip()
+    if first:
+        yield first
+    loose = _BOUNDARY.search(stated)
+    if loose and loose[1].strip() not in (b"", first):
+        yield loose[1].strip()
+    seen = _FIRST_LINE.search(buf[body : min(body + _GUESS, end)])
+    if seen and seen[1].rstrip() != first:
+        yield seen[1].rstrip()
+
+
+def _delimiters(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Delimiter lines: where each begins, where the next line does, whether it closes (RFC 2046 5.1.1)."""
+    needle = b"--" + boundary
+    at = buf.find(needle, start, end)
+    while at >= 0:
+        behind = at + len(needle)
+        if at == start or buf[at - 1] in b"\r\n":
+            rest = _BEHIND_BOUNDARY.match(buf[behind : min(behind + 80, end)])
+            if rest:
+                behind += rest.end()
+                yield at, behind, rest[1] is not None
+        at = buf.find(needle, behind, end)
+
+
+def _before_line(buf: Buffer, start: int, at: int) -> int:
+    """Where the content ends that a delimiter line at `at` ends: its line end belongs to the delimiter."""
+    if buf.startswith(b"\r\n", max(at - 2, start), at):
+        return at - 2
+    return max(at - 1, start)
+
+
+def part_bytes(buf: Buffer, leaf: Leaf) -> bytes:
+    """The decoded content of a leaf, held whole; what is broken is decoded as far as it can be."""
+    return decoded(buf[leaf.body : leaf.end], leaf.encoding)[0]
+
+
+def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
+    """Content without its transfer encoding, and whether all of it could be decoded."""
+    if encoding == "base64":
+        return _base64(raw)
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(raw), True
+    return raw, True
+
+
+def _base64(raw: bytes) -> tuple[bytes, bool]:
+    try:
+        return pybase64.b64decode(raw.translate(None, b"\r\n\t "), validate=True), True
+    except (ValueError, binascii.Error):
+        pass
+    clean = raw.translate(None, _NOT_BASE64)
+    pieces = (piece for piece in clean.split(b"=") if len(piece) > 1)
+    return b"".join(pybase64.b64decode(_whole(piece)) for piece in pieces), False
+
+
+def _whole(piece: bytes) -> bytes:
+    """Base64 text that was cut off, made whole: a lone last digit goes, padding comes back."""
+    if len(piece) % 4 == 1:
+        piece = piece[:-1]
+    return piece + b"=" * (-len(piece) % 4)
+
+
+def attachments(buf: Buffer, found: list[Leaf] | None = None) -> list[AttachmentInfo]:
+    """What is shown as files, in order: named leaves, those marked as attachment, and all that is no text.
+
+    As Outlook does, images that the HTML shows by Content-ID and signatures are `inline`: not counted.
+    `found` is what `leaves` gave, if it was called already.
+    """
+    out = []
+    for leaf in leaves(buf) if found is None else found:
+        shown = file_of(buf, leaf)
+        if shown is not None:
+            name, inline = shown
+            out.append(AttachmentInfo(name, leaf.content_type, content_size(buf, leaf), leaf, inline))
+    return out
+
+
+def file_of(buf: Buffer, leaf: Leaf) -> tuple[str, bool] | None:
+    """The name ("" if none) of a leaf that is shown as a file, and whether it is inline; None for text."""
+    head = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
+    lower = head.lower()
+    kind = leaf.content_type
+    if b"name" not in lower and b"attachment" not in lower and is_text(kind):
+        return None
+    disposition, name = _disposition(head)
+    attached = disposition == b"attachment"
+    if not name and not attached and is_text(kind):
+        return None
+    pictured = kind.startswith("image/") and not attached and b"\ncontent-id:" in b"\n" + lower
+    return name, pictured or kind in _SIGNATURES
+
+
+def is_text(kind: str) -> bool:
+    """Whether a type is read as text: text/*, none, reports, and multiparts that have no parts."""
+    return not kind or kind.startswith(("text/", "multipart/")) or kind in REPORT_TYPES
+
+
+def _disposition(head: bytes) -> tuple[bytes, str]:
+    value = field(head, b"content-disposition") or b""
+    word, given = parameters(value)
+    name = _file_name(given.get(b"filename", b""), value)
+    if not name:
+        stated = field(head, b"content-type") or b""
+        name = _file_name(parameters(stated)[1].get(b"name", b""), stated)
+    return word, name
+
+
+def _file_name(raw: bytes, value: bytes) -> str:
+    """A file's name as text: RFC 2231 with its charset, RFC 2047 against the rules, or raw 8-bit."""
+    if not raw:
+        return ""
+    stated = _NAME_CHARSET.search(value)
+    name = to_text(raw, stated[1].decode("ascii", "replace") if stated else "")
+    return " ".join(decode_words(name).split())
+
+
+def content_size(buf: Buffer, leaf: Leaf) -> int:
+    """Bytes of a leaf's content when decoded, counted without decoding it or holding it whole."""
+    if leaf.encoding != "base64":
+        return leaf.end - leaf.body
+    digits = padding = 0
+    for piece in window(buf, leaf.body, leaf.end):
+        digits += len(piece.translate(None, _NOT_BASE64))
+        padding += piece.count(b"=")
+    return (digits - padding) * 3 // 4

@@ -1,0 +1,230 @@
+"""What can be searched and listed of a message: its headers and its text, decoded.
+
+Headers and leaves are found by `mail.mime`, and each leaf is read by itself: at most PART_LIMIT bytes of
+one and TEXT_LIMIT characters of all, whatever the message's size. Nothing here raises on any bytes; what
+went wrong is noted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from muniment.mail.charsets import codec, to_text
+from muniment.mail.dates import parse_date
+from muniment.mail.headers import BLOCK_LIMIT, decode, field, parameters, values
+from muniment.mail.html import to_text as html_to_text
+from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
+from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+
+PART_LIMIT = 1024 * 1024
+"""Bytes of one leaf's decoded content that are read."""
+TEXT_LIMIT = 4 * 1024 * 1024
+"""Characters of text of one message that are read."""
+_ENCAPSULATED = 5
+"""Levels of messages that lie encoded within one another."""
+_CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
+_META = 4096
+_NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
+_WORD = re.compile(r"\w+")
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
+    """All text of a message. `found` is what `mime.leaves` gave, if it was called already."""
+    return read_message(buf, found)[1]
+
+
+def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
+    """What a list shows of a message, without reading its text."""
+    files = [file_of(buf, leaf) for leaf in (leaves(buf) if found is None else found)]
+    return _summary(header_at(buf, 0, len(buf)), sum(1 for file in files if file is not None and not file[1]))
+
+
+def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
+    """Summary and text in one pass; `found` is what `mime.leaves` gave, if it was called already."""
+    header = header_at(buf, 0, len(buf))
+    reader = _Reader()
+    reader.message(buf, leaves(buf) if found is None else found, header)
+    summary = _summary(header, reader.attached)
+    text = MessageText(
+        subject=summary.subject,
+        sender=summary.sender,
+        to=summary.to,
+        cc=_joined(header, b"cc"),
+        bcc=_joined(header, b"bcc"),
+        body="\n".join(reader.texts),
+        filenames=tuple(reader.names),
+        notes=tuple(reader.notes),
+    )
+    return summary, text
+
+
+def _summary(header: bytes, attached: int) -> Summary:
+    return Summary(
+        subject=_one(header, b"subject"),
+        sender=_one(header, b"from") or _one(header, b"sender"),
+        to=_joined(header, b"to"),
+        message_id=_one(header, b"message-id"),
+        date=parse_date(field(header, b"date") or b""),
+        attachments=attached,
+    )
+
+
+def _one(header: bytes, name: bytes) -> str:
+    value = field(header, name)
+    return decode(value) if value else ""
+
+
+def _joined(header: bytes, name: bytes) -> str:
+    return ", ".join(decode(value) for value in values(header, name) if value)
+
+
+class _Reader:
+    """Gathers the text of one message, and of those within it, leaf by leaf."""
+
+    __slots__ = ("_level", "_room", "_unread", "_words", "attached", "names", "notes", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.names: list[str] = []
+        self.notes: dict[str, None] = {}
+        self.attached = 0
+        self._unread: list[str] = []
+        self._words: set[str] = set()
+        self._room = TEXT_LIMIT
+        self._level = 0
+
+    def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes) -> None:
+        """Take all leaves of a message, and the headers of the messages nested in it."""
+        self._stray(header)
+        within = 0
+        for leaf in found:
+            if leaf.message != within:
+                within = leaf.message
+                self._nested_header(header_at(buf, within, len(buf)))
+            file = file_of(buf, leaf)
+            if file is not None:
+                self.attached += not file[1]
+                if file[0]:
+                    self.names.append(file[0])
+            self._leaf(buf, leaf)
+
+    def _nested_header(self, header: bytes) -> None:
+        for name in (b"subject", b"from", b"to", b"cc"):
+            self._add(_one(header, name))
+        self._stray(header)
+
+    def _stray(self, header: bytes) -> None:
+        """Add what stands in a header from the first line on that is no field: it may be the text."""
+        stray = _NO_FIELD.search(header)
+        if stray:
+            self._add(to_text(header[stray.start() + 1 :]))
+
+    def _leaf(self, buf: Buffer, leaf: Leaf) -> None:
+        kind = leaf.content_type
+        if is_text(kind):
+            self._text(buf, leaf)
+        elif kind.startswith("message/") and leaf.body < leaf.end:
+            self._encapsulated(buf, leaf)
+
+    def _text(self, buf: Buffer, leaf: Leaf) -> None:
+        if leaf.content_type.startswith("multipart/"):
+            self._note("a multipart without its boundary was read as text")
+        header = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
+        if leaf.head != leaf.message:
+            self._stray(header)
+        charset = self._charset(field(header, b"content-type") or b"")
+        for raw in self._contents(buf, leaf):
+            if leaf.content_type == "text/html":
+                self._html(html_to_text(_readable(raw, charset or _declared(raw))))
+            else:
+                text = _readable(raw, charset or _bom(raw))
+                self._unread.append(text)
+                self._add(text)
+
+    def _html(self, text: str) -> None:
+        """Add an HTML leaf's text, unless the plain text before it has all its words."""
+        for plain in self._unread:
+            self._words.update(plain.split())
+        self._unread.clear()
+        extra = set(text.split()) - self._words
+        if extra and not self._bare_words().issuperset(_WORD.findall(" ".join(extra))):
+            self._add(text)
+
+    def _bare_words(self) -> set[str]:
+        """The words of the plain text so far, without the punctuation around them."""
+        return set(_WORD.findall(" ".join(self._words)))
+
+    def _encapsulated(self, buf: Buffer, leaf: Leaf) -> None:
+        """A message that is encoded, against the rules (RFC 2046 5.2.1), or lies too deep."""
+        if leaf.encoding not in ("base64", "quoted-printable"):
+            self._note(f"parts more than {DEPTH} levels deep were not told apart")
+            self._add(to_text(self._contents(buf, leaf)[0]))
+        elif self._level < _ENCAPSULATED and self._room > 0:
+            inner = self._contents(buf, leaf)[0]
+            header = header_at(inner, 0, len(inner))
+            self._level += 1
+            self._nested_header(header)
+            self.message(inner, leaves(inner), b"")
+            self._level -= 1
+
+    def _contents(self, buf: Buffer, leaf: Leaf) -> list[bytes]:
+        """A leaf's decoded content; of broken base64 also as it stands, as it may be plain text."""
+        limit = min(PART_LIMIT, max(self._room, 0) * 4)
+        most = limit if leaf.encoding != "base64" else limit * 3 // 2
+        end = min(leaf.end, leaf.body + most)
+        stands = buf[leaf.body : end]
+        content, whole = decoded(stands, leaf.encoding)
+        if end < leaf.end:
+            self._note("long text was read in part")
+        elif not whole:
+            self._note("broken base64 was read as far as it could be")
+            return [content[:limit], stands]
+        return [content[:limit]]
+
+    def _charset(self, stated: bytes) -> str:
+        """The charset that a Content-Type states; "" and a note if nobody knows it."""
+        if b"=" not in stated:
+            return ""
+        loose = _CHARSET.search(stated)
+        if loose is None:
+            return ""
+        charset = parameters(stated)[1].get(b"charset", loose[1]).decode("ascii", "replace")
+        if codec(charset):
+            return charset
+        self._note("unknown charset " + ascii(charset[:40]))
+        return ""
+
+    def _note(self, note: str) -> None:
+        self.notes[note] = None
+
+    def _add(self, text: str) -> None:
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text[: max(self._room, 0)]
+        if text:
+            self._room -= len(text)
+            self.texts.append(text)
+
+
+def _readable(raw: bytes, charset: str) -> str:
+    """The text in that charset; what the charset can't read and UTF-8 can is UTF-8, wrongly labelled."""
+    text = to_text(raw, charset)
+    if charset and "\ufffd" in text:
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    return text
+
+
+def _declared(raw: bytes) -> str:
+    """The charset that an HTML document states itself, by its first bytes or a meta element."""
+    found = _CHARSET.search(raw, 0, _META)
+    stated = found[1].decode("ascii", "replace") if found else ""
+    return _bom(raw) or (stated if codec(stated) and not stated.lower().startswith("utf-16") else "")
+
+
+def _bom(raw: bytes) -> str:
+    return next((charset for mark, charset in _BOMS if raw.startswith(mark)), "")
