@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from encodings.aliases import aliases
+from functools import lru_cache
 
 _NOT_TEXT = frozenset(
     {
@@ -49,7 +50,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def codec(charset: str) -> str:
     """Python's name of the codec for a charset's label; "" for one that nobody knows."""
-    name = _PUNCTUATION.sub("_", charset[:64].lower()).strip("_")
+    return _codec(charset[:64])
+
+
+@lru_cache(maxsize=512)
+def _codec(label: str) -> str:
+    name = _PUNCTUATION.sub("_", label.lower()).strip("_")
     name = _EXTRA.get(name, name)
     if name not in _KNOWN or aliases.get(name, name) in _NOT_TEXT:
         return ""

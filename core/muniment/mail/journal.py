@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from muniment.mail.addresses import normalise, parse
+from muniment.mail.addresses import normalise, parse, usable
+from muniment.mail.charsets import to_text
 from muniment.mail.dates import parse_date
 from muniment.mail.envelope import EnvelopeText, looks_like_envelope, read_envelope
-from muniment.mail.headers import BLOCK_LIMIT, block, field, header_end, parameters
+from muniment.mail.headers import BLOCK_LIMIT, block, header_end, parameters, pick
 from muniment.mail.mime import decoded
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Report, Span, UnwrapError
 from muniment.mail.routing import envelope_of
@@ -28,13 +30,35 @@ _CHILDREN = 64
 """Direct children that are looked at."""
 _PART_HEAD = 64 * 1024
 _MESSAGE = frozenset({b"message/rfc822", b"message/global"})
-_MARKERS = (b"x-ms-journal-report", b"x-ms-exchange-organization-journal-report")
-_IDENTIFIERS = (b"content-identifier", b"content-identifer")
+_WANTED = (
+    b"content-type",
+    b"content-transfer-encoding",
+    b"sender",
+    b"date",
+    b"x-ms-journal-report",
+    b"x-ms-exchange-organization-journal-report",
+    b"x-wm-journal-report",
+    b"content-identifier",
+    b"content-identifer",
+)
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary", "identity"})
+_USUAL_HEAD = 256
 _BEHIND = re.compile(rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)")
 _BEHIND_LENGTH = 80
 _OWN_FIELD = re.compile(rb"(?:\A|[\r\n])(?:from|received|date|message-id|sender)[ \t]*:", re.IGNORECASE)
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
+
+
+class _Head(NamedTuple):
+    """What the header of a message says that matters here."""
+
+    kind: bytes
+    boundary: bytes
+    encoding: str
+    sender: bytes
+    date: bytes
+    marked: bool
+    """Whether it claims to be a journal report."""
 
 
 class _Delimiter(NamedTuple):
@@ -47,8 +71,7 @@ class _Delimiter(NamedTuple):
     closing: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """A direct child: its content at [body, end)."""
 
     kind: bytes
@@ -58,8 +81,7 @@ class _Part:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Children:
+class _Children(NamedTuple):
     """The children of a report that matter."""
 
     text: _Part | None
@@ -81,33 +103,29 @@ def read_report(buf: Buffer) -> Report | None:
 
 def _read(buf: Buffer, start: int, end: int, *, nested: bool) -> Report | None:
     body = header_end(buf, start, end)
-    head = buf[start : min(body, start + BLOCK_LIMIT)]
-    kind, stated = parameters(field(head, b"content-type") or b"")
-    marked = _is_marked(head)
-    boundary = stated.get(b"boundary", b"").rstrip()
-    if kind == b"multipart/report" and boundary and not nested:
-        returned = _returned(buf, boundary, body, end)
-        if returned is not None or not marked:
+    head = _head(buf[start : min(body, start + BLOCK_LIMIT)])
+    if head.kind == b"multipart/report" and head.boundary and not nested:
+        returned = _returned(buf, head.boundary, body, end)
+        if returned is not None or not head.marked:
             return returned
-    if not marked and (kind != b"multipart/mixed" or not boundary):
+    if not head.marked and (head.kind != b"multipart/mixed" or not head.boundary):
         return None
-    children = _children(buf, head, kind, boundary, body, end, marked)
-    if children is None:
-        return None
-    return _report(buf, head, children, marked)
+    children = _children(buf, head, body, end)
+    return None if children is None else _report(buf, head, children)
 
 
-def _is_marked(head: bytes) -> bool:
-    """Whether a header claims that the message is a journal report."""
-    lower = head.lower()
-    if b"journal-report" in lower:
-        if any(field(head, name) is not None for name in _MARKERS):
-            return True
-        if (field(head, b"x-wm-journal-report") or b"").lower() == b"journal":
-            return True
-    if b"exjournalreport" in lower:
-        return any((field(head, name) or b"").lower() == b"exjournalreport" for name in _IDENTIFIERS)
-    return False
+def _head(header: bytes) -> _Head:
+    """Read a message's header; any of the markers that were ever in use makes it a journal report."""
+    content_type, encoding, sender, date, exchange, transport, gateway, *identifiers = pick(header, _WANTED)
+    kind, stated = parameters(content_type or b"")
+    marked = (
+        exchange is not None
+        or transport is not None
+        or (gateway or b"").lower() == b"journal"
+        or any((each or b"").lower() == b"exjournalreport" for each in identifiers)
+    )
+    boundary = stated.get(b"boundary", b"").rstrip()
+    return _Head(kind, boundary, _encoding(encoding), sender or b"", date or b"", marked)
 
 
 def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | None:
@@ -121,21 +139,17 @@ def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | No
     return None
 
 
-def _children(
-    buf: Buffer, head: bytes, kind: bytes, boundary: bytes, body: int, end: int, marked: bool
-) -> _Children | None:
+def _children(buf: Buffer, head: _Head, body: int, end: int) -> _Children | None:
     """The children of a report; None where an unmarked message turns out to be none."""
-    if kind in _MESSAGE:
-        encoding = _encoding(head)
-        return _Children(
-            None, [_Part(kind, encoding, "", body, end)], False, ("the report is its original alone",)
-        )
-    if not boundary:
+    if head.kind in _MESSAGE:
+        original = _Part(head.kind, head.encoding, "", body, end)
+        return _Children(None, [original], False, ("the report is its original alone",))
+    if not head.boundary:
         raise UnwrapError("a journal report whose Content-Type names no boundary")
-    if not marked and not _begins_with_envelope(buf, boundary, body, end):
+    if not head.marked and not _begins_with_envelope(buf, head.boundary, body, end):
         return None
-    limit, closed = _closing(buf, boundary, body, end)
-    parts = list(islice(_parts(buf, boundary, body, limit), _CHILDREN))
+    limit, closed = _closing(buf, head.boundary, body, end)
+    parts = list(islice(_parts(buf, head.boundary, body, limit), _CHILDREN))
     return _sorted_out(buf, parts, limit, closed)
 
 
@@ -162,19 +176,23 @@ def _sorted_out(buf: Buffer, parts: list[_Part], limit: int, closed: bool) -> _C
         chosen = [] if only and (parts[0].kind or _text(buf, parts[0]).complete()) else [0 if only else 1]
         if chosen:
             notes.append("the original's part does not say that it is a message")
-    ends = [parts[number].end for number in (each - 1 for each in chosen[1:])] + [limit]
-    originals = [replace(parts[number], end=ends[place]) for place, number in enumerate(chosen)]
+    ends = [parts[number - 1].end for number in chosen[1:]] + [limit]
+    originals = [_until(parts[number], end) for number, end in zip(chosen, ends, strict=False)]
     text = parts[0] if parts and (not chosen or chosen[0] > 0) else None
     exact = closed and bool(stated) and stated == list(range(1, len(parts)))
     return _Children(text, originals, exact, tuple(notes))
 
 
-def _report(buf: Buffer, head: bytes, children: _Children, marked: bool) -> Report | None:
-    if not marked and not children.exact:
+def _until(part: _Part, end: int) -> _Part:
+    return part if part.end == end else part._replace(end=end)
+
+
+def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
+    if not head.marked and not children.exact:
         return None
     notes = list(children.notes)
     text = _text(buf, children.text) if children.text is not None else None
-    if not marked and (text is None or not text.complete()):
+    if not head.marked and (text is None or not text.complete()):
         return None
     originals = tuple(_span(buf, part, notes) for part in children.originals if part.end > part.body)
     if not originals:
@@ -182,14 +200,21 @@ def _report(buf: Buffer, head: bytes, children: _Children, marked: bool) -> Repo
     if children.text is not None and children.text.end - children.text.body > ENVELOPE_LIMIT:
         notes.append(f"only the first {ENVELOPE_LIMIT} bytes of the envelope were read")
     envelope = _envelope(text, buf, originals[0], notes)
-    sender = parse(field(head, b"sender") or b"", 1)
     return Report(
         envelope=envelope,
         originals=originals,
-        tenant=normalise(sender[0].address) if sender else "",
-        date=parse_date(field(head, b"date") or b""),
+        tenant=_tenant(head.sender),
+        date=parse_date(head.date),
         notes=tuple(notes),
     )
+
+
+def _tenant(stated: bytes) -> str:
+    """The address of the report's own sender, which is the tenant's journaling agent."""
+    address = normalise(to_text(stated))
+    if usable(address) and not {"<", ",", '"'} & set(address):
+        return address
+    return next((normalise(entry.address) for entry in parse(stated, 1)), "")
 
 
 def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: list[str]) -> Envelope:
@@ -253,17 +278,26 @@ def _part(buf: Buffer, start: int, end: int) -> _Part:
     """The child in [start, end). One without headers of its own may begin with its content at once."""
     body = header_end(buf, start, min(end, start + _PART_HEAD))
     head = buf[start:body]
+    read = _part_head if len(head) <= _USUAL_HEAD else _part_head.__wrapped__
+    own, kind, encoding, charset = read(head)
+    return _Part(kind, encoding, charset, body if own else start, end)
+
+
+@lru_cache(maxsize=64)
+def _part_head(head: bytes) -> tuple[bool, bytes, str, str]:
+    """Whether these are a child's own headers, and the type, encoding and charset that they state.
+
+    Report after report they are the same, so they are remembered.
+    """
     if b"content-" not in head.lower() or _OWN_FIELD.search(head):
-        bare = head.strip(b"\r\n") == b""
-        return _Part(b"", "", "", body if bare else start, end)
-    kind, stated = parameters(field(head, b"content-type") or b"")
-    charset = stated.get(b"charset", b"").decode("ascii", "replace")
-    return _Part(kind, _encoding(head), charset, body, end)
+        return not head.strip(b"\r\n"), b"", "", ""
+    content_type, encoding = pick(head, _WANTED[:2])
+    kind, stated = parameters(content_type or b"")
+    return True, kind, _encoding(encoding), stated.get(b"charset", b"").decode("ascii", "replace")
 
 
-def _encoding(head: bytes) -> str:
-    stated = field(head, b"content-transfer-encoding") or b""
-    return stated.partition(b";")[0].strip(b" \t\"'").lower().decode("ascii", "replace")
+def _encoding(stated: bytes | None) -> str:
+    return (stated or b"").partition(b";")[0].strip(b" \t\"'").lower().decode("ascii", "replace")
 
 
 def _closing(buf: Buffer, boundary: bytes, start: int, end: int) -> tuple[int, bool]:
