@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
-import getpass
+import grp
 import itertools
 import os
 import pwd
@@ -176,7 +176,11 @@ class Dovecot:
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Dovecot:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -234,8 +238,8 @@ class Dovecot:
             os.chown(path, *self._owner)
 
     def _config(self) -> str:
-        me = getpass.getuser()
-        group = str(os.getgid())
+        me = pwd.getpwuid(os.getuid()).pw_name
+        group = grp.getgrgid(os.getgid()).gr_name
         root = os.getuid() == 0
         return CONFIG.format(
             folder=self.folder,
