@@ -1,0 +1,100 @@
+"""The ledger's folder: segments by number, the vault's id, and what it takes to make them last."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from muniment.archive.ledger.frame import HEADER_SIZE, TAG_SIZE, tag_in
+from muniment.errors import LedgerDamaged, VaultError
+
+VAULT_ID = "vault-id"
+TORN = "torn"
+_SEGMENT = re.compile(r"(\d{12})\.seg")
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """The file of a segment."""
+    return folder / f"{number:012d}.seg"
+
+
+def segments(folder: Path) -> list[int]:
+    """The numbers of all segments, in order."""
+    names = (_SEGMENT.fullmatch(entry.name) for entry in os.scandir(folder))
+    return sorted(int(match[1]) for match in names if match)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder durable."""
+    with descriptor(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+        os.fsync(fd)
+
+
+@contextmanager
+def descriptor(path: Path, flags: int) -> Iterator[int]:
+    """A file descriptor, closed at the end; a file that is made is for its owner alone."""
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def make_vault_id(folder: Path) -> bytes:
+    """Give a new ledger its id, durably.
+
+    Raises:
+        VaultError: it has one already.
+    """
+    tag = secrets.token_bytes(TAG_SIZE)
+    try:
+        with descriptor(folder / VAULT_ID, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as fd:
+            os.write(fd, tag.hex().encode() + b"\n")
+            os.fsync(fd)
+    except FileExistsError as error:
+        raise VaultError(f"there is a ledger in {folder} already: nothing was changed") from error
+    sync_folder(folder)
+    return tag
+
+
+def read_vault_id(folder: Path) -> bytes:
+    """The ledger's id, as its file and its first segment agree on it.
+
+    Raises:
+        VaultError: there is no ledger here.
+        LedgerDamaged: the file is not what the first segment says.
+    """
+    stated, framed = _stated_id(folder), framed_id(folder)
+    if stated is None and framed is None:
+        raise VaultError(f"there is no ledger in {folder}: restore it from a backup, or name another vault")
+    if stated == b"" or (framed and stated and framed != stated):
+        remedy = f"by the segments it should read {framed.hex()}" if framed else "restore it from a backup"
+        raise LedgerDamaged(f"{folder / VAULT_ID} is damaged: {remedy}; then run `muniment verify --deep`")
+    return framed or stated or b""
+
+
+def framed_id(folder: Path) -> bytes | None:
+    """The id in the first segment that begins with an intact header; None if none does."""
+    for number in segments(folder) if folder.is_dir() else ():
+        with segment_path(folder, number).open("rb") as file:
+            tag = tag_in(file.read(HEADER_SIZE))
+        if tag is not None:
+            return tag
+    return None
+
+
+def _stated_id(folder: Path) -> bytes | None:
+    """The id in its file: None if there is no such file, not of the right size if that is damaged."""
+    try:
+        text = (folder / VAULT_ID).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        tag = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        return b""
+    return tag if len(tag) == TAG_SIZE else b""

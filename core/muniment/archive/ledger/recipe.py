@@ -1,0 +1,318 @@
+"""Recipes: how content is put together from its own bytes and from other records.
+
+A recipe is a version byte, three numbers (references, pieces, bytes of literals), the referenced
+SHA-256 hashes once each, the table of pieces, and all literal bytes in one area, which compresses
+well. Numbers are LEB128. A piece is a byte (low 4 bits: what it is; high 4 bits: the line end, for
+base64) and its numbers:
+
+    1 literal          length
+    2 inline base64    decoded length, width             its decoded bytes lie in the literal area
+    3 slice            reference, offset, length
+    4 part as base64   reference, width
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pybase64
+
+VERSION = 1
+EOLS = (b"\r\n", b"\n", b"\r", b"")
+"""The line ends that base64 pieces may have, by the number that stands for them."""
+
+_LITERAL, _INLINE, _SLICE, _PART = 1, 2, 3, 4
+_LIMIT = 1 << 63
+MAX_PIECES = 1 << 20
+"""No recipe has more pieces, so that reading a damaged one takes no more memory than it may."""
+_BLOCK = 3 * 256 * 1024
+"""Decoded bytes that are encoded at a time; a multiple of 3."""
+
+
+class RecipeError(ValueError):
+    """These bytes are no recipe, or what it refers to is not what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """These bytes."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InlineBase64:
+    """`data`, encoded as base64 in lines of `width` characters joined by `eol`; no line end at the end."""
+
+    data: bytes
+    width: int = 76
+    eol: bytes = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`length` bytes from `offset` of another record's content."""
+
+    sha: bytes
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartBase64:
+    """The whole content of another record, encoded as in `InlineBase64`."""
+
+    sha: bytes
+    width: int = 76
+    eol: bytes = b"\r\n"
+
+
+Piece = Literal | InlineBase64 | Slice | PartBase64
+Read = Callable[[bytes], Iterable[bytes]]
+"""Yields the content of a record, given its SHA-256, in chunks of any size."""
+
+
+# --- the bytes of a recipe ----------------------------------------------------------------
+
+
+def encode(pieces: Sequence[Piece]) -> bytes:
+    """The recipe of these pieces.
+
+    Raises:
+        ValueError: there are too many pieces, or one has a line end or a number that recipes can't state.
+    """
+    if len(pieces) > MAX_PIECES:
+        raise ValueError(f"a recipe can't have {len(pieces)} pieces")
+    references: dict[bytes, int] = {}
+    table = bytearray()
+    literals: list[bytes] = []
+    for piece in pieces:
+        _encode_piece(piece, table, literals, references)
+    out = bytearray((VERSION,))
+    for number in (len(references), len(pieces), sum(map(len, literals))):
+        _put(out, number)
+    return b"".join((bytes(out), *references, bytes(table), *literals))
+
+
+def _encode_piece(
+    piece: Piece, table: bytearray, literals: list[bytes], references: dict[bytes, int]
+) -> None:
+    match piece:
+        case Literal(data):
+            _row(table, _LITERAL, len(data))
+            literals.append(data)
+        case InlineBase64(data, width, eol):
+            _row(table, _INLINE | _eol_bits(eol), len(data), width)
+            literals.append(data)
+        case Slice(sha, offset, length):
+            _row(table, _SLICE, _reference(sha, references), offset, length)
+        case PartBase64(sha, width, eol):
+            _row(table, _PART | _eol_bits(eol), _reference(sha, references), width)
+
+
+def _row(table: bytearray, operation: int, *numbers: int) -> None:
+    table.append(operation)
+    for number in numbers:
+        _put(table, number)
+
+
+def _eol_bits(eol: bytes) -> int:
+    if eol not in EOLS:
+        raise ValueError(f"a recipe can't state the line end {eol!r}")
+    return EOLS.index(eol) << 4
+
+
+def _reference(sha: bytes, references: dict[bytes, int]) -> int:
+    if len(sha) != 32:
+        raise ValueError("a reference is not a SHA-256")
+    return references.setdefault(sha, len(references))
+
+
+def _put(out: bytearray, number: int) -> None:
+    if not 0 <= number < _LIMIT:
+        raise ValueError(f"a recipe can't state the number {number}")
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def decode(data: bytes) -> list[Piece]:
+    """The pieces of a recipe.
+
+    Raises:
+        RecipeError: this is no recipe.
+    """
+    return _Parser(data).pieces()
+
+
+def references(data: bytes) -> list[bytes]:
+    """The SHA-256 of every record that a recipe refers to, once each.
+
+    Raises:
+        RecipeError: this is no recipe.
+    """
+    return _Parser(data).references
+
+
+class _Parser:
+    """Reads a recipe from front to end; what it makes is never larger than the recipe."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 1
+        if data[:1] != bytes((VERSION,)):
+            raise RecipeError("not a recipe of a version that this program knows")
+        count = self._number()
+        self._pieces = self._number()
+        self._literal = len(data) - self._number()
+        if self._at + 32 * count > self._literal or self._pieces > min(self._literal, MAX_PIECES):
+            raise RecipeError("the recipe is shorter than it says")
+        starts = range(self._at, self._at + 32 * count, 32)
+        self.references = [data[start : start + 32] for start in starts]
+        self._at += 32 * count
+        self._table_end = self._literal
+
+    def pieces(self) -> list[Piece]:
+        """All pieces."""
+        pieces = [self._piece() for _ in range(self._pieces)]
+        if self._at != self._table_end or self._literal != len(self._data):
+            raise RecipeError("the recipe is longer than its pieces")
+        return pieces
+
+    def _piece(self) -> Piece:
+        if self._at >= self._table_end:
+            raise RecipeError("the recipe's table ends early")
+        byte = self._data[self._at]
+        self._at += 1
+        operation, eol = byte & 0xF, byte >> 4
+        if eol >= len(EOLS):
+            raise RecipeError("a piece has an unknown line end")
+        if operation == _LITERAL:
+            return Literal(self._bytes(self._number()))
+        if operation == _INLINE:
+            length, width = self._number(), self._number()
+            return InlineBase64(self._bytes(length), width, EOLS[eol])
+        if operation == _SLICE:
+            return Slice(self._sha(), self._number(), self._number())
+        if operation == _PART:
+            return PartBase64(self._sha(), self._number(), EOLS[eol])
+        raise RecipeError("a piece is of an unknown kind")
+
+    def _number(self) -> int:
+        number = shift = 0
+        data, at = self._data, self._at
+        while shift < 63 and at < len(data):
+            byte = data[at]
+            at += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                self._at = at
+                return number
+            shift += 7
+        raise RecipeError("a number in the recipe has no end")
+
+    def _bytes(self, length: int) -> bytes:
+        start = self._literal
+        self._literal += length
+        if self._literal > len(self._data):
+            raise RecipeError("the recipe's literals end early")
+        return self._data[start : self._literal]
+
+    def _sha(self) -> bytes:
+        index = self._number()
+        if index >= len(self.references):
+            raise RecipeError("a piece refers to a record that the recipe does not list")
+        return self.references[index]
+
+
+# --- the content that a recipe makes ------------------------------------------------------
+
+
+def rebuild(pieces: Iterable[Piece], read: Read) -> Iterator[bytes]:
+    """The content, in chunks; memory is bounded by the chunks that `read` yields.
+
+    Slices of one record that follow each other in it are cut from one reading of it.
+
+    Raises:
+        RecipeError: a slice reaches beyond the content it is cut from.
+    """
+    cursor: _Cursor | None = None
+    for piece in pieces:
+        match piece:
+            case Literal(data):
+                yield data
+            case InlineBase64(data, width, eol):
+                yield from encode_chunks((data,), width, eol)
+            case PartBase64(sha, width, eol):
+                yield from encode_chunks(read(sha), width, eol)
+            case Slice(sha, offset, length):
+                if cursor is None or cursor.sha != sha or cursor.position > offset:
+                    cursor = _Cursor(sha, read)
+                yield from cursor.cut(offset, length)
+
+
+class _Cursor:
+    """One reading of a record's content, that slices are cut from in ascending order."""
+
+    def __init__(self, sha: bytes, read: Read) -> None:
+        self.sha = sha
+        self.position = 0
+        self._chunks = iter(read(sha))
+        self._chunk = b""
+        self._start = 0
+        """Where in the content the chunk in hand begins."""
+
+    def cut(self, offset: int, length: int) -> Iterator[bytes]:
+        """Bytes [offset, offset + length)."""
+        end = offset + length
+        while offset < end:
+            while offset >= self._start + len(self._chunk):
+                self._next()
+            piece = self._chunk[offset - self._start : end - self._start]
+            offset += len(piece)
+            self.position = offset
+            yield piece
+
+    def _next(self) -> None:
+        self._start += len(self._chunk)
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            raise RecipeError("a slice reaches beyond the content it is cut from")
+        self._chunk = chunk
+
+
+def encoded_length(piece: PartBase64 | InlineBase64, size: int) -> int:
+    """Bytes that `piece` makes of content of `size` bytes."""
+    text = (size + 2) // 3 * 4
+    lines = -(-text // piece.width) if piece.width else 1
+    return text + max(0, lines - 1) * len(piece.eol)
+
+
+def encode_chunks(chunks: Iterable[bytes], width: int, eol: bytes) -> Iterator[bytes]:
+    """Base64 of the concatenation of chunks, in lines of `width` characters (0: one line) joined by `eol`."""
+    column = 0
+    for block in _triples(chunks):
+        text = pybase64.b64encode(block)
+        if not width or not eol:
+            yield text
+            continue
+        first = width - column
+        starts = range(first, len(text), width)
+        yield eol.join([text[:first], *(text[start : start + width] for start in starts)])
+        column = (column + len(text) - 1) % width + 1
+
+
+def _triples(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in non-empty blocks of at most _BLOCK, all but the last a multiple of 3."""
+    rest = b""
+    for chunk in chunks:
+        for start in range(0, len(chunk), _BLOCK):
+            block = rest + chunk[start : start + _BLOCK]
+            whole = len(block) // 3 * 3
+            rest = block[whole:]
+            if whole:
+                yield block[:whole]
+    if rest:
+        yield rest

@@ -1,0 +1,215 @@
+"""What is left of a ledger after a crash, or after worse.
+
+Bytes that can't be read with no valid commit behind them are a torn tail: a batch that was never
+committed. It is moved aside, never dropped. Bytes that can't be read **with** a valid commit behind
+them are damage: that is reported, and nothing is truncated.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from muniment.archive.facts import Position
+from muniment.archive.ledger.commits import Commit
+from muniment.archive.ledger.files import (
+    TORN,
+    descriptor,
+    read_vault_id,
+    segment_path,
+    segments,
+    sync_folder,
+)
+from muniment.archive.ledger.frame import leaf_hash
+from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
+from muniment.archive.ledger.model import Head, Kind
+from muniment.archive.ledger.walk import Found, Gap, commit_of, walk
+
+_COPY = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that can't be read, or a chain that does not hold, with valid commits behind."""
+
+    segment: int
+    offset: int
+    length: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"segment {self.segment}, offset {self.offset}, {self.length} bytes: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """An uncommitted tail, and where it was moved; None while it is only looked at."""
+
+    segment: int
+    offset: int
+    length: int
+    moved_to: Path | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """Where the ledger ends, and all that it takes to write on."""
+
+    segment: int = 1
+    offset: int = 0
+    tree: Frontier = field(default_factory=Frontier)
+    """The tree of all leaves, that of the last commit frame among them."""
+    dictionaries: dict[int, Position] = field(default_factory=dict)
+    """The latest copy of each."""
+    present: set[int] = field(default_factory=set)
+    """The dictionaries of which this segment has a copy."""
+    time: int = 0
+    """Of the last record."""
+
+    def copy(self) -> State:
+        """A state of its own that says the same."""
+        return State(
+            self.segment,
+            self.offset,
+            self.tree.copy(),
+            dict(self.dictionaries),
+            set(self.present),
+            self.time,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was found, and the last committed state."""
+
+    torn: list[Torn]
+    damage: list[Damage]
+    head: Head
+    state: State
+
+
+def examine(folder: Path) -> Recovery:
+    """Look at the end of a ledger, from its last segment's beginning; changes nothing.
+
+    Raises:
+        VaultError: there is no ledger, or it was written by a newer program.
+        LedgerDamaged: the vault's id is not that of its segments.
+    """
+    tag = read_vault_id(folder)
+    torn: list[Torn] = []
+    damage: list[Damage] = []
+    for number in reversed(segments(folder)):
+        path = segment_path(folder, number)
+        segment = _Segment(number)
+        for item in walk(path, tag):
+            segment.take(item)
+        damage += segment.damage
+        committed = segment.state.offset
+        if path.stat().st_size > committed:
+            torn.append(Torn(number, committed, path.stat().st_size - committed))
+        if segment.head is not None:
+            return Recovery(torn, damage, segment.head, segment.state)
+    return Recovery(torn, damage, Head(0, EMPTY_ROOT, 1, 0), State())
+
+
+def recover(folder: Path) -> Recovery:
+    """Bring a ledger back to its last committed state, if it is not damaged: moves torn tails aside.
+
+    Raises:
+        VaultError, LedgerDamaged: as `examine`.
+        OSError: a tail could not be moved.
+    """
+    found = examine(folder)
+    if found.damage:
+        return found
+    return set_aside(folder, found)
+
+
+def set_aside(folder: Path, found: Recovery) -> Recovery:
+    """Move the torn tails that were found into the folder `torn`, durably.
+
+    Raises:
+        OSError: a tail could not be moved.
+    """
+    torn = [_moved(folder, tail) for tail in found.torn]
+    return Recovery(torn, found.damage, found.head, found.state)
+
+
+class _Segment:
+    """Follows the frames of one segment from commit to commit."""
+
+    def __init__(self, number: int) -> None:
+        self.head: Head | None = None
+        self.state = State(number)
+        """As of the last commit."""
+        self.damage: list[Damage] = []
+        self._number = number
+        self._tree: Frontier | None = None
+        """Of all leaves so far; None where it is not known."""
+        self._present: set[int] = set()
+        self._gaps: list[Gap] = []
+        """Since the last commit: torn, if no other commit follows."""
+
+    def take(self, item: Found | Gap) -> None:
+        """Follow the next frame or gap."""
+        if isinstance(item, Gap):
+            self._gaps.append(item)
+            self._tree = None
+            return
+        commit = commit_of(item)
+        if commit is not None and commit.segment and not item.offset:
+            self._tree = commit.tree.copy()
+        elif commit is not None and not commit.segment and commit.tree.size >= self.state.tree.size:
+            self._commit(item, commit)
+        elif item.header.kind == Kind.COMMIT:
+            self._gaps.append(Gap(item.offset, item.end - item.offset, "a commit frame that can't be"))
+        elif item.header.kind == Kind.DICTIONARY:
+            self._present.add(item.header.dictionary)
+        if self._tree is not None:
+            header = item.header
+            self._tree.add(leaf_hash(header.kind, header.time, header.size, header.sha))
+
+    def _commit(self, found: Found, commit: Commit) -> None:
+        for gap in self._gaps:
+            self.damage.append(Damage(self._number, gap.offset, gap.length, gap.reason))
+        if self._tree is not None and (self._tree.size, self._tree.root()) != (commit.tree.size, commit.root):
+            reason = "the records before this commit frame are not those that it proves"
+            self.damage.append(Damage(self._number, found.offset, found.end - found.offset, reason))
+        self._gaps.clear()
+        self._tree = commit.tree.copy()
+        header = found.header
+        tree = commit.tree.copy()
+        tree.add(leaf_hash(header.kind, header.time, header.size, header.sha))
+        self.head = Head(commit.tree.size, commit.root, self._number, found.end)
+        self.state = State(
+            self._number, found.end, tree, dict(commit.dictionaries), set(self._present), header.time
+        )
+
+
+def _moved(folder: Path, tail: Torn) -> Torn:
+    """Copy a tail into a file of its own, durably, and only then cut it off."""
+    target = folder / TORN
+    target.mkdir(mode=0o700, exist_ok=True)
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    path = target / f"{tail.segment:012d}-{tail.offset}-{now}.bin"
+    with (
+        descriptor(segment_path(folder, tail.segment), os.O_RDWR) as source,
+        descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as copy,
+    ):
+        _copy(source, tail.offset, copy)
+        os.fsync(copy)
+        sync_folder(target)
+        sync_folder(folder)
+        os.ftruncate(source, tail.offset)
+        os.fsync(source)
+    return Torn(tail.segment, tail.offset, tail.length, path)
+
+
+def _copy(source: int, offset: int, target: int) -> None:
+    while data := os.pread(source, _COPY, offset):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+        offset += len(data)

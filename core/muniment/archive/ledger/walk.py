@@ -1,0 +1,190 @@
+"""Reading a segment frame by frame, past whatever is damaged in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from muniment.archive.ledger.commits import MAX_COMMIT, Commit, read_commit
+from muniment.archive.ledger.files import descriptor
+from muniment.archive.ledger.frame import (
+    HEADER_SIZE,
+    TAG_OFFSET,
+    FrameError,
+    Header,
+    NewerFrame,
+    claimed,
+    intact,
+    parse_header,
+)
+from muniment.archive.ledger.model import Kind
+from muniment.errors import VaultError
+
+BUFFER = 1024 * 1024
+
+
+class Found(NamedTuple):
+    """An intact frame."""
+
+    offset: int
+    header: Header
+    payload: bytes
+    """Empty where the walk leaves payloads out, but for commit frames."""
+
+    @property
+    def end(self) -> int:
+        """Where the next frame begins."""
+        return self.offset + HEADER_SIZE + self.header.length
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Bytes that are no intact frame, up to the next one or the end."""
+
+    offset: int
+    length: int
+    reason: str
+    header: Header | None = None
+    """Set where the header is intact and only the payload is not: the leaf is known."""
+    cut_short: bool = False
+    """Whether the file ends within what may be an intact frame."""
+    claims: tuple[int, bytes] = (0, b"")
+    """Kind and hash as a damaged header states them."""
+
+
+def walk(path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True) -> Iterator[Found | Gap]:
+    """Frames and gaps of a segment from `offset`, up to where the file ends now.
+
+    Without `payloads` they are neither read nor checked, but for those of commit frames.
+
+    Raises:
+        VaultError: a frame was written by a newer program.
+    """
+    with path.open("rb", buffering=BUFFER if payloads else 8192) as file:
+        end = os.fstat(file.fileno()).st_size
+        file.seek(offset)
+        while offset < end:
+            item = _next(file, tag, offset, end, payloads)
+            yield item
+            offset = item.end if isinstance(item, Found) else offset + item.length
+
+
+def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> Found | Gap:
+    """What lies at `offset`, where the file stands; leaves it standing behind that."""
+    head = file.read(HEADER_SIZE)
+    try:
+        header = parse_header(head, tag)
+    except NewerFrame as error:
+        raise VaultError(f"{file.name}, offset {offset}: {error}: update Muniment to use it") from error
+    except FrameError as error:
+        gap_end = _resynchronise(file, tag, offset + 1, end)
+        cut_short = len(head) < HEADER_SIZE
+        return Gap(offset, gap_end - offset, str(error), None, cut_short, claimed(head))
+    frame_end = offset + HEADER_SIZE + header.length
+    if frame_end > end:
+        gap_end = _resynchronise(file, tag, offset + 1, end)
+        return Gap(offset, gap_end - offset, "cut short", header, gap_end == end)
+    if not payloads and header.kind != Kind.COMMIT:
+        file.seek(frame_end)
+        return Found(offset, header, b"")
+    payload = file.read(header.length)
+    if intact(header, payload):
+        return Found(offset, header, payload)
+    if frame_end < end and not _frame_at(file, tag, frame_end):
+        frame_end = _resynchronise(file, tag, offset + 1, end)
+    file.seek(frame_end)
+    return Gap(offset, frame_end - offset, "its payload is damaged", header)
+
+
+def _frame_at(file: BinaryIO, tag: bytes, offset: int) -> bool:
+    file.seek(offset)
+    return _is_header(file.read(HEADER_SIZE), tag, 0)
+
+
+def _is_header(data: bytes, tag: bytes, offset: int) -> bool:
+    try:
+        parse_header(data, tag, offset)
+    except NewerFrame:
+        return True
+    except FrameError:
+        return False
+    return True
+
+
+def _resynchronise(file: BinaryIO, tag: bytes, start: int, end: int) -> int:
+    """Where the next intact header from `start` begins, or `end`; the file is left standing there."""
+    file.seek(start)
+    data = b""
+    while start < end:
+        fresh = file.read(min(BUFFER, end - start - len(data)))
+        data += fresh
+        at = data.find(tag)
+        while at >= 0:
+            if at >= TAG_OFFSET and _is_header(data, tag, at - TAG_OFFSET):
+                file.seek(start + at - TAG_OFFSET)
+                return start + at - TAG_OFFSET
+            at = data.find(tag, at + 1)
+        if not fresh:
+            break
+        kept = data[-(HEADER_SIZE - 1) :]
+        start += len(data) - len(kept)
+        data = kept
+    file.seek(end)
+    return end
+
+
+def commit_of(found: Found) -> Commit | None:
+    """What a frame commits; None if it is no commit frame, or one that disagrees with itself."""
+    if found.header.kind != Kind.COMMIT:
+        return None
+    try:
+        return read_commit(found.payload)
+    except ValueError:
+        return None
+
+
+def commit_before(path: Path, tag: bytes, end: int) -> tuple[Found, Commit] | None:
+    """The commit frame that ends at offset `end`, found without reading what lies before it."""
+    start = max(0, end - MAX_COMMIT)
+    try:
+        with descriptor(path, os.O_RDONLY) as fd:
+            data = os.pread(fd, end - start, start)
+    except FileNotFoundError:
+        return None
+    at = len(data)
+    while (at := data.rfind(tag, 0, at)) >= TAG_OFFSET:
+        found = _found(data, tag, at - TAG_OFFSET, start)
+        if found is not None:
+            commit = commit_of(found) if found.end == end else None
+            return None if commit is None else (found, commit)
+    return None
+
+
+def _found(data: bytes, tag: bytes, at: int, start: int) -> Found | None:
+    """The intact frame at `at` of data that were read at offset `start` of a file."""
+    try:
+        header = parse_header(data, tag, at)
+    except FrameError:
+        return None
+    payload = data[at + HEADER_SIZE : at + HEADER_SIZE + header.length]
+    return Found(start + at, header, payload) if intact(header, payload) else None
+
+
+def last_commit(path: Path, tag: bytes) -> tuple[Found, Commit] | None:
+    """The last commit frame of a segment but for its opening; None if it has none.
+
+    Quick where the file ends with it; else, beside a writer, the segment's headers are read.
+
+    Raises:
+        VaultError: a frame was written by a newer program.
+    """
+    last = commit_before(path, tag, path.stat().st_size)
+    if last is None:
+        for item in walk(path, tag, payloads=False):
+            commit = commit_of(item) if isinstance(item, Found) else None
+            if commit is not None and isinstance(item, Found):
+                last = item, commit
+    return None if last is None or last[1].segment else last
