@@ -1,0 +1,84 @@
+"""The one sanitiser: text from mail as a terminal, a list or a file name may have it.
+
+What moves the cursor, hides or reorders text shows as U+FFFD, so that a reader sees that something was
+there. What is merely invisible (zero-width joiners, soft hyphens, variation selectors, tags) is left out:
+what is shown then is what is there to be read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+REPLACEMENT = "\ufffd"
+NAME_LIMIT = 120
+"""Bytes of a file name in UTF-8."""
+_ESCAPES = re.compile(
+    # CSI, in its 7-bit and its 8-bit form; then strings (OSC, DCS, SOS, PM, APC) up to their terminator;
+    # then two- and three-character escapes. ECMA-48 5.4, 5.6. What is not terminated hides no text.
+    "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
+    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,256}(?:\x07|\x1b\\\\|\x9c)"
+    "|\x1b[ -/]{1,4}[0-~]"
+    "|\x1b[0-Z\\\\`-~]"
+)
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2064\u206a-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
+)
+_SPACES = frozenset("\t\x0b\x0c\u2028\u2029")
+_BREAK = re.compile("\r\n?|\n|\u2028|\u2029")
+_STACK = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0]{5,}")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+_SEPARATORS = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
+_EXTENSION = 16
+
+
+def clean(text: str, *, newline: bool = False) -> str:
+    """Text that does to a terminal nothing but show: no control, escape, bidi or invisible character.
+
+    Always one line, where every line end and tab became a space; with `newline`, "\\n" stays.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _ESCAPES.sub(REPLACEMENT, text)
+    if newline:
+        return "\n".join(map(_line, _BREAK.split(text)))
+    return _line(_BREAK.sub(" ", text))
+
+
+def _line(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    text = _STACK.sub(lambda marks: marks[0][:4], _INVISIBLE.sub("", text))
+    if text.isprintable():
+        return text
+    return text.translate({ord(char): _shown(char) for char in set(text) if not char.isprintable()})
+
+
+def _shown(char: str) -> str:
+    """What stands for a character that is not printable as it is."""
+    if char in _SPACES or unicodedata.category(char) == "Zs":
+        return " "
+    return REPLACEMENT
+
+
+def filename(text: str) -> str:
+    """A file name that is safe on every system: one component, not hidden, not reserved, not an option.
+
+    At most NAME_LIMIT bytes in UTF-8, the extension kept; never empty.
+    """
+    name = unicodedata.normalize("NFC", clean(text)).replace(REPLACEMENT, "_").translate(_SEPARATORS)
+    name = name.lstrip(" .-~").rstrip(" .")
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    return _shortened(name).rstrip(" .") or "unnamed"
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= NAME_LIMIT:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension.encode()) > _EXTENSION:
+        stem, dot, extension = name, "", ""
+    room = NAME_LIMIT - len(f"{dot}{extension}".encode())
+    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + dot + extension
