@@ -53,7 +53,8 @@ def refusal(box: ServerBox, **changes: Any) -> str:
     source = box.source(**changes)
     with pytest.raises(CertificateRefused) as caught:
         source.connect()
-    assert "Login" not in box.server.log().partition(box.account.name)[2]
+    # Dovecot logs the name of whoever has so much as tried to log in.
+    assert box.account.name not in box.server.log()
     return str(caught.value)
 
 
@@ -156,6 +157,7 @@ def test_a_wrong_password_is_named_and_not_shown(box: ServerBox) -> None:
     with pytest.raises(LoginRefused) as caught:
         box.source(password="tr0ub4dor&3").connect()
     assert "check `mailbox` and `password`" in str(caught.value)
+    assert box.account.name in box.server.log()
     assert "tr0ub4dor" not in str(caught.value)
     assert "tr0ub4dor" not in repr(box.endpoint)
     assert box.waits == []
