@@ -53,7 +53,7 @@ class Output:
 
     def block(self, text: str) -> None:
         """Text of many lines."""
-        text = clean(text.replace("\r\n", "\n"), newline=True)
+        text = clean(text, newline=True)
         self._write(text if text.endswith("\n") or not text else text + "\n")
 
     def json(self, value: object) -> None:
@@ -65,7 +65,7 @@ class Output:
     def raw(self, data: bytes) -> None:
         """Exact bytes; to a terminal, what can be read of them, made harmless."""
         if self.terminal:
-            self._write(clean(self._decoder.decode(data).replace("\r\n", "\n"), newline=True))
+            self._write(clean(self._decoder.decode(data), newline=True))
         else:
             self._send(data)
 

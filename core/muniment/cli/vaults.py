@@ -73,7 +73,7 @@ def status_lines(answer: Status) -> list[tuple[str, str]]:
         ("Owner", answer.owner or "no process runs on it now"),
         (
             "Messages",
-            f"{count(answer.messages)} of {count(answer.users)} users, by {count(answer.envelopes)} copies",
+            f"{count(answer.messages)} of {count(answer.users)} users, from {count(answer.envelopes)} copies",
         ),
         ("Quarantine", f"{count(answer.quarantined)} items"),
         ("Not indexed", f"{count(answer.behind)} messages"),

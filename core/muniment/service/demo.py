@@ -14,7 +14,7 @@ from muniment import api
 from muniment.api import Word
 from muniment.client import Client
 from muniment.errors import RunFailed
-from muniment.gateway import Gateway, GatewayOptions
+from muniment.gateway.smtp import Gateway, GatewaySettings
 from muniment.service.engine import connect
 from muniment.service.profiles import SPOOL
 from muniment.service.samples import COMPANY, COUNT, DOMAIN, JOURNAL, Truth, samples, truth, users_csv
@@ -22,18 +22,20 @@ from muniment.service.samples import COMPANY, COUNT, DOMAIN, JOURNAL, Truth, sam
 PROFILE = "spool"
 
 
-def run_demo(vault: Path) -> Iterator[Word]:
-    """Make a vault in `vault`, fill it and look at it; see muniment.cli.doors.EngineDoors.demo.
+def run_demo(vault: Path, count: int = COUNT) -> Iterator[Word]:
+    """Make a vault in `vault`, fill it with `count` mails and look at it.
+
+    What it yields is described at muniment.cli.doors.EngineDoors.demo.
 
     Raises:
         MunimentError: a step failed.
         RunFailed: what the vault holds is not what was sent; says what differs.
     """
     client = Client(connect(vault))
-    told, found = truth(), _Found()
+    told, found = truth(count), _Found()
     try:
         yield from _prepare(client, vault)
-        yield from _send(vault)
+        yield from _send(vault, count)
         yield from found.watching(_run(client))
         yield from found.watching(_look(client, told))
         yield from found.watching(_verify(client))
@@ -55,17 +57,13 @@ def _prepare(client: Client, vault: Path) -> Iterator[Word]:
     client.call(api.PutProfile(name=PROFILE, fields={"source": "spool"}, new=True), api.Done)
 
 
-def _send(vault: Path) -> Iterator[Word]:
+def _send(vault: Path, count: int) -> Iterator[Word]:
     yield api.Step(
-        text=f"An embedded gateway on this machine takes in {COUNT:,} mails over SMTP for {JOURNAL}."
+        text=f"An embedded gateway on this machine takes in {count:,} mails over SMTP for {JOURNAL}."
     )
-    gateway = Gateway(_options(vault / SPOOL))
-    gateway.start()
     started = time.monotonic()
-    try:
-        size = _deliver(gateway.port)
-    finally:
-        gateway.stop()
+    with Gateway(_settings(vault / SPOOL)) as gateway:
+        size = _deliver(gateway.port, count)
     seconds = time.monotonic() - started
     yield api.Step(
         text=f"{size / 1e6:.1f} MB sent in {seconds:.1f} s; each mail was answered with 250 "
@@ -73,16 +71,16 @@ def _send(vault: Path) -> Iterator[Word]:
     )
 
 
-def _options(spool: Path) -> GatewayOptions:
+def _settings(spool: Path) -> GatewaySettings:
     """On this machine alone, at any port that is free."""
-    return GatewayOptions(host="127.0.0.1", port=0, addresses=(JOURNAL,), hostname="localhost", spool=spool)
+    return GatewaySettings(spool=spool, addresses=(JOURNAL,), host="127.0.0.1", port=0, hostname="localhost")
 
 
-def _deliver(port: int) -> int:
+def _deliver(port: int, count: int) -> int:
     """Send all samples over one connection; returns their bytes."""
     size = 0
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
-        for sample in samples():
+        for sample in samples(count):
             smtp.sendmail(sample.sender, [JOURNAL], sample.data, mail_options=["BODY=8BITMIME"])
             size += len(sample.data)
     return size
