@@ -22,10 +22,39 @@ from time import gmtime, strftime
 
 DOMAIN = "werft.example"
 TENANT = "MicrosoftExchange0123456789abcdef@werft.example"
+SHARED = f"office@{DOMAIN}"
+"""A mailbox that a quarter of the mail goes to, so that one folder is a large one."""
 START = 1_735_689_600
 """2025-01-01, seconds since 1970 UTC."""
 SPAN = 365 * 86_400
 EOL = "\r\n"
+VERDICTS = tuple(
+    (f"{subject}-{aspect}", verdict)
+    for subject in (
+        "Antispam-Report",
+        "AuthSource",
+        "ContentConversion",
+        "Journaling",
+        "Routing",
+        "Transport",
+    )
+    for aspect, verdict in (
+        ("Version", "15.20.8000.0"),
+        ("Mechanism", "04"),
+        ("Processed-By-Agents", "Journal Agent, Malware Agent, Routing Agent"),
+        ("Directionality", "Originating"),
+        ("Result", "CIP:255.255.255.255;CTRY:;LANG:en;SFV:NSPM;H:;PTR:;CAT:NONE;SFTY:;SFS:;DIR:INB;SFP:;"),
+        ("Tenant-Attributed", "true"),
+    )
+)
+"""What an Exchange message says of itself, besides what differs: 60 to 80 such headers are usual."""
+STYLE = "".join(
+    f"{name}\r\n\t{{margin:0cm;\r\n\tfont-size:11.0pt;\r\n\tfont-family:\"Calibri\",sans-serif;\r\n\t"
+    "mso-fareast-language:EN-US;}\r\n"
+    for name in ("p.MsoNormal, li.MsoNormal, div.MsoNormal", "p.MsoListParagraph", "span.EmailStyle18", "a:link",
+                 "p.msonormal0", "span.EmailStyle20", "div.WordSection1", ".MsoChpDefault")
+)  # fmt: skip
+"""The style sheet that a mail program puts into every message."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +116,16 @@ class Corpus:
                 inner = self._message(when)
                 self._recent = [*self._recent[-30:], inner]
             yield self._report(inner, when)
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the commonest language, the frequent ones first."""
+        return self._tongues[0].words
+
+    @property
+    def users(self) -> list[str]:
+        """Addresses of the company's people."""
+        return [address for _, address in self._staff]
 
     # --- people and words -----------------------------------------------------------------
 
@@ -157,12 +196,10 @@ class Corpus:
         return head + EOL + EOL + body + EOL
 
     def _html(self, paragraphs: list[str]) -> str:
-        style = (
-            "<style>p.MsoNormal{margin:0cm;font-size:11.0pt;font-family:Calibri,sans-serif}"
-            "a:link{color:#0563C1;text-decoration:underline}</style>"
-        )
+        style = f"<style><!--{EOL}{STYLE}--></style>"
         rows = "".join(
-            f'<p class="MsoNormal"><span lang="EN-US" style="font-size:11.0pt">{escape(one)}</span></p>{EOL}'
+            '<p class="MsoNormal"><span lang="EN-US" style="font-size:11.0pt;mso-fareast-language:EN-US">'
+            f"{escape(one)}<o:p></o:p></span></p>{EOL}"
             for one in paragraphs
         )
         return f"<html><head>{style}</head>{EOL}<body>{EOL}{rows}</body></html>"
@@ -191,7 +228,7 @@ class Corpus:
         rng = self._rng
         thread = self._thread()
         sender, *others = rng.sample(thread.people, len(thread.people))
-        words = int(min(6000, max(10, rng.lognormvariate(5.0, 1.0))))
+        words = int(min(6000, max(10, rng.lognormvariate(4.3, 1.1))))
         fresh = [*self._paragraphs(thread.tongue, words), "-- ", sender[0], f"{DOMAIN} | +43 1 5550"]
         paragraphs = [*fresh, *(f"> {line}" for line in thread.quoted[-60:])]
         text = self._text_part("text/plain", (EOL + EOL).join(paragraphs))
@@ -199,7 +236,9 @@ class Corpus:
             html = self._text_part("text/html", self._html(paragraphs))
             text = self._multipart("alternative", [text, html])
         if rng.random() < 0.2:
-            files = [self._files[int(len(self._files) * rng.random() ** 2)] for _ in range(rng.choice((1, 1, 2)))]
+            files = [
+                self._files[int(len(self._files) * rng.random() ** 2)] for _ in range(rng.choice((1, 1, 2)))
+            ]
             text = self._multipart("mixed", [text, *files])
         message_id = f"<{rng.randbytes(14).hex().upper()}@{sender[1].partition('@')[2]}>"
         head = self._headers(thread, sender, others, message_id, when)
@@ -208,7 +247,12 @@ class Corpus:
         return (head + text).encode()
 
     def _headers(
-        self, thread: Thread, sender: tuple[str, str], others: list[tuple[str, str]], message_id: str, when: int
+        self,
+        thread: Thread,
+        sender: tuple[str, str],
+        others: list[tuple[str, str]],
+        message_id: str,
+        when: int,
     ) -> str:
         subject = thread.subject if not thread.ids else f"RE: {thread.subject}"
         if not subject.isascii():
@@ -223,13 +267,26 @@ class Corpus:
             f"Subject: {subject}",
             f"Date: {stamp}",
             f"Message-ID: {message_id}",
-            *([f"In-Reply-To: {thread.ids[-1]}", f"References: {' '.join(thread.ids[-4:])}"] if thread.ids else []),
+            *(
+                [f"In-Reply-To: {thread.ids[-1]}", f"References: {' '.join(thread.ids[-4:])}"]
+                if thread.ids
+                else []
+            ),
             "MIME-Version: 1.0",
         ]
         return EOL.join(lines) + EOL
 
     def _trace(self, stamp: str) -> list[str]:
         token = self._token
+        spam = self._rng.randint(-1, 5)
+        verdicts = [
+            f"X-MS-Exchange-Organization-{name}: {value}"
+            for name, value in (
+                *VERDICTS,
+                ("SCL", spam),
+                ("MessageLatency", f"SRV=hub.{DOMAIN}:TOTAL=0.{spam + 1}"),
+            )
+        ]
         return [
             f"Received: from mail{self._rng.randint(1, 9)}.{DOMAIN} (10.0.0.{self._rng.randint(1, 250)}) by "
             f"hub.{DOMAIN}{EOL} with ESMTPS id {token(9)}; {stamp}",
@@ -238,6 +295,7 @@ class Corpus:
             "X-MS-Exchange-Organization-MessageDirectionality: Originating",
             f"X-MS-Exchange-CrossTenant-Id: {'0123456789abcdef' * 2}",
             f"X-MS-Exchange-Transport-EndToEndLatency: 00:00:0{self._rng.randint(0, 9)}",
+            *verdicts,
         ]
 
     def _fork(self, inner: bytes) -> bytes:
@@ -250,8 +308,12 @@ class Corpus:
         header = inner[: inner.index(b"\r\n\r\n")].decode()
         lines = header.split(EOL)
         sender = next(line for line in lines if line.startswith("From: ")).rpartition("<")[2].rstrip(">")
-        message_id = next(line for line in lines if line.startswith("Message-ID: ")).removeprefix("Message-ID: ")
+        message_id = next(line for line in lines if line.startswith("Message-ID: ")).removeprefix(
+            "Message-ID: "
+        )
         recipients = [rng.choice(self._staff)[1] for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+        if rng.random() < 0.25:
+            recipients.append(SHARED)
         envelope = [
             f"Sender: {sender}",
             "Subject: made up",
@@ -271,7 +333,9 @@ class Corpus:
             "MIME-Version: 1.0",
             f'Content-Type: multipart/mixed; boundary="{mark}"',
         ]
-        to = next((index for index, line in enumerate(head) if line.startswith("To: ") and line.endswith(",")), None)
+        to = next(
+            (index for index, line in enumerate(head) if line.startswith("To: ") and line.endswith(",")), None
+        )
         if to is not None:
             head[to] = head[to].rstrip(",")
         front = (
@@ -294,3 +358,63 @@ def write_maildir(folder: Path, count: int, seed: int = 7) -> int:
         total += len(report)
     done.write_text(str(total))
     return total
+
+
+def write_large_report(path: Path, size: int, seed: int = 7) -> int:
+    """Write one report whose original has an attachment that makes it some `size` bytes; returns its bytes.
+
+    Written piece by piece: the measuring process must not need the memory that the measured one may not take.
+    """
+    rng = random.Random(seed)
+    head, tail = _large_report_frame()
+    line = 57
+    with path.open("wb") as stream:
+        stream.write(head)
+        for _ in range(size // (line * 1000 // 3 * 4 + 2 * 1000)):
+            data = rng.randbytes(line * 1000)
+            stream.write(base64.encodebytes(data).replace(b"\n", b"\r\n"))
+        stream.write(tail)
+    return path.stat().st_size
+
+
+def _large_report_frame() -> tuple[bytes, bytes]:
+    """What stands before and behind the base64 lines of a large report."""
+    sender, message_id = f"big@{DOMAIN}", f"<large@{DOMAIN}>"
+    lines = [
+        f"Sender: <{TENANT}>",
+        f"From: {sender}",
+        "X-MS-Journal-Report:",
+        "MIME-Version: 1.0",
+        'Content-Type: multipart/mixed; boundary="outer"',
+        "",
+        "--outer",
+        "Content-Type: text/plain; charset=us-ascii",
+        "",
+        f"Sender: {sender}",
+        "Subject: large",
+        f"Message-Id: {message_id}",
+        f"Recipient: {SHARED}",
+        "",
+        "--outer",
+        "Content-Type: message/rfc822",
+        "",
+        f"From: {sender}",
+        f"To: {SHARED}",
+        "Subject: large",
+        "Date: Wed, 01 Jan 2025 12:00:00 +0000",
+        f"Message-ID: {message_id}",
+        "MIME-Version: 1.0",
+        'Content-Type: multipart/mixed; boundary="inner"',
+        "",
+        "--inner",
+        "Content-Type: text/plain; charset=us-ascii",
+        "",
+        "the drawings",
+        "--inner",
+        'Content-Type: application/zip; name="drawings.zip"',
+        'Content-Disposition: attachment; filename="drawings.zip"',
+        "Content-Transfer-Encoding: base64",
+        "",
+        "",
+    ]
+    return EOL.join(lines).encode(), EOL.join(["--inner--", "", "--outer--", ""]).encode()

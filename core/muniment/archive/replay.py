@@ -7,7 +7,8 @@ from pathlib import Path
 from muniment.archive.catalog import Catalog
 from muniment.archive.facts import Position
 from muniment.archive.ledger.model import Head
-from muniment.archive.ledger.reader import Reader, scan
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.scan import scan
 from muniment.archive.projection import project
 from muniment.people.directory import Directory
 

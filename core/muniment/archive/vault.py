@@ -15,7 +15,6 @@ more of the ledger than is left is an alarm (invariant 1).
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections import OrderedDict
@@ -24,14 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
-from muniment.archive.facts import DirectoryFact, Fact, Position
-from muniment.archive.ledger.codec import Decoder, Encoder, train
+from muniment.archive.facts import DirectoryFact, Fact, MessageFact
+from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
 from muniment.archive.records import json_record
 from muniment.archive.replay import replay
+from muniment.archive.training import SAMPLES, trained
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
@@ -41,8 +42,6 @@ log = logging.getLogger("muniment.vault")
 LEDGER, CATALOG, INDEX, WORK = "ledger", "catalog.db", "index", "work"
 VERIFIED = 100_000
 """How many hashes are remembered as read back in this session."""
-SAMPLES = 500
-"""Messages that a dictionary is trained on."""
 CLOCK = 1_000_000
 
 
@@ -59,6 +58,8 @@ class Vault:
         self._ledger = ledger
         self._lock = lock
         self._verified: OrderedDict[bytes, None] = OrderedDict()
+        self._messages = catalog.totals().messages
+        self._train_at = SAMPLES
         self._use_dictionaries()
 
     @classmethod
@@ -180,7 +181,16 @@ class Vault:
         """
         head = self.ledger.commit()
         self.catalog.apply(facts, head, self.directory)
+        self._messages += sum(isinstance(fact, MessageFact) for fact in facts)
         return head
+
+    def require_writable(self) -> None:
+        """See that there is a ledger to write.
+
+        Raises:
+            VaultError: the vault was opened to read.
+        """
+        assert self.ledger is not None
 
     def rollback(self) -> None:
         """Give up the uncommitted batch."""
@@ -229,6 +239,10 @@ class Vault:
             self._verified.popitem(last=False)
         return True
 
+    def part_kept(self, sha: bytes, read_back: bool) -> bool:
+        """As `kept`, for a part."""
+        return self.catalog.part_known(sha) and (not read_back or self.reads_back(sha))
+
     def size_of(self, sha: bytes) -> int:
         """Bytes of kept or just appended content."""
         return self.reader.size(sha)
@@ -242,17 +256,27 @@ class Vault:
     @property
     def dictionaries(self) -> dict[int, bytes]:
         """Compression dictionaries by id."""
-        return self.reader.dictionaries
+        return self._ledger.dictionaries if self._ledger is not None else {}
 
     def _use_dictionaries(self) -> None:
         self.encoder = Encoder(self.dictionaries)
         self.decoder = Decoder(self.dictionaries)
 
     def train_if_due(self) -> bool:
-        """Train a dictionary on the first messages once there are enough; whether that was done."""
-        if self.dictionaries or self.catalog.totals().messages < SAMPLES:
+        """Train dictionaries on the first messages once there are enough; whether that was done.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        if self.dictionaries or self._messages < self._train_at:
             return False
-        raise NotImplementedError
+        self._train_at *= 4
+        made = list(trained(scan(self.folder / LEDGER), self.decoder))
+        for dictionary in made:
+            self.ledger.add_dictionary(dictionary)
+        self.commit([])
+        self._use_dictionaries()
+        return bool(made)
 
     def close(self) -> None:
         """Close everything. Safe to call twice."""
@@ -285,5 +309,3 @@ def remove_catalog(path: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
-
-__all__ = ["CATALOG", "INDEX", "LEDGER", "WORK", "Position", "Vault", "json", "rebuilt_catalog", "train"]

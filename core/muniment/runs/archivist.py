@@ -105,8 +105,9 @@ class Archivist:
         if self._leaves(copy, route):
             self._batch.outcomes.append((fetched.item, Outcome.LEFT))
             return
+        messages: tuple[bytes, ...] = ()
         if copy.problem:
-            outcome, messages = self._quarantine(copy), ()
+            outcome = self._quarantine(copy)
         else:
             outcome, messages = self._archive(fetched, copy, route)
         self._receive(fetched.item, copy, messages, route, notes)

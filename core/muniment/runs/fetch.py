@@ -86,11 +86,11 @@ class Fetcher(threading.Thread):
         self._plan = plan
         self._pool = pool
         self._cancel = cancel
-        self._stop = threading.Event()
+        self._abandoned = threading.Event()
 
     def abandon(self) -> None:
         """The archivist has given up: stop as soon as possible. Safe to call twice."""
-        self._stop.set()
+        self._abandoned.set()
         while self.is_alive():
             try:
                 message = self.messages.get(timeout=0.05)
@@ -118,7 +118,7 @@ class Fetcher(threading.Thread):
             self._source.close()
         except Exception as error:  # noqa: BLE001 - hanging up may fail, the mail is safe
             end.error = end.error or error
-        while not self._stop.is_set():
+        while not self._abandoned.is_set():
             try:
                 self.messages.put(end, timeout=0.1)
                 return
@@ -135,7 +135,7 @@ class Fetcher(threading.Thread):
                 continue
 
     def _check(self) -> None:
-        if self._cancel.is_set() or self._stop.is_set():
+        if self._cancel.is_set() or self._abandoned.is_set():
             raise Cancelled
 
     def _session(self, items: Sequence[Item]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from muniment.archive.catalog import QuarantineRow
 from muniment.archive.indexing import Indexing
 from muniment.archive.vault import WORK, Vault
-from muniment.errors import NotFound
 from muniment.runs.archivist import Archivist
 from muniment.runs.copy import Job
 from muniment.runs.fetch import Batch, discard
@@ -65,10 +64,7 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -
 
 
 def _fetched(vault: Vault, row: QuarantineRow) -> Fetched:
-    receipt = vault.catalog.receipt_of(row.sha)
-    if receipt is None:
-        raise NotFound(f"nothing says where {row.sha.hex()[:12]} came from: verify the vault")
-    item = Item(Place(receipt.host, receipt.mailbox, receipt.folder), receipt.key, row.size)
+    item = Item(Place("quarantine:", row.profile), row.sha.hex(), row.size)
     if row.size <= SPOOL_ABOVE:
         return Fetched(item, b"".join(vault.reader.content_at(row.position)))
     work = vault.folder / WORK

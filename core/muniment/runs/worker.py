@@ -10,7 +10,7 @@ import os
 import resource
 import struct
 import sys
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -35,7 +35,7 @@ class Reply(msgspec.Struct, array_like=True):
     copies: list[PreparedCopy]
 
 
-def send(stream: BinaryIO, value: object, encoder: msgspec.msgpack.Encoder) -> None:
+def send(stream: IO[bytes], value: object, encoder: msgspec.msgpack.Encoder) -> None:
     """Write one frame."""
     data = encoder.encode(value)
     stream.write(LENGTH.pack(len(data)))
@@ -43,7 +43,7 @@ def send(stream: BinaryIO, value: object, encoder: msgspec.msgpack.Encoder) -> N
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> bytes | None:
+def receive(stream: IO[bytes]) -> bytes | None:
     """Read one frame; None at the end of the stream."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:

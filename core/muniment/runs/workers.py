@@ -28,6 +28,8 @@ from muniment.runs.worker import Reply, Request, receive, send
 
 log = logging.getLogger("muniment.workers")
 
+MODULE = "muniment.runs.worker"
+"""What a worker process runs."""
 PIPE_SIZE = 1024 * 1024
 ATTEMPTS = 2
 """How often a worker may die over one job."""
@@ -47,7 +49,7 @@ class Worker:
         self._decoder = msgspec.msgpack.Decoder(Reply)
         self._told = -1
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "muniment.runs.worker"],
+            [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -66,10 +68,10 @@ class Worker:
         """
         news = dictionaries if version != self._told else None
         try:
-            send(cast("IO[bytes]", self._input), Request(list(jobs), news), self._encoder)  # type: ignore[arg-type]
+            send(self._input, Request(list(jobs), news), self._encoder)
             if not select.select([self._output], [], [], self._timeout)[0]:
                 raise WorkerDied(f"no answer within {self._timeout:.0f} s")
-            data = receive(self._output)  # type: ignore[arg-type]
+            data = receive(self._output)
         except OSError as error:
             raise WorkerDied(str(error)) from error
         if data is None:

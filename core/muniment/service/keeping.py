@@ -11,6 +11,8 @@ from muniment.archive.indexing import Indexing
 from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_vault
 from muniment.runs.retry import retry
+from muniment.runs.workers import WorkerPool
+from muniment.service.profiles import find, plan_of
 from muniment.service.session import Session
 
 
@@ -80,9 +82,14 @@ def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quaran
 def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator[api.Word]:
     """Try quarantined items again; what can be unwrapped now is archived."""
     settings = session.settings()
-    with session.writing() as vault:
-        archived = tried = 0
-        for tried, (item, problem) in enumerate(retry(vault, settings, request.ids), start=1):
-            archived += not problem
-            yield api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem)
+    pool = WorkerPool(1)
+    archived = tried = 0
+    try:
+        with session.writing() as vault:
+            results = retry(vault, lambda name: plan_of(find(settings, name)), request.ids, pool)
+            for tried, (item, problem) in enumerate(results, start=1):
+                archived += not problem
+                yield api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem)
+    finally:
+        pool.close()
     yield api.Done(message=f"{archived} of {tried} quarantined items archived.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from muniment.archive.vault import Vault
 from muniment.config.file import load
 from muniment.config.model import Settings
 from muniment.errors import VaultError
-from muniment.people.directory import domains_change
+from muniment.people.changes import set_domains
 
 SETTINGS = "vault.toml"
 
@@ -81,4 +82,4 @@ class Session:
 def apply_settings(vault: Vault, settings: Settings) -> None:
     """Bring the directory's own domains in line with vault.toml."""
     if set(vault.directory.domains) != set(settings.domains):
-        vault.change_directory([domains_change(settings.domains)])
+        vault.change_directory([set_domains(settings.domains)], int(time.time()))
