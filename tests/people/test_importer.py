@@ -27,7 +27,7 @@ def people(made: Directory) -> dict[str, tuple[str, ...]]:
     "text",
     [
         "name,address,alias\nAlice Doe,Alice@x.example,ali@x.example\nBob,bob@x.example\n",
-        "\ufeffname;address;alias\r\n\r\nAlice Doe;alice@x.example;ali@x.example\r\nBob;bob@x.example;\r\n;;\r",
+        "\ufeffname;address;alias\r\n\r\nAlice Doe;alice@x.example;ali@x.example\r\nBob;bob@x.example;\r\n;;",
         'name\taddress\r"Alice Doe"\talice@x.example\t\tali@x.example\r  Bob \t bob@x.example\r',
         'Name,E-Mail\n"Alice Doe","alice@x.example",ALI@x.example,alice@x.example\n\n\n"Bob",bob@x.example',
     ],

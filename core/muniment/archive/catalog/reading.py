@@ -278,10 +278,11 @@ def index_behind(connection: Connection, watermark: int) -> int:
 def index_changes(connection: Connection, watermark: int, limit: int) -> list[Change]:
     page = connection.execute(sql.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
     found = [(row.id, row.touched) for row in page]
-    if found:
-        message, touched = found[-1]
-        rest = connection.execute(sql.TOUCHED_WITH, {"touched": touched, "message": message}).scalars()
-        found += [(more, touched) for more in rest]
+    if not found:
+        return []
+    message, touched = found[-1]
+    rest = connection.execute(sql.TOUCHED_WITH, {"touched": touched, "message": message}).scalars()
+    found += [(more, touched) for more in rest]
     following = [touched for _, touched in found[1:]] + [-1]
     return [
         Change(message, touched if touched == after else touched + 1)

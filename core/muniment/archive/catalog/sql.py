@@ -262,7 +262,11 @@ RESOLVE_QUARANTINE = _driver(
 NAME_QUARANTINE = _driver(
     update(quarantine)
     .values(profile=bindparam("by"), place=bindparam("at"), key=bindparam("under"))
-    .where(quarantine.c.sha == bindparam("item"), quarantine.c.profile == literal_column("''"))
+    .where(
+        quarantine.c.sha == bindparam("item"),
+        quarantine.c.id < bindparam("before"),
+        quarantine.c.profile == literal_column("''"),
+    )
 )
 LABEL_USER = _driver(update(user).values(label=bindparam("name")).where(user.c.id == bindparam("user")))
 

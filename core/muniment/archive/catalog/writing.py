@@ -271,6 +271,7 @@ class Writer:
                 self._places.need(connection, fact.host, fact.mailbox, fact.folder),
                 exact(fact.key),
                 fact.sha,
+                fact.sequence,
             )
             for fact in batch.receipts
             if fact.sha not in copies

@@ -1,0 +1,135 @@
+"""Batches of facts made up for tests of the catalog, and what must become of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from muniment.archive.facts import (
+    DeletionFact,
+    DirectoryFact,
+    EnvelopeFact,
+    Fact,
+    MessageFact,
+    PartFact,
+    Position,
+    QuarantineFact,
+    ReceiptFact,
+    Route,
+    RunFact,
+)
+from muniment.archive.ledger.model import Head
+from muniment.mail.model import Party, Role
+from muniment.people import changes
+from muniment.people.directory import Directory
+from muniment.people.routing import OWNED, RoutedEnvelope, place
+
+
+def sha(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+class Batches:
+    """Makes facts in the order of a ledger, a committed batch at a time."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.facts: list[Fact] = []
+        self.done: list[tuple[list[Fact], Head]] = []
+
+    def _next(self) -> int:
+        self.sequence += 1
+        return self.sequence - 1
+
+    @property
+    def _position(self) -> Position:
+        return Position(1 + self.sequence // 100, self.sequence * 1000)
+
+    def message(self, name: str, *, date: int = 1000, **fields: Any) -> bytes:
+        given = {
+            "content": sha("content of " + name),
+            "size": 5000,
+            "sender": "Alice <alice@firm.example>",
+            "to": "Bob <bob@firm.example>",
+            "subject": f"About {name}",
+            "attachments": 0,
+        } | fields
+        position = self._position
+        self.facts.append(MessageFact(self._next(), position, sha(name), date=date, **given))
+        return sha(name)
+
+    def envelope(
+        self, name: str, messages: Sequence[str], *parties: tuple[Role, str], time: int = 1000
+    ) -> bytes:
+        people = tuple(
+            Party(role, address if "@" in address else f"{address}@firm.example") for role, address in parties
+        )
+        position = self._position
+        brought = tuple(sha(message) for message in messages)
+        self.facts.append(EnvelopeFact(self._next(), position, sha(name), brought, people, time, True))
+        return sha(name)
+
+    def receipt(self, name: str, route: Route = Route.JOURNAL, key: str = "", **fields: Any) -> None:
+        given = {"host": "gw.example:110", "mailbox": "mbx", "folder": "", "size": 6000, "profile": "gateway"}
+        given |= fields
+        self.facts.append(
+            ReceiptFact(sequence=self._next(), key=key or name, sha=sha(name), route=route, **given)
+        )
+
+    def part(self, name: str) -> None:
+        position = self._position
+        self.facts.append(PartFact(self._next(), position, sha(name)))
+
+    def deletion(self, *keys: str) -> None:
+        self.facts.append(DeletionFact(self._next(), "gw.example:110", "mbx", "", keys))
+
+    def quarantine(self, name: str, *, resolved: bool = False) -> None:
+        position = self._position
+        reason = "" if resolved else "no original in it"
+        self.facts.append(QuarantineFact(self._next(), position, sha(name), 77, reason, 5, resolved))
+
+    def run(self, summary: str) -> None:
+        self.facts.append(RunFact(self._next(), 9, summary))
+
+    def change(self, change: changes.Change, time: int = 2000) -> None:
+        self.facts.append(DirectoryFact(self._next(), time, changes.encode(change)))
+
+    def mail(
+        self, name: str, *parties: tuple[Role, str], date: int = 1000, time: int = 1000, **receipt: Any
+    ) -> bytes:
+        """A message, the report that brought it (`name` and " report"), and its receipt."""
+        self.message(name, date=date)
+        self.envelope(name + " report", [name], *parties, time=time)
+        self.receipt(name + " report", **receipt)
+        return sha(name)
+
+    def commit(self) -> tuple[list[Fact], Head]:
+        facts, self.facts = self.facts, []
+        self._next()
+        head = Head(self.sequence, sha(f"root {self.sequence}"), 1, self.sequence * 1000)
+        self.done.append((facts, head))
+        return facts, head
+
+
+def filed(facts: Iterable[Fact], directory: Directory) -> set[tuple[str, str, int, str]]:
+    """Where messages must stand by these facts: user, folder, date and hash of each."""
+    known = list(facts)
+    routes: dict[bytes, int] = {}
+    owners: dict[bytes, set[tuple[str, str]]] = {}
+    for receipt in (fact for fact in known if isinstance(fact, ReceiptFact)):
+        routes[receipt.sha] = routes.get(receipt.sha, 0) | receipt.route
+        if receipt.route & Route.OWNER:
+            owners.setdefault(receipt.sha, set()).add((receipt.owner, receipt.owner_folder))
+    copies: dict[bytes, list[RoutedEnvelope]] = {}
+    for copy in (fact for fact in known if isinstance(fact, EnvelopeFact)):
+        found = [RoutedEnvelope(routes.get(copy.sha, 0) & ~OWNED, copy.time, copy.parties)]
+        found += [RoutedEnvelope(OWNED, copy.time, (), *owner) for owner in owners.get(copy.sha, ())]
+        for message in copy.messages:
+            copies.setdefault(message, []).extend(found)
+    return {
+        (user, folder, message.date, message.sha.hex())
+        for message in known
+        if isinstance(message, MessageFact)
+        for user, folder in place(copies.get(message.sha, ()), directory)
+    }
