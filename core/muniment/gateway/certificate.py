@@ -1,0 +1,61 @@
+"""The gateway's certificate for STARTTLS, read anew when its file changes."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+
+from muniment.errors import ConfigError
+
+log = logging.getLogger("muniment.gateway")
+
+
+class Certificate:
+    """A certificate chain with its private key, in PEM; `key` is None where both are in one file."""
+
+    def __init__(self, chain: Path, key: Path | None = None) -> None:
+        """Raises ConfigError when it can't be used."""
+        self._chain = chain
+        self._key = key
+        self._seen = self._state()
+        self._context = self._load()
+
+    def context(self) -> ssl.SSLContext:
+        """The TLS context for a new connection. A renewed certificate that can't be used is not used."""
+        state = self._state()
+        if state != self._seen:
+            self._seen = state
+            try:
+                self._context = self._load()
+                log.info("took up the renewed certificate")
+            except ConfigError as error:
+                log.error("kept the old certificate: %s", error)
+        return self._context
+
+    def _state(self) -> list[tuple[int, int, int] | None]:
+        return [_stamp(path) for path in (self._chain, self._key) if path]
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            # An encrypted key would be asked for at the terminal, where nobody sits.
+            context.load_cert_chain(self._chain, self._key, password=lambda: b"")
+        except ssl.SSLError:
+            raise ConfigError(
+                f"gateway: {self._chain} can't be used as certificate; it must be PEM, hold the chain, "
+                "and its private key must belong to it and not be encrypted"
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"gateway: the certificate {self._chain} or its key can't be read: {error.strerror}"
+            ) from None
+        return context
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino

@@ -1,0 +1,209 @@
+"""The embedded SMTP mailbox: journal reports come in, and are on disk before they are acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.errors import ConfigError
+from muniment.gateway.certificate import Certificate
+from muniment.gateway.session import Limits, MailSession
+from muniment.gateway.spool import Incoming, Spool
+
+log = logging.getLogger("muniment.gateway")
+
+SYNCS = 16
+"""Messages that are being brought to disk at the same time."""
+POLL = 0.02
+"""Seconds between two looks at connections that are to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Where the gateway listens, for whom, and where its spool is."""
+
+    spool: Path
+    addresses: tuple[str, ...]
+    """Journal addresses; compared without regard to case, and as they stand."""
+    host: str = "127.0.0.1"
+    port: int = 25
+    """0: one that is free."""
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Client networks that may deliver (CIDR)."""
+    size_limit: int = 150 * 1024 * 1024
+    """Bytes a message may have."""
+    certificate: Path | None = None
+    """PEM file with the chain and, unless `key` is given, the private key; enables STARTTLS."""
+    key: Path | None = None
+    hostname: str = ""
+    """The name it greets with; this machine's by default."""
+    max_connections: int = 200
+    idle_timeout: float = 300.0
+    """Seconds a client may keep silent."""
+
+
+class Gateway:
+    """An SMTP server in a thread of its own. It takes what it is sent: no SPF, no DMARC, no filter."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        """Raises ConfigError when networks or the certificate can't be used."""
+        self._settings = settings
+        self._addresses = frozenset(address.casefold() for address in settings.addresses)
+        self._networks = [_network(text) for text in settings.networks]
+        self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
+        self._limits = Limits(
+            hostname=settings.hostname or socket.gethostname(),
+            size=settings.size_limit,
+            idle=settings.idle_timeout,
+        )
+        self._spool = Spool(settings.spool)
+        self._sessions: set[MailSession] = set()
+        self._grace = 0.0
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once started."""
+        return self._port
+
+    def start(self) -> None:
+        """Listen; returns when clients can connect.
+
+        Raises:
+            ConfigError: it can't listen there.
+            VaultError: the spool can't be written.
+        """
+        self._spool.open()
+        started: Future[int] = Future()
+        self._pool = ThreadPoolExecutor(SYNCS, thread_name_prefix="gateway-spool")
+        self._thread = threading.Thread(target=self._main, args=(started,), name="gateway", daemon=True)
+        self._thread.start()
+        try:
+            self._port = started.result()
+        except OSError as error:
+            self._thread.join()
+            self._end()
+            raise ConfigError(
+                f"the gateway can't listen on {self._settings.host} port {self._settings.port} "
+                f"({os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror}): "
+                "choose another address or port (below 1024 needs the right to it)"
+            ) from None
+
+    def stop(self, grace: float = 10.0) -> None:
+        """Take no more clients, let messages that are under way end within `grace` seconds, hang up.
+
+        Safe to call twice, and before `start`.
+        """
+        if not self._port:
+            return
+        self._port = 0
+        self._grace = grace
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._end()
+
+    def __enter__(self) -> Gateway:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # What a connection asks, on the loop's thread.
+
+    def refusal(self, peer: str) -> str:
+        """The reply that turns a client away, or ""."""
+        if not self._admitted(peer):
+            log.warning("refused %s: not in the networks that may deliver", peer or "a client")
+            return "554 5.7.1 This client may not deliver here"
+        if len(self._sessions) > self._settings.max_connections:
+            log.warning("refused %s: %d connections already", peer, self._settings.max_connections)
+            return "421 4.3.2 Too many connections; try again later"
+        return ""
+
+    def takes(self, address: str) -> bool:
+        """Whether mail for this address is taken."""
+        return address.casefold() in self._addresses
+
+    def begin(self) -> Incoming:
+        """A new message in the spool."""
+        return self._spool.begin()
+
+    async def on_disk(self, work: Callable[[], None]) -> None:
+        """Do blocking work outside the event loop; it goes on even when the caller is cancelled."""
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
+
+    def forget(self, incoming: Incoming) -> None:
+        """Discard a message, soon."""
+        self._pool.submit(incoming.discard)
+
+    def entered(self, session: MailSession) -> None:
+        """A connection was made, or went over to TLS."""
+        self._sessions.add(session)
+
+    def left(self, session: MailSession) -> None:
+        """A connection was lost."""
+        self._sessions.discard(session)
+
+    def _admitted(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
+
+    def _main(self, started: Future[int]) -> None:
+        # aiosmtpd's own log repeats commands and addresses as clients send them.
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
+        asyncio.run(self._serve(started))
+
+    async def _serve(self, started: Future[int]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        try:
+            server = await self._loop.create_server(
+                self._session, self._settings.host, self._settings.port, backlog=128
+            )
+        except OSError as error:
+            started.set_exception(error)
+            return
+        started.set_result(server.sockets[0].getsockname()[1])
+        await self._stopping.wait()
+        server.close()
+        await self._drain()
+
+    def _session(self) -> MailSession:
+        return MailSession(self, self._limits, self._certificate.context() if self._certificate else None)
+
+    async def _drain(self) -> None:
+        """See connections off: those without a message at once, the others when it is kept."""
+        deadline = self._loop.time() + self._grace
+        while self._sessions and self._loop.time() < deadline:
+            for session in list(self._sessions):
+                if not session.in_transaction:
+                    session.dismiss()
+            await asyncio.sleep(POLL)
+        for session in list(self._sessions):
+            session.abort()
+        await asyncio.sleep(POLL)
+
+    def _end(self) -> None:
+        """Work on disk that was begun is brought to its end."""
+        self._pool.shutdown(wait=True)
+        self._spool.close()
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ConfigError(f"gateway: {text!r} is no network; write it as 192.0.2.0/24") from None

@@ -1,0 +1,40 @@
+"""The DATA stream of SMTP as the message's own bytes (RFC 5321 4.5.2)."""
+
+from __future__ import annotations
+
+_END = b"\r\n.\r\n"
+_STARTS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
+
+
+class Unstuffer:
+    """Takes blocks as they arrive, gives the message's bytes, and sees its end.
+
+    Only CR LF . CR LF ends a message, and only a dot right after CR LF is taken away: bare CR and LF
+    are content like any other byte, so nobody can smuggle a second message behind them. Holds at most
+    four bytes back, whatever comes.
+    """
+
+    def __init__(self) -> None:
+        # The line end before the first line was that of the DATA command.
+        self._held = b"\r\n"
+        self._skip = 2
+        self.done = False
+        """Whether the end was seen."""
+        self.rest = b""
+        """What came after the end: the client's next commands."""
+
+    def feed(self, block: bytes) -> bytes:
+        """The message's bytes that `block` completes."""
+        data = self._held + block
+        end = data.find(_END)
+        if end >= 0:
+            self.done, self.rest = True, data[end + len(_END) :]
+            data = data[: end + 2]
+        else:
+            held = next((len(start) for start in _STARTS if data.endswith(start)), 0)
+            self._held = data[len(data) - held :]
+            data = data[: len(data) - held]
+        body = data.replace(b"\r\n.", b"\r\n")
+        if self._skip and body:
+            body, self._skip = body[self._skip :], 0
+        return body
