@@ -19,6 +19,7 @@ from muniment.api import (
     Tree,
     UserFolders,
 )
+from muniment.cli.answers import name_of
 from muniment.cli.messages import split_place
 from muniment.errors import UsageError
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
@@ -94,6 +95,20 @@ def test_list_shows_sizes_where_there_is_room(monkeypatch):
 def test_list_names_the_next_page():
     out = invoke(EngineDouble({ListMessages: PAGE}), "list", "a/Inbox").out
     assert out.splitlines()[-1] == "2 of 1,203 messages. Next page: --after 1736186997.17"
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ('"Ada Quill" <ada@q.example>', "Ada Quill"),
+        ("Ada <ada@q.example>", "Ada"),
+        ("ada@q.example", "ada@q.example"),
+        ("<ada@q.example>", "<ada@q.example>"),
+        ("", ""),
+    ],
+)
+def test_senders_go_by_their_names(sender, name):
+    assert name_of(sender) == name
 
 
 @pytest.mark.parametrize(

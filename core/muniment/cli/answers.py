@@ -128,4 +128,11 @@ def hit_table(session: Session, hits: tuple[Hit, ...]) -> None:
 def _hit_row(hit: Hit, wide: bool) -> list[str]:
     extra = [size(hit.size), hit.to] if wide else []
     files = f"+{hit.attachments}" if hit.attachments else ""
-    return [hit.id[:12], local(hit.date), hit.sender, *extra, files, hit.subject]
+    sender = hit.sender if wide else name_of(hit.sender)
+    return [hit.id[:12], local(hit.date), sender, *extra, files, hit.subject]
+
+
+def name_of(sender: str) -> str:
+    """The name in `"Ada Quill" <ada@example.com>`; all of it where there is none."""
+    name, bracket, _ = sender.rpartition("<")
+    return name.strip().strip('"') or sender if bracket else sender

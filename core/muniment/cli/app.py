@@ -89,12 +89,11 @@ def _nobody_reads() -> int:
 
 
 def _bug(error: Exception) -> int:
+    hint = f" Set {DEBUG}=1 and try again to see the details."
     if os.environ.get(DEBUG):
         import traceback
 
         complain_lines("".join(traceback.format_exception(error)))
-    complain(
-        f"This should not have happened ({type(error).__name__}); nothing that was kept is lost. "
-        f"Set {DEBUG}=1 and try again to see the details."
-    )
+        hint = ""
+    complain(f"This should not have happened ({type(error).__name__}); nothing that was kept is lost.{hint}")
     return BUG
