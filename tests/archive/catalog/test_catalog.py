@@ -1,0 +1,580 @@
+"""What the catalog answers, about a small archive."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention
+from muniment.archive.facts import MessageFact, Position, Route
+from muniment.errors import NotFound, UsageError, VaultError
+from muniment.mail.model import Party, Role
+from muniment.people.changes import add_address, add_user, set_domains
+from muniment.people.directory import CATCH_ALL, Directory
+from support.catalogued import Batches, filed, sha
+
+A_TO_B = ((Role.SENDER, "alice"), (Role.TO, "bob"))
+
+
+class Archive:
+    """A catalog with its directory, fed by batches."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.catalog = Catalog.create(path, b"the vault")
+        self.directory = Directory()
+        self.batches = Batches()
+        self.batches.change(set_domains(["firm.example"]))
+        self.commit()
+
+    def commit(self) -> None:
+        self.catalog.apply(*self.batches.commit(), self.directory)
+
+    def change(self, *changes: dict[str, Any], time: int = 2000) -> None:
+        for change in changes:
+            self.batches.change(change, time)
+        self.commit()
+
+    def refile(self) -> int:
+        return sum(self.catalog.refile(self.directory))
+
+    def number(self, name: str) -> int:
+        row = self.catalog.message_by_sha(sha(name))
+        assert row is not None
+        return row.sequence
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    made = Archive(tmp_path / "catalog.db")
+    yield made
+    made.catalog.close()
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def test_what_was_applied_is_there_when_it_is_opened_again(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B)
+    archive.commit()
+    before, head = archive.catalog.dump(), archive.catalog.head
+    archive.catalog.close()
+    for readonly in (False, True):
+        opened = Catalog.open(archive.path, readonly=readonly)
+        assert opened.dump() == before
+        assert opened.head == head == archive.batches.done[-1][1]
+        assert opened.vault_id == b"the vault"
+        assert opened.directory().domains == ("firm.example",)
+        opened.close()
+        opened.close()
+
+
+def test_a_new_catalog_has_seen_nothing(tmp_path: Path) -> None:
+    catalog = Catalog.create(tmp_path / "catalog.db", b"v")
+    assert catalog.head == EMPTY
+    assert catalog.tree() == []
+    catalog.close()
+    with pytest.raises(VaultError):
+        Catalog.create(tmp_path / "catalog.db", b"v")
+    with pytest.raises(VaultError):
+        Catalog.create(tmp_path / "missing" / "catalog.db", b"v")
+
+
+def damaged(path: Path, how: str) -> None:
+    match how:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "rubbish":
+            path.write_bytes(b"no database" * 1000)
+        case "another schema":
+            with sqlite3.connect(path) as connection:
+                connection.execute("UPDATE state SET schema = 999")
+            connection.close()
+        case "no state":
+            with sqlite3.connect(path) as connection:
+                connection.execute("DELETE FROM state")
+            connection.close()
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "rubbish", "another schema", "no state"])
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_catalog_that_must_be_rebuilt_says_so(archive: Archive, how: str, readonly: bool) -> None:
+    archive.catalog.close()
+    damaged(archive.path, how)
+    with pytest.raises(CatalogOutdated, match="rebuild --catalog"):
+        Catalog.open(archive.path, readonly)
+
+
+def test_a_locked_catalog_is_not_rebuilt(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.catalog.close()
+    monkeypatch.setattr("muniment.archive.catalog.store.BUSY", 0.0)
+    with sqlite3.connect(archive.path, isolation_level=None) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(VaultError) as caught:
+            Catalog.open(archive.path)
+        assert not isinstance(caught.value, CatalogOutdated)
+    other.close()
+
+
+def test_a_path_with_any_characters(tmp_path: Path) -> None:
+    folder = tmp_path / "odd ?#%41 & ü"
+    folder.mkdir()
+    Catalog.create(folder / "catalog.db", b"v").close()
+    assert (folder / "catalog.db").is_file()
+    Catalog.open(folder / "catalog.db", readonly=True).close()
+
+
+def test_reading_alone_writes_nothing(archive: Archive) -> None:
+    opened = Catalog.open(archive.path, readonly=True)
+    with pytest.raises(VaultError):
+        opened.meta_set("a", "b")
+    opened.close()
+
+
+def test_meta(archive: Archive) -> None:
+    assert archive.catalog.meta_get("shown") is None
+    archive.catalog.meta_set("shown", "1")
+    archive.catalog.meta_set("shown", "zwei")
+    assert archive.catalog.meta_get("shown") == "zwei"
+
+
+def test_readers_in_other_threads_see_each_batch(archive: Archive) -> None:
+    seen: list[int] = []
+    steps = [threading.Event() for _ in range(4)]
+
+    def read() -> None:
+        for turn in (0, 2):
+            assert steps[turn].wait(10)
+            seen.append(archive.catalog.totals().messages)
+            steps[turn + 1].set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for name, turn in (("m1", 0), ("m2", 2)):
+        archive.batches.mail(name, *A_TO_B)
+        archive.commit()
+        steps[turn].set()
+        assert steps[turn + 1].wait(10)
+    reader.join(10)
+    assert seen == [1, 2]
+
+
+# --- applying ------------------------------------------------------------------------------------
+
+
+def test_a_directory_that_lags_behind_is_refused(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B)
+    facts, head = archive.batches.commit()
+    with pytest.raises(ValueError, match="lags behind"):
+        archive.catalog.apply(facts, head, Directory())
+    archive.catalog.apply(facts, head, archive.directory)
+    assert archive.catalog.totals().messages == 1
+
+
+def test_a_message_that_was_kept_anew_moves(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B)
+    archive.batches.part("p")
+    archive.commit()
+    number = archive.number("m")
+    archive.batches.mail("m", *A_TO_B)
+    archive.batches.part("p")
+    archive.commit()
+    assert archive.number("m") == number
+    positions = [f.position for f in archive.batches.done[-1][0] if hasattr(f, "position")]
+    found = [archive.catalog.locate(sha(name)) for name in ("m", "m report", "p")]
+    copy = archive.catalog.envelope_by_sha(sha("m report"))
+    assert copy is not None
+    assert [found[0], copy.position, found[2]] == positions
+    assert archive.catalog.totals().messages == archive.catalog.totals().envelopes == 1
+
+
+def test_hostile_text_is_taken(archive: Archive) -> None:
+    odd = "\udc80\x00\U0001f600'\"; --"
+    archive.batches.message("m", subject=odd, sender=odd, to=odd * 200, notes=(odd,))
+    archive.batches.envelope("e", ["m"], (Role.TO, odd + "@firm.example"))
+    archive.batches.receipt(
+        "e", Route.OWNER, key=odd, owner=odd + "@firm.example", owner_folder=odd, flags=(odd,), profile=odd
+    )
+    archive.batches.quarantine("q")
+    archive.batches.receipt("q", Route.CATCH_ALL, key=odd, host=odd, mailbox=odd, folder=odd)
+    archive.batches.run(json.dumps({"profile": odd}))
+    archive.batches.run("no JSON")
+    archive.commit()
+    row = archive.catalog.message_by_sha(sha("m"))
+    assert row is not None
+    assert row.notes == (odd,)
+    assert len(row.to) < 2500
+    assert list(archive.catalog.known_keys("gw.example:110", "mbx", "", [odd])) == [odd]
+    (item,) = archive.catalog.quarantine()
+    assert (item.host, item.mailbox, item.folder, item.key) == (odd, odd, odd, odd)
+    assert len(archive.catalog.tree()) == 1
+    archive.change(add_user("x", "X", "x@firm.example"))
+    archive.refile()
+    archive.batches.receipt("e", Route.OWNER, owner=odd + "@firm.example", owner_folder=odd)
+    archive.commit()
+    assert len(archive.catalog.mentions([row.sequence])[row.sequence]) == 2
+
+
+# --- look-ups ------------------------------------------------------------------------------------
+
+
+def test_messages_by_hash_prefix_and_content(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B)
+    archive.batches.message("twin", content=sha("content of m"), subject="x" * 300)
+    archive.batches.message("opaque", content=b"")
+    archive.commit()
+    fact = next(f for f in archive.batches.done[-1][0] if isinstance(f, MessageFact))
+    row = archive.catalog.message_by_sha(sha("m"))
+    assert row is not None
+    assert (row.sequence, row.sha, row.position, row.date, row.size) == (
+        fact.sequence, fact.sha, fact.position, fact.date, fact.size,
+    )  # fmt: skip
+    assert (row.sender, row.to, row.subject, row.attachments) == (fact.sender, fact.to, fact.subject, 0)
+    assert archive.catalog.message_by_sha(sha("other")) is None
+    assert archive.catalog.messages_by_content(sha("content of m")) == [sha("m"), sha("twin")]
+    assert archive.catalog.messages_by_content(b"") == []
+    for length in (8, 16, 17, 64):
+        assert archive.catalog.message_by_prefix(sha("m").hex()[:length].upper()) == row
+    for wrong in ("", "1234567", "z" * 8, "0" * 65, sha("m").hex()[:20] + "zz", sha("none").hex()):
+        with pytest.raises(NotFound):
+            archive.catalog.message_by_prefix(wrong)
+    rows = archive.catalog.rows([archive.number("twin"), 999, archive.number("m")])
+    assert [found.sha for found in rows] == [sha("twin"), sha("m")]
+    assert len(rows[0].subject) == 200
+
+
+@pytest.mark.parametrize("first", ["00", "7f", "80", "ff"])
+def test_a_prefix_of_two_messages_is_ambiguous(archive: Archive, first: str) -> None:
+    both = [bytes.fromhex(first * 12 + end * 20) for end in ("00", "ff")]
+    for number, one in enumerate(both):
+        archive.batches.message(str(number))
+        fact = archive.batches.facts[-1]
+        assert isinstance(fact, MessageFact)
+        values = {name: getattr(fact, name) for name in MessageFact.__slots__}
+        archive.batches.facts[-1] = MessageFact(**(values | {"sha": one}))
+    archive.commit()
+    for length in (8, 16, 24):
+        with pytest.raises(NotFound, match="More than one"):
+            archive.catalog.message_by_prefix(both[0].hex()[:length])
+    for one in both:
+        assert archive.catalog.message_by_prefix(one.hex()[:25]).sha == one
+
+
+def test_copies_of_a_message_in_order(archive: Archive) -> None:
+    archive.batches.message("clear")
+    archive.batches.mail("m", *A_TO_B)
+    archive.commit()
+    archive.batches.envelope("fork", ["m", "clear"], (Role.BCC, "carl"), time=77)
+    archive.batches.facts[-1] = fork = archive.batches.facts[-1]
+    archive.batches.receipt("fork", Route.CATCH_ALL, size=88, profile="other", flags=("not this tenant",))
+    archive.batches.receipt("fork", Route.HEADERS, key="again", size=99, flags=("not due",))
+    archive.commit()
+    first, second = archive.catalog.envelopes_of(archive.number("m"))
+    assert (first.sha, first.profile, first.size, first.flags) == (sha("m report"), "gateway", 6000, ())
+    assert (second.sha, second.messages) == (sha("fork"), (sha("clear"), sha("m")))
+    assert second.parties == (Party(Role.BCC, "carl@firm.example"),)
+    assert (second.time, second.report, second.size, second.profile) == (77, True, 88, "other")
+    assert second.route == Route.CATCH_ALL | Route.HEADERS
+    assert second.flags == ("not this tenant", "not due")
+    assert archive.catalog.envelope_by_sha(sha("fork")) == second
+    assert archive.catalog.envelope_by_sha(sha("m")) is None
+    assert archive.catalog.locate(sha("fork")) == second.position
+    assert second.sequence == fork.sequence
+
+
+def test_locate_knows_all_content(archive: Archive) -> None:
+    archive.batches.mail("m")
+    archive.batches.part("p")
+    archive.batches.quarantine("q")
+    archive.commit()
+    for name in ("m", "m report", "p", "q"):
+        assert isinstance(archive.catalog.locate(sha(name)), Position)
+    assert archive.catalog.locate(sha("x")) is None
+    assert archive.catalog.part_known(sha("p"))
+    assert not archive.catalog.part_known(sha("m"))
+
+
+def test_keys_are_known_until_they_are_deleted_at_their_place(archive: Archive) -> None:
+    def known(*keys: str, mailbox: str = "mbx") -> dict[str, Known]:
+        return archive.catalog.known_keys("gw.example:110", mailbox, "", keys)
+
+    archive.batches.mail("m", key="1")
+    archive.batches.quarantine("q")
+    archive.batches.receipt("q", key="2", size=5)
+    archive.batches.receipt("lost", key="3")
+    archive.commit()
+    assert known("1", "2", "3", "4") == {
+        "1": Known(6000, sha("m report"), True),
+        "2": Known(5, sha("q"), True),
+        "3": Known(6000, sha("lost"), False),
+    }
+    assert known("1", mailbox="other") == {}
+    archive.batches.deletion("1", "3", "never there")
+    archive.batches.receipt("m report", key="3")
+    archive.commit()
+    assert list(known("1", "2", "3")) == ["2", "3"]
+    many = [str(n) for n in range(2000)]
+    for key in many:
+        archive.batches.receipt("m report", key=key)
+    archive.commit()
+    assert set(known(*many)) == set(many)
+
+
+def test_quarantine_ends_by_a_record_or_when_the_item_is_archived(archive: Archive) -> None:
+    for name in ("q1", "q2", "q3"):
+        archive.batches.quarantine(name)
+        archive.batches.receipt(name, Route.JOURNAL, key=f"key of {name}")
+    archive.commit()
+    items = archive.catalog.quarantine()
+    assert [(item.sha, item.reason, item.size) for item in items] == [
+        (sha(name), "no original in it", 77) for name in ("q1", "q2", "q3")
+    ]
+    assert (items[0].profile, items[0].mailbox, items[0].key) == ("gateway", "mbx", "key of q1")
+    assert archive.catalog.totals().quarantined == 3
+    archive.batches.quarantine("q1", resolved=True)
+    archive.batches.envelope("q2", [])
+    archive.commit()
+    assert [item.sha for item in archive.catalog.quarantine()] == [sha("q3")]
+    assert archive.catalog.totals().quarantined == 1
+    assert archive.catalog.quarantine_by_prefix(sha("q1").hex()[:8]).sha == sha("q1")
+    with pytest.raises(NotFound):
+        archive.catalog.quarantine_by_prefix("00000000")
+    archive.batches.quarantine("q1")
+    archive.commit()
+    assert [item.sha for item in archive.catalog.quarantine()] == [sha("q3"), sha("q1")]
+    assert archive.catalog.quarantine_by_prefix(sha("q1").hex()).profile == ""
+
+
+def test_runs(archive: Archive) -> None:
+    for number in range(3):
+        for profile in ("one", "two"):
+            archive.batches.run(json.dumps({"profile": profile, "new": number}))
+    archive.commit()
+    last = archive.catalog.last_run("one")
+    assert last is not None
+    assert json.loads(last.summary) == {"profile": "one", "new": 2}
+    assert archive.catalog.last_run("three") is None
+    assert [json.loads(run.summary)["new"] for run in archive.catalog.runs("two", 2)] == [2, 1]
+    assert [run.profile for run in archive.catalog.runs(limit=3)] == ["two", "one", "two"]
+
+
+def test_totals(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B, size=7000)
+    archive.batches.receipt("m report", key="again", size=7000)
+    archive.commit()
+    archive.batches.envelope("fork", ["m"])
+    archive.batches.receipt("fork", size=100)
+    archive.commit()
+    totals = archive.catalog.totals()
+    assert (totals.messages, totals.envelopes, totals.quarantined) == (1, 2, 0)
+    assert (totals.bytes, totals.message_bytes) == (7100, 5000)
+    assert totals.records == archive.catalog.head.tree_size
+
+
+# --- folders ---------------------------------------------------------------------------------------
+
+
+def test_pages_cover_every_row_once_newest_first(archive: Archive) -> None:
+    for number in range(57):
+        archive.batches.mail(f"m{number}", *A_TO_B, date=number * 7 % 5 - 2)
+    archive.commit()
+    user = archive.directory.find("bob@firm.example").id
+    for limit in (1, 10, 19, 57, 100):
+        found, after = [], ""
+        while True:
+            page = archive.catalog.page(user, "Inbox", limit, after)
+            assert page.total == 57
+            assert page.sequences == [row.sequence for row in page.rows]
+            found += page.rows
+            after = page.after
+            if not after:
+                break
+            assert len(page.rows) == limit
+        order = [(row.date, row.sequence) for row in found]
+        assert order == sorted(order, reverse=True)
+        assert len(set(order)) == 57
+
+
+def test_a_page_of_nothing(archive: Archive) -> None:
+    assert archive.catalog.page("nobody", "Inbox").rows == []
+    archive.batches.mail("m", *A_TO_B)
+    archive.commit()
+    user = archive.directory.find("bob@firm.example").id
+    assert archive.catalog.page(user, "Sent").total == 0
+    assert archive.catalog.page(user, "Inbox", 0).total == 1
+    for wrong in ("x", "1", "1.2.3", f"{2**63}.1", "1." + "9" * 30):
+        with pytest.raises(UsageError):
+            archive.catalog.page(user, "Inbox", 5, wrong)
+
+
+def test_tree_folders_and_placed(archive: Archive) -> None:
+    archive.change(add_user("bob", "Bob", "bob@firm.example"))
+    archive.batches.mail("m1", *A_TO_B)
+    archive.batches.mail("m2", (Role.SENDER, "bob"), (Role.TO, "bob"))
+    archive.batches.mail("m3", (Role.TO, "x@else.example"))
+    archive.batches.mail("m4", route=Route.OWNER, owner="bob@firm.example", owner_folder="Old/2020")
+    archive.commit()
+    assert archive.catalog.tree() == [
+        ("alice@firm.example", [("Sent", 1)]),
+        ("bob@firm.example", [("Inbox", 2), ("Old/2020", 1), ("Sent", 1)]),
+        (CATCH_ALL, [("Inbox", 1)]),
+    ]
+    m1, m2, m3, m4 = (archive.number(name) for name in ("m1", "m2", "m3", "m4"))
+    assert archive.catalog.folders_of([m1, m3, 999]) == {
+        m1: ["alice@firm.example/Sent", "bob@firm.example/Inbox"],
+        m3: ["catch-all/Inbox"],
+    }
+    assert archive.catalog.placed("bob", [m1, m2, m3, m4, 999]) == {m1, m2, m4}
+    assert archive.catalog.placed("bob", [m1, m2, m3, m4], "inbox") == {m1, m2}
+    assert archive.catalog.placed("bob", [m1, m2, m3, m4], "sent") == {m2}
+    assert archive.catalog.placed(CATCH_ALL, [m1, m3]) == {m3}
+    assert archive.catalog.placed("nobody", [m1]) == set()
+
+
+# --- the directory -----------------------------------------------------------------------------------
+
+
+def test_an_automatic_user_yields_all_and_a_transfer_splits(archive: Archive) -> None:
+    for time in (100, 5000):
+        archive.batches.mail(f"m{time}", (Role.TO, "info"), time=time, date=time)
+        archive.batches.mail(f"t{time}", (Role.TO, "info+tag"), time=time, date=time)
+    archive.commit()
+    assert archive.catalog.tree() == [("info@firm.example", [("Inbox", 4)])]
+    archive.change(
+        add_user("alice", "Alice", "alice@firm.example"), add_address("alice", "info@firm.example")
+    )
+    assert archive.catalog.refile_pending()
+    assert archive.refile() == 4
+    assert archive.catalog.tree() == [("alice@firm.example", [("Inbox", 4)])]
+    archive.change(
+        add_user("bob", "Bob", "bob@firm.example"), add_address("bob", "info@firm.example", since=1000)
+    )
+    archive.refile()
+    assert archive.catalog.tree() == [
+        ("alice@firm.example", [("Inbox", 2)]),
+        ("bob@firm.example", [("Inbox", 2)]),
+    ]
+    assert not archive.catalog.refile_pending()
+
+
+def test_only_what_is_affected_is_filed_anew(archive: Archive) -> None:
+    for number in range(20):
+        archive.batches.mail(f"m{number}", (Role.TO, f"user{number % 10}"))
+    archive.commit()
+    archive.change(add_user("x", "X", "user3@firm.example"))
+    assert archive.refile() == 2
+    archive.change(add_user("y", "Y", "never.seen@firm.example"))
+    assert archive.refile() == 0
+    archive.change(set_domains([]))
+    assert archive.refile() == 20
+    assert archive.catalog.tree() == [("user3@firm.example", [("Inbox", 2)]), (CATCH_ALL, [("Inbox", 18)])]
+
+
+def test_filing_anew_goes_on_after_a_crash_beside_new_mail(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        archive.batches.mail(f"m{number}", *A_TO_B, time=number)
+    archive.commit()
+    archive.change(add_user("ann", "Ann", "bob@firm.example"))
+    steps = archive.catalog.refile(archive.directory, batch=7)
+    assert [next(steps), next(steps)] == [7, 7]
+    with monkeypatch.context() as patch:
+        patch.setattr("muniment.archive.catalog.filing.Moves.write", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            next(steps)
+    archive.catalog.close()
+    archive.catalog = Catalog.open(archive.path)
+    archive.directory = archive.catalog.directory()
+    assert archive.catalog.refile_pending()
+    archive.batches.mail("new", *A_TO_B)
+    archive.commit()
+    assert list(archive.catalog.refile(archive.directory, batch=7)) == [7, 7, 3]
+    facts = [fact for batch, _ in archive.batches.done for fact in batch]
+    assert set(archive.catalog.dump()["placements"]) == filed(facts, archive.directory)
+
+
+def test_what_the_caller_says_is_affected_is_filed_anew(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B)
+    archive.commit()
+    assert list(archive.catalog.refile(archive.directory)) == []
+    assert list(archive.catalog.refile(archive.directory, {"bob@firm.example"})) == [1]
+
+
+def test_labels_follow_the_directory(archive: Archive) -> None:
+    archive.change(add_user("bob", "Bob", "bob@firm.example"))
+    archive.batches.mail("m", *A_TO_B)
+    archive.commit()
+    archive.change(add_user("bob", "Robert", "robert@firm.example"))
+    archive.refile()
+    assert [user for user, _ in archive.catalog.tree()] == ["alice@firm.example", "robert@firm.example"]
+    assert archive.catalog.folders_of([archive.number("m")]).popitem()[1] == [
+        "alice@firm.example/Sent",
+        "robert@firm.example/Inbox",
+    ]
+
+
+# --- the index ------------------------------------------------------------------------------------------
+
+
+def test_what_an_index_lacks(archive: Archive) -> None:
+    archive.batches.mail("m1", *A_TO_B)
+    archive.batches.mail("m2", *A_TO_B)
+    archive.commit()
+    watermark = archive.catalog.head.tree_size
+    assert archive.catalog.index_behind(0) == 2
+    assert archive.catalog.index_behind(watermark) == 0
+    assert archive.catalog.index_changes(watermark, 10) == []
+    archive.batches.receipt("m1 report", key="the same once more")
+    archive.commit()
+    assert archive.catalog.index_behind(watermark) == 0
+    archive.batches.receipt("m1 report", Route.OWNER, owner="bob@firm.example", owner_folder="Old")
+    archive.batches.mail("m3", *A_TO_B)
+    archive.commit()
+    changes = archive.catalog.index_changes(watermark, 1)
+    assert [change.message for change in changes] == [archive.number("m1")]
+    changes = archive.catalog.index_changes(changes[-1].upto, 1)
+    assert [change.message for change in changes] == [archive.number("m3")]
+    assert archive.catalog.index_behind(changes[-1].upto) == 0
+
+
+def test_a_receipt_record_that_many_messages_share_is_one_page(archive: Archive) -> None:
+    for number in range(5):
+        archive.batches.message(f"m{number}")
+        archive.batches.envelope(f"e{number}", [f"m{number}"])
+    shared = archive.batches.sequence
+    for number in range(5):
+        archive.batches.sequence = shared
+        archive.batches.receipt(f"e{number}")
+    archive.commit()
+    changes = archive.catalog.index_changes(0, 2)
+    assert [change.upto for change in changes] == [shared] * 4 + [shared + 1]
+
+
+def test_mentions(archive: Archive) -> None:
+    archive.batches.mail("m", *A_TO_B, (Role.EXPANDED, "all"), time=5)
+    archive.batches.envelope("forged", ["m"], (Role.SENDER, "boss"), time=6)
+    archive.batches.receipt("forged", Route.CATCH_ALL)
+    archive.batches.envelope("own", ["m"], *A_TO_B, time=7)
+    archive.batches.receipt("own", Route.OWNER, owner="carl@firm.example", owner_folder="Old")
+    archive.commit()
+    number = archive.number("m")
+    assert archive.catalog.mentions([number, 999]) == {
+        number: [
+            Mention(Role.SENDER, "alice@firm.example", 5, True),
+            Mention(Role.TO, "bob@firm.example", 5, True),
+            Mention(Role.EXPANDED, "all@firm.example", 5, True),
+            Mention(Role.SENDER, "boss@firm.example", 6, False),
+            Mention(Role.SENDER, "alice@firm.example", 7, False),
+            Mention(Role.TO, "bob@firm.example", 7, False),
+            Mention(Role.RECIPIENT, "carl@firm.example", 7, True, "Old"),
+        ]
+    }

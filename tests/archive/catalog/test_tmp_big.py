@@ -1,0 +1,254 @@
+"""However mail and changes of the directory come, crash and resume: the catalog is what they say."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from muniment.archive.catalog import Catalog
+from muniment.archive.catalog import writing as writing_module
+from muniment.archive.facts import EnvelopeFact, Fact, MessageFact, Route
+from muniment.archive.ledger.model import Head
+from muniment.errors import MunimentError
+from muniment.mail.model import Role
+from muniment.people.changes import (
+    Change,
+    add_address,
+    add_user,
+    remove_address,
+    remove_user,
+    set_domains,
+)
+from muniment.people.directory import Directory
+from support.catalogued import Batches, filed
+
+ADDRESSES = ["a@own.example", "a+t@own.example", "b@own.example", "c@else.example"]
+Parties = list[tuple[Role, str]]
+Owner = dict[str, str]
+PARTIES = st.lists(st.tuples(st.sampled_from(Role), st.sampled_from(ADDRESSES)), max_size=3)
+ROUTES = st.sampled_from(
+    [Route.JOURNAL, Route.HEADERS, Route.CATCH_ALL, Route.CATCH_ALL | Route.JOURNAL, Route.OWNER]
+)
+OWNERS = st.fixed_dictionaries(
+    {"owner": st.sampled_from(ADDRESSES), "owner_folder": st.sampled_from(["INBOX", "Sent", "Old"])}
+)
+TIMES = st.integers(0, 9)
+CHANGES: st.SearchStrategy[Change] = st.one_of(
+    st.builds(
+        add_user, st.sampled_from("xy"), st.just("N"), st.sampled_from(ADDRESSES), since=st.none() | TIMES
+    ),
+    st.builds(add_address, st.sampled_from("xy"), st.sampled_from(ADDRESSES), valid_from=st.none() | TIMES),
+    st.builds(remove_address, st.sampled_from("xy"), st.sampled_from(ADDRESSES)),
+    st.builds(remove_user, st.sampled_from("xy")),
+    st.builds(set_domains, st.sampled_from([[], ["own.example"], ["own.example", "else.example"]])),
+)
+
+
+class CatalogMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "catalog.db"
+        self.catalog = Catalog.create(self.path, b"vault")
+        self.directory = Directory()
+        self.batches = Batches()
+        self.messages: list[str] = []
+        self.copies: list[str] = []
+
+    def teardown(self) -> None:
+        try:
+            self.check_everything()
+        finally:
+            self.catalog.close()
+            self.folder.cleanup()
+
+    @initialize(own=st.booleans())
+    def begin(self, own: bool) -> None:
+        if own:
+            self.change([set_domains(["own.example"])], 0, True)
+
+    # --- what may happen ----------------------------------------------------------------------
+
+    @rule(parties=PARTIES, time=TIMES, date=st.integers(0, 3), route=ROUTES, owner=OWNERS)
+    def send(self, parties: Parties, time: int, date: int, route: Route, owner: Owner) -> None:
+        name = f"m{len(self.messages)}"
+        self.messages.append(name)
+        self.batches.message(name, date=date)
+        self.copy([name], parties, time, route, owner)
+
+    @precondition(lambda self: self.messages)
+    @rule(data=st.data(), parties=PARTIES, time=TIMES, route=ROUTES, owner=OWNERS)
+    def fork(
+        self,
+        data: st.DataObject,
+        parties: Parties,
+        time: int,
+        route: Route,
+        owner: Owner,
+    ) -> None:
+        brought = data.draw(st.lists(st.sampled_from(self.messages), min_size=1, max_size=2, unique=True))
+        self.copy(brought, parties, time, route, owner)
+
+    def copy(
+        self,
+        brought: list[str],
+        parties: Parties,
+        time: int,
+        route: Route,
+        owner: Owner,
+    ) -> None:
+        name = f"e{len(self.copies)}"
+        self.copies.append(name)
+        self.batches.envelope(name, brought, *parties, time=time)
+        self.batches.receipt(name, route, **owner)
+
+    @precondition(lambda self: self.copies)
+    @rule(data=st.data(), route=ROUTES, owner=OWNERS, flags=st.sampled_from([(), ("not due here",)]))
+    def repeat(self, data: st.DataObject, route: Route, owner: Owner, flags: tuple[str, ...]) -> None:
+        name = data.draw(st.sampled_from(self.copies))
+        self.batches.receipt(name, route, key=f"{name} again", flags=flags, **owner)
+
+    @precondition(lambda self: self.copies)
+    @rule(data=st.data())
+    def delete_at_source(self, data: st.DataObject) -> None:
+        self.batches.deletion(*data.draw(st.lists(st.sampled_from(self.copies), max_size=3)))
+
+    @rule(name=st.sampled_from(["q1", "q2"]), resolved=st.booleans())
+    def quarantine(self, name: str, resolved: bool) -> None:
+        self.batches.quarantine(name, resolved=resolved)
+        if not resolved:
+            self.batches.receipt(name, Route(0), key=f"{name} {self.batches.sequence}")
+
+    @rule(wanted=st.lists(CHANGES, max_size=3), time=TIMES, ahead=st.booleans())
+    def change(self, wanted: list[Change], time: int, ahead: bool) -> None:
+        """Changes of the directory, applied by the caller or left to the catalog."""
+        trial = self.catalog.directory()
+        if self.batches.facts:
+            self.commit()
+        for change in wanted:
+            try:
+                trial.apply(change, time)
+            except MunimentError:
+                continue
+            self.batches.change(change, time)
+            if ahead:
+                self.directory.apply(change, time)
+        self.commit()
+
+    @rule()
+    def commit(self) -> None:
+        self.catalog.apply(*self.batches.commit(), self.directory)
+
+    @precondition(lambda self: self.batches.facts)
+    @rule()
+    def crash_in_apply(self) -> None:
+        before = self.catalog.dump()
+        facts, head = self.batches.commit()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writing_module, "_write_head", self.fail)
+            with pytest.raises(ZeroDivisionError):
+                self.catalog.apply(facts, head, self.directory)
+        assert self.catalog.dump() == before
+        self.catalog.apply(facts, head, self.directory)
+
+    @staticmethod
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    @rule(steps=st.integers(1, 3), batch=st.integers(1, 4))
+    def refile_partly(self, steps: int, batch: int) -> None:
+        for _, _ in zip(range(steps), self.catalog.refile(self.directory, batch=batch), strict=False):
+            pass
+
+    @rule()
+    def reopen(self) -> None:
+        if self.batches.facts:
+            self.commit()
+        self.catalog.close()
+        self.catalog = Catalog.open(self.path)
+        self.directory = self.catalog.directory()
+
+    @precondition(lambda self: self.batches.done)
+    @rule(data=st.data())
+    def apply_again(self, data: st.DataObject) -> None:
+        before = self.catalog.dump()
+        self.catalog.apply(*data.draw(st.sampled_from(self.batches.done)), self.directory)
+        assert self.catalog.dump() == before
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    @invariant()
+    def counts_and_rows_agree_with_placements(self) -> None:
+        dump = self.catalog.dump()
+        counted = Counter((user, folder) for user, folder, _, _ in dump["placements"])
+        assert {box: count for box, (_, count) in dump["counts"].items()} == counted
+        by_message: dict[str, list[tuple[str, str]]] = {message: [] for message in dump["messages"]}
+        for user, folder, date, message in dump["placements"]:
+            by_message[message].append((user, folder))
+            assert dump["messages"][message][4] == date
+        assert dump["folders"] == {message: sorted(places) for message, places in by_message.items()}
+        assert all(by_message.values())
+
+    @rule()
+    def check_everything(self) -> None:
+        if self.batches.facts:
+            self.commit()
+        for _ in self.catalog.refile(self.directory):
+            pass
+        assert not self.catalog.refile_pending()
+        facts = [fact for batch, _ in self.batches.done for fact in batch]
+        dump = self.catalog.dump()
+        assert set(dump["placements"]) == filed(facts, self.directory)
+        self.check_rebuilt(dump, [(facts, self.batches.done[-1][1])] if self.batches.done else [])
+        self.check_rebuilt(dump, self.batches.done)
+        self.check_index(facts)
+
+    def check_rebuilt(self, dump: dict[str, object], batches: list[tuple[list[Fact], Head]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            rebuilt = Catalog.create(Path(folder) / "catalog.db", b"vault")
+            directory = Directory()
+            for batch, head in batches:
+                rebuilt.apply(batch, head, directory)
+            for _ in rebuilt.refile(directory):
+                pass
+            again = rebuilt.dump()
+            rebuilt.close()
+            assert again == dump
+
+    def check_index(self, facts: list[Fact]) -> None:
+        names = {fact.sequence: fact.sha for fact in facts if isinstance(fact, MessageFact)}
+        named: dict[bytes, set[tuple[Role, str, int]]] = {message: set() for message in names.values()}
+        for copy in (fact for fact in facts if isinstance(fact, EnvelopeFact)):
+            for message in copy.messages:
+                named[message] |= {(p.role, p.address, copy.time) for p in copy.parties}
+        found = self.catalog.mentions(names)
+        for number, message in names.items():
+            plain = {m[:3] for m in found.get(number, ()) if not m.owner_folder}
+            assert plain == named[message]
+        self.check_replay(set(names))
+
+    def check_replay(self, messages: set[int]) -> None:
+        watermark, taken = 0, set()
+        assert self.catalog.index_behind(0) == len(messages)
+        while changes := self.catalog.index_changes(watermark, 2):
+            for change in changes:
+                taken.add(change.message)
+                assert watermark <= change.upto
+                assert self.catalog.index_behind(change.upto) >= len(messages) - len(taken)
+                watermark = change.upto
+            assert self.catalog.index_behind(watermark) == len(messages) - len(taken)
+        assert taken == messages
+
+
+CatalogMachine.TestCase.settings = settings(
+    max_examples=400,
+    stateful_step_count=20,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+TestCatalog = CatalogMachine.TestCase
