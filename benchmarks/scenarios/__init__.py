@@ -1,0 +1,19 @@
+"""What is measured: a module each, with a `measure` that returns its section of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.lab import Lab
+from benchmarks.report import Section
+from benchmarks.scenarios import delay, local, memory, profile, search, servers, space
+
+SCENARIOS: dict[str, Callable[[Lab], Section]] = {
+    "local": local.measure,
+    "servers": servers.measure,
+    "delay": delay.measure,
+    "space": space.measure,
+    "memory": memory.measure,
+    "search": search.measure,
+    "profile": profile.measure,
+}

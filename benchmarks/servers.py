@@ -1,0 +1,35 @@
+"""The mail server and the slow line that the tests have too (tests/support)."""
+
+from __future__ import annotations
+
+import imaplib
+import ssl
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.dovecot import Dovecot, Mailbox
+from support.proxy import Proxy
+
+from benchmarks.peers import Login
+
+__all__ = ["Dovecot", "Proxy", "filled", "login"]
+
+
+def filled(server: Dovecot, messages: Iterable[bytes]) -> Mailbox:
+    """A mailbox with these messages, opened once so that the server has built its own indexes."""
+    mailbox = server.mailbox()
+    mailbox.put(messages)
+    context = ssl.create_default_context(cafile=str(server.certificates.authority))
+    with imaplib.IMAP4_SSL("localhost", server.imaps, ssl_context=context) as session:
+        session.login(mailbox.name, mailbox.password)
+        session.select("INBOX", readonly=True)
+        session.fetch("1:*", "(UID FLAGS RFC822.SIZE)")
+    return mailbox
+
+
+def login(server: Dovecot, mailbox: Mailbox, port: int) -> Login:
+    """How to reach a mailbox through `port`: one of the server's own, or a proxy's."""
+    return Login(port, mailbox.name, mailbox.password, server.certificates.authority)
