@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import pybase64
+from muniment.mail.split import encode as encode_base64
+from muniment.mail.split import encode_chunks
 
 VERSION = 1
 EOLS = (b"\r\n", b"\n", b"\r", b"")
@@ -26,8 +27,8 @@ _LITERAL, _INLINE, _SLICE, _PART = 1, 2, 3, 4
 _LIMIT = 1 << 63
 MAX_PIECES = 1 << 20
 """No recipe has more pieces, so that reading a damaged one takes no more memory than it may."""
-_BLOCK = 3 * 256 * 1024
-"""Decoded bytes that are encoded at a time; a multiple of 3."""
+_BLOCK = 1024 * 1024
+"""Decoded bytes that are encoded at a time."""
 
 
 class RecipeError(ValueError):
@@ -43,7 +44,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class InlineBase64:
-    """`data`, encoded as base64 in lines of `width` characters joined by `eol`; no line end at the end."""
+    """`data`, encoded as base64 in lines of `width` characters, a multiple of 4, joined by `eol`."""
 
     data: bytes
     width: int = 76
@@ -103,12 +104,12 @@ def _encode_piece(
             _row(table, _LITERAL, len(data))
             literals.append(data)
         case InlineBase64(data, width, eol):
-            _row(table, _INLINE | _eol_bits(eol), len(data), width)
+            _row(table, _INLINE | _eol_bits(width, eol), len(data), width)
             literals.append(data)
         case Slice(sha, offset, length):
             _row(table, _SLICE, _reference(sha, references), offset, length)
         case PartBase64(sha, width, eol):
-            _row(table, _PART | _eol_bits(eol), _reference(sha, references), width)
+            _row(table, _PART | _eol_bits(width, eol), _reference(sha, references), width)
 
 
 def _row(table: bytearray, operation: int, *numbers: int) -> None:
@@ -117,9 +118,13 @@ def _row(table: bytearray, operation: int, *numbers: int) -> None:
         _put(table, number)
 
 
-def _eol_bits(eol: bytes) -> int:
-    if eol not in EOLS:
-        raise ValueError(f"a recipe can't state the line end {eol!r}")
+def _statable(width: int, eol: bytes) -> bool:
+    return width > 0 and width % 4 == 0 and eol in EOLS
+
+
+def _eol_bits(width: int, eol: bytes) -> int:
+    if not _statable(width, eol):
+        raise ValueError(f"a recipe can't state lines of {width} characters that end in {eol!r}")
     return EOLS.index(eol) << 4
 
 
@@ -192,12 +197,12 @@ class _Parser:
         if operation == _LITERAL:
             return Literal(self._bytes(self._number()))
         if operation == _INLINE:
-            length, width = self._number(), self._number()
-            return InlineBase64(self._bytes(length), width, EOLS[eol])
+            length = self._number()
+            return InlineBase64(self._bytes(length), self._width(), EOLS[eol])
         if operation == _SLICE:
             return Slice(self._sha(), self._number(), self._number())
         if operation == _PART:
-            return PartBase64(self._sha(), self._number(), EOLS[eol])
+            return PartBase64(self._sha(), self._width(), EOLS[eol])
         raise RecipeError("a piece is of an unknown kind")
 
     def _number(self) -> int:
@@ -212,6 +217,12 @@ class _Parser:
                 return number
             shift += 7
         raise RecipeError("a number in the recipe has no end")
+
+    def _width(self) -> int:
+        width = self._number()
+        if not width or width % 4:
+            raise RecipeError("a piece has lines of an impossible width")
+        return width
 
     def _bytes(self, length: int) -> bytes:
         start = self._literal
@@ -244,9 +255,9 @@ def rebuild(pieces: Iterable[Piece], read: Read) -> Iterator[bytes]:
             case Literal(data):
                 yield data
             case InlineBase64(data, width, eol):
-                yield from encode_chunks((data,), width, eol)
+                yield encode_base64(data, width, eol)
             case PartBase64(sha, width, eol):
-                yield from encode_chunks(read(sha), width, eol)
+                yield from encode_chunks(_blocks(read(sha)), width, eol)
             case Slice(sha, offset, length):
                 if cursor is None or cursor.sha != sha or cursor.position > offset:
                     cursor = _Cursor(sha, read)
@@ -284,35 +295,16 @@ class _Cursor:
 
 
 def encoded_length(piece: PartBase64 | InlineBase64, size: int) -> int:
-    """Bytes that `piece` makes of content of `size` bytes."""
+    """Bytes that `piece` makes of content of `size` bytes; -1 where recipes can't state its lines."""
+    if not _statable(piece.width, piece.eol):
+        return -1
     text = (size + 2) // 3 * 4
-    lines = -(-text // piece.width) if piece.width else 1
-    return text + max(0, lines - 1) * len(piece.eol)
+    breaks = max(0, -(-text // piece.width) - 1)
+    return text + breaks * len(piece.eol)
 
 
-def encode_chunks(chunks: Iterable[bytes], width: int, eol: bytes) -> Iterator[bytes]:
-    """Base64 of the concatenation of chunks, in lines of `width` characters (0: one line) joined by `eol`."""
-    column = 0
-    for block in _triples(chunks):
-        text = pybase64.b64encode(block)
-        if not width or not eol:
-            yield text
-            continue
-        first = width - column
-        starts = range(first, len(text), width)
-        yield eol.join([text[:first], *(text[start : start + width] for start in starts)])
-        column = (column + len(text) - 1) % width + 1
-
-
-def _triples(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in non-empty blocks of at most _BLOCK, all but the last a multiple of 3."""
-    rest = b""
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of at most _BLOCK."""
     for chunk in chunks:
         for start in range(0, len(chunk), _BLOCK):
-            block = rest + chunk[start : start + _BLOCK]
-            whole = len(block) // 3 * 3
-            rest = block[whole:]
-            if whole:
-                yield block[:whole]
-    if rest:
-        yield rest
+            yield chunk[start : start + _BLOCK]
