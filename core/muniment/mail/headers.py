@@ -199,11 +199,12 @@ def _word_bytes(encoding: str, content: str) -> bytes | None:
     raw = content.encode("utf-8", "replace")
     if encoding in "Qq":
         return binascii.a2b_qp(raw, header=True)
-    for padded in (raw + b"==", raw[:-1] + b"=="):
+    for digits in (raw, raw[:-1]):
         try:
-            return binascii.a2b_base64(padded)
+            found = binascii.a2b_base64(digits + b"==")
         except binascii.Error:
             continue
+        return found if found or not raw else None
     return None
 
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from muniment.mail.addresses import Address, domain, normalise, parse, usable, without_tag
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        (" <Anna@Example.COM> ", "anna@example.com"),
+        ("SMTP:Anna@Example.com", "anna@example.com"),
+        ("<smtp:anna@example.com>", "anna@example.com"),
+        ("IMCEAEX-_O=ORG_CN=A@Example.com", "imceaex-_o=org_cn=a@example.com"),
+        ("JOSE\u0301@example.com", "jos\u00e9@example.com"),
+        ("", ""),
+    ],
+)
+def test_normalise(written: str, address: str) -> None:
+    assert normalise(written) == address
+
+
+@given(st.text(max_size=20))
+def test_normalising_twice_changes_nothing_for_usable_addresses(text: str) -> None:
+    once = normalise(f"a{text.strip()}@example.com")
+    if usable(once):
+        assert normalise(once) == once
+
+
+def test_parts_of_an_address() -> None:
+    assert without_tag("bob+news@x.com") == "bob@x.com"
+    assert without_tag("bob@x+y.com") == "bob@x+y.com"
+    assert without_tag("+news@x.com") == "+news@x.com"
+    assert without_tag("bob") == "bob"
+    assert domain("a@b@X.com") == "x.com"
+    assert domain("root") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("anna@x", [("", "anna@x")]),
+        ('Anna Berg <anna@x>, "Berg, Bob" <bob@x>', [("Anna Berg", "anna@x"), ("Berg, Bob", "bob@x")]),
+        ("Berg, Anna <anna@x>, bob@x", [("Berg, Anna", "anna@x"), ("", "bob@x")]),
+        ("undisclosed-recipients:;", []),
+        ("Team: a@x, B <b@x>;, c@x", [("", "a@x"), ("B", "b@x"), ("", "c@x")]),
+        ("anna@x (Anna (the) Berg)", [("Anna (the) Berg", "anna@x")]),
+        ("=?utf-8?q?a=2Cb?= <a@x>, =?utf-8?q?gr=C3=BCn?= <g@x>", [("a,b", "a@x"), ("grün", "g@x")]),
+        ("<@relay,@other:user@x>", [("", "user@x")]),
+        ('"a,b"@x, c@x', [("", '"a,b"@x'), ("", "c@x")]),
+        ("a @ x.com", [("", "a@x.com")]),
+        ("a@x b@y", [("", "a@x"), ("", "b@y")]),
+        ("a@x; b@y", [("", "a@x"), ("", "b@y")]),
+        ("Foo <a@x, b@y", [("Foo", "a@x"), ("", "b@y")]),
+        ('"open <a@x>, b@y', [("open", "a@x"), ("", "b@y")]),
+        ("(open a@x, b@y", [("open", "a@x"), ("", "b@y")]),
+        ("Anna </O=ORG/CN=ANNA>", [("Anna", "/O=ORG/CN=ANNA")]),
+        ("mailto:a@x", [("", "a@x")]),
+        ("root, Anna", [("", "root"), ("", "Anna")]),
+        ("Anna Berg", [("Anna Berg", "")]),
+        ("<>", []),
+        ("", []),
+    ],
+)
+def test_parse(value: str, found: list[tuple[str, str]]) -> None:
+    assert parse(value) == [Address(*each) for each in found]
+    assert parse(value.encode()) == [Address(*each) for each in found]
+
+
+@given(st.text(alphabet='ab@<>,;:"()\\ \n=?', max_size=60) | st.binary(max_size=40))
+def test_parse_never_raises(value: str | bytes) -> None:
+    for name, address in parse(value):
+        f"{name}{address}".encode()
+
+
+@given(st.lists(st.from_regex(r"[a-z]{1,8}@[a-z]{1,8}\.com", fullmatch=True), max_size=20))
+def test_every_address_of_a_list_is_found(addresses: list[str]) -> None:
+    assert [entry.address for entry in parse(", ".join(addresses))] == addresses
+    assert [
+        entry.address for entry in parse(", ".join(f'"N, N" <{each}>' for each in addresses))
+    ] == addresses
+
+
+def test_count_is_bounded() -> None:
+    assert len(parse("a@x," * 30_000)) == 10_000
+    assert len(parse("a@x, b@x", 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '"a,b@x,',
+        "<",
+        "<a,",
+        '("',
+        "(",
+        "()",
+        '"\\',
+        "<<>",
+        ":",
+        ";a:",
+        '\\"',
+        "((\\",
+        "<@",
+        '<"\\',
+        "a ",
+        "x<y,z ",
+    ],
+)
+def test_hostile_lists_take_linear_time(piece: str) -> None:
+    started = time.perf_counter()
+    parse(piece * (300_000 // len(piece)), 10**9)
+    parse("()" * 100_000 + "@" + piece * (100_000 // len(piece)) + ":" * 100_000, 10**9)
+    assert time.perf_counter() - started < 10
+
+
+def test_usable() -> None:
+    assert usable("a@x")
+    assert usable('"a b"@x')
+    assert usable("/o=org/cn=a b")
+    assert not any(map(usable, ["", "a", "@x", "a@", "a b@x", "a@x y", "/o", "a@" + "x" * 2000]))
