@@ -53,7 +53,7 @@ def index_problems(vault: Vault) -> Iterator[str]:
         yield f"the index can't be used ({error})"
         return
     try:
-        expected = vault.catalog.totals().messages - vault.catalog.messages_since(index.watermark)
+        expected = vault.catalog.totals().messages - vault.catalog.index_behind(index.watermark)
         if index.docs < expected:
             yield f"the index holds {index.docs} of the {expected} messages it should: {mend}"
         if index.watermark > vault.head.tree_size:

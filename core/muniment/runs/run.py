@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from muniment.archive.facts import RunFact
@@ -237,10 +235,11 @@ class ArchiveRun:
 
     def _write_summary(self) -> None:
         value = {"v": VERSION, "started": self._started, **summary(self.progress)}
+        now = time.time_ns() // 1000
         try:
             record = json_record(self._vault.encoder, Kind.RUN, value)
-            appended = self._vault.append(record, time.time_ns() // 1000)
-            fact = RunFact(appended.sequence, int(time.time()), json.dumps(value))
+            appended = self._vault.append(record, now)
+            fact = RunFact(appended.sequence, now // 1_000_000, canonical(value).decode())
             self._vault.commit([fact])
         except Exception as error:  # noqa: BLE001 - a full disk must not hide the run's own end
             log.warning("the run's summary could not be kept: %s", sentence(error))
@@ -294,5 +293,3 @@ def exit_code(run: ArchiveRun) -> int:
         return run.error.exit_code
     return VaultError.exit_code if isinstance(run.error, OSError) else RunFailed.exit_code
 
-
-__all__ = ["ArchiveRun", "Observer", "Path", "exit_code", "sentence", "summary"]
