@@ -196,7 +196,7 @@ class MailSession(SMTP):
                 refusal = await self._spooled(incoming)
         # All that was buffered has been read, so what is put back stands first again.
         self._reader.feed_data(stream.rest)
-        refusal = refusal or await self._on_disk(incoming, incoming.commit)
+        refusal = refusal or await self._on_disk(incoming.commit)
         if refusal:
             return refusal
         log.info("took %d bytes from %s as %s", incoming.size, self.peer, incoming.name)
@@ -205,18 +205,17 @@ class MailSession(SMTP):
     async def _spooled(self, incoming: Incoming) -> str:
         """Bring a message's bytes to its file when they are many; returns the reply that refuses it."""
         if incoming.size > self._limits.size:
-            self._host.forget(incoming)
+            await self._on_disk(incoming.discard)
             log.warning("refused a message of more than %d bytes from %s", self._limits.size, self.peer)
             return TOO_LARGE
         if incoming.held >= FLUSH:
-            return await self._on_disk(incoming, incoming.flush)
+            return await self._on_disk(incoming.flush)
         return ""
 
-    async def _on_disk(self, incoming: Incoming, work: Callable[[], None]) -> str:
+    async def _on_disk(self, work: Callable[[], None]) -> str:
         try:
             await self._host.on_disk(work)
         except OSError as error:
-            self._host.forget(incoming)
             log.error("could not store a message from %s: %s", self.peer, error.strerror)
             return NOT_KEPT
         return ""

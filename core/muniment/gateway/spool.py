@@ -121,9 +121,13 @@ class Incoming:
         self.size += len(block)
 
     def flush(self) -> None:
-        """Write what is in memory. Raises OSError."""
+        """Write what is in memory. Raises OSError: the message is nowhere then."""
         with self._lock:
-            self._flush()
+            try:
+                self._flush()
+            except OSError:
+                self._remove()
+                raise
 
     def commit(self) -> None:
         """Put the whole message into `new/`; returns when it is on disk. Raises OSError: it is nowhere."""
