@@ -31,7 +31,7 @@ _BREAK = re.compile(rf"<(?=/?(?:{_any_case(_LINE)})[\s/>])")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^>]{4096}")
 _TAG = re.compile(
     rf"</?(?!(?:{'|'.join(_NOT_TEXT)})[\s/>])(?:({_LINE})(?=[\s/>])|[a-z])"
-    r"(?>[^<>\"']+|\"[^\"<>]*\"|'[^'<>]*'|[\"'])*+>?",
+    r"(?>[^<>\"']+|\"[^\"<]*\"|'[^'<]*'|[\"'])*+>?",
     re.IGNORECASE,
 )
 

@@ -35,7 +35,7 @@ _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r
 """What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
 _BEHIND_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
 _BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
-_FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--([^\r\n]{1,200})\r?\n?(?:content-|[\r\n])", re.IGNORECASE)
+_FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-", re.IGNORECASE)
 _NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]+)'", re.IGNORECASE)
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
@@ -97,10 +97,12 @@ class _Walk:
             for at, behind, closing in _delimiters(self.buf, boundary, body, end):
                 if opened >= 0:
                     self.part(opened, _before_line(self.buf, opened, at), depth + 1, message, default)
+                    if closing:
+                        self._epilogue(behind, end, message)
+                        return True
+                elif closing:
+                    break
                 opened = behind
-                if closing:
-                    self._epilogue(behind, end, message)
-                    return True
                 if len(self.found) >= LEAVES:
                     break
             if opened >= 0:
@@ -124,7 +126,7 @@ def header_at(buf: Buffer, start: int, end: int) -> bytes:
     if not _FIELD.match(buf[start : min(start + 1000, end)]):
         return next((eol for eol in (b"\r\n", b"\n", b"\r") if buf.startswith(eol, start, end)), b"")
     crlf = buf.find(b"\n\r\n", start, end)
-    lf = buf.find(b"\n\n", start, end if crlf < 0 else crlf)
+    lf = buf.find(b"\n\n", start, end if crlf < 0 else crlf + 1)
     behind = lf + 2 if lf >= 0 else crlf + 3
     head = buf[start : min(behind, start + BLOCK_LIMIT)]
     if behind < 3 or b"\r\r" in head:

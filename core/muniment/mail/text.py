@@ -83,7 +83,7 @@ def _joined(header: bytes, name: bytes) -> str:
 class _Reader:
     """Gathers the text of one message, and of those within it, leaf by leaf."""
 
-    __slots__ = ("_level", "_room", "_unread", "_words", "attached", "names", "notes", "texts")
+    __slots__ = ("_bare_words", "_level", "_room", "_unread", "_words", "attached", "names", "notes", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -92,6 +92,7 @@ class _Reader:
         self.attached = 0
         self._unread: list[str] = []
         self._words: set[str] = set()
+        self._bare_words: set[str] | None = None
         self._room = TEXT_LIMIT
         self._level = 0
 
@@ -147,14 +148,17 @@ class _Reader:
         """Add an HTML leaf's text, unless the plain text before it has all its words."""
         for plain in self._unread:
             self._words.update(plain.split())
+            self._bare_words = None
         self._unread.clear()
         extra = set(text.split()) - self._words
-        if extra and not self._bare_words().issuperset(_WORD.findall(" ".join(extra))):
+        if extra and not self._bare().issuperset(_WORD.findall(" ".join(extra))):
             self._add(text)
 
-    def _bare_words(self) -> set[str]:
+    def _bare(self) -> set[str]:
         """The words of the plain text so far, without the punctuation around them."""
-        return set(_WORD.findall(" ".join(self._words)))
+        if self._bare_words is None:
+            self._bare_words = set(_WORD.findall(" ".join(self._words)))
+        return self._bare_words
 
     def _encapsulated(self, buf: Buffer, leaf: Leaf) -> None:
         """A message that is encoded, against the rules (RFC 2046 5.2.1), or lies too deep."""

@@ -1,0 +1,238 @@
+"""What is read of a message: held against Python's own parser on mail that nobody here wrote."""
+
+from __future__ import annotations
+
+import email
+import re
+from collections.abc import Iterator
+from email import policy
+from email.message import Message
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from muniment.mail.buffer import FileBuffer
+from muniment.mail.html import to_text
+from muniment.mail.mime import leaves
+from muniment.mail.text import PART_LIMIT, TEXT_LIMIT, read_message, read_summary, read_text
+from support.corpus import journal_files, malformed, real
+from support.reports import EPOCH, plain, report
+
+WORD = re.compile(r"\w+")
+
+
+def html_alternative(text: bytes, html: bytes) -> bytes:
+    return (
+        b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n"
+        + text
+        + b"\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+        + html
+        + b"\r\n--b--\r\n"
+    )
+
+
+def test_headers_text_and_names_of_a_message() -> None:
+    message = plain(
+        sender="=?UTF-8?Q?J=C3=BCrgen?= <j@example.com>",
+        to=["a@example.com", "b@example.com"],
+        cc=["c@example.com"],
+        bcc=["d@example.com"],
+        subject="=?koi8-r?B?8NLJ18XU?=",
+        body="Grüße,\nbis Montag.\n",
+        message_id="<1@example.com>",
+        attachments=[("Plan.pdf", b"%PDF")],
+    )
+    summary, text = read_message(message)
+    assert (summary.subject, summary.sender) == ("Привет", "Jürgen <j@example.com>")
+    assert (summary.to, summary.message_id) == ("a@example.com, b@example.com", "<1@example.com>")
+    assert (summary.date, summary.attachments) == (EPOCH, 1)
+    assert (text.cc, text.bcc, text.filenames, text.notes) == (
+        "c@example.com",
+        "d@example.com",
+        ("Plan.pdf",),
+        (),
+    )
+    assert text.body == "Grüße,\nbis Montag.\n"
+    assert (read_summary(message), read_text(message)) == (summary, text)
+    assert read_message(message, leaves(message)) == (summary, text)
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "text", "note"),
+    [
+        ("text/plain; charset=koi8-r", "Привет".encode("koi8-r"), "Привет", ""),
+        ('text/plain; charset="iso-2022-jp"', "日本".encode("iso-2022-jp"), "日本", ""),
+        ("text/plain charset=windows-1251", "Привет".encode("cp1251"), "Привет", ""),
+        ("text/plain", "Привет".encode(), "Привет", ""),
+        ("text/plain", b"caf\xe9", "café", ""),
+        ("text/plain; charset=x-nonsense", "Grüße".encode(), "Grüße", "unknown charset 'x-nonsense'"),
+        ("text/plain; charset=zlib", b"text", "text", "unknown charset 'zlib'"),
+        ("text/plain; charset=gb2312", "你好世界，再见。".encode(), "你好世界，再见。", ""),
+        ("text/plain; charset=utf-8", b"bad \xff byte", "bad \ufffd byte", ""),
+        ("text/html", '<meta charset="koi8-r"><p>Привет'.encode("koi8-r"), "Привет", ""),
+        ("text/html", '<meta content="text/html; charset=utf-16"><p>Grüße'.encode(), "Grüße", ""),
+        ("text/html", "<p>Grüße".encode("utf-16"), "Grüße", ""),
+        ("text/calendar", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR", "BEGIN:VCALENDAR\nEND:VCALENDAR", ""),
+        ("nonsense", b"one\rtwo", "one\ntwo", ""),
+        ("multipart/mixed; boundary=x", b"bare", "bare", "a multipart without its boundary was read as text"),
+        ("image/png", b"\x89PNG", "", ""),
+    ],
+)
+def test_text_is_decoded_whatever_its_label(head: str, body: bytes, text: str, note: str) -> None:
+    read = read_text(b"Content-Type: " + head.encode() + b"\r\n\r\n" + body)
+    assert read.body == text
+    assert read.notes == ((note,) if note else ())
+
+
+def test_broken_base64_is_read_as_it_stands_and_as_it_decodes() -> None:
+    head = b"Content-Transfer-Encoding: base64\r\n\r\n"
+    read = read_text(head + b"SGVsbG8gV29y*bGQ")
+    assert read.body.splitlines() == ["Hello World", "SGVsbG8gV29y*bGQ"]
+    assert read.notes == ("broken base64 was read as far as it could be",)
+    assert "plain words after all" in read_text(head + b"plain words after all").body
+
+
+def test_html_is_read_only_where_it_says_more() -> None:
+    same = b"<html><body><p>Hello <b>world</b>, <a href='x'>see you</a></p></body></html>"
+    assert read_text(html_alternative(b"Hello world, see you!", same)).body == "Hello world, see you!"
+    more = read_text(html_alternative(b"Hello world", same))
+    assert more.body == "Hello world\nHello world, see you"
+
+
+def test_nested_messages_are_read_with_their_headers() -> None:
+    inner = plain(subject="Inner matter", sender="eve@example.net", body="inner words\n")
+    nested = b"Content-Type: message/rfc822\r\n\r\n" + inner
+    for message in (nested, b"Content-Transfer-Encoding: base64\r\n" + nested.replace(inner, encoded(inner))):
+        body = read_text(b"Subject: Outer\r\n" + message).body
+        assert body.splitlines() == ["Inner matter", "eve@example.net", "bob@example.com", "inner words"]
+
+
+def encoded(content: bytes) -> bytes:
+    import base64
+
+    return base64.encodebytes(content)
+
+
+def test_messages_encoded_in_one_another_end_somewhere() -> None:
+    message = b"the innermost words"
+    for _ in range(12):
+        message = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + encoded(message)
+    read_text(message)
+
+
+def test_text_of_one_part_and_of_all_is_bounded() -> None:
+    line = b"A word and another one\n"
+    long = line * (PART_LIMIT // len(line) * 3)
+    one = read_text(b"Content-Type: text/plain\n\n" + long)
+    assert len(one.body) == PART_LIMIT
+    assert one.notes == ("long text was read in part",)
+    part = b"--b\nContent-Type: text/plain\n\n" + long + b"\n"
+    whole = read_text(b"Content-Type: multipart/mixed; boundary=b\n\n" + part * 6 + b"--b--\n")
+    assert TEXT_LIMIT <= len(whole.body) < TEXT_LIMIT + 100
+    base64 = read_text(b"Content-Transfer-Encoding: base64\n\n" + encoded(long))
+    assert len(base64.body) == PART_LIMIT
+
+
+def test_a_report_and_a_file_are_read_as_well(tmp_path: Path) -> None:
+    message = report(plain(body="the words\n", attachments=[("a.pdf", b"x" * 3000)]))
+    path = tmp_path / "message"
+    path.write_bytes(message)
+    with FileBuffer(path, 1000) as buf:
+        assert read_message(buf) == read_message(message)
+    assert "the words" in read_text(message).body
+
+
+def oracle(message: bytes) -> Iterator[str]:
+    """The texts that the standard library finds, each decoded, HTML as text.
+
+    It reads a message that is itself encoded as if it were not; what it finds there is no text.
+    """
+    parsed = email.message_from_bytes(message.removeprefix(b"\xef\xbb\xbf"), policy=policy.compat32)
+    waiting: list[Message] = [parsed]
+    while waiting:
+        part = waiting.pop()
+        if part.is_multipart():
+            encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
+            if part.get_content_maintype() != "message" or encoding not in ("base64", "quoted-printable"):
+                waiting += part.get_payload()  # type: ignore[arg-type]
+        elif part.get_content_maintype() == "text":
+            raw = part.get_payload(decode=True)
+            assert isinstance(raw, bytes)
+            charset = part.get_content_charset() or ""
+            if part.get_content_type() == "text/html":
+                yield to_text(readable(raw, charset or declared(raw)))
+            else:
+                yield readable(raw, charset)
+
+
+def declared(raw: bytes) -> str:
+    """The charset that an HTML document states itself."""
+    found = re.search(rb"<meta[^>]*charset=[\"']?([\w-]+)", raw, re.IGNORECASE)
+    return found[1].decode() if found else ""
+
+
+def readable(raw: bytes, charset: str) -> str:
+    """Text in its charset, or whatever fits: a label that is wrong may not hide the text."""
+    wider = {"gb2312": "gb18030"}.get(charset, charset)
+    for codec, errors in ((wider, "strict"), ("utf-8", "strict"), (charset or "latin-1", "replace")):
+        try:
+            return raw.decode(codec, errors)
+        except (LookupError, ValueError):
+            pass
+    return raw.decode("latin-1")
+
+
+def missing(message: bytes) -> set[str]:
+    """Words that the standard library finds and we don't; headers and delimiters of parts are no text."""
+    body = read_text(message).body
+    heads = b"\n".join(message[leaf.head : leaf.body] for leaf in leaves(message))
+    delimiters = b"\n".join(line for line in message.splitlines() if line.startswith(b"--"))
+    known = set(WORD.findall(body)) | set(
+        WORD.findall((heads + b"\n" + delimiters).decode("utf-8", "replace"))
+    )
+    joined = body.replace("\n", "")
+    return {
+        word
+        for text in oracle(message)
+        for word in WORD.findall(text)
+        if word not in known and word not in joined
+    }
+
+
+def test_no_text_of_malformed_mail_is_lost() -> None:
+    lost = {name: words for name, message in malformed() if (words := missing(message))}
+    assert lost == {}
+
+
+def test_no_text_of_real_mail_is_lost() -> None:
+    lost = {name: words for name, message in islice(real(), 0, 15_000, 30) if (words := missing(message))}
+    assert lost == {}
+
+
+@pytest.mark.soak
+def test_no_text_of_all_real_mail_is_lost() -> None:
+    lost = {name: words for name, message in real() if (words := missing(message))}
+    assert lost == {}
+
+
+def test_genuine_reports_are_read() -> None:
+    for name, message in journal_files():
+        summary, text = read_message(message)
+        assert summary.subject, name
+        assert text.body, name
+        assert missing(message) == set(), name
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.binary(max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"]))
+def test_no_bytes_raise(body: bytes, value: bytes, eol: bytes) -> None:
+    for name in (
+        b"Content-Type: text/plain; charset=",
+        b"Content-Type: ",
+        b"Subject: ",
+        b"Content-Disposition: ",
+    ):
+        read_message(name + value + eol * 2 + body)
+    read_message(body)
