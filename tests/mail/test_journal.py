@@ -3,15 +3,20 @@ from __future__ import annotations
 import base64
 import re
 import time
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from muniment.mail.buffer import FileBuffer
+from muniment.mail.fork import content_hash, fork_cuts
 from muniment.mail.journal import read_report
 from muniment.mail.mime import decoded
 from muniment.mail.model import Party, Report, Role, UnwrapError
-from support.corpus import journal_files, malformed
-from support.reports import EPOCH, TENANT, line, ndr, plain, report
+from muniment.mail.routing import read_routing
+from support.corpus import journal_files, malformed, real
+from support.reports import EPOCH, TENANT, fork, line, ndr, plain, report
 
 ORIGINAL = plain(cc=["carl@example.com"], attachments=[("plan.bin", bytes(range(256)) * 20)])
 SENDER = Party(Role.SENDER, "anna@example.com")
@@ -433,3 +438,29 @@ def test_hostile_reports_take_linear_time() -> None:
         text = b"Sender: a@x\r\nRecipient: b@x\r\n" + lines * (1_000_000 // len(lines))
         unwrapped(report(plain(), envelope=text))
     assert time.perf_counter() - started < 30
+
+
+def test_a_file_is_read_as_bytes_are(tmp_path: Path) -> None:
+    original = plain(body="A long line of text.\n" * 2000, attachments=[("big", bytes(200_000))])
+    for raw in (
+        report(original, second=plain()),
+        ndr(report(original)),
+        report(original, closing=False),
+        original,
+    ):
+        path = tmp_path / "mail"
+        path.write_bytes(raw)
+        with FileBuffer(path, window=1024) as buf:
+            assert read_report(buf) == read_report(raw)
+            assert read_routing(buf) == read_routing(raw)
+            assert content_hash(buf) == content_hash(raw)
+            assert fork_cuts(buf, original) == fork_cuts(raw, original)
+
+
+def test_real_mail_wrapped() -> None:
+    for name, mail in islice(real(), 0, 2000, 10):
+        raw = report(mail)
+        assert originals(raw, unwrapped(raw)) == [mail], name
+        assert read_report(mail) is None
+        assert read_routing(mail).parties
+        assert content_hash(fork(mail, 7)) == content_hash(mail)
