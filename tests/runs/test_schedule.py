@@ -23,20 +23,22 @@ class World:
     now: float = 1000.0
     takes: dict[str, float] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
+    raising: set[str] = field(default_factory=set)
     ran: list[tuple[str, float]] = field(default_factory=list)
     running: int = 0
 
     def __post_init__(self) -> None:
         self.schedule = Schedule(lambda: self.profiles, self.run, monotonic=lambda: self.now)
 
-    def run(self, name: str) -> None:
+    def run(self, name: str) -> bool:
         self.running += 1
         assert self.running == 1
         self.ran.append((name, self.now - 1000))
         self.now += self.takes.get(name, 1)
         self.running -= 1
-        if name in self.failing:
+        if name in self.raising:
             raise RunFailed("the server is gone")
+        return name not in self.failing
 
     def until(self, end: float) -> list[tuple[str, float]]:
         """Let time pass; what ran meanwhile."""
@@ -118,11 +120,12 @@ def test_a_disabled_profile_that_comes_back_early_waits_its_time() -> None:
     assert world.starts("a") == [0, 300]
 
 
-def test_failures_back_off_up_to_a_quarter_of_an_hour_and_success_ends_it() -> None:
-    world = World([profile("a", every=10)], failing={"a"}, takes={"a": 5})
+@pytest.mark.parametrize("how", ["failing", "raising"])
+def test_failures_back_off_up_to_a_quarter_of_an_hour_and_success_ends_it(how: str) -> None:
+    world = World([profile("a", every=10)], takes={"a": 5}, **{how: {"a"}})
     world.until(4000)
     assert gaps(world.starts("a")) == [65, 125, 245, 485, 905, 905, 905]
-    world.failing.clear()
+    getattr(world, how).clear()
     world.until(4700)
     last = world.starts("a")[8:]
     assert gaps(last)[:5] == [10] * 5
@@ -135,7 +138,7 @@ def test_a_long_interval_is_not_shortened_by_failure() -> None:
 
 
 def test_one_profile_that_fails_does_not_hold_up_another() -> None:
-    world = World([profile("bad", every=60), profile("good", every=60)], failing={"bad"})
+    world = World([profile("bad", every=60), profile("good", every=60)], raising={"bad"})
     world.until(600)
     assert len(world.starts("good")) == 10
 

@@ -67,11 +67,11 @@ class Schedule:
     def __init__(
         self,
         profiles: Callable[[], Iterable[Scheduled]],
-        run: Callable[[str], None],
+        run: Callable[[str], bool | None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`profiles` is asked again and again, so that changes count without a restart; where it raises,
-        the profiles it gave last stay. `run` returns when a run went well, and raises when it failed.
+        the profiles it gave last stay. A run failed when `run` returns False or raises.
         """
         self._profiles = profiles
         self._run = run
@@ -166,11 +166,10 @@ class Schedule:
 
     def _fails(self, name: str) -> bool:
         try:
-            self._run(name)
+            return self._run(name) is False
         except Exception as error:  # noqa: BLE001 - one profile's trouble must not stop the others
             log.error("the run of profile %s failed: %s", name, _told(error))
             return True
-        return False
 
 
 def _told(error: Exception) -> str:
