@@ -258,3 +258,9 @@ def test_a_message_of_100_mb_is_cut_in_bounded_memory(tmp_path: Path) -> None:
     assert digest == expected
     assert streamed == ["", "base64", "identity"]
     assert int(grown) < 140 * 1024, f"{int(grown) // 1024} MiB for a message of 100 MB"
+
+
+@pytest.mark.soak
+def test_all_real_mail_comes_back() -> None:
+    for name, message in real():
+        assert rebuilt(message, split(message)) == message, name

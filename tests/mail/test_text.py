@@ -162,7 +162,7 @@ def oracle(message: bytes) -> Iterator[str]:
             assert isinstance(raw, bytes)
             charset = part.get_content_charset() or ""
             if part.get_content_type() == "text/html":
-                yield to_text(readable(raw, charset or declared(raw)))
+                yield to_text(readable(raw, charset, declared(raw)))
             else:
                 yield readable(raw, charset)
 
@@ -173,10 +173,13 @@ def declared(raw: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def readable(raw: bytes, charset: str) -> str:
+def readable(raw: bytes, *charsets: str) -> str:
     """Text in its charset, or whatever fits: a label that is wrong may not hide the text."""
-    wider = {"gb2312": "gb18030"}.get(charset, charset)
-    for codec, errors in ((wider, "strict"), ("utf-8", "strict"), (charset or "latin-1", "replace")):
+    wider = [{"gb2312": "gb18030"}.get(charset, charset) for charset in charsets]
+    for codec, errors in (
+        *((charset, "strict") for charset in [*wider, "utf-8"]),
+        *((charset, "replace") for charset in charsets),
+    ):
         try:
             return raw.decode(codec, errors)
         except (LookupError, ValueError):
@@ -192,7 +195,7 @@ def missing(message: bytes) -> set[str]:
     known = set(WORD.findall(body)) | set(
         WORD.findall((heads + b"\n" + delimiters).decode("utf-8", "replace"))
     )
-    joined = body.replace("\n", "")
+    joined = "".join(body.split())
     return {
         word
         for text in oracle(message)

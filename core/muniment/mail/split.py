@@ -173,7 +173,9 @@ def decode_chunks(buf: Buffer, cut: Cut, size: int = CHUNK) -> Iterator[bytes]:
     for piece in _pieces(buf, cut.start, cut.end, cut.width, cut.eol):
         held += piece or b""
         while len(held) >= size:
-            yield bytes(held[:size])
+            with memoryview(held) as view:
+                chunk = bytes(view[:size])
+            yield chunk
             del held[:size]
     if held:
         yield bytes(held)
@@ -192,8 +194,8 @@ def encode_chunks(chunks: Iterable[bytes], width: int, eol: bytes) -> Iterator[b
     """`encode` of all chunks joined, piece by piece; the same bytes wherever one chunk ends."""
     line = width // 4 * 3
     held = between = b""
-    for chunk in chunks:
-        held += chunk
+    for piece in (piece for chunk in chunks for piece in window(chunk, 0, len(chunk))):
+        held += piece
         whole = len(held) // line * line
         if whole:
             yield between + encode(held[:whole], width, eol)

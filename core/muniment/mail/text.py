@@ -194,7 +194,9 @@ class _Reader:
         loose = _CHARSET.search(stated)
         if loose is None:
             return ""
-        charset = parameters(stated)[1].get(b"charset", loose[1]).decode("ascii", "replace")
+        charset = loose[1].decode("ascii", "replace")
+        if b"*" in loose[0]:
+            charset = parameters(stated)[1].get(b"charset", b"").decode("ascii", "replace")
         if codec(charset):
             return charset
         self._note("unknown charset " + ascii(charset[:40]))
