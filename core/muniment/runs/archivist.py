@@ -82,6 +82,8 @@ class Archivist:
         self._vault = vault
         self._plan = plan
         self._batch = _Batch()
+        self._expected: set[bytes] = set()
+        self._maybe_known: set[bytes] = set()
 
     @property
     def due(self) -> bool:
@@ -92,6 +94,35 @@ class Archivist:
             or batch.bytes >= BATCH_BYTES
             or time.monotonic() - batch.started >= BATCH_SECONDS
         )
+
+    def expect(self, copies: Iterable[PreparedCopy]) -> None:
+        """Ask the catalog at once which of the coming copies' hashes it may know.
+
+        What it does not know then it will not know later either, unless this archivist adds it.
+        """
+        coming = list(copies)
+        messages = [message for copy in coming for message in copy.messages]
+        self._maybe_known = self._vault.catalog.glimpse(
+            [copy.sha for copy in coming],
+            [message.sha for message in messages],
+            [message.content for message in messages],
+            [part.sha for message in messages for part in message.parts],
+        )
+        self._expected = {
+            *(copy.sha for copy in coming),
+            *(message.sha for message in messages),
+            *(message.content for message in messages),
+            *(part.sha for message in messages for part in message.parts),
+        }
+
+    def _is_kept(self, sha: bytes) -> bool:
+        if self._surely_new(sha):
+            return False
+        known = self._vault.catalog.message_by_sha(sha) is not None
+        return known and (not self._plan.delete or self._vault.reads_back(sha))
+
+    def _surely_new(self, sha: bytes) -> bool:
+        return sha in self._expected and sha not in self._maybe_known
 
     def take(self, fetched: Fetched, copy: PreparedCopy) -> None:
         """Archive one copy into the batch.
@@ -128,6 +159,7 @@ class Archivist:
             appended = self._vault.append(record, batch.now)
             batch.facts.extend(receipt_facts(group, appended.sequence, batch.now // 1_000_000))
         head = self._vault.commit(batch.facts)
+        self._maybe_known |= {*batch.copies, *batch.originals, *batch.contents, *batch.parts}
         return Committed(head, batch.outcomes, list(batch.documents.values()), list(batch.touched))
 
     def drop(self) -> None:
@@ -181,6 +213,8 @@ class Archivist:
         in_batch = self._batch.copies.get(copy.sha)
         if in_batch is not None:
             return in_batch
+        if self._surely_new(copy.sha):
+            return None
         envelope = self._vault.catalog.envelope_by_sha(copy.sha)
         if envelope is None or (self._plan.delete and not self._vault.reads_back(copy.sha)):
             return None
@@ -190,7 +224,7 @@ class Archivist:
         self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, route: Route
     ) -> tuple[bytes, bool]:
         """The hash under which a message is kept, and whether it is new."""
-        if message.sha in self._batch.originals or self._vault.kept(message.sha, self._plan.delete):
+        if message.sha in self._batch.originals or self._is_kept(message.sha):
             return message.sha, False
         fork = self._fork_of(message)
         if fork is not None:
@@ -219,6 +253,8 @@ class Archivist:
         in_batch = self._batch.contents.get(message.content)
         if in_batch is not None:
             return in_batch
+        if self._surely_new(message.content):
+            return None
         for sha in self._vault.catalog.messages_by_content(message.content):
             if self._vault.reads_back(sha):
                 return sha
@@ -237,7 +273,9 @@ class Archivist:
         return self._vault.append(record, self._batch.now)
 
     def _part(self, record: Record) -> None:
-        if record.sha in self._batch.parts or self._vault.part_kept(record.sha, self._plan.delete):
+        if record.sha in self._batch.parts:
+            return
+        if not self._surely_new(record.sha) and self._vault.part_kept(record.sha, self._plan.delete):
             return
         appended = self._append(record)
         self._batch.parts.add(record.sha)

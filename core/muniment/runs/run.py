@@ -126,6 +126,7 @@ class ArchiveRun:
     def _take(self, batch: Batch) -> None:
         try:
             copies = batch.copies.result()
+            self._archivist.expect(copy for copy in copies if copy is not None)
             for fetched, copy in zip(batch.fetched, copies, strict=True):
                 prepared = copy or opaque(fetched, self._vault.encoder)
                 self._archivist.take(fetched, prepared)

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muniment import api
+from muniment.config.check import listen_address
 from muniment.config.model import Gateway as GatewaySettings
 from muniment.config.model import Profile, Settings
 from muniment.errors import ConfigError
-from muniment.gateway import Gateway, GatewayOptions
+from muniment.gateway.smtp import Gateway
+from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.runs.schedule import Schedule
 from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import SPOOL, find
@@ -32,14 +34,12 @@ def gateway_options(settings: GatewaySettings, folder: Path) -> GatewayOptions:
     Raises:
         ConfigError: `listen` is not `address:port`.
     """
-    host, _, port = settings.listen.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ConfigError(f"gateway.listen is {settings.listen!r}: write address and port, as 0.0.0.0:25")
+    host, port = listen_address(settings.listen)
     if not settings.addresses:
         raise ConfigError("gateway.addresses is empty: name the journal address that reports are sent to")
     return GatewayOptions(
-        host=host.strip("[]"),
-        port=int(port),
+        host=host,
+        port=port,
         addresses=settings.addresses,
         networks=settings.networks,
         size_limit=settings.size_limit,

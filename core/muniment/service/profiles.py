@@ -50,7 +50,7 @@ def plan_of(profile: Profile) -> Plan:
         tenant=profile.tenant,
         plain=profile.plain_route,
         unknown=profile.unknown,
-        owner=profile.owner,
+        owner=profile.owner_address,
         owner_folder="Inbox" if profile.folder.upper() == "INBOX" else profile.folder,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,11 @@ class Catalog:
             with store.writing() as connection:
                 sql.metadata.create_all(connection)
                 connection.execute(sql.NEW_STATE, _new_state(vault_id))
-        except OperationalError as error:
+        except BaseException as error:
+            store.close()
+            path.unlink(missing_ok=True)
+            if not isinstance(error, OperationalError):
+                raise
             raise VaultError(f"No catalog can be made in {path} ({error.orig}); check the folder.") from error
         return cls(store)
 
@@ -183,6 +187,19 @@ class Catalog:
     def messages_by_content(self, content: bytes) -> list[bytes]:
         """SHA-256 of the messages with a content hash, oldest record first; none for an empty one."""
         return reading.messages_by_content(self._store.reader(), content)
+
+    def glimpse(
+        self,
+        copies: Collection[bytes],
+        messages: Collection[bytes],
+        contents: Collection[bytes],
+        parts: Collection[bytes],
+    ) -> set[bytes]:
+        """Those of the hashes that may be known: whatever is left out is surely not.
+
+        One look for many, so that new mail, the usual case, costs no look-up of its own.
+        """
+        return reading.glimpse(self._store.reader(), copies, messages, contents, parts)
 
     def rows(self, messages: Sequence[int]) -> list[MessageRow]:
         """Messages in the order asked for; what is not there is left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -66,6 +66,27 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
     key, rest = split(content)
     rows = connection.execute(sql.SHAS_BY_CONTENT, {"key": key, "rest": rest}).all()
     return [join(row.key, row.rest) for row in rows]
+
+
+def glimpse(
+    connection: Connection,
+    copies: Collection[bytes],
+    messages: Collection[bytes],
+    contents: Collection[bytes],
+    parts: Collection[bytes],
+) -> set[bytes]:
+    seen: set[bytes] = set()
+    for statement, hashes in (
+        (sql.ENVELOPE_KEYS, copies),
+        (sql.MESSAGE_KEYS, messages),
+        (sql.CONTENT_KEYS, contents),
+    ):
+        by_key = {split(sha)[0]: sha for sha in hashes if sha}
+        rows = fetch_many(connection, statement, by_key)
+        met = {row[0] for row in rows}
+        seen.update(sha for sha in hashes if sha and split(sha)[0] in met)
+    seen.update(row.sha for row in fetch_many(connection, sql.PART_SHAS, parts))
+    return seen
 
 
 def rows(connection: Connection, messages: Sequence[int]) -> list[MessageRow]:

@@ -371,6 +371,11 @@ SHAS_BY_CONTENT = (
 FILED = select(message.c.id, message.c.date, message.c.touched, message.c.boxes).where(
     message.c.id.in_(bindparam("many", expanding=True))
 )
+MESSAGE_KEYS = select(message.c.key).where(message.c.key.in_(bindparam("many", expanding=True)))
+CONTENT_KEYS = select(message.c.content_key).where(
+    message.c.content_key.in_(bindparam("many", expanding=True))
+)
+PART_SHAS = select(part.c.sha).where(part.c.sha.in_(bindparam("many", expanding=True)))
 PART = select(part.c.segment, part.c.offset).where(part.c.sha == bindparam("sha"))
 
 # --- envelopes, keys, quarantine -----------------------------------------------------------------
@@ -403,6 +408,7 @@ ENVELOPES_OF = (
     .where(link.c.message == bindparam("message"))
     .order_by(envelope.c.id)
 )
+ENVELOPE_KEYS = select(envelope.c.key).where(envelope.c.key.in_(bindparam("many", expanding=True)))
 ENVELOPES_BY_KEY = (
     select(*_COPY).select_from(_COPIES).where(envelope.c.key.in_(bindparam("many", expanding=True)))
 )

@@ -278,7 +278,8 @@ class Writer:
         ]
         _write(connection, sql.NAME_QUARANTINE, named)
         ends = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
-        ends += [(fact.sha, fact.sequence) for fact in batch.envelopes]
+        if connection.execute(sql.highest(sql.quarantine)).scalar_one() >= 0:
+            ends += [(fact.sha, fact.sequence) for fact in batch.envelopes]
         _write(connection, sql.RESOLVE_QUARANTINE, ends)
 
 
