@@ -31,6 +31,7 @@ _SIGNATURES = frozenset(
 )
 _ENCODED = frozenset({"base64", "quoted-printable"})
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:|From |>From |[ \t]")
+_BLANK = re.compile(rb"\n\r?\n")
 _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]))")
 """What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
 _BEHIND_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
@@ -42,6 +43,8 @@ _NOT_BASE64 = bytes(
 )
 _GUESS = 64 * 1024
 _LOOK = 4096
+_HEAD = 16 * 1024
+_FIRST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +126,14 @@ def _has_text(buf: Buffer, start: int, end: int) -> bool:
 
 def header_at(buf: Buffer, start: int, end: int) -> bytes:
     """The header block at `start`, of at most BLOCK_LIMIT bytes; b"" where a part begins with its text."""
-    if not _FIELD.match(buf[start : min(start + 1000, end)]):
-        return next((eol for eol in (b"\r\n", b"\n", b"\r") if buf.startswith(eol, start, end)), b"")
-    crlf = buf.find(b"\n\r\n", start, end)
-    lf = buf.find(b"\n\n", start, end if crlf < 0 else crlf + 1)
-    behind = lf + 2 if lf >= 0 else crlf + 3
-    head = buf[start : min(behind, start + BLOCK_LIMIT)]
-    if behind < 3 or b"\r\r" in head:
+    chunk = buf[start : min(start + _HEAD, end)]
+    if not _FIELD.match(chunk, 0, _FIRST):
+        return next((eol for eol in (b"\r\n", b"\n", b"\r") if chunk.startswith(eol)), b"")
+    blank = _BLANK.search(chunk)
+    if blank is None or chunk.find(b"\r\r", 0, chunk.find(b"\n")) >= 0:
         head = buf[start : min(header_end(buf, start, end), start + BLOCK_LIMIT)]
+    else:
+        head = chunk[: blank.end()]
     early = _NO_BLANK_LINE.search(head)
     return head[: early.end()] if early else head
 
