@@ -28,6 +28,20 @@ def test_forks_are_one_message_with_united_recipients_and_three_reports(vault: T
     vault.sound()
 
 
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_forks_of_an_encoded_original_come_back(vault: TestVault, encoding: str) -> None:
+    original = plain(body="Encoded = fork\n" * 50)
+    forks = [
+        report(fork(original, n), recipients=[f"u{n}@example.com"], original_encoding=encoding if n < 2 else "")
+        for n in range(4)
+    ]
+    summary = vault.archive(forks)
+    assert (summary.new, summary.merged) == (1, 3)
+    (hit,) = vault.messages()
+    assert {vault.report(hit.id, n) for n in range(1, 5)} == set(forks)
+    vault.sound()
+
+
 def test_forks_that_come_in_different_runs_are_one_message(vault: TestVault) -> None:
     original = plain(body="Fork me later\n" * 50)
     first = report(fork(original, 0), recipients=["bob@example.com"])

@@ -7,6 +7,7 @@ appended to the ledger; nothing counts until the batch's commit frame is on disk
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -291,7 +292,7 @@ class Archivist:
         if isinstance(fetched.content, bytes) and len(shas) == 1 and len(copy.messages) == 1:
             message = copy.messages[0]
             stored = self._batch.originals.get(shas[0]) or self._small(shas[0])
-            if stored and message.end:
+            if message.end and hashlib.sha256(stored).digest() == shas[0]:
                 pieces = fork_pieces(fetched.content, message.start, message.end, stored, shas[0])
                 if rebuilt(pieces, {shas[0]: stored}) == fetched.content:
                     return self._recipe(copy, pieces)

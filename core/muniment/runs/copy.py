@@ -23,9 +23,9 @@ class PreparedMessage:
     parts: list[Record]
     summary: Summary
     text: MessageText
-    start: int
-    """Where it lies in the copy: [start, end); both 0 where its bytes there are encoded."""
-    end: int
+    start: int = 0
+    """Where its very bytes lie in the copy: [start, end); both 0 where they are encoded there."""
+    end: int = 0
 
 
 @dataclass(slots=True)

@@ -77,7 +77,8 @@ class _LargeCopy:
         return self._report(report)
 
     def _plain(self, envelope: Envelope) -> PreparedCopy:
-        message = self._message(self._buffer, self._sha, 0)
+        message = self._message(self._buffer, self._sha)
+        message.end = len(self._buffer)
         record = self._recipe(
             Kind.ENVELOPE, [Slice(self._sha, 0, len(self._buffer))], self._sha, len(self._buffer)
         )
@@ -109,18 +110,20 @@ class _LargeCopy:
         if span.encoding == "identity":
             view = sub(self._buffer, span.start, span.end)
             sha = hash_of(window(view, 0, len(view), READ))
-            return self._message(view, sha, span.start), Slice(sha, 0, len(view))
+            message = self._message(view, sha)
+            message.start, message.end = span.start, span.end
+            return message, Slice(sha, 0, len(view))
         path = Path(f"{self._path}.{span.start}.inner")
         try:
             with path.open("wb") as file:
                 file.writelines(_decoded(window(self._buffer, span.start, span.end, READ), span.encoding))
             with FileBuffer(path) as inner:
                 sha = hash_of(window(inner, 0, len(inner), READ))
-                return self._message(inner, sha, 0), None
+                return self._message(inner, sha), None
         finally:
             path.unlink(missing_ok=True)
 
-    def _message(self, view: Buffer, sha: bytes, start: int) -> PreparedMessage:
+    def _message(self, view: Buffer, sha: bytes) -> PreparedMessage:
         literals = _Literals(self)
         pieces: list[Piece] = []
         for cut in split(view):
@@ -137,8 +140,6 @@ class _LargeCopy:
             parts=[],
             summary=summary,
             text=text,
-            start=start,
-            end=start + len(view),
         )
 
     def _cut_pieces(self, view: Buffer, cut: Cut, literals: _Literals) -> list[Piece]:

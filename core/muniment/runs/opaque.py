@@ -49,8 +49,6 @@ def opaque_message(sha: bytes, size: int, record: Record) -> PreparedMessage:
         parts=[],
         summary=Summary("", "", "", "", None, 0),
         text=MessageText("", "", "", "", "", "", (), (OPAQUE,)),
-        start=0,
-        end=0,
     )
 
 

@@ -50,7 +50,8 @@ class Preparer:
 
     def _plain(self, raw: bytes, sha: bytes) -> PreparedCopy:
         envelope = read_routing(raw)
-        message = self._message(raw, sha, 0)
+        message = self._message(raw, sha)
+        message.end = len(raw)
         record = self._envelope(raw, sha, [Slice(sha, 0, len(raw))], [(sha, raw)])
         return _copy(raw, sha, record, envelope, [message])
 
@@ -62,7 +63,10 @@ class Preparer:
         for span in report.originals:
             inner = decode_span(raw[span.start : span.end], span)
             inner_sha = hashlib.sha256(inner).digest()
-            messages.append(self._message(inner, inner_sha, span.start if span.encoding == "identity" else 0))
+            message = self._message(inner, inner_sha)
+            if span.encoding == "identity":
+                message.start, message.end = span.start, span.end
+            messages.append(message)
             contents.append((inner_sha, inner))
             if raw[position : span.start]:
                 pieces.append(Literal(raw[position : span.start]))
@@ -83,7 +87,7 @@ class Preparer:
         known = dict(contents)
         return record if self._rebuilds(record, raw, known) else self._encoder.encode(Kind.ENVELOPE, raw, sha)
 
-    def _message(self, inner: bytes, sha: bytes, start: int) -> PreparedMessage:
+    def _message(self, inner: bytes, sha: bytes) -> PreparedMessage:
         pieces, parts = self._split(inner)
         record = self._encoder.encode_recipe(Kind.MESSAGE, recipe.encode(pieces), sha, len(inner))
         if not self._rebuilds(record, inner, {p.sha: self._decoder.payload(p) for p in parts}):
@@ -97,8 +101,6 @@ class Preparer:
             parts=parts,
             summary=summary,
             text=text,
-            start=start,
-            end=start + len(inner),
         )
 
     def _split(self, inner: bytes) -> tuple[list[Piece], list[Record]]:
