@@ -49,11 +49,19 @@ VERDICTS = tuple(
 )
 """What an Exchange message says of itself, besides what differs: 60 to 80 such headers are usual."""
 STYLE = "".join(
-    f"{name}\r\n\t{{margin:0cm;\r\n\tfont-size:11.0pt;\r\n\tfont-family:\"Calibri\",sans-serif;\r\n\t"
+    f'{name}\r\n\t{{margin:0cm;\r\n\tfont-size:11.0pt;\r\n\tfont-family:"Calibri",sans-serif;\r\n\t'
     "mso-fareast-language:EN-US;}\r\n"
-    for name in ("p.MsoNormal, li.MsoNormal, div.MsoNormal", "p.MsoListParagraph", "span.EmailStyle18", "a:link",
-                 "p.msonormal0", "span.EmailStyle20", "div.WordSection1", ".MsoChpDefault")
-)  # fmt: skip
+    for name in (
+        "p.MsoNormal, li.MsoNormal, div.MsoNormal",
+        "p.MsoListParagraph",
+        "span.EmailStyle18",
+        "a:link",
+        "p.msonormal0",
+        "span.EmailStyle20",
+        "div.WordSection1",
+        ".MsoChpDefault",
+    )
+)
 """The style sheet that a mail program puts into every message."""
 
 
@@ -258,9 +266,10 @@ class Corpus:
         if not subject.isascii():
             subject = Header(subject, "utf-8", maxlinelen=70).encode(linesep=EOL)
         stamp = strftime("%a, %d %b %Y %H:%M:%S +0000", gmtime(when))
+        domain = sender[1].partition("@")[2]
         lines = [
             *self._trace(stamp),
-            f"DKIM-Signature: v=1; a=rsa-sha256; d={sender[1].partition('@')[2]}; s=s1;{EOL}\tb={self._token(128)}",
+            f"DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s=s1;{EOL}\tb={self._token(128)}",
             f'From: "{sender[0]}" <{sender[1]}>',
             "To: " + f",{EOL}\t".join(f'"{name}" <{address}>' for name, address in others[:2]),
             *([f"Cc: {', '.join(address for _, address in others[2:])}"] if others[2:] else []),
@@ -358,63 +367,3 @@ def write_maildir(folder: Path, count: int, seed: int = 7) -> int:
         total += len(report)
     done.write_text(str(total))
     return total
-
-
-def write_large_report(path: Path, size: int, seed: int = 7) -> int:
-    """Write one report whose original has an attachment that makes it some `size` bytes; returns its bytes.
-
-    Written piece by piece: the measuring process must not need the memory that the measured one may not take.
-    """
-    rng = random.Random(seed)
-    head, tail = _large_report_frame()
-    line = 57
-    with path.open("wb") as stream:
-        stream.write(head)
-        for _ in range(size // (line * 1000 // 3 * 4 + 2 * 1000)):
-            data = rng.randbytes(line * 1000)
-            stream.write(base64.encodebytes(data).replace(b"\n", b"\r\n"))
-        stream.write(tail)
-    return path.stat().st_size
-
-
-def _large_report_frame() -> tuple[bytes, bytes]:
-    """What stands before and behind the base64 lines of a large report."""
-    sender, message_id = f"big@{DOMAIN}", f"<large@{DOMAIN}>"
-    lines = [
-        f"Sender: <{TENANT}>",
-        f"From: {sender}",
-        "X-MS-Journal-Report:",
-        "MIME-Version: 1.0",
-        'Content-Type: multipart/mixed; boundary="outer"',
-        "",
-        "--outer",
-        "Content-Type: text/plain; charset=us-ascii",
-        "",
-        f"Sender: {sender}",
-        "Subject: large",
-        f"Message-Id: {message_id}",
-        f"Recipient: {SHARED}",
-        "",
-        "--outer",
-        "Content-Type: message/rfc822",
-        "",
-        f"From: {sender}",
-        f"To: {SHARED}",
-        "Subject: large",
-        "Date: Wed, 01 Jan 2025 12:00:00 +0000",
-        f"Message-ID: {message_id}",
-        "MIME-Version: 1.0",
-        'Content-Type: multipart/mixed; boundary="inner"',
-        "",
-        "--inner",
-        "Content-Type: text/plain; charset=us-ascii",
-        "",
-        "the drawings",
-        "--inner",
-        'Content-Type: application/zip; name="drawings.zip"',
-        'Content-Disposition: attachment; filename="drawings.zip"',
-        "Content-Transfer-Encoding: base64",
-        "",
-        "",
-    ]
-    return EOL.join(lines).encode(), EOL.join(["--inner--", "", "--outer--", ""]).encode()

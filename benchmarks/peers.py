@@ -8,6 +8,8 @@ doesn't wait for the disk.
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -75,7 +77,9 @@ class Muniment:
     password: str = ""
 
     def prepare(self, folder: Path) -> None:
-        (folder / "password").write_text(self.password)
+        password = folder / "password"
+        password.write_text(self.password)
+        password.chmod(0o600)
         self._ask(folder, "init", "--domain", DOMAIN)
         self._ask(folder, "profile", "add", "bench", *self.profile, "--keep")
 
@@ -265,6 +269,7 @@ timeout = 600
 [destination]
 type = Maildir
 path = {folder}/mail/
+user = {user}
 
 [options]
 verbose = 0
@@ -277,18 +282,24 @@ received = false
 
 @dataclass(frozen=True)
 class Getmail:
-    """getmail6 from POP3 over TLS into a local maildir; it indexes nothing."""
+    """getmail6 from POP3 over TLS into a local maildir; it indexes nothing.
+
+    It refuses to deliver as root, who therefore has it deliver as `nobody`.
+    """
 
     login: Login
     count: int
     name: str = "getmail6"
 
     def prepare(self, folder: Path) -> None:
-        for name in ("new", "cur", "tmp"):
-            (folder / "mail" / name).mkdir(parents=True)
+        user = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+        for name in ("", "new", "cur", "tmp"):
+            (folder / "mail" / name).mkdir()
+            os.chown(folder / "mail" / name, user.pw_uid, user.pw_gid)
         login = self.login
         config = GETMAIL.format(
             folder=folder,
+            user=user.pw_name,
             host=login.host,
             port=login.port,
             name=login.name,

@@ -7,9 +7,10 @@ from benchmarks.peers import Mu, Notmuch, from_maildir
 from benchmarks.report import RACE_COLUMNS, Aim, Section, Table, megabytes, race_row, seconds, times
 
 TEXT = """\
-{count:,} journal reports of {size} MB in a maildir. Muniment unwraps, routes, stores, proves and
-indexes them, and syncs to disk; the peers only index, and leave the mail where it is. All start from
-nothing; setting up (`init`) isn't timed, starting the program is."""
+{count:,} journal reports of {size} MB in a maildir, {sizes}, made by `benchmarks/corpus.py`. Muniment
+unwraps, routes, stores, proves and indexes them, and syncs to disk; the peers only index, the text of the
+original inside a report included, and leave the mail where it is. All start from nothing; setting up
+(`init`) isn't timed, starting the program is."""
 
 
 def measure(lab: Lab) -> Section:
@@ -25,7 +26,7 @@ def measure(lab: Lab) -> Section:
     ours, notmuch, mu = (seconds(trials[one.name]) for one in contestants)
     return Section(
         "From a maildir to a searchable archive",
-        TEXT.format(count=mail.count, size=megabytes(mail.bytes)),
+        TEXT.format(count=mail.count, size=megabytes(mail.bytes), sizes=mail.sizes()),
         ("muniment run bench", "notmuch new", "mu index"),
         [Table(RACE_COLUMNS, [race_row(one, mail.count, found, ours) for one, found in trials.items()])],
         [
