@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from muniment.mail.buffer import FileBuffer
+from muniment.mail.headers import fields, header_end
 from muniment.mail.html import to_text
 from muniment.mail.mime import leaves
 from muniment.mail.text import PART_LIMIT, TEXT_LIMIT, read_message, read_summary, read_text
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, plain, report
 
+UNTOLD = "a multipart whose parts could not be told apart was read as text"
 WORD = re.compile(r"\w+")
 
 
@@ -76,7 +78,7 @@ def test_headers_text_and_names_of_a_message() -> None:
         ("text/html", "<p>Grüße".encode("utf-16"), "Grüße", ""),
         ("text/calendar", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR", "BEGIN:VCALENDAR\nEND:VCALENDAR", ""),
         ("nonsense", b"one\rtwo", "one\ntwo", ""),
-        ("multipart/mixed; boundary=x", b"bare", "bare", "a multipart without its boundary was read as text"),
+        ("multipart/mixed; boundary=x", b"bare", "bare", UNTOLD),
         ("image/png", b"\x89PNG", "", ""),
     ],
 )
@@ -107,6 +109,31 @@ def test_nested_messages_are_read_with_their_headers() -> None:
     for message in (nested, b"Content-Transfer-Encoding: base64\r\n" + nested.replace(inner, encoded(inner))):
         body = read_text(b"Subject: Outer\r\n" + message).body
         assert body.splitlines() == ["Inner matter", "eve@example.net", "bob@example.com", "inner words"]
+
+
+def test_the_header_of_a_nested_message_is_read_once_and_the_outer_not_at_all() -> None:
+    nested = b"--b\nContent-Type: message/rfc822\n\n" + plain(
+        subject="Inner", attachments=[("a", b"x")], eol=b"\n"
+    )
+    text = b"--b\n\nbetween\n"
+    message = (
+        b"Subject: Outer\nContent-Type: multipart/mixed; boundary=b\n\n"
+        + text
+        + nested
+        + text
+        + nested
+        + text
+    )
+    body = read_text(message).body
+    assert (body.count("between"), body.count("Inner"), body.count("Outer")) == (3, 2, 0)
+
+
+def test_text_in_a_header_is_read_but_names_no_secret_recipient() -> None:
+    message = (
+        b"Subject: x\nDear all\nnote: we meet\nBcc: eve@example.com\nReceived: for <eve@example.com>\n"
+        b"X-Envelope-Recipients: eve@example.com,\n eve@example.com\n\nat noon\n"
+    )
+    assert read_text(message).body == "Dear all\nnote: we meet\nat noon\n"
 
 
 def encoded(content: bytes) -> bytes:
@@ -188,9 +215,12 @@ def readable(raw: bytes, *charsets: str) -> str:
 
 
 def missing(message: bytes) -> set[str]:
-    """Words that the standard library finds and we don't; headers and delimiters of parts are no text."""
+    """Words that the standard library finds and we don't; fields of headers and delimiters are no text."""
     body = read_text(message).body
-    heads = b"\n".join(message[leaf.head : leaf.body] for leaf in leaves(message))
+    blocks = [message[leaf.head : leaf.body] for leaf in leaves(message)] + [message[: header_end(message)]]
+    heads = b"\n".join(
+        block[each.start : each.end] for block in blocks for each in fields(block) if each.name
+    )
     delimiters = b"\n".join(line for line in message.splitlines() if line.startswith(b"--"))
     known = set(WORD.findall(body)) | set(
         WORD.findall((heads + b"\n" + delimiters).decode("utf-8", "replace"))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from muniment.mail.charsets import codec, to_text
 from muniment.mail.dates import parse_date
-from muniment.mail.headers import BLOCK_LIMIT, decode, field, parameters, values
+from muniment.mail.headers import BLOCK_LIMIT, decode, field, fields, parameters, values
 from muniment.mail.html import to_text as html_to_text
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
@@ -27,6 +27,7 @@ _CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
 _META = 4096
 _NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
 _WORD = re.compile(r"\w+")
+_SECRET = (b"bcc", b"received")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -99,11 +100,11 @@ class _Reader:
     def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes) -> None:
         """Take all leaves of a message, and the headers of the messages nested in it."""
         self._stray(header)
-        within = 0
+        begun = {0}
         for leaf in found:
-            if leaf.message != within:
-                within = leaf.message
-                self._nested_header(header_at(buf, within, len(buf)))
+            if leaf.message not in begun:
+                begun.add(leaf.message)
+                self._nested_header(header_at(buf, leaf.message, leaf.body))
             file = file_of(buf, leaf)
             if file is not None:
                 self.attached += not file[1]
@@ -117,10 +118,18 @@ class _Reader:
         self._stray(header)
 
     def _stray(self, header: bytes) -> None:
-        """Add what stands in a header from the first line on that is no field: it may be the text."""
-        stray = _NO_FIELD.search(header)
-        if stray:
-            self._add(to_text(header[stray.start() + 1 :]))
+        """Add the lines of a header that are no fields, and what may be prose behind them.
+
+        A message without a blank line has its text there. Fields that transport writes, and `Bcc`,
+        stay out: they may name recipients that not everybody who reads the text may know.
+        """
+        if not _NO_FIELD.search(header):
+            return
+        found = False
+        for name, start, end in fields(header):
+            found = found or not name
+            if found and b"-" not in name and name not in _SECRET:
+                self._add(to_text(header[start:end].rstrip()))
 
     def _leaf(self, buf: Buffer, leaf: Leaf) -> None:
         kind = leaf.content_type
@@ -131,7 +140,7 @@ class _Reader:
 
     def _text(self, buf: Buffer, leaf: Leaf) -> None:
         if leaf.content_type.startswith("multipart/"):
-            self._note("a multipart without its boundary was read as text")
+            self._note("a multipart whose parts could not be told apart was read as text")
         header = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
         if leaf.head != leaf.message:
             self._stray(header)
