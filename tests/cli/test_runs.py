@@ -20,7 +20,7 @@ def test_a_run_ends_with_the_books():
         "gw: ok, 23.4 MB in 12.3 s, 81/s",
         "  listed   1,010 = 1,000 fetched + 10 already",
         "  fetched  1,000 = 900 new + 99 merged + 1 quarantined",
-        "  deleted  1,010 at the source, each of them kept here",
+        "  deleted  1,010 at the source, each kept here",
         "  The books balance.",
     ]
 

@@ -35,7 +35,8 @@ def equation(run: RunSummary) -> list[str]:
         f"  listed   {count(run.listed):>{width}} = "
         + _sum(run, "fetched", "already", "failed", "skipped", "pending"),
         f"  fetched  {count(run.fetched):>{width}} = " + _sum(run, "new", "merged", "quarantined", "left"),
-        f"  deleted  {count(run.deleted):>{width}} at the source, each of them kept here",
+        f"  deleted  {count(run.deleted):>{width}} at the source"
+        + (", each kept here" if run.deleted else ""),
         "  The books balance." if run.balanced else "  THE BOOKS DO NOT BALANCE.",
     ]
 

@@ -74,8 +74,9 @@ def rebuild(session: Session, catalog: bool, index: bool) -> int:
 def backup(session: Session, folder: str) -> int:
     """Copy the vault to a folder while it is in use.
 
-    The copy is consistent: the first time all of it, later only what was added. To restore, copy the
-    folder back and run `muniment verify --deep` on it.
+    The copy is consistent: the first time all of it, later only what was added. To
+    restore, copy the folder back, then run `muniment rebuild` and
+    `muniment verify --deep` on it.
 
     \b
     Example:
