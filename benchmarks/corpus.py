@@ -88,11 +88,11 @@ def tongue(rng: random.Random, onsets: list[str], vowels: list[str], size: int) 
     """A made-up language of `size` words."""
     words: dict[str, None] = {}
     while len(words) < size:
-        syllables = rng.choices((1, 2, 3, 4), (3, 5, 3, 1))[0]
+        syllables = rng.choices((1, 2, 3, 4), (2, 5, 4, 2))[0]
         word = "".join(rng.choice(onsets) + rng.choice(vowels) for _ in range(syllables))
         words[word + (rng.choice(onsets) if rng.random() < 0.4 else "")] = None
     listed = list(words)
-    listed[:500] = sorted(listed[:500], key=len)
+    listed[:50] = sorted(listed[:50], key=len)
     return Tongue(listed, list(itertools.accumulate(1 / (rank + 2) ** 1.05 for rank in range(size))))
 
 
