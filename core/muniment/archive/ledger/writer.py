@@ -71,6 +71,8 @@ class Ledger:
         """
         folder.mkdir(mode=0o700, exist_ok=True)
         make_vault_id(folder)
+        segment_path(folder, 1).touch(0o600)
+        sync_folder(folder)
         sync_folder(folder.parent)
         return cls.open(folder, segment=segment)
 
@@ -190,11 +192,13 @@ class Ledger:
 
     def close(self) -> None:
         """Close the files; an uncommitted batch is given up. Safe to call twice."""
-        if not self._dead:
-            self.rollback()
-        self._dead = True
-        self._close_file()
-        self._files.close()
+        try:
+            if not self._dead:
+                self.rollback()
+        finally:
+            self._dead = True
+            self._close_file()
+            self._files.close()
 
     # --- frames ---------------------------------------------------------------------------
 
@@ -292,11 +296,7 @@ class Ledger:
     def _open_file(self) -> int:
         if self._descriptor is None:
             path = segment_path(self._folder, self._now.segment)
-            flags = os.O_RDWR | os.O_CLOEXEC
-            try:
-                self._descriptor = os.open(path, flags)
-            except FileNotFoundError:
-                self._descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
         return self._descriptor
 
     def _sync(self) -> None:

@@ -1,0 +1,119 @@
+"""Records are made small and given back, and bombs are refused."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import MAX_CONTENT, DecodeError, Decoder, Encoder, purpose, train
+from muniment.archive.ledger.model import Codec, Kind, Record
+from muniment.archive.ledger.recipe import Literal
+from support.ledgers import dictionary, sha256, text
+
+
+@given(st.sampled_from(Kind), st.binary(max_size=2000), st.integers(1, 30))
+def test_content_comes_back(kind: Kind, data: bytes, repeat: int) -> None:
+    content = data * repeat
+    record = Encoder().encode(kind, content)
+    assert (record.kind, record.sha, record.size) == (kind, sha256(content), len(content))
+    assert Decoder().payload(record) == content
+    assert len(record.payload) <= len(content)
+
+
+@pytest.fixture(scope="module")
+def dictionaries() -> dict[int, bytes]:
+    return {1: dictionary(), 2: dictionary(Kind.ENVELOPE), 3: dictionary()}
+
+
+def test_the_latest_dictionary_of_its_kind_is_used(dictionaries: dict[int, bytes]) -> None:
+    encoder, decoder = Encoder(dictionaries), Decoder(dictionaries)
+    expected = {Kind.MESSAGE: 3, Kind.ENVELOPE: 2, Kind.QUARANTINE: 3, Kind.RECEIPT: 0, Kind.PART: 0}
+    for kind, number in expected.items():
+        content = recipe.encode([Literal(text(7, 120))])
+        record = encoder.encode_recipe(kind, content, sha256(b"x"), 999)
+        assert record.dictionary == number
+        assert (record.codec & 0xF == Codec.ZSTD_DICT) == bool(number)
+        assert record.codec & Codec.RECIPE
+        assert decoder.payload(record) == content
+
+
+def test_a_dictionary_gains(dictionaries: dict[int, bytes]) -> None:
+    content = text(9, 60)
+    plain, trained = (
+        Encoder().encode(Kind.MESSAGE, content),
+        Encoder(dictionaries).encode(Kind.MESSAGE, content),
+    )
+    assert len(trained.payload) < 0.7 * len(plain.payload)
+
+
+def test_a_dictionary_says_what_it_is_for(dictionaries: dict[int, bytes]) -> None:
+    assert [purpose(data) for data in dictionaries.values()] == [Kind.MESSAGE, Kind.ENVELOPE, Kind.MESSAGE]
+    assert purpose(b"a foreign one") == Kind.MESSAGE
+
+
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="no dictionary"):
+        train([b"one"], 4096)
+
+
+def test_a_part_that_hardly_shrinks_stays_raw() -> None:
+    content = os.urandom(50_000)
+    assert Encoder().encode(Kind.PART, content + bytes(500)).codec == Codec.RAW
+    assert Encoder().encode(Kind.PART, content + bytes(50_000)).codec == Codec.ZSTD
+
+
+def test_what_is_too_large_must_be_chunks() -> None:
+    with pytest.raises(ValueError, match="chunks"):
+        Encoder().encode(Kind.PART, bytes(MAX_CONTENT + 1))
+    with pytest.raises(ValueError, match="too large"):
+        Encoder().encode_recipe(Kind.MESSAGE, bytes(MAX_CONTENT + 1), bytes(32), 1)
+
+
+def record(codec: int, payload: bytes, size: int = 10, number: int = 0) -> Record:
+    return Record(Kind.MESSAGE, bytes(32), size, codec, payload, number)
+
+
+def test_bombs_and_nonsense_are_refused() -> None:
+    bomb = zstandard.ZstdCompressor().compress(bytes(MAX_CONTENT + 1))
+    stream = zstandard.ZstdCompressor().compressobj()
+    unstated = stream.compress(bytes(1000)) + stream.flush()
+    lying = zstandard.ZstdCompressor().compress(bytes(11))
+    for bad in (
+        record(Codec.ZSTD, bomb),
+        record(Codec.ZSTD | Codec.RECIPE, bomb),
+        record(Codec.ZSTD, unstated, 1000),
+        record(Codec.ZSTD, lying),
+        record(Codec.ZSTD, lying[:-3], 11),
+        record(Codec.ZSTD, b"nonsense"),
+        record(Codec.RAW, b"short"),
+        record(Codec.RAW | Codec.CHUNK_LIST, bytes(33)),
+        record(Codec.ZSTD_DICT, lying, 11, 4),
+        record(3, b"0123456789"),
+        record(0x80, b"0123456789"),
+        record(Codec.RECIPE | Codec.CHUNK_LIST, bytes(32)),
+    ):
+        with pytest.raises(DecodeError):
+            Decoder().payload(bad)
+
+
+def test_threads_share_encoder_and_decoder(dictionaries: dict[int, bytes]) -> None:
+    encoder, decoder = Encoder(dictionaries), Decoder(dictionaries)
+    failures: list[int] = []
+
+    def work(number: int) -> None:
+        for seed in range(number * 1000, number * 1000 + 200):
+            content = text(seed, 80)
+            if decoder.payload(encoder.encode(Kind.MESSAGE, content)) != content:
+                failures.append(seed)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures

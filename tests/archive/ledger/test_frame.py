@@ -1,0 +1,92 @@
+"""Frames survive a round trip, and not one flipped bit."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from zlib import crc32
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from muniment.archive.ledger.frame import (
+    HEADER_SIZE,
+    MAX_PAYLOAD,
+    FrameError,
+    NewerFrame,
+    claimed,
+    intact,
+    leaf_hash,
+    pack_header,
+    parse_header,
+    tag_in,
+)
+from muniment.archive.ledger.model import Kind
+
+TAG = bytes(range(8))
+U64 = st.integers(0, 2**64 - 1)
+I64 = st.integers(-(2**63), 2**63 - 1)
+U32 = st.integers(0, 2**32 - 1)
+SHA = st.binary(min_size=32, max_size=32)
+
+
+@given(st.sampled_from(Kind), st.integers(0, 255), I64, U64, SHA, st.binary(max_size=500), U32)
+def test_a_header_says_what_was_packed(
+    kind: Kind, codec: int, time: int, size: int, sha: bytes, payload: bytes, dictionary: int
+) -> None:
+    data = pack_header(TAG, kind, codec, time, size, sha, payload, dictionary)
+    header = parse_header(b"xx" + data + payload, TAG, 2)
+    assert len(data) == HEADER_SIZE == 80
+    assert header[:7] == (kind, codec, time, size, len(payload), dictionary, sha)
+    assert intact(header, payload)
+    assert not intact(header, payload + b"x")
+    assert tag_in(data) == TAG
+    assert claimed(data) == (kind, sha)
+
+
+@given(st.integers(0, 8 * HEADER_SIZE - 1), st.binary(max_size=50))
+def test_any_flipped_bit_of_a_header_is_seen(bit: int, payload: bytes) -> None:
+    data = bytearray(pack_header(TAG, Kind.PART, 1, 5, 6, bytes(32), payload))
+    data[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(FrameError):
+        parse_header(bytes(data), TAG)
+
+
+@given(st.binary(max_size=200))
+def test_other_bytes_are_no_frame(data: bytes) -> None:
+    with pytest.raises(FrameError):
+        parse_header(data, TAG)
+    assert tag_in(data) is None
+
+
+def test_a_frame_of_another_vault_is_none() -> None:
+    data = pack_header(bytes(8), Kind.PART, 0, 0, 0, bytes(32), b"")
+    with pytest.raises(FrameError, match="no frame begins here"):
+        parse_header(data, TAG)
+
+
+@pytest.mark.parametrize(("at", "value"), [(4, 2), (5, 200), (7, 1)])
+def test_a_later_format_is_told_from_damage(at: int, value: int) -> None:
+    data = bytearray(pack_header(TAG, Kind.PART, 0, 0, 0, bytes(32), b""))
+    data[at] = value
+    data[-4:] = struct.pack("<I", crc32(data[:-4]))
+    with pytest.raises(NewerFrame, match="newer program"):
+        parse_header(bytes(data), TAG)
+    assert tag_in(bytes(data)) == TAG
+
+
+def test_what_can_t_be_framed_is_refused() -> None:
+    with pytest.raises(ValueError):
+        pack_header(TAG, Kind.PART, 0, 0, 0, bytes(32), bytes(MAX_PAYLOAD + 1))
+    with pytest.raises(ValueError):
+        pack_header(TAG, Kind.PART, 0, 0, 0, bytes(31), b"")
+    with pytest.raises(ValueError):
+        pack_header(TAG, Kind.PART, 0, 1 << 63, 0, bytes(32), b"")
+
+
+def test_a_leaf_binds_what_the_format_says() -> None:
+    sha = hashlib.sha256(b"content").digest()
+    plain = (
+        b"\x00" + b"\x01" + b"\x02" + (3).to_bytes(8, "little", signed=True) + (7).to_bytes(8, "little") + sha
+    )
+    assert leaf_hash(2, 3, 7, sha) == hashlib.sha256(plain).digest()

@@ -1,0 +1,221 @@
+"""A torn tail is moved aside; damage is reported and left as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from muniment.archive.ledger.check import check
+from muniment.archive.ledger.codec import Encoder
+from muniment.archive.ledger.files import segment_path, segments
+from muniment.archive.ledger.frame import pack_header
+from muniment.archive.ledger.model import Codec, Frame, Head, Kind, Record
+from muniment.archive.ledger.reader import scan
+from muniment.archive.ledger.recovery import Damage, examine, recover
+from muniment.archive.ledger.writer import Ledger
+from muniment.errors import LedgerDamaged
+from support.ledgers import NOON, Writing, sha256, text, written
+
+
+def state(folder: Path) -> tuple[list[Frame], dict[str, bytes]]:
+    """All that a reader sees, and all bytes of the segments that hold any."""
+    files = {path.name: path.read_bytes() for path in folder.glob("*.seg") if path.stat().st_size}
+    return list(scan(folder)), files
+
+
+def torn_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted((folder / "torn").glob("*")))
+
+
+@pytest.mark.parametrize(("segment", "batches"), [(1 << 20, 2), (1500, 4)])
+def test_a_ledger_torn_at_any_byte_comes_back_to_its_last_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, batches: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    folder = tmp_path / "ledger"
+    writing = written(folder, segment=segment, batches=batches)
+    last = segments(folder)[-1]
+    path = segment_path(folder, last)
+    whole = path.read_bytes()
+    commits = {head.offset: head for head in writing.heads if head.segment == last}
+    before = [head for head in writing.heads if head.segment < last]
+    head = before[-1] if before else Head(0, sha256(b""), 1, 0)
+    start = 0
+    for end in range(len(whole) + 1):
+        if end in commits:
+            head, start = commits[end], end
+        path.write_bytes(whole[:end])
+        ledger = Ledger.open(folder, segment=segment)
+        assert ledger.head == head
+        assert path.read_bytes() == whole[:start]
+        assert torn_bytes(folder) == whole[start:end]
+        assert [(t.segment, t.offset, t.length) for t in ledger.recovery.torn] == (
+            [(last, start, end - start)] if end > start else []
+        )
+        ledger.close()
+        shutil.rmtree(folder / "torn", ignore_errors=True)
+
+
+def test_writing_goes_on_after_a_tear(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    for segment, cut in ((1 << 20, 700), (1500, 30), (1500, 0)):
+        writing = written(folder, segment=segment, batches=4)
+        path = segment_path(folder, segments(folder)[-1])
+        path.write_bytes(path.read_bytes()[:cut])
+        ledger = Ledger.open(folder, segment=segment)
+        kept = ledger.head.tree_size
+        again = Writing(ledger, Encoder(ledger.dictionaries), dict(writing.contents))
+        again.copy(50)
+        again.commit()
+        ledger.close()
+        report = check(folder, deep=True)
+        assert report.problems == []
+        assert report.tree_size > kept
+        shutil.rmtree(folder)
+
+
+def test_zeros_behind_the_last_commit_are_a_torn_tail(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    writing = written(folder)
+    with segment_path(folder, 1).open("ab") as file:
+        file.write(bytes(3_000_000))
+    recovery = recover(folder)
+    assert recovery.head == writing.heads[-1]
+    assert [torn.length for torn in recovery.torn] == [3_000_000]
+    assert recovery.damage == []
+    assert recovery.torn[0].moved_to is not None
+    assert recovery.torn[0].moved_to.stat().st_mode & 0o777 == 0o600
+
+
+def test_complete_frames_without_a_commit_are_a_torn_tail(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    writing = written(folder)
+    frame = pack_header(writing.ledger.vault_id, Kind.PART, 0, NOON, 3, sha256(b"abc"), b"abc") + b"abc"
+    with segment_path(folder, 1).open("ab") as file:
+        file.write(frame)
+    assert recover(folder).head == writing.heads[-1]
+    assert torn_bytes(folder) == frame
+
+
+def test_to_examine_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    written(folder)
+    with segment_path(folder, 1).open("ab") as file:
+        file.write(b"torn")
+    before = sorted((path, path.read_bytes()) for path in folder.iterdir())
+    assert examine(folder).torn[0].length == 4
+    assert sorted((path, path.read_bytes()) for path in folder.iterdir()) == before
+
+
+def damaged(folder: Path, offset: int, number: int = 1) -> bytes:
+    """Flip a byte; returns what the segment then holds."""
+    path = segment_path(folder, number)
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0xFF
+    path.write_bytes(data)
+    return bytes(data)
+
+
+def test_a_flipped_byte_before_a_commit_is_damage_wherever_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    writing = written(folder)
+    good = segment_path(folder, 1).read_bytes()
+    last = list(scan(folder))[-1]
+    frames = {frame.position.offset: frame for frame in scan(folder)}
+    starts = sorted(frames)
+    for offset in range(0, last.position.offset, 13):
+        data = damaged(folder, offset)
+        with pytest.raises(LedgerDamaged, match=r"segment 1, offset \d+.*nothing was changed"):
+            Ledger.open(folder)
+        recovery = recover(folder)
+        start = max(start for start in starts if start <= offset)
+        assert [(d.segment, d.offset, d.length) for d in recovery.damage] == [
+            (1, start, frames[start].next_offset - start)
+        ]
+        assert recovery.head == writing.heads[-1]
+        assert segment_path(folder, 1).read_bytes() == data
+        assert not (folder / "torn").exists()
+        segment_path(folder, 1).write_bytes(good)
+
+
+def test_a_ledger_with_accepted_damage_is_written_on_in_a_new_segment(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    written(folder)
+    victim = next(frame for frame in scan(folder) if frame.kind is Kind.MESSAGE)
+    data = damaged(folder, victim.position.offset + 3)
+    with segment_path(folder, 1).open("ab") as file:
+        file.write(b"a torn tail besides")
+    ledger = Ledger.open(folder, accept_damage=True)
+    assert len(ledger.recovery.damage) == 1
+    assert torn_bytes(folder) == b"a torn tail besides"
+    again = Writing(ledger)
+    again.content(Kind.MESSAGE, text(70))
+    again.commit()
+    ledger.close()
+    assert segment_path(folder, 1).read_bytes() == data
+    Ledger.open(folder).close()
+    news: list[Damage] = []
+    frames = list(scan(folder, damaged=news.append))
+    assert [(d.segment, d.offset) for d in news] == [(1, victim.position.offset)]
+    assert [frame.sequence for frame in frames][-1] == frames[-1].sequence
+    assert victim.sequence not in {frame.sequence for frame in frames}
+    assert sorted({frame.sequence for frame in frames} | {victim.sequence}) == list(range(len(frames) + 1))
+
+
+def test_a_lost_frame_is_noticed_by_the_root(tmp_path: Path) -> None:
+    """Cut out to the byte, so that every checksum holds."""
+    folder = tmp_path / "ledger"
+    written(folder)
+    victim = next(frame for frame in scan(folder) if frame.kind is Kind.RECEIPT)
+    path = segment_path(folder, 1)
+    data = path.read_bytes()
+    path.write_bytes(data[: victim.position.offset] + data[victim.next_offset :])
+    with pytest.raises(LedgerDamaged, match="not those that it proves"):
+        Ledger.open(folder)
+    with pytest.raises(LedgerDamaged, match="missing"):
+        list(scan(folder))
+    assert any("it proves" in problem for problem in check(folder, deep=False).problems)
+
+
+def hostile(vault_id: bytes) -> bytes:
+    """A frame, complete with a commit, as somebody might mail it."""
+    frame = pack_header(vault_id, Kind.MESSAGE, 0, NOON, 4, sha256(b"evil"), b"evil") + b"evil"
+    commit = b'{"v":1,"count":1,"tree_size":9,"root":"","frontier":[],"dictionaries":{}}'
+    return frame + pack_header(vault_id, Kind.COMMIT, 0, NOON, len(commit), sha256(commit), commit) + commit
+
+
+def test_frames_inside_mail_fool_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    writing = Writing(Ledger.create(folder))
+    content = b"hello " + hostile(bytes(8)) * 3 + b" bye"
+    victim = writing.append(Record(Kind.MESSAGE, sha256(content), len(content), Codec.RAW, content))
+    writing.content(Kind.MESSAGE, text(1))
+    head = writing.commit()
+    writing.ledger.close()
+    good = segment_path(folder, 1).read_bytes()
+    for offset in (victim.position.offset + 1, victim.position.offset + 85, victim.position.offset + 44):
+        damaged(folder, offset)
+        recovery = examine(folder)
+        assert [(d.offset, d.length) for d in recovery.damage] == [
+            (victim.position.offset, 80 + len(content))
+        ]
+        assert recovery.head == head
+        segment_path(folder, 1).write_bytes(good)
+    segment_path(folder, 1).write_bytes(good[: victim.position.offset + 80 + len(content) - 2])
+    assert examine(folder).damage == []
+    assert examine(folder).head.tree_size == 0
+
+
+def test_a_ledger_whose_segments_are_all_torn_begins_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    written(folder)
+    segment_path(folder, 1).write_bytes(b"\0" * 1000)
+    ledger = Ledger.open(folder)
+    assert ledger.head.tree_size == 0
+    writing = Writing(ledger)
+    writing.copy(1)
+    writing.commit()
+    ledger.close()
+    assert check(folder, deep=True).problems == []

@@ -1,0 +1,127 @@
+"""Small ledgers with a record of every make, to be torn and damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muniment.archive.facts import Position
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import Encoder, train
+from muniment.archive.ledger.model import Appended, Codec, Head, Kind, Record
+from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.archive.ledger.writer import Ledger
+
+NOON = 1_790_000_000_000_000
+"""A time, microseconds since 1970 UTC."""
+WORDS = ("ledger", "letter", "harbour", "invoice", "autumn", "meeting", "signed", "cargo", "answer", "seal")
+
+
+def sha256(data: bytes) -> bytes:
+    """Its digest."""
+    return hashlib.sha256(data).digest()
+
+
+def text(seed: int, words: int = 200) -> bytes:
+    """A made-up mail that differs with the seed."""
+    chosen = random.Random(seed).choices(WORDS, k=words)
+    head = f"From: clerk{seed}@example.com\r\nSubject: {' '.join(chosen[:4])}\r\n\r\n"
+    return (head + " ".join(chosen)).encode()
+
+
+def dictionary(kind: Kind = Kind.MESSAGE) -> bytes:
+    """A small dictionary, trained on mail of `text`."""
+    samples = [recipe.encode([Literal(text(seed, 60 + seed % 90))]) for seed in range(400)]
+    return train(samples, 1024, kind)
+
+
+@dataclass
+class Writing:
+    """A ledger being filled, and what was put into it."""
+
+    ledger: Ledger
+    encoder: Encoder = field(default_factory=Encoder)
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    places: dict[bytes, Position] = field(default_factory=dict)
+    heads: list[Head] = field(default_factory=list)
+    time: int = NOON
+
+    def append(self, record: Record) -> Appended:
+        """Append a record, and note where it is."""
+        self.time += 1
+        appended = self.ledger.append(record, self.time)
+        self.places[record.sha] = appended.position
+        return appended
+
+    def content(self, kind: Kind, data: bytes) -> bytes:
+        """Append content as it is; returns its hash."""
+        sha = sha256(data)
+        self.contents[sha] = data
+        self.append(self.encoder.encode(kind, data, sha))
+        return sha
+
+    def recipe(self, kind: Kind, *pieces: Piece) -> bytes:
+        """Append what these pieces make; returns its hash."""
+        data = b"".join(recipe.rebuild(pieces, lambda sha: (self.contents[sha],)))
+        sha = sha256(data)
+        self.contents[sha] = data
+        self.append(self.encoder.encode_recipe(kind, recipe.encode(pieces), sha, len(data)))
+        return sha
+
+    def chunks(self, kind: Kind, *chunks: bytes) -> bytes:
+        """Append content as a list of chunks; returns its hash."""
+        shas = [self.content(Kind.PART, chunk) for chunk in chunks]
+        data = b"".join(chunks)
+        sha = sha256(data)
+        self.contents[sha] = data
+        self.append(Record(kind, sha, len(data), Codec.RAW | Codec.CHUNK_LIST, b"".join(shas)))
+        return sha
+
+    def copy(self, seed: int) -> bytes:
+        """Append a message with an attachment and its envelope; returns the message's hash."""
+        part = self.content(Kind.PART, random.Random(seed).randbytes(150) + text(seed, 20))
+        inline = InlineBase64(text(seed, 15), 76, b"\r\n")
+        message = self.recipe(
+            Kind.MESSAGE,
+            Literal(text(seed, 40)),
+            inline,
+            Literal(b"\r\n--b\r\n"),
+            PartBase64(part, 60, b"\n"),
+        )
+        size = len(self.contents[message])
+        self.recipe(
+            Kind.ENVELOPE,
+            Literal(b"Sender: journal@example.com\r\n"),
+            Slice(message, 0, size),
+            Literal(b"--"),
+        )
+        return message
+
+    def use_dictionary(self, kind: Kind = Kind.MESSAGE) -> int:
+        """Train, commit and use a dictionary; returns its number."""
+        number = self.ledger.add_dictionary(dictionary(kind), self.time)
+        self.commit()
+        self.encoder = Encoder(self.ledger.dictionaries)
+        return number
+
+    def commit(self) -> Head:
+        """Commit the batch."""
+        self.heads.append(self.ledger.commit())
+        return self.heads[-1]
+
+
+def written(folder: Path, *, segment: int = 1 << 20, batches: int = 3) -> Writing:
+    """A closed ledger of some batches with records of every make."""
+    writing = Writing(Ledger.create(folder, segment=segment))
+    writing.copy(0)
+    writing.commit()
+    writing.use_dictionary()
+    for batch in range(1, batches):
+        writing.copy(batch)
+        writing.content(Kind.RECEIPT, b'{"v":1,"receipts":[%d]}' % batch)
+        writing.chunks(Kind.MESSAGE if batch % 2 else Kind.CHUNKS, text(100 + batch), text(200 + batch, 50))
+        writing.commit()
+    writing.ledger.close()
+    return writing

@@ -1,0 +1,501 @@
+#!/usr/bin/env python3
+"""Check a Muniment ledger, and extract its mail, with nothing of Muniment.
+
+    verify_ledger.py VAULT/ledger
+    verify_ledger.py VAULT/ledger --extract DIR
+
+Needs Python 3.10 or later and the module `zstandard`. Checks every checksum, the Merkle root at every
+commit frame, and the SHA-256 of every record's content. With --extract it also writes
+
+    DIR/messages/SHA256.eml      every message
+    DIR/copies/SHA256.eml        every journal report, and every other copy, as it was fetched
+    DIR/quarantine/SHA256.eml    what could not be unwrapped
+
+Exits with 0 when all is well, 1 when something is damaged, 2 when there is no ledger. The format is
+described in docs/ledger-format.md, next to which this file is meant to be kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import io
+import json
+import sqlite3
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from zlib import crc32
+
+import zstandard
+
+HEADER = struct.Struct("<4sBBBB8sqQII32sII")
+LEAF = struct.Struct("<BBBqQ32s")
+MAX_PAYLOAD = 64 * 1024 * 1024
+KINDS = (
+    *("nothing", "message", "part", "chunks", "envelope", "receipt", "deletion", "quarantine"),
+    *("directory", "configuration", "hold", "redaction", "audit", "run", "dictionary", "commit"),
+)
+MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, DICTIONARY, COMMIT = 1, 2, 3, 4, 7, 14, 15
+RAW, ZSTD, ZSTD_DICT, RECIPE, CHUNK_LIST = 0, 1, 2, 0x10, 0x20
+EOLS = (b"\r\n", b"\n", b"\r", b"")
+EXTRACTED = {MESSAGE: "messages", ENVELOPE: "copies", QUARANTINE: "quarantine"}
+
+
+class Damaged(Exception):
+    """Something is not as the format says; the text says what."""
+
+
+class Frame(NamedTuple):
+    """An intact frame."""
+
+    segment: int
+    offset: int
+    kind: int
+    codec: int
+    time: int
+    size: int
+    dictionary: int
+    sha: bytes
+    payload: bytes
+
+    def __str__(self) -> str:
+        return f"segment {self.segment}, offset {self.offset}: {KINDS[self.kind]} {self.sha.hex()}"
+
+
+# --- frames -------------------------------------------------------------------------------
+
+
+def parse(file: BinaryIO, segment: int, offset: int, tag: bytes) -> Frame:
+    """The frame at `offset`."""
+    file.seek(offset)
+    head = file.read(HEADER.size)
+    if len(head) < HEADER.size:
+        raise Damaged("cut short")
+    fields = HEADER.unpack(head)
+    magic, version, kind, codec, flags, found, time, size, length, dictionary, sha, payload_crc, crc = fields
+    if magic != b"MUNF" or found != tag or crc32(head[:-4]) != crc or length > MAX_PAYLOAD:
+        raise Damaged("no intact header")
+    if version != 1 or flags or not 0 < kind < len(KINDS):
+        raise Damaged(f"format {version}, kind {kind}: newer than this program")
+    payload = file.read(length)
+    if len(payload) < length:
+        raise Damaged("cut short")
+    if crc32(payload) != payload_crc:
+        raise Damaged(f"the payload of {KINDS[kind]} {sha.hex()} is damaged")
+    return Frame(segment, offset, kind, codec, time, size, dictionary, sha, payload)
+
+
+def next_header(file: BinaryIO, tag: bytes, offset: int) -> int:
+    """Where the next intact header from `offset` begins; -1 if there is none."""
+    file.seek(offset)
+    window = b""
+    while fresh := file.read(1 << 20):
+        window += fresh
+        at = window.find(tag)
+        while at >= 0:
+            head = window[max(0, at - 8) : at - 8 + HEADER.size]
+            if at >= 8 and len(head) == HEADER.size and crc32(head[:-4]) == HEADER.unpack(head)[-1]:
+                return offset + at - 8
+            at = window.find(tag, at + 1)
+        offset += max(0, len(window) - HEADER.size)
+        window = window[-HEADER.size :]
+    return -1
+
+
+def frames(path: Path, segment: int, tag: bytes) -> Iterator[Frame | tuple[int, int, str]]:
+    """Frames, and (offset, length, reason) for what is none."""
+    end = path.stat().st_size
+    offset = 0
+    with path.open("rb") as file:
+        while offset < end:
+            try:
+                frame = parse(file, segment, offset, tag)
+            except Damaged as error:
+                found = next_header(file, tag, offset + 1)
+                following = found if found >= 0 else end
+                yield offset, following - offset, str(error)
+                offset = following
+            else:
+                yield frame
+                offset += HEADER.size + len(frame.payload)
+
+
+# --- the chain ----------------------------------------------------------------------------
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """RFC 9162, 2.1.1."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """The Merkle tree of RFC 9162 as the roots of its full subtrees, the largest first."""
+
+    def __init__(self, size: int = 0, peaks: list[bytes] | None = None) -> None:
+        self.size = size
+        self.peaks = list(peaks or ())
+
+    def add(self, frame: Frame) -> None:
+        """Append a frame's leaf."""
+        leaf = hashlib.sha256(LEAF.pack(0, 1, frame.kind, frame.time, frame.size, frame.sha)).digest()
+        size = self.size
+        while size & 1:
+            leaf = node(self.peaks.pop(), leaf)
+            size >>= 1
+        self.peaks.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root over all leaves."""
+        if not self.peaks:
+            return hashlib.sha256(b"").digest()
+        root = self.peaks[-1]
+        for peak in self.peaks[-2::-1]:
+            root = node(peak, root)
+        return root
+
+
+class Verifier:
+    """Goes through a ledger twice: first frames and chain, then content."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[str] = []
+        self.counts = [0] * len(KINDS)
+        self.tree_size, self.root = 0, hashlib.sha256(b"").digest()
+        self.uncommitted = 0
+        self.committed = (0, 0)
+        self.segments = sorted(int(path.stem) for path in folder.glob("*.seg") if path.stem.isdigit())
+        self.tag = self._tag()
+        self._places = sqlite3.connect("", isolation_level=None)
+        self._places.execute("CREATE TABLE place (sha BLOB PRIMARY KEY, segment, offset) WITHOUT ROWID")
+        self._dictionaries: dict[int, list[tuple[int, int]]] = {}
+        self._decompressors: dict[int, zstandard.ZstdDecompressor] = {0: zstandard.ZstdDecompressor()}
+        self._loose: list[str] = []
+
+    def path(self, segment: int) -> Path:
+        """The file of a segment."""
+        return self.folder / f"{segment:012d}.seg"
+
+    def _tag(self) -> bytes:
+        for segment in self.segments:
+            with self.path(segment).open("rb") as file:
+                head = file.read(HEADER.size)
+            if (
+                head[:4] == b"MUNF"
+                and len(head) == HEADER.size
+                and crc32(head[:-4]) == HEADER.unpack(head)[-1]
+            ):
+                tag = head[8:16]
+                if _read_id(self.folder) not in (None, tag):
+                    self.problems.append(f"{self.folder / 'vault-id'}: it should read {tag.hex()}")
+                return tag
+        return _read_id(self.folder) or b""
+
+    # --- first pass -----------------------------------------------------------------------
+
+    def verify_chain(self) -> None:
+        """Every checksum, and the root at every commit frame."""
+        tree: Tree | None = Tree()
+        expected = 1
+        for segment in self.segments:
+            if segment != expected:
+                self.problems.append(f"segment {expected}: the file is missing")
+                tree = None
+            expected = segment + 1
+            for item in frames(self.path(segment), segment, self.tag):
+                if isinstance(item, Frame):
+                    tree = self._follow(item, tree)
+                else:
+                    tree = None
+                    self._gap(segment, *item)
+        self.problems += [text for text in self._loose if not text.endswith(": cut short")]
+
+    def _gap(self, segment: int, offset: int, length: int, reason: str) -> None:
+        self.uncommitted += length
+        self._loose.append(f"segment {segment}, offset {offset}, {length} bytes: {reason}")
+
+    def _follow(self, frame: Frame, tree: Tree | None) -> Tree | None:
+        self.uncommitted += HEADER.size + len(frame.payload)
+        self._note(frame)
+        if frame.kind == COMMIT:
+            tree = self._commit(frame, tree)
+        if tree is not None:
+            tree.add(frame)
+        return tree
+
+    def _note(self, frame: Frame) -> None:
+        self.counts[frame.kind] += 1
+        if frame.kind in (MESSAGE, PART, CHUNKS):
+            row = frame.sha, frame.segment, frame.offset
+            self._places.execute("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", row)
+        elif frame.kind == DICTIONARY:
+            self._dictionaries.setdefault(frame.dictionary, []).append((frame.segment, frame.offset))
+
+    def _commit(self, frame: Frame, tree: Tree | None) -> Tree | None:
+        try:
+            commit: dict[str, Any] = json.loads(frame.payload)
+            stated = Tree(commit["tree_size"], [bytes.fromhex(peak) for peak in commit["frontier"]])
+            root = bytes.fromhex(commit["root"])
+        except (ValueError, KeyError, TypeError) as error:
+            self.problems.append(f"{frame}: not readable ({error})")
+            return None
+        if stated.root() != root or stated.size.bit_count() != len(stated.peaks):
+            self.problems.append(f"{frame}: root and frontier disagree")
+        if tree is not None and (tree.size, tree.root()) != (stated.size, root):
+            self.problems.append(f"{frame}: the records before it are not those that it proves")
+        if "segment" not in commit:
+            self.problems += self._loose
+            self._loose.clear()
+            self.tree_size, self.root, self.uncommitted = stated.size, root, 0
+            self.committed = frame.segment, frame.offset
+        return stated
+
+    # --- second pass ----------------------------------------------------------------------
+
+    def verify_content(self, target: Path | None) -> None:
+        """Every byte of every committed record; writes mail below `target`, if one is given."""
+        for segment in self.segments:
+            for item in frames(self.path(segment), segment, self.tag):
+                if isinstance(item, Frame) and (item.segment, item.offset) <= self.committed:
+                    self._verify(item, target)
+
+    def _verify(self, frame: Frame, target: Path | None) -> None:
+        path = _path_for(frame, target)
+        try:
+            with path.open("wb") if path else io.BytesIO() as file:
+                self._copy(frame, file if path else None)
+        except Damaged as error:
+            self.problems.append(f"{frame}: {error}")
+            if path:
+                path.rename(path.with_suffix(".damaged"))
+
+    def _copy(self, frame: Frame, file: BinaryIO | None) -> None:
+        digest = hashlib.sha256()
+        size = 0
+        for chunk in self.content(frame):
+            digest.update(chunk)
+            size += len(chunk)
+            if size > frame.size:
+                break
+            if file is not None:
+                file.write(chunk)
+        if (size, digest.digest()) != (frame.size, frame.sha):
+            raise Damaged("its content does not have the size and the hash that it should")
+
+    def content(self, frame: Frame, depth: int = 8) -> Iterator[bytes]:
+        """A record's content, in chunks."""
+        if not depth:
+            raise Damaged("records refer to each other without end")
+        payload = self._payload(frame)
+        if frame.codec & CHUNK_LIST:
+            for at in range(0, len(payload), 32):
+                yield from self.content(self._find(payload[at : at + 32]), depth - 1)
+        elif frame.codec & RECIPE:
+            yield from self._cook(payload, depth - 1)
+        else:
+            yield payload
+
+    def _find(self, sha: bytes) -> Frame:
+        row = self._places.execute("SELECT segment, offset FROM place WHERE sha = ?", (sha,)).fetchone()
+        if row is None:
+            raise Damaged(f"content {sha.hex()} is missing")
+        return self._frame(*row)
+
+    def _frame(self, segment: int, offset: int) -> Frame:
+        with self.path(segment).open("rb") as file:
+            return parse(file, segment, offset, self.tag)
+
+    def _payload(self, frame: Frame) -> bytes:
+        codec = frame.codec & 0x0F
+        if codec == RAW:
+            return frame.payload
+        if codec not in (ZSTD, ZSTD_DICT):
+            raise Damaged(f"codec {frame.codec:#x} is not known")
+        decompressor = self._decompressor(frame.dictionary if codec == ZSTD_DICT else 0)
+        try:
+            if not 0 <= zstandard.frame_content_size(frame.payload) <= MAX_PAYLOAD:
+                raise Damaged("it claims an impossible size")
+            return decompressor.decompress(frame.payload)
+        except zstandard.ZstdError as error:
+            raise Damaged(str(error)) from error
+
+    def _decompressor(self, dictionary: int) -> zstandard.ZstdDecompressor:
+        if dictionary not in self._decompressors:
+            data = self._dictionary(dictionary)
+            made = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(data))
+            self._decompressors[dictionary] = made
+        return self._decompressors[dictionary]
+
+    def _dictionary(self, number: int) -> bytes:
+        for place in self._dictionaries.get(number, ()):
+            with contextlib.suppress(Damaged):
+                return self._payload(self._frame(*place))
+        raise Damaged(f"dictionary {number} is missing")
+
+    def _cook(self, recipe: bytes, depth: int) -> Iterator[bytes]:
+        for piece in pieces(recipe):
+            if isinstance(piece, Inline):
+                yield wrapped(piece.data, piece.width, piece.eol) if piece.width else piece.data
+            elif isinstance(piece, Whole):
+                yield from encoded(self.content(self._find(piece.sha), depth), piece.width, piece.eol)
+            else:
+                yield from cut(self.content(self._find(piece.sha), depth), piece.offset, piece.length)
+
+
+def _read_id(folder: Path) -> bytes | None:
+    try:
+        return bytes.fromhex((folder / "vault-id").read_text("ascii"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return b"damaged"
+
+
+def _path_for(frame: Frame, target: Path | None) -> Path | None:
+    if target is None or frame.kind not in EXTRACTED:
+        return None
+    folder = target / EXTRACTED[frame.kind]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{frame.sha.hex()}.eml"
+
+
+# --- recipes ------------------------------------------------------------------------------
+
+
+class Inline(NamedTuple):
+    """Bytes of the recipe itself; with a width, encoded as base64."""
+
+    data: bytes
+    width: int
+    eol: bytes
+
+
+class Cut(NamedTuple):
+    """Some bytes of another record's content."""
+
+    sha: bytes
+    offset: int
+    length: int
+
+
+class Whole(NamedTuple):
+    """Another record's whole content, encoded as base64."""
+
+    sha: bytes
+    width: int
+    eol: bytes
+
+
+def pieces(recipe: bytes) -> Iterator[Inline | Cut | Whole]:
+    """The pieces of a recipe, in order."""
+    try:
+        yield from _pieces(recipe)
+    except IndexError as error:
+        raise Damaged("its recipe is cut short") from error
+
+
+def _pieces(recipe: bytes) -> Iterator[Inline | Cut | Whole]:
+    if recipe[0] != 1:
+        raise Damaged("its recipe is of a newer format")
+    at = 1
+
+    def number() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = recipe[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    reference_count, piece_count, literal_size = number(), number(), number()
+    shas = [recipe[at + 32 * n : at + 32 * n + 32] for n in range(min(reference_count, len(recipe)))]
+    at += 32 * reference_count
+    literal = len(recipe) - literal_size
+    for _ in range(piece_count):
+        operation = recipe[at]
+        at += 1
+        eol = EOLS[operation >> 4]
+        if operation & 0xF in (1, 2):
+            length = number()
+            yield Inline(recipe[literal : literal + length], number() if operation & 0xF == 2 else 0, eol)
+            literal += length
+        elif operation & 0xF == 3:
+            yield Cut(shas[number()], number(), number())
+        elif operation & 0xF == 4:
+            yield Whole(shas[number()], number(), eol)
+        else:
+            raise Damaged("its recipe has a piece of an unknown kind")
+
+
+def wrapped(data: bytes, width: int, eol: bytes) -> bytes:
+    """Base64 of `data` in lines of `width` characters joined by `eol`."""
+    text = base64.b64encode(data)
+    return eol.join(text[at : at + width] for at in range(0, len(text), width))
+
+
+def encoded(chunks: Iterator[bytes], width: int, eol: bytes) -> Iterator[bytes]:
+    """The same of all chunks joined."""
+    line = width // 4 * 3
+    if not line:
+        raise Damaged("its recipe has lines of an impossible width")
+    held, between = b"", b""
+    for chunk in chunks:
+        held += chunk
+        whole = len(held) // line * line
+        if whole:
+            yield between + wrapped(held[:whole], width, eol)
+            held, between = held[whole:], eol
+    if held:
+        yield between + wrapped(held, width, eol)
+
+
+def cut(chunks: Iterator[bytes], offset: int, length: int) -> Iterator[bytes]:
+    """Bytes [offset, offset + length) of all chunks joined."""
+    for chunk in chunks:
+        if not length:
+            return
+        piece = chunk[offset : offset + length]
+        offset = max(0, offset - len(chunk))
+        length -= len(piece)
+        yield piece
+    if length:
+        raise Damaged("its recipe reaches beyond a record's end")
+
+
+def main() -> int:
+    """Verify what the command line names."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("ledger", type=Path, help="the folder with the segments, such as VAULT/ledger")
+    parser.add_argument("--extract", type=Path, metavar="DIR", help="write all mail into this folder")
+    options = parser.parse_args()
+    if not (options.ledger / "vault-id").exists() and not any(options.ledger.glob("*.seg")):
+        print(f"there is no ledger in {options.ledger}", file=sys.stderr)
+        return 2
+    verifier = Verifier(options.ledger)
+    verifier.verify_chain()
+    verifier.verify_content(options.extract)
+    counts = ((count, kind) for kind, count in zip(KINDS, verifier.counts, strict=True) if count)
+    print("records: " + ", ".join(f"{count} {kind}" for count, kind in counts))
+    print(f"tree size {verifier.tree_size}, root {verifier.root.hex()}")
+    if verifier.uncommitted:
+        print(f"{verifier.uncommitted} bytes after the last commit frame are not committed")
+    for problem in dict.fromkeys(verifier.problems):
+        print(f"DAMAGED {problem}")
+    print("all is well" if not verifier.problems else f"{len(verifier.problems)} problems")
+    return 1 if verifier.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
