@@ -17,7 +17,8 @@ from muniment.archive.ledger.model import Kind, Record
 from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
-from muniment.mail.model import Cut, Envelope, Report, Span, UnwrapError
+from muniment.mail.mime import leaves
+from muniment.mail.model import Cut, Envelope, Leaf, Report, Span, UnwrapError
 from muniment.mail.routing import read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
@@ -88,11 +89,12 @@ class Preparer:
         return record if self._rebuilds(record, raw, known) else self._encoder.encode(Kind.ENVELOPE, raw, sha)
 
     def _message(self, inner: bytes, sha: bytes) -> PreparedMessage:
-        pieces, parts = self._split(inner)
+        found = leaves(inner)
+        pieces, parts = self._split(inner, found)
         record = self._encoder.encode_recipe(Kind.MESSAGE, recipe.encode(pieces), sha, len(inner))
         if not self._rebuilds(record, inner, {p.sha: self._decoder.payload(p) for p in parts}):
             record, parts = self._encoder.encode(Kind.MESSAGE, inner, sha), []
-        summary, text = read_message(inner)
+        summary, text = read_message(inner, found)
         return PreparedMessage(
             sha=sha,
             content=content_hash(inner),
@@ -103,10 +105,10 @@ class Preparer:
             text=text,
         )
 
-    def _split(self, inner: bytes) -> tuple[list[Piece], list[Record]]:
+    def _split(self, inner: bytes, found: list[Leaf]) -> tuple[list[Piece], list[Record]]:
         pieces: list[Piece] = []
         parts: list[Record] = []
-        for cut in split(inner):
+        for cut in split(inner, found):
             pieces.append(self._piece(inner, cut, parts))
         return pieces, parts
 
