@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from muniment.archive.ledger.check import Report, check
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE

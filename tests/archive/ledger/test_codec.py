@@ -9,6 +9,7 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import MAX_CONTENT, DecodeError, Decoder, Encoder, purpose, train
 from muniment.archive.ledger.model import Codec, Kind, Record

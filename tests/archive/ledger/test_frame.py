@@ -9,6 +9,7 @@ from zlib import crc32
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.archive.ledger.frame import (
     HEADER_SIZE,
     MAX_PAYLOAD,

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
 
 LEAVES = st.lists(st.binary(min_size=32, max_size=32), max_size=70)

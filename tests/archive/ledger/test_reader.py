@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+
 from muniment.archive.facts import Position
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.files import segment_path

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.recipe import (
     EOLS,

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.files import segment_path, segments

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from muniment.archive.facts import Position
 from muniment.archive.ledger import writer
 from muniment.archive.ledger.check import check
