@@ -10,10 +10,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
+from benchmarks.peers import Login
 from support.dovecot import Dovecot, Mailbox
 from support.proxy import Proxy
-
-from benchmarks.peers import Login
 
 __all__ = ["Dovecot", "Proxy", "filled", "login"]
 

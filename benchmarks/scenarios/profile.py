@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.lab import Lab, Mail
+from benchmarks.peers import from_maildir, vault_of
+from benchmarks.report import MEGA, Section, Table
+from benchmarks.sampler import Sampler
 from muniment import api
 from muniment.archive.vault import Vault
 from muniment.runs.copy import Job
 from muniment.runs.prepare import Preparer
 from muniment.service.engine import connect
-
-from benchmarks.lab import Lab, Mail
-from benchmarks.peers import from_maildir, vault_of
-from benchmarks.report import MEGA, Section, Table
-from benchmarks.sampler import Sampler
 
 SHOWN = 12
 """Functions that are listed of each part."""

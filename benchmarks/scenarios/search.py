@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from muniment import api
-from muniment.archive.vault import Vault
-from muniment.service.engine import CALLS
-from muniment.service.session import Session
-
 from benchmarks.corpus import SHARED, SPAN, START, Corpus
 from benchmarks.lab import Lab
 from benchmarks.measure import percentile, run
 from benchmarks.peers import from_maildir, muniment, vault_of
 from benchmarks.report import Aim, Section, Table
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.service.engine import CALLS
+from muniment.service.session import Session
 
 SEARCH_LIMIT = 0.010
 PAGE_LIMIT = 0.005

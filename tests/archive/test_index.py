@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import tantivy
+
 from muniment.archive.index import Index, search
 from muniment.archive.index.shards import guarded
 from muniment.archive.query import parse

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from muniment.archive import query as q
 from muniment.archive.index import Index, IndexDocument, UserAddress, UserTerms, search
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Role

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from muniment import errors
 from muniment.api import GetStatus, GetTree, Hits, Search, Tree, Verified, Verify
 from muniment.cli.root import EXIT_CODES, TASKS, root

@@ -1,6 +1,7 @@
 """The books as an equation, and as they were last seen."""
 
 import pytest
+
 from muniment.cli.books import COUNTS, equation, from_progress, stages, went_well
 from support.words import progress, summary
 

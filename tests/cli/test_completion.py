@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from muniment.api import ListProfiles, ListUsers, Profiles, ProfileWord, Users, UserWord
 from muniment.errors import VaultError
 from support.engine_double import EngineDouble, invoke

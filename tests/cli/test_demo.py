@@ -4,6 +4,7 @@ import json
 import tempfile
 
 import pytest
+
 from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified
 from muniment.errors import RunFailed
 from support.engine_double import EngineDouble, assert_harmless, invoke

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from muniment.api import Backup, Done, Rebuild, Step, Verified, Verify
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
 

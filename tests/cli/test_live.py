@@ -1,6 +1,7 @@
 """The live display: seldom, and only where somebody watches."""
 
 import pytest
+
 from muniment.cli import live
 from muniment.cli.frame import Session
 from muniment.cli.live import Display

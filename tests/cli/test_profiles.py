@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from muniment.api import (
     Done,
     ListProfiles,

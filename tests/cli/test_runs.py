@@ -6,6 +6,7 @@ import signal
 import threading
 
 import pytest
+
 from muniment.api import GetStatus, ProfileStatus, Run, RunAll
 from muniment.cli.books import KEYS
 from muniment.errors import VaultLocked

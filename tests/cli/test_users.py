@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+
 from muniment.api import AddUser, Done, ImportUsers, ListUsers, RemoveUser, ShowUser, Users, UserWord
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.config import edit
 from muniment.config.edit import create, put_profile, remove_profile, set_values
 from muniment.config.file import load

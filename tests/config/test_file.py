@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from muniment.config.check import listen_address
 from muniment.config.file import interpret, load, validate
 from muniment.config.model import Profile

@@ -21,6 +21,7 @@ import keyring.errors
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from muniment.config import secrets
 from muniment.config.file import interpret
 from muniment.config.secrets import Secret, resolve

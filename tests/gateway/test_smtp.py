@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from muniment.errors import ConfigError, VaultError
 from muniment.gateway import session as session_module
 from muniment.gateway.smtp import Gateway, GatewaySettings

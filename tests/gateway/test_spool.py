@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from muniment.errors import VaultError
 from muniment.gateway.spool import Spool
 

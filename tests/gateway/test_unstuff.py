@@ -7,6 +7,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.gateway.unstuff import Unstuffer
 
 END = b".\r\n"

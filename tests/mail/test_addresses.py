@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.mail.addresses import Address, domain, normalise, parse, usable, without_tag
 
 

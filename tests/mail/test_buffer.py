@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from muniment.mail.buffer import FileBuffer, sub, window
 from muniment.mail.model import Buffer
 

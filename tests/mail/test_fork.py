@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.mail.fork import TRANSPORT_HEADERS, ForkPiece, content_hash, fork_cuts
 from muniment.mail.headers import BLOCK_LIMIT
 from support.corpus import malformed

@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.mail.charsets import codec, to_text
 from muniment.mail.headers import (
     BLOCK_LIMIT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from muniment.mail.mime import attachments, leaves
 from muniment.mail.split import encode, split
 from muniment.mail.text import read_message

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.fork import content_hash, fork_cuts
 from muniment.mail.journal import read_report

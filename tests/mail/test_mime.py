@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.mail.mime import DEPTH, attachments, content_size, leaves, part_bytes
 from muniment.mail.model import Leaf
 from support.corpus import malformed

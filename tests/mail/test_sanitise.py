@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.mail.sanitise import NAME_LIMIT, clean, filename
 
 HOSTILE = st.text(max_size=40) | st.text(

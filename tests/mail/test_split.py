@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.mail import split as module
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.model import Buffer, Cut

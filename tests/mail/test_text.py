@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.headers import fields, header_end
 from muniment.mail.html import to_text

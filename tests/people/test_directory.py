@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
 from muniment.people.changes import add_address, add_user, remove_address, remove_user, set_domains

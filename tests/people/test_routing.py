@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from muniment.archive.facts import Route
 from muniment.mail.model import Party, Role
 from muniment.people.changes import add_address, add_user, set_domains

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.dovecot import Dovecot, require_dovecot
 from support.vaults import TestVault
 

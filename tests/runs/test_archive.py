@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.reports import fork, line, plain, report
 from support.vaults import TestVault, put
 
@@ -32,7 +33,9 @@ def test_forks_are_one_message_with_united_recipients_and_three_reports(vault: T
 def test_forks_of_an_encoded_original_come_back(vault: TestVault, encoding: str) -> None:
     original = plain(body="Encoded = fork\n" * 50)
     forks = [
-        report(fork(original, n), recipients=[f"u{n}@example.com"], original_encoding=encoding if n < 2 else "")
+        report(
+            fork(original, n), recipients=[f"u{n}@example.com"], original_encoding=encoding if n < 2 else ""
+        )
         for n in range(4)
     ]
     summary = vault.archive(forks)
@@ -158,7 +161,9 @@ def test_projections_are_rebuilt_from_the_ledger_alone(vault: TestVault, what: s
 
     originals = [plain(subject=f"No {n}", attachments=[("a.bin", b"x" * 5000)]) for n in range(30)]
     vault.archive([report(one, recipients=["bob@example.com"]) for one in originals])
-    vault.archive([report(fork(originals[0], 3), recipients=["eve@example.com"]), b"X-MS-Journal-Report:\n\n"])
+    vault.archive(
+        [report(fork(originals[0], 3), recipients=["eve@example.com"]), b"X-MS-Journal-Report:\n\n"]
+    )
     with_catalog = Vault.open(vault.folder, write=False)
     before = with_catalog.catalog.dump()
     with_catalog.close()

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable
 
 import pytest
+
 from support.corpus import journal_files, malformed, real
 from support.reports import report
 from support.vaults import TestVault

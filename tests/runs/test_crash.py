@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.crashing import crash_loop, sample_reports
 from support.dovecot import Dovecot
 from support.vaults import TestVault

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.errors import LedgerDamaged, VaultLocked
 from support.crashing import assert_complete, command, sample_reports, server_profile
 from support.dovecot import Dovecot
 from support.proxy import Proxy
 from support.reports import plain, report
 from support.vaults import TestVault, put
-
-from muniment import api
-from muniment.archive.vault import Vault
-from muniment.errors import LedgerDamaged, VaultLocked
 
 
 @pytest.mark.parametrize("pattern", [b"QUIT", b"DELE"])
@@ -67,7 +67,9 @@ def test_a_full_disk_fails_the_run_and_loses_nothing(small_disk: Path) -> None:
     new = vault.folder.parent.parent / "mail" / "new"
     new.mkdir(parents=True)
     vault.profile("box", source="maildir", path=str(new.parent), delete=True)
-    mails = [report(plain(subject=f"No {n}", attachments=[("a.bin", os.urandom(40_000))])) for n in range(100)]
+    mails = [
+        report(plain(subject=f"No {n}", attachments=[("a.bin", os.urandom(40_000))])) for n in range(100)
+    ]
     put(new, mails)
     summary = vault.run("box")
     assert (summary.state, summary.balanced) == ("failed", True)
@@ -156,7 +158,9 @@ def test_two_runs_at_once_archive_everything_once(vault: TestVault) -> None:
     mails = sample_reports(200)
     put(new, mails)
     runs = [
-        subprocess.Popen(command(vault.folder, "run", "box"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            command(vault.folder, "run", "box"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         for _ in range(2)
     ]
     codes = sorted(run.wait(60) for run in runs)
@@ -178,7 +182,9 @@ def test_a_clock_that_was_moved_back_does_no_harm(vault: TestVault, monkeypatch:
     vault.sound()
 
 
-def test_mail_that_kills_its_parser_is_stored_whole(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_that_kills_its_parser_is_stored_whole(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The worker itself is made to die over one subject: no mail is known that does it.
     monkeypatch.setenv("MUNIMENT_TEST_DIE_OVER", "Killer")
     monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")

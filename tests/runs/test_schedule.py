@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+
 from muniment.config.model import Profile
 from muniment.errors import ConfigError, RunFailed
 from muniment.runs.schedule import LOOK, Schedule

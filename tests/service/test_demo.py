@@ -1,6 +1,7 @@
 """The demo: all goes the whole way, and whatever is lost on it is noticed."""
 
 import pytest
+
 from muniment.api import Done, Hits, RunSummary, Step, Tree, Verified
 from muniment.errors import RunFailed
 from muniment.service import demo

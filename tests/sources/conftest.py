@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.boxes import FILE_KINDS, REMOTE_KINDS, Box, file_box, server_box
 from support.dovecot import Dovecot, require_dovecot
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
 from muniment.errors import SourceError
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
 from support.boxes import Box, ServerBox

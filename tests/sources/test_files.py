@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from muniment.errors import SourceError
 from muniment.sources.base import Fetched, Source, Unfetched
 from muniment.sources.endpoint import Endpoint

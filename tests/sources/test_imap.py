@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from muniment.errors import SourceError
 from muniment.sources import imap
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Unfetched

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from muniment.errors import LoginRefused, SourceError
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
 from muniment.sources.endpoint import Endpoint

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+
 from muniment.api import GetStatus, ProfileStatus
 from muniment.errors import VaultError
 from muniment_tui import __main__ as entry

@@ -46,7 +46,8 @@ def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
         _write_state(target, head)
     except OSError as error:
         raise VaultError(
-            f"the backup in {target} stopped ({error.strerror}): mend that and run it again, it goes on from here"
+            f"the backup in {target} stopped ({error.strerror}): mend that and run it again, "
+            "it goes on from here"
         ) from error
     yield f"backup holds {head.tree_size} records, root {head.root.hex()}"
 

@@ -27,7 +27,8 @@ class VaultLock:
             self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise VaultError(
-                f"the vault in {folder} can't be written ({error.strerror}): run as its owner, or mend its rights"
+                f"the vault in {folder} can't be written ({error.strerror}): "
+                "run as its owner, or mend its rights"
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -49,7 +49,12 @@ class Vault:
     """An open vault. `open` or `create` makes one; `close` it."""
 
     def __init__(
-        self, folder: Path, catalog: Catalog, directory: Directory, ledger: Ledger | None, lock: VaultLock | None
+        self,
+        folder: Path,
+        catalog: Catalog,
+        directory: Directory,
+        ledger: Ledger | None,
+        lock: VaultLock | None,
     ) -> None:
         self.folder = folder
         self.catalog = catalog
@@ -84,7 +89,9 @@ class Vault:
             LedgerDamaged: `write`, and the ledger does not prove itself.
         """
         if not (folder / LEDGER).is_dir():
-            raise VaultError(f"there is no ledger in {folder}: restore it from a backup, or name another vault")
+            raise VaultError(
+                f"there is no ledger in {folder}: restore it from a backup, or name another vault"
+            )
         return cls._open_writer(folder) if write else cls._open_reader(folder)
 
     @classmethod
@@ -122,9 +129,9 @@ class Vault:
         if seen.tree_size > ledger.head.tree_size:
             catalog.close()
             raise LedgerDamaged(
-                f"the catalog has seen {seen.tree_size} records, but the ledger holds {ledger.head.tree_size}: "
-                "the ledger was damaged or an older one restored; restore it from a backup, or accept the loss "
-                "with `muniment rebuild --catalog`"
+                f"the catalog has seen {seen.tree_size} records, but the ledger holds "
+                f"{ledger.head.tree_size}: the ledger was damaged or an older one restored; restore it from "
+                "a backup, or accept the loss with `muniment rebuild --catalog`"
             )
         if not ledger.knows(seen):
             log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
@@ -308,4 +315,3 @@ def remove_catalog(path: Path) -> None:
     """Remove a catalog's file and its companions."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-

@@ -401,7 +401,4 @@ def fork_pieces(raw: bytes, start: int, end: int, stored: bytes, sha: bytes) -> 
 
 def rebuilt(pieces: list[Piece], contents: dict[bytes, bytes]) -> bytes:
     """What a recipe yields once it went through its own encoding."""
-    return b"".join(
-        recipe.rebuild(recipe.decode(recipe.encode(pieces)), lambda sha: (contents[sha],))
-    )
-
+    return b"".join(recipe.rebuild(recipe.decode(recipe.encode(pieces)), lambda sha: (contents[sha],)))

@@ -225,9 +225,7 @@ class _Literals:
 
     def slices(self, view: Buffer, start: int, end: int) -> list[Piece]:
         """The same, as records of their own."""
-        return [
-            Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)
-        ]
+        return [Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)]
 
 
 def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from muniment.archive.facts import Route
 from muniment.mail.addresses import normalise
 from muniment.runs.copy import PreparedCopy
 
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A profile's choices; see config.model.Profile for their meanings."""

@@ -200,7 +200,7 @@ class ArchiveRun:
         self._archivist.drop()
         try:
             self._vault.rollback()
-        except Exception:  # noqa: BLE001 - the first error is the one to tell
+        except Exception:
             log.exception("could not roll the ledger back")
 
     def _finish_index(self) -> None:
@@ -293,4 +293,3 @@ def exit_code(run: ArchiveRun) -> int:
     if isinstance(run.error, MunimentError):
         return run.error.exit_code
     return VaultError.exit_code if isinstance(run.error, OSError) else RunFailed.exit_code
-

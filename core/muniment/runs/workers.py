@@ -60,7 +60,9 @@ class Worker:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
-    def prepare(self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes]) -> list[PreparedCopy]:
+    def prepare(
+        self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes]
+    ) -> list[PreparedCopy]:
         """Have jobs prepared; tells the worker of new dictionaries on the way.
 
         Raises:

@@ -59,7 +59,8 @@ def summary_line(summary: api.RunSummary) -> str:
     return (
         f"{summary.profile}: {summary.state}, listed {summary.listed}, new {summary.new}, "
         f"merged {summary.merged}, quarantined {summary.quarantined}, failed {summary.failed}, "
-        f"deleted {summary.deleted}, {summary.seconds:.1f} s" + (f"; {summary.error}" if summary.error else "")
+        f"deleted {summary.deleted}, {summary.seconds:.1f} s"
+        + (f"; {summary.error}" if summary.error else "")
     )
 
 

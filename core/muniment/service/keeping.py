@@ -87,7 +87,8 @@ def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator
     try:
         with session.writing() as vault:
             results = retry(vault, lambda name: plan_of(find(settings, name)), request.ids, pool)
-            for tried, (item, problem) in enumerate(results, start=1):
+            for item, problem in results:
+                tried += 1
                 archived += not problem
                 yield api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem)
     finally:

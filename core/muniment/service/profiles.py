@@ -92,7 +92,8 @@ def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
     profile = find(session.settings(), request.name)
     word = _word(profile)
     filled = {"journal": profile.journal_on, "delete": profile.delete_on, "plain": profile.plain_route}
-    every = {key: value for key, value in msgspec.to_builtins(profile).items() if key not in ("name", "source")}
+    fields = msgspec.to_builtins(profile)
+    every = {key: value for key, value in fields.items() if key not in ("name", "source")}
     return api.ProfileWord(name=word.name, source=word.source, fields=every | filled)
 
 

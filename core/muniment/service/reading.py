@@ -64,9 +64,7 @@ def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
 def search(session: Session, request: api.Search) -> api.Hits:
     """What a query finds, newest first unless by relevance."""
     with session.reading() as vault:
-        found = find(
-            vault, request.query, request.user, request.limit, request.after, request.by_relevance
-        )
+        found = find(vault, request.query, request.user, request.limit, request.after, request.by_relevance)
         return api.Hits(
             total=found.total, behind=behind(vault), hits=hits(vault, found.ids), after=found.after
         )

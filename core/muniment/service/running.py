@@ -50,8 +50,11 @@ def _watched(vault: Vault, profile: Profile, pool: WorkerPool) -> Iterator[api.W
     cancel = threading.Event()
     newest: list[Progress] = []
 
+    def observe(progress: Progress) -> None:
+        newest[:] = [progress]
+
     def work() -> None:
-        states.put(run_profile(vault, profile, pool, lambda progress: newest.__setitem__(slice(None), [progress]), cancel))
+        states.put(run_profile(vault, profile, pool, observe, cancel))
 
     thread = threading.Thread(target=work, name=f"run-{profile.name}", daemon=True)
     thread.start()

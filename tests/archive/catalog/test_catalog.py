@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention
 from muniment.archive.facts import MessageFact, Position, Route
 from muniment.errors import NotFound, UsageError, VaultError

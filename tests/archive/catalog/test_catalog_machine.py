@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog import writing as writing_module
 from muniment.archive.facts import EnvelopeFact, Fact, MessageFact, Route

@@ -4,6 +4,7 @@ import base64
 from collections import Counter, defaultdict
 
 import pytest
+
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.model import UnwrapError
