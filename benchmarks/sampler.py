@@ -1,13 +1,14 @@
-"""A profiler that samples: whose CPU time passes, and in which function of ours.
+"""A profiler that samples: where the main thread's CPU time goes, and how much other threads use.
 
-cProfile makes each call dearer, and so shifts the figures towards small functions; here the program runs
-as it is. The kernel counts the CPU time of each thread (/proc/self/task/ID/schedstat); what has been used
-since the last look is charged to the innermost function of the package in which the thread is found.
+cProfile makes each call dearer, and so shifts the figures towards small functions; a second thread that
+looks on gets its turn mostly where the first lets go of the interpreter, and so shifts them towards hashing
+and compressing. Here a timer interrupts the main thread; what that has used since the last time is charged
+to the innermost function of the package in which it is found.
 """
 
 from __future__ import annotations
 
-import sys
+import signal
 import threading
 import time
 from collections import Counter
@@ -16,63 +17,55 @@ from types import FrameType, TracebackType
 from typing import Self
 
 INTERVAL = 0.001
+THREADS_INTERVAL = 0.02
+"""Seconds between two looks at the other threads; at most this much of each is missed."""
 PACKAGE = "muniment"
 OUTSIDE = "outside the package"
+NATIVE = "native"
 TASKS = Path("/proc/self/task")
 
 
 class Sampler:
-    """Profiles this process while the block runs."""
+    """Profiles this process while the block runs; to be entered in the main thread."""
 
     def __init__(self) -> None:
-        self.threads: dict[str, Counter[str]] = {}
-        """Seconds of CPU by function, for each thread by name; "native" for threads that aren't Python's."""
-        self._clocks: dict[int, int] = {}
+        self.functions: dict[str, float] = {}
+        """Seconds of the main thread's CPU, by function."""
+        self.threads: Counter[str] = Counter()
+        """Nanoseconds of CPU of the other threads, by name; NATIVE for threads that aren't Python's."""
+        self._last = 0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._sample, name="sampler", daemon=True)
+        self._watcher = threading.Thread(target=self._watch_threads, name="sampler", daemon=True)
 
     def __enter__(self) -> Self:
-        self._switch = sys.getswitchinterval()
-        sys.setswitchinterval(INTERVAL)
-        self._clocks = _clocks()
-        self._thread.start()
+        self._before = _clocks()
+        self._last = time.thread_time_ns()
+        self._watcher.start()
+        self._handler = signal.signal(signal.SIGALRM, self._tick)
+        signal.siginterrupt(signal.SIGALRM, False)
+        signal.setitimer(signal.ITIMER_REAL, INTERVAL, INTERVAL)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._handler)
         self._ended.set()
-        self._thread.join()
-        sys.setswitchinterval(self._switch)
+        self._watcher.join()
 
-    def places(self, thread: str = "") -> Counter[str]:
-        """Seconds by function, of the threads whose name begins so."""
-        found: Counter[str] = Counter()
-        for name, places in self.threads.items():
-            if name.startswith(thread):
-                found.update(places)
-        return found
+    def _tick(self, number: int, frame: FrameType | None) -> None:
+        now = time.thread_time_ns()
+        place = _place(frame)
+        self.functions[place] = self.functions.get(place, 0.0) + (now - self._last) / 1e9
+        self._last = time.thread_time_ns()
 
-    @property
-    def total(self) -> float:
-        """Seconds of CPU of all threads."""
-        return self.places().total()
-
-    def _sample(self) -> None:
-        while not self._ended.is_set():
-            time.sleep(INTERVAL)
-            names = {thread.native_id: thread for thread in threading.enumerate()}
-            frames = sys._current_frames()
+    def _watch_threads(self) -> None:
+        while not self._ended.wait(THREADS_INTERVAL):
+            names = {thread.native_id: thread.name for thread in threading.enumerate()}
             for task, clock in _clocks().items():
-                used, self._clocks[task] = clock - self._clocks.get(task, 0), clock
-                if thread := names.get(task):
-                    self._charge(thread.name, _place(frames.get(thread.ident or 0)), used)
-                else:
-                    self._charge("native", "native", used)
-
-    def _charge(self, thread: str, place: str, nanoseconds: int) -> None:
-        if nanoseconds and thread != self._thread.name:
-            self.threads.setdefault(thread, Counter())[place] += nanoseconds / 1e9  # type: ignore[assignment]
+                self.threads[names.get(task, NATIVE)] += clock - self._before.get(task, 0)
+                self._before[task] = clock
 
 
 def _clocks() -> dict[int, int]:

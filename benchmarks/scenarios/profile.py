@@ -2,63 +2,72 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.lab import Lab, Mail
 from benchmarks.peers import from_maildir, vault_of
 from benchmarks.report import MEGA, Section, Table
-from benchmarks.sampler import Sampler
-from muniment import api
+from benchmarks.sampler import NATIVE, Sampler
 from muniment.archive.vault import Vault
 from muniment.runs.copy import Job
 from muniment.runs.prepare import Preparer
-from muniment.service.engine import connect
+from muniment.runs.workers import WorkerPool
+from muniment.service.profiles import find
+from muniment.service.running import run_profile
+from muniment.service.session import Session
 
-SHOWN = 12
-"""Functions that are listed of each part."""
+SHOWN = 15
+"""Modules and functions that are listed of each part."""
+WORKERS = "workers: unwrap, split, compress, read text"
+ARCHIVIST = "archivist: dedup, append, commit, catalog"
 LABELS = {
-    "run": "archivist: dedup, append, commit, catalog",
     "fetch": "fetcher: lists and reads the mail",
     "worker": "threads that pass batches to the workers",
     "index": "indexer: builds documents",
-    "native": "Tantivy's and other native threads",
-    "MainThread": "command line",
+    NATIVE: "Tantivy's and other native threads",
 }
+COLUMN = "CPU, µs/message"
 TEXT = """\
-CPU of {count:,} reports of a maildir, in µs a message, taken by looking at each thread's clock and
-place every millisecond. The workers' part is taken from one `Preparer` in this process, with the
-vault's compression dictionaries. A function's figure is its own and that of the libraries it calls."""
+CPU of {count:,} reports of a maildir, in µs a message. The workers' part is taken from one `Preparer` in a
+single process, with the vault's compression dictionaries. A function's figure is its own and that of the
+libraries it calls."""
 
 
 def measure(lab: Lab) -> Section:
-    """CPU by process and thread, and by function in those that matter."""
+    """CPU by process and thread, and by function in a worker and in the archivist."""
     mail = lab.mail(lab.settings.profiled)
     with lab.scratch() as folder:
         run = _profiled_run(mail, folder)
         worker = _profiled_worker(mail, vault_of(folder))
     per = MEGA / mail.count
-    parts = Counter({"workers: unwrap, split, compress, read text": worker.total})
-    for thread, places in run.threads.items():
-        parts[_label(thread)] += places.total()
+    parts = Counter({WORKERS: sum(worker.functions.values()), ARCHIVIST: sum(run.functions.values())})
+    for thread, used in run.threads.items():
+        if label := LABELS.get(thread.partition("-")[0]):
+            parts[label] += used / 1e9  # type: ignore[assignment]
     tables = [
-        Table(("Part", "CPU, µs/message"), _rows(parts, per, len(parts))),
-        Table(("In a worker", "CPU, µs/message"), _rows(worker.places(), per, SHOWN)),
-        Table(("In the archivist", "CPU, µs/message"), _rows(run.places("run"), per, SHOWN)),
-        Table(("In the indexer", "CPU, µs/message"), _rows(run.places("index"), per, SHOWN)),
+        Table(("Part", COLUMN), _rows(parts, per)),
+        Table(("In a worker, by module", COLUMN), _rows(_modules(worker.functions), per)),
+        Table(("In a worker, by function", COLUMN), _rows(worker.functions, per)),
+        Table(("In the archivist, by module", COLUMN), _rows(_modules(run.functions), per)),
+        Table(("In the archivist, by function", COLUMN), _rows(run.functions, per)),
     ]
     return Section("Where the time goes", TEXT.format(count=mail.count), (), tables)
 
 
 def _profiled_run(mail: Mail, folder: Path) -> Sampler:
-    """A run in this process; its workers are processes of their own."""
-    contestant = from_maildir(mail.path, mail.count)
-    contestant.prepare(folder)
-    engine = connect(vault_of(folder))
-    with Sampler() as sampler:
-        *_, summary = engine.stream(api.Run(profile="bench"))
-    engine.close()
-    assert isinstance(summary, api.RunSummary)
+    """A run whose archivist is this thread; its workers are processes of their own."""
+    from_maildir(mail.path, mail.count).prepare(folder)
+    session = Session(vault_of(folder))
+    profile = find(session.settings(), "bench")
+    pool = WorkerPool()
+    try:
+        with session.writing() as vault, Sampler() as sampler:
+            summary = run_profile(vault, profile, pool, lambda progress: None, threading.Event())
+    finally:
+        pool.close()
     assert summary.state == "ok", summary.error
     return sampler
 
@@ -75,13 +84,18 @@ def _profiled_worker(mail: Mail, folder: Path) -> Sampler:
     return sampler
 
 
-def _label(thread: str) -> str:
-    return LABELS.get(thread.partition("-")[0], thread)
+def _modules(functions: Mapping[str, float]) -> Counter[str]:
+    """Seconds by module."""
+    modules: Counter[str] = Counter()
+    for name, seconds in functions.items():
+        modules[name.partition(":")[0]] += seconds  # type: ignore[assignment]
+    return modules
 
 
-def _rows(places: Counter[str], per: float, shown: int) -> list[tuple[str, str]]:
-    """The dearest places, and the rest as one line."""
-    rows = [(name, f"{seconds * per:,.0f}") for name, seconds in places.most_common(shown)]
-    if rest := sum(seconds for _, seconds in places.most_common()[shown:]):
-        rows.append(("the rest", f"{rest * per:,.0f}"))
-    return [*rows, ("all", f"{places.total() * per:,.0f}")]
+def _rows(seconds: Mapping[str, float], per: float) -> list[tuple[str, str]]:
+    """The dearest places, the rest as one line, and the sum."""
+    ranked = sorted(seconds.items(), key=lambda item: -item[1])
+    rows = [(name, f"{one * per:,.0f}") for name, one in ranked[:SHOWN]]
+    if len(ranked) > SHOWN:
+        rows.append(("the rest", f"{sum(one for _, one in ranked[SHOWN:]) * per:,.0f}"))
+    return [*rows, ("all", f"{sum(seconds.values()) * per:,.0f}")]

@@ -15,8 +15,9 @@ PROJECTIONS = ("ledger", "catalog", "index")
 TEXT = """\
 Sizes of all files of a vault after one run, by what they belong to, against the bytes of the journal
 reports in it. The share depends on the mail's make-up (`benchmarks/corpus.py`): on how much of it is text,
-and how often an attachment comes again. As a yardstick, all reports as one zstd stream of level {level} with
-a window of {window} MiB, in which no single message could be read."""
+and how often an attachment comes again, which here is the more often the larger the archive. As a
+yardstick, all reports as one zstd stream of level {level} with a window of {window} MiB, in which no single
+message could be read."""
 LEVEL = 3
 WINDOW = 27
 """As a power of 2."""

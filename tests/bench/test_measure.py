@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from muniment.mail.html import to_text
+
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.measure import Command, CommandFailed, percentile, run, spread, watched
 from benchmarks.report import Aim, Table, aims_table
-from benchmarks.sampler import Sampler
+from benchmarks.sampler import OUTSIDE, Sampler
 
 MEGA = 1_000_000
 
@@ -68,7 +71,35 @@ def test_sampler_charges_cpu_and_not_waiting() -> None:
         until = time.thread_time() + 0.2
         while time.thread_time() < until:
             pass
-    assert 0.15 <= sampler.places("MainThread").total() <= 0.35
+    assert 0.15 <= sum(sampler.functions.values()) <= 0.3
+    assert list(sampler.functions) == [OUTSIDE]
+
+
+def test_sampler_tells_functions_of_the_package_apart() -> None:
+    text = "<p>a few words " * 2000
+    with Sampler() as sampler:
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            to_text(text)
+    dearest = max(sampler.functions, key=lambda place: sampler.functions[place])
+    assert dearest.startswith("mail.html: ")
+
+
+def test_sampler_counts_other_threads() -> None:
+    def busy() -> None:
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
+        ended.wait()
+
+    ended = threading.Event()
+    with Sampler() as sampler:
+        thread = threading.Thread(target=busy, name="busy")
+        thread.start()
+        time.sleep(0.6)
+        ended.set()
+        thread.join()
+    assert 0.15 <= sampler.threads["busy"] / 1e9 <= 0.3
 
 
 def test_table_is_markdown() -> None:
