@@ -233,6 +233,15 @@ class Dovecot:
         """What the server has logged so far."""
         return (self.folder / "log").read_text(errors="replace")
 
+    def logged(self, text: str, within: float = 10.0) -> bool:
+        """Whether the server logs `text` within so many seconds: it writes its log some time after."""
+        deadline = time.monotonic() + within
+        while text not in self.log():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
     def _give(self, path: Path) -> None:
         if self._owner:
             os.chown(path, *self._owner)
