@@ -15,7 +15,6 @@ from typing import Any
 
 from muniment.__main__ import ENGINE
 from muniment.cli import main
-
 from support.engine_double import Screen
 
 
@@ -73,9 +72,7 @@ class Program:
 
     def spawn(self, *words: str, **options: Any) -> Said:
         """Run a command line in a process of its own."""
-        done = subprocess.run(
-            command(self.folder, *words), capture_output=True, timeout=60, **options
-        )
+        done = subprocess.run(command(self.folder, *words), capture_output=True, timeout=60, **options)
         return Said(done.returncode, done.stdout, done.stderr.decode("utf-8"))
 
 
