@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from muniment import api
+from muniment.archive.catalog import Catalog
 from muniment.archive.vault import Vault
 from muniment.errors import LedgerDamaged, VaultLocked
 from support.crashing import assert_complete, command, sample_reports, server_profile
@@ -101,6 +104,28 @@ def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
     monkeypatch.undo()
     assert os.fdatasync is real
     assert vault.run("box").deleted == 10
+    vault.sound()
+
+
+def test_a_catalog_that_missed_a_commit_is_told_of_it(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = vault.maildir("box", delete=True)
+    put(new, [report(plain(subject=f"No {n}")) for n in range(10)])
+    apply, calls = Catalog.apply, []
+
+    def failing(self: Catalog, *words: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        apply(self, *words)
+
+    monkeypatch.setattr(Catalog, "apply", failing)
+    summary = vault.run("box")
+    assert (summary.state, summary.deleted, summary.balanced) == ("failed", 0, True)
+    assert vault.status().messages == 10
+    again = vault.run("box")
+    assert (again.state, again.merged, again.deleted) == ("ok", 10, 10)
     vault.sound()
 
 
