@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,21 +12,28 @@ from muniment.cli import EngineDoors, main
 from muniment.client import Transport
 
 
+PRIVATE = 0o077
+"""The umask: whatever is written, vault or export, is for its owner alone."""
+
+
 def _connect(vault: Path) -> Transport:
     from muniment.service.engine import connect
 
+    os.umask(PRIVATE)
     return connect(vault)
 
 
 def _serve(vault: Path, say: Callable[[str], None]) -> int:
     from muniment.service.foreground import serve
 
+    os.umask(PRIVATE)
     return serve(vault, say)
 
 
 def _demo(vault: Path) -> Iterator[Word]:
     from muniment.service.demo import run_demo
 
+    os.umask(PRIVATE)
     return run_demo(vault)
 
 
