@@ -65,6 +65,8 @@ class Vault:
         self._verified: OrderedDict[bytes, None] = OrderedDict()
         self._messages = catalog.totals().messages
         self._train_at = SAMPLES
+        self._lagging = False
+        """Whether the catalog failed to take in what the ledger has committed."""
         self._use_dictionaries()
 
     @classmethod
@@ -177,7 +179,13 @@ class Vault:
         return self.catalog.head
 
     def append(self, record: Record, time: int) -> Appended:
-        """Append a record to the uncommitted batch; `time` in microseconds since 1970 UTC."""
+        """Append a record to the uncommitted batch; `time` in microseconds since 1970 UTC.
+
+        Raises:
+            OSError: it could not be written; the batch is void.
+        """
+        if self._lagging:
+            self._catch_up()
         return self.ledger.append(record, time)
 
     def commit(self, facts: Sequence[Fact]) -> Head:
@@ -185,19 +193,32 @@ class Vault:
 
         Raises:
             OSError: it could not be written, and is not kept.
+            SQLAlchemyError: it is kept, but the catalog could not be told yet.
         """
         head = self.ledger.commit()
+        self._lagging = True
         self.catalog.apply(facts, head, self.directory)
+        self._lagging = False
         self._messages += sum(isinstance(fact, MessageFact) for fact in facts)
         return head
 
     def require_writable(self) -> None:
-        """See that there is a ledger to write.
+        """See that there is a ledger to write, and a catalog that knows all of it.
 
         Raises:
             VaultError: the vault was opened to read.
         """
         assert self.ledger is not None
+        if self._lagging:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Tell the catalog what it could not be told when it was committed: else it were skipped for good."""
+        directory = self.catalog.directory()
+        replay(self.catalog, directory, self.folder / LEDGER, self.catalog.head, self.folder / WORK)
+        self.directory = directory
+        self._messages = self.catalog.totals().messages
+        self._lagging = False
 
     def rollback(self) -> None:
         """Give up the uncommitted batch."""
@@ -209,16 +230,24 @@ class Vault:
         `time` is now, in seconds since 1970 UTC.
 
         Raises:
-            ConfigError, NotFound: a change can't be applied; those before it are.
+            ConfigError, NotFound: a change can't be applied; none of them is.
+            OSError: they could not be written; none of them is kept.
         """
-        facts: list[Fact] = []
-        for change in wanted:
-            self.directory.apply(change, time)
-            appended = self.append(json_record(self.encoder, Kind.DIRECTORY, change), time * CLOCK)
-            facts.append(DirectoryFact(appended.sequence, time, changes.encode(change)))
-        if facts:
-            self.commit(facts)
+        self.require_writable()
+        try:
+            facts = [self._change(change, time) for change in wanted]
+            if facts:
+                self.commit(facts)
+        except BaseException:
+            self.directory = self.catalog.directory()
+            self.rollback()
+            raise
         return self._finish_refiling()
+
+    def _change(self, change: dict[str, Any], time: int) -> DirectoryFact:
+        self.directory.apply(change, time)
+        appended = self.append(json_record(self.encoder, Kind.DIRECTORY, change), time * CLOCK)
+        return DirectoryFact(appended.sequence, time, changes.encode(change))
 
     def _finish_refiling(self) -> int:
         return sum(self.catalog.refile(self.directory))

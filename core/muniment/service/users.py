@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 
 from muniment import api
 from muniment.errors import ConfigError, NotFound
-from muniment.people import changes
-from muniment.people.changes import Change
-from muniment.people.directory import CATCH_ALL, Directory, User
+from muniment.people.directory import CATCH_ALL, User
 from muniment.people.importer import import_csv
+from muniment.people.planning import add_changes, remove_changes
 from muniment.service.session import Session
 
 
@@ -47,36 +46,18 @@ def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
 def add_user(session: Session, request: api.AddUser) -> api.Done:
     """A new user, or more addresses for one."""
     with session.writing() as vault:
-        wanted = _additions(vault.directory, request, _since(request.since))
+        since = _since(request.since)
+        wanted = add_changes(vault.directory, request.name, request.addresses, since)
         moved = vault.change_directory(wanted, int(time.time()))
     return api.Done(message=f"{request.name}: {_count(len(wanted), moved)}.")
-
-
-def _additions(directory: Directory, request: api.AddUser, since: int | None) -> list[Change]:
-    """What makes all the addresses one person's, whom the first address tells."""
-    if not request.addresses:
-        raise ConfigError(f"{request.name or 'a user'} needs an address: name at least one")
-    primary, *aliases = request.addresses
-    known = {user.primary: user for user in directory.users()}.get(primary.lower())
-    if known is not None and not request.name:
-        user, wanted = known.id, []
-    else:
-        user = known.id if known is not None else primary.lower()
-        wanted = [changes.add_user(user, request.name, primary, since=since)]
-    return wanted + [changes.add_address(user, alias, since=since) for alias in aliases]
 
 
 def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
     """Forget a user or one of their addresses; the mail is filed anew, none is lost."""
     with session.writing() as vault:
-        user = vault.directory.find(request.user)
-        if user.automatic or user.id == CATCH_ALL:
-            raise NotFound(f"{user.primary} was made automatically for its mail and can't be removed")
-        change = (
-            changes.remove_address(user.id, request.alias) if request.alias else changes.remove_user(user.id)
-        )
-        moved = vault.change_directory([change], int(time.time()))
-    return api.Done(message=f"{request.alias or request.user} removed: {_count(1, moved)}.")
+        wanted = remove_changes(vault.directory, request.user, request.alias)
+        moved = vault.change_directory(wanted, int(time.time()))
+    return api.Done(message=f"{request.alias or request.user} removed: {_count(len(wanted), moved)}.")
 
 
 def import_users(session: Session, request: api.ImportUsers) -> api.Done:
