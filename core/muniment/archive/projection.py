@@ -80,6 +80,7 @@ class _Batch:
     frames: list[_Light] = field(default_factory=list)
     groups: list[tuple[ReceiptGroup, _Light]] = field(default_factory=list)
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    """The first for each copy: the one that came with its envelope."""
     plain: list[Fact] = field(default_factory=list)
 
 
@@ -120,7 +121,8 @@ def _collect(
         case Kind.RECEIPT:
             group = read_receipts(reader.payload(frame))
             batch.groups.append((group, light))
-            batch.receipts |= {receipt.sha: receipt for receipt in group.receipts}
+            for receipt in group.receipts:
+                batch.receipts.setdefault(receipt.sha, receipt)
         case Kind.DELETION:
             batch.plain.append(deletion_fact(reader.payload(frame), frame.sequence))
         case Kind.RUN:

@@ -30,7 +30,7 @@ from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
-from muniment.archive.records import json_record
+from muniment.archive.records import VERSION, json_record
 from muniment.archive.replay import replay
 from muniment.archive.training import SAMPLES, trained
 from muniment.errors import LedgerDamaged, VaultError
@@ -43,6 +43,8 @@ LEDGER, CATALOG, INDEX, WORK = "ledger", "catalog.db", "index", "work"
 VERIFIED = 100_000
 """How many hashes are remembered as read back in this session."""
 CLOCK = 1_000_000
+CONFIGURATION = "configuration"
+"""The name under which the catalog keeps the hash of the configuration that was recorded last."""
 
 
 class Vault:
@@ -248,6 +250,18 @@ class Vault:
         self.directory.apply(change, time)
         appended = self.append(json_record(self.encoder, Kind.DIRECTORY, change), time * CLOCK)
         return DirectoryFact(appended.sequence, time, changes.encode(change))
+
+    def note_configuration(self, settings: dict[str, Any], time: int) -> None:
+        """Record the configuration, if it is another than was recorded last.
+
+        `settings` holds no secret; `time` is now, in seconds since 1970 UTC.
+        """
+        record = json_record(self.encoder, Kind.CONFIG, {"v": VERSION, "settings": settings})
+        if self.catalog.meta_get(CONFIGURATION) == record.sha.hex():
+            return
+        self.append(record, time * CLOCK)
+        self.commit([])
+        self.catalog.meta_set(CONFIGURATION, record.sha.hex())
 
     def _finish_refiling(self) -> int:
         return sum(self.catalog.refile(self.directory))

@@ -198,6 +198,10 @@ class ArchiveRun:
 
     def _give_up(self) -> None:
         self._archivist.drop()
+        self._roll_back()
+
+    def _roll_back(self) -> None:
+        """Give up what was appended since the last commit, or the next commit would make it count."""
         try:
             self._vault.rollback()
         except Exception:
@@ -243,6 +247,7 @@ class ArchiveRun:
             fact = RunFact(appended.sequence, now // 1_000_000, canonical(value).decode())
             self._vault.commit([fact])
         except Exception as error:  # noqa: BLE001 - a full disk must not hide the run's own end
+            self._roll_back()
             log.warning("the run's summary could not be kept: %s", sentence(error))
             if self.progress.state == "ok":
                 self.progress.state = "failed"
