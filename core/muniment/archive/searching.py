@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from muniment.archive.index import Found, Index, Scope, UserAddress, UserTerms, search
 from muniment.archive.query import parse
 from muniment.archive.vault import INDEX, Vault
+from muniment.mail.addresses import domain
 from muniment.people.directory import CATCH_ALL
 
 
@@ -21,7 +22,12 @@ def terms_of(vault: Vault, name: str) -> UserTerms:
         return UserTerms((), everything=True)
     return UserTerms(
         tuple(
-            UserAddress(tenure.address, tenure.start, tenure.end)
+            UserAddress(
+                tenure.address,
+                tenure.start,
+                tenure.end,
+                tagged=domain(tenure.address) in vault.directory.domains,
+            )
             for tenure in vault.directory.tenures(user.id)
         )
     )

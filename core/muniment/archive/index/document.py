@@ -6,6 +6,7 @@ Words go into text fields with positions. All that is matched whole goes into on
     to+:anna@example.com   cc+:...               recipients that only an envelope names; secret as Bcc is
     party:anna@example.com                       a copy is placed with whoever has this address
     in:inbox  in:inbox\\0anna@example.com         placed in a folder; in that folder of that address
+    party:anna@example.com\\0+                    the copy is addressed to hers with a `+tag`; likewise in:
     has:attachment  id:3f9a...                   the first 32 hex digits of its SHA-256
 
 `order` is (date, id) in one number: what results are sorted, paged and bounded by. `first` and `last`
@@ -21,9 +22,10 @@ from dataclasses import dataclass
 
 import tantivy
 
+from muniment.mail.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the schema or the way words are cut changes; an index of another format is built anew."""
 INBOX, SENT = "inbox", "sent"
 TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body")
@@ -213,9 +215,16 @@ def _address_tags(field: str, address: str) -> tuple[str, str]:
 def _place_tags(mention: Mention, address: str) -> Iterator[str]:
     folder = mention.owner_folder or _box(mention.role)
     if folder:
-        yield f"party:{address}"
         yield in_tag(folder)
-        yield in_tag(folder, address)
+        base = without_tag(address)
+        for name in (address,) if base == address else (address, tagged(base)):
+            yield f"party:{name}"
+            yield in_tag(folder, name)
+
+
+def tagged(address: str) -> str:
+    """What stands in place of an address in the tags of mail to it with any `+tag`."""
+    return f"{address}\0+"
 
 
 def _box(role: Role) -> str:

@@ -19,6 +19,7 @@ from muniment.archive.index.document import (
     in_tag,
     order_of,
     schema,
+    tagged,
 )
 
 MAX_U64 = (1 << 64) - 1
@@ -35,6 +36,8 @@ class UserAddress:
     address: str
     valid_from: int | None = None
     valid_to: int | None = None
+    tagged: bool = False
+    """Whether mail to the address with a `+tag` is theirs too, as in the organisation's own domains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,8 @@ def _as_address(typed: str) -> tuple[str, str]:
 
 def _placed_at(address: UserAddress, folder: str | None) -> Query:
     name = clean(address.address)
-    found = _tag(f"party:{name}" if folder is None else in_tag(folder, name))
+    names = (name, tagged(name)) if address.tagged else (name,)
+    found = _any(_tag(f"party:{one}" if folder is None else in_tag(folder, one)) for one in names)
     bounds = []
     if address.valid_from is not None and address.valid_from > 0:
         bounds.append(_range("last", address.valid_from, MAX_U64))
