@@ -1,0 +1,502 @@
+"""Whatever is sent, run, crashed, rebuilt and re-filed, in whatever order: invariants 1 to 4 hold.
+
+What the machine expects is worked out from what it sent, by rules of its own, never by the program's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from muniment.archive.facts import Route
+from muniment.archive.indexing import Indexing, behind
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.writer import Ledger
+from muniment.archive.searching import find
+from muniment.archive.vault import Vault
+from muniment.archive.verify import verify_vault
+from muniment.people.changes import Change, add_address, add_user, remove_user, set_domains
+from muniment.runs.plan import Plan
+from muniment.runs.retry import retry
+from muniment.runs.run import ArchiveRun
+from muniment.runs.workers import WorkerPool
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.maildir import MaildirSource
+from support.crashpoints import FAULTS, POINTS, CrashPoints
+from support.reports import EPOCH, fork, line, plain, report
+
+OWN = "example.com"
+ADDRESSES = ["a@example.com", "a+t@example.com", "b@example.com", "c@example.com", "d@partner.example"]
+TIMES = [EPOCH + 1000 * n for n in range(4)]
+NOW = EPOCH + 1_000_000
+"""When changes of the directory are made; no mail is as new."""
+OWNER = "b@example.com"
+"""Whose the ordinary mailbox is."""
+PLANS = {
+    "journal": Plan("journal", journal=True, delete=False),
+    "own": Plan("own", journal=False, delete=False, owner=OWNER),
+}
+FIELDS = ["To", "Cc", "Bcc", "Recipient"]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One copy as it was sent, and what it says of whom it concerns."""
+
+    raw: bytes
+    base: int | None
+    """Which message it brings, transport headers aside; None for what can't be unwrapped."""
+    original: bytes
+    time: int
+    sender: str
+    recipients: tuple[str, ...]
+
+    @property
+    def sha(self) -> str:
+        return hashlib.sha256(self.raw).hexdigest()
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A crash: where, at which passing of that point, and what the power took with it."""
+
+    point: str
+    count: int
+    torn: float | None
+    older: bool
+
+
+CRASHES = st.builds(
+    Trouble,
+    st.sampled_from(POINTS),
+    st.integers(1, 4),
+    st.none() | st.sampled_from([0.0, 0.3, 0.9]),
+    st.booleans(),
+)
+MAYBE = st.none() | CRASHES
+SENDERS = st.sampled_from(ADDRESSES)
+TIME = st.sampled_from(TIMES)
+RECIPIENTS = st.lists(
+    st.tuples(st.sampled_from(FIELDS), st.sampled_from(ADDRESSES), st.booleans()),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one[1],
+)
+Recipients = list[tuple[str, str, bool]]
+
+
+@dataclass
+class People:
+    """The directory as a table: whose an address is at each of a few times."""
+
+    known: set[str] = field(default_factory=set)
+    owners: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def give(self, address: str, person: str, since: int | None) -> None:
+        """From `since` on, or from when the last other holder's time ends; else from the beginning."""
+        self.known.add(person)
+        owners = self.owners.setdefault(address, {})
+        others = [time for time, owner in owners.items() if owner != person]
+        if owners.get(NOW) == person:
+            return
+        last = max(others, default=0)
+        start = 0 if not others else since or (NOW if last == NOW else last + 1)
+        owners |= {time: person for time in (*TIMES, NOW) if time >= start}
+
+    def remove(self, person: str) -> None:
+        self.known.discard(person)
+        for address, owners in self.owners.items():
+            self.owners[address] = {time: owner for time, owner in owners.items() if owner != person}
+
+    def who(self, address: str, time: int) -> str | None:
+        base = address.replace("+t@", "@")
+        for candidate in (address, base):
+            if time in self.owners.get(candidate, {}):
+                return self.owners[candidate][time]
+        return f"auto:{base}" if base.endswith("@" + OWN) else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pool() -> Iterator[WorkerPool]:
+    """Worker processes, shared by all runs."""
+    Machine.pool = WorkerPool(1)
+    yield Machine.pool
+    Machine.pool.close()
+
+
+class Machine(RuleBasedStateMachine):
+    """One vault, a journal mailbox and an ordinary one."""
+
+    pool: WorkerPool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.base = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.folder, self.mail = self.base / "vault", self.base / "mail"
+        self.older = self.base / "older.db"
+        self.points = CrashPoints([self.folder, self.mail], self.base / "copies")
+        (self.base / "copies").mkdir()
+        for defaults in (Ledger.open.__func__.__kwdefaults__, Ledger.create.__func__.__kwdefaults__):
+            self.stack.enter_context(mock.patch.dict(defaults, segment=12_000))
+        self.stack.enter_context(mock.patch("muniment.archive.vault.SAMPLES", 8))
+        self.stack.enter_context(self.points.watching())
+        self.numbers = itertools.count(1)
+        self.sent: dict[str, Mail] = {}
+        self.times: dict[str, set[int]] = {}
+        """When each copy was received, or journaled; it may come more than once."""
+        self.originals: dict[int, bytes] = {}
+        self.people = People()
+        self.findable = False
+        for box, part in itertools.product(PLANS, ("new", "cur", "tmp")):
+            (self.mail / box / part).mkdir(parents=True)
+        self.folder.mkdir(mode=0o700)
+        self.vault = Vault.create(self.folder)
+
+    @initialize()
+    def begin(self) -> None:
+        self.vault.change_directory([set_domains([OWN])], NOW)
+
+    def teardown(self) -> None:
+        try:
+            self.run("journal", False, None)
+            self.run("own", False, None)
+            self.rebuild_catalog()
+            self.verify()
+        finally:
+            self.vault.close()
+            self.stack.close()
+
+    # --- what is sent -------------------------------------------------------------------------
+
+    def send(self, box: str, mail: Mail) -> None:
+        """Deliver a copy; its file's time is when it was received."""
+        self.sent[mail.sha] = mail
+        self.times.setdefault(mail.sha, set()).add(mail.time)
+        path = self.mail / box / "new" / f"{next(self.numbers):06d}.test"
+        path.write_bytes(mail.raw)
+        os.utime(path, (mail.time, mail.time))
+
+    def new_original(self, sender: str, recipients: Recipients, message_id: str | None = None) -> int:
+        base = len(self.originals)
+        shown = [address for name, address, _ in recipients if name != "Bcc"] or ["x@partner.example"]
+        self.originals[base] = plain(
+            sender=sender,
+            to=shown,
+            subject=f"Message {base}",
+            body=f"The text of number {base}.\r\n" * 5,
+            message_id=message_id,
+            attachments=[("shared.bin", bytes(range(256)) * 8)] if base % 2 else [],
+        )
+        return base
+
+    def send_report(self, base: int, number: int, sender: str, recipients: Recipients, time: int) -> None:
+        original = fork(self.originals[base], number) if number else self.originals[base]
+        lines = [
+            line(name, address, expanded="list@example.com" if expanded else "")
+            for name, address, expanded in recipients
+        ]
+        raw = report(original, sender=sender, recipients=lines, date=time)
+        named = tuple(address for _, address, _ in recipients)
+        self.send("journal", Mail(raw, base, original, time, sender, named))
+
+    def send_plain(self, box: str, base: int, number: int, time: int) -> None:
+        """A copy that is no report; whom it concerns stands in its headers."""
+        original = fork(self.originals[base], number) if number else self.originals[base]
+        head = original.decode().split("\r\n\r\n")[0].replace("\r\n", "\n")
+        fields = dict(each.split(": ", 1) for each in head.split("\n") if ": " in each)
+        named = tuple(fields["To"].split(", "))
+        self.send(box, Mail(original, base, original, time, fields["From"], named))
+
+    @rule(sender=SENDERS, recipients=RECIPIENTS, time=TIME)
+    def report_comes(self, sender: str, recipients: Recipients, time: int) -> None:
+        self.send_report(self.new_original(sender, recipients), 0, sender, recipients, time)
+
+    @rule(sender=SENDERS, recipients=RECIPIENTS, time=TIME, box=st.sampled_from(list(PLANS)))
+    def plain_message_comes(self, sender: str, recipients: Recipients, time: int, box: str) -> None:
+        self.send_plain(box, self.new_original(sender, recipients), 0, time)
+
+    @precondition(lambda self: self.originals)
+    @rule(data=st.data(), number=st.integers(0, 5), sender=SENDERS, recipients=RECIPIENTS, time=TIME)
+    def fork_is_reported(
+        self, data: st.DataObject, number: int, sender: str, recipients: Recipients, time: int
+    ) -> None:
+        base = data.draw(st.sampled_from(sorted(self.originals)))
+        self.send_report(base, number, sender, recipients, time)
+
+    @precondition(lambda self: self.originals)
+    @rule(data=st.data(), number=st.integers(0, 5), box=st.sampled_from(list(PLANS)))
+    def fork_comes_plain(self, data: st.DataObject, number: int, box: str) -> None:
+        base = data.draw(st.sampled_from(sorted(self.originals)))
+        self.send_plain(box, base, number, TIMES[number % len(TIMES)])
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def repeat_comes(self, data: st.DataObject) -> None:
+        self.send("journal", self.sent[data.draw(st.sampled_from(sorted(self.sent)))])
+
+    @rule(sender=SENDERS, recipients=RECIPIENTS, time=TIME)
+    def two_bodies_under_one_message_id(self, sender: str, recipients: Recipients, time: int) -> None:
+        for _ in range(2):
+            base = self.new_original(sender, recipients, message_id="<same@example.com>")
+            self.send_report(base, 0, sender, recipients, time)
+
+    @rule(number=st.integers(0, 3))
+    def broken_report_comes(self, number: int) -> None:
+        raw = b"X-MS-Journal-Report:\r\nX-Number: %d\r\n\r\nnothing to unwrap\r\n" % number
+        self.send("journal", Mail(raw, None, b"", TIMES[0], "", ()))
+
+    # --- what is done -------------------------------------------------------------------------
+
+    @rule(box=st.sampled_from(list(PLANS)), delete=st.booleans(), crash=MAYBE)
+    def run(self, box: str, delete: bool, crash: Trouble | None) -> None:
+        files = self.files(box)
+        archive_run = self.new_run(box, delete)
+        if not self.survives(archive_run.execute, crash):
+            return
+        progress = archive_run.progress
+        assert (progress.state, progress.error) == ("ok", "")
+        assert progress.books.balanced
+        assert (progress.books.pending, progress.books.listed) == (0, len(files))
+        assert self.kept_copies() >= set(files.values())
+        assert self.files(box) == ({} if delete else files)
+        self.findable = True
+        self.check()
+
+    @rule(
+        box=st.sampled_from(list(PLANS)),
+        delete=st.booleans(),
+        point=st.sampled_from(FAULTS),
+        count=st.integers(1, 4),
+        reopened=st.booleans(),
+    )
+    def run_on_a_failing_disk(self, box: str, delete: bool, point: str, count: int, reopened: bool) -> None:
+        archive_run = self.new_run(box, delete)
+        with self.points.armed(point, count, fault=True):
+            progress = archive_run.execute()
+        assert progress.books.balanced
+        assert progress.state in ("ok", "failed")
+        self.findable = False
+        if reopened or point == "sync:before":
+            self.reopen()
+        self.check()
+
+    @rule(
+        person=st.sampled_from("xyz"),
+        address=st.sampled_from(ADDRESSES),
+        since=st.none() | TIME,
+        crash=MAYBE,
+    )
+    def give_address(self, person: str, address: str, since: int | None, crash: Trouble | None) -> None:
+        if person in self.people.known:
+            change = add_address(person, address, since=since)
+        else:
+            change = add_user(person, f"Person {person}", address, since=since)
+        self.change(change, lambda: self.people.give(address, person, since), crash)
+
+    @rule(person=st.sampled_from("xyz"), crash=MAYBE)
+    def remove_person(self, person: str, crash: Trouble | None) -> None:
+        if person in self.people.known:
+            self.change(remove_user(person), lambda: self.people.remove(person), crash)
+
+    def change(self, change: Change, apply: Callable[[], None], crash: Trouble | None) -> None:
+        version = self.vault.directory.version
+        self.survives(lambda: self.vault.change_directory([change], NOW), crash)
+        if self.vault.directory.version > version:
+            apply()
+        self.check()
+
+    @rule()
+    def rebuild_catalog(self) -> None:
+        before = self.vault.catalog.dump()
+        self.vault.close()
+        shutil.copy(self.folder / "catalog.db", self.older)
+        Vault.rebuild_catalog(self.folder)
+        self.vault = Vault.open(self.folder, write=True)
+        assert self.vault.catalog.dump() == before
+
+    @rule()
+    def rebuild_index(self) -> None:
+        indexing = Indexing(self.vault)
+        indexing.clear()
+        for _ in indexing.catch_up():
+            pass
+        indexing.close()
+        self.findable = True
+        self.check_search()
+
+    @rule()
+    def retry_quarantine(self) -> None:
+        results = dict(retry(self.vault, lambda name: PLANS[name], (), self.pool))
+        assert all(results.values())
+
+    @rule()
+    def verify(self) -> None:
+        *_, found = verify_vault(self.vault, deep=True)
+        assert found.problems == []
+        self.check_bytes()
+        self.check_search()
+
+    # --- how it is done -----------------------------------------------------------------------
+
+    def new_run(self, box: str, delete: bool) -> ArchiveRun:
+        endpoint = Endpoint("maildir", self.folder / "work", path=str(self.mail / box))
+        plan = PLANS[box]
+        chosen = Plan(plan.profile, plan.journal, delete, owner=plan.owner)
+        return ArchiveRun(self.vault, MaildirSource(endpoint, lambda _: None), chosen, self.pool)
+
+    def survives(self, work: Callable[[], Any], crash: Trouble | None) -> bool:
+        """Do some work; False if it crashed, and all was opened anew after that."""
+        if crash is None:
+            work()
+            return True
+        try:
+            with self.points.armed(crash.point, crash.count):
+                work()
+        except Exception:
+            if not self.points.dead:
+                raise
+        if not self.points.dead:
+            return True
+        self.findable = False
+        self.vault.close()
+        self.points.aftermath()
+        if crash.torn is not None:
+            self.points.tear(self.folder / "ledger", crash.torn)
+        if crash.older and self.older.exists():
+            for path in self.folder.glob("catalog.db*"):
+                path.unlink()
+            shutil.copy(self.older, self.folder / "catalog.db")
+        self.vault = Vault.open(self.folder, write=True)
+        self.check()
+        return False
+
+    def reopen(self) -> None:
+        self.vault.close()
+        self.vault = Vault.open(self.folder, write=True)
+
+    def files(self, box: str) -> dict[str, str]:
+        """What lies in a mailbox: hashes by name."""
+        found = (self.mail / box / "new").iterdir()
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+    def kept_copies(self) -> set[str]:
+        items = {row.sha.hex() for row in self.vault.catalog.quarantine()}
+        return items | set(self.vault.catalog.dump()["envelopes"])
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Nothing is lost or twice, and everybody sees what concerns them."""
+        at_source = {sha for box in PLANS for sha in self.files(box).values()}
+        assert set(self.sent) <= at_source | self.kept_copies()
+        self.check_ledger()
+        dump = self.vault.catalog.dump()
+        bases = self.bases(dump)
+        placed = {(user, folder, bases[sha]) for user, folder, _, sha in dump["placements"]}
+        assert placed == self.expected_places(dump)
+        assert threading.active_count() < 20
+
+    def check_ledger(self) -> None:
+        copies, messages = Counter[str](), Counter[str]()
+        for frame in scan(self.folder / "ledger"):
+            if frame.kind in (Kind.ENVELOPE, Kind.QUARANTINE):
+                copies[frame.sha.hex()] += 1
+            elif frame.kind in (Kind.MESSAGE, Kind.PART):
+                messages[frame.sha.hex()] += 1
+        assert {sha for sha, count in (*copies.items(), *messages.items()) if count > 1} == set()
+        assert set(copies) == self.kept_copies()
+
+    def bases(self, dump: dict[str, Any]) -> dict[str, int]:
+        """Which message each kept one is, told by the copies that brought it; none is there twice."""
+        bases: dict[str, int] = {}
+        for sha, row in dump["envelopes"].items():
+            (message,) = row[10]
+            assert bases.setdefault(message, self.sent[sha].base) == self.sent[sha].base
+        assert set(bases) == set(dump["messages"])
+        assert len(set(bases.values())) == len(bases)
+        return bases
+
+    def expected_places(self, dump: dict[str, Any]) -> set[tuple[str, str, int]]:
+        """Where the messages of all kept copies must stand, by what was sent."""
+        places: dict[int, set[tuple[str, str]]] = {}
+        for sha, row in dump["envelopes"].items():
+            mail, time, route = self.sent[sha], row[3], row[5]
+            assert time in self.times[sha]
+            found = places.setdefault(mail.base, set())
+            if route & Route.OWNER:
+                found.add((self.people.who(OWNER, time), "Inbox"))
+            if route & (Route.JOURNAL | Route.HEADERS):
+                found.add((self.people.who(mail.sender, time), "Sent"))
+                found.update((self.people.who(address, time), "Inbox") for address in mail.recipients)
+        return {
+            (user, folder, base)
+            for base, found in places.items()
+            for user, folder in ({one for one in found if one[0]} or {("catch-all", "Inbox")})
+        }
+
+    def check_bytes(self) -> None:
+        """Every copy, message and quarantined item comes back byte for byte."""
+        reader = self.vault.reader
+        for item in self.vault.catalog.quarantine():
+            assert b"".join(reader.content_at(item.position)) == self.sent[item.sha.hex()].raw
+        for message in self.vault.catalog.dump()["messages"]:
+            row = self.vault.catalog.message_by_prefix(message)
+            envelopes = self.vault.catalog.envelopes_of(row.sequence)
+            mails = [self.sent[envelope.sha.hex()] for envelope in envelopes]
+            assert reader.content_bytes(row.sha) in {mail.original for mail in mails}
+            for envelope, mail in zip(envelopes, mails, strict=True):
+                assert b"".join(reader.content_at(envelope.position)) == mail.raw
+
+    def check_search(self) -> None:
+        """Each user finds what stands with them, and nothing else."""
+        if not self.findable:
+            return
+        assert behind(self.vault) == 0
+        dump = self.vault.catalog.dump()
+        for user in {user for user, _, _, _ in dump["placements"]}:
+            placed = {sha for owner, _, _, sha in dump["placements"] if owner == user}
+            found = find(self.vault, "", user=self.vault.directory.label(user), limit=1000)
+            assert {row.sha.hex() for row in self.vault.catalog.rows(found.ids)} == placed, user
+
+
+OPTIONS = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+
+
+class TestMachine(Machine.TestCase):
+    """As much as a test run has time for, the same each time."""
+
+    settings = settings(OPTIONS, max_examples=25, stateful_step_count=20)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+class TestMachineLong(Machine.TestCase):
+    """Much more of it, another each time."""
+
+    settings = settings(
+        OPTIONS, derandomize=False, max_examples=1500, stateful_step_count=40, phases=list(Phase)
+    )

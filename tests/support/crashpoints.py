@@ -1,0 +1,171 @@
+"""Crashes and faults inside a run of this very process, at named points of what it writes.
+
+At a crash the folders are copied as they are at that instant, with every other write held up, and
+from then on nothing is written any more; `aftermath` puts the copies in the place of what the dying
+process left, as a kill -9 would have. A fault is an error of the disk, that the program lives through.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from muniment.archive.catalog import Catalog
+from muniment.archive.index import Index
+from muniment.archive.ledger.writer import Ledger
+from muniment.sources.base import Item
+from muniment.sources.maildir import MaildirSource
+
+POINTS = (
+    "append:before",
+    "write:before",
+    "write:middle",
+    "write:after",
+    "sync:before",
+    "sync:after",
+    "apply:before",
+    "apply:after",
+    "index-add:before",
+    "index-commit:before",
+    "index-state:before",
+    "index-commit:after",
+    "delete:before",
+    "delete:middle",
+    "delete:after",
+)
+FAULTS = ("append:before", "write:before", "write:middle", "sync:before", "apply:before", "index-add:before")
+
+
+class Crash(Exception):
+    """The process is dead from here on."""
+
+
+class CrashPoints:
+    """Watches what is written to some folders; crashes or fails where it is told to."""
+
+    def __init__(self, folders: Sequence[Path], copies: Path) -> None:
+        self.dead = False
+        self.durable: dict[str, int] = {}
+        """Bytes of each segment, by name, that were synced."""
+        self._folders = folders
+        self._copies = copies
+        self._world = threading.RLock()
+        self._armed = ""
+        self._left = 0
+        self._fault = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Hook into everything that writes."""
+        plain = ((Ledger, "append", "append"), (Catalog, "apply", "apply"), (Index, "add", "index-add"))
+        more = ((Index, "commit", "index-commit"), (Index, "_write_state", "index-state"))
+        with ExitStack() as stack:
+            for owner, method, name in (*plain, *more):
+                self._wrap(stack, owner, method, self._around(name, getattr(owner, method)))
+            self._wrap(stack, MaildirSource, "delete", self._delete(MaildirSource.delete))
+            self._wrap(stack, os, "pwrite", self._write(os.pwrite))
+            self._wrap(stack, os, "fdatasync", self._sync(os.fdatasync))
+            yield
+
+    @contextmanager
+    def armed(self, point: str, count: int, fault: bool = False) -> Iterator[None]:
+        """Crash, or fail, when `point` is passed for the `count`th time within this block."""
+        self._armed, self._left, self._fault = point, count, fault
+        try:
+            yield
+        finally:
+            self._armed = ""
+
+    def aftermath(self) -> None:
+        """Let the folders be what they were at the crash."""
+        for number, folder in enumerate(self._folders):
+            shutil.rmtree(folder)
+            (self._copies / str(number)).rename(folder)
+        self.dead = False
+
+    def tear(self, ledger: Path, share: float) -> None:
+        """Cut a share off what of the last segment was never synced, as a power loss may."""
+        last = max(ledger.glob("*.seg"))
+        size, kept = last.stat().st_size, self.durable.get(last.name, 0)
+        if size > kept:
+            os.truncate(last, kept + int((size - kept) * share))
+
+    @staticmethod
+    def _wrap(stack: ExitStack, owner: Any, method: str, wrapper: Callable[..., Any]) -> None:
+        stack.enter_context(mock.patch.object(owner, method, wrapper))
+
+    def _pass(self, point: str) -> None:
+        if self.dead:
+            raise Crash(point)
+        if point != self._armed:
+            return
+        self._left -= 1
+        if self._left:
+            return
+        self._armed = ""
+        if self._fault:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        for number, folder in enumerate(self._folders):
+            shutil.copytree(folder, self._copies / str(number))
+        self.dead = True
+        raise Crash(point)
+
+    def _around(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(real)
+        def watched(*arguments: Any, **named: Any) -> Any:
+            with self._world:
+                self._pass(f"{name}:before")
+                result = real(*arguments, **named)
+                self._pass(f"{name}:after")
+                return result
+
+        return watched
+
+    def _delete(self, real: Callable[..., list[Item]]) -> Callable[..., list[Item]]:
+        def delete(source: MaildirSource, items: Sequence[Item]) -> list[Item]:
+            with self._world:
+                self._pass("delete:before")
+                half = list(items)[: len(items) // 2]
+                gone = real(source, half)
+                self._pass("delete:middle")
+                gone += real(source, list(items)[len(half) :])
+                self._pass("delete:after")
+                return gone
+
+        return delete
+
+    def _write(self, real: Callable[..., int]) -> Callable[..., int]:
+        def pwrite(file: int, data: Any, offset: int) -> int:
+            with self._world:
+                if not self._is_segment(file):
+                    return real(file, data, offset)
+                self._pass("write:before")
+                half = real(file, memoryview(data)[: len(data) // 2], offset)
+                self._pass("write:middle")
+                half += real(file, memoryview(data)[half:], offset + half)
+                self._pass("write:after")
+                return half
+
+        return pwrite
+
+    def _sync(self, real: Callable[[int], None]) -> Callable[[int], None]:
+        def fdatasync(file: int) -> None:
+            with self._world:
+                self._pass("sync:before")
+                real(file)
+                self.durable[Path(os.readlink(f"/proc/self/fd/{file}")).name] = os.fstat(file).st_size
+                self._pass("sync:after")
+
+        return fdatasync
+
+    @staticmethod
+    def _is_segment(file: int) -> bool:
+        return os.readlink(f"/proc/self/fd/{file}").endswith(".seg")
