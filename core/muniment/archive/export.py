@@ -8,8 +8,11 @@ begin with `From ` (mboxrd), so there the SHA-256 is of the message before quoti
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
+import secrets
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -25,9 +28,12 @@ from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError
 
 PAGE = 500
+PIECE = 1024 * 1024
 MANIFEST = "manifest.jsonl"
 FORMAT = 1
-_QUOTED = re.compile(rb"^(>*From )", re.MULTILINE)
+ZIP_FIRST, ZIP_LAST = 315_532_800, 4_354_819_198
+"""The dates that a zip can say: 1980 to 2107."""
+_FROM = re.compile(rb"(\n>*)From ")
 
 
 class Target(ABC):
@@ -53,17 +59,23 @@ class Target(ABC):
         return None
 
 
+def new_file(path: Path) -> IO[bytes]:
+    """A file that was not there before, for its owner alone. Raises OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return os.fdopen(handle, "wb")
+
+
 class FolderTarget(Target):
     """A folder of .eml files."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        if path.exists() and any(path.iterdir()):
+        if path.is_dir() and any(path.iterdir()):
             raise UsageError(f"{path} is not empty: name a new folder")
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        with (self.path / name).open("xb") as file:
+        with new_file(self.path / name) as file:
             file.writelines(content)
 
     def finish(self, manifest: Path) -> None:
@@ -75,10 +87,11 @@ class ZipTarget(Target):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._zip = zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, allowZip64=True)
+        self._file = new_file(path)
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, allowZip64=True)
 
     def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        info = zipfile.ZipInfo(name, gmtime(max(date, 315_532_800))[:6])
+        info = zipfile.ZipInfo(name, gmtime(min(max(date, ZIP_FIRST), ZIP_LAST))[:6])
         info.compress_type = zipfile.ZIP_DEFLATED
         with self._zip.open(info, "w", force_zip64=True) as file:
             for chunk in content:
@@ -91,7 +104,8 @@ class ZipTarget(Target):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._zip.close()
+        with self._file:
+            self._zip.close()
 
 
 class MboxTarget(Target):
@@ -99,19 +113,22 @@ class MboxTarget(Target):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._file: IO[bytes] = path.open("xb")
+        self._manifest = path.with_name(f"{path.name}.{MANIFEST}")
+        if self._manifest.exists():
+            raise UsageError(f"{self._manifest} exists already: name a new file")
+        self._file = new_file(path)
 
     def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
         stamp = strftime("%a %b %e %H:%M:%S %Y", gmtime(max(date, 0)))
         self._file.write(f"From muniment@localhost {stamp}\n".encode())
         last = b"\n"
-        for lines in whole_lines(content):
-            self._file.write(_QUOTED.sub(rb">\1", lines))
-            last = lines[-1:]
+        for data in quoted(content):
+            self._file.write(data)
+            last = data[-1:] or last
         self._file.write(b"\n" if last == b"\n" else b"\n\n")
 
     def finish(self, manifest: Path) -> None:
-        manifest.rename(self.path.with_name(f"{self.path.name}.{MANIFEST}"))
+        manifest.rename(self._manifest)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -119,18 +136,28 @@ class MboxTarget(Target):
         self._file.close()
 
 
-def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut behind line ends only; a line of any length is held whole at most once."""
-    rest: list[bytes] = []
+def quoted(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes with one `>` more in each line that begins with `>*From ` (mboxrd).
+
+    It is put right before `From `, which comes to the same as at the line's beginning; so no more
+    than four bytes have to be held back, however long a line is.
+    """
+    held, begun = b"", True
+    for chunk in _cut(chunks):
+        data = b"".join((b"\n" if begun else b"", held, chunk))
+        data = _FROM.sub(rb"\1>From ", data)[begun:]
+        line = data[data.rfind(b"\n") + 1 :] if begun or b"\n" in data else None
+        rest = None if line is None else line.lstrip(b">")
+        begun = rest is not None and b"From".startswith(rest)
+        held = rest if begun and rest else b""
+        yield data[: len(data) - len(held)]
+    yield held
+
+
+def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at most PIECE."""
     for chunk in chunks:
-        cut = chunk.rfind(b"\n") + 1
-        if not cut:
-            rest.append(chunk)
-            continue
-        yield b"".join([*rest, chunk[:cut]])
-        rest = [chunk[cut:]] if chunk[cut:] else []
-    if rest:
-        yield b"".join(rest)
+        yield from (chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE))
 
 
 def open_target(path: Path) -> Target:
@@ -159,31 +186,30 @@ def export_messages(vault: Vault, query: str, user: str, path: Path) -> Iterator
     """
     pages = _pages(vault, query, user)
     first = next(pages, [])
-    manifest = path.with_name(f".{path.name}.{MANIFEST}")
     try:
-        with open_target(path) as target, manifest.open("w", encoding="utf-8") as lines:
-            _line(lines, _header(vault, query, user))
-            done = 0
-            for rows in _chain(first, pages):
-                for row in rows:
-                    name = _name(row)
-                    target.add(name, row.date, vault.reader.content(row.sha))
-                    _line(lines, _entry(vault, row, name))
-                    done += 1
-                    yield done
-            lines.close()
-            target.finish(manifest)
+        with open_target(path) as target:
+            yield from _write(vault, target, _header(vault, query, user), itertools.chain([first], pages))
     except OSError as error:
         raise VaultError(
             f"the export stopped ({error.strerror}): make room, remove {path} and try again"
         ) from error
+
+
+def _write(
+    vault: Vault, target: Target, header: dict[str, object], pages: Iterable[list[MessageRow]]
+) -> Iterator[int]:
+    manifest = target.path.with_name(f".{target.path.name}.{secrets.token_hex(4)}.{MANIFEST}")
+    try:
+        with new_file(manifest) as lines:
+            _line(lines, header)
+            for done, row in enumerate(itertools.chain.from_iterable(pages), start=1):
+                name = _name(row)
+                target.add(name, row.date, vault.reader.content(row.sha))
+                _line(lines, _entry(vault, row, name))
+                yield done
+        target.finish(manifest)
     finally:
         manifest.unlink(missing_ok=True)
-
-
-def _chain(first: list[MessageRow], rest: Iterator[list[MessageRow]]) -> Iterator[list[MessageRow]]:
-    yield first
-    yield from rest
 
 
 def _pages(vault: Vault, query: str, user: str) -> Iterator[list[MessageRow]]:
@@ -241,5 +267,5 @@ def _envelope(envelope: EnvelopeRow) -> dict[str, object]:
     }
 
 
-def _line(file: IO[str], value: dict[str, object]) -> None:
-    file.write(json.dumps(value, ensure_ascii=True) + "\n")
+def _line(file: IO[bytes], value: dict[str, object]) -> None:
+    file.write(json.dumps(value, ensure_ascii=True).encode() + b"\n")
