@@ -7,9 +7,10 @@ its turn comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from muniment.archive.contents import opened
 from muniment.archive.derive import OPAQUE, envelope_fact, message_fact
@@ -84,12 +85,22 @@ class _Batch:
     plain: list[Fact] = field(default_factory=list)
 
 
+class Observer(Protocol):
+    """Is told of what stands in the ledger and is no fact."""
+
+    def meet(self, sha: bytes, position: Position) -> None:
+        """Content stands here."""
+
+    def configure(self, sha: bytes) -> None:
+        """The configuration was changed to the one with this hash."""
+
+
 def project(
-    frames: Iterable[Frame], reader: Reader, work: Path, locations: Callable[[bytes, Position], None]
+    frames: Iterable[Frame], reader: Reader, work: Path, observer: Observer
 ) -> Iterator[tuple[list[Fact], Head]]:
     """The facts of each committed batch, in order, with the head that its commit frame proves.
 
-    `frames` begin just after a commit frame, or with the ledger. `locations` is told where content
+    `frames` begin just after a commit frame, or with the ledger. `observer` is told where content
     stands before it is read, since the catalog can't know it yet. `work` takes temporary files.
 
     Raises:
@@ -101,20 +112,18 @@ def project(
             yield _facts(batch, reader, work), _head(frame, reader)
             batch = _Batch()
         else:
-            _collect(batch, frame, reader, locations)
+            _collect(batch, frame, reader, observer)
 
 
 def _head(frame: Frame, reader: Reader) -> Head:
     return reader.head(frame)
 
 
-def _collect(
-    batch: _Batch, frame: Frame, reader: Reader, locations: Callable[[bytes, Position], None]
-) -> None:
+def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) -> None:
     light = _Light(frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha)
     match frame.kind:
         case Kind.MESSAGE | Kind.PART | Kind.CHUNKS:
-            locations(frame.sha, frame.position)
+            observer.meet(frame.sha, frame.position)
             batch.frames.append(light)
         case Kind.ENVELOPE | Kind.QUARANTINE:
             batch.frames.append(light)
@@ -130,6 +139,8 @@ def _collect(
         case Kind.DIRECTORY:
             change = reader.payload(frame).decode()
             batch.plain.append(DirectoryFact(frame.sequence, light.received, change))
+        case Kind.CONFIG:
+            observer.configure(frame.sha)
         case _:
             pass
 

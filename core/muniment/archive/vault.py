@@ -31,7 +31,7 @@ from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
 from muniment.archive.records import VERSION, json_record
-from muniment.archive.replay import replay
+from muniment.archive.replay import CONFIGURATION, replay
 from muniment.archive.training import SAMPLES, trained
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.people import changes
@@ -43,8 +43,6 @@ LEDGER, CATALOG, INDEX, WORK = "ledger", "catalog.db", "index", "work"
 VERIFIED = 100_000
 """How many hashes are remembered as read back in this session."""
 CLOCK = 1_000_000
-CONFIGURATION = "configuration"
-"""The name under which the catalog keeps the hash of the configuration that was recorded last."""
 
 
 class Vault:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from muniment.archive.vault import Vault
 from muniment.config.file import load
@@ -79,7 +83,19 @@ class Session:
         """Nothing is kept open between words."""
 
 
+def without_secrets(settings: Settings) -> dict[str, Any]:
+    """The settings as the ledger keeps them: of a password, how it is had; a command only by its name."""
+    value: dict[str, Any] = msgspec.to_builtins(settings)
+    for profile in value["profiles"]:
+        command = (profile["password"] or {}).get("command")
+        if command:
+            words = shlex.split(command) if isinstance(command, str) else command
+            profile["password"] = {"command": words[:1]}
+    return value
+
+
 def apply_settings(vault: Vault, settings: Settings) -> None:
-    """Bring the directory's own domains in line with vault.toml."""
+    """Record the configuration if it has changed, and bring the directory's own domains in line with it."""
+    vault.note_configuration(without_secrets(settings), int(time.time()))
     if set(vault.directory.domains) != set(settings.domains):
         vault.change_directory([set_domains(settings.domains)], int(time.time()))
