@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from muniment.mail.charsets import to_text
 from muniment.mail.model import Buffer
+from muniment.mail.patterns import any_case
 
 BLOCK_LIMIT = 1024 * 1024
 """Bytes of a header block that are looked at."""
@@ -120,37 +122,54 @@ def field(header: bytes, name: bytes) -> bytes | None:
     return unfold(header[start - 1 : end - 1]) if start >= 0 else None
 
 
-def pick(header: bytes, names: Sequence[bytes]) -> list[bytes | None]:
-    """The first value of each of the names, as `field` gives it, for the price of little more than one."""
-    lower = _searchable(header)
-    found: list[bytes | None] = []
-    for name in names:
-        start, end = _find(lower, b"\n" + name.lower(), 0)
-        found.append(unfold(header[start - 1 : end - 1]) if start >= 0 else None)
+def pick(header: bytes, names: tuple[bytes, ...]) -> list[bytes | None]:
+    """The first value of each of the names, as `field` gives it, found in one scan."""
+    found: list[bytes | None] = [None] * len(names)
+    for number, value in _scan(header, names):
+        if found[number] is None:
+            found[number] = unfold(value)
     return found
 
 
-def values(header: bytes, name: bytes) -> list[bytes]:
-    """All values of that name in order, unfolded and stripped."""
-    lower, needle = _searchable(header), b"\n" + name.lower()
-    found = []
-    start, end = _find(lower, needle, 0)
-    while start >= 0:
-        found.append(unfold(header[start - 1 : end - 1]))
-        start, end = _find(lower, needle, end - 1)
+def gather(header: bytes, names: tuple[bytes, ...]) -> list[list[bytes]]:
+    """All values of each of the names in order, as `field` gives them, found in one scan."""
+    found: list[list[bytes]] = [[] for _ in names]
+    for number, value in _scan(header, names):
+        found[number].append(unfold(value))
     return found
+
+
+def _scan(header: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
+    """The fields of these names in order: which name it is, and the value as it stands."""
+    lines = behind = b"\n" + header
+    if b"\n" not in header:
+        lines = behind.replace(b"\r", b"\n")
+    for match in _pattern(names).finditer(lines):
+        yield (match.lastindex or 0) - 1, behind[match.start() : match.end()].partition(b":")[2]
+
+
+@lru_cache(maxsize=64)
+def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Matches a line end and the field behind it; the number of the group is that of the name."""
+    groups = "|".join(f"({any_case(re.escape(name.decode('ascii')))})" for name in names)
+    return re.compile(rf"\n(?:{groups})[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+".encode("ascii"))
 
 
 def fields(header: bytes) -> Iterator[Field]:
     """The fields in order; their spans cover the block without gaps."""
+    for start, end in spans(header):
+        yield Field(_name(header[start:end]), start, end)
+
+
+def spans(header: bytes) -> Iterator[tuple[int, int]]:
+    """Where the fields lie, continuation lines included; they cover the block without gaps."""
     eol = b"\n" if b"\n" in header else b"\r"
     start = 0
     while start < len(header):
         end = header.find(eol, start) + 1 or len(header)
-        name = _name(header[start:end])
         while header.startswith((b" ", b"\t"), end):
             end = header.find(eol, end) + 1 or len(header)
-        yield Field(name, start, end)
+        yield start, end
         start = end
 
 

@@ -64,7 +64,7 @@ class FileSource(ABC):
                 answer = Unfetched(item, f"its file can't be read: {error.strerror}")
             yield answer
 
-    def _read(self, item: Item, path: Path) -> Fetched | Unfetched:
+    def _read(self, item: Item, path: Path | str) -> Fetched | Unfetched:
         """A whole file as an item's bytes. Raises OSError."""
         with open_plain(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -75,7 +75,7 @@ class FileSource(ABC):
             return Fetched(item, spooled)
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path | str) -> BinaryIO:
     """Open a regular file to read, and nothing else: no link is followed, no pipe waited for.
 
     Raises OSError.

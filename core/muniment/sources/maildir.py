@@ -60,7 +60,7 @@ class MaildirSource(FileSource):
             missing = still
         yield from (Unfetched(item, GONE, gone=True) for item in missing)
 
-    def _fetch_at(self, item: Item, found: Path | None) -> Fetched | Unfetched | None:
+    def _fetch_at(self, item: Item, found: str | None) -> Fetched | Unfetched | None:
         """The answer for an item; None where it is in none of the likely places."""
         for path in [found] if found else self._likely(item):
             try:
@@ -74,20 +74,20 @@ class MaildirSource(FileSource):
     def _answer(self, item: Item) -> Fetched | Unfetched:
         return self._fetch_at(item, None) or Unfetched(item, GONE, gone=True)
 
-    def _likely(self, item: Item) -> list[Path]:
+    def _likely(self, item: Item) -> list[str]:
         """Where an item was when it was listed, the likeliest first."""
-        name = name_of(item.key)
-        new, cur = self._root / "new" / name, self._root / "cur" / f"{name}{_INFO}{''.join(item.flags)}"
-        bare = self._root / "cur" / name
+        root, name = str(self._root), name_of(item.key)
+        new, bare = f"{root}/new/{name}", f"{root}/cur/{name}"
+        cur = f"{bare}{_INFO}{''.join(item.flags)}"
         return [cur, new, bare] if item.flags else [new, cur, bare]
 
-    def _search(self, items: Iterable[Item]) -> dict[str, Path]:
+    def _search(self, items: Iterable[Item]) -> dict[str, str]:
         """Where the files of these items are now, by key."""
         wanted = {name_of(item.key): item.key for item in items}
         if not wanted:
             return {}
         return {
-            wanted[unique]: self._root / path
+            wanted[unique]: f"{self._root}/{path}"
             for path in self._paths()
             if (unique := _unique(path.name)) in wanted
         }
@@ -97,12 +97,12 @@ class MaildirSource(FileSource):
         places = {item: self._present(item) for item in items}
         found = self._search(item for item, path in places.items() if path is None)
         return remove(
-            (item, path or found.get(item.key) or self._root / "cur" / name_of(item.key))
+            (item, path or Path(found.get(item.key) or self._root / "cur" / name_of(item.key)))
             for item, path in places.items()
         )
 
     def _present(self, item: Item) -> Path | None:
-        return next((path for path in self._likely(item) if path.exists()), None)
+        return next((path for path in map(Path, self._likely(item)) if path.exists()), None)
 
 
 def _unique(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
 
-from muniment.archive.catalog.sql import MANY
+from muniment.archive.catalog import sql
 from muniment.archive.facts import Position
 from muniment.errors import NotFound
 from muniment.mail.model import Party, Role
@@ -107,7 +107,7 @@ def position(row: Any) -> Position:
     return Position(row.segment, row.offset)
 
 
-def chunks(values: Iterable[T], size: int = MANY) -> Iterator[list[T]]:
+def chunks(values: Iterable[T], size: int = sql.MANY) -> Iterator[list[T]]:
     """Lists of at most `size`, without repeats."""
     found = list(dict.fromkeys(values))
     for start in range(0, len(found), size):
@@ -117,9 +117,18 @@ def chunks(values: Iterable[T], size: int = MANY) -> Iterator[list[T]]:
 def fetch_many(
     connection: Connection, statement: Select[Any], many: Iterable[Any], **parameters: Any
 ) -> Iterator[Any]:
-    """Rows of a statement with an IN over `many`, any number of values."""
+    """Rows of a statement with an IN over `many`, any number of values.
+
+    Writing out an IN costs more than looking the values up. So where that is the only parameter, the
+    text is made once for each power of two, and the last value fills what is too many.
+    """
     for chunk in chunks(many):
-        yield from connection.execute(statement, {"many": chunk, **parameters}).all()
+        if parameters:
+            yield from connection.execute(statement, {"many": chunk, **parameters}).all()
+        else:
+            count = 1 << (len(chunk) - 1).bit_length()
+            values = (*chunk, *chunk[-1:] * (count - len(chunk)))
+            yield from connection.exec_driver_sql(sql.many(statement, count), values).all()
 
 
 def unique(rows: Sequence[T], prefix: str, what: str) -> T:

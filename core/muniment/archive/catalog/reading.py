@@ -81,10 +81,10 @@ def glimpse(
         (sql.MESSAGE_KEYS, messages),
         (sql.CONTENT_KEYS, contents),
     ):
-        by_key = {split(sha)[0]: sha for sha in hashes if sha}
-        rows = fetch_many(connection, statement, by_key)
-        met = {row[0] for row in rows}
-        seen.update(sha for sha in hashes if sha and split(sha)[0] in met)
+        keys = {sha: split(sha)[0] for sha in hashes if sha}
+        met = {row[0] for row in fetch_many(connection, statement, keys.values())}
+        if met:
+            seen.update(sha for sha, key in keys.items() if key in met)
     seen.update(row.sha for row in fetch_many(connection, sql.PART_SHAS, parts))
     return seen
 

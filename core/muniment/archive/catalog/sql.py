@@ -12,6 +12,7 @@ message, named parameters would double the time.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -201,6 +202,15 @@ directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("ch
 def _driver(statement: Any) -> str:
     """The statement as the driver takes it, with its parameters in the order of the columns."""
     return str(statement.compile(dialect=sqlite.dialect()))
+
+
+@lru_cache(maxsize=256)
+def many(statement: Select[Any], count: int) -> str:
+    """A statement whose one parameter is an IN over `many`, as the driver takes it, for `count` values."""
+    compiled = statement.params(many=[None] * count).compile(
+        dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}
+    )
+    return str(compiled)
 
 
 INSERT_MESSAGE = _driver(insert(message))

@@ -113,18 +113,31 @@ _MARKS = re.compile("[\u0300-\u036f]+")
 _MARK = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a]")
 
 
+_TO_FOLD = re.compile("[^\0-\u02ff\u2000-\u2fff]")
+"""What `fold` may have to do with: all but Latin letters, punctuation and symbols."""
+
+
 def fold(text: str) -> str:
     """Text made ready to be cut into words.
 
     Decomposed letters are composed, and scripts written without spaces (Chinese, Japanese, Korean, Thai, ...)
     are spaced out, so that each character is a word and a query for several is a phrase.
     """
-    if text.isascii():
+    if _is_latin(text) or _TO_FOLD.search(text) is None:
         return text
     if _MARK.search(text):
         text = _MARKS.sub("", " ".join(map(_compose, text.split())))
     text = _UNSPACED.sub(_space_out, text)
     return text.encode("utf-8", "replace").decode()
+
+
+def _is_latin(text: str) -> bool:
+    """Whether all of it is Latin-1, as most mail is. To encode it tells so far faster than a search."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _compose(word: str) -> str:
