@@ -90,6 +90,7 @@ def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     new = vault.maildir("box", delete=True)
+    vault.run("box")  # records the configuration
     put(new, [report(plain(subject=f"No {n}")) for n in range(10)])
     real = os.fdatasync
 
@@ -111,6 +112,7 @@ def test_a_catalog_that_missed_a_commit_is_told_of_it(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = vault.maildir("box", delete=True)
+    vault.run("box")  # records the configuration
     put(new, [report(plain(subject=f"No {n}")) for n in range(10)])
     apply, calls = Catalog.apply, []
 
@@ -164,6 +166,7 @@ def test_a_ledger_that_lost_its_end_is_an_alarm_until_an_admin_decides(vault: Te
     with pytest.raises(LedgerDamaged, match="rebuild --catalog"):
         vault.run("box")
     assert len(list(new.iterdir())) == 1
+    assert segment.stat().st_size == size
     vault.rebuild()
     assert vault.run("box").deleted == 1
     assert {hit.subject for hit in vault.messages()} == {"first", "third"}

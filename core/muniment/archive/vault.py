@@ -27,7 +27,7 @@ from muniment.archive.facts import DirectoryFact, Fact, MessageFact
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.reader import Reader
-from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.scan import last_head, scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
 from muniment.archive.records import VERSION, json_record
@@ -106,6 +106,7 @@ class Vault:
         lock = VaultLock(folder)
         try:
             shutil.rmtree(folder / WORK, ignore_errors=True)
+            require_whole(folder)
             ledger = Ledger.open(folder / LEDGER)
             try:
                 catalog = cls._matching_catalog(folder, ledger)
@@ -128,13 +129,6 @@ class Vault:
             log.warning("%s", reason)
             return rebuilt_catalog(folder, ledger.vault_id)
         seen = catalog.head
-        if seen.tree_size > ledger.head.tree_size:
-            catalog.close()
-            raise LedgerDamaged(
-                f"the catalog has seen {seen.tree_size} records, but the ledger holds "
-                f"{ledger.head.tree_size}: the ledger was damaged or an older one restored; restore it from "
-                "a backup, or accept the loss with `muniment rebuild --catalog`"
-            )
         if not ledger.knows(seen):
             log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
             catalog.close()
@@ -336,6 +330,27 @@ class Vault:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def require_whole(folder: Path) -> None:
+    """See, before anything is touched, that the ledger holds all that the catalog has seen of it.
+
+    Raises:
+        LedgerDamaged: it does not: an alarm, until an administrator has decided.
+    """
+    try:
+        catalog = Catalog.open(folder / CATALOG, readonly=True)
+    except CatalogOutdated:
+        return
+    seen = catalog.head.tree_size
+    catalog.close()
+    left = last_head(folder / LEDGER)
+    held = left.tree_size if left is not None else 0
+    if seen > held:
+        raise LedgerDamaged(
+            f"the catalog has seen {seen} records, but the ledger holds {held}: the ledger was damaged or an "
+            "older one restored; restore it from a backup, or accept the loss with `muniment rebuild --catalog`"
+        )
 
 
 def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
