@@ -115,14 +115,15 @@ class Mailbox:
     owner: tuple[int, int] | None
 
     def put(self, messages: Iterable[bytes]) -> list[str]:
-        """Deliver messages as a mail server would, straight into `new/`; returns the file names."""
+        """Deliver messages as a mail server would, by way of `tmp/`; returns the file names."""
         names = []
         for message in messages:
             name = f"{time.time_ns()}.{next(_COUNTER)}.test"
-            path = self.path / "new" / name
+            path = self.path / "tmp" / name
             path.write_bytes(message)
             if self.owner:
                 os.chown(path, *self.owner)
+            path.rename(self.path / "new" / name)
             names.append(name)
         return names
 
