@@ -7,14 +7,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from muniment import api
+from muniment.archive.vault import Vault
 from muniment.config.check import listen_address
 from muniment.config.model import Gateway as GatewaySettings
 from muniment.config.model import Profile, Settings
-from muniment.errors import ConfigError
+from muniment.errors import ConfigError, MunimentError
 from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.runs.schedule import Schedule
@@ -64,6 +66,11 @@ def summary_line(summary: api.RunSummary) -> str:
     )
 
 
+def eventful(summary: api.RunSummary) -> bool:
+    """Whether a run is worth a line: it brought or deleted something, or did not go well."""
+    return summary.state != "ok" or bool(summary.fetched or summary.deleted or summary.skipped)
+
+
 def serve(folder: Path, say: Say | None = None) -> int:
     """Run until SIGTERM or SIGINT: take mail in, and run profiles when they are due.
 
@@ -73,42 +80,59 @@ def serve(folder: Path, say: Say | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     told = say or log.info
     session = Session(folder)
-    with session.writing() as vault:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        pool = WorkerPool()
+    stop = threading.Event()
+    with session.writing() as vault, signals(stop):
         current = _Current(session)
-
-        def run(name: str) -> bool:
-            apply_settings(vault, current.settings())
-            profile = find(current.settings(), name)
-            summary = run_profile(vault, profile, pool, lambda progress: None, stop)
-            told(summary_line(summary))
-            return summary.state == "ok"
-
-        gateway = _start_gateway(current.settings(), folder, told)
-        schedule = Schedule(current.profiles, run)
-        schedule.start()
-        told(f"serving {folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
-        try:
-            stop.wait()
-        finally:
-            told("stopping: the run in hand ends after what it has fetched")
-            if gateway is not None:
-                gateway.stop()
-            schedule.stop()
-            pool.close()
+        with _gateway(current.settings(), folder, told), closing(WorkerPool()) as pool:
+            _work(vault, current, pool, stop, told)
     return 0
 
 
-def _start_gateway(settings: Settings, folder: Path, told: Say) -> Gateway | None:
+@contextmanager
+def signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`, in place of what they did before."""
+    before = {
+        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(vault: Vault, current: _Current, pool: WorkerPool, stop: threading.Event, told: Say) -> None:
+    """Run profiles when they are due, until `stop`."""
+
+    def run(name: str) -> bool:
+        settings = current.settings()
+        apply_settings(vault, settings)
+        summary = run_profile(vault, find(settings, name), pool, lambda progress: None, stop)
+        if eventful(summary):
+            told(summary_line(summary))
+        return summary.state == "ok"
+
+    schedule = Schedule(current.profiles, run)
+    schedule.start()
+    told(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
+    try:
+        stop.wait()
+        told("stopping: the run in hand ends after what it has fetched")
+    finally:
+        stop.set()
+        schedule.stop()
+
+
+@contextmanager
+def _gateway(settings: Settings, folder: Path, told: Say) -> Iterator[None]:
+    """The embedded gateway, where vault.toml has one."""
     if not settings.gateway.listen:
-        return None
-    gateway = Gateway(gateway_options(settings.gateway, folder))
-    gateway.start()
-    told(f"the embedded gateway listens on {settings.gateway.listen}")
-    return gateway
+        yield
+        return
+    options = gateway_options(settings.gateway, folder)
+    with Gateway(options) as gateway:
+        told(f"the embedded gateway listens on {options.host} port {gateway.port}")
+        yield
 
 
 class _Current:
@@ -117,13 +141,20 @@ class _Current:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._settings = session.settings()
+        self._problem = ""
 
     def settings(self) -> Settings:
-        """The settings, read anew."""
+        """The settings, read anew; what is wrong with them is logged once."""
+        problem = ""
         try:
             self._settings = self._session.settings()
-        except ConfigError as error:
-            log.error("vault.toml is not used as it stands: %s", error)
+        except MunimentError as error:
+            problem = str(error)
+        if problem and problem != self._problem:
+            log.error("vault.toml can't be used as it stands, so the last settings stay: %s", problem)
+        elif self._problem and not problem:
+            log.info("vault.toml can be used again")
+        self._problem = problem
         return self._settings
 
     def profiles(self) -> list[Profile]:
