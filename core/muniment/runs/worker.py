@@ -30,9 +30,10 @@ class Request(msgspec.Struct, array_like=True):
 
 
 class Reply(msgspec.Struct, array_like=True):
-    """One copy a job."""
+    """One copy a job, None for a job over which the parser failed; or a fault that is no mail's."""
 
-    copies: list[PreparedCopy]
+    copies: list[PreparedCopy | None]
+    fault: str = ""
 
 
 def send(stream: IO[bytes], value: object, encoder: msgspec.msgpack.Encoder) -> None:
@@ -53,6 +54,27 @@ def receive(stream: IO[bytes]) -> bytes | None:
     return data if len(data) == length else None
 
 
+SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: sample\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
+
+
+def prepared(preparer: Preparer, jobs: list[Job]) -> Reply:
+    """Prepare jobs one after the other.
+
+    A parser that raises has met a mail it can't read: that one is for the service to keep unread. What
+    the machine lacks (disk, a module) is a fault, as it would befall any mail.
+    """
+    copies: list[PreparedCopy | None] = []
+    for job in jobs:
+        try:
+            copies.append(preparer.prepare(job))
+        except (OSError, ImportError) as error:
+            return Reply([], f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
+            print(f"muniment worker: the parser failed ({type(error).__name__})", file=sys.stderr)  # noqa: T201
+            copies.append(None)
+    return Reply(copies)
+
+
 def main() -> None:
     """Serve requests until the input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
@@ -63,11 +85,12 @@ def main() -> None:
     decoder = msgspec.msgpack.Decoder(Request)
     encoder = msgspec.msgpack.Encoder()
     preparer = Preparer({})
+    send(target, prepared(preparer, [Job(SAMPLE, "", journal=True)]), encoder)
     while (data := receive(source)) is not None:
         request = decoder.decode(data)
         if request.dictionaries is not None:
             preparer = Preparer(request.dictionaries)
-        send(target, Reply([preparer.prepare(job) for job in request.jobs]), encoder)
+        send(target, prepared(preparer, request.jobs), encoder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ One thread a worker passes batches of jobs to it over pipes. A worker that dies,
 for too long, is replaced and the batch is tried again one job at a time; a job in whose hand a
 worker died twice comes back as None. A process pool of the standard library can't tell which job
 killed its worker, and is broken by it as a whole.
+
+A worker reads a sample mail before it gets a job. So one that can't work at all (a broken installation,
+no memory, no disk) fails the run, and is not taken for the mail's fault.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import IO, cast
 
 import msgspec
 
+from muniment.errors import MunimentError
 from muniment.runs.copy import Job, PreparedCopy
 from muniment.runs.worker import Reply, Request, receive, send
 
@@ -34,6 +38,18 @@ PIPE_SIZE = 1024 * 1024
 ATTEMPTS = 2
 """How often a worker may die over one job."""
 Copies = list[PreparedCopy | None]
+
+
+GREETING = 60.0
+"""Seconds a worker may take to start."""
+UNUSABLE = (
+    "mail can't be read, whichever it is: mend the installation, memory or disk, and run again; "
+    "nothing was deleted"
+)
+
+
+class WorkersUnusable(MunimentError):
+    """A worker can't start, or fails for a reason that is not the mail's."""
 
 
 class WorkerDied(Exception):
@@ -48,6 +64,7 @@ class Worker:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Reply)
         self._told = -1
+        self._greeted = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,
@@ -60,26 +77,47 @@ class Worker:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
-    def prepare(
-        self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes]
-    ) -> list[PreparedCopy]:
+    def prepare(self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes]) -> Copies:
         """Have jobs prepared; tells the worker of new dictionaries on the way.
 
         Raises:
             WorkerDied: it did not answer, and is gone.
+            WorkersUnusable: it can't work at all, whatever the mail.
         """
+        self._greet()
         news = dictionaries if version != self._told else None
         try:
             send(self._input, Request(list(jobs), news), self._encoder)
-            if not select.select([self._output], [], [], self._timeout)[0]:
-                raise WorkerDied(f"no answer within {self._timeout:.0f} s")
+        except OSError as error:
+            raise WorkerDied(str(error)) from error
+        reply = self._receive(self._timeout)
+        if reply.fault:
+            raise WorkersUnusable(f"{UNUSABLE} ({reply.fault})")
+        self._told = version
+        return reply.copies
+
+    def _greet(self) -> None:
+        """See that the worker can read a sample mail, so that what it dies over later is the mail's fault."""
+        if self._greeted:
+            return
+        try:
+            reply = self._receive(GREETING)
+        except WorkerDied as death:
+            raise WorkersUnusable(f"{UNUSABLE} ({death})") from death
+        if reply.fault or not reply.copies or reply.copies[0] is None:
+            raise WorkersUnusable(f"{UNUSABLE} ({reply.fault or 'a sample mail could not be read'})")
+        self._greeted = True
+
+    def _receive(self, timeout: float) -> Reply:
+        try:
+            if not select.select([self._output], [], [], timeout)[0]:
+                raise WorkerDied(f"no answer within {timeout:.0f} s")
             data = receive(self._output)
         except OSError as error:
             raise WorkerDied(str(error)) from error
         if data is None:
             raise WorkerDied(f"ended with status {self._process.wait()}")
-        self._told = version
-        return self._decoder.decode(data).copies
+        return self._decoder.decode(data)
 
     def end(self) -> None:
         """Stop the process, whatever it is doing, and wait for it."""
@@ -141,6 +179,8 @@ class WorkerPool:
     def _serve(self) -> None:
         slot = threading.get_ident()
         try:
+            with contextlib.suppress(OSError):  # said, if it stays so, to whoever submits
+                self._worker(slot)  # starts while the source connects
             while (task := self._queue.get()) is not None:
                 jobs, future = task
                 try:
@@ -152,7 +192,7 @@ class WorkerPool:
 
     def _prepare(self, slot: int, jobs: Sequence[Job]) -> Copies:
         try:
-            return list(self._worker(slot).prepare(jobs, *self._dictionaries))
+            return self._worker(slot).prepare(jobs, *self._dictionaries)
         except WorkerDied as death:
             log.warning("a worker died over a batch of %d: %s; trying one at a time", len(jobs), death)
             self._drop(slot)
