@@ -9,6 +9,7 @@ from muniment.archive.index import Mention
 from muniment.archive.ledger.model import Appended
 from muniment.mail.dates import clamp
 from muniment.mail.model import MessageText, Party, Role, Summary
+from muniment.people.routing import OWNED, TRUSTED
 
 OPAQUE = "its parser died over it: kept whole, not read"
 """The note of a copy that was stored without being parsed; it is never parsed later either."""
@@ -103,8 +104,8 @@ def mentions(
 ) -> list[Mention]:
     """What the index learns of one copy: addresses, their roles, and whether they are trusted."""
     time = copy_time(report, date, source_date, received)
-    trusted = bool(route & (Route.JOURNAL | Route.HEADERS))
+    trusted = bool(int(route) & TRUSTED)
     found = [Mention(party.role, party.address, time, trusted) for party in parties]
-    if route & Route.OWNER and owner:
+    if int(route) & OWNED and owner:
         found.append(Mention(Role.RECIPIENT, owner, time, True, owner_folder))
     return found

@@ -7,14 +7,14 @@ index); it is also the message's row id, so ids survive a rebuild.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
+
+from msgspec import Struct
 
 from muniment.mail.model import Party
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """Where a frame begins: segment number (from 1) and byte offset."""
 
     segment: int
@@ -34,8 +34,7 @@ class Route(IntFlag):
     """From an ordinary mailbox: the mailbox's owner and folder, whatever the headers claim."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageFact:
+class MessageFact(Struct, frozen=True):
     """A message that is kept."""
 
     sequence: int
@@ -54,8 +53,7 @@ class MessageFact:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PartFact:
+class PartFact(Struct, frozen=True):
     """A MIME part, a chunk, or a chunk list that stands for a large part."""
 
     sequence: int
@@ -63,8 +61,7 @@ class PartFact:
     sha: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeFact:
+class EnvelopeFact(Struct, frozen=True):
     """One copy as it was fetched: a journal report, or a plain message's own copy."""
 
     sequence: int
@@ -80,8 +77,7 @@ class EnvelopeFact:
     """True for a journal report, False for a plain copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptFact:
+class ReceiptFact(Struct, frozen=True):
     """That a copy was fetched from a place under a key, and how it is routed."""
 
     sequence: int
@@ -105,8 +101,7 @@ class ReceiptFact:
     """When it was fetched, seconds since 1970 UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeletionFact:
+class DeletionFact(Struct, frozen=True):
     """That keys were deleted at a place, after they were safely kept."""
 
     sequence: int
@@ -116,8 +111,7 @@ class DeletionFact:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantineFact:
+class QuarantineFact(Struct, frozen=True):
     """An item kept byte for byte because it could not be unwrapped; or, with `resolved`, its end."""
 
     sequence: int
@@ -130,8 +124,7 @@ class QuarantineFact:
     """True when a retry archived it: then `sha` names the item and the rest is void."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFact:
+class RunFact(Struct, frozen=True):
     """A run's summary, as JSON with the keys of `muniment run --json` and `started`, `error`."""
 
     sequence: int
@@ -139,8 +132,7 @@ class RunFact:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryFact:
+class DirectoryFact(Struct, frozen=True):
     """A change to the directory of users, as JSON (see people.directory)."""
 
     sequence: int

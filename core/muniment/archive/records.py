@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from muniment.archive.facts import DeletionFact, ReceiptFact, Route
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import Kind, Record
@@ -20,8 +22,7 @@ from muniment.archive.ledger.model import Kind, Record
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """That one copy was fetched, what it brought, and how it is routed."""
 
     key: str

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from muniment.archive.derive import envelope_fact, mentions, message_fact
 from muniment.archive.facts import Fact, PartFact, QuarantineFact, Route
@@ -31,7 +33,9 @@ from muniment.sources.base import Fetched, Item, Place
 
 BATCH_ITEMS = 512
 BATCH_BYTES = 8 * 1024 * 1024
-BATCH_SECONDS = 0.2
+BATCH_SECONDS = 0.5
+REMEMBERED = 10_000
+"""How many parts are remembered to be kept."""
 FORK_LIMIT = 8 * 1024 * 1024
 """Forks of messages above this many bytes are kept as recipes of their own, not as differences."""
 
@@ -67,8 +71,8 @@ class _Batch:
     receipts: dict[Place, ReceiptGroup] = field(default_factory=dict)
     documents: dict[bytes, IndexDocument] = field(default_factory=dict)
     touched: set[bytes] = field(default_factory=set)
-    originals: dict[bytes, bytes] = field(default_factory=dict)
-    """Bytes of messages of this batch, for forks of them."""
+    originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
+    """Where the bytes of this batch's messages are, for forks of them: [start, end) of a copy."""
     contents: dict[bytes, bytes] = field(default_factory=dict)
     copies: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
     quarantined: set[bytes] = field(default_factory=set)
@@ -85,6 +89,7 @@ class Archivist:
         self._batch = _Batch()
         self._expected: set[bytes] = set()
         self._maybe_known: set[bytes] = set()
+        self._parts_kept: set[bytes] = set()
 
     @property
     def due(self) -> bool:
@@ -103,18 +108,14 @@ class Archivist:
         """
         coming = list(copies)
         messages = [message for copy in coming for message in copy.messages]
-        self._maybe_known = self._vault.catalog.glimpse(
+        hashes = (
             [copy.sha for copy in coming],
             [message.sha for message in messages],
             [message.content for message in messages],
             [part.sha for message in messages for part in message.parts],
         )
-        self._expected = {
-            *(copy.sha for copy in coming),
-            *(message.sha for message in messages),
-            *(message.content for message in messages),
-            *(part.sha for message in messages for part in message.parts),
-        }
+        self._maybe_known = self._vault.catalog.glimpse(*hashes)
+        self._expected = set[bytes]().union(*hashes)
 
     def _is_kept(self, sha: bytes) -> bool:
         if self._surely_new(sha):
@@ -262,11 +263,11 @@ class Archivist:
         return None
 
     @staticmethod
-    def _original(fetched: Fetched, message: PreparedMessage) -> bytes:
-        """A message's bytes, where a fork of it may need them before they can be read back."""
+    def _original(fetched: Fetched, message: PreparedMessage) -> tuple[bytes, int, int]:
+        """Where a message's bytes are, as a fork of it may need them before they can be read back."""
         if isinstance(fetched.content, Path) or not message.end:
-            return b""
-        return fetched.content[message.start : message.end]
+            return b"", 0, 0
+        return fetched.content, message.start, message.end
 
     # --- records --------------------------------------------------------------------------
 
@@ -276,11 +277,22 @@ class Archivist:
     def _part(self, record: Record) -> None:
         if record.sha in self._batch.parts:
             return
-        if not self._surely_new(record.sha) and self._vault.part_kept(record.sha, self._plan.delete):
+        if not self._surely_new(record.sha) and self._part_kept(record.sha):
             return
         appended = self._append(record)
         self._batch.parts.add(record.sha)
         self._batch.facts.append(PartFact(appended.sequence, appended.position, record.sha))
+
+    def _part_kept(self, sha: bytes) -> bool:
+        """As the vault's, but asked once: what many messages have attached is asked for again and again."""
+        if sha in self._parts_kept:
+            return True
+        kept = self._vault.part_kept(sha, self._plan.delete)
+        if kept:
+            if len(self._parts_kept) >= REMEMBERED:
+                self._parts_kept.clear()
+            self._parts_kept.add(sha)
+        return kept
 
     def _spilled(self, copy: PreparedCopy) -> None:
         if copy.spill:
@@ -291,7 +303,8 @@ class Archivist:
         """The envelope record of a copy whose message is kept in the form of another fork."""
         if isinstance(fetched.content, bytes) and len(shas) == 1 and len(copy.messages) == 1:
             message = copy.messages[0]
-            stored = self._batch.originals.get(shas[0]) or self._small(shas[0])
+            content, start, end = self._batch.originals.get(shas[0], (b"", 0, 0))
+            stored = content[start:end] or self._small(shas[0])
             if message.end and hashlib.sha256(stored).digest() == shas[0]:
                 pieces = fork_pieces(fetched.content, message.start, message.end, stored, shas[0])
                 if rebuilt(pieces, {shas[0]: stored}) == fetched.content:

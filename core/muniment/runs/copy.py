@@ -5,14 +5,13 @@ These values travel from worker processes to the service as MessagePack, so they
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from muniment.archive.ledger.model import Record
 from muniment.mail.model import MessageText, Party, Summary
 
 
-@dataclass(slots=True)
-class PreparedMessage:
+class PreparedMessage(Struct, array_like=True):
     """One message that a copy brought, encoded and read."""
 
     sha: bytes
@@ -28,8 +27,7 @@ class PreparedMessage:
     end: int = 0
 
 
-@dataclass(slots=True)
-class PreparedCopy:
+class PreparedCopy(Struct, array_like=True):
     """A fetched copy, prepared. With `problem` it is to be quarantined: `envelope` holds it whole."""
 
     sha: bytes
@@ -48,8 +46,7 @@ class PreparedCopy:
     """A file of further records (see runs.spill), for copies too large to pass through a pipe."""
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Struct, array_like=True):
     """One copy to prepare: its bytes, or the path of the file that holds them."""
 
     content: bytes

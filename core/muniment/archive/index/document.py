@@ -18,9 +18,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import tantivy
+from msgspec import Struct
 
 from muniment.mail.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
@@ -37,8 +37,7 @@ MAX_NAME = 1024
 """Characters of an address or folder; longer ones are no address of anybody and are not indexed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(Struct, frozen=True):
     """One address on one envelope of the message.
 
     `owner_folder` is set for a copy from an ordinary mailbox: the owner's folder it stands in, whatever
@@ -55,8 +54,7 @@ class Mention:
     owner_folder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexDocument:
+class IndexDocument(Struct, frozen=True):
     """A message as the index takes it in."""
 
     id: int

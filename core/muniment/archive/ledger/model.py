@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from msgspec import Struct
+
 from muniment.archive.facts import Position
 
 CHUNK = 16 * 1024 * 1024
@@ -47,8 +49,7 @@ class Codec(IntEnum):
     """Added to RAW: the payload is the concatenated SHA-256 of the chunks of the content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, array_like=True):
     """Encoded content, ready to be framed; made in worker processes, appended by the writer.
 
     `sha` and `size` are of the decoded content (a message's or report's very bytes), so that a
@@ -64,8 +65,7 @@ class Record:
     """Which dictionary, 0 for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(Struct, frozen=True):
     """Where a record went: its leaf index in the tree, and its frame's position."""
 
     sequence: int
