@@ -66,21 +66,12 @@ own copy has it, the others' don't), DKIM signatures, List-* and Resent-* fields
 here costs space, as a fork is then stored twice; one too many would take two messages for one.
 """
 
+_EXACT = frozenset(name for name in TRANSPORT_HEADERS if not name.endswith(b"*"))
+_PREFIXES = tuple(name[:-1] for name in TRANSPORT_HEADERS if name.endswith(b"*"))
 _BLOCK = 1024 * 1024
 _STEP = 64 * 1024
 _LONGEST_NAME = 96
 """Bytes within which a transport field's colon must stand."""
-
-
-def _transport_fields(eol: str) -> re.Pattern[bytes]:
-    """Matches a line end and the field behind it, where transport adds that."""
-    exact = "|".join(name.decode() for name in TRANSPORT_HEADERS if not name.endswith(b"*"))
-    prefixes = "|".join(name[:-1].decode() for name in TRANSPORT_HEADERS if name.endswith(b"*"))
-    name = f"(?:{any_case(exact)})[ \\t]*+:|(?:{any_case(prefixes)})[^:{eol}]*+:"
-    near = f"(?=[^:{eol}]{{0,{_LONGEST_NAME - 1}}}:)"
-    return re.compile(f"{eol}(?:{name})(?<={near})".encode())
-
-
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _SMALLEST = 16
 """Bytes below which a copy that begins a new piece costs more than the bytes themselves."""

@@ -14,23 +14,24 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser
 
+from muniment.mail.patterns import any_of
+
 LIMIT = 1024 * 1024
 """Characters of a document that are read."""
 _MANY_TAGS = 1000
-_LINE = "p|div|br|tr|li|ul|ol|dl|dt|dd|h[1-6]|table|td|th|caption|blockquote|pre|hr|center|section|article|"
-_LINE += "header|footer|main|aside|nav|address|form|fieldset|option|figure|figcaption|body|title"
+_LINE = (
+    *("p", "div", "br", "tr", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"),
+    *("table", "td", "th", "caption", "blockquote", "pre", "hr", "center", "section", "article"),
+    *("header", "footer", "main", "aside", "nav", "address", "form", "fieldset", "option"),
+    *("figure", "figcaption", "body", "title"),
+)
+"""Elements that begin a line, and end it."""
 _NOT_TEXT = ("script", "style", "title", "template", "noembed", "noframes", "iframe")
 
-
-def _any_case(pattern: str) -> str:
-    """The pattern for both cases; three times as fast as IGNORECASE is."""
-    return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in pattern)
-
-
-_BREAK = re.compile(rf"<(?=/?(?:{_any_case(_LINE)})[\s/>])")
+_BREAK = re.compile(rf"<(?=/?{any_of(_LINE)}[\s/>])")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^>]{4096}")
 _TAG = re.compile(
-    rf"</?(?!(?:{'|'.join(_NOT_TEXT)})[\s/>])(?:({_LINE})(?=[\s/>])|[a-z])"
+    rf"</?(?!(?:{'|'.join(_NOT_TEXT)})[\s/>])(?:({'|'.join(_LINE)})(?=[\s/>])|[a-z])"
     r"(?>[^<>\"']+|\"[^\"<]*\"|'[^'<]*'|[\"'])*+>?",
     re.IGNORECASE,
 )

@@ -15,7 +15,7 @@ import pybase64
 
 from muniment.mail.buffer import window
 from muniment.mail.charsets import to_text
-from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters
+from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters, pick
 from muniment.mail.model import Buffer, Leaf
 
 DEPTH = 20
@@ -29,6 +29,7 @@ REPORT_TYPES = frozenset(
 _SIGNATURES = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 )
+_STATED = (b"content-type", b"content-transfer-encoding")
 _ENCODED = frozenset({"base64", "quoted-printable"})
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:|From |>From |[ \t]")
 _BLANK = re.compile(rb"\n\r?\n")
@@ -81,9 +82,10 @@ class _Walk:
         """Take the part whose headers begin at `start`; `default` is its type if it states none."""
         head = header_at(self.buf, start, end)
         body = start + len(head) if len(head) < BLOCK_LIMIT else header_end(self.buf, start, end)
-        stated = field(head, b"content-type") or b""
+        content_type, transfer = pick(head, _STATED)
+        stated = content_type or b""
         kind = media_type(stated) or default
-        encoding = _token(field(head, b"content-transfer-encoding") or b"")
+        encoding = _token(transfer or b"")
         if depth < DEPTH:
             if kind.startswith("multipart/") and self._multipart(stated, kind, body, end, depth, message):
                 return

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from muniment.mail.charsets import codec, to_text
 from muniment.mail.dates import parse_date
-from muniment.mail.headers import BLOCK_LIMIT, decode, field, fields, parameters, values
+from muniment.mail.headers import BLOCK_LIMIT, decode, field, fields, gather, parameters
 from muniment.mail.html import to_text as html_to_text
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
@@ -27,6 +27,9 @@ _CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
 _META = 4096
 _NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
 _WORD = re.compile(r"\w+")
+_SHOWN = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"cc", b"bcc")
+_CC, _BCC = 6, 7
+"""Where in _SHOWN they are."""
 _SECRET = (b"bcc", b"received")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -39,7 +42,8 @@ def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
 def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
     """What a list shows of a message, without reading its text."""
     files = [file_of(buf, leaf) for leaf in (leaves(buf) if found is None else found)]
-    return _summary(header_at(buf, 0, len(buf)), sum(1 for file in files if file is not None and not file[1]))
+    stated = gather(header_at(buf, 0, len(buf)), _SHOWN)
+    return _summary(stated, sum(1 for file in files if file is not None and not file[1]))
 
 
 def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
@@ -47,13 +51,14 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
     header = header_at(buf, 0, len(buf))
     reader = _Reader()
     reader.message(buf, leaves(buf) if found is None else found, header)
-    summary = _summary(header, reader.attached)
+    stated = gather(header, _SHOWN)
+    summary = _summary(stated, reader.attached)
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,
         to=summary.to,
-        cc=_joined(header, b"cc"),
-        bcc=_joined(header, b"bcc"),
+        cc=_joined(stated[_CC]),
+        bcc=_joined(stated[_BCC]),
         body="\n".join(reader.texts),
         filenames=tuple(reader.names),
         notes=tuple(reader.notes),
@@ -61,24 +66,30 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
     return summary, text
 
 
-def _summary(header: bytes, attached: int) -> Summary:
+def _summary(stated: list[list[bytes]], attached: int) -> Summary:
+    """`stated` holds the values of the fields that _SHOWN names."""
+    subject, sender, to, message_id, date, submitter, *_ = stated
     return Summary(
-        subject=_one(header, b"subject"),
-        sender=_one(header, b"from") or _one(header, b"sender"),
-        to=_joined(header, b"to"),
-        message_id=_one(header, b"message-id"),
-        date=parse_date(field(header, b"date") or b""),
+        subject=_first(subject),
+        sender=_first(sender) or _first(submitter),
+        to=_joined(to),
+        message_id=_first(message_id),
+        date=parse_date(date[0] if date else b""),
         attachments=attached,
     )
+
+
+def _first(stated: list[bytes]) -> str:
+    return decode(stated[0]) if stated else ""
+
+
+def _joined(stated: list[bytes]) -> str:
+    return ", ".join(decode(value) for value in stated if value)
 
 
 def _one(header: bytes, name: bytes) -> str:
     value = field(header, name)
     return decode(value) if value else ""
-
-
-def _joined(header: bytes, name: bytes) -> str:
-    return ", ".join(decode(value) for value in values(header, name) if value)
 
 
 class _Reader:
