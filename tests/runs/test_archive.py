@@ -45,6 +45,28 @@ def test_forks_of_an_encoded_original_come_back(vault: TestVault, encoding: str)
     vault.sound()
 
 
+@pytest.mark.parametrize("spoil", [b"", b"A", b"AB", b"\r\n====", b"!"])
+def test_a_broken_base64_original_is_unwrapped_as_far_as_it_goes(vault: TestVault, spoil: bytes) -> None:
+    whole = report(plain(subject="Encoded"), original_encoding="base64")
+    closing = whole.rindex(b"\r\n--")
+    broken = whole[:closing] + spoil + whole[closing:]
+    assert vault.archive([broken]).new == 1
+    (hit,) = vault.messages()
+    assert "bob@example.com/Inbox" in hit.folders
+    assert vault.report(hit.id) == broken
+    vault.sound()
+
+
+def test_quarantined_items_of_a_removed_profile_can_be_tried_again(vault: TestVault) -> None:
+    from muniment import api
+
+    vault.archive([b"X-MS-Journal-Report:\r\n\r\nbroken"], unknown="leave")
+    (profile,) = vault.client.call(api.ListProfiles(), api.Profiles).profiles
+    vault.client.call(api.RemoveProfile(name=profile.name), api.Done)
+    *_, done = vault.client.stream(api.RetryQuarantine())
+    assert "0 of 1" in done.message  # type: ignore[attr-defined]
+
+
 def test_forks_that_come_in_different_runs_are_one_message(vault: TestVault) -> None:
     original = plain(body="Fork me later\n" * 50)
     first = report(fork(original, 0), recipients=["bob@example.com"])

@@ -228,6 +228,19 @@ def test_mail_that_kills_its_parser_is_stored_whole(
     vault.sound()
 
 
+def test_workers_that_cannot_work_fail_the_run_and_not_the_mail(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = vault.maildir("box", delete=True)
+    put(new, [report(plain(subject=f"No {n}")) for n in range(5)])
+    monkeypatch.setattr("muniment.runs.workers.MODULE", "muniment.no_such_module")
+    summary = vault.run("box")
+    assert (summary.state, summary.fetched, summary.deleted, summary.balanced) == ("failed", 0, 0, True)
+    assert "nothing was deleted" in summary.error
+    monkeypatch.undo()
+    assert vault.run("box").deleted == 5
+
+
 def test_a_cancelled_run_keeps_its_books(vault: TestVault) -> None:
     new = vault.maildir("box", delete=True)
     mails = [report(plain(subject=f"No {n}", body="x" * 20_000)) for n in range(1500)]

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
-from muniment.archive.facts import DirectoryFact, Fact, MessageFact
+from muniment.archive.facts import DirectoryFact, Fact, MessageFact, Position
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.reader import Reader
@@ -281,6 +281,16 @@ class Vault:
             self._verified.popitem(last=False)
         return True
 
+    def reads_back_at(self, position: Position) -> bool:
+        """Whether the record at a position gives its very bytes."""
+        try:
+            for _ in self.reader.content_at(position):
+                pass
+        except LedgerDamaged as error:
+            log.error("kept content can't be read back, so it is kept anew: %s", error)
+            return False
+        return True
+
     def part_kept(self, sha: bytes, read_back: bool) -> bool:
         """As `kept`, for a part."""
         return self.catalog.part_known(sha) and (not read_back or self.reads_back(sha))
@@ -348,8 +358,9 @@ def require_whole(folder: Path) -> None:
     held = left.tree_size if left is not None else 0
     if seen > held:
         raise LedgerDamaged(
-            f"the catalog has seen {seen} records, but the ledger holds {held}: the ledger was damaged or an "
-            "older one restored; restore it from a backup, or accept the loss with `muniment rebuild --catalog`"
+            f"the catalog has seen {seen} records, but the ledger holds {held}: the ledger was damaged or "
+            "an older one restored; restore it from a backup, or accept the loss with "
+            "`muniment rebuild --catalog`"
         )
 
 

@@ -24,6 +24,7 @@ from muniment.archive.ledger.model import Appended, Codec, Head, Kind, Record
 from muniment.archive.ledger.recipe import Literal, Piece, Slice
 from muniment.archive.records import Receipt, ReceiptGroup, json_record, receipt_facts, receipt_value
 from muniment.archive.vault import Vault
+from muniment.errors import NotFound
 from muniment.mail.fork import fork_cuts
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
@@ -181,7 +182,7 @@ class Archivist:
         return self._batch.now // 1_000_000
 
     def _quarantine(self, copy: PreparedCopy) -> Outcome:
-        if copy.sha not in self._batch.quarantined and not self._vault.kept(copy.sha, self._plan.delete):
+        if copy.sha not in self._batch.quarantined and not self._is_quarantined(copy.sha):
             self._spilled(copy)
             appended = self._append(copy.envelope)
             self._batch.quarantined.add(copy.sha)
@@ -191,6 +192,13 @@ class Archivist:
                 )
             )
         return Outcome.QUARANTINED
+
+    def _is_quarantined(self, sha: bytes) -> bool:
+        try:
+            row = self._vault.catalog.quarantine_by_prefix(sha.hex())
+        except NotFound:
+            return False
+        return not self._plan.delete or self._vault.reads_back_at(row.position)
 
     def _archive(
         self, fetched: Fetched, copy: PreparedCopy, route: Route

@@ -125,9 +125,11 @@ class Fetcher(threading.Thread):
             except queue.Full:
                 continue
 
-    def _say(self, message: Message) -> None:
+    def _say(self, message: Message, cancellable: bool = True) -> None:
+        """Queue a message; what has happened at the source is said even when the run is cancelled."""
         while True:
-            self._check()
+            if cancellable or self._abandoned.is_set():
+                self._check()
             try:
                 self.messages.put(message, timeout=0.1)
                 return
@@ -149,7 +151,7 @@ class Fetcher(threading.Thread):
             while not settle.done.wait(0.05):
                 self._check()
             if gone := self._source.delete([*safe, *settle.safe]):
-                self._say(Deleted(gone))
+                self._say(Deleted(gone), cancellable=False)
 
     def _sort_out(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
         """Which to fetch, and which are known to be kept and may be deleted unfetched."""

@@ -30,6 +30,8 @@ LITERAL = 1024 * 1024
 LITERALS = 4 * 1024 * 1024
 """So do all further ones once those kept in the recipe add up to this many bytes."""
 READ = 1024 * 1024
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 
 
 def prepare_file(path: str, journal: bool, encoder: Encoder, decoder: Decoder) -> PreparedCopy:
@@ -116,7 +118,7 @@ class _LargeCopy:
         path = Path(f"{self._path}.{span.start}.inner")
         try:
             with path.open("wb") as file:
-                file.writelines(_decoded(window(self._buffer, span.start, span.end, READ), span.encoding))
+                file.writelines(decoded(window(self._buffer, span.start, span.end, READ), span.encoding))
             with FileBuffer(path) as inner:
                 sha = hash_of(window(inner, 0, len(inner), READ))
                 return self._message(inner, sha), None
@@ -228,25 +230,20 @@ class _Literals:
         return [Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)]
 
 
-def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Decode an encoded original as far as it goes, a chunk at a time."""
+def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """An original that its report encodes, a chunk at a time; what is broken in it, as far as it goes."""
     rest = b""
     for chunk in chunks:
         if encoding == "base64":
-            text = rest + chunk.translate(None, b"\r\n\t ")
+            text = rest + chunk.translate(None, NOT_BASE64)
             cut = len(text) // 4 * 4
+            yield base64.b64decode(text[:cut])
         else:
             text = rest + chunk
             cut = text.rfind(b"\n") + 1
-        yield _decode(text[:cut], encoding)
+            yield binascii.a2b_qp(text[:cut])
         rest = text[cut:]
-    yield _decode(rest + (b"===" if encoding == "base64" and rest else b""), encoding)
-
-
-def _decode(text: bytes, encoding: str) -> bytes:
     if encoding != "base64":
-        return binascii.a2b_qp(text)
-    try:
-        return base64.b64decode(text)
-    except (binascii.Error, ValueError):
-        return b""
+        yield binascii.a2b_qp(rest)
+    elif len(rest) > 1:  # a single character holds no byte
+        yield base64.b64decode(rest + b"=" * (4 - len(rest)))

@@ -6,8 +6,6 @@ payloads that will be framed and compared with its hash; where that fails, it is
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Iterable
 
@@ -23,7 +21,7 @@ from muniment.mail.routing import read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
 from muniment.runs.copy import Job, PreparedCopy, PreparedMessage
-from muniment.runs.large import prepare_file
+from muniment.runs.large import decoded, prepare_file
 
 
 class Preparer:
@@ -150,14 +148,7 @@ def quarantined(encoder: Encoder, raw: bytes, sha: bytes, reason: str) -> Prepar
 
 def decode_span(raw: bytes, span: Span) -> bytes:
     """The original that a report's part encodes; what is broken in it is decoded as far as it goes."""
-    if span.encoding == "base64":
-        try:
-            return base64.b64decode(raw)
-        except (binascii.Error, ValueError):
-            return base64.b64decode(raw + b"===")
-    if span.encoding == "quoted-printable":
-        return binascii.a2b_qp(raw)
-    return raw
+    return raw if span.encoding == "identity" else b"".join(decoded((raw,), span.encoding))
 
 
 def span_piece(raw: bytes, span: Span, sha: bytes, size: int) -> Piece:

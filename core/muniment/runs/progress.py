@@ -25,7 +25,8 @@ class Books:
     def balanced(self) -> bool:
         """Whether invariant 4 of the design holds."""
         return (
-            self.listed == self.fetched + self.already + self.failed + self.skipped + self.pending
+            self.pending >= 0
+            and self.listed == self.fetched + self.already + self.failed + self.skipped + self.pending
             and self.fetched == self.new + self.merged + self.quarantined + self.left
             and self.deleted <= self.already + self.new + self.merged + self.quarantined
         )

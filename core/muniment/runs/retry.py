@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from muniment.archive.catalog import QuarantineRow
 from muniment.archive.indexing import Indexing
@@ -55,7 +56,8 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -
             return "its parser dies over it"
         if copy.problem:
             return copy.problem
-        archivist = Archivist(vault, plan)
+        # Leaving it at the source is no longer a choice: it is here.
+        archivist = Archivist(vault, replace(plan, unknown="catch-all", delete=False))
         archivist.take(fetched, copy)
         archivist.commit()
         return ""
@@ -64,7 +66,7 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -
 
 
 def _fetched(vault: Vault, row: QuarantineRow) -> Fetched:
-    item = Item(Place("quarantine:", row.profile), row.sha.hex(), row.size)
+    item = Item(Place(row.host, row.mailbox, row.folder), row.key, row.size, date=row.time)
     if row.size <= SPOOL_ABOVE:
         return Fetched(item, b"".join(vault.reader.content_at(row.position)))
     work = vault.folder / WORK

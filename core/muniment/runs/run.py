@@ -80,9 +80,11 @@ class ArchiveRun:
     def execute(self) -> Progress:
         """Run to the end; never raises for what the run met: `progress.state` and `error` say it."""
         ease_collector()
-        self._fetcher.start()
         self._indexer.start()
         try:
+            self._vault.require_writable()
+            self._pool.use_dictionaries(self._vault.dictionaries)
+            self._fetcher.start()
             self._archive()
         except BaseException as error:  # noqa: BLE001 - the run ends, its books are closed
             self.error = self.error or error
@@ -96,8 +98,6 @@ class ArchiveRun:
     # --- the middle of it -----------------------------------------------------------------
 
     def _archive(self) -> None:
-        self._vault.require_writable()
-        self._pool.use_dictionaries(self._vault.dictionaries)
         while True:
             try:
                 message = self._fetcher.messages.get(timeout=TICK)
@@ -248,6 +248,8 @@ class ArchiveRun:
         if self._failures:
             count = len(self._failures)
             return f"{count} could not be fetched and will be tried again; the first: {self._failures[0]}"
+        if self.books.pending and not self._cancel.is_set():
+            return f"the source never answered for {self.books.pending} of what it listed: run it again"
         if not self.books.balanced:
             return "the books do not balance: run it again, and report this with `muniment status --json`"
         return ""

@@ -54,7 +54,8 @@ def receive(stream: IO[bytes]) -> bytes | None:
     return data if len(data) == length else None
 
 
-SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: sample\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
+SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
+"""A mail that every worker can read."""
 
 
 def prepared(preparer: Preparer, jobs: list[Job]) -> Reply:

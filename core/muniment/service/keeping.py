@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from muniment import api
 from muniment.archive.backup import backup_vault
+from muniment.archive.catalog import CatalogOutdated
 from muniment.archive.indexing import Indexing
+from muniment.archive.ledger.check import Report
 from muniment.archive.vault import Vault
-from muniment.archive.verify import verify_vault
+from muniment.archive.verify import verify_ledger, verify_vault
+from muniment.config.model import Settings
+from muniment.errors import NotFound
+from muniment.runs.plan import Plan
 from muniment.runs.retry import retry
 from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import find, plan_of
@@ -18,19 +24,24 @@ from muniment.service.session import Session
 
 def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
     """Prove the ledger, and that catalog and index say what it says."""
-    with session.reading() as vault:
-        for step in verify_vault(vault, deep=request.deep):
-            if isinstance(step, str):
-                yield api.Step(text=step)
-            else:
-                yield api.Verified(
-                    ok=not step.problems,
-                    records=step.records,
-                    messages=step.messages,
-                    tree_size=step.tree_size,
-                    root=step.root.hex(),
-                    problems=tuple(step.problems),
-                )
+    with ExitStack() as stack:
+        try:
+            steps = verify_vault(stack.enter_context(session.reading()), deep=request.deep)
+        except CatalogOutdated as problem:
+            steps = verify_ledger(session.folder, request.deep, str(problem))
+        for step in steps:
+            yield api.Step(text=step) if isinstance(step, str) else _verified(step)
+
+
+def _verified(report: Report) -> api.Verified:
+    return api.Verified(
+        ok=not report.problems,
+        records=report.records,
+        messages=report.messages,
+        tree_size=report.tree_size,
+        root=report.root.hex(),
+        problems=tuple(report.problems),
+    )
 
 
 def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
@@ -79,6 +90,14 @@ def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quaran
         )
 
 
+def plan_for(settings: Settings, name: str) -> Plan:
+    """The plan of a profile; of one that was removed since, that of a journal mailbox."""
+    try:
+        return plan_of(find(settings, name))
+    except NotFound:
+        return Plan(name, journal=True, delete=False)
+
+
 def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator[api.Word]:
     """Try quarantined items again; what can be unwrapped now is archived."""
     settings = session.settings()
@@ -86,7 +105,7 @@ def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator
     archived = tried = 0
     try:
         with session.writing() as vault:
-            results = retry(vault, lambda name: plan_of(find(settings, name)), request.ids, pool)
+            results = retry(vault, lambda name: plan_for(settings, name), request.ids, pool)
             for item, problem in results:
                 tried += 1
                 archived += not problem
