@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from muniment.archive.index import Index
 from muniment.archive.ledger.check import Report, check
@@ -26,6 +27,14 @@ def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
     yield report
 
 
+def verify_ledger(folder: Path, deep: bool, problem: str) -> Iterator[str | Report]:
+    """As `verify_vault`, for a vault whose catalog can't be opened: the ledger alone is checked."""
+    yield "reading the ledger" + (" and hashing every byte" if deep else "")
+    report = check(folder / LEDGER, deep=deep)
+    report.problems.append(problem)
+    yield report
+
+
 def catalog_problems(vault: Vault, report: Report) -> Iterator[str]:
     """Where the catalog does not say what the ledger says."""
     head, totals = vault.head, vault.catalog.totals()
@@ -37,6 +46,8 @@ def catalog_problems(vault: Vault, report: Report) -> Iterator[str]:
         )
     elif head.tree_size < report.tree_size:
         yield f"the catalog is {report.tree_size - head.tree_size} records behind the ledger: {mend}"
+    elif report.problems:
+        return  # what is damaged is missing from the counts as well
     elif head.root != report.root:
         yield f"the catalog is of another ledger: {mend}"
     elif totals.messages != report.messages:

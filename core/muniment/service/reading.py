@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,10 +17,12 @@ from muniment.mail.headers import block, decode, field
 from muniment.mail.mime import attachments
 from muniment.mail.model import Role
 from muniment.mail.text import read_text
+from muniment.people.directory import User
 from muniment.service.profiles import WORK
 from muniment.service.session import Session
 
 SHOWN_HEADERS = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
+FOLDERS = ("Inbox", "Sent")
 ROLES = {
     Role.SENDER: "sender",
     Role.ON_BEHALF_OF: "on-behalf-of",
@@ -53,12 +54,30 @@ def tree(session: Session, request: api.GetTree) -> api.Tree:
 def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
     """A page of a folder, newest first."""
     with session.reading() as vault:
-        page = vault.catalog.page(
-            vault.directory.find(request.user).id, request.folder, request.limit, request.after
-        )
+        user = vault.directory.find(request.user)
+        folder = _folder(vault, user, request.folder)
+        page = vault.catalog.page(user.id, folder, request.limit, request.after)
         return api.Hits(
             total=page.total, behind=behind(vault), hits=hits(vault, page.sequences), after=page.after
         )
+
+
+def _folder(vault: Vault, user: User, name: str) -> str:
+    """The folder that a person means, whatever its case; every user has the usual ones, be they empty.
+
+    Raises:
+        NotFound: the user has no such folder.
+    """
+    if name in FOLDERS:
+        return name
+    known = [folder for one, folders in vault.catalog.tree() if one == user.primary for folder, _ in folders]
+    names = list(dict.fromkeys((*known, *FOLDERS)))
+    if name in names:
+        return name
+    for one in names:
+        if one.lower() == name.lower():
+            return one
+    raise NotFound(f"{user.primary} has no folder {name!r}; there are {', '.join(names)}")
 
 
 def search(session: Session, request: api.Search) -> api.Hits:
@@ -168,6 +187,3 @@ def export(session: Session, request: api.Export) -> Iterator[api.Word]:
             if done % 1000 == 0:
                 yield api.Step(text=f"{done} messages written")
         yield api.Done(message=f"{done} messages exported to {request.path}, with a manifest.")
-
-
-__all__ = ["export", "hits", "itertools", "list_messages", "read_raw", "search", "show", "tree"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from muniment import api
 from muniment.archive.vault import Vault
@@ -17,6 +20,10 @@ from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import find, plan_of, source_of
 from muniment.service.session import Session
 
+log = logging.getLogger("muniment.service")
+
+FAILURE = "failure:"
+"""Before a profile's name: under which the catalog keeps its last run that got nowhere."""
 EVERY = 0.25
 """Seconds between two progress words."""
 
@@ -79,6 +86,19 @@ def run_profile(
     cancel: threading.Event,
 ) -> api.RunSummary:
     """Run a profile to its end. Never raises for what the run met: the summary says it."""
+    ended = _ended(vault, profile, pool, observe, cancel)
+    if ended.state == "failed" and not ended.listed:
+        note_failure(vault, ended)
+    return ended
+
+
+def _ended(
+    vault: Vault,
+    profile: Profile,
+    pool: WorkerPool,
+    observe: Callable[[Progress], None],
+    cancel: threading.Event,
+) -> api.RunSummary:
     try:
         source = source_of(profile, vault.folder)
     except MunimentError as error:
@@ -91,6 +111,26 @@ def run_profile(
         progress = archive_run.progress
         progress.state, progress.error = "failed", sentence(error)
     return api.RunSummary(**summary(progress), exit_code=exit_code(archive_run))
+
+
+def note_failure(vault: Vault, ended: api.RunSummary) -> None:
+    """Remember a run that got nowhere, for `status`; it changed nothing, so the ledger says nothing of it."""
+    told = {key: getattr(ended, key) for key in ended.__struct_fields__ if key != "exit_code"}
+    try:
+        note = json.dumps({"after": vault.head.tree_size, "summary": told})
+        vault.catalog.meta_set(FAILURE + ended.profile, note)
+    except Exception as error:  # noqa: BLE001 - the run's own failure is the one to tell
+        log.warning("the failed run of %s could not be noted: %r", ended.profile, error)
+
+
+def last_run(vault: Vault, profile: str) -> dict[str, Any] | None:
+    """The summary of a profile's last run, one that got nowhere included; None before the first."""
+    kept = vault.catalog.last_run(profile)
+    noted = json.loads(vault.catalog.meta_get(FAILURE + profile) or "{}")
+    if noted and (kept is None or kept.sequence < noted["after"]):
+        failed: dict[str, Any] = noted["summary"]
+        return failed
+    return None if kept is None else json.loads(kept.summary)
 
 
 def progress_word(progress: Progress) -> api.ProgressWord:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from muniment import api
@@ -10,6 +9,7 @@ from muniment.archive.indexing import behind
 from muniment.archive.vault import Vault
 from muniment.config.edit import create
 from muniment.errors import VaultError
+from muniment.service.running import last_run
 from muniment.service.session import SETTINGS, Session, apply_settings
 
 
@@ -48,7 +48,7 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
                 source=profile.source,
                 enabled=profile.enabled,
                 every=profile.every,
-                last=_last(vault, profile.name),
+                last=last_run(vault, profile.name),
             )
             for profile in settings.profiles
         )
@@ -69,11 +69,6 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
             bytes_index=size_of(session.folder / "index"),
             profiles=profiles,
         )
-
-
-def _last(vault: Vault, profile: str) -> dict[str, object] | None:
-    run = vault.catalog.last_run(profile)
-    return None if run is None else json.loads(run.summary)
 
 
 def size_of(folder: Path) -> int:
