@@ -270,3 +270,17 @@ def test_no_bytes_raise(body: bytes, value: bytes, eol: bytes) -> None:
     ):
         read_message(name + value + eol * 2 + body)
     read_message(body)
+
+
+def test_html_is_compared_with_all_plain_text_before_it() -> None:
+    parts = [
+        (b"plain", b"one two"),
+        (b"html", b"<p>one <b>two</b>"),
+        (b"html", b"<p>two one"),
+        (b"plain", b"three"),
+        (b"html", b"<p>one three"),
+        (b"html", b"<p>one four"),
+    ]
+    joined = b"".join(b"--x\nContent-Type: text/%s\n\n%s\n" % part for part in parts)
+    message = b"Content-Type: multipart/mixed; boundary=x\n\n" + joined + b"--x--\n"
+    assert read_text(message).body.split("\n") == ["one two", "three", "one four"]

@@ -7,6 +7,7 @@ went wrong is noted.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 
@@ -25,6 +26,8 @@ _ENCAPSULATED = 5
 """Levels of messages that lie encoded within one another."""
 _CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
 _META = 4096
+_LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
+"""Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
 _NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
 _WORD = re.compile(r"\w+")
 _SHOWN = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"cc", b"bcc")
@@ -166,13 +169,23 @@ class _Reader:
 
     def _html(self, text: str) -> None:
         """Add an HTML leaf's text, unless the plain text before it has all its words."""
-        for plain in self._unread:
-            self._words.update(plain.split())
-            self._bare_words = None
+        words = text.split()
+        if len(self._unread) == 1:
+            plain = self._unread.pop().split()
+            if plain == words:  # as in most mail; the one stands for the other until more is asked
+                self._unread.append(text)
+                return
+            self._learn(plain)
+        for each in self._unread:
+            self._learn(each.split())
         self._unread.clear()
-        extra = set(text.split()) - self._words
+        extra = set(words) - self._words
         if extra and not self._bare().issuperset(_WORD.findall(" ".join(extra))):
             self._add(text)
+
+    def _learn(self, plain: list[str]) -> None:
+        self._words.update(plain)
+        self._bare_words = None
 
     def _bare(self) -> set[str]:
         """The words of the plain text so far, without the punctuation around them."""
@@ -227,7 +240,7 @@ class _Reader:
 
     def _add(self, text: str) -> None:
         if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
+            text = _LINE_ENDS.decode(text, True)
         text = text[: max(self._room, 0)]
         if text:
             self._room -= len(text)
