@@ -16,7 +16,7 @@ IN_MEMORY = 8 * 1024 * 1024
 
 @contextmanager
 def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
-    """Content of `size` bytes, as the ledger's reader yields it; a file for it is made in `work`.
+    """Content of `size` bytes, as the ledger's reader yields it; a file without a name is made in `work`.
 
     Raises:
         LedgerDamaged: the ledger does not give these bytes.
@@ -25,9 +25,8 @@ def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
         yield b"".join(content)
         return
     work.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=work, prefix="read-") as file:
-        for chunk in content:
-            file.write(chunk)
+    with tempfile.TemporaryFile(dir=work) as file:
+        file.writelines(content)
         file.flush()
-        with FileBuffer(Path(file.name)) as buffer:
+        with FileBuffer(Path(f"/proc/self/fd/{file.fileno()}")) as buffer:
             yield buffer

@@ -100,7 +100,7 @@ class _LargeCopy:
             position = span.end
         pieces += literals.pieces(self._buffer, position, len(self._buffer))
         record = self._recipe(Kind.ENVELOPE, pieces, self._sha, len(self._buffer))
-        if not self._rebuilds(pieces, self._sha, {m.sha: m for m in messages}):
+        if not self._rebuilds(record, {message.sha: message.record for message in messages}):
             record = self._whole(Kind.ENVELOPE, self._buffer, self._sha)
         copy = self._copy(record, report.envelope, messages)
         copy.report, copy.tenant, copy.date = True, report.tenant, report.date
@@ -131,7 +131,7 @@ class _LargeCopy:
         for cut in split(view):
             pieces += self._cut_pieces(view, cut, literals)
         record = self._recipe(Kind.MESSAGE, pieces, sha, len(view))
-        if not self._rebuilds(pieces, sha, {}):
+        if not self._rebuilds(record, {}):
             record = self._whole(Kind.MESSAGE, view, sha)
         summary, text = read_message(view)
         return PreparedMessage(
@@ -147,7 +147,7 @@ class _LargeCopy:
     def _cut_pieces(self, view: Buffer, cut: Cut, literals: _Literals) -> list[Piece]:
         if not cut.encoding:
             return literals.pieces(view, cut.start, cut.end)
-        if cut.inline and cut.data is not None:
+        if cut.inline and cut.data is not None and literals.fits(len(cut.data)):
             return [InlineBase64(cut.data, cut.width, cut.eol)]
         if cut.encoding == "identity":
             return literals.slices(view, cut.start, cut.end)
@@ -180,15 +180,15 @@ class _LargeCopy:
     def _recipe(self, kind: Kind, pieces: list[Piece], sha: bytes, size: int) -> Record:
         return self._encoder.encode_recipe(kind, recipe.encode(pieces), sha, size)
 
-    def _rebuilds(self, pieces: list[Piece], sha: bytes, messages: dict[bytes, PreparedMessage]) -> bool:
-        def read(part: bytes) -> Iterator[bytes]:
-            if part in messages:
-                return self._payload(messages[part].record, read)
-            return self._payload(self._spill.read(part), read)
+    def _rebuilds(self, record: Record, messages: dict[bytes, Record]) -> bool:
+        """Whether a record, and those that it refers to, give its very content back."""
 
-        return hash_of(recipe.rebuild(pieces, read)) == sha
+        def read(sha: bytes) -> Iterator[bytes]:
+            return self._content(messages.get(sha) or self._spill.read(sha), read)
 
-    def _payload(self, record: Record, read: recipe.Read) -> Iterator[bytes]:
+        return hash_of(self._content(record, read)) == record.sha
+
+    def _content(self, record: Record, read: recipe.Read) -> Iterator[bytes]:
         if record.codec & Codec.CHUNK_LIST:
             for start in range(0, len(record.payload), 32):
                 yield from read(record.payload[start : start + 32])
@@ -220,10 +220,16 @@ class _Literals:
         length = end - start
         if length <= 0:
             return []
-        if length <= LITERAL and self._kept + length <= LITERALS:
-            self._kept += length
+        if self.fits(length):
             return [Literal(view[start:end])]
         return self.slices(view, start, end)
+
+    def fits(self, length: int) -> bool:
+        """Whether so many bytes are to stay in the recipe; if so, they count."""
+        if length > LITERAL or self._kept + length > LITERALS:
+            return False
+        self._kept += length
+        return True
 
     def slices(self, view: Buffer, start: int, end: int) -> list[Piece]:
         """The same, as records of their own."""
@@ -240,7 +246,8 @@ def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
             yield base64.b64decode(text[:cut])
         else:
             text = rest + chunk
-            cut = text.rfind(b"\n") + 1
+            escape = text.rfind(b"=", max(len(text) - 3, 0))
+            cut = escape if escape >= 0 else len(text)
             yield binascii.a2b_qp(text[:cut])
         rest = text[cut:]
     if encoding != "base64":
