@@ -140,6 +140,32 @@ def test_a_forged_report_in_an_ordinary_mailbox_is_not_unwrapped(vault: TestVaul
     assert vault.raw(hit.id) == forged
 
 
+@pytest.mark.parametrize("delete", [True, False])
+def test_a_journal_mailbox_archived_as_an_ordinary_one_is_unwrapped_once_that_is_mended(
+    vault: TestVault, delete: bool
+) -> None:
+    from muniment import api
+
+    wrapped = report(plain(), recipients=["bob@example.com", line("Bcc", "eve@example.com")])
+    new = vault.maildir("box", journal=False, owner="anna@example.com", delete=False)
+    put(new, [wrapped])
+    assert vault.run("box").new == 1
+    assert vault.tree() == {"anna@example.com": {"Inbox": 1}}
+    fields = {"journal": True, "owner": None, "delete": delete}
+    vault.client.call(api.PutProfile(name="box", fields=fields), api.Done)
+    assert vault.run("box").new == 1
+    assert vault.tree() == {
+        "anna@example.com": {"Inbox": 1, "Sent": 1},
+        "bob@example.com": {"Inbox": 1},
+        "eve@example.com": {"Inbox": 1},
+    }
+    assert vault.run("box").new == 0
+    before = vault.tree()
+    vault.rebuild()
+    assert vault.tree() == before
+    vault.sound()
+
+
 def test_a_report_of_another_tenant_goes_to_the_catch_all_alone(vault: TestVault) -> None:
     vault.archive([report(plain(), tenant="forger@evil.example")], tenant="genuine@example.com")
     assert vault.tree() == {"catch-all": {"Inbox": 1}}

@@ -74,7 +74,9 @@ class Batches:
         given = {"host": "gw.example:110", "mailbox": "mbx", "folder": "", "size": 6000, "profile": "gateway"}
         given |= fields
         self.facts.append(
-            ReceiptFact(sequence=self._next(), key=key or name, sha=sha(name), route=route, **given)
+            ReceiptFact(
+                sequence=self._next(), key=key or name, sha=sha(name), route=route, report=True, **given
+            )
         )
 
     def part(self, name: str) -> None:

@@ -99,6 +99,8 @@ class ReceiptFact(Struct, frozen=True):
     """Why a copy was not trusted, and the like."""
     time: int = 0
     """When it was fetched, seconds since 1970 UTC."""
+    report: bool = False
+    """Whether the copy was unwrapped as a journal report: that and its hash tell which envelope is meant."""
 
 
 class DeletionFact(Struct, frozen=True):

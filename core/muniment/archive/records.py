@@ -166,6 +166,7 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
             owner_folder=group.owner_folder,
             flags=r.notes,
             time=time,
+            report=r.report,
         )
 
 

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from muniment.archive.derive import envelope_fact, mentions, message_fact
+from muniment.archive.derive import copy_time, envelope_fact, mentions, message_fact
 from muniment.archive.facts import Fact, PartFact, QuarantineFact, Route
 from muniment.archive.index import IndexDocument
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.model import Appended, Codec, Head, Kind, Record
+from muniment.archive.ledger.model import CHUNK, Appended, Codec, Head, Kind, Record
+from muniment.archive.ledger.reader import chunks
 from muniment.archive.ledger.recipe import Literal, Piece, Slice
 from muniment.archive.records import Receipt, ReceiptGroup, json_record, receipt_facts, receipt_value
 from muniment.archive.vault import Vault
@@ -75,7 +76,8 @@ class _Batch:
     originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
     """Where the bytes of this batch's messages are, for forks of them: [start, end) of a copy."""
     contents: dict[bytes, bytes] = field(default_factory=dict)
-    copies: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    copies: dict[tuple[bytes, bool], tuple[bytes, ...]] = field(default_factory=dict)
+    """The messages of each copy, by its hash and whether it was unwrapped as a report."""
     quarantined: set[bytes] = field(default_factory=set)
     parts: set[bytes] = field(default_factory=set)
     bytes: int = 0
@@ -136,7 +138,7 @@ class Archivist:
         if not self._batch.outcomes:
             self._batch.now, self._batch.started = time.time_ns() // 1000, time.monotonic()
         route, notes = self._plan.route(copy)
-        if self._leaves(copy, route):
+        if self._leaves(copy, route, fetched.item.date):
             self._batch.outcomes.append((fetched.item, Outcome.LEFT))
             return
         messages: tuple[bytes, ...] = ()
@@ -162,7 +164,12 @@ class Archivist:
             appended = self._vault.append(record, batch.now)
             batch.facts.extend(receipt_facts(group, appended.sequence, batch.now // 1_000_000))
         head = self._vault.commit(batch.facts)
-        self._maybe_known |= {*batch.copies, *batch.originals, *batch.contents, *batch.parts}
+        self._maybe_known |= {
+            *(sha for sha, _ in batch.copies),
+            *batch.originals,
+            *batch.contents,
+            *batch.parts,
+        }
         return Committed(head, batch.outcomes, list(batch.documents.values()), list(batch.touched))
 
     def drop(self) -> None:
@@ -171,11 +178,11 @@ class Archivist:
 
     # --- one copy -------------------------------------------------------------------------
 
-    def _leaves(self, copy: PreparedCopy, route: Route) -> bool:
+    def _leaves(self, copy: PreparedCopy, route: Route, date: int | None) -> bool:
         if self._plan.unknown != "leave" or copy.problem or not route & (Route.JOURNAL | Route.HEADERS):
             return False
-        envelope = RoutedEnvelope(route, self._now, copy.parties)
-        return not known(envelope, self._vault.directory)
+        time = copy_time(copy.report, copy.date, date, self._now)
+        return not known(RoutedEnvelope(route, time, copy.parties), self._vault.directory)
 
     @property
     def _now(self) -> int:
@@ -205,7 +212,7 @@ class Archivist:
     ) -> tuple[Outcome, tuple[bytes, ...]]:
         repeat = self._repeated(copy)
         if repeat is not None:
-            self._touch(copy, repeat, route, fetched.item)
+            self._batch.touched.update(repeat)
             return Outcome.MERGED, repeat
         self._spilled(copy)
         stored = [self._message(fetched, message, copy, route) for message in copy.messages]
@@ -213,19 +220,22 @@ class Archivist:
         forked = any(sha != message.sha for (sha, _), message in zip(stored, copy.messages, strict=True))
         record = self._forked(fetched, copy, shas) if forked else copy.envelope
         appended = self._append(record)
-        self._batch.copies[copy.sha] = shas
+        self._batch.copies[copy.sha, copy.report] = shas
         self._batch.facts.append(envelope_fact(appended, copy, shas, fetched.item.date, self._now))
         self._touch(copy, shas, route, fetched.item)
         return (Outcome.NEW if any(new for _, new in stored) else Outcome.MERGED), shas
 
     def _repeated(self, copy: PreparedCopy) -> tuple[bytes, ...] | None:
-        """The messages of a copy that is kept already, to the byte; None if it is not."""
-        in_batch = self._batch.copies.get(copy.sha)
+        """The messages of a copy that is kept already, to the byte and read alike; None if it is not.
+
+        Bytes that an ordinary mailbox brought as mail are no repeat for a journal mailbox that unwraps them.
+        """
+        in_batch = self._batch.copies.get((copy.sha, copy.report))
         if in_batch is not None:
             return in_batch
         if self._surely_new(copy.sha):
             return None
-        envelope = self._vault.catalog.envelope_by_sha(copy.sha)
+        envelope = self._vault.catalog.envelope_by_sha(copy.sha, copy.report)
         if envelope is None or (self._plan.delete and not self._vault.reads_back(copy.sha)):
             return None
         return envelope.messages
@@ -329,6 +339,8 @@ class Archivist:
 
     def _standalone(self, copy: PreparedCopy) -> Record:
         """An envelope record that spells out its messages instead of referring to them."""
+        if not copy.envelope.codec & Codec.RECIPE:
+            return copy.envelope
         own = {message.sha: message.record for message in copy.messages}
         pieces: list[Piece] = []
         for piece in recipe.decode(self._vault.decoder.payload(copy.envelope)):
@@ -346,8 +358,11 @@ class Archivist:
         if record.codec & Codec.RECIPE:
             return recipe.decode(payload)
         if record.codec & Codec.CHUNK_LIST:
-            shas = [payload[start : start + 32] for start in range(0, len(payload), 32)]
-            return [Slice(sha, 0, self._vault.size_of(sha)) for sha in shas]
+            starts = range(0, record.size, CHUNK)
+            return [
+                Slice(sha, 0, min(CHUNK, record.size - start))
+                for sha, start in zip(chunks(payload), starts, strict=True)
+            ]
         return [Literal(payload)]
 
     def _recipe(self, copy: PreparedCopy, pieces: list[Piece]) -> Record:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
 from muniment.archive.catalog import Known
@@ -160,7 +161,7 @@ class Fetcher(threading.Thread):
         safe: list[Item] = []
         for item in items:
             kept = known.get(item)
-            if kept is None:
+            if kept is None or not self._plan.reads_as(kept.route):
                 wanted.append(item)
             elif self._plan.delete:
                 (safe if self._vouched(item, kept) else wanted).append(item)
@@ -211,15 +212,13 @@ def chunked(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
 
 
 def discard(batch: Batch) -> None:
-    """Remove the files of a batch that nobody will archive."""
-    for fetched in batch.fetched:
-        if isinstance(fetched.content, Path):
-            fetched.content.unlink(missing_ok=True)
-    batch.copies.add_done_callback(_discard_spills)
+    """Remove the files of a batch, archived or not, as soon as no worker reads or writes them."""
+    batch.copies.add_done_callback(lambda _: _remove_files(batch.fetched))
 
 
-def _discard_spills(copies: Future[Copies]) -> None:
-    if copies.exception() is None:
-        for copy in copies.result():
-            if copy is not None and copy.spill:
-                Path(copy.spill).unlink(missing_ok=True)
+def _remove_files(fetched: Sequence[Fetched]) -> None:
+    """Remove fetched files, and what was made of them: its name begins with theirs."""
+    for one in fetched:
+        if isinstance(one.content, Path):
+            for path in one.content.parent.glob(f"{escape(one.content.name)}*"):
+                path.unlink(missing_ok=True)

@@ -35,6 +35,15 @@ class Plan:
             return Route.CATCH_ALL, ("no journal report, so routed to the catch-all",)
         return Route.HEADERS, ("no journal report, so routed by its headers",)
 
+    def reads_as(self, route: Route) -> bool:
+        """Whether a copy that was routed so before was read as this plan reads mail.
+
+        If not (a journal mailbox that was archived as an ordinary one, say), it must be fetched again.
+        """
+        if not route:  # quarantined: by a journal profile, since an ordinary one unwraps nothing
+            return self.journal
+        return bool(route & ~Route.OWNER) if self.journal else bool(route & Route.OWNER)
+
     def _report_route(self, copy: PreparedCopy) -> tuple[Route, tuple[str, ...]]:
         if self.tenant and normalise(self.tenant) != copy.tenant:
             return Route.CATCH_ALL, (f"report from {copy.tenant or 'nobody'}, not from the pinned tenant",)

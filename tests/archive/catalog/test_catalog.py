@@ -313,9 +313,9 @@ def test_keys_are_known_until_they_are_deleted_at_their_place(archive: Archive) 
     archive.batches.receipt("lost", key="3")
     archive.commit()
     assert known("1", "2", "3", "4") == {
-        "1": Known(6000, sha("m report"), True),
-        "2": Known(5, sha("q"), True),
-        "3": Known(6000, sha("lost"), False),
+        "1": Known(6000, sha("m report"), True, Route.JOURNAL),
+        "2": Known(5, sha("q"), True, Route(0)),
+        "3": Known(6000, sha("lost"), False, Route(0)),
     }
     assert known("1", mailbox="other") == {}
     archive.batches.deletion("1", "3", "never there")

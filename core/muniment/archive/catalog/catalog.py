@@ -205,9 +205,9 @@ class Catalog:
         """Messages in the order asked for; what is not there is left out."""
         return reading.rows(self._store.reader(), messages)
 
-    def envelope_by_sha(self, sha: bytes) -> EnvelopeRow | None:
-        """The copy with a SHA-256 as fetched."""
-        return reading.envelope_by_sha(self._store.reader(), sha)
+    def envelope_by_sha(self, sha: bytes, report: bool | None = None) -> EnvelopeRow | None:
+        """The copy with a SHA-256 as fetched; with `report`, the one that was read as a report or not."""
+        return reading.envelope_by_sha(self._store.reader(), sha, report)
 
     def envelopes_of(self, message: int) -> list[EnvelopeRow]:
         """All copies of a message, in the order of the ledger."""

@@ -123,8 +123,13 @@ def load_filed(connection: Connection, ids: Iterable[int]) -> dict[int, Filed]:
     }
 
 
+def identity(sha: bytes, report: bool) -> bytes:
+    """What tells envelopes apart: the same bytes may be fetched once as a report and once as plain mail."""
+    return sha + b"R" if report else sha
+
+
 def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, Copy]:
-    """The envelopes with these hashes, as the database has them, by hash; `messages` is left empty."""
+    """The envelopes with these hashes, as the database has them, by identity; `messages` is left empty."""
     keys = [split(sha)[0] for sha in shas]
     wanted = set(shas)
     rows = [
@@ -133,7 +138,7 @@ def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, Co
     names = load_addresses(connection, (row.parties for row in rows))
     copies: dict[bytes, Copy] = {}
     for row in sorted(rows, key=lambda row: row.id, reverse=True):
-        copies[join(row.key, row.rest)] = _copy(row, names)
+        copies[identity(join(row.key, row.rest), row.report)] = _copy(row, names)
     by_id = {copy.id: copy for copy in copies.values()}
     for owner in fetch_many(connection, sql.OWNERS_OF, by_id):
         by_id[owner.envelope].owners.add((owner.address, owner.folder))

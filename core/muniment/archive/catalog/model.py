@@ -91,6 +91,8 @@ class Known:
     """SHA-256 as fetched."""
     kept: bool
     """Whether the ledger holds the copy, as an envelope or in quarantine."""
+    route: Route
+    """All ways in which the copy has been routed; none for a quarantined item."""
 
 
 @dataclass(frozen=True, slots=True)

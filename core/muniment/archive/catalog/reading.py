@@ -109,10 +109,11 @@ def _message(row: Any) -> MessageRow:
     )
 
 
-def envelope_by_sha(connection: Connection, sha: bytes) -> EnvelopeRow | None:
+def envelope_by_sha(connection: Connection, sha: bytes, report: bool | None) -> EnvelopeRow | None:
     key, rest = split(sha)
-    row = connection.execute(sql.ENVELOPE_BY_SHA, {"key": key, "rest": rest}).one_or_none()
-    return None if row is None else _envelopes(connection, [row])[0]
+    rows = connection.execute(sql.ENVELOPE_BY_SHA, {"key": key, "rest": rest}).all()
+    found = [row for row in rows if report is None or bool(row.report) == report]
+    return _envelopes(connection, found[:1])[0] if found else None
 
 
 def envelopes_of(connection: Connection, message: int) -> list[EnvelopeRow]:
@@ -175,7 +176,8 @@ def known_keys(
     for row in fetch_many(connection, sql.KNOWN, names, place=place):
         kept = row.rest is not None
         sha = join(row.first, row.rest) if kept else row.sha
-        found[names[row.key]] = Known(row.size, sha, kept or locate(connection, sha) is not None)
+        route = Route(row.route or 0)
+        found[names[row.key]] = Known(row.size, sha, kept or locate(connection, sha) is not None, route)
     return found
 
 

@@ -410,7 +410,6 @@ ENVELOPE_BY_SHA = (
     .select_from(_COPIES)
     .where(envelope.c.key == bindparam("key"), envelope.c.rest == bindparam("rest"))
     .order_by(envelope.c.id)
-    .limit(1)
 )
 ENVELOPES_OF = (
     select(*_COPY)
@@ -442,7 +441,14 @@ ROUTES_OF = (
     .order_by(link.c.message, link.c.envelope)
 )
 KNOWN = (
-    select(known.c.key, known.c.size, known.c.sha, envelope.c.key.label("first"), envelope.c.rest)
+    select(
+        known.c.key,
+        known.c.size,
+        known.c.sha,
+        envelope.c.key.label("first"),
+        envelope.c.rest,
+        envelope.c.route,
+    )
     .select_from(known.outerjoin(envelope, envelope.c.id == known.c.envelope))
     .where(known.c.place == bindparam("place"), known.c.key.in_(bindparam("many", expanding=True)))
 )

@@ -25,6 +25,7 @@ from muniment.archive.catalog.filing import (
     Filed,
     Messages,
     Moves,
+    identity,
     load_copies,
     load_filed,
     load_messages,
@@ -162,9 +163,10 @@ class Writer:
         _link(connection, copies.values(), messages)
         moved = []
         for fact in batch.envelopes:
-            known = copies.get(fact.sha)
+            key = identity(fact.sha, fact.report)
+            known = copies.get(key)
             if known is None:
-                copies[fact.sha] = _new_copy(fact, messages)
+                copies[key] = _new_copy(fact, messages)
             elif known.fact is None:
                 moved.append((fact.position.segment, fact.position.offset, known.id))
         _write(connection, sql.MOVE_ENVELOPE, moved)
@@ -174,7 +176,7 @@ class Writer:
         """Tell copies of their receipts; returns the bytes of those received for the first time."""
         first = 0
         for receipt in receipts:
-            copy = copies.get(receipt.sha)
+            copy = copies.get(identity(receipt.sha, receipt.report))
             if copy is not None:
                 first += 0 if copy.route else receipt.size
                 copy.receive(receipt)
@@ -255,7 +257,7 @@ class Writer:
                 for key in deleted:
                     put.pop(key, None)
             else:
-                copy = copies.get(fact.sha)
+                copy = copies.get(identity(fact.sha, fact.report))
                 key = (place, exact(fact.key))
                 put[key] = (*key, fact.size, copy.id if copy else None, None if copy else fact.sha)
         _write(connection, sql.DELETE_KNOWN, list(gone))
@@ -274,7 +276,7 @@ class Writer:
                 fact.sequence,
             )
             for fact in batch.receipts
-            if fact.sha not in copies
+            if identity(fact.sha, fact.report) not in copies
         ]
         _write(connection, sql.NAME_QUARANTINE, named)
         ends = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
