@@ -11,7 +11,6 @@ from muniment.api import Word
 from muniment.cli import EngineDoors, main
 from muniment.client import Transport
 
-
 PRIVATE = 0o077
 """The umask: whatever is written, vault or export, is for its owner alone."""
 

@@ -16,7 +16,7 @@ from muniment.archive.vault import Vault
 from muniment.config.check import listen_address
 from muniment.config.model import Gateway as GatewaySettings
 from muniment.config.model import Profile, Settings
-from muniment.errors import ConfigError, MunimentError
+from muniment.errors import ConfigError, MunimentError, VaultError
 from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.runs.schedule import Schedule
@@ -74,6 +74,8 @@ def eventful(summary: api.RunSummary) -> bool:
 def serve(folder: Path, say: Say | None = None) -> int:
     """Run until SIGTERM or SIGINT: take mail in, and run profiles when they are due.
 
+    Returns the exit code: 0, or that of VaultError when the vault's disk failed.
+
     Raises:
         MunimentError: the vault can't be opened, or the gateway can't listen.
     """
@@ -85,7 +87,7 @@ def serve(folder: Path, say: Say | None = None) -> int:
         current = _Current(session)
         with _gateway(current.settings(), folder, told), closing(WorkerPool()) as pool:
             _work(vault, current, pool, stop, told)
-    return 0
+        return VaultError.exit_code if vault.dead else 0
 
 
 @contextmanager
@@ -110,6 +112,9 @@ def _work(vault: Vault, current: _Current, pool: WorkerPool, stop: threading.Eve
         summary = run_profile(vault, find(settings, name), pool, lambda progress: None, stop)
         if eventful(summary):
             told(summary_line(summary))
+        if vault.dead:
+            told("the disk failed under the vault: stopping; check it, then start the service again")
+            stop.set()
         return summary.state == "ok"
 
     schedule = Schedule(current.profiles, run)

@@ -107,6 +107,11 @@ class Ledger:
         return self._head
 
     @property
+    def dead(self) -> bool:
+        """Whether it can't be written any more, since it was closed or its disk failed."""
+        return self._dead
+
+    @property
     def dictionaries(self) -> dict[int, bytes]:
         """The committed compression dictionaries, by id."""
         return dict(self._contents)
