@@ -270,9 +270,10 @@ class Machine(RuleBasedStateMachine):
         files = self.files(box)
         archive_run = self.new_run(box, delete)
         if not self.survives(archive_run.execute, crash):
+            self.check()
             return
         progress = archive_run.progress
-        assert (progress.state, progress.error) == ("ok", "")
+        assert (progress.error, progress.state) == ("", "ok")
         assert progress.books.balanced
         assert (progress.books.pending, progress.books.listed) == (0, len(files))
         assert self.kept_copies() >= set(files.values())
@@ -385,7 +386,6 @@ class Machine(RuleBasedStateMachine):
                 path.unlink()
             shutil.copy(self.older, self.folder / "catalog.db")
         self.vault = Vault.open(self.folder, write=True)
-        self.check()
         return False
 
     def reopen(self) -> None:

@@ -145,7 +145,7 @@ class CrashPoints:
     def _write(self, real: Callable[..., int]) -> Callable[..., int]:
         def pwrite(file: int, data: Any, offset: int) -> int:
             with self._world:
-                if not self._is_segment(file):
+                if self._path(file).suffix != ".seg":
                     return real(file, data, offset)
                 self._pass("write:before")
                 half = real(file, memoryview(data)[: len(data) // 2], offset)
@@ -161,11 +161,11 @@ class CrashPoints:
             with self._world:
                 self._pass("sync:before")
                 real(file)
-                self.durable[Path(os.readlink(f"/proc/self/fd/{file}")).name] = os.fstat(file).st_size
+                self.durable[self._path(file).name] = os.fstat(file).st_size
                 self._pass("sync:after")
 
         return fdatasync
 
     @staticmethod
-    def _is_segment(file: int) -> bool:
-        return os.readlink(f"/proc/self/fd/{file}").endswith(".seg")
+    def _path(file: int) -> Path:
+        return Path(f"/proc/self/fd/{file}").readlink()

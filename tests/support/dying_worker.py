@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from muniment.runs import worker
 from muniment.runs.copy import Job, PreparedCopy
@@ -13,7 +14,8 @@ _REAL = Preparer.prepare
 
 def prepare(self: Preparer, job: Job) -> PreparedCopy:
     """Die by the hand of the kernel, or do as always."""
-    if os.environ["MUNIMENT_TEST_DIE_OVER"].encode() in job.content:
+    content = Path(job.path).read_bytes() if job.path else job.content
+    if os.environ["MUNIMENT_TEST_DIE_OVER"].encode() in content:
         os.kill(os.getpid(), 11)
     return _REAL(self, job)
 

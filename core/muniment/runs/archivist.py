@@ -26,11 +26,12 @@ from muniment.archive.ledger.recipe import Literal, Piece, Slice
 from muniment.archive.records import Receipt, ReceiptGroup, json_record, receipt_facts, receipt_value
 from muniment.archive.vault import Vault
 from muniment.errors import NotFound
+from muniment.mail.buffer import FileBuffer, window
 from muniment.mail.fork import fork_cuts
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.runs.plan import Plan
-from muniment.runs.spill import read_spill
+from muniment.runs.spill import Spill, read_spill, rebuilds, whole
 from muniment.sources.base import Fetched, Item, Place
 
 BATCH_ITEMS = 512
@@ -329,7 +330,7 @@ class Archivist:
                     return self._recipe(copy, pieces)
         if isinstance(fetched.content, bytes):
             return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
-        return self._standalone(copy)
+        return self._standalone(fetched.content, copy)
 
     def _small(self, sha: bytes) -> bytes:
         row = self._vault.catalog.message_by_sha(sha)
@@ -337,8 +338,21 @@ class Archivist:
             return b""
         return self._vault.reader.content_bytes(sha)
 
-    def _standalone(self, copy: PreparedCopy) -> Record:
+    def _standalone(self, path: Path, copy: PreparedCopy) -> Record:
         """An envelope record that spells out its messages instead of referring to them."""
+        spill = Spill.reopened(Path(copy.spill))
+        try:
+            record = self._spelled_envelope(copy)
+            if not rebuilds(record, spill.read, self._vault.decoder):
+                with FileBuffer(path) as buffer:
+                    content = window(buffer, 0, copy.size, CHUNK)
+                    record = whole(Kind.ENVELOPE, copy.sha, copy.size, content, self._vault.encoder, spill)
+        finally:
+            spill.close()
+        self._spilled(copy)
+        return record
+
+    def _spelled_envelope(self, copy: PreparedCopy) -> Record:
         if not copy.envelope.codec & Codec.RECIPE:
             return copy.envelope
         own = {message.sha: message.record for message in copy.messages}
@@ -348,9 +362,6 @@ class Archivist:
                 pieces += self._spelled_out(own[piece.sha])
             else:
                 pieces.append(piece)
-        for message in copy.messages:
-            for part in message.parts:
-                self._part(part)
         return self._recipe(copy, pieces)
 
     def _spelled_out(self, record: Record) -> Iterable[Piece]:

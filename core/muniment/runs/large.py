@@ -23,7 +23,7 @@ from muniment.mail.routing import read_routing
 from muniment.mail.split import decode_chunks, split
 from muniment.mail.text import read_message
 from muniment.runs.copy import PreparedCopy, PreparedMessage
-from muniment.runs.spill import Spill
+from muniment.runs.spill import Spill, hash_of, rebuilds, whole
 
 LITERAL = 1024 * 1024
 """Verbatim stretches above this many bytes become records of their own."""
@@ -44,14 +44,6 @@ def prepare_file(path: str, journal: bool, encoder: Encoder, decoder: Decoder) -
         spill.close()
     copy.spill = str(spill.path)
     return copy
-
-
-def hash_of(chunks: Iterable[bytes]) -> bytes:
-    """SHA-256 of the concatenation of chunks."""
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.digest()
 
 
 class _LargeCopy:
@@ -126,12 +118,9 @@ class _LargeCopy:
             path.unlink(missing_ok=True)
 
     def _message(self, view: Buffer, sha: bytes) -> PreparedMessage:
-        literals = _Literals(self)
-        pieces: list[Piece] = []
-        for cut in split(view):
-            pieces += self._cut_pieces(view, cut, literals)
-        record = self._recipe(Kind.MESSAGE, pieces, sha, len(view))
-        if not self._rebuilds(record, {}):
+        cuts = split(view)
+        record = None if len(cuts) == 1 else self._split_record(view, sha, cuts)
+        if record is None or not self._rebuilds(record, {}):
             record = self._whole(Kind.MESSAGE, view, sha)
         summary, text = read_message(view)
         return PreparedMessage(
@@ -143,6 +132,11 @@ class _LargeCopy:
             summary=summary,
             text=text,
         )
+
+    def _split_record(self, view: Buffer, sha: bytes, cuts: Iterable[Cut]) -> Record:
+        literals = _Literals(self)
+        pieces = [piece for cut in cuts for piece in self._cut_pieces(view, cut, literals)]
+        return self._recipe(Kind.MESSAGE, pieces, sha, len(view))
 
     def _cut_pieces(self, view: Buffer, cut: Cut, literals: _Literals) -> list[Piece]:
         if not cut.encoding:
@@ -170,32 +164,15 @@ class _LargeCopy:
         return sha
 
     def _whole(self, kind: Kind, view: Buffer, sha: bytes) -> Record:
-        """Content of any kind as a list of chunks."""
-        shas = []
-        for chunk in window(view, 0, len(view), CHUNK):
-            shas.append(hashlib.sha256(chunk).digest())
-            self._spill.write(self._encoder.encode(Kind.PART, chunk, shas[-1]))
-        return Record(kind, sha, len(view), Codec.RAW | Codec.CHUNK_LIST, b"".join(shas))
+        """Content of any kind as it stands."""
+        chunks = window(view, 0, len(view), CHUNK)
+        return whole(kind, sha, len(view), chunks, self._encoder, self._spill)
 
     def _recipe(self, kind: Kind, pieces: list[Piece], sha: bytes, size: int) -> Record:
         return self._encoder.encode_recipe(kind, recipe.encode(pieces), sha, size)
 
     def _rebuilds(self, record: Record, messages: dict[bytes, Record]) -> bool:
-        """Whether a record, and those that it refers to, give its very content back."""
-
-        def read(sha: bytes) -> Iterator[bytes]:
-            return self._content(messages.get(sha) or self._spill.read(sha), read)
-
-        return hash_of(self._content(record, read)) == record.sha
-
-    def _content(self, record: Record, read: recipe.Read) -> Iterator[bytes]:
-        if record.codec & Codec.CHUNK_LIST:
-            for start in range(0, len(record.payload), 32):
-                yield from read(record.payload[start : start + 32])
-        elif record.codec & Codec.RECIPE:
-            yield from recipe.rebuild(recipe.decode(self._decoder.payload(record)), read)
-        else:
-            yield self._decoder.payload(record)
+        return rebuilds(record, lambda sha: messages.get(sha) or self._spill.read(sha), self._decoder)
 
     def _copy(self, record: Record, envelope: Envelope, messages: list[PreparedMessage]) -> PreparedCopy:
         return PreparedCopy(

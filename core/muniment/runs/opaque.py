@@ -8,11 +8,12 @@ from pathlib import Path
 from muniment.archive.derive import OPAQUE
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import Encoder
-from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.model import CHUNK, Kind, Record
 from muniment.archive.ledger.recipe import Slice
+from muniment.mail.buffer import FileBuffer, window
 from muniment.mail.model import MessageText, Summary
 from muniment.runs.copy import PreparedCopy, PreparedMessage
-from muniment.runs.spill import Spill
+from muniment.runs.spill import Spill, hash_of, whole
 from muniment.sources.base import Fetched
 
 
@@ -23,18 +24,12 @@ def opaque(fetched: Fetched, encoder: Encoder) -> PreparedCopy:
         sha = hashlib.sha256(content).digest()
         return _copy(sha, len(content), encoder.encode(Kind.MESSAGE, content, sha), encoder)
     spill = Spill(Path(f"{content}.records"))
-    digest = hashlib.sha256()
-    shas: list[bytes] = []
-    size = 0
-    with content.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            shas.append(hashlib.sha256(chunk).digest())
-            spill.write(encoder.encode(Kind.PART, chunk, shas[-1]))
+    with FileBuffer(content) as buffer:
+        size = len(buffer)
+        sha = hash_of(window(buffer, 0, size))
+        record = whole(Kind.MESSAGE, sha, size, window(buffer, 0, size, CHUNK), encoder, spill)
     spill.close()
-    record = Record(Kind.MESSAGE, digest.digest(), size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas))
-    copy = _copy(record.sha, size, record, encoder)
+    copy = _copy(sha, size, record, encoder)
     copy.spill = str(spill.path)
     return copy
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
-from muniment.archive.ledger.model import Record
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
 
 _LENGTH = struct.Struct("<Q")
 _ENCODER = msgspec.msgpack.Encoder()
@@ -19,10 +22,21 @@ _DECODER = msgspec.msgpack.Decoder(Record)
 class Spill:
     """Writes records to a file, one after the other, and reads one back by its hash."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: str = "w+b") -> None:
         self.path = path
         self._offsets: dict[bytes, int] = {}
-        self._file = path.open("w+b")
+        self._file = cast(BinaryIO, path.open(mode))
+
+    @classmethod
+    def reopened(cls, path: Path) -> Spill:
+        """A spill that was closed, to be read and added to."""
+        spill = cls(path, "r+b")
+        while True:
+            offset = spill._file.tell()
+            record = _next(spill._file)
+            if record is None:
+                return spill
+            spill._offsets[record.sha] = offset
 
     def __contains__(self, sha: bytes) -> bool:
         return sha in self._offsets
@@ -47,6 +61,47 @@ class Spill:
     def close(self) -> None:
         """Close the file; it stays for the reader."""
         self._file.close()
+
+
+def hash_of(chunks: Iterable[bytes]) -> bytes:
+    """SHA-256 of the concatenation of chunks."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest()
+
+
+def whole(
+    kind: Kind, sha: bytes, size: int, chunks: Iterable[bytes], encoder: Encoder, spill: Spill
+) -> Record:
+    """A record of content as it stands, given in chunks of CHUNK bytes.
+
+    Where one record can't hold it, it is the list of its chunks, which are spilled. A single chunk
+    would have the hash of the record that lists it, which would then refer to itself.
+    """
+    if size <= CHUNK:
+        return encoder.encode(kind, b"".join(chunks), sha)
+    shas = []
+    for chunk in chunks:
+        shas.append(hashlib.sha256(chunk).digest())
+        spill.write(encoder.encode(Kind.PART, chunk, shas[-1]))
+    return Record(kind, sha, size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas))
+
+
+def rebuilds(record: Record, find: Callable[[bytes], Record], decoder: Decoder) -> bool:
+    """Whether a record, and those that it refers to, give its very content back."""
+
+    def content(one: Record) -> Iterator[bytes]:
+        payload = decoder.payload(one)
+        if one.codec & Codec.CHUNK_LIST:
+            for start in range(0, len(payload), 32):
+                yield from content(find(payload[start : start + 32]))
+        elif one.codec & Codec.RECIPE:
+            yield from recipe.rebuild(recipe.decode(payload), lambda sha: content(find(sha)))
+        else:
+            yield payload
+
+    return hash_of(content(record)) == record.sha
 
 
 def _next(file: BinaryIO) -> Record | None:

@@ -1,0 +1,198 @@
+"""Messages that are too large for memory: the same promises, kept on files and in chunks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment import api
+from muniment.archive.vault import Vault
+from support.reports import fork, plain, report
+from support.vaults import TestVault, put
+
+BLOB = random.Random(1).randbytes(17_000_000)
+"""Larger than one record, decoded as it is."""
+LINE = b"A line of text that is like so many others, and has its number: %d\r\n"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(vault: TestVault) -> Iterator[None]:
+    """No test may leave a temporary file behind."""
+    yield
+    assert leftovers(vault) == []
+
+
+def leftovers(vault: TestVault) -> list[Path]:
+    return list((vault.folder / "work").glob("**/*"))
+
+
+def drawings(subject: str = "The drawings") -> bytes:
+    return plain(subject=subject, attachments=[("drawings.zip", BLOB)])
+
+
+def lines(size: int) -> bytes:
+    count = size // len(LINE)
+    return b"".join(LINE % number for number in range(count))
+
+
+def eight_bit(times: int = 50_000) -> bytes:
+    """No MIME, no charset, no line of a sane length."""
+    return b"From: anna@example.com\r\nSubject: raw\r\n\r\n" + bytes(range(32, 256)) * times
+
+
+def many_parts() -> bytes:
+    part = b"--b\r\nContent-Type: application/x-%d\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n"
+    content = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5\r\n" * 6
+    head = b"From: anna@example.com\r\nSubject: parts\r\nMIME-Version: 1.0\r\n"
+    head += b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    return head + b"".join(part % (number, content) for number in range(20_000)) + b"--b--\r\n"
+
+
+def encoded_texts() -> bytes:
+    """Base64 texts that are small each, so that they might stay with the message, and large together."""
+    text = plain(body=lines(30_000), subject="texts", attachments=[("a.txt", lines(40_000))] * 300)
+    return text.replace(b"application/octet-stream", b"text/plain")
+
+
+def ragged() -> bytes:
+    """Base64 that does not come back from its content: a line is longer than the others."""
+    whole = drawings("ragged")
+    middle = whole.index(b"\r\n", len(whole) // 2)
+    return whole[:middle] + whole[middle + 2 :]
+
+
+FORMS = {
+    "a large attachment": drawings,
+    "a long text": lambda: plain(subject="log", body=lines(20_000_000)),
+    "8-bit text without MIME": eight_bit,
+    "20,000 parts": many_parts,
+    "many encoded texts": encoded_texts,
+    "broken base64": ragged,
+    "bare line feeds": lambda: drawings("LF").replace(b"\r\n", b"\n"),
+    "cut off": lambda: drawings("cut")[:-100_000],
+    "no header": lambda: BLOB,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_comes_back_as_message_and_as_report(vault: TestVault, form: str) -> None:
+    mail = FORMS[form]()
+    wrapped = report(mail, subject="wrapped", message_id="<wrapped@example.com>")
+    summary = vault.archive([mail, wrapped])
+    assert (summary.state, summary.new, summary.merged, summary.balanced) == ("ok", 1, 1, True)
+    (hit,) = vault.messages()
+    assert vault.raw(hit.id) == mail
+    assert {vault.report(hit.id, 1), vault.report(hit.id, 2)} == {mail, wrapped}
+    assert vault.show(hit.id).size == len(mail)
+    vault.sound()
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_an_encoded_original_comes_back(vault: TestVault, encoding: str) -> None:
+    mail = plain(subject="encoded", body=lines(9_000_000))
+    forks = [report(fork(mail, n), original_encoding=encoding) for n in range(2)]
+    summary = vault.archive(forks)
+    assert (summary.state, summary.new, summary.merged) == ("ok", 1, 1)
+    (hit,) = vault.messages()
+    assert b"number: 100000" in vault.raw(hit.id)
+    assert [vault.report(hit.id, n) for n in (1, 2)] == forks
+    vault.sound()
+
+
+def test_forks_of_a_large_message_share_what_is_large(vault: TestVault) -> None:
+    mail = drawings()
+    forks = [report(fork(mail, n), recipients=[f"u{n}@example.com"]) for n in range(4)]
+    assert vault.archive(forks[:3]).new == 1
+    assert vault.archive(forks[3:]).merged == 1
+    (hit,) = vault.search("drawings")
+    assert {vault.report(hit.id, n) for n in range(1, 5)} == set(forks)
+    assert {f"u{n}@example.com" for n in range(4)} <= set(vault.tree())
+    assert vault.status().bytes_ledger < 1.1 * len(BLOB)
+    before = dump(vault)
+    vault.rebuild()
+    assert dump(vault) == before
+    vault.sound()
+
+
+@pytest.mark.parametrize("times", [50_000, 90_000])
+def test_forks_of_what_is_no_mime_come_back(vault: TestVault, times: int) -> None:
+    forks = [report(fork(eight_bit(times), n), recipients=[f"u{n}@example.com"]) for n in range(2)]
+    summary = vault.archive(forks)
+    assert (summary.state, summary.new, summary.merged) == ("ok", 1, 1)
+    (hit,) = vault.messages()
+    assert {vault.report(hit.id, n) for n in (1, 2)} == set(forks)
+    vault.sound()
+
+
+def dump(vault: TestVault) -> dict[str, object]:
+    opened = Vault.open(vault.folder, write=False)
+    try:
+        return opened.catalog.dump()
+    finally:
+        opened.close()
+
+
+def test_an_attachment_of_two_messages_is_stored_once(vault: TestVault) -> None:
+    mails = [drawings(subject) for subject in ("First", "Second")]
+    assert vault.archive([report(mail) for mail in mails]).new == 2
+    assert vault.archive([drawings("Third").replace(b"\r\n", b"\n")]).new == 1
+    assert vault.status().bytes_ledger < 1.1 * len(BLOB)
+    assert set(mails) < {vault.raw(hit.id) for hit in vault.messages()}
+    (hit,) = vault.search("Second")
+    (file,) = vault.show(hit.id).attachments
+    assert (file.filename, file.size) == ("drawings.zip", len(BLOB))
+
+
+def test_what_is_large_and_can_not_be_unwrapped_is_quarantined(vault: TestVault) -> None:
+    broken = b"X-MS-Journal-Report:\r\nSubject: broken\r\n\r\n" + lines(20_000_000)
+    new = vault.maildir("box", delete=True)
+    put(new, [broken])
+    summary = vault.run("box")
+    assert (summary.state, summary.quarantined, summary.deleted) == ("ok", 1, 1)
+    (item,) = vault.client.call(api.ListQuarantine(), api.Quarantine).items
+    assert vault.quarantined(item.id) == broken
+    step, *_ = vault.client.stream(api.RetryQuarantine())
+    assert isinstance(step, api.Step)
+    assert not step.ok
+    vault.rebuild()
+    assert vault.quarantined(item.id) == broken
+    vault.sound()
+
+
+def test_a_large_repeat_is_read_back_before_it_is_deleted(vault: TestVault) -> None:
+    new = vault.maildir("box", delete=True)
+    put(new, [report(drawings())] * 2)
+    summary = vault.run("box")
+    assert (summary.new, summary.merged, summary.deleted) == (1, 1, 2)
+    put(new, [report(drawings())])
+    assert vault.run("box").merged == 1
+    assert list(new.iterdir()) == []
+
+
+def test_large_mail_that_kills_its_parser_is_stored_whole(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUNIMENT_TEST_DIE_OVER", "Killer")
+    monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    killers = [report(drawings("Killer")), report(plain(subject="Killer", body=lines(9_000_000)))]
+    assert vault.archive(killers).new == 2
+    for hit in vault.messages():
+        assert vault.raw(hit.id) == vault.report(hit.id)
+    assert {vault.raw(hit.id) for hit in vault.messages()} == set(killers)
+    before = dump(vault)
+    vault.rebuild()
+    assert dump(vault) == before
+    vault.sound()
+
+
+def test_what_a_crash_left_in_the_work_folder_goes_when_the_vault_is_opened(vault: TestVault) -> None:
+    work = vault.folder / "work"
+    work.mkdir(exist_ok=True)
+    for name in ("fetched-x.eml", "fetched-x.eml.records", "fetched-x.eml.7.inner"):
+        (work / name).write_bytes(b"x" * 1000)
+    Vault.open(vault.folder, write=True).close()
+    assert leftovers(vault) == []
