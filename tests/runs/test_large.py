@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import random
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from muniment import api
 from muniment.archive.vault import Vault
+from support.crashing import command
 from support.reports import fork, plain, report
 from support.vaults import TestVault, put
 
@@ -196,3 +202,59 @@ def test_what_a_crash_left_in_the_work_folder_goes_when_the_vault_is_opened(vaul
         (work / name).write_bytes(b"x" * 1000)
     Vault.open(vault.folder, write=True).close()
     assert leftovers(vault) == []
+
+
+def huge_report(path: Path, size: int) -> None:
+    """Write a report of about so many bytes, piece by piece."""
+    head, tail = report(drawings("Huge")).split(b"\r\n\r\n" + base64.b64encode(BLOB[:57]))
+    data = random.Random(2).randbytes(57 * 20_000)
+    block = base64.encodebytes(data).replace(b"\n", b"\r\n")
+    with path.open("wb") as file:
+        file.write(head + b"\r\n\r\n")
+        for _ in range(size // len(block)):
+            file.write(block)
+        file.write(tail[tail.index(b"\r\n--_parts") :])
+
+
+def processes(root: psutil.Process) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [root, *root.children(recursive=True)]
+    return []
+
+
+def peaks(words: list[str]) -> tuple[int, int]:
+    """Run a program; the highest RSS of any of its processes, and of all together, in bytes."""
+    each = together = 0
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+        root = psutil.Process(process.pid)
+        while process.poll() is None and root.cmdline() != words:
+            time.sleep(0.001)  # what it takes before it is another program is this test's own memory
+        while process.poll() is None:
+            found = []
+            for one in processes(root):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found.append(one.memory_info().rss)
+            each, together = max(each, *found, 0), max(together, sum(found))
+            time.sleep(0.02)
+    assert process.returncode == 0
+    return each, together
+
+
+def test_memory_does_not_grow_with_one_huge_message(vault: TestVault) -> None:
+    new = vault.maildir("box", delete=True)
+    put(new, [report(plain(subject=f"No {n}", body=f"Text of {n}\n" * 500)) for n in range(300)])
+    huge = new / "00000100.huge"
+    huge_report(huge, 150_000_000)
+    assert huge.stat().st_size > 149_000_000
+    each, together = peaks(command(vault.folder, "run", "box"))
+    assert list(new.iterdir()) == []
+    assert vault.status().messages == 301
+    assert each <= 300_000_000
+    assert together <= 500_000_000
+    each, together = peaks(command(vault.folder, "verify", "--deep"))
+    assert each <= 300_000_000
+    each, together = peaks(command(vault.folder, "rebuild"))
+    assert each <= 300_000_000
+    (hit,) = vault.search("Huge")
+    each, together = peaks(command(vault.folder, "show", hit.id, "--raw"))
+    assert each <= 300_000_000
