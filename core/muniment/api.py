@@ -373,6 +373,8 @@ class Rebuild(Request, frozen=True):
 
     catalog: bool = True
     index: bool = True
+    accept_damage: bool = False
+    """An administrator's decision: a ledger whose end is damaged is written on, in a new segment."""
 
 
 class Backup(Request, frozen=True):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
-from muniment.archive.derive import OPAQUE
+from muniment.archive.derive import DAMAGED, OPAQUE
 from muniment.archive.index import Index, IndexDocument, Mention
 from muniment.archive.ledger.model import Head
 from muniment.archive.vault import INDEX, WORK, Vault
+from muniment.errors import LedgerDamaged
 from muniment.mail.model import MessageText
 from muniment.mail.text import read_text
+
+log = logging.getLogger("muniment.index")
 
 PAGE = 200
 """Messages read back at a time."""
@@ -60,7 +64,10 @@ class Indexing:
         All before the batch must have been indexed: see `catch_up`.
         """
         index = self.open()
-        index.add(documents)
+        known = self._vault.catalog.existing([document.id for document in documents])
+        index.add([document for document in documents if document.id in known])
+        # What was appended anew keeps the number that it had before.
+        touched = [*touched, *(document.sha for document in documents if document.id not in known)]
         rows = [row for sha in touched if (row := self._vault.catalog.message_by_sha(sha)) is not None]
         for start in range(0, len(rows), PAGE):
             sequences = [row.sequence for row in rows[start : start + PAGE]]
@@ -117,6 +124,16 @@ class Indexing:
     def _text(self, row: MessageRow) -> MessageText:
         if OPAQUE in row.notes:
             return MessageText("", "", "", "", "", "", (), (OPAQUE,))
-        content = self._vault.reader.content(row.sha)
+        reader = self._vault.reader
+        try:
+            return self._read_text(row, reader.content(row.sha))
+        except LedgerDamaged as error:
+            log.error("message %s is indexed as far as it can be read: %s", row.sha.hex()[:12], error)
+        try:
+            return self._read_text(row, reader.salvaged(row.position))
+        except LedgerDamaged:
+            return MessageText(row.subject, row.sender, row.to, "", "", "", (), (DAMAGED,))
+
+    def _read_text(self, row: MessageRow, content: Iterable[bytes]) -> MessageText:
         with opened(content, row.size, self._vault.folder / WORK) as buffer:
             return read_text(buffer)

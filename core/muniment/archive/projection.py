@@ -2,18 +2,18 @@
 
 Works a committed batch at a time, since a copy's receipt, which says how it is routed, stands in
 the same batch as its envelope and its messages. Payloads are not held: content is read back when
-its turn comes.
+its turn comes. What is damaged stops nothing: the observer is told, and what is left of it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from muniment.archive.contents import opened
-from muniment.archive.derive import OPAQUE, envelope_fact, message_fact
+from muniment.archive.derive import DAMAGED, OPAQUE, envelope_fact, message_fact
 from muniment.archive.facts import (
     DirectoryFact,
     EnvelopeFact,
@@ -26,14 +26,18 @@ from muniment.archive.facts import (
 )
 from muniment.archive.ledger.model import Appended, Frame, Head, Kind
 from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.recovery import Damage
 from muniment.archive.records import Receipt, ReceiptGroup, deletion_fact, read_receipts, receipt_facts
+from muniment.errors import LedgerDamaged
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
-from muniment.mail.model import Buffer, Envelope, MessageText, Party, Summary
+from muniment.mail.model import Buffer, MessageText, Party, Summary, UnwrapError
 from muniment.mail.routing import read_routing
 from muniment.mail.text import read_message
 
 SECOND = 1_000_000
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class _Light:
     time: int
     size: int
     sha: bytes
+    lost: bool = False
+    """Whether its payload is damaged."""
 
     @property
     def appended(self) -> Appended:
@@ -91,36 +97,82 @@ class Observer(Protocol):
     def meet(self, sha: bytes, position: Position) -> None:
         """Content stands here."""
 
+    def met(self, sha: bytes) -> bool:
+        """Whether content stands anywhere."""
+
     def configure(self, sha: bytes) -> None:
         """The configuration was changed to the one with this hash."""
 
+    def damage(self, what: str) -> None:
+        """Something can't be read; a sentence that says where and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ledger:
+    """What content is read back with."""
+
+    reader: Reader
+    work: Path
+    observer: Observer
+
+    def read(self, light: _Light, read: Callable[[Buffer], Value]) -> tuple[Value | None, bool]:
+        """What `read` makes of a record's content, or of what is left of it; and whether it is whole."""
+        if light.lost:
+            return None, False
+        try:
+            with opened(self.reader.content_at(light.position), light.size, self.work) as buffer:
+                return read(buffer), True
+        except LedgerDamaged as error:
+            self.observer.damage(str(error))
+        try:
+            with opened(self.reader.salvaged(light.position), light.size, self.work) as buffer:
+                return read(buffer), False
+        except LedgerDamaged:
+            return None, False
+
 
 def project(
-    frames: Iterable[Frame], reader: Reader, work: Path, observer: Observer
+    frames: Iterable[Frame | Damage], reader: Reader, work: Path, observer: Observer
 ) -> Iterator[tuple[list[Fact], Head]]:
     """The facts of each committed batch, in order, with the head that its commit frame proves.
 
-    `frames` begin just after a commit frame, or with the ledger. `observer` is told where content
-    stands before it is read, since the catalog can't know it yet. `work` takes temporary files.
-
-    Raises:
-        LedgerDamaged: content can't be read back.
+    `frames` begin just after a commit frame, or with the ledger, with the damage where it was met.
+    `observer` is told where content stands before it is read, since the catalog can't know it yet.
+    `work` takes temporary files.
     """
-    batch = _Batch()
+    batch, ledger = _Batch(), _Ledger(reader, work, observer)
     for frame in frames:
-        if frame.kind is Kind.COMMIT:
-            yield _facts(batch, reader, work), _head(frame, reader)
-            batch = _Batch()
-        else:
-            _collect(batch, frame, reader, observer)
+        try:
+            if isinstance(frame, Damage):
+                observer.damage(str(frame))
+                _lose(batch, frame, observer)
+            elif frame.kind is Kind.COMMIT:
+                head = reader.head(frame)
+                yield _facts(batch, ledger), head
+                batch = _Batch()
+            else:
+                _collect(batch, frame, reader, observer)
+        except LedgerDamaged as error:
+            observer.damage(str(error))
 
 
-def _head(frame: Frame, reader: Reader) -> Head:
-    return reader.head(frame)
+def _lose(batch: _Batch, damage: Damage, observer: Observer) -> None:
+    """Keep the place of a message whose header alone is left: its id, and all that its copies say of it.
+
+    Whatever else is lost is left out, so that it is taken for new when it comes again.
+    """
+    frame = damage.lost
+    if frame is not None and frame.kind is Kind.MESSAGE:
+        observer.meet(frame.sha, frame.position)
+        batch.frames.append(_light(frame, lost=True))
+
+
+def _light(frame: Frame, lost: bool = False) -> _Light:
+    return _Light(frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha, lost)
 
 
 def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) -> None:
-    light = _Light(frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha)
+    light = _light(frame)
     match frame.kind:
         case Kind.MESSAGE | Kind.PART | Kind.CHUNKS:
             observer.meet(frame.sha, frame.position)
@@ -145,15 +197,15 @@ def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) ->
             pass
 
 
-def _facts(batch: _Batch, reader: Reader, work: Path) -> list[Fact]:
-    envelopes, dates = _envelopes(batch, reader, work)
+def _facts(batch: _Batch, ledger: _Ledger) -> list[Fact]:
+    envelopes, dates = _envelopes(batch, ledger)
     facts: list[Fact] = []
     for light in batch.frames:
         match light.kind:
             case Kind.PART | Kind.CHUNKS:
                 facts.append(PartFact(light.sequence, light.position, light.sha))
             case Kind.MESSAGE:
-                facts.append(_message(light, dates.get(light.sha), reader, work))
+                facts.append(_message(light, dates.get(light.sha), ledger))
             case Kind.ENVELOPE if light.sequence in envelopes:
                 facts.append(envelopes[light.sequence])
             case Kind.QUARANTINE:
@@ -173,15 +225,20 @@ def _facts(batch: _Batch, reader: Reader, work: Path) -> list[Fact]:
 _Dates = dict[bytes, tuple[int | None, tuple[str, ...]]]
 
 
-def _envelopes(batch: _Batch, reader: Reader, work: Path) -> tuple[dict[int, EnvelopeFact], _Dates]:
-    """The batch's envelopes by sequence; and, for each message, date and notes of its first copy."""
+def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact], _Dates]:
+    """The batch's envelopes by sequence; and, for each message, date and notes of its first copy.
+
+    One is left out where nothing is left of what it brought, so that it is new when it comes again.
+    """
     envelopes: dict[int, EnvelopeFact] = {}
     dates: _Dates = {}
     for light in batch.frames:
         receipt = batch.receipts.get(light.sha)
         if light.kind is not Kind.ENVELOPE or receipt is None:
             continue
-        copy = _copy(light, receipt, reader, work)
+        if not any(ledger.observer.met(sha) for sha in receipt.messages):
+            continue
+        copy = _copy(light, receipt, ledger)
         envelopes[light.sequence] = envelope_fact(
             light.appended, copy, receipt.messages, receipt.date, light.received
         )
@@ -190,26 +247,38 @@ def _envelopes(batch: _Batch, reader: Reader, work: Path) -> tuple[dict[int, Env
     return envelopes, dates
 
 
-def _copy(light: _Light, receipt: Receipt, reader: Reader, work: Path) -> _Copy:
+def _copy(light: _Light, receipt: Receipt, ledger: _Ledger) -> _Copy:
     if OPAQUE in receipt.notes:
         return _Copy(light.sha, False, None, (), (OPAQUE,))
-    with opened(reader.content_at(light.position), light.size, work) as buffer:
-        report = read_report(buffer) if receipt.report else None
-        envelope: Envelope = report.envelope if report is not None else read_routing(buffer)
-    notes = envelope.notes + (report.notes if report is not None else ())
-    date = report.date if report is not None else None
-    return _Copy(light.sha, report is not None, date, envelope.parties, notes)
+    read, _ = ledger.read(light, lambda buffer: _unwrapped(light.sha, buffer, receipt.report))
+    return read or _Copy(light.sha, receipt.report, None, (), ())
 
 
-def _message(
-    light: _Light, first: tuple[int | None, tuple[str, ...]] | None, reader: Reader, work: Path
-) -> MessageFact:
+def _unwrapped(sha: bytes, buffer: Buffer, is_report: bool) -> _Copy:
+    """A copy's envelope; of a report that this program can't unwrap, what its own headers say."""
+    notes: tuple[str, ...] = ()
+    if is_report:
+        try:
+            report = read_report(buffer)
+        except UnwrapError as error:
+            report, notes = None, (f"its report can't be unwrapped any more: {error}",)
+        if report is not None:
+            found = (*report.envelope.notes, *report.notes)
+            return _Copy(sha, True, report.date, report.envelope.parties, found)
+    envelope = read_routing(buffer)
+    return _Copy(sha, is_report, None, envelope.parties, (*envelope.notes, *notes))
+
+
+def _message(light: _Light, first: tuple[int | None, tuple[str, ...]] | None, ledger: _Ledger) -> MessageFact:
     date, notes = first or (None, ())
     if OPAQUE in notes:
-        message = opaque_message(light.sha, light.size)
+        message = unread_message(light.sha, light.size, OPAQUE)
     else:
-        with opened(reader.content_at(light.position), light.size, work) as buffer:
-            message = _read(light.sha, buffer)
+        read, whole = ledger.read(light, lambda buffer: _read(light.sha, buffer))
+        message = read or unread_message(light.sha, light.size, DAMAGED)
+        if not whole:
+            message.content, message.size = b"", light.size
+            notes = (*notes, DAMAGED)
     return message_fact(light.appended, message, date, light.received, notes)
 
 
@@ -218,7 +287,7 @@ def _read(sha: bytes, buffer: Buffer) -> _Message:
     return _Message(sha, content_hash(buffer), len(buffer), summary, text)
 
 
-def opaque_message(sha: bytes, size: int) -> _Message:
-    """A message that must not be parsed, since it killed its parser."""
-    text = MessageText("", "", "", "", "", "", (), (OPAQUE,))
+def unread_message(sha: bytes, size: int, note: str) -> _Message:
+    """A message that must not be parsed, since it killed its parser, or can't be."""
+    text = MessageText("", "", "", "", "", "", (), (note,))
     return _Message(sha, b"", size, Summary("", "", "", "", None, 0), text)

@@ -16,7 +16,9 @@ more of the ledger than is left is an alarm (invariant 1).
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,7 +33,7 @@ from muniment.archive.ledger.scan import last_head, scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
 from muniment.archive.records import VERSION, json_record
-from muniment.archive.replay import CONFIGURATION, replay
+from muniment.archive.replay import CONFIGURATION, TOLD, known_damage, replay
 from muniment.archive.training import SAMPLES, trained
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.people import changes
@@ -138,19 +140,30 @@ class Vault:
         return catalog
 
     @staticmethod
-    def rebuild_catalog(folder: Path) -> None:
-        """Build the catalog anew from nothing but the ledger, and swap it in.
+    def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
+        """Build the catalog anew from nothing but the ledger, and swap it in; returns what can't be read.
+
+        With `accept_damage`, an administrator's decision, a ledger whose end is damaged is written on in
+        a new segment, which begins with a record of that; nothing of the damaged one is changed.
 
         Raises:
             VaultLocked: another process writes the vault.
-            LedgerDamaged: the ledger can't be read.
+            LedgerDamaged: the ledger's end is damaged, and that was not accepted.
         """
         lock = VaultLock(folder)
         try:
-            ledger = Ledger.open(folder / LEDGER)
-            vault_id = ledger.vault_id
-            ledger.close()
-            rebuilt_catalog(folder, vault_id).close()
+            ledger = Ledger.open(folder / LEDGER, accept_damage=accept_damage)
+            try:
+                if ledger.recovery.damage:
+                    record_damage(ledger)
+                vault_id = ledger.vault_id
+            finally:
+                ledger.close()
+            catalog = rebuilt_catalog(folder, vault_id)
+            try:
+                return known_damage(catalog)
+            finally:
+                catalog.close()
         finally:
             lock.release()
 
@@ -281,6 +294,11 @@ class Vault:
             self._verified.popitem(last=False)
         return True
 
+    @property
+    def dead(self) -> bool:
+        """Whether it must be opened anew to be written: its disk failed."""
+        return self._ledger is not None and self._ledger.dead
+
     def reads_back_at(self, position: Position) -> bool:
         """Whether the record at a position gives its very bytes."""
         try:
@@ -298,6 +316,11 @@ class Vault:
     def size_of(self, sha: bytes) -> int:
         """Bytes of kept or just appended content."""
         return self.reader.size(sha)
+
+    @property
+    def damage(self) -> list[str]:
+        """What of the ledger the catalog was built without, since it is damaged: a sentence each."""
+        return known_damage(self.catalog)
 
     def owner(self) -> str:
         """Who writes the vault now; "" for nobody."""
@@ -323,7 +346,8 @@ class Vault:
         if self.dictionaries or self._messages < self._train_at:
             return False
         self._train_at *= 4
-        made = list(trained(scan(self.folder / LEDGER), self.decoder))
+        whole = scan(self.folder / LEDGER, damaged=lambda damage: log.error("damaged: %s", damage))
+        made = list(trained(whole, self.decoder))
         for dictionary in made:
             self.ledger.add_dictionary(dictionary)
         self.commit([])
@@ -340,6 +364,14 @@ class Vault:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def record_damage(ledger: Ledger) -> None:
+    """Record in the ledger that it is written on although some of it is damaged."""
+    places = [str(one) for one in ledger.recovery.damage]
+    value = {"v": VERSION, "event": "damage accepted", "uid": os.getuid(), "damage": places[:TOLD]}
+    ledger.append(json_record(Encoder(), Kind.AUDIT, value), time.time_ns() // 1000)
+    ledger.commit()
 
 
 def require_whole(folder: Path) -> None:

@@ -53,19 +53,30 @@ def show_verified(session: Session, answer: Verified) -> int:
 @click.command(cls=Command)
 @click.option("--catalog", is_flag=True, help="Only the catalog: users' folders and lists.")
 @click.option("--index", is_flag=True, help="Only the index for search.")
+@click.option(
+    "--accept-damage",
+    is_flag=True,
+    help="Go on with a ledger whose end is damaged, without what is lost of it; implies --catalog.",
+)
 @pass_session
-def rebuild(session: Session, catalog: bool, index: bool) -> int:
+def rebuild(session: Session, catalog: bool, index: bool, accept_damage: bool) -> int:
     """Build catalog and index anew from the ledger.
 
     Both are made from the ledger and nothing else; use this when they were
-    lost or are doubted. Message ids stay the same.
+    lost or are doubted. Message ids stay the same. What is damaged is left out
+    and named; where the end of the ledger is damaged, nothing is written until
+    it was restored from a backup, or you decide to go on with --accept-damage:
+    new records then go to a new segment, and the damaged one stays as it is.
 
     \b
     Example:
       muniment rebuild --index
     """
     both = catalog == index
-    return work(session, Rebuild(catalog=both or catalog, index=both or index))
+    request = Rebuild(
+        catalog=both or catalog or accept_damage, index=both or index, accept_damage=accept_damage
+    )
+    return work(session, request)
 
 
 @click.command(cls=Command)

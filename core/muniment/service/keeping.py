@@ -49,17 +49,19 @@ def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
     session.settings()
     if request.catalog:
         yield api.Step(text="building the catalog anew from the ledger")
-        Vault.rebuild_catalog(session.folder)
+        damage = Vault.rebuild_catalog(session.folder, request.accept_damage)
+        yield from (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
     with session.writing() as vault:
         if request.index:
             yield api.Step(text="building the index anew from the ledger")
-            indexing = Indexing(vault)
-            try:
+        indexing = Indexing(vault)
+        try:
+            if request.index:
                 indexing.clear()
-                for done in indexing.catch_up():
-                    yield api.Step(text=f"{done} messages indexed")
-            finally:
-                indexing.close()
+            for done in indexing.catch_up():
+                yield api.Step(text=f"{done} messages indexed")
+        finally:
+            indexing.close()
         totals = vault.catalog.totals()
     what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
     yield api.Done(message=f"Rebuilt {what}: {totals.messages} messages.")

@@ -170,6 +170,10 @@ class Catalog:
         """Counts over the whole vault."""
         return reading.totals(self._store.reader())
 
+    def snapshot(self) -> tuple[Head, Totals]:
+        """The head and the totals after one and the same batch."""
+        return reading.snapshot(self._store.reader())
+
     # --- look-ups -----------------------------------------------------------------------------
 
     def message_by_sha(self, sha: bytes) -> MessageRow | None:
@@ -204,6 +208,10 @@ class Catalog:
     def rows(self, messages: Sequence[int]) -> list[MessageRow]:
         """Messages in the order asked for; what is not there is left out."""
         return reading.rows(self._store.reader(), messages)
+
+    def existing(self, messages: Collection[int]) -> set[int]:
+        """Those of the numbers that are messages' own."""
+        return reading.existing(self._store.reader(), messages)
 
     def envelope_by_sha(self, sha: bytes, report: bool | None = None) -> EnvelopeRow | None:
         """The copy with a SHA-256 as fetched; with `report`, the one that was read as a report or not."""
@@ -304,6 +312,8 @@ def _new_state(vault_id: bytes) -> dict[str, Any]:
         "offset": EMPTY.offset,
         "messages": 0,
         "envelopes": 0,
+        "moved_messages": 0,
+        "moved_envelopes": 0,
         "message_bytes": 0,
         "copy_bytes": 0,
         "affected": None,

@@ -146,3 +146,6 @@ class Totals:
     """Bytes of all copies as they were fetched."""
     message_bytes: int
     """Bytes of all messages, each once."""
+    moved_messages: int = 0
+    """Records of messages that were kept before, and appended anew since the old record is damaged."""
+    moved_envelopes: int = 0

@@ -34,6 +34,7 @@ from muniment.archive.catalog.model import (
 )
 from muniment.archive.catalog.numbering import find_place
 from muniment.archive.facts import Position, Route
+from muniment.archive.ledger.model import Head
 from muniment.errors import UsageError
 from muniment.mail.model import Role
 from muniment.people.directory import CATCH_ALL
@@ -92,6 +93,10 @@ def glimpse(
 def rows(connection: Connection, messages: Sequence[int]) -> list[MessageRow]:
     found = {row.id: _message(row) for row in fetch_many(connection, sql.MESSAGES_BY_ID, messages)}
     return [found[number] for number in messages if number in found]
+
+
+def existing(connection: Connection, messages: Collection[int]) -> set[int]:
+    return {row.id for row in fetch_many(connection, sql.FILED, messages)}
 
 
 def _message(row: Any) -> MessageRow:
@@ -226,14 +231,21 @@ def _run(row: Any) -> RunRow:
 
 
 def totals(connection: Connection) -> Totals:
+    return snapshot(connection)[1]
+
+
+def snapshot(connection: Connection) -> tuple[Head, Totals]:
     state = connection.execute(sql.GET_STATE).one()
-    return Totals(
+    head = Head(state.tree_size, state.root, state.segment, state.offset)
+    return head, Totals(
         messages=state.messages,
         envelopes=state.envelopes,
         records=state.tree_size,
         quarantined=connection.execute(sql.COUNT_QUARANTINED).scalar_one(),
         bytes=state.copy_bytes,
         message_bytes=state.message_bytes,
+        moved_messages=state.moved_messages,
+        moved_envelopes=state.moved_envelopes,
     )
 
 

@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables; a catalog of another one is rebuilt."""
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -83,13 +83,15 @@ state = _table(
     _int("offset"),
     _int("messages"),
     _int("envelopes"),
+    _int("moved_messages"),
+    _int("moved_envelopes"),
     _int("message_bytes"),
     _int("copy_bytes"),
     Column("affected", Text),
     _int("cursor_address"),
     _int("cursor_envelope"),
 )
-"""One row. `affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
+"""One row. Moved are records of what was kept before and appended anew. `affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
 
 meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
 
@@ -225,6 +227,15 @@ MOVE_MESSAGE = _driver(
     .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
     .where(message.c.id == bindparam("message"))
 )
+MEND_MESSAGE = _driver(
+    update(message)
+    .values(
+        content_key=bindparam("first"), content_rest=bindparam("others"), attachments=bindparam("count"),
+        sender=bindparam("by"), recipients=bindparam("whom"), subject=bindparam("about"), notes=bindparam("why"),
+    )
+    .where(message.c.id == bindparam("message"), message.c.content_key.is_(None))
+)  # fmt: skip
+"""Of what could not be read when the catalog was built there is no content hash."""
 MOVE_ENVELOPE = _driver(
     update(envelope)
     .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
@@ -292,6 +303,8 @@ SET_HEAD = update(state).values(
     offset=bindparam("at_offset"),
     messages=state.c.messages + bindparam("more_messages"),
     envelopes=state.c.envelopes + bindparam("more_envelopes"),
+    moved_messages=state.c.moved_messages + bindparam("again_messages"),
+    moved_envelopes=state.c.moved_envelopes + bindparam("again_envelopes"),
     message_bytes=state.c.message_bytes + bindparam("more_message_bytes"),
     copy_bytes=state.c.copy_bytes + bindparam("more_copy_bytes"),
 )

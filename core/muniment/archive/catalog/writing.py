@@ -116,7 +116,8 @@ class Writer:
         _write_rest(connection, batch)
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
-        _write_head(connection, head, new_messages, new_copies, copy_bytes)
+        again = (len(batch.messages) - len(new_messages), len(batch.envelopes) - new_copies)
+        _write_head(connection, head, new_messages, new_copies, again, copy_bytes)
 
     # --- the directory ------------------------------------------------------------------------
 
@@ -142,18 +143,22 @@ class Writer:
     def _messages(self, connection: Connection, batch: _Sorted) -> Messages:
         """The batch's new messages, and those that its envelopes bring once more.
 
-        A message that was appended anew, since its old record is damaged, moves there.
+        A message that was appended anew, since its old record is damaged, moves there; what could not be
+        read of it is known now, but for its date, by which it is filed.
         """
         brought = (sha for fact in batch.envelopes for sha in fact.messages)
         messages = load_messages(connection, [*(fact.sha for fact in batch.messages), *brought])
-        moved = []
+        moved, mended = [], []
         for fact in batch.messages:
             known = messages.by_sha.get(fact.sha)
             if known is None:
                 messages.add(fact.sha, Filed(fact.sequence, fact.date, fact.sequence, fact=fact))
             elif known.fact is None:
                 moved.append((fact.position.segment, fact.position.offset, known.id))
+                mended.append(_mended(fact, known.id))
+                known.touched = max(known.touched, fact.sequence)
         _write(connection, sql.MOVE_MESSAGE, moved)
+        _write(connection, sql.MEND_MESSAGE, mended)
         return messages
 
     def _copies(self, connection: Connection, batch: _Sorted, messages: Messages) -> dict[bytes, Copy]:
@@ -336,6 +341,15 @@ def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, .
     )  # fmt: skip
 
 
+def _mended(fact: MessageFact, message: int) -> tuple[Any, ...]:
+    """What of a message's row its bytes say, as MEND_MESSAGE takes it."""
+    content_key, content_rest = split(fact.content) if fact.content else (None, None)
+    return (
+        content_key, content_rest, fact.attachments, shown(fact.sender), shown(fact.to), shown(fact.subject),
+        words(fact.notes), message,
+    )  # fmt: skip
+
+
 def _envelope(
     copy: Copy, fact: EnvelopeFact, ids: dict[str, int], profiles: dict[str, int]
 ) -> tuple[Any, ...]:
@@ -365,7 +379,12 @@ def _profile(fact: RunFact) -> str:
 
 
 def _write_head(
-    connection: Connection, head: Head, messages: list[MessageFact], copies: int, copy_bytes: int
+    connection: Connection,
+    head: Head,
+    messages: list[MessageFact],
+    copies: int,
+    again: tuple[int, int],
+    copy_bytes: int,
 ) -> None:
     values = {
         "size": head.tree_size,
@@ -374,6 +393,8 @@ def _write_head(
         "at_offset": head.offset,
         "more_messages": len(messages),
         "more_envelopes": copies,
+        "again_messages": again[0],
+        "again_envelopes": again[1],
         "more_message_bytes": sum(fact.size for fact in messages),
         "more_copy_bytes": copy_bytes,
     }

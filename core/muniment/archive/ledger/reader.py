@@ -27,6 +27,7 @@ CONTENT_LIMIT = 64 * 1024 * 1024
 SMALL = 8 * 1024 * 1024
 """Referenced content of at most this many bytes is held while what refers to it is read."""
 HELD = 2 * SMALL
+BLANKS = b" " * 64 * 1024
 DEPTH = 8
 """How deep references may nest: an envelope, its message, a part, its chunks, and some."""
 
@@ -150,6 +151,15 @@ class Reader:
         """
         return _checked(frame, _Reading(self, Held() if held is None else held).chunks(frame, DEPTH))
 
+    def salvaged(self, position: Position) -> Iterator[bytes]:
+        """What is left of the content of the record at `position`, with blanks for what it refers to
+        and can't be read, as far as its size is known. It is not compared with its hash.
+
+        Raises:
+            LedgerDamaged: nothing is left.
+        """
+        return _Salvaging(self, Held()).chunks(self.read_frame(position), DEPTH)
+
     def _found(self, sha: bytes) -> Frame:
         position = self._locate(sha)
         if position is None:
@@ -219,6 +229,36 @@ class _Reading:
         content = b"".join(stream)
         self._held.put(sha, content)
         return (content,)
+
+
+class _Salvaging(_Reading):
+    """Puts together what is left of a content."""
+
+    def _rebuilt(self, frame: Frame, payload: bytes, depth: int) -> Iterator[bytes]:
+        try:
+            pieces = recipe.decode(payload)
+        except recipe.RecipeError as error:
+            raise _damaged(frame, str(error)) from error
+        needed: dict[bytes, int] = {}
+        for piece in pieces:
+            if isinstance(piece, recipe.Slice):
+                needed[piece.sha] = max(needed.get(piece.sha, 0), piece.offset + piece.length)
+        return recipe.rebuild(pieces, lambda sha: self._filled(sha, depth - 1, needed.get(sha, 0)))
+
+    def _referenced(self, sha: bytes, depth: int) -> Iterator[bytes]:
+        return self._filled(sha, depth, 0)
+
+    def _filled(self, sha: bytes, depth: int, size: int) -> Iterator[bytes]:
+        """What is left of a content; of at least `size` bytes."""
+        try:
+            for chunk in self.chunks(self._reader._found(sha), depth):
+                size -= len(chunk)
+                yield chunk
+        except LedgerDamaged:
+            pass
+        while size > 0:
+            yield BLANKS[:size]
+            size -= len(BLANKS)
 
 
 def chunks(payload: bytes) -> list[bytes]:

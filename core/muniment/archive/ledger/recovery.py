@@ -24,7 +24,7 @@ from muniment.archive.ledger.files import (
 )
 from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
-from muniment.archive.ledger.model import Head, Kind
+from muniment.archive.ledger.model import Frame, Head, Kind
 from muniment.archive.ledger.walk import Found, Gap, commit_of, walk
 
 _COPY = 1024 * 1024
@@ -38,6 +38,8 @@ class Damage:
     offset: int
     length: int
     reason: str
+    lost: Frame | None = field(default=None, compare=False)
+    """The record, without its payload, where a reader in order found its header intact."""
 
     def __str__(self) -> str:
         return f"segment {self.segment}, offset {self.offset}, {self.length} bytes: {self.reason}"

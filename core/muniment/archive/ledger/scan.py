@@ -115,15 +115,19 @@ class _Stretch:
         return self.sequence
 
     def _gap(self, gap: Gap) -> None:
-        what = f"{named(gap.header.kind, gap.header.sha)}: " if gap.header else ""
-        self._tell(gap.offset, gap.length, what + gap.reason)
+        what, lost = "", None
         if gap.header is None:
             self.sequence = None
-        elif self.sequence is not None:
+        else:
+            what = f"{named(gap.header.kind, gap.header.sha)}: "
+            if self.sequence is None:
+                self.sequence = sequence_at(self._path, self._tag, gap.offset)
+            lost = made_frame(self.sequence, Position(self._number, gap.offset), gap.header, b"")
             self.sequence += 1
+        self._tell(gap.offset, gap.length, what + gap.reason, lost)
 
-    def _tell(self, offset: int, length: int, reason: str) -> None:
-        damage = Damage(self._number, offset, length, reason)
+    def _tell(self, offset: int, length: int, reason: str, lost: Frame | None = None) -> None:
+        damage = Damage(self._number, offset, length, reason, lost)
         if self._damaged is None:
             raise LedgerDamaged(f"{damage}; restore the ledger from a backup")
         self._damaged(damage)

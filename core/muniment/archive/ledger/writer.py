@@ -92,7 +92,8 @@ class Ledger:
         if recovery.damage and not accept_damage:
             raise LedgerDamaged(
                 f"the ledger is damaged in {recovery.damage[0]} ({len(recovery.damage)} places in all); "
-                "nothing was changed: see what is lost with `muniment verify --deep`, or restore a backup"
+                "nothing was changed: see what is lost with `muniment verify --deep`; then restore a backup, "
+                "or go on without it by `muniment rebuild --catalog --accept-damage`"
             )
         if recovery.damage:
             recovery = set_aside(folder, recovery)
