@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from muniment.archive.catalog import Catalog
+from muniment.archive.facts import Fact, MessageFact
+from muniment.archive.ledger.model import Head
+from muniment.people.directory import Directory
 from support.reports import fork, line, plain, report
 from support.vaults import TestVault, put
 
@@ -221,4 +227,33 @@ def test_projections_are_rebuilt_from_the_ledger_alone(vault: TestVault, what: s
     assert rebuilt.catalog.dump() == before
     rebuilt.close()
     assert vault.search("bob@example.com") == hits
+    vault.sound()
+
+
+def test_mail_to_an_address_with_a_tag_is_found_with_its_user(vault: TestVault) -> None:
+    vault.archive([report(plain(subject="Tagged"), recipients=["bob+news@example.com"])])
+    vault.archive([report(plain(subject="Foreign"), recipients=["kim+news@else.example"])])
+    assert [hit.subject for hit in vault.search("", user="bob@example.com")] == ["Tagged"]
+    assert [hit.subject for hit in vault.search("in:inbox", user="bob@example.com")] == ["Tagged"]
+    assert [hit.subject for hit in vault.search("user:bob@example.com")] == ["Tagged"]
+
+
+def test_a_catalog_that_could_not_be_told_is_told_before_anything_else(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failing = Catalog.apply, [OSError(28, "No space left on device")]
+
+    def apply(self: Catalog, facts: Sequence[Fact], head: Head, directory: Directory) -> None:
+        if failing and any(isinstance(fact, MessageFact) for fact in facts):
+            raise failing.pop()
+        real(self, facts, head, directory)
+
+    monkeypatch.setattr(Catalog, "apply", apply)
+    mails = [report(plain(subject=f"No {n}")) for n in range(5)]
+    new = vault.maildir("box", delete=True)
+    put(new, mails)
+    summary = vault.run("box")
+    assert (summary.state, summary.deleted, summary.balanced) == ("failed", 0, True)
+    assert (vault.run("box").merged, list(new.iterdir())) == (5, [])
+    assert vault.status().messages == 5
     vault.sound()
