@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.vaults import TestVault
-
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import scan
+from support.vaults import TestVault
 
 
 def configurations(vault: TestVault) -> list[str]:
