@@ -6,10 +6,11 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
+from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
 from muniment.archive.derive import DAMAGED, OPAQUE
-from muniment.archive.index import Index, IndexDocument, Mention
+from muniment.archive.index import Index, IndexDocument, Mention, put_aside
 from muniment.archive.ledger.model import Head
 from muniment.archive.vault import INDEX, WORK, Vault
 from muniment.errors import LedgerDamaged
@@ -28,6 +29,8 @@ def behind(vault: Vault) -> int:
     """How many kept messages search does not know yet, or not as they are now."""
     index = Index.open(vault.folder / INDEX, read_only=True)
     try:
+        if not bound(vault, index):
+            return vault.catalog.totals().messages
         return vault.catalog.index_behind(index.watermark)
     finally:
         index.close()
@@ -40,7 +43,6 @@ class Indexing:
         self._vault = vault
         self._index: Index | None = None
         self._reached = 0
-        self._page: list[IndexDocument] = []
 
     @property
     def uncommitted(self) -> int:
@@ -48,15 +50,32 @@ class Indexing:
         return self._index.uncommitted if self._index is not None else 0
 
     def open(self) -> Index:
-        """The index, opened to be written; an unusable one is set aside and replayed.
+        """The index, opened to be written; one that is unusable or of another ledger is set aside.
+
+        What then is in its place is empty, and lacks everything: see `catch_up`.
 
         Raises:
             VaultError: it can't be written, or another process writes it.
         """
         if self._index is None:
-            self._index = Index.open(self._vault.folder / INDEX)
+            self._index = self._opened()
             self._reached = self._index.watermark
         return self._index
+
+    def _opened(self) -> Index:
+        folder = self._vault.folder / INDEX
+        index = Index.open(folder)
+        if index.set_aside is not None:
+            log.warning(
+                "the index is built anew (%s); it was set aside in %s", index.why_set_aside, index.set_aside
+            )
+        if bound(self._vault, index):
+            return index
+        index.close()
+        log.warning(
+            "the index is of another ledger or of another state of it: set aside in %s", put_aside(folder)
+        )
+        return Index.open(folder)
 
     def add(self, head: Head, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
         """Index a committed batch: its new messages, and those kept before that it concerns.
@@ -77,7 +96,7 @@ class Indexing:
     def commit(self) -> None:
         """Make what was added durable and findable."""
         if self._index is not None and (self.uncommitted or self._index.watermark < self._reached):
-            self._index.commit(self._reached)
+            self._index.commit(self._reached, mark_of(self._vault))
 
     def catch_up(self) -> Iterator[int]:
         """Index all that the index lacks, and commit; yields how many messages were read so far."""
@@ -90,7 +109,7 @@ class Indexing:
             self._reached = changes[-1].upto
             done += len(sequences)
             if index.uncommitted >= COMMIT:
-                index.commit(self._reached)
+                index.commit(self._reached, mark_of(self._vault))
             yield done
         self._reached = head.tree_size
         self.commit()

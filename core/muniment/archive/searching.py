@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from muniment.archive.binding import bound
 from muniment.archive.index import Found, Index, Scope, UserAddress, UserTerms, search
 from muniment.archive.query import parse
 from muniment.archive.vault import INDEX, Vault
@@ -59,6 +60,8 @@ def find(
     node = parse(query)
     index = Index.open(vault.folder / INDEX, read_only=True)
     try:
+        if not bound(vault, index):
+            return Found(0, True, (), ())  # its numbers mean other messages
         return search(
             index,
             node,

@@ -1,7 +1,7 @@
 """The full-text index: disposable, and honest about how far it has come."""
 
 from muniment.archive.index.document import IndexDocument, Mention
-from muniment.archive.index.index import Index
+from muniment.archive.index.index import Index, put_aside
 from muniment.archive.index.search import Found, Scope, search
 from muniment.archive.index.terms import UserAddress, Users, UserTerms
 
@@ -14,5 +14,6 @@ __all__ = [
     "UserAddress",
     "UserTerms",
     "Users",
+    "put_aside",
     "search",
 ]

@@ -41,6 +41,7 @@ class Index:
         self._docs_per_shard = docs_per_shard
         self._read_only = read_only
         self._watermark = 0
+        self._mark = ""
         self._shards: list[Shard] = []
         self._stamp: tuple[int, int] | None = None
 
@@ -65,7 +66,7 @@ class Index:
                 raise VaultError(
                     f"The index is unusable; run `muniment rebuild --index` ({error})."
                 ) from error
-            aside = _put_aside(folder)
+            aside = put_aside(folder)
             index = cls._opened(folder, heap, docs_per_shard, read_only)
             index.set_aside, index.why_set_aside = aside, str(error)
             return index
@@ -95,7 +96,7 @@ class Index:
                 self._write_state()
             return
         stamp = _stamp(state)
-        self._watermark, listed = _read_state(state)
+        self._watermark, self._mark, listed = _read_state(state)
         if missing := set(listed).difference(names):
             raise Broken(f"shards are missing: {', '.join(sorted(missing))}")
         held = {shard.path.name: shard for shard in self._shards}
@@ -112,6 +113,11 @@ class Index:
     def watermark(self) -> int:
         """The ledger's tree size up to which everything is in the index."""
         return self._watermark
+
+    @property
+    def mark(self) -> str:
+        """What was said at the last commit of where all this comes from; "" before the first."""
+        return self._mark
 
     @property
     def uncommitted(self) -> int:
@@ -184,8 +190,10 @@ class Index:
             shard.commit()
             shard.close()
 
-    def commit(self, watermark: int) -> None:
+    def commit(self, watermark: int, mark: str = "") -> None:
         """Make all that was added durable and visible, then note that the ledger is reflected to `watermark`.
+
+        `mark` says which ledger that is, for whoever opens the index next.
 
         Raises:
             VaultError: as `add`; the watermark is then as it was.
@@ -195,16 +203,19 @@ class Index:
                 shard.commit()
                 if shard is not self._shards[-1]:
                     shard.close()
-            self._watermark, before = watermark, self._watermark
+            before = self._watermark, self._mark
+            self._watermark, self._mark = watermark, mark
             try:
                 self._write_state()
             except OSError:
-                self._watermark = before
+                self._watermark, self._mark = before
                 raise
 
     def _write_state(self) -> None:
         shards = [shard.path.name for shard in self._shards]
-        text = json.dumps({"format": FORMAT, "watermark": self._watermark, "shards": shards})
+        text = json.dumps(
+            {"format": FORMAT, "watermark": self._watermark, "mark": self._mark, "shards": shards}
+        )
         draft = self._state_file.with_suffix(".tmp")
         with draft.open("w") as file:
             file.write(text)
@@ -230,23 +241,29 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _read_state(path: Path) -> tuple[int, list[str]]:
-    """The watermark, and the names of the shards it speaks for."""
+def _read_state(path: Path) -> tuple[int, str, list[str]]:
+    """The watermark, its mark, and the names of the shards it speaks for."""
     try:
         state = json.loads(path.read_bytes())
-        form, watermark, shards = (
+        form, watermark, mark, shards = (
             state["format"],
             int(state["watermark"]),
+            str(state.get("mark", "")),
             [str(name) for name in state["shards"]],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Broken("state.json is unreadable") from error
     if form != FORMAT:
         raise Broken(f"it is of format {form}, not {FORMAT}")
-    return watermark, shards
+    return watermark, mark, shards
 
 
-def _put_aside(folder: Path) -> Path:
+def put_aside(folder: Path) -> Path:
+    """Rename an index that can't be used, so that another is begun in its place; returns its new name.
+
+    Raises:
+        VaultError: it can't be renamed.
+    """
     time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     number, aside = 0, folder.with_name(f"{folder.name}.broken-{time}")
     while aside.exists():

@@ -32,6 +32,10 @@ def guarded(doing: str) -> Iterator[None]:
             raise VaultLocked(
                 "Another process writes the index; wait until it is done, or stop it."
             ) from error
+        if "Failed to acquire Lockfile" in str(error):
+            raise VaultError(
+                "The index can't be read where its folder can't be written: mend its rights, or copy the vault."
+            ) from error
         if "max expansions" in str(error):
             raise QueryError("Too many words begin so; type more letters before the *.") from error
         raise VaultError(f"{doing} failed; check the disk and its free space ({_brief(error)}).") from error

@@ -1,0 +1,129 @@
+"""The index belongs to its ledger: of another one, or of a later state of it, it says nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.index import Index
+from muniment.archive.indexing import Indexing
+from muniment.archive.vault import Vault
+from support.reports import plain, report
+from support.vaults import TestVault
+
+
+def letters(start: int, count: int) -> list[bytes]:
+    return [report(plain(subject=f"Letter {n}", body=f"word{n}\n")) for n in range(start, start + count)]
+
+
+@pytest.fixture
+def set_back(tmp_path: Path) -> Iterator[TestVault]:
+    """A vault whose older ledger was restored, its catalog built anew: 3 of 8 indexed letters are left."""
+    vault = TestVault(tmp_path / "vault")
+    vault.archive(letters(0, 3))
+    shutil.copytree(vault.folder / "ledger", tmp_path / "old")
+    vault.archive(letters(3, 5))
+    shutil.rmtree(vault.folder / "ledger")
+    shutil.copytree(tmp_path / "old", vault.folder / "ledger")
+    Vault.rebuild_catalog(vault.folder)
+    yield vault
+    vault.client.close()
+
+
+def test_an_index_that_knows_more_than_the_ledger_is_behind_by_all(set_back: TestVault) -> None:
+    assert set_back.status().behind == 3
+    assert set_back.search("word1") == []
+    (problem,) = set_back.verify().problems
+    assert "the index is of another ledger" in problem
+
+
+def test_it_is_set_aside_and_what_is_kept_is_found(set_back: TestVault) -> None:
+    set_back.archive(letters(8, 4))
+    assert set_back.status().behind == 0
+    assert {hit.subject for hit in set_back.messages()} == {f"Letter {n}" for n in (0, 1, 2, 8, 9, 10, 11)}
+    assert [hit.subject for hit in set_back.search("word9")] == ["Letter 9"]
+    assert set_back.search("word4") == []
+    assert len(list(set_back.folder.glob("index.broken-*"))) == 1
+    set_back.sound()
+
+
+def test_a_ledger_that_grew_past_the_index_again_is_another(set_back: TestVault) -> None:
+    # The catalog's head is past the index's watermark before anything looks at the index.
+    aside = set_back.folder.parent / "index"
+    (set_back.folder / "index").rename(aside)
+    set_back.archive(letters(20, 9))
+    shutil.rmtree(set_back.folder / "index")
+    aside.rename(set_back.folder / "index")
+    assert set_back.status().behind == 12
+    assert set_back.search("word4") == []
+    set_back.archive(letters(40, 1))
+    assert len(set_back.messages()) == 13
+
+
+def test_accepting_an_older_ledger_brings_the_index_in_line(tmp_path: Path) -> None:
+    vault = TestVault(tmp_path / "vault")
+    vault.archive(letters(0, 3))
+    shutil.copytree(vault.folder / "ledger", tmp_path / "old")
+    vault.archive(letters(3, 5))
+    shutil.rmtree(vault.folder / "ledger")
+    shutil.copytree(tmp_path / "old", vault.folder / "ledger")
+    vault.rebuild(index=False)
+    assert vault.status().behind == 0
+    assert len(vault.messages()) == 3
+    vault.sound()
+
+
+def test_an_index_of_another_vault_is_none(tmp_path: Path) -> None:
+    one, other = TestVault(tmp_path / "one"), TestVault(tmp_path / "other")
+    one.archive(letters(0, 3))
+    other.archive(letters(10, 3))
+    shutil.rmtree(one.folder / "index")
+    shutil.copytree(other.folder / "index", one.folder / "index")
+    assert one.status().behind == 3
+    assert one.search("word11") == []
+    one.archive([])
+    assert {hit.subject for hit in one.messages()} == {"Letter 0", "Letter 1", "Letter 2"}
+
+
+@pytest.mark.parametrize("mark", ["", "no JSON", "[]", "{}", '{"tree_size": 5}'])
+def test_an_index_that_does_not_say_where_it_is_from_is_built_anew(tmp_path: Path, mark: str) -> None:
+    vault = TestVault(tmp_path / "vault")
+    vault.archive(letters(0, 3))
+    path = vault.folder / "index" / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"mark": mark}))
+    assert vault.status().behind == 3
+    vault.archive([])
+    assert (vault.status().behind, len(vault.messages())) == (0, 3)
+
+
+def test_an_index_that_lags_behind_its_own_ledger_is_kept(tmp_path: Path) -> None:
+    vault = TestVault(tmp_path / "vault")
+    vault.archive(letters(0, 3))
+    shutil.copytree(vault.folder / "index", tmp_path / "old")
+    vault.archive(letters(3, 2))
+    shutil.rmtree(vault.folder / "index")
+    shutil.copytree(tmp_path / "old", vault.folder / "index")
+    assert vault.status().behind == 2
+    assert len(vault.messages()) == 3
+    owner = Vault.open(vault.folder, write=True)
+    indexing = Indexing(owner)
+    try:
+        assert list(indexing.catch_up()) == [2]
+    finally:
+        indexing.close()
+        owner.close()
+    assert len(vault.messages()) == 5
+    assert not list(vault.folder.glob("index.broken-*"))
+
+
+def test_the_mark_is_kept_with_the_watermark(tmp_path: Path) -> None:
+    index = Index.open(tmp_path / "index", heap=16_000_000)
+    assert index.mark == ""
+    index.commit(3, "from here")
+    index.close()
+    again = Index.open(tmp_path / "index", read_only=True)
+    assert (again.watermark, again.mark) == (3, "from here")
