@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from muniment.archive.binding import bound
+from muniment.archive.catalog import Totals
 from muniment.archive.index import Index
 from muniment.archive.ledger.check import Report, check
+from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.scan import last_head
 from muniment.archive.vault import INDEX, LEDGER, Vault
 from muniment.errors import MunimentError
+
+MEND = "run `muniment rebuild --catalog`"
 
 
 def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
@@ -18,10 +24,13 @@ def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
     Deep: every record is decoded besides, and every byte of every message, report and part hashed anew.
     """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    until = vault.head if vault.owner() else None  # what a writer adds meanwhile is not known here
-    report = check(vault.folder / LEDGER, deep=deep, locate=vault.catalog.locate, until=until)
+    # One reading of the catalog: what a writer adds meanwhile is looked at another time.
+    head, totals = vault.catalog.snapshot()
+    report = check(vault.folder / LEDGER, deep=deep, locate=vault.catalog.locate, until=head)
     yield "comparing the catalog"
-    report.problems.extend(catalog_problems(vault, report))
+    report.problems.extend(catalog_problems(head, totals, report))
+    report.problems.extend(untold(vault))
+    report.messages -= totals.moved_messages
     yield "comparing the index"
     report.problems.extend(index_problems(vault))
     yield report
@@ -35,25 +44,39 @@ def verify_ledger(folder: Path, deep: bool, problem: str) -> Iterator[str | Repo
     yield report
 
 
-def catalog_problems(vault: Vault, report: Report) -> Iterator[str]:
-    """Where the catalog does not say what the ledger says."""
-    head, totals = vault.head, vault.catalog.totals()
-    mend = "run `muniment rebuild --catalog`"
+def catalog_problems(head: Head, totals: Totals, report: Report) -> Iterator[str]:
+    """Where the catalog, as it was at `head`, does not say what the ledger says."""
+    messages = totals.messages + totals.moved_messages
+    envelopes = totals.envelopes + totals.moved_envelopes
     if head.tree_size > report.tree_size:
         yield (
             f"the catalog has seen {head.tree_size} records, but the ledger holds {report.tree_size}: "
             "the ledger was damaged or an older one restored"
         )
-    elif head.tree_size < report.tree_size:
-        yield f"the catalog is {report.tree_size - head.tree_size} records behind the ledger: {mend}"
-    elif report.problems:
+    elif (head.tree_size, head.root) != (report.tree_size, report.root) and head.tree_size:
+        yield f"the catalog is of another ledger: {MEND}"
+    elif report.problems or not head.tree_size:
         return  # what is damaged is missing from the counts as well
-    elif head.root != report.root:
-        yield f"the catalog is of another ledger: {mend}"
-    elif totals.messages != report.messages:
-        yield f"the catalog lists {totals.messages} messages, the ledger holds {report.messages}: {mend}"
-    elif totals.envelopes != report.envelopes:
-        yield f"the catalog lists {totals.envelopes} envelopes, the ledger holds {report.envelopes}: {mend}"
+    elif messages != report.messages:
+        yield f"the catalog knows {messages} records of messages, the ledger holds {report.messages}: {MEND}"
+    elif envelopes != report.envelopes:
+        yield f"the catalog knows {envelopes} records of copies, the ledger holds {report.envelopes}: {MEND}"
+
+
+def untold(vault: Vault) -> Iterator[str]:
+    """What the catalog was built without; and what it lacks of the ledger, if nobody is about to tell it."""
+    damage = vault.damage
+    if damage:
+        yield (
+            f"the catalog was built without what is damaged ({len(damage)} findings, the first: {damage[0]}); "
+            f"once that is restored from a backup, {MEND}"
+        )
+    last = last_head(vault.folder / LEDGER)
+    if last is None or vault.owner():
+        return
+    behind = last.tree_size - vault.head.tree_size
+    if behind > 0:
+        yield f"the catalog is {behind} records behind the ledger: {MEND}"
 
 
 def index_problems(vault: Vault) -> Iterator[str]:
@@ -65,10 +88,12 @@ def index_problems(vault: Vault) -> Iterator[str]:
         yield f"the index can't be used ({error})"
         return
     try:
+        if not bound(vault, index):
+            yield f"the index is of another ledger, or of another state of it: {mend}"
+            return
+        # Asked in this order, a writer can only make the first smaller and the last greater.
         expected = vault.catalog.totals().messages - vault.catalog.index_behind(index.watermark)
         if index.docs < expected:
             yield f"the index holds {index.docs} of the {expected} messages it should: {mend}"
-        if index.watermark > vault.head.tree_size:
-            yield f"the index is of another ledger: {mend}"
     finally:
         index.close()

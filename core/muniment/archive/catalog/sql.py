@@ -91,7 +91,8 @@ state = _table(
     _int("cursor_address"),
     _int("cursor_envelope"),
 )
-"""One row. Moved are records of what was kept before and appended anew. `affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
+"""One row. Moved are records of what was kept before and appended anew. `affected` is what is still to be
+filed anew (JSON), the cursor how far that has come."""
 
 meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
 
@@ -230,11 +231,16 @@ MOVE_MESSAGE = _driver(
 MEND_MESSAGE = _driver(
     update(message)
     .values(
-        content_key=bindparam("first"), content_rest=bindparam("others"), attachments=bindparam("count"),
-        sender=bindparam("by"), recipients=bindparam("whom"), subject=bindparam("about"), notes=bindparam("why"),
+        content_key=bindparam("first"),
+        content_rest=bindparam("others"),
+        attachments=bindparam("count"),
+        sender=bindparam("by"),
+        recipients=bindparam("whom"),
+        subject=bindparam("about"),
+        notes=bindparam("why"),
     )
     .where(message.c.id == bindparam("message"), message.c.content_key.is_(None))
-)  # fmt: skip
+)
 """Of what could not be read when the catalog was built there is no content hash."""
 MOVE_ENVELOPE = _driver(
     update(envelope)

@@ -1,0 +1,110 @@
+"""Verification: beside a writer it raises no false alarm, and what is wrong it names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.archive import verify
+from muniment.archive.catalog import Catalog
+from muniment.archive.ledger.check import Report, check
+from muniment.archive.ledger.files import segment_path
+from muniment.archive.ledger.frame import HEADER_SIZE
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.writer import Ledger
+from muniment.archive.vault import Vault
+from muniment.archive.verify import verify_vault
+from support.reports import plain, report
+from support.vaults import TestVault
+
+
+def letters(start: int, count: int) -> list[bytes]:
+    return [report(plain(subject=f"Letter {n}")) for n in range(start, start + count)]
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault]:
+    """A vault with five letters, whose segments are sealed past 2 kB."""
+    for name in ("create", "open"):
+        monkeypatch.setitem(getattr(Ledger, name).__func__.__kwdefaults__, "segment", 2_000)
+    made = TestVault(tmp_path / "vault")
+    made.archive(letters(0, 5))
+    yield made
+    made.client.close()
+
+
+def problems(vault: Vault) -> list[str]:
+    *_, found = verify_vault(vault, deep=True)
+    assert isinstance(found, Report)
+    return found.problems
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_a_writer_adds_meanwhile_is_no_problem(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """A run begins after the check has looked who writes, and ends before it compares."""
+
+    def beside(*words: Any, **named: Any) -> Report:
+        if moment == "before":
+            vault.archive(letters(5, 3))
+        found = check(*words, **named)
+        if moment == "after":
+            vault.archive(letters(5, 3))
+        return found
+
+    monkeypatch.setattr(verify, "check", beside)
+    reader = Vault.open(vault.folder, write=False)
+    try:
+        assert problems(reader) == []
+    finally:
+        reader.close()
+    assert vault.status().messages == 8
+
+
+def test_what_the_ledger_holds_beyond_the_catalog_is_counted(vault: TestVault, tmp_path: Path) -> None:
+    shutil.copy(vault.folder / "catalog.db", tmp_path / "old.db")
+    shutil.copytree(vault.folder / "index", tmp_path / "index")
+    vault.archive(letters(5, 3))
+    for path in vault.folder.glob("catalog.db*"):
+        path.unlink()
+    shutil.rmtree(vault.folder / "index")
+    shutil.copy(tmp_path / "old.db", vault.folder / "catalog.db")
+    shutil.copytree(tmp_path / "index", vault.folder / "index")
+    (problem,) = vault.verify().problems
+    assert "records behind the ledger: run `muniment rebuild --catalog`" in problem
+    vault.rebuild()
+    vault.sound()
+
+
+def test_a_catalog_that_lost_a_message_is_told_of(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply = Catalog.apply
+
+    def losing(self: Catalog, facts: Any, *rest: Any) -> None:
+        apply(self, [fact for fact in facts if type(fact).__name__ != "EnvelopeFact"], *rest)
+
+    monkeypatch.setattr(Catalog, "apply", losing)
+    vault.archive(letters(5, 1))
+    assert any("records of copies" in problem for problem in vault.verify().problems)
+
+
+def test_what_was_appended_anew_is_counted_once(vault: TestVault) -> None:
+    mails = letters(0, 5)
+    message = next(frame for frame in scan(vault.folder / "ledger") if frame.kind is Kind.MESSAGE)
+    segment = segment_path(vault.folder / "ledger", message.position.segment)
+    whole = segment.read_bytes()
+    at = message.position.offset + HEADER_SIZE
+    segment.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    assert vault.archive(mails[:1], delete=True).deleted == 1
+    segment.write_bytes(whole)  # as if restored from a backup
+    assert sum(frame.kind is Kind.MESSAGE for frame in scan(vault.folder / "ledger")) == 6
+    found = vault.verify()
+    assert (found.problems, found.messages) == ((), 5)
+    vault.rebuild()
+    found = vault.verify()
+    assert (found.problems, found.messages) == ((), 5)
