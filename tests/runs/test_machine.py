@@ -326,6 +326,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def rebuild_catalog(self) -> None:
+        self.vault.require_writable()
         before = self.vault.catalog.dump()
         self.vault.close()
         shutil.copy(self.folder / "catalog.db", self.older)

@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -114,7 +114,7 @@ class CrashPoints:
         if self._fault:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         for number, folder in enumerate(self._folders):
-            shutil.copytree(folder, self._copies / str(number))
+            copy_at_rest(folder, self._copies / str(number))
         self.dead = True
         raise Crash(point)
 
@@ -169,3 +169,23 @@ class CrashPoints:
     @staticmethod
     def _path(file: int) -> Path:
         return Path(f"/proc/self/fd/{file}").readlink()
+
+
+def copy_at_rest(folder: Path, target: Path) -> None:
+    """Copy a folder as it is at one instant: once more, if the index library went on meanwhile."""
+    while True:
+        before = _state(folder)
+        with suppress(shutil.Error):
+            shutil.copytree(folder, target)
+            if _state(folder) == before:
+                return
+        shutil.rmtree(target)
+
+
+def _state(folder: Path) -> set[tuple[str, int, int]]:
+    found = set()
+    for path in folder.glob("**/*"):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found.add((str(path), status.st_size, status.st_mtime_ns))
+    return found
