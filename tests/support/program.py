@@ -51,8 +51,12 @@ class Program:
     def say(self, *words: str) -> Said:
         """Run a command line in this process, whatever comes of it."""
         out, err = Screen(False), Screen(False)
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(["--vault", str(self.folder), *words], ENGINE)
+        umask = os.umask(0o022)
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                code = main(["--vault", str(self.folder), *words], ENGINE)
+        finally:
+            os.umask(umask)
         return Said(code, out.written(), err.written().decode("utf-8"))
 
     def __call__(self, *words: str) -> Said:

@@ -22,6 +22,7 @@ class VaultLock:
         Raises:
             VaultLocked: another process has it; says which, and since when.
             VaultError: the folder can't be written.
+            OSError: there is no space.
         """
         try:
             self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -38,7 +39,11 @@ class VaultLock:
                 f"the vault in {folder} is in use by {holder(folder) or 'another process'}: "
                 "wait for it to end, or stop it"
             ) from error
-        self._write({"pid": os.getpid(), "since": int(time.time())})
+        try:
+            self._write({"pid": os.getpid(), "since": int(time.time())})
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def _write(self, value: dict[str, int]) -> None:
         os.ftruncate(self._file, 0)

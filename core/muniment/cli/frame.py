@@ -92,7 +92,7 @@ def _vault_option() -> click.Option:
     return click.Option(
         ["--vault"],
         metavar="DIR",
-        type=click.Path(file_okay=False),
+        type=click.Path(file_okay=False, readable=False),
         callback=_take_vault,
         expose_value=False,
         help=f"The vault's folder; else {VAULT} names it.",

@@ -13,7 +13,7 @@ from typing import Any
 from muniment import api
 from muniment.api import Request, Word
 from muniment.service import keeping, profiles, reading, running, users, vaults
-from muniment.service.session import Session
+from muniment.service.session import Session, explained
 
 Call = Callable[[Session, Any], Word]
 Stream = Callable[[Session, Any], Iterator[Word]]
@@ -57,11 +57,13 @@ class Engine:
 
     def call(self, request: Request) -> Word:
         """Say a request that has one reply. Raises MunimentError."""
-        return CALLS[type(request)](self._session, request)
+        with explained():
+            return CALLS[type(request)](self._session, request)
 
     def stream(self, request: Request) -> Iterator[Word]:
         """Say a request that is answered by a stream; closing it cancels the work. Raises MunimentError."""
-        return STREAMS[type(request)](self._session, request)
+        with explained():
+            yield from STREAMS[type(request)](self._session, request)
 
     def close(self) -> None:
         """Let go of the vault. Safe to call twice."""

@@ -112,6 +112,7 @@ def put_profile(session: Session, request: api.PutProfile) -> api.Done:
     """Write a new or changed profile into vault.toml."""
     session.settings()
     edit_profile(session.settings_path, request.name, request.fields, request.new)
+    session.record_settings()
     profile = find(session.settings(), request.name)
     what = "added" if request.new else "changed"
     warnings = []
@@ -127,6 +128,7 @@ def remove_profile(session: Session, request: api.RemoveProfile) -> api.Done:
     """Take a profile out of vault.toml."""
     find(session.settings(), request.name)
     edit_remove(session.settings_path, request.name)
+    session.record_settings()
     return api.Done(message=f"Profile {request.name} removed; what it archived stays.")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,20 @@ from muniment.config.file import load
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.people.changes import set_domains
+from muniment.runs.run import sentence
+
+log = logging.getLogger("muniment.service")
 
 SETTINGS = "vault.toml"
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns an OSError, such as a full disk, into the VaultError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise VaultError(sentence(error)) from error
 
 
 class Session:
@@ -40,7 +53,14 @@ class Session:
             VaultError: there is no vault here.
             ConfigError: vault.toml is wrong.
         """
-        if not self.settings_path.is_file():
+        try:
+            known = self.settings_path.is_file()
+        except OSError as error:
+            raise VaultError(
+                f"the vault in {self.folder} can't be read ({error.strerror}): run as its owner, "
+                "or mend its rights"
+            ) from error
+        if not known:
             raise VaultError(
                 f"there is no vault in {self.folder}: name one with --vault or MUNIMENT_VAULT, "
                 "or make one with `muniment init`"
@@ -66,18 +86,24 @@ class Session:
 
         Raises:
             VaultLocked: another process owns it.
+            VaultError: it can't be written; raised for an OSError of the caller's as well.
         """
         settings = self.settings()
         if self._shared is not None:
             apply_settings(self._shared, settings)
             yield self._shared
             return
-        vault = Vault.open(self.folder, write=True)
-        try:
+        with explained(), closing(Vault.open(self.folder, write=True)) as vault:
             apply_settings(vault, settings)
             yield vault
-        finally:
-            vault.close()
+
+    def record_settings(self) -> None:
+        """Record in the ledger that vault.toml was changed; where that can't be now, the next writer does."""
+        try:
+            with self.writing():
+                pass
+        except VaultError as error:
+            log.debug("the configuration is recorded later: %s", error)
 
     def close(self) -> None:
         """Nothing is kept open between words."""

@@ -16,11 +16,11 @@ from muniment.service.session import SETTINGS, Session, apply_settings
 def init(session: Session, request: api.Init) -> api.Done:
     """Make a new vault."""
     folder = session.folder
-    if (folder / SETTINGS).exists() or (folder / "ledger").exists():
-        raise VaultError(f"there is a vault in {folder} already: nothing was changed")
-    if folder.exists() and any(folder.iterdir()):
-        raise VaultError(f"{folder} is not empty: name a new folder for the vault")
     try:
+        if (folder / SETTINGS).exists() or (folder / "ledger").exists():
+            raise VaultError(f"there is a vault in {folder} already: nothing was changed")
+        if folder.exists() and any(folder.iterdir()):
+            raise VaultError(f"{folder} is not empty: name a new folder for the vault")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         vault = Vault.create(folder)

@@ -96,7 +96,7 @@ def damaged(path: Path, how: str) -> None:
             path.write_bytes(b"no database" * 1000)
         case "another schema":
             with sqlite3.connect(path) as connection:
-                connection.execute("UPDATE state SET schema = 999")
+                connection.execute("UPDATE state SET schema = 0")
             connection.close()
         case "no state":
             with sqlite3.connect(path) as connection:
@@ -111,6 +111,17 @@ def test_a_catalog_that_must_be_rebuilt_says_so(archive: Archive, how: str, read
     damaged(archive.path, how)
     with pytest.raises(CatalogOutdated, match="rebuild --catalog"):
         Catalog.open(archive.path, readonly)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_catalog_of_a_newer_program_is_left_alone(archive: Archive, readonly: bool) -> None:
+    archive.catalog.close()
+    with sqlite3.connect(archive.path) as connection:
+        connection.execute("UPDATE state SET schema = 999")
+    connection.close()
+    with pytest.raises(VaultError, match="newer Muniment") as caught:
+        Catalog.open(archive.path, readonly)
+    assert not isinstance(caught.value, CatalogOutdated)
 
 
 def test_a_locked_catalog_is_not_rebuilt(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

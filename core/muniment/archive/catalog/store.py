@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import weakref
@@ -35,7 +36,8 @@ class Store:
         self._readers: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS)
+        still = readonly and _is_still(path)
+        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, still)
         self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = _engine(path, "rwc", sql.PRAGMAS)
 
@@ -50,14 +52,24 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction; an exception undoes it. One at a time, from any thread."""
+        """One transaction; an exception undoes it. One at a time, from any thread.
+
+        Raises:
+            VaultError: it can't be written.
+        """
         if self.readonly:
             raise VaultError("The catalog was opened for reading only.")
-        with self._lock:
-            if self._writer is None:
-                self._writer = self._writing.connect()
-        with self._writer.begin():
-            yield self._writer
+        try:
+            with self._lock:
+                if self._writer is None:
+                    self._writer = self._writing.connect()
+            with self._writer.begin():
+                yield self._writer
+        except OperationalError as error:
+            raise VaultError(
+                f"The catalog {self.path} can't be written ({error.orig}): free space or mend its rights, "
+                "and try again."
+            ) from error
 
     def close(self) -> None:
         """Close all connections; the last one takes the write-ahead log into the file."""
@@ -69,11 +81,20 @@ class Store:
             connection.close()
 
 
-def _engine(path: Path, mode: str, pragmas: tuple[str, ...]) -> Engine:
+def _is_still(path: Path) -> bool:
+    """Whether nobody can be writing: a folder that can't be written, and no log of writes left behind.
+
+    SQLite needs to be told, since else it would make its log's files to read beside a writer.
+    """
+    log = path.with_name(path.name + "-wal")
+    return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+
+
+def _engine(path: Path, mode: str, pragmas: tuple[str, ...], still: bool = False) -> Engine:
     url = URL.create(
         "sqlite+pysqlite",
         database=f"file:{quote(str(path.absolute()))}",
-        query={"mode": mode, "uri": "true"},
+        query={"mode": mode, "uri": "true"} | ({"immutable": "1"} if still else {}),
     )
     arguments = {"check_same_thread": False, "timeout": BUSY}
     engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
@@ -91,7 +112,7 @@ def check(store: Store) -> None:
 
     Raises:
         CatalogOutdated: it is not, or is missing or damaged; it must be rebuilt.
-        VaultError: it can't be read now, though nothing says that it is bad.
+        VaultError: it is a newer program's, or can't be read now though nothing says that it is bad.
     """
     rebuild = f"The catalog {store.path} must be rebuilt: run `muniment rebuild --catalog`"
     if not store.path.is_file():
@@ -104,5 +125,10 @@ def check(store: Store) -> None:
         raise VaultError(f"The catalog {store.path} can't be read ({error.orig}); try again.") from error
     except DatabaseError as error:
         raise CatalogOutdated(f"{rebuild} ({error.orig}).") from error
+    if isinstance(schema, int) and schema > sql.SCHEMA:
+        raise VaultError(
+            f"The catalog {store.path} was written by a newer Muniment (version {schema}, this one knows "
+            f"{sql.SCHEMA}): update Muniment, or build it anew with `muniment rebuild --catalog`."
+        )
     if schema != sql.SCHEMA:
         raise CatalogOutdated(f"{rebuild} (it has version {schema}, not {sql.SCHEMA}).")

@@ -34,7 +34,8 @@ def guarded(doing: str) -> Iterator[None]:
             ) from error
         if "Failed to acquire Lockfile" in str(error):
             raise VaultError(
-                "The index can't be read where its folder can't be written: mend its rights, or copy the vault."
+                "The index can't be read where its folder can't be written: "
+                "mend its rights, or copy the vault."
             ) from error
         if "max expansions" in str(error):
             raise QueryError("Too many words begin so; type more letters before the *.") from error
