@@ -18,26 +18,30 @@ PRIVATE = 0o077
 def _connect(vault: Path) -> Transport:
     from muniment.service.engine import connect
 
-    os.umask(PRIVATE)
     return connect(vault)
 
 
 def _serve(vault: Path, say: Callable[[str], None]) -> int:
     from muniment.service.foreground import serve
 
-    os.umask(PRIVATE)
     return serve(vault, say)
 
 
 def _demo(vault: Path) -> Iterator[Word]:
     from muniment.service.demo import run_demo
 
-    os.umask(PRIVATE)
     return run_demo(vault)
 
 
 ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo)
 """The engine in this process; each door loads it only when it is opened."""
 
+
+def start(arguments: list[str]) -> int:
+    """Run the command line in this process, which is its own; returns the exit code."""
+    os.umask(PRIVATE)
+    return main(arguments, ENGINE)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], ENGINE))
+    sys.exit(start(sys.argv[1:]))

@@ -228,6 +228,7 @@ class Dovecot:
         extra = "userdb_pop3_lock_session=yes" if locked else ""
         # A file for each account: Dovecot would re-read a common one too late.
         (self.folder / "accounts" / name).write_text(f"{name}:{{PLAIN.b64}}{secret}::::::{extra}\n")
+        (self.folder / "accounts" / name).chmod(0o644)
         return Mailbox(name, password, path, self._owner)
 
     def log(self) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from muniment.__main__ import ENGINE
-from muniment.cli import main as command_line
+from muniment.__main__ import ENGINE, start
 
 
 def main() -> int:
     """Run the program with the arguments it was called with, and return its exit code."""
     arguments = sys.argv[1:]
     if arguments:
-        return command_line(arguments, ENGINE)
+        return start(arguments)
     from muniment_tui.overview import overview
 
     return overview(ENGINE)
