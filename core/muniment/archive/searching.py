@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from muniment.archive.binding import bound
 from muniment.archive.index import Found, Index, Scope, UserAddress, UserTerms, search
@@ -45,7 +45,7 @@ def scope_of(vault: Vault, name: str) -> Scope:
     def verify(sequences: Sequence[int]) -> Collection[int]:
         return vault.catalog.placed(user.id, sequences)
 
-    return Scope(terms_of(vault, name), verify)
+    return Scope(terms_of(vault, name), verify, name)
 
 
 def find(
@@ -58,6 +58,10 @@ def find(
         NotFound: `user`, or a `user:` in the query, is nobody.
     """
     node = parse(query)
+
+    def placed(name: str, sequences: Iterable[int], folder: str) -> Collection[int]:
+        return vault.catalog.placed(vault.directory.find(name).id, sequences, folder)
+
     index = Index.open(vault.folder / INDEX, read_only=True)
     try:
         if not bound(vault, index):
@@ -66,6 +70,7 @@ def find(
             index,
             node,
             users=lambda name: terms_of(vault, name),
+            placed=placed,
             scope=scope_of(vault, user) if user else None,
             limit=limit,
             after=after,

@@ -9,8 +9,9 @@ from tantivy import Query
 
 from muniment.archive.index.document import date_of
 from muniment.archive.index.index import Index
+from muniment.archive.index.placing import Placed, Placing
 from muniment.archive.index.shards import View, guarded
-from muniment.archive.index.terms import Compiler, Users, UserTerms, before_order
+from muniment.archive.index.terms import Compiler, Users, UserTerms, before_order, vague
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 
@@ -33,6 +34,8 @@ class Scope:
     user: UserTerms
     verify: Callable[[Sequence[int]], Collection[int]]
     """Given ids that the index found, those the person may see by the catalog's placements."""
+    name: str = ""
+    """The person's name, as `placed` knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def search(
     node: Node,
     *,
     users: Users | None = None,
+    placed: Placed | None = None,
     scope: Scope | None = None,
     limit: int = 50,
     after: str = "",
@@ -85,7 +89,8 @@ def search(
 ) -> Found:
     """Find messages, newest first (by date, then id), or the most relevant first.
 
-    `users` looks up what `user:` names. With a `scope`, only what its `verify` lets pass is found.
+    `users` looks up what `user:` names; with `placed`, what it finds stands with that person, and what `in:`
+    finds besides it in that folder of theirs. With a `scope`, only what its `verify` lets pass is found.
     `bcc_allowed` is for auditors and administrators; without it Bcc, recipients that no header shows, and
     `user:` of others match only in what the scope's person sent. `count=False` spares the shards that can't
     have a newest result; `total` is then 0 and not exact.
@@ -95,11 +100,30 @@ def search(
         VaultError: the index can't be read.
     """
     limit = min(max(limit, 1), MAX_LIMIT)
-    compiler = Compiler(users or _nobody, scope.user if scope else None, bcc_allowed)
+    held = placed is not None and (scope is None or scope.name != "") and vague(node, scope is not None)
+    compiler = Compiler(users or _nobody, scope.user if scope else None, bcc_allowed, held)
     with guarded("Searching the index"):
-        query = compiler.compile(node)
-        run = _Run(index.views(), query, scope, count)
+        query, views = compiler.compile(node), index.views()
+        checks: list[Verify] = [scope.verify] if scope else []
+        if placed is not None and held:
+            checks.append(Placing(node, compiler, views, placed, scope.name if scope else "").verify)
+        run = _Run(views, query, _together(checks), count)
         return (run.ranked if by_relevance else run.newest)(limit, _Cursor.read(after))
+
+
+Verify = Callable[[Sequence[int]], Collection[int]]
+
+
+def _together(checks: list[Verify]) -> Verify | None:
+    """What passes all checks; None where there are none."""
+
+    def verify(ids: Sequence[int]) -> Collection[int]:
+        for check in checks:
+            passed = set(check(ids))
+            ids = [number for number in ids if number in passed]
+        return ids
+
+    return verify if checks else None
 
 
 def _nobody(name: str) -> UserTerms:
@@ -111,28 +135,28 @@ Row = tuple[int, int]
 
 
 class _Run:
-    def __init__(self, views: list[View], query: Query, scope: Scope | None, count: bool) -> None:
+    def __init__(self, views: list[View], query: Query, verify: Verify | None, count: bool) -> None:
         self._views = views
         self._query = query
-        self._scope = scope
+        self._verify = verify
         self._count = count
 
     # --- newest first
 
     def newest(self, limit: int, cursor: _Cursor | None) -> Found:
         below = cursor.at if cursor else None
-        if self._scope is None:
+        if self._verify is None:
             counted, rows = self._top(below, limit + 1, self._count and cursor is None)
             total, exact = (cursor.total, cursor.exact) if cursor else (counted, self._count)
             return _page(rows, limit, total, exact, rows[limit - 1][0] if len(rows) > limit else None)
-        return self._newest_verified(self._scope, limit, cursor)
+        return self._newest_verified(self._verify, limit, cursor)
 
-    def _newest_verified(self, scope: Scope, limit: int, cursor: _Cursor | None) -> Found:
+    def _newest_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> Found:
         total, exact = (cursor.total, cursor.exact) if cursor else (self._counted(), False)
         kept: list[Row] = []
         examined, last, ended = 0, None, False
         for batch, ended in self._batches(cursor.at if cursor else None, limit, total):
-            allowed = set(scope.verify([number for _, number in batch]))
+            allowed = set(verify([number for _, number in batch]))
             passed = [row for row in batch if row[1] in allowed]
             kept += passed
             examined += len(batch)
@@ -177,14 +201,14 @@ class _Run:
         start = cursor.at if cursor else 0
         need = min(start + limit + 1, MAX_RANKED)
         total = self._counted()
-        reach, rows = min(need if self._scope is None else max(BATCH, need * 2), MAX_RANKED), list[Row]()
+        reach, rows = min(need if self._verify is None else max(BATCH, need * 2), MAX_RANKED), list[Row]()
         while True:
             rows = self._verified(self._best(reach))
             if len(rows) >= need or reach >= min(total, MAX_RANKED):
                 break
             reach = min(reach * 4, MAX_RANKED)
-        exact = self._scope is None or reach >= total
-        total = len(rows) if self._scope and exact else total
+        exact = self._verify is None or reach >= total
+        total = len(rows) if self._verify and exact else total
         more = start + limit if len(rows) > start + limit else None
         return _page(rows[start:], limit, total, exact, more)
 
@@ -194,9 +218,9 @@ class _Run:
         return [(order, number) for _, order, number in rows[:limit]]
 
     def _verified(self, rows: list[Row]) -> list[Row]:
-        if self._scope is None:
+        if self._verify is None:
             return rows
-        allowed = set(self._scope.verify([number for _, number in rows]))
+        allowed = set(self._verify([number for _, number in rows]))
         return [row for row in rows if row[1] in allowed]
 
 

@@ -61,12 +61,14 @@ class Compiler:
 
     `scope` is the person whose mail is searched, None for everybody's. Unless `bcc_allowed`, what only the
     sender may know (Bcc, recipients that no header shows, who else has it) is matched in what `scope` sent.
+    With `loose`, what it can't tell for sure excludes nothing: the catalog has the last word on it.
     """
 
-    def __init__(self, users: Users, scope: UserTerms | None, bcc_allowed: bool) -> None:
+    def __init__(self, users: Users, scope: UserTerms | None, bcc_allowed: bool, loose: bool = False) -> None:
         self._users = users
         self._scope = scope
-        self._bcc_allowed = bcc_allowed
+        self.bcc_allowed = bcc_allowed
+        self._loose = loose
 
     def compile(self, node: q.Node) -> Query:
         """The query to run; within the scope, if there is one.
@@ -77,6 +79,10 @@ class Compiler:
         found = self._node(node, ())
         return found if self._scope is None else _all([found, self._placed(self._scope, None)])
 
+    def compile_part(self, node: q.Node) -> Query:
+        """As `compile`, for a part of a query, without the scope."""
+        return self._node(node, ())
+
     def _node(self, node: q.Node, about: tuple[UserTerms, ...]) -> Query:
         """`about`: the persons whose folders `in:` means here; none for anybody's."""
         match node:
@@ -85,7 +91,7 @@ class Compiler:
             case q.Or(items):
                 return _any(self._node(item, about) for item in items)
             case q.Not(item):
-                return _none(self._node(item, about))
+                return _everything() if self._unsure(item, about) else _none(self._node(item, about))
             case q.Word() | q.Phrase() | q.Prefix():
                 return self._text(node)
             case q.In(folder):
@@ -96,16 +102,20 @@ class Compiler:
                 return _condition(node)
 
     def _and(self, items: tuple[q.Node, ...], about: tuple[UserTerms, ...]) -> Query:
-        named = tuple(self._users(name) for item in items for name in _named_users(item))
+        named = tuple(self._users(name) for item in items for name in named_users(item))
         inner = named or about
         since = [item.time for item in items if isinstance(item, q.Since)]
         until = [item.time for item in items if isinstance(item, q.Until)]
         rest = [item for item in items if not isinstance(item, (q.Since, q.Until))]
         found = [self._node(item, inner) for item in rest if not isinstance(item, q.Not)]
-        without = [self._node(item.item, inner) for item in rest if isinstance(item, q.Not)]
+        unwanted = [item.item for item in rest if isinstance(item, q.Not)]
+        without = [self._node(item, inner) for item in unwanted if not self._unsure(item, inner)]
         if since or until:
             found.append(_dated(max(since, default=None), min(until, default=None)))
         return _all(found, without)
+
+    def _unsure(self, node: q.Node, about: tuple[UserTerms, ...]) -> bool:
+        return self._loose and vague(node, bool(about or self._scope))
 
     # --- people and folders
 
@@ -127,7 +137,7 @@ class Compiler:
 
     def _secret(self, found: Query) -> Query:
         """`found`, as far as the reader may know it."""
-        if self._bcc_allowed:
+        if self.bcc_allowed:
             return found
         if self._scope is None or self._scope.everything:
             return Query.empty_query()
@@ -153,7 +163,21 @@ class Compiler:
         return self._secret(_any(found)) if node.field == "bcc" else _any([*found, *hidden])
 
 
-def _named_users(item: q.Node) -> list[str]:
+def vague(node: q.Node, about: bool) -> bool:
+    """Whether the index may find too much: by what names people or, `about` them, folders of theirs."""
+    match node:
+        case q.And(items) | q.Or(items):
+            inner = about or any(named_users(item) for item in items)
+            return any(vague(item, inner) for item in items)
+        case q.Not(item):
+            return vague(item, about)
+        case q.In():
+            return about
+        case _:
+            return isinstance(node, q.User)
+
+
+def named_users(item: q.Node) -> list[str]:
     """The persons that an item of a conjunction is about."""
     match item:
         case q.User(name):
@@ -239,6 +263,11 @@ def _dated(since: int | None, until: int | None) -> Query:
     least = 0 if since is None or since <= 0 else order_of(since, 0)
     most = MAX_U64 if until is None or until > MAX_DATE else order_of(until, 0) - 1
     return _range("order", least, most)
+
+
+def with_ids(found: Query, ids: Iterable[int]) -> Query:
+    """What of `found` has one of these ids."""
+    return _all([found, Query.const_score_query(Query.term_set_query(_SCHEMA, "id", list(ids)), 0.0)])
 
 
 def before_order(found: Query, order: int | None) -> Query:

@@ -1,0 +1,130 @@
+"""What `user:` and `in:` find stands in that person's folders, wherever in a query they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from muniment import api
+from support.reports import EPOCH, plain, report
+from support.vaults import TestVault
+
+DAY = 86_400
+MAILS = {
+    # subject: sender, recipients, day of the journal report
+    "red one": ("anna@example.com", ["bob@example.com"], 0),
+    "red two": ("anna@example.com", ["sales@example.com"], 0),
+    "blue three": ("carl@example.com", ["sales@example.com", "anna@example.com"], 40),
+    "blue four": ("one@else.org", ["two@else.org"], 0),
+    "red five": ("one@else.org", ["two@else.org"], 0),
+    "blue six": ("bob@example.com", ["anna@example.com"], 40),
+}
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
+    """sales@ was Old's until day 20 and is New's since; "blue three" came again, as of a time before."""
+    made = TestVault(tmp_path_factory.mktemp("searching") / "vault")
+    for subject, (sender, to, day) in MAILS.items():
+        original = plain(sender=sender, to=to, subject=subject, body=f"{subject}\n")
+        made.archive([report(original, sender=sender, recipients=to, date=EPOCH + day * DAY)])
+    # A copy that names only one of its recipients widens the message's times, not that person's mail.
+    original = plain(
+        sender="carl@example.com", to=MAILS["blue three"][1], subject="blue three", body="blue three\n"
+    )
+    made.archive([report(original, sender="carl@example.com", recipients=["anna@example.com"], date=EPOCH)])
+    made.client.call(api.AddUser(name="Old", addresses=("old@example.com", "sales@example.com")), api.Done)
+    made.client.call(
+        api.AddUser(name="New", addresses=("new@example.com", "sales@example.com"), since="2023-12-04"),
+        api.Done,
+    )
+    return made
+
+
+Hit = api.Hit
+Test = Callable[[Hit], bool]
+
+
+def of(user: str, folder: str = "") -> Test:
+    label = user if user == "catch-all" else f"{user}@example.com"
+    return lambda hit: any(
+        place.startswith(f"{label}/") and place.lower().endswith(folder and f"/{folder}")
+        for place in hit.folders
+    )
+
+
+def word(text: str) -> Test:
+    return lambda hit: text in hit.subject
+
+
+ALL: list[tuple[str, Test]] = [
+    ("user:catch-all", of("catch-all")),
+    ("-user:catch-all", lambda hit: not of("catch-all")(hit)),
+    ("red user:catch-all", lambda hit: word("red")(hit) and of("catch-all")(hit)),
+    ("red -user:catch-all", lambda hit: word("red")(hit) and not of("catch-all")(hit)),
+    ("user:catch-all in:inbox", of("catch-all", "inbox")),
+    ("user:catch-all in:sent", of("catch-all", "sent")),
+    ("user:old@example.com", of("old")),
+    ("user:new@example.com", of("new")),
+    ("user:new@example.com in:inbox", of("new", "inbox")),
+    ("user:old@example.com OR user:new@example.com", lambda hit: of("old")(hit) or of("new")(hit)),
+    ("-user:old@example.com", lambda hit: not of("old")(hit)),
+    ("user:anna@example.com -user:old@example.com", lambda hit: of("anna")(hit) and not of("old")(hit)),
+    ("user:anna@example.com -in:sent", lambda hit: of("anna")(hit) and not of("anna", "sent")(hit)),
+    ("user:anna@example.com in:sent", of("anna", "sent")),
+    ("(user:anna@example.com red) OR (user:catch-all blue)", lambda hit: (
+        of("anna")(hit) and word("red")(hit)) or (of("catch-all")(hit) and word("blue")(hit))),
+    ("NOT (user:catch-all OR blue)", lambda hit: not (of("catch-all")(hit) or word("blue")(hit))),
+    ("NOT (user:old@example.com red)", lambda hit: not (of("old")(hit) and word("red")(hit))),
+    ("user:bob@example.com user:anna@example.com", lambda hit: of("bob")(hit) and of("anna")(hit)),
+    ("NOT (NOT user:catch-all)", of("catch-all")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "test"), ALL, ids=[query for query, _ in ALL])
+def test_a_person_has_what_stands_in_their_folders(vault: TestVault, query: str, test: Test) -> None:
+    everything = vault.messages()
+    assert len(everything) == len(MAILS)
+    expected = {hit.subject for hit in everything if test(hit)}
+    found = vault.search(query)
+    assert {hit.subject for hit in found} == expected
+    by_relevance = vault.client.call(api.Search(query=query, limit=100, by_relevance=True), api.Hits)
+    assert {hit.subject for hit in by_relevance.hits} == expected
+    assert by_relevance.total == len(expected)
+
+
+def test_the_samples_tell_the_persons_apart(vault: TestVault) -> None:
+    folders = {hit.subject: set(hit.folders) for hit in vault.messages()}
+    assert "old@example.com/Inbox" in folders["red two"]
+    assert "new@example.com/Inbox" in folders["blue three"]
+    assert "old@example.com/Inbox" not in folders["blue three"]
+    assert folders["blue four"] == {"catch-all/Inbox"}
+
+
+@pytest.mark.parametrize(
+    ("user", "query", "test"),
+    [
+        ("anna@example.com", "in:sent", of("anna", "sent")),
+        ("anna@example.com", "-in:sent", lambda hit: of("anna")(hit) and not of("anna", "sent")(hit)),
+        ("anna@example.com", "user:bob@example.com", lambda hit: of("anna")(hit) and of("bob")(hit)),
+        ("anna@example.com", "-user:bob@example.com", lambda hit: of("anna")(hit) and not of("bob")(hit)),
+        ("catch-all", "red", lambda hit: of("catch-all")(hit) and word("red")(hit)),
+        ("catch-all", "-user:catch-all", lambda hit: False),
+        ("new@example.com", "in:inbox", of("new", "inbox")),
+    ],
+)
+def test_so_it_is_within_one_persons_mail(vault: TestVault, user: str, query: str, test: Test) -> None:
+    expected = {hit.subject for hit in vault.messages() if test(hit)}
+    assert {hit.subject for hit in vault.search(query, user)} == expected
+
+
+def test_pages_go_on_where_they_ended(vault: TestVault) -> None:
+    found, after = [], ""
+    while True:
+        page = vault.client.call(api.Search(query="user:anna@example.com", limit=1, after=after), api.Hits)
+        found += [hit.subject for hit in page.hits]
+        after = page.after
+        if not after:
+            break
+    assert found == [hit.subject for hit in vault.search("user:anna@example.com")]
