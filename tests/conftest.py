@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> Iterator[None]:
-    """The program keeps what it writes to its owner; run in this process, it must not keep the tests' files so."""
+    """Undo what a program that runs in this process sets: it keeps all it writes to its owner."""
     before = os.umask(0o022)
     yield
     os.umask(before)
