@@ -1,0 +1,29 @@
+"""Imports point one way, and whoever asks the engine does not load it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("tantivy", "sqlalchemy", "exchangelib", "selectolax", "zstandard")
+
+
+def test_every_import_contract_is_kept() -> None:
+    script = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["muniment.client", "muniment.cli", "muniment.api", "muniment.mail.sanitise"]
+)
+def test_asking_the_engine_does_not_load_it(module: str) -> None:
+    script = f"import {module}, sys; print(*(name for name in sys.modules if name.split('.')[0] in {HEAVY}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
