@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from muniment.archive.work import make_work
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.model import Buffer
 
@@ -24,7 +25,7 @@ def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
     if size <= IN_MEMORY:
         yield b"".join(content)
         return
-    work.mkdir(mode=0o700, exist_ok=True)
+    make_work(work)
     with tempfile.TemporaryFile(dir=work) as file:
         file.writelines(content)
         file.flush()

@@ -12,7 +12,8 @@ from muniment.archive.contents import opened
 from muniment.archive.derive import DAMAGED, OPAQUE
 from muniment.archive.index import Index, IndexDocument, Mention, put_aside
 from muniment.archive.ledger.model import Head
-from muniment.archive.vault import INDEX, WORK, Vault
+from muniment.archive.vault import INDEX, Vault
+from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged
 from muniment.mail.model import MessageText
 from muniment.mail.text import read_text
@@ -154,5 +155,5 @@ class Indexing:
             return MessageText(row.subject, row.sender, row.to, "", "", "", (), (DAMAGED,))
 
     def _read_text(self, row: MessageRow, content: Iterable[bytes]) -> MessageText:
-        with opened(content, row.size, self._vault.folder / WORK) as buffer:
+        with opened(content, row.size, own_work(self._vault.folder)) as buffer:
             return read_text(buffer)

@@ -5,7 +5,7 @@
     catalog.db    a projection of it
     index/        a projection of it
     spool/        the embedded gateway's mailbox
-    work/         temporary files
+    work/         temporary files, in a folder a process
     lock          who writes it now
 
 Opening one as its writer recovers the ledger, and brings the catalog in line with it: what the
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -35,15 +34,18 @@ from muniment.archive.lock import VaultLock, holder
 from muniment.archive.records import VERSION, json_record
 from muniment.archive.replay import CONFIGURATION, TOLD, known_damage, replay
 from muniment.archive.training import SAMPLES, trained
+from muniment.archive.work import clean_work, leave_work, own_work
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
 
-LEDGER, CATALOG, INDEX, WORK = "ledger", "catalog.db", "index", "work"
+LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
 VERIFIED = 100_000
-"""How many hashes are remembered as read back in this session."""
+"""How many hashes are remembered as read back."""
+REMEMBERED = 3600.0
+"""Seconds for which they are: a disk goes bad while a service runs for months."""
 CLOCK = 1_000_000
 
 
@@ -64,7 +66,7 @@ class Vault:
         self.reader = Reader(folder / LEDGER, catalog.locate)
         self._ledger = ledger
         self._lock = lock
-        self._verified: OrderedDict[bytes, None] = OrderedDict()
+        self._verified: OrderedDict[bytes, float] = OrderedDict()
         self._messages = catalog.totals().messages
         self._train_at = SAMPLES
         self._lagging = False
@@ -107,7 +109,7 @@ class Vault:
     def _open_writer(cls, folder: Path) -> Vault:
         lock = VaultLock(folder)
         try:
-            shutil.rmtree(folder / WORK, ignore_errors=True)
+            clean_work(folder)
             require_whole(folder)
             ledger = Ledger.open(folder / LEDGER)
             try:
@@ -136,7 +138,7 @@ class Vault:
             catalog.close()
             return rebuilt_catalog(folder, ledger.vault_id)
         if seen.tree_size < ledger.head.tree_size:
-            replay(catalog, catalog.directory(), folder / LEDGER, seen, folder / WORK)
+            replay(catalog, catalog.directory(), folder / LEDGER, seen, own_work(folder))
         return catalog
 
     @staticmethod
@@ -202,6 +204,8 @@ class Vault:
             OSError: it could not be written, and is not kept.
             SQLAlchemyError: it is kept, but the catalog could not be told yet.
         """
+        if self._lagging:
+            self._catch_up()
         head = self.ledger.commit()
         self._lagging = True
         self.catalog.apply(facts, head, self.directory)
@@ -222,7 +226,7 @@ class Vault:
     def _catch_up(self) -> None:
         """Tell the catalog what it could not be told when it was committed: else it were skipped for good."""
         directory = self.catalog.directory()
-        replay(self.catalog, directory, self.folder / LEDGER, self.catalog.head, self.folder / WORK)
+        replay(self.catalog, directory, self.folder / LEDGER, self.catalog.head, own_work(self.folder))
         self.directory = directory
         self._messages = self.catalog.totals().messages
         self._lagging = False
@@ -239,15 +243,21 @@ class Vault:
         Raises:
             ConfigError, NotFound: a change can't be applied; none of them is.
             OSError: they could not be written; none of them is kept.
+            VaultError: all of them are kept, but the catalog could not be told yet; or none could be written.
         """
         self.require_writable()
         try:
             facts = [self._change(change, time) for change in wanted]
             if facts:
                 self.commit(facts)
-        except BaseException:
+        except BaseException as error:
             self.directory = self.catalog.directory()
             self.rollback()
+            if self._lagging and isinstance(error, Exception):
+                raise VaultError(
+                    f"the change is kept, but the catalog could not take it in ({error}): it will when the "
+                    "vault is next written, so mend that and do not repeat the change"
+                ) from error
             raise
         return self._finish_refiling()
 
@@ -280,8 +290,9 @@ class Vault:
         return not read_back or self.reads_back(sha)
 
     def reads_back(self, sha: bytes) -> bool:
-        """Whether the ledger gives the very bytes of `sha`; remembered for this session."""
-        if sha in self._verified:
+        """Whether the ledger gives the very bytes of `sha`; remembered for REMEMBERED seconds."""
+        now = time.monotonic()
+        if now - self._verified.get(sha, float("-inf")) < REMEMBERED:
             return True
         try:
             for _ in self.reader.content(sha):
@@ -289,7 +300,8 @@ class Vault:
         except (LedgerDamaged, KeyError) as error:
             log.error("kept content can't be read back, so it is kept anew: %s", error)
             return False
-        self._verified[sha] = None
+        self._verified[sha] = now
+        self._verified.move_to_end(sha)
         if len(self._verified) > VERIFIED:
             self._verified.popitem(last=False)
         return True
@@ -358,6 +370,7 @@ class Vault:
         """Close everything. Safe to call twice."""
         self.catalog.close()
         self.reader.close()
+        leave_work(self.folder)
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
@@ -402,7 +415,7 @@ def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
     remove_catalog(new)
     catalog = Catalog.create(new, vault_id)
     try:
-        replay(catalog, Directory(), folder / LEDGER, None, folder / WORK)
+        replay(catalog, Directory(), folder / LEDGER, None, own_work(folder))
     finally:
         catalog.close()
     remove_catalog(folder / CATALOG)

@@ -68,7 +68,7 @@ def untold(vault: Vault) -> Iterator[str]:
     damage = vault.damage
     if damage:
         yield (
-            f"the catalog was built without what is damaged ({len(damage)} findings, the first: {damage[0]}); "
+            f"the catalog was built without what is damaged ({len(damage)} findings, such as {damage[0]}); "
             f"once that is restored from a backup, {MEND}"
         )
     last = last_head(vault.folder / LEDGER)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from muniment.archive.catalog import QuarantineRow
 from muniment.archive.indexing import Indexing
-from muniment.archive.vault import WORK, Vault
+from muniment.archive.vault import Vault
+from muniment.archive.work import make_work, own_work
 from muniment.runs.archivist import Archivist
 from muniment.runs.copy import Job
 from muniment.runs.fetch import Batch, discard
@@ -69,8 +70,7 @@ def _fetched(vault: Vault, row: QuarantineRow) -> Fetched:
     item = Item(Place(row.host, row.mailbox, row.folder), row.key, row.size, date=row.time)
     if row.size <= SPOOL_ABOVE:
         return Fetched(item, b"".join(vault.reader.content_at(row.position)))
-    work = vault.folder / WORK
-    work.mkdir(mode=0o700, exist_ok=True)
+    work = make_work(own_work(vault.folder))
     path = work / f"retry-{row.sha.hex()[:16]}"
     with path.open("wb") as file:
         file.writelines(vault.reader.content_at(row.position))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from muniment import api
+from muniment.archive.work import make_work, own_work
 from muniment.config.edit import put_profile as edit_profile
 from muniment.config.edit import remove_profile as edit_remove
 from muniment.config.file import validate
@@ -23,7 +24,6 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 
 SPOOL = "spool"
-WORK = "work"
 SHOWN = 100_000
 """A test counts at most so many messages."""
 
@@ -62,8 +62,7 @@ def source_of(profile: Profile, folder: Path) -> Source:
         ConfigError: the profile is not complete, or its password can't be had.
     """
     validate(profile)
-    work = folder / WORK
-    work.mkdir(mode=0o700, exist_ok=True)
+    work = make_work(own_work(folder))
     password = resolve(profile.password, folder).reveal() if profile.password else None
     endpoint = Endpoint(
         kind=profile.source,

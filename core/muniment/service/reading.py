@@ -12,13 +12,13 @@ from muniment.archive.export import export_messages
 from muniment.archive.indexing import behind
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
+from muniment.archive.work import own_work
 from muniment.errors import NotFound
 from muniment.mail.headers import block, decode, field
 from muniment.mail.mime import attachments
 from muniment.mail.model import Role
 from muniment.mail.text import read_text
 from muniment.people.directory import User
-from muniment.service.profiles import WORK
 from muniment.service.session import Session
 
 SHOWN_HEADERS = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
@@ -119,7 +119,7 @@ def show(session: Session, request: api.Show) -> api.Message:
                 id=row.sha.hex(), date=row.date, size=row.size, headers=(), text="", attachments=(),
                 envelopes=envelopes, folders=folders, notes=row.notes,
             )  # fmt: skip
-        with opened(vault.reader.content(row.sha), row.size, vault.folder / WORK) as buffer:
+        with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
             header = block(buffer)
             text = read_text(buffer)
             return api.Message(
@@ -174,7 +174,7 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
             raise NotFound(f"message {row.sha.hex()[:12]} has {len(envelopes)} reports: name one of them")
         return vault.reader.content_at(envelopes[request.report - 1].position)
     if request.what == "headers":
-        with opened(vault.reader.content(row.sha), row.size, vault.folder / WORK) as buffer:
+        with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
             return iter((block(buffer),))
     return vault.reader.content(row.sha)
 

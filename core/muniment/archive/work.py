@@ -1,0 +1,61 @@
+"""Temporary files of a vault: each process has a folder of its own, so that none removes another's."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+WORK = "work"
+_TOKEN = secrets.token_hex(4)
+"""Tells this process from an earlier one with its number."""
+
+
+def own_work(folder: Path) -> Path:
+    """This process's folder for temporary files of the vault in `folder`; `make_work` makes it."""
+    return folder / WORK / f"{os.getpid()}-{_TOKEN}"
+
+
+def make_work(work: Path) -> Path:
+    """Make such a folder, for its owner alone, unless it is there; returns it.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    work.parent.mkdir(mode=0o700, exist_ok=True)
+    work.mkdir(mode=0o700, exist_ok=True)
+    return work
+
+
+def leave_work(folder: Path) -> None:
+    """Remove this process's folder if nothing is left in it."""
+    with suppress(OSError):
+        own_work(folder).rmdir()
+
+
+def clean_work(folder: Path) -> None:
+    """Remove what processes left behind that are no more."""
+    try:
+        found = list((folder / WORK).iterdir())
+    except OSError:
+        return
+    for path in found:
+        if not _alive(path.name.partition("-")[0]):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _alive(pid: str) -> bool:
+    if not pid.isascii() or not pid.isdecimal() or not 0 < len(pid) < 10:
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True

@@ -1,0 +1,120 @@
+"""A vault as its writer keeps it: nothing skipped, nothing of others removed, nothing believed for good."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.archive import vault as vaults
+from muniment.archive.catalog import Catalog
+from muniment.archive.vault import Vault
+from muniment.archive.work import clean_work, make_work, own_work
+from muniment.errors import VaultError
+from muniment.people.changes import add_user
+from support.reports import plain, report
+from support.vaults import TestVault
+
+NOW = 1_700_000_000
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> TestVault:
+    return TestVault(tmp_path / "vault")
+
+
+@pytest.fixture
+def failing_once(made: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalog of a vault that is there takes nothing in, the next time that it is told."""
+    apply, calls = Catalog.apply, []
+
+    def failing(self: Catalog, *words: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        apply(self, *words)
+
+    monkeypatch.setattr(Catalog, "apply", failing)
+
+
+@pytest.mark.usefixtures("failing_once")
+def test_a_commit_of_nothing_skips_nothing(made: TestVault) -> None:
+    vault = Vault.open(made.folder, write=True)
+    try:
+        change = add_user("u1", "Bob", "bob@example.com")
+        with pytest.raises(VaultError, match="is kept"):
+            vault.change_directory([change], NOW)
+        vault.commit([])
+        assert vault.head == vault.ledger.head
+        assert [user.name for user in vault.directory.users()] == ["Bob"]
+        assert [user.name for user in vault.catalog.directory().users()] == ["Bob"]
+    finally:
+        vault.close()
+    made.sound()
+
+
+@pytest.mark.usefixtures("failing_once")
+def test_a_change_that_the_catalog_missed_is_there_at_the_next(made: TestVault) -> None:
+    vault = Vault.open(made.folder, write=True)
+    try:
+        with pytest.raises(VaultError, match="do not repeat the change"):
+            vault.change_directory([add_user("u1", "Bob", "bob@example.com")], NOW)
+        vault.change_directory([add_user("u2", "Eve", "eve@example.com")], NOW)
+        assert {user.name for user in vault.directory.users()} == {"Bob", "Eve"}
+    finally:
+        vault.close()
+    made.sound()
+
+
+def test_a_writer_leaves_the_files_of_living_processes(made: TestVault) -> None:
+    reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    work = made.folder / "work"
+    kept = make_work(work / f"{reader.pid}-0a1b")
+    gone = [work / "999999999-ff", work / "old"]
+    for folder in gone:
+        make_work(folder)
+        (folder / "read-1").touch()
+    (work / "retry-12").touch()
+    (kept / "read-1").touch()
+    try:
+        made.archive([report(plain())])
+        assert (kept / "read-1").exists()
+        assert not any(folder.exists() for folder in (*gone, work / "retry-12"))
+    finally:
+        reader.communicate(b"\n")
+    clean_work(made.folder)
+    assert not kept.exists()
+
+
+def test_a_process_has_its_own_folder_and_takes_it_along(made: TestVault) -> None:
+    own = make_work(own_work(made.folder))
+    assert own.stat().st_mode & 0o077 == 0
+    assert own.parent.stat().st_mode & 0o077 == 0
+    assert own.name.startswith(f"{os.getpid()}-")
+    clean_work(made.folder)
+    assert own.exists()
+    Vault.open(made.folder, write=False).close()
+    assert not own.exists()
+
+
+def test_what_was_read_back_is_read_again_after_a_while(
+    made: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.archive([report(plain())])
+    vault = Vault.open(made.folder, write=True)
+    try:
+        sha = bytes.fromhex(made.messages()[0].id)
+        assert vault.reads_back(sha)
+        segment = next((made.folder / "ledger").glob("*.seg"))
+        segment.write_bytes(b"\0" * segment.stat().st_size)
+        assert vault.reads_back(sha)
+        later = vaults.time.monotonic() + vaults.REMEMBERED
+        monkeypatch.setattr(vaults.time, "monotonic", lambda: later)
+        assert not vault.reads_back(sha)
+    finally:
+        vault.close()
