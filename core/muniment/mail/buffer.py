@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ WINDOW = 1024 * 1024
 _KEPT = 2
 
 
-class _Ranged:
+class _Ranged(ABC):
     """What a file and a range have in common: `bytes`' own calls, by way of `_read` and `_size`."""
 
     __slots__ = ("_size",)
@@ -26,8 +27,9 @@ class _Ranged:
     def __len__(self) -> int:
         return self._size
 
+    @abstractmethod
     def _read(self, start: int, end: int) -> bytes:
-        raise NotImplementedError
+        """Bytes [start, end), which lie within."""
 
     def startswith(self, prefix: bytes, start: int = 0, end: int | None = None, /) -> bool:
         if start > self._size:
