@@ -61,6 +61,15 @@ def test_rebuild(argv, catalog, index):
     assert (result.code, result.out) == (0, "Rebuilt.\n")
 
 
+@pytest.mark.parametrize(("argv", "index"), [([], True), (["--catalog"], False), (["--index"], True)])
+def test_accepting_damage_builds_the_catalog_anew(argv, index):
+    double = EngineDouble({Rebuild: [Step(text="damaged: x", ok=False), Done(message="Rebuilt.")]})
+    result = invoke(double, "rebuild", *argv, "--accept-damage")
+    assert double.asked == [Rebuild(catalog=True, index=index, accept_damage=True)]
+    assert result.code == 1
+    assert "damaged: x" in result.err
+
+
 def test_backup(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     double = EngineDouble({Backup: [Step(text="x"), Done(message="Backup is complete.")]})
