@@ -18,7 +18,7 @@ import pytest
 from muniment import api
 from muniment.archive.catalog import Catalog
 from muniment.archive.vault import Vault
-from muniment.errors import LedgerDamaged, VaultLocked
+from muniment.errors import LedgerDamaged, VaultError, VaultLocked
 from support.crashing import assert_complete, command, sample_reports, server_profile
 from support.dovecot import Dovecot
 from support.proxy import Proxy
@@ -99,6 +99,9 @@ def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
 
     monkeypatch.setattr(os, "fdatasync", failing)
     monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(VaultError, match=r"could not be written|space"):
+        vault.run("box")  # it is not even opened
+    monkeypatch.setattr("muniment.archive.ledger.writer.settle", lambda folder, state: None)
     summary = vault.run("box")
     assert (summary.state, summary.deleted) == ("failed", 0)
     assert len(list(new.iterdir())) == 10

@@ -317,3 +317,50 @@ def test_sequences_and_positions_are_those_of_the_frames(tmp_path: Path) -> None
     found = {frame.sequence: frame.position for frame in scan(tmp_path / "ledger")}
     assert all(found[one.sequence] == one.position for one in appended)
     assert Position(1, 0) in found.values()
+
+
+def test_the_last_batch_is_written_and_synced_once_more_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.create(tmp_path)
+    ledger.append(raw(1), NOON)
+    first = ledger.commit()
+    ledger.append(raw(2, 3_000_000), NOON)
+    last = ledger.commit()
+    ledger.close()
+    before = segment_path(tmp_path, 1).read_bytes()
+    calls: list[tuple[int, int]] = []
+    pwrite, fdatasync = os.pwrite, os.fdatasync
+
+    def noted(file: int, data: bytes, offset: int) -> int:
+        calls.append((offset, offset + len(data)))
+        return pwrite(file, data, offset)
+
+    def synced(file: int) -> None:
+        calls.append((-1, -1))
+        fdatasync(file)
+
+    monkeypatch.setattr(os, "pwrite", noted)
+    monkeypatch.setattr(os, "fdatasync", synced)
+    Ledger.open(tmp_path).close()
+    *written, sync = calls
+    assert sync == (-1, -1)
+    assert (written[0][0], written[-1][1]) == (first.offset, last.offset)
+    assert [end for _, end in written[:-1]] == [start for start, _ in written[1:]]
+    assert segment_path(tmp_path, 1).read_bytes() == before
+
+
+def test_a_ledger_whose_disk_still_fails_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.create(tmp_path)
+    ledger.append(raw(1), NOON)
+    ledger.commit()
+    ledger.close()
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        Ledger.open(tmp_path)

@@ -61,6 +61,8 @@ class State:
 
     segment: int = 1
     offset: int = 0
+    batch: int = 0
+    """Where the last batch begins, which ends at `offset`."""
     tree: Frontier = field(default_factory=Frontier)
     """The tree of all leaves, that of the last commit frame among them."""
     dictionaries: dict[int, Position] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class State:
         return State(
             self.segment,
             self.offset,
+            self.batch,
             self.tree.copy(),
             dict(self.dictionaries),
             set(self.present),
@@ -139,6 +142,27 @@ def set_aside(folder: Path, found: Recovery) -> Recovery:
     return Recovery(torn, found.damage, found.head, found.state)
 
 
+def settle(folder: Path, state: State) -> None:
+    """Write the last batch once more, and sync it: only then is it known to be on disk.
+
+    Whoever wrote it may have been killed before the sync, or have been told that the sync failed;
+    after that a system counts as written what is not, and reads it back from its memory. All earlier
+    batches were synced before this one was begun.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    if not state.offset:
+        return
+    with descriptor(segment_path(folder, state.segment), os.O_RDWR) as file:
+        offset = state.batch
+        while offset < state.offset:
+            data = os.pread(file, min(_COPY, state.offset - offset), offset)
+            offset += os.pwrite(file, data, offset)
+        os.fdatasync(file)
+    sync_folder(folder)
+
+
 class _Segment:
     """Follows the frames of one segment from commit to commit."""
 
@@ -186,7 +210,13 @@ class _Segment:
         tree.add(leaf_hash(header.kind, header.time, header.size, header.sha))
         self.head = Head(commit.tree.size, commit.root, self._number, found.end)
         self.state = State(
-            self._number, found.end, tree, dict(commit.dictionaries), set(self._present), header.time
+            self._number,
+            found.end,
+            self.state.offset,
+            tree,
+            dict(commit.dictionaries),
+            set(self._present),
+            header.time,
         )
 
 

@@ -18,7 +18,7 @@ from muniment.archive.ledger.files import (
 )
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash, pack_header
 from muniment.archive.ledger.model import SEGMENT, Appended, Codec, Head, Kind, Record
-from muniment.archive.ledger.recovery import Recovery, recover, set_aside
+from muniment.archive.ledger.recovery import Recovery, recover, set_aside, settle
 from muniment.archive.ledger.scan import known_commit
 from muniment.archive.ledger.stored import Files, read_dictionaries
 from muniment.errors import LedgerDamaged, VaultError
@@ -97,6 +97,7 @@ class Ledger:
             )
         if recovery.damage:
             recovery = set_aside(folder, recovery)
+        settle(folder, recovery.state)
         ledger = cls(folder, vault_id, segment, recovery)
         if recovery.damage or recovery.state.offset >= segment or _followed(folder, recovery.state.segment):
             ledger._seal()
