@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from muniment.archive.derive import copy_time, envelope_fact, mentions, message_fact
+from muniment.archive.derive import DAMAGED, copy_time, envelope_fact, mentions, message_fact
 from muniment.archive.facts import Fact, PartFact, QuarantineFact, Route
 from muniment.archive.index import IndexDocument
 from muniment.archive.ledger import recipe
@@ -124,8 +124,10 @@ class Archivist:
     def _is_kept(self, sha: bytes) -> bool:
         if self._surely_new(sha):
             return False
-        known = self._vault.catalog.message_by_sha(sha) is not None
-        return known and (not self._plan.delete or self._vault.reads_back(sha))
+        row = self._vault.catalog.message_by_sha(sha)
+        if row is None or DAMAGED in row.notes:
+            return False
+        return not self._plan.delete or self._vault.reads_back(sha)
 
     def _surely_new(self, sha: bytes) -> bool:
         return sha in self._expected and sha not in self._maybe_known
