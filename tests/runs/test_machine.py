@@ -499,5 +499,5 @@ class TestMachineLong(Machine.TestCase):
     """Much more of it, another each time."""
 
     settings = settings(
-        OPTIONS, derandomize=False, max_examples=1500, stateful_step_count=40, phases=list(Phase)
+        OPTIONS, derandomize=False, max_examples=600, stateful_step_count=40, phases=list(Phase)
     )
