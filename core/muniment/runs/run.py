@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
-import gc
 import logging
 import queue
 import threading
@@ -19,6 +17,7 @@ from muniment.archive.records import VERSION, canonical, deletion_fact, deletion
 from muniment.archive.vault import Vault
 from muniment.errors import MunimentError, RunFailed, VaultError
 from muniment.runs.archivist import Archivist, Committed, Outcome
+from muniment.runs.collector import ease_collector
 from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Settle, discard
 from muniment.runs.indexer import Indexer
 from muniment.runs.opaque import opaque
@@ -32,16 +31,6 @@ log = logging.getLogger("muniment.runs")
 Observer = Callable[[Progress], None]
 TICK = 0.05
 """Seconds the archivist waits for mail before it looks whether a commit is due."""
-
-
-@functools.cache
-def ease_collector() -> None:
-    """Have the garbage collector pass over what this process has loaded, and look less often; done once.
-
-    A run makes many values and few cycles, and would spend a tenth of its time on looking for them.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 class ArchiveRun:

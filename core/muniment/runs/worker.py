@@ -14,6 +14,7 @@ from typing import IO
 
 import msgspec
 
+from muniment.runs.collector import ease_collector
 from muniment.runs.copy import Job, PreparedCopy
 from muniment.runs.prepare import Preparer
 
@@ -87,6 +88,7 @@ def main() -> None:
     encoder = msgspec.msgpack.Encoder()
     preparer = Preparer({})
     send(target, prepared(preparer, [Job(SAMPLE, "", journal=True)]), encoder)
+    ease_collector()
     while (data := receive(source)) is not None:
         request = decoder.decode(data)
         if request.dictionaries is not None:
