@@ -10,6 +10,7 @@ from pathlib import Path
 from muniment.api import Word
 from muniment.cli import EngineDoors, main
 from muniment.client import Transport
+from muniment.logs import harmless_warnings
 
 PRIVATE = 0o077
 """The umask: whatever is written, vault or export, is for its owner alone."""
@@ -40,6 +41,7 @@ ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo)
 def start(arguments: list[str]) -> int:
     """Run the command line in this process, which is its own; returns the exit code."""
     os.umask(PRIVATE)
+    harmless_warnings()
     return main(arguments, ENGINE)
 
 

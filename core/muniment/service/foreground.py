@@ -19,6 +19,7 @@ from muniment.config.model import Profile, Settings
 from muniment.errors import ConfigError, MunimentError, VaultError
 from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
+from muniment.logs import Harmless
 from muniment.runs.schedule import Schedule
 from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import SPOOL, find
@@ -79,7 +80,9 @@ def serve(folder: Path, say: Say | None = None) -> int:
     Raises:
         MunimentError: the vault can't be opened, or the gateway can't listen.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Harmless(details=True))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     told = say or log.info
     session = Session(folder)
     stop = threading.Event()
