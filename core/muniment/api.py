@@ -223,6 +223,123 @@ class RunSummary(Word, frozen=True):
     exit_code: int = 0
 
 
+class CancelRun(Request, frozen=True):
+    """Stop the profile's run after the messages in hand. Reply: Done, also where nothing runs."""
+
+    profile: str
+
+
+class WatchRuns(Request, frozen=True):
+    """What runs, live. Stream of RunsState, at once and then whenever something changes, at most two a
+    second; a slow reader misses states, not the newest. Ends only when it is closed."""
+
+
+class ProfileState(Word, frozen=True):
+    """A profile as the service sees it now."""
+
+    name: str
+    source: str
+    enabled: bool
+    every: int
+    """Seconds from the start of a run to the start of the next."""
+    next_start: int = 0
+    """Seconds since 1970 UTC; 0 where nothing is scheduled."""
+    running: ProgressWord | None = None
+    last: dict[str, Any] | None = None
+    """As in ProfileStatus."""
+
+
+class LogLine(Word, frozen=True):
+    """A line of the service's log; never mail content."""
+
+    number: int
+    """Counts up from 1 while a service lives."""
+    time: int
+    text: str
+    level: str = "info"
+    """"info", "warning" or "error"."""
+
+
+class RunsState(Word, frozen=True):
+    profiles: tuple[ProfileState, ...]
+    log: tuple[LogLine, ...]
+    """The newest 200 at most."""
+    quarantined: int = 0
+
+
+class GetHistory(Request, frozen=True):
+    """Runs that have ended, newest first; "" means any. Reply: History."""
+
+    profile: str = ""
+    state: str = ""
+    limit: int = 50
+    after: int = 0
+    """The `sequence` that the page before ended at; 0 for the first page."""
+
+
+class RunRecord(Word, frozen=True):
+    sequence: int
+    """Its record's place in the ledger."""
+    time: int
+    """When it ended, seconds since 1970 UTC."""
+    summary: dict[str, Any]
+    """With the keys of `run --json`."""
+
+
+class History(Word, frozen=True):
+    runs: tuple[RunRecord, ...]
+    after: int = 0
+    """Pass it as `after` for the next page; 0 at the end."""
+
+
+# --- set-up -----------------------------------------------------------------------------------
+
+
+class GetSetup(Request, frozen=True):
+    """The checklist as it stands. Reply: Setup."""
+
+
+class SetupStep(Word, frozen=True):
+    """One step of the checklist."""
+
+    key: str
+    """Such as "organisation", "report-address", "undeliverable", "journal-rule", "users", "profile",
+    "first-run", "service", "schedule", "first-report"."""
+    title: str
+    state: str
+    """"to do", "checking", "done" or "failed"."""
+    guide: str
+    """What to do and where, plain text with the vault's own values filled in."""
+    command: str = ""
+    """PowerShell or shell text, ready to be copied; "" for none."""
+    detail: str = ""
+    """What the last check found; for a failed one why, and what to do."""
+    proven: int = 0
+    """When it was last proven, seconds since 1970 UTC; 0 for never."""
+    fields: tuple[tuple[str, str, str], ...] = ()
+    """What PutSetup takes for it: (name, label, value)."""
+
+
+class Setup(Word, frozen=True):
+    steps: tuple[SetupStep, ...]
+    platform: str
+    """"microsoft-365" or "exchange-server"."""
+    health: tuple[str, ...] = ()
+    """What needs care later on, a sentence each."""
+
+
+class PutSetup(Request, frozen=True):
+    """Set values of the checklist, by the names in `SetupStep.fields` ("platform" too). Reply: Setup."""
+
+    values: dict[str, str]
+
+
+class CheckSetup(Request, frozen=True):
+    """Test a step ("" for all) against the real thing. Stream of Step, then Setup."""
+
+    step: str = ""
+
+
 # --- reading ----------------------------------------------------------------------------------
 
 
