@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-from muniment.archive.index import Index
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import known_commit
 from muniment.archive.vault import LEDGER, Vault
@@ -34,17 +33,17 @@ def _digest(vault: Vault) -> str:
     return hashlib.sha256(json.dumps(damage).encode()).hexdigest()[:16] if damage else ""
 
 
-def bound(vault: Vault, index: Index) -> bool:
-    """Whether an index is of this vault's ledger, and of no later state than the catalog's."""
-    if not index.watermark:
+def bound(vault: Vault, watermark: int, written: str) -> bool:
+    """Whether an index with this watermark and mark is of this vault's ledger, no later than its catalog."""
+    if not watermark:
         return True
     try:
-        mark = json.loads(index.mark)
+        mark = json.loads(written)
         head = Head(mark["tree_size"], bytes.fromhex(mark["root"]), mark["segment"], mark["offset"])
         origin = bytes.fromhex(mark["vault"]), mark["damage"]
     except (ValueError, KeyError, TypeError):
         return False
     now, vault_id = vault.head, vault.catalog.vault_id
-    if origin != (vault_id, _digest(vault)) or not index.watermark <= head.tree_size <= now.tree_size:
+    if origin != (vault_id, _digest(vault)) or not watermark <= head.tree_size <= now.tree_size:
         return False
     return head == now or known_commit(vault.folder / LEDGER, vault_id, head)

@@ -10,7 +10,7 @@ from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
 from muniment.archive.derive import DAMAGED, OPAQUE
-from muniment.archive.index import Index, IndexDocument, Mention, put_aside
+from muniment.archive.index import Index, IndexDocument, Mention, peek, put_aside
 from muniment.archive.ledger.model import Head
 from muniment.archive.vault import INDEX, Vault
 from muniment.archive.work import own_work
@@ -28,13 +28,10 @@ COMMIT = 20_000
 
 def behind(vault: Vault) -> int:
     """How many kept messages search does not know yet, or not as they are now."""
-    index = Index.open(vault.folder / INDEX, read_only=True)
-    try:
-        if not bound(vault, index):
-            return vault.catalog.totals().messages
-        return vault.catalog.index_behind(index.watermark)
-    finally:
-        index.close()
+    state = peek(vault.folder / INDEX)
+    if not bound(vault, state.watermark, state.mark):
+        return vault.catalog.totals().messages
+    return vault.catalog.index_behind(state.watermark)
 
 
 class Indexing:
@@ -70,7 +67,7 @@ class Indexing:
             log.warning(
                 "the index is built anew (%s); it was set aside in %s", index.why_set_aside, index.set_aside
             )
-        if bound(self._vault, index):
+        if bound(self._vault, index.watermark, index.mark):
             return index
         index.close()
         log.warning(

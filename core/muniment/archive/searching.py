@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from muniment.archive.binding import bound
-from muniment.archive.index import Found, Index, Scope, UserAddress, UserTerms, search
+from muniment.archive.index import Found, Scope, UserAddress, UserTerms, search
 from muniment.archive.query import parse
-from muniment.archive.vault import INDEX, Vault
+from muniment.archive.vault import Vault
 from muniment.mail.addresses import domain
 from muniment.people.directory import CATCH_ALL
 
@@ -62,19 +62,16 @@ def find(
     def placed(name: str, sequences: Iterable[int], folder: str) -> Collection[int]:
         return vault.catalog.placed(vault.directory.find(name).id, sequences, folder)
 
-    index = Index.open(vault.folder / INDEX, read_only=True)
-    try:
-        if not bound(vault, index):
-            return Found(0, True, (), ())  # its numbers mean other messages
-        return search(
-            index,
-            node,
-            users=lambda name: terms_of(vault, name),
-            placed=placed,
-            scope=scope_of(vault, user) if user else None,
-            limit=limit,
-            after=after,
-            by_relevance=by_relevance,
-        )
-    finally:
-        index.close()
+    index = vault.index()
+    if not bound(vault, index.watermark, index.mark):
+        return Found(0, True, (), ())  # its numbers mean other messages
+    return search(
+        index,
+        node,
+        users=lambda name: terms_of(vault, name),
+        placed=placed,
+        scope=scope_of(vault, user) if user else None,
+        limit=limit,
+        after=after,
+        by_relevance=by_relevance,
+    )

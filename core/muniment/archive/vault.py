@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
 from muniment.archive.facts import DirectoryFact, Fact, MessageFact, Position
+from muniment.archive.index import Index
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.reader import Reader
@@ -71,6 +73,8 @@ class Vault:
         self._train_at = SAMPLES
         self._lagging = False
         """Whether the catalog failed to take in what the ledger has committed."""
+        self._index: Index | None = None
+        self._indexing = threading.Lock()
         self._use_dictionaries()
 
     @classmethod
@@ -334,6 +338,19 @@ class Vault:
         """What of the ledger the catalog was built without, since it is damaged: a sentence each."""
         return known_damage(self.catalog)
 
+    def index(self) -> Index:
+        """The full-text index to search in, as it is committed now; kept open until `close`.
+
+        Raises:
+            VaultError: it can't be read, or is damaged.
+        """
+        with self._indexing:
+            if self._index is None:
+                self._index = Index.open(self.folder / INDEX, read_only=True)
+                return self._index
+        self._index.follow()
+        return self._index
+
     def owner(self) -> str:
         """Who writes the vault now; "" for nobody."""
         return holder(self.folder)
@@ -370,6 +387,9 @@ class Vault:
         """Close everything. Safe to call twice."""
         self.catalog.close()
         self.reader.close()
+        if self._index is not None:
+            self._index.close()
+            self._index = None
         leave_work(self.folder)
         if self._ledger is not None:
             self._ledger.close()

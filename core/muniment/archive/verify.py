@@ -88,7 +88,7 @@ def index_problems(vault: Vault) -> Iterator[str]:
         yield f"the index can't be used ({error})"
         return
     try:
-        if not bound(vault, index):
+        if not bound(vault, index.watermark, index.mark):
             yield f"the index is of another ledger, or of another state of it: {mend}"
             return
         # Asked in this order, a writer can only make the first smaller and the last greater.

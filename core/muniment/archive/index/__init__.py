@@ -1,7 +1,7 @@
 """The full-text index: disposable, and honest about how far it has come."""
 
 from muniment.archive.index.document import IndexDocument, Mention
-from muniment.archive.index.index import Index, put_aside
+from muniment.archive.index.index import Index, peek, put_aside
 from muniment.archive.index.search import Found, Scope, search
 from muniment.archive.index.terms import UserAddress, Users, UserTerms
 
@@ -14,6 +14,7 @@ __all__ = [
     "UserAddress",
     "UserTerms",
     "Users",
+    "peek",
     "put_aside",
     "search",
 ]

@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+import uuid
 from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +46,9 @@ class Index:
         self._watermark = 0
         self._mark = ""
         self._shards: list[Shard] = []
+        self._identity = ""
         self._stamp: tuple[int, int] | None = None
+        self._following = threading.Lock()
 
     @classmethod
     def open(
@@ -63,9 +68,7 @@ class Index:
             return cls._opened(folder, heap, docs_per_shard, read_only)
         except Broken as error:
             if read_only:
-                raise VaultError(
-                    f"The index is unusable; run `muniment rebuild --index` ({error})."
-                ) from error
+                raise _unusable(error) from error
             aside = put_aside(folder)
             index = cls._opened(folder, heap, docs_per_shard, read_only)
             index.set_aside, index.why_set_aside = aside, str(error)
@@ -87,23 +90,17 @@ class Index:
 
     def _load(self) -> None:
         """Take up the state on disk, keeping shards that are open already."""
-        names = sorted(entry.name for entry in self.folder.glob("[0-9]*") if entry.name.isdecimal())
-        state = self._state_file
-        if not state.exists():
-            if names:
-                raise Broken("state.json is missing")
-            if not self._read_only:
-                self._write_state()
-            return
-        stamp = _stamp(state)
-        self._watermark, self._mark, listed = _read_state(state)
-        if missing := set(listed).difference(names):
-            raise Broken(f"shards are missing: {', '.join(sorted(missing))}")
-        held = {shard.path.name: shard for shard in self._shards}
+        stamp = _stamp(self._state_file)
+        state, names = _state_of(self.folder)
+        held = {shard.path.name: shard for shard in self._shards} if state.identity == self._identity else {}
         for shard in held.values():
             shard.refresh()
         self._shards = [held.get(name) or Shard(self.folder / name) for name in names]
+        self._watermark, self._mark, self._identity = state.watermark, state.mark, state.identity
         self._stamp = stamp
+        if stamp is None and not self._read_only:
+            self._identity = uuid.uuid4().hex
+            self._write_state()
 
     @property
     def _state_file(self) -> Path:
@@ -136,17 +133,25 @@ class Index:
             VaultError: what another process wrote can't be read.
         """
         if self._read_only:
-            self._follow()
+            self.follow()
         return sorted((shard.view for shard in self._shards), key=lambda view: view.high, reverse=True)
 
-    def _follow(self) -> None:
-        if _stamp(self._state_file) == self._stamp:
-            return
-        try:
-            with guarded("Reading the index"):
-                self._load()
-        except Broken as error:
-            raise VaultError(f"The index is unusable; run `muniment rebuild --index` ({error}).") from error
+    def follow(self) -> None:
+        """See what was committed since, by whatever process, or what took this index's place.
+
+        For one opened with `read_only`, from any thread.
+
+        Raises:
+            VaultError: it can't be read, or is damaged.
+        """
+        with self._following:
+            if self._stamp is not None and _stamp(self._state_file) == self._stamp:
+                return
+            try:
+                with guarded("Reading the index"):
+                    self._load()
+            except Broken as error:
+                raise _unusable(error) from error
 
     def add(self, docs: Iterable[IndexDocument], *, replace: bool = False) -> None:
         """Take in documents; found only after `commit`.
@@ -214,7 +219,13 @@ class Index:
     def _write_state(self) -> None:
         shards = [shard.path.name for shard in self._shards]
         text = json.dumps(
-            {"format": FORMAT, "watermark": self._watermark, "mark": self._mark, "shards": shards}
+            {
+                "format": FORMAT,
+                "identity": self._identity,
+                "watermark": self._watermark,
+                "mark": self._mark,
+                "shards": shards,
+            }
         )
         draft = self._state_file.with_suffix(".tmp")
         with draft.open("w") as file:
@@ -241,21 +252,65 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _read_state(path: Path) -> tuple[int, str, list[str]]:
-    """The watermark, its mark, and the names of the shards it speaks for."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What state.json says."""
+
+    watermark: int = 0
+    mark: str = ""
+    identity: str = ""
+    """Of this very index: another that takes its place has another."""
+    shards: tuple[str, ...] = ()
+    """Names of the shards it speaks for."""
+
+
+def peek(folder: Path) -> State:
+    """What an index said of itself at its last commit, without opening it.
+
+    Raises:
+        VaultError: it can't be read, or is seen to be damaged.
+    """
+    try:
+        with guarded("Reading the index"):
+            return _state_of(folder)[0]
+    except Broken as error:
+        raise _unusable(error) from error
+
+
+def _state_of(folder: Path) -> tuple[State, list[str]]:
+    """The state on disk, and the names of the shards that are there; both empty where no index is begun."""
+    names = sorted(entry.name for entry in folder.glob("[0-9]*") if entry.name.isdecimal())
+    path = folder / "state.json"
+    try:
+        state = _read_state(path)
+    except FileNotFoundError:
+        if names:
+            raise Broken("state.json is missing") from None
+        return State(), []
+    if missing := set(state.shards).difference(names):
+        raise Broken(f"shards are missing: {', '.join(sorted(missing))}")
+    return state, names
+
+
+def _read_state(path: Path) -> State:
     try:
         state = json.loads(path.read_bytes())
-        form, watermark, mark, shards = (
-            state["format"],
-            int(state["watermark"]),
-            str(state.get("mark", "")),
-            [str(name) for name in state["shards"]],
+        form = state["format"]
+        read = State(
+            watermark=int(state["watermark"]),
+            mark=str(state.get("mark", "")),
+            identity=str(state.get("identity", "")),
+            shards=tuple(str(name) for name in state["shards"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Broken("state.json is unreadable") from error
     if form != FORMAT:
         raise Broken(f"it is of format {form}, not {FORMAT}")
-    return watermark, mark, shards
+    return read
+
+
+def _unusable(error: Broken) -> VaultError:
+    return VaultError(f"The index is unusable; run `muniment rebuild --index` ({error}).")
 
 
 def put_aside(folder: Path) -> Path:

@@ -1,0 +1,120 @@
+"""A vault keeps its index open between searches, and sees what becomes of it meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.index import Index, peek, put_aside
+from muniment.archive.indexing import Indexing, behind
+from muniment.archive.searching import find
+from muniment.archive.vault import INDEX, Vault
+from muniment.errors import VaultError
+from support.reports import plain, report
+from support.vaults import TestVault
+
+
+def letters(start: int, count: int) -> list[bytes]:
+    return [
+        report(plain(subject=f"Letter {n}", body=f"common word{n}\n")) for n in range(start, start + count)
+    ]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[TestVault]:
+    vault = TestVault(tmp_path / "vault")
+    vault.archive(letters(0, 3))
+    yield vault
+    vault.client.close()
+
+
+@pytest.fixture
+def reader(kept: TestVault) -> Iterator[Vault]:
+    """A reader that has searched already, so that its index is open."""
+    with closing(Vault.open(kept.folder, write=False)) as vault:
+        assert find(vault, "common").total == 3
+        yield vault
+
+
+def test_it_stays_open(reader: Vault) -> None:
+    assert reader.index() is reader.index()
+
+
+def test_what_is_committed_meanwhile_is_found(kept: TestVault, reader: Vault) -> None:
+    kept.archive(letters(3, 2))
+    assert find(reader, "common").total == 5
+    assert behind(reader) == 0
+
+
+def test_an_index_that_was_built_anew_is_searched_in_place_of_the_old_one(
+    kept: TestVault, reader: Vault
+) -> None:
+    kept.rebuild(catalog=False)
+    (kept.folder / INDEX / "state.json").touch()
+    assert find(reader, "common").total == 3
+    kept.archive(letters(3, 1))
+    assert find(reader, "word3").total == 1
+
+
+def test_one_that_took_its_place_shows_nothing_of_it(reader: Vault) -> None:
+    put_aside(reader.folder / INDEX)
+    Index.open(reader.folder / INDEX).close()
+    assert find(reader, "common").total == 0
+    assert behind(reader) == 3
+
+
+def test_one_that_is_gone_shows_nothing(reader: Vault) -> None:
+    shutil.rmtree(reader.folder / INDEX)
+    assert find(reader, "common").total == 0
+    assert behind(reader) == 3
+
+
+def test_one_that_is_damaged_meanwhile_is_told_of_until_it_is_mended(kept: TestVault, reader: Vault) -> None:
+    state = reader.folder / INDEX / "state.json"
+    whole = state.read_bytes()
+    state.write_bytes(b"{")
+    for _ in range(2):
+        with pytest.raises(VaultError, match="rebuild --index"):
+            find(reader, "common")
+    with pytest.raises(VaultError, match="rebuild --index"):
+        behind(reader)
+    state.write_bytes(whole)
+    assert find(reader, "common").total == 3
+
+
+def test_shards_that_are_missing_are_told_of_without_opening_it(kept: TestVault) -> None:
+    (shard,) = (kept.folder / INDEX).glob("0*")
+    shutil.rmtree(shard)
+    with pytest.raises(VaultError, match="shards are missing"):
+        peek(kept.folder / INDEX)
+
+
+def test_many_threads_search_while_it_grows(kept: TestVault) -> None:
+    with closing(Vault.open(kept.folder, write=True)) as vault, closing(Indexing(vault)) as indexing:
+        stop = threading.Event()
+        wrong: list[object] = []
+
+        def ask() -> None:
+            try:
+                while not stop.is_set():
+                    found = find(vault, "common").total
+                    if found != 3:
+                        wrong.append(found)
+            except Exception as error:  # noqa: BLE001 - the test's verdict
+                wrong.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            indexing._reached = 0  # all is indexed again, in place of what is there
+            assert list(indexing.catch_up())
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
