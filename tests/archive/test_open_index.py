@@ -109,12 +109,15 @@ def test_many_threads_search_while_it_grows(kept: TestVault) -> None:
                 wrong.append(error)
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
+        indexing.open()
         for thread in threads:
             thread.start()
-        for _ in range(20):
-            indexing._reached = 0  # all is indexed again, in place of what is there
-            assert list(indexing.catch_up())
-        stop.set()
-        for thread in threads:
-            thread.join()
+        try:
+            for _ in range(20):
+                indexing._reached = 0  # all is indexed again, in place of what is there
+                assert list(indexing.catch_up())
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
         assert wrong == []

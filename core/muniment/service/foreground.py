@@ -30,6 +30,9 @@ log = logging.getLogger("muniment.service")
 
 Say = Callable[[str], None]
 
+AWAKE = 1.0
+"""Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
+
 
 def gateway_options(settings: GatewaySettings, folder: Path) -> GatewayOptions:
     """What the embedded gateway is started with.
@@ -124,7 +127,8 @@ def _work(vault: Vault, current: _Current, pool: WorkerPool, stop: threading.Eve
     schedule.start()
     told(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
     try:
-        stop.wait()
+        while not stop.wait(AWAKE):
+            pass
         told("stopping: the run in hand ends after what it has fetched")
     finally:
         stop.set()
