@@ -12,6 +12,7 @@ import time
 
 from muniment.archive.indexing import Indexing
 from muniment.runs.archivist import Committed
+from muniment.runs.memory import give_back
 
 COMMIT_DOCUMENTS = 20_000
 COMMIT_SECONDS = 300.0
@@ -69,9 +70,11 @@ class Indexer(threading.Thread):
             self.error = error
         finally:
             self._indexing.close()
+            give_back()
 
     def _commit_if_due(self) -> None:
         old = time.monotonic() - self._committed >= COMMIT_SECONDS
         if self._indexing.uncommitted >= COMMIT_DOCUMENTS or (old and self._indexing.uncommitted):
             self._indexing.commit()
+            give_back()
             self._committed = time.monotonic()

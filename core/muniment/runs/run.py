@@ -20,6 +20,7 @@ from muniment.runs.archivist import Archivist, Committed, Outcome
 from muniment.runs.collector import ease_collector
 from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Settle, discard
 from muniment.runs.indexer import Indexer
+from muniment.runs.memory import few_arenas
 from muniment.runs.opaque import opaque
 from muniment.runs.plan import Plan
 from muniment.runs.progress import Books, Progress
@@ -57,7 +58,7 @@ class ArchiveRun:
         self._safe: list[Item] = []
         self._began = time.monotonic()
         self._started = int(time.time())
-        self._failures: list[str] = []
+        self._first_failure = ""
         self.progress = Progress(plan.profile)
         self.error: BaseException | None = None
 
@@ -69,6 +70,7 @@ class ArchiveRun:
     def execute(self) -> Progress:
         """Run to the end; never raises for what the run met: `progress.state` and `error` say it."""
         ease_collector()
+        few_arenas()
         self._indexer.start()
         try:
             self._vault.require_writable()
@@ -113,7 +115,7 @@ class ArchiveRun:
                 books.skipped += 1
             case Unfetched(item=item, reason=reason):
                 books.failed += 1
-                self._failures.append(f"{item.key}: {reason}")
+                self._first_failure = self._first_failure or f"{item.key}: {reason}"
             case Settle():
                 self._commit()
                 message.safe = self._safe
@@ -234,9 +236,11 @@ class ArchiveRun:
     def _verdict(self) -> str:
         if self.error is not None:
             return sentence(self.error)
-        if self._failures:
-            count = len(self._failures)
-            return f"{count} could not be fetched and will be tried again; the first: {self._failures[0]}"
+        if self._first_failure:
+            return (
+                f"{self.books.failed} could not be fetched and will be tried again; "
+                f"the first: {self._first_failure}"
+            )
         if self.books.pending and not self._cancel.is_set():
             return f"the source never answered for {self.books.pending} of what it listed: run it again"
         if not self.books.balanced:

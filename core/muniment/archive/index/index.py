@@ -28,7 +28,8 @@ HEAP = 48 * 1024 * 1024
 OLD_HEAP = 16 * 1024 * 1024
 OLD_WRITERS = 2
 """Older shards that are written to at a time."""
-DOCS_PER_SHARD = 2_000_000
+DOCS_PER_SHARD = 30_000
+"""So few that what a merge of segments maps into memory is bounded, and a bulk load needs no merge at all."""
 
 
 class Index:

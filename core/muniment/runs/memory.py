@@ -1,0 +1,33 @@
+"""Keeps the C library from holding on to memory that was freed.
+
+glibc gives each thread an arena of its own, and an arena's freed memory is seldom given back: with the
+threads of the index writer, a process that needs 160 MB grew past 290 MB over 100,000 messages.
+Elsewhere (musl, macOS) these calls are not there, and nothing is done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+M_ARENA_MAX = -8
+"""mallopt's name for the number of arenas (malloc.h)."""
+ARENAS = 2
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL | None:
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+
+
+def few_arenas() -> None:
+    """From now on, threads share arenas; those that exist stay."""
+    if libc := _libc():
+        libc.mallopt(M_ARENA_MAX, ARENAS)
+
+
+def give_back() -> None:
+    """Return freed memory to the system; takes some milliseconds."""
+    if libc := _libc():
+        libc.malloc_trim(0)
