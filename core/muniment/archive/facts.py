@@ -142,6 +142,14 @@ class DirectoryFact(Struct, frozen=True):
     change: str
 
 
+class AuditFact(Struct, frozen=True):
+    """That somebody read, or was refused, something: as JSON (see service.audit)."""
+
+    sequence: int
+    time: int
+    event: str
+
+
 Fact = (
     MessageFact
     | PartFact
@@ -151,4 +159,5 @@ Fact = (
     | QuarantineFact
     | RunFact
     | DirectoryFact
+    | AuditFact
 )

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from muniment.archive.contents import opened
 from muniment.archive.derive import DAMAGED, OPAQUE, envelope_fact, message_fact
 from muniment.archive.facts import (
+    AuditFact,
     DirectoryFact,
     EnvelopeFact,
     Fact,
@@ -191,6 +192,8 @@ def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) ->
         case Kind.DIRECTORY:
             change = reader.payload(frame).decode()
             batch.plain.append(DirectoryFact(frame.sequence, light.received, change))
+        case Kind.AUDIT:
+            batch.plain.append(AuditFact(frame.sequence, light.received, reader.payload(frame).decode()))
         case Kind.CONFIG:
             observer.configure(frame.sha)
         case _:

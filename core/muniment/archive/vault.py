@@ -20,12 +20,14 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
-from muniment.archive.facts import DirectoryFact, Fact, MessageFact, Position
+from muniment.archive.facts import AuditFact, DirectoryFact, Fact, MessageFact, Position
 from muniment.archive.index import Index
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
@@ -33,7 +35,7 @@ from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import last_head, scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
-from muniment.archive.records import VERSION, json_record
+from muniment.archive.records import VERSION, canonical, json_record
 from muniment.archive.replay import CONFIGURATION, TOLD, known_damage, replay
 from muniment.archive.training import SAMPLES, trained
 from muniment.archive.work import clean_work, leave_work, own_work
@@ -49,6 +51,8 @@ VERIFIED = 100_000
 REMEMBERED = 3600.0
 """Seconds for which they are: a disk goes bad while a service runs for months."""
 CLOCK = 1_000_000
+PATIENCE = 30.0
+"""Seconds that an audit event waits for the batch in hand to be committed."""
 
 
 class Vault:
@@ -75,6 +79,14 @@ class Vault:
         """Whether the catalog failed to take in what the ledger has committed."""
         self._index: Index | None = None
         self._indexing = threading.Lock()
+        self._turn = threading.RLock()
+        """Held while the ledger is appended to or committed."""
+        self._begun = False
+        """Whether a batch was begun that is not committed."""
+        self._events: list[tuple[list[dict[str, Any]], Future[None]]] = []
+        """Audit events that go with the next commit, and who waits for them."""
+        self.before_close: list[Callable[[], None]] = []
+        """What is to be done while it can still be written."""
         self._use_dictionaries()
 
     @classmethod
@@ -197,9 +209,11 @@ class Vault:
         Raises:
             OSError: it could not be written; the batch is void.
         """
-        if self._lagging:
-            self._catch_up()
-        return self.ledger.append(record, time)
+        with self._turn:
+            if self._lagging:
+                self._catch_up()
+            self._begun = True
+            return self.ledger.append(record, time)
 
     def commit(self, facts: Sequence[Fact]) -> Head:
         """Make the batch durable in the ledger, then tell the catalog.
@@ -208,14 +222,66 @@ class Vault:
             OSError: it could not be written, and is not kept.
             SQLAlchemyError: it is kept, but the catalog could not be told yet.
         """
-        if self._lagging:
-            self._catch_up()
-        head = self.ledger.commit()
-        self._lagging = True
-        self.catalog.apply(facts, head, self.directory)
-        self._lagging = False
-        self._messages += sum(isinstance(fact, MessageFact) for fact in facts)
-        return head
+        with self._turn:
+            waiting, self._events = self._events, []
+            try:
+                if self._lagging:
+                    self._catch_up()
+                audits = [self._audit(event) for events, _ in waiting for event in events]
+                head = self.ledger.commit()
+            except BaseException as error:
+                for _, done in waiting:
+                    done.set_exception(error)
+                raise
+            self._begun, self._lagging = False, True
+            for _, done in waiting:
+                done.set_result(None)
+            self.catalog.apply([*facts, *audits], head, self.directory)
+            self._lagging = False
+            self._messages += sum(isinstance(fact, MessageFact) for fact in facts)
+            return head
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened as its writer."""
+        return self._ledger is not None
+
+    def log(self, events: Sequence[dict[str, Any]]) -> None:
+        """Commit audit events; they are on disk when this returns. For any thread, also while a run goes on.
+
+        They are committed at once, or with the batch that another thread has in hand.
+
+        Raises:
+            OSError, VaultError: they could not be written, and are not kept.
+        """
+        done: Future[None] = Future()
+        with self._turn:
+            assert self.ledger is not None
+            self._events.append((list(events), done))
+            if not self._begun:
+                self._commit_events()
+        try:
+            done.result(PATIENCE)
+        except TimeoutError:
+            raise VaultError(
+                "the audit record could not be written while a run holds the ledger: try again"
+            ) from None
+
+    def _commit_events(self) -> None:
+        """Commit what waits, where there is no batch; whoever waits is told how it went."""
+        try:
+            self.commit([])
+        except Exception as error:  # noqa: BLE001 - told to those who wait
+            log.error("audit events could not be committed: %s", error)
+            if not self._lagging:
+                with suppress(VaultError):
+                    self.rollback()
+
+    def _audit(self, event: dict[str, Any]) -> AuditFact:
+        value = {"v": VERSION, **event}
+        now = time.time_ns() // 1000
+        appended = self.ledger.append(json_record(self.encoder, Kind.AUDIT, value), now)
+        return AuditFact(appended.sequence, now // CLOCK, canonical(value).decode())
 
     def require_writable(self) -> None:
         """See that there is a ledger to write, and a catalog that knows all of it.
@@ -236,8 +302,12 @@ class Vault:
         self._lagging = False
 
     def rollback(self) -> None:
-        """Give up the uncommitted batch."""
-        self.ledger.rollback()
+        """Give up the uncommitted batch; audit events that waited for it are committed alone."""
+        with self._turn:
+            self.ledger.rollback()
+            self._begun = False
+            if self._events:
+                self._commit_events()
 
     def change_directory(self, wanted: Iterable[dict[str, Any]], time: int) -> int:
         """Record changes to the directory and file old mail anew; returns how many messages were.
@@ -385,6 +455,9 @@ class Vault:
 
     def close(self) -> None:
         """Close everything. Safe to call twice."""
+        todo, self.before_close = self.before_close, []
+        for finish in todo:
+            finish()
         self.catalog.close()
         self.reader.close()
         if self._index is not None:

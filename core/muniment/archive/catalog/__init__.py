@@ -2,6 +2,7 @@
 
 from muniment.archive.catalog.catalog import EMPTY, Catalog
 from muniment.archive.catalog.model import (
+    AuditRow,
     CatalogOutdated,
     Change,
     EnvelopeRow,
@@ -16,6 +17,7 @@ from muniment.archive.catalog.model import (
 
 __all__ = [
     "EMPTY",
+    "AuditRow",
     "Catalog",
     "CatalogOutdated",
     "Change",

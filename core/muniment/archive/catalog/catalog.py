@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from muniment.archive.catalog import dumping, reading, sql
 from muniment.archive.catalog.model import (
+    AuditRow,
     Change,
     EnvelopeRow,
     Known,
@@ -188,6 +189,14 @@ class Catalog:
         """
         return reading.message_by_prefix(self._store.reader(), prefix)
 
+    def messages_by_prefix(self, prefix: str) -> list[MessageRow]:
+        """All messages whose id begins with at least 8 hex digits.
+
+        Raises:
+            NotFound: there can be none.
+        """
+        return reading.messages_by_prefix(self._store.reader(), prefix)
+
     def messages_by_content(self, content: bytes) -> list[bytes]:
         """SHA-256 of the messages with a content hash, oldest record first; none for an empty one."""
         return reading.messages_by_content(self._store.reader(), content)
@@ -253,6 +262,10 @@ class Catalog:
         """The last runs, newest first: of a profile, or of all."""
         return reading.runs(self._store.reader(), profile, limit)
 
+    def audited(self, limit: int = 100, before: int = 0) -> list[AuditRow]:
+        """The audit trail, newest first: from the record before sequence `before` on, or from the last."""
+        return reading.audited(self._store.reader(), limit, before)
+
     # --- folders ------------------------------------------------------------------------------
 
     def page(self, user: str, folder: str, limit: int = 50, after: str = "") -> Page:
@@ -268,6 +281,10 @@ class Catalog:
     def tree(self) -> list[tuple[str, list[tuple[str, int]]]]:
         """Users by label, the catch-all last, with their folders and counts; none that is empty."""
         return reading.tree(self._store.reader())
+
+    def own_folders(self, user: str, messages: Iterable[int]) -> dict[int, list[str]]:
+        """The names of the folders of one user in which messages stand, sorted."""
+        return reading.own_folders(self._store.reader(), user, messages)
 
     def folders_of(self, messages: Iterable[int]) -> dict[int, list[str]]:
         """`label/folder` of every place where messages stand, sorted."""

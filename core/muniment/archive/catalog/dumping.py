@@ -37,6 +37,7 @@ def dump(connection: Connection) -> dict[str, Any]:
             for row in connection.execute(sql.ALL_QUARANTINE).all()
         ],
         "runs": [tuple(row) for row in connection.execute(sql.ALL_RUNS).all()],
+        "audit": [tuple(row) for row in connection.execute(sql.ALL_AUDITS).all()],
         "directory": [tuple(row) for row in connection.execute(sql.GET_DIRECTORY).all()],
     }
 

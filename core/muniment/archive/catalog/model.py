@@ -82,6 +82,15 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An event of the audit trail; `event` is its JSON."""
+
+    sequence: int
+    time: int
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A key that was fetched before."""
 

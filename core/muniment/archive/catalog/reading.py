@@ -22,6 +22,7 @@ from muniment.archive.catalog.encoding import (
 )
 from muniment.archive.catalog.filing import load_addresses, read_parties
 from muniment.archive.catalog.model import (
+    AuditRow,
     Change,
     EnvelopeRow,
     Known,
@@ -59,6 +60,14 @@ def message_by_prefix(connection: Connection, prefix: str) -> MessageRow:
     keys = {"low": split(low)[0], "high": split(high)[0], "limit": limit}
     rows = [_message(row) for row in connection.execute(sql.MESSAGES_BY_RANGE, keys).all()]
     return unique([row for row in rows if row.sha.hex().startswith(digits)], prefix, "message")
+
+
+def messages_by_prefix(connection: Connection, prefix: str) -> list[MessageRow]:
+    low, high = prefix_range(prefix)
+    digits = prefix.strip().lower()
+    keys = {"low": split(low)[0], "high": split(high)[0], "limit": -1}
+    rows = [_message(row) for row in connection.execute(sql.MESSAGES_BY_RANGE, keys).all()]
+    return [row for row in rows if row.sha.hex().startswith(digits)]
 
 
 def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
@@ -226,6 +235,11 @@ def runs(connection: Connection, profile: str, limit: int) -> list[RunRow]:
     return [_run(row) for row in found]
 
 
+def audited(connection: Connection, limit: int, before: int) -> list[AuditRow]:
+    where = {"before": before or 2**63 - 1, "limit": limit}
+    return [AuditRow(row.id, row.time, row.event) for row in connection.execute(sql.AUDITED, where).all()]
+
+
 def _run(row: Any) -> RunRow:
     return RunRow(row.id, row.profile, row.time, row.summary)
 
@@ -301,6 +315,12 @@ def placed(connection: Connection, user: str, messages: Iterable[int], folder: s
     own = {row.id for row in rows if not folder or row.folder.lower() == folder.lower()}
     found = fetch_many(connection, sql.FILED, messages)
     return {row.id for row in found if not own.isdisjoint(read_numbers(row.boxes))}
+
+
+def own_folders(connection: Connection, user: str, messages: Iterable[int]) -> dict[int, list[str]]:
+    own = {row.id: row.folder for row in connection.execute(sql.BOXES_OF, {"user": user}).all()}
+    found = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
+    return {message: sorted(own[box] for box in boxes if box in own) for message, boxes in found.items()}
 
 
 # --- the index ----------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables; a catalog of another one is rebuilt."""
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -198,6 +198,7 @@ quarantine = _table(
 Index("quarantine_sha", quarantine.c.sha)
 run = _table("run", _id(), _text("profile"), _int("time"), _text("summary"))
 Index("run_profile", run.c.profile, run.c.id)
+audit = _table("audit", _id(), _int("time"), _text("event"))
 directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
 """Changes of the directory, numbered from 0 without gaps."""
 
@@ -249,6 +250,7 @@ MOVE_ENVELOPE = _driver(
 )
 INSERT_QUARANTINE = _driver(insert(quarantine))
 INSERT_RUN = _driver(insert(run))
+INSERT_AUDIT = _driver(insert(audit))
 INSERT_DIRECTORY = _driver(insert(directory))
 INSERT_BOX = _driver(insert(box))
 INSERT_USER = _driver(insert(user))
@@ -488,6 +490,13 @@ RUNS_OF = (
 )
 RUNS = select(run).order_by(run.c.id.desc()).limit(bindparam("limit"))
 
+AUDITED = (
+    select(audit)
+    .where(audit.c.id < bindparam("before"))
+    .order_by(audit.c.id.desc())
+    .limit(bindparam("limit"))
+)
+
 # --- lists ---------------------------------------------------------------------------------------
 
 FIND_BOX = (
@@ -567,3 +576,4 @@ ALL_KNOWN = (
 ALL_PARTS = select(part).order_by(part.c.sha)
 ALL_QUARANTINE = _QUARANTINE.order_by(quarantine.c.id)
 ALL_RUNS = select(run).order_by(run.c.id)
+ALL_AUDITS = select(audit).order_by(audit.c.id)

@@ -36,6 +36,7 @@ class Store:
         self._readers: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         still = readonly and _is_still(path)
         self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, still)
         self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
@@ -63,7 +64,7 @@ class Store:
             with self._lock:
                 if self._writer is None:
                     self._writer = self._writing.connect()
-            with self._writer.begin():
+            with self._turn, self._writer.begin():
                 yield self._writer
         except OperationalError as error:
             raise VaultError(

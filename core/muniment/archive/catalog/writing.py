@@ -33,6 +33,7 @@ from muniment.archive.catalog.filing import (
 from muniment.archive.catalog.numbering import Boxes, Numbers, Places
 from muniment.archive.catalog.refiling import note_affected, relabel
 from muniment.archive.facts import (
+    AuditFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
@@ -60,6 +61,7 @@ class _Sorted:
     quarantines: list[QuarantineFact] = field(default_factory=list)
     runs: list[RunFact] = field(default_factory=list)
     changes: list[DirectoryFact] = field(default_factory=list)
+    audits: list[AuditFact] = field(default_factory=list)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> _Sorted:
@@ -73,6 +75,7 @@ class _Sorted:
             QuarantineFact: found.quarantines,
             RunFact: found.runs,
             DirectoryFact: found.changes,
+            AuditFact: found.audits,
         }
         for fact in facts:
             lists[type(fact)].append(fact)
@@ -362,11 +365,12 @@ def _envelope(
 
 
 def _write_rest(connection: Connection, batch: _Sorted) -> None:
-    """Parts and runs."""
+    """Parts, runs and the audit trail."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
     _write(connection, sql.PUT_PART, rows)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
     _write(connection, sql.INSERT_RUN, runs)
+    _write(connection, sql.INSERT_AUDIT, [(fact.sequence, fact.time, fact.event) for fact in batch.audits])
 
 
 def _profile(fact: RunFact) -> str:

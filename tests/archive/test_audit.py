@@ -1,0 +1,118 @@
+"""The audit trail in the ledger: kept beside a batch in hand, listed, rebuilt and verified."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.ledger.model import Kind
+from muniment.archive.records import json_record
+from muniment.archive.vault import Vault
+from muniment.archive.verify import verify_vault
+from muniment.errors import VaultError
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    folder = tmp_path / "vault"
+    folder.mkdir(mode=0o700)
+    made = Vault.create(folder)
+    yield made
+    made.close()
+
+
+def told(vault: Vault) -> list[str]:
+    """What the trail's events say, newest first."""
+    return [json.loads(row.event)["what"] for row in vault.catalog.audited()]
+
+
+def test_an_event_is_on_disk_when_log_returns(vault: Vault) -> None:
+    before = vault.head.tree_size
+    vault.log([{"what": "one"}, {"what": "two"}])
+    assert vault.ledger.head.tree_size > before
+    assert told(vault) == ["two", "one"]
+
+
+def test_an_event_waits_for_the_batch_in_hand_and_goes_with_it(vault: Vault) -> None:
+    vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+    thread = threading.Thread(target=vault.log, args=([{"what": "beside"}],))
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    assert told(vault) == []
+    vault.commit([])
+    thread.join(5)
+    assert not thread.is_alive()
+    assert told(vault) == ["beside"]
+
+
+def test_an_event_outlives_a_batch_that_is_given_up(vault: Vault) -> None:
+    vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+    thread = threading.Thread(target=vault.log, args=([{"what": "beside"}],))
+    thread.start()
+    thread.join(0.2)
+    vault.rollback()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert told(vault) == ["beside"]
+
+
+def test_an_event_that_cannot_be_written_is_no_event(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(OSError, match="No space"):
+        vault.log([{"what": "lost"}])
+    monkeypatch.undo()
+    vault.log([{"what": "kept"}])
+    assert told(vault) == ["kept"]
+
+
+def test_a_reader_cannot_log(vault: Vault) -> None:
+    reader = Vault.open(vault.folder, write=False)
+    try:
+        with pytest.raises(VaultError):
+            reader.log([{"what": "x"}])
+    finally:
+        reader.close()
+
+
+def test_the_trail_survives_a_rebuild_and_is_verified(vault: Vault) -> None:
+    vault.log([{"what": "read", "query": "größe"}])
+    before = vault.catalog.audited()
+    vault.close()
+    assert Vault.rebuild_catalog(vault.folder) == []
+    again = Vault.open(vault.folder, write=True)
+    try:
+        assert again.catalog.audited() == before
+        *_, report = verify_vault(again, deep=True)
+        assert not isinstance(report, str)
+        assert report.problems == []
+    finally:
+        again.close()
+    segment = vault.folder / "ledger" / "000000000001.seg"
+    damaged = segment.read_bytes().replace("größe".encode(), "grösse".encode()[:7])
+    if damaged == segment.read_bytes():  # it was compressed
+        damaged = bytearray(damaged)
+        damaged[len(damaged) // 2] ^= 1
+    segment.write_bytes(damaged)
+    reader = Vault.open(vault.folder, write=False)
+    try:
+        *_, report = verify_vault(reader, deep=True)
+        assert not isinstance(report, str)
+        assert report.problems
+    finally:
+        reader.close()
+
+
+def test_pages_of_the_trail_follow_each_other(vault: Vault) -> None:
+    for number in range(5):
+        vault.log([{"what": str(number)}])
+    first = vault.catalog.audited(2)
+    rest = vault.catalog.audited(10, before=first[-1].sequence)
+    assert [json.loads(row.event)["what"] for row in (*first, *rest)] == ["4", "3", "2", "1", "0"]
