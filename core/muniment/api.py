@@ -391,6 +391,7 @@ class ListMessages(Request, frozen=True):
     folder: str
     limit: int = 50
     after: str = ""
+    reason: str = ""
 
 
 class Search(Request, frozen=True):
@@ -401,12 +402,17 @@ class Search(Request, frozen=True):
     limit: int = 50
     after: str = ""
     by_relevance: bool = False
+    reason: str = ""
 
 
 class Show(Request, frozen=True):
-    """One message, to read. Reply: Message. `id` is a prefix of at least 8 hex digits."""
+    """One message, to read. Reply: Message. `id` is a prefix of at least 8 hex digits.
+
+    `reason`, here as elsewhere, is why another's mail is read; it stands in the audit trail.
+    """
 
     id: str
+    reason: str = ""
 
 
 class Attachment(Word, frozen=True):
@@ -450,6 +456,7 @@ class ReadRaw(Request, frozen=True):
     id: str
     what: str = "message"
     report: int = 0
+    reason: str = ""
 
 
 class Chunk(Word, frozen=True):
@@ -459,12 +466,56 @@ class Chunk(Word, frozen=True):
 class Export(Request, frozen=True):
     """Write what a query finds to `path`: a folder of .eml, an .mbox or a .zip by its ending.
 
-    Stream of Step (how far), then Done.
+    Stream of Step (how far), then Done. For a caller who is not the service's own user, the service
+    can't write it: each file is sent as ExportFile and the Chunks that follow it, and the client
+    writes them (see client.receive).
     """
 
     query: str
     path: str
     user: str = ""
+    reason: str = ""
+
+
+class ExportFile(Word, frozen=True):
+    """A file of an export begins; the Chunks that follow are its content."""
+
+    name: str
+    """Relative to the folder that `Export.path` stands in: one name, or the export's folder and a name."""
+
+
+# --- the audit trail --------------------------------------------------------------------------
+
+
+class GetAudit(Request, frozen=True):
+    """Who read what, and who was refused, newest first. Reply: Audit."""
+
+    limit: int = 100
+    after: int = 0
+    """What the page before said; 0 for the first page."""
+
+
+class AuditEvent(Word, frozen=True):
+    sequence: int
+    """Its record's place in the ledger."""
+    time: int
+    """Seconds since 1970 UTC."""
+    event: str
+    """"read", "refused", or another event that the ledger records."""
+    who: str
+    uid: int
+    role: str
+    """"administrator", "auditor", "user", or "" for nobody."""
+    word: str
+    """What was asked for, such as "Show"."""
+    detail: dict[str, Any] = {}
+    """What is known besides: `messages`, `query`, `user`, `folder`, `reason`, `count`, `refusal`."""
+
+
+class Audit(Word, frozen=True):
+    events: tuple[AuditEvent, ...]
+    after: int = 0
+    """Pass it as `after` for the next page; 0 at the end."""
 
 
 # --- keeping ----------------------------------------------------------------------------------

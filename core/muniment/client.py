@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
-from muniment.api import Request, Word
+from muniment.api import Chunk, ExportFile, Request, Word
+from muniment.errors import UsageError
 
 W = TypeVar("W", bound=Word)
 
@@ -56,3 +59,38 @@ class Client:
     def close(self) -> None:
         """Hang up. Safe to call twice."""
         self._transport.close()
+
+
+def receive(words: Iterator[Word], path: Path) -> Iterator[Word]:
+    """The words of an export, without the files that it sends: these are written to where `path` stands.
+
+    Raises:
+        UsageError: a file is there already, or can't be written.
+    """
+    with ExitStack() as stack:
+        file: BinaryIO | None = None
+        for word in words:
+            if isinstance(word, ExportFile):
+                stack.close()
+                file = stack.enter_context(_new_file(path, word.name))
+            elif isinstance(word, Chunk) and file is not None:
+                file.write(word.data)
+            else:
+                yield word
+
+
+def _new_file(path: Path, name: str) -> BinaryIO:
+    """A file of an export, for its owner alone, that was not there before."""
+    parts = Path(name).parts
+    inside = len(parts) == 2 and parts[0] == path.name
+    if ".." in parts or not (inside or (len(parts) == 1 and name.startswith(path.name))):
+        raise UsageError(f"the service sent a file that is no part of {path}")
+    where = path.parent.joinpath(*parts)
+    try:
+        where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{where} exists already: name a new file or folder") from None
+    except OSError as error:
+        raise UsageError(f"{where} can't be written ({error.strerror}): name another place") from error
+    return os.fdopen(handle, "wb")

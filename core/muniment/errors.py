@@ -15,6 +15,7 @@ sentence that says what to do. Whatever else escapes is a bug.
       NotFound              10   no such message, user, profile, quarantined item
       QueryError            11   a search query can't be read
       RunFailed             12   a run ended failed, unbalanced or cancelled
+      AccessRefused         13   who is calling may not do this
 """
 
 
@@ -93,3 +94,9 @@ class RunFailed(MunimentError):
     """A run ended failed, unbalanced or cancelled; its books say how far it came."""
 
     exit_code = 12
+
+
+class AccessRefused(MunimentError):
+    """Who is calling may not do this; says whom to ask, or what is missing."""
+
+    exit_code = 13

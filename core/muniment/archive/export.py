@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import IO
 
 from muniment.archive.catalog import EnvelopeRow, MessageRow
+from muniment.archive.index import Found
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError
@@ -176,7 +177,44 @@ def open_target(path: Path) -> Target:
         raise UsageError(f"{path} can't be written ({error.strerror}): name another place") from error
 
 
-def export_messages(vault: Vault, query: str, user: str, path: Path) -> Iterator[int]:
+class Edition:
+    """What of the messages an export holds: all of it."""
+
+    def __init__(self, vault: Vault, query: str, user: str) -> None:
+        self.vault = vault
+        self.query = query
+        self.user = user
+
+    def header(self) -> dict[str, object]:
+        """The manifest's first line."""
+        return _header(self.vault, self.query, self.user)
+
+    def pages(self) -> Iterator[list[MessageRow]]:
+        """The messages."""
+        after = ""
+        while True:
+            found = self.find(after)
+            yield self.vault.catalog.rows(list(found.ids))
+            after = found.after
+            if not after:
+                return
+
+    def find(self, after: str) -> Found:
+        """A page of what is found."""
+        return find(self.vault, self.query, self.user, PAGE, after)
+
+    def content(self, row: MessageRow) -> Iterable[bytes]:
+        """A message's bytes."""
+        return self.vault.reader.content(row.sha)
+
+    def entry(self, row: MessageRow, name: str) -> dict[str, object]:
+        """A message's line of the manifest."""
+        return _entry(self.vault, row, name)
+
+
+def export_messages(
+    vault: Vault, query: str, user: str, path: Path, edition: Edition | None = None
+) -> Iterator[int]:
     """Write all messages that `query` finds, in everybody's mail or one person's; yields how many are done.
 
     Raises:
@@ -184,42 +222,31 @@ def export_messages(vault: Vault, query: str, user: str, path: Path) -> Iterator
         VaultError: it can't be written to the end.
         QueryError, NotFound: as searching.find.
     """
-    pages = _pages(vault, query, user)
+    edition = edition or Edition(vault, query, user)
+    pages = edition.pages()
     first = next(pages, [])
     try:
         with open_target(path) as target:
-            yield from _write(vault, target, _header(vault, query, user), itertools.chain([first], pages))
+            yield from _write(edition, target, itertools.chain([first], pages))
     except OSError as error:
         raise VaultError(
             f"the export stopped ({error.strerror}): make room, remove {path} and try again"
         ) from error
 
 
-def _write(
-    vault: Vault, target: Target, header: dict[str, object], pages: Iterable[list[MessageRow]]
-) -> Iterator[int]:
+def _write(edition: Edition, target: Target, pages: Iterable[list[MessageRow]]) -> Iterator[int]:
     manifest = target.path.with_name(f".{target.path.name}.{secrets.token_hex(4)}.{MANIFEST}")
     try:
         with new_file(manifest) as lines:
-            _line(lines, header)
+            _line(lines, edition.header())
             for done, row in enumerate(itertools.chain.from_iterable(pages), start=1):
                 name = _name(row)
-                target.add(name, row.date, vault.reader.content(row.sha))
-                _line(lines, _entry(vault, row, name))
+                target.add(name, row.date, edition.content(row))
+                _line(lines, edition.entry(row, name))
                 yield done
         target.finish(manifest)
     finally:
         manifest.unlink(missing_ok=True)
-
-
-def _pages(vault: Vault, query: str, user: str) -> Iterator[list[MessageRow]]:
-    after = ""
-    while True:
-        found = find(vault, query, user, PAGE, after)
-        yield vault.catalog.rows(list(found.ids))
-        after = found.after
-        if not after:
-            return
 
 
 def _name(row: MessageRow) -> str:

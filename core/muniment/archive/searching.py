@@ -49,9 +49,18 @@ def scope_of(vault: Vault, name: str) -> Scope:
 
 
 def find(
-    vault: Vault, query: str, user: str = "", limit: int = 50, after: str = "", by_relevance: bool = False
+    vault: Vault,
+    query: str,
+    user: str = "",
+    limit: int = 50,
+    after: str = "",
+    by_relevance: bool = False,
+    own: bool = False,
 ) -> Found:
     """A page of what `query` finds, in everybody's mail or in one person's.
+
+    `own`: it is `user` who asks, so that nothing of others may be learnt: Bcc is matched in what they sent
+    alone, and the total is of what stands with them.
 
     Raises:
         QueryError: the query can't be read.
@@ -74,4 +83,6 @@ def find(
         limit=limit,
         after=after,
         by_relevance=by_relevance,
+        bcc_allowed=not own,
+        exact=own,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from muniment.api import Done, Hit, Hits, Request, Step, Word
@@ -12,6 +13,7 @@ from muniment.cli.frame import Session
 from muniment.cli.humane import count, iso, local, size
 from muniment.cli.live import Display
 from muniment.cli.output import Column, complain, plain
+from muniment.client import receive
 
 WIDE = 100
 """From so many columns on, lists show sizes as well."""
@@ -39,8 +41,8 @@ def streaming(session: Session, request: Request) -> Iterator[Iterator[Word]]:
             close()
 
 
-def watched(session: Session, request: Request) -> tuple[list[Step], list[Word]]:
-    """Work through a stream, showing its steps as they come.
+def watched(session: Session, request: Request, into: Path | None = None) -> tuple[list[Step], list[Word]]:
+    """Work through a stream, showing its steps as they come; `into`: where files that it sends are put.
 
     Returns:
         The steps that did not go well, and the words that are no steps.
@@ -48,7 +50,7 @@ def watched(session: Session, request: Request) -> tuple[list[Step], list[Word]]
     failed: list[Step] = []
     rest: list[Word] = []
     with streaming(session, request) as words, Display(session) as display:
-        for word in words:
+        for word in words if into is None else receive(words, into):
             if not isinstance(word, Step):
                 rest.append(word)
             elif word.ok:
@@ -65,9 +67,9 @@ def last(words: list[Word], kind: type[Any]) -> Any:
     return words[-1]
 
 
-def work(session: Session, request: Request) -> int:
+def work(session: Session, request: Request, into: Path | None = None) -> int:
     """Do something that ends with Done; steps that failed are named, and make exit code 1."""
-    failed, rest = watched(session, request)
+    failed, rest = watched(session, request, into)
     answer = last(rest, Done)
     if session.json and failed:
         session.out.json(plain(answer) | {"failed": [step.text for step in failed]})

@@ -18,6 +18,7 @@ from muniment.api import (
     ReadRaw,
     Search,
     Show,
+    Step,
     Tree,
 )
 from muniment.cli.answers import show_hits, streaming, work
@@ -37,6 +38,9 @@ USER = click.option(
     metavar="USER",
     shell_complete=users,
     help="Only what stands in this user's folders.",
+)
+REASON = click.option(
+    "--reason", default="", metavar="TEXT", help="Why you read another's mail; kept in the audit trail."
 )
 
 
@@ -76,8 +80,9 @@ def tree_as_json(answer: Tree) -> list[dict[str, object]]:
 @click.argument("place", metavar="USER/FOLDER")
 @LIMIT
 @AFTER
+@REASON
 @pass_session
-def list_(session: Session, place: str, limit: int, after: str) -> None:
+def list_(session: Session, place: str, limit: int, after: str, reason: str) -> None:
     """List a folder, newest first.
 
     USER is any address of theirs, or catch-all. `muniment tree` names the
@@ -88,7 +93,8 @@ def list_(session: Session, place: str, limit: int, after: str) -> None:
       muniment list ada@example.com/Inbox --limit 20
     """
     user, folder = split_place(place)
-    show_hits(session, session.ask(ListMessages(user=user, folder=folder, limit=limit, after=after), Hits))
+    request = ListMessages(user=user, folder=folder, limit=limit, after=after, reason=reason)
+    show_hits(session, session.ask(request, Hits))
 
 
 def split_place(place: str) -> tuple[str, str]:
@@ -110,9 +116,16 @@ def split_place(place: str) -> tuple[str, str]:
 @LIMIT
 @AFTER
 @click.option("--by-relevance", is_flag=True, help="Best matches first, instead of newest first.")
+@REASON
 @pass_session
 def search(
-    session: Session, query: tuple[str, ...], user: str, limit: int, after: str, by_relevance: bool
+    session: Session,
+    query: tuple[str, ...],
+    user: str,
+    limit: int,
+    after: str,
+    by_relevance: bool,
+    reason: str,
 ) -> None:
     """Find messages.
 
@@ -130,7 +143,9 @@ def search(
     Example:
       muniment search 'from:ada "annual report" after:2025-01-01'
     """
-    request = Search(query=" ".join(query), user=user, limit=limit, after=after, by_relevance=by_relevance)
+    request = Search(
+        query=" ".join(query), user=user, limit=limit, after=after, by_relevance=by_relevance, reason=reason
+    )
     show_hits(session, session.ask(request, Hits))
 
 
@@ -160,8 +175,11 @@ class Wanted:
 @click.option("--report", type=click.IntRange(min=1), metavar="N", help="The exact bytes of its Nth report.")
 @click.option("--headers", is_flag=True, help="All its headers, as they were sent.")
 @click.option("--text", is_flag=True, help="Only its text.")
+@REASON
 @pass_session
-def show(session: Session, id: str, raw: bool, report: int | None, headers: bool, text: bool) -> None:
+def show(
+    session: Session, id: str, raw: bool, report: int | None, headers: bool, text: bool, reason: str
+) -> None:
     """Show a message.
 
     ID is the message's, or its first 8 or more digits. Without an option:
@@ -177,11 +195,11 @@ def show(session: Session, id: str, raw: bool, report: int | None, headers: bool
     wanted.check(session.json)
     if raw or report is not None:
         what = "message" if report is None else "report"
-        write_raw(session, ReadRaw(id=id, what=what, report=report or 0))
+        write_raw(session, ReadRaw(id=id, what=what, report=report or 0, reason=reason))
     elif headers:
-        _show_headers(session, id)
+        _show_headers(session, id, reason)
     else:
-        _show_message(session, session.ask(Show(id=id), Message), text_only=text)
+        _show_message(session, session.ask(Show(id=id, reason=reason), Message), text_only=text)
 
 
 def write_raw(session: Session, request: ReadRaw) -> None:
@@ -198,10 +216,14 @@ def _chunks(session: Session, request: ReadRaw) -> Iterator[bytes]:
         for word in words:
             if isinstance(word, Chunk):
                 yield word.data
+            elif isinstance(word, Step):
+                complain(f"Note: {word.text}.")
 
 
-def _show_headers(session: Session, id: str) -> None:
-    text = b"".join(_chunks(session, ReadRaw(id=id, what="headers"))).decode("utf-8", "replace")
+def _show_headers(session: Session, id: str, reason: str) -> None:
+    text = b"".join(_chunks(session, ReadRaw(id=id, what="headers", reason=reason))).decode(
+        "utf-8", "replace"
+    )
     if session.json:
         session.out.json({"id": id, "headers": text})
     else:
@@ -259,8 +281,9 @@ def message_as_json(message: Message) -> dict[str, object]:
     "--to", "path", metavar="PATH", required=True, help="A folder for .eml files, or a file .mbox or .zip."
 )
 @USER
+@REASON
 @pass_session
-def export(session: Session, query: str, path: str, user: str) -> int:
+def export(session: Session, query: str, path: str, user: str, reason: str) -> int:
     """Write what a query finds to files, with a manifest.
 
     PATH's ending decides: .mbox, .zip, else a folder of .eml files. The
@@ -271,7 +294,8 @@ def export(session: Session, query: str, path: str, user: str) -> int:
     Example:
       muniment export 'user:ada@example.com before:2024-01-01' --to ada.zip
     """
-    return work(session, Export(query=query, path=str(absolute(path)), user=user))
+    where = absolute(path)
+    return work(session, Export(query=query, path=str(where), user=user, reason=reason), into=where)
 
 
 COMMANDS = (tree, list_, search, show, export)

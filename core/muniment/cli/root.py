@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from muniment import __version__
-from muniment.cli import completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults
+from muniment.cli import audit, completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults
 from muniment.cli.frame import Group
 
 TASKS = (
     ("Begin", ("demo", "init", "users", "profile")),
     ("Archive", ("run", "service", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
-    ("Keep it sound", ("verify", "rebuild", "backup")),
+    ("Keep it sound", ("verify", "rebuild", "backup", "audit")),
     ("This program", ("completion",)),
 )
 
@@ -31,6 +31,7 @@ EXIT_CODES = {
     10: "no such message, user, profile or quarantined item",
     11: "a search query can't be read",
     12: "a run ended failed, unbalanced or cancelled",
+    13: "you may not do this; says whom to ask",
     70: "a fault of this program",
     130: "interrupted (Ctrl-C); 143 when terminated",
     141: "nobody read the output",
@@ -71,6 +72,6 @@ def root() -> None:
     """
 
 
-for family in (completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults):
+for family in (audit, completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults):
     for command in family.COMMANDS:
         root.add_command(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from muniment.config.model import FILE_KINDS, LATER_KINDS, NETWORK_KINDS, Gateway, Profile, Settings
+from muniment.config.model import FILE_KINDS, LATER_KINDS, NETWORK_KINDS, Access, Gateway, Profile, Settings
 from muniment.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -59,8 +59,19 @@ def check_settings(settings: Settings) -> None:
         if not _DOMAIN.match(domain):
             raise ConfigError(f"domains: {domain!r} is no mail domain; write it as example.org")
     check_gateway(settings.gateway)
+    check_access(settings.access)
     for profile in settings.profiles:
         check(profile)
+
+
+def check_access(access: Access) -> None:
+    """Raise ConfigError when a name in [access] can be nobody's, or an address is none."""
+    for name in (*access.administrators, *access.auditors, *access.users):
+        if not name or ":" in name or not name.isprintable() or name != name.strip():
+            raise ConfigError(f"access: {name!r} is no login name of this system; write it as in `id -un`")
+    for name, address in access.users.items():
+        if not is_address(address):
+            raise ConfigError(f'access: {address!r} is no mail address; write {name} = "name@example.org"')
 
 
 def check_gateway(gateway: Gateway) -> None:

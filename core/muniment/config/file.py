@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from muniment.config.check import check_settings, validate
-from muniment.config.model import Gateway, Profile, Settings
+from muniment.config.model import Access, Gateway, Profile, Settings
 from muniment.config.text import decode, parse
 from muniment.errors import ConfigError, VaultError
 
@@ -22,7 +22,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 FORMAT = 1
 """The newest vault.toml version that this program knows."""
-_TOP = ("version", "name", "domains", "gateway", "profile")
+_TOP = ("version", "name", "domains", "gateway", "access", "profile")
 _TYPES: dict[type[Any], str] = {
     int: "a whole number",
     bool: "true or false",
@@ -66,6 +66,7 @@ def interpret(text: str, where: str) -> Settings:
         _check_keys(tables, _TOP, "")
         settings = Settings(
             gateway=_convert(Gateway, _table(tables, "gateway"), "gateway: "),
+            access=_convert(Access, _table(tables, "access"), "access: "),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:3] if key in tables}, ""),
         )

@@ -97,6 +97,19 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The name it greets with; this machine's by default."""
 
 
+class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may do what, by the operating system's login names. The vault's owner and root may do all."""
+
+    administrators: tuple[str, ...] = ()
+    """May do everything."""
+    auditors: tuple[str, ...] = ()
+    """May read everything, and change nothing."""
+    users: dict[str, str] = {}
+    """Whose mail a login name may read: the mail address of a user."""
+    require_reason: bool = False
+    """Whether reading another's mail needs a reason."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vault.toml."""
 
@@ -106,5 +119,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     domains: tuple[str, ...] = ()
     """The organisation's own mail domains, lower case: users there are made automatically."""
     gateway: Gateway = Gateway()
+    access: Access = Access()
     profiles: tuple[Profile, ...] = ()
     """TOML: a table [profile.NAME] each."""

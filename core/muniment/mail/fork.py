@@ -85,6 +85,11 @@ class ForkPiece(NamedTuple):
     offset: int | None
 
 
+def is_transport(name: bytes) -> bool:
+    """Whether a header field of this name is one that transport adds."""
+    return _is_transport(name)
+
+
 @lru_cache(maxsize=2048)
 def _is_transport(name: bytes) -> bool:
     name = name.rstrip(b" \t").lower()

@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 from dataclasses import dataclass
+from enum import IntEnum
+
+from muniment import api
+from muniment.api import Request
+from muniment.config.model import Access, Settings
+from muniment.errors import AccessRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +40,91 @@ def login_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+class Role(IntEnum):
+    """What a caller may do; who may do more may do less."""
+
+    USER = 1
+    """Reads their own mail."""
+    AUDITOR = 2
+    """Reads everything, changes nothing."""
+    ADMINISTRATOR = 3
+
+
+LEAST: dict[type[Request], Role] = {
+    api.GetStatus: Role.USER,
+    api.ListUsers: Role.USER,
+    api.ShowUser: Role.USER,
+    api.GetTree: Role.USER,
+    api.ListMessages: Role.USER,
+    api.Search: Role.USER,
+    api.Show: Role.USER,
+    api.ReadRaw: Role.USER,
+    api.Export: Role.USER,
+    api.GetAudit: Role.AUDITOR,
+    api.Verify: Role.AUDITOR,
+    api.ListQuarantine: Role.AUDITOR,
+    api.WatchRuns: Role.AUDITOR,
+    api.GetHistory: Role.AUDITOR,
+    # Profiles and set-up say where passwords are had from.
+    api.ListProfiles: Role.ADMINISTRATOR,
+    api.ShowProfile: Role.ADMINISTRATOR,
+    api.GetSetup: Role.ADMINISTRATOR,
+    api.PutSetup: Role.ADMINISTRATOR,
+    api.CheckSetup: Role.ADMINISTRATOR,
+    api.PutProfile: Role.ADMINISTRATOR,
+    api.RemoveProfile: Role.ADMINISTRATOR,
+    api.TestProfile: Role.ADMINISTRATOR,
+    api.Init: Role.ADMINISTRATOR,
+    api.AddUser: Role.ADMINISTRATOR,
+    api.RemoveUser: Role.ADMINISTRATOR,
+    api.ImportUsers: Role.ADMINISTRATOR,
+    api.Run: Role.ADMINISTRATOR,
+    api.RunAll: Role.ADMINISTRATOR,
+    api.CancelRun: Role.ADMINISTRATOR,
+    api.Rebuild: Role.ADMINISTRATOR,
+    api.Backup: Role.ADMINISTRATOR,
+    api.RetryQuarantine: Role.ADMINISTRATOR,
+}
+"""The least role that may say each word; a word that is not here is refused to everybody."""
+
+
+def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None:
+    """The most that a caller is; None for somebody whom the vault does not know."""
+    if caller.uid in (0, vault_owner_uid) or caller.name in access.administrators:
+        return Role.ADMINISTRATOR
+    if caller.name in access.auditors:
+        return Role.AUDITOR
+    return Role.USER if caller.name in access.users else None
+
+
+def authorise(caller: Caller, request: Request, settings: Settings, vault_owner_uid: int) -> Role:
+    """The role in which a caller may say a word.
+
+    A USER may say it only of their own mail, which `view` sees to.
+
+    Raises:
+        AccessRefused: they may not say it at all; says whom to ask.
+    """
+    role = role_of(caller, settings.access, vault_owner_uid)
+    least = LEAST.get(type(request))
+    if role is None:
+        raise AccessRefused(
+            f"{caller.name} may not use this vault: ask {_askable(settings, vault_owner_uid)} to name "
+            f"{caller.name} in [access] of its vault.toml"
+        )
+    if least is None or role < least:
+        raise AccessRefused(
+            f"{_A[role]} may not do this ({type(request).__name__}): "
+            f"ask {_askable(settings, vault_owner_uid)}, who may"
+        )
+    return role
+
+
+_A = {Role.USER: "a user", Role.AUDITOR: "an auditor", Role.ADMINISTRATOR: "an administrator"}
+
+
+def _askable(settings: Settings, vault_owner_uid: int) -> str:
+    """Who may change what others may do."""
+    return " or ".join(dict.fromkeys((login_name(vault_owner_uid), *settings.access.administrators)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.service import keeping, profiles, reading, running, users, vaults
+from muniment.service import audit, guard, keeping, profiles, reading, running, users, vaults
 from muniment.service.session import Session, explained
 
 Call = Callable[[Session, Any], Word]
@@ -34,6 +34,7 @@ CALLS: dict[type[Request], Call] = {
     api.ListMessages: reading.list_messages,
     api.Search: reading.search,
     api.Show: reading.show,
+    api.GetAudit: audit.list_audit,
     api.ListQuarantine: keeping.list_quarantine,
 }
 STREAMS: dict[type[Request], Stream] = {
@@ -58,12 +59,12 @@ class Engine:
     def call(self, request: Request) -> Word:
         """Say a request that has one reply. Raises MunimentError."""
         with explained():
-            return CALLS[type(request)](self._session, request)
+            return guard.call(self._session, request, CALLS.get(type(request)))
 
     def stream(self, request: Request) -> Iterator[Word]:
         """Say a request that is answered by a stream; closing it cancels the work. Raises MunimentError."""
         with explained():
-            yield from STREAMS[type(request)](self._session, request)
+            yield from guard.stream(self._session, request, STREAMS.get(type(request)))
 
     def close(self) -> None:
         """Let go of the vault. Safe to call twice."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from muniment import api
+from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
 from muniment.archive.derive import OPAQUE
-from muniment.archive.export import export_messages
+from muniment.archive.export import PIECE, Edition, export_messages
 from muniment.archive.indexing import behind
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
-from muniment.archive.work import own_work
+from muniment.archive.work import make_work, own_work
 from muniment.errors import NotFound
 from muniment.mail.headers import block, decode, field
 from muniment.mail.mime import attachments
-from muniment.mail.model import Role
+from muniment.mail.model import Party, Role
 from muniment.mail.text import read_text
 from muniment.people.directory import User
 from muniment.service.session import Session
@@ -114,32 +117,44 @@ def show(session: Session, request: api.Show) -> api.Message:
         row = vault.catalog.message_by_prefix(request.id)
         envelopes = tuple(_envelopes(vault, row.sequence))
         folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
-        if OPAQUE in row.notes:
-            return api.Message(
-                id=row.sha.hex(), date=row.date, size=row.size, headers=(), text="", attachments=(),
-                envelopes=envelopes, folders=folders, notes=row.notes,
-            )  # fmt: skip
-        with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
-            header = block(buffer)
-            text = read_text(buffer)
-            return api.Message(
-                id=row.sha.hex(),
-                date=row.date,
-                size=row.size,
-                headers=tuple(
-                    (name.decode(), decode(value))
-                    for name in SHOWN_HEADERS
-                    if (value := field(header, name)) is not None
-                ),
-                text=text.body,
-                attachments=tuple(
-                    api.Attachment(filename=one.filename, content_type=one.content_type, size=one.size)
-                    for one in attachments(buffer)
-                ),
-                envelopes=envelopes,
-                folders=folders,
-                notes=tuple(dict.fromkeys((*row.notes, *text.notes))),
-            )
+        return message_word(vault, row, envelopes, folders, row.notes, bcc=True)
+
+
+def message_word(
+    vault: Vault,
+    row: MessageRow,
+    envelopes: tuple[api.EnvelopeWord, ...],
+    folders: tuple[str, ...],
+    notes: tuple[str, ...],
+    bcc: bool,
+) -> api.Message:
+    """A message with what its reader may see around it; `bcc` says whether its Bcc field is for them."""
+    if OPAQUE in row.notes:
+        return api.Message(
+            id=row.sha.hex(), date=row.date, size=row.size, headers=(), text="", attachments=(),
+            envelopes=envelopes, folders=folders, notes=notes,
+        )  # fmt: skip
+    with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
+        header = block(buffer)
+        text = read_text(buffer)
+        return api.Message(
+            id=row.sha.hex(),
+            date=row.date,
+            size=row.size,
+            headers=tuple(
+                (name.decode(), decode(value))
+                for name in SHOWN_HEADERS
+                if (bcc or name != b"Bcc") and (value := field(header, name)) is not None
+            ),
+            text=text.body,
+            attachments=tuple(
+                api.Attachment(filename=one.filename, content_type=one.content_type, size=one.size)
+                for one in attachments(buffer)
+            ),
+            envelopes=envelopes,
+            folders=folders,
+            notes=tuple(dict.fromkeys((*notes, *text.notes))),
+        )
 
 
 def _envelopes(vault: Vault, sequence: int) -> Iterator[api.EnvelopeWord]:
@@ -150,10 +165,15 @@ def _envelopes(vault: Vault, sequence: int) -> Iterator[api.EnvelopeWord]:
             sha256=envelope.sha.hex(),
             size=envelope.size,
             time=envelope.time,
-            parties=tuple((ROLES[party.role], party.address, party.via) for party in envelope.parties),
+            parties=parties_words(envelope.parties),
             profile=envelope.profile,
             flags=envelope.flags,
         )
+
+
+def parties_words(parties: Iterable[Party]) -> tuple[tuple[str, str, str], ...]:
+    """Parties of an envelope as words have them."""
+    return tuple((ROLES[party.role], party.address, party.via) for party in parties)
 
 
 def read_raw(session: Session, request: api.ReadRaw) -> Iterator[api.Chunk]:
@@ -182,8 +202,36 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
 def export(session: Session, request: api.Export) -> Iterator[api.Word]:
     """Write what a query finds to a folder, an mbox or a zip, with a manifest."""
     with session.reading() as vault:
-        done = 0
-        for done in export_messages(vault, request.query, request.user, Path(request.path)):
-            if done % 1000 == 0:
-                yield api.Step(text=f"{done} messages written")
+        edition = Edition(vault, request.query, request.user)
+        done = yield from exported(session, vault, request, edition, Path(request.path))
         yield api.Done(message=f"{done} messages exported to {request.path}, with a manifest.")
+
+
+def exported(
+    session: Session, vault: Vault, request: api.Export, edition: Edition, path: Path
+) -> Generator[api.Word, None, int]:
+    """Write an export; returns how many messages it holds.
+
+    For another caller than this process's own user it is written aside and sent, file by file: the
+    service must neither write where they may not, nor leave there what they may not read.
+    """
+    if session.caller.uid == os.geteuid():
+        return (yield from _written(vault, request, edition, path))
+    with TemporaryDirectory(prefix="export-", dir=make_work(own_work(vault.folder))) as aside:
+        done = yield from _written(vault, request, edition, Path(aside) / (path.name or "export"))
+        for file in sorted(one for one in Path(aside).rglob("*") if one.is_file()):
+            yield api.ExportFile(name=str(file.relative_to(aside)))
+            with file.open("rb") as content:
+                while data := content.read(PIECE):
+                    yield api.Chunk(data=data)
+    return done
+
+
+def _written(
+    vault: Vault, request: api.Export, edition: Edition, path: Path
+) -> Generator[api.Word, None, int]:
+    done = 0
+    for done in export_messages(vault, request.query, request.user, path, edition):
+        if done % 1000 == 0:
+            yield api.Step(text=f"{done} messages written")
+    return done

@@ -18,6 +18,7 @@ from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.people.changes import set_domains
 from muniment.runs.run import sentence
+from muniment.service.access import Caller
 
 log = logging.getLogger("muniment.service")
 
@@ -36,8 +37,12 @@ def explained() -> Iterator[None]:
 class Session:
     """What one client works with; opens what it needs, when it needs it."""
 
-    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
-        """With `vault`, a vault that is open already: whoever opened it closes it."""
+    def __init__(self, folder: Path, vault: Vault | None = None, caller: Caller | None = None) -> None:
+        """With `vault`, a vault that is open already: whoever opened it closes it.
+
+        `caller` is who asks, by default this process's own user.
+        """
+        self.caller = caller or Caller.this_process()
         self.folder = folder
         self._shared = vault
 

@@ -86,6 +86,7 @@ def search(
     by_relevance: bool = False,
     bcc_allowed: bool = True,
     count: bool = True,
+    exact: bool = False,
 ) -> Found:
     """Find messages, newest first (by date, then id), or the most relevant first.
 
@@ -93,7 +94,8 @@ def search(
     finds besides it in that folder of theirs. With a `scope`, only what its `verify` lets pass is found.
     `bcc_allowed` is for auditors and administrators; without it Bcc, recipients that no header shows, and
     `user:` of others match only in what the scope's person sent. `count=False` spares the shards that can't
-    have a newest result; `total` is then 0 and not exact.
+    have a newest result; `total` is then 0 and not exact. `exact` verifies all that a `scope` may hold, so
+    that neither total nor `after` says anything of what is not the person's.
 
     Raises:
         QueryError: the query can't be run, or `after` is not of an earlier page.
@@ -107,7 +109,7 @@ def search(
         checks: list[Verify] = [scope.verify] if scope else []
         if placed is not None and held:
             checks.append(Placing(node, compiler, views, placed, scope.name if scope else "").verify)
-        run = _Run(views, query, _together(checks), count)
+        run = _Run(views, query, _together(checks), count, exact)
         return (run.ranked if by_relevance else run.newest)(limit, _Cursor.read(after))
 
 
@@ -135,11 +137,14 @@ Row = tuple[int, int]
 
 
 class _Run:
-    def __init__(self, views: list[View], query: Query, verify: Verify | None, count: bool) -> None:
+    def __init__(
+        self, views: list[View], query: Query, verify: Verify | None, count: bool, exact: bool
+    ) -> None:
         self._views = views
         self._query = query
         self._verify = verify
         self._count = count
+        self._exact = exact
 
     # --- newest first
 
@@ -154,18 +159,21 @@ class _Run:
     def _newest_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> Found:
         total, exact = (cursor.total, cursor.exact) if cursor else (self._counted(), False)
         kept: list[Row] = []
-        examined, last, ended = 0, None, False
+        examined, counted, last, ended = 0, 0, None, False
+        to_the_end = self._exact and cursor is None
         for batch, ended in self._batches(cursor.at if cursor else None, limit, total):
             allowed = set(verify([number for _, number in batch]))
             passed = [row for row in batch if row[1] in allowed]
-            kept += passed
+            counted += len(passed)
+            kept = [*kept, *passed][: limit + 1]
             examined += len(batch)
             total -= 0 if exact else len(batch) - len(passed)
             last = batch[-1][0] if batch else last
-            if ended or len(kept) > limit or examined >= MAX_EXAMINED:
+            enough = len(kept) > limit or (examined >= MAX_EXAMINED and not self._exact)
+            if ended or (enough and not to_the_end):
                 break
         if ended and cursor is None:
-            total, exact = len(kept), True
+            total, exact = counted, True
         more = kept[limit - 1][0] if len(kept) > limit else None if ended else last
         return _page(kept, limit, max(total, len(kept[:limit])), exact, more)
 
@@ -208,7 +216,7 @@ class _Run:
                 break
             reach = min(reach * 4, MAX_RANKED)
         exact = self._verify is None or reach >= total
-        total = len(rows) if self._verify and exact else total
+        total = len(rows) if self._verify and (exact or self._exact) else total
         more = start + limit if len(rows) > start + limit else None
         return _page(rows[start:], limit, total, exact, more)
 

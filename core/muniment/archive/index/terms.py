@@ -141,7 +141,8 @@ class Compiler:
             return found
         if self._scope is None or self._scope.everything:
             return Query.empty_query()
-        return _all([found, self._placed(self._scope, SENT)])
+        sent = _any(_tag(f"from:{clean(address.address)}") for address in self._scope.addresses)
+        return _all([found, self._placed(self._scope, SENT), sent])
 
     # --- words
 

@@ -1,0 +1,72 @@
+"""The command that lists the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from muniment.api import Audit, AuditEvent, GetAudit
+from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.humane import iso, local
+from muniment.cli.output import Column, plain
+
+ID = 12
+"""Digits of a message's id that are shown."""
+
+
+@click.command(cls=Command)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."
+)
+@click.option("--after", type=int, default=0, metavar="PLACE", help="Go on where an earlier page ended.")
+@pass_session
+def audit(session: Session, limit: int, after: int) -> None:
+    """List who read what, and who was refused, newest first.
+
+    Reading one's own mail is not listed. The trail stands in the ledger:
+    `muniment verify` proves that none of it was changed. For auditors and
+    administrators.
+
+    \b
+    Example:
+      muniment audit --limit 20
+    """
+    answer = session.ask(GetAudit(limit=limit, after=after), Audit)
+    if session.json:
+        page = {"events": [event_as_json(event) for event in answer.events]}
+        session.out.json(page | {"after": answer.after} if answer.after else page)
+        return
+    if not answer.events:
+        session.out.line("Nobody has read another's mail, and nobody was refused.")
+        return
+    columns = [Column("When"), Column("Who", most=20), Column("Role"), Column("What"), Column("", fill=True)]
+    session.out.table(columns, (_row(event) for event in answer.events))
+    if answer.after:
+        session.out.line(f"Next page: --after {answer.after}")
+
+
+def event_as_json(event: AuditEvent) -> dict[str, Any]:
+    """An event as `audit --json` prints it: its details beside what all events have."""
+    told: dict[str, Any] = plain(event)
+    detail = told.pop("detail")
+    shown: dict[str, Any] = detail | told | {"time": iso(event.time)}
+    return shown
+
+
+def _row(event: AuditEvent) -> list[str]:
+    what = f"{event.event} {event.word}" if event.word else event.event
+    return [local(event.time), event.who or "-", event.role or "-", what, _detail(event.detail)]
+
+
+def _detail(detail: dict[str, Any]) -> str:
+    said = [str(message)[:ID] for message in detail.get("messages", ())]
+    said += [
+        f"{name}: {detail[name]}" for name in ("user", "folder", "query", "id", "path") if name in detail
+    ]
+    said += [f"{detail['count']} times"] if detail.get("count", 1) > 1 else []
+    said += [f"{name}: {detail[name]}" for name in ("reason", "refusal") if name in detail]
+    return "; ".join(said)
+
+
+COMMANDS = (audit,)

@@ -1,0 +1,166 @@
+"""What stands between a word and what it does: who may say it, in whose view, and the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from muniment import api
+from muniment.api import Request, Word
+from muniment.archive.searching import find
+from muniment.archive.vault import Vault
+from muniment.errors import AccessRefused, MunimentError, NotFound
+from muniment.people.directory import User
+from muniment.service import view
+from muniment.service.access import Role, authorise
+from muniment.service.audit import Event, event, record, record_refusal
+from muniment.service.session import Session
+
+Call = Callable[[Session, Any], Word]
+Stream = Callable[[Session, Any], Iterator[Word]]
+
+SHOWN = (api.Show, api.ReadRaw, api.Export)
+"""Words that show mail: logged before they do."""
+LISTED = (api.ListMessages, api.Search)
+"""Words that tell of mail: logged within a second."""
+
+
+def call(session: Session, request: Request, handler: Call | None) -> Word:
+    """Say a word that has one reply, as far as its caller may.
+
+    Raises:
+        AccessRefused: they may not; it is in the audit trail.
+        MunimentError: what the word itself fails at.
+    """
+    with _admitted(session, request) as admitted:
+        if admitted.role is Role.USER:
+            return view.CALLS[type(request)](session, admitted.own(session), request)
+        if handler is None:
+            raise AccessRefused(f"nobody may say {type(request).__name__} here")
+        read = _another(session, request, admitted)
+        if read is not None and isinstance(request, SHOWN):
+            record(session, read, soon=False)
+        answer = handler(session, request)
+        if read is not None and isinstance(request, LISTED):
+            record(session, read, soon=True)
+        return answer
+
+
+def stream(session: Session, request: Request, handler: Stream | None) -> Iterator[Word]:
+    """As `call`, for a word that is answered by a stream."""
+    with _admitted(session, request) as admitted:
+        if admitted.role is Role.USER:
+            yield from view.STREAMS[type(request)](session, admitted.own(session), request)
+            return
+        if handler is None:
+            raise AccessRefused(f"nobody may say {type(request).__name__} here")
+        read = _another(session, request, admitted)
+        if read is not None:
+            record(session, read, soon=False)
+        yield from handler(session, request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A caller who may say the word."""
+
+    role: Role
+    address: str
+    """Of the mail that is their own; "" for none."""
+
+    def own(self, session: Session) -> User:
+        """The user whose mail is theirs.
+
+        Raises:
+            AccessRefused: vault.toml names an address that is nobody's.
+        """
+        with session.reading() as vault:
+            found = person(vault, self.address)
+        if found is None:
+            raise AccessRefused(
+                f"{session.caller.name} is to read the mail of {self.address}, which is nobody's address "
+                "here: ask an administrator to correct [access.users] in vault.toml"
+            )
+        return found
+
+
+def person(vault: Vault, address: str) -> User | None:
+    """The user with an address; None for nobody."""
+    try:
+        return vault.directory.find(address) if address else None
+    except NotFound:
+        return None
+
+
+@contextmanager
+def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
+    role: Role | None = None
+    try:
+        if isinstance(request, api.Init) and not session.settings_path.exists():
+            yield _Admitted(Role.ADMINISTRATOR, "")  # whoever may write the folder makes the vault
+            return
+        settings = session.settings()
+        role = authorise(session.caller, request, settings, session.folder.stat().st_uid)
+        yield _Admitted(role, settings.access.users.get(session.caller.name, ""))
+    except AccessRefused as refusal:
+        record_refusal(session, event("refused", session.caller, role, request, refusal=str(refusal)))
+        raise
+    except NotFound:
+        if role is Role.USER:  # what is not theirs is not there
+            record_refusal(session, event("refused", session.caller, role, request, refusal="not theirs"))
+        raise
+
+
+def _another(session: Session, request: Request, admitted: _Admitted) -> Event | None:
+    """The event to log where a word reads another's mail; None where it does not.
+
+    Raises:
+        AccessRefused: a reason is missing.
+        NotFound, QueryError: there is nothing to read.
+    """
+    if not isinstance(request, SHOWN + LISTED):
+        return None
+    with session.reading() as vault:
+        messages = _messages(vault, request)
+        own = person(vault, admitted.address)
+        if own is not None and _is_own(vault, request, own, messages):
+            return None
+    if session.settings().access.require_reason and not request.reason.strip():
+        raise AccessRefused(
+            "reading another's mail needs a reason here, which is kept in the audit trail: "
+            "give it with --reason TEXT"
+        )
+    shas = [sha.hex() for _, sha in messages]
+    return event("read", session.caller, admitted.role, request, messages=shas)
+
+
+def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
+    """Number and hash of the message that a word names; none where it names none.
+
+    Raises:
+        NotFound, QueryError: it names what is not there, or can't be read.
+    """
+    if isinstance(request, api.Show) or (isinstance(request, api.ReadRaw) and request.what != "quarantine"):
+        row = vault.catalog.message_by_prefix(request.id)
+        return [(row.sequence, row.sha)]
+    if isinstance(request, api.ReadRaw):
+        item = vault.catalog.quarantine_by_prefix(request.id)
+        return [(-1, item.sha)]
+    if isinstance(request, api.Export):
+        find(vault, request.query, request.user, 1)  # what can't be found is not read
+    return []
+
+
+def _is_own(vault: Vault, request: Request, own: User, messages: list[tuple[int, bytes]]) -> bool:
+    """Whether a word reads nothing but the caller's own mail."""
+    if isinstance(request, (api.Show, api.ReadRaw)):
+        return getattr(request, "what", "message") != "report" and bool(
+            vault.catalog.placed(own.id, [number for number, _ in messages])
+        )
+    try:
+        named = vault.directory.find(getattr(request, "user", "") or "?")
+    except MunimentError:
+        return False
+    return named.id == own.id

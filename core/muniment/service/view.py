@@ -1,0 +1,338 @@
+"""A plain user's view: their own mail, and nothing that tells of anybody else's.
+
+Each word has the user before the request. What stands with somebody else is not there at all: the
+same sentence, the same counts. Of a message of their own, a recipient sees its own headers without
+Bcc and their own envelope lines; whoever sent it sees all lines. Bytes and exports are without Bcc
+and without the headers that transport adds, since servers write recipients into these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from muniment import api
+from muniment.api import Word
+from muniment.archive.binding import bound
+from muniment.archive.catalog import EnvelopeRow, MessageRow
+from muniment.archive.catalog.encoding import unique
+from muniment.archive.contents import opened
+from muniment.archive.derive import DAMAGED, OPAQUE
+from muniment.archive.export import FORMAT, PAGE, Edition
+from muniment.archive.index import Found, peek
+from muniment.archive.query import And, Node, Not, Or, parse
+from muniment.archive.query import User as Named
+from muniment.archive.searching import find
+from muniment.archive.vault import INDEX, Vault
+from muniment.archive.work import own_work
+from muniment.errors import AccessRefused, NotFound, UsageError
+from muniment.mail.fork import is_transport
+from muniment.mail.headers import BLOCK_LIMIT, header_end
+from muniment.mail.model import SENT_ROLES, Buffer
+from muniment.people.directory import User
+from muniment.people.routing import TRUSTED
+from muniment.service.reading import FOLDERS, exported, message_word, parties_words
+from muniment.service.session import Session
+
+SECRET = frozenset({b"bcc", b"resent-bcc", b"x-bcc", b"apparently-to"})
+"""Header fields, besides those of transport, that name recipients whom the others must not know."""
+LEFT_OUT = "Bcc and the headers that transport adds are left out: exact bytes are for auditors"
+SAFE_NOTES = frozenset({OPAQUE, DAMAGED})
+"""Notes that say nothing of the envelope."""
+STEP = 256 * 1024
+BACKLOG = 50_000
+"""Messages that are looked at, at most, for how far the index is behind with a user's."""
+
+
+def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
+    """The vault, as far as it is theirs: how many messages stand with them."""
+    settings = session.settings()
+    with session.reading() as vault:
+        own = own_count(vault, user)
+        return api.Status(
+            vault=str(session.folder), name=settings.name, domains=settings.domains, owner="",
+            messages=own, envelopes=0, records=0, quarantined=0, behind=behind(vault, user), users=1,
+            bytes_raw=0, bytes_ledger=0, bytes_catalog=0, bytes_index=0, profiles=(),
+        )  # fmt: skip
+
+
+def own_count(vault: Vault, user: User) -> int:
+    """Places in which messages stand with a user."""
+    return sum(count for _, count in _folders(vault, user))
+
+
+def _folders(vault: Vault, user: User) -> list[tuple[str, int]]:
+    return [folder for label, folders in vault.catalog.tree() if label == user.primary for folder in folders]
+
+
+def behind(vault: Vault, user: User) -> int:
+    """How many of a user's messages the index lacks."""
+    state = peek(vault.folder / INDEX)
+    if not bound(vault, state.watermark, state.mark):
+        return own_count(vault, user)
+    late = vault.catalog.index_changes(state.watermark, BACKLOG)
+    return len(vault.catalog.placed(user.id, [change.message for change in late]))
+
+
+def list_users(session: Session, user: User, request: api.ListUsers) -> api.Users:
+    """Themselves."""
+    return api.Users(users=(_user_word(session, user),))
+
+
+def show_user(session: Session, user: User, request: api.ShowUser) -> api.UserWord:
+    """Themselves."""
+    with session.reading() as vault:
+        _own(vault, user, request.user)
+    return _user_word(session, user)
+
+
+def _user_word(session: Session, user: User) -> api.UserWord:
+    with session.reading() as vault:
+        count = own_count(vault, user)
+    return api.UserWord(
+        user=user.primary, name=user.name, aliases=user.aliases, automatic=user.automatic, messages=count
+    )
+
+
+def _own(vault: Vault, user: User, named: str) -> None:
+    """See that a name is the user's own.
+
+    Raises:
+        AccessRefused: it is not; the same whether there is such a user or not.
+    """
+    try:
+        found: User | None = vault.directory.find(named)
+    except NotFound:
+        found = None
+    if found is None or found.id != user.id:
+        raise AccessRefused(
+            f"you may read the mail of {user.primary} alone: ask an auditor or an administrator for others'"
+        )
+
+
+# --- lists ------------------------------------------------------------------------------------------
+
+
+def tree(session: Session, user: User, request: api.GetTree) -> api.Tree:
+    """Their own folders."""
+    with session.reading() as vault:
+        folders = tuple(api.Folder(name=name, count=count) for name, count in _folders(vault, user))
+    return api.Tree(users=(api.UserFolders(user=user.primary, name=user.name, folders=folders),))
+
+
+def list_messages(session: Session, user: User, request: api.ListMessages) -> api.Hits:
+    """A page of one of their folders."""
+    with session.reading() as vault:
+        _own(vault, user, request.user)
+        names = list(dict.fromkeys((*(name for name, _ in _folders(vault, user)), *FOLDERS)))
+        folder = next((name for name in names if name.lower() == request.folder.lower()), None)
+        if request.folder in names:
+            folder = request.folder
+        if folder is None:
+            raise NotFound(f"{user.primary} has no folder {request.folder!r}; there are {', '.join(names)}")
+        page = vault.catalog.page(user.id, folder, request.limit, request.after)
+        hits = _hits(vault, user, page.rows)
+        return api.Hits(total=page.total, behind=behind(vault, user), hits=hits, after=page.after)
+
+
+def search(session: Session, user: User, request: api.Search) -> api.Hits:
+    """What a query finds in their mail."""
+    with session.reading() as vault:
+        found = _find(
+            vault, user, request.query, request.user, request.limit, request.after, request.by_relevance
+        )
+        hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
+        return api.Hits(total=found.total, behind=behind(vault, user), hits=hits, after=found.after)
+
+
+def _find(
+    vault: Vault, user: User, query: str, named: str, limit: int, after: str, by_relevance: bool = False
+) -> Found:
+    for name in (*([named] if named else []), *_names(parse(query))):
+        _own(vault, user, name)
+    return find(vault, query, user.primary, limit, after, by_relevance, own=True)
+
+
+def _names(node: Node) -> Iterator[str]:
+    """All that `user:` names in a query."""
+    match node:
+        case And(items) | Or(items):
+            for item in items:
+                yield from _names(item)
+        case Not(item):
+            yield from _names(item)
+        case Named(name):
+            yield name
+        case _:
+            pass
+
+
+def _hits(vault: Vault, user: User, rows: list[MessageRow]) -> tuple[api.Hit, ...]:
+    folders = vault.catalog.own_folders(user.id, [row.sequence for row in rows])
+    return tuple(
+        api.Hit(
+            id=row.sha.hex(), date=row.date, sender=row.sender, to=row.to, subject=row.subject, size=row.size,
+            attachments=row.attachments, folders=_places(user, folders.get(row.sequence, [])),
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def _places(user: User, folders: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{user.primary}/{folder}" for folder in folders)
+
+
+# --- messages ---------------------------------------------------------------------------------------
+
+
+def _message(vault: Vault, user: User, prefix: str) -> MessageRow:
+    """Their message with an id; others' are not there.
+
+    Raises:
+        NotFound: they have none, or several.
+    """
+    rows = vault.catalog.messages_by_prefix(prefix)
+    own = vault.catalog.placed(user.id, [row.sequence for row in rows])
+    return unique([row for row in rows if row.sequence in own], prefix, "message")
+
+
+def show(session: Session, user: User, request: api.Show) -> api.Message:
+    """One of their messages."""
+    with session.reading() as vault:
+        row = _message(vault, user, request.id)
+        copies = vault.catalog.envelopes_of(row.sequence)
+        sent = any(_sent(vault, user, copy) for copy in copies)
+        folders = vault.catalog.own_folders(user.id, [row.sequence]).get(row.sequence, [])
+        return message_word(
+            vault,
+            row,
+            envelopes=tuple(_envelopes(vault, user, copies, sent)),
+            folders=_places(user, folders),
+            notes=tuple(note for note in row.notes if note in SAFE_NOTES),
+            bcc=sent,
+        )
+
+
+def _sent(vault: Vault, user: User, copy: EnvelopeRow) -> bool:
+    """Whether a copy that can be trusted says that they sent it."""
+    return bool(copy.route & TRUSTED) and any(
+        party.role in SENT_ROLES and vault.directory.resolve(party.address, copy.time) == user.id
+        for party in copy.parties
+    )
+
+
+def _envelopes(
+    vault: Vault, user: User, copies: Iterable[EnvelopeRow], sent: bool
+) -> Iterator[api.EnvelopeWord]:
+    """Their own lines of the copies that have any; of what they sent, all lines.
+
+    A report's hash, size and notes depend on everybody's lines, so these are for auditors.
+    """
+    number = 0
+    for copy in copies:
+        parties = tuple(
+            party
+            for party in copy.parties
+            if sent or vault.directory.resolve(party.address, copy.time) == user.id
+        )
+        if parties:
+            number += 1
+            yield api.EnvelopeWord(
+                number=number, report=copy.report, sha256="", size=0, time=copy.time,
+                parties=parties_words(parties), profile="",
+            )  # fmt: skip
+
+
+def read_raw(session: Session, user: User, request: api.ReadRaw) -> Iterator[Word]:
+    """A message's bytes or headers, without what tells of other recipients; ends with a Step that says so."""
+    if request.what not in ("message", "headers"):
+        raise AccessRefused("reports and quarantined items are for auditors and administrators: ask one")
+    with session.reading() as vault:
+        row = _message(vault, user, request.id)
+        for data in _bytes(vault, row, headers_only=request.what == "headers"):
+            yield api.Chunk(data=data)
+    yield api.Step(text=LEFT_OUT)
+
+
+def _bytes(vault: Vault, row: MessageRow, headers_only: bool = False) -> Iterator[bytes]:
+    """A message without Bcc and transport headers.
+
+    Raises:
+        AccessRefused: it can't be told which bytes are its headers.
+    """
+    with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
+        end = header_end(buffer)
+        if end > BLOCK_LIMIT:
+            raise AccessRefused(
+                "the headers of this message are too long to leave Bcc out: ask an auditor for it"
+            )
+        yield public_header(buffer[:end])
+        if not headers_only:
+            yield from _rest(buffer, end)
+
+
+def _rest(buffer: Buffer, start: int) -> Iterator[bytes]:
+    for at in range(start, len(buffer), STEP):
+        yield buffer[at : min(at + STEP, len(buffer))]
+
+
+def public_header(header: bytes) -> bytes:
+    """A header block without the fields that may name recipients whom others must not know.
+
+    Whatever any reader takes for a line end begins a field here, so that none hides within another.
+    """
+    kept, skipped = [], False
+    for line in header.splitlines(keepends=True):
+        if not line.startswith((b" ", b"\t")) or not line.strip():
+            name = line.partition(b":")[0].strip().lower()
+            skipped = b":" in line and (name in SECRET or is_transport(name))
+        if not skipped:
+            kept.append(line)
+    return b"".join(kept)
+
+
+def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
+    """Write what a query finds in their mail, as `read_raw` gives it."""
+    if not request.path:
+        raise UsageError("name the file or folder to export to")
+    with session.reading() as vault:
+        edition = _OwnEdition(vault, user, request)
+        yield from exported(session, vault, request, edition, Path(request.path))
+    yield api.Done(message=f"Exported to {request.path}. {LEFT_OUT}.")
+
+
+class _OwnEdition(Edition):
+    def __init__(self, vault: Vault, user: User, request: api.Export) -> None:
+        super().__init__(vault, request.query, user.primary)
+        self._user = user
+        self._named = request.user
+
+    def header(self) -> dict[str, object]:
+        return {"format": FORMAT, "query": self.query, "user": self.user, "left_out": LEFT_OUT}
+
+    def find(self, after: str) -> Found:
+        return _find(self.vault, self._user, self.query, self._named, PAGE, after)
+
+    def content(self, row: MessageRow) -> Iterable[bytes]:
+        return _bytes(self.vault, row)
+
+    def entry(self, row: MessageRow, name: str) -> dict[str, object]:
+        folders = self.vault.catalog.own_folders(self._user.id, [row.sequence]).get(row.sequence, [])
+        places = list(_places(self._user, folders))
+        return {"file": name, "sha256": row.sha.hex(), "size": row.size, "date": row.date, "folders": places}
+
+
+CALLS: dict[type[api.Request], Callable[[Session, User, Any], Word]] = {
+    api.GetStatus: status,
+    api.ListUsers: list_users,
+    api.ShowUser: show_user,
+    api.GetTree: tree,
+    api.ListMessages: list_messages,
+    api.Search: search,
+    api.Show: show,
+}
+STREAMS: dict[type[api.Request], Callable[[Session, User, Any], Iterator[Word]]] = {
+    api.ReadRaw: read_raw,
+    api.Export: export,
+}

@@ -1,0 +1,337 @@
+"""Who may do what: every word, said by three system users who share a vault."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from muniment import api
+from muniment.api import Request, Word
+from muniment.archive.vault import Vault
+from muniment.client import receive
+from muniment.config.model import Access, Settings
+from muniment.errors import AccessRefused, MunimentError, NotFound
+from muniment.service import audit, engine, guard, view
+from muniment.service.access import LEAST, Caller, Role, authorise
+from muniment.service.session import Session
+from support.reports import fork, line, plain, report
+from support.vaults import TestVault
+
+BOB, CAROL, AUDITOR, STRANGER = (Caller(61_000 + n, 61_000, 1, name) for n, name in enumerate(
+    ("bob", "carol", "audrey", "mallory")
+))  # fmt: skip
+ACCESS = """
+[access]
+auditors = ["audrey"]
+[access.users]
+bob = "bob@example.com"
+carol = "carol@example.com"
+"""
+SECRETS = ("xyzzycarol", "eve@example.com", "hiddenlist", "carol@example.com")
+"""What bob must not learn: words of carol's mail, and recipients in Bcc of what he got."""
+TO_BOB = plain(
+    sender="Anna <anna@example.com>", to=["bob@example.com"], subject="plughbob", body="for bob",
+    headers=["X-MS-Exchange-Organization-Recipients: eve@example.com", "Bcc: eve@example.com"],
+)  # fmt: skip
+BY_BOB = plain(
+    sender="Bob <bob@example.com>", to=["anna@example.com"], bcc=["dora@example.com"], subject="sentbybob"
+)
+TO_CAROL = plain(
+    sender="xyzzycarol <anna@example.com>", to=["carol@example.com"], subject="xyzzycarol", body="xyzzycarol"
+)
+
+
+@dataclass
+class House:
+    """A vault that a service owns."""
+
+    vault: Vault
+    folder: Path
+    ids: dict[str, str]
+
+    def say(self, caller: Caller, request: Request) -> list[Word]:
+        """All that a caller is answered, as the engine's dispatch gives it."""
+        session = Session(self.folder, self.vault, caller)
+        if type(request) in engine.CALLS:
+            return [guard.call(session, request, engine.CALLS[type(request)])]
+        if type(request) in engine.STREAMS:
+            return list(guard.stream(session, request, engine.STREAMS[type(request)]))
+        return [guard.call(session, request, None)]
+
+    def trail(self) -> list[api.AuditEvent]:
+        """The trail, after what waits was committed."""
+        audit.trail_of(self.vault)._flush()
+        session = Session(self.folder, self.vault)
+        return list(audit.list_audit(session, api.GetAudit(limit=10_000)).events)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A vault with bob's mail and carol's, and something in quarantine."""
+    vault = TestVault(tmp_path_factory.mktemp("access") / "vault")
+    vault.archive(
+        [
+            report(
+                TO_BOB,
+                recipients=[
+                    line("To", "bob@example.com"),
+                    line("Bcc", "eve@example.com", expanded="hiddenlist@example.com"),
+                    "Bcc: not an address of eve@example.com, hiddenlist",
+                ],
+            ),
+            report(fork(TO_BOB, 7), recipients=[line("Bcc", "carol@example.com")]),
+            report(BY_BOB, sender="bob@example.com", recipients=[
+                line("To", "anna@example.com"), line("Bcc", "dora@example.com"),
+            ]),
+            report(TO_CAROL, recipients=[line("To", "carol@example.com")]),
+            b"X-MS-Journal-Report:\r\nSubject: xyzzycarol\r\n\r\nno report",
+        ]
+    )  # fmt: skip
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write(ACCESS)
+    with Session(vault.folder).writing():
+        pass
+    hits = {hit.subject: hit.id for hit in vault.messages()}
+    return vault.folder, hits
+
+
+@pytest.fixture
+def house(made: tuple[Path, dict[str, str]]) -> Iterator[House]:
+    folder, ids = made
+    vault = Vault.open(folder, write=True)
+    made_house = House(vault, folder, ids)
+    yield made_house
+    made_house.vault.close()
+
+
+def words() -> list[type[Request]]:
+    """Every word that a client can say."""
+    return Request.__subclasses__()
+
+
+def test_every_word_has_a_least_role() -> None:
+    assert set(LEAST) == set(words())
+
+
+def test_every_word_of_a_user_has_their_view() -> None:
+    theirs = {word for word, role in LEAST.items() if role is Role.USER}
+    assert theirs == set(view.CALLS) | set(view.STREAMS)
+
+
+@pytest.mark.parametrize("word", words())
+def test_each_word_is_refused_below_its_role(word: type[Request]) -> None:
+    needed = {
+        f.name: ("x",) if "tuple" in str(f.type) else "x" for f in msgspec.structs.fields(word) if f.required
+    }
+    request = word(**needed)
+    settings = Settings(access=Access(auditors=("audrey",), users={"bob": "bob@example.com"}))
+    with pytest.raises(AccessRefused, match=r"ask root"):
+        authorise(STRANGER, request, settings, 0)
+    for caller, role in ((BOB, Role.USER), (AUDITOR, Role.AUDITOR)):
+        if LEAST[word] > role:
+            with pytest.raises(AccessRefused, match=r"ask root"):
+                authorise(caller, request, settings, 0)
+        else:
+            assert authorise(caller, request, settings, 0) is role
+    assert authorise(Caller(0, 0, 1, "root"), request, settings, 61_000) is Role.ADMINISTRATOR
+
+
+def test_a_word_that_no_table_names_is_refused_to_everybody() -> None:
+    unknown = type("Unknown", (), {})()
+    with pytest.raises(AccessRefused):
+        authorise(Caller(0, 0, 1, "root"), unknown, Settings(), 0)
+
+
+def attempts(house: House, target: Path) -> Iterator[Request]:
+    """Every word, with many arguments."""
+    ids = [*house.ids.values(), *(one[:8] for one in house.ids.values()), "00000000", "f" * 64, "", "zz"]
+    ids += [row.sha.hex() for row in house.vault.catalog.quarantine()]
+    users = ["", "carol@example.com", "CAROL@example.com", "catch-all", "eve@example.com", "bob@example.com"]
+    queries = [
+        "", "xyzzycarol", "-plughbob", "bcc:eve@example.com", "to:eve@example.com", "to:example.com",
+        "user:carol@example.com", "-user:carol@example.com", "(a OR user:eve@example.com)", "in:inbox",
+        "-in:inbox", "bcc:eve", "cc:hiddenlist@example.com", "from:anna", f"id:{house.ids['xyzzycarol']}",
+    ]  # fmt: skip
+    yield from (api.GetStatus(), api.GetTree(), api.ListUsers(), api.ListQuarantine(), api.GetAudit())
+    yield from (api.ListProfiles(), api.GetHistory(), api.WatchRuns(), api.Verify(), api.GetSetup())
+    yield api.Backup(path=str(target / "backup"))
+    yield from (api.ShowUser(user=user) for user in users)
+    yield from (
+        api.ListMessages(user=user, folder=folder, limit=limit)
+        for user, folder, limit in product(users, ("Inbox", "Sent", "inbox", "nowhere"), (1, 50))
+    )
+    yield from (
+        api.Search(query=query, user=user, limit=limit, by_relevance=best)
+        for query, user, limit, best in product(queries, users, (1, 1000), (False, True))
+    )
+    yield from (api.Show(id=one) for one in ids)
+    whats = ("message", "headers", "report", "quarantine", "other")
+    yield from (api.ReadRaw(id=one, what=what, report=1) for one, what in product(ids, whats))
+    for number, (query, user, end) in enumerate(product(queries, users, (".zip", ".mbox", ""))):
+        yield api.Export(query=query, user=user, path=str(target / f"{number}{end}"))
+
+
+def told(words: list[Word]) -> str:
+    """All that words say, as text; what is sent in pieces is put together, zips are unpacked."""
+    content = b"".join(word.data for word in words if isinstance(word, api.Chunk))
+    rest = [word for word in words if not isinstance(word, api.Chunk)]
+    text = content.decode("latin-1") + json.dumps([msgspec.to_builtins(word) for word in rest])
+    return text.lower()
+
+
+def test_nothing_that_a_user_can_say_tells_them_of_others(house: House, tmp_path: Path) -> None:
+    answered = refused = 0
+    for request in attempts(house, tmp_path):
+        try:
+            words = house.say(BOB, request)
+        except MunimentError as error:
+            refused += 1
+            typed = json.dumps(msgspec.to_builtins(request)).lower()
+            said = str(error).lower()
+            assert not [secret for secret in SECRETS if secret in said and secret not in typed], request
+            continue
+        answered += 1
+        if isinstance(request, api.Export) and request.path.endswith(".zip"):
+            for _ in receive(iter(words), Path(request.path)):
+                pass
+            with zipfile.ZipFile(request.path) as file:
+                text = b"".join(file.read(name) for name in file.namelist()).decode("latin-1").lower()
+        else:
+            text = told(words)
+        typed = json.dumps(msgspec.to_builtins(request)).lower()
+        found = [secret for secret in SECRETS if secret in text and secret not in typed]
+        assert not found, (request, found)
+        for word in words:
+            if isinstance(word, api.Hits):
+                assert word.total <= 2
+                assert {hit.subject for hit in word.hits} <= {"plughbob", "sentbybob"}
+                if "xyzzycarol" in typed or "eve" in typed:
+                    assert word.total == 0, request
+    assert answered > 50
+    assert refused > 100
+
+
+def test_a_user_reads_their_own_mail(house: House, tmp_path: Path) -> None:
+    (tree,) = house.say(BOB, api.GetTree())
+    assert isinstance(tree, api.Tree)
+    assert {(u.user, f.name, f.count) for u in tree.users for f in u.folders} == {
+        ("bob@example.com", "Inbox", 1), ("bob@example.com", "Sent", 1),
+    }  # fmt: skip
+    (message,) = house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    assert isinstance(message, api.Message)
+    assert "for bob" in message.text
+    assert message.folders == ("bob@example.com/Inbox",)
+    assert [envelope.parties for envelope in message.envelopes] == [(("to", "bob@example.com", ""),)]
+    *chunks, said = house.say(BOB, api.ReadRaw(id=house.ids["plughbob"]))
+    raw = b"".join(chunk.data for chunk in chunks if isinstance(chunk, api.Chunk))
+    assert raw == TO_BOB.partition(b"\r\n")[2].replace(b"Bcc: eve@example.com\r\n", b"")
+    assert isinstance(said, api.Step)
+    assert "left out" in said.text
+    target = tmp_path / "mine"
+    rest = list(receive(iter(house.say(BOB, api.Export(query="", path=str(target)))), target))
+    assert isinstance(rest[-1], api.Done)
+    assert len(list(target.glob("*.eml"))) == 2
+
+
+def test_whoever_sent_a_message_knows_its_bcc_and_finds_it_by_that(house: House) -> None:
+    (message,) = house.say(BOB, api.Show(id=house.ids["sentbybob"]))
+    assert isinstance(message, api.Message)
+    assert ("bcc", "dora@example.com", "") in message.envelopes[0].parties
+    assert ("Bcc", "dora@example.com") in message.headers
+    (hits,) = house.say(BOB, api.Search(query="bcc:dora@example.com"))
+    assert isinstance(hits, api.Hits)
+    assert [hit.subject for hit in hits.hits] == ["sentbybob"]
+
+
+def test_an_id_of_others_is_as_unknown_as_one_of_nobody(house: House) -> None:
+    theirs, nobodys = house.ids["xyzzycarol"], "0123456789abcdef" * 4
+    for length, make in product((8, 20, 64), (api.Show, api.ReadRaw)):
+        said = []
+        for one in (theirs[:length], nobodys[:length]):
+            with pytest.raises(NotFound) as refused:
+                house.say(BOB, make(id=one))
+            said.append(str(refused.value).replace(one, "ID"))
+        assert said[0] == said[1]
+
+
+def test_every_read_and_every_refusal_is_in_the_trail(house: House) -> None:
+    house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"][:12], reason="case 7"))
+    newest = house.vault.catalog.audited(1)[0]  # before anything was flushed
+    shown = json.loads(newest.event)
+    assert (shown["event"], shown["who"], shown["role"]) == ("read", "audrey", "auditor")
+    assert shown["messages"] == [house.ids["xyzzycarol"]]
+    assert shown["reason"] == "case 7"
+    house.say(AUDITOR, api.ListMessages(user="carol@example.com", folder="Inbox"))
+    house.say(AUDITOR, api.Search(query="xyzzycarol"))
+    house.say(AUDITOR, api.ReadRaw(id=house.ids["plughbob"], what="report", report=1))
+    house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    refused = [
+        (BOB, api.ListMessages(user="carol@example.com", folder="Inbox")),
+        (BOB, api.Show(id=house.ids["xyzzycarol"])),
+        (BOB, api.GetAudit()),
+        (BOB, api.Export(query="user:carol@example.com", path="/nowhere/x.zip")),
+        (AUDITOR, api.RunAll()),
+        (STRANGER, api.GetTree()),
+    ]
+    for caller, request in refused:
+        with pytest.raises((AccessRefused, NotFound)):
+            house.say(caller, request)
+    trail = [(one.event, one.who, one.word) for one in reversed(house.trail())]
+    expected = [
+        *((("read", "audrey", word)) for word in ("ListMessages", "Search", "ReadRaw")),
+        *(("refused", caller.name, type(request).__name__) for caller, request in refused),
+    ]
+    assert sorted(trail[-len(expected):]) == sorted(expected)  # fmt: skip
+    assert ("read", "bob", "Show") not in trail
+
+
+def test_what_cannot_be_logged_is_not_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    shown: list[Word] = []
+    with pytest.raises(OSError, match="No space"):
+        shown += house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"]))
+    with pytest.raises(OSError, match="No space"):
+        shown += house.say(AUDITOR, api.ReadRaw(id=house.ids["xyzzycarol"]))
+    assert shown == []
+
+
+def test_lists_are_logged_within_a_second(house: House) -> None:
+    house.say(AUDITOR, api.Search(query="within a second"))
+    time.sleep(1.0)
+    assert json.loads(house.vault.catalog.audited(1)[0].event)["query"] == "within a second"
+
+
+def test_equal_refusals_are_one_event_with_a_count(house: House) -> None:
+    before = len(house.trail())
+    for _ in range(50):
+        with pytest.raises(AccessRefused):
+            house.say(STRANGER, api.ListUsers())
+    house.vault.close()
+    house.vault = Vault.open(house.folder, write=True)
+    new = house.trail()[: len(house.trail()) - before]
+    assert [one.detail["count"] for one in reversed(new)] == [1, 49]
+
+
+def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -> None:
+    path = house.folder / "vault.toml"
+    before = path.read_text()
+    path.write_text(before.replace("[access]\n", "[access]\nrequire_reason = true\n"))
+    try:
+        for request in (api.Show(id=house.ids["xyzzycarol"]), api.Search(query="a")):
+            with pytest.raises(AccessRefused, match="--reason"):
+                house.say(AUDITOR, request)
+        assert house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"], reason="case 8"))
+        assert house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    finally:
+        path.write_text(before)
