@@ -13,6 +13,7 @@ from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.pop3_wire import WINDOW
+from muniment.sources.retry import ATTEMPTS
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
 from support.fake_pop3 import FakePop3, multiline
@@ -72,14 +73,12 @@ def test_a_fetch_cut_in_the_middle_is_resumed(account: ServerBox, proxy: Proxy) 
 def test_a_fetch_survives_many_cuts_since_progress_renews_patience(account: ServerBox, proxy: Proxy) -> None:
     source = account.connected(port=proxy.port)
     items = list(source.listing())
-    found = []
-    for n, answer in enumerate(source.fetch(items)):
-        assert isinstance(answer, Fetched)
-        found.append(answer.content)
-        if n % 30 == 0:
-            proxy.cut_after(20_000)
-    assert sorted(found) == sorted(MAILS)  # type: ignore[type-var]
-    assert proxy.connections() >= 5
+    source.close()
+    proxy.cut_every(80_000)
+    source.connect()
+    found = bodies(iter(source.fetch(items)))
+    assert sorted(found) == sorted(MAILS)
+    assert proxy.connections() > 2 * ATTEMPTS
 
 
 def test_a_server_that_stays_away_is_given_up(account: ServerBox, proxy: Proxy) -> None:

@@ -54,6 +54,10 @@ class Proxy:
         """Cut a connection once `count` more bytes have come from the server on it."""
         self._say(cut_after=count)
 
+    def cut_every(self, count: int) -> None:
+        """Cut every connection that begins from now on once `count` bytes have come from the server on it."""
+        self._say(cut_every=count)
+
     def cut_before(self, pattern: bytes) -> None:
         """Cut when the client sends `pattern`; the server never sees it."""
         self._say(cut_before=pattern.hex())
@@ -87,6 +91,7 @@ class _Orders:
     """What to do with connections, as ordered over standard input."""
 
     cut_after: int | None = None
+    cut_every: int | None = None
     cut_before: bytes = b""
     cut_behind: bytes = b""
     refuse: int = 0
@@ -105,6 +110,7 @@ class _Link:
         self._delay = delay / 2
         self._hide = hide
         self._muted = False
+        self._left = orders.cut_every
 
     async def run(self, client: tuple[Any, Any], server: tuple[Any, Any]) -> None:
         pumps = [
@@ -128,7 +134,8 @@ class _Link:
         try:
             data = b"-"
             while data:
-                data = await reader.read(_READ)
+                # In pieces that are small beside the limit, so that something is passed before each cut.
+                data = await reader.read(_READ if self._left is None else max(1, self._left // 4))
                 await queue.put((clock() + self._delay, look(data)))
                 if sender.done():
                     break
@@ -166,6 +173,10 @@ class _Link:
             orders.cut_after -= len(data)
             if orders.cut_after <= 0:
                 orders.cut_after = None
+                raise _Cut
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left <= 0:
                 raise _Cut
         return data.replace(*self._hide) if self._hide else data
 
