@@ -6,6 +6,7 @@ sentence that says what to do. Whatever else escapes is a bug.
     MunimentError            1   anything below, not named further
       UsageError             2   the command line was wrong (the code that click uses, too)
       ConfigError            3   vault.toml, a profile or a CSV file is wrong
+        SettingsChanged     14   vault.toml was changed by someone else meanwhile
       VaultError             4   no vault here, a newer format, not writable, no space
         VaultLocked          5   another process owns the vault
         LedgerDamaged        6   the ledger does not prove itself
@@ -35,6 +36,12 @@ class ConfigError(MunimentError):
     """vault.toml, a profile or a CSV file is wrong; says where."""
 
     exit_code = 3
+
+
+class SettingsChanged(ConfigError):
+    """vault.toml is not the one that a change was made for: read it again, then decide."""
+
+    exit_code = 14
 
 
 class VaultError(MunimentError):

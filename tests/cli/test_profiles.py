@@ -5,21 +5,23 @@ import json
 import pytest
 
 from muniment.api import (
+    Certificate,
     Done,
     ListProfiles,
     Profiles,
     ProfileWord,
     PutProfile,
     RemoveProfile,
+    RenameProfile,
     ShowProfile,
     Step,
 )
 from muniment.api import (
     TestProfile as TryProfile,
 )
-from muniment.cli.profiles import FIELDS, KINDS
+from muniment.cli.profiles import FIELD_NAMES, KIND_NAMES
 from muniment.config.model import Kind, Profile
-from muniment.errors import LoginRefused
+from muniment.errors import CertificateRefused, LoginRefused
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
 
 DONE = Done(message="Profile gw added.")
@@ -35,8 +37,8 @@ def put(*argv):
 
 
 def test_every_field_of_the_configuration_has_an_option():
-    assert set(FIELDS) == set(Profile.__struct_fields__) - {"name"}
-    assert Kind.__args__ == KINDS
+    assert set(FIELD_NAMES) == set(Profile.__struct_fields__) - {"name"}
+    assert Kind.__args__ == KIND_NAMES
 
 
 def test_add_passes_on_only_what_was_given(tmp_path, monkeypatch):
@@ -125,6 +127,7 @@ def test_show():
         "name": "gw",
         "source": "imap",
         "fields": {"host": "h", "port": None, "password": {"env": "P"}},
+        "version": "",
     }
 
 
@@ -148,6 +151,34 @@ def test_a_test_that_fails_half_way():
     assert (result.code, result.out) == (8, "ok      connected\n")
 
 
+def test_a_certificate_is_shown_and_how_to_trust_it():
+    seen = Certificate(
+        subject="CN=gw",
+        issuer="CN=gw",
+        expires=1900000000,
+        fingerprint="ab" * 32,
+        self_signed=True,
+        trusted=False,
+    )
+    double = EngineDouble(
+        {TryProfile: [Step(text="connected"), seen, CertificateRefused("unknown authority")]}
+    )
+    result = invoke(double, "profile", "test", "gw")
+    assert result.code == 9
+    assert "certificate of CN=gw, issued by itself" in result.out
+    assert f"--fingerprint {'ab' * 32}" in result.out
+
+
+def test_copy_and_rename():
+    double = EngineDouble({ListProfiles: Profiles(profiles=(GW, OLD)), PutProfile: DONE, RenameProfile: DONE})
+    assert invoke(double, "profile", "copy", "gw", "gw2", "--every", "5").code == 0
+    fields = {"source": "gateway", "host": "gw.example", "mailbox": "mbx-1", "every": 5}
+    assert double.asked[1] == PutProfile(name="gw2", fields=fields, new=True)
+    assert invoke(double, "profile", "copy", "no", "gw2").code == 10
+    assert invoke(double, "profile", "rename", "gw", "hq").code == 0
+    assert double.asked[-1] == RenameProfile(name="gw", to="hq")
+
+
 def test_remove():
     double = EngineDouble({RemoveProfile: Done(message="Profile gw removed.")})
     assert invoke(double, "profile", "remove", "gw").out == "Profile gw removed.\n"
@@ -157,11 +188,14 @@ def test_remove():
 @pytest.mark.parametrize("argv", [["list"], ["show", "x"], ["test", "x"]])
 def test_hostile_servers_are_made_harmless(argv):
     hostile = ProfileWord(name=HOSTILE, source="imap", fields={"host": HOSTILE, "mailbox": HOSTILE})
+    shown = Certificate(
+        subject=HOSTILE, issuer=HOSTILE, expires=0, fingerprint="00", self_signed=False, trusted=False
+    )
     double = EngineDouble(
         {
             ListProfiles: Profiles(profiles=(hostile,)),
             ShowProfile: hostile,
-            TryProfile: [Step(text=HOSTILE), Done(message=HOSTILE)],
+            TryProfile: [Step(text=HOSTILE), shown, Done(message=HOSTILE)],
         }
     )
     assert_harmless(invoke(double, "profile", *argv).out)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.config import edit
-from muniment.config.edit import create, put_profile, remove_profile, set_values
-from muniment.config.file import load
-from muniment.errors import ConfigError, NotFound, VaultError
+from muniment.config.edit import create, put_profile, remove_profile, rename_profile, set_values
+from muniment.config.file import load, read, version_of
+from muniment.errors import ConfigError, NotFound, SettingsChanged, VaultError
 
 WRITTEN = """\
 # Kept by Anna; ask her first.
@@ -185,6 +185,57 @@ def test_odd_ways_to_write_a_file(tmp_path: Path) -> None:
     assert load(path).name == "[profile.fake]\n"
 
 
+def test_a_new_name_stands_in_the_header_alone(path: Path) -> None:
+    rename_profile(path, "hq", "head.office")
+    assert path.read_text() == WRITTEN.replace("[profile.hq]", '[profile."head.office"]')
+    rename_profile(path, "head.office", "hq")
+    assert path.read_text() == WRITTEN
+
+
+def test_odd_ways_to_name_a_profile(tmp_path: Path) -> None:
+    path = tmp_path / "vault.toml"
+    path.write_text(ODD)
+    rename_profile(path, "box", "b2")
+    rename_profile(path, "split", "s2")
+    assert [profile.name for profile in load(path).profiles] == ["hq", "b2", "s2"]
+    assert "[profile.b2] # one\n" in path.read_text()
+    assert "[profile.s2.password]\n" in path.read_text()
+    before = path.read_text()
+    with pytest.raises(ConfigError, match="edit it by hand"):
+        rename_profile(path, "hq", "h2")
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "error", "part"),
+    [
+        ("hq", "old", ConfigError, "already"),
+        ("hq", "a b", ConfigError, "can't be called"),
+        ("no", "yes", NotFound, "no profile"),
+    ],
+)
+def test_a_name_that_can_not_be(path: Path, name: str, to: str, error: type[Exception], part: str) -> None:
+    with pytest.raises(error, match=part):
+        rename_profile(path, name, to)
+    assert path.read_text() == WRITTEN
+
+
+def test_a_hand_edit_since_it_was_read_is_not_lost(path: Path) -> None:
+    version = version_of(read(path))
+    by_hand = WRITTEN.replace("old.mbox", "older.mbox")
+    path.write_text(by_hand)
+    for change in (
+        lambda: put_profile(path, "hq", {"every": 5}, version=version),
+        lambda: put_profile(path, "new", FIELDS, True, version),
+        lambda: rename_profile(path, "hq", "h2", version),
+        lambda: remove_profile(path, "hq", version),
+    ):
+        with pytest.raises(SettingsChanged, match="changed by someone else since"):
+            change()
+    assert path.read_text() == by_hand
+    put_profile(path, "hq", {"every": 5}, version=version_of(by_hand))
+
+
 def test_removing_what_is_not_there(path: Path) -> None:
     with pytest.raises(NotFound):
         remove_profile(path, "nobody")
@@ -245,8 +296,12 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
-@given(steps=st.lists(st.tuples(st.sampled_from(["put", "remove", "values"]), NAMES, VALUES), max_size=6))
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["put", "remove", "rename", "values"]), NAMES, VALUES), max_size=6
+    )
+)
 def test_any_edits_mean_what_they_say(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
     """A plain dictionary is the model: the file says the same after every edit."""
     path = tmp_path_factory.mktemp("edits") / "vault.toml"
@@ -260,6 +315,9 @@ def test_any_edits_mean_what_they_say(tmp_path_factory: pytest.TempPathFactory, 
         elif what == "remove" and name in profiles:
             remove_profile(path, name)
             del profiles[name]
+        elif what == "rename" and name in profiles:
+            rename_profile(path, name, "other" if "other" not in profiles else "again")
+            profiles["other" if "other" not in profiles else "again"] = profiles.pop(name)
         elif what == "put":
             fields = ({} if name in profiles else {"source": "spool"}) | values
             put_profile(path, name, fields, new=name not in profiles)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.fields import is_loopback
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.tls import is_loopback
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot, free_ports, running
 from support.fake_pop3 import FakePop3

@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from muniment.api import (
+    Certificate,
     Done,
     ListProfiles,
     Profiles,
     ProfileWord,
     PutProfile,
     RemoveProfile,
+    RenameProfile,
     ShowProfile,
     Step,
     TestProfile,
@@ -22,56 +24,41 @@ from muniment.api import (
 from muniment.cli.answers import done, streaming
 from muniment.cli.choices import profiles as known_profiles
 from muniment.cli.frame import Group, Session, absolute, pass_session
+from muniment.cli.humane import local
 from muniment.cli.output import Column, complain, plain
-from muniment.errors import SourceError, UsageError
+from muniment.errors import NotFound, SourceError, UsageError
+from muniment.fields import FIELD, FIELDS, KINDS, Field
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-KINDS = ("gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml")
-FIELDS = (
-    "source", "host", "port", "mailbox", "password", "security", "fingerprint", "ca_file", "path", "folder",
-    "owner", "journal", "tenant", "plain", "unknown", "delete", "timeout", "every", "enabled",
-)  # fmt: skip
-SECONDS = click.IntRange(min=1)
-
-OPTIONS = (
-    click.option("--host", metavar="H", help="The server's name."),
-    click.option(
-        "--port", type=click.IntRange(1, 65535), metavar="P", help="Its port, if not the usual one."
-    ),
-    click.option("--mailbox", metavar="ID", help="Login name; for a gateway what follows @ is dropped."),
+KIND_NAMES = tuple(kind.name for kind in KINDS)
+FIELD_NAMES = ("source", *FIELD)
+PLACES = (
     click.option("--password-file", metavar="F", help="The password is the content of this file."),
     click.option("--password-env", metavar="NAME", help="The password is in this environment variable."),
     click.option("--password-command", metavar="COMMAND", help="The password is what this command prints."),
     click.option("--password-keyring", metavar="SERVICE/USER", help="The password is in the keyring."),
-    click.option("--path", metavar="PATH", help="The file or folder of a maildir, mbox or eml source."),
-    click.option("--folder", metavar="NAME", help="IMAP folder that journal reports arrive in."),
-    click.option("--delete/--keep", default=None, help="Delete at the source what is safely kept, or not."),
-    click.option("--every", type=SECONDS, metavar="S", help="Seconds between two runs of the service."),
-    click.option("--timeout", type=SECONDS, metavar="S", help="Seconds a network operation may take."),
-    click.option("--journal/--no-journal", default=None, help="Whether journal reports are unwrapped."),
-    click.option("--tenant", metavar="ADDR", help="Trust only reports whose Sender is this address."),
-    click.option(
-        "--plain", type=click.Choice(("route", "catch-all")), help="Where mail goes that is no report."
-    ),
-    click.option(
-        "--unknown", type=click.Choice(("catch-all", "leave")), help="What becomes of nobody's mail."
-    ),
-    click.option("--owner", metavar="ADDR", help="Whose mailbox it is (with --no-journal)."),
-    click.option(
-        "--security", type=click.Choice(("tls", "starttls", "none")), help="How the line is secured."
-    ),
-    click.option(
-        "--fingerprint", metavar="HEX", help="Trust the certificate with this SHA-256, and no other."
-    ),
-    click.option("--ca-file", metavar="F", help="Trust the authorities in this PEM file."),
-    click.option("--enabled/--disabled", default=None, help="Whether the service and --all run it."),
 )
 
 
+def _option(field: Field) -> Callable[[F], F]:
+    """The option that sets a field."""
+    name = "--" + field.name.replace("_", "-")
+    if field.type == "flag":
+        return click.option(field.switch, field.name, default=None, help=field.help)
+    if field.type == "choice":
+        return click.option(name, type=click.Choice(field.choices), help=field.help)
+    if field.type == "number":
+        kind = click.IntRange(field.least, field.most)
+        return click.option(name, type=kind, metavar=field.metavar, help=field.help)
+    return click.option(name, metavar=field.metavar, help=field.help)
+
+
 def _fields(function: F) -> F:
-    for option in reversed(OPTIONS):
-        function = option(function)
+    """The options of every field, in the order of the table."""
+    for field in reversed(FIELDS):
+        for option in reversed(PLACES if field.type == "password" else (_option(field),)):
+            function = option(function)
     return function
 
 
@@ -89,8 +76,8 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     for name, value in places.items():
         kind = name.removeprefix("password_")
         fields["password"] = {kind: str(absolute(value)) if kind == "file" else value}
-    for name in ("path", "ca_file"):
-        if name in fields:
+    for name in fields:
+        if name in FIELD and FIELD[name].type == "path":
             fields[name] = str(absolute(fields[name]))
     return fields
 
@@ -111,7 +98,7 @@ def profile() -> None:
 
 @profile.command()
 @click.argument("name")
-@click.option("--source", type=click.Choice(KINDS), required=True, help="What kind of mailbox it is.")
+@click.option("--source", type=click.Choice(KIND_NAMES), required=True, help="What kind of mailbox it is.")
 @_fields
 @pass_session
 def add(session: Session, /, name: str, **options: Any) -> None:
@@ -133,12 +120,12 @@ def add(session: Session, /, name: str, **options: Any) -> None:
 
 @profile.command()
 @click.argument("name", shell_complete=known_profiles)
-@click.option("--source", type=click.Choice(KINDS), help="What kind of mailbox it is.")
+@click.option("--source", type=click.Choice(KIND_NAMES), help="What kind of mailbox it is.")
 @_fields
 @click.option(
     "--unset",
     multiple=True,
-    type=click.Choice(FIELDS[1:]),
+    type=click.Choice(tuple(FIELD)),
     metavar="FIELD",
     help="Give FIELD its default again.",
 )
@@ -216,6 +203,7 @@ def test(session: Session, name: str) -> int:
       muniment profile test gw
     """
     steps: list[Step] = []
+    certificates: list[Certificate] = []
     message = ""
     with streaming(session, TestProfile(name=name)) as words:
         for word in words:
@@ -223,16 +211,67 @@ def test(session: Session, name: str) -> int:
                 steps.append(word)
                 if not session.json:
                     session.out.line(f"{'ok    ' if word.ok else 'FAILED'}  {word.text}")
+            elif isinstance(word, Certificate):
+                certificates.append(word)
+                if not session.json:
+                    _certificate(session, word)
             elif isinstance(word, Done):
                 message = word.message
     ok = all(step.ok for step in steps)
     if session.json:
-        session.out.json({"ok": ok, "steps": [plain(step) for step in steps], "message": message})
+        shown = [plain(word) for word in certificates]
+        told = [plain(step) for step in steps]
+        session.out.json({"ok": ok, "steps": told, "certificates": shown, "message": message})
     elif ok:
         session.out.line(message)
     if not ok:
         complain(message or "The mailbox can't be used as it is set up.")
     return 0 if ok else SourceError.exit_code
+
+
+def _certificate(session: Session, word: Certificate) -> None:
+    """A server's certificate, and how to trust one that nobody vouches for."""
+    issuer = "itself" if word.self_signed else word.issuer or "?"
+    session.out.line(f"        certificate of {word.subject or '?'}, issued by {issuer}")
+    session.out.line(f"        expires {local(word.expires)}; SHA-256 {word.fingerprint}")
+    if not word.trusted:
+        session.out.line("        To trust this very certificate once its owner has confirmed it:")
+        session.out.line(f"        --fingerprint {word.fingerprint}")
+
+
+@profile.command()
+@click.argument("name", shell_complete=known_profiles)
+@click.argument("new_name")
+@pass_session
+def rename(session: Session, name: str, new_name: str) -> None:
+    """Give a profile another name.
+
+    Nothing is fetched again: what is archived is known by its mailbox.
+
+    \b
+    Example:
+      muniment profile rename gw headquarters
+    """
+    done(session, session.ask(RenameProfile(name=name, to=new_name), Done))
+
+
+@profile.command()
+@click.argument("name", shell_complete=known_profiles)
+@click.argument("new_name")
+@_fields
+@pass_session
+def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
+    """Add a profile like another one, but for what is named.
+
+    \b
+    Example:
+      muniment profile copy gw gw2 --host gw2.example
+    """
+    known = {one.name: one for one in session.ask(ListProfiles(), Profiles).profiles}
+    if name not in known:
+        raise NotFound(f"there is no profile {name!r}: `muniment profile list` shows them")
+    fields = {"source": known[name].source} | known[name].fields | given(options)
+    done(session, session.ask(PutProfile(name=new_name, fields=fields, new=True), Done))
 
 
 @profile.command()

@@ -32,6 +32,7 @@ EXIT_CODES = {
     11: "a search query can't be read",
     12: "a run ended failed, unbalanced or cancelled",
     13: "you may not do this; says whom to ask",
+    14: "vault.toml was changed by someone else meanwhile",
     70: "a fault of this program",
     130: "interrupted (Ctrl-C); 143 when terminated",
     141: "nobody read the output",

@@ -16,6 +16,10 @@ import tomlkit
 Place = tuple[str, ...]
 """Where a table is: () for the top, ("profile", "hq") for [profile.hq]."""
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
+_OPENING = re.compile(
+    r"""^([ \t]*)\[(?:[^\]"'\n]|"[^"\n]*"|'[^'\n]*')*\]([ \t]*(?:#[^\n]*)?)$""", re.MULTILINE
+)
+"""A table's header line: what stands before it, and behind it."""
 
 
 def with_values(text: str, place: Place, values: Mapping[str, Any]) -> str:
@@ -46,6 +50,30 @@ def without(text: str, place: Place) -> str:
     document = tomlkit.parse(text)
     del _table(document, place[:-1])[place[-1]]
     return tomlkit.dumps(document)
+
+
+def renamed(text: str, place: Place, key: str) -> str:
+    """`text` with the table at `place` under another last key; its comments stay.
+
+    Only headers are changed: a table that is written otherwise is left as it is.
+    """
+    blocks = _split(text)
+    for number in _owners(blocks, place):
+        blocks[number] = _OPENING.sub(lambda found: _reheaded(found, place, key), blocks[number], count=1)
+    return "".join(blocks)
+
+
+def _reheaded(found: re.Match[str], place: Place, key: str) -> str:
+    """A table's header line with another key at `place`."""
+    keys: list[str] = []
+    inner: Any = tomllib.loads(found[0])
+    while isinstance(inner, dict) and inner:
+        ((name, inner),) = inner.items()
+        keys.append(name)
+    if tuple(keys[: len(place)]) != place:
+        return found[0]
+    keys[len(place) - 1] = key
+    return f"{found[1]}[{'.'.join(map(_key, keys))}]{found[2]}"
 
 
 def literal(value: Any) -> str:

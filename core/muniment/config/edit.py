@@ -15,12 +15,12 @@ from typing import Any
 
 from tomlkit.exceptions import TOMLKitError
 
-from muniment.config.blocks import Place, literal, with_values, without
+from muniment.config.blocks import Place, literal, renamed, with_values, without
 from muniment.config.check import check_name
-from muniment.config.file import FORMAT, interpret, read
+from muniment.config.file import FORMAT, interpret, read, version_of
 from muniment.config.model import Settings
 from muniment.config.text import parse
-from muniment.errors import ConfigError, NotFound, VaultError
+from muniment.errors import ConfigError, NotFound, SettingsChanged, VaultError
 
 Tables = dict[str, Any]
 
@@ -68,11 +68,16 @@ def create(path: Path, *, name: str = "", domains: Iterable[str] = ()) -> Settin
     return settings
 
 
-def put_profile(path: Path, name: str, fields: Mapping[str, Any], new: bool = False) -> Settings:
+def put_profile(
+    path: Path, name: str, fields: Mapping[str, Any], new: bool = False, version: str = ""
+) -> Settings:
     """Add a profile (`new`), or change the named fields of one; None takes a field out.
+
+    With `version` (`config.file.version_of`), only a file that still says the same is changed.
 
     Raises:
         NotFound: there is no such profile to change.
+        SettingsChanged: the file is of another version.
         ConfigError: there is one already, the result would be wrong, or the file was changed meanwhile.
         VaultError: the file can't be read or written.
     """
@@ -87,10 +92,26 @@ def put_profile(path: Path, name: str, fields: Mapping[str, Any], new: bool = Fa
             raise _unknown(name)
         return _put(text, tables, place, fields)
 
-    return _edit(path, change)
+    return _edit(path, change, version)
 
 
-def remove_profile(path: Path, name: str) -> Settings:
+def rename_profile(path: Path, name: str, to: str, version: str = "") -> Settings:
+    """Give a profile another name. Raises as `put_profile` does."""
+    check_name(to)
+
+    def change(text: str, tables: Tables) -> str:
+        profiles = tables.get("profile", {})
+        if name not in profiles:
+            raise _unknown(name)
+        if to in profiles:
+            raise ConfigError(f"there is a profile {to!r} already; choose another name")
+        profiles[to] = profiles.pop(name)
+        return renamed(text, ("profile", name), to)
+
+    return _edit(path, change, version)
+
+
+def remove_profile(path: Path, name: str, version: str = "") -> Settings:
     """Take a profile out. Raises as `put_profile` does."""
 
     def change(text: str, tables: Tables) -> str:
@@ -99,7 +120,7 @@ def remove_profile(path: Path, name: str) -> Settings:
         del tables["profile"][name]
         return without(text, ("profile", name))
 
-    return _edit(path, change)
+    return _edit(path, change, version)
 
 
 def set_values(path: Path, values: Mapping[str, Any]) -> Settings:
@@ -132,12 +153,16 @@ def _put(text: str, tables: Tables, place: Place, fields: Mapping[str, Any]) -> 
     return with_values(text, place, plain)
 
 
-def _edit(path: Path, change: Callable[[str, Tables], str]) -> Settings:
+def _edit(path: Path, change: Callable[[str, Tables], str], version: str = "") -> Settings:
     """Apply `change` to the file. It returns the new text, and makes of the tables what that must mean.
 
     So a slip in changing text can't reach the file.
     """
     before = read(path)
+    if version and version != version_of(before):
+        raise SettingsChanged(
+            f"{path} was changed by someone else since it was read: nothing was written; look at it again"
+        )
     wanted = parse(before, path.name)
     try:
         text = change(before, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import types
 import typing
 from collections.abc import Mapping
@@ -11,12 +12,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from muniment.config.check import check_settings, validate
+from muniment.config.check import check, check_settings, validate
 from muniment.config.model import Access, Gateway, Profile, Settings
 from muniment.config.text import decode, parse
 from muniment.errors import ConfigError, VaultError
 
-__all__ = ["FORMAT", "interpret", "load", "read", "validate"]
+__all__ = ["FORMAT", "interpret", "load", "profile_of", "read", "validate", "version_of"]
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -58,6 +59,11 @@ def read(path: Path) -> str:
         raise VaultError(f"{path} can't be read: {error.strerror}") from error
 
 
+def version_of(text: str) -> str:
+    """What tells one text of vault.toml from another: a hash of it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def interpret(text: str, where: str) -> Settings:
     """The settings that a TOML text stands for. Raises as `load` does, naming the file `where`."""
     tables = parse(text, where)
@@ -97,6 +103,20 @@ def _profiles(tables: Mapping[str, Any]) -> tuple[Profile, ...]:
             raise ConfigError(f'{prefix}source is missing, such as source = "gateway"')
         found.append(_convert(Profile, table, prefix, name=name))
     return tuple(found)
+
+
+def profile_of(name: str, fields: Mapping[str, Any], checked: bool = True) -> Profile:
+    """A profile that is not in the file, its fields as they would stand there.
+
+    Unless `checked`, only their types are looked at, and not whether they go together.
+
+    Raises:
+        ConfigError: they are wrong; says which.
+    """
+    (profile,) = _profiles({name: {key: value for key, value in fields.items() if value is not None}})
+    if checked:
+        check(profile)
+    return profile
 
 
 def _table(tables: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from muniment.fields import KIND, tidied
+
 Kind = Literal["gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml"]
 
 
@@ -48,17 +50,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def journal_on(self) -> bool:
         """Whether reports are unwrapped: by default for gateway, spool and file kinds."""
-        return self.journal if self.journal is not None else self.source in JOURNAL_KINDS
+        return self.journal if self.journal is not None else KIND[self.source].journal
 
     @property
     def delete_on(self) -> bool:
         """Whether kept mail is deleted at the source: by default for gateway and spool."""
-        return self.delete if self.delete is not None else self.source in DELETE_KINDS
+        return self.delete if self.delete is not None else KIND[self.source].delete
 
     @property
     def login(self) -> str:
         """The name to log in with: for gateways `mailbox` without the part from `@` on."""
-        return self.mailbox.partition("@")[0].strip() if self.source == "gateway" else self.mailbox
+        return (
+            tidied(KIND[self.source], "mailbox", self.mailbox) if self.source == "gateway" else self.mailbox
+        )
 
     @property
     def owner_address(self) -> str:
@@ -69,14 +73,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def plain_route(self) -> str:
         """How mail that is no report is routed: "route", or "catch-all" once a tenant is pinned."""
         return self.plain or ("catch-all" if self.tenant else "route")
-
-
-JOURNAL_KINDS = frozenset({"gateway", "spool", "maildir", "mbox", "eml"})
-DELETE_KINDS = frozenset({"gateway", "spool"})
-NETWORK_KINDS = frozenset({"gateway", "imap", "pop3"})
-FILE_KINDS = frozenset({"maildir", "mbox", "eml"})
-LATER_KINDS = frozenset({"ews", "graph"})
-"""Kinds that vault.toml may name and that a later version fetches from."""
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

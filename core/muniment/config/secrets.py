@@ -58,11 +58,16 @@ def resolve(spec: Mapping[str, Any], base: Path) -> Secret:
     return _checked(_WAYS[way](argument, base), way)
 
 
+def is_one_line(value: str) -> bool:
+    """Whether a text can be a password: some of it, on one line."""
+    return bool(value) and not any(character in value for character in "\r\n\0")
+
+
 def _checked(secret: Secret, way: str) -> Secret:
     value = secret.reveal()
     if not value:
         raise ConfigError(f"the password from {way} is empty")
-    if any(character in value for character in "\r\n\0"):
+    if not is_one_line(value):
         raise ConfigError(f"the password from {way} has more than one line; it must be one line alone")
     return secret
 

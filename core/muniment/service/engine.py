@@ -12,7 +12,7 @@ from typing import Any
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.service import audit, guard, keeping, profiles, reading, running, users, vaults
+from muniment.service import audit, guard, keeping, profiles, reading, running, testing, users, vaults
 from muniment.service.session import Session, explained
 
 Call = Callable[[Session, Any], Word]
@@ -29,7 +29,9 @@ CALLS: dict[type[Request], Call] = {
     api.ListProfiles: profiles.list_profiles,
     api.ShowProfile: profiles.show_profile,
     api.PutProfile: profiles.put_profile,
+    api.RenameProfile: profiles.rename_profile,
     api.RemoveProfile: profiles.remove_profile,
+    api.CheckProfile: profiles.check_profile,
     api.GetTree: reading.tree,
     api.ListMessages: reading.list_messages,
     api.Search: reading.search,
@@ -38,7 +40,7 @@ CALLS: dict[type[Request], Call] = {
     api.ListQuarantine: keeping.list_quarantine,
 }
 STREAMS: dict[type[Request], Stream] = {
-    api.TestProfile: profiles.test_profile,
+    api.TestProfile: testing.test_profile,
     api.Run: running.run,
     api.RunAll: running.run_all,
     api.ReadRaw: reading.read_raw,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,16 @@ import msgspec
 
 from muniment import api
 from muniment.archive.work import make_work, own_work
+from muniment.config.check import check_name
 from muniment.config.edit import put_profile as edit_profile
 from muniment.config.edit import remove_profile as edit_remove
-from muniment.config.file import validate
+from muniment.config.edit import rename_profile as edit_rename
+from muniment.config.file import profile_of, validate
+from muniment.config.keeping import forget, is_kept, keep
 from muniment.config.model import Profile, Settings
 from muniment.config.secrets import resolve
-from muniment.errors import NotFound
+from muniment.errors import ConfigError, NotFound
+from muniment.fields import FIELD, KIND, name_problem, problems
 from muniment.runs.plan import Plan
 from muniment.service.session import Session
 from muniment.sources.base import Source
@@ -24,8 +27,6 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 
 SPOOL = "spool"
-SHOWN = 100_000
-"""A test counts at most so many messages."""
 
 
 def find(settings: Settings, name: str) -> Profile:
@@ -62,9 +63,21 @@ def source_of(profile: Profile, folder: Path) -> Source:
         ConfigError: the profile is not complete, or its password can't be had.
     """
     validate(profile)
-    work = make_work(own_work(folder))
-    password = resolve(profile.password, folder).reveal() if profile.password else None
-    endpoint = Endpoint(
+    return open_source(endpoint_of(profile, folder, password_of(profile, folder)))
+
+
+def password_of(profile: Profile, folder: Path) -> str | None:
+    """The password, had from where the profile says; None where it says nothing.
+
+    Raises:
+        ConfigError: it can't be had.
+    """
+    return resolve(profile.password, folder).reveal() if profile.password else None
+
+
+def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoint:
+    """Where a profile's mailbox is, for the vault in `folder`."""
+    return Endpoint(
         kind=profile.source,
         host=profile.host,
         port=profile.port,
@@ -75,28 +88,30 @@ def source_of(profile: Profile, folder: Path) -> Source:
         path=str(folder / SPOOL) if profile.source == "spool" and not profile.path else profile.path,
         folder=profile.folder,
         timeout=profile.timeout,
-        work=work,
+        work=make_work(own_work(folder)),
         password=password,
     )
-    return open_source(endpoint)
 
 
 def list_profiles(session: Session, request: api.ListProfiles) -> api.Profiles:
     """Every profile as vault.toml has it."""
-    return api.Profiles(profiles=tuple(_word(profile) for profile in session.settings().profiles))
+    settings, version = session.settings_and_version()
+    words = tuple(_word(profile, version) for profile in settings.profiles)
+    return api.Profiles(profiles=words, version=version)
 
 
 def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
     """One profile, defaults filled in."""
-    profile = find(session.settings(), request.name)
-    word = _word(profile)
+    settings, version = session.settings_and_version()
+    profile = find(settings, request.name)
+    word = _word(profile, version)
     filled = {"journal": profile.journal_on, "delete": profile.delete_on, "plain": profile.plain_route}
     fields = msgspec.to_builtins(profile)
     every = {key: value for key, value in fields.items() if key not in ("name", "source")}
-    return api.ProfileWord(name=word.name, source=word.source, fields=every | filled)
+    return msgspec.structs.replace(word, fields=every | filled)
 
 
-def _word(profile: Profile) -> api.ProfileWord:
+def _word(profile: Profile, version: str) -> api.ProfileWord:
     fields: dict[str, Any] = msgspec.to_builtins(profile)
     defaults = msgspec.to_builtins(Profile(name="", source=profile.source))
     told = {
@@ -104,16 +119,36 @@ def _word(profile: Profile) -> api.ProfileWord:
         for key, value in fields.items()
         if key not in ("name", "source") and value != defaults.get(key)
     }
-    return api.ProfileWord(name=profile.name, source=profile.source, fields=told)
+    return api.ProfileWord(name=profile.name, source=profile.source, fields=told, version=version)
 
 
 def put_profile(session: Session, request: api.PutProfile) -> api.Done:
-    """Write a new or changed profile into vault.toml."""
-    session.settings()
-    edit_profile(session.settings_path, request.name, request.fields, request.new)
+    """Write a new or changed profile into vault.toml, and keep its password where that is wanted."""
+    before = [profile for profile in session.settings().profiles if profile.name == request.name]
+    fields = dict(request.fields)
+    if request.password:
+        check_name(request.name)
+        fields["password"] = keep(request.password, request.keep, request.name, session.folder)
+    try:
+        settings = edit_profile(session.settings_path, request.name, fields, request.new, request.version)
+    except BaseException:
+        if request.password:
+            forget(fields["password"], session.folder)
+        raise
+    if request.password and before:
+        _drop(settings, before[0].password, session.folder)
     session.record_settings()
-    profile = find(session.settings(), request.name)
-    what = "added" if request.new else "changed"
+    return _put(find(settings, request.name), request.new)
+
+
+def _drop(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> None:
+    """Forget a password that was replaced, unless another profile (a copy) has the same place."""
+    if spec not in [profile.password for profile in settings.profiles]:
+        forget(spec, folder)
+
+
+def _put(profile: Profile, new: bool) -> api.Done:
+    what = "added" if new else "changed"
     warnings = []
     if profile.source in ("gateway", "spool") and not profile.delete_on:
         warnings.append("mail stays at the gateway after archiving: its mailbox will fill up")
@@ -123,25 +158,42 @@ def put_profile(session: Session, request: api.PutProfile) -> api.Done:
     )
 
 
+def rename_profile(session: Session, request: api.RenameProfile) -> api.Done:
+    """Give a profile another name; keys go by mailbox, so that nothing is fetched again."""
+    find(session.settings(), request.name)
+    edit_rename(session.settings_path, request.name, request.to, request.version)
+    session.record_settings()
+    return api.Done(
+        message=f"Profile {request.name} is called {request.to} now; its past runs stay under the old name."
+    )
+
+
 def remove_profile(session: Session, request: api.RemoveProfile) -> api.Done:
     """Take a profile out of vault.toml."""
-    find(session.settings(), request.name)
-    edit_remove(session.settings_path, request.name)
-    session.record_settings()
-    return api.Done(message=f"Profile {request.name} removed; what it archived stays.")
-
-
-def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Word]:
-    """Reach a mailbox and count what is in it; fetches and deletes nothing."""
     profile = find(session.settings(), request.name)
-    source = source_of(profile, session.folder)
-    yield api.Step(text=f"profile {profile.name} is complete, its password can be had")
+    edit_remove(session.settings_path, request.name, request.version)
+    session.record_settings()
+    place = " and ".join(f"{way} {where}" for way, where in (profile.password or {}).items())
+    stays = f" Its password stays in {place}." if is_kept(profile.password) else ""
+    return api.Done(message=f"Profile {request.name} removed; what it archived stays.{stays}")
+
+
+def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
+    """What is wrong with a draft: by the table of fields, and by what only this machine can tell."""
+    settings = session.settings()
+    found: dict[str, str] = {}
+    known = request.name in [profile.name for profile in settings.profiles]
+    if name := name_problem(request.name):
+        found["name"] = name
+    elif request.new and known:
+        found["name"] = f"there is a profile {request.name!r} already; choose another name"
     try:
-        source.connect()
-        yield api.Step(text=f"connected to {profile.host or profile.path or SPOOL} and logged in")
-        count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
-        more = " or more" if count == SHOWN else ""
-        yield api.Step(text=f"listed {count}{more} messages")
-    finally:
-        source.close()
-    yield api.Done(message=f"Profile {profile.name} works.")
+        profile = profile_of(request.name or "draft", request.fields, checked=False)
+    except ConfigError as error:
+        return api.Problems(problems=found | {"source": str(error)})
+    found |= problems(KIND[profile.source], {field: getattr(profile, field) for field in FIELD})
+    if profile.path and "path" not in found and not Path(profile.path).exists():
+        found["path"] = f"there is no {profile.path} on the machine that archives"
+    if profile.ca_file and not Path(profile.ca_file).is_file():
+        found["ca_file"] = f"there is no file {profile.ca_file} on the machine that archives"
+    return api.Problems(problems=found)

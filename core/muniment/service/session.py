@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from muniment.archive.vault import Vault
-from muniment.config.file import load
+from muniment.config.file import interpret, load, read, version_of
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.people.changes import set_domains
@@ -71,6 +71,12 @@ class Session:
                 "or make one with `muniment init`"
             )
         return load(self.settings_path)
+
+    def settings_and_version(self) -> tuple[Settings, str]:
+        """vault.toml, and which text of it that is. Raises as `settings` does."""
+        self.settings()
+        text = read(self.settings_path)
+        return interpret(text, SETTINGS), version_of(text)
 
     @contextmanager
     def reading(self) -> Iterator[Vault]:

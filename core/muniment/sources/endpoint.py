@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,37 @@ PORTS: dict[tuple[str, Security], int] = {
     ("imap", "none"): 143,
     ("imap", "tls"): 993,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A server has taken the connection."""
+
+    address: str
+    """Its IP address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """TLS is on the line; a pinned fingerprint is compared next."""
+
+    protocol: str
+    """Such as "TLSv1.3"."""
+    certificate: bytes = field(repr=False)
+    """The server's, in DER."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The server has taken name and password."""
+
+
+Event = Connected | Secured | LoggedIn
+"""How far getting in has come, for who watches."""
+
+
+def _nobody(event: Event) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +79,8 @@ class Endpoint:
     """For imap: the folder, in plain Unicode."""
     timeout: float = 300.0
     """Seconds that one network operation may take."""
+    tell: Callable[[Event], None] = field(default=_nobody, repr=False, compare=False)
+    """Called on the way in, and anew for each connection."""
 
     @property
     def secured_by(self) -> Security:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.network import dial, lost
 from muniment.sources.retry import Passing
 
@@ -119,6 +119,7 @@ class ImapWire:
             raise
         except imaplib.IMAP4.error as error:
             raise self._refused(str(error)) from error
+        self._endpoint.tell(LoggedIn())
 
     def _refused(self, said: str) -> SourceError:
         address, mailbox = self._endpoint.address, self._endpoint.mailbox

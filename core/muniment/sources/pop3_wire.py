@@ -11,7 +11,7 @@ from typing import BinaryIO
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.network import dial, lost
 from muniment.sources.retry import Passing
 from muniment.sources.work import spool_file
@@ -89,6 +89,7 @@ class Wire:
             self.command(f"PASS {endpoint.password}")
         except Refused as refusal:
             raise judge(endpoint, refusal, login=True) from refusal
+        endpoint.tell(LoggedIn())
 
     # --- commands ---------------------------------------------------------------------------
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from muniment.errors import CertificateRefused, SourceError
-from muniment.sources.endpoint import Endpoint
+from muniment.fields import is_loopback
+from muniment.sources.endpoint import Endpoint, Secured
 from muniment.sources.retry import Passing
 
 # OpenSSL's X509_V_ERR_* codes that have a remedy of their own.
@@ -30,14 +30,6 @@ def require_private(endpoint: Endpoint) -> None:
             f"The password for {endpoint.host} would be sent in clear: set `security` to "
             '"tls" or "starttls" ("none" is for this machine alone).'
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, as it was typed, is this very machine: localhost, 127.0.0.0/8 or ::1."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def make_context(endpoint: Endpoint) -> ssl.SSLContext:
@@ -75,10 +67,12 @@ def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
 
 
 def check_fingerprint(sock: ssl.SSLSocket, endpoint: Endpoint) -> None:
-    """Raise CertificateRefused unless the server's certificate is the pinned one, if one is."""
+    """Tell of the certificate; raise CertificateRefused unless it is the pinned one, if one is."""
+    certificate = sock.getpeercert(binary_form=True) or b""
+    endpoint.tell(Secured(sock.version() or "TLS", certificate))
     if not endpoint.fingerprint:
         return
-    found = hashlib.sha256(sock.getpeercert(binary_form=True) or b"").hexdigest()
+    found = hashlib.sha256(certificate).hexdigest()
     wanted = endpoint.fingerprint.replace(":", "").replace(" ", "").lower()
     if not hmac.compare_digest(found.encode(), wanted.encode()):
         raise CertificateRefused(

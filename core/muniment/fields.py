@@ -1,0 +1,252 @@
+"""The fields of a profile, by kind of source: types, defaults, what to say about them, and what is wrong.
+
+The one table that the configuration, the command line and the app's form go by. It loads nothing
+else, so that clients may use it without the engine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Type = Literal["text", "number", "flag", "choice", "path", "password"]
+
+MAX_SECONDS = 366 * 24 * 3600
+MAX_PORT = 65535
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_FINGERPRINT = re.compile(r"(?:[0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}\Z")
+_DOMAIN = re.compile(r"[^\s@,;<>\"]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a profile, as `[profile.NAME]` of vault.toml has it."""
+
+    name: str
+    label: str
+    """What it is called where people fill it in."""
+    type: Type
+    help: str
+    """A sentence for who asks what to put there."""
+    default: Any = None
+    """What counts when it is left out; None where that depends on the kind, or there is none."""
+    metavar: str = ""
+    """What stands for its value in a command line."""
+    choices: tuple[str, ...] = ()
+    switch: str = ""
+    """For a flag: its two options of the command line."""
+    least: int = 1
+    most: int = MAX_SECONDS
+    """For a number: its bounds, both allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of source."""
+
+    name: str
+    title: str
+    """What it is, in a few words."""
+    fields: tuple[str, ...]
+    """What is asked for at once, in this order; `enabled` and `every` follow for all kinds."""
+    more: tuple[str, ...]
+    """What is folded away, since its default is nearly always right."""
+    server: bool = False
+    """Whether it is reached over a network: host, mailbox and password are needed."""
+    files: bool = False
+    """Whether it is a file or folder: path is needed."""
+    journal: bool = False
+    """Whether journal reports are unwrapped by default: true where an administrator hands the mail over."""
+    delete: bool = False
+    """Whether kept mail is deleted at the source by default."""
+    later: bool = False
+    """Whether a later version fetches from it."""
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("host", "Host", "text", "The server's name.", "", "H"),
+    Field("port", "Port", "number", "Its port, if not the usual one.", None, "P", most=MAX_PORT),
+    Field("mailbox", "Mailbox", "text", "Login name; for a gateway what follows @ is dropped.", "", "ID"),
+    Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
+    Field("path", "Path", "path", "The file or folder of a maildir, mbox or eml source.", "", "PATH"),
+    Field("folder", "Folder", "text", "IMAP folder that journal reports arrive in.", "INBOX", "NAME"),
+    Field("delete", "Delete", "flag", "Delete at the source what is safely kept, or not.",
+          switch="--delete/--keep"),
+    Field("every", "Every", "number", "Seconds between two runs of the service.", 300, "S"),
+    Field("timeout", "Timeout", "number", "Seconds a network operation may take.", 300, "S"),
+    Field("journal", "Reports", "flag", "Whether journal reports are unwrapped.",
+          switch="--journal/--no-journal"),
+    Field("tenant", "Tenant", "text", "Trust only reports whose Sender is this address.", "", "ADDR"),
+    Field("plain", "Other mail", "choice", "Where mail goes that is no report.",
+          choices=("route", "catch-all")),
+    Field("unknown", "Nobody's mail", "choice", "What becomes of nobody's mail.", "catch-all",
+          choices=("catch-all", "leave")),
+    Field("owner", "Owner", "text", "Whose mailbox it is (with --no-journal).", "", "ADDR"),
+    Field("security", "Security", "choice", "How the line is secured.", choices=("tls", "starttls", "none")),
+    Field("fingerprint", "Fingerprint", "text", "Trust the certificate with this SHA-256, and no other.",
+          "", "HEX"),
+    Field("ca_file", "Authorities", "path", "Trust the authorities in this PEM file.", "", "F"),
+    Field("enabled", "Run", "flag", "Whether the service and --all run it.", True,
+          switch="--enabled/--disabled"),
+)  # fmt: skip
+FIELD: dict[str, Field] = {field.name: field for field in FIELDS}
+SCHEDULE = ("enabled", "every")
+
+_LOGIN = ("host", "mailbox", "password")
+_LINE = ("port", "security", "fingerprint", "ca_file")
+_ROUTING = ("tenant", "plain", "unknown")
+
+KINDS: tuple[Kind, ...] = (
+    Kind("gateway", "Gateway mailbox of a provider (POP3 with STLS, as MailStore Gateway)",
+         (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
+         server=True, journal=True, delete=True),
+    Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
+         ("timeout", *_LINE, *_ROUTING), server=True),
+    Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
+         ("timeout", *_LINE, *_ROUTING), server=True),
+    Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("timeout",), later=True),
+    Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("timeout",), later=True),
+    Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
+         journal=True, delete=True),
+    Kind("maildir", "Maildir folder", ("path", "delete"), (*_ROUTING, "journal", "owner"),
+         files=True, journal=True),
+    Kind("mbox", "mbox file", ("path",), (*_ROUTING, "journal", "owner"), files=True, journal=True),
+    Kind("eml", "Folder of .eml files", ("path", "delete"), (*_ROUTING, "journal", "owner"),
+         files=True, journal=True),
+)  # fmt: skip
+KIND: dict[str, Kind] = {kind.name: kind for kind in KINDS}
+
+
+def asked(kind: Kind) -> tuple[Field, ...]:
+    """The fields of a kind that are asked for at once, the schedule last."""
+    return tuple(FIELD[name] for name in (*kind.fields, *SCHEDULE))
+
+
+def folded(kind: Kind) -> tuple[Field, ...]:
+    """The fields of a kind that are folded away."""
+    return tuple(FIELD[name] for name in kind.more)
+
+
+def default(kind: Kind, field: str) -> Any:
+    """What counts for a kind when a field is left out; None where that depends on other fields."""
+    if field in ("journal", "delete"):
+        return getattr(kind, field)
+    return FIELD[field].default
+
+
+def tidied(kind: Kind, field: str, typed: str) -> str:
+    """A text as it is meant: without blanks around it; a gateway's mailbox without the part from @ on."""
+    text = typed.strip()
+    return text.partition("@")[0].strip() if (kind.name, field) == ("gateway", "mailbox") else text
+
+
+def name_problem(name: str) -> str:
+    """What is wrong with a profile's name; "" for nothing."""
+    if _NAME.match(name):
+        return ""
+    return f"a profile can't be called {name[:80]!r}: use letters, digits, - _ and . (64 at most)"
+
+
+def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong, a sentence a field; of several in one field the first. {} when they go together.
+
+    `fields` are those of vault.toml, in its types; one that is missing or None has its default.
+    """
+    found: dict[str, str] = {}
+    values = {field.name: fields.get(field.name) for field in FIELDS}
+    for name, value in values.items():
+        values[name] = default(kind, name) if value is None else value
+    for rule in _RULES:
+        for name, sentence in rule(kind, values):
+            found.setdefault(name, sentence)
+    return found
+
+
+# --- rules: each yields (field, sentence) --------------------------------------------------------
+
+_Problems = Iterator[tuple[str, str]]
+
+
+def _numbers(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    port = values["port"]
+    if port is not None and not 1 <= port <= MAX_PORT:
+        yield "port", f"port must be from 1 to {MAX_PORT}"
+    for key in ("timeout", "every"):
+        if not 1 <= values[key] <= MAX_SECONDS:
+            yield key, f"{key} must be from 1 to {MAX_SECONDS} (seconds)"
+
+
+def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    if not kind.server:
+        return
+    host = values["host"]
+    if not host:
+        yield "host", f"a profile of kind {kind.name} needs host: the mail server's name"
+    if any(c.isspace() or c in "/@" for c in host):
+        yield "host", "host must be a server's name or address alone, such as mail.example.org"
+    if not tidied(kind, "mailbox", values["mailbox"]):
+        yield "mailbox", "mailbox is missing; give the name to log in with"
+    if values["password"] is None:
+        yield (
+            "password",
+            'password is missing; say where it comes from, such as password = { file = "secret" }',
+        )
+    if values["security"] == "none" and not is_loopback(host):
+        yield (
+            "security",
+            'security = "none" would send the password in clear; use "starttls" or "tls"'
+            " (none is for this machine alone)",
+        )
+    if values["fingerprint"] and not _FINGERPRINT.match(values["fingerprint"]):
+        yield (
+            "fingerprint",
+            "fingerprint must be the certificate's SHA-256: 64 hex digits, colons allowed",
+        )
+    for key in ("mailbox", "folder"):
+        if any(c in "\r\n\0" for c in values[key]):
+            yield key, f"{key} must stand on one line"
+
+
+def _paths(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    if kind.files and not values["path"]:
+        yield "path", f"a profile of kind {kind.name} needs path: the file or folder to read"
+    if kind.name == "mbox" and values["delete"]:
+        yield "delete", "nothing can be deleted in an mbox file; leave delete out"
+
+
+def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    owned = values["owner"] or "@" in values["mailbox"]
+    if not values["journal"] and not owned and not kind.later:
+        yield (
+            "owner",
+            'an ordinary mailbox needs owner = "address of the person whose mail it is"'
+            " (or journal = true where journal reports arrive)",
+        )
+    for key in ("owner", "tenant"):
+        if values[key] and not is_address(values[key]):
+            yield key, f"{key} must be a mail address, such as name@example.org"
+
+
+_RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (_numbers, _network, _paths, _people)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this very machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def is_domain(text: str) -> bool:
+    """Whether `text` looks like a mail domain."""
+    return bool(_DOMAIN.match(text))
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` looks like one mail address."""
+    local, at, domain = text.rpartition("@")
+    return bool(local and at and _DOMAIN.match(domain)) and not any(c.isspace() or c in "<>," for c in local)

@@ -1,0 +1,154 @@
+"""The word that tries a profile, saved or not: how far it gets, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+
+from muniment import api
+from muniment.config.file import profile_of, validate
+from muniment.config.model import Profile
+from muniment.errors import CertificateRefused, SourceError
+from muniment.fields import KIND
+from muniment.service.profiles import endpoint_of, find, password_of
+from muniment.service.session import Session
+from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured
+from muniment.sources.factory import open_source
+from muniment.sources.network import look_up
+
+SHOWN = 100_000
+"""A test counts at most so many messages."""
+TIMEOUT = 30.0
+"""Seconds that a network operation of a test may take at most: somebody is waiting for it."""
+NO_PIN = "0" * 64
+"""The fingerprint of no certificate: with it a server's is seen, and neither name nor password sent."""
+
+Say = Callable[[api.Word], None]
+
+
+def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Word]:
+    """Reach a mailbox and count what is in it; fetches and deletes nothing."""
+    profile = _asked(session, request)
+    validate(profile)
+    password = request.password or password_of(profile, session.folder)
+    had = ", its password can be had" if password else ""
+    yield api.Step(text=f"profile {profile.name} is complete{had}")
+    endpoint = endpoint_of(profile, session.folder, password)
+    endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
+    yield from live(lambda say: _try(endpoint, say))
+    yield api.Done(message=f"Profile {profile.name} works.")
+
+
+def _asked(session: Session, request: api.TestProfile) -> Profile:
+    """The profile to try: as it is saved, or as it is sent."""
+    if request.fields is None:
+        return find(session.settings(), request.name)
+    fields = dict(request.fields)
+    if request.password:
+        fields["password"] = {"file": "not kept yet"}
+    return profile_of(request.name, fields)
+
+
+def live(work: Callable[[Say], None]) -> Iterator[api.Word]:
+    """What `work` says, as it says it; it works in a thread, since it may wait for the network.
+
+    Whoever stops listening does not wait for it: it ends by its timeout.
+    """
+    said: queue.Queue[api.Word | BaseException | None] = queue.Queue()
+
+    def run() -> None:
+        try:
+            work(said.put)
+        except BaseException as error:  # noqa: BLE001 - raised anew where it is listened to
+            said.put(error)
+        else:
+            said.put(None)
+
+    threading.Thread(target=run, name="test-profile", daemon=True).start()
+    while (word := said.get()) is not None:
+        if isinstance(word, BaseException):
+            raise word
+        yield word
+
+
+def _try(endpoint: Endpoint, say: Say) -> None:
+    """Get in, list, and hang up.
+
+    Raises:
+        SourceError: it did not go well; of a certificate that was refused, `say` has told before.
+    """
+    seen: list[Secured] = []
+    if KIND[endpoint.kind].server:
+        say(api.Step(text=f"{endpoint.host} is {', '.join(look_up(endpoint))}"))
+    watched = replace(endpoint, tell=lambda event: _tell(endpoint, event, say, seen))
+    with closing(open_source(watched)) as source:
+        try:
+            source.connect()
+        except CertificateRefused:
+            if not seen and endpoint.secured_by != "none":
+                _peek(endpoint, say)
+            raise
+        if not KIND[endpoint.kind].server:
+            say(api.Step(text=f"{endpoint.path} is there"))
+        count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
+    more = " or more" if count == SHOWN else ""
+    say(api.Step(text=f"listed {count:,}{more} {'message' if count == 1 else 'messages'}"))
+
+
+def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> None:
+    """Say how far it has come; a connection that is opened again says it again."""
+    if isinstance(event, Connected):
+        say(api.Step(text=f"connected to {event.address}, port {endpoint.port_number}"))
+    elif isinstance(event, LoggedIn):
+        say(api.Step(text=f"logged in as {endpoint.mailbox}"))
+    elif isinstance(event, Secured):
+        seen.append(event)
+        shown = certificate(event, endpoint)
+        if shown.trusted:
+            how = "STLS" if endpoint.secured_by == "starttls" else "TLS"
+            say(api.Step(text=f"the line is secured by {how} ({event.protocol})"))
+        say(shown)
+
+
+def _peek(endpoint: Endpoint, say: Say) -> None:
+    """Tell of the certificate that was refused; no name or password is sent."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Secured):
+            say(certificate(event, endpoint, refused=True))
+
+    unpinned = replace(endpoint, fingerprint=NO_PIN, ca_file="", tell=tell)
+    with suppress(SourceError), closing(open_source(unpinned, sleep=_give_up)) as source:
+        source.connect()
+
+
+def _give_up(seconds: float) -> None:
+    raise SourceError("A certificate is looked at once.")
+
+
+def certificate(event: Secured, endpoint: Endpoint, refused: bool = False) -> api.Certificate:
+    """A server's certificate in words; what can't be read in it is left empty."""
+    from cryptography import x509
+
+    fingerprint = hashlib.sha256(event.certificate).hexdigest()
+    pin = endpoint.fingerprint.replace(":", "").lower()
+    subject = issuer = ""
+    expires, own = 0, False
+    with suppress(ValueError, TypeError, x509.UnsupportedGeneralNameType):
+        found = x509.load_der_x509_certificate(event.certificate)
+        expires = int(found.not_valid_after_utc.timestamp())
+        subject, issuer = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
+        own = found.subject == found.issuer
+    return api.Certificate(
+        subject=subject,
+        issuer=issuer,
+        expires=expires,
+        fingerprint=fingerprint,
+        self_signed=own,
+        trusted=not refused and pin in ("", fingerprint),
+    )
