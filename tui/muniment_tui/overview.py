@@ -6,8 +6,8 @@ import os
 
 from muniment.api import GetStatus, Status
 from muniment.cli import EngineDoors
-from muniment.cli.app import COMPLETION, guarded, main
-from muniment.cli.frame import VAULT, Session
+from muniment.cli.app import guarded
+from muniment.cli.frame import VAULT, Session, absolute
 from muniment.cli.output import Output
 from muniment.cli.vaults import last_run, status_lines
 
@@ -22,17 +22,16 @@ No vault is named yet.
 """
 
 
-def overview(engine: EngineDoors) -> int:
-    """Print the overview; returns the exit code."""
-    if os.environ.get(COMPLETION):
-        return main([], engine)
+def overview(engine: EngineDoors, vault: str = "") -> int:
+    """Print the overview of the vault that `vault`, else MUNIMENT_VAULT, names; returns the exit code."""
     session = Session(engine, Output())
+    session.folder = absolute(vault) if vault else None
     return guarded(lambda: _overview(session), session)
 
 
 def _overview(session: Session) -> int:
     out = session.out
-    if not os.environ.get(VAULT):
+    if session.folder is None and not os.environ.get(VAULT):
         out.block(BEGIN)
         return 0
     status = session.ask(GetStatus(), Status)

@@ -1,0 +1,281 @@
+"""The terminal app: four areas, each with screens of its own, on one vault."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from muniment.api import GetStatus, Status
+from muniment.client import Connect
+from muniment.errors import MunimentError
+from muniment_tui import state, themes
+from muniment_tui.actions import Action, actions, known
+from muniment_tui.areas import AREAS
+from muniment_tui.bridge import Bridge
+from muniment_tui.command_line import CommandLine
+from muniment_tui.frame import FrameScreen, StatusLine, TopBar
+from muniment_tui.notices import Notices
+from muniment_tui.palette import ActionsProvider
+from muniment_tui.words import clean
+
+FIRST = "first"
+"""The mode of the first page, where there is no vault yet."""
+WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
+"""Classes that screens have by the columns of the terminal."""
+HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
+TERMINATED = 143
+"""Exit code after SIGTERM or SIGHUP, as of the command line."""
+
+
+def _go(area_id: str) -> str:
+    return f"app.go('{area_id}')"
+
+
+class MunimentApp(App[int], inherit_bindings=False):
+    """The app. Screens reach the engine through `engine`, and say things through `tell`."""
+
+    TITLE = "Muniment"
+    MODES: ClassVar[dict[str, Any]] = {area.id: area.open for area in AREAS}
+    COMMANDS: ClassVar[set[Any]] = {ActionsProvider}
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    HELP = (
+        "Keys work on the pane that has the focus; Tab goes from pane to pane. The line at the bottom shows "
+        "the ones that matter most here. Ctrl+P or : finds everything by name."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            *(
+                Action(f"app.{a.id}", a.key, a.title, f"Go to {a.title}: {a.help}", run=_go(a.id))
+                for a in AREAS
+            ),
+            Action(
+                "app.help", "question_mark", "Help", "Explain what has the focus, and its keys.", footer=4
+            ),
+            Action("app.command", "colon", "Command", "Type what to do by its name.", footer=1),
+            Action(
+                "app.palette",
+                "ctrl+p",
+                "Find an action",
+                "List everything that can be done here, and narrow it by typing.",
+                run="command_palette",
+                priority=True,
+            ),
+            Action("app.notices", "exclamation_mark", "Notices", "List what was said lately, errors too."),
+            Action(
+                "app.theme",
+                "",
+                "Change colours",
+                "Go from the dark to the light theme, and on to the terminal's own colours.",
+            ),
+            Action(
+                "app.quit", "q", "Quit", "Close the app. What is running in the service goes on.", footer=3
+            ),
+            Action(
+                "app.suspend",
+                "ctrl+z",
+                "Suspend",
+                "Go back to the shell for a while; `fg` returns.",
+                run="suspend_process",
+            ),
+        ),
+        Binding("ctrl+c", "interrupt", show=False, system=True),
+    ]
+    CSS = """
+    * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    Screen { background: $background; color: $foreground; }
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        vault: Path | None,
+        *,
+        read_only: bool = False,
+        state_file: Path | None = None,
+    ) -> None:
+        """`vault` is None where there is none yet; `state_file` is where to remember things, if anywhere."""
+        super().__init__()
+        self.connect = connect
+        self.read_only = read_only
+        self.notices = Notices()
+        self.organisation = ""
+        self._state_file = state_file
+        self.state = state.load(state_file) if state_file else state.State()
+        self._engine = Bridge(connect, vault, self.refuse) if vault else None
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
+        self.animation_level = "none"
+
+    # --- what screens use -------------------------------------------------------------------
+
+    @property
+    def engine(self) -> Bridge:
+        """The engine of the vault that is open."""
+        assert self._engine is not None, "no screen but the first page is open without a vault"
+        return self._engine
+
+    @property
+    def vault(self) -> Path | None:
+        """The folder of the vault that is open."""
+        return self._engine.vault if self._engine else None
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """Say a sentence in the status line, and keep it in the list of notices.
+
+        `severity` is "information", "warning" or "error". The text may hold anything.
+        """
+        notice = self.notices.add(clean(text), severity)
+        for line in self.screen.query(StatusLine):
+            line.notice = notice
+
+    def refuse(self, error: MunimentError) -> None:
+        """Say what the engine refused or failed at."""
+        self.tell(str(error), "error")
+
+    def is_off(self, action: Action) -> bool:
+        """Whether `--read-only` switches an action off."""
+        return self.read_only and action.changes
+
+    def use_vault(self, vault: Path) -> None:
+        """Open a vault, such as one that was made just now, and go to its Setup."""
+        self._engine = Bridge(self.connect, vault, self.refuse)
+        self.state.vault = str(vault)
+        self.switch_mode(AREAS[0].id)
+        self._learn_name()
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def on_mount(self) -> None:
+        """Open the area that was open last; see to it that signals leave the terminal sane."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
+        if self._engine is None:
+            from muniment_tui.first.screen import FirstScreen
+
+            self.add_mode(FIRST, FirstScreen)
+            self.switch_mode(FIRST)
+            return
+        known_areas = {area.id for area in AREAS}
+        self.switch_mode(self.state.area if self.state.area in known_areas else AREAS[0].id)
+        self._learn_name()
+
+    def _learn_name(self) -> None:
+        self.engine.ask(self, GetStatus(), Status, self._name_known)
+
+    def _name_known(self, status: Status) -> None:
+        self.organisation = clean(status.name or status.vault)
+        for bar in self.screen.query(TopBar):
+            bar.draw()
+
+    def hang_up(self) -> None:
+        """After the app has ended: remember, and close the line to the engine."""
+        if self._state_file:
+            state.save(self._state_file, self.state)
+        if self._engine:
+            self._engine.close()
+
+    # --- actions ----------------------------------------------------------------------------
+
+    async def run_action(
+        self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None
+    ) -> bool:
+        """Do an action, but not what `--read-only` switches off, nor anything that can't be seen."""
+        target, name, _ = self._parse_action(action, default_namespace or self, namespaces)
+        if isinstance(self.screen, FrameScreen) and self.screen.too_small and name != "quit":
+            return True
+        declared = _declared(target, name)
+        if declared is not None and self.is_off(declared):
+            self.tell(f"{declared.title} is off: the app was opened with --read-only.", "warning")
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
+
+    def names(self) -> dict[str, tuple[Action, DOMNode]]:
+        """What can be done now, by the names that `:` takes, and in which part of the app."""
+        found: dict[str, tuple[Action, DOMNode]] = {}
+        for active in self.screen.active_bindings.values():
+            action = known(active.binding.id)
+            if action is not None:
+                found.setdefault(action.name, (action, active.node))
+        return found
+
+    async def do_named(self, name: str) -> None:
+        """Do what `:name` says; the beginning of a name is enough where it is clear."""
+        names = self.names()
+        meant = [name] if name in names else sorted(known for known in names if known.startswith(name))
+        if not name:
+            return
+        if len(meant) != 1:
+            others = f" Did you mean {', '.join(meant[:5])}?" if meant else " Press Ctrl+P for all there is."
+            self.tell(f"There is nothing called {name!r} here.{others}", "warning")
+            return
+        action, node = names[meant[0]]
+        await self.run_action(action.call, node)
+
+    def action_go(self, area: str) -> None:
+        """Go to an area."""
+        if self._engine is None:
+            self.tell("First make or open a vault: all else needs one.", "warning")
+            return
+        self.state.area = area
+        if self.current_mode == area:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+        else:
+            self.switch_mode(area)
+
+    def action_help(self) -> None:
+        """Explain what has the focus."""
+        from muniment_tui.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))
+
+    def action_command(self) -> None:
+        """Open the `:` line."""
+        for line in self.screen.query(CommandLine):
+            line.open()
+
+    def action_notices(self) -> None:
+        """List the last notices."""
+        from muniment_tui.help import NoticesScreen
+
+        self.push_screen(NoticesScreen())
+
+    def action_theme(self) -> None:
+        """Take the next theme."""
+        names = themes.NAMES
+        self.theme = self.state.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.tell(f"Colours: {self.theme}.")
+
+    async def action_quit(self) -> None:
+        """Close the app."""
+        self.exit(0)
+
+    def action_interrupt(self) -> None:
+        """Ctrl+C stops nothing by itself."""
+        self.tell("Press q to quit (Esc first, where you are typing).")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[Any]:
+        """None: the palette is fed by the registry."""
+        return ()
+
+
+def _declared(target: DOMNode, name: str) -> Action | None:
+    """The declaration of an action of some part of the app."""
+    for bindings in target._bindings.key_to_bindings.values():
+        for binding in bindings:
+            action = known(binding.id)
+            if action is not None and action.call.rpartition(".")[2].partition("(")[0] == name:
+                return action
+    return None

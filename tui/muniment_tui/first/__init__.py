@@ -1,0 +1,1 @@
+"""The first page: making or opening a vault."""

@@ -1,0 +1,197 @@
+"""The frame around every screen: the areas on top, a line of status or notice, and the keys at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widget import Widget
+
+from muniment_tui.actions import Action, actions, key_name, known
+from muniment_tui.areas import AREAS
+from muniment_tui.command_line import CommandLine
+from muniment_tui.notices import Notice
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import joined, shown
+
+if TYPE_CHECKING:
+    from muniment_tui.app import MunimentApp
+
+KEYS = 6
+"""The most keys that the key bar shows."""
+TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Make it larger, or press q to quit."
+
+
+class FrameScreen(Screen[Any]):
+    """A screen with the frame around it. Subclasses say what is inside, in `inside()`."""
+
+    HELP: ClassVar[str] = ""
+    """What the screen is for, in plain text; a pane's own HELP comes before it."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("app.back", "escape", "Back", "Leave what is open and go back to where you came from."),
+            Action("app.find", "slash", "Search", "Search or filter what this screen lists.", footer=2),
+        )
+    ]
+    DEFAULT_CSS = """
+    FrameScreen {
+        layout: vertical;
+        #inside { height: 1fr; }
+        #too-small { display: none; }
+        &.-slim, &.-low {
+            #inside, TopBar, StatusLine, KeyBar, CommandLine { display: none; }
+            #too-small { display: block; }
+        }
+    }
+    """
+
+    @property
+    def muniment(self) -> MunimentApp:
+        """The app, by its own type."""
+        return cast("MunimentApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """The frame, with what is inside it."""
+        yield TopBar()
+        with Container(id="inside"):
+            yield from self.inside()
+        yield StatusLine()
+        yield CommandLine()
+        yield KeyBar()
+        yield Words(id="too-small")
+
+    def inside(self) -> Iterable[Widget]:
+        """What the screen shows between the bars."""
+        return ()
+
+    def say(self, status: Content) -> None:
+        """Set the status line, which notices cover for a while."""
+        self.query_one(StatusLine).status = status
+
+    @property
+    def too_small(self) -> bool:
+        """Whether the terminal is below 80x24."""
+        return self.has_class("-slim") or self.has_class("-low")
+
+    @on(events.Resize)
+    def _say_the_size(self, event: events.Resize) -> None:
+        self.query_one("#too-small", Words).say(shown(TOO_SMALL.format(event.size.width, event.size.height)))
+
+    def action_back(self) -> None:
+        """Esc: a notice goes first, then what was opened last; the areas themselves stay."""
+        line = self.query_one(StatusLine)
+        if line.notice is not None:
+            line.notice = None
+        elif len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    def action_find(self) -> None:
+        """`/`: screens with something to find override it."""
+        self.muniment.tell("There is nothing to search here.", "warning")
+
+
+class AreaScreen(FrameScreen):
+    """The first screen of an area."""
+
+    AREA: ClassVar[str] = ""
+    """Its id in `areas.AREAS`."""
+
+
+class TopBar(Words):
+    """The areas, and whose vault it is."""
+
+    DEFAULT_CSS = """
+    TopBar { height: 1; background: $panel; color: $foreground; padding: 0 1; text-wrap: nowrap; }
+    """
+
+    def on_mount(self) -> None:
+        """Draw it, now and when the screen comes back."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw it anew: the area or the vault has changed."""
+        app = cast("MunimentApp", self.app)
+        left = joined(
+            *(self._area(area.key, area.title, area.id == app.current_mode) for area in AREAS), gap=" "
+        )
+        right = joined(
+            (app.organisation, "bold"), *((("read-only", "$warning"),) if app.read_only else ()), gap=" · "
+        )
+        room = max(self.app.size.width - 2 - left.cell_length - right.cell_length, 1)
+        self.say(joined(left, (" " * room, ""), right))
+
+    def on_resize(self) -> None:
+        """The right end has moved."""
+        self.draw()
+
+    @staticmethod
+    def _area(key: str, title: str, here: bool) -> Content:
+        style = "bold reverse" if here else ""
+        return joined((f" {key} ", f"{style} $secondary" if not here else style), (f"{title} ", style))
+
+
+class StatusLine(Words):
+    """What the screen has to say, or the newest notice."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; padding: 0 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+    STAYS: ClassVar[float] = 10.0
+    """Seconds that a notice covers the status; errors stay until Esc."""
+
+    status: reactive[Content] = reactive(Content(), layout=False)
+    notice: reactive[Notice | None] = reactive(None, layout=False)
+
+    def watch_status(self) -> None:
+        """Draw it."""
+        self._draw()
+
+    def watch_notice(self, notice: Notice | None) -> None:
+        """Draw it, and take it away later."""
+        self._draw()
+        if notice is not None and notice.severity != "error":
+            self.set_timer(self.STAYS, lambda: self._forget(notice))
+
+    def _forget(self, notice: Notice) -> None:
+        if self.notice is notice:
+            self.notice = None
+
+    def _draw(self) -> None:
+        self.say(self.status if self.notice is None else self.notice.content())
+
+
+class KeyBar(Words):
+    """The keys that matter most where the focus is; at most six."""
+
+    DEFAULT_CSS = """
+    KeyBar { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; }
+    """
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.draw())
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the keys that work now."""
+        app = cast("MunimentApp", self.app)
+        found: dict[str, tuple[Action, bool]] = {}
+        for active in self.screen.active_bindings.values():
+            action = known(active.binding.id)
+            if action is not None and action.footer and action.keys:
+                found[action.id] = (action, active.enabled and not app.is_off(action))
+        best = sorted(found.values(), key=lambda pair: -pair[0].footer)[:KEYS]
+        self.say(joined(*(self._key(action, on) for action, on in best), gap="  "))
+
+    @staticmethod
+    def _key(action: Action, on: bool) -> Content:
+        key = key_name(action.keys.split(",")[0])
+        title = action.title if on else f"({action.title})"
+        return joined((key, "bold $accent" if on else "dim"), (title, "" if on else "dim"), gap=" ")

@@ -1,0 +1,83 @@
+"""Opens the app, where there is a terminal that it can draw on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.cli import EngineDoors
+from muniment.cli.frame import VAULT, absolute
+from muniment.cli.output import complain
+
+VAULT_FILE = "vault.toml"
+"""What a folder holds that is a vault."""
+UNUSABLE = 2
+DUMB = (
+    "This terminal (TERM={}) can't draw the app: use the commands, such as `muniment status`; "
+    "`muniment --help` lists them all."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the app was called."""
+
+    vault: str = ""
+    read_only: bool = False
+
+
+def options(arguments: list[str]) -> Options | None:
+    """What a command line that names no command says; None for any other."""
+    vault, read_only, rest = "", False, list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--read-only":
+            read_only = True
+        elif word.startswith("--vault="):
+            vault = word.partition("=")[2]
+        elif word == "--vault" and rest:
+            vault = rest.pop(0)
+        else:
+            return None
+    return Options(vault, read_only)
+
+
+def on_terminal() -> bool:
+    """Whether keys come from a terminal and all that is written goes to one."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
+
+
+def find_vault(named: str) -> Path | None:
+    """The vault that is named, by option or by MUNIMENT_VAULT, else the one in the current folder, if any."""
+    folder = absolute(named or os.environ.get(VAULT) or ".")
+    return folder if is_vault(folder) else None
+
+
+def is_vault(folder: Path) -> bool:
+    """Whether a folder holds a vault; one that may not be looked into is believed to: its service answers."""
+    try:
+        return (folder / VAULT_FILE).is_file()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+
+
+def launch(engine: EngineDoors, called: Options) -> int:
+    """Run the app until it is closed; returns the exit code."""
+    term = os.environ.get("TERM", "")
+    if term in ("", "dumb", "unknown"):
+        complain(DUMB.format(term or "is not set"))
+        return UNUSABLE
+    from muniment_tui.app import MunimentApp
+    from muniment_tui.state import state_file
+
+    app = MunimentApp(
+        engine.connect, find_vault(called.vault), read_only=called.read_only, state_file=state_file()
+    )
+    try:
+        return app.run() or app.return_code or 0
+    finally:
+        app.hang_up()

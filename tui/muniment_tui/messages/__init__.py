@@ -1,0 +1,1 @@
+"""Messages: finding and reading mail."""

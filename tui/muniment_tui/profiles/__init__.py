@@ -1,0 +1,1 @@
+"""Profiles: where mail is fetched from."""

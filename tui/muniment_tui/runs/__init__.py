@@ -1,0 +1,1 @@
+"""Runs: what is archived now, and what was."""

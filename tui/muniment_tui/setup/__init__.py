@@ -1,0 +1,1 @@
+"""The set-up checklist, and later the health page."""

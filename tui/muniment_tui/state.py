@@ -1,0 +1,54 @@
+"""What the app remembers between two calls: a small file in XDG_STATE_HOME, for its owner alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+log = logging.getLogger("muniment.tui")
+
+
+class State(msgspec.Struct):
+    """What is remembered."""
+
+    area: str = ""
+    """The area that was open."""
+    theme: str = ""
+    vault: str = ""
+    """The vault that was open."""
+    widths: dict[str, int] = {}
+    """Widths of panes, by what they are called."""
+
+
+def state_file() -> Path:
+    """Where it is kept: XDG Base Directory Specification 0.8; a relative path counts for nothing."""
+    named = os.environ.get("XDG_STATE_HOME", "")
+    home = Path(named) if named.startswith("/") else Path.home() / ".local" / "state"
+    return home / "muniment" / "app.json"
+
+
+def load(path: Path) -> State:
+    """What is remembered; nothing where the file is missing, unreadable or garbage."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return State()
+
+
+def save(path: Path, state: State) -> None:
+    """Remember; a place that can't be written is no trouble worth a word."""
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(state), indent=1))
+        draft.replace(path)
+    except OSError as error:
+        log.info("the app's state is not kept: %s", error)
+        with suppress(OSError):
+            draft.unlink()

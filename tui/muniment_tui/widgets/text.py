@@ -1,0 +1,36 @@
+"""Text on the screen that can't be markup: it takes `Content` alone, which `muniment_tui.words` makes."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+
+class Words(Static, inherit_bindings=False):
+    """Text of one or more lines."""
+
+    ALLOW_SELECT = True
+
+    def __init__(
+        self, words: Content | None = None, *, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(harmless(words or Content()), markup=False, id=id, classes=classes)
+        self.words = words or Content()
+
+    def say(self, words: Content) -> None:
+        """Show other words; nothing is drawn where they are the same."""
+        harmless(words)
+        if words != self.words:
+            self.words = words
+            self.update(words)
+
+
+def harmless(words: Content) -> Content:
+    """`words`, which must be a Content: a str may hold anything, and would be parsed as markup.
+
+    Raises:
+        TypeError: they are none.
+    """
+    if not isinstance(words, Content):
+        raise TypeError(f"{type(words).__name__} can't be shown: use muniment_tui.words")
+    return words
