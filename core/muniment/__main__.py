@@ -9,6 +9,7 @@ from pathlib import Path
 
 from muniment.api import Word
 from muniment.cli import EngineDoors, main
+from muniment.cli.doors import Installer
 from muniment.client import Transport
 from muniment.logs import harmless_warnings
 
@@ -34,7 +35,13 @@ def _demo(vault: Path) -> Iterator[Word]:
     return run_demo(vault)
 
 
-ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo)
+def _installer() -> Installer:
+    from muniment.service.install import Installer as SystemdInstaller
+
+    return SystemdInstaller()
+
+
+ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo, installer=_installer)
 """The engine in this process; each door loads it only when it is opened."""
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from muniment.api import Request, Word
 from muniment.cli import EngineDoors, main
+from muniment.cli.doors import Installer
+from muniment.service.install import Installer as SystemdInstaller
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[/x][bold red]won\x9b31m \u202egnp.tset\u202c\u200b\x00\r\nFrom: me"
 """What a mail's subject, name or file name may hold."""
@@ -36,10 +38,11 @@ class EngineDouble:
     closed: int = 0
     serve: Callable[[Path, Callable[[str], None]], int] = lambda vault, say: 0
     demo: Callable[[Path], Iterator[Word]] = lambda vault: iter(())
+    installer: Callable[[], Installer] = SystemdInstaller
 
     @property
     def doors(self) -> EngineDoors:
-        return EngineDoors(connect=self._connect, serve=self.serve, demo=self.demo)
+        return EngineDoors(connect=self._connect, serve=self.serve, demo=self.demo, installer=self.installer)
 
     def _connect(self, vault: Path) -> EngineDouble:
         self.opened.append(vault)

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from muniment.api import Word
 from muniment.client import Connect
+
+
+class Installer(Protocol):
+    """The systemd units of a vault's service. Its methods raise MunimentError for what can't be done."""
+
+    def units(self, vault: Path, user: str = "", writable: Sequence[Path] = ()) -> dict[str, str]:
+        """The text of each unit, by its name."""
+
+    def install(
+        self, vault: Path, user: str = "", writable: Sequence[Path] = (), force: bool = False
+    ) -> list[str]:
+        """Write the units; returns what was done and what to do next, a line each."""
+
+    def uninstall(self) -> list[str]:
+        """Remove the units; returns what was done, a line each."""
+
+    def status(self) -> dict[str, str]:
+        """What systemd says of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +46,5 @@ class EngineDoors:
     Step, ProgressWord, RunSummary, Tree, Hits and Verified words, each after the Step that announces
     it, and Done at the end. Raises MunimentError where what it finds isn't what it sent.
     """
+    installer: Callable[[], Installer]
+    """What writes and removes the service's systemd units."""

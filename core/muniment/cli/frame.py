@@ -99,7 +99,8 @@ def _vault_option() -> click.Option:
     )
 
 
-def _json_option() -> click.Option:
+def json_option() -> click.Option:
+    """The option --json, which sets `Session.json`."""
     return click.Option(
         ["--json"],
         is_flag=True,
@@ -114,7 +115,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [_vault_option(), _json_option()]
+        self.params += [_vault_option(), json_option()]
 
 
 class Group(click.Group):

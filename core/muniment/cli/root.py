@@ -5,7 +5,19 @@ from __future__ import annotations
 import click
 
 from muniment import __version__
-from muniment.cli import audit, completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults
+from muniment.cli import (
+    audit,
+    completion,
+    demo,
+    keeping,
+    messages,
+    profiles,
+    quarantine,
+    runs,
+    service,
+    users,
+    vaults,
+)
 from muniment.cli.frame import Group
 
 TASKS = (
@@ -73,6 +85,18 @@ def root() -> None:
     """
 
 
-for family in (audit, completion, demo, keeping, messages, profiles, quarantine, runs, users, vaults):
+for family in (
+    audit,
+    completion,
+    demo,
+    keeping,
+    messages,
+    profiles,
+    quarantine,
+    runs,
+    service,
+    users,
+    vaults,
+):
     for command in family.COMMANDS:
         root.add_command(command)

@@ -1,4 +1,4 @@
-"""Commands that archive: run, service."""
+"""The command that archives: run."""
 
 from __future__ import annotations
 
@@ -122,29 +122,4 @@ class Stop:
             signal.signal(number, handler)
 
 
-@click.command(cls=Command)
-@pass_session
-def service(session: Session) -> int:
-    """Run schedule and embedded gateway in the foreground.
-
-    Runs every enabled profile at its interval, and takes mail in over SMTP
-    where vault.toml has a [gateway]. Says what it does on standard output,
-    a line at a time (with --json an object a line). Ends at Ctrl-C or SIGTERM,
-    after the messages in hand.
-
-    \b
-    Example:
-      muniment service --vault /srv/mail
-    """
-    return session.engine.serve(session.vault, lambda line: _say(session, line))
-
-
-def _say(session: Session, line: str) -> None:
-    if session.json:
-        session.out.json({"line": line})
-    else:
-        session.out.line(line)
-        session.out.flush()
-
-
-COMMANDS = (run, service)
+COMMANDS = (run,)

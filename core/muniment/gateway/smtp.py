@@ -22,6 +22,8 @@ log = logging.getLogger("muniment.gateway")
 
 SYNCS = 16
 """Messages that are being brought to disk at the same time."""
+BACKLOG = 128
+"""Clients that may wait to be taken."""
 POLL = 0.02
 """Seconds between two looks at connections that are to end."""
 
@@ -48,6 +50,8 @@ class GatewaySettings:
     max_connections: int = 200
     idle_timeout: float = 300.0
     """Seconds a client may keep silent."""
+    sockets: tuple[socket.socket, ...] = ()
+    """Sockets to listen on that somebody else has opened, in place of `host` and `port`."""
 
 
 class Gateway:
@@ -170,16 +174,28 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         try:
-            server = await self._loop.create_server(
-                self._session, self._settings.host, self._settings.port, backlog=128
-            )
+            servers = await self._listen()
         except OSError as error:
             started.set_exception(error)
             return
-        started.set_result(server.sockets[0].getsockname()[1])
+        started.set_result(servers[0].sockets[0].getsockname()[1])
         await self._stopping.wait()
-        server.close()
+        for server in servers:
+            server.close()
         await self._drain()
+
+    async def _listen(self) -> list[asyncio.Server]:
+        """Take clients: on the sockets that were handed over, else on one of our own."""
+        if self._settings.sockets:
+            return [
+                await self._loop.create_server(self._session, sock=sock, backlog=BACKLOG)
+                for sock in self._settings.sockets
+            ]
+        return [
+            await self._loop.create_server(
+                self._session, self._settings.host, self._settings.port, backlog=BACKLOG
+            )
+        ]
 
     def _session(self) -> MailSession:
         return MailSession(self, self._limits, self._certificate.context() if self._certificate else None)

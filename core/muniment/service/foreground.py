@@ -25,6 +25,8 @@ from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import SPOOL, find
 from muniment.service.running import run_profile
 from muniment.service.session import Session, apply_settings
+from muniment.service.systemd import Notifier, inherited_sockets
+from muniment.service.units import GATEWAY
 
 log = logging.getLogger("muniment.service")
 
@@ -34,13 +36,15 @@ AWAKE = 1.0
 """Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
 
 
-def gateway_options(settings: GatewaySettings, folder: Path) -> GatewayOptions:
-    """What the embedded gateway is started with.
+def gateway_options(
+    settings: GatewaySettings, folder: Path, sockets: tuple[socket.socket, ...] = ()
+) -> GatewayOptions:
+    """What the embedded gateway is started with; `sockets` that systemd has opened go before `listen`.
 
     Raises:
         ConfigError: `listen` is not `address:port`.
     """
-    host, port = listen_address(settings.listen)
+    host, port = ("", 0) if sockets else listen_address(settings.listen)
     if not settings.addresses:
         raise ConfigError("gateway.addresses is empty: name the journal address that reports are sent to")
     return GatewayOptions(
@@ -53,6 +57,7 @@ def gateway_options(settings: GatewaySettings, folder: Path) -> GatewayOptions:
         key=_path(folder, settings.key),
         hostname=settings.hostname or socket.getfqdn(),
         spool=folder / SPOOL,
+        sockets=sockets,
     )
 
 
@@ -89,10 +94,14 @@ def serve(folder: Path, say: Say | None = None) -> int:
     told = say or log.info
     session = Session(folder)
     stop = threading.Event()
+    manager, sockets = Notifier.from_environment(), inherited_sockets()
     with session.writing() as vault, signals(stop):
         current = _Current(session)
-        with _gateway(current.settings(), folder, told), closing(WorkerPool()) as pool:
+        gateway = _gateway(current.settings(), folder, told, tuple(sockets.get(GATEWAY, ())))
+        with gateway, closing(WorkerPool()) as pool:
+            manager.ready()
             _work(vault, current, pool, stop, told)
+            manager.stopping()
         return VaultError.exit_code if vault.dead else 0
 
 
@@ -136,14 +145,17 @@ def _work(vault: Vault, current: _Current, pool: WorkerPool, stop: threading.Eve
 
 
 @contextmanager
-def _gateway(settings: Settings, folder: Path, told: Say) -> Iterator[None]:
-    """The embedded gateway, where vault.toml has one."""
-    if not settings.gateway.listen:
+def _gateway(
+    settings: Settings, folder: Path, told: Say, sockets: tuple[socket.socket, ...] = ()
+) -> Iterator[None]:
+    """The embedded gateway, where vault.toml has one that listens, or systemd has opened its port."""
+    if not settings.gateway.listen and not sockets:
         yield
         return
-    options = gateway_options(settings.gateway, folder)
+    options = gateway_options(settings.gateway, folder, sockets)
+    where = sockets[0].getsockname()[0] if sockets else options.host
     with Gateway(options) as gateway:
-        told(f"the embedded gateway listens on {options.host} port {gateway.port}")
+        told(f"the embedded gateway listens on {where} port {gateway.port}")
         yield
 
 

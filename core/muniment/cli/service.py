@@ -1,0 +1,149 @@
+"""The command family of the service: in the foreground, and as a unit of systemd."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from muniment.cli.frame import Group, Session, json_option, pass_session
+from muniment.logs import LogFormat, log_to_stderr, say_in_log
+
+
+class Bare(Group):
+    """A family that does its own work when no command of it is named."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(json_option())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Bare, it works."""
+        return click.Group.parse_args(self, ctx, args)
+
+
+@click.group(cls=Bare, invoke_without_command=True)
+@click.option(
+    "--log-format",
+    type=click.Choice(["keys", "json"]),
+    help="Log lines for programs on standard error: key=value pairs, or JSON.",
+)
+@click.pass_context
+def service(ctx: click.Context, log_format: str | None) -> int:
+    """Run schedule and embedded gateway in the foreground.
+
+    Runs every enabled profile at its interval, and takes mail in over SMTP
+    where vault.toml has a [gateway]. Says what it does on standard output,
+    a line at a time (with --json an object a line; with --log-format in the
+    log instead). Ends at Ctrl-C or SIGTERM, after the messages in hand.
+
+    \b
+    Example:
+      muniment service --vault /srv/mail
+      muniment service install
+    """
+    if ctx.invoked_subcommand is not None:
+        return 0
+    session = cast(Session, ctx.find_object(Session))
+    if log_format is None:
+        return session.engine.serve(session.vault, lambda line: _say(session, line))
+    log_to_stderr(cast(LogFormat, log_format))
+    return session.engine.serve(session.vault, say_in_log)
+
+
+def _say(session: Session, line: str) -> None:
+    if session.json:
+        session.out.json({"line": line})
+    else:
+        session.out.line(line)
+        session.out.flush()
+
+
+@service.command()
+@click.option("--print", "printing", is_flag=True, help="Show the units and write nothing.")
+@click.option(
+    "--user", default="", metavar="NAME", help="Who runs it; by default the vault's owner, or muniment."
+)
+@click.option(
+    "--writable",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="A folder that it may write to besides the vault, such as a backup's.",
+)
+@click.option("--force", is_flag=True, help="Replace units that say something else.")
+@pass_session
+def install(session: Session, printing: bool, user: str, writable: tuple[Path, ...], force: bool) -> int:
+    """Write systemd units for the vault's service.
+
+    A hardened unit that runs as a user of its own, and, where vault.toml has a
+    [gateway] that listens, a socket unit: systemd opens the port, so that the
+    service needs no root. Says what to do next. Without root, or with --print,
+    the units are shown and nothing is written.
+
+    \b
+    Example:
+      muniment service install --vault /srv/mail --print
+      muniment service install --vault /srv/mail --writable /mnt/backup
+    """
+    installer = session.engine.installer()
+    if printing or os.geteuid():
+        _show(session, installer.units(session.vault, user, writable))
+        if not printing:
+            session.out.line("# Nothing was written: run this as root to install the units.")
+        return 0
+    _lines(session, installer.install(session.vault, user, writable, force))
+    return 0
+
+
+def _show(session: Session, units: dict[str, str]) -> None:
+    if session.json:
+        session.out.json(units)
+        return
+    for name, text in units.items():
+        session.out.line(f"# {name}")
+        session.out.block(text)
+
+
+@service.command()
+@pass_session
+def uninstall(session: Session) -> int:
+    """Stop the service and remove its systemd units. The vault stays.
+
+    \b
+    Example:
+      muniment service uninstall
+    """
+    _lines(session, session.engine.installer().uninstall())
+    return 0
+
+
+@service.command()
+@pass_session
+def status(session: Session) -> int:
+    """Show what systemd says of the service.
+
+    \b
+    Example:
+      muniment service status
+    """
+    told = session.engine.installer().status()
+    if session.json:
+        session.out.json(told)
+    else:
+        for name, value in told.items():
+            session.out.line(f"{name:<14}{value}")
+    return 0
+
+
+def _lines(session: Session, lines: list[str]) -> None:
+    if session.json:
+        session.out.json({"lines": lines})
+    else:
+        for line in lines:
+            session.out.line(line)
+
+
+COMMANDS = (service,)

@@ -1,0 +1,127 @@
+"""The systemd units: what they say, that systemd takes them, and how they are put in place."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muniment.config.model import Gateway, Profile, Settings
+from muniment.errors import UsageError
+from muniment.service.install import Installer
+from muniment.service.units import SERVICE, SOCKET, Place, units
+from support.program import Program
+from support.vaults import TestVault
+
+LISTENING = Settings(gateway=Gateway(listen="0.0.0.0:25", addresses=("journal@archive.example",)))
+AWKWARD = Path('/srv/my "mail" 100% of $HOME\\x')
+
+
+def place(vault: Path = Path("/srv/mail"), **fields: object) -> Place:
+    return Place(**({"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")} | fields))  # type: ignore[arg-type]
+
+
+def analyse(folder: Path, *words: str) -> str:
+    """What systemd-analyze says of the units in a folder; both of its streams."""
+    if not shutil.which("systemd-analyze"):
+        missing = "systemd-analyze is in Debian's systemd package"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    line = ["systemd-analyze", *words, str(folder / SERVICE)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr + ("" if done.returncode == 0 else f"\nexit code {done.returncode}")
+
+
+@pytest.mark.parametrize("vault", [Path("/srv/mail"), AWKWARD], ids=["plain", "awkward"])
+@pytest.mark.parametrize("settings", [Settings(), LISTENING], ids=["no gateway", "gateway"])
+def test_systemd_finds_nothing_wrong(tmp_path: Path, vault: Path, settings: Settings) -> None:
+    for name, text in units(place(vault, writable=(Path("/mnt/back up"),)), settings).items():
+        (tmp_path / name).write_text(text)
+    assert analyse(tmp_path, "verify") == ""
+
+
+def test_systemd_calls_the_service_well_contained(tmp_path: Path) -> None:
+    for name, text in units(place(user="nobody"), LISTENING).items():
+        (tmp_path / name).write_text(text)
+    said = analyse(tmp_path, "security", "--offline=true", "--no-pager")
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert found, said
+    assert float(found[1]) < 2.0
+
+
+def test_paths_are_quoted() -> None:
+    text = units(place(AWKWARD), Settings())[SERVICE]
+    escaped = '/srv/my \\"mail\\" 100%% of $HOME\\\\x"'
+    assert f'ReadWritePaths="{escaped}\n' in text
+    assert f'--vault "{escaped} '.replace("$", "$$") in text
+    with pytest.raises(UsageError, match="control characters"):
+        units(place(Path("/srv/a\nExecStart=/bin/sh")), Settings())
+    with pytest.raises(UsageError, match="can't stand"):
+        units(place(user="a\nb"), Settings())
+
+
+def test_what_profiles_empty_may_be_written_and_homes_only_where_needed() -> None:
+    profiles = (
+        Profile(name="in", source="maildir", path="/home/ann/Maildir", delete=True),
+        Profile(name="kept", source="mbox", path="/var/old.mbox"),
+    )
+    text = units(place(program=("/opt/m/bin/python",)), Settings(profiles=profiles))[SERVICE]
+    assert 'ReadWritePaths="/srv/mail" "/home/ann/Maildir"\n' in text
+    assert "ProtectHome=read-only\n" in text
+    assert "ProtectHome=yes\n" in units(place(program=("/opt/m/bin/python",)), Settings())[SERVICE]
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    made = TestVault(tmp_path / "vault")
+    made.client.close()
+    toml = made.folder / "vault.toml"
+    toml.write_text(toml.read_text() + '\n[gateway]\nlisten = "0.0.0.0:25"\naddresses = ["j@example.com"]\n')
+    return made.folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "system"
+    made.mkdir()
+    return made
+
+
+def test_units_are_written_once_and_a_changed_one_is_kept(vault: Path, folder: Path) -> None:
+    installer = Installer(folder)
+    told = "\n".join(installer.install(vault, "archivist"))
+    assert "useradd --system" in told
+    assert f"chown -R archivist: {vault}" in told
+    assert f"systemctl enable --now {SOCKET} {SERVICE}" in told
+    assert sorted(path.name for path in folder.iterdir()) == [SOCKET, SERVICE]
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+    installer.install(vault, "archivist")
+    unit = folder / SERVICE
+    unit.write_text(unit.read_text() + "# mine\n")
+    with pytest.raises(UsageError, match="--force"):
+        installer.install(vault, "archivist")
+    assert unit.read_text().endswith("# mine\n")
+    installer.install(vault, "archivist", force=True)
+    assert "# mine" not in unit.read_text()
+    assert installer.status()["installed"] == str(unit)
+    assert f"Removed {unit}" in installer.uninstall()
+    assert list(folder.iterdir()) == []
+    assert "nothing was removed" in installer.uninstall()[0]
+    assert installer.status()["installed"] == "no"
+
+
+def test_units_are_shown(vault: Path) -> None:
+    program = Program(vault)
+    shown = program("service", "install", "--print", "--user", "archivist").out
+    assert f"# {SERVICE}\n" in shown
+    assert "User=archivist\n" in shown
+    assert "ListenStream=0.0.0.0:25\n" in shown
+    assert sorted(program.ask("service", "install", "--print")) == [SOCKET, SERVICE]
+    program.refuses(2, "service", "install", "--print", "--user", "a b")
+    assert program.ask("service", "status")["installed"] in ("no", f"/etc/systemd/system/{SERVICE}")
