@@ -41,6 +41,16 @@ domains = {domains}
 # networks = ["192.0.2.0/24"]
 # certificate = "/etc/ssl/private/archive.pem"
 
+# Who is told when something is wrong: by mail, by an Apprise URL, by a program (docs/service.md).
+# [notify]
+# urls = [{{ file = "/etc/muniment/ntfy.url" }}]
+# daily = "07:30"
+# [notify.mail]
+# host = "smtp.example.org"
+# login = "archive"
+# password = {{ file = "/etc/muniment/smtp.secret" }}
+# to = ["admin@example.org"]
+
 # A table for each mailbox to archive; `muniment profile add` writes them, too.
 # The password never stands here, only where it comes from:
 # {{ file = ... }}, {{ env = ... }}, {{ keyring = "service/user" }} or {{ command = [...] }}.

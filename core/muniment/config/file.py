@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from muniment.config.check import check, check_settings, validate
-from muniment.config.model import Access, Gateway, Profile, Settings
+from muniment.config.check_notify import check_notify
+from muniment.config.model import Access, Gateway, Notify, NotifyCommand, NotifyMail, Profile, Settings
 from muniment.config.text import decode, parse
 from muniment.errors import ConfigError, VaultError
 
@@ -23,7 +24,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 FORMAT = 1
 """The newest vault.toml version that this program knows."""
-_TOP = ("version", "name", "domains", "gateway", "access", "profile")
+_TOP = ("version", "name", "domains", "gateway", "access", "notify", "profile")
 _TYPES: dict[type[Any], str] = {
     int: "a whole number",
     bool: "true or false",
@@ -73,11 +74,13 @@ def interpret(text: str, where: str) -> Settings:
         settings = Settings(
             gateway=_convert(Gateway, _table(tables, "gateway"), "gateway: "),
             access=_convert(Access, _table(tables, "access"), "access: "),
+            notify=_notify(_table(tables, "notify")),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:3] if key in tables}, ""),
         )
         settings = msgspec.structs.replace(settings, domains=tuple(d.lower() for d in settings.domains))
         check_settings(settings)
+        check_notify(settings.notify)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     return settings
@@ -119,10 +122,21 @@ def profile_of(name: str, fields: Mapping[str, Any], checked: bool = True) -> Pr
     return profile
 
 
-def _table(tables: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _notify(table: dict[str, Any]) -> Notify:
+    """The table [notify], whose tables `mail` and `command` are structs of their own."""
+    mail = _convert(NotifyMail, _table(table, "mail", "notify.mail"), "notify.mail: ")
+    command = _convert(NotifyCommand, _table(table, "command", "notify.command"), "notify.command: ")
+    _check_keys(table, [field.name for field in msgspec.structs.fields(Notify)], "notify: ")
+    rest = {key: value for key, value in table.items() if key not in ("mail", "command")}
+    return Notify(mail=mail, command=command, **_values(Notify, rest, "notify: "))
+
+
+def _table(tables: Mapping[str, Any], key: str, name: str = "") -> dict[str, Any]:
     table = tables.get(key, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{key} must be a table, [{key}{'.NAME' if key == 'profile' else ''}]")
+        raise ConfigError(
+            f"{name or key} must be a table, [{name or key}{'.NAME' if key == 'profile' else ''}]"
+        )
     return table
 
 

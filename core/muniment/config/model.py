@@ -106,6 +106,56 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether reading another's mail needs a reason."""
 
 
+class NotifyMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail relay that messages about the archive go through; off unless `host` is given."""
+
+    host: str = ""
+    port: int | None = None
+    """None: 465 with security "tls", else 587."""
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    login: str = ""
+    """The name to log in with; unset, nobody logs in."""
+    password: dict[str, Any] | None = None
+    """Where the password comes from: one of keyring, file, env, command. Never the password."""
+    ca_file: str = ""
+    """A PEM file of certificate authorities to trust instead of the system's."""
+    sender: str = ""
+    """The address that messages come from; the first of `to` by default."""
+    to: tuple[str, ...] = ()
+
+
+class NotifyCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A program that is given each message as JSON on its standard input; off unless `run` is given."""
+
+    run: tuple[str, ...] = ()
+    """The program and its arguments; no shell."""
+    timeout: int = 30
+    """Seconds it may take."""
+
+
+class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told when something is wrong with the archive, what counts as wrong, and the daily summary."""
+
+    mail: NotifyMail = NotifyMail()
+    command: NotifyCommand = NotifyCommand()
+    urls: tuple[str | dict[str, Any], ...] = ()
+    """Apprise URLs, or where one comes from, since they may hold secrets: file, env, command or keyring."""
+    silent_hours: int = 24
+    """Hours without any journal report; 0 for never."""
+    silent: dict[str, int] = {}
+    """The same for single profiles, by name; those that are not here are not looked at one by one."""
+    certificate_days: int = 14
+    """Days before a certificate expires; 0 for never."""
+    disk_percent: int = 10
+    """Of the vault's file system free, at least; 0 for never."""
+    disk_bytes: int = 2 * 1024**3
+    """Bytes free there, at least; 0 for never."""
+    behind_minutes: int = 60
+    """Minutes that search may lack messages; 0 for never."""
+    daily: str = ""
+    """Local time of the daily summary, such as "07:30"; "" for none."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vault.toml."""
 
@@ -116,5 +166,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The organisation's own mail domains, lower case: users there are made automatically."""
     gateway: Gateway = Gateway()
     access: Access = Access()
+    notify: Notify = Notify()
     profiles: tuple[Profile, ...] = ()
     """TOML: a table [profile.NAME] each."""

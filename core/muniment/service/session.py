@@ -121,14 +121,26 @@ class Session:
 
 
 def without_secrets(settings: Settings) -> dict[str, Any]:
-    """The settings as the ledger keeps them: of a password, how it is had; a command only by its name."""
+    """The settings as the ledger keeps them: of a secret, how it is had; a command only by its name."""
     value: dict[str, Any] = msgspec.to_builtins(settings)
-    for profile in value["profiles"]:
-        command = (profile["password"] or {}).get("command")
-        if command:
-            words = shlex.split(command) if isinstance(command, str) else command
-            profile["password"] = {"command": words[:1]}
+    notify = value["notify"]
+    for holder in (*value["profiles"], notify["mail"]):
+        holder["password"] = holder["password"] and _command_by_name(holder["password"])
+    notify["command"]["run"] = notify["command"]["run"][:1]
+    # An Apprise URL holds the token, or the password, of whom it reaches.
+    notify["urls"] = [
+        url.partition("://")[0] if isinstance(url, str) else _command_by_name(url) for url in notify["urls"]
+    ]
     return value
+
+
+def _command_by_name(secret: dict[str, Any]) -> dict[str, Any]:
+    """Where a secret comes from, without a command's arguments."""
+    command = secret.get("command")
+    if not command:
+        return secret
+    words = shlex.split(command) if isinstance(command, str) else command
+    return {"command": list(words[:1])}
 
 
 def apply_settings(vault: Vault, settings: Settings) -> None:

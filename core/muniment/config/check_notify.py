@@ -1,0 +1,84 @@
+"""What [notify] must have so that somebody can be told."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from muniment.config.check import MAX_PORT, is_address, is_loopback
+from muniment.config.model import Notify, NotifyCommand, NotifyMail
+from muniment.errors import ConfigError
+
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S")
+_WAYS = ("keyring", "file", "env", "command")
+MAX_HOURS = 366 * 24
+MAX_TIMEOUT = 600
+
+
+def check_notify(notify: Notify) -> None:
+    """Raise ConfigError when nobody could be told by what [notify] says; never repeats a secret."""
+    _check_mail(notify.mail)
+    _check_command(notify.command)
+    for number, url in enumerate(notify.urls, 1):
+        _check_url(number, url)
+    for name, least in _LIMITS.items():
+        if not 0 <= getattr(notify, name) <= least:
+            raise ConfigError(f"notify: {name} must be from 0 (never) to {least}")
+    for name, hours in notify.silent.items():
+        if not 1 <= hours <= MAX_HOURS:
+            raise ConfigError(f"notify: silent hours of profile {name[:80]!r} must be from 1 to {MAX_HOURS}")
+    if notify.daily and not _TIME.match(notify.daily):
+        raise ConfigError('notify: daily must be a local time of day, such as "07:30"')
+
+
+_LIMITS = {
+    "silent_hours": MAX_HOURS,
+    "certificate_days": 366,
+    "disk_percent": 90,
+    "disk_bytes": 1 << 50,
+    "behind_minutes": 366 * 24 * 60,
+}
+
+
+def _check_mail(mail: NotifyMail) -> None:
+    if not mail.host:
+        if mail != NotifyMail():
+            raise ConfigError("notify.mail: host is missing; name the mail relay that messages go through")
+        return
+    if any(c.isspace() or c in "/@" for c in mail.host):
+        raise ConfigError("notify.mail: host must be a server's name or address alone")
+    if mail.port is not None and not 1 <= mail.port <= MAX_PORT:
+        raise ConfigError(f"notify.mail: port must be from 1 to {MAX_PORT}")
+    if not mail.to:
+        raise ConfigError("notify.mail: to is missing; list the addresses that messages go to")
+    for address in (*mail.to, *filter(None, [mail.sender])):
+        if not is_address(address) or not address.isprintable():
+            raise ConfigError(f"notify.mail: {address[:80]!r} is no mail address")
+    if bool(mail.login) != (mail.password is not None):
+        raise ConfigError("notify.mail: login and password go together; give both, or neither")
+    if mail.login and mail.security == "none" and not is_loopback(mail.host):
+        raise ConfigError(
+            'notify.mail: security = "none" would send the password in clear; use "starttls" or "tls"'
+        )
+
+
+def _check_command(command: NotifyCommand) -> None:
+    if command != NotifyCommand() and not (command.run and command.run[0]):
+        raise ConfigError('notify.command: run is missing; such as run = ["/usr/local/bin/page"]')
+    if any("\0" in word for word in command.run):
+        raise ConfigError("notify.command: run must not hold a null character")
+    if not 1 <= command.timeout <= MAX_TIMEOUT:
+        raise ConfigError(f"notify.command: timeout must be from 1 to {MAX_TIMEOUT} (seconds)")
+
+
+def _check_url(number: int, url: str | dict[str, Any]) -> None:
+    """An Apprise URL may hold a secret, so what is wrong with it is told without it."""
+    if isinstance(url, str):
+        if not _SCHEME.match(url) or not url.isprintable():
+            raise ConfigError(
+                f"notify: urls, number {number}, is no Apprise URL; write it as ntfy://topic, "
+                'or say where it comes from, such as { file = "ntfy.url" }'
+            )
+    elif len(url) != 1 or next(iter(url)) not in _WAYS:
+        raise ConfigError(f"notify: urls, number {number}, must name exactly one of {', '.join(_WAYS)}")
