@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from muniment.config.check import MAX_PORT, is_address, is_loopback
 from muniment.config.model import Notify, NotifyCommand, NotifyMail
 from muniment.errors import ConfigError
+from muniment.fields import MAX_PORT, is_address, is_loopback
 
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S")

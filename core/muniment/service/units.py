@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.config.model import FILE_KINDS, Settings
+from muniment.config.model import Settings
 from muniment.errors import UsageError
-from muniment.service.profiles import SPOOL
+from muniment.fields import KIND
 
 SERVICE = "muniment.service"
 SOCKET = "muniment-gateway.socket"
@@ -67,7 +67,7 @@ def _service(place: Place, settings: Settings, listens: bool) -> str:
 def _emptied(vault: Path, settings: Settings) -> Iterable[Path]:
     """Files and folders outside the vault in which profiles delete what they have archived."""
     for profile in settings.profiles:
-        if profile.source in (*FILE_KINDS, SPOOL) and profile.path and profile.delete_on:
+        if not KIND[profile.source].server and profile.path and profile.delete_on:
             path = vault / profile.path
             if not path.is_relative_to(vault):
                 yield path
