@@ -443,26 +443,55 @@ class Hit(Word, frozen=True):
     """"user/folder" of each place where the message stands."""
 
 
+class Mark(Word, frozen=True):
+    """Words of a query that a reader wants to see marked: one, a phrase's, or what begins so."""
+
+    text: str
+    field: str = ""
+    """"from", "to", "cc", "bcc", "subject", "body" or "filename"; "" for anywhere."""
+    prefix: bool = False
+
+
 class Hits(Word, frozen=True):
+    """A page of a list. `after` and `before` are places between messages, so that a page stays where it is
+    while new mail arrives."""
+
     total: int
     behind: int
     hits: tuple[Hit, ...]
     after: str = ""
     """Pass it as `after` for the next page; "" at the end."""
+    before: str = ""
+    """Pass it as `after`, and the other `oldest_first`, for the page before, which comes from its end to its
+    beginning; "" where there is none to be had."""
+    first: int = -1
+    """How many come before the first of `hits`; -1 for a page that was asked for by `after`."""
+    exact: bool = True
+    """False where `total` or `first` is an estimate."""
+    seconds: float = 0.0
+    """How long a search took."""
+    marks: tuple[Mark, ...] = ()
+    """What a search's query looks for in text."""
 
 
 class ListMessages(Request, frozen=True):
-    """A folder, newest first. Reply: Hits."""
+    """A folder, newest first. Reply: Hits.
+
+    With `around` (seconds since 1970 UTC) the page begins at that date, wherever in the folder it is:
+    with the newest message that is no later or, with `oldest_first`, the oldest that is no earlier.
+    """
 
     user: str
     folder: str
     limit: int = 50
     after: str = ""
     reason: str = ""
+    oldest_first: bool = False
+    around: int | None = None
 
 
 class Search(Request, frozen=True):
-    """Reply: Hits."""
+    """What a query finds; by date, as ListMessages, or the most relevant first. Reply: Hits."""
 
     query: str
     user: str = ""
@@ -470,6 +499,8 @@ class Search(Request, frozen=True):
     after: str = ""
     by_relevance: bool = False
     reason: str = ""
+    oldest_first: bool = False
+    around: int | None = None
 
 
 class Show(Request, frozen=True):
@@ -530,8 +561,24 @@ class Chunk(Word, frozen=True):
     data: bytes
 
 
+class ReadAttachment(Request, frozen=True):
+    """One attachment, decoded. Stream of Attachment (its size an estimate where its encoding is broken) and
+    Chunks, and a Step for each thing that did not go well.
+
+    With `text`, what a person reads of it: UTF-8, HTML as text, at most the first MiB.
+    """
+
+    id: str
+    number: int
+    """From 1, in the order of `Message.attachments`."""
+    text: bool = False
+    reason: str = ""
+
+
 class Export(Request, frozen=True):
     """Write what a query finds to `path`: a folder of .eml, an .mbox or a .zip by its ending.
+
+    Instead of a query, `ids` (10,000 at most) names messages, or `user` and `folder` a folder.
 
     Stream of Step (how far), then Done. For a caller who is not the service's own user, the service
     can't write it: each file is sent as ExportFile and the Chunks that follow it, and the client
@@ -542,6 +589,8 @@ class Export(Request, frozen=True):
     path: str
     user: str = ""
     reason: str = ""
+    ids: tuple[str, ...] = ()
+    folder: str = ""
 
 
 class ExportFile(Word, frozen=True):

@@ -17,6 +17,7 @@ sentence that says what to do. Whatever else escapes is a bug.
       QueryError            11   a search query can't be read
       RunFailed             12   a run ended failed, unbalanced or cancelled
       AccessRefused         13   who is calling may not do this
+        ReasonNeeded        13   they may, once they have said why
 """
 
 
@@ -107,3 +108,7 @@ class AccessRefused(MunimentError):
     """Who is calling may not do this; says whom to ask, or what is missing."""
 
     exit_code = 13
+
+
+class ReasonNeeded(AccessRefused):
+    """Reading another's mail needs a reason here; asked again with one, it is answered."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -476,3 +478,45 @@ def test_too_wide_a_phrase_prefix_is_answered(make: Make) -> None:
     index = make(document(1, body=" ".join(f"see ab{n}" for n in range(20_000))))
     with pytest.raises(QueryError, match="begin so"):
         find(index, '"see" OR see.ab*')
+
+
+@pytest.mark.parametrize("scoped", ["", "bob", "exactly bob"])
+def test_results_are_read_from_either_end_and_from_any_date(make: Make, scoped: str) -> None:
+    """Over shards whose dates overlap; in one person's mail, what is not theirs lies between."""
+    dates = {number: JANUARY + number * 37 % 40 * DAY for number in range(1, 121)}
+    to_bob = (mention(Role.TO, "bob@x.com"),)
+    index = make(
+        *(document(number, date=date, mentions=to_bob) for number, date in dates.items()), docs_per_shard=25
+    )
+    mine = [number for number in dates if number % 3] if scoped else list(dates)
+    newest = sorted(mine, key=lambda number: (dates[number], number), reverse=True)
+    options = {"scope": scope("bob", *mine), "exact": scoped != "bob"} if scoped else {}
+    page = partial(search, index, parse(""), users=users, **options)  # type: ignore[arg-type]
+    assert page(limit=200).ids == tuple(newest)
+    assert page(limit=200, oldest_first=True).ids == tuple(newest[::-1])
+    middle = page(limit=5, after=page(limit=20).after)
+    assert (list(middle.ids), middle.first) == (newest[20:25], -1)
+    back = page(limit=7, after=middle.before, oldest_first=True)
+    assert list(back.ids) == newest[13:20][::-1]
+    assert list(page(limit=3, after=back.after, oldest_first=True).ids) == newest[10:13][::-1]
+    for day in (-1, 0, 17, 39, 50):
+        date = JANUARY + day * DAY
+        later = sum(dates[number] > date for number in mine)
+        earlier = sum(dates[number] < date for number in mine)
+        down, up = page(limit=5, around=date), page(limit=5, around=date, oldest_first=True)
+        assert (list(down.ids), down.first, down.total) == (newest[later:][:5], later, len(mine))
+        assert (list(up.ids), up.first, up.total) == (newest[::-1][earlier:][:5], earlier, len(mine))
+
+
+def test_how_far_into_somebodys_mail_a_date_is_may_be_an_estimate(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searching = sys.modules["muniment.archive.index.search"]
+    monkeypatch.setattr(searching, "MAX_EXAMINED", 50)
+    monkeypatch.setattr(searching, "BATCH", 10)
+    monkeypatch.setattr(searching, "VERIFY_ALL", 10)
+    to_bob = (mention(Role.TO, "bob@x.com"),)
+    index = make(*(document(n, date=JANUARY + n * DAY, mentions=to_bob) for n in range(1, 301)))
+    mine = scope("bob", *range(1, 301))
+    found = search(index, parse(""), users=users, scope=mine, limit=3, around=JANUARY + 100 * DAY)
+    assert (found.ids, found.first, found.exact) == ((100, 99, 98), 200, False)

@@ -182,7 +182,7 @@ def test_show():
     assert out.startswith(
         "From:       Ada <ada@quill.example>\nSubject:    Lens\n\nHello Bob,\n\nsee you.\n\n"
     )
-    assert "Attachment  a.pdf (application/pdf, 2.5 kB)" in out
+    assert "Attachment  1. a.pdf (application/pdf, 2.5 kB)" in out
     assert "Note        unknown charset" in out
     assert "Stands in   bob@quill.example/Inbox" in out
     assert "Report 1, 2025-01-0" in out
@@ -239,7 +239,15 @@ def test_headers():
 
 
 @pytest.mark.parametrize(
-    "argv", [["--raw", "--text"], ["--raw", "--json"], ["--report", "1", "--json"], ["--report", "0"]]
+    "argv",
+    [
+        ["--attachment", "1", "--json"],
+        ["--attachment", "0"],
+        ["--raw", "--text"],
+        ["--raw", "--json"],
+        ["--report", "1", "--json"],
+        ["--report", "0"],
+    ],
 )
 def test_show_wants_one_thing(argv):
     assert invoke(EngineDouble(), "show", SHA, *argv).code == 2

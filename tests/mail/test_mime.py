@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muniment.mail.mime import DEPTH, attachments, content_size, leaves, part_bytes
+from muniment.mail import mime
+from muniment.mail.buffer import window
+from muniment.mail.mime import DEPTH, attachments, content, content_size, leaves, part_bytes
 from muniment.mail.model import Leaf
 from support.corpus import malformed
 from support.reports import plain
@@ -212,3 +216,16 @@ def test_no_bytes_raise(lines: list[tuple[bytes, bytes]]) -> None:
     for leaf in found:
         part_bytes(message, leaf)
     attachments(message, found)
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", ""])
+@given(data=st.data())
+def test_content_in_pieces_is_the_content(encoding: str, data: st.DataObject) -> None:
+    """However the pieces are cut: an escape, a group of base64 digits or a line end may lie across two."""
+    alphabet = {"base64": b"Aa+/=\r\n -Zz09", "quoted-printable": b"=3D0A \t\r\nxyz", "": bytes(range(256))}
+    raw = bytes(data.draw(st.lists(st.sampled_from(alphabet[encoding]), max_size=60)))
+    leaf = Leaf(0, 0, len(raw), "application/octet-stream", encoding, 0)
+    size = data.draw(st.integers(1, 30))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mime, "window", partial(window, size=size))
+        assert b"".join(content(raw, leaf)) == part_bytes(raw, leaf)

@@ -18,11 +18,11 @@ from muniment.api import Request, Word
 from muniment.archive.vault import Vault
 from muniment.client import receive
 from muniment.config.model import Access, Settings
-from muniment.errors import AccessRefused, MunimentError, NotFound
+from muniment.errors import AccessRefused, MunimentError, NotFound, ReasonNeeded
 from muniment.service import audit, engine, guard, view
 from muniment.service.access import LEAST, Caller, Role, authorise
 from muniment.service.session import Session
-from support.reports import fork, line, plain, report
+from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
 
 BOB, CAROL, AUDITOR, STRANGER = (Caller(61_000 + n, 61_000, 1, name) for n, name in enumerate(
@@ -172,6 +172,23 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
         api.Search(query=query, user=user, limit=limit, by_relevance=best)
         for query, user, limit, best in product(queries, users, (1, 1000), (False, True))
     )
+    yield from (
+        api.Search(query=query, user=user, oldest_first=True, around=around)
+        for query, user, around in product(queries, users, (None, EPOCH))
+    )
+    yield from (
+        api.ListMessages(user=user, folder="Inbox", oldest_first=True, around=around)
+        for user, around in product(users, (None, 0, EPOCH, 2**70))
+    )
+    yield from (
+        api.ReadAttachment(id=one, number=n, text=text)
+        for one, n, text in product(ids, (0, 1, 2), (False, True))
+    )
+    for number, user in enumerate(users):
+        yield api.Export(query="", user=user, folder="Inbox", path=str(target / f"folder{number}"))
+    for number, one in enumerate(ids):
+        yield api.Export(query="", ids=(one,), path=str(target / f"one{number}"))
+        yield api.Export(query="", ids=(house.ids["plughbob"], one), path=str(target / f"two{number}.zip"))
     yield from (api.Show(id=one) for one in ids)
     whats = ("message", "headers", "report", "quarantine", "other")
     yield from (api.ReadRaw(id=one, what=what, report=1) for one, what in product(ids, whats))
@@ -273,9 +290,14 @@ def test_every_read_and_every_refusal_is_in_the_trail(house: House) -> None:
     house.say(AUDITOR, api.Search(query="xyzzycarol"))
     house.say(AUDITOR, api.ReadRaw(id=house.ids["plughbob"], what="report", report=1))
     house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    both = (house.ids["plughbob"], house.ids["xyzzycarol"])
+    house.say(AUDITOR, api.Export(query="", ids=both, path="/nowhere/y.zip"))
+    (export,) = (one for one in house.trail() if one.word == "Export" and "messages" in one.detail)
+    assert export.detail["messages"] == list(both)
     refused = [
         (BOB, api.ListMessages(user="carol@example.com", folder="Inbox")),
         (BOB, api.Show(id=house.ids["xyzzycarol"])),
+        (BOB, api.ReadAttachment(id=house.ids["xyzzycarol"], number=1)),
         (BOB, api.GetAudit()),
         (BOB, api.Export(query="user:carol@example.com", path="/nowhere/x.zip")),
         (AUDITOR, api.RunAll()),
@@ -286,7 +308,7 @@ def test_every_read_and_every_refusal_is_in_the_trail(house: House) -> None:
             house.say(caller, request)
     trail = [(one.event, one.who, one.word) for one in reversed(house.trail())]
     expected = [
-        *((("read", "audrey", word)) for word in ("ListMessages", "Search", "ReadRaw")),
+        *((("read", "audrey", word)) for word in ("ListMessages", "Search", "ReadRaw", "Export")),
         *(("refused", caller.name, type(request).__name__) for caller, request in refused),
     ]
     assert sorted(trail[-len(expected):]) == sorted(expected)  # fmt: skip
@@ -329,7 +351,7 @@ def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -
     path.write_text(before.replace("[access]\n", "[access]\nrequire_reason = true\n"))
     try:
         for request in (api.Show(id=house.ids["xyzzycarol"]), api.Search(query="a")):
-            with pytest.raises(AccessRefused, match="--reason"):
+            with pytest.raises(ReasonNeeded, match="--reason"):
                 house.say(AUDITOR, request)
         assert house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"], reason="case 8"))
         assert house.say(BOB, api.Show(id=house.ids["plughbob"]))

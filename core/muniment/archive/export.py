@@ -16,6 +16,7 @@ import secrets
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import gmtime, strftime
@@ -177,20 +178,70 @@ def open_target(path: Path) -> Target:
         raise UsageError(f"{path} can't be written ({error.strerror}): name another place") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which messages an export is of: what a query finds in everybody's mail or `user`'s, unless it names
+    messages or, of `user`, a folder."""
+
+    query: str = ""
+    user: str = ""
+    ids: tuple[str, ...] = ()
+    folder: str = ""
+
+
 class Edition:
     """What of the messages an export holds: all of it."""
 
-    def __init__(self, vault: Vault, query: str, user: str) -> None:
+    def __init__(self, vault: Vault, choice: Choice) -> None:
         self.vault = vault
-        self.query = query
-        self.user = user
+        self.choice = choice
 
     def header(self) -> dict[str, object]:
         """The manifest's first line."""
-        return _header(self.vault, self.query, self.user)
+        head = self.vault.head
+        return {
+            "format": FORMAT,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            **self.chosen(),
+            "tree_size": head.tree_size,
+            "root": head.root.hex(),
+        }
+
+    def chosen(self) -> dict[str, object]:
+        """How the manifest says which messages these are."""
+        choice = self.choice
+        how: dict[str, object] = {"query": choice.query, "user": choice.user}
+        if choice.ids:
+            how["selected"] = len(choice.ids)
+        elif choice.folder:
+            how["folder"] = choice.folder
+        return how
 
     def pages(self) -> Iterator[list[MessageRow]]:
         """The messages."""
+        if self.choice.ids:
+            return self._named()
+        return self._placed() if self.choice.folder else self._found()
+
+    def _named(self) -> Iterator[list[MessageRow]]:
+        seen: set[int] = set()
+        for start in range(0, len(self.choice.ids), PAGE):
+            rows = [self.row(one) for one in self.choice.ids[start : start + PAGE]]
+            new = {row.sequence: row for row in rows if row.sequence not in seen}
+            seen.update(new)
+            yield list(new.values())
+
+    def _placed(self) -> Iterator[list[MessageRow]]:
+        user = self.vault.directory.find(self.choice.user)
+        after = ""
+        while True:
+            page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after)
+            yield page.rows
+            after = page.after
+            if not after:
+                return
+
+    def _found(self) -> Iterator[list[MessageRow]]:
         after = ""
         while True:
             found = self.find(after)
@@ -201,7 +252,15 @@ class Edition:
 
     def find(self, after: str) -> Found:
         """A page of what is found."""
-        return find(self.vault, self.query, self.user, PAGE, after)
+        return find(self.vault, self.choice.query, self.choice.user, PAGE, after)
+
+    def row(self, id_: str) -> MessageRow:
+        """The message that an id names.
+
+        Raises:
+            NotFound: there is none, or more than one.
+        """
+        return self.vault.catalog.message_by_prefix(id_)
 
     def content(self, row: MessageRow) -> Iterable[bytes]:
         """A message's bytes."""
@@ -212,17 +271,14 @@ class Edition:
         return _entry(self.vault, row, name)
 
 
-def export_messages(
-    vault: Vault, query: str, user: str, path: Path, edition: Edition | None = None
-) -> Iterator[int]:
-    """Write all messages that `query` finds, in everybody's mail or one person's; yields how many are done.
+def export_messages(edition: Edition, path: Path) -> Iterator[int]:
+    """Write all messages of an edition; yields how many are done.
 
     Raises:
         UsageError: the path can't be used.
         VaultError: it can't be written to the end.
         QueryError, NotFound: as searching.find.
     """
-    edition = edition or Edition(vault, query, user)
     pages = edition.pages()
     first = next(pages, [])
     try:
@@ -252,18 +308,6 @@ def _write(edition: Edition, target: Target, pages: Iterable[list[MessageRow]]) 
 def _name(row: MessageRow) -> str:
     day = datetime.fromtimestamp(max(row.date, 0), UTC).strftime("%Y%m%dT%H%M%S")
     return f"{day}-{row.sha.hex()[:16]}.eml"
-
-
-def _header(vault: Vault, query: str, user: str) -> dict[str, object]:
-    head = vault.head
-    return {
-        "format": FORMAT,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "query": query,
-        "user": user,
-        "tree_size": head.tree_size,
-        "root": head.root.hex(),
-    }
 
 
 def _entry(vault: Vault, row: MessageRow, name: str) -> dict[str, object]:

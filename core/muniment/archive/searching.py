@@ -56,8 +56,10 @@ def find(
     after: str = "",
     by_relevance: bool = False,
     own: bool = False,
+    oldest_first: bool = False,
+    around: int | None = None,
 ) -> Found:
-    """A page of what `query` finds, in everybody's mail or in one person's.
+    """A page of what `query` finds, in everybody's mail or in one person's; see index.search.
 
     `own`: it is `user` who asks, so that nothing of others may be learnt: Bcc is matched in what they sent
     alone, and the total is of what stands with them.
@@ -73,7 +75,7 @@ def find(
 
     index = vault.index()
     if not bound(vault, index.watermark, index.mark):
-        return Found(0, True, (), ())  # its numbers mean other messages
+        return Found(0, True, (), (), first=0)  # its numbers mean other messages
     return search(
         index,
         node,
@@ -85,4 +87,6 @@ def find(
         by_relevance=by_relevance,
         bcc_allowed=not own,
         exact=own,
+        oldest_first=oldest_first,
+        around=around,
     )

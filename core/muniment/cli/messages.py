@@ -15,6 +15,7 @@ from muniment.api import (
     Hits,
     ListMessages,
     Message,
+    ReadAttachment,
     ReadRaw,
     Search,
     Show,
@@ -158,14 +159,16 @@ class Wanted:
 
     raw: bool
     report: int | None
+    attachment: int | None
     headers: bool
     text: bool
 
     def check(self, json: bool) -> None:
         """Raises UsageError where more than one thing is wanted, or bytes as JSON."""
-        if sum((self.raw, self.report is not None, self.headers, self.text)) > 1:
-            raise UsageError("Choose one of --raw, --report, --headers and --text.")
-        if json and (self.raw or self.report is not None):
+        numbered = self.report is not None, self.attachment is not None
+        if sum((self.raw, *numbered, self.headers, self.text)) > 1:
+            raise UsageError("Choose one of --raw, --report, --attachment, --headers and --text.")
+        if json and (self.raw or any(numbered)):
             raise UsageError("Exact bytes can't be JSON: leave out --json.")
 
 
@@ -173,12 +176,20 @@ class Wanted:
 @click.argument("id")
 @click.option("--raw", is_flag=True, help="The exact bytes of the message.")
 @click.option("--report", type=click.IntRange(min=1), metavar="N", help="The exact bytes of its Nth report.")
+@click.option("--attachment", type=click.IntRange(min=1), metavar="N", help="Its Nth attachment, decoded.")
 @click.option("--headers", is_flag=True, help="All its headers, as they were sent.")
 @click.option("--text", is_flag=True, help="Only its text.")
 @REASON
 @pass_session
 def show(
-    session: Session, id: str, raw: bool, report: int | None, headers: bool, text: bool, reason: str
+    session: Session,
+    id: str,
+    raw: bool,
+    report: int | None,
+    attachment: int | None,
+    headers: bool,
+    text: bool,
+    reason: str,
 ) -> None:
     """Show a message.
 
@@ -190,19 +201,22 @@ def show(
     Example:
       muniment show 3f7a91c20b44
       muniment show 3f7a91c20b44 --raw > message.eml
+      muniment show 3f7a91c20b44 --attachment 1 > plan.pdf
     """
-    wanted = Wanted(raw, report, headers, text)
+    wanted = Wanted(raw, report, attachment, headers, text)
     wanted.check(session.json)
     if raw or report is not None:
         what = "message" if report is None else "report"
         write_raw(session, ReadRaw(id=id, what=what, report=report or 0, reason=reason))
+    elif attachment is not None:
+        write_raw(session, ReadAttachment(id=id, number=attachment, reason=reason))
     elif headers:
         _show_headers(session, id, reason)
     else:
         _show_message(session, session.ask(Show(id=id, reason=reason), Message), text_only=text)
 
 
-def write_raw(session: Session, request: ReadRaw) -> None:
+def write_raw(session: Session, request: ReadRaw | ReadAttachment) -> None:
     """Exact bytes, to standard output."""
     for data in _chunks(session, request):
         session.out.raw(data)
@@ -211,7 +225,7 @@ def write_raw(session: Session, request: ReadRaw) -> None:
         complain("Made harmless for the terminal: for the exact bytes, write to a file with > FILE.")
 
 
-def _chunks(session: Session, request: ReadRaw) -> Iterator[bytes]:
+def _chunks(session: Session, request: ReadRaw | ReadAttachment) -> Iterator[bytes]:
     with streaming(session, request) as words:
         for word in words:
             if isinstance(word, Chunk):
@@ -244,8 +258,9 @@ def _show_message(session: Session, message: Message, text_only: bool) -> None:
     out.line()
     out.block(message.text)
     out.line()
-    for file in message.attachments:
-        out.line(f"Attachment  {file.filename or 'without a name'} ({file.content_type}, {size(file.size)})")
+    for number, file in enumerate(message.attachments, start=1):
+        about = f"({file.content_type}, {size(file.size)})"
+        out.line(f"Attachment  {number}. {file.filename or 'without a name'} {about}")
     for note in message.notes:
         out.line(f"Note        {note}")
     for folder in message.folders:

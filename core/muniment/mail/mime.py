@@ -42,6 +42,7 @@ _NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]+)'", re.IGNOREC
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )
+_OPEN_ESCAPE = re.compile(rb"=+(?:[^\n]?|[ \t\r]{1,76})\Z")
 _GUESS = 64 * 1024
 _LOOK = 4096
 _HEAD = 16 * 1024
@@ -197,6 +198,37 @@ def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
     if encoding == "quoted-printable":
         return binascii.a2b_qp(raw), True
     return raw, True
+
+
+def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
+    """The decoded content of a leaf in pieces, in constant memory; what is broken as far as it goes."""
+    pieces = window(buf, leaf.body, leaf.end)
+    if leaf.encoding == "base64":
+        return _base64_pieces(pieces)
+    return _quoted_pieces(pieces) if leaf.encoding == "quoted-printable" else pieces
+
+
+def _base64_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for piece in pieces:
+        *ended, held = (held + piece.translate(None, _NOT_BASE64)).split(b"=")
+        ready = len(held) // 4 * 4
+        yield b"".join(pybase64.b64decode(_whole(one)) for one in (*ended, held[:ready]) if len(one) > 1)
+        held = held[ready:]
+    if len(held) > 1:
+        yield pybase64.b64decode(_whole(held))
+
+
+def _quoted_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """No escape is cut apart: what may begin one at the end of a piece waits for the next."""
+    held = b""
+    for piece in pieces:
+        whole = held + piece
+        cut = _OPEN_ESCAPE.search(whole, max(len(whole) - 78, 0))
+        ready = cut.start() if cut else len(whole)
+        yield binascii.a2b_qp(whole[:ready])
+        held = whole[ready:]
+    yield binascii.a2b_qp(held)
 
 
 def _base64(raw: bytes) -> tuple[bytes, bool]:

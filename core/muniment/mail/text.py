@@ -42,6 +42,14 @@ def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
     return read_message(buf, found)[1]
 
 
+def read_leaf(buf: Buffer, leaf: Leaf) -> MessageText:
+    """The text of one leaf, whether or not it is shown as a file; none of what is no text."""
+    reader = _Reader()
+    if is_text(leaf.content_type):
+        reader._text(buf, leaf)
+    return MessageText("", "", "", "", "", "\n".join(reader.texts), (), tuple(reader.notes))
+
+
 def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
     """What a list shows of a message, without reading its text."""
     files = [file_of(buf, leaf) for leaf in (leaves(buf) if found is None else found)]

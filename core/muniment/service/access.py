@@ -61,6 +61,7 @@ LEAST: dict[type[Request], Role] = {
     api.Search: Role.USER,
     api.Show: Role.USER,
     api.ReadRaw: Role.USER,
+    api.ReadAttachment: Role.USER,
     api.Export: Role.USER,
     api.GetAudit: Role.AUDITOR,
     api.Verify: Role.AUDITOR,

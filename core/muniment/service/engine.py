@@ -44,6 +44,7 @@ STREAMS: dict[type[Request], Stream] = {
     api.Run: running.run,
     api.RunAll: running.run_all,
     api.ReadRaw: reading.read_raw,
+    api.ReadAttachment: reading.read_attachment,
     api.Export: reading.export,
     api.Verify: keeping.verify,
     api.Rebuild: keeping.rebuild,

@@ -11,17 +11,18 @@ from muniment import api
 from muniment.api import Request, Word
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
-from muniment.errors import AccessRefused, MunimentError, NotFound
+from muniment.errors import AccessRefused, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import User
 from muniment.service import view
 from muniment.service.access import Role, authorise
 from muniment.service.audit import Event, event, record, record_refusal
+from muniment.service.reading import choice_of
 from muniment.service.session import Session
 
 Call = Callable[[Session, Any], Word]
 Stream = Callable[[Session, Any], Iterator[Word]]
 
-SHOWN = (api.Show, api.ReadRaw, api.Export)
+SHOWN = (api.Show, api.ReadRaw, api.ReadAttachment, api.Export)
 """Words that show mail: logged before they do."""
 LISTED = (api.ListMessages, api.Search)
 """Words that tell of mail: logged within a second."""
@@ -128,36 +129,46 @@ def _another(session: Session, request: Request, admitted: _Admitted) -> Event |
         if own is not None and _is_own(vault, request, own, messages):
             return None
     if session.settings().access.require_reason and not request.reason.strip():
-        raise AccessRefused(
+        raise ReasonNeeded(
             "reading another's mail needs a reason here, which is kept in the audit trail: "
             "give it with --reason TEXT"
         )
-    shas = [sha.hex() for _, sha in messages]
-    return event("read", session.caller, admitted.role, request, messages=shas)
+    return event(
+        "read", session.caller, admitted.role, request,
+        messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
+    )  # fmt: skip
 
 
 def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
-    """Number and hash of the message that a word names; none where it names none.
+    """Number and hash of each message that a word names; none where it names none.
 
     Raises:
         NotFound, QueryError: it names what is not there, or can't be read.
     """
-    if isinstance(request, api.Show) or (isinstance(request, api.ReadRaw) and request.what != "quarantine"):
-        row = vault.catalog.message_by_prefix(request.id)
-        return [(row.sequence, row.sha)]
-    if isinstance(request, api.ReadRaw):
+    if isinstance(request, api.ReadRaw) and request.what == "quarantine":
         item = vault.catalog.quarantine_by_prefix(request.id)
         return [(-1, item.sha)]
+    if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment)):
+        return [_message(vault, request.id)]
     if isinstance(request, api.Export):
-        find(vault, request.query, request.user, 1)  # what can't be found is not read
+        choice = choice_of(vault, request)
+        if not choice.ids and not choice.folder:
+            find(vault, choice.query, choice.user, 1)  # what can't be found is not read
+        return [_message(vault, one) for one in choice.ids]
     return []
+
+
+def _message(vault: Vault, id_: str) -> tuple[int, bytes]:
+    row = vault.catalog.message_by_prefix(id_)
+    return row.sequence, row.sha
 
 
 def _is_own(vault: Vault, request: Request, own: User, messages: list[tuple[int, bytes]]) -> bool:
     """Whether a word reads nothing but the caller's own mail."""
-    if isinstance(request, (api.Show, api.ReadRaw)):
-        return getattr(request, "what", "message") != "report" and bool(
-            vault.catalog.placed(own.id, [number for number, _ in messages])
+    if messages:
+        numbers = {number for number, _ in messages}
+        return getattr(request, "what", "message") != "report" and numbers == vault.catalog.placed(
+            own.id, numbers
         )
     try:
         named = vault.directory.find(getattr(request, "user", "") or "?")

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from muniment import api
-from muniment.archive.catalog import MessageRow
+from muniment.archive.catalog import MessageRow, Page
 from muniment.archive.contents import opened
 from muniment.archive.derive import OPAQUE
-from muniment.archive.export import PIECE, Edition, export_messages
+from muniment.archive.export import PIECE, Choice, Edition, export_messages
+from muniment.archive.index import Found
 from muniment.archive.indexing import behind
+from muniment.archive.marking import sought
+from muniment.archive.query import Prefix, parse
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.work import make_work, own_work
-from muniment.errors import NotFound
+from muniment.errors import NotFound, UsageError
 from muniment.mail.headers import block, decode, field
-from muniment.mail.mime import attachments
+from muniment.mail.mime import AttachmentInfo, attachments, content, is_text
 from muniment.mail.model import Party, Role
-from muniment.mail.text import read_text
+from muniment.mail.text import read_leaf, read_text
 from muniment.people.directory import User
 from muniment.service.session import Session
 
@@ -59,10 +63,23 @@ def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
     with session.reading() as vault:
         user = vault.directory.find(request.user)
         folder = _folder(vault, user, request.folder)
-        page = vault.catalog.page(user.id, folder, request.limit, request.after)
-        return api.Hits(
-            total=page.total, behind=behind(vault), hits=hits(vault, page.sequences), after=page.after
-        )
+        page = folder_page(vault, user, folder, request)
+        return page_word(page, behind(vault), hits(vault, page.sequences))
+
+
+def folder_page(vault: Vault, user: User, folder: str, request: api.ListMessages) -> Page:
+    """The rows that a word asks for."""
+    return vault.catalog.page(
+        user.id, folder, request.limit, request.after, request.oldest_first, request.around
+    )
+
+
+def page_word(page: Page, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
+    """A page of a folder as a word."""
+    return api.Hits(
+        total=page.total, behind=late, hits=rows, after=page.after, before=page.before,
+        first=page.first, exact=page.exact,
+    )  # fmt: skip
 
 
 def _folder(vault: Vault, user: User, name: str) -> str:
@@ -84,12 +101,33 @@ def _folder(vault: Vault, user: User, name: str) -> str:
 
 
 def search(session: Session, request: api.Search) -> api.Hits:
-    """What a query finds, newest first unless by relevance."""
+    """What a query finds, in the order that is asked for."""
+    started = time.monotonic()
     with session.reading() as vault:
-        found = find(vault, request.query, request.user, request.limit, request.after, request.by_relevance)
-        return api.Hits(
-            total=found.total, behind=behind(vault), hits=hits(vault, found.ids), after=found.after
-        )
+        found = found_page(vault, request, request.user)
+        return found_word(request, found, behind(vault), hits(vault, found.ids), time.monotonic() - started)
+
+
+def found_page(vault: Vault, request: api.Search, user: str, own: bool = False) -> Found:
+    """What a search finds in everybody's mail or one person's; `own` as in `find`."""
+    return find(
+        vault, request.query, user, request.limit, request.after, request.by_relevance, own,
+        request.oldest_first, request.around,
+    )  # fmt: skip
+
+
+def found_word(
+    request: api.Search, found: Found, late: int, rows: tuple[api.Hit, ...], seconds: float
+) -> api.Hits:
+    """A page of a search as a word."""
+    return api.Hits(
+        total=found.total, behind=late, hits=rows, after=found.after, before=found.before,
+        first=found.first, exact=found.exact, seconds=seconds,
+        marks=tuple(
+            api.Mark(text=one.text, field=one.field, prefix=isinstance(one, Prefix))
+            for one in sought(parse(request.query))
+        ),
+    )  # fmt: skip
 
 
 def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
@@ -147,10 +185,7 @@ def message_word(
                 if (bcc or name != b"Bcc") and (value := field(header, name)) is not None
             ),
             text=text.body,
-            attachments=tuple(
-                api.Attachment(filename=one.filename, content_type=one.content_type, size=one.size)
-                for one in attachments(buffer)
-            ),
+            attachments=tuple(attachment_word(one) for one in attachments(buffer)),
             envelopes=envelopes,
             folders=folders,
             notes=tuple(dict.fromkeys((*notes, *text.notes))),
@@ -199,26 +234,81 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
     return vault.reader.content(row.sha)
 
 
-def export(session: Session, request: api.Export) -> Iterator[api.Word]:
-    """Write what a query finds to a folder, an mbox or a zip, with a manifest."""
+def read_attachment(session: Session, request: api.ReadAttachment) -> Iterator[api.Word]:
+    """One attachment of a message, decoded, or its text."""
     with session.reading() as vault:
-        edition = Edition(vault, request.query, request.user)
-        done = yield from exported(session, vault, request, edition, Path(request.path))
+        yield from attachment(vault, vault.catalog.message_by_prefix(request.id), request)
+
+
+def attachment(vault: Vault, row: MessageRow, request: api.ReadAttachment) -> Iterator[api.Word]:
+    """The words that answer ReadAttachment."""
+    if OPAQUE in row.notes:
+        raise NotFound(f"message {row.sha.hex()[:12]} was kept unread: its bytes alone can be had")
+    with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
+        files = attachments(buffer)
+        if not 1 <= request.number <= len(files):
+            raise NotFound(f"message {row.sha.hex()[:12]} has {len(files)} attachments: name one of them")
+        file = files[request.number - 1]
+        if request.text and not is_text(file.content_type):
+            raise UsageError(f"an attachment of type {file.content_type} is no text: save it to a file")
+        yield attachment_word(file)
+        if request.text:
+            read = read_leaf(buffer, file.leaf)
+            yield api.Chunk(data=read.body.encode("utf-8", "backslashreplace"))
+            yield from (api.Step(text=note, ok=False) for note in read.notes)
+            return
+        size = 0
+        for data in content(buffer, file.leaf):
+            size += len(data)
+            yield api.Chunk(data=data)
+        if file.leaf.encoding == "base64" and size != file.size:
+            yield api.Step(text="its base64 is broken: it was decoded as far as it can be", ok=False)
+
+
+def attachment_word(file: AttachmentInfo) -> api.Attachment:
+    """An attachment as words have it."""
+    return api.Attachment(filename=file.filename, content_type=file.content_type, size=file.size)
+
+
+EXPORTED = 10_000
+"""Messages that one export can name."""
+
+
+def choice_of(vault: Vault, request: api.Export) -> Choice:
+    """Which messages an export is of.
+
+    Raises:
+        UsageError: more than one thing is asked for, or too much.
+        NotFound: there is no such folder.
+    """
+    if len(request.ids) > EXPORTED:
+        raise UsageError(f"an export names at most {EXPORTED:,} messages: export what a search finds instead")
+    if bool(request.ids) + bool(request.query) + bool(request.folder) > 1:
+        raise UsageError("an export is of a query, of named messages or of a folder: choose one")
+    if not request.folder:
+        return Choice(request.query, request.user, request.ids)
+    user = vault.directory.find(request.user)
+    return Choice(user=request.user, folder=_folder(vault, user, request.folder))
+
+
+def export(session: Session, request: api.Export) -> Iterator[api.Word]:
+    """Write what is asked for to a folder, an mbox or a zip, with a manifest."""
+    with session.reading() as vault:
+        edition = Edition(vault, choice_of(vault, request))
+        done = yield from exported(session, vault, edition, Path(request.path))
         yield api.Done(message=f"{done} messages exported to {request.path}, with a manifest.")
 
 
-def exported(
-    session: Session, vault: Vault, request: api.Export, edition: Edition, path: Path
-) -> Generator[api.Word, None, int]:
+def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Generator[api.Word, None, int]:
     """Write an export; returns how many messages it holds.
 
     For another caller than this process's own user it is written aside and sent, file by file: the
     service must neither write where they may not, nor leave there what they may not read.
     """
     if session.caller.uid == os.geteuid():
-        return (yield from _written(vault, request, edition, path))
+        return (yield from _written(edition, path))
     with TemporaryDirectory(prefix="export-", dir=make_work(own_work(vault.folder))) as aside:
-        done = yield from _written(vault, request, edition, Path(aside) / (path.name or "export"))
+        done = yield from _written(edition, Path(aside) / (path.name or "export"))
         for file in sorted(one for one in Path(aside).rglob("*") if one.is_file()):
             yield api.ExportFile(name=str(file.relative_to(aside)))
             with file.open("rb") as content:
@@ -227,11 +317,9 @@ def exported(
     return done
 
 
-def _written(
-    vault: Vault, request: api.Export, edition: Edition, path: Path
-) -> Generator[api.Word, None, int]:
+def _written(edition: Edition, path: Path) -> Generator[api.Word, None, int]:
     done = 0
-    for done in export_messages(vault, request.query, request.user, path, edition):
+    for done in export_messages(edition, path):
         if done % 1000 == 0:
             yield api.Step(text=f"{done} messages written")
     return done

@@ -8,9 +8,12 @@ and without the headers that transport adds, since servers write recipients into
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from muniment import api
 from muniment.api import Word
@@ -19,7 +22,7 @@ from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.catalog.encoding import unique
 from muniment.archive.contents import opened
 from muniment.archive.derive import DAMAGED, OPAQUE
-from muniment.archive.export import FORMAT, PAGE, Edition
+from muniment.archive.export import FORMAT, PAGE, Choice, Edition
 from muniment.archive.index import Found, peek
 from muniment.archive.query import And, Node, Not, Or, parse
 from muniment.archive.query import User as Named
@@ -32,7 +35,18 @@ from muniment.mail.headers import BLOCK_LIMIT, header_end
 from muniment.mail.model import SENT_ROLES, Buffer
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED
-from muniment.service.reading import FOLDERS, exported, message_word, parties_words
+from muniment.service.reading import (
+    FOLDERS,
+    attachment,
+    choice_of,
+    exported,
+    folder_page,
+    found_page,
+    found_word,
+    message_word,
+    page_word,
+    parties_words,
+)
 from muniment.service.session import Session
 
 SECRET = frozenset({b"bcc", b"resent-bcc", b"x-bcc", b"apparently-to"})
@@ -125,33 +139,40 @@ def list_messages(session: Session, user: User, request: api.ListMessages) -> ap
     """A page of one of their folders."""
     with session.reading() as vault:
         _own(vault, user, request.user)
-        names = list(dict.fromkeys((*(name for name, _ in _folders(vault, user)), *FOLDERS)))
-        folder = next((name for name in names if name.lower() == request.folder.lower()), None)
-        if request.folder in names:
-            folder = request.folder
-        if folder is None:
-            raise NotFound(f"{user.primary} has no folder {request.folder!r}; there are {', '.join(names)}")
-        page = vault.catalog.page(user.id, folder, request.limit, request.after)
-        hits = _hits(vault, user, page.rows)
-        return api.Hits(total=page.total, behind=behind(vault, user), hits=hits, after=page.after)
+        folder = _folder(vault, user, request.folder)
+        page = folder_page(vault, user, folder, request)
+        return page_word(page, behind(vault, user), _hits(vault, user, page.rows))
+
+
+def _folder(vault: Vault, user: User, name: str) -> str:
+    """Their folder of a name, whatever its case.
+
+    Raises:
+        NotFound: they have none.
+    """
+    names = list(dict.fromkeys((*(one for one, _ in _folders(vault, user)), *FOLDERS)))
+    if name in names:
+        return name
+    for one in names:
+        if one.lower() == name.lower():
+            return one
+    raise NotFound(f"{user.primary} has no folder {name!r}; there are {', '.join(names)}")
 
 
 def search(session: Session, user: User, request: api.Search) -> api.Hits:
     """What a query finds in their mail."""
+    started = time.monotonic()
     with session.reading() as vault:
-        found = _find(
-            vault, user, request.query, request.user, request.limit, request.after, request.by_relevance
-        )
+        _own_query(vault, user, request.query, request.user)
+        found = found_page(vault, request, user.primary, own=True)
         hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
-        return api.Hits(total=found.total, behind=behind(vault, user), hits=hits, after=found.after)
+        return found_word(request, found, behind(vault, user), hits, time.monotonic() - started)
 
 
-def _find(
-    vault: Vault, user: User, query: str, named: str, limit: int, after: str, by_relevance: bool = False
-) -> Found:
+def _own_query(vault: Vault, user: User, query: str, named: str) -> None:
+    """See that a query is about nobody else by name. Raises AccessRefused."""
     for name in (*([named] if named else []), *_names(parse(query))):
         _own(vault, user, name)
-    return find(vault, query, user.primary, limit, after, by_relevance, own=True)
 
 
 def _names(node: Node) -> Iterator[str]:
@@ -292,27 +313,36 @@ def public_header(header: bytes) -> bytes:
     return b"".join(kept)
 
 
+def read_attachment(session: Session, user: User, request: api.ReadAttachment) -> Iterator[Word]:
+    """An attachment of one of their messages."""
+    with session.reading() as vault:
+        yield from attachment(vault, _message(vault, user, request.id), request)
+
+
 def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
-    """Write what a query finds in their mail, as `read_raw` gives it."""
+    """Write some of their mail, as `read_raw` gives it."""
     if not request.path:
         raise UsageError("name the file or folder to export to")
     with session.reading() as vault:
-        edition = _OwnEdition(vault, user, request)
-        yield from exported(session, vault, request, edition, Path(request.path))
+        _own_query(vault, user, request.query, request.user)
+        edition = _OwnEdition(vault, user, choice_of(vault, replace(request, user=user.primary)))
+        yield from exported(session, vault, edition, Path(request.path))
     yield api.Done(message=f"Exported to {request.path}. {LEFT_OUT}.")
 
 
 class _OwnEdition(Edition):
-    def __init__(self, vault: Vault, user: User, request: api.Export) -> None:
-        super().__init__(vault, request.query, user.primary)
+    def __init__(self, vault: Vault, user: User, choice: Choice) -> None:
+        super().__init__(vault, choice)
         self._user = user
-        self._named = request.user
 
     def header(self) -> dict[str, object]:
-        return {"format": FORMAT, "query": self.query, "user": self.user, "left_out": LEFT_OUT}
+        return {"format": FORMAT, **self.chosen(), "left_out": LEFT_OUT}
 
     def find(self, after: str) -> Found:
-        return _find(self.vault, self._user, self.query, self._named, PAGE, after)
+        return find(self.vault, self.choice.query, self._user.primary, PAGE, after, own=True)
+
+    def row(self, id_: str) -> MessageRow:
+        return _message(self.vault, self._user, id_)
 
     def content(self, row: MessageRow) -> Iterable[bytes]:
         return _bytes(self.vault, row)
@@ -334,5 +364,6 @@ CALLS: dict[type[api.Request], Callable[[Session, User, Any], Word]] = {
 }
 STREAMS: dict[type[api.Request], Callable[[Session, User, Any], Iterator[Word]]] = {
     api.ReadRaw: read_raw,
+    api.ReadAttachment: read_attachment,
     api.Export: export,
 }

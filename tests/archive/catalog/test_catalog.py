@@ -6,12 +6,15 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
-from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention
+from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention, reading, sql
 from muniment.archive.facts import MessageFact, Position, Route
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.model import Party, Role
@@ -413,6 +416,54 @@ def test_pages_cover_every_row_once_newest_first(archive: Archive) -> None:
         order = [(row.date, row.sequence) for row in found]
         assert order == sorted(order, reverse=True)
         assert len(set(order)) == 57
+
+
+def test_a_folder_is_read_from_either_end_and_from_any_date(archive: Archive) -> None:
+    for number in range(57):
+        archive.batches.mail(f"m{number}", *A_TO_B, date=number * 7 % 11)
+    archive.commit()
+    user = archive.directory.find("bob@firm.example").id
+    page = partial(archive.catalog.page, user, "Inbox")
+    newest = page(100).rows
+    assert (page(100).first, page(100).before) == (0, f"{newest[0].date}.{newest[0].sequence}")
+    assert page(100, oldest_first=True).rows == newest[::-1]
+    middle = page(5, page(20).after)
+    assert (middle.rows, middle.first) == (newest[20:25], -1)
+    back = page(7, middle.before, oldest_first=True)
+    assert back.rows == newest[13:20][::-1]
+    assert page(3, back.after, oldest_first=True).rows == newest[10:13][::-1]
+    for date in (-5, 0, 4, 10, 11, 2**62, -(2**62)):
+        down, up = page(5, around=date), page(5, around=date, oldest_first=True)
+        later, earlier = [row.date > date for row in newest], [row.date < date for row in newest]
+        assert (down.first, down.exact) == (sum(later), True)
+        assert down.rows == newest[sum(later) :][:5]
+        assert (up.first, up.exact) == (sum(earlier), True)
+        assert up.rows == newest[::-1][sum(earlier) :][:5]
+
+
+def test_how_far_a_date_is_from_the_ends_of_a_large_folder_is_an_estimate(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "COUNTED", 10)
+    for number in range(100):
+        archive.batches.mail(f"m{number}", *A_TO_B, date=number)
+    archive.commit()
+    user = archive.directory.find("bob@firm.example").id
+    for date, first, exact in ((95, 4, True), (50, 49, False), (89, 10, False), (4, 95, True)):
+        found = archive.catalog.page(user, "Inbox", 5, around=date)
+        assert (found.exact, [row.date for row in found.rows]) == (exact, list(range(date, date - 5, -1)))
+        assert abs(found.first - first) <= (0 if exact else 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["FIRST_PAGE", "NEXT_PAGE", "OLDEST_PAGE", "NEXT_OLDEST_PAGE", "COUNT_NEWER"]
+)
+def test_a_page_costs_the_same_in_a_folder_of_any_size(archive: Archive, name: str) -> None:
+    text = str(getattr(sql, name).compile(dialect=sqlite.dialect()))
+    with closing(sqlite3.connect(archive.path)) as database:
+        plan = [row[3] for row in database.execute("EXPLAIN QUERY PLAN " + text, (1,) * text.count("?"))]
+    assert any(step.startswith("SEARCH placement USING PRIMARY KEY (box=?") for step in plan)
+    assert not [step for step in plan if "SCAN placement" in step or "SCAN message" in step or "TEMP" in step]
 
 
 def test_a_page_of_nothing(archive: Archive) -> None:

@@ -268,15 +268,24 @@ class Catalog:
 
     # --- folders ------------------------------------------------------------------------------
 
-    def page(self, user: str, folder: str, limit: int = 50, after: str = "") -> Page:
-        """A page of a user's folder, newest first; empty where there is no such folder.
+    def page(
+        self,
+        user: str,
+        folder: str,
+        limit: int = 50,
+        after: str = "",
+        oldest_first: bool = False,
+        around: int | None = None,
+    ) -> Page:
+        """A page of a user's folder, newest or oldest first; empty where there is no such folder.
 
-        `after` is that of the page before.
+        `after` is that of the page before, or its `before` to go the other way; without it, `around` is the
+        date (seconds since 1970 UTC) at which the page begins. The time is the same for any folder's size.
 
         Raises:
             UsageError: `after` is nothing that a page said.
         """
-        return reading.page(self._store.reader(), user, folder, limit, after)
+        return reading.page(self._store.reader(), user, folder, limit, after, oldest_first, around)
 
     def tree(self) -> list[tuple[str, list[tuple[str, int]]]]:
         """Users by label, the catch-all last, with their folders and counts; none that is empty."""

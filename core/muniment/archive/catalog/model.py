@@ -106,13 +106,19 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a folder, newest first."""
+    """Rows of a folder, in its order."""
 
     rows: list[MessageRow]
     after: str
     """Where the next page begins; "" at the end."""
     total: int
     """Messages in the folder."""
+    before: str = ""
+    """Where this one begins, for going back from; "" where it is empty."""
+    first: int = -1
+    """How many rows come before it; -1 for a page that was asked for by its place."""
+    exact: bool = True
+    """Whether `first` was counted, not estimated."""
 
     @property
     def sequences(self) -> list[int]:

@@ -41,6 +41,9 @@ from muniment.mail.model import Role
 from muniment.people.directory import CATCH_ALL
 from muniment.people.routing import TRUSTED
 
+COUNTED = 20_000
+"""Rows of a folder that are counted at most to say how far from its end a place is."""
+_LATEST = 2**62
 _FULL = 16
 """Hex digits of an id that the database compares; further ones are compared here."""
 
@@ -266,19 +269,59 @@ def snapshot(connection: Connection) -> tuple[Head, Totals]:
 # --- folders ---------------------------------------------------------------------------------------
 
 
-def page(connection: Connection, user: str, folder: str, limit: int, after: str) -> Page:
+def page(
+    connection: Connection,
+    user: str,
+    folder: str,
+    limit: int,
+    after: str,
+    oldest_first: bool = False,
+    around: int | None = None,
+) -> Page:
     start = _after(after)
     box = connection.execute(sql.FIND_BOX, {"user": user, "folder": folder}).one_or_none()
     if box is None or limit < 1:
-        return Page([], "", 0 if box is None else box.messages)
+        return Page([], "", 0 if box is None else box.messages, first=0)
+    if start is None and around is not None:
+        around = min(max(around, -_LATEST), _LATEST)
+        start = (around, -1) if oldest_first else (around + 1, -1)
     where = {"box": box.id, "limit": limit + 1}
     if start is None:
-        found = connection.execute(sql.FIRST_PAGE, where).all()
+        found = connection.execute(sql.OLDEST_PAGE if oldest_first else sql.FIRST_PAGE, where).all()
     else:
-        found = connection.execute(sql.NEXT_PAGE, where | {"date": start[0], "message": start[1]}).all()
+        statement = sql.NEXT_OLDEST_PAGE if oldest_first else sql.NEXT_PAGE
+        found = connection.execute(statement, where | {"date": start[0], "message": start[1]}).all()
     shown = [_message(row) for row in found[:limit]]
-    more = len(found) > limit
-    return Page(shown, f"{shown[-1].date}.{shown[-1].sequence}" if more else "", box.messages)
+    first, exact = -1 if after else 0, True
+    if start is not None and not after:
+        newer, exact = _newer(connection, box, start)
+        first = box.messages - newer if oldest_first else newer
+    return Page(
+        shown,
+        _place(shown[-1]) if len(found) > limit else "",
+        box.messages,
+        _place(shown[0]) if shown else "",
+        first,
+        exact,
+    )
+
+
+def _place(row: MessageRow) -> str:
+    return f"{row.date}.{row.sequence}"
+
+
+def _newer(connection: Connection, box: Any, start: tuple[int, int]) -> tuple[int, bool]:
+    """How many rows of a folder come after a place in time; counted near its ends, else estimated by date."""
+    where = {"box": box.id, "date": start[0], "message": start[1], "most": COUNTED}
+    newer: int = connection.execute(sql.COUNT_NEWER, where).scalar_one()
+    if newer < COUNTED:
+        return newer, True
+    older: int = connection.execute(sql.COUNT_OLDER, where).scalar_one()
+    if older < COUNTED:
+        return box.messages - older, True
+    low, high = connection.execute(sql.SPAN, where).one()
+    part = (high - start[0]) / max(high - low, 1)
+    return min(max(round(box.messages * part), COUNTED), box.messages - COUNTED), False
 
 
 def _after(after: str) -> tuple[int, int] | None:

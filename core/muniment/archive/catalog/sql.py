@@ -514,8 +514,17 @@ FIRST_PAGE = (
     .order_by(placement.c.date.desc(), placement.c.message.desc())
     .limit(bindparam("limit"))
 )
-NEXT_PAGE = FIRST_PAGE.where(
-    tuple_(placement.c.date, placement.c.message) < tuple_(bindparam("date"), bindparam("message"))
+_PLACE = tuple_(placement.c.date, placement.c.message)
+_HERE = tuple_(bindparam("date"), bindparam("message"))
+NEXT_PAGE = FIRST_PAGE.where(_PLACE < _HERE)
+OLDEST_PAGE = FIRST_PAGE.order_by(None).order_by(placement.c.date, placement.c.message)
+NEXT_OLDEST_PAGE = OLDEST_PAGE.where(_PLACE > _HERE)
+_SOME = select(placement.c.message).where(placement.c.box == bindparam("box")).limit(bindparam("most"))
+COUNT_NEWER = select(func.count()).select_from(_SOME.where(_PLACE > _HERE).subquery())
+COUNT_OLDER = select(func.count()).select_from(_SOME.where(_PLACE < _HERE).subquery())
+"""Both count `most` at most."""
+SPAN = select(func.min(placement.c.date), func.max(placement.c.date)).where(
+    placement.c.box == bindparam("box")
 )
 TREE = (
     select(user.c.key, user.c.label, box.c.folder, box.c.messages)

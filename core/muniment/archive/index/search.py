@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tantivy import Query
 
-from muniment.archive.index.document import date_of
+from muniment.archive.index.document import date_of, order_of
 from muniment.archive.index.index import Index
 from muniment.archive.index.placing import Placed, Placing
 from muniment.archive.index.shards import View, guarded
-from muniment.archive.index.terms import Compiler, Users, UserTerms, before_order, vague
+from muniment.archive.index.terms import Compiler, Users, UserTerms, past_order, vague
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 
@@ -50,11 +50,15 @@ class Found:
     """Sort date of each, seconds since 1970 UTC."""
     after: str = ""
     """Pass it for the next page; "" at the end. A page may be short although there is a next one."""
+    before: str = ""
+    """Pass it, and the other `oldest_first`, for the page before; "" for an empty page, and by relevance."""
+    first: int = -1
+    """How many come before the page; -1 for one that was asked for by `after`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """Where a page ended: at a sort key (newest first) or a rank, and what the first page counted."""
+    """Where a page ended: at a sort key (by date) or a rank, and what the first page counted."""
 
     at: int
     total: int
@@ -87,8 +91,13 @@ def search(
     bcc_allowed: bool = True,
     count: bool = True,
     exact: bool = False,
+    oldest_first: bool = False,
+    around: int | None = None,
 ) -> Found:
-    """Find messages, newest first (by date, then id), or the most relevant first.
+    """Find messages, newest first (by date, then id), oldest first, or the most relevant first.
+
+    By date, a search without `after` may begin in the middle: at the date `around` (seconds since 1970 UTC),
+    or at what comes next.
 
     `users` looks up what `user:` names; with `placed`, what it finds stands with that person, and what `in:`
     finds besides it in that folder of theirs. With a `scope`, only what its `verify` lets pass is found.
@@ -109,8 +118,11 @@ def search(
         checks: list[Verify] = [scope.verify] if scope else []
         if placed is not None and held:
             checks.append(Placing(node, compiler, views, placed, scope.name if scope else "").verify)
-        run = _Run(views, query, _together(checks), count, exact)
-        return (run.ranked if by_relevance else run.newest)(limit, _Cursor.read(after))
+        run = _Run(views, query, _together(checks), count, exact, oldest_first and not by_relevance)
+        cursor = _Cursor.read(after)
+        if by_relevance:
+            return run.ranked(limit, cursor)
+        return run.dated(limit, cursor) if cursor or around is None else run.around(limit, around)
 
 
 Verify = Callable[[Sequence[int]], Collection[int]]
@@ -138,25 +150,62 @@ Row = tuple[int, int]
 
 class _Run:
     def __init__(
-        self, views: list[View], query: Query, verify: Verify | None, count: bool, exact: bool
+        self,
+        views: list[View],
+        query: Query,
+        verify: Verify | None,
+        count: bool,
+        exact: bool,
+        oldest: bool,
     ) -> None:
-        self._views = views
+        self._views = sorted(views, key=lambda view: view.low) if oldest else views
         self._query = query
         self._verify = verify
         self._count = count
         self._exact = exact
+        self._oldest = oldest
 
-    # --- newest first
+    # --- by date
 
-    def newest(self, limit: int, cursor: _Cursor | None) -> Found:
-        below = cursor.at if cursor else None
-        if self._verify is None:
-            counted, rows = self._top(below, limit + 1, self._count and cursor is None)
+    def dated(self, limit: int, cursor: _Cursor | None) -> Found:
+        """The newest, or the oldest, past the cursor."""
+        past = cursor.at if cursor else None
+        if self._verify is not None:
+            found = self._dated_verified(self._verify, limit, cursor)
+        else:
+            counted, rows = self._top(past, limit + 1, self._count and cursor is None)
             total, exact = (cursor.total, cursor.exact) if cursor else (counted, self._count)
-            return _page(rows, limit, total, exact, rows[limit - 1][0] if len(rows) > limit else None)
-        return self._newest_verified(self._verify, limit, cursor)
+            found = _page(rows, limit, total, exact, rows[limit - 1][0] if len(rows) > limit else None)
+        return found if cursor else replace(found, first=0)
 
-    def _newest_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> Found:
+    def around(self, limit: int, date: int) -> Found:
+        """The page that begins at a date."""
+        whole = self.dated(1, None)
+        at = max(order_of(date, 0) - 1, 0) if self._oldest else order_of(date + 1, 0)
+        found = self.dated(limit, _Cursor(at, whole.total, whole.exact))
+        first, counted = self._preceding(at, whole.total)
+        return replace(found, first=first, exact=whole.exact and counted)
+
+    def _preceding(self, at: int, total: int) -> tuple[int, bool]:
+        """How many come before a sort key, and whether each of them was looked at."""
+        if self._verify is None:
+            return total - self._counted(at), True
+        passed = examined = 0
+        for batch, ended in self._batches(None, 1, total):
+            rows = [number for order, number in batch if not self._follows(order, at)]
+            passed += len(set(self._verify(rows)))
+            examined += len(batch)
+            if ended or len(rows) < len(batch):
+                return passed, True
+            if examined >= MAX_EXAMINED and not self._exact:
+                break
+        return min(self._counted() - self._counted(at), total), False
+
+    def _follows(self, order: int, other: int) -> bool:
+        """Whether a sort key comes after another, or is the same."""
+        return order >= other if self._oldest else order <= other
+
+    def _dated_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> Found:
         total, exact = (cursor.total, cursor.exact) if cursor else (self._counted(), False)
         kept: list[Row] = []
         examined, counted, last, ended = 0, 0, None, False
@@ -177,31 +226,33 @@ class _Run:
         more = kept[limit - 1][0] if len(kept) > limit else None if ended else last
         return _page(kept, limit, max(total, len(kept[:limit])), exact, more)
 
-    def _batches(self, below: int | None, limit: int, total: int) -> Iterator[tuple[list[Row], bool]]:
-        """Rows from the newest on, in growing batches; True with the last."""
-        size = total + 1 if below is None and total <= VERIFY_ALL else max(BATCH, limit + 1)
+    def _batches(self, past: int | None, limit: int, total: int) -> Iterator[tuple[list[Row], bool]]:
+        """Rows in order, in growing batches; True with the last."""
+        size = total + 1 if past is None and total <= VERIFY_ALL else max(BATCH, limit + 1)
         while True:
-            _, rows = self._top(below, size, False)
+            _, rows = self._top(past, size, False)
             yield rows, len(rows) < size
             if not rows:
                 return
-            below, size = rows[-1][0], min(size * 2, max(MAX_BATCH, limit + 1))
+            past, size = rows[-1][0], min(size * 2, max(MAX_BATCH, limit + 1))
 
-    def _top(self, below: int | None, limit: int, count: bool) -> tuple[int, list[Row]]:
-        """The newest rows below a sort key, over all shards; and how many match, if asked."""
-        query, total = before_order(self._query, below), 0
+    def _top(self, past: int | None, limit: int, count: bool) -> tuple[int, list[Row]]:
+        """The first rows past a sort key, over all shards; and how many match, if asked."""
+        query, total = past_order(self._query, past, self._oldest), 0
         rows: list[Row] = []
         for view in self._views:
-            certain = len(rows) >= limit and rows[limit - 1][0] >= view.high
-            if (below is not None and view.low >= below) or (certain and not count):
+            nearest, farthest = (view.low, view.high) if self._oldest else (view.high, view.low)
+            certain = len(rows) >= limit and self._follows(nearest, rows[limit - 1][0])
+            if (past is not None and not self._follows(farthest, past)) or (certain and not count):
                 continue
-            counted, found = view.newest(query, 1 if certain else limit, count)
+            counted, found = view.newest(query, 1 if certain else limit, count, self._oldest)
             total += counted
-            rows = rows if certain else sorted(rows + found, reverse=True)[:limit]
+            rows = rows if certain else sorted(rows + found, reverse=not self._oldest)[:limit]
         return total, rows
 
-    def _counted(self) -> int:
-        return sum(view.newest(self._query, 1, True)[0] for view in self._views)
+    def _counted(self, past: int | None = None) -> int:
+        query = past_order(self._query, past, self._oldest)
+        return sum(view.newest(query, 1, True)[0] for view in self._views)
 
     # --- by relevance
 
@@ -218,7 +269,7 @@ class _Run:
         exact = self._verify is None or reach >= total
         total = len(rows) if self._verify and (exact or self._exact) else total
         more = start + limit if len(rows) > start + limit else None
-        return _page(rows[start:], limit, total, exact, more)
+        return replace(_page(rows[start:], limit, total, exact, more), before="", first=-1 if cursor else 0)
 
     def _best(self, limit: int) -> list[Row]:
         rows = [row for view in self._views for row in view.best(self._query, limit, False)[1]]
@@ -240,4 +291,5 @@ def _page(rows: list[Row], limit: int, total: int, exact: bool, more: int | None
         ids=tuple(number for _, number in shown),
         dates=tuple(date_of(order) for order, _ in shown),
         after="" if more is None else str(_Cursor(more, total, exact)),
+        before=str(_Cursor(shown[0][0], total, exact)) if shown else "",
     )

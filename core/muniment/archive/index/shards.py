@@ -61,9 +61,15 @@ class View:
         self.high = high
         """No message in it has a greater sort key."""
 
-    def newest(self, query: tantivy.Query, limit: int, count: bool) -> tuple[int, list[tuple[int, int]]]:
-        """How many match (0 without `count`), and (sort key, id) of the newest, newest first."""
-        result: Any = self.searcher.search(query, limit, count, order_by_field="order")
+    def newest(
+        self, query: tantivy.Query, limit: int, count: bool, oldest: bool = False
+    ) -> tuple[int, list[tuple[int, int]]]:
+        """How many match (0 without `count`), and (sort key, id) of the newest, newest first.
+
+        With `oldest`, of the oldest, oldest first.
+        """
+        order = tantivy.Order.Asc if oldest else tantivy.Order.Desc
+        result: Any = self.searcher.search(query, limit, count, order_by_field="order", order=order)
         ids: Any = self.searcher.fast_field_values("id", [address for _, address in result.hits])
         return result.count or 0, [(hit[0], number) for hit, number in zip(result.hits, ids, strict=True)]
 

@@ -271,9 +271,11 @@ def with_ids(found: Query, ids: Iterable[int]) -> Query:
     return _all([found, Query.const_score_query(Query.term_set_query(_SCHEMA, "id", list(ids)), 0.0)])
 
 
-def before_order(found: Query, order: int | None) -> Query:
-    """What of `found` is sorted after the message with this key, newest first."""
-    return found if order is None else _all([found, _range("order", 0, order - 1)])
+def past_order(found: Query, order: int | None, oldest: bool = False) -> Query:
+    """What of `found` comes after the message with this key: newest first or, with `oldest`, oldest first."""
+    if order is None:
+        return found
+    return _all([found, _range("order", order + 1, MAX_U64) if oldest else _range("order", 0, order - 1)])
 
 
 def _any(queries: Iterable[Query]) -> Query:
