@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 SPOOL_ABOVE = 8 * 1024 * 1024
 """Messages larger than this many bytes are handed on as a file, never as bytes."""
@@ -19,6 +19,11 @@ class Place:
     """Host and port, or `file:` and the absolute path for local sources."""
     mailbox: str
     folder: str = ""
+    """What tells the folder from all others there: its name, or an id that outlives renaming."""
+    title: str = field(default="", compare=False)
+    """How the archive names the folder (see sources.folders); "" for sources that have none."""
+    owner: str = field(default="", compare=False)
+    """The address of whoever the mailbox belongs to, where one source reads several; else ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Source(Protocol):
     """The most items that may be fetched before what is safe is deleted (POP3 deletes at QUIT)."""
     vouches: bool
     """Whether an unchanged key and size prove unchanged content (IMAP does, POP3 does not)."""
+    regenerates: bool
+    """Whether the service makes the bytes anew at each fetch (EWS, Graph), so that they are no original."""
 
     def connect(self) -> None:
         """Reach the mailbox and log in."""
@@ -82,3 +89,18 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Hang up; never deletes anything. Safe to call twice."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source that can list only what changed since a **mark**, an opaque text for a place.
+
+    Marks are kept once everything listed up to them is archived, and are only a short cut: a source that
+    is given none, or one gone stale, lists all.
+    """
+
+    def resume(self, mark: Callable[[Place], str]) -> None:
+        """Before `listing`: where the last run came to, for each place ("" for nowhere)."""
+
+    def marks(self) -> dict[Place, str]:
+        """After `listing` has ended: where it came to, for places that were listed to their end."""

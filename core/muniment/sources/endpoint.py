@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from muniment.sources.folders import Choice
+
 Security = Literal["tls", "starttls", "none"]
 
 POP3S_PORT = 995
@@ -77,6 +79,8 @@ class Endpoint:
     """For the file kinds: the file or folder."""
     folder: str = "INBOX"
     """For imap: the folder, in plain Unicode."""
+    folders: Choice | None = None
+    """For the mailboxes of people: which of their folders; None: `folder` alone."""
     timeout: float = 300.0
     """Seconds that one network operation may take."""
     tell: Callable[[Event], None] = field(default=_nobody, repr=False, compare=False)

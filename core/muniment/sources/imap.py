@@ -1,18 +1,23 @@
-"""IMAP mailboxes: one folder of an account, read without a trace, deleted from message by message."""
+"""IMAP mailboxes: one folder of an account or its tree, read without a trace, emptied message by message."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
+from typing import TypeVar
 
 from muniment.errors import SourceError
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.imap_wire import ImapWire, Oversized, Row, Selected
+from muniment.sources.folders import Folder
+from muniment.sources.imap_wire import ImapWire, NoFolder, Oversized, Row, Selected
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.work import kept, spool_file
+
+T = TypeVar("T")
 
 GONE = "it is no longer in the folder"
 LISTED_AT_ONCE = 5000
@@ -22,18 +27,25 @@ PIECE = 4 * 1024 * 1024
 """Bytes of a large message fetched at once: imaplib holds a literal whole."""
 
 
+@dataclass(slots=True)
+class _Box:
+    """A folder that is read."""
+
+    place: Place
+    raw: bytes = b""
+    validity: str = ""
+    read_only: bool = False
+
+
 class ImapSource(RemoteSource):
-    """A folder on an IMAP server. A key is `UIDVALIDITY:UID`, so an unchanged key is an unchanged message."""
+    """Folders on an IMAP server. A key is `UIDVALIDITY:UID`, so an unchanged key is an unchanged message."""
 
     vouches = True
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
-        self._folder = "INBOX" if endpoint.folder.upper() in ("", "INBOX") else endpoint.folder
-        self._place = Place(endpoint.address, endpoint.mailbox, self._folder)
+        self._boxes: dict[Place, _Box] = {}
         self._wire: ImapWire | None = None
-        self._validity = ""
-        self._read_only = False
         self._batch = FETCHED_AT_ONCE
         self._sizes_lie = False
 
@@ -43,7 +55,8 @@ class ImapSource(RemoteSource):
     def _open(self) -> None:
         self._wire = ImapWire(self._endpoint)
         try:
-            self._select(self._wire)
+            if self._endpoint.folders is None:
+                self._select(self._wire, self._box(self._only))
         except BaseException:
             self._drop()
             raise
@@ -58,21 +71,75 @@ class ImapSource(RemoteSource):
         assert self._wire is not None
         return self._wire
 
-    def _select(self, wire: ImapWire) -> Selected:
-        """Look at the folder (again). Raises SourceError when it is not the one that was listed."""
-        selected = wire.select(self._folder)
-        if self._validity and self._validity != selected.uidvalidity:
-            raise SourceError(
-                f"The folder {self._folder} on {self._endpoint.address} was made anew meanwhile "
+    # --- folders --------------------------------------------------------------------------------
+
+    @property
+    def _only(self) -> Place:
+        """The one folder that is read where no tree is."""
+        name = self._endpoint.folder
+        return self._place("INBOX" if name.upper() in ("", "INBOX") else name)
+
+    def _place(self, name: str, title: str = "") -> Place:
+        return Place(self._endpoint.address, self._endpoint.mailbox, name, title)
+
+    def _box(self, place: Place) -> _Box:
+        return self._boxes.setdefault(place, _Box(place))
+
+    def _chosen(self) -> list[_Box]:
+        """The folders to read, in the server's order."""
+        choice = self._endpoint.folders
+        if choice is None:
+            return [self._box(self._only)]
+        listed = self._persist(lambda wire: wire.folders())
+        folders = {one.levels: Folder(one.levels, one.use) for one in listed}
+        chosen = []
+        for one in listed:
+            above = [folders[top] for n in range(1, len(one.levels)) if (top := one.levels[:n]) in folders]
+            if choice.wants(folders[one.levels], above):
+                box = self._box(self._place(one.name, folders[one.levels].title))
+                box.raw = one.raw
+                chosen.append(box)
+        return chosen
+
+    def _persist(self, ask: Callable[[ImapWire], T]) -> T:
+        """What the server answers, in spite of lines that break."""
+        patience = Patience(self._sleep)
+        while True:
+            try:
+                return ask(self._opened())
+            except Passing as error:
+                self._drop()
+                patience.again(error)
+
+    def _select(self, wire: ImapWire, box: _Box) -> Selected:
+        """Look at the folder (again). Raises NoFolder when it is not the one that was listed."""
+        folder = box.place.folder
+        selected = wire.select(folder, box.raw)
+        if box.validity and box.validity != selected.uidvalidity:
+            raise NoFolder(
+                f"The folder {folder} on {self._endpoint.address} was made anew meanwhile "
                 "(its UIDVALIDITY changed): run again."
             )
-        self._validity, self._read_only = selected.uidvalidity, selected.read_only
+        box.validity, box.read_only = selected.uidvalidity, selected.read_only
         return selected
 
     # --- listing --------------------------------------------------------------------------------
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, in the order of UIDs, taken 5,000 at a time.
+        """Every message there now, folder by folder, in the order of UIDs, taken 5,000 at a time.
+
+        Of many folders, one that goes away while it is read ends early: the next run sees what became of it.
+        """
+        for box in self._chosen():
+            box.validity = ""
+            try:
+                yield from self._listing(box)
+            except NoFolder:
+                if self._endpoint.folders is None:
+                    raise
+
+    def _listing(self, box: _Box) -> Iterator[Item]:
+        """Every message of a folder.
 
         Messages are asked for by number, which saves searching for UIDs over the gaps. Numbers shift
         when others expunge, so that each step begins at the last message known, and steps back when
@@ -82,7 +149,7 @@ class ImapSource(RemoteSource):
         start, after, more = 1, 0, True
         while more:
             try:
-                rows, more = self._step(start, after)
+                rows, more = self._step(box, start, after)
             except _Shifted as shift:
                 patience.again(shift)
                 start, more = max(1, start - LISTED_AT_ONCE), True
@@ -96,28 +163,42 @@ class ImapSource(RemoteSource):
                 patience.progress()
                 after = fresh[-1].uid
             for row in fresh:
-                yield Item(self._place, f"{self._validity}:{row.uid}", row.size, row.flags, row.date)
+                yield Item(box.place, f"{box.validity}:{row.uid}", row.size, row.flags, row.date)
             start += LISTED_AT_ONCE - 1
 
-    def _step(self, start: int, after: int) -> tuple[list[Row], bool]:
+    def _step(self, box: _Box, start: int, after: int) -> tuple[list[Row], bool]:
         """Messages numbered from `start` on, and whether there are more behind them.
 
         Raises _Shifted unless the first is the one with UID `after`, or one before it.
         """
         wire = self._opened()
-        exists = self._select(wire).exists
+        exists = self._select(wire, box).exists
         end = min(exists, start + LISTED_AT_ONCE - 1)
         rows = wire.rows(start, end) if start <= end else []
         if start > 1 and (not rows or rows[0].uid > after):
-            raise _Shifted(f"The folder {self._folder} keeps changing while it is listed: run again later.")
+            raise _Shifted(
+                f"The folder {box.place.folder} keeps changing while it is listed: run again later."
+            )
         return rows, end < exists
 
     # --- fetching -------------------------------------------------------------------------------
 
     def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+        for place, group in groupby(items, key=lambda item: item.place):
+            yield from self._of_folder(self._box(place), list(group))
+
+    def _of_folder(self, box: _Box, items: list[Item]) -> Iterator[Answer]:
         wire = self._opened()
         try:
-            for batch in self._batches(items):
+            uids = {self._uid(item): item for item in items}
+            self._select(wire, box)
+        except NoFolder as error:
+            if self._endpoint.folders is None:
+                raise
+            yield from (Unfetched(item, str(error), gone=True) for item in items)
+            return
+        try:
+            for batch in self._batches(list(uids.values())):
                 yield from self._fetch(wire, batch)
                 self._batch = min(FETCHED_AT_ONCE, self._batch * 2)
         except Oversized as error:
@@ -178,43 +259,45 @@ class ImapSource(RemoteSource):
         return path
 
     def _uid(self, item: Item) -> int:
+        box = self._box(item.place)
         validity, _, uid = item.key.partition(":")
-        if validity != self._validity or not uid.isdecimal():
-            raise SourceError(
-                f"The folder {self._folder} on {self._endpoint.address} is not the one that {item.key} was "
-                "listed in (its UIDVALIDITY changed): run again."
+        if validity != box.validity or not uid.isdecimal():
+            raise NoFolder(
+                f"The folder {item.place.folder} on {self._endpoint.address} is not the one that {item.key} "
+                "was listed in (its UIDVALIDITY changed): run again."
             )
         return int(uid)
 
     # --- deleting -------------------------------------------------------------------------------
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, these and no others; returns the items that are no longer in the folder."""
+        """Delete for good, these and no others; returns the items that are no longer in their folder."""
         confirmed: list[Item] = []
-        waiting = iter(items)
-        while batch := list(islice(waiting, FETCHED_AT_ONCE)):
-            confirmed += self._delete(batch)
+        for place, group in groupby(items, key=lambda item: item.place):
+            while batch := list(islice(group, FETCHED_AT_ONCE)):
+                confirmed += self._delete(self._box(place), batch)
         return confirmed
 
-    def _delete(self, batch: list[Item]) -> list[Item]:
-        patience = Patience(self._sleep)
-        while True:
-            wire = self._opened()
-            self._require_deletable(wire)
-            uids = {self._uid(item): item for item in batch}
-            try:
-                wire.expunge(list(uids))
-                present = wire.present(list(uids))
-            except Passing as error:
-                self._drop()
-                patience.again(error)
-                continue
-            return [item for uid, item in uids.items() if uid not in present]
+    def _delete(self, box: _Box, batch: list[Item]) -> list[Item]:
+        try:
+            return self._persist(lambda wire: self._expunge(wire, box, batch))
+        except NoFolder:
+            if self._endpoint.folders is None:
+                raise
+            return []  # the folder has gone, nobody knows where its messages are now
 
-    def _require_deletable(self, wire: ImapWire) -> None:
-        if self._read_only:
+    def _expunge(self, wire: ImapWire, box: _Box, batch: list[Item]) -> list[Item]:
+        uids = {self._uid(item): item for item in batch}
+        self._select(wire, box)
+        self._require_deletable(wire, box)
+        wire.expunge(list(uids))
+        present = wire.present(list(uids))
+        return [item for uid, item in uids.items() if uid not in present]
+
+    def _require_deletable(self, wire: ImapWire, box: _Box) -> None:
+        if box.read_only:
             raise SourceError(
-                f"The folder {self._folder} is read only: have it made writable, or use `--keep`."
+                f"The folder {box.place.folder} is read only: have it made writable, or use `--keep`."
             )
         if "UIDPLUS" not in wire.capabilities:
             raise SourceError(

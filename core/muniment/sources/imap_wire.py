@@ -15,6 +15,7 @@ from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint, LoggedIn
+from muniment.sources.folders import Use, use_by_name
 from muniment.sources.network import dial, lost
 from muniment.sources.retry import Passing
 
@@ -24,6 +25,19 @@ _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
+_LISTED = re.compile(
+    rb'\(([^)]*)\) (?:"((?:[^"\\]|\\.)*)"|NIL) (?:"((?:[^"\\]|\\.)*)"|([^ ]+))', re.IGNORECASE | re.DOTALL
+)
+_NOT_SELECTABLE = {"\\noselect", "\\nonexistent"}
+_USES = {
+    "\\sent": Use.SENT,
+    "\\drafts": Use.DRAFTS,
+    "\\junk": Use.JUNK,
+    "\\trash": Use.DELETED,
+    "\\archive": Use.ARCHIVE,
+    "\\all": Use.ALL,
+}
+"""Special uses of folders (RFC 6154, 2)."""
 _SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"')
 
 
@@ -38,6 +52,21 @@ class Row(NamedTuple):
     size: int
     flags: tuple[str, ...]
     date: int | None
+
+
+class Listed(NamedTuple):
+    """A folder that can be selected, as LIST names it."""
+
+    name: str
+    """As the server writes it, modified UTF-7 undone where it can be."""
+    levels: tuple[str, ...]
+    use: Use
+    raw: bytes
+    """The name as it goes over the line, whatever it is."""
+
+
+class NoFolder(SourceError):
+    """A folder can't be opened: it may have been renamed or deleted."""
 
 
 class Selected(NamedTuple):
@@ -131,9 +160,21 @@ class ImapWire:
 
     # --- the folder -----------------------------------------------------------------------------
 
-    def select(self, folder: str) -> Selected:
-        """Open the folder, or look again at what is there. Raises SourceError, Passing."""
-        name = quoted(encode_folder(folder))
+    def folders(self) -> list[Listed]:
+        """Every folder that can be selected. Raises Passing when the server does not tell."""
+        special = {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities
+        with translated(self._endpoint):
+            kind, data = self._client.list('""', '"*" RETURN (SPECIAL-USE)' if special else '"*"')
+        if kind != "OK":
+            raise Passing(f"{self._endpoint.address} could not list its folders ({_text(data)}): run again.")
+        return read_list(data)
+
+    def select(self, folder: str, raw: bytes = b"") -> Selected:
+        """Open the folder, or look again at what is there. Raises NoFolder, SourceError, Passing.
+
+        `raw` is its name as LIST had it, where that is known.
+        """
+        name = quoted_bytes(raw or encode_folder(folder).encode())
         with translated(self._endpoint):
             try:
                 kind, data = self._client.select(name)  # type: ignore[arg-type]
@@ -151,9 +192,7 @@ class ImapWire:
     def _not_selected(self, folder: str, said: str) -> SourceError:
         if any(f"[{code}]" in said.upper() for code in _PASSING_CODES):
             return Passing(f"{self._endpoint.address} can't open {folder} now ({said}): run again later.")
-        return SourceError(
-            f"{self._endpoint.address} can't open the folder {folder} ({said}): check `folder`."
-        )
+        return NoFolder(f"{self._endpoint.address} can't open the folder {folder} ({said}): check `folder`.")
 
     def rows(self, first: int, last: int) -> list[Row]:
         """The messages numbered from `first` to `last`, by their UIDs."""
@@ -217,7 +256,12 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
 
 def quoted(text: str) -> bytes:
     """An IMAP quoted string (RFC 9051, 9): safe for any text without line breaks."""
-    return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+    return quoted_bytes(text.encode())
+
+
+def quoted_bytes(text: bytes) -> bytes:
+    """As `quoted`, of text that is bytes already."""
+    return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
 def encode_folder(name: str) -> str:
@@ -232,6 +276,22 @@ def encode_folder(name: str) -> str:
     return "".join(out)
 
 
+def decode_folder(name: bytes) -> str:
+    """The name that modified UTF-7 (RFC 3501, 5.1.3) or UTF-8 stands for; what is neither stays as it is."""
+    text = name.decode("utf-8", "surrogateescape")
+
+    def decoded(found: re.Match[str]) -> str:
+        if not found[1]:
+            return "&"
+        encoded = found[1].replace(",", "/")
+        try:
+            return base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("utf-16-be")
+        except (ValueError, UnicodeDecodeError):
+            return found[0]
+
+    return re.sub(r"&([A-Za-z0-9+,]*)-", decoded, text).encode("utf-8", "replace").decode()
+
+
 def uid_set(uids: Iterable[int]) -> str:
     """A sequence set, runs written as ranges."""
     runs: list[list[int]] = []
@@ -241,6 +301,36 @@ def uid_set(uids: Iterable[int]) -> str:
         else:
             runs.append([uid, uid])
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs)
+
+
+def read_list(data: list[Any]) -> list[Listed]:
+    """The folders in an answer to LIST that can be selected."""
+    return [found for line in _joined(data) if (found := _listed(line))]
+
+
+def _joined(data: list[Any]) -> Iterator[bytes]:
+    """Lines of an answer, a literal in one written as a quoted string."""
+    lines = iter(data)
+    for line in lines:
+        if isinstance(line, tuple):
+            rest = next(lines, b"")
+            head = line[0].rpartition(b"{")[0]
+            yield head + quoted_bytes(line[1]) + (rest if isinstance(rest, bytes) else b"")
+        elif isinstance(line, bytes):
+            yield line
+
+
+def _listed(line: bytes) -> Listed | None:
+    found = _LISTED.match(line)
+    flags = set(found[1].decode("ascii", "replace").lower().split()) if found else set()
+    if found is None or flags & _NOT_SELECTABLE:
+        return None
+    raw = re.sub(rb"\\(.)", rb"\1", found[3]) if found[3] is not None else found[4]
+    name = decode_folder(raw)
+    delimiter = re.sub(r"\\(.)", r"\1", found[2].decode("utf-8", "replace")) if found[2] else ""
+    levels = tuple(name.split(delimiter)) if delimiter else (name,)
+    use = next((_USES[flag] for flag in sorted(flags) if flag in _USES), None)
+    return Listed(name, levels, use or use_by_name(levels), raw)
 
 
 def _rows(data: list[Any]) -> Iterator[Row]:

@@ -22,8 +22,6 @@ GONE = "it is no longer in the mailbox"
 class Pop3Source(RemoteSource):
     """A POP3 mailbox. Its listing is what the session found, kept in a file of the work folder."""
 
-    vouches = False
-
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
         self._place = Place(endpoint.address, endpoint.mailbox)

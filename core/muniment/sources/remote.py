@@ -22,6 +22,8 @@ class RemoteSource(ABC):
     """A mailbox on a server: opened when needed, and opened again when the line broke."""
 
     session = 5000
+    vouches = False
+    regenerates = False
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         self._endpoint = endpoint
@@ -68,14 +70,14 @@ class RemoteSource(ABC):
         Read it to its end before the next call. An item that the server fails at again and again is
         answered with Unfetched, so that it stops nothing.
         """
-        remaining = {item.key: item for item in items}
+        remaining = {(item.place, item.key): item for item in items}
         patience = Patience(self._sleep)
         given_up = 0
         while remaining:
             self._reopen()
             try:
                 for answer in self._retrieve(list(remaining.values())):
-                    del remaining[answer.item.key]
+                    del remaining[answer.item.place, answer.item.key]
                     patience.progress()
                     given_up = 0
                     yield answer

@@ -1,0 +1,155 @@
+"""The folders of an ordinary mailbox: what they are called, what they are for, and which are wanted.
+
+A folder's **title** is how the archive names it: its levels joined by `/`. A `/` or `\\` within a level's
+name is written `\\/` or `\\\\`, so that any name that a server allows comes back whole from `levels`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+
+class Use(StrEnum):
+    """What a folder is for, whatever it is called (RFC 6154; the well-known folders of Exchange)."""
+
+    NONE = ""
+    INBOX = "inbox"
+    SENT = "sent"
+    DRAFTS = "drafts"
+    JUNK = "junk"
+    DELETED = "deleted"
+    ARCHIVE = "archive"
+    OUTBOX = "outbox"
+    ALL = "all"
+    """A view of all mail, as Google has it: its messages stand in other folders as well."""
+
+
+UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
+"""What is left out unless a profile says otherwise: not sent, unasked for, thrown away, or seen twice."""
+
+_NAMES = {
+    Use.SENT: (
+        "sent; sent items; sent mail; sent messages; gesendet; gesendete elemente; gesendete objekte; "
+        "éléments envoyés; messages envoyés; envoyés; elementos enviados; enviados; posta inviata; "
+        "inviata; verzonden items; verzonden; itens enviados; wysłane; elementy wysłane; skickat; "
+        "skickade objekt; sendt; sendte elementer; sendt post; lähetetyt; odeslané; odeslaná pošta; "
+        "elküldött elemek; отправленные; отправленные элементы; надіслані; gönderilmiş öğeler; "
+        "gönderilenler; απεσταλμένα; 送信済みアイテム; 送信済み; 已发送邮件; 已发送; 寄件備份; "
+        "보낸 편지함; 보낸 메일함"
+    ),
+    Use.DRAFTS: (
+        "drafts; entwürfe; brouillons; borradores; bozze; concepten; rascunhos; wersje robocze; "
+        "utkast; kladder; luonnokset; koncepty; rozepsané; piszkozatok; черновики; чернетки; "
+        "taslaklar; πρόχειρα; 下書き; 草稿; 草稿箱; 임시 보관함"
+    ),
+    Use.JUNK: (
+        "junk; junk email; junk e-mail; spam; bulk mail; junk-e-mail; courrier indésirable; "
+        "indésirables; correo no deseado; correo electrónico no deseado; posta indesiderata; "
+        "ongewenste e-mail; lixo eletrônico; lixo electrónico; wiadomości-śmieci; skräppost; "
+        "søppelpost; uønsket mail; uønsket e-post; roskaposti; nevyžádaná pošta; levélszemét; "
+        "нежелательная почта; спам; gereksiz e-posta; önemsiz e-posta; ανεπιθύμητη αλληλογραφία; "
+        "迷惑メール; 垃圾邮件; 垃圾郵件; 정크 메일; 스팸"
+    ),
+    Use.DELETED: (
+        "deleted; deleted items; deleted messages; trash; bin; gelöscht; gelöschte elemente; "
+        "gelöschte objekte; papierkorb; éléments supprimés; corbeille; elementos eliminados; papelera; "
+        "posta eliminata; cestino; verwijderde items; prullenbak; itens excluídos; lixeira; "
+        "itens eliminados; elementy usunięte; kosz; borttaget; borttagna objekt; papperskorgen; "
+        "slettede elementer; slettet post; papirkurv; poistetut; odstraněná pošta; koš; törölt elemek; "
+        "удаленные; удалённые; корзина; видалені; silinmiş öğeler; çöp kutusu; διαγραμμένα; "
+        "削除済みアイテム; ゴミ箱; 已删除邮件; 已刪除的郵件; 지운 편지함; 휴지통"
+    ),
+    Use.OUTBOX: (
+        "outbox; postausgang; boîte d'envoi; bandeja de salida; posta in uscita; postvak uit; "
+        "caixa de saída; skrzynka nadawcza; utkorgen; udbakke; utboks; lähtevät; pošta k odeslání; "
+        "postázandó üzenetek; исходящие; giden kutusu; εξερχόμενα; 送信トレイ; 发件箱; 寄件匣; "
+        "보낼 편지함"
+    ),
+}
+"""What servers call them that do not say what a folder is for, in the languages of most mail programs."""
+_USES = {name.strip(): use for use, names in _NAMES.items() for name in names.split(";")}
+_ESCAPED = re.compile(r"[\\/]")
+_LEVEL = re.compile(r"((?:[^\\/]|\\.)*)/", re.DOTALL)
+_UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of a mailbox."""
+
+    names: tuple[str, ...]
+    """Its levels' names from the top, as people see them."""
+    use: Use = Use.NONE
+
+    @property
+    def title(self) -> str:
+        """How the archive names it; inbox and sent items are called so in every language."""
+        if self.use is Use.INBOX:
+            return "Inbox"
+        if self.use is Use.SENT:
+            return "Sent"
+        return title(self.names)
+
+
+def title(names: Iterable[str]) -> str:
+    """Levels' names as one."""
+    return "/".join(_ESCAPED.sub(r"\\\g<0>", name) for name in names)
+
+
+def levels(titled: str) -> tuple[str, ...]:
+    """The levels' names that a title stands for."""
+    return tuple(_UNESCAPE.sub(r"\1", part) for part in _LEVEL.findall(titled + "/"))
+
+
+def use_by_name(names: Sequence[str]) -> Use:
+    """What a folder at the top of a mailbox is for, by what it is called, where the server does not say."""
+    name = names[-1].casefold().strip()
+    if len(names) == 1 and name == "inbox":
+        return Use.INBOX
+    top = names[0].casefold() in ("inbox", "[gmail]", "[google mail]")
+    if len(names) == 1 or (len(names) == 2 and top):
+        return _USES.get(name, Use.NONE)
+    return Use.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which folders of a mailbox are archived.
+
+    A pattern is a title with `*` and `?`, in any case, or `@` and a use, such as `@junk`. It takes in the
+    folders below as well. What `leave_out` names is left out even where `take` names a folder above it;
+    a folder that `take` names itself is taken whatever its use.
+    """
+
+    take: tuple[str, ...] = ()
+    """Empty: all."""
+    leave_out: tuple[str, ...] = UNWANTED
+
+    def wants(self, folder: Folder, above: Sequence[Folder] = ()) -> bool:
+        """Whether a folder is archived; `above` are the folders that it lies in."""
+        line = [*above, folder]
+        named = self.leave_out
+        if named == UNWANTED and any(_matches(pattern, folder) for pattern in self.take):
+            named = ()
+        return (not self.take or _any(self.take, line)) and not _any(named, line)
+
+
+def _any(patterns: Iterable[str], line: Sequence[Folder]) -> bool:
+    return any(_matches(pattern, folder) for pattern in patterns for folder in line)
+
+
+def _matches(pattern: str, folder: Folder) -> bool:
+    if pattern.startswith("@"):
+        return pattern[1:].lower() == folder.use.value != ""
+    wanted = _pattern(pattern)
+    return any(wanted.fullmatch(known) for known in {folder.title, title(folder.names)})
+
+
+@lru_cache(256)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    plain = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.compile(plain, re.IGNORECASE | re.DOTALL)
