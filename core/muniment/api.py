@@ -243,13 +243,21 @@ class Certificate(Word, frozen=True):
 
 
 class Run(Request, frozen=True):
-    """Run one profile now. Stream of ProgressWord, then RunSummary."""
+    """Run one profile now. Stream of ProgressWord, then RunSummary.
+
+    A run of it that goes on or waits already is the one that is watched: there are never two at once. In
+    a service the run goes on when the stream is closed (CancelRun stops it); an engine in the caller's own
+    process stops it.
+    """
 
     profile: str
 
 
 class RunAll(Request, frozen=True):
-    """Run every enabled profile, one after another. Stream of ProgressWord and RunSummary, a summary each."""
+    """Run every enabled profile, one after another. Stream of ProgressWord and RunSummary, a summary each.
+
+    All are asked for at once, so that all are run whoever hangs up, as with Run.
+    """
 
 
 class ProgressWord(Word, frozen=True):
@@ -257,6 +265,7 @@ class ProgressWord(Word, frozen=True):
 
     profile: str
     stage: str
+    """"waiting" (another run goes on), "starting", "listing", "fetching", "deleting", "indexing", "done"."""
     books: dict[str, int]
     stored: int
     indexed: int
@@ -291,14 +300,21 @@ class RunSummary(Word, frozen=True):
 
 
 class CancelRun(Request, frozen=True):
-    """Stop the profile's run after the messages in hand. Reply: Done, also where nothing runs."""
+    """Stop the profile's run after the messages in hand, or all runs. Reply: Done, also where nothing runs.
 
-    profile: str
+    A run that only waits for its turn ends at once.
+    """
+
+    profile: str = ""
+    """"" for all that run or wait."""
 
 
 class WatchRuns(Request, frozen=True):
-    """What runs, live. Stream of RunsState, at once and then whenever something changes, at most two a
-    second; a slow reader misses states, not the newest. Ends only when it is closed."""
+    """What runs, live. Stream of RunsState: at once, then whenever something changes, at most two a
+    second, and the same again after a second without change, so that a lost line is noticed.
+
+    A slow reader misses states, not the newest. Ends when it is closed, or with the service.
+    """
 
 
 class ProfileState(Word, frozen=True):
@@ -339,18 +355,24 @@ class GetHistory(Request, frozen=True):
 
     profile: str = ""
     state: str = ""
+    eventful: bool = False
+    """Only those that brought or deleted something, or did not go well."""
     limit: int = 50
     after: int = 0
-    """The `sequence` that the page before ended at; 0 for the first page."""
+    """What the page before said; 0 for the first page."""
 
 
 class RunRecord(Word, frozen=True):
-    sequence: int
-    """Its record's place in the ledger."""
     time: int
-    """When it ended, seconds since 1970 UTC."""
+    """When it ended, seconds since 1970 UTC; 0 where that is not known."""
     summary: dict[str, Any]
-    """With the keys of `run --json`."""
+    """With the keys of `run --json`, `error`, and for those in the ledger `started`, seconds since 1970."""
+    sequence: int = 0
+    """Its record's place in the ledger; 0 for a run that got nowhere, which the ledger does not keep."""
+    count: int = 1
+    """So many runs of the profile in a row got nowhere, this the last; only that one is kept."""
+    since: int = 0
+    """When the first of these ended."""
 
 
 class History(Word, frozen=True):

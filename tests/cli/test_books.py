@@ -2,7 +2,7 @@
 
 import pytest
 
-from muniment.cli.books import COUNTS, equation, from_progress, stages, went_well
+from muniment.cli.books import COUNTS, equation, stages, went_well
 from support.words import progress, summary
 
 
@@ -25,12 +25,6 @@ def test_stages_are_a_line_each():
         "listed", "fetched", "new", "merged", "quarantined", "indexed", "deleted",
     ]  # fmt: skip
     assert lines[1].split() == ["fetched", "512", "160/s"]
-
-
-def test_what_was_not_come_to_is_pending():
-    run = from_progress(progress(), "cancelled")
-    assert (run.listed, run.fetched, run.pending, run.balanced) == (1000, 512, 488, True)
-    assert not from_progress(progress(books={"listed": 5, "fetched": 3, "new": 1}), "cancelled").balanced
 
 
 @pytest.mark.parametrize("changes", [{"state": "failed"}, {"state": "cancelled"}, {"balanced": False}])

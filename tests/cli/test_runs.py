@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from muniment.api import GetStatus, ProfileStatus, Run, RunAll
+from muniment.api import CancelRun, Done, Run, RunAll
 from muniment.cli.books import KEYS
 from muniment.errors import VaultLocked
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
-from support.words import progress, status, summary
+from support.words import progress, summary
 
 
 def test_a_run_ends_with_the_books():
@@ -81,46 +81,42 @@ def test_a_run_needs_names_or_all(argv):
     assert invoke(EngineDouble(), *argv).code == 2
 
 
-def interrupting(number, words_after=()):
-    """A stream during which somebody presses Ctrl-C, or the system asks to end."""
+def interrupted(number, *summaries):
+    """An engine in whose run somebody presses Ctrl-C, or the system asks to end."""
 
     def stream(request):
-        try:
-            yield progress()
-            os.kill(os.getpid(), number)
-            yield progress(seconds=4.0, books={"listed": 1000, "fetched": 600, "new": 590, "merged": 10})
-            yield from words_after
-        except GeneratorExit:
-            cancelled.append(request)
-            raise
+        yield progress()
+        os.kill(os.getpid(), number)
+        yield progress(seconds=4.0)
+        if any(isinstance(asked, CancelRun) for asked in double.asked):
+            yield from summaries
 
-    cancelled = []
-    return stream, cancelled
+    double = EngineDouble({Run: stream, RunAll: stream, CancelRun: Done(message="Stopping.")})
+    return double
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ctrl_c_cancels_and_prints_the_books_that_were_kept(number, code):
-    stream, cancelled = interrupting(number)
-    books = {key: getattr(summary(state="cancelled", fetched=650, new=650, merged=0), key) for key in KEYS}
-    last = ProfileStatus(name="gw", source="gateway", enabled=True, every=300, last=books | {"error": "x"})
+def test_ctrl_c_cancels_and_prints_the_books(number, code):
     before = signal.getsignal(number)
-    double = EngineDouble({Run: stream, GetStatus: status(profiles=(last,))})
+    double = interrupted(number, summary(state="cancelled", fetched=650, new=650, merged=0, pending=350))
     result = invoke(double, "run", "gw", "next", "--json")
     assert signal.getsignal(number) is before
     assert result.code == code
-    assert cancelled == [Run(profile="gw")]
+    assert double.asked == [Run(profile="gw"), CancelRun(profile="gw")]
     (line,) = result.out.splitlines()
     told = json.loads(line)
     assert (told["state"], told["fetched"]) == ("cancelled", 650)
 
 
-def test_ctrl_c_with_no_books_kept_prints_those_last_seen():
-    stream, cancelled = interrupting(signal.SIGINT)
-    result = invoke(EngineDouble({Run: stream, GetStatus: status()}), "run", "gw")
+def test_ctrl_c_cancels_all_that_were_asked_for():
+    others = [summary(profile=name, state="cancelled", listed=0) for name in ("b", "c")]
+    double = interrupted(signal.SIGINT, summary(state="cancelled"), *others)
+    result = invoke(double, "run", "--all")
     assert result.code == 130
-    assert cancelled
-    assert "gw: cancelled" in result.out
-    assert "1,000 = 600 fetched + 400 pending" in result.out
+    assert double.asked == [RunAll(), CancelRun()]
+    assert [line for line in result.out.splitlines() if not line.startswith(" ")] == [
+        "gw: cancelled, 23.4 MB in 12.3 s, 81/s"
+    ]
 
 
 def test_a_second_ctrl_c_interrupts_at_once():

@@ -20,9 +20,9 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Vault:
         """Whether the catalog failed to take in what the ledger has committed."""
         self._index: Index | None = None
         self._indexing = threading.Lock()
-        self._turn = threading.RLock()
+        self._turn = threading.Condition(threading.RLock())
         """Held while the ledger is appended to or committed."""
         self._begun = False
         """Whether a batch was begun that is not committed."""
@@ -234,6 +234,7 @@ class Vault:
                     done.set_exception(error)
                 raise
             self._begun, self._lagging = False, True
+            self._turn.notify_all()
             for _, done in waiting:
                 done.set_result(None)
             self.catalog.apply([*facts, *audits], head, self.directory)
@@ -306,19 +307,37 @@ class Vault:
         with self._turn:
             self.ledger.rollback()
             self._begun = False
+            self._turn.notify_all()
             if self._events:
                 self._commit_events()
 
     def change_directory(self, wanted: Iterable[dict[str, Any]], time: int) -> int:
         """Record changes to the directory and file old mail anew; returns how many messages were.
 
-        `time` is now, in seconds since 1970 UTC.
+        `time` is now, in seconds since 1970 UTC. For any thread but one that has begun a batch.
 
         Raises:
             ConfigError, NotFound: a change can't be applied; none of them is.
             OSError: they could not be written; none of them is kept.
             VaultError: all of them are kept, but the catalog could not be told yet; or none could be written.
         """
+        with self._between_batches():
+            self._commit_changes(wanted, time)
+        return self._finish_refiling()
+
+    @contextmanager
+    def _between_batches(self) -> Iterator[None]:
+        """Nobody else appends meanwhile, and nothing of theirs is uncommitted.
+
+        Raises:
+            VaultError: another thread does not come to the end of its batch.
+        """
+        with self._turn:
+            if not self._turn.wait_for(lambda: not self._begun, PATIENCE):
+                raise VaultError("a run holds the ledger, so nothing was changed: try again")
+            yield
+
+    def _commit_changes(self, wanted: Iterable[dict[str, Any]], time: int) -> None:
         self.require_writable()
         try:
             facts = [self._change(change, time) for change in wanted]
@@ -333,7 +352,6 @@ class Vault:
                     "vault is next written, so mend that and do not repeat the change"
                 ) from error
             raise
-        return self._finish_refiling()
 
     def _change(self, change: dict[str, Any], time: int) -> DirectoryFact:
         self.directory.apply(change, time)
@@ -348,8 +366,9 @@ class Vault:
         record = json_record(self.encoder, Kind.CONFIG, {"v": VERSION, "settings": settings})
         if self.catalog.meta_get(CONFIGURATION) == record.sha.hex():
             return
-        self.append(record, time * CLOCK)
-        self.commit([])
+        with self._between_batches():
+            self.append(record, time * CLOCK)
+            self.commit([])
         self.catalog.meta_set(CONFIGURATION, record.sha.hex())
 
     def _finish_refiling(self) -> int:
@@ -447,9 +466,10 @@ class Vault:
         self._train_at *= 4
         whole = scan(self.folder / LEDGER, damaged=lambda damage: log.error("damaged: %s", damage))
         made = list(trained(whole, self.decoder))
-        for dictionary in made:
-            self.ledger.add_dictionary(dictionary)
-        self.commit([])
+        with self._between_batches():
+            for dictionary in made:
+                self.ledger.add_dictionary(dictionary)
+            self.commit([])
         self._use_dictionaries()
         return bool(made)
 

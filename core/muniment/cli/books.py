@@ -66,21 +66,3 @@ def stages(word: ProgressWord) -> list[str]:
 def _stage(name: str, value: int, rate: float | None) -> str:
     speed = f"{count(round(rate))}/s" if rate else ""
     return f"  {name:<12}{count(value):>12}{speed:>12}".rstrip()
-
-
-def from_progress(word: ProgressWord, state: str) -> RunSummary:
-    """A summary of a run whose end was not told: what it had not come to is pending."""
-    books: dict[str, Any] = {name: word.books.get(name, 0) for name in COUNTS}
-    books["pending"] = max(
-        0, books["listed"] - sum(books[name] for name in ("fetched", "already", "failed", "skipped"))
-    )
-    landed = sum(books[name] for name in ("new", "merged", "quarantined", "left"))
-    balanced = books["fetched"] == landed
-    return RunSummary(
-        profile=word.profile,
-        state=state,
-        **books,
-        bytes=word.bytes,
-        seconds=word.seconds,
-        balanced=balanced,
-    )

@@ -9,14 +9,14 @@ from typing import Self
 
 import click
 
-from muniment.api import GetStatus, ProgressWord, Request, Run, RunAll, RunSummary, Status
+from muniment.api import CancelRun, Done, ProgressWord, Request, Run, RunAll, RunSummary
 from muniment.cli import books
 from muniment.cli.answers import streaming
 from muniment.cli.choices import profiles
 from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.live import Display
 from muniment.cli.output import complain
-from muniment.errors import MunimentError, RunFailed, UsageError
+from muniment.errors import RunFailed, UsageError
 
 
 @click.command(cls=Command)
@@ -29,8 +29,10 @@ def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
     Shows how far it is on a terminal, and ends with the books: an equation
     that says what became of every message that was listed. Mail is deleted at
     the source only where the profile says so, and only what is safely kept.
+    A profile that is running already is not run twice: its run is shown.
+
     Ctrl-C stops after the messages in hand; nothing is lost, and the next run
-    goes on from there.
+    goes on from there. Where a service runs, a line that is cut stops nothing.
 
     \b
     Example:
@@ -51,20 +53,19 @@ def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
 
 def _one(session: Session, request: Request, stop: Stop) -> int:
     """One request's runs; returns the exit code of the last that did not go well."""
-    code, running = 0, None
+    code, cancelled = 0, False
     with streaming(session, request) as words, Display(session) as display:
         for word in words:
             if isinstance(word, ProgressWord):
-                running = word
                 display.show(books.stages(word))
             elif isinstance(word, RunSummary):
-                running = None
                 display.clear()
                 code = report(session, word) or code
-            if stop.signal:
-                break
-    if stop.signal and running is not None:
-        report(session, _cancelled(session, running))
+                if cancelled:
+                    break
+            if stop.signal and not cancelled:
+                session.ask(CancelRun(profile=request.profile if isinstance(request, Run) else ""), Done)
+                cancelled = True
     return code
 
 
@@ -81,19 +82,6 @@ def report(session: Session, summary: RunSummary) -> int:
     if summary.error:
         complain(f"{summary.profile}: {summary.error}")
     return summary.exit_code or RunFailed.exit_code
-
-
-def _cancelled(session: Session, running: ProgressWord) -> RunSummary:
-    """The books of a run that was just cancelled: as the vault has them, else as they were last seen."""
-    seen = books.from_progress(running, "cancelled")
-    try:
-        status = session.ask(GetStatus(), Status)
-    except MunimentError:
-        return seen
-    kept = next((p.last for p in status.profiles if p.name == running.profile), None)
-    if not kept or kept.get("state") != "cancelled" or kept.get("seconds", 0) < seen.seconds:
-        return seen
-    return RunSummary(**{key: kept[key] for key in books.KEYS})
 
 
 class Stop:

@@ -12,7 +12,7 @@ from typing import Any
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.service import audit, guard, keeping, profiles, reading, running, testing, users, vaults
+from muniment.service import audit, guard, history, keeping, profiles, reading, runs, testing, users, vaults
 from muniment.service.session import Session, explained
 
 Call = Callable[[Session, Any], Word]
@@ -38,18 +38,21 @@ CALLS: dict[type[Request], Call] = {
     api.Show: reading.show,
     api.GetAudit: audit.list_audit,
     api.ListQuarantine: keeping.list_quarantine,
+    api.CancelRun: runs.cancel_run,
+    api.GetHistory: history.get_history,
 }
 STREAMS: dict[type[Request], Stream] = {
     api.TestProfile: testing.test_profile,
-    api.Run: running.run,
-    api.RunAll: running.run_all,
+    api.Run: runs.run,
+    api.RunAll: runs.run_all,
+    api.WatchRuns: runs.watch_runs,
     api.ReadRaw: reading.read_raw,
     api.ReadAttachment: reading.read_attachment,
     api.Export: reading.export,
     api.Verify: keeping.verify,
     api.Rebuild: keeping.rebuild,
     api.Backup: keeping.backup,
-    api.RetryQuarantine: keeping.retry_quarantine,
+    api.RetryQuarantine: runs.retry_quarantine,
 }
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from muniment import api
 from muniment.archive.vault import Vault
 from muniment.config.check import listen_address
 from muniment.config.model import Gateway as GatewaySettings
@@ -20,11 +19,9 @@ from muniment.errors import ConfigError, MunimentError, VaultError
 from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.logs import Harmless
-from muniment.runs.schedule import Schedule
-from muniment.runs.workers import WorkerPool
-from muniment.service.profiles import SPOOL, find
-from muniment.service.running import run_profile
-from muniment.service.session import Session, apply_settings
+from muniment.service.host import Host
+from muniment.service.profiles import SPOOL
+from muniment.service.session import Session
 from muniment.service.systemd import Notifier, inherited_sockets
 from muniment.service.units import GATEWAY
 
@@ -65,21 +62,6 @@ def _path(folder: Path, name: str) -> Path | None:
     return folder / name if name else None
 
 
-def summary_line(summary: api.RunSummary) -> str:
-    """A run in one log line: counts alone, nothing of the mail."""
-    return (
-        f"{summary.profile}: {summary.state}, listed {summary.listed}, new {summary.new}, "
-        f"merged {summary.merged}, quarantined {summary.quarantined}, failed {summary.failed}, "
-        f"deleted {summary.deleted}, {summary.seconds:.1f} s"
-        + (f"; {summary.error}" if summary.error else "")
-    )
-
-
-def eventful(summary: api.RunSummary) -> bool:
-    """Whether a run is worth a line: it brought or deleted something, or did not go well."""
-    return summary.state != "ok" or bool(summary.fetched or summary.deleted or summary.skipped)
-
-
 def serve(folder: Path, say: Say | None = None) -> int:
     """Run until SIGTERM or SIGINT: take mail in, and run profiles when they are due.
 
@@ -97,10 +79,12 @@ def serve(folder: Path, say: Say | None = None) -> int:
     manager, sockets = Notifier.from_environment(), inherited_sockets()
     with session.writing() as vault, signals(stop):
         current = _Current(session)
-        gateway = _gateway(current.settings(), folder, told, tuple(sockets.get(GATEWAY, ())))
-        with gateway, closing(WorkerPool()) as pool:
+        with (
+            closing(Host(Session(folder, vault), current.settings, told, lasting=True)) as host,
+            _gateway(current.settings(), folder, host.tell, tuple(sockets.get(GATEWAY, ()))),
+        ):
             manager.ready()
-            _work(vault, current, pool, stop, told)
+            _work(vault, current, host, stop)
             manager.stopping()
         return VaultError.exit_code if vault.dead else 0
 
@@ -118,30 +102,18 @@ def signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _work(vault: Vault, current: _Current, pool: WorkerPool, stop: threading.Event, told: Say) -> None:
-    """Run profiles when they are due, until `stop`."""
-
-    def run(name: str) -> bool:
-        settings = current.settings()
-        apply_settings(vault, settings)
-        summary = run_profile(vault, find(settings, name), pool, lambda progress: None, stop)
-        if eventful(summary):
-            told(summary_line(summary))
-        if vault.dead:
-            told("the disk failed under the vault: stopping; check it, then start the service again")
-            stop.set()
-        return summary.state == "ok"
-
-    schedule = Schedule(current.profiles, run)
-    schedule.start()
-    told(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
-    try:
-        while not stop.wait(AWAKE):
-            pass
-        told("stopping: the run in hand ends after what it has fetched")
-    finally:
-        stop.set()
-        schedule.stop()
+def _work(vault: Vault, current: _Current, host: Host, stop: threading.Event) -> None:
+    """Run profiles when they are due, until `stop`; what runs then is for `Host.close` to end."""
+    host.schedule(current.profiles)
+    host.tell(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
+    while not stop.wait(AWAKE) and not vault.dead:
+        pass
+    if vault.dead:
+        host.tell(
+            "the disk failed under the vault: stopping; check it, then start the service again", "error"
+        )
+    else:
+        host.tell("stopping: the run in hand ends after what it has fetched")
 
 
 @contextmanager

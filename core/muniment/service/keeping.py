@@ -1,4 +1,4 @@
-"""The words that keep a vault sound: verify, rebuild, backup, quarantine."""
+"""The words that keep a vault sound: verify, rebuild, backup, what is in quarantine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ from muniment.archive.indexing import Indexing
 from muniment.archive.ledger.check import Report
 from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_ledger, verify_vault
-from muniment.config.model import Settings
-from muniment.errors import NotFound
-from muniment.runs.plan import Plan
-from muniment.runs.retry import retry
-from muniment.runs.workers import WorkerPool
-from muniment.service.profiles import find, plan_of
 from muniment.service.session import Session
 
 
@@ -90,28 +84,3 @@ def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quaran
                 for item in vault.catalog.quarantine()
             )
         )
-
-
-def plan_for(settings: Settings, name: str) -> Plan:
-    """The plan of a profile; of one that was removed since, that of a journal mailbox."""
-    try:
-        return plan_of(find(settings, name))
-    except NotFound:
-        return Plan(name, journal=True, delete=False)
-
-
-def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator[api.Word]:
-    """Try quarantined items again; what can be unwrapped now is archived."""
-    settings = session.settings()
-    pool = WorkerPool(1)
-    archived = tried = 0
-    try:
-        with session.writing() as vault:
-            results = retry(vault, lambda name: plan_for(settings, name), request.ids, pool)
-            for item, problem in results:
-                tried += 1
-                archived += not problem
-                yield api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem)
-    finally:
-        pool.close()
-    yield api.Done(message=f"{archived} of {tried} quarantined items archived.")

@@ -56,6 +56,14 @@ def plan_of(profile: Profile) -> Plan:
     )
 
 
+def plan_for(settings: Settings, name: str) -> Plan:
+    """The plan of a profile; of one that was removed since, that of a journal mailbox."""
+    try:
+        return plan_of(find(settings, name))
+    except NotFound:
+        return Plan(name, journal=True, delete=False)
+
+
 def source_of(profile: Profile, folder: Path) -> Source:
     """The source a profile names, not connected yet.
 

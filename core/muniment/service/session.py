@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,6 +19,9 @@ from muniment.errors import VaultError
 from muniment.people.changes import set_domains
 from muniment.runs.run import sentence
 from muniment.service.access import Caller
+
+if TYPE_CHECKING:
+    from muniment.service.host import Host
 
 log = logging.getLogger("muniment.service")
 
@@ -37,14 +40,30 @@ def explained() -> Iterator[None]:
 class Session:
     """What one client works with; opens what it needs, when it needs it."""
 
-    def __init__(self, folder: Path, vault: Vault | None = None, caller: Caller | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        vault: Vault | None = None,
+        caller: Caller | None = None,
+        host: Host | None = None,
+    ) -> None:
         """With `vault`, a vault that is open already: whoever opened it closes it.
 
-        `caller` is who asks, by default this process's own user.
+        `caller` is who asks, by default this process's own user; `host`, where the process's runs go through.
         """
         self.caller = caller or Caller.this_process()
         self.folder = folder
         self._shared = vault
+        self._host = host
+
+    @property
+    def host(self) -> Host:
+        """Where runs go through; where none is given, one that lasts as long as this session."""
+        if self._host is None:
+            from muniment.service.host import Host
+
+            self._host = Host(self, lasting=False)
+        return self._host
 
     @property
     def settings_path(self) -> Path:
@@ -117,7 +136,10 @@ class Session:
             log.debug("the configuration is recorded later: %s", error)
 
     def close(self) -> None:
-        """Nothing is kept open between words."""
+        """Nothing is kept open between words, and no run goes on."""
+        if self._host is not None and not self._host.lasting:
+            self._host.close()
+            self._host = None
 
 
 def without_secrets(settings: Settings) -> dict[str, Any]:

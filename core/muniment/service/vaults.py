@@ -9,7 +9,7 @@ from muniment.archive.indexing import behind
 from muniment.archive.vault import Vault
 from muniment.config.edit import create
 from muniment.errors import VaultError
-from muniment.service.running import last_run
+from muniment.service.history import last_run
 from muniment.service.session import SETTINGS, Session, apply_settings
 
 

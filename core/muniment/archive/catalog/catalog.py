@@ -258,9 +258,15 @@ class Catalog:
         """A profile's last run."""
         return reading.last_run(self._store.reader(), profile)
 
-    def runs(self, profile: str = "", limit: int = 100) -> list[RunRow]:
-        """The last runs, newest first: of a profile, or of all."""
-        return reading.runs(self._store.reader(), profile, limit)
+    def runs(
+        self, profile: str = "", limit: int = 100, *, state: str = "", before: int = 0, eventful: bool = False
+    ) -> list[RunRow]:
+        """The last runs, newest first: of a profile or of all, that ended in a state or in any.
+
+        `before`: only those before that place in the ledger; `eventful`: only those that brought or
+        deleted something, or did not go well.
+        """
+        return reading.runs(self._store.reader(), profile, state, before, eventful, limit)
 
     def audited(self, limit: int = 100, before: int = 0) -> list[AuditRow]:
         """The audit trail, newest first: from the record before sequence `before` on, or from the last."""

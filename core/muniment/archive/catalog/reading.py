@@ -230,11 +230,10 @@ def last_run(connection: Connection, profile: str) -> RunRow | None:
     return None if row is None else _run(row)
 
 
-def runs(connection: Connection, profile: str, limit: int) -> list[RunRow]:
-    if profile:
-        found = connection.execute(sql.RUNS_OF, {"profile": profile, "limit": limit}).all()
-    else:
-        found = connection.execute(sql.RUNS, {"limit": limit}).all()
+def runs(
+    connection: Connection, profile: str, state: str, before: int, eventful: bool, limit: int
+) -> list[RunRow]:
+    found = connection.execute(sql.runs(profile, state, before, eventful, limit)).all()
     return [_run(row) for row in found]
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Column,
     Index,
     Integer,
@@ -30,8 +31,10 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     tuple_,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects import sqlite
@@ -482,13 +485,23 @@ QUARANTINE_BY_RANGE = _QUARANTINE.where(
 ).order_by(quarantine.c.id.desc())
 COUNT_QUARANTINED = select(func.count()).select_from(quarantine).where(quarantine.c.resolved == 0)
 LAST_RUN = select(run).where(run.c.profile == bindparam("profile")).order_by(run.c.id.desc()).limit(1)
-RUNS_OF = (
-    select(run)
-    .where(run.c.profile == bindparam("profile"))
-    .order_by(run.c.id.desc())
-    .limit(bindparam("limit"))
-)
-RUNS = select(run).order_by(run.c.id.desc()).limit(bindparam("limit"))
+
+
+def runs(profile: str, state: str, before: int, eventful: bool, limit: int) -> Select[Any]:
+    """Runs that have ended, newest first; what is "" or 0 or False asks for nothing."""
+    told = type_coerce(run.c.summary, JSON)
+    found = select(run).order_by(run.c.id.desc()).limit(limit)
+    if profile:
+        found = found.where(run.c.profile == profile)
+    if state:
+        found = found.where(told["state"].as_string() == state)
+    if before:
+        found = found.where(run.c.id < before)
+    if eventful:
+        moved = [told[count].as_integer() > 0 for count in ("fetched", "deleted", "skipped")]
+        found = found.where(or_(told["state"].as_string() != "ok", *moved))
+    return found
+
 
 AUDITED = (
     select(audit)

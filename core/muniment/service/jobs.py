@@ -1,0 +1,140 @@
+"""What the host works off, one at a time: runs of profiles, and retries of quarantined mail.
+
+A job is worked off in the host's thread, and watched from any other: whoever watches slowly holds
+nothing up, and a job whose watchers have gone goes on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Protocol
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.config.model import Settings
+from muniment.errors import RunFailed
+from muniment.runs.progress import Progress
+from muniment.runs.retry import retry
+from muniment.runs.run import summary
+from muniment.runs.workers import WorkerPool
+from muniment.service.profiles import find, plan_for
+from muniment.service.running import progress_word, run_profile
+
+EVERY = 0.25
+"""Seconds between two words of progress."""
+WAITING = "waiting"
+"""The stage of a run that has not begun, since another is going on."""
+
+
+class Job(Protocol):
+    """Something that needs the vault's writer for itself."""
+
+    cancel: threading.Event
+    ended: threading.Event
+    error: BaseException | None
+    """Why it could not be worked off at all."""
+
+    def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
+        """Do it, in the host's thread."""
+
+    def give_up(self) -> None:
+        """It is not begun at all."""
+
+    def words(self) -> Iterator[api.Word]:
+        """What a watcher is told until it has ended. Raises `error`."""
+
+
+class RunJob:
+    """A run of a profile, from when it is asked for."""
+
+    def __init__(self, profile: str, changed: Callable[[api.ProgressWord], None]) -> None:
+        """`changed` is called whenever it has come further, in the host's thread."""
+        self.profile = profile
+        self.cancel = threading.Event()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        self.progress = progress_word(Progress(profile, stage=WAITING))
+        """As it stands now."""
+        self.summary: api.RunSummary | None = None
+        self._changed = changed
+
+    def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
+        """Run the profile to its end.
+
+        Raises:
+            NotFound: it was removed since.
+        """
+        self._observe(Progress(self.profile))
+        profile = find(settings, self.profile)
+        self.summary = run_profile(vault, profile, pool, self._observe, self.cancel)
+
+    def _observe(self, progress: Progress) -> None:
+        self.progress = progress_word(progress)
+        self._changed(self.progress)
+
+    def give_up(self) -> None:
+        """It ends cancelled before it has begun, and changes nothing."""
+        never = Progress(self.profile, stage="done", state="cancelled")
+        self.summary = api.RunSummary(**summary(never), exit_code=RunFailed.exit_code)
+
+    def words(self) -> Iterator[api.Word]:
+        """Progress, and the summary at the end."""
+        while not self.ended.wait(EVERY):
+            yield self.progress
+        yield self.result()
+
+    def result(self) -> api.RunSummary:
+        """Its summary, once it has ended.
+
+        Raises:
+            MunimentError: it could not be begun.
+        """
+        self.ended.wait()
+        if self.error is not None:
+            raise self.error
+        assert self.summary is not None
+        return self.summary
+
+
+class RetryJob:
+    """Another try at quarantined items."""
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        self.cancel = threading.Event()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        self.tried = self.archived = 0
+        self._ids = ids
+        self._steps: queue.SimpleQueue[api.Step] = queue.SimpleQueue()
+
+    def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
+        """Try each item.
+
+        Raises:
+            NotFound: an id names no item.
+        """
+        for item, problem in retry(vault, lambda name: plan_for(settings, name), self._ids, pool):
+            self.tried += 1
+            self.archived += not problem
+            self._steps.put(api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem))
+            if self.cancel.is_set():
+                return
+
+    def give_up(self) -> None:
+        """Nothing is tried."""
+
+    def words(self) -> Iterator[api.Word]:
+        """A step each item, and Done."""
+        while not self.ended.is_set() or not self._steps.empty():
+            with suppress(queue.Empty):
+                yield self._steps.get(timeout=EVERY)
+        if self.error is not None:
+            raise self.error
+        yield api.Done(message=self.told())
+
+    def told(self) -> str:
+        """How it went, in a sentence."""
+        return f"{self.archived} of {self.tried} quarantined items archived."
