@@ -1,0 +1,359 @@
+"""The host of runs, on real vaults with real maildirs: one run at a time, cancelled, watched, remembered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.errors import NotFound, VaultError, VaultLocked
+from muniment.service import runs
+from muniment.service.history import get_history
+from muniment.service.host import Host, Observer
+from muniment.service.session import Session
+from muniment.service.users import add_user
+from support.engine_double import HOSTILE, assert_harmless
+from support.reports import plain, report
+from support.vaults import TestVault, put
+
+PATIENCE = 30.0
+
+
+def eventually(holds: Callable[[], object], within: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def letters(*numbers: int) -> list[bytes]:
+    return [report(plain(subject=f"Letter {n}", body=f"Text {n}\n")) for n in numbers]
+
+
+class Diary(Observer):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+
+    def started(self, profile: str) -> None:
+        self.events.append(("started", profile))
+
+    def ended(self, summary: api.RunSummary) -> None:
+        self.events.append((summary.state, summary.profile))
+        raise RuntimeError("an observer that fails")
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[TestVault]:
+    made = TestVault(tmp_path / "vault")
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def host(vault: TestVault) -> Iterator[Host]:
+    """The host of a service on the vault."""
+    with (
+        closing(Vault.open(vault.folder, write=True)) as opened,
+        closing(Host(Session(vault.folder, opened), lasting=True)) as made,
+    ):
+        yield made
+
+
+@pytest.fixture
+def session(host: Host) -> Session:
+    """A caller of that service."""
+    return Session(host._session.folder, host._session._shared, host=host)
+
+
+def big(vault: TestVault, count: int = 1000) -> Path:
+    """A profile with a run that takes a while."""
+    new = vault.maildir("big", delete=True)
+    put(new, letters(*range(count)))
+    return new
+
+
+def under_way(host: Host) -> None:
+    """Wait until the run in hand has stored something."""
+    eventually(lambda: any(p.running and p.running.stored for p in host.state().profiles))
+
+
+def test_a_run_goes_on_when_its_watcher_hangs_up(vault: TestVault, host: Host, session: Session) -> None:
+    new = big(vault)
+    words = runs.run(session, api.Run(profile="big"))
+    assert isinstance(next(words), api.ProgressWord)
+    words.close()
+    eventually(lambda: not host.busy)
+    assert list(new.iterdir()) == []
+    (record,) = runs_of(session)
+    assert (record.summary["state"], record.summary["new"], record.summary["deleted"]) == ("ok", 1000, 1000)
+    assert record.summary["started"] <= record.time
+
+
+def runs_of(session: Session, **asked: object) -> tuple[api.RunRecord, ...]:
+    return get_history(session, api.GetHistory(**asked)).runs  # type: ignore[arg-type]
+
+
+def test_a_second_run_of_a_profile_is_the_first(vault: TestVault, host: Host, session: Session) -> None:
+    big(vault)
+    first = runs.run(session, api.Run(profile="big"))
+    next(first)
+    again = runs.run(session, api.Run(profile="big"))
+    *_, summary = again
+    *_, same = first
+    assert summary == same
+    assert len(runs_of(session)) == 1
+
+
+def test_cancelling_stops_after_the_messages_in_hand(vault: TestVault, host: Host, session: Session) -> None:
+    new = big(vault, 3000)
+    words = runs.run(session, api.Run(profile="big"))
+    next(words)
+    under_way(host)
+    done = runs.cancel_run(session, api.CancelRun(profile="big"))
+    assert done.message == "Stopping big after the messages in hand."
+    *_, summary = words
+    assert isinstance(summary, api.RunSummary)
+    assert (summary.state, summary.balanced) == ("cancelled", True)
+    assert 0 < summary.new < 3000
+    assert summary.deleted == 3000 - len(list(new.iterdir()))
+    *_, rest = runs.run(session, api.Run(profile="big"))
+    assert isinstance(rest, api.RunSummary)
+    assert (rest.state, list(new.iterdir())) == ("ok", [])
+    assert [run.summary["state"] for run in runs_of(session)] == ["ok", "cancelled"]
+    assert [run.summary["state"] for run in runs_of(session, state="cancelled")] == ["cancelled"]
+
+
+def test_what_waits_is_cancelled_at_once_and_may_be_asked_for_again(
+    vault: TestVault, host: Host, session: Session
+) -> None:
+    big(vault)
+    put(vault.maildir("small"), letters(9000))
+    all_of_them = runs.run_all(session, api.RunAll())
+    next(all_of_them)
+    under_way(host)
+    waiting = {p.name: p.running.stage for p in host.state().profiles if p.running}
+    assert waiting["small"] == "waiting"
+    runs.cancel_run(session, api.CancelRun(profile="small"))
+    *_, summary = runs.run(session, api.Run(profile="small"))
+    ended = [word for word in all_of_them if isinstance(word, api.RunSummary)]
+    assert [(one.profile, one.state) for one in ended] == [("big", "ok"), ("small", "cancelled")]
+    assert isinstance(summary, api.RunSummary)
+    assert (summary.state, summary.new) == ("ok", 1)
+
+
+def test_cancelling_what_does_not_run(vault: TestVault, session: Session) -> None:
+    vault.maildir("box")
+    assert "not running" in runs.cancel_run(session, api.CancelRun(profile="box")).message
+    assert "Nothing is running" in runs.cancel_run(session, api.CancelRun()).message
+    with pytest.raises(NotFound):
+        runs.cancel_run(session, api.CancelRun(profile="nobody"))
+    with pytest.raises(NotFound):
+        runs.run(session, api.Run(profile="nobody"))
+
+
+def test_observers_are_told_and_their_trouble_stops_nothing(
+    vault: TestVault, host: Host, session: Session
+) -> None:
+    diary = Diary()
+    host.observe(diary)
+    put(vault.maildir("box"), letters(1))
+    *_, summary = runs.run(session, api.Run(profile="box"))
+    assert isinstance(summary, api.RunSummary)
+    assert diary.events == [("started", "box"), ("ok", "box")]
+    (line,) = host.lines.newest()
+    assert line.text.startswith("box: ok, listed 1, new 1")
+
+
+def test_a_watcher_is_told_at_once_and_of_changes_and_not_too_often(
+    vault: TestVault, host: Host, session: Session
+) -> None:
+    big(vault)
+    states: list[tuple[float, api.RunsState]] = []
+
+    def watch() -> None:
+        for state in runs.watch_runs(session, api.WatchRuns()):
+            assert isinstance(state, api.RunsState)
+            states.append((time.monotonic(), state))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    eventually(lambda: states)
+    assert states[0][1].profiles[0].running is None
+    *_, _ = runs.run(session, api.Run(profile="big"))
+    eventually(lambda: states[-1][1].profiles[0].last)
+    assert any(s.profiles[0].running and s.profiles[0].running.stored for _, s in states)
+    assert min(b - a for (a, _), (b, _) in pairwise(states)) > 0.4
+    last = states[-1][1].profiles[0]
+    assert last.last is not None
+    assert (last.running, last.last["new"]) == (None, 1000)
+    host.close()
+    watcher.join(PATIENCE)
+    assert not watcher.is_alive()
+
+
+def test_a_slow_reader_gets_the_newest(vault: TestVault, host: Host, session: Session) -> None:
+    put(vault.maildir("box"), letters(1))
+    words = runs.watch_runs(session, api.WatchRuns())
+    next(words)
+    *_, _ = runs.run(session, api.Run(profile="box"))
+    for number in range(500):
+        host.tell(f"line {number} {HOSTILE}")
+    state = next(words)
+    assert isinstance(state, api.RunsState)
+    assert len(state.log) == 200
+    assert state.log[-1].text.startswith("line 499")
+    assert [line.number for line in state.log] == list(
+        range(state.log[-1].number - 199, state.log[-1].number + 1)
+    )
+    for line in state.log:
+        assert_harmless(line.text)
+        assert "\n" not in line.text
+
+
+def test_the_schedule_runs_and_says_when_next(vault: TestVault, host: Host) -> None:
+    put(vault.maildir("box", every=3600), letters(1))
+    vault.maildir("off", enabled=False)
+    settings = Session(vault.folder).settings
+    host.schedule(lambda: [profile for profile in settings().profiles if profile.enabled])
+    eventually(lambda: host.state().profiles[0].last)
+    box, off = host.state().profiles
+    assert abs(box.next_start - time.time() - 3600) < 60
+    assert (off.next_start, off.last) == (0, None)
+
+
+def test_runs_that_got_nowhere_are_in_the_history_and_counted(
+    vault: TestVault, host: Host, session: Session, tmp_path: Path
+) -> None:
+    put(vault.maildir("box"), letters(1))
+    vault.profile("gone", source="maildir", path=str(tmp_path / "gone"))
+    for name in ("box", "gone", "gone", "box"):
+        *_, _ = runs.run(session, api.Run(profile=name))
+    found = runs_of(session)
+    assert [run.summary["profile"] for run in found] == ["box", "gone", "box"]
+    gone = found[1]
+    assert (gone.sequence, gone.count, gone.summary["state"]) == (0, 2, "failed")
+    assert gone.since <= gone.time
+    assert "is no Maildir" in gone.summary["error"]
+    assert [run.summary["profile"] for run in runs_of(session, state="failed")] == ["gone"]
+    assert [run.summary["profile"] for run in runs_of(session, eventful=True)] == ["gone", "box"]
+    assert [run.summary["profile"] for run in runs_of(session, profile="box")] == ["box", "box"]
+
+
+def test_history_is_paged_without_gaps(
+    vault: TestVault, host: Host, session: Session, tmp_path: Path
+) -> None:
+    vault.maildir("box")
+    vault.profile("gone", source="maildir", path=str(tmp_path / "gone"))
+    for name in ("box", "box", "gone", "box", "box", "box"):
+        *_, _ = runs.run(session, api.Run(profile=name))
+    pages, after = [], 0
+    while True:
+        page = get_history(session, api.GetHistory(limit=2, after=after))
+        pages.append(page.runs)
+        after = page.after
+        if not after:
+            break
+    flat = [run for page in pages for run in page]
+    assert flat == list(runs_of(session))
+    assert [run.summary["profile"] for run in flat] == ["box", "box", "box", "gone", "box", "box"]
+
+
+def test_users_may_be_changed_while_a_run_goes_on(vault: TestVault, host: Host, session: Session) -> None:
+    big(vault)
+    words = runs.run(session, api.Run(profile="big"))
+    next(words)
+    under_way(host)
+    for number in range(20):
+        add_user(session, api.AddUser(name=f"Person {number}", addresses=(f"p{number}@example.com",)))
+    *_, summary = words
+    assert isinstance(summary, api.RunSummary)
+    assert (summary.state, summary.new) == ("ok", 1000)
+    host.close()
+    opened = host._session._shared
+    assert opened is not None
+    opened.close()
+    vault.sound()
+    assert vault.status().messages == 1000
+    vault.rebuild()
+    assert vault.status().messages == 1000
+    assert "p19@example.com" in vault.client.call(api.ShowUser(user="p19@example.com"), api.UserWord).user
+
+
+def test_quarantine_is_retried_in_its_turn(vault: TestVault, host: Host, session: Session) -> None:
+    broken = b"From: x@example.com\r\nX-MS-Journal-Report:\r\nContent-Type: text/plain\r\n\r\nno report\r\n"
+    put(vault.maildir("box"), [broken])
+    *_, summary = runs.run(session, api.Run(profile="box"))
+    assert isinstance(summary, api.RunSummary)
+    assert summary.quarantined == 1
+    step, done = runs.retry_quarantine(session, api.RetryQuarantine())
+    assert isinstance(step, api.Step)
+    assert isinstance(done, api.Done)
+    assert not step.ok
+    assert done.message == "0 of 1 quarantined items archived."
+    assert host.state().quarantined == 1
+    with pytest.raises(NotFound):
+        list(runs.retry_quarantine(session, api.RetryQuarantine(ids=("0" * 64,))))
+
+
+def test_closing_cancels_and_refuses_what_comes_after(vault: TestVault, host: Host, session: Session) -> None:
+    big(vault, 3000)
+    words = runs.run(session, api.Run(profile="big"))
+    next(words)
+    under_way(host)
+    host.close()
+    *_, summary = words
+    assert isinstance(summary, api.RunSummary)
+    assert summary.state == "cancelled"
+    with pytest.raises(VaultError, match="stopping"):
+        next(runs.run(session, api.Run(profile="big")))
+
+
+# --- without a service ----------------------------------------------------------------------------
+
+
+def test_in_one_s_own_process_a_run_ends_with_its_watcher(vault: TestVault) -> None:
+    new = big(vault, 3000)
+    words = vault.client.stream(api.Run(profile="big"))
+    assert isinstance(next(words), api.ProgressWord)
+    words.close()  # type: ignore[attr-defined]
+    assert vault.status().owner == ""
+    assert len(list(new.iterdir())) > 0
+    assert vault.run("big").state == "ok"
+    vault.sound()
+
+
+def test_in_one_s_own_process_runs_are_watched_and_cancelled_too(vault: TestVault) -> None:
+    big(vault, 3000)
+    words = vault.client.stream(api.Run(profile="big"))
+    next(words)
+    states = vault.client.stream(api.WatchRuns())
+
+    def stored() -> bool:
+        state = next(states)
+        assert isinstance(state, api.RunsState)
+        return bool(state.profiles[0].running and state.profiles[0].running.stored)
+
+    eventually(stored)
+    vault.client.call(api.CancelRun(profile="big"), api.Done)
+    *_, summary = words
+    assert isinstance(summary, api.RunSummary)
+    assert summary.state == "cancelled"
+    history = vault.client.call(api.GetHistory(), api.History)
+    assert [run.summary["state"] for run in history.runs] == ["cancelled"]
+
+
+def test_a_vault_that_another_holds_is_refused(vault: TestVault) -> None:
+    vault.maildir("box")
+    with closing(Vault.open(vault.folder, write=True)), pytest.raises(VaultLocked):
+        vault.run("box")
+    assert vault.run("box").state == "ok"
