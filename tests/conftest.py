@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+
+from support.services import stop_service
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +16,21 @@ def usual_umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_services() -> Iterator[None]:
+    """Services that tests start find each other in a folder of this test run, and none is left behind."""
+    with TemporaryDirectory(prefix="mt-", dir="/tmp") as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        (home / "state").mkdir(mode=0o700)
+        before = {name: os.environ.get(name) for name in ("MUNIMENT_RUNTIME", "XDG_STATE_HOME")}
+        os.environ |= {"MUNIMENT_RUNTIME": folder, "XDG_STATE_HOME": str(home / "state")}
+        yield
+        for path in home.glob("*.sock"):
+            stop_service(path)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

@@ -1,16 +1,22 @@
-"""`python -m muniment`: the engine and its command line alone, without the terminal app."""
+"""`python -m muniment`: the engine and its command line alone, in one process, without service or app.
+
+It reads beside a service, and writes where none runs: for whoever mends a vault that no service can serve.
+The `muniment` command (see muniment_tui) speaks to the vault's service.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from muniment.api import Word
 from muniment.cli import EngineDoors, main
 from muniment.cli.doors import Installer
 from muniment.client import Transport
+from muniment.line.start import connected
 from muniment.logs import harmless_warnings
 
 PRIVATE = 0o077
@@ -18,6 +24,11 @@ PRIVATE = 0o077
 
 
 def _connect(vault: Path) -> Transport:
+    return connected(vault, _here)
+
+
+def _here(vault: Path) -> Transport:
+    """The engine in this process."""
     from muniment.service.engine import connect
 
     return connect(vault)
@@ -42,15 +53,20 @@ def _installer() -> Installer:
 
 
 ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo, installer=_installer)
-"""The engine in this process; each door loads it only when it is opened."""
+"""The engine: in the vault's service, and in this process to make a vault. Each door loads what it needs only
+when it is opened."""
 
 
-def start(arguments: list[str]) -> int:
+ALONE = replace(ENGINE, connect=_here)
+"""The engine in this process, whether a service runs or not."""
+
+
+def start(arguments: list[str], engine: EngineDoors = ENGINE) -> int:
     """Run the command line in this process, which is its own; returns the exit code."""
     os.umask(PRIVATE)
     harmless_warnings()
-    return main(arguments, ENGINE)
+    return main(arguments, engine)
 
 
 if __name__ == "__main__":
-    sys.exit(start(sys.argv[1:]))
+    sys.exit(start(sys.argv[1:], ALONE))

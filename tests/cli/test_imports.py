@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
+    "aiohttp",
+    "asyncio",
     "tantivy",
     "sqlalchemy",
     "exchangelib",
@@ -40,6 +42,7 @@ def loaded_by(code: str) -> set[str]:
     [
         "import muniment.client",
         "import muniment.cli, muniment.client",
+        "import muniment.line.start",
         "import muniment.__main__",
         "import muniment_tui.__main__",
         "from muniment.__main__ import ENGINE\nfrom muniment.cli import main\nmain(['--help'], ENGINE)",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.__main__ import ENGINE
+from muniment.__main__ import ALONE
 from muniment.cli import main
 from support.engine_double import Screen
 
@@ -54,7 +54,7 @@ class Program:
         umask = os.umask(0o022)
         try:
             with redirect_stdout(out), redirect_stderr(err):
-                code = main(["--vault", str(self.folder), *words], ENGINE)
+                code = main(["--vault", str(self.folder), *words], ALONE)
         finally:
             os.umask(umask)
         return Said(code, out.written(), err.written().decode("utf-8"))

@@ -34,7 +34,7 @@ class EngineDoors:
     """The ways into the engine; each loads it only when it is called."""
 
     connect: Connect
-    """Opens the vault in a folder."""
+    """Opens the line to the engine of the vault in a folder, which need not be there yet."""
     serve: Callable[[Path, Callable[[str], None]], int]
     """Runs scheduler and embedded gateway of a vault until told to stop; returns an exit code.
 

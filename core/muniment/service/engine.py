@@ -1,7 +1,7 @@
-"""The engine behind the words of `muniment.api`, in the caller's own process.
+"""The engine behind the words of `muniment.api`.
 
-`connect` opens it for a vault folder. What each word does stands in the sibling modules; here is
-only which word goes where.
+A service has one for each request (see server), `connect` opens one in the caller's own process. What
+each word does stands in the sibling modules; here is only which word goes where.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ STREAMS: dict[type[Request], Stream] = {
 
 
 class Engine:
-    """A transport whose other end is this process (see muniment.client.Transport)."""
+    """A transport whose other end is a session in this process (see muniment.client.Transport)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._session = Session(folder)
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def call(self, request: Request) -> Word:
         """Say a request that has one reply. Raises MunimentError."""
@@ -79,4 +79,4 @@ class Engine:
 
 def connect(folder: Path) -> Engine:
     """The engine of the vault in `folder`, which need not exist yet."""
-    return Engine(folder)
+    return Engine(Session(folder))

@@ -19,7 +19,10 @@ from muniment.errors import ConfigError, MunimentError, VaultError
 from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.logs import Harmless
+from muniment.service.access import Caller
+from muniment.service.engine import Engine
 from muniment.service.host import Host
+from muniment.service.listening import listening
 from muniment.service.profiles import SPOOL
 from muniment.service.session import Session
 from muniment.service.systemd import Notifier, inherited_sockets
@@ -62,8 +65,11 @@ def _path(folder: Path, name: str) -> Path | None:
     return folder / name if name else None
 
 
-def serve(folder: Path, say: Say | None = None) -> int:
-    """Run until SIGTERM or SIGINT: take mail in, and run profiles when they are due.
+def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT: answer clients, take mail in, and run profiles when they are due.
+
+    `ready` is given by a service that a client started in the background, and called when it listens: such a
+    one leaves when nobody needs it.
 
     Returns the exit code: 0, or that of VaultError when the vault's disk failed.
 
@@ -82,11 +88,17 @@ def serve(folder: Path, say: Say | None = None) -> int:
         with (
             closing(Host(Session(folder, vault), current.settings, told, lasting=True)) as host,
             _gateway(current.settings(), folder, host.tell, tuple(sockets.get(GATEWAY, ()))),
+            listening(folder, _engines(vault, host), stop, lambda: host.busy or current.scheduled(), ready),
         ):
             manager.ready()
             _work(vault, current, host, stop)
             manager.stopping()
         return VaultError.exit_code if vault.dead else 0
+
+
+def _engines(vault: Vault, host: Host) -> Callable[[Caller], Engine]:
+    """Opens the engine, on the vault that is open here, for whoever calls."""
+    return lambda caller: Engine(Session(vault.folder, vault, caller, host))
 
 
 @contextmanager
@@ -152,6 +164,10 @@ class _Current:
             log.info("vault.toml can be used again")
         self._problem = problem
         return self._settings
+
+    def scheduled(self) -> bool:
+        """Whether anything is to be done without being asked for."""
+        return bool(self.profiles()) or bool(self._settings.gateway.listen)
 
     def profiles(self) -> list[Profile]:
         """The enabled profiles."""

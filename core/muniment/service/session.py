@@ -16,6 +16,7 @@ from muniment.archive.vault import Vault
 from muniment.config.file import interpret, load, read, version_of
 from muniment.config.model import Settings
 from muniment.errors import VaultError
+from muniment.line.place import SETTINGS, no_vault
 from muniment.people.changes import set_domains
 from muniment.runs.run import sentence
 from muniment.service.access import Caller
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from muniment.service.host import Host
 
 log = logging.getLogger("muniment.service")
-
-SETTINGS = "vault.toml"
 
 
 @contextmanager
@@ -85,10 +84,7 @@ class Session:
                 "or mend its rights"
             ) from error
         if not known:
-            raise VaultError(
-                f"there is no vault in {self.folder}: name one with --vault or MUNIMENT_VAULT, "
-                "or make one with `muniment init`"
-            )
+            raise no_vault(self.folder)
         return load(self.settings_path)
 
     def settings_and_version(self) -> tuple[Settings, str]:

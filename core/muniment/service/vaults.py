@@ -9,8 +9,9 @@ from muniment.archive.indexing import behind
 from muniment.archive.vault import Vault
 from muniment.config.edit import create
 from muniment.errors import VaultError
+from muniment.line.place import SETTINGS
 from muniment.service.history import last_run
-from muniment.service.session import SETTINGS, Session, apply_settings
+from muniment.service.session import Session, apply_settings
 
 
 def init(session: Session, request: api.Init) -> api.Done:

@@ -1,0 +1,118 @@
+"""What travels between a client and the service.
+
+One connection carries one request and its answer: an HTTP POST to `/call` or `/stream` whose body is the
+request, a MessagePack map of `muniment.api` with its tag, and whose answer's body is frames. A frame is
+four bytes, big-endian, that say how long it is, and so many bytes: a word, or one of the three below. An
+empty frame says no more than that the service is at work. An answer that does not end with End or Failure
+was cut.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Union
+
+import msgspec
+
+from muniment import __version__, api, errors
+from muniment.api import Request, Word
+from muniment.errors import MunimentError, QueryError
+
+CALL, STREAM, RETIRE = "/call", "/stream", "/retire"
+VERSION_HEADER = "Muniment-Version"
+VERSION = __version__
+LENGTH = struct.Struct(">I")
+LIMIT = 64 * 1024 * 1024
+"""Bytes that a frame has at most."""
+BEAT = 5.0
+"""Seconds after which a service that is at work sends an empty frame."""
+SILENCE = 60.0
+"""Seconds without a byte after which a service counts as hung."""
+BUG = 70
+"""Exit code for what should not have happened."""
+
+
+class Failure(Word, frozen=True):
+    """An error that a person is meant to read; ends an answer."""
+
+    kind: str
+    """Its class in `muniment.errors`."""
+    code: int
+    """Its exit code, which counts where the class is not known."""
+    message: str
+    query: str = ""
+    position: int = 0
+
+
+class End(Word, frozen=True):
+    """All was said."""
+
+
+class Other(Word, frozen=True):
+    """The service is of another version of the program; ends an answer."""
+
+    version: str
+    pid: int
+    implicit: bool
+    """Whether it was started by a client, so that it may be replaced when it is idle."""
+
+
+def encoded(word: Word) -> bytes:
+    """A word as its frame."""
+    data = msgspec.msgpack.encode(word)
+    return LENGTH.pack(len(data)) + data
+
+
+def failure(error: MunimentError) -> Failure:
+    """An error as it travels."""
+    query, position = (error.query, error.position) if isinstance(error, QueryError) else ("", 0)
+    return Failure(
+        kind=type(error).__name__,
+        code=error.exit_code,
+        message=str(error),
+        query=query,
+        position=position,
+    )
+
+
+def raised(said: Failure) -> MunimentError:
+    """The error that travelled: of its own class, else one with its exit code."""
+    kind = getattr(errors, said.kind, None)
+    if kind is QueryError:
+        return QueryError(said.message, said.query, said.position)
+    if isinstance(kind, type) and issubclass(kind, MunimentError):
+        return kind(said.message)
+    error = MunimentError(said.message)
+    error.exit_code = said.code
+    return error
+
+
+def _kinds(base: type[Word]) -> list[type[Word]]:
+    """The words of the api below `base`."""
+    bases = (Word, Request)
+    return [
+        kind
+        for kind in vars(api).values()
+        if isinstance(kind, type) and issubclass(kind, base) and kind not in bases
+    ]
+
+
+@cache
+def requests() -> Callable[[bytes], Request]:
+    """What reads a request; raises msgspec.DecodeError where it is none."""
+    decode: Callable[[bytes], Request] = _decoder(_kinds(Request))
+    return decode
+
+
+@cache
+def replies() -> Callable[[bytes], Word]:
+    """What reads a word that a service says; raises msgspec.DecodeError where it is none."""
+    said = [kind for kind in _kinds(Word) if not issubclass(kind, Request)]
+    decode: Callable[[bytes], Word] = _decoder([*said, Failure, End, Other])
+    return decode
+
+
+def _decoder(kinds: list[type[Word]]) -> Callable[[bytes], Any]:
+    return msgspec.msgpack.Decoder(Union[tuple(kinds)]).decode  # noqa: UP007 - made of what there is

@@ -1,0 +1,71 @@
+"""`python -m muniment.service VAULT`: a service in the background, as muniment.line.start starts it.
+
+Writes one thing to standard output and closes it: that it is ready, or why it is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import sys
+import threading
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from muniment.errors import MunimentError
+from muniment.line import wire
+from muniment.line.place import digest
+from muniment.line.start import READY
+from muniment.logs import Harmless
+
+SIZE = 1024 * 1024
+"""Bytes of a log file; one older one is kept."""
+PRIVATE = 0o077
+
+
+def main(vault: str) -> int:
+    """Serve the vault until nobody needs it; returns the exit code."""
+    if os.fork():
+        return 0  # whoever started it has nobody to wait for
+    os.umask(PRIVATE)
+    _log_to_file(vault)
+    try:
+        from muniment.service.foreground import serve
+
+        return serve(Path(vault), logging.getLogger("muniment.service").info, ready=lambda: _tell(READY))
+    except MunimentError as error:
+        _tell(wire.encoded(wire.failure(error))[wire.LENGTH.size :])
+        return error.exit_code
+
+
+def _tell(what: bytes) -> None:
+    """Tell whoever started it, and let go of them."""
+    os.write(1, what)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def _log_to_file(vault: str) -> None:
+    """Have log lines go to a file of bounded size in the user's state folder; nowhere where it can't be."""
+    home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path(home) / ".local" / "state") / "muniment"
+    handler: logging.Handler
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{Path(vault).name}-{digest(Path(vault))}.log"
+        handler = RotatingFileHandler(state / name, maxBytes=SIZE, backupCount=1)
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(Harmless(details=True))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log = logging.getLogger("muniment.service")
+    sys.excepthook = lambda *error: log.critical("event=crash", exc_info=error)
+    threading.excepthook = lambda args: log.error(
+        "event=crash thread=%s", args.thread and args.thread.name, exc_info=args.exc_value
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

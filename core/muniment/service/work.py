@@ -1,0 +1,84 @@
+"""A request that is being answered: its handler runs in threads, no faster than it is read."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from muniment.api import Request, Word
+from muniment.client import Transport
+from muniment.errors import ConfigError, MunimentError, SourceError, VaultError
+from muniment.line import wire
+from muniment.line.place import Peer
+from muniment.line.wire import End, Failure
+from muniment.service.access import Caller
+
+log = logging.getLogger("muniment.service")
+
+TOLD = (VaultError, ConfigError, SourceError)
+"""Errors whose sentence may stand in the log: it is of the vault and its settings, not of mail or a query."""
+
+
+DEEP = 8
+"""Frames of a bug's traceback that are logged."""
+
+OpenEngine = Callable[[Caller], Transport]
+"""Opens the engine for whoever calls."""
+
+
+class Work:
+    """The words that answer a request. Used by one thread at a time, not always the same."""
+
+    def __init__(self, open_engine: OpenEngine, peer: Peer, request: Request, path: str) -> None:
+        self._caller = Caller.of(peer.uid, peer.gid, peer.pid)
+        self._name = type(request).__name__
+        engine = open_engine(self._caller)
+        self._words = _called(engine, request) if path == wire.CALL else engine.stream(request)
+
+    def next(self) -> tuple[bytes, bool]:
+        """The frame of the next word, and whether it is the last."""
+        try:
+            word = next(self._words, None)
+        except MunimentError as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001 - a bug becomes a sentence, and the service goes on
+            self._bug(error)
+            message = (
+                f"This should not have happened in the service ({type(error).__name__}); nothing that was "
+                "kept is lost. Its log has the details."
+            )
+            return wire.encoded(Failure(kind="", code=wire.BUG, message=message)), True
+        return (wire.encoded(End()), True) if word is None else (wire.encoded(word), False)
+
+    def _failed(self, error: MunimentError) -> tuple[bytes, bool]:
+        said = wire.failure(error)
+        why = f" why={said.message!r}" if isinstance(error, TOLD) else ""
+        log.warning(
+            "event=failed word=%s uid=%d pid=%d kind=%s code=%d%s",
+            self._name, self._caller.uid, self._caller.pid, said.kind, said.code, why,
+        )  # fmt: skip
+        return wire.encoded(said), True
+
+    def close(self) -> None:
+        """End the work, if it goes on; waits until it has ended."""
+        close = getattr(self._words, "close", None)
+        if close is not None:
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001 - nobody is left to be told
+                self._bug(error)
+
+    def _bug(self, error: Exception) -> None:
+        """Log what should not have happened: where and of what kind, since the rest of it may hold mail."""
+        frames = traceback.extract_tb(error.__traceback__)[-DEEP:]
+        where = "<".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+        log.error(
+            "event=bug word=%s uid=%d kind=%s where=%s",
+            self._name, self._caller.uid, type(error).__name__, where,
+        )  # fmt: skip
+
+
+def _called(engine: Transport, request: Request) -> Iterator[Word]:
+    yield engine.call(request)
