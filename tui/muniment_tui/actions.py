@@ -120,6 +120,8 @@ _SHOWN = {
     "end": "End",
     "delete": "Del",
     "backspace": "Backspace",
+}
+_CHARACTERS = {
     "slash": "/",
     "colon": ":",
     "question_mark": "?",
@@ -142,8 +144,15 @@ def key_name(key: str) -> str:
     if key in _SHOWN:
         return _SHOWN[key]
     *modifiers, last = key.split("+")
-    shown = _SHOWN.get(last, last.upper() if modifiers or len(last) > 1 else last)
+    shown = (
+        _SHOWN.get(last) or _CHARACTERS.get(last) or (last.upper() if modifiers or len(last) > 1 else last)
+    )
     return "+".join([*(word.capitalize() for word in modifiers), shown])
+
+
+def typed(key: str) -> bool:
+    """Whether a key is a character where one types."""
+    return len(key) == 1 or key in _CHARACTERS or key == "space"
 
 
 def key_names(action: Action) -> str:

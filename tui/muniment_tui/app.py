@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -17,13 +20,15 @@ from muniment.api import GetStatus, Status
 from muniment.client import Connect
 from muniment.errors import MunimentError
 from muniment_tui import state, themes
-from muniment_tui.actions import Action, actions, known
+from muniment_tui.actions import Action, actions
 from muniment_tui.areas import AREAS
 from muniment_tui.bridge import Bridge
 from muniment_tui.command_line import CommandLine
 from muniment_tui.frame import FrameScreen, StatusLine, TopBar
+from muniment_tui.here import Offer, declared, offers
 from muniment_tui.notices import Notices
 from muniment_tui.palette import ActionsProvider
+from muniment_tui.vaults import is_vault
 from muniment_tui.words import clean
 
 FIRST = "first"
@@ -31,6 +36,8 @@ FIRST = "first"
 WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
 """Classes that screens have by the columns of the terminal."""
 HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
+KEY_PATIENCE = 0.5
+"""Seconds that a key waits for the one before it to be handled."""
 TERMINATED = 143
 """Exit code after SIGTERM or SIGHUP, as of the command line."""
 
@@ -98,20 +105,27 @@ class MunimentApp(App[int], inherit_bindings=False):
     def __init__(
         self,
         connect: Connect,
-        vault: Path | None,
+        named: Path | None,
         *,
         read_only: bool = False,
         state_file: Path | None = None,
     ) -> None:
-        """`vault` is None where there is none yet; `state_file` is where to remember things, if anywhere."""
+        """`named` is the vault that the caller means, which need not be there; else it is the current folder.
+
+        `state_file` is where to remember things, if anywhere.
+        """
         super().__init__()
         self.connect = connect
         self.read_only = read_only
         self.notices = Notices()
+        self._keys: deque[events.Key] = deque()
+        self._key_handed_on = 0.0
         self.organisation = ""
         self._state_file = state_file
         self.state = state.load(state_file) if state_file else state.State()
-        self._engine = Bridge(connect, vault, self.refuse) if vault else None
+        self.named = named
+        vault = named or Path.cwd()
+        self._engine = Bridge(connect, vault, self.refuse) if is_vault(vault) else None
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
@@ -186,6 +200,42 @@ class MunimentApp(App[int], inherit_bindings=False):
         if self._engine:
             self._engine.close()
 
+    # --- keys -------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand on one key at a time: over a slow line many arrive at once, and each must find the focus
+        where the one before has put it."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._keys.append(event)
+        if len(self._keys) == 1 or time.monotonic() - self._key_handed_on > KEY_PATIENCE:
+            await self._hand_on()
+
+    async def _hand_on(self) -> None:
+        self._key_handed_on = time.monotonic()
+        await super().on_event(self._keys[0])
+        self._follow(self.focused or self.screen, 1)
+
+    def _follow(self, node: DOMNode, again: int) -> None:
+        """Go the way that an unused key goes, from the focus up to the app, to know when it has arrived.
+
+        What it leads to, such as a message or a change of focus, goes that way after it: once more.
+        """
+        if node is not self:
+            if not node.call_later(self._follow, node.parent or self, again):
+                self._follow(node.parent or self, again)
+        elif again:
+            self._follow(self.focused or self.screen, again - 1)
+        else:
+            self.call_later(self.call_later, self._handled)
+
+    async def _handled(self) -> None:
+        if self._keys:
+            self._keys.popleft()
+        if self._keys:
+            await self._hand_on()
+
     # --- actions ----------------------------------------------------------------------------
 
     async def run_action(
@@ -195,19 +245,17 @@ class MunimentApp(App[int], inherit_bindings=False):
         target, name, _ = self._parse_action(action, default_namespace or self, namespaces)
         if isinstance(self.screen, FrameScreen) and self.screen.too_small and name != "quit":
             return True
-        declared = _declared(target, name)
-        if declared is not None and self.is_off(declared):
-            self.tell(f"{declared.title} is off: the app was opened with --read-only.", "warning")
+        meant = declared(target, name)
+        if meant is not None and self.is_off(meant):
+            self.tell(f"{meant.title} is off: the app was opened with --read-only.", "warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
-    def names(self) -> dict[str, tuple[Action, DOMNode]]:
-        """What can be done now, by the names that `:` takes, and in which part of the app."""
-        found: dict[str, tuple[Action, DOMNode]] = {}
-        for active in self.screen.active_bindings.values():
-            action = known(active.binding.id)
-            if action is not None:
-                found.setdefault(action.name, (action, active.node))
+    def names(self) -> dict[str, Offer]:
+        """What can be done now, by the names that `:` takes."""
+        found: dict[str, Offer] = {}
+        for offer in offers(self.screen):
+            found.setdefault(offer.action.name, offer)
         return found
 
     async def do_named(self, name: str) -> None:
@@ -220,10 +268,10 @@ class MunimentApp(App[int], inherit_bindings=False):
             others = f" Did you mean {', '.join(meant[:5])}?" if meant else " Press Ctrl+P for all there is."
             self.tell(f"There is nothing called {name!r} here.{others}", "warning")
             return
-        action, node = names[meant[0]]
-        await self.run_action(action.call, node)
+        offer = names[meant[0]]
+        await self.run_action(offer.action.call, offer.node)
 
-    def action_go(self, area: str) -> None:
+    async def action_go(self, area: str) -> None:
         """Go to an area."""
         if self._engine is None:
             self.tell("First make or open a vault: all else needs one.", "warning")
@@ -233,7 +281,7 @@ class MunimentApp(App[int], inherit_bindings=False):
             while len(self.screen_stack) > 1:
                 self.pop_screen()
         else:
-            self.switch_mode(area)
+            await self.switch_mode(area)
 
     def action_help(self) -> None:
         """Explain what has the focus."""
@@ -269,13 +317,3 @@ class MunimentApp(App[int], inherit_bindings=False):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[Any]:
         """None: the palette is fed by the registry."""
         return ()
-
-
-def _declared(target: DOMNode, name: str) -> Action | None:
-    """The declaration of an action of some part of the app."""
-    for bindings in target._bindings.key_to_bindings.values():
-        for binding in bindings:
-            action = known(binding.id)
-            if action is not None and action.call.rpartition(".")[2].partition("(")[0] == name:
-                return action
-    return None

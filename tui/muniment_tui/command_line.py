@@ -10,6 +10,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from muniment_tui.actions import Action, actions
+from muniment_tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
@@ -29,7 +30,7 @@ class Names(Suggester):
         return next((name for name in sorted(self._app.names()) if name.startswith(value)), None)
 
 
-class CommandLine(Input):
+class CommandLine(Entry):
     """One line at the bottom; hidden until `:` is pressed."""
 
     HELP = "Type what to do, such as `runs` or `quit`; → completes, Enter does it, Esc leaves."
@@ -40,13 +41,11 @@ class CommandLine(Input):
         )
     ]
     DEFAULT_CSS = """
-    CommandLine { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
-    CommandLine:focus { border: none; }
+    CommandLine { display: none; }
     """
 
     def __init__(self) -> None:
-        super().__init__(placeholder="setup, profiles, runs, messages, help, quit ...", compact=True)
-        self.cursor_blink = False
+        super().__init__(placeholder="setup, profiles, runs, messages, help, quit ...")
         self.can_focus = False
         self._came_from: object | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -14,10 +14,12 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
-from muniment_tui.actions import Action, actions, key_name, known
+from muniment_tui.actions import Action, actions, key_name
 from muniment_tui.areas import AREAS
 from muniment_tui.command_line import CommandLine
+from muniment_tui.here import offers
 from muniment_tui.notices import Notice
+from muniment_tui.widgets.prompt import Prompt, Question
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import joined, shown
 
@@ -46,7 +48,7 @@ class FrameScreen(Screen[Any]):
         #inside { height: 1fr; }
         #too-small { display: none; }
         &.-slim, &.-low {
-            #inside, TopBar, StatusLine, KeyBar, CommandLine { display: none; }
+            #inside, TopBar, StatusLine, KeyBar, CommandLine, Prompt { display: none; }
             #too-small { display: block; }
         }
     }
@@ -62,6 +64,7 @@ class FrameScreen(Screen[Any]):
         yield TopBar()
         with Container(id="inside"):
             yield from self.inside()
+        yield Prompt()
         yield StatusLine()
         yield CommandLine()
         yield KeyBar()
@@ -75,6 +78,32 @@ class FrameScreen(Screen[Any]):
         """Set the status line, which notices cover for a while."""
         self.query_one(StatusLine).status = status
 
+    def confirm(
+        self,
+        words: Content,
+        then: Callable[[], object],
+        *,
+        phrase: str = "",
+        otherwise: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Ask before something is done; `words` name what it is done to, and how many.
+
+        The answer is No unless `y` is pressed. For what can't be undone a `phrase` is to be typed instead.
+        """
+        question = Question(words, lambda _: then(), phrase=phrase, otherwise=otherwise)
+        self.query_one(Prompt).ask(question)
+
+    def ask_for(
+        self,
+        words: Content,
+        then: Callable[[str], object],
+        *,
+        value: str = "",
+        check: Callable[[str], str] = lambda value: "",
+    ) -> None:
+        """Ask for a line, such as a path; `check` says in a sentence what is wrong with it."""
+        self.query_one(Prompt).ask(Question(words, then, typed=True, value=value, check=check))
+
     @property
     def too_small(self) -> bool:
         """Whether the terminal is below 80x24."""
@@ -83,6 +112,10 @@ class FrameScreen(Screen[Any]):
     @on(events.Resize)
     def _say_the_size(self, event: events.Resize) -> None:
         self.query_one("#too-small", Words).say(shown(TOO_SMALL.format(event.size.width, event.size.height)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action is there: searching only where a screen says how."""
+        return action != "find" or type(self).action_find is not FrameScreen.action_find
 
     def action_back(self) -> None:
         """Esc: a notice goes first, then what was opened last; the areas themselves stay."""
@@ -94,7 +127,6 @@ class FrameScreen(Screen[Any]):
 
     def action_find(self) -> None:
         """`/`: screens with something to find override it."""
-        self.muniment.tell("There is nothing to search here.", "warning")
 
 
 class AreaScreen(FrameScreen):
@@ -182,13 +214,10 @@ class KeyBar(Words):
     def draw(self) -> None:
         """Draw the keys that work now."""
         app = cast("MunimentApp", self.app)
-        found: dict[str, tuple[Action, bool]] = {}
-        for active in self.screen.active_bindings.values():
-            action = known(active.binding.id)
-            if action is not None and action.footer and action.keys:
-                found[action.id] = (action, active.enabled and not app.is_off(action))
-        best = sorted(found.values(), key=lambda pair: -pair[0].footer)[:KEYS]
-        self.say(joined(*(self._key(action, on) for action, on in best), gap="  "))
+        found = [offer for offer in offers(self.screen) if offer.action.footer and offer.by_key]
+        best = sorted(found, key=lambda offer: -offer.action.footer)[:KEYS]
+        keys = (self._key(offer.action, offer.enabled and not app.is_off(offer.action)) for offer in best)
+        self.say(joined(*keys, gap="  "))
 
     @staticmethod
     def _key(action: Action, on: bool) -> Content:

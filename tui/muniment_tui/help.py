@@ -13,8 +13,9 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
-from muniment_tui.actions import ANYWHERE, Action, actions, key_names, known
+from muniment_tui.actions import ANYWHERE, Action, actions, key_names
 from muniment_tui.frame import FrameScreen
+from muniment_tui.here import offers
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import block, joined, shown
 
@@ -55,10 +56,8 @@ class HelpScreen(PageScreen):
         """What the focused widget and those around it say, then the keys."""
         parts = [block(said) for said in _helps(self._about)]
         by_part: dict[str, dict[str, Action]] = {}
-        for active in self._about.active_bindings.values():
-            action = known(active.binding.id)
-            if action is not None:
-                by_part.setdefault(action.part, {})[action.id] = action
+        for offer in offers(self._about):
+            by_part.setdefault(offer.action.part, {})[offer.action.id] = offer.action
         for part, those in sorted(by_part.items(), key=lambda pair: pair[0] == ANYWHERE):
             title = "Everywhere" if part == ANYWHERE else part.capitalize()
             parts.append(joined((title, "bold $primary"), *map(_line, those.values()), gap="\n"))

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from muniment.cli import EngineDoors
-from muniment.cli.frame import VAULT, absolute
 from muniment.cli.output import complain
 
-VAULT_FILE = "vault.toml"
-"""What a folder holds that is a vault."""
 UNUSABLE = 2
 DUMB = (
     "This terminal (TERM={}) can't draw the app: use the commands, such as `muniment status`; "
@@ -49,22 +45,6 @@ def on_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
 
 
-def find_vault(named: str) -> Path | None:
-    """The vault that is named, by option or by MUNIMENT_VAULT, else the one in the current folder, if any."""
-    folder = absolute(named or os.environ.get(VAULT) or ".")
-    return folder if is_vault(folder) else None
-
-
-def is_vault(folder: Path) -> bool:
-    """Whether a folder holds a vault; one that may not be looked into is believed to: its service answers."""
-    try:
-        return (folder / VAULT_FILE).is_file()
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-
-
 def launch(engine: EngineDoors, called: Options) -> int:
     """Run the app until it is closed; returns the exit code."""
     term = os.environ.get("TERM", "")
@@ -73,10 +53,10 @@ def launch(engine: EngineDoors, called: Options) -> int:
         return UNUSABLE
     from muniment_tui.app import MunimentApp
     from muniment_tui.state import state_file
+    from muniment_tui.vaults import named_vault
 
-    app = MunimentApp(
-        engine.connect, find_vault(called.vault), read_only=called.read_only, state_file=state_file()
-    )
+    named = named_vault(called.vault)
+    app = MunimentApp(engine.connect, named, read_only=called.read_only, state_file=state_file())
     try:
         return app.run() or app.return_code or 0
     finally:

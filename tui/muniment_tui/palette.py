@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.dom import DOMNode
 
-from muniment_tui.actions import ANYWHERE, Action, key_names, known
+from muniment_tui.actions import ANYWHERE, Action, key_names
+from muniment_tui.here import Offer, offers
 from muniment_tui.words import shown
 
 if TYPE_CHECKING:
@@ -18,33 +18,30 @@ if TYPE_CHECKING:
 class ActionsProvider(Provider):
     """Offers actions; those of the focused pane before those of the app."""
 
-    def _here(self) -> list[tuple[Action, DOMNode]]:
+    def _here(self) -> list[Offer]:
         app = cast("MunimentApp", self.app)
-        found: dict[str, tuple[Action, DOMNode]] = {}
-        for active in self.screen.active_bindings.values():
-            action = known(active.binding.id)
-            if action is not None and action.id != "app.palette":
-                found.setdefault(action.id, (action, active.node))
-        return sorted(
-            (pair for pair in found.values() if not app.is_off(pair[0])),
-            key=lambda pair: (pair[0].part == ANYWHERE, pair[0].title),
-        )
+        found = [
+            offer
+            for offer in offers(self.screen)
+            if offer.enabled and not app.is_off(offer.action) and offer.action.id != "app.palette"
+        ]
+        return sorted(found, key=lambda offer: (offer.action.part == ANYWHERE, offer.action.title))
 
     async def discover(self) -> Hits:
         """All of them."""
-        for action, node in self._here():
-            yield DiscoveryHit(shown(_title(action)), self._doing(action, node), help=action.help)
+        for offer in self._here():
+            yield DiscoveryHit(shown(_title(offer.action)), self._doing(offer), help=offer.action.help)
 
     async def search(self, query: str) -> Hits:
         """Those that match what is typed."""
         matcher = self.matcher(query)
-        for action, node in self._here():
-            title = _title(action)
+        for offer in self._here():
+            title = _title(offer.action)
             if (score := matcher.match(title)) > 0:
-                yield Hit(score, matcher.highlight(title), self._doing(action, node), help=action.help)
+                yield Hit(score, matcher.highlight(title), self._doing(offer), help=offer.action.help)
 
-    def _doing(self, action: Action, node: DOMNode) -> partial[Any]:
-        return partial(self.app.run_action, action.call, node)
+    def _doing(self, offer: Offer) -> partial[Any]:
+        return partial(self.app.run_action, offer.action.call, offer.node)
 
 
 def _title(action: Action) -> str:

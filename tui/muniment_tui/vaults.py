@@ -1,0 +1,27 @@
+"""Which vault is meant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from muniment.cli.frame import VAULT, absolute
+
+VAULT_FILE = "vault.toml"
+"""What a folder holds that is a vault."""
+
+
+def named_vault(option: str) -> Path | None:
+    """The folder that --vault names, else the one of MUNIMENT_VAULT."""
+    name = option or os.environ.get(VAULT, "")
+    return absolute(name) if name else None
+
+
+def is_vault(folder: Path) -> bool:
+    """Whether a folder holds a vault; one that may not be looked into is believed to: its service answers."""
+    try:
+        return (folder / VAULT_FILE).is_file()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False

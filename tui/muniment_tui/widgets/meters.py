@@ -1,0 +1,83 @@
+"""Numbers that are seen: a bar and a sparkline, each beside its number."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from textual.content import Content
+
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import joined
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def bar(done: float, total: float, cells: int) -> Content:
+    """How far something is, in `cells` cells; empty where the total is not known."""
+    share = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+    eighths = int(share * cells * 8)
+    full, rest = divmod(eighths, 8)
+    drawn = "█" * full + (_EIGHTHS[rest] if rest else "")
+    return joined((drawn, "$primary"), ("░" * (cells - len(drawn)), "$border-blurred"))
+
+
+def spark(values: list[float], cells: int) -> Content:
+    """The last values, the highest of them as high as it goes."""
+    last = values[-cells:]
+    top = max(last, default=0.0)
+    drawn = "".join(_LEVELS[min(int(value / top * 7.99), 7)] if top > 0 else _LEVELS[0] for value in last)
+    return joined((" " * (cells - len(drawn)), ""), (drawn, "$primary"))
+
+
+class Bar(Words):
+    """`Fetch   ███████░░░░░  512 of 1,010  51%`."""
+
+    DEFAULT_CSS = "Bar { height: 1; text-wrap: nowrap; }"
+
+    def __init__(self, label: str, *, label_width: int = 10, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._label = label
+        self._label_width = label_width
+        self._state: tuple[int, int, str] = (0, 0, "")
+
+    def show(self, done: int, total: int, note: str = "") -> None:
+        """Draw how far it is; `note` stands behind, such as a rate."""
+        self._state = (done, total, note)
+        self._draw()
+
+    def on_resize(self) -> None:
+        """The bar is as long as there is room."""
+        self._draw()
+
+    def _draw(self) -> None:
+        done, total, note = self._state
+        known = total > 0
+        number = f"{done:,} of {total:,}" if known else f"{done:,}"
+        percent = f"{min(done * 100 // total, 100)}%" if known else ""
+        cells = max(self.size.width - self._label_width - 42, 10)
+        self.say(
+            joined(
+                (self._label.ljust(self._label_width), ""),
+                bar(done, total, cells),
+                (f"  {number:>20} {percent:>4}  ", "bold"),
+                (note, "$secondary"),
+            )
+        )
+
+
+class Spark(Words):
+    """`▁▂▃▅▇  160/s`: how a number went, and what it is now."""
+
+    DEFAULT_CSS = "Spark { height: 1; text-wrap: nowrap; }"
+
+    def __init__(self, label: str, *, label_width: int = 10, cells: int = 30, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._label = label.ljust(label_width)
+        self._cells = cells
+        self._values: deque[float] = deque(maxlen=cells)
+
+    def add(self, value: float, number: str) -> None:
+        """One more value; `number` is how it is written."""
+        self._values.append(value)
+        self.say(joined((self._label, ""), spark(list(self._values), self._cells), (f"  {number}", "bold")))

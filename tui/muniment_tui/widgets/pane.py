@@ -1,0 +1,31 @@
+"""A part of a screen with a title; a heavier line tells where the keys go."""
+
+from __future__ import annotations
+
+from textual.containers import Container
+from textual.content import Content
+from textual.widget import Widget
+
+from muniment_tui.widgets.text import harmless
+
+
+class Pane(Container):
+    """A titled part of a screen."""
+
+    DEFAULT_CSS = """
+    Pane {
+        height: 1fr; border-top: solid $border-blurred;
+        border-title-color: $secondary; border-subtitle-color: $secondary;
+    }
+    Pane:focus-within { border-top: heavy $primary; border-title-color: $primary; border-title-style: bold; }
+    """
+
+    def __init__(
+        self, title: Content, *children: Widget, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(*children, id=id, classes=classes)
+        self.name_it(title)
+
+    def name_it(self, title: Content) -> None:
+        """Set the title."""
+        self.border_title = harmless(title)

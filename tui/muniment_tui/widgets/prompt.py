@@ -1,0 +1,161 @@
+"""Questions that are asked in place, above the key bar: confirmations, and a line to type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input
+
+from muniment_tui.actions import Action, actions
+from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.text import Words, harmless
+from muniment_tui.words import joined, shown
+
+Check = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. It names the object and the count."""
+
+    words: Content
+    then: Callable[[str], object]
+    """Called with what was typed ("y" for a plain confirmation), only if the answer is no "No"."""
+    phrase: str = ""
+    """What must be typed to the letter, for what can't be undone."""
+    typed: bool = False
+    """Whether a line is to be typed."""
+    value: str = ""
+    """What stands in the line at first."""
+    check: Check = lambda value: ""
+    otherwise: Callable[[], object] = lambda: None
+    """Called when the answer is No."""
+
+
+class Prompt(Vertical, can_focus=True, can_focus_children=True):
+    """Asks one question at a time; Esc, Enter, or going elsewhere is No."""
+
+    HELP = "This asks before it does something. `y` does it; Enter, Esc and `n` leave everything as it is."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("prompt.yes", "y", "Yes", "Do what is asked.", footer=9),
+            Action("prompt.no", "escape,n,enter", "No", "Leave everything as it is.", footer=8),
+        )
+    ]
+    DEFAULT_CSS = """
+    Prompt { display: none; height: auto; padding: 0 1; background: $surface; border-top: solid $warning; }
+    Prompt > Words { height: auto; max-height: 6; }
+    Prompt > Entry { display: none; }
+    Prompt.-typed > Entry { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._take_focus(False)
+        self._question: Question | None = None
+        self._came_from: Widget | None = None
+
+    def compose(self) -> ComposeResult:
+        """The question, and a line for what is to be typed."""
+        yield Words(id="question")
+        yield Words(id="how")
+        yield Entry()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`y` and `n` are letters where a line is to be typed."""
+        return self._question is not None and (action != "yes" or not self.has_class("-typed"))
+
+    def ask(self, question: Question) -> None:
+        """Ask; one that was open is answered with No."""
+        if self._question is not None:
+            self._end(None)
+        harmless(question.words)
+        self._question = question
+        self._came_from = self.screen.focused
+        typed = question.typed or bool(question.phrase)
+        self.set_class(typed, "-typed")
+        self.query_one("#question", Words).say(question.words)
+        self._hint("")
+        entry = self.query_one(Entry)
+        entry.value = question.value
+        self.display = True
+        self._take_focus(True)
+        (entry if typed else self).focus()
+
+    def _hint(self, problem: str) -> None:
+        question = self._question
+        assert question is not None
+        if problem:
+            words = joined(("✗ ", "bold $error"), (problem, "$error"))
+        elif question.phrase:
+            words = joined(
+                ("Type ", ""), (question.phrase, "bold"), (" and Enter to do it; Esc leaves it.", "")
+            )
+        elif question.typed:
+            words = shown("Enter takes it; Esc leaves it.", "$secondary")
+        else:
+            words = joined(
+                ("[y]", "bold $accent"), (" do it   ", ""), ("[N]", "bold $accent"), (" leave it", "")
+            )
+        self.query_one("#how", Words).say(words)
+
+    def action_yes(self) -> None:
+        """Do it."""
+        self._end("y")
+
+    def action_no(self) -> None:
+        """Leave it."""
+        self._end(None)
+
+    @on(Input.Changed)
+    def _typing(self, event: Input.Changed) -> None:
+        event.stop()
+        question = self._question
+        if question is not None and event.value:
+            self._hint("" if question.phrase else question.check(event.value))
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        question = self._question
+        if question is None:
+            return
+        if question.phrase and event.value.strip() != question.phrase:
+            self._hint(f"That is not {question.phrase!r}: nothing was done.")
+        elif not question.phrase and (problem := question.check(event.value)):
+            self._hint(problem)
+        else:
+            self._end(event.value)
+
+    @on(events.DescendantBlur)
+    @on(events.Blur)
+    def _left(self) -> None:
+        self.call_after_refresh(self._see_focus)
+
+    def _see_focus(self) -> None:
+        focused = self.screen.focused
+        if self._question is not None and (focused is None or self not in focused.ancestors_with_self):
+            self._end(None, back=False)
+
+    def _take_focus(self, may: bool) -> None:
+        """Hidden, it must not get the keys."""
+        self.can_focus = self.can_focus_children = may
+
+    def _end(self, answer: str | None, back: bool = True) -> None:
+        question, self._question = self._question, None
+        came_from, self._came_from = self._came_from, None
+        self.display = False
+        self._take_focus(False)
+        self.query_one(Entry).value = ""
+        if back:
+            self.screen.set_focus(came_from)
+        if question is not None:
+            question.otherwise() if answer is None else question.then(answer)

@@ -1,0 +1,405 @@
+"""Lists of rows, drawn line by line: what is on the screen is all that is ever rendered.
+
+`RowList` is what they share: cursor, marks, keys, mouse, columns. `ShortList` holds all its rows,
+`PagedList` (in `paged`) a few pages of any number of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from muniment_tui.actions import Action, actions
+from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
+from muniment_tui.widgets.text import harmless
+from muniment_tui.words import shown
+
+GUTTER = 2
+"""Cells before the first column: the cursor's sign and the mark's."""
+HEADER = 1
+"""Lines of titles."""
+CURSOR, MARK = "›", "●"
+Cell = Content | str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it is drawn."""
+
+    key: str
+    """What tells it from all others; the cursor and the marks keep to it."""
+    cells: tuple[Cell, ...]
+    """One a column; a `str` is made harmless."""
+    value: Any = field(default=None, compare=False)
+    """What it stands for."""
+    style: str = ""
+    """Of the whole row, such as "dim" or "bold"."""
+
+
+class RowList(ScrollView, can_focus=True):
+    """A list of rows with a cursor, of which many can be marked."""
+
+    HELP = "Move with the arrow keys, or j and k."
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "rows--title",
+        "rows--cursor",
+        "rows--marked",
+        "rows--waiting",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("list.up", "up,k", "Up", "Go to the row above."),
+            Action("list.down", "down,j", "Down", "Go to the row below."),
+            Action("list.page-up", "pageup,ctrl+u", "Page up", "Go up by a screenful."),
+            Action("list.page-down", "pagedown,ctrl+d", "Page down", "Go down by a screenful."),
+            Action("list.first", "home,g", "First", "Go to the first row."),
+            Action("list.last", "end,G", "Last", "Go to the last row."),
+            Action("list.open", "enter", "Open", "Open the row at the cursor.", footer=7),
+            Action(
+                "list.mark", "space", "Mark", "Mark the row, or take its mark away; go to the next.", footer=5
+            ),
+            Action("list.unmark-all", "u", "Unmark all", "Take all marks away."),
+        )
+    ]
+    DEFAULT_CSS = """
+    RowList { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable; }
+    RowList > .rows--title { color: $secondary; text-style: none; background: $surface; }
+    RowList > .rows--cursor {
+        color: $block-cursor-blurred-foreground; background: $block-cursor-blurred-background;
+    }
+    RowList:focus > .rows--cursor { color: $block-cursor-foreground; background: $block-cursor-background; }
+    RowList > .rows--marked { color: $accent; }
+    RowList > .rows--waiting { color: $secondary; }
+    """
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    empty: reactive[Content] = reactive(Content())
+    """What stands there where there is no row."""
+
+    class AtRow(Message):
+        """Base of what is said about one row."""
+
+        def __init__(self, rows: RowList, index: int, row: Row | None) -> None:
+            super().__init__()
+            self.rows, self.index, self.row = rows, index, row
+
+        @property
+        def control(self) -> RowList:
+            """The list."""
+            return self.rows
+
+    class Moved(AtRow):
+        """The cursor is on another row, or the row has come."""
+
+    class Opened(AtRow):
+        """Enter, or a click on the row that has the cursor."""
+
+    class Marked(Message):
+        """The marks have changed."""
+
+        def __init__(self, rows: RowList) -> None:
+            super().__init__()
+            self.rows = rows
+
+        @property
+        def control(self) -> RowList:
+            """The list."""
+            return self.rows
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        titles: bool = True,
+        marks: bool = False,
+        empty: Content | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.columns = tuple(columns)
+        self.titles = titles
+        self.marked: dict[str, Row] = {}
+        self._strips: dict[tuple[int, bool, int], Strip] = {}
+        self.set_reactive(RowList.empty, harmless(empty or Content()))
+        self.marks = marks
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action is there: marking only where it is meant."""
+        return self.marks or action not in ("mark", "unmark_all")
+
+    # --- for subclasses ---------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        raise NotImplementedError
+
+    def row(self, index: int) -> Row | None:
+        """The row at a place; None where it has not come yet."""
+        raise NotImplementedError
+
+    def rows_changed(self, keep_cursor: bool = False) -> None:
+        """Draw anew: rows came or went."""
+        self._strips.clear()
+        self.virtual_size = Size(self.scrollable_content_region.width, self.count + self._head)
+        self.cursor = min(self.cursor, max(self.count - 1, 0)) if keep_cursor else 0
+        if not keep_cursor:
+            self.scroll_to(y=0, animate=False, immediate=True)
+        self.refresh()
+        self._tell()
+
+    # --- for those who use it ---------------------------------------------------------------
+
+    @property
+    def current(self) -> Row | None:
+        """The row at the cursor."""
+        return self.row(self.cursor) if 0 <= self.cursor < self.count else None
+
+    @property
+    def chosen(self) -> list[Row]:
+        """The marked rows, in the order they were marked, else the one at the cursor."""
+        if self.marked:
+            return list(self.marked.values())
+        return [self.current] if self.current else []
+
+    def unmark(self) -> None:
+        """Take all marks away."""
+        if self.marked:
+            self.marked.clear()
+            self._strips.clear()
+            self.refresh()
+            self.post_message(self.Marked(self))
+
+    # --- keys -------------------------------------------------------------------------------
+
+    def action_up(self) -> None:
+        """One up."""
+        self.cursor = max(self.cursor - 1, 0)
+
+    def action_down(self) -> None:
+        """One down."""
+        self.cursor = min(self.cursor + 1, max(self.count - 1, 0))
+
+    def action_page_up(self) -> None:
+        """A screenful up."""
+        self.cursor = max(self.cursor - self._visible, 0)
+
+    def action_page_down(self) -> None:
+        """A screenful down."""
+        self.cursor = min(self.cursor + self._visible, max(self.count - 1, 0))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self.cursor = max(self.count - 1, 0)
+
+    def action_open(self) -> None:
+        """Open what is at the cursor."""
+        if self.current is not None:
+            self.post_message(self.Opened(self, self.cursor, self.current))
+
+    def action_mark(self) -> None:
+        """Mark or unmark, and go on."""
+        row = self.current
+        if row is None:
+            return
+        if self.marked.pop(row.key, None) is None:
+            self.marked[row.key] = row
+        self._forget(self.cursor)
+        self.post_message(self.Marked(self))
+        self.action_down()
+
+    def action_unmark_all(self) -> None:
+        """Take all marks away."""
+        self.unmark()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor there; one more opens."""
+        index = self.scroll_offset.y + event.y - self._head
+        if not 0 <= index < self.count or (self._head and event.y == 0):
+            return
+        event.stop()
+        if index == self.cursor and event.chain > 1:
+            self.action_open()
+        self.cursor = index
+
+    # --- drawing ----------------------------------------------------------------------------
+
+    @property
+    def _head(self) -> int:
+        return HEADER if self.titles else 0
+
+    @property
+    def _visible(self) -> int:
+        """Rows that fit."""
+        return max(self.scrollable_content_region.height - self._head, 1)
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        """Draw the two lines that have changed, and more only where the list must scroll."""
+        self._show(new, abs(new - old) == 1)
+        for index in (old, new):
+            self._forget(index)
+        self._tell()
+
+    def _show(self, index: int, step: bool = False) -> None:
+        """Scroll until a row is seen; after a step by half a screen: on average that draws little."""
+        top, visible = self.scroll_offset.y, self._visible
+        if top <= index < top + visible:
+            return
+        above = 0 if index < top else visible - 1
+        target = index - (visible // 2 if step else above)
+        self.scroll_to(y=max(target, 0), animate=False, immediate=True)
+
+    def _forget(self, index: int) -> None:
+        self._strips = {key: strip for key, strip in self._strips.items() if key[0] != index}
+        self.refresh_line(index + self._head)
+
+    def _tell(self) -> None:
+        self.post_message(self.Moved(self, self.cursor, self.current))
+
+    def on_resize(self) -> None:
+        """Lines have another width, and another number of them fits."""
+        self._strips.clear()
+        self.virtual_size = Size(self.scrollable_content_region.width, self.count + self._head)
+        self._show(self.cursor)
+
+    def on_focus(self) -> None:
+        """The cursor's colour tells where keys go."""
+        self._recolour()
+
+    def on_blur(self) -> None:
+        """As above."""
+        self._recolour()
+
+    def notify_style_update(self) -> None:
+        """Colours have changed."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def _recolour(self) -> None:
+        self._forget(self.cursor)
+
+    def watch_empty(self, empty: Content) -> None:
+        """Only what can't be markup."""
+        harmless(empty)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        width = self.scrollable_content_region.width
+        if self._head and y == 0:
+            return self._title_strip(width)
+        index = self.scroll_offset.y + y - self._head
+        if not self.count:
+            return self._empty_strip(y - self._head, width)
+        if not 0 <= index < self.count:
+            return Strip.blank(width, self.rich_style)
+        return self._row_strip(index, width)
+
+    def _row_strip(self, index: int, width: int) -> Strip:
+        row = self.row(index)
+        at_cursor = index == self.cursor
+        key = (index, at_cursor, width)
+        if row is not None and key in self._strips:
+            return self._strips[key]
+        marked = row is not None and row.key in self.marked
+        sign = Content((CURSOR if at_cursor else " ") + (MARK if marked else " "))
+        parts = [sign, *self._cells(row, width - GUTTER)]
+        content = Content.assemble(parts[0], Content(" " * GAP).join(parts[1:]))
+        classes = [name for name, on in (("rows--waiting", row is None), ("rows--marked", marked)) if on]
+        strip = self._strip(content, width, row.style if row else "", *classes, *["rows--cursor"] * at_cursor)
+        if row is not None:
+            if len(self._strips) > 4 * self._visible:
+                self._strips.clear()
+            self._strips[key] = strip
+        return strip
+
+    def _cells(self, row: Row | None, width: int) -> Iterable[Content]:
+        for number, column, cells in laid_out(self.columns, width):
+            if row is None:
+                yield in_cells(Content("·" * min(cells, 3)), cells, column.right)
+            else:
+                cell = row.cells[number] if number < len(row.cells) else ""
+                yield in_cells(self.cell(cell), cells, column.right)
+
+    @staticmethod
+    def cell(cell: Cell) -> Content:
+        """A cell's content, harmless."""
+        return shown(cell) if isinstance(cell, str) else harmless(cell)
+
+    def _title_strip(self, width: int) -> Strip:
+        cells = [
+            in_cells(Content(column.title), wide, column.right)
+            for _, column, wide in laid_out(self.columns, width - GUTTER)
+        ]
+        return self._strip(
+            Content.assemble(" " * GUTTER, Content(" " * GAP).join(cells)), width, "", "rows--title"
+        )
+
+    def _empty_strip(self, line: int, width: int) -> Strip:
+        lines = self.empty.split("\n")
+        content = lines[line - 1] if 0 < line <= len(lines) else Content()
+        return self._strip(Content.assemble(" " * GUTTER, content), width, "")
+
+    def _strip(self, content: Content, width: int, style: str, *classes: str) -> Strip:
+        base = self.get_visual_style(*classes)
+        parse = self.app.stylesheet.parse_style
+        if style:
+            base = base + parse(style)
+        content = in_cells(content, width)
+        segments = [Segment(text, style.rich_style) for text, style in content.render(base, "", parse)]
+        return Strip(segments, width)
+
+
+class ShortList(RowList):
+    """A list that holds all its rows: some thousands at most."""
+
+    def __init__(self, columns: Sequence[Column], **options: Any) -> None:
+        super().__init__(columns, **options)
+        self._rows: list[Row] = []
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._rows)
+
+    def row(self, index: int) -> Row | None:
+        """The row at a place."""
+        return self._rows[index]
+
+    def fill(self, rows: Iterable[Row]) -> None:
+        """Show these rows; the cursor stays on its row where that is still there."""
+        new = list(rows)
+        if new == self._rows:
+            self._rows = new
+            return
+        here = self.current
+        self._rows = new
+        keys = {row.key: number for number, row in enumerate(new)}
+        self.marked = {key: new[keys[key]] for key in self.marked if key in keys}
+        if here is not None and here.key in keys:
+            self.set_reactive(RowList.cursor, keys[here.key])
+        self.rows_changed(keep_cursor=True)
+
+    def go_to(self, key: str) -> bool:
+        """Put the cursor on the row with this key; False where there is none."""
+        for number, row in enumerate(self._rows):
+            if row.key == key:
+                self.cursor = number
+                return True
+        return False

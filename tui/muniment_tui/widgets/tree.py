@@ -1,0 +1,167 @@
+"""A tree that loads what is below a node when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message
+
+from muniment_tui.actions import Action, actions
+from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.rows import Cell, Row, RowList
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A node of a tree."""
+
+    key: str
+    label: Cell
+    note: Cell = ""
+    """Stands at the right, such as a count."""
+    value: Any = None
+    children: list[Node] | None = field(default_factory=list)
+    """None where they are not known yet: they are asked for when the node is opened."""
+    open: bool = False
+    level: int = 0
+    above: Node | None = None
+
+    @property
+    def leaf(self) -> bool:
+        """Whether there is nothing below it."""
+        return self.children is not None and not self.children
+
+    @property
+    def words(self) -> str:
+        """What filtering looks at."""
+        return self.label if isinstance(self.label, str) else self.label.plain
+
+
+class LazyTree(RowList):
+    """A tree of some thousands of nodes."""
+
+    HELP = "→ opens a branch, ← closes it. Enter shows what is at the cursor."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("tree.unfold", "right,l,plus", "Open branch", "Show what is below."),
+            Action(
+                "tree.fold", "left,h,minus", "Close branch", "Hide what is below, or go to what is above."
+            ),
+        )
+    ]
+
+    class Unfolded(Message):
+        """A node was opened whose children are not known: find them, and `put` them."""
+
+        def __init__(self, tree: LazyTree, node: Node) -> None:
+            super().__init__()
+            self.tree, self.node = tree, node
+
+        @property
+        def control(self) -> LazyTree:
+            """The tree."""
+            return self.tree
+
+    def __init__(self, *, note_width: int = 9, empty: Content | None = None, id: str | None = None) -> None:
+        super().__init__([Column(""), Column("", note_width, right=True)], titles=False, empty=empty, id=id)
+        self._roots: list[Node] = []
+        self._seen: list[Node] = []
+        self._filter = ""
+
+    @property
+    def count(self) -> int:
+        """Nodes that are seen."""
+        return len(self._seen)
+
+    @property
+    def node(self) -> Node | None:
+        """The node at the cursor."""
+        return self._seen[self.cursor] if self._seen else None
+
+    def row(self, index: int) -> Row | None:
+        """A node as a row."""
+        node = self._seen[index]
+        sign = "  " if node.leaf else ("▾ " if node.open else "▸ ")
+        label = Content.assemble("  " * node.level + sign, self.cell(node.label))
+        return Row(node.key, (label, node.note), node)
+
+    def show(self, roots: Sequence[Node]) -> None:
+        """Show another tree; what was open stays open where it is still there, and so does the cursor."""
+        opened = {node.key for node in walk(self._roots) if node.open}
+        self._roots = list(roots)
+        for node in walk(self._roots):
+            node.open = node.open or node.key in opened
+        self._settle()
+
+    def put(self, node: Node, children: Sequence[Node]) -> None:
+        """What is below a node has come."""
+        node.children = list(children)
+        self._settle()
+
+    def narrow(self, words: str) -> int:
+        """Show only roots that have these words in them or below them; returns how many nodes are seen."""
+        self._filter = words.casefold()
+        self._settle()
+        return self.count
+
+    def go_to(self, key: str) -> bool:
+        """Put the cursor on a node that is seen."""
+        for number, node in enumerate(self._seen):
+            if node.key == key:
+                self.cursor = number
+                return True
+        return False
+
+    def action_unfold(self) -> None:
+        """Open what is at the cursor; where it is open, go down."""
+        node = self.node
+        if node is None or node.leaf:
+            return
+        if node.open:
+            self.action_down()
+            return
+        node.open = True
+        self._settle()
+        if node.children is None:
+            self.post_message(self.Unfolded(self, node))
+
+    def action_fold(self) -> None:
+        """Close what is at the cursor; where it is closed, go to what is above."""
+        node = self.node
+        if node is None:
+            return
+        if node.open and not node.leaf:
+            node.open = False
+            self._settle()
+        elif node.above is not None:
+            self.go_to(node.above.key)
+
+    def _settle(self) -> None:
+        here = self.node.key if self.node else ""
+        self._seen = list(self._flat(self._roots, 0, None))
+        self.set_reactive(RowList.cursor, next((n for n, one in enumerate(self._seen) if one.key == here), 0))
+        self.rows_changed(keep_cursor=True)
+
+    def _flat(self, nodes: Iterable[Node], level: int, above: Node | None) -> Iterator[Node]:
+        for node in nodes:
+            if level == 0 and self._filter and not _matches(node, self._filter):
+                continue
+            node.level, node.above = level, above
+            yield node
+            if node.open and node.children:
+                yield from self._flat(node.children, level + 1, node)
+
+
+def walk(nodes: Iterable[Node]) -> Iterator[Node]:
+    """All nodes that are known, from top to bottom."""
+    for node in nodes:
+        yield node
+        yield from walk(node.children or ())
+
+
+def _matches(node: Node, words: str) -> bool:
+    return any(words in one.words.casefold() for one in walk([node]))
