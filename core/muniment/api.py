@@ -272,6 +272,11 @@ class ProgressWord(Word, frozen=True):
     bytes: int
     seconds: float
     rates: dict[str, float]
+    """Messages a second since the run began, by "fetch", "store", "index", "delete"."""
+    expected: int = 0
+    """How many will be listed in all, as far as is known: at least as many as are listed."""
+    deletes: bool = False
+    """Whether what is kept is deleted at the source."""
 
 
 class RunSummary(Word, frozen=True):

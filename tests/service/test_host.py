@@ -170,8 +170,11 @@ def test_observers_are_told_and_their_trouble_stops_nothing(
     *_, summary = runs.run(session, api.Run(profile="box"))
     assert isinstance(summary, api.RunSummary)
     assert diary.events == [("started", "box"), ("ok", "box")]
-    (line,) = host.lines.newest()
-    assert line.text.startswith("box: ok, listed 1, new 1")
+    begun, ended = [line.text for line in host.lines.newest()]
+    assert begun == "box: 1 listed, 0 of them kept already"
+    assert ended.startswith("box: ok, listed 1, new 1")
+    *_, _ = runs.run(session, api.Run(profile="box"))
+    assert len(host.lines.newest()) == 2  # nothing was new, which is worth no line
 
 
 def test_a_watcher_is_told_at_once_and_of_changes_and_not_too_often(

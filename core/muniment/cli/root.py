@@ -17,12 +17,13 @@ from muniment.cli import (
     service,
     users,
     vaults,
+    watching,
 )
 from muniment.cli.frame import Group
 
 TASKS = (
     ("Begin", ("demo", "init", "users", "profile")),
-    ("Archive", ("run", "service", "status", "quarantine")),
+    ("Archive", ("run", "watch", "cancel", "history", "service", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "rebuild", "backup", "audit")),
     ("This program", ("completion",)),
@@ -97,6 +98,7 @@ for family in (
     service,
     users,
     vaults,
+    watching,
 ):
     for command in family.COMMANDS:
         root.add_command(command)

@@ -35,6 +35,8 @@ class Listed:
 
     count: int
     already: int
+    expected: int | None = None
+    """How many there will be in all, where the source knows."""
 
 
 @dataclass(slots=True)
@@ -143,7 +145,7 @@ class Fetcher(threading.Thread):
 
     def _session(self, items: Sequence[Item]) -> None:
         wanted, safe = self._sort_out(items)
-        self._say(Listed(len(items), len(items) - len(wanted)))
+        self._say(Listed(len(items), len(items) - len(wanted), self._source.expected))
         for batch in self._batches(wanted):
             self._say(batch)
         if self._plan.delete:

@@ -42,6 +42,10 @@ class Progress:
     state: str = "running"
     """"running", "ok", "failed", "cancelled"."""
     books: Books = field(default_factory=Books)
+    expected: int = 0
+    """How many will be listed in all, as far as is known: at least as many as are listed."""
+    deletes: bool = False
+    """Whether what is kept is deleted at the source."""
     stored: int = 0
     indexed: int = 0
     bytes: int = 0

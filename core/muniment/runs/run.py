@@ -59,7 +59,7 @@ class ArchiveRun:
         self._began = time.monotonic()
         self._started = int(time.time())
         self._first_failure = ""
-        self.progress = Progress(plan.profile)
+        self.progress = Progress(plan.profile, deletes=plan.delete)
         self.error: BaseException | None = None
 
     @property
@@ -105,7 +105,8 @@ class ArchiveRun:
     def _handle(self, message: Message) -> None:
         books = self.books
         match message:
-            case Listed(count, already):
+            case Listed(count, already, expected):
+                self.progress.expected = max(expected or 0, books.listed + count)
                 books.listed += count
                 books.already += already
                 self.progress.stage = "fetching"

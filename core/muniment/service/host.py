@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from muniment import api
@@ -23,6 +24,7 @@ from muniment.runs.workers import WorkerPool
 from muniment.service.history import last_run
 from muniment.service.jobs import Job, RetryJob, RunJob
 from muniment.service.lines import Lines, Warnings
+from muniment.service.milestones import Milestones
 from muniment.service.session import Session, apply_settings
 
 log = logging.getLogger("muniment.service")
@@ -96,9 +98,19 @@ class Host:
             for job in self._jobs:
                 if isinstance(job, RunJob) and job.profile == profile and not job.cancel.is_set():
                     return job, False
-            job = RunJob(profile, lambda progress: self._touch())
+            job = RunJob(profile, self._watcher())
             self._take_on(job)
             return job, True
+
+    def _watcher(self) -> Callable[[api.ProgressWord], None]:
+        """What a run says how far it is to."""
+        milestones = Milestones(self.lines.add)
+
+        def see(word: api.ProgressWord) -> None:
+            milestones.see(word)
+            self._touch()
+
+        return see
 
     def retry(self, ids: tuple[str, ...]) -> RetryJob:
         """Try quarantined items again, when it is their turn.
@@ -336,6 +348,34 @@ class Host:
             if thread is not None:
                 thread.join()
         logging.getLogger("muniment").removeHandler(self._warnings)
+
+
+class Shared:
+    """The hosts of a process without a service: one a vault, however many sessions work with it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hosts: dict[Path, tuple[Host, int]] = {}
+
+    def take(self, folder: Path) -> Host:
+        """The host of a vault, until it is given back."""
+        with self._lock:
+            host, users = self._hosts.get(folder) or (Host(Session(folder), lasting=False), 0)
+            self._hosts[folder] = (host, users + 1)
+            return host
+
+    def give_back(self, folder: Path) -> None:
+        """It is no longer needed; closed when nobody needs it."""
+        with self._lock:
+            host, users = self._hosts[folder]
+            if users > 1:
+                self._hosts[folder] = (host, users - 1)
+                return
+            del self._hosts[folder]
+        host.close()
+
+
+shared = Shared()
 
 
 def summary_line(summary: api.RunSummary) -> str:

@@ -58,6 +58,8 @@ def progress_word(progress: Progress) -> api.ProgressWord:
         profile=progress.profile,
         stage=progress.stage,
         books=dataclasses.asdict(progress.books),
+        expected=progress.expected,
+        deletes=progress.deletes,
         stored=progress.stored,
         indexed=progress.indexed,
         bytes=progress.bytes,

@@ -54,14 +54,16 @@ class Session:
         self.folder = folder
         self._shared = vault
         self._host = host
+        self._borrowed = False
 
     @property
     def host(self) -> Host:
-        """Where runs go through; where none is given, one that lasts as long as this session."""
+        """Where runs go through; where none is given, that of this process, until `close`."""
         if self._host is None:
-            from muniment.service.host import Host
+            from muniment.service.host import shared
 
-            self._host = Host(self, lasting=False)
+            self._host = shared.take(self.folder)
+            self._borrowed = True
         return self._host
 
     @property
@@ -133,9 +135,11 @@ class Session:
 
     def close(self) -> None:
         """Nothing is kept open between words, and no run goes on."""
-        if self._host is not None and not self._host.lasting:
-            self._host.close()
-            self._host = None
+        if self._borrowed:
+            from muniment.service.host import shared
+
+            shared.give_back(self.folder)
+            self._host, self._borrowed = None, False
 
 
 def without_secrets(settings: Settings) -> dict[str, Any]:

@@ -74,6 +74,8 @@ class Source(Protocol):
     """Whether an unchanged key and size prove unchanged content (IMAP does, POP3 does not)."""
     regenerates: bool
     """Whether the service makes the bytes anew at each fetch (EWS, Graph), so that they are no original."""
+    expected: int | None
+    """How many messages `listing` will bring, once it has begun; None where only listing them tells."""
 
     def connect(self) -> None:
         """Reach the mailbox and log in."""

@@ -173,6 +173,8 @@ class ImapSource(RemoteSource):
         """
         wire = self._opened()
         exists = self._select(wire, box).exists
+        if self._endpoint.folders is None:
+            self.expected = exists
         end = min(exists, start + LISTED_AT_ONCE - 1)
         rows = wire.rows(start, end) if start <= end else []
         if start > 1 and (not rows or rows[0].uid > after):

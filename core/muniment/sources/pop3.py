@@ -90,6 +90,7 @@ class Pop3Source(RemoteSource):
                     raise
                 patience.again(error)
         self._listed = True
+        self.expected = len(roll)
         for key, size in roll.by_number():
             yield Item(self._place, key, size)
 

@@ -24,6 +24,7 @@ class RemoteSource(ABC):
     session = 5000
     vouches = False
     regenerates = False
+    expected: int | None = None
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         self._endpoint = endpoint

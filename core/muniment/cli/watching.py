@@ -1,0 +1,147 @@
+"""Commands about runs that go on or have ended: watch, cancel, history."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from muniment.api import CancelRun, Done, GetHistory, History, ProfileState, RunRecord, RunsState, WatchRuns
+from muniment.cli.answers import done, streaming
+from muniment.cli.choices import profiles
+from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.humane import count, iso, local, seconds, size
+from muniment.cli.live import Display
+from muniment.cli.output import Column, plain
+from muniment.errors import UsageError
+
+TAIL = 8
+"""Lines of the log that are drawn below the profiles."""
+STATES = ("ok", "failed", "cancelled")
+
+
+@click.command(cls=Command)
+@click.option("--once", is_flag=True, help="Say how things stand, and end.")
+@pass_session
+def watch(session: Session, once: bool) -> None:
+    """Watch what runs.
+
+    Shows every profile, its run or its next start, and the newest lines of
+    the log, until Ctrl-C, which ends the watching and no run. With --json a
+    line whenever something has changed.
+
+    \b
+    Example:
+      muniment watch
+      muniment watch --once --json
+    """
+    once = once or not (session.json or session.lively)
+    seen: RunsState | None = None
+    with suppress(KeyboardInterrupt), streaming(session, WatchRuns()) as words, Display(session) as display:
+        for word in words:
+            if not isinstance(word, RunsState):
+                continue
+            if session.json and word != seen:
+                session.out.json(plain(word))
+            elif not once:
+                display.show([*map(_line, word.profiles), "", *(line.text for line in word.log[-TAIL:])])
+            seen = word
+            if once:
+                break
+    if once and not session.json and seen is not None:
+        for profile in seen.profiles:
+            session.out.line(_line(profile))
+        if not seen.profiles:
+            session.out.line("No profiles yet: `muniment profile add --help` says how to add one.")
+
+
+def _line(profile: ProfileState) -> str:
+    return f"{profile.name:<16} {_standing(profile)}"
+
+
+def _standing(profile: ProfileState) -> str:
+    run = profile.running
+    if run is not None:
+        fetched = run.books.get("fetched", 0)
+        return (
+            f"{run.stage}: {count(fetched)} of {count(run.expected or run.books.get('listed', 0))} fetched, "
+            f"{count(run.books.get('new', 0))} new, {size(run.bytes)} in {seconds(run.seconds)}"
+        )
+    last = f"last run {profile.last.get('state', '')}" if profile.last else "never ran"
+    if profile.next_start:
+        return f"{last}, next at {local(profile.next_start)}"
+    return last if profile.enabled else f"{last}, runs by hand alone"
+
+
+@click.command(cls=Command)
+@click.argument("name", required=False, shell_complete=profiles)
+@click.option("--all", "everything", is_flag=True, help="Everything that runs or waits.")
+@pass_session
+def cancel(session: Session, name: str | None, everything: bool) -> None:
+    """Stop a profile's run, after the messages in hand.
+
+    Nothing is lost: what it had not come to stays at the source, and the next
+    run goes on from there.
+
+    \b
+    Example:
+      muniment cancel gw
+    """
+    if bool(name) == everything:
+        raise UsageError("Name the profile whose run is to stop, or say --all.")
+    done(session, session.ask(CancelRun(profile=name or ""), Done))
+
+
+@click.command(cls=Command)
+@click.option("--profile", default="", metavar="NAME", help="Of this profile alone.", shell_complete=profiles)
+@click.option("--state", type=click.Choice(STATES), default=None, help="Those that ended so alone.")
+@click.option("--every", is_flag=True, help="Those that found nothing new, too.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most.")
+@click.option("--after", type=int, default=0, metavar="PLACE", help="Go on where an earlier page ended.")
+@pass_session
+def history(session: Session, profile: str, state: str | None, every: bool, limit: int, after: int) -> None:
+    """List runs that have ended, newest first.
+
+    Left out, unless --every asks for them, are runs that went well and found
+    nothing to do.
+
+    \b
+    Example:
+      muniment history --profile gw --state failed
+    """
+    asked = GetHistory(profile=profile, state=state or "", eventful=not every, limit=limit, after=after)
+    answer = session.ask(asked, History)
+    if session.json:
+        page = {"runs": [run_as_json(run) for run in answer.runs]}
+        session.out.json(page | {"after": answer.after} if answer.after else page)
+        return
+    if not answer.runs:
+        session.out.line("No such run has ended yet.")
+        return
+    columns = [Column("Ended"), Column("Profile", most=16), Column("State"), Column("New", right=True)]
+    columns += [Column("Merged", right=True), Column("Took", right=True), Column("", fill=True)]
+    session.out.table(columns, map(_row, answer.runs))
+    if answer.after:
+        session.out.line(f"Next page: --after {answer.after}")
+
+
+def run_as_json(run: RunRecord) -> dict[str, Any]:
+    """A run as `history --json` prints it: its summary, and when it ended."""
+    told = run.summary | {"ended": iso(run.time), "sequence": run.sequence}
+    told.pop("v", None)
+    return told | {"in_a_row": run.count, "since": iso(run.since)} if run.count > 1 else told
+
+
+def _row(run: RunRecord) -> list[str]:
+    told = run.summary
+    often = f"{run.count} times since {local(run.since)}: " if run.count > 1 else ""
+    counts = [f"{count(told[key])} {key}" for key in ("quarantined", "failed", "pending") if told.get(key)]
+    return [
+        local(run.time), str(told.get("profile", "")), str(told.get("state", "")),
+        count(told.get("new", 0)), count(told.get("merged", 0)), seconds(told.get("seconds", 0.0)),
+        often + "; ".join([*counts, *([told["error"]] if told.get("error") else [])]),
+    ]  # fmt: skip
+
+
+COMMANDS = (watch, cancel, history)

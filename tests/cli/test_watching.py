@@ -1,0 +1,114 @@
+"""watch, cancel, history: against a double, and on a real vault."""
+
+import json
+
+import pytest
+
+from muniment.api import (
+    CancelRun,
+    Done,
+    GetHistory,
+    History,
+    LogLine,
+    ProfileState,
+    RunRecord,
+    RunsState,
+    WatchRuns,
+)
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.program import Program
+from support.reports import plain, report
+from support.vaults import TestVault, put
+from support.words import progress
+
+
+def state(**changes):
+    profile = {"name": "gw", "source": "gateway", "enabled": True, "every": 300}
+    return RunsState(
+        profiles=(ProfileState(**(profile | changes)),), log=(LogLine(number=1, time=0, text="said"),)
+    )
+
+
+def record(**changes):
+    told = {"profile": "gw", "state": "ok", "new": 7, "merged": 1, "seconds": 2.0, "v": 1}
+    return RunRecord(sequence=40, time=1_700_000_000, summary=told | changes)
+
+
+def test_watching_once_says_a_line_a_profile():
+    double = EngineDouble({WatchRuns: [state(running=progress(expected=2000)), state()]})
+    result = invoke(double, "watch", "--once")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "gw               fetching: 512 of 2,000 fetched, 500 new, 1.0 MB in 3.2 s\n"
+    assert double.cancelled == [WatchRuns()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "never ran"),
+        ({"last": {"state": "failed"}, "enabled": False}, "last run failed, runs by hand alone"),
+        ({"last": {"state": "ok"}, "next_start": 1_700_000_000}, "last run ok, next at 2023-11-1"),
+    ],
+)
+def test_what_does_not_run_says_when_it_will(changes, said):
+    assert said in invoke(EngineDouble({WatchRuns: [state(**changes)]}), "watch").out
+
+
+def test_watching_in_json_prints_changes_alone():
+    double = EngineDouble({WatchRuns: [state(), state(), state(every=5)]})
+    lines = invoke(double, "watch", "--json").out.splitlines()
+    assert [json.loads(line)["profiles"][0]["every"] for line in lines] == [300, 5]
+
+
+def test_cancelling_by_name_or_all():
+    double = EngineDouble({CancelRun: Done(message="Stopping gw.")})
+    assert invoke(double, "cancel", "gw").out == "Stopping gw.\n"
+    assert invoke(double, "cancel", "--all").code == 0
+    assert double.asked == [CancelRun(profile="gw"), CancelRun()]
+    assert invoke(double, "cancel").code == 2
+    assert invoke(double, "cancel", "gw", "--all").code == 2
+
+
+def test_history_is_a_table_and_says_how_to_go_on():
+    failed = RunRecord(
+        time=1_700_000_000,
+        count=3,
+        since=1_699_999_000,
+        summary={"profile": "gw", "state": "failed", "error": "no such host"},
+    )
+    double = EngineDouble({GetHistory: History(runs=(failed, record()), after=40)})
+    out = invoke(double, "history", "--profile", "gw", "--state", "failed", "--limit", "2").out
+    assert double.asked == [GetHistory(profile="gw", state="failed", eventful=True, limit=2)]
+    assert "3 times since" in out
+    assert "Next page: --after 40" in out
+    told = json.loads(invoke(double, "history", "--every", "--json").out)
+    assert [run["state"] for run in told["runs"]] == ["failed", "ok"]
+    assert (told["runs"][0]["in_a_row"], told["after"]) == (3, 40)
+    assert "v" not in told["runs"][1]
+
+
+def test_hostile_strings():
+    hostile = state(name=HOSTILE, running=progress(profile=HOSTILE, stage=HOSTILE))
+    answers = {
+        WatchRuns: [hostile],
+        GetHistory: History(runs=(record(profile=HOSTILE, state=HOSTILE, error=HOSTILE),)),
+        CancelRun: Done(message=HOSTILE),
+    }
+    for words in (["watch"], ["history"], ["cancel", HOSTILE]):
+        assert_harmless(invoke(EngineDouble(answers), *words).out)
+
+
+def test_on_a_real_vault(tmp_path):
+    vault = TestVault(tmp_path / "vault")
+    put(vault.maildir("box"), [report(plain(subject="One"))])
+    program = Program(vault.folder)
+    assert "No such run" in program("history").out
+    assert "never ran" in program("watch").out
+    program("run", "box")
+    program("run", "box")
+    (run,) = program.ask("history")["runs"]
+    assert (run["profile"], run["new"], run["state"]) == ("box", 1, "ok")
+    assert len(program.ask("history", "--every")["runs"]) == 2
+    assert program.ask("watch", "--once")["profiles"][0]["last"]["already"] == 1
+    assert "nothing to cancel" in program("cancel", "box").out
+    vault.client.close()
