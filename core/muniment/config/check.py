@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 
-from muniment.config.model import Access, Gateway, Profile, Settings
+from muniment.config.model import Access, Gateway, Journaling, Profile, Settings
 from muniment.errors import ConfigError
-from muniment.fields import FIELD, KIND, MAX_PORT, is_address, is_domain, name_problem, problems
+from muniment.fields import FIELD, KIND, MAX_PORT, MAX_SECONDS, is_address, is_domain, name_problem, problems
+
+RULE_LENGTH = 64
+"""Characters that a journal rule's name may have (New-JournalRule)."""
+EXPIRATION_DAYS = 7
+"""The most that Set-TransportConfig -JournalMessageExpirationDays takes."""
 
 
 def validate(profile: Profile) -> None:
@@ -37,6 +42,7 @@ def check_settings(settings: Settings) -> None:
             raise ConfigError(f"domains: {domain!r} is no mail domain; write it as example.org")
     check_gateway(settings.gateway)
     check_access(settings.access)
+    check_journaling(settings.journaling)
     for profile in settings.profiles:
         check(profile)
 
@@ -49,6 +55,41 @@ def check_access(access: Access) -> None:
     for name, address in access.users.items():
         if not is_address(address):
             raise ConfigError(f'access: {address!r} is no mail address; write {name} = "name@example.org"')
+
+
+def check_journaling(journaling: Journaling) -> None:
+    """Raise ConfigError when what the set-up checklist goes by can't be right."""
+    for key in ("address", "undeliverable", "recipient"):
+        value = getattr(journaling, key)
+        if value and not (is_address(value) and value.isprintable()):
+            raise ConfigError(f"journaling: {key} is {value!r}; write it as journal@example.org")
+    if not journaling.rule.strip() or len(journaling.rule) > RULE_LENGTH or not journaling.rule.isprintable():
+        raise ConfigError(
+            f"journaling: rule must be a name of 1 to {RULE_LENGTH} characters, without line ends"
+        )
+    if not 0 <= journaling.expiration_days <= EXPIRATION_DAYS:
+        raise ConfigError(f"journaling: expiration_days must be from 0 to {EXPIRATION_DAYS}")
+    if not 1 <= journaling.quiet_days <= MAX_SECONDS:
+        raise ConfigError("journaling: quiet_days must be at least 1")
+    if journaling.resolver:
+        resolver_address(journaling.resolver)
+
+
+def resolver_address(resolver: str) -> tuple[str, int]:
+    """Address and port (53 unless given) of a DNS server.
+
+    Raises:
+        ConfigError: it isn't of that form.
+    """
+    colons = resolver.count(":")
+    text = resolver if resolver.startswith("[") or colons < 2 else f"[{resolver}]"
+    try:
+        host, port = listen_address(text if text.rpartition(":")[2].isdigit() else f"{text}:53")
+        return str(ipaddress.ip_address(host)), port
+    except (ConfigError, ValueError):
+        raise ConfigError(
+            f'journaling: resolver is {resolver!r}; write the address of a DNS server, such as "9.9.9.9"'
+        ) from None
 
 
 def check_gateway(gateway: Gateway) -> None:

@@ -14,7 +14,16 @@ import msgspec
 
 from muniment.config.check import check, check_settings, validate
 from muniment.config.check_notify import check_notify
-from muniment.config.model import Access, Gateway, Notify, NotifyCommand, NotifyMail, Profile, Settings
+from muniment.config.model import (
+    Access,
+    Gateway,
+    Journaling,
+    Notify,
+    NotifyCommand,
+    NotifyMail,
+    Profile,
+    Settings,
+)
 from muniment.config.text import decode, parse
 from muniment.errors import ConfigError, VaultError
 
@@ -24,7 +33,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 FORMAT = 1
 """The newest vault.toml version that this program knows."""
-_TOP = ("version", "name", "domains", "gateway", "access", "notify", "profile")
+_TOP = ("version", "name", "domains", "gateway", "access", "notify", "journaling", "profile")
 _TYPES: dict[type[Any], str] = {
     int: "a whole number",
     bool: "true or false",
@@ -75,6 +84,7 @@ def interpret(text: str, where: str) -> Settings:
             gateway=_convert(Gateway, _table(tables, "gateway"), "gateway: "),
             access=_convert(Access, _table(tables, "access"), "access: "),
             notify=_notify(_table(tables, "notify")),
+            journaling=_convert(Journaling, _table(tables, "journaling"), "journaling: "),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:3] if key in tables}, ""),
         )

@@ -93,6 +93,32 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The name it greets with; this machine's by default."""
 
 
+class Journaling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the mail system journals, as the set-up checklist asks for it; a run does not go by it."""
+
+    platform: Literal["microsoft-365", "exchange-server"] = "microsoft-365"
+    reports: Literal["gateway", "mailbox", "embedded"] = "gateway"
+    """Where reports go: a provider's MailStore Gateway, an own IMAP or POP3 mailbox, Muniment's gateway."""
+    address: str = ""
+    """The address that the journal rule sends reports to."""
+    undeliverable: str = ""
+    """The address that undeliverable reports go to."""
+    rule: str = "Muniment"
+    """The journal rule's name: at most 64 characters."""
+    scope: Literal["Global", "Internal", "External"] = "Global"
+    """Which messages the rule journals."""
+    recipient: str = ""
+    """Whose mail it journals: an address or a group's; "" for everyone's."""
+    expiration_days: int = 0
+    """Exchange Online alone: days (0 to 7) for which it keeps trying to deliver a report."""
+    profile: str = ""
+    """The profile that archives the reports; "" for the only one there can be."""
+    quiet_days: int = 14
+    """Days without a journal report of theirs after which a user is named on the health page."""
+    resolver: str = ""
+    """A DNS server, `address` or `address:port`, that sees what senders see; "" for this machine's."""
+
+
 class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may do what, by the operating system's login names. The vault's owner and root may do all."""
 
@@ -167,5 +193,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gateway: Gateway = Gateway()
     access: Access = Access()
     notify: Notify = Notify()
+    journaling: Journaling = Journaling()
     profiles: tuple[Profile, ...] = ()
     """TOML: a table [profile.NAME] each."""

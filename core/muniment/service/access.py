@@ -73,6 +73,7 @@ LEAST: dict[type[Request], Role] = {
     api.ShowProfile: Role.ADMINISTRATOR,
     api.GetSetup: Role.ADMINISTRATOR,
     api.PutSetup: Role.ADMINISTRATOR,
+    api.AffirmSetup: Role.ADMINISTRATOR,
     api.CheckSetup: Role.ADMINISTRATOR,
     api.PutProfile: Role.ADMINISTRATOR,
     api.RenameProfile: Role.ADMINISTRATOR,

@@ -12,7 +12,19 @@ from typing import Any
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.service import audit, guard, history, keeping, profiles, reading, runs, testing, users, vaults
+from muniment.service import (
+    audit,
+    checklist,
+    guard,
+    history,
+    keeping,
+    profiles,
+    reading,
+    runs,
+    testing,
+    users,
+    vaults,
+)
 from muniment.service.session import Session, explained
 
 Call = Callable[[Session, Any], Word]
@@ -32,6 +44,9 @@ CALLS: dict[type[Request], Call] = {
     api.RenameProfile: profiles.rename_profile,
     api.RemoveProfile: profiles.remove_profile,
     api.CheckProfile: profiles.check_profile,
+    api.GetSetup: checklist.get_setup,
+    api.PutSetup: checklist.put_setup,
+    api.AffirmSetup: checklist.affirm_setup,
     api.GetTree: reading.tree,
     api.ListMessages: reading.list_messages,
     api.Search: reading.search,
@@ -43,6 +58,7 @@ CALLS: dict[type[Request], Call] = {
 }
 STREAMS: dict[type[Request], Stream] = {
     api.TestProfile: testing.test_profile,
+    api.CheckSetup: checklist.check_setup,
     api.Run: runs.run,
     api.RunAll: runs.run_all,
     api.WatchRuns: runs.watch_runs,

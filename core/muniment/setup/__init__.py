@@ -1,1 +1,1 @@
-"""The set-up checklist: steps, and how each is checked."""
+"""The set-up checklist: its steps, what each says, and how each is checked."""

@@ -230,6 +230,14 @@ class Catalog:
         """All copies of a message, in the order of the ledger."""
         return reading.envelopes_of(self._store.reader(), message)
 
+    def first_report(self, profile: str) -> EnvelopeRow | None:
+        """The first trusted journal report that a profile brought; all copies are looked at for none."""
+        return reading.first_report(self._store.reader(), profile)
+
+    def flagged(self, limit: int) -> list[tuple[int, tuple[str, ...]]]:
+        """Time and flags of the newest copies that have flags."""
+        return reading.flagged(self._store.reader(), limit)
+
     def locate(self, sha: bytes) -> Position | None:
         """Where the content with a SHA-256 is kept: a message, part, chunk list, copy or quarantined item."""
         return reading.locate(self._store.reader(), sha)

@@ -225,6 +225,16 @@ def quarantine_row(row: Any) -> QuarantineRow:
     )
 
 
+def first_report(connection: Connection, profile: str) -> EnvelopeRow | None:
+    where = {"profile": profile, "route": int(Route.JOURNAL)}
+    return next(iter(_envelopes(connection, connection.execute(sql.REPORTS_OF, where).all())), None)
+
+
+def flagged(connection: Connection, limit: int) -> list[tuple[int, tuple[str, ...]]]:
+    found = connection.execute(sql.FLAGGED, {"limit": limit}).all()
+    return [(row.time, read_words(row.flags)) for row in found]
+
+
 def last_run(connection: Connection, profile: str) -> RunRow | None:
     row = connection.execute(sql.LAST_RUN, {"profile": profile}).one_or_none()
     return None if row is None else _run(row)

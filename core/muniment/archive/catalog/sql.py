@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables; a catalog of another one is rebuilt."""
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -138,6 +138,7 @@ envelope = _table(
     Column("flags", Text),
 )
 Index("envelope_key", envelope.c.key)
+Index("envelope_flagged", envelope.c.id, sqlite_where=envelope.c.flags.isnot(None))
 
 link = _table("link", _int("message", primary_key=True), _int("envelope", primary_key=True), rowid=False)
 Index("link_envelope", link.c.envelope)
@@ -444,6 +445,23 @@ ENVELOPES_OF = (
 ENVELOPE_KEYS = select(envelope.c.key).where(envelope.c.key.in_(bindparam("many", expanding=True)))
 ENVELOPES_BY_KEY = (
     select(*_COPY).select_from(_COPIES).where(envelope.c.key.in_(bindparam("many", expanding=True)))
+)
+REPORTS_OF = (
+    select(*_COPY)
+    .select_from(_COPIES)
+    .where(
+        profile.c.name == bindparam("profile"),
+        envelope.c.report == 1,
+        envelope.c.route.bitwise_and(bindparam("route")) != 0,
+    )
+    .order_by(envelope.c.id)
+    .limit(1)
+)
+FLAGGED = (
+    select(envelope.c.time, envelope.c.flags)
+    .where(envelope.c.flags.isnot(None))
+    .order_by(envelope.c.id.desc())
+    .limit(bindparam("limit"))
 )
 OWNERS_OF = (
     select(owner.c.envelope, address.c.address, owner.c.folder)

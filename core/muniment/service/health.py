@@ -1,0 +1,78 @@
+"""What needs care once reports arrive: silent users, undeliverable reports, reports of strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from muniment.archive.facts import Route
+from muniment.archive.vault import Vault
+from muniment.people.directory import User
+from muniment.service.arrivals import FLAGGED, PIN
+from muniment.service.reading import FOLDERS
+from muniment.setup.model import Situation
+
+DAY = 86400
+RECENT = 30
+"""Days for which returned and foreign reports are told of."""
+LOOKED_AT = 20
+"""A user's newest messages of a folder among which a journaled one is looked for."""
+NAMED = 5
+"""So many users are named in a sentence."""
+RETURNED = "came back in a non-delivery report"
+"""The note of mail.journal on a report that was returned."""
+
+
+def health(vault: Vault, situation: Situation) -> tuple[str, ...]:
+    """What needs care, a sentence each; nothing where all is well."""
+    return (*_silent(vault, situation), *_flagged(vault, situation))
+
+
+def _silent(vault: Vault, situation: Situation) -> Iterator[str]:
+    """Users of whom no report came for a while; a rule may not reach them."""
+    days = situation.settings.journaling.quiet_days
+    since = situation.now - days * DAY
+    quiet = [user for user in vault.directory.users() if not user.automatic and _newest(vault, user) < since]
+    if quiet:
+        names = ", ".join(user.primary for user in quiet[:NAMED])
+        more = f" and {len(quiet) - NAMED:,} more" if len(quiet) > NAMED else ""
+        yield (
+            f"No journal report for {days} days of {names}{more}: see that the rule reaches them "
+            "(muniment users list)."
+        )
+
+
+def _newest(vault: Vault, user: User) -> int:
+    """When the newest journal report of a user's mail was made, seconds since 1970 UTC; 0 for never."""
+    newest = 0
+    for folder in FOLDERS:
+        for message in vault.catalog.page(user.id, folder, LOOKED_AT).sequences:
+            reports = [
+                copy.time
+                for copy in vault.catalog.envelopes_of(message)
+                if copy.report and copy.route & Route.JOURNAL
+            ]
+            if reports:
+                newest = max(newest, *reports)
+                break
+    return newest
+
+
+def _flagged(vault: Vault, situation: Situation) -> Iterator[str]:
+    since = situation.now - RECENT * DAY
+    recent = [flags for time, flags in vault.catalog.flagged(FLAGGED) if time >= since]
+    returned = sum(RETURNED in flags for flags in recent)
+    foreign = sum(any(PIN in flag for flag in flags) for flags in recent)
+    if returned:
+        yield (
+            f"{_count(returned, 'journal report')} came back as undeliverable in the last {RECENT} days, and "
+            "is archived: look for others in the undeliverable mailbox."
+        )
+    if foreign:
+        yield (
+            f"{_count(foreign, 'report')} in the last {RECENT} days failed the tenant pin, and went to the "
+            "catch-all alone: correct the profile's tenant, or find out who sends them."
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

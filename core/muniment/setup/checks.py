@@ -1,0 +1,250 @@
+"""How each step is checked: against the real thing where one can."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator
+
+from muniment.setup.dns import is_exchange_online
+from muniment.setup.model import Arrival, Finding, Probes, Situation, Verdict
+
+SHOWN = 3
+"""So many addresses of a report are named."""
+GRACE = 600
+"""Seconds that a scheduled run may be late before it is held not to come."""
+
+
+def organisation(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Where mail for each own domain goes, and whether that fits the platform."""
+    settings = situation.settings
+    online = settings.journaling.platform == "microsoft-365"
+    if not settings.domains:
+        yield Finding("Enter the organisation's own mail domains.", Verdict.MISSING)
+    for domain in settings.domains:
+        host = probes.exchangers(domain)[0]
+        if is_exchange_online(host) == online:
+            yield Finding(f"Mail for {domain} goes to {host}.")
+        elif online:
+            yield Finding(
+                f"Mail for {domain} goes to {host}, not straight to Exchange Online: right where a filter "
+                "stands before it, or the mail system is another.",
+                Verdict.NOTE,
+            )
+        else:
+            yield Finding(
+                f"Mail for {domain} goes to Exchange Online ({host}): choose microsoft-365, unless it is "
+                "handed on to Exchange Server.",
+                Verdict.NOTE,
+            )
+
+
+def report_address(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Whether mail for the report address arrives, at a server that is not Exchange Online's."""
+    settings = situation.settings
+    address = settings.journaling.address
+    domain = address.rpartition("@")[2]
+    hosts = probes.exchangers(domain)
+    online = next(filter(is_exchange_online, hosts), "")
+    if online:
+        yield _in_exchange_online(address, online, "journal target")
+        return
+    yield Finding(f"Mail for {domain} goes to {', '.join(hosts)}.")
+    if domain.lower() in settings.domains:
+        yield Finding(
+            f"{domain} is one of the own domains: Exchange must know {address} as a mail contact, "
+            "or it does not find it.",
+            Verdict.NOTE,
+        )
+    if settings.journaling.reports == "embedded":
+        yield from _embedded(situation, probes, address, hosts[0])
+    else:
+        yield from probes.delivers(hosts[0], address)
+
+
+def _in_exchange_online(address: str, host: str, role: str) -> Finding:
+    return Finding(
+        f"{address} is a mailbox of Exchange Online (its MX is {host}): Microsoft does not allow that as "
+        f"{role}. Choose an address whose mail goes elsewhere.",
+        Verdict.WRONG,
+    )
+
+
+def _embedded(situation: Situation, probes: Probes, address: str, host: str) -> Iterator[Finding]:
+    gateway = situation.settings.gateway
+    if not gateway.listen:
+        yield Finding("Enter where the gateway is to listen, such as 0.0.0.0:25.", Verdict.MISSING)
+        return
+    if address.casefold() not in (known.casefold() for known in gateway.addresses):
+        yield Finding(
+            f"The gateway does not take mail for {address}: enter the address here once more, or add it to "
+            "gateway.addresses in vault.toml.",
+            Verdict.WRONG,
+        )
+        return
+    yield from probes.gateway(address, host)
+    if all(ipaddress.ip_network(network).is_loopback for network in gateway.networks):
+        yield Finding(
+            "Only this machine may deliver to the gateway: add the mail system's networks, unless a mail "
+            "server here hands the reports on.",
+            Verdict.NOTE,
+        )
+
+
+def undeliverable(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Whether the mailbox for undeliverable reports can be one."""
+    settings = situation.settings
+    address = settings.journaling.undeliverable
+    domain = address.rpartition("@")[2]
+    if address.casefold() == settings.journaling.address.casefold():
+        yield Finding(
+            "Undeliverable reports must not go to the report address itself: choose another mailbox.",
+            Verdict.WRONG,
+        )
+        return
+    hosts = probes.exchangers(domain)
+    online = next(filter(is_exchange_online, hosts), "")
+    if online and settings.journaling.platform == "microsoft-365":
+        yield _in_exchange_online(address, online, "mailbox for undeliverable reports")
+        return
+    yield Finding(f"Mail for {domain} goes to {', '.join(hosts)}.")
+    if domain.lower() in settings.domains and not settings.journaling.recipient:
+        yield Finding(
+            f"{address} is in an own domain, which the rule reaches: better is a mailbox outside it.",
+            Verdict.NOTE,
+        )
+
+
+def journal_rule(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """What can be told of a rule from outside: whether it can be made so, and whether it works."""
+    journaling = situation.settings.journaling
+    if "*" in journaling.recipient:
+        yield Finding(
+            "A rule knows no wildcards: name one address or group, or nobody for everyone.", Verdict.WRONG
+        )
+    if journaling.scope != "Global":
+        yield Finding(
+            f"A rule for {journaling.scope.lower()} messages goes by MAIL FROM, which can be forged: "
+            "Global archives all.",
+            Verdict.NOTE,
+        )
+    if situation.arrival:
+        when = situation.arrival.time
+        yield Finding(f"The rule works: its first report is of {moment(when)}.", time=when)
+    else:
+        yield Finding("No report has proven the rule yet.", Verdict.MISSING)
+
+
+def users(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Whether anybody is named."""
+    if situation.users:
+        people = "person is" if situation.users == 1 else "people are"
+        yield Finding(f"{situation.users:,} {people} named with their addresses.")
+    else:
+        yield Finding("Nobody is named yet.", Verdict.MISSING)
+
+
+def profile(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Whether the archive profile's mailbox can be used."""
+    found = situation.profile
+    if found is None:
+        yield _no_profile(situation)
+        return
+    yield from probes.mailbox(found)
+    if found.source in ("gateway", "spool") and not found.delete_on:
+        yield Finding(
+            f"Profile {found.name} leaves mail at the gateway, so that its mailbox fills up.", Verdict.NOTE
+        )
+    if not found.journal_on:
+        yield Finding(
+            f"Profile {found.name} does not unwrap journal reports: set journal = true.", Verdict.WRONG
+        )
+
+
+def _no_profile(situation: Situation) -> Finding:
+    return Finding("There is no profile yet that fetches the reports.", Verdict.MISSING)
+
+
+def first_run(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """How the archive profile's last run went."""
+    found, last = situation.profile, situation.last_run
+    if found is None:
+        yield _no_profile(situation)
+    elif last is None:
+        yield Finding(f"Profile {found.name} has not run yet.", Verdict.MISSING)
+    elif last.state == "ok":
+        yield Finding(f"Its last run went well: {last.fetched:,} messages fetched.", time=last.time)
+    else:
+        reason = last.error or f"it ended {last.state}"
+        yield Finding(f"Its last run did not go well: {reason}", Verdict.WRONG)
+
+
+def service(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Whether the service runs, and whether the system starts it."""
+    if situation.served:
+        yield Finding(f"The service runs ({situation.served}).")
+    else:
+        yield Finding("No service runs on this vault.", Verdict.MISSING)
+    yield from probes.units()
+
+
+def schedule(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """Whether the archive profile runs by itself."""
+    found, last = situation.profile, situation.last_run
+    if found is None:
+        yield _no_profile(situation)
+    elif not found.enabled:
+        yield Finding(f"Profile {found.name} is disabled: enable it.", Verdict.MISSING)
+    elif not situation.served:
+        yield Finding("The service does not run, so that nothing runs by itself.", Verdict.MISSING)
+    elif last is None or last.time < situation.now - 2 * found.every - GRACE:
+        yield Finding(f"No run has come by itself yet; every {found.every} s one is due.", Verdict.MISSING)
+    else:
+        yield Finding(f"It runs every {found.every} s, last at {moment(last.time)}.", time=last.time)
+
+
+def first_report(situation: Situation, probes: Probes) -> Iterator[Finding]:
+    """The evidence: a journal report that has arrived. Says whose it was, or what is on the way."""
+    found, arrival = situation.profile, situation.arrival
+    if arrival:
+        yield Finding(described(arrival), time=arrival.time)
+        if found and not found.tenant and arrival.tenant:
+            yield Finding(f"Pin the tenant: {arrival.tenant}", Verdict.NOTE)
+    elif situation.strangers and found:
+        yield Finding(
+            f"Reports come from {', '.join(situation.strangers[:SHOWN])}, not from the pinned tenant "
+            f"{found.tenant}: correct the tenant if that is yours; else somebody forges reports.",
+            Verdict.WRONG,
+        )
+    else:
+        yield Finding(_waiting(situation), Verdict.MISSING)
+
+
+def described(arrival: Arrival) -> str:
+    """A report in one sentence: when, from whom, to whom, and where it was filed."""
+    to = ", ".join(arrival.recipients[:SHOWN]) or "nobody"
+    more = len(arrival.recipients) - SHOWN
+    filed = ", ".join(arrival.users[:SHOWN]) or "nobody"
+    return (
+        f"The first report is of {moment(arrival.time)}: from {arrival.sender or 'nobody'} to {to}"
+        f"{f' and {more} more' if more > 0 else ''}, filed with {filed}."
+    )
+
+
+def _waiting(situation: Situation) -> str:
+    found, last = situation.profile, situation.last_run
+    if situation.waiting and found:
+        many = "1 message is" if situation.waiting == 1 else f"{situation.waiting:,} messages are"
+        return f"{many} in the gateway's spool: run profile {found.name}."
+    if found is None:
+        return "Waiting for the first journal report; no profile fetches any yet."
+    if last is None:
+        return f"Waiting for the first journal report; profile {found.name} has not run yet."
+    return (
+        f"Waiting for the first journal report; none by {moment(last.time)}, when profile {found.name} ran."
+    )
+
+
+def moment(timestamp: int) -> str:
+    """A time as sentences say it, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(timestamp))

@@ -1,0 +1,237 @@
+"""The values that the checklist asks for: where each stands in vault.toml, and how it is put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from muniment.config.model import Profile
+from muniment.errors import ConfigError
+from muniment.setup.model import KINDS, Situation
+
+PROFILE = "profile."
+"""Begins the place of a value of the archive profile."""
+LISTEN = "0.0.0.0:25"
+"""Where the embedded gateway listens unless told otherwise."""
+_NAMES = {"gateway": "gateway", "mailbox": "journal", "embedded": "spool"}
+"""What a new archive profile is called unless told otherwise."""
+
+
+class Kind(Enum):
+    """How a value is written."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    LIST = "list"
+    """Separated by commas or spaces."""
+    SECRET_FILE = "file"  # noqa: S105 - the name of a kind
+    """The path of a file that holds a password."""
+
+
+def _always(situation: Situation) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value that a step asks for."""
+
+    step: str
+    name: str
+    label: str
+    place: str
+    """Dotted, in vault.toml; after PROFILE, of the archive profile."""
+    kind: Kind = Kind.TEXT
+    choices: tuple[str, ...] = ()
+    hint: str = ""
+    asked: Callable[[Situation], bool] = _always
+    """Whether it is asked for as things are."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to be changed in vault.toml."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    """By dotted place; None takes a value out."""
+    profile: dict[str, Any] = field(default_factory=dict)
+    """Of the archive profile."""
+    name: str = ""
+    """The archive profile's."""
+    new: bool = False
+
+
+def _embedded(situation: Situation) -> bool:
+    return situation.settings.journaling.reports == "embedded"
+
+
+def _remote(situation: Situation) -> bool:
+    return not _embedded(situation)
+
+
+def _own_mailbox(situation: Situation) -> bool:
+    return situation.settings.journaling.reports == "mailbox"
+
+
+def _online(situation: Situation) -> bool:
+    return situation.settings.journaling.platform == "microsoft-365"
+
+
+FIELDS = (
+    Field(
+        "organisation", "platform", "Mail system", "journaling.platform",
+        choices=("microsoft-365", "exchange-server"),
+    ),
+    Field("organisation", "name", "Organisation", "name"),
+    Field("organisation", "domains", "Own domains", "domains", Kind.LIST, hint="example.com, example.org"),
+    Field(
+        "organisation", "resolver", "DNS server", "journaling.resolver",
+        hint="empty: this machine's; one outside, where the inside sees other records",
+    ),
+    Field(
+        "report-address", "reports", "Reports go to", "journaling.reports",
+        choices=("gateway", "mailbox", "embedded"),
+    ),
+    Field("report-address", "address", "Report address", "journaling.address", hint="journal@archive.net"),
+    Field("report-address", "listen", "Listens on", "gateway.listen", hint=LISTEN, asked=_embedded),
+    Field(
+        "report-address", "networks", "Networks", "gateway.networks", Kind.LIST,
+        hint="which may deliver, such as 192.0.2.0/24", asked=_embedded,
+    ),
+    Field(
+        "report-address", "certificate", "Certificate", "gateway.certificate",
+        hint="a PEM file with chain and key", asked=_embedded,
+    ),
+    Field(
+        "undeliverable", "undeliverable", "Mailbox", "journaling.undeliverable", hint="ndr@elsewhere.example"
+    ),
+    Field("journal-rule", "rule", "Rule's name", "journaling.rule", hint="at most 64 characters"),
+    Field(
+        "journal-rule", "scope", "Messages", "journaling.scope", choices=("Global", "Internal", "External")
+    ),
+    Field("journal-rule", "recipient", "Only of", "journaling.recipient", hint="empty: everyone"),
+    Field(
+        "journal-rule", "expiration-days", "Keep trying", "journaling.expiration_days", Kind.NUMBER,
+        hint="days, 0 to 7", asked=_online,
+    ),
+    Field("profile", "profile", "Profile", "journaling.profile", hint="its name"),
+    Field("profile", "source", "Kind", PROFILE + "source", choices=("imap", "pop3"), asked=_own_mailbox),
+    Field("profile", "host", "Host", PROFILE + "host", hint="gateway.example.net", asked=_remote),
+    Field("profile", "port", "Port", PROFILE + "port", Kind.NUMBER, hint="empty: the usual", asked=_remote),
+    Field("profile", "mailbox", "Mailbox", PROFILE + "mailbox", hint="mbx-...", asked=_remote),
+    Field(
+        "profile", "password-file", "Password file", PROFILE + "password", Kind.SECRET_FILE,
+        hint="/etc/muniment/gateway.secret", asked=_remote,
+    ),
+    Field("schedule", "every", "Every", PROFILE + "every", Kind.NUMBER, hint="seconds"),
+    Field("first-report", "tenant", "Tenant", PROFILE + "tenant", hint="the reports' Sender, once known"),
+    Field(
+        "first-report", "quiet-days", "Quiet after", "journaling.quiet_days", Kind.NUMBER,
+        hint="days without a report of a user's",
+    ),
+)  # fmt: skip
+FIELD = {one.name: one for one in FIELDS}
+
+
+def asked(step: str, situation: Situation) -> Iterator[tuple[Field, str]]:
+    """The values that a step asks for as things are, as text."""
+    for one in FIELDS:
+        if one.step == step and one.asked(situation):
+            yield one, value_of(one, situation)
+
+
+def value_of(one: Field, situation: Situation) -> str:
+    """A value as it stands in vault.toml, as text; "" for none."""
+    found = situation.profile
+    if one.name == "profile":
+        return found.name if found else situation.settings.journaling.profile
+    if not one.place.startswith(PROFILE):
+        holder: Any = situation.settings
+        for key in one.place.split("."):
+            holder = getattr(holder, key)
+        return _text(holder)
+    if found is None:
+        return ""
+    if one.kind is Kind.SECRET_FILE:
+        return str((found.password or {}).get("file", ""))
+    return _text(getattr(found, one.place.removeprefix(PROFILE)))
+
+
+def _text(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def changes(values: Mapping[str, str], situation: Situation) -> Changes:
+    """What values, by the names of their fields, mean for vault.toml.
+
+    Raises:
+        ConfigError: a name is unknown, or a value can't be read.
+    """
+    wanted = Changes()
+    for name, text in values.items():
+        one = FIELD.get(name)
+        if one is None:
+            raise ConfigError(f"set-up has no value {name!r}: it has {', '.join(FIELD)}")
+        value = _parsed(one, text)
+        if one.place.startswith(PROFILE):
+            wanted.profile[one.place.removeprefix(PROFILE)] = value
+        else:
+            wanted.settings[one.place] = value
+    if any(place in wanted.settings for place in ("journaling.reports", "journaling.address")):
+        _open_gateway(wanted, situation)
+    if wanted.profile or "journaling.profile" in wanted.settings:
+        _name_profile(wanted, situation)
+    return wanted
+
+
+def _parsed(one: Field, text: str) -> Any:
+    text = text.strip()
+    if one.kind is Kind.LIST:
+        return [part for part in text.replace(",", " ").split() if part]
+    if not text:
+        return None
+    if one.choices and text not in one.choices:
+        raise ConfigError(f"{one.name} can't be {text[:80]!r}: choose one of {', '.join(one.choices)}")
+    if one.kind is Kind.NUMBER:
+        if not (text.isascii() and text.isdigit() and len(text) <= 9):
+            raise ConfigError(f"{one.name} must be a whole number")
+        return int(text)
+    return {"file": text} if one.kind is Kind.SECRET_FILE else text
+
+
+def _open_gateway(wanted: Changes, situation: Situation) -> None:
+    """The embedded gateway takes mail for the report address, and no longer for the one before."""
+    settings = situation.settings
+    reports = wanted.settings.get("journaling.reports", settings.journaling.reports)
+    address = wanted.settings.get("journaling.address", settings.journaling.address)
+    if reports != "embedded" or not address:
+        return
+    others = [one for one in settings.gateway.addresses if one not in (settings.journaling.address, address)]
+    wanted.settings["gateway.addresses"] = [address, *others]
+    if not settings.gateway.listen and not wanted.settings.get("gateway.listen"):
+        wanted.settings["gateway.listen"] = LISTEN
+
+
+def _name_profile(wanted: Changes, situation: Situation) -> None:
+    """Which profile the values are of; one that is new is of the kind that fits where reports go."""
+    settings = situation.settings
+    current = situation.profile
+    named = wanted.settings.get("journaling.profile") or (current.name if current else "")
+    wanted.name = named or _NAMES[settings.journaling.reports]
+    existing = next((one for one in settings.profiles if one.name == wanted.name), None)
+    wanted.new = existing is None
+    wanted.settings["journaling.profile"] = wanted.name
+    kinds = KINDS[settings.journaling.reports]
+    source = wanted.profile.get("source") or (existing.source if existing else kinds[0])
+    if wanted.new:
+        wanted.profile["source"] = source
+        if source in ("imap", "pop3"):  # it holds reports, which an ordinary mailbox is not read for
+            wanted.profile["journal"] = True
+    elif wanted.profile.get("source") is None:
+        wanted.profile.pop("source", None)
+    if source == "gateway" and wanted.profile.get("mailbox"):
+        wanted.profile["mailbox"] = Profile(
+            name="", source="gateway", mailbox=wanted.profile["mailbox"]
+        ).login

@@ -1,0 +1,44 @@
+"""Whether the system's service manager starts the service: what systemd says about its units."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+from muniment.setup.model import Finding, Verdict
+
+PATTERN = "muniment*"
+SECONDS = 10
+
+
+def units() -> Iterator[Finding]:
+    """Whether a unit of ours is enabled and active, of the system or of this user."""
+    if shutil.which("systemctl") is None:
+        yield Finding(
+            "This system has no systemd, so that its own means must start the service.", Verdict.MISSING
+        )
+        return
+    enabled = [unit for scope in ((), ("--user",)) for unit in _enabled(*scope)]
+    if not enabled:
+        yield Finding(
+            "No unit of the service is enabled: install it with `muniment service install`.", Verdict.MISSING
+        )
+        return
+    yield Finding(f"The system starts the service by itself ({', '.join(sorted(enabled))}).")
+
+
+def _enabled(*scope: str) -> list[str]:
+    listed = _systemctl(*scope, "list-unit-files", "--no-legend", "--plain", PATTERN)
+    rows = [line.split() for line in listed.splitlines()]
+    return [row[0] for row in rows if len(row) >= 2 and row[1] in ("enabled", "enabled-runtime")]
+
+
+def _systemctl(*words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["systemctl", *words], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
