@@ -433,6 +433,14 @@ class SetupStep(Word, frozen=True):
     """What PutSetup takes for it."""
 
 
+class SetupFinding(Word, frozen=True):
+    """One thing that a check looked at."""
+
+    text: str
+    verdict: str
+    """"fine", "note" (fine, but worth to know), "missing" (still to be done) or "wrong"."""
+
+
 class Setup(Word, frozen=True):
     steps: tuple[SetupStep, ...]
     platform: str
@@ -460,8 +468,8 @@ class AffirmSetup(Request, frozen=True):
 class CheckSetup(Request, frozen=True):
     """Test a step ("" for all) against the real thing.
 
-    Stream of a SetupStep as each check begins ("checking") and ends, between them a Step for each thing
-    looked at, then Setup.
+    Stream of a SetupStep as each check begins ("checking") and ends, between them a SetupFinding for each
+    thing looked at, then Setup.
     """
 
     step: str = ""

@@ -15,6 +15,7 @@ from muniment.cli import (
     quarantine,
     runs,
     service,
+    setup,
     users,
     vaults,
     watching,
@@ -22,7 +23,7 @@ from muniment.cli import (
 from muniment.cli.frame import Group
 
 TASKS = (
-    ("Begin", ("demo", "init", "users", "profile")),
+    ("Begin", ("demo", "init", "setup", "users", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "rebuild", "backup", "audit")),
@@ -96,6 +97,7 @@ for family in (
     quarantine,
     runs,
     service,
+    setup,
     users,
     vaults,
     watching,

@@ -125,7 +125,7 @@ def _checked(session: Session, step: Step) -> Iterator[api.Word]:
         yield _word(session, step, store.load(session.folder), situation, outside)
         for finding in findings(step, situation, outside):
             found.append(finding)
-            yield api.Step(text=finding.text, ok=finding.verdict is not Verdict.WRONG)
+            yield api.SetupFinding(text=finding.text, verdict=finding.verdict.value)
         with _lock:
             memory = store.load(session.folder)
             memory.checked(step.key, outcome(found, situation.now), inputs(step, situation))

@@ -40,7 +40,7 @@ def delivers(
     """
     place = f"{host} port {port}"
     bad = Verdict.WRONG if own and welcome else Verdict.NOTE
-    server = smtplib.SMTP(timeout=SECONDS)
+    server = smtplib.SMTP(timeout=SECONDS, local_hostname=socket.gethostname())
     try:
         code, greeting = server.connect(host, port)
         if code != 220:

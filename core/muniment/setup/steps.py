@@ -33,6 +33,8 @@ class Step:
     """Whether its check only looks at the vault, so that it is made whenever the list is asked for."""
     affirmed: str = ""
     """What an administrator vouches for; "" where their word counts for nothing."""
+    ask: str = ""
+    """What to do before the word is given, where the step is usually done so."""
     instead: bool = False
     """Whether their word stands for what the check misses; else it is wanted besides the check."""
     needs: tuple[str, ...] = ()
@@ -48,12 +50,14 @@ STEPS = (
     Step(
         "undeliverable", "Undeliverable reports", guides.undeliverable, checks.undeliverable,
         commands.undeliverable, POWERSHELL,
-        affirmed="the address is set in the mail system", needs=("undeliverable",),
+        affirmed="the address is set in the mail system",
+        ask="Set it in the mail system, then say so.", needs=("undeliverable",),
     ),
     Step(
         "journal-rule", "Journal rule", guides.journal_rule, checks.journal_rule,
         commands.journal_rule, POWERSHELL, live=True,
-        affirmed="the rule exists and is enabled", instead=True, needs=("address",),
+        affirmed="the rule exists and is enabled", ask="Make it, then say that it exists.",
+        instead=True, needs=("address",),
     ),
     Step(
         "users", "Users", guides.users, checks.users, commands.users, POWERSHELL, live=True,
@@ -156,7 +160,7 @@ def _judged(step: Step, last: Outcome | None, word: Affirmed | None, changed: bo
     if word is None:
         if last.state is State.DONE and step.instead:
             return last.state, last.detail
-        return State.TO_DO, f"{last.detail} Not said yet: {step.affirmed}."
+        return State.TO_DO, f"{last.detail} {step.ask}".rstrip()
     said = f"{word.by} said on {checks.moment(word.time)}: {step.affirmed}."
     if last.state is State.DONE or step.instead:
         return State.DONE, f"{said} {last.detail}".rstrip()

@@ -1,0 +1,64 @@
+"""Where a domain's mail goes, asked of a DNS server over the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from muniment.errors import ConfigError, SourceError
+from muniment.setup import dns as looking
+from muniment.setup.dns import exchangers, is_exchange_online
+from support.dns_server import DnsServer
+
+
+def refusal(domain: str, server: DnsServer) -> str:
+    with pytest.raises(SourceError) as caught:
+        exchangers(domain, server.address)
+    return str(caught.value)
+
+
+def test_exchangers_come_by_preference(dns: DnsServer) -> None:
+    assert exchangers("filtered.example", dns.address) == ["mx1.filter.example", "mx2.filter.example"]
+
+
+def test_without_mx_mail_goes_to_the_domain_itself(dns: DnsServer) -> None:
+    assert exchangers("Bare.example", dns.address) == ["bare.example"]
+
+
+def test_no_record_no_domain_no_mail(dns: DnsServer) -> None:
+    assert "has no MX record" in refusal("none.example", dns)
+    assert "does not exist" in refusal("nowhere.example", dns)
+    assert "null MX" in refusal("null.example", dns)
+    assert "no name that DNS knows" in refusal("x" * 70 + ".example", dns)
+
+
+def test_a_server_that_is_silent_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "SECONDS", 0.2)
+    with DnsServer({}, silent=True) as server:
+        assert "gave no answer" in refusal("example.com", server)
+
+
+def test_a_new_record_is_seen_at_once(dns: DnsServer) -> None:
+    assert "does not exist" in refusal("new.example", dns)
+    dns.records["new.example"] = [("MX", "5 mx.new.example.")]
+    assert exchangers("new.example", dns.address) == ["mx.new.example"]
+
+
+def test_a_resolver_is_an_address() -> None:
+    with pytest.raises(ConfigError, match="resolver"):
+        exchangers("example.com", "dns.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "online"),
+    [
+        ("example-com.mail.protection.outlook.com", True),
+        ("EXAMPLE-COM.mail.protection.outlook.com.", True),
+        ("dane-example.o-v1.mx.microsoft", True),
+        ("mail.protection.outlook.com", True),
+        ("evil-mail.protection.outlook.com.example", False),
+        ("notmx.microsoft.example", False),
+        ("xmail.protection.outlook.com", False),
+    ],
+)
+def test_exchange_online_is_known_by_its_exchangers(host: str, online: bool) -> None:
+    assert is_exchange_online(host) is online

@@ -1,0 +1,93 @@
+"""Asking the embedded gateway, a real SMTP server, whether it takes mail for an address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.setup.model import Finding, Verdict
+from muniment.setup.smtp import admits, delivers
+from support.certs import server_certificate
+from support.dovecot import free_ports
+
+ADDRESS = "journal@archive.example"
+
+
+def gateway(folder: Path, **settings: object) -> Gateway:
+    told = {"spool": folder / "spool", "addresses": (ADDRESS,), "port": 0, "hostname": "localhost"} | settings
+    return Gateway(GatewaySettings(**told))  # type: ignore[arg-type]
+
+
+def ask(server: Gateway, address: str = ADDRESS, name: str = "localhost", **how: bool) -> list[Finding]:
+    return list(delivers("127.0.0.1", server.port, address, name, **how))
+
+
+def worst(findings: list[Finding]) -> Verdict:
+    return max((finding.verdict for finding in findings), key=list(Verdict).index)
+
+
+def test_a_gateway_that_works(tmp_path: Path) -> None:
+    with gateway(tmp_path, certificate=server_certificate(tmp_path / "tls").certificate) as server:
+        findings = ask(server, own=True)
+    assert worst(findings) is Verdict.FINE, findings
+    assert "STARTTLS works" in findings[1].text
+    assert findings[-1].text.endswith(f"takes mail for {ADDRESS}.")
+    assert not list((tmp_path / "spool" / "new").iterdir())
+
+
+def test_no_starttls_is_a_note(tmp_path: Path) -> None:
+    with gateway(tmp_path) as server:
+        findings = ask(server, own=True)
+    assert [f.verdict for f in findings] == [Verdict.FINE, Verdict.NOTE, Verdict.FINE]
+    assert "in clear" in findings[1].text
+
+
+@pytest.mark.parametrize(
+    ("names", "expired", "word"), [((), True, "expired"), (("mx.example",), False, "not for")]
+)
+def test_a_certificate_that_senders_may_refuse(
+    tmp_path: Path, names: tuple[str, ...], expired: bool, word: str
+) -> None:
+    made = server_certificate(tmp_path / "tls", *names, expired=expired)
+    with gateway(tmp_path, certificate=made.certificate) as server:
+        findings = ask(server, own=True)
+    assert findings[1].verdict is Verdict.NOTE
+    assert word in findings[1].text
+    assert findings[2].verdict is Verdict.FINE
+
+
+def test_a_wildcard_certificate_names_its_hosts(tmp_path: Path) -> None:
+    made = server_certificate(tmp_path / "tls", "*.archive.example")
+    with gateway(tmp_path, certificate=made.certificate) as server:
+        assert ask(server, name="MX.archive.example")[1].verdict is Verdict.FINE
+        assert ask(server, name="a.mx.archive.example")[1].verdict is Verdict.NOTE
+
+
+def test_an_unknown_mailbox_is_wrong_whosever_server_it_is(tmp_path: Path) -> None:
+    with gateway(tmp_path) as server:
+        findings = ask(server, "other@archive.example")
+    assert worst(findings) is Verdict.WRONG
+    assert "correct the address" in findings[-1].text
+
+
+def test_a_refusal_of_this_machine(tmp_path: Path) -> None:
+    with gateway(tmp_path, networks=("192.0.2.0/24",)) as server:
+        assert worst(ask(server, own=True)) is Verdict.WRONG
+        assert worst(ask(server, own=True, welcome=False)) is Verdict.NOTE
+        assert worst(ask(server)) is Verdict.NOTE
+
+
+def test_nobody_answers() -> None:
+    (port,) = free_ports(1)
+    (own,) = delivers("127.0.0.1", port, ADDRESS, "localhost", own=True)
+    (other,) = delivers("127.0.0.1", port, ADDRESS, "localhost")
+    assert (own.verdict, other.verdict) == (Verdict.WRONG, Verdict.NOTE)
+    assert "start the service" in own.text
+    assert "block port 25" in other.text
+
+
+def test_networks() -> None:
+    assert admits(("127.0.0.0/8",), "127.0.0.1")
+    assert not admits(("192.0.2.0/24", "::1"), "127.0.0.1")

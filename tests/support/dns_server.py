@@ -1,0 +1,83 @@
+"""A DNS server on loopback that answers from a table, for tests of look-ups.
+
+A double: the names of the tests can't be put into the real DNS. It speaks the wire protocol over UDP
+(RFC 1035), by dnspython's own encoder. It does not cover TCP and truncation, DNSSEC, delegation or
+caching, and it answers any type of a name that it does not have with NODATA.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+
+
+class DnsServer:
+    """Answers from `records`: a name without the last dot to (type, text) pairs; use as a context manager.
+
+    A name that is missing does not exist (NXDOMAIN). With `silent` it never answers.
+    """
+
+    def __init__(self, records: Mapping[str, Sequence[tuple[str, str]]], silent: bool = False) -> None:
+        self.records = dict(records)
+        self.silent = silent
+        self.asked: list[tuple[str, str]] = []
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    @property
+    def address(self) -> str:
+        """`address:port`, as `journaling.resolver` takes it."""
+        return f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> DnsServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            wire, client = self._socket.recvfrom(4096)
+            if not wire:
+                return
+            if not self.silent:
+                self._socket.sendto(self._answer(dns.message.from_wire(wire)).to_wire(), client)
+
+    def _answer(self, query: dns.message.Message) -> dns.message.Message:
+        question = query.question[0]
+        name = question.name.to_text(omit_final_dot=True).lower()
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.asked.append((name, kind))
+        reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.AA | dns.flags.RA
+        known = self.records.get(name)
+        if known is None:
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+            return reply
+        values = [text for one, text in known if one == kind]
+        if values:
+            reply.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, values))
+        return reply
+
+
+RECORDS = {
+    "example.com": [("MX", "0 example-com.mail.protection.outlook.com.")],
+    "dane.example": [("MX", "0 dane-example.o-v1.mx.microsoft.")],
+    "filtered.example": [("MX", "20 mx2.filter.example."), ("MX", "10 mx1.filter.example.")],
+    "archive.example": [("MX", "10 localhost.")],
+    "other.example": [("MX", "10 mail.other.example.")],
+    "bare.example": [("A", "192.0.2.7")],
+    "none.example": [("TXT", '"no mail here"')],
+    "null.example": [("MX", "0 .")],
+}
+"""Names that tests may look up."""
