@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from contextlib import suppress
@@ -17,8 +16,8 @@ from muniment.archive.work import own_work
 from muniment.errors import MunimentError
 from muniment.mail.journal import read_report
 from muniment.mail.model import UnwrapError
+from muniment.service.history import last_end
 from muniment.service.profiles import SPOOL
-from muniment.service.running import last_run
 from muniment.service.session import Session
 from muniment.setup.model import Arrival, LastRun, Situation
 
@@ -62,12 +61,11 @@ def situation_of(session: Session, vault: Vault) -> Situation:
 
 
 def _last_run(vault: Vault, profile: str) -> LastRun | None:
-    told = last_run(vault, profile)
-    if told is None:
+    ended = last_end(vault, profile)
+    if ended is None:
         return None
-    kept = vault.catalog.last_run(profile)
-    ended = kept.time if kept and json.loads(kept.summary) == told else 0
-    return LastRun(ended, str(told["state"]), int(told["fetched"]), str(told.get("error", "")))
+    time, told = ended
+    return LastRun(time, str(told["state"]), int(told["fetched"]), str(told.get("error", "")))
 
 
 def _arrival(folder: Path, vault: Vault, profile: str) -> Arrival | None:

@@ -52,12 +52,17 @@ def _noted(vault: Vault, profile: str) -> dict[str, Any] | None:
 
 def last_run(vault: Vault, profile: str) -> dict[str, Any] | None:
     """The summary of a profile's last run, one that got nowhere included; None before the first."""
+    ended = last_end(vault, profile)
+    return None if ended is None else ended[1]
+
+
+def last_end(vault: Vault, profile: str) -> tuple[int, dict[str, Any]] | None:
+    """When a profile's last run ended, seconds since 1970 UTC, and its summary; as `last_run`."""
     noted = _noted(vault, profile)
     if noted is not None:
-        failed: dict[str, Any] = noted["summary"]
-        return failed
+        return noted.get("time", 0), noted["summary"]
     kept = vault.catalog.last_run(profile)
-    return None if kept is None else json.loads(kept.summary)
+    return None if kept is None else (kept.time, json.loads(kept.summary))
 
 
 def get_history(session: Session, request: api.GetHistory) -> api.History:
