@@ -12,10 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Type = Literal["text", "number", "flag", "choice", "path", "password"]
+Type = Literal["text", "number", "flag", "choice", "path", "password", "list"]
 
 MAX_SECONDS = 366 * 24 * 3600
+MAX_DAYS = 36500
 MAX_PORT = 65535
+UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
+"""Folders that are left out by default: not sent, unasked for, thrown away, or seen twice."""
+USES = ("inbox", "sent", "drafts", "junk", "deleted", "archive", "outbox", "all")
+"""What a folder can be for, as `@use` names it in a pattern."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _FINGERPRINT = re.compile(r"(?:[0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}\Z")
 _DOMAIN = re.compile(r"[^\s@,;<>\"]+\Z")
@@ -73,8 +78,18 @@ FIELDS: tuple[Field, ...] = (
     Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
     Field("path", "Path", "path", "The file or folder of a maildir, mbox or eml source.", "", "PATH"),
     Field("folder", "Folder", "text", "IMAP folder that journal reports arrive in.", "INBOX", "NAME"),
+    Field("folders", "Folders", "list", "Folders of an ordinary mailbox to archive; all if none is named.",
+          (), "NAME"),
+    Field("exclude", "Leave out", "list", "Folders to leave out, by name or use, such as @junk.",
+          UNWANTED, "NAME"),
+    Field("older_than", "Older than", "number", "Archive only what is older than so many days.", 0, "DAYS",
+          least=0, most=MAX_DAYS),
+    Field("newer_than", "Newer than", "number", "Archive only what is newer than so many days; 0 for all.", 0,
+          "DAYS", least=0, most=MAX_DAYS),
     Field("delete", "Delete", "flag", "Delete at the source what is safely kept, or not.",
           switch="--delete/--keep"),
+    Field("delete_after", "Delete after", "number", "Delete only what is older than so many days.", 0,
+          "DAYS", least=0, most=MAX_DAYS),
     Field("every", "Every", "number", "Seconds between two runs of the service.", 300, "S"),
     Field("timeout", "Timeout", "number", "Seconds a network operation may take.", 300, "S"),
     Field("journal", "Reports", "flag", "Whether journal reports are unwrapped.",
@@ -97,6 +112,7 @@ SCHEDULE = ("enabled", "every")
 
 _LOGIN = ("host", "mailbox", "password")
 _LINE = ("port", "security", "fingerprint", "ca_file")
+_TREE = ("folders", "exclude", "older_than", "newer_than", "delete_after")
 _ROUTING = ("tenant", "plain", "unknown")
 
 KINDS: tuple[Kind, ...] = (
@@ -104,7 +120,7 @@ KINDS: tuple[Kind, ...] = (
          (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
          server=True, journal=True, delete=True),
     Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
-         ("timeout", *_LINE, *_ROUTING), server=True),
+         (*_TREE, "timeout", *_LINE, *_ROUTING), server=True),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
          ("timeout", *_LINE, *_ROUTING), server=True),
     Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("timeout",), later=True),
@@ -177,6 +193,9 @@ def _numbers(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     for key in ("timeout", "every"):
         if not 1 <= values[key] <= MAX_SECONDS:
             yield key, f"{key} must be from 1 to {MAX_SECONDS} (seconds)"
+    for key in ("older_than", "newer_than", "delete_after"):
+        if not 0 <= values[key] <= MAX_DAYS:
+            yield key, f"{key} must be from 0 to {MAX_DAYS} (days)"
 
 
 def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
@@ -230,7 +249,27 @@ def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
             yield key, f"{key} must be a mail address, such as name@example.org"
 
 
-_RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (_numbers, _network, _paths, _people)
+def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    for key in _TREE:
+        if values[key] != FIELD[key].default and (key not in (*kind.fields, *kind.more) or values["journal"]):
+            yield key, f"{key} is for the mailboxes of people that know folders: imap, with journal = false"
+    if kind.name == "imap" and not values["journal"] and values["folder"] != FIELD["folder"].default:
+        yield "folder", "folder is where journal reports arrive; use folders = [...] for an ordinary mailbox"
+    if values["newer_than"] and values["newer_than"] <= values["older_than"]:
+        yield "newer_than", "newer_than must be more days than older_than, or nothing is left to archive"
+    for key in ("folders", "exclude"):
+        for pattern in values[key]:
+            if pattern.startswith("@") and pattern[1:].lower() not in USES:
+                yield key, f"{key}: {pattern!r} is no use of folders; there are @{', @'.join(USES)}"
+
+
+_RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
+    _numbers,
+    _network,
+    _paths,
+    _people,
+    _tree,
+)
 
 
 def is_loopback(host: str) -> bool:

@@ -48,6 +48,8 @@ def _option(field: Field) -> Callable[[F], F]:
         return click.option(field.switch, field.name, default=None, help=field.help)
     if field.type == "choice":
         return click.option(name, type=click.Choice(field.choices), help=field.help)
+    if field.type == "list":
+        return click.option(name, multiple=True, metavar=field.metavar, help=field.help + " May be repeated.")
     if field.type == "number":
         kind = click.IntRange(field.least, field.most)
         return click.option(name, type=kind, metavar=field.metavar, help=field.help)
@@ -68,7 +70,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: the password is said to be in two places.
     """
-    fields = {name: value for name, value in options.items() if value is not None}
+    fields = {name: value for name, value in options.items() if value is not None and value != ()}
     places = {name: fields.pop(name) for name in tuple(fields) if name.startswith("password_")}
     if len(places) > 1:
         named = " and ".join("--" + name.replace("_", "-") for name in places)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from muniment.fields import KIND, tidied
+from muniment.fields import KIND, UNWANTED, tidied
 
 Kind = Literal["gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml"]
 
@@ -35,6 +35,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """For maildir, mbox, eml: the file or folder."""
     folder: str = "INBOX"
     """For imap: the folder that journal reports arrive in."""
+    folders: tuple[str, ...] = ()
+    """With journal = false: patterns of the folders to archive (see sources.folders); none: all."""
+    exclude: tuple[str, ...] = UNWANTED
+    """Patterns of the folders to leave out."""
+    older_than: int = 0
+    """Days: only what the mailbox received before is archived."""
+    newer_than: int = 0
+    """Days: only what the mailbox received since is archived; 0 for all."""
+    delete_after: int = 0
+    """Days: with delete, only what the mailbox received before is deleted."""
     owner: str = ""
     """With journal = false: the address of the mailbox's owner; unset, `mailbox` where that is an address."""
     journal: bool | None = None

@@ -394,14 +394,14 @@ class Archivist:
         place = item.place
         group = self._batch.receipts.get(place)
         if group is None:
-            owned = bool(self._plan.owner)
+            owner = self._plan.owner_of(place)
             group = self._batch.receipts[place] = ReceiptGroup(
                 profile=self._plan.profile,
                 host=place.host,
                 mailbox=place.mailbox,
                 folder=place.folder,
-                owner=self._plan.owner,
-                owner_folder=(place.folder or self._plan.owner_folder) if owned else "",
+                owner=owner,
+                owner_folder=self._plan.folder_of(place) if owner else "",
             )
         group.receipts.append(
             Receipt(
@@ -420,8 +420,8 @@ class Archivist:
 
     def _touch(self, copy: PreparedCopy, shas: tuple[bytes, ...], route: Route, item: Item) -> None:
         found = mentions(
-            copy.parties, route, copy.report, copy.date, item.date, self._now, self._plan.owner,
-            item.place.folder or self._plan.owner_folder,
+            copy.parties, route, copy.report, copy.date, item.date, self._now,
+            self._plan.owner_of(item.place), self._plan.folder_of(item.place),
         )  # fmt: skip
         for sha in shas:
             document = self._batch.documents.get(sha)

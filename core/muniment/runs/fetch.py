@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -31,10 +32,11 @@ FOREVER = 3600.0
 
 @dataclass(slots=True)
 class Listed:
-    """That many more items were listed; so many of them are archived already."""
+    """That many more items were listed; so many are archived already, or of an age that is not archived."""
 
     count: int
     already: int
+    skipped: int = 0
     expected: int | None = None
     """How many there will be in all, where the source knows."""
 
@@ -144,8 +146,9 @@ class Fetcher(threading.Thread):
             raise Cancelled
 
     def _session(self, items: Sequence[Item]) -> None:
-        wanted, safe = self._sort_out(items)
-        self._say(Listed(len(items), len(items) - len(wanted), self._source.expected))
+        wanted, safe, skipped = self._sort_out(items)
+        already = len(items) - len(wanted) - skipped
+        self._say(Listed(len(items), already, skipped, self._source.expected))
         for batch in self._batches(wanted):
             self._say(batch)
         if self._plan.delete:
@@ -153,21 +156,27 @@ class Fetcher(threading.Thread):
             self._say(settle)
             while not settle.done.wait(0.05):
                 self._check()
-            if gone := self._source.delete([*safe, *settle.safe]):
+            now = time.time()
+            if gone := self._source.delete([i for i in (*safe, *settle.safe) if self._plan.deletes(i, now)]):
                 self._say(Deleted(gone), cancellable=False)
 
-    def _sort_out(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-        """Which to fetch, and which are known to be kept and may be deleted unfetched."""
+    def _sort_out(self, items: Sequence[Item]) -> tuple[list[Item], list[Item], int]:
+        """Which to fetch, which are kept and may be deleted unfetched, and how many are passed by."""
         known = self._known(items)
+        now = time.time()
         wanted: list[Item] = []
         safe: list[Item] = []
+        skipped = 0
         for item in items:
             kept = known.get(item)
             if kept is None or not self._plan.reads_as(kept.route):
-                wanted.append(item)
-            elif self._plan.delete:
+                if self._plan.takes(item, now):
+                    wanted.append(item)
+                else:
+                    skipped += 1
+            elif self._plan.deletes(item, now):
                 (safe if self._vouched(item, kept) else wanted).append(item)
-        return wanted, safe
+        return wanted, safe, skipped
 
     def _known(self, items: Sequence[Item]) -> dict[Item, Known]:
         found: dict[Item, Known] = {}

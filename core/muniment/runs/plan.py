@@ -8,6 +8,9 @@ from muniment.archive.derive import OPAQUE
 from muniment.archive.facts import Route
 from muniment.mail.addresses import normalise
 from muniment.runs.copy import PreparedCopy
+from muniment.sources.base import Item, Place
+
+DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,33 @@ class Plan:
     unknown: str = "catch-all"
     owner: str = ""
     owner_folder: str = "Inbox"
+    older_than: int = 0
+    newer_than: int = 0
+    delete_after: int = 0
+    """Days, all three; see config.model.Profile."""
+    regenerated: bool = False
+    """Whether the source makes bytes anew at each fetch: copies are then linked to originals by likeness."""
+
+    def takes(self, item: Item, now: float) -> bool:
+        """Whether an item is of an age that is archived; what the source gives no date for is."""
+        age = None if item.date is None else (now - item.date) / DAY
+        if age is None:
+            return True
+        return age >= self.older_than and (not self.newer_than or age <= self.newer_than)
+
+    def deletes(self, item: Item, now: float) -> bool:
+        """Whether an item may be deleted once it is kept; with an age to wait for, not without a date."""
+        if not self.delete or not self.delete_after:
+            return self.delete
+        return item.date is not None and (now - item.date) / DAY >= self.delete_after
+
+    def owner_of(self, place: Place) -> str:
+        """Whose mailbox a place belongs to; "" for nobody's."""
+        return place.owner or self.owner
+
+    def folder_of(self, place: Place) -> str:
+        """The folder in which its owner finds what lies in a place."""
+        return place.title or place.folder or self.owner_folder
 
     def route(self, copy: PreparedCopy) -> tuple[Route, tuple[str, ...]]:
         """How a copy is routed, and the notes that say why (invariant 8)."""

@@ -105,10 +105,11 @@ class ArchiveRun:
     def _handle(self, message: Message) -> None:
         books = self.books
         match message:
-            case Listed(count, already, expected):
+            case Listed(count, already, skipped, expected):
                 self.progress.expected = max(expected or 0, books.listed + count)
                 books.listed += count
                 books.already += already
+                books.skipped += skipped
                 self.progress.stage = "fetching"
             case Batch():
                 self._take(message)

@@ -25,6 +25,7 @@ from muniment.service.session import Session
 from muniment.sources.base import Source
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
+from muniment.sources.folders import Choice
 
 SPOOL = "spool"
 
@@ -52,7 +53,9 @@ def plan_of(profile: Profile) -> Plan:
         plain=profile.plain_route,
         unknown=profile.unknown,
         owner=profile.owner_address,
-        owner_folder="Inbox" if profile.folder.upper() == "INBOX" else profile.folder,
+        older_than=profile.older_than,
+        newer_than=profile.newer_than,
+        delete_after=profile.delete_after,
     )
 
 
@@ -95,6 +98,7 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         ca_file=profile.ca_file,
         path=str(folder / SPOOL) if profile.source == "spool" and not profile.path else profile.path,
         folder=profile.folder,
+        folders=None if profile.journal_on else Choice(profile.folders, profile.exclude),
         timeout=profile.timeout,
         work=make_work(own_work(folder)),
         password=password,

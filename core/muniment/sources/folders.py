@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from muniment.fields import UNWANTED
+
 
 class Use(StrEnum):
     """What a folder is for, whatever it is called (RFC 6154; the well-known folders of Exchange)."""
@@ -27,9 +29,6 @@ class Use(StrEnum):
     ALL = "all"
     """A view of all mail, as Google has it: its messages stand in other folders as well."""
 
-
-UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
-"""What is left out unless a profile says otherwise: not sent, unasked for, thrown away, or seen twice."""
 
 _NAMES = {
     Use.SENT: (
@@ -128,6 +127,7 @@ class Choice:
     take: tuple[str, ...] = ()
     """Empty: all."""
     leave_out: tuple[str, ...] = UNWANTED
+    """By default what was not sent, is unasked for, was thrown away, or is seen twice."""
 
     def wants(self, folder: Folder, above: Sequence[Folder] = ()) -> bool:
         """Whether a folder is archived; `above` are the folders that it lies in."""
