@@ -67,6 +67,8 @@ class Kind:
     """Whether journal reports are unwrapped by default: true where an administrator hands the mail over."""
     delete: bool = False
     """Whether kept mail is deleted at the source by default."""
+    regenerates: bool = False
+    """Whether the service makes a message's bytes anew at each fetch, so that they are no original."""
     later: bool = False
     """Whether a later version fetches from it."""
 
@@ -123,8 +125,10 @@ KINDS: tuple[Kind, ...] = (
          (*_TREE, "timeout", *_LINE, *_ROUTING), server=True),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
          ("timeout", *_LINE, *_ROUTING), server=True),
-    Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("timeout",), later=True),
-    Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("timeout",), later=True),
+    Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("timeout",), regenerates=True,
+         later=True),
+    Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("timeout",), regenerates=True,
+         later=True),
     Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
          journal=True, delete=True),
     Kind("maildir", "Maildir folder", ("path", "delete"), (*_ROUTING, "journal", "owner"),

@@ -8,6 +8,7 @@ from muniment.archive.facts import EnvelopeFact, MessageFact, Route
 from muniment.archive.index import Mention
 from muniment.archive.ledger.model import Appended
 from muniment.mail.dates import clamp
+from muniment.mail.likeness import name_of
 from muniment.mail.model import MessageText, Party, Role, Summary
 from muniment.people.routing import OWNED, TRUSTED
 
@@ -62,6 +63,7 @@ def message_fact(
         subject=summary.subject,
         attachments=summary.attachments,
         notes=tuple(dict.fromkeys((*notes, *message.text.notes))),
+        name=name_of(summary.message_id),
     )
 
 

@@ -51,6 +51,8 @@ class MessageFact(Struct, frozen=True):
     subject: str
     attachments: int
     notes: tuple[str, ...] = ()
+    name: bytes = b""
+    """Its Message-ID as it is looked up (mail.likeness.name_of), to find what it may be a copy of."""
 
 
 class PartFact(Struct, frozen=True):

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -30,6 +31,7 @@ from muniment.mail.buffer import FileBuffer, window
 from muniment.mail.fork import fork_cuts
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.linking import Links
 from muniment.runs.plan import Plan
 from muniment.runs.spill import Spill, read_spill, rebuilds, whole
 from muniment.sources.base import Fetched, Item, Place
@@ -84,6 +86,15 @@ class _Batch:
     bytes: int = 0
 
 
+class _Stored(NamedTuple):
+    """Under which hash a message is kept."""
+
+    sha: bytes
+    new: bool = False
+    linked: bool = False
+    """Whether that is the original of what a service wrote anew."""
+
+
 class Archivist:
     """Archives prepared copies into a vault, batch by batch. Belongs to one thread."""
 
@@ -94,6 +105,7 @@ class Archivist:
         self._expected: set[bytes] = set()
         self._maybe_known: set[bytes] = set()
         self._parts_kept: set[bytes] = set()
+        self._links = Links(vault)
 
     @property
     def due(self) -> bool:
@@ -160,6 +172,7 @@ class Archivist:
             OSError: it could not be written; the batch is void.
         """
         batch, self._batch = self._batch, _Batch()
+        self._links.clear()
         if not batch.outcomes:
             return None
         for group in batch.receipts.values():
@@ -177,6 +190,7 @@ class Archivist:
 
     def drop(self) -> None:
         """Forget the batch; the caller rolls the ledger back."""
+        self._links.clear()
         self._batch = _Batch()
 
     # --- one copy -------------------------------------------------------------------------
@@ -218,15 +232,22 @@ class Archivist:
             self._batch.touched.update(repeat)
             return Outcome.MERGED, repeat
         self._spilled(copy)
-        stored = [self._message(fetched, message, copy, route) for message in copy.messages]
-        shas = tuple(dict.fromkeys(sha for sha, _ in stored))
-        forked = any(sha != message.sha for (sha, _), message in zip(stored, copy.messages, strict=True))
-        record = self._forked(fetched, copy, shas) if forked else copy.envelope
-        appended = self._append(record)
+        stored = [self._message(fetched, message, copy) for message in copy.messages]
+        shas = tuple(dict.fromkeys(one.sha for one in stored))
+        appended = self._append(self._envelope(fetched, copy, stored, shas))
         self._batch.copies[copy.sha, copy.report] = shas
         self._batch.facts.append(envelope_fact(appended, copy, shas, fetched.item.date, self._now))
         self._touch(copy, shas, route, fetched.item)
-        return (Outcome.NEW if any(new for _, new in stored) else Outcome.MERGED), shas
+        return (Outcome.NEW if any(one.new for one in stored) else Outcome.MERGED), shas
+
+    def _envelope(
+        self, fetched: Fetched, copy: PreparedCopy, stored: list[_Stored], shas: tuple[bytes, ...]
+    ) -> Record:
+        """The record of a copy, whose messages may be kept in the form of others."""
+        if any(one.linked for one in stored):
+            return self._linked(fetched, copy)
+        forked = any(one.sha != message.sha for one, message in zip(stored, copy.messages, strict=True))
+        return self._forked(fetched, copy, shas) if forked else copy.envelope
 
     def _repeated(self, copy: PreparedCopy) -> tuple[bytes, ...] | None:
         """The messages of a copy that is kept already, to the byte and read alike; None if it is not.
@@ -243,15 +264,16 @@ class Archivist:
             return None
         return envelope.messages
 
-    def _message(
-        self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, route: Route
-    ) -> tuple[bytes, bool]:
-        """The hash under which a message is kept, and whether it is new."""
+    def _message(self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy) -> _Stored:
+        """Keep a message, unless it is kept already as it is, as a fork of it, or as its original."""
         if message.sha in self._batch.originals or self._is_kept(message.sha):
-            return message.sha, False
+            return _Stored(message.sha)
         fork = self._fork_of(message)
         if fork is not None:
-            return fork, False
+            return _Stored(fork)
+        original = self._links.original_of(fetched, message) if self._plan.regenerated else None
+        if original is not None:
+            return _Stored(original, linked=True)
         for part in message.parts:
             self._part(part)
         appended = self._append(message.record)
@@ -268,7 +290,7 @@ class Archivist:
         self._batch.originals[message.sha] = self._original(fetched, message)
         if message.content:
             self._batch.contents[message.content] = message.sha
-        return message.sha, True
+        return _Stored(message.sha, new=True)
 
     def _fork_of(self, message: PreparedMessage) -> bytes | None:
         if not message.content:
@@ -333,6 +355,24 @@ class Archivist:
         if isinstance(fetched.content, bytes):
             return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
         return self._standalone(fetched.content, copy)
+
+    def _linked(self, fetched: Fetched, copy: PreparedCopy) -> Record:
+        """The envelope record of a copy that was written anew: all of it, its parts kept once as all are."""
+        if isinstance(fetched.content, Path):
+            return self._standalone(fetched.content, copy)
+        for message in copy.messages:
+            for part in message.parts:
+                self._part(part)
+        record = self._spelled_envelope(copy)
+        parts = {part.sha: self._vault.decoder.payload(part) for one in copy.messages for part in one.parts}
+        pieces = recipe.decode(self._vault.decoder.payload(record))
+        try:
+            content = b"".join(recipe.rebuild(pieces, lambda sha: (parts[sha],)))
+        except KeyError:
+            content = b""
+        if content == fetched.content:
+            return record
+        return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
 
     def _small(self, sha: bytes) -> bytes:
         row = self._vault.catalog.message_by_sha(sha)

@@ -56,6 +56,7 @@ def plan_of(profile: Profile) -> Plan:
         older_than=profile.older_than,
         newer_than=profile.newer_than,
         delete_after=profile.delete_after,
+        regenerated=KIND[profile.source].regenerates,
     )
 
 

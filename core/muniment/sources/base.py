@@ -72,8 +72,6 @@ class Source(Protocol):
     """The most items that may be fetched before what is safe is deleted (POP3 deletes at QUIT)."""
     vouches: bool
     """Whether an unchanged key and size prove unchanged content (IMAP does, POP3 does not)."""
-    regenerates: bool
-    """Whether the service makes the bytes anew at each fetch (EWS, Graph), so that they are no original."""
     expected: int | None
     """How many messages `listing` will bring, once it has begun; None where only listing them tells."""
 

@@ -23,7 +23,6 @@ class FileSource(ABC):
 
     session = 5000
     vouches = False
-    regenerates = False
     expected: int | None = None
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:

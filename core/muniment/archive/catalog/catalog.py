@@ -201,6 +201,10 @@ class Catalog:
         """SHA-256 of the messages with a content hash, oldest record first; none for an empty one."""
         return reading.messages_by_content(self._store.reader(), content)
 
+    def messages_named(self, name: bytes) -> list[bytes]:
+        """SHA-256 of the messages with a Message-ID (see mail.likeness.name_of), oldest record first."""
+        return reading.messages_named(self._store.reader(), name)
+
     def glimpse(
         self,
         copies: Collection[bytes],

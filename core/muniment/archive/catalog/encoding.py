@@ -25,6 +25,11 @@ def split(sha: bytes) -> tuple[int, bytes]:
     return int.from_bytes(sha[:8], "big", signed=True), sha[8:]
 
 
+def number(name: bytes) -> int | None:
+    """The name of a message (8 bytes) as it is looked up; None for none."""
+    return int.from_bytes(name, "big", signed=True) if name else None
+
+
 def join(key: int, rest: bytes) -> bytes:
     """The hash that `split` split."""
     return key.to_bytes(8, "big", signed=True) + rest

@@ -12,6 +12,7 @@ from muniment.archive.catalog.encoding import (
     exact,
     fetch_many,
     join,
+    number,
     position,
     prefix_range,
     read_exact,
@@ -78,6 +79,11 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
         return []
     key, rest = split(content)
     rows = connection.execute(sql.SHAS_BY_CONTENT, {"key": key, "rest": rest}).all()
+    return [join(row.key, row.rest) for row in rows]
+
+
+def messages_named(connection: Connection, name: bytes) -> list[bytes]:
+    rows = connection.execute(sql.SHAS_BY_NAME, {"name": number(name)}).all() if name else ()
     return [join(row.key, row.rest) for row in rows]
 
 

@@ -106,6 +106,7 @@ message = _table(
     _bytes("rest"),
     Column("content_key", Integer),
     Column("content_rest", LargeBinary),
+    Column("name", Integer),
     _int("segment"),
     _int("offset"),
     _int("date"),
@@ -120,6 +121,7 @@ message = _table(
 )
 Index("message_key", message.c.key)
 Index("message_content", message.c.content_key)
+Index("message_name", message.c.name)
 Index("message_touched", message.c.touched)
 
 envelope = _table(
@@ -238,6 +240,7 @@ MEND_MESSAGE = _driver(
     .values(
         content_key=bindparam("first"),
         content_rest=bindparam("others"),
+        name=bindparam("called"),
         attachments=bindparam("count"),
         sender=bindparam("by"),
         recipients=bindparam("whom"),
@@ -402,6 +405,9 @@ SHAS_BY_CONTENT = (
     select(message.c.key, message.c.rest)
     .where(message.c.content_key == bindparam("key"), message.c.content_rest == bindparam("rest"))
     .order_by(message.c.id)
+)
+SHAS_BY_NAME = (
+    select(message.c.key, message.c.rest).where(message.c.name == bindparam("name")).order_by(message.c.id)
 )
 FILED = select(message.c.id, message.c.date, message.c.touched, message.c.boxes).where(
     message.c.id.in_(bindparam("many", expanding=True))

@@ -14,6 +14,7 @@ from muniment.archive.catalog.encoding import (
     clean,
     exact,
     fetch_many,
+    number,
     numbers,
     parties,
     shown,
@@ -338,9 +339,9 @@ def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, .
     key, rest = split(fact.sha)
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
     return (
-        fact.sequence, key, rest, content_key, content_rest, fact.position.segment, fact.position.offset,
-        fact.date, fact.size, fact.attachments, message.touched, shown(fact.sender), shown(fact.to),
-        shown(fact.subject), words(fact.notes), numbers(boxes),
+        fact.sequence, key, rest, content_key, content_rest, number(fact.name),
+        fact.position.segment, fact.position.offset, fact.date, fact.size, fact.attachments, message.touched,
+        shown(fact.sender), shown(fact.to), shown(fact.subject), words(fact.notes), numbers(boxes),
     )  # fmt: skip
 
 
@@ -348,8 +349,8 @@ def _mended(fact: MessageFact, message: int) -> tuple[Any, ...]:
     """What of a message's row its bytes say, as MEND_MESSAGE takes it."""
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
     return (
-        content_key, content_rest, fact.attachments, shown(fact.sender), shown(fact.to), shown(fact.subject),
-        words(fact.notes), message,
+        content_key, content_rest, number(fact.name), fact.attachments,
+        shown(fact.sender), shown(fact.to), shown(fact.subject), words(fact.notes), message,
     )  # fmt: skip
 
 

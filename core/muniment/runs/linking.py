@@ -1,0 +1,75 @@
+"""Linking: bytes that a service made anew are a copy of the message that they are like, if that is kept.
+
+The message that is kept stays as it is, be it the journaled original or what was read first. Only what
+shares a Message-ID is compared, so that a mailbox without originals here costs a look-up a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from muniment.archive.contents import opened
+from muniment.archive.vault import Vault
+from muniment.archive.work import own_work
+from muniment.errors import LedgerDamaged
+from muniment.mail.buffer import FileBuffer, sub
+from muniment.mail.likeness import likeness, name_of
+from muniment.mail.model import Buffer
+from muniment.runs.copy import PreparedMessage
+from muniment.sources.base import Fetched
+
+
+class Links:
+    """Finds what a vault, or the batch in hand, has of messages that were written anew."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._batch: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        """Of the batch in hand: hash and likeness of its messages, by their names."""
+
+    def clear(self) -> None:
+        """The batch in hand is kept, or void."""
+        self._batch.clear()
+
+    def original_of(self, fetched: Fetched, message: PreparedMessage) -> bytes | None:
+        """The hash of the message that this one is a copy of; None if it is the first of its kind."""
+        name = name_of(message.summary.message_id)
+        if not name or not message.end:
+            return None
+        like = cache(lambda: self._like(fetched, message))
+        for sha, known in self._batch.get(name, ()):
+            if known == like():
+                return sha
+        for sha in self._vault.catalog.messages_named(name):
+            if self._kept_like(sha) == like():
+                return sha
+        self._batch.setdefault(name, []).append((message.sha, like()))
+        return None
+
+    @staticmethod
+    def _like(fetched: Fetched, message: PreparedMessage) -> bytes:
+        with _buffer(fetched) as buffer:
+            return likeness(sub(buffer, message.start, message.end))
+
+    def _kept_like(self, sha: bytes) -> bytes:
+        """The likeness of a message that is kept; of one that can't be read back none."""
+        row = self._vault.catalog.message_by_sha(sha)
+        if row is None:
+            return b"?"
+        try:
+            with opened(self._vault.reader.content(sha), row.size, own_work(self._vault.folder)) as buffer:
+                return likeness(buffer)
+        except LedgerDamaged:
+            return b"?"
+
+
+@contextmanager
+def _buffer(fetched: Fetched) -> Iterator[Buffer]:
+    if isinstance(fetched.content, Path):
+        with FileBuffer(fetched.content) as buffer:
+            yield buffer
+    else:
+        yield fetched.content

@@ -1,0 +1,97 @@
+"""Copies that a service wrote anew are stored once, with their journaled original."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.vault import Vault
+from muniment.runs.plan import REGENERATED, Plan
+from muniment.runs.progress import Books
+from muniment.runs.run import ArchiveRun
+from muniment.runs.workers import WorkerPool
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from support.regenerating import regenerated
+from support.reports import plain, report
+from support.vaults import TestVault, put
+
+
+def mailbox(vault: TestVault, name: str, *mails: bytes) -> Books:
+    """Archive mails as a service's mailbox of Bob's gives them."""
+    path = vault.folder.parent / name
+    for part in ("new", "cur", "tmp"):
+        (path / part).mkdir(parents=True, exist_ok=True)
+    put(path / "new", mails)
+    source = open_source(Endpoint("maildir", vault.folder.parent / "work", path=str(path)))
+    plan = Plan("mailbox", False, False, owner="bob@example.com", owner_folder="Kunden", regenerated=True)
+    pool = WorkerPool()
+    opened = Vault.open(vault.folder, write=True)
+    try:
+        progress = ArchiveRun(opened, source, plan, pool, cancel=threading.Event()).execute()
+    finally:
+        pool.close()
+        opened.close()
+    assert (progress.state, progress.error) == ("ok", "")
+    return progress.books
+
+
+ORIGINAL = plain(body="Anbei.\n", attachments=[("a.bin", bytes(range(256)) * 400)])
+COPY = regenerated(ORIGINAL)
+
+
+def test_a_copy_is_linked_to_its_journaled_original(vault: TestVault) -> None:
+    vault.archive([report(ORIGINAL)])
+    before = vault.status()
+    books = mailbox(vault, "box", COPY)
+    assert (books.new, books.merged) == (0, 1)
+    (hit,) = vault.messages()
+    assert vault.raw(hit.id) == ORIGINAL
+    assert [vault.report(hit.id, n) for n in (1, 2)] == [report(ORIGINAL), COPY]
+    assert vault.tree() == {"anna@example.com": {"Sent": 1}, "bob@example.com": {"Inbox": 1, "Kunden": 1}}
+    assert REGENERATED in vault.show(hit.id).envelopes[1].flags
+    after = vault.status()
+    assert after.messages == before.messages == 1
+    assert after.bytes_ledger - before.bytes_ledger < len(COPY) / 4, "its attachment is kept once"
+    vault.rebuild()
+    assert [vault.report(hit.id, n) for n in (1, 2)] == [report(ORIGINAL), COPY]
+    vault.sound()
+
+
+def test_what_is_written_anew_at_each_read_is_one_message(vault: TestVault) -> None:
+    books = mailbox(vault, "box", COPY, regenerated(ORIGINAL, "8bit"))
+    assert (books.new, books.merged) == (1, 1)
+    assert mailbox(vault, "box", regenerated(ORIGINAL, "quoted-printable")).merged == 1
+    (hit,) = vault.messages()
+    assert vault.raw(hit.id) in (COPY, regenerated(ORIGINAL, "8bit"))
+    vault.rebuild()
+    assert len(vault.messages()) == 1
+    vault.sound()
+
+
+def test_another_body_under_the_same_id_is_another_message(vault: TestVault) -> None:
+    vault.archive([report(ORIGINAL)])
+    other = regenerated(ORIGINAL.replace(b"Anbei.", b"Storno."))
+    assert mailbox(vault, "box", other, COPY).new == 1
+    assert len(vault.messages()) == 2
+    vault.sound()
+
+
+def test_large_copies_are_linked_as_well(vault: TestVault, tmp_path: Path) -> None:
+    large = plain(attachments=[("a.bin", b"0123456789abcdef" * 600_000)])
+    vault.archive([report(large)])
+    copy = regenerated(large)
+    assert mailbox(vault, "box", copy).merged == 1
+    (hit,) = vault.messages()
+    assert vault.report(hit.id, 2) == copy
+    vault.sound()
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_exact_bytes_are_exact_as_ever(vault: TestVault, journal: bool) -> None:
+    mails = [ORIGINAL] if not journal else [report(ORIGINAL)]
+    vault.archive([report(ORIGINAL)])
+    assert mailbox(vault, "box", *mails).fetched == 1
+    vault.sound()

@@ -1,0 +1,118 @@
+"""Ordinary mailboxes of a real IMAP server: folders and ages."""
+
+from __future__ import annotations
+
+import imaplib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from muniment import api
+from muniment.sources.imap_wire import encode_folder, quoted
+from support.crashing import server_profile
+from support.dovecot import Dovecot, Mailbox
+from support.reports import plain, report
+from support.vaults import TestVault
+
+DAY = 86400
+
+
+class Account:
+    """An account of Bob's, filled by IMAP."""
+
+    def __init__(self, vault: TestVault, server: Dovecot) -> None:
+        self.vault, self.server = vault, server
+        self.mailbox: Mailbox = server.mailbox()
+        self.imap = imaplib.IMAP4(server.host, server.imap)
+        self.imap.login(self.mailbox.name, self.mailbox.password)
+
+    def put(self, folder: str, mail: bytes, days_ago: float = 0) -> None:
+        name: Any = quoted(encode_folder(folder))
+        if folder != "INBOX":
+            self.imap.create(name)
+        date = imaplib.Time2Internaldate(time.time() - days_ago * DAY)
+        assert self.imap.append(name, "", date, mail)[0] == "OK"
+
+    def profile(self, **fields: Any) -> None:
+        server_profile(
+            self.vault, self.server, self.mailbox, "imap",
+            **{"journal": False, "owner": "bob@example.com", "delete": False} | fields,
+        )  # fmt: skip
+
+    def run(self) -> api.RunSummary:
+        summary = self.vault.run("box")
+        assert (summary.state, summary.balanced) == ("ok", True), summary.error
+        return summary
+
+    def left(self, folder: str) -> int:
+        return int(self.imap.select(quoted(folder), readonly=True)[1][0] or b"0")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def account(vault: TestVault, dovecot: Dovecot) -> Iterator[Account]:
+    made = Account(vault, dovecot)
+    yield made
+    made.imap.shutdown()
+
+
+def test_folders_land_in_the_tree(account: Account) -> None:
+    sent = plain(sender="bob@example.com", to=["carl@other.example"])
+    account.vault.archive([report(sent, sender="bob@example.com", recipients=["carl@other.example"])])
+    account.put("INBOX", plain(subject="one"))
+    account.put("Gesendete Elemente", sent)
+    account.put("Projekte.Übersicht", plain(subject="two"))
+    account.put("Projekte.a\\b %2F 😀", plain(subject="three"))
+    account.put("Papierkorb", plain(subject="away"))
+    account.profile()
+    assert account.run().new == 3
+    assert account.vault.tree() == {
+        "bob@example.com": {"Inbox": 1, "Sent": 1, "Projekte/Übersicht": 1, r"Projekte/a\\b %2F 😀": 1},
+    }
+    assert len(account.vault.messages()) == 4
+    assert account.run().already == 4
+    account.vault.rebuild()
+    account.vault.sound()
+
+
+def test_what_was_moved_is_stored_once_and_found_in_both_folders(account: Account) -> None:
+    account.put("INBOX", plain())
+    account.profile()
+    account.run()
+    account.imap.create("Old")
+    account.imap.select("INBOX")
+    account.imap.uid("MOVE", "1", "Old")
+    summary = account.run()
+    assert (summary.new, summary.merged) == (0, 1)
+    assert account.vault.tree() == {"bob@example.com": {"Inbox": 1, "Old": 1}}
+    assert len(account.vault.messages()) == 1
+
+
+def test_only_what_has_the_age_is_archived(account: Account) -> None:
+    for days in (1, 10, 100, 1000):
+        account.put("INBOX", plain(subject=f"{days} days"), days)
+    account.profile(older_than=5, newer_than=500)
+    summary = account.run()
+    assert (summary.listed, summary.new, summary.skipped) == (4, 2, 2)
+    assert sorted(hit.subject for hit in account.vault.messages()) == ["10 days", "100 days"]
+
+
+def test_only_what_is_old_enough_is_deleted(account: Account) -> None:
+    for days in (1, 100, 101):
+        account.put("INBOX", plain(subject=f"{days} days"), days)
+    account.profile(delete=True, delete_after=90)
+    summary = account.run()
+    assert (summary.new, summary.deleted) == (3, 2)
+    assert account.left("INBOX") == 1
+    summary = account.run()
+    assert (summary.already, summary.fetched, summary.deleted) == (1, 0, 0)
+    account.vault.sound()
+
+
+def test_folders_are_chosen_by_the_profile(account: Account) -> None:
+    for folder in ("INBOX", "Kunden", "Kunden.Alt", "Spam"):
+        account.put(folder, plain(subject=folder))
+    account.profile(folders=["Kunden", "@junk"], exclude=["*/Alt"])
+    account.run()
+    assert account.vault.tree() == {"bob@example.com": {"Kunden": 1, "Spam": 1}}
