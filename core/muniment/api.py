@@ -277,6 +277,10 @@ class ProgressWord(Word, frozen=True):
     """How many will be listed in all, as far as is known: at least as many as are listed."""
     deletes: bool = False
     """Whether what is kept is deleted at the source."""
+    arrived: int = 0
+    """Copies that were fetched, committed or not."""
+    decided: int = 0
+    """Those of them that were compared with what is kept."""
 
 
 class RunSummary(Word, frozen=True):
@@ -334,7 +338,7 @@ class ProfileState(Word, frozen=True):
     """Seconds since 1970 UTC; 0 where nothing is scheduled."""
     running: ProgressWord | None = None
     last: dict[str, Any] | None = None
-    """As in ProfileStatus."""
+    """The last run's summary, as in ProfileStatus, with `ended`: when that was, seconds since 1970 UTC."""
 
 
 class LogLine(Word, frozen=True):

@@ -46,7 +46,12 @@ class Progress:
     """How many will be listed in all, as far as is known: at least as many as are listed."""
     deletes: bool = False
     """Whether what is kept is deleted at the source."""
+    arrived: int = 0
+    """Copies that the archivist was handed."""
+    decided: int = 0
+    """Those of them of which it knows what they are: new, known already, in quarantine, or to be left."""
     stored: int = 0
+    """Those that are committed."""
     indexed: int = 0
     bytes: int = 0
     seconds: float = 0.0

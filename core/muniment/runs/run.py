@@ -132,10 +132,12 @@ class ArchiveRun:
     def _take(self, batch: Batch) -> None:
         try:
             copies = batch.copies.result()
+            self.progress.arrived += len(copies)
             self._archivist.expect(copy for copy in copies if copy is not None)
             for fetched, copy in zip(batch.fetched, copies, strict=True):
                 prepared = copy or opaque(fetched, self._vault.encoder)
                 self._archivist.take(fetched, prepared)
+                self.progress.decided += 1
                 self.progress.bytes += prepared.size
                 self._commit_if_due()
         finally:

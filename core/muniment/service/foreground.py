@@ -93,6 +93,7 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
             manager.ready()
             _work(vault, current, host, stop)
             manager.stopping()
+            host.close()  # before nobody can hear how its runs ended
         return VaultError.exit_code if vault.dead else 0
 
 

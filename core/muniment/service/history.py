@@ -51,16 +51,16 @@ def _noted(vault: Vault, profile: str) -> dict[str, Any] | None:
 
 
 def last_run(vault: Vault, profile: str) -> dict[str, Any] | None:
-    """The summary of a profile's last run, one that got nowhere included; None before the first."""
+    """A profile's last run, be it one that got nowhere: its summary and `ended`; None before the first."""
     ended = last_end(vault, profile)
-    return None if ended is None else ended[1]
+    return None if ended is None else {**ended[1], "ended": ended[0]}
 
 
 def last_end(vault: Vault, profile: str) -> tuple[int, dict[str, Any]] | None:
     """When a profile's last run ended, seconds since 1970 UTC, and its summary; as `last_run`."""
     noted = _noted(vault, profile)
     if noted is not None:
-        return noted.get("time", 0), noted["summary"]
+        return noted.get("time", 0), {**noted["summary"], "in_a_row": noted.get("count", 1)}
     kept = vault.catalog.last_run(profile)
     return None if kept is None else (kept.time, json.loads(kept.summary))
 

@@ -59,6 +59,8 @@ def progress_word(progress: Progress) -> api.ProgressWord:
         stage=progress.stage,
         books=dataclasses.asdict(progress.books),
         expected=progress.expected,
+        arrived=progress.arrived,
+        decided=progress.decided,
         deletes=progress.deletes,
         stored=progress.stored,
         indexed=progress.indexed,

@@ -389,12 +389,25 @@ class ShortList(RowList):
             self._rows = new
             return
         here = self.current
+        if [row.key for row in new] == [row.key for row in self._rows]:
+            self._renew(new)
+            return
         self._rows = new
         keys = {row.key: number for number, row in enumerate(new)}
         self.marked = {key: new[keys[key]] for key in self.marked if key in keys}
         if here is not None and here.key in keys:
             self.set_reactive(RowList.cursor, keys[here.key])
         self.rows_changed(keep_cursor=True)
+
+    def _renew(self, new: list[Row]) -> None:
+        """The same rows say something else: draw the lines of those alone."""
+        old, self._rows = self._rows, new
+        self.marked = {row.key: row for row in new if row.key in self.marked}
+        changed = [index for index, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
+        for index in changed:
+            self._forget(index)
+        if self.cursor in changed:
+            self._tell()
 
     def go_to(self, key: str) -> bool:
         """Put the cursor on the row with this key; False where there is none."""
