@@ -11,7 +11,7 @@ needed() {
 
 case "$1" in
 test) missing=$(needed dovecot dovecot-core pop3-login dovecot-pop3d imap-login dovecot-imapd \
-    systemd-analyze systemd) ;;
+    systemd-analyze systemd tmux tmux sshd openssh-server ssh openssh-client) ;;
 bench) missing=$(needed dovecot dovecot-core pop3-login dovecot-pop3d imap-login dovecot-imapd \
     notmuch notmuch mu maildir-utils mbsync isync getmail getmail6) ;;
 *) echo "servers.sh test|bench" >&2; exit 2 ;;

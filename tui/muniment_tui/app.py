@@ -14,6 +14,7 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.reactive import var
 from textual.screen import Screen
 
 from muniment.api import GetStatus, Status
@@ -24,9 +25,9 @@ from muniment_tui.actions import Action, actions
 from muniment_tui.areas import AREAS
 from muniment_tui.bridge import Bridge
 from muniment_tui.command_line import CommandLine
-from muniment_tui.frame import FrameScreen, StatusLine, TopBar
+from muniment_tui.frame import FrameScreen, TopBar
 from muniment_tui.here import Offer, declared, offers
-from muniment_tui.notices import Notices
+from muniment_tui.notices import Notice, Notices
 from muniment_tui.palette import ActionsProvider
 from muniment_tui.vaults import is_vault
 from muniment_tui.words import clean
@@ -36,6 +37,8 @@ FIRST = "first"
 WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
 """Classes that screens have by the columns of the terminal."""
 HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
+NOTICE_STAYS = 10.0
+"""Seconds that a notice covers the status; an error stays until Esc."""
 KEY_PATIENCE = 0.5
 """Seconds that a key waits for the one before it to be handled."""
 TERMINATED = 143
@@ -102,6 +105,9 @@ class MunimentApp(App[int], inherit_bindings=False):
     Screen { background: $background; color: $foreground; }
     """
 
+    notice: var[Notice | None] = var(None)
+    """What the status line says now, in place of the screen's own status."""
+
     def __init__(
         self,
         connect: Connect,
@@ -149,9 +155,13 @@ class MunimentApp(App[int], inherit_bindings=False):
 
         `severity` is "information", "warning" or "error". The text may hold anything.
         """
-        notice = self.notices.add(clean(text), severity)
-        for line in self.screen.query(StatusLine):
-            line.notice = notice
+        notice = self.notice = self.notices.add(clean(text), severity)
+        if severity != "error":
+            self.set_timer(NOTICE_STAYS, lambda: self._forget(notice))
+
+    def _forget(self, notice: Notice) -> None:
+        if self.notice is notice:
+            self.notice = None
 
     def refuse(self, error: MunimentError) -> None:
         """Say what the engine refused or failed at."""

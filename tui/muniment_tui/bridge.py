@@ -41,6 +41,7 @@ class Line:
         self.owner = owner
         self.failed = failed
         self.name = f"say-{type(request).__name__}"
+        self.streams = False
         self.client: Client | None = None
         self.lane: _Lane | None = None
         self._over = threading.Event()
@@ -135,8 +136,14 @@ class Bridge:
         `ended` is called after the last one. Cancel the line to stop the work.
         """
         line = Line(owner, request, failed or self._refused)
+        line.streams = True
         self._start(line, lambda: self._stream(line, each, ended or (lambda: None)))
         return line
+
+    @property
+    def calling(self) -> int:
+        """How many requests with one reply are under way."""
+        return sum(not line.streams for line in list(self._lines))
 
     def close(self, wait: float = 5.0) -> None:
         """Cancel everything and hang up; waits at most `wait` seconds for the threads to notice."""

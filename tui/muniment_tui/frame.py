@@ -18,7 +18,6 @@ from muniment_tui.actions import Action, actions, key_name
 from muniment_tui.areas import AREAS
 from muniment_tui.command_line import CommandLine
 from muniment_tui.here import offers
-from muniment_tui.notices import Notice
 from muniment_tui.widgets.prompt import Prompt, Question
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import joined, shown
@@ -119,9 +118,8 @@ class FrameScreen(Screen[Any]):
 
     def action_back(self) -> None:
         """Esc: a notice goes first, then what was opened last; the areas themselves stay."""
-        line = self.query_one(StatusLine)
-        if line.notice is not None:
-            line.notice = None
+        if self.muniment.notice is not None:
+            self.muniment.notice = None
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
@@ -175,28 +173,19 @@ class StatusLine(Words):
     DEFAULT_CSS = """
     StatusLine { height: 1; padding: 0 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    STAYS: ClassVar[float] = 10.0
-    """Seconds that a notice covers the status; errors stay until Esc."""
-
     status: reactive[Content] = reactive(Content(), layout=False)
-    notice: reactive[Notice | None] = reactive(None, layout=False)
+
+    def on_mount(self) -> None:
+        """Follow the app's notice."""
+        self.watch(self.app, "notice", self._draw)
 
     def watch_status(self) -> None:
         """Draw it."""
         self._draw()
 
-    def watch_notice(self, notice: Notice | None) -> None:
-        """Draw it, and take it away later."""
-        self._draw()
-        if notice is not None and notice.severity != "error":
-            self.set_timer(self.STAYS, lambda: self._forget(notice))
-
-    def _forget(self, notice: Notice) -> None:
-        if self.notice is notice:
-            self.notice = None
-
     def _draw(self) -> None:
-        self.say(self.status if self.notice is None else self.notice.content())
+        notice = cast("MunimentApp", self.app).notice
+        self.say(self.status if notice is None else notice.content())
 
 
 class KeyBar(Words):
