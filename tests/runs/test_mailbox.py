@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from muniment import api
+from muniment.sources.base import Unfetched
+from muniment.sources.imap import ImapSource
 from muniment.sources.imap_wire import encode_folder, quoted
 from support.crashing import server_profile
 from support.dovecot import Dovecot, Mailbox
@@ -71,8 +73,9 @@ def test_folders_land_in_the_tree(account: Account) -> None:
         "bob@example.com": {"Inbox": 1, "Sent": 1, "Projekte/Übersicht": 1, r"Projekte/a\\b %2F 😀": 1},
     }
     assert len(account.vault.messages()) == 4
-    assert account.run().already == 4
+    assert account.run().fetched == 0
     account.vault.rebuild()
+    assert account.run().already == 4
     account.vault.sound()
 
 
@@ -116,3 +119,35 @@ def test_folders_are_chosen_by_the_profile(account: Account) -> None:
     account.profile(folders=["Kunden", "@junk"], exclude=["*/Alt"])
     account.run()
     assert account.vault.tree() == {"bob@example.com": {"Kunden": 1, "Spam": 1}}
+
+
+def test_folders_in_which_nothing_changed_are_passed_by(account: Account) -> None:
+    for folder in ("A", "B"):
+        for n in range(3):
+            account.put(folder, plain(subject=f"{folder}{n}"))
+    account.profile()
+    assert account.run().listed == 6
+    assert account.run().listed == 0
+    account.put("B", plain(subject="late"))
+    summary = account.run()
+    assert (summary.listed, summary.already, summary.new) == (4, 3, 1)
+    account.imap.select("A")
+    account.imap.store("1", "+FLAGS", r"(\Flagged)")
+    assert account.run().listed == 3
+
+
+def test_what_could_not_be_fetched_is_listed_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(3):
+        account.put("A", plain(subject=f"{n}"))
+    account.profile()
+    fetch = ImapSource.fetch
+
+    def failing(source: ImapSource, items: Any) -> Iterator[Any]:
+        for answer in fetch(source, items):
+            yield Unfetched(answer.item, "no") if answer.item.key.endswith(":2") else answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ImapSource, "fetch", failing)
+        assert account.vault.run("box").failed == 1
+    summary = account.run()
+    assert (summary.listed, summary.new) == (3, 1)

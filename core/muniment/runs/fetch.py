@@ -19,9 +19,10 @@ from pathlib import Path
 from muniment.archive.catalog import Known
 from muniment.archive.vault import Vault
 from muniment.runs.copy import Job
+from muniment.runs.marks import Marks
 from muniment.runs.plan import Plan
 from muniment.runs.workers import Copies, WorkerPool
-from muniment.sources.base import Fetched, Item, Source, Unfetched
+from muniment.sources.base import Fetched, Item, Resumable, Source, Unfetched
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 1024 * 1024
@@ -82,7 +83,13 @@ class Fetcher(threading.Thread):
     """Feeds one source's mail to the archivist."""
 
     def __init__(
-        self, vault: Vault, source: Source, plan: Plan, pool: WorkerPool, cancel: threading.Event
+        self,
+        vault: Vault,
+        source: Source,
+        plan: Plan,
+        pool: WorkerPool,
+        cancel: threading.Event,
+        marks: Marks | None = None,
     ) -> None:
         super().__init__(name=f"fetch-{plan.profile}", daemon=True)
         self.messages: queue.Queue[Message] = queue.Queue(BATCHES)
@@ -92,6 +99,7 @@ class Fetcher(threading.Thread):
         self._pool = pool
         self._cancel = cancel
         self._abandoned = threading.Event()
+        self._marks = marks
 
     def abandon(self) -> None:
         """The archivist has given up: stop as soon as possible. Safe to call twice."""
@@ -109,6 +117,8 @@ class Fetcher(threading.Thread):
         end = End()
         try:
             self._source.connect()
+            if self._marks and isinstance(self._source, Resumable):
+                self._source.resume(self._marks.of)
             for items in chunked(self._source.listing(), self._source.session):
                 self._session(items)
         except Cancelled:

@@ -20,12 +20,13 @@ from muniment.runs.archivist import Archivist, Committed, Outcome
 from muniment.runs.collector import ease_collector
 from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Settle, discard
 from muniment.runs.indexer import Indexer
+from muniment.runs.marks import marks_of
 from muniment.runs.memory import few_arenas
 from muniment.runs.opaque import opaque
 from muniment.runs.plan import Plan
 from muniment.runs.progress import Books, Progress
 from muniment.runs.workers import WorkerPool
-from muniment.sources.base import Item, Source, Unfetched
+from muniment.sources.base import Item, Place, Source, Unfetched
 
 log = logging.getLogger("muniment.runs")
 
@@ -51,7 +52,10 @@ class ArchiveRun:
         self._observe = observe
         self._cancel = cancel or threading.Event()
         self._pool = pool
-        self._fetcher = Fetcher(vault, source, plan, pool, self._cancel)
+        self._source = source
+        self._marks = marks_of(vault, plan)
+        self._failed: set[Place] = set()
+        self._fetcher = Fetcher(vault, source, plan, pool, self._cancel, self._marks)
         self._archivist = Archivist(vault, plan)
         self._indexer = Indexer(Indexing(vault))
         self._settling: Settle | None = None
@@ -117,6 +121,7 @@ class ArchiveRun:
                 books.skipped += 1
             case Unfetched(item=item, reason=reason):
                 books.failed += 1
+                self._failed.add(item.place)
                 self._first_failure = self._first_failure or f"{item.key}: {reason}"
             case Settle():
                 self._commit()
@@ -235,6 +240,8 @@ class ArchiveRun:
             progress.state = "ok"
         if progress.books.listed or progress.state != "failed":
             self._write_summary()  # a run that got nowhere leaves the vault as it is
+        if self._marks and self.error is None and not self._cancel.is_set() and not progress.books.pending:
+            self._marks.keep(self._source, self._failed)
         self._observe(progress)
 
     def _verdict(self) -> str:

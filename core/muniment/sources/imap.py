@@ -35,6 +35,8 @@ class _Box:
     raw: bytes = b""
     validity: str = ""
     read_only: bool = False
+    state: str = ""
+    """The server's word for all that was in it when its listing began; "" where it has none."""
 
 
 class ImapSource(RemoteSource):
@@ -48,6 +50,16 @@ class ImapSource(RemoteSource):
         self._wire: ImapWire | None = None
         self._batch = FETCHED_AT_ONCE
         self._sizes_lie = False
+        self._mark: Callable[[Place], str] = lambda place: ""
+        self._marks: dict[Place, str] = {}
+
+    def resume(self, mark: Callable[[Place], str]) -> None:
+        """Pass by folders in which nothing has changed since a mark (see base.Resumable)."""
+        self._mark = mark
+
+    def marks(self) -> dict[Place, str]:
+        """The state of each folder that was listed to its end."""
+        return dict(self._marks)
 
     def _is_open(self) -> bool:
         return self._wire is not None
@@ -130,10 +142,12 @@ class ImapSource(RemoteSource):
 
         Of many folders, one that goes away while it is read ends early: the next run sees what became of it.
         """
+        self._marks.clear()
         for box in self._chosen():
             box.validity = ""
             try:
                 yield from self._listing(box)
+                self._marks[box.place] = box.state
             except NoFolder:
                 if self._endpoint.folders is None:
                     raise
@@ -172,7 +186,12 @@ class ImapSource(RemoteSource):
         Raises _Shifted unless the first is the one with UID `after`, or one before it.
         """
         wire = self._opened()
-        exists = self._select(wire, box).exists
+        selected = self._select(wire, box)
+        exists = selected.exists
+        if start == 1:
+            box.state = selected.state
+            if box.state and box.state == self._mark(box.place):
+                return [], False
         if self._endpoint.folders is None:
             self.expected = exists
         end = min(exists, start + LISTED_AT_ONCE - 1)

@@ -75,6 +75,8 @@ class Selected(NamedTuple):
     exists: int
     uidvalidity: str
     read_only: bool
+    state: str = ""
+    """What changes whenever anything in the folder does (CONDSTORE, RFC 7162); "" where none is stated."""
 
 
 class _Client(imaplib.IMAP4):
@@ -175,6 +177,8 @@ class ImapWire:
         `raw` is its name as LIST had it, where that is known.
         """
         name = quoted_bytes(raw or encode_folder(folder).encode())
+        if self._endpoint.folders is not None and "CONDSTORE" in self.capabilities:
+            name += b" (CONDSTORE)"
         with translated(self._endpoint):
             try:
                 kind, data = self._client.select(name)  # type: ignore[arg-type]
@@ -185,9 +189,17 @@ class ImapWire:
             if kind != "OK":
                 raise self._not_selected(folder, _text(data))
             validity = self._client.response("UIDVALIDITY")[1][0]
+            following = self._client.response("UIDNEXT")[1][0]
+            modified = self._client.response("HIGHESTMODSEQ")[1][0]
         if validity is None:
             raise SourceError(f"{self._endpoint.address} has no lasting UIDs in {folder}: use POP3.")
-        return Selected(int(data[0] or b"0"), validity.decode("ascii", "replace"), read_only)
+        state = b":".join((validity, following, data[0] or b"0", modified)) if following and modified else b""
+        return Selected(
+            int(data[0] or b"0"),
+            validity.decode("ascii", "replace"),
+            read_only,
+            state.decode("ascii", "replace"),
+        )
 
     def _not_selected(self, folder: str, said: str) -> SourceError:
         if any(f"[{code}]" in said.upper() for code in _PASSING_CODES):
