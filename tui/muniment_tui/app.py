@@ -28,7 +28,7 @@ from muniment_tui.command_line import CommandLine
 from muniment_tui.frame import FrameScreen, TopBar
 from muniment_tui.here import Offer, declared, offers
 from muniment_tui.notices import Notice, Notices
-from muniment_tui.palette import ActionsProvider
+from muniment_tui.palette import ActionsPalette, ActionsProvider
 from muniment_tui.vaults import is_vault
 from muniment_tui.words import clean
 
@@ -69,9 +69,9 @@ class MunimentApp(App[int], inherit_bindings=False):
                 for a in AREAS
             ),
             Action(
-                "app.help", "question_mark", "Help", "Explain what has the focus, and its keys.", footer=4
+                "app.help", "question_mark", "Help", "Explain what has the focus, and its keys.", footer=5
             ),
-            Action("app.command", "colon", "Command", "Type what to do by its name.", footer=1),
+            Action("app.command", "colon", "Command", "Type what to do by its name.", footer=2),
             Action(
                 "app.palette",
                 "ctrl+p",
@@ -88,7 +88,7 @@ class MunimentApp(App[int], inherit_bindings=False):
                 "Go from the dark to the light theme, and on to the terminal's own colours.",
             ),
             Action(
-                "app.quit", "q", "Quit", "Close the app. What is running in the service goes on.", footer=3
+                "app.quit", "q", "Quit", "Close the app. What is running in the service goes on.", footer=4
             ),
             Action(
                 "app.suspend",
@@ -298,6 +298,11 @@ class MunimentApp(App[int], inherit_bindings=False):
         from muniment_tui.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
+
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        if not isinstance(self.screen, ActionsPalette):
+            self.push_screen(ActionsPalette(id="--command-palette"))
 
     def action_command(self) -> None:
         """Open the `:` line."""

@@ -33,12 +33,19 @@ TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Make it larger
 class FrameScreen(Screen[Any]):
     """A screen with the frame around it. Subclasses say what is inside, in `inside()`."""
 
+    AUTO_FOCUS = "#inside *"
     HELP: ClassVar[str] = ""
     """What the screen is for, in plain text; a pane's own HELP comes before it."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("app.back", "escape", "Back", "Leave what is open and go back to where you came from."),
-            Action("app.find", "slash", "Search", "Search or filter what this screen lists.", footer=2),
+            Action(
+                "app.back",
+                "escape",
+                "Back",
+                "Leave what is open and go back to where you came from.",
+                footer=1,
+            ),
+            Action("app.find", "slash", "Search", "Search or filter what this screen lists.", footer=3),
         )
     ]
     DEFAULT_CSS = """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
 
 from muniment_tui.actions import ANYWHERE, Action, key_names
 from muniment_tui.here import Offer, offers
@@ -13,6 +14,20 @@ from muniment_tui.words import shown
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
+
+
+class ActionsPalette(CommandPalette):
+    """The palette without what moves by itself; what is below is not dimmed: that draws all of it."""
+
+    DEFAULT_CSS = """
+    ActionsPalette { background: transparent; }
+    ActionsPalette SearchIcon { display: none; }
+    ActionsPalette LoadingIndicator { display: none; visibility: hidden; }
+    """
+
+    def on_mount(self) -> None:
+        """Nothing blinks."""
+        self.query_one(Input).cursor_blink = False
 
 
 class ActionsProvider(Provider):

@@ -24,8 +24,9 @@ from muniment_tui.widgets.text import Words
 from muniment_tui.words import block
 
 WELCOME = (
-    "Muniment keeps an organisation's mail: complete, unchanged, findable, provable.\n"
-    "A vault is a folder that holds it. Make one here; the next page leads you on from there."
+    "Muniment keeps an organisation's mail: complete, unchanged, provable.\n"
+    "A vault is the folder that holds it. Make one here; the next page leads on.\n\n"
+    "Enter goes to the next field, and makes the vault after the last one."
 )
 DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+", re.ASCII)
 
@@ -68,7 +69,7 @@ class FirstScreen(FrameScreen):
                     "domains",
                     "Its mail domains",
                     placeholder="example.com example.org",
-                    hint="With spaces between; mail to them belongs to its users.",
+                    hint="Those of its people's addresses; more can come later.",
                     check=_domains_problem,
                     clip=str.lower,
                 )

@@ -18,12 +18,13 @@ class Entry(Input):
     DEFAULT_CSS = """
     Entry { height: 1; border: none; padding: 0 1; background: $panel; }
     Entry:focus { border: none; background: $block-cursor-background; color: $block-cursor-foreground; }
+    Entry > .input--placeholder, Entry > .input--suggestion { color: $secondary; }
     """
 
     def __init__(self, value: str = "", *, clip: Callable[[str], str] | None = None, **options: Any) -> None:
         """`clip` changes what is typed as it is typed."""
         self._clip = clip
-        super().__init__(value, compact=True, select_on_focus=False, **options)
+        super().__init__(value, select_on_focus=False, **options)
         self.cursor_blink = False
         for key in FORBIDDEN:
             self._bindings.key_to_bindings.pop(key, None)

@@ -33,9 +33,9 @@ class Field(Widget):
     DEFAULT_CSS = """
     Field { height: auto; layout: vertical; }
     Field > Horizontal { height: 1; }
-    Field .label { width: 22; text-wrap: nowrap; text-overflow: ellipsis; }
+    Field .label { width: 25; text-wrap: nowrap; text-overflow: ellipsis; }
     Field .value { width: 1fr; max-width: 72; }
-    Field > .hint { height: 1; padding: 0 0 0 23; color: $secondary; }
+    Field > .hint { height: 1; padding: 0 0 0 26; color: $secondary; }
     Field > .hint { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
@@ -246,7 +246,7 @@ class Form(VerticalScroll, can_focus=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("form.previous", "up", "Previous field", "Go to the field above."),
-            Action("form.next", "down,enter", "Next field", "Go to the field below."),
+            Action("form.next", "down,enter", "Next field", "Go to the field below.", footer=6),
         )
     ]
     DEFAULT_CSS = """

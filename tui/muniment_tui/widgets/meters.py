@@ -55,12 +55,12 @@ class Bar(Words):
         known = total > 0
         number = f"{done:,} of {total:,}" if known else f"{done:,}"
         percent = f"{min(done * 100 // total, 100)}%" if known else ""
-        cells = max(self.size.width - self._label_width - 42, 10)
+        cells = max(self.size.width - self._label_width - 38, 10)
         self.say(
             joined(
                 (self._label.ljust(self._label_width), ""),
                 bar(done, total, cells),
-                (f"  {number:>20} {percent:>4}  ", "bold"),
+                (f"  {number:>17} {percent:>4}  ", "bold"),
                 (note, "$secondary"),
             )
         )

@@ -27,6 +27,8 @@ from muniment_tui.words import shown
 
 GUTTER = 2
 """Cells before the first column: the cursor's sign and the mark's."""
+MARGIN = 1
+"""Cells after the last column."""
 HEADER = 1
 """Lines of titles."""
 CURSOR, MARK = "›", "●"
@@ -319,7 +321,7 @@ class RowList(ScrollView, can_focus=True):
             return self._strips[key]
         marked = row is not None and row.key in self.marked
         sign = Content((CURSOR if at_cursor else " ") + (MARK if marked else " "))
-        parts = [sign, *self._cells(row, width - GUTTER)]
+        parts = [sign, *self._cells(row, width)]
         content = Content.assemble(parts[0], Content(" " * GAP).join(parts[1:]))
         classes = [name for name, on in (("rows--waiting", row is None), ("rows--marked", marked)) if on]
         strip = self._strip(content, width, row.style if row else "", *classes, *["rows--cursor"] * at_cursor)
@@ -330,7 +332,7 @@ class RowList(ScrollView, can_focus=True):
         return strip
 
     def _cells(self, row: Row | None, width: int) -> Iterable[Content]:
-        for number, column, cells in laid_out(self.columns, width):
+        for number, column, cells in laid_out(self.columns, width - GUTTER - MARGIN):
             if row is None:
                 yield in_cells(Content("·" * min(cells, 3)), cells, column.right)
             else:
@@ -345,7 +347,7 @@ class RowList(ScrollView, can_focus=True):
     def _title_strip(self, width: int) -> Strip:
         cells = [
             in_cells(Content(column.title), wide, column.right)
-            for _, column, wide in laid_out(self.columns, width - GUTTER)
+            for _, column, wide in laid_out(self.columns, width - GUTTER - MARGIN)
         ]
         return self._strip(
             Content.assemble(" " * GUTTER, Content(" " * GAP).join(cells)), width, "", "rows--title"
