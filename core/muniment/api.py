@@ -206,6 +206,12 @@ class Problems(Word, frozen=True):
     """A sentence by field, "name" among them; empty when it can be saved."""
 
 
+class SignIn(Request, frozen=True):
+    """Let the person of a mailbox sign in by a code (auth = "device"). Stream of Step, then Done."""
+
+    name: str
+
+
 class TestProfile(_Discreet, Request, frozen=True):
     """Reach the mailbox and list it; fetches and deletes nothing.
 

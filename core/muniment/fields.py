@@ -19,10 +19,14 @@ MAX_DAYS = 36500
 MAX_PORT = 65535
 UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
 """Folders that are left out by default: not sent, unasked for, thrown away, or seen twice."""
+AUTH = ("password", "app", "device", "google")
+"""How to log in: with a password; with OAuth 2 as an application, as a person who signs in, or for Google."""
 USES = ("inbox", "sent", "drafts", "junk", "deleted", "archive", "outbox", "all")
 """What a folder can be for, as `@use` names it in a pattern."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _FINGERPRINT = re.compile(r"(?:[0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}\Z")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}\Z")
+_URL = re.compile(r"https://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._/-]*)?\Z")
 _DOMAIN = re.compile(r"[^\s@,;<>\"]+\Z")
 
 
@@ -78,6 +82,14 @@ FIELDS: tuple[Field, ...] = (
     Field("port", "Port", "number", "Its port, if not the usual one.", None, "P", most=MAX_PORT),
     Field("mailbox", "Mailbox", "text", "Login name; for a gateway what follows @ is dropped.", "", "ID"),
     Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
+    Field("auth", "Log in by", "choice", "A password, or OAuth 2 as an application, a person, or for Google.",
+          "password", choices=AUTH),
+    Field("directory", "Directory", "text", "Microsoft 365 tenant: its domain, or its id.", "", "T"),
+    Field("client_id", "Application", "text", "Its id in Entra; its secret is the password.", "", "ID"),
+    Field("certificate", "Certificate", "path",
+          "Instead of a secret: PEM with certificate and key; for Google the key file (JSON).", "", "F"),
+    Field("authority", "Authority", "text", "Where tokens come from, if not from Microsoft's public cloud.",
+          "https://login.microsoftonline.com", "URL"),
     Field("path", "Path", "path", "The file or folder of a maildir, mbox or eml source.", "", "PATH"),
     Field("folder", "Folder", "text", "IMAP folder that journal reports arrive in.", "INBOX", "NAME"),
     Field("folders", "Folders", "list", "Folders of an ordinary mailbox to archive; all if none is named.",
@@ -114,6 +126,7 @@ SCHEDULE = ("enabled", "every")
 
 _LOGIN = ("host", "mailbox", "password")
 _LINE = ("port", "security", "fingerprint", "ca_file")
+_OAUTH = ("auth", "directory", "client_id", "certificate", "authority")
 _TREE = ("folders", "exclude", "older_than", "newer_than", "delete_after")
 _ROUTING = ("tenant", "plain", "unknown")
 
@@ -122,9 +135,9 @@ KINDS: tuple[Kind, ...] = (
          (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
          server=True, journal=True, delete=True),
     Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
-         (*_TREE, "timeout", *_LINE, *_ROUTING), server=True),
+         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
-         ("timeout", *_LINE, *_ROUTING), server=True),
+         (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
     Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("timeout",), regenerates=True,
          later=True),
     Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("timeout",), regenerates=True,
@@ -212,7 +225,9 @@ def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         yield "host", "host must be a server's name or address alone, such as mail.example.org"
     if not tidied(kind, "mailbox", values["mailbox"]):
         yield "mailbox", "mailbox is missing; give the name to log in with"
-    if values["password"] is None:
+    if values["password"] is None and not (
+        values["auth"] in ("device", "google") or (values["auth"] == "app" and values["certificate"])
+    ):
         yield (
             "password",
             'password is missing; say where it comes from, such as password = { file = "secret" }',
@@ -253,6 +268,22 @@ def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
             yield key, f"{key} must be a mail address, such as name@example.org"
 
 
+def _oauth(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    auth = values["auth"]
+    if auth != "password" and "auth" not in (*kind.fields, *kind.more):
+        yield "auth", f"a profile of kind {kind.name} logs in with a password"
+    if auth in ("app", "device"):
+        for key in ("directory", "client_id"):
+            if not values[key]:
+                yield key, f"{key} is missing; the Entra admin centre shows it with the application"
+            elif not _ID.match(values[key]):
+                yield key, f"{key} must be a domain or an id, such as contoso.onmicrosoft.com"
+    if auth == "google" and not values["certificate"]:
+        yield "certificate", "certificate is missing; name the service account's key file (JSON)"
+    if not _URL.match(values["authority"]):
+        yield "authority", "authority must be an address such as https://login.microsoftonline.us"
+
+
 def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     for key in _TREE:
         if values[key] != FIELD[key].default and (key not in (*kind.fields, *kind.more) or values["journal"]):
@@ -272,6 +303,7 @@ _RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
     _network,
     _paths,
     _people,
+    _oauth,
     _tree,
 )
 

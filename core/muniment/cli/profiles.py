@@ -18,6 +18,7 @@ from muniment.api import (
     RemoveProfile,
     RenameProfile,
     ShowProfile,
+    SignIn,
     Step,
     TestProfile,
 )
@@ -239,6 +240,31 @@ def _certificate(session: Session, word: Certificate) -> None:
     if not word.trusted:
         session.out.line("        To trust this very certificate once its owner has confirmed it:")
         session.out.line(f"        --fingerprint {word.fingerprint}")
+
+
+@profile.command("sign-in")
+@click.argument("name", shell_complete=known_profiles)
+@pass_session
+def sign_in(session: Session, name: str) -> None:
+    """Sign in for a mailbox that is opened with a person's tokens.
+
+    For profiles with --auth device. Says which page to open, on any device,
+    and which code to enter there; waits until that is done. The sign-in is
+    kept in the vault, for its owner alone.
+
+    \b
+    Example:
+      muniment profile sign-in anna
+    """
+    with streaming(session, SignIn(name=name)) as words:
+        for word in words:
+            if isinstance(word, Step) and not session.json:
+                session.out.line(word.text)
+                session.out.flush()
+            elif isinstance(word, Step):
+                session.out.json(plain(word))
+            elif isinstance(word, Done):
+                done(session, word)
 
 
 @profile.command()

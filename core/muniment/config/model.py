@@ -25,6 +25,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Login name; for gateways the part from `@` on is dropped."""
     password: dict[str, Any] | None = None
     """Where the password comes from: one of keyring, file, env, command. Never the password."""
+    auth: Literal["password", "app", "device", "google"] = "password"
+    """How to log in; see sources.oauth for the ways of OAuth 2. For "app", `password` is the secret."""
+    directory: str = ""
+    """The Microsoft 365 tenant, by its domain or id."""
+    client_id: str = ""
+    """The application's id."""
+    certificate: str = ""
+    """The application's certificate and key (PEM), or a Google service account's key file (JSON)."""
+    authority: str = "https://login.microsoftonline.com"
     security: Literal["tls", "starttls", "none"] | None = None
     """None: STLS for gateway and for pop3 on 110, TLS for imap and for pop3 on 995."""
     fingerprint: str = ""

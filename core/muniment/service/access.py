@@ -80,6 +80,7 @@ LEAST: dict[type[Request], Role] = {
     api.RemoveProfile: Role.ADMINISTRATOR,
     api.CheckProfile: Role.ADMINISTRATOR,
     api.TestProfile: Role.ADMINISTRATOR,
+    api.SignIn: Role.ADMINISTRATOR,
     api.Init: Role.ADMINISTRATOR,
     api.AddUser: Role.ADMINISTRATOR,
     api.RemoveUser: Role.ADMINISTRATOR,

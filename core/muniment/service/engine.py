@@ -21,6 +21,7 @@ from muniment.service import (
     profiles,
     reading,
     runs,
+    signing,
     testing,
     users,
     vaults,
@@ -58,6 +59,7 @@ CALLS: dict[type[Request], Call] = {
 }
 STREAMS: dict[type[Request], Stream] = {
     api.TestProfile: testing.test_profile,
+    api.SignIn: signing.sign_in,
     api.CheckSetup: checklist.check_setup,
     api.Run: runs.run,
     api.RunAll: runs.run_all,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -15,6 +16,7 @@ from muniment.config.edit import put_profile as edit_profile
 from muniment.config.edit import remove_profile as edit_remove
 from muniment.config.edit import rename_profile as edit_rename
 from muniment.config.file import profile_of, validate
+from muniment.config.keeping import FOLDER as SECRETS
 from muniment.config.keeping import forget, is_kept, keep
 from muniment.config.model import Profile, Settings
 from muniment.config.secrets import resolve
@@ -26,8 +28,19 @@ from muniment.sources.base import Source
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
+from muniment.sources.oauth import GOOGLE_SCOPE, Grant, Way, tokens
 
 SPOOL = "spool"
+OUTLOOK = "https://outlook.office365.com"
+SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("app", "imap"): (f"{OUTLOOK}/.default",),
+    ("app", "pop3"): (f"{OUTLOOK}/.default",),
+    ("device", "imap"): ("https://outlook.office.com/IMAP.AccessAsUser.All",),
+    ("device", "pop3"): ("https://outlook.office.com/POP.AccessAsUser.All",),
+    ("google", "imap"): (GOOGLE_SCOPE,),
+    ("google", "pop3"): (GOOGLE_SCOPE,),
+}
+"""What tokens are to allow, by how one logs in and where."""
 
 
 def find(settings: Settings, name: str) -> Profile:
@@ -103,7 +116,32 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         timeout=profile.timeout,
         work=make_work(own_work(folder)),
         password=password,
+        tokens=None if profile.auth == "password" else tokens(grant_of(profile, folder, password)),
     )
+
+
+def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
+    """What the profile's access tokens are asked for with."""
+    return Grant(
+        way=cast("Way", profile.auth),
+        scopes=SCOPES[profile.auth, profile.source],
+        directory=profile.directory,
+        client_id=profile.client_id,
+        secret=password,
+        certificate=folder / profile.certificate if profile.certificate else None,
+        person=profile.mailbox,
+        cache=folder
+        / SECRETS
+        / f"sign-in-{_short(profile.directory, profile.client_id, profile.mailbox)}.json",
+        authority=profile.authority,
+        ca_file=profile.ca_file,
+        timeout=profile.timeout,
+    )
+
+
+def _short(*names: str) -> str:
+    """A file's name for what these name: it stays when the profile is renamed."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def list_profiles(session: Session, request: api.ListProfiles) -> api.Profiles:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from muniment.sources.folders import Choice
+from muniment.sources.oauth import Tokens
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -69,6 +70,8 @@ class Endpoint:
     """None: the usual port of kind and security."""
     mailbox: str = ""
     password: str | None = field(default=None, repr=False)
+    tokens: Tokens | None = field(default=None, repr=False, compare=False)
+    """Access tokens to log in with instead of a password."""
     security: Security | None = None
     """None: STLS for gateway and for pop3 unless the port is 995, TLS for all else."""
     fingerprint: str = ""

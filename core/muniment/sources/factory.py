@@ -42,7 +42,7 @@ def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
 
 def _complete(endpoint: Endpoint) -> Endpoint:
     """A gateway's mailbox id is often pasted with its host: the part from `@` on is dropped."""
-    for field in ("host", "mailbox", "password"):
+    for field in ("host", "mailbox", "password") if endpoint.tokens is None else ("host", "mailbox"):
         if not getattr(endpoint, field):
             raise SourceError(f"A profile of kind {endpoint.kind} needs a {field}: set `{field}`.")
     if endpoint.kind == "gateway":

@@ -17,6 +17,7 @@ from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.folders import Use, use_by_name
 from muniment.sources.network import dial, lost
+from muniment.sources.oauth import Tokens, sasl
 from muniment.sources.retry import Passing
 
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
@@ -95,6 +96,16 @@ class _Client(imaplib.IMAP4):
         return super().read(size)
 
 
+class _Response:
+    """A SASL response. What the server says of a token that it refuses is answered with nothing."""
+
+    def __init__(self, initial: bytes) -> None:
+        self._initial = initial
+
+    def __call__(self, said: bytes) -> bytes:
+        return b"" if said else self._initial
+
+
 class ImapWire:
     """A logged-in connection. What breaks it is raised as Passing, what can't be as SourceError."""
 
@@ -138,7 +149,9 @@ class ImapWire:
         if any(c in name + password for c in "\r\n\0"):
             raise LoginRefused("A mailbox name or password can't hold a line break: correct the profile.")
         try:
-            if "AUTH=PLAIN" in self._client.capabilities:
+            if self._endpoint.tokens is not None:
+                self._show_token(self._endpoint.tokens)
+            elif "AUTH=PLAIN" in self._client.capabilities:
                 self._client.authenticate("PLAIN", lambda _: f"\0{name}\0{password}".encode())
             else:
                 self._client.login(quoted(name), password)  # type: ignore[arg-type]  # it quotes one of two
@@ -152,12 +165,32 @@ class ImapWire:
             raise self._refused(str(error)) from error
         self._endpoint.tell(LoggedIn())
 
+    def _show_token(self, tokens: Tokens) -> None:
+        """Log in by an access token; one that is refused is renewed once."""
+        endpoint, offered = self._endpoint, self._client.capabilities
+        way = next((way for way in ("XOAUTH2", "OAUTHBEARER") if f"AUTH={way}" in offered), None)
+        if way is None:
+            raise SourceError(f"{endpoint.address} takes no OAuth 2 tokens: use a password there.")
+        for renew in (False, True):
+            response = _Response(sasl(way, endpoint, tokens.token(renew)))
+            try:
+                self._client.authenticate(way, response)
+                return
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as error:
+                if renew or any(f"[{code}]" in str(error).upper() for code in _PASSING_CODES):
+                    raise
+
     def _refused(self, said: str) -> SourceError:
         address, mailbox = self._endpoint.address, self._endpoint.mailbox
         if any(f"[{code}]" in said.upper() for code in _PASSING_CODES):
             return Passing(f"{address} can't serve {mailbox} now ({said}): run again later.")
         return LoginRefused(
             f"{address} refused the name {mailbox} or its password: check `mailbox` and `password`."
+            if self._endpoint.tokens is None
+            else f"{address} refused the token for {mailbox}: see that the application, or whoever "
+            "signed in, may open that mailbox."
         )
 
     # --- the folder -----------------------------------------------------------------------------

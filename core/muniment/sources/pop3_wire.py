@@ -13,6 +13,7 @@ from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.network import dial, lost
+from muniment.sources.oauth import Tokens, encoded, sasl
 from muniment.sources.retry import Passing
 from muniment.sources.work import spool_file
 
@@ -21,6 +22,10 @@ _LONGEST_LINE = 64 * 1024
 WINDOW = 256
 """Commands in flight at most: 4 KB, so that sending never waits for the server to read on."""
 _REFILL = 64
+
+
+CHALLENGE = "+"
+"""Stands for a server's SASL challenge."""
 
 
 class Refused(Exception):
@@ -85,11 +90,35 @@ class Wire:
         if any(c in f"{endpoint.mailbox}{endpoint.password}" for c in "\r\n\0"):
             raise LoginRefused("A mailbox name or password can't hold a line break: correct the profile.")
         try:
-            self.command(f"USER {endpoint.mailbox}")
-            self.command(f"PASS {endpoint.password}")
+            if endpoint.tokens is not None:
+                self._show_token(endpoint.tokens)
+            else:
+                self.command(f"USER {endpoint.mailbox}")
+                self.command(f"PASS {endpoint.password}")
         except Refused as refusal:
             raise judge(endpoint, refusal, login=True) from refusal
         endpoint.tell(LoggedIn())
+
+    def _show_token(self, tokens: Tokens) -> None:
+        """Log in by an access token; one that is refused is renewed once. Raises Refused.
+
+        Exchange Online wants the token on a line of its own (so does RFC 5034, 4, where it is long).
+        """
+        endpoint = self._endpoint
+        offered = next((words.split() for words in self.capabilities if words.startswith("SASL ")), [])
+        way = next((way for way in ("XOAUTH2", "OAUTHBEARER") if way in offered), None)
+        if way is None:
+            raise SourceError(f"{endpoint.address} takes no OAuth 2 tokens: use a password there.")
+        for renew in (False, True):
+            answer = encoded(sasl(way, endpoint, tokens.token(renew)))
+            try:
+                self._challenged(f"AUTH {way}")
+                if self._challenged(answer):
+                    self.command("")  # the server says why; an empty answer ends it with -ERR
+                return
+            except Refused as refusal:
+                if renew or judge(endpoint, refusal, login=True).__class__ is not LoginRefused:
+                    raise
 
     # --- commands ---------------------------------------------------------------------------
 
@@ -100,6 +129,11 @@ class Wire:
         """
         self._send([line])
         return self._reply(multiline=multiline)
+
+    def _challenged(self, line: str) -> bool:
+        """Send a line of a SASL exchange (RFC 5034); whether the server asks on. Raises Refused."""
+        self._send([line])
+        return self._reply(multiline=False, challenge=True) == CHALLENGE
 
     def pipeline(self, commands: Iterable[str]) -> Iterator[None]:
         """Send commands ahead of their answers; yields once for each answer that is due.
@@ -165,8 +199,11 @@ class Wire:
             raise lost(self._endpoint, error) from error
         self.in_flight += len(commands)
 
-    def _reply(self, *, multiline: bool) -> str:
-        """The status line. Its line break stays when more follows: then a dot is always after one."""
+    def _reply(self, *, multiline: bool, challenge: bool = False) -> str:
+        """The status line, or CHALLENGE where a server may ask on.
+
+        Its line break stays when more follows: then a dot is always after one.
+        """
         buffer = self._buffer
         while (end := buffer.find(b"\n")) < 0:
             self._require_short(len(buffer))
@@ -176,6 +213,9 @@ class Wire:
         if line.startswith(b"-ERR"):
             del buffer[: end + 1]
             raise Refused(line[4:].strip().decode("utf-8", "replace"))
+        if challenge and line.rstrip()[:2] in (b"+", b"+ "):
+            del buffer[: end + 1]
+            return CHALLENGE
         if not line.startswith(b"+OK"):
             raise self._not_pop3()
         buffer[: end + 1] = b"\r\n" if multiline else b""
@@ -236,5 +276,8 @@ def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False) -> Sourc
         return LoginRefused(
             f"{endpoint.address} refused the name {endpoint.mailbox} or its password: "
             "check `mailbox` and `password`."
+            if endpoint.tokens is None
+            else f"{endpoint.address} refused the token for {endpoint.mailbox}: see that the application, or "
+            "whoever signed in, may open that mailbox."
         )
     return SourceError(f"{endpoint.address} refused the session ({said}): ask who runs that server.")

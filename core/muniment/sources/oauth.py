@@ -1,0 +1,358 @@
+"""Access tokens of OAuth 2: from Microsoft (Entra ID) by MSAL, from Google by google-auth.
+
+Both libraries keep a token until it is about to expire. Libraries are loaded when a token is first asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from muniment.errors import ConfigError, LoginRefused, SourceError
+from muniment.sources.retry import Passing
+
+if TYPE_CHECKING:
+    import msal
+
+Way = Literal["app", "device", "google"]
+
+MICROSOFT = "https://login.microsoftonline.com"
+GOOGLE_SCOPE = "https://mail.google.com/"
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "service_unavailable"})
+
+
+class Account(Protocol):
+    """Whose mailbox on which server is opened with a token: an Endpoint."""
+
+    @property
+    def mailbox(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port_number(self) -> int: ...
+
+
+class Tokens(Protocol):
+    """Where access tokens come from."""
+
+    def token(self, renew: bool = False) -> str:
+        """A token that is good now; with `renew` not the one that was given before.
+
+        Raises:
+            LoginRefused: the service refuses; says what to do.
+            Passing: it can't be reached, or can't answer now.
+            ConfigError: a certificate or key file can't be used.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What tokens are asked for with."""
+
+    way: Way
+    """"app": as an application; "device": for a person who has signed in; "google": as a service account."""
+    scopes: tuple[str, ...]
+    directory: str = ""
+    """Microsoft: the tenant, by its domain or id."""
+    client_id: str = ""
+    secret: str | None = field(default=None, repr=False)
+    """Of an application."""
+    certificate: Path | None = None
+    """An application's certificate with its private key (PEM), or a service account's key file (JSON)."""
+    person: str = ""
+    """Whose mailbox a service account acts for."""
+    cache: Path | None = None
+    """Where a sign-in is kept between runs; for its owner alone."""
+    authority: str = MICROSOFT
+    ca_file: str = ""
+    timeout: float = 60.0
+    """Seconds that a request may take."""
+
+
+def tokens(grant: Grant) -> Tokens:
+    """The tokens that a grant stands for."""
+    ways: dict[Way, Callable[[Grant], Tokens]] = {"app": _App, "device": _Device, "google": _Google}
+    return ways[grant.way](grant)
+
+
+def xoauth2(user: str, token: str) -> bytes:
+    """The initial response of SASL XOAUTH2, as Microsoft and Google describe it."""
+    return f"user={user}\x01auth=Bearer {token}\x01\x01".encode()
+
+
+def oauthbearer(user: str, token: str, host: str, port: int) -> bytes:
+    """The initial response of SASL OAUTHBEARER (RFC 7628, 3.1)."""
+    name = user.replace("=", "=3D").replace(",", "=2C")
+    return f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01".encode()
+
+
+def sasl(way: str, endpoint: Account, token: str) -> bytes:
+    """The initial response that shows a token by XOAUTH2 or OAUTHBEARER."""
+    if way == "XOAUTH2":
+        return xoauth2(endpoint.mailbox, token)
+    return oauthbearer(endpoint.mailbox, token, endpoint.host, endpoint.port_number)
+
+
+def sign_in(grant: Grant, say: Callable[[str], None]) -> None:
+    """Let a person sign in by a code, on any device; `say` is told where to go and what to type.
+
+    Returns once they have; the sign-in is kept in `grant.cache`.
+
+    Raises:
+        LoginRefused: they did not, or may not.
+        Passing: the service can't be reached.
+    """
+    device = _Device(grant)
+    app = device.app()
+    with _translated(grant):
+        flow = app.initiate_device_flow(scopes=list(grant.scopes))
+    if "user_code" not in flow:
+        raise _refusal(grant, flow)
+    say(f"Open {flow['verification_uri']} on any device and enter the code {flow['user_code']}.")
+    with _translated(grant):
+        answer = app.acquire_token_by_device_flow(flow)
+    _token_in(grant, answer)
+    device.keep()
+
+
+class _App:
+    """An application's own tokens (client credentials, RFC 6749 4.4)."""
+
+    def __init__(self, grant: Grant) -> None:
+        self._grant = grant
+        self._app: msal.ConfidentialClientApplication | None = None
+
+    def token(self, renew: bool = False) -> str:
+        with _translated(self._grant):
+            if self._app is None:
+                self._app = self._made()
+            elif renew:
+                self._app.remove_tokens_for_client()
+            answer = self._app.acquire_token_for_client(scopes=list(self._grant.scopes))
+        return _token_in(self._grant, answer)
+
+    def _made(self) -> msal.ConfidentialClientApplication:
+        import msal
+
+        return msal.ConfidentialClientApplication(
+            client_credential=_credential(self._grant), **_options(self._grant)
+        )
+
+
+class _Device:
+    """A person's tokens, who has signed in once (device code, RFC 8628)."""
+
+    def __init__(self, grant: Grant) -> None:
+        self._grant = grant
+        self._cache: msal.SerializableTokenCache | None = None
+        self._app: msal.PublicClientApplication | None = None
+
+    def app(self) -> msal.PublicClientApplication:
+        """The client, with what is known of earlier sign-ins."""
+        if self._app is None:
+            import msal
+
+            self._cache = msal.SerializableTokenCache()
+            if self._grant.cache is not None:
+                with suppress(OSError, ValueError):  # unreadable is as good as none: one signs in again
+                    self._cache.deserialize(self._grant.cache.read_text())
+            with _translated(self._grant):
+                self._app = msal.PublicClientApplication(token_cache=self._cache, **_options(self._grant))
+        return self._app
+
+    def token(self, renew: bool = False) -> str:
+        app = self.app()
+        accounts = app.get_accounts()
+        if not accounts:
+            raise LoginRefused("nobody has signed in for this mailbox: do so with `muniment profile sign-in`")
+        with _translated(self._grant):
+            answer = app.acquire_token_silent_with_error(
+                list(self._grant.scopes), account=accounts[0], force_refresh=renew
+            )
+        token = _token_in(self._grant, answer or {"error": "interaction_required"})
+        self.keep()
+        return token
+
+    def keep(self) -> None:
+        """Write the sign-in down, if it has changed."""
+        if self._cache is not None and self._cache.has_state_changed and self._grant.cache is not None:
+            _write(self._grant.cache, self._cache.serialize())
+            self._cache.has_state_changed = False
+
+
+class _Google:
+    """A service account's tokens for people of its domain."""
+
+    def __init__(self, grant: Grant) -> None:
+        self._grant = grant
+        self._credentials: Any = None
+
+    def token(self, renew: bool = False) -> str:
+        from google.auth.exceptions import GoogleAuthError, TransportError
+        from google.auth.transport.requests import Request
+
+        if self._credentials is None:
+            self._credentials = self._read()
+        try:
+            if renew or not self._credentials.valid:
+                self._credentials.refresh(Request(_session(self._grant)))
+        except TransportError as error:
+            raise Passing("Google can't be reached for a token: check the network, and run again.") from error
+        except GoogleAuthError as error:
+            raise LoginRefused(
+                f"Google gives no token for {self._grant.person}: let the service account act for people "
+                f"of the domain with the scope {GOOGLE_SCOPE}"
+            ) from error
+        return str(self._credentials.token)
+
+    def _read(self) -> Any:
+        from google.oauth2.service_account import Credentials
+
+        try:
+            return Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
+                str(self._grant.certificate), scopes=list(self._grant.scopes), subject=self._grant.person
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{self._grant.certificate} is no key file of a Google service account that can be read"
+            ) from error
+
+
+def _options(grant: Grant) -> dict[str, Any]:
+    own = grant.authority != MICROSOFT
+    return {
+        "client_id": grant.client_id,
+        "authority": f"{grant.authority.rstrip('/')}/{grant.directory}",
+        "instance_discovery": False if own else None,
+        "http_client": _session(grant),
+    }
+
+
+def _session(grant: Grant) -> Any:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class Patient(HTTPAdapter):
+        """Neither library sets a time limit of ours, so each request is given one."""
+
+        def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]
+            return super().send(request, **options | {"timeout": grant.timeout})
+
+    session = requests.Session()
+    session.mount("https://", Patient())
+    if grant.ca_file:
+        session.trust_env = False  # the environment's authorities would come before ours
+        session.verify = grant.ca_file
+    return session
+
+
+def _credential(grant: Grant) -> Any:
+    if grant.certificate is None:
+        return grant.secret
+    try:
+        pem = grant.certificate.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{grant.certificate} can't be read: it must be a PEM file") from error
+    return {"private_key": pem, "thumbprint": _thumbprint(grant.certificate, pem), "public_certificate": pem}
+
+
+def _thumbprint(path: Path, pem: str) -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.hashes import SHA1
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        if not isinstance(load_pem_private_key(pem.encode(), None), RSAPrivateKey):
+            raise ValueError
+        return x509.load_pem_x509_certificate(pem.encode()).fingerprint(SHA1()).hex()  # noqa: S303 - its name
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{path} must hold a certificate and its private RSA key (PEM, without a passphrase)"
+        ) from error
+
+
+class _translated:  # noqa: N801 - reads as the statement it is used as
+    """Turns what the network does to a library into our errors."""
+
+    def __init__(self, grant: Grant) -> None:
+        self._grant = grant
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        import msal
+        import requests
+
+        if isinstance(error, msal.exceptions.MsalServiceError):  # an answer of 500 or above
+            raise Passing(
+                f"{self._grant.authority} gives no token now ({error}): run again later."
+            ) from error
+        if isinstance(error, requests.exceptions.SSLError):
+            raise SourceError(f"the certificate of {self._grant.authority} is not trusted") from error
+        if isinstance(error, (requests.RequestException, OSError)):
+            raise Passing(
+                f"{self._grant.authority} can't be reached for a token: check the network, and run again."
+            ) from error
+        if isinstance(error, ValueError):  # what MSAL raises for an authority or a key it can't use
+            raise LoginRefused(
+                f"{self._grant.authority} knows no directory {self._grant.directory!r}, or the application's "
+                "certificate can't be used: check `directory`, `client_id` and `certificate`"
+            ) from error
+
+
+def _token_in(grant: Grant, answer: dict[str, Any]) -> str:
+    token = answer.get("access_token")
+    if not isinstance(token, str):
+        raise _refusal(grant, answer)
+    return token
+
+
+def _refusal(grant: Grant, answer: dict[str, Any]) -> SourceError:
+    """Why there is no token; the service's own words are long, its codes are what one looks up."""
+    error = str(answer.get("error", "no reason given"))
+    codes = "".join(f" AADSTS{code}" for code in _codes(answer))
+    if error in _PASSING:
+        return Passing(f"{grant.authority} gives no token now ({error}): run again later.")
+    if error in ("interaction_required", "invalid_grant", "authorization_pending", "expired_token"):
+        return LoginRefused(
+            f"the sign-in has ended ({error}{codes}): do it anew with `muniment profile sign-in`"
+        )
+    return LoginRefused(
+        f"{grant.authority} refused the application ({error}{codes}): check `directory`, `client_id` and its "
+        "secret or certificate"
+    )
+
+
+def _codes(answer: dict[str, Any]) -> Sequence[int]:
+    codes = answer.get("error_codes", ())
+    return [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else ()
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file that is for its owner alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sign-in-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def encoded(response: bytes) -> str:
+    """A SASL response as it goes over the line."""
+    return base64.b64encode(response).decode()

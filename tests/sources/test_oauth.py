@@ -1,0 +1,245 @@
+"""Access tokens: how they are had by MSAL, kept, renewed, and shown to real IMAP and POP3 servers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from muniment.errors import ConfigError, LoginRefused
+from muniment.sources.base import Fetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from muniment.sources.oauth import Grant, oauthbearer, sign_in, tokens, xoauth2
+from muniment.sources.retry import Passing
+from support.dovecot import Dovecot, require_dovecot
+from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entra]:
+    with Entra(tmp_path_factory.mktemp("entra")) as running:
+        yield running
+
+
+@pytest.fixture
+def entra(authority: Entra) -> Entra:
+    authority.asked.clear()
+    authority.fail.clear()
+    authority.lifetime = 3600
+    return authority
+
+
+def grant(entra: Entra, **other: Any) -> Grant:
+    asked = Grant(
+        way="app",
+        scopes=("https://outlook.office365.com/.default",),
+        directory=DIRECTORY,
+        client_id=CLIENT_ID,
+        secret=SECRET,
+        authority=entra.authority,
+        ca_file=str(entra.certificates.authority),
+    )
+    return replace(asked, **other)
+
+
+def test_an_application_has_one_token_until_it_is_renewed(entra: Entra) -> None:
+    had = tokens(grant(entra))
+    first = had.token()
+    assert had.token() == first
+    assert entra.asked["client_credentials"] == 1
+    assert had.token(renew=True) != first
+    assert entra.good(first)
+
+
+def test_an_application_may_have_a_certificate_instead_of_a_secret(entra: Entra, tmp_path: Path) -> None:
+    pem = tmp_path / "app.pem"
+    rsa = trustme.KeyType.RSA
+    trustme.CA(key_type=rsa).issue_cert(
+        "app.example", key_type=rsa
+    ).private_key_and_cert_chain_pem.write_to_path(str(pem))
+    assert entra.good(tokens(grant(entra, secret=None, certificate=pem)).token())
+
+
+def test_a_certificate_that_is_none_says_so(entra: Entra, tmp_path: Path) -> None:
+    pem = tmp_path / "app.pem"
+    pem.write_bytes(entra.certificates.key.read_bytes() + entra.certificates.certificate.read_bytes())
+    with pytest.raises(ConfigError, match="must hold a certificate and its private RSA key"):
+        tokens(grant(entra, secret=None, certificate=pem)).token()
+    with pytest.raises(ConfigError, match="can't be read"):
+        tokens(grant(entra, secret=None, certificate=tmp_path / "none")).token()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"secret": "wrong"}, "AADSTS7000215"),
+        ({"client_id": "0-0"}, "AADSTS700016"),
+        ({"directory": "nobody.example"}, "knows no directory"),
+    ],
+)
+def test_a_refusal_is_told_without_the_secret(entra: Entra, wrong: dict[str, str], said: str) -> None:
+    with pytest.raises(LoginRefused, match=said) as refused:
+        tokens(grant(entra, **wrong)).token()
+    assert SECRET not in str(refused.value)
+    assert SECRET not in repr(grant(entra))
+
+
+def test_trouble_that_may_pass_is_passing(entra: Entra) -> None:
+    entra.fail.append((503, {"error": "temporarily_unavailable"}))
+    with pytest.raises(Passing, match="run again later"):
+        tokens(grant(entra)).token()
+    assert entra.good(tokens(grant(entra)).token())
+    with pytest.raises(Passing, match="can't be reached"):
+        tokens(grant(entra, authority="https://localhost:9")).token()
+
+
+def test_a_person_signs_in_by_a_code_once(entra: Entra, tmp_path: Path) -> None:
+    cache = tmp_path / "secrets" / "anna.json"
+    asked = grant(entra, way="device", secret=None, scopes=("https://mail/IMAP",), cache=cache)
+    with pytest.raises(LoginRefused, match="nobody has signed in"):
+        tokens(asked).token()
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        told.append(text)
+        entra.approve(re.findall(r"code (\w+)", text)[0])
+
+    sign_in(asked, say)
+    assert "https://microsoft.com/devicelogin" in told[0]
+    assert cache.stat().st_mode & 0o777 == 0o600
+    later = tokens(asked)
+    first = later.token()
+    assert later.token() == first
+    assert later.token(renew=True) != first
+    assert entra.asked["refresh_token"] == 1
+    entra.fail.append((400, {"error": "invalid_grant", "error_codes": [50173]}))
+    with pytest.raises(LoginRefused, match=r"sign-in has ended \(invalid_grant AADSTS50173\)"):
+        later.token(renew=True)
+    cache.write_text("garbage")
+    with pytest.raises(LoginRefused, match="nobody has signed in"):
+        tokens(asked).token()
+
+
+def test_google_wants_a_key_file(tmp_path: Path) -> None:
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({"type": "service_account"}))
+    with pytest.raises(ConfigError, match="no key file of a Google service account"):
+        tokens(Grant("google", ("x",), certificate=key, person="a@b")).token()
+
+
+def test_responses_are_as_the_documents_say() -> None:
+    assert xoauth2("a@b", "T") == b"user=a@b\x01auth=Bearer T\x01\x01"
+    assert oauthbearer("a,=@b", "T", "h", 993) == (
+        b"n,a=a=2C=3D@b,\x01host=h\x01port=993\x01auth=Bearer T\x01\x01"
+    )
+
+
+# --- a real server that checks the tokens ------------------------------------------------------
+
+PASSDB = """
+auth_mechanisms = {mechanisms}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+"""
+
+
+@pytest.fixture(scope="module", params=["xoauth2", "oauthbearer"])
+def mechanism(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(authority: Entra, mechanism: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+    """A Dovecot that takes the authority's tokens and nothing else."""
+    require_dovecot()
+    folder = tmp_path_factory.mktemp("oauth")
+    keys = folder / "keys" / "double" / "HS256"
+    keys.mkdir(parents=True)
+    (keys / "one").write_bytes(base64.b64encode(authority.key))
+    (folder / "oauth2.conf").write_text(
+        f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={folder}/keys/\n"
+        "username_attribute = sub\n"
+    )
+    for path in (folder, *folder.parents[:2], *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    with Dovecot(extra=PASSDB.format(folder=folder, mechanisms=mechanism)) as running:
+        yield running
+
+
+@pytest.fixture(params=["imap", "pop3"])
+def endpoint(request: pytest.FixtureRequest, server: Dovecot, entra: Entra, tmp_path: Path) -> Endpoint:
+    mailbox = server.mailbox()
+    entra.person = mailbox.name
+    mailbox.put([b"Subject: %d\r\n\r\nx\r\n" % n for n in range(5)])
+    return Endpoint(
+        kind=request.param,
+        work=tmp_path / "work",
+        host="localhost",
+        port=server.imaps if request.param == "imap" else server.pop3s,
+        security="tls",
+        ca_file=str(server.certificates.authority),
+        mailbox=mailbox.name,
+        timeout=20,
+        tokens=tokens(grant(entra)),
+    )
+
+
+def test_a_mailbox_is_opened_with_a_token(endpoint: Endpoint) -> None:
+    source = open_source(endpoint)
+    source.connect()
+    answers = list(source.fetch(list(source.listing())))
+    assert sum(isinstance(answer, Fetched) for answer in answers) == 5
+    source.close()
+
+
+class _Old:
+    """Gives a token out that has run out meanwhile, until it is to renew it."""
+
+    def __init__(self, entra: Entra, person: str) -> None:
+        self.given = [entra.token(person, lifetime=-60), entra.token(person)]
+        self.renewed = 0
+
+    def token(self, renew: bool = False) -> str:
+        self.renewed += renew
+        return self.given[1 if self.renewed else 0]
+
+
+def test_a_token_that_has_run_out_is_renewed(endpoint: Endpoint, entra: Entra) -> None:
+    old = _Old(entra, endpoint.mailbox)
+    source = open_source(replace(endpoint, tokens=old))
+    source.connect()
+    assert len(list(source.listing())) == 5
+    assert old.renewed == 1
+    source.close()
+
+
+def test_a_token_for_somebody_else_is_refused(endpoint: Endpoint, entra: Entra) -> None:
+    entra.person = "somebody@else.example"
+    source = open_source(endpoint, sleep=lambda _: None)
+    with pytest.raises(LoginRefused, match="refused the token"):
+        source.connect()
+    assert entra.asked["client_credentials"] == 2
+
+
+def test_many_threads_have_one_token(entra: Entra) -> None:
+    had = tokens(grant(entra))
+    first = had.token()
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(had.token())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) == {first}
