@@ -21,6 +21,8 @@ UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
 """Folders that are left out by default: not sent, unasked for, thrown away, or seen twice."""
 AUTH = ("password", "app", "device", "google")
 """How to log in: with a password; with OAuth 2 as an application, as a person who signs in, or for Google."""
+ACCESS = ("own", "delegate", "impersonation")
+"""As whom an Exchange Server opens a mailbox: as its owner, as a delegate, or impersonating its owner."""
 USES = ("inbox", "sent", "drafts", "junk", "deleted", "archive", "outbox", "all")
 """What a folder can be for, as `@use` names it in a pattern."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -81,6 +83,9 @@ FIELDS: tuple[Field, ...] = (
     Field("host", "Host", "text", "The server's name.", "", "H"),
     Field("port", "Port", "number", "Its port, if not the usual one.", None, "P", most=MAX_PORT),
     Field("mailbox", "Mailbox", "text", "Login name; for a gateway what follows @ is dropped.", "", "ID"),
+    Field("mailboxes", "Mailboxes", "list", "Several mailboxes instead of one, by address; * for all.",
+          (), "ADDR"),
+    Field("access", "Access", "choice", "As whom others' mailboxes are opened.", "own", choices=ACCESS),
     Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
     Field("auth", "Log in by", "choice", "A password, or OAuth 2 as an application, a person, or for Google.",
           "password", choices=AUTH),
@@ -138,9 +143,9 @@ KINDS: tuple[Kind, ...] = (
          (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
          (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
-    Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("timeout",), regenerates=True,
+    Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("mailboxes", "access", "timeout"), regenerates=True,
          later=True),
-    Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("timeout",), regenerates=True,
+    Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("mailboxes", "timeout"), regenerates=True,
          later=True),
     Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
          journal=True, delete=True),

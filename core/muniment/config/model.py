@@ -23,6 +23,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     port: int | None = None
     mailbox: str = ""
     """Login name; for gateways the part from `@` on is dropped."""
+    mailboxes: tuple[str, ...] = ()
+    """For ews and graph: addresses of the mailboxes to read instead of the one; "*" for all."""
+    access: Literal["own", "delegate", "impersonation"] = "own"
+    """For ews: as whom others' mailboxes are opened."""
     password: dict[str, Any] | None = None
     """Where the password comes from: one of keyring, file, env, command. Never the password."""
     auth: Literal["password", "app", "device", "google"] = "password"

@@ -107,6 +107,8 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         host=profile.host,
         port=profile.port,
         mailbox=profile.mailbox,
+        mailboxes=profile.mailboxes,
+        access=profile.access,
         security=profile.security,
         fingerprint=profile.fingerprint,
         ca_file=profile.ca_file,

@@ -11,6 +11,7 @@ from muniment.sources.folders import Choice
 from muniment.sources.oauth import Tokens
 
 Security = Literal["tls", "starttls", "none"]
+Access = Literal["own", "delegate", "impersonation"]
 
 POP3S_PORT = 995
 PORTS: dict[tuple[str, Security], int] = {
@@ -69,6 +70,10 @@ class Endpoint:
     port: int | None = None
     """None: the usual port of kind and security."""
     mailbox: str = ""
+    mailboxes: tuple[str, ...] = ()
+    """For ews and graph: addresses of the mailboxes to read instead of `mailbox`; "*" for all."""
+    access: Access = "own"
+    """For ews: as whom others' mailboxes are opened."""
     password: str | None = field(default=None, repr=False)
     tokens: Tokens | None = field(default=None, repr=False, compare=False)
     """Access tokens to log in with instead of a password."""
