@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import MessageRow
@@ -115,7 +116,12 @@ class Indexing:
     def clear(self) -> None:
         """Forget everything that is indexed, so that `catch_up` builds it anew."""
         self.close()
-        shutil.rmtree(self._vault.folder / INDEX, ignore_errors=True)
+        folder = self._vault.folder / INDEX
+        aside = folder.with_name(INDEX + ".cleared")
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            folder.rename(aside)  # at once, for whoever searches meanwhile
+        shutil.rmtree(aside, ignore_errors=True)
 
     def close(self) -> None:
         """Close the index; what was not committed is indexed anew another time."""

@@ -22,7 +22,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Vault:
         self.folder = folder
         self.catalog = catalog
         self.directory = directory
-        self.reader = Reader(folder / LEDGER, catalog.locate)
+        self.reader = Reader(folder / LEDGER, lambda sha: self.catalog.locate(sha))
         self._ledger = ledger
         self._lock = lock
         self._verified: OrderedDict[bytes, float] = OrderedDict()
@@ -83,6 +83,10 @@ class Vault:
         """Held while the ledger is appended to or committed."""
         self._begun = False
         """Whether a batch was begun that is not committed."""
+        self._guests = 0
+        """How many wait for the batch in hand to be committed: none is begun before they had their turn."""
+        self._alone = False
+        """Whether one of them has it."""
         self._events: list[tuple[list[dict[str, Any]], Future[None]]] = []
         """Audit events that go with the next commit, and who waits for them."""
         self.before_close: list[Callable[[], None]] = []
@@ -185,6 +189,28 @@ class Vault:
         finally:
             lock.release()
 
+    def renew_catalog(self) -> list[str]:
+        """Build the catalog anew from the ledger, beside the one that goes on answering meanwhile, and put
+        it in its place; returns what can't be read. For the thread that archives, between two runs.
+
+        Raises:
+            OSError, VaultError: it can't be built; the one that there was stays.
+        """
+        new = self.folder / (CATALOG + ".new")
+        remove_catalog(new)
+        ledger, work, directory = self.folder / LEDGER, own_work(self.folder), Directory()
+        with closing(Catalog.create(new, self.ledger.vault_id)) as catalog:
+            replay(catalog, directory, ledger, None, work)
+            with self._between_batches():
+                replay(catalog, directory, ledger, catalog.head, work)
+                catalog.close()
+                remove_catalog(self.folder / CATALOG)
+                new.rename(self.folder / CATALOG)
+                # Whoever reads the former one has it open; it is closed with its last reader.
+                self.catalog, self.directory = Catalog.open(self.folder / CATALOG), directory
+                self._messages, self._lagging = self.catalog.totals().messages, False
+        return self.damage
+
     # --- writing --------------------------------------------------------------------------
 
     @property
@@ -210,6 +236,8 @@ class Vault:
             OSError: it could not be written; the batch is void.
         """
         with self._turn:
+            if self._guests and not self._begun and not self._alone:
+                self._turn.wait_for(lambda: not self._guests, PATIENCE)
             if self._lagging:
                 self._catch_up()
             self._begun = True
@@ -333,12 +361,25 @@ class Vault:
             VaultError: another thread does not come to the end of its batch.
         """
         with self._turn:
-            if not self._turn.wait_for(lambda: not self._begun, PATIENCE):
+            self._guests += 1
+            try:
+                free = self._turn.wait_for(lambda: not self._begun, PATIENCE)
+            finally:
+                self._guests -= 1
+                self._turn.notify_all()
+            if not free:
                 raise VaultError("a run holds the ledger, so nothing was changed: try again")
-            yield
+            self._alone = True
+            try:
+                yield
+            finally:
+                self._alone = False
+                if self._begun:  # what failed must not be committed with the next batch
+                    self.rollback()
 
     def _commit_changes(self, wanted: Iterable[dict[str, Any]], time: int) -> None:
         self.require_writable()
+        self.directory = self.directory.copy()  # others read the one that it was
         try:
             facts = [self._change(change, time) for change in wanted]
             if facts:
@@ -372,7 +413,13 @@ class Vault:
         self.catalog.meta_set(CONFIGURATION, record.sha.hex())
 
     def _finish_refiling(self) -> int:
-        return sum(self.catalog.refile(self.directory))
+        done = 0
+        while True:
+            with self._turn:  # the directory stays what it is while mail is filed by it
+                step = next(self.catalog.refile(self.directory), None)
+            if step is None:
+                return done
+            done += step
 
     # --- what is kept ---------------------------------------------------------------------
 

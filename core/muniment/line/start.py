@@ -17,7 +17,7 @@ import msgspec
 
 from muniment.api import Init, Request, Word
 from muniment.client import Connect, Transport
-from muniment.errors import VaultError, VaultLocked
+from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.line import wire
 from muniment.line.place import SETTINGS, Place, no_vault, place_of
 from muniment.line.transport import Answer, NoService, SocketTransport, dial
@@ -131,6 +131,8 @@ class _Line:
             words = list(Answer(dial(self._place), wire.RETIRE, None).words())
         except NoService:
             return True
+        except MunimentError:
+            return False
         return not words
 
 

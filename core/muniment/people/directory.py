@@ -73,6 +73,18 @@ class Directory:
         self._history: list[frozenset[str]] = []
         self._memo: dict[str, str | None] = {}
 
+    def copy(self) -> Directory:
+        """One that can be changed while others go on reading this one."""
+        made = Directory()
+        made._lines = dict(self._lines)
+        made._people = {
+            user: _Person(person.name, person.primary, dict(person.addresses))
+            for user, person in self._people.items()
+        }
+        made._domains, made._own = self._domains, self._own
+        made._history = list(self._history)
+        return made
+
     # --- changing -----------------------------------------------------------------------------
 
     def apply(self, change: Change, time: int) -> set[str]:

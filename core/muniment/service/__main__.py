@@ -10,14 +10,17 @@ import os
 import pwd
 import sys
 import threading
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from muniment.errors import MunimentError
+from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.line import wire
 from muniment.line.place import digest
 from muniment.line.start import READY
-from muniment.logs import Harmless
+from muniment.logs import Structured, say_in_log
+
+log = logging.getLogger("muniment.service")
 
 SIZE = 1024 * 1024
 """Bytes of a log file; one older one is kept."""
@@ -31,12 +34,22 @@ def main(vault: str) -> int:
     os.umask(PRIVATE)
     _log_to_file(vault)
     try:
-        from muniment.service.foreground import serve
-
-        return serve(Path(vault), logging.getLogger("muniment.service").info, ready=lambda: _tell(READY))
+        return _served(Path(vault), lambda: _tell(READY))
     except MunimentError as error:
         _tell(wire.encoded(wire.failure(error))[wire.LENGTH.size :])
         return error.exit_code
+
+
+def _served(vault: Path, ready: Callable[[], None]) -> int:
+    from muniment.service.foreground import serve, serve_reading
+
+    try:
+        return serve(vault, say_in_log, ready=ready)
+    except VaultLocked:
+        raise
+    except VaultError as error:
+        log.error("%s", error)
+        return serve_reading(vault, ready)
 
 
 def _tell(what: bytes) -> None:
@@ -49,22 +62,24 @@ def _tell(what: bytes) -> None:
 
 def _log_to_file(vault: str) -> None:
     """Have log lines go to a file of bounded size in the user's state folder; nowhere where it can't be."""
-    home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path(home) / ".local" / "state") / "muniment"
     handler: logging.Handler
     try:
+        home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path(home) / ".local" / "state") / "muniment"
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{Path(vault).name}-{digest(Path(vault))}.log"
         handler = RotatingFileHandler(state / name, maxBytes=SIZE, backupCount=1)
-    except OSError:
+    except (OSError, KeyError):
         handler = logging.NullHandler()
-    handler.setFormatter(Harmless(details=True))
+    handler.setFormatter(Structured("keys"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    log = logging.getLogger("muniment.service")
-    sys.excepthook = lambda *error: log.critical("event=crash", exc_info=error)
-    threading.excepthook = lambda args: log.error(
-        "event=crash thread=%s", args.thread and args.thread.name, exc_info=args.exc_value
-    )
+    sys.excepthook = lambda kind, error, trace: log.critical("crashed", exc_info=(kind, error, trace))
+    threading.excepthook = _thread_crashed
+
+
+def _thread_crashed(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        log.error("a thread crashed", exc_info=args.exc_value)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from muniment.service import (
     keeping,
     profiles,
     reading,
+    rebuilding,
     runs,
     signing,
     testing,
@@ -68,7 +69,7 @@ STREAMS: dict[type[Request], Stream] = {
     api.ReadAttachment: reading.read_attachment,
     api.Export: reading.export,
     api.Verify: keeping.verify,
-    api.Rebuild: keeping.rebuild,
+    api.Rebuild: rebuilding.rebuild,
     api.Backup: keeping.backup,
     api.RetryQuarantine: runs.retry_quarantine,
 }

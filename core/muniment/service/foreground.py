@@ -32,6 +32,8 @@ log = logging.getLogger("muniment.service")
 
 Say = Callable[[str], None]
 
+BRIEF = 2.0
+"""Seconds without a request after which a service that can only read leaves."""
 AWAKE = 1.0
 """Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
 
@@ -95,6 +97,27 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
             manager.stopping()
             host.close()  # before nobody can hear how its runs ended
         return VaultError.exit_code if vault.dead else 0
+
+
+def serve_reading(folder: Path, ready: Callable[[], None]) -> int:
+    """Answer clients of a vault that can't be opened to be written, as far as that needs no writing.
+
+    Each request opens the vault by itself, so that it can be verified, searched, copied and rebuilt; what
+    writes is told why it can't. It leaves soon, so that a vault that was mended is opened anew.
+
+    Raises:
+        VaultError: it can't listen.
+    """
+    stop = threading.Event()
+    log.warning("the vault can't be opened to be written: reading only")
+
+    def engine_for(caller: Caller) -> Engine:
+        return Engine(Session(folder, None, caller))
+
+    with signals(stop), listening(folder, engine_for, stop, lambda: False, ready, idle=BRIEF):
+        while not stop.wait(AWAKE):
+            pass
+    return 0
 
 
 def _engines(vault: Vault, host: Host) -> Callable[[Caller], Engine]:

@@ -143,6 +143,15 @@ class Host:
                 job.give_up()
                 self._end(job)
 
+    def take_on(self, job: Job) -> None:
+        """Work off a job when it is its turn.
+
+        Raises:
+            VaultError: the service is stopping.
+        """
+        with self._changed:
+            self._take_on(job)
+
     def _take_on(self, job: Job) -> None:
         if self._closed:
             raise VaultError("the service is stopping: start it again, and repeat this")

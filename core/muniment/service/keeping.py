@@ -1,4 +1,4 @@
-"""The words that keep a vault sound: verify, rebuild, backup, what is in quarantine."""
+"""The words that keep a vault sound: verify, backup, what is in quarantine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 from muniment import api
 from muniment.archive.backup import backup_vault
 from muniment.archive.catalog import CatalogOutdated
-from muniment.archive.indexing import Indexing
 from muniment.archive.ledger.check import Report
-from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_ledger, verify_vault
 from muniment.service.session import Session
 
@@ -36,29 +34,6 @@ def _verified(report: Report) -> api.Verified:
         root=report.root.hex(),
         problems=tuple(report.problems),
     )
-
-
-def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
-    """Build the projections anew from nothing but the ledger."""
-    session.settings()
-    if request.catalog:
-        yield api.Step(text="building the catalog anew from the ledger")
-        damage = Vault.rebuild_catalog(session.folder, request.accept_damage)
-        yield from (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
-    with session.writing() as vault:
-        if request.index:
-            yield api.Step(text="building the index anew from the ledger")
-        indexing = Indexing(vault)
-        try:
-            if request.index:
-                indexing.clear()
-            for done in indexing.catch_up():
-                yield api.Step(text=f"{done} messages indexed")
-        finally:
-            indexing.close()
-        totals = vault.catalog.totals()
-    what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
-    yield api.Done(message=f"Rebuilt {what}: {totals.messages} messages.")
 
 
 def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:

@@ -33,18 +33,19 @@ def listening(
     stop: threading.Event,
     needed: Callable[[], bool],
     ready: Callable[[], None] | None,
+    idle: float | None = None,
 ) -> Iterator[None]:
     """Answer all users of the machine for the vault in `folder`, in a thread of its own.
 
     `ready` is given where a client started the service, and called when it listens. Sets `stop` when the
-    vault is gone, and, where a client started it, when it was idle for long and is not `needed`.
+    vault is gone, and, where a client started it, when it was idle for so many seconds and is not `needed`.
 
     Raises:
         VaultError: it can't listen.
         VaultLocked: another service does.
     """
     with _bound(folder) as listener:
-        service = _Thread(folder, listener, engine_for, stop, needed, ready is not None)
+        service = _Thread(folder, listener, engine_for, stop, needed, ready is not None, idle)
         service.start()
         try:
             if ready is not None:
@@ -102,6 +103,7 @@ class _Thread:
         stop: threading.Event,
         needed: Callable[[], bool],
         implicit: bool,
+        idle: float | None,
     ) -> None:
         self._folder = folder
         self._listener = listener
@@ -109,7 +111,7 @@ class _Thread:
         self._stop = stop
         self._needed = needed
         self._implicit = implicit
-        self._idle = float(os.environ.get(IDLE) or MINUTES)
+        self._idle = idle if idle is not None else float(os.environ.get(IDLE) or MINUTES)
         self._identity = _identity(folder)
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
@@ -144,17 +146,17 @@ class _Thread:
     async def _look(self, server: Server) -> None:
         """See whether there is still something to serve, and somebody whom."""
         if _identity(self._folder) != self._identity:
-            log.warning("event=leaving why='the vault is gone'")
+            log.warning("leaving: the vault is gone")
             self._stop.set()
         elif self._implicit and server.idle > self._idle and not await asyncio.to_thread(self._needed):
-            log.info("event=leaving why='idle'")
+            log.info("leaving: nobody needs it")
             self._stop.set()
 
     def _retire(self) -> bool:
         """Leave now, if nobody needs it."""
         if not self._implicit or self._needed():
             return False
-        log.info("event=leaving why='another version'")
+        log.info("leaving: a client is of another version")
         self._stop.set()
         return True
 

@@ -32,6 +32,10 @@ from muniment.service.work import OpenEngine, Work
 
 log = logging.getLogger("muniment.service")
 
+quiet = logging.getLogger("muniment.service.http")
+"""What the library says of garbage and of lines that end early, in the words of whoever sent it."""
+quiet.setLevel(logging.CRITICAL)
+
 REQUEST_LIMIT = 8 * 1024 * 1024
 """Bytes of a request."""
 HALF_SENT = 10.0
@@ -94,7 +98,7 @@ class Server:
         assert isinstance(line, Line)
         if request.method != "POST" or request.path not in (wire.CALL, wire.STREAM, wire.RETIRE):
             return _refused(404, UsageError("there is nothing here: speak to it with `muniment`"))
-        if self.connections[line.peer.uid] > CONNECTIONS and line.peer.uid not in (0, os.geteuid()):
+        if self.connections[line.peer.uid] > CONNECTIONS and line.peer.uid not in trusted():
             return _refused(503, VaultError("too many requests at once: end some, and try again"))
         if request.path == wire.RETIRE:
             return self._retired(line)
@@ -108,11 +112,13 @@ class Server:
             self._quiet_since = time.monotonic()
 
     def _retired(self, line: Line) -> web.Response:
-        if line.peer.uid in (0, os.geteuid()) and not self._open and self._retire():
+        if line.peer.uid in trusted() and not self._open and self._retire():
             return _said(200, wire.End())
         return _refused(409, VaultError("the service is in use"))
 
     async def _answered(self, request: web.BaseRequest, line: Line) -> web.StreamResponse:
+        if line.left:
+            line.give_up(request)
         try:
             async with asyncio.timeout(HALF_SENT):
                 body = await request.read()
@@ -164,6 +170,11 @@ class Server:
         return asyncio.get_running_loop().run_in_executor(pool, do)
 
 
+def trusted() -> tuple[int, int]:
+    """The uids of root and of the vault's owner."""
+    return 0, os.geteuid()
+
+
 async def _written(response: web.StreamResponse, data: bytes) -> None:
     try:
         async with asyncio.timeout(STALLED):
@@ -174,11 +185,13 @@ async def _written(response: web.StreamResponse, data: bytes) -> None:
 
 def _said(status: int, word: Word) -> web.Response:
     headers = {wire.VERSION_HEADER: wire.VERSION}
-    return web.Response(status=status, body=wire.encoded(word), headers=headers)
+    response = web.Response(status=status, body=wire.encoded(word), headers=headers)
+    response.force_close()
+    return response
 
 
 def _refused(status: int, error: UsageError | VaultError) -> web.Response:
-    log.warning("event=refused status=%d why=%r", status, str(error))
+    log.warning("a request was refused", extra={"fields": {"status": status, "why": str(error)}})
     return _said(status, wire.failure(error))
 
 
@@ -192,6 +205,7 @@ class Line(web.RequestHandler):
             keepalive_timeout=HALF_SENT,
             tcp_keepalive=False,
             access_log=None,  # type: ignore[arg-type]
+            logger=quiet,
             lingering_time=0,
             auto_decompress=False,
         )
@@ -208,8 +222,15 @@ class Line(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whoever sends no more has left; it stays open until the work has ended, so that they can wait."""
         self.left = True
-        super().eof_received()
-        return self._current_request is not None
+        if self._current_request is not None:
+            self.give_up(self._current_request)
+        between = self._waiter is not None and not self._waiter.done()
+        return not between
+
+    def give_up(self, request: web.BaseRequest) -> None:
+        """Wait no more for what is missing of a request."""
+        if not request.content.is_eof():
+            request.content.set_exception(ConnectionResetError("the request ended too early"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Whoever is gone hears no more."""

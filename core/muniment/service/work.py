@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from muniment.api import Request, Word
 from muniment.client import Transport
@@ -20,9 +18,6 @@ log = logging.getLogger("muniment.service")
 TOLD = (VaultError, ConfigError, SourceError)
 """Errors whose sentence may stand in the log: it is of the vault and its settings, not of mail or a query."""
 
-
-DEEP = 8
-"""Frames of a bug's traceback that are logged."""
 
 OpenEngine = Callable[[Caller], Transport]
 """Opens the engine for whoever calls."""
@@ -54,11 +49,9 @@ class Work:
 
     def _failed(self, error: MunimentError) -> tuple[bytes, bool]:
         said = wire.failure(error)
-        why = f" why={said.message!r}" if isinstance(error, TOLD) else ""
-        log.warning(
-            "event=failed word=%s uid=%d pid=%d kind=%s code=%d%s",
-            self._name, self._caller.uid, self._caller.pid, said.kind, said.code, why,
-        )  # fmt: skip
+        why = {"why": said.message} if isinstance(error, TOLD) else {}
+        fields = {**self._fields, "kind": said.kind, "code": said.code, **why}
+        log.warning("%s failed", self._name, extra={"fields": fields})
         return wire.encoded(said), True
 
     def close(self) -> None:
@@ -71,13 +64,12 @@ class Work:
                 self._bug(error)
 
     def _bug(self, error: Exception) -> None:
-        """Log what should not have happened: where and of what kind, since the rest of it may hold mail."""
-        frames = traceback.extract_tb(error.__traceback__)[-DEEP:]
-        where = "<".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-        log.error(
-            "event=bug word=%s uid=%d kind=%s where=%s",
-            self._name, self._caller.uid, type(error).__name__, where,
-        )  # fmt: skip
+        """Log what should not have happened; the format leaves out what an error says, which may be mail."""
+        log.error("%s met a bug", self._name, exc_info=error, extra={"fields": self._fields})
+
+    @property
+    def _fields(self) -> dict[str, object]:
+        return {"word": self._name, "uid": self._caller.uid, "pid": self._caller.pid}
 
 
 def _called(engine: Transport, request: Request) -> Iterator[Word]:

@@ -1,0 +1,88 @@
+"""Building catalog and index anew: in a vault that a service has open, or in one that nobody can open."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+from muniment import api
+from muniment.archive.indexing import Indexing
+from muniment.archive.vault import Vault
+from muniment.config.model import Settings
+from muniment.runs.workers import WorkerPool
+from muniment.service.jobs import EVERY
+from muniment.service.session import Session
+
+
+class RebuildJob:
+    """A rebuild between two runs of a service; what is there goes on answering meanwhile."""
+
+    def __init__(self, request: api.Rebuild) -> None:
+        self.cancel = threading.Event()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        self._request = request
+        self._words: queue.SimpleQueue[api.Word] = queue.SimpleQueue()
+
+    def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
+        """Do it. Raises OSError or VaultError where it can't be done."""
+        if self._request.catalog:
+            self._words.put(CATALOG)
+            for step in told(vault.renew_catalog()):
+                self._words.put(step)
+        for word in indexed(vault, self._request):
+            self._words.put(word)
+            if self.cancel.is_set():
+                return
+
+    def give_up(self) -> None:
+        """Nothing is built."""
+
+    def words(self) -> Iterator[api.Word]:
+        """A step each part, and Done."""
+        while not self.ended.is_set() or not self._words.empty():
+            with suppress(queue.Empty):
+                yield self._words.get(timeout=EVERY)
+        if self.error is not None:
+            raise self.error
+
+
+CATALOG = api.Step(text="building the catalog anew from the ledger")
+
+
+def told(damage: list[str]) -> Iterator[api.Step]:
+    """What the catalog was built without."""
+    return (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
+
+
+def indexed(vault: Vault, request: api.Rebuild) -> Iterator[api.Word]:
+    """Build the index anew where that is asked for, and in any case what it lacks; ends with Done."""
+    if request.index:
+        yield api.Step(text="building the index anew from the ledger")
+    with closing(Indexing(vault)) as indexing:
+        if request.index:
+            indexing.clear()
+        for done in indexing.catch_up():
+            yield api.Step(text=f"{done} messages indexed")
+    what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
+    yield api.Done(message=f"Rebuilt {what}: {vault.catalog.totals().messages} messages.")
+
+
+def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
+    """Build the projections anew from nothing but the ledger."""
+    session.settings()
+    if session.host.lasting:
+        job = RebuildJob(request)
+        session.host.take_on(job)
+        try:
+            yield from job.words()
+        finally:
+            session.host.stop(job)
+        return
+    if request.catalog:
+        yield CATALOG
+        yield from told(Vault.rebuild_catalog(session.folder, request.accept_damage))
+    with session.writing() as vault:
+        yield from indexed(vault, request)

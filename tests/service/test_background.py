@@ -1,0 +1,242 @@
+"""Services that commands start: found, raced for, killed, damaged, of another version, and gone when idle."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from muniment.__main__ import ALONE
+from muniment.api import GetTree, ProgressWord, Run, RunsState, Tree, WatchRuns
+from muniment.archive.vault import Vault
+from muniment.client import Transport
+from muniment.errors import VaultLocked
+from muniment.line import start
+from support.program import Program, one_sentence
+from support.reports import plain, report
+from support.services import end, muniment, service_of, socket_of, stop_service
+from support.vaults import TestVault, put
+
+PATIENCE = 30.0
+LETTERS = [plain(subject=f"Letter {n}", body=f"Number {n}\n") for n in range(10)]
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
+    """A vault with ten letters, and one that waits in a maildir."""
+    vault = TestVault(tmp_path_factory.mktemp("background") / "vault")
+    box = vault.maildir("box", enabled=False)
+    put(box, map(report, LETTERS))
+    assert vault.run("box").new == 10
+    put(box, [report(plain(subject="Late letter"))])
+    vault.client.close()
+    return vault
+
+
+@pytest.fixture
+def vault(made: TestVault, tmp_path: Path) -> Iterator[Path]:
+    """A copy of it, without a service."""
+    folder = tmp_path / "vault"
+    shutil.copytree(made.folder, folder)
+    yield folder
+    stop_service(socket_of(folder))
+
+
+def test_every_command_goes_through_one_service(vault: Path, tmp_path: Path) -> None:
+    def say(*words: str) -> str:
+        said = muniment(vault, *words)
+        assert (said.code, said.err) == (0, ""), words
+        return said.out
+
+    assert "Letter 9" in say("list", "bob@example.com/Inbox")
+    pid = service_of(vault)
+    assert say("run", "box").endswith("The books balance.\n")
+    id_ = hashlib.sha256(LETTERS[3]).hexdigest()
+    assert muniment(vault, "show", id_, "--raw").raw == LETTERS[3]
+    (tmp_path / "people.csv").write_text("name,address\nBob Ray,bob@example.com,b.ray@example.com\n")
+    say("users", "import", str(tmp_path / "people.csv"))
+    assert "Bob Ray" in say("users", "show", "b.ray@example.com")
+    say("profile", "edit", "box", "--timeout", "10")
+    say("profile", "test", "box")
+    say("rebuild")
+    assert muniment(vault, "search", "letter", "--json").json["total"] == 11
+    assert muniment(vault, "verify", "--deep", "--json").json["ok"]
+    say("export", "letter", "--to", str(tmp_path / "out"))
+    assert len(list((tmp_path / "out").glob("*.eml"))) == 11
+    say("backup", str(tmp_path / "backup"))
+    say("quarantine", "list")
+    say("audit")
+    completing = {"_MUNIMENT_COMPLETE": "bash_complete", "COMP_WORDS": "muniment run b", "COMP_CWORD": "2"}
+    env = os.environ | completing | {"MUNIMENT_VAULT": str(vault)}
+    done = subprocess.run([sys.executable, "-m", "muniment_tui"], env=env, capture_output=True, text=True)
+    assert "box" in done.stdout
+    assert muniment(vault, "status", "--json").json["owner"].startswith(f"process {pid}, ")
+    assert service_of(vault) == pid
+    end(pid)
+    assert not socket_of(vault).exists()
+    TestVault(vault).sound()
+
+
+def test_errors_come_with_their_exit_code(vault: Path) -> None:
+    said = muniment(vault, "search", "from:(")
+    assert said.code == 11
+    assert said.err.splitlines()[1:] == ["  from:(", "       ^"]
+    one_sentence(muniment(vault, "show", "00000000"), 10)
+    one_sentence(muniment(vault, "profile", "show", "nosuch"), 10)
+    toml = vault / "vault.toml"
+    toml.write_text(toml.read_text() + "\nnonsense = 1\n")
+    assert "vault.toml" in one_sentence(muniment(vault, "status"), 3)
+    end(service_of(vault))
+    assert "vault.toml" in one_sentence(muniment(vault, "status"), 3)
+    assert "no vault in" in one_sentence(muniment(vault.parent / "nowhere", "status"), 4)
+    assert "no vault in" in one_sentence(muniment(vault.parent, "status"), 4)
+
+
+def test_of_those_who_start_one_at_a_time_all_are_answered_by_the_same(vault: Path) -> None:
+    with ThreadPoolExecutor(5) as pool:
+        said = list(pool.map(lambda n: muniment(vault, "search", "letter", "--json"), range(5)))
+    assert [(one.code, one.err) for one in said] == [(0, "")] * 5
+    assert [one.json["total"] for one in said] == [10] * 5
+    second = muniment(vault, "service")
+    assert f"process {service_of(vault)}, since" in one_sentence(second, 5)
+
+
+def test_one_that_was_killed_is_replaced(vault: Path) -> None:
+    assert muniment(vault, "tree").code == 0
+    first = service_of(vault)
+    end(first, signal.SIGKILL)
+    assert socket_of(vault).exists()
+    assert muniment(vault, "tree").code == 0
+    assert service_of(vault) not in (0, first)
+
+
+def test_it_leaves_when_idle_but_not_while_something_is_scheduled(vault: Path) -> None:
+    env = os.environ | {"MUNIMENT_IDLE": "0.2"}
+    assert muniment(vault, "tree", env=env).code == 0
+    eventually(lambda: not service_of(vault))
+    eventually(lambda: not socket_of(vault).exists())
+    assert muniment(vault, "profile", "edit", "box", "--enabled", env=env).code == 0
+    if not (pid := service_of(vault)):
+        assert muniment(vault, "tree", env=env).code == 0
+        pid = service_of(vault)
+    eventually(lambda: muniment(vault, "search", "late", "--json").json["total"] == 1)
+    time.sleep(1.5)
+    assert service_of(vault) == pid
+
+
+def test_it_leaves_with_its_vault(vault: Path) -> None:
+    assert muniment(vault, "tree").code == 0
+    shutil.rmtree(vault)
+    vault.mkdir(mode=0o700)
+    eventually(lambda: not service_of(vault))
+
+
+def test_a_vault_that_another_process_holds_is_named(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "HELD", 0.1)
+    line = start.connected(vault, ALONE.connect)
+    with (
+        closing(Vault.open(vault, write=True)),
+        pytest.raises(VaultLocked, match=rf"process {os.getpid()}, since"),
+    ):
+        line.call(GetTree())
+    assert isinstance(line.call(GetTree()), Tree)
+
+
+def test_a_damaged_vault_can_be_read_and_mended(vault: Path) -> None:
+    segment = vault / "ledger/000000000001.seg"
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[: len(whole) // 2])
+    said = muniment(vault, "verify", "--json")
+    assert (said.code, said.json["ok"]) == (6, False)
+    assert muniment(vault, "list", "bob@example.com/Inbox", "--json").json["total"] == 10
+    assert "restore it" in one_sentence(muniment(vault, "run", "box"), 6)
+    segment.write_bytes(whole)
+    eventually(lambda: not service_of(vault))
+    assert muniment(vault, "run", "box").code == 0
+
+
+def start_old(vault: Path) -> None:
+    """A service as a client of an older version started it."""
+    script = (
+        "import sys, muniment; muniment.__version__ = '0.0.1'\n"
+        "from muniment.service.__main__ import main\nsys.exit(main(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, str(vault)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    assert said.stdout == b"ready\n"
+
+
+def test_one_of_another_version_is_replaced_if_a_client_started_it(vault: Path) -> None:
+    start_old(vault)
+    old = service_of(vault)
+    assert muniment(vault, "tree").code == 0
+    assert service_of(vault) not in (0, old)
+
+
+def test_one_of_another_version_that_is_needed_stays(vault: Path) -> None:
+    Program(vault)("profile", "edit", "box", "--enabled")
+    start_old(vault)
+    old = service_of(vault)
+    said = one_sentence(muniment(vault, "tree"), 4)
+    assert "Muniment 0.0.1" in said
+    assert f"process {old}" in said
+    assert service_of(vault) == old
+
+
+def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp_path: Path) -> None:
+    new = tmp_path / "many" / "new"
+    new.mkdir(parents=True)
+    put(new, [report(plain(subject=f"Many {n}", body=f"text {n}\n")) for n in range(1500)])
+    Program(vault)("profile", "add", "many", "--source", "maildir", "--path", str(new.parent), "--disabled")
+    line = start.connected(vault, ALONE.connect)
+    words = line.stream(Run(profile="many"))
+    assert isinstance(next(words), ProgressWord)
+    words.close()  # type: ignore[attr-defined]
+    eventually(lambda: muniment(vault, "status", "--json").json["messages"] == 1510)
+    put(new, [report(plain(subject=f"More {n}", body=f"text {n}\n")) for n in range(1500)])
+    command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), "run", "many", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
+        eventually(lambda: _running(line))
+        stopped.send_signal(signal.SIGINT)
+        out, err = stopped.communicate(timeout=PATIENCE)
+    assert stopped.returncode == 130, err
+    assert b'"state":"cancelled"' in out.replace(b" ", b"")
+    assert muniment(vault, "status", "--json").json["messages"] < 3010
+
+
+def _running(line: Transport) -> bool:
+    words = line.stream(WatchRuns())
+    state = next(iter(words))
+    assert isinstance(state, RunsState)
+    return any(profile.running is not None for profile in state.profiles)
+
+
+def test_nothing_of_who_started_it_is_kept(vault: Path, tmp_path: Path) -> None:
+    assert muniment(vault, "tree", cwd=tmp_path, umask=0).code == 0
+    pid = service_of(vault)
+    assert os.getsid(pid) != os.getsid(0)
+    assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
+    fds = {path.name: str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    assert [fds[number] for number in ("0", "1", "2")] == ["/dev/null"] * 3
+    assert "Umask:\t0077" in Path(f"/proc/{pid}/status").read_text()
+    assert socket_of(vault).stat().st_mode & 0o777 == 0o666
+    logs = list((Path(os.environ["XDG_STATE_HOME"]) / "muniment").glob("vault-*.log"))
+    assert logs
+    assert all(log.stat().st_mode & 0o077 == 0 for log in logs)

@@ -1,0 +1,60 @@
+"""Doing something as another user of this machine, in a child process that has given up being root."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become other users: run as root")
+
+
+def as_user(uid: int, do: Callable[[], T]) -> T:
+    """What `do` returns or raises in a process of that user, who is in no group but their own."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(read)
+        _child(uid, do, write)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    ok, value = pickle.loads(said)
+    if not ok:
+        raise value
+    return value  # type: ignore[no-any-return]
+
+
+def _child(uid: int, do: Callable[[], Any], write: int) -> None:
+    try:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        answer: tuple[bool, Any] = True, do()
+    except BaseException as error:  # noqa: BLE001 - told to the parent
+        answer = False, error
+    try:
+        said = pickle.dumps(answer)
+    except Exception as error:  # noqa: BLE001 - told to the parent
+        said = pickle.dumps((False, RuntimeError(f"{answer!r} can't be told: {error}")))
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(said)
+    os._exit(0)
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that all users can pass through, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="mu-", dir="/tmp") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield folder

@@ -1,0 +1,48 @@
+"""A service of a vault in this process: its socket is real, its words go through the real line."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from muniment.archive.vault import Vault
+from muniment.client import Client, Transport
+from muniment.line.place import place_of
+from muniment.line.transport import SocketTransport, dial
+from muniment.line.wire import Other
+from muniment.service.access import Caller
+from muniment.service.engine import Engine
+from muniment.service.host import Host
+from muniment.service.listening import listening
+from muniment.service.session import Session
+
+
+def line_to(folder: Path) -> SocketTransport:
+    """A transport to the service of a vault, which must run already."""
+    place = place_of(folder)
+
+    def replace(other: Other) -> None:
+        raise AssertionError(f"the service is of version {other.version}")
+
+    return SocketTransport(lambda: dial(place), replace)
+
+
+@contextmanager
+def answering(folder: Path, engine_for: Callable[[Caller], Transport]) -> Iterator[Client]:
+    """A client of a service on the socket of `folder` that answers with the given engines."""
+    stop = threading.Event()
+    with listening(folder, engine_for, stop, lambda: True, None):
+        yield Client(line_to(folder))
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[Client, Vault]]:
+    """A client of a service that has the vault in `folder` open, and that vault."""
+    with (
+        closing(Vault.open(folder, write=True)) as vault,
+        closing(Host(Session(folder, vault), lasting=True)) as host,
+        answering(folder, lambda caller: Engine(Session(folder, vault, caller, host))) as client,
+    ):
+        yield client, vault
