@@ -210,7 +210,7 @@ def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp
     assert isinstance(next(words), ProgressWord)
     words.close()  # type: ignore[attr-defined]
     eventually(lambda: muniment(vault, "status", "--json").json["messages"] == 1510)
-    put(new, [report(plain(subject=f"More {n}", body=f"text {n}\n")) for n in range(1500)])
+    put(new, [report(plain(subject=f"More {n}", body=f"text {n}\n")) for n in range(6000)])
     command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), "run", "many", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
         eventually(lambda: _running(line))
@@ -218,7 +218,7 @@ def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp
         out, err = stopped.communicate(timeout=PATIENCE)
     assert stopped.returncode == 130, err
     assert b'"state":"cancelled"' in out.replace(b" ", b"")
-    assert muniment(vault, "status", "--json").json["messages"] < 3010
+    assert muniment(vault, "status", "--json").json["messages"] < 7510
 
 
 def _running(line: Transport) -> bool:
