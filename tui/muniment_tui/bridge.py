@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -80,6 +80,7 @@ class Line:
 
 
 Failed = Callable[[MunimentError], object]
+Through = Callable[[Iterator[Word]], Iterator[Word]]
 
 
 class Bridge:
@@ -130,14 +131,16 @@ class Bridge:
         *,
         ended: Callable[[], object] | None = None,
         failed: Failed | None = None,
+        through: Through = lambda words: words,
     ) -> Line:
         """Say a request that is answered by a stream; `each` gets every word, of states at most one a second.
 
-        `ended` is called after the last one. Cancel the line to stop the work.
+        `ended` is called after the last one. Cancel the line to stop the work. What takes long with the words
+        themselves, such as writing them to a file, is done in the thread, by `through`.
         """
         line = Line(owner, request, failed or self._refused)
         line.streams = True
-        self._start(line, lambda: self._stream(line, each, ended or (lambda: None)))
+        self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
         return line
 
     @property
@@ -191,11 +194,14 @@ class Bridge:
         self._give(client)
         line.deliver(then, word)
 
-    def _stream(self, line: Line, each: Callable[[Word], object], ended: Callable[[], object]) -> None:
+    def _stream(
+        self, line: Line, each: Callable[[Word], object], ended: Callable[[], object], through: Through
+    ) -> None:
         line.client = client = Client(self._connect(self.vault))
         words = client.stream(line.request)
+        passed = through(words)
         try:
-            for word in words:
+            for word in passed:
                 if not line.deliver(each, word, last=False):
                     return
                 if isinstance(word, STATES):
@@ -204,9 +210,10 @@ class Bridge:
                     return
             line.deliver(ended)
         finally:
-            close = cast(Any, getattr(words, "close", None))
-            if close is not None:
-                close()
+            for each_of in (passed, words):
+                close = cast(Any, getattr(each_of, "close", None))
+                if close is not None:
+                    close()
             client.close()
 
     def _take(self) -> Client:

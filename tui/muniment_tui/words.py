@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from muniment.mail.sanitise import clean
+from muniment.mail.sanitise import clean, filename
 
-__all__ = ["block", "clean", "joined", "shown"]
+__all__ = ["block", "clean", "filename", "joined", "shown"]
 
 
 def shown(text: str, style: str = "") -> Content:

@@ -1,0 +1,99 @@
+"""A vault with sample mail and hostile mail, and the app on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from muniment import api
+from muniment.client import Client
+from muniment.service.engine import connect
+from muniment.service.samples import COMPANY, DOMAIN, samples, users_csv
+from muniment_tui.app import MunimentApp
+from support.engine_double import HOSTILE
+from support.reports import EPOCH, plain, report
+from support.vaults import TestVault
+
+MIRA = f"mira.tannhofer@{DOMAIN}"
+NASTY = (
+    "\x1b[31mred\x1b[0m \x1b]0;title\x07 [/x] [bold]b[/bold] \u202eevil\u202c \u200bzero \x9b2J 漢字漢字 "
+    + "\u0301" * 6
+    + " end"
+)
+"""What is hostile in a body."""
+LINE = HOSTILE.replace("\r\n", " ").replace("\x00", "")
+LONG_LINE = "lorem ipsum " * 40_000
+FILES = 1_500
+"""Attachments of one message."""
+
+
+def nasty() -> list[bytes]:
+    """Hostile mail to Mira: strings, a line of half a megabyte, very many attachments and headers."""
+    return [
+        plain(
+            sender=f"{LINE} <evil@else.org>", to=[MIRA], date=EPOCH,
+            subject=f"nasty {LINE}", body=f"{NASTY}\n",
+            attachments=[("\x1b[2Jname[/x].txt", b"attached \x1b]52;c;aGk=\x07 text")],
+        ),
+        plain(to=[MIRA], subject="nasty long", body=LONG_LINE + "needle\n", date=EPOCH + 1),
+        plain(
+            to=[MIRA], subject="nasty many", body="many\n", date=EPOCH + 2,
+            headers=[f"X-Header-{n}: {n}" for n in range(3_000)],
+            attachments=[(f"file {n}.txt", b"x") for n in range(FILES)],
+        ),
+    ]  # fmt: skip
+
+
+def fill(folder: Path) -> Path:
+    """A vault with 120 samples and the hostile mail."""
+    client = Client(connect(folder))
+    client.call(api.Init(domains=(DOMAIN,), name=COMPANY), api.Done)
+    client.call(api.ImportUsers(text=users_csv(), filename="people.csv"), api.Done)
+    client.close()
+    vault = TestVault(folder)
+    mails = [sample.data for sample in samples(120)]
+    mails += [report(mail, recipients=[MIRA], sender="evil@else.org", date=EPOCH) for mail in nasty()]
+    run = vault.archive(mails)
+    assert run.state == "ok"
+    return folder
+
+
+class Watched:
+    """The real engine; what it is asked is recorded, and it can be held or made to fail. Searches always
+    take the same time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._engine = connect(folder)
+        self.asked: list[api.Request] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.failing: Exception | None = None
+
+    def __call__(self, folder: Path) -> Watched:
+        return self
+
+    def call(self, request: api.Request) -> api.Word:
+        self.asked.append(request)
+        if isinstance(request, api.ListMessages | api.Search | api.Show):
+            assert self.go.wait(30)
+            if self.failing is not None:
+                raise self.failing
+        word = self._engine.call(request)
+        return replace(word, seconds=0.02) if isinstance(word, api.Hits) else word
+
+    def stream(self, request: api.Request) -> Iterator[api.Word]:
+        self.asked.append(request)
+        yield from self._engine.stream(request)
+
+    def close(self) -> None:
+        """It serves all clients of the app."""
+
+
+def app_over(engine: Callable[[Path], object], folder: Path, **options: object) -> MunimentApp:
+    """The app in its Messages."""
+    app = MunimentApp(engine, folder, **options)  # type: ignore[arg-type]
+    app.state.area = "messages"
+    return app

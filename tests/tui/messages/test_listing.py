@@ -1,0 +1,187 @@
+"""Rows by number from pages by place: against lists that are held whole, and of ten million."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from muniment.api import Hit, Hits, ListMessages, Search
+from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Asked, Listing
+from support.words import hit
+
+FOLDER = ListMessages(user="bob", folder="Inbox")
+MANY = 10_000_000
+START = 1_000_000_000
+
+
+@dataclass
+class Folder:
+    """Answers pages as the engine does, of messages at given dates, oldest first.
+
+    Unlike the engine it has neither index nor catalog; what it says of places is compared with the real
+    one's in tests of the engine.
+    """
+
+    dates: Sequence[int]
+    counted: int = 1 << 60
+    """How far from the ends it counts; beyond, `first` is an estimate."""
+    short: int = 1 << 60
+    """Rows that a page holds at most, as where candidates are checked one by one."""
+    asked: list[Asked] = field(default_factory=list)
+
+    def say(self, request: Asked) -> Hits:
+        self.asked.append(request)
+        oldest, total = request.oldest_first, len(self.dates)
+        first, exact = -1, True
+        if request.after:
+            at = int(request.after) + 1 if oldest else int(request.after) - 1
+        elif request.around is not None:
+            if oldest:
+                at = first = bisect_left(self.dates, request.around)
+            else:
+                at = bisect_right(self.dates, request.around) - 1
+                first = total - 1 - at
+            if self.counted < first < total - self.counted:
+                first, exact = min(first + first // 3, total - self.counted), False
+        else:
+            at, first = (0 if oldest else total - 1), 0
+        step = 1 if oldest else -1
+        size = min(request.limit, self.short)
+        numbers = [n for n in range(at, at + step * size, step) if 0 <= n < total]
+        more = bool(numbers) and 0 <= numbers[-1] + step < total
+        return Hits(
+            total=total, behind=0, hits=tuple(self.hit(n) for n in numbers),
+            after=str(numbers[-1]) if more else "", before=str(numbers[0]) if numbers else "",
+            first=first, exact=exact,
+        )  # fmt: skip
+
+    def hit(self, number: int) -> Hit:
+        return hit(id=f"{number:064x}", date=self.dates[number])
+
+
+def read(listing: Listing, folder: Folder, start: int, end: int) -> list[int]:
+    """The numbers of the messages that a listing says are rows [start, end)."""
+    for _ in range(100):
+        rows = listing.rows(start, end)
+        if rows is not None:
+            return [int(row.id, 16) for row in rows]
+        step = listing.plan(start, end)
+        listing.take(step, folder.say(step.request))
+    raise AssertionError("it never came")
+
+
+@pytest.mark.parametrize("order", [NEWEST, OLDEST])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_every_row_has_its_number(order: str, data: st.DataObject) -> None:
+    dates = sorted(data.draw(st.lists(st.integers(0, 5_000), max_size=400)) * 8)
+    folder = Folder(dates, short=data.draw(st.sampled_from([7, 1 << 60])))
+    due = list(range(len(dates)))[:: -1 if order == NEWEST else 1]
+    listing = Listing(FOLDER, order)
+    for _ in range(data.draw(st.integers(1, 8))):
+        start = data.draw(st.integers(0, max(len(dates), 1)))
+        end = start + data.draw(st.integers(1, 120))
+        assert read(listing, folder, start, end) == due[start:end]
+
+
+def test_mail_that_comes_moves_no_row() -> None:
+    dates = list(range(500))
+    folder = Folder(dates)
+    listing = Listing(FOLDER)
+    assert read(listing, folder, 0, 100) == list(range(499, 399, -1))
+    dates += [600, 700]
+    assert read(listing, folder, 100, 200) == list(range(399, 299, -1))
+    listing._rows.clear()
+    assert read(listing, folder, 0, 100) == list(range(499, 399, -1))
+
+
+def spread(kind: str) -> Sequence[int]:
+    if kind == "even":
+        return range(START, START + 60 * MANY, 60)
+    return [*range(START, START + 100), *range(2 * START, 2 * START + MANY - 100)]
+
+
+@pytest.mark.parametrize("kind", ["even", "skewed"])
+@pytest.mark.parametrize("counted", [20_000, 1 << 60])
+def test_ten_million_rows_cost_a_few_words_wherever_one_goes(kind: str, counted: int) -> None:
+    folder = Folder(spread(kind), counted)
+    listing = Listing(FOLDER)
+    for start in (0, MANY - 100, MANY // 2, MANY // 2 - 100, MANY // 2 + 100, 77, MANY // 3, MANY - 5_000):
+        before = len(folder.asked)
+        rows = read(listing, folder, start, start + 100)
+        assert len(folder.asked) - before <= 10
+        assert rows == sorted(rows, reverse=True)
+        if counted > MANY and kind == "even":
+            assert rows[0] == MANY - 1 - start
+    assert max(request.limit for request in folder.asked) <= 1_100
+    assert len(listing._rows) <= 8_000
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muniment_tui.messages.listing.KEPT", 800)
+    monkeypatch.setattr("muniment_tui.messages.listing.PLACES", 400)
+    folder = Folder(spread("even"))
+    listing = Listing(FOLDER)
+    for start in range(0, 60_000, 100):
+        read(listing, folder, start, start + 100)
+    assert len(folder.asked) == 600
+    assert len(listing._rows) <= 800
+    assert len(listing._forward) <= 400
+    assert read(listing, folder, 59_900, 60_000)[0] == MANY - 1 - 59_900
+
+
+def test_a_date_is_gone_to() -> None:
+    folder = Folder(range(START, START + 1000))
+    listing = Listing(FOLDER)
+    read(listing, folder, 0, 10)
+    step = listing.at_date(START + 700, 10)
+    listing.take(step, folder.say(step.request))
+    assert listing.landed == 299
+    asked = len(folder.asked)
+    assert read(listing, folder, 299, 309) == list(range(700, 690, -1))
+    assert len(folder.asked) == asked
+    assert read(listing, folder, 200, 300) == list(range(799, 699, -1))
+    assert len(folder.asked) == asked + 1
+
+
+def test_an_estimate_that_meets_an_end_begins_anew() -> None:
+    folder = Folder(range(START, START + 2_000), counted=10)
+    listing = Listing(FOLDER)
+    read(listing, folder, 0, 10)
+    step = listing.at_date(START + 200, 10)
+    answer = folder.say(step.request)
+    listing.take(step, answer)
+    assert not answer.exact
+    at = listing.landed
+    while listing.turned is None:
+        step = listing.plan(at, min(at + 100, listing.total))
+        listing.take(step, folder.say(step.request))
+        at = min(at + 100, listing.total - 1)
+    assert listing.turned == 1_999
+    assert read(listing, folder, 1_950, 2_000) == list(range(49, -1, -1))
+
+
+def test_the_best_results_are_read_forward_alone() -> None:
+    folder = Folder(range(START, START + 5_000))
+    listing = Listing(Search(query="x"), RELEVANT)
+    assert len(read(listing, folder, 0, 100)) == 100
+    assert listing.total == 1_000
+    assert len(read(listing, folder, 900, 1_000)) == 100
+    assert not [request for request in folder.asked if request.oldest_first or request.around]
+    assert len(folder.asked) == 2
+
+
+def test_a_total_that_was_an_estimate_is_put_right() -> None:
+    folder = Folder(range(START, START + 50))
+    listing = Listing(Search(query="x"))
+    step = listing.plan(0, 20)
+    listing.take(step, replace(folder.say(step.request), total=60, exact=False))
+    assert listing.total == 60
+    assert read(listing, folder, 20, 60) == list(range(29, -1, -1))
+    assert listing.total == 50

@@ -1,0 +1,412 @@
+"""The Messages area, driven by keys against the real engine."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from muniment import api
+from muniment.errors import VaultError
+from muniment.service.engine import connect
+from muniment_tui.messages.screen import MessagesScreen
+from support.engine_double import assert_harmless
+from support.mailroom import FILES, MIRA, Watched, app_over
+from support.reports import plain, report
+from support.screens import SMALL, drive, settled, shows, text_of, until
+from support.vaults import TestVault
+
+WIDE = (120, 40)
+
+
+def screen_of(pilot: Any) -> MessagesScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, MessagesScreen)
+    return screen
+
+
+async def type_query(pilot: Any, query: str) -> None:
+    await pilot.press("slash")
+    screen_of(pilot).line.value = query
+    await pilot.press("enter")
+    await settled(pilot)
+
+
+async def find(pilot: Any, query: str) -> None:
+    """Search, and wait for what it finds."""
+    await type_query(pilot, query)
+    screen = screen_of(pilot)
+    await until(
+        pilot, lambda: screen.found.listing and getattr(screen.found.listing.request, "query", None) == query
+    )
+
+
+async def open_first(pilot: Any, query: str) -> None:
+    await find(pilot, query)
+    await pilot.press("enter")
+    await until(pilot, lambda: screen_of(pilot).reader.message is not None)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+def test_from_people_to_a_message_and_back(make, size):
+    async def script(pilot):
+        await shows(pilot, "Mira Tannhofer")
+        screen = screen_of(pilot)
+        while "Mira" not in str(screen.people.node.words if screen.people.node else ""):
+            await pilot.press("down")
+        await pilot.press("enter", "down", "enter")
+        await shows(pilot, f"Inbox of {MIRA}")
+        await shows(pilot, "newest first")
+        assert screen.found.rows.has_focus
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: screen.reader.message is not None)
+        await shows(pilot, "Message-ID")
+        assert screen.reader.text.has_focus
+        assert ("People (" in text_of(pilot.app)) == (size == WIDE)
+        await pilot.press("escape")
+        assert screen.found.rows.has_focus
+        await pilot.press("escape")
+        assert screen.people.has_focus
+        await shows(pilot, "People (")
+
+    drive(make(), script, size)
+
+
+def test_search_as_one_types(make, engine):
+    async def script(pilot):
+        await pilot.press("slash", *"nasty")
+        await shows(pilot, "3 messages in 0.02 s")
+        asked = [request.query for request in engine.asked if isinstance(request, api.Search)]
+        assert asked[-1] == "nasty"
+        assert len(asked) < 5
+        await pilot.press(*" long")
+        await shows(pilot, "1 message in 0.02 s")
+        await pilot.press("escape")
+        screen = screen_of(pilot)
+        await until(pilot, lambda: screen.line.value == "")
+
+    drive(make(), script)
+
+
+def test_only_the_newest_search_is_answered(make, engine):
+    async def script(pilot):
+        engine.go.clear()
+        screen = screen_of(pilot)
+        await pilot.press("slash")
+        for query in ("first", "second", "nasty long"):
+            screen.line.value = query
+            await pilot.press("down")
+            await pilot.press("slash")
+        engine.go.set()
+        await shows(pilot, "Found by nasty long")
+        await settled(pilot)
+        asked = [request.query for request in engine.asked if isinstance(request, api.Search)]
+        assert asked == ["first", "nasty long"]
+
+    drive(make(), script)
+
+
+def test_a_wrong_query_has_a_caret_under_the_place(make):
+    async def script(pilot):
+        await type_query(pilot, "nasty form:ada")
+        await shows(pilot, "did you mean from:?")
+        lines = text_of(pilot.app).splitlines()
+        at = next(number for number, line in enumerate(lines) if "nasty form:ada" in line)
+        assert lines[at + 1].index("^") == lines[at].index("form:")
+
+    drive(make(), script)
+
+
+def test_hits_are_marked_and_gone_through(make):
+    async def script(pilot):
+        await open_first(pilot, "needle")
+        screen = screen_of(pilot)
+        assert screen.reader.text.hits == 1
+        await shows(pilot, "needle")
+        await shows(pilot, "hit 1 of 1")
+        await pilot.press("n")
+        await shows(pilot, "That was the last one.")
+
+    drive(make(), script)
+
+
+def test_hits_lead_from_message_to_message(make):
+    async def script(pilot):
+        await open_first(pilot, "nasty")
+        screen = screen_of(pilot)
+        seen = {screen.reader.message.id}
+        for _ in range(20):
+            before = screen.reader.message
+            await pilot.press("n")
+            await settled(pilot)
+            await until(pilot, lambda: screen.reader.message is not None)
+            seen.add(screen.reader.message.id)
+            if len(seen) == 3 and screen.reader.message is before:
+                break
+        assert len(seen) == 3
+        first = screen.reader.message
+        while screen.reader.message is first:
+            await pilot.press("N")
+            await settled(pilot)
+
+    drive(make(), script)
+
+
+def test_order_and_date(make):
+    async def script(pilot):
+        await find(pilot, "example")
+        screen = screen_of(pilot)
+        newest = screen.found.listing.row(0)
+        await pilot.press("o")
+        await shows(pilot, "oldest first")
+        await settled(pilot)
+        assert screen.found.listing.row(0).date <= newest.date
+        await pilot.press("o")
+        await shows(pilot, "best match first")
+        await pilot.press("t")
+        await shows(pilot, "no order of date")
+        await pilot.press("o")
+        await shows(pilot, "newest first")
+        await pilot.press("t", *"2025-01-10", "enter")
+        await settled(pilot)
+        await until(pilot, lambda: screen.found.rows.cursor > 0)
+        row = screen.found.rows.current
+        assert row.value.date < 1_736_553_600
+
+    drive(make(), script)
+
+
+@pytest.mark.parametrize("end", ["", ".mbox", ".zip"])
+def test_what_is_chosen_is_exported(make, tmp_path, end):
+    async def script(pilot):
+        await find(pilot, "nasty")
+        await pilot.press("space", "space", "x")
+        await shows(pilot, "Export 2 messages")
+        target = tmp_path / f"out{end}"
+        pilot.app.screen.query_one("Prompt Entry").value = str(target)
+        await pilot.press("enter")
+        await shows(pilot, "2 messages exported")
+        if end == ".zip":
+            with zipfile.ZipFile(target) as packed:
+                assert len([name for name in packed.namelist() if name.endswith(".eml")]) == 2
+        elif end:
+            assert target.read_bytes().count(b"From muniment@localhost") == 2
+        else:
+            assert len(list(target.glob("*.eml"))) == 2
+
+    drive(make(), script)
+
+
+def test_ranges_and_all_that_was_found(make, engine, tmp_path):
+    async def script(pilot):
+        await find(pilot, "nasty")
+        screen = screen_of(pilot)
+        await pilot.press("space", "end", "r")
+        await until(pilot, lambda: len(screen.found.rows.marked) == 3)
+        await shows(pilot, "3 marked")
+        await pilot.press("asterisk")
+        await shows(pilot, "all 3 chosen")
+        await pilot.press("x")
+        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "all")
+        await pilot.press("enter")
+        await shows(pilot, "3 messages exported")
+        (export,) = (request for request in engine.asked if isinstance(request, api.Export))
+        assert (export.query, export.ids) == ("nasty", ())
+        head = json.loads((tmp_path / "all/manifest.jsonl").read_text().splitlines()[0])
+        assert head["query"] == "nasty"
+
+    drive(make(), script)
+
+
+def test_a_whole_folder_is_exported_without_the_index(make, engine, tmp_path):
+    async def script(pilot):
+        screen = screen_of(pilot)
+        await shows(pilot, "Bohdan")
+        await pilot.press("down", "enter", "down", "enter")
+        await shows(pilot, "Inbox of")
+        await pilot.press("asterisk", "x")
+        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "inbox.zip")
+        await pilot.press("enter")
+        await shows(pilot, "messages exported")
+        (export,) = (request for request in engine.asked if isinstance(request, api.Export))
+        assert (export.folder, export.query) == ("Inbox", "")
+        with zipfile.ZipFile(tmp_path / "inbox.zip") as packed:
+            assert len(packed.namelist()) - 1 == screen.found.listing.total
+
+    drive(make(), script)
+
+
+def test_where_a_file_is_written_is_checked_as_one_types(make, tmp_path):
+    (tmp_path / "there.zip").touch()
+
+    async def script(pilot):
+        await find(pilot, "nasty long")
+        await pilot.press("x")
+        entry = pilot.app.screen.query_one("Prompt Entry")
+        entry.value = str(tmp_path / "there.zip")
+        await shows(pilot, "exists already")
+        entry.value = str(tmp_path / "there.zip" / "no")
+        await shows(pilot, "can't be written")
+        await pilot.press("escape")
+        assert screen_of(pilot).found.rows.has_focus
+
+    drive(make(), script)
+
+
+def test_attachments_are_viewed_and_saved(make, tmp_path):
+    async def script(pilot):
+        await open_first(pilot, "nasty many")
+        screen = screen_of(pilot)
+        await pilot.press("a")
+        await shows(pilot, "file 0.txt")
+        assert screen.reader.files.count == FILES
+        await pilot.press("end", "enter")
+        await shows(pilot, "is no text")
+        await pilot.press("escape", "w")
+        await shows(pilot, f"file {FILES - 1}.txt")
+        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "saved.txt")
+        await pilot.press("enter")
+        await shows(pilot, "1 B written to")
+        assert (tmp_path / "saved.txt").read_bytes() == b"x"
+        assert (tmp_path / "saved.txt").stat().st_mode & 0o777 == 0o600
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.reader.text.has_focus)
+
+    drive(make(), script)
+
+
+def test_headers_source_envelope_and_the_whole_message(make, tmp_path):
+    async def script(pilot):
+        await open_first(pilot, "nasty many")
+        screen = screen_of(pilot)
+        await pilot.press("h")
+        await shows(pilot, "X-Header-0: 0")
+        await pilot.press("escape", "s")
+        await shows(pilot, "X-Header-1: 1")
+        await pilot.press("escape", "e")
+        await shows(pilot, "── Envelope ──")
+        await shows(pilot, "Report 1")
+        await shows(pilot, f"{MIRA}/Inbox")
+        await pilot.press("w")
+        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "whole.eml")
+        await pilot.press("enter")
+        await shows(pilot, "written to")
+        raw = (tmp_path / "whole.eml").read_bytes()
+        assert raw.startswith(b"X-Header-0: 0")
+        assert len(raw) == screen.reader.message.size
+
+    drive(make(), script)
+
+
+def test_hostile_mail_is_text_and_nothing_else(make):
+    async def script(pilot):
+        await find(pilot, "nasty")
+        assert_harmless(text_of(pilot.app))
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: screen_of(pilot).reader.message is not None)
+        for key in (
+            "pagedown",
+            "home",
+            "a",
+            "enter",
+            "escape",
+            "escape",
+            "h",
+            "escape",
+            "s",
+            "escape",
+            "e",
+            "w",
+        ):
+            await pilot.press(key)
+            await settled(pilot)
+            assert_harmless(text_of(pilot.app))
+        await pilot.press("escape")
+        for width in (80, 97, 131):
+            await pilot.resize_terminal(width, 30)
+            await settled(pilot)
+            assert_harmless(text_of(pilot.app))
+
+    drive(make(), script)
+
+
+def test_people_are_filtered_by_typing(make):
+    async def script(pilot):
+        await shows(pilot, "Mira")
+        await pilot.press("f", *"mira")
+        await until(pilot, lambda: "Bohdan" not in text_of(pilot.app))
+        await pilot.press("down")
+        screen = screen_of(pilot)
+        assert screen.people.count == 1
+        await pilot.press("f")
+        await pilot.press("escape")
+        await shows(pilot, "Bohdan")
+
+    drive(make(), script)
+
+
+def test_searching_here_is_a_query_one_can_see(make):
+    async def script(pilot):
+        await shows(pilot, "Bohdan")
+        await pilot.press("down", "enter", "down", "enter")
+        await shows(pilot, "Inbox of")
+        await pilot.press("i", *"licht")
+        screen = screen_of(pilot)
+        assert screen.line.value.startswith("user:bohdan.")
+        assert screen.line.value.endswith(" in:inbox licht")
+        await shows(pilot, "messages in 0.02 s")
+
+    drive(make(), script)
+
+
+def test_an_error_of_the_engine_is_a_sentence(make, engine):
+    async def script(pilot):
+        await shows(pilot, "Bohdan")
+        engine.failing = VaultError("the disk is gone: mend it")
+        await pilot.press("enter")
+        await shows(pilot, "the disk is gone: mend it")
+        engine.failing = None
+        await pilot.press("escape")
+        await pilot.press("escape", "enter")
+        await shows(pilot, "newest first")
+
+    drive(make(), script)
+
+
+def test_an_empty_vault_says_what_to_do(tmp_path):
+    TestVault(tmp_path / "vault")
+
+    async def script(pilot):
+        await shows(pilot, "No mail is kept yet")
+        await pilot.press("x")
+        await shows(pilot, "first")
+
+    drive(app_over(connect, tmp_path / "vault"), script)
+
+
+def test_a_reason_is_asked_for_once(tmp_path):
+    vault = TestVault(tmp_path / "vault")
+    vault.archive([report(plain(subject=f"about {n}"), recipients=["bob@example.com"]) for n in range(3)])
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write('[access]\nauditors = ["audrey"]\nrequire_reason = true\n')
+    engine = Watched(vault.folder)
+
+    async def script(pilot):
+        await shows(pilot, "bob@example.com")
+        await find_nothing(pilot)
+        await pilot.press(*"case 7", "enter")
+        await shows(pilot, "3 messages")
+        await pilot.press("enter")
+        await shows(pilot, "Message-ID")
+        shown = [request for request in engine.asked if isinstance(request, api.Show)]
+        assert [request.reason for request in shown] == ["case 7"]
+
+    async def find_nothing(pilot):
+        await pilot.press("enter")
+        await shows(pilot, "in the audit trail")
+
+    drive(app_over(engine, vault.folder), script)
+    trail = vault.client.call(api.GetAudit(), api.Audit).events
+    assert {event.detail.get("reason") for event in trail if event.event == "read"} == {"case 7"}

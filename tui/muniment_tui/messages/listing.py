@@ -1,0 +1,233 @@
+"""Which words bring which rows of a list that may hold millions: pages by place, never by number.
+
+A `Listing` is one folder or one search in one order. The screen wants rows by their numbers; the engine
+knows places between messages (`Hits.after`, `Hits.before`). The listing remembers the places at the edges
+of what has come, goes on from the nearest, and where none is near jumps by date: it guesses the date of a
+row from the dates that it knows, which finds it in a few steps. Rows keep their numbers while new mail
+arrives. No I/O here: `plan` says what to ask, `take` takes the answer.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from muniment.api import Hit, Hits, ListMessages, Search
+
+Asked = ListMessages | Search
+REACH = 1_000
+"""Rows that are read to get from a known place to one that is wanted; what is farther is jumped to."""
+RANKED = 1_000
+"""Results that a list by relevance shows."""
+STEPS = 8
+"""Guesses of a date before the row that was found is taken for the one that was wanted."""
+KEPT = 8_000
+"""Rows that are remembered."""
+PLACES = 4_000
+"""Places that are remembered."""
+NEWEST, OLDEST, RELEVANT = "newest first", "oldest first", "best match first"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A request, and where its answer belongs: forward from row `at`, backward to it, or by date."""
+
+    request: Asked
+    at: int
+    way: int
+    """1 forward, -1 backward, 0 by date."""
+
+
+class Listing:
+    """See the module."""
+
+    def __init__(self, request: Asked, order: str = NEWEST) -> None:
+        """`request` names a folder or a query; what it says of pages is not looked at."""
+        self.request = request
+        self.order = order
+        self.total = 0
+        self.exact = True
+        self.known = False
+        """Whether any answer has come."""
+        self.hits = Hits(total=0, behind=0, hits=())
+        """The first answer, for what it says beside its rows."""
+        self._rows: dict[int, Hit] = {}
+        self._forward: dict[int, str] = {}
+        """What to pass as `after` for the rows from a number on."""
+        self._backward: dict[int, str] = {}
+        """What to pass, in the other order, for the rows before a number."""
+        self._dates: list[tuple[int, int]] = []
+        self._guesses = 0
+        self._aim = -1
+        self._stuck = False
+        """Whether the last guess found what was known already."""
+        self._guessed = False
+        """Whether rows have numbers that are estimates."""
+        self.landed = 0
+        """The number of the first row of the last page by date."""
+        self.turned: int | None = None
+        """Where to go on, once the numbers of all rows have changed; None while they have not."""
+
+    # --- what has come ------------------------------------------------------------------------
+
+    def rows(self, start: int, end: int) -> list[Hit] | None:
+        """Rows [start, end), as far as the list goes; None where some have not come."""
+        end = min(end, self.total)
+        if not self.known or any(number not in self._rows for number in range(start, end)):
+            return None
+        return [self._rows[number] for number in range(start, end)]
+
+    def row(self, number: int) -> Hit | None:
+        """One row, if it has come."""
+        return self._rows.get(number)
+
+    # --- what to ask --------------------------------------------------------------------------
+
+    def plan(self, start: int, end: int) -> Step:
+        """What to ask next on the way to rows [start, end); ask again until `rows` has them."""
+        if not self.known:
+            return self._step(0, 1, end - start, "")
+        end = min(end, self.total)
+        first = next(number for number in range(start, end) if number not in self._rows)
+        last = next(number for number in range(end, start, -1) if number - 1 not in self._rows)
+        step = self._near(first, last)
+        if step is None:
+            step = self._jump(first, last)
+        return step
+
+    def at_date(self, date: int, size: int) -> Step:
+        """What to ask for the page at a date; `Hits.first` of its answer says where that is."""
+        self._aim = -1
+        return Step(replace(self._way(1), limit=size, around=date), -1, 0)
+
+    def _near(self, first: int, last: int) -> Step | None:
+        """From the nearest known place, if one is near."""
+        ahead = _nearest(self._forward, first, lambda at: at <= first)
+        behind = _nearest(self._backward, last, lambda at: at >= last)
+        choices = []
+        if ahead is not None:
+            choices.append((first - ahead, ahead, 1))
+        if behind is not None and self.order != RELEVANT:
+            choices.append((behind - last, behind, -1))
+        choices += [(first + 1, 0, 1)] if 0 not in self._forward else []
+        if self.total not in self._backward and self.order != RELEVANT:
+            choices.append((self.total - last + 1, self.total, -1))
+        distance, at, way = min(choices, default=(REACH + 1, 0, 0))
+        if distance > REACH and self.order != RELEVANT:
+            return None
+        size = last - at if way > 0 else at - first
+        places = self._forward if way > 0 else self._backward
+        return self._step(at, way, size, places.get(at, ""))
+
+    def _step(self, at: int, way: int, size: int, place: str) -> Step:
+        return Step(replace(self._way(way), limit=size, after=place), at, way)
+
+    def _way(self, way: int) -> Asked:
+        oldest = (self.order == OLDEST) == (way > 0)
+        bare = replace(self.request, after="", around=None, oldest_first=oldest)
+        return replace(bare, by_relevance=self.order == RELEVANT) if isinstance(bare, Search) else bare
+
+    def _jump(self, first: int, last: int) -> Step:
+        """By the date that row `first` should have."""
+        if self._aim != first:
+            self._aim, self._guesses = first, 0
+        self._guesses += 1
+        missing = self._unknown_end()
+        if missing is not None:
+            return missing
+        if self._stuck:
+            self._stuck = False
+            if (probe := self._probe(first, last)) is not None:
+                return probe
+        above = bisect_left(self._dates, (first, -(2**63)))
+        (low, low_date), (high, high_date) = (
+            self._dates[above - 1],
+            self._dates[min(above, len(self._dates) - 1)],
+        )
+        part = (first - low) / max(high - low, 1)
+        date = round(low_date + (high_date - low_date) * part)
+        return Step(replace(self._way(1), limit=last - first, around=date), first, 0)
+
+    def _probe(self, first: int, last: int) -> Step | None:
+        """The row next to the place that was found again, on the wanted side: in time it may be far away."""
+        if self.landed > first:
+            behind = _nearest(self._backward, last, lambda at: at >= last)
+            return None if behind is None else self._step(behind, -1, 1, self._backward[behind])
+        ahead = _nearest(self._forward, first, lambda at: at <= first)
+        return None if ahead is None else self._step(ahead, 1, 1, self._forward[ahead])
+
+    def _unknown_end(self) -> Step | None:
+        """A row of the list's end whose date is not known yet."""
+        if not self._dates or self._dates[0][0] != 0:
+            return self._step(0, 1, 1, "")
+        if self._dates[-1][0] < self.total - 1:
+            return self._step(self.total, -1, 1, "")
+        return None
+
+    # --- what came ----------------------------------------------------------------------------
+
+    def take(self, step: Step, hits: Hits) -> None:
+        """Take an answer in; `turned` says afterwards whether the rows' numbers have changed."""
+        if not self.known:
+            self.known, self.hits, self.exact = True, hits, hits.exact
+            self.total = min(hits.total, RANKED) if self.order == RELEVANT else hits.total
+        found = list(hits.hits)
+        if step.way < 0:
+            start = step.at - len(found)
+            self._keep(start, found[::-1], hits.after, hits.before)
+            if found and (not hits.after) == (start > 0) and (start > 0 or self._guessed):
+                self._begin_anew(0)
+            return
+        start = step.at if step.way > 0 else self._landing(step, hits)
+        self._stuck = step.way == 0 and start in self._rows
+        self._keep(start, found, hits.before, hits.after)
+        end = start + len(found)
+        if self.order != RELEVANT and (not hits.after) == (end != self.total):
+            if self._guessed:
+                self._begin_anew(max(self.total - 1, 0))
+            elif not hits.after:
+                self.total = end
+
+    def _landing(self, step: Step, hits: Hits) -> int:
+        """The number of the first row of a page by date: as counted or, where that is an estimate or guesses
+        led nowhere, the one that was wanted."""
+        at = hits.first
+        if step.at >= 0 and (not hits.exact or self._guesses >= STEPS):
+            at = step.at
+        self._guessed = self._guessed or at != hits.first or not hits.exact
+        self.landed = max(min(at, self.total - len(hits.hits)), 0)
+        return self.landed
+
+    def _keep(self, start: int, found: list[Hit], before: str, after: str) -> None:
+        end = start + len(found)
+        if before:
+            self._backward[start] = before
+        if after:
+            self._forward[end] = after
+        self._rows.update(zip(range(start, end), found, strict=True))
+        for number in {start, end - 1} if found else ():
+            self._know_date(number, self._rows[number].date)
+        if len(self._rows) > KEPT:
+            self._rows = {n: hit for n, hit in self._rows.items() if abs(n - start) < KEPT // 4}
+        for places in (self._forward, self._backward):
+            while len(places) > PLACES:
+                del places[next(iter(places))]
+
+    def _know_date(self, number: int, date: int) -> None:
+        at = bisect_left(self._dates, (number, -(2**63)))
+        if at == len(self._dates) or self._dates[at][0] != number:
+            self._dates.insert(at, (number, date))
+
+    def _begin_anew(self, turned: int) -> None:
+        """Numbers that were estimates have met an end of the list: forget them all."""
+        for known in (self._rows, self._forward, self._backward, self._dates):
+            known.clear()
+        self._guessed = False
+        self.turned = turned
+
+
+def _nearest(places: dict[int, str], number: int, fits: Callable[[int], bool]) -> int | None:
+    return min((at for at in places if fits(at)), key=lambda at: abs(at - number), default=None)

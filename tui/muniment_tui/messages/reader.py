@@ -1,0 +1,317 @@
+"""The pane that shows one message: its text, its attachments, its headers and source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message as Posted
+
+from muniment.api import Attachment, Chunk, Done, Mark, Message, ReadAttachment, ReadRaw, Show, Step, Word
+from muniment.cli.humane import count, size
+from muniment_tui.actions import Action, actions
+from muniment_tui.bridge import Line
+from muniment_tui.messages.asking import AskingScreen
+from muniment_tui.messages.document import Document, Writer
+from muniment_tui.messages.letters import SOURCE, enclosed, letter, source
+from muniment_tui.messages.saving import free, path_of, saved, trouble
+from muniment_tui.messages.text_pane import TextPane
+from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.pane import Pane
+from muniment_tui.widgets.rows import Row, RowList, ShortList
+from muniment_tui.words import filename, joined, shown
+
+FILES = (
+    Column("#", 4, right=True),
+    Column("Attachment"),
+    Column("Type", 30, since=70),
+    Column("Size", 9, right=True),
+)
+
+
+class Reader(Pane):
+    """One message. Documents are laid upon each other; Esc takes the uppermost away."""
+
+    HELP = (
+        "The message in the middle of its evidence: what it says, what is attached, where it stands and "
+        "which reports brought it. Nothing in it is ever run, opened or fetched by itself."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action(
+                "message.next-hit",
+                "n",
+                "Next hit",
+                "Go to the next marked word; after the last, to the next message.",
+                footer=8,
+            ),
+            Action(
+                "message.last-hit",
+                "N",
+                "Hit before",
+                "Go to the marked word before; before the first, to the message above.",
+            ),
+            Action(
+                "message.attachments",
+                "a",
+                "Attachments",
+                "List what is attached, to view or save it.",
+                footer=6,
+            ),
+            Action(
+                "message.envelope",
+                "e",
+                "Envelope",
+                "Show who else has it, by which lists, and which reports brought it.",
+                footer=5,
+            ),
+            Action("message.headers", "h", "All headers", "Show all headers as they were sent."),
+            Action("message.source", "s", "Source", "Show the raw source, made harmless."),
+            Action(
+                "message.write",
+                "w",
+                "Write to file",
+                "Write the attachment at the cursor, or the whole message, to a file.",
+            ),
+        )
+    ]
+    DEFAULT_CSS = """
+    Reader > ShortList { display: none; }
+    Reader.-files > ShortList { display: block; }
+    Reader.-files > TextPane { display: none; }
+    """
+
+    class Onward(Posted):
+        """The hits of this message are at an end: go on in the list, by `step` rows."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
+    def __init__(self) -> None:
+        super().__init__(shown("Message"), id="reader")
+        self.message: Message | None = None
+        self._marks: tuple[Mark, ...] = ()
+        self._below: list[tuple[Document, int]] = []
+        self._wanted = ""
+        self._line: Line | None = None
+        self._from_end = False
+
+    def compose(self) -> ComposeResult:
+        """A text, or a list of attachments in its place."""
+        yield TextPane(id="text")
+        yield ShortList(FILES, id="files")
+
+    def on_mount(self) -> None:
+        """Say how a message comes here."""
+        self.rest()
+
+    @property
+    def asking(self) -> AskingScreen:
+        """The screen, as the one who asks."""
+        return cast(AskingScreen, self.screen)
+
+    @property
+    def text(self) -> TextPane:
+        """The text."""
+        return self.query_one("#text", TextPane)
+
+    @property
+    def files(self) -> ShortList:
+        """The attachments."""
+        return self.query_one("#files", ShortList)
+
+    def focus_inside(self) -> None:
+        """Take the keys."""
+        (self.files if self.has_class("-files") else self.text).focus()
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    def rest(self) -> None:
+        """No message."""
+        self.message, self._wanted, self._below = None, "", []
+        self._show_files(False)
+        writer = Writer("Message")
+        writer.line("Enter in the list opens a message here.", "$secondary")
+        self._lay(writer.document(), marks=False)
+
+    def open(self, id_: str, marks: tuple[Mark, ...], from_end: bool = False) -> None:
+        """Show a message, with what a search looked for marked; `from_end` goes to the last of it."""
+        self._wanted, self._marks, self._from_end = id_, marks, from_end
+        self._hang_up()
+        self.asking.read(Show(id=id_), Message, self._came, lane="show")
+
+    def _came(self, message: Message) -> None:
+        if message.id != self._wanted:
+            return
+        self.message, self._below = message, []
+        self._show_files(False)
+        self._lay(letter(message))
+        if self.text.hits:
+            self.text.go_to_hit(-1 if self._from_end else 1)
+            self._say_hits(self.text.hits if self._from_end else 1)
+
+    def _lay(self, document: Document, top: int = 0, marks: bool = True) -> None:
+        self.name_it(shown(document.title))
+        self.text.show(document, self._marks if marks else (), top)
+
+    def _lay_upon(self, document: Document) -> None:
+        self._below.append((self.text.document, self.text.scroll_offset.y))
+        self._show_files(False)
+        self._lay(document)
+        self.focus_inside()
+
+    def leave(self) -> bool:
+        """Esc: take away what is uppermost; False where that is the message itself."""
+        self._hang_up()
+        if self.has_class("-files"):
+            self._show_files(False)
+            self.focus_inside()
+        elif self._below:
+            self._lay(*self._below.pop())
+        else:
+            return False
+        return True
+
+    def _show_files(self, on: bool) -> None:
+        self.set_class(on, "-files")
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.cancel()
+        self._line = None
+
+    # --- hits ---------------------------------------------------------------------------------
+
+    def action_next_hit(self) -> None:
+        """The next one."""
+        self._hit(1)
+
+    def action_last_hit(self) -> None:
+        """The one before."""
+        self._hit(-1)
+
+    def _hit(self, step: int) -> None:
+        number = self.text.go_to_hit(step)
+        if number is None:
+            self.post_message(self.Onward(step))
+        else:
+            self._say_hits(number)
+
+    def _say_hits(self, number: int) -> None:
+        where = f"  hit {count(number)} of {count(self.text.hits)}"
+        self.name_it(joined((self.text.document.title, ""), (where, "$accent")))
+
+    # --- parts --------------------------------------------------------------------------------
+
+    def action_envelope(self) -> None:
+        """Scroll to it."""
+        while self._below:
+            self._lay(*self._below.pop())
+        self._show_files(False)
+        self.text.go_to_section("envelope")
+
+    def action_attachments(self) -> None:
+        """List them."""
+        if self.message is None or not self.message.attachments:
+            self.asking.muniment.tell("Nothing is attached to this message.")
+            return
+        self.files.fill(
+            Row(
+                str(number),
+                (str(number), file.filename or "without a name", file.content_type, size(file.size)),
+                file,
+            )
+            for number, file in enumerate(self.message.attachments, start=1)
+        )
+        self._show_files(True)
+        self.files.focus()
+
+    @on(RowList.Opened, "#files")
+    def _view(self, event: RowList.Opened) -> None:
+        """Show the text of an attachment."""
+        event.stop()
+        if self.message is None or event.row is None:
+            return
+        file: Attachment = event.row.value
+        data, notes = bytearray(), list[str]()
+
+        def each(word: Word) -> None:
+            if isinstance(word, Chunk):
+                data.extend(word.data)
+            elif isinstance(word, Step):
+                notes.append(word.text)
+
+        request = ReadAttachment(id=self.message.id, number=int(event.row.key), text=True)
+        self._stream(
+            request, each, lambda: self._lay_upon(enclosed(file, data.decode("utf-8", "replace"), notes))
+        )
+
+    def action_headers(self) -> None:
+        """All of them."""
+        self._read_source("headers", "All headers")
+
+    def action_source(self) -> None:
+        """As it was sent."""
+        self._read_source("message", "Source")
+
+    def _read_source(self, what: str, title: str) -> None:
+        if self.message is None:
+            return
+        data, notes = bytearray(), list[str]()
+
+        def show() -> None:
+            self._lay_upon(source(title, bytes(data[:SOURCE]), notes, len(data) > SOURCE))
+
+        def each(word: Word) -> None:
+            if isinstance(word, Chunk):
+                data.extend(word.data)
+            elif isinstance(word, Step):
+                notes.append(word.text)
+            if len(data) > SOURCE:
+                self._hang_up()
+                show()
+
+        self._stream(ReadRaw(id=self.message.id, what=what), each, show)
+
+    def _stream(
+        self, request: ReadRaw | ReadAttachment, each: Callable[[Word], None], ended: Callable[[], None]
+    ) -> None:
+        self._hang_up()
+        self._line = self.asking.read_stream(request, each, ended=ended)
+
+    # --- to a file ----------------------------------------------------------------------------
+
+    def action_write(self) -> None:
+        """Ask where to."""
+        message = self.message
+        if message is None:
+            return
+        row = self.files.current if self.has_class("-files") else None
+        if row is None:
+            words = joined(("Write the message ", ""), (message.id[:12], "bold"), (" to:", ""))
+            self._ask_path(f"{message.id[:12]}.eml", words, ReadRaw(id=message.id))
+            return
+        file: Attachment = row.value
+        words = joined(
+            ("Write ", ""), (file.filename or "the attachment", "bold"), (f" ({size(file.size)}) to:", "")
+        )
+        self._ask_path(filename(file.filename), words, ReadAttachment(id=message.id, number=int(row.key)))
+
+    def _ask_path(self, name: str, words: Content, request: ReadRaw | ReadAttachment) -> None:
+        def write(typed: str) -> None:
+            path = path_of(typed)
+            self.asking.read_stream(request, self._told, through=lambda words: saved(words, path))
+
+        self.asking.ask_for(words, write, value=str(free(Path.home(), name)), check=trouble)
+
+    def _told(self, word: Word) -> None:
+        if isinstance(word, Done):
+            self.asking.muniment.tell(word.message)
+        elif isinstance(word, Step):
+            self.asking.muniment.tell(f"Note: {word.text}.", "warning")
