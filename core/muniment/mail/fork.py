@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from muniment.mail.headers import BLOCK_LIMIT, block, header_end, spans
 from muniment.mail.model import Buffer
+from muniment.mail.patterns import any_of
 
 TRANSPORT_VERSION = 1
 """Number of the table below. Content hashes of different numbers can't be compared."""
@@ -70,8 +71,8 @@ _EXACT = frozenset(name for name in TRANSPORT_HEADERS if not name.endswith(b"*")
 _PREFIXES = tuple(name[:-1] for name in TRANSPORT_HEADERS if name.endswith(b"*"))
 _BLOCK = 1024 * 1024
 _STEP = 64 * 1024
-_LONGEST_NAME = 96
-"""Bytes within which a transport field's colon must stand."""
+_COLON = 95
+"""How far in its line a transport field's colon may stand."""
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _SMALLEST = 16
 """Bytes below which a copy that begins a new piece costs more than the bytes themselves."""
@@ -115,15 +116,19 @@ def content_hash(buf: Buffer) -> bytes:
 def _content_head(head: bytes) -> bytes:
     """The header block without the fields that transport adds."""
     eol = b"\n" if b"\n" in head else b"\r"
-    kept = []
-    skipped = False
-    for line in head.split(eol):
-        if not line.startswith((b" ", b"\t")):
-            name, colon, _ = line[:_LONGEST_NAME].partition(b":")
-            skipped = bool(colon) and _is_transport(name)
-        if not skipped:
-            kept.append(line)
-    return eol.join(kept)
+    return _transport_fields(eol).sub(b"", eol + head)[1:]
+
+
+@lru_cache(maxsize=2)
+def _transport_fields(eol: bytes) -> re.Pattern[bytes]:
+    """Matches a line end and the transport field behind it, in a header whose lines end so.
+
+    One scan of it is several times as fast as to look at line after line, of which Exchange writes many.
+    """
+    exact = any_of([name.decode() for name in _EXACT], lambda length: rf"[ \t]{{0,{_COLON - length}}}+")
+    begun = any_of([name.decode() for name in _PREFIXES], lambda length: f"[^:@]{{0,{_COLON - length}}}+")
+    pattern = rf"@(?:{exact}|{begun}):[^@]*+(?:@[ \t][^@]*+)*+"
+    return re.compile(pattern.replace("@", eol.decode()).encode())
 
 
 def _chunks(buf: Buffer, start: int) -> Iterator[bytes]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple, TypeVar, cast
 
 from muniment.mail.charsets import to_text
 from muniment.mail.model import Buffer
@@ -18,6 +18,7 @@ from muniment.mail.patterns import any_case
 
 BLOCK_LIMIT = 1024 * 1024
 """Bytes of a header block that are looked at."""
+_SHORT = 256
 _WINDOW = 16 * 1024
 _BLANK = re.compile(rb"\n\r?\n")
 _FOLD = b" \t"
@@ -26,6 +27,23 @@ _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([BbQq])\?([^?]*)\?=")
 _PARAMETER = re.compile(rb';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;\s]*))', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+Read = TypeVar("Read", bound=Callable[..., Any])
+
+
+def remembered(read: Read) -> Read:
+    """For a function of a header block: remembers what it made of short ones.
+
+    The parts of mail after mail have the same few, which are then read once.
+    """
+    known = lru_cache(maxsize=256)(read)
+
+    @wraps(read)
+    def look(header: bytes, *args: Any) -> Any:
+        return (known if len(header) <= _SHORT else read)(header, *args)
+
+    return cast(Read, look)
 
 
 class Field(NamedTuple):

@@ -38,7 +38,12 @@ _TAG = re.compile(
 
 
 def to_text(html: str) -> str:
-    """The text of a document, a line a block, at most its first LIMIT characters. Never raises.
+    """The text of a document, a line a block, at most its first LIMIT characters. Never raises."""
+    return lines_of(raw_text(html))
+
+
+def raw_text(html: str) -> str:
+    """The words of a document in order, and "\\f" where lines end, amid any white space. Never raises.
 
     Time and memory are linear in its length: the parser's are not for thousands of nested or unclosed
     elements, so a document of more than _MANY_TAGS tags loses all tags that shape no text beforehand.
@@ -55,6 +60,9 @@ def to_text(html: str) -> str:
     if unwanted:
         root.strip_tags(unwanted, recursive=True)
     text = root.text()
-    if "<pre" in lower:
-        text = text.replace("\n", "\f")
-    return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\f"))))
+    return text.replace("\n", "\f") if "<pre" in lower else text
+
+
+def lines_of(raw: str) -> str:
+    """What `raw_text` gave as lines, none of them empty."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in raw.split("\f"))))

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from muniment.mail.addresses import normalise, parse, usable
 from muniment.mail.charsets import to_text
 from muniment.mail.dates import parse_date
 from muniment.mail.envelope import EnvelopeText, looks_like_envelope, read_envelope
-from muniment.mail.headers import BLOCK_LIMIT, block, header_end, parameters, pick
+from muniment.mail.headers import BLOCK_LIMIT, block, header_end, parameters, pick, remembered
 from muniment.mail.mime import decoded
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Report, Span, UnwrapError
 from muniment.mail.routing import envelope_of
@@ -42,7 +42,6 @@ _WANTED = (
     b"content-identifer",
 )
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary", "identity"})
-_USUAL_HEAD = 256
 _BEHIND = re.compile(rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)")
 _BEHIND_LENGTH = 80
 _OWN_FIELD = re.compile(rb"(?:\A|[\r\n])(?:from|received|date|message-id|sender)[ \t]*:", re.IGNORECASE)
@@ -278,17 +277,13 @@ def _part(buf: Buffer, start: int, end: int) -> _Part:
     """The child in [start, end). One without headers of its own may begin with its content at once."""
     body = header_end(buf, start, min(end, start + _PART_HEAD))
     head = buf[start:body]
-    read = _part_head if len(head) <= _USUAL_HEAD else _part_head.__wrapped__
-    own, kind, encoding, charset = read(head)
+    own, kind, encoding, charset = _part_head(head)
     return _Part(kind, encoding, charset, body if own else start, end)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def _part_head(head: bytes) -> tuple[bool, bytes, str, str]:
-    """Whether these are a child's own headers, and the type, encoding and charset that they state.
-
-    Report after report they are the same, so they are remembered.
-    """
+    """Whether these are a child's own headers, and the type, encoding and charset that they state."""
     if b"content-" not in head.lower() or _OWN_FIELD.search(head):
         return not head.strip(b"\r\n"), b"", "", ""
     content_type, encoding = pick(head, _WANTED[:2])

@@ -15,7 +15,7 @@ import pybase64
 
 from muniment.mail.buffer import window
 from muniment.mail.charsets import to_text
-from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters, pick
+from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters, pick, remembered
 from muniment.mail.model import Buffer, Leaf
 
 DEPTH = 20
@@ -83,17 +83,15 @@ class _Walk:
         """Take the part whose headers begin at `start`; `default` is its type if it states none."""
         head = header_at(self.buf, start, end)
         body = start + len(head) if len(head) < BLOCK_LIMIT else header_end(self.buf, start, end)
-        content_type, transfer = pick(head, _STATED)
-        stated = content_type or b""
-        kind = media_type(stated) or default
-        encoding = _token(transfer or b"")
+        stated, kind, encoding = _content(head)
+        kind = kind or default
         if depth < DEPTH:
             if kind.startswith("multipart/") and self._multipart(stated, kind, body, end, depth, message):
                 return
             if kind.startswith("message/") and kind not in REPORT_TYPES and encoding not in _ENCODED:
                 self.part(body, end, depth + 1, body, "")
                 return
-        self.found.append(Leaf(start, body, end, kind, encoding, message))
+        self.found.append(Leaf(start, body, end, kind, encoding, message, stated))
 
     def _multipart(self, stated: bytes, kind: str, body: int, end: int, depth: int, message: int) -> bool:
         """Take the children; False if there are none, as no delimiter is where it should be."""
@@ -139,6 +137,14 @@ def header_at(buf: Buffer, start: int, end: int) -> bytes:
         head = chunk[: blank.end()]
     early = _NO_BLANK_LINE.search(head)
     return head[: early.end()] if early else head
+
+
+@remembered
+def _content(head: bytes) -> tuple[bytes, str, str]:
+    """What a header states of its content: the Content-Type's value, its media type, and the encoding."""
+    content_type, transfer = pick(head, _STATED)
+    stated = content_type or b""
+    return stated, media_type(stated), _token(transfer or b"")
 
 
 def media_type(stated: bytes) -> str:
@@ -266,8 +272,13 @@ def attachments(buf: Buffer, found: list[Leaf] | None = None) -> list[Attachment
 def file_of(buf: Buffer, leaf: Leaf) -> tuple[str, bool] | None:
     """The name ("" if none) of a leaf that is shown as a file, and whether it is inline; None for text."""
     head = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
+    return _file(head, leaf.content_type)
+
+
+@remembered
+def _file(head: bytes, kind: str) -> tuple[str, bool] | None:
+    """As `file_of`, of a leaf's header and type."""
     lower = head.lower()
-    kind = leaf.content_type
     if b"name" not in lower and b"attachment" not in lower and is_text(kind):
         return None
     disposition, name = _disposition(head)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, overload
+
+from msgspec import Struct
 
 
 class Buffer(Protocol):
@@ -47,8 +48,7 @@ SENT_ROLES = frozenset({Role.SENDER, Role.ON_BEHALF_OF})
 INBOX_ROLES = frozenset({Role.TO, Role.CC, Role.BCC, Role.RECIPIENT})
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True, array_like=True):
     """One address on an envelope; `address` is normalised (see mail.addresses)."""
 
     role: Role
@@ -57,8 +57,7 @@ class Party:
     """For a recipient: the list or the forwarding address it was reached through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """Whom a message concerned, as a journal report or routing headers say it."""
 
     parties: tuple[Party, ...]
@@ -67,8 +66,7 @@ class Envelope:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Where an original lies in its report: bytes [start, end), and how they are encoded."""
 
     start: int
@@ -77,8 +75,7 @@ class Span:
     """"identity", "base64" or "quoted-printable"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A journal report, read: its envelope and where the originals lie."""
 
     envelope: Envelope
@@ -91,8 +88,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """A MIME leaf in a buffer: headers at [head, body), content at [body, end)."""
 
     head: int
@@ -104,10 +100,11 @@ class Leaf:
     """Lower-case Content-Transfer-Encoding; "" where none is stated."""
     message: int = 0
     """Where the header of the message begins that the leaf belongs to; 0 for the outermost."""
+    stated: bytes = b""
+    """The value of its Content-Type, unfolded; empty where none is stated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """One piece of a message as the splitter sees it; cuts cover the buffer without gaps.
 
     Without `encoding` the bytes stay with the message. With "identity" they are a part to be
@@ -125,8 +122,7 @@ class Cut:
     """The decoded content, or None where it is too large to hold: read it chunk by chunk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True, array_like=True):
     """What a list of messages shows; decoded, not yet sanitised for a terminal."""
 
     subject: str
@@ -138,8 +134,7 @@ class Summary:
     attachments: int
 
 
-@dataclass(frozen=True, slots=True)
-class MessageText:
+class MessageText(Struct, frozen=True, array_like=True):
     """What can be searched in a message; every field is decoded text."""
 
     subject: str

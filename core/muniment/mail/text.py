@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from muniment.mail.charsets import codec, to_text
 from muniment.mail.dates import parse_date
 from muniment.mail.headers import BLOCK_LIMIT, decode, field, fields, gather, parameters
-from muniment.mail.html import to_text as html_to_text
+from muniment.mail.html import lines_of, raw_text
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 
@@ -166,22 +166,25 @@ class _Reader:
         header = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
         if leaf.head != leaf.message:
             self._stray(header)
-        charset = self._charset(field(header, b"content-type") or b"")
+        charset = self._charset(leaf.stated)
         for raw in self._contents(buf, leaf):
             if leaf.content_type == "text/html":
-                self._html(html_to_text(_readable(raw, charset or _declared(raw))))
+                self._html(raw_text(_readable(raw, charset or _declared(raw))))
             else:
                 text = _readable(raw, charset or _bom(raw))
                 self._unread.append(text)
                 self._add(text)
 
-    def _html(self, text: str) -> None:
-        """Add an HTML leaf's text, unless the plain text before it has all its words."""
-        words = text.split()
+    def _html(self, raw: str) -> None:
+        """Add an HTML leaf's text, unless the plain text before it has all its words.
+
+        `raw` is without its lines yet, as most is not needed.
+        """
+        words = raw.split()
         if len(self._unread) == 1:
             plain = self._unread.pop().split()
             if plain == words:  # as in most mail; the one stands for the other until more is asked
-                self._unread.append(text)
+                self._unread.append(raw)
                 return
             self._learn(plain)
         for each in self._unread:
@@ -189,7 +192,7 @@ class _Reader:
         self._unread.clear()
         extra = set(words) - self._words
         if extra and not self._bare().issuperset(_WORD.findall(" ".join(extra))):
-            self._add(text)
+            self._add(lines_of(raw))
 
     def _learn(self, plain: list[str]) -> None:
         self._words.update(plain)

@@ -14,7 +14,8 @@ base64) and its numbers:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muniment.mail.split import encode as encode_base64
 from muniment.mail.split import encode_chunks
@@ -35,15 +36,13 @@ class RecipeError(ValueError):
     """These bytes are no recipe, or what it refers to is not what it says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """These bytes."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InlineBase64:
+class InlineBase64(Struct, frozen=True):
     """`data`, encoded as base64 in lines of `width` characters, a multiple of 4, joined by `eol`."""
 
     data: bytes
@@ -51,8 +50,7 @@ class InlineBase64:
     eol: bytes = b"\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """`length` bytes from `offset` of another record's content."""
 
     sha: bytes
@@ -60,8 +58,7 @@ class Slice:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class PartBase64:
+class PartBase64(Struct, frozen=True):
     """The whole content of another record, encoded as in `InlineBase64`."""
 
     sha: bytes
