@@ -29,6 +29,7 @@ _LINE = (
 _NOT_TEXT = ("script", "style", "title", "template", "noembed", "noframes", "iframe")
 
 _BREAK = re.compile(rf"<(?=/?{any_of(_LINE)}[\s/>])")
+_SPECIAL = re.compile(f"<({any_of((*_NOT_TEXT, 'pre'))})")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^>]{4096}")
 _TAG = re.compile(
     rf"</?(?!(?:{'|'.join(_NOT_TEXT)})[\s/>])(?:({'|'.join(_LINE)})(?=[\s/>])|[a-z])"
@@ -55,12 +56,11 @@ def raw_text(html: str) -> str:
     root = tree.body
     if root is None:
         return ""
-    lower = html.lower()
-    unwanted = [name for name in _NOT_TEXT if "<" + name in lower]
-    if unwanted:
+    special = {name.lower() for name in _SPECIAL.findall(html)}
+    if unwanted := [name for name in _NOT_TEXT if name in special]:
         root.strip_tags(unwanted, recursive=True)
     text = root.text()
-    return text.replace("\n", "\f") if "<pre" in lower else text
+    return text.replace("\n", "\f") if "pre" in special else text
 
 
 def lines_of(raw: str) -> str:
