@@ -6,6 +6,8 @@ import re
 from datetime import date
 from email.utils import parsedate_tz
 
+from muniment.mail.headers import remembered
+
 EARLIEST = 315_532_800
 """1980-01-01: no mail is older than this and still has a date that is right."""
 SLACK = 2 * 86_400
@@ -25,6 +27,7 @@ _USUAL = re.compile(
 )
 
 
+@remembered
 def parse_date(value: bytes | str) -> int | None:
     """Seconds since 1970 UTC of a Date value (RFC 5322 3.3, and the odd ways it is written).
 

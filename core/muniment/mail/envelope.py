@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from muniment.mail.addresses import normalise, parse, usable
 from muniment.mail.charsets import to_text
-from muniment.mail.headers import decode_words
+from muniment.mail.headers import decode_words, remembered
 from muniment.mail.model import Envelope, Party, Role
 
 PARTY_LIMIT = 100_000
@@ -155,13 +155,14 @@ def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> No
         _note(text, "recipient line not understood", written)
 
 
-def _addresses(written: str) -> list[str]:
+@remembered
+def _addresses(written: str) -> tuple[str, ...]:
     """Normalised usable addresses: one as a rule, more where a line wrongly has more."""
     address = normalise(written)
     if usable(address) and not any(char in address for char in ",;<>"):
-        return [address]
+        return (address,)
     found = (normalise(entry.address) for entry in parse(written))
-    return [address for address in found if usable(address)]
+    return tuple(address for address in found if usable(address))
 
 
 def _note(text: EnvelopeText, what: str, line: str) -> None:

@@ -123,7 +123,7 @@ def _content_head(head: bytes) -> bytes:
 def _transport_fields(eol: bytes) -> re.Pattern[bytes]:
     """Matches a line end and the transport field behind it, in a header whose lines end so.
 
-    One scan of it is several times as fast as to look at line after line, of which Exchange writes many.
+    Such a scan takes two thirds of the time of a look at line after line, of which Exchange writes many.
     """
     exact = any_of([name.decode() for name in _EXACT], lambda length: rf"[ \t]{{0,{_COLON - length}}}+")
     begun = any_of([name.decode() for name in _PREFIXES], lambda length: f"[^:@]{{0,{_COLON - length}}}+")

@@ -33,15 +33,15 @@ Read = TypeVar("Read", bound=Callable[..., Any])
 
 
 def remembered(read: Read) -> Read:
-    """For a function of a header block: remembers what it made of short ones.
+    """For a function of a header block or of a field's value: remembers what it made of short ones.
 
-    The parts of mail after mail have the same few, which are then read once.
+    The parts of mail after mail have the same few headers, and an organisation the same addresses.
     """
-    known = lru_cache(maxsize=256)(read)
+    known = lru_cache(maxsize=1024)(read)
 
     @wraps(read)
-    def look(header: bytes, *args: Any) -> Any:
-        return (known if len(header) <= _SHORT else read)(header, *args)
+    def look(stated: bytes | str, *args: Any) -> Any:
+        return (known if len(stated) <= _SHORT else read)(stated, *args)
 
     return cast(Read, look)
 

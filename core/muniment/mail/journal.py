@@ -208,6 +208,7 @@ def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
     )
 
 
+@remembered
 def _tenant(stated: bytes) -> str:
     """The address of the report's own sender, which is the tenant's journaling agent."""
     address = normalise(to_text(stated))

@@ -132,6 +132,9 @@ def _reference(sha: bytes, references: dict[bytes, int]) -> int:
 
 
 def _put(out: bytearray, number: int) -> None:
+    if 0 <= number < 0x80:  # as most are
+        out.append(number)
+        return
     if not 0 <= number < _LIMIT:
         raise ValueError(f"a recipe can't state the number {number}")
     while number > 0x7F:
@@ -205,6 +208,9 @@ class _Parser:
     def _number(self) -> int:
         number = shift = 0
         data, at = self._data, self._at
+        if at < len(data) and data[at] < 0x80:  # as most are
+            self._at = at + 1
+            return data[at]
         while shift < 63 and at < len(data):
             byte = data[at]
             at += 1
