@@ -49,6 +49,8 @@ class Field:
     choices: tuple[str, ...] = ()
     switch: str = ""
     """For a flag: its two options of the command line."""
+    says: tuple[str, str] = ("yes", "no")
+    """For a flag: what true and false mean."""
     least: int = 1
     most: int = MAX_SECONDS
     """For a number: its bounds, both allowed."""
@@ -101,30 +103,30 @@ FIELDS: tuple[Field, ...] = (
           (), "NAME"),
     Field("exclude", "Leave out", "list", "Folders to leave out, by name or use, such as @junk.",
           UNWANTED, "NAME"),
-    Field("older_than", "Older than", "number", "Archive only what is older than so many days.", 0, "DAYS",
-          least=0, most=MAX_DAYS),
-    Field("newer_than", "Newer than", "number", "Archive only what is newer than so many days; 0 for all.", 0,
+    Field("older_than", "Older than (days)", "number", "Archive only what is older than so many days.", 0,
           "DAYS", least=0, most=MAX_DAYS),
-    Field("delete", "Delete", "flag", "Delete at the source what is safely kept, or not.",
+    Field("newer_than", "Newer than (days)", "number",
+          "Archive only what is newer than so many days; 0 for all.", 0, "DAYS", least=0, most=MAX_DAYS),
+    Field("delete", "Delete after archiving", "flag", "Delete at the source what is safely kept, or not.",
           switch="--delete/--keep"),
-    Field("delete_after", "Delete after", "number", "Delete only what is older than so many days.", 0,
+    Field("delete_after", "Delete after (days)", "number", "Delete only what is older than so many days.", 0,
           "DAYS", least=0, most=MAX_DAYS),
-    Field("every", "Every", "number", "Seconds between two runs of the service.", 300, "S"),
-    Field("timeout", "Timeout", "number", "Seconds a network operation may take.", 300, "S"),
-    Field("journal", "Reports", "flag", "Whether journal reports are unwrapped.",
-          switch="--journal/--no-journal"),
+    Field("every", "Every (seconds)", "number", "Seconds between two runs of the service.", 300, "S"),
+    Field("timeout", "Timeout (seconds)", "number", "Seconds a network operation may take.", 300, "S"),
+    Field("journal", "What arrives there", "flag", "Whether journal reports are unwrapped.",
+          switch="--journal/--no-journal", says=("journal reports", "one person's own mail")),
     Field("tenant", "Tenant", "text", "Trust only reports whose Sender is this address.", "", "ADDR"),
-    Field("plain", "Other mail", "choice", "Where mail goes that is no report.",
+    Field("plain", "Mail that is no report", "choice", "Where mail goes that is no report.",
           choices=("route", "catch-all")),
-    Field("unknown", "Nobody's mail", "choice", "What becomes of nobody's mail.", "catch-all",
+    Field("unknown", "Mail of nobody known", "choice", "What becomes of nobody's mail.", "catch-all",
           choices=("catch-all", "leave")),
-    Field("owner", "Owner", "text", "Whose mailbox it is (with --no-journal).", "", "ADDR"),
+    Field("owner", "Owner", "text", "Whose mailbox it is, where no journal reports arrive.", "", "ADDR"),
     Field("security", "Security", "choice", "How the line is secured.", choices=("tls", "starttls", "none")),
-    Field("fingerprint", "Fingerprint", "text", "Trust the certificate with this SHA-256, and no other.",
-          "", "HEX"),
-    Field("ca_file", "Authorities", "path", "Trust the authorities in this PEM file.", "", "F"),
+    Field("fingerprint", "Certificate's SHA-256", "text",
+          "Trust the certificate with this SHA-256, and no other.", "", "HEX"),
+    Field("ca_file", "Authorities (PEM file)", "path", "Trust the authorities in this PEM file.", "", "F"),
     Field("enabled", "Run", "flag", "Whether the service and --all run it.", True,
-          switch="--enabled/--disabled"),
+          switch="--enabled/--disabled", says=("automatically", "by hand only")),
 )  # fmt: skip
 FIELD: dict[str, Field] = {field.name: field for field in FIELDS}
 SCHEDULE = ("enabled", "every")
@@ -136,7 +138,7 @@ _TREE = ("folders", "exclude", "older_than", "newer_than", "delete_after")
 _ROUTING = ("tenant", "plain", "unknown")
 
 KINDS: tuple[Kind, ...] = (
-    Kind("gateway", "Gateway mailbox of a provider (POP3 with STLS, as MailStore Gateway)",
+    Kind("gateway", "Gateway mailbox (POP3 with STLS, as MailStore Gateway)",
          (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
          server=True, journal=True, delete=True),
     Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
@@ -201,6 +203,17 @@ def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
         for name, sentence in rule(kind, values):
             found.setdefault(name, sentence)
     return found
+
+
+def warnings(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
+    """What may be meant, and should be known, a sentence a field."""
+    deletes = default(kind, "delete") if fields.get("delete") is None else fields["delete"]
+    journal = default(kind, "journal") if fields.get("journal") is None else fields["journal"]
+    if kind.delete and not deletes:
+        return {"delete": "mail stays at the gateway after archiving: its mailbox will fill up"}
+    if kind.server and deletes and not journal:
+        return {"delete": "its owner will no longer find archived mail in this mailbox"}
+    return {}
 
 
 # --- rules: each yields (field, sentence) --------------------------------------------------------

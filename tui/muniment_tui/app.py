@@ -102,6 +102,7 @@ class MunimentApp(App[int], inherit_bindings=False):
     ]
     CSS = """
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    Input { scrollbar-size-horizontal: 0; }
     Screen { background: $background; color: $foreground; }
     """
 
@@ -289,6 +290,9 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.state.area = area
         if self.current_mode == area:
             while len(self.screen_stack) > 1:
+                if isinstance(self.screen, FrameScreen) and self.screen.unsaved:
+                    self.screen.ask_to_leave(self.pop_screen)
+                    break
                 self.pop_screen()
         else:
             await self.switch_mode(area)
@@ -322,7 +326,14 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.tell(f"Colours: {self.theme}.")
 
     async def action_quit(self) -> None:
-        """Close the app."""
+        """Close the app; what is not saved is asked about first."""
+        for mode, stack in self._screen_stacks.items():
+            for screen in stack:
+                if isinstance(screen, FrameScreen) and screen.unsaved:
+                    if mode != self.current_mode:
+                        await self.switch_mode(mode)
+                    screen.ask_to_leave(lambda: self.exit(0))
+                    return
         self.exit(0)
 
     def action_interrupt(self) -> None:

@@ -123,6 +123,14 @@ class FrameScreen(Screen[Any]):
         """Whether an action is there: searching only where a screen says how."""
         return action != "find" or type(self).action_find is not FrameScreen.action_find
 
+    @property
+    def unsaved(self) -> str:
+        """What would be lost if the screen were left now; "" for nothing."""
+        return ""
+
+    def ask_to_leave(self, leave: Callable[[], object]) -> None:
+        """Ask about what is unsaved; `leave` is called once it may be lost. For screens that have such."""
+
     def action_back(self) -> None:
         """Esc: a notice goes first, then what was opened last; the areas themselves stay."""
         if self.muniment.notice is not None:

@@ -21,7 +21,7 @@ from muniment.config.keeping import forget, is_kept, keep
 from muniment.config.model import Profile, Settings
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, NotFound
-from muniment.fields import FIELD, KIND, name_problem, problems
+from muniment.fields import FIELD, KIND, name_problem, problems, warnings
 from muniment.runs.plan import Plan
 from muniment.service.session import Session
 from muniment.sources.base import Source
@@ -202,12 +202,10 @@ def _drop(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> N
 
 def _put(profile: Profile, new: bool) -> api.Done:
     what = "added" if new else "changed"
-    warnings = []
-    if profile.source in ("gateway", "spool") and not profile.delete_on:
-        warnings.append("mail stays at the gateway after archiving: its mailbox will fill up")
+    fields = {field: getattr(profile, field) for field in FIELD}
     return api.Done(
         message=f"Profile {profile.name} {what}; try it with `muniment profile test {profile.name}`.",
-        warnings=tuple(warnings),
+        warnings=tuple(warnings(KIND[profile.source], fields).values()),
     )
 
 

@@ -1,25 +1,323 @@
-"""The Profiles area's first screen."""
+"""The list of profiles: where mail is fetched from, how that goes, and what can be done with each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from textual import events, on
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from muniment.api import (
+    Done,
+    GetStatus,
+    ListProfiles,
+    Profiles,
+    ProfileWord,
+    PutProfile,
+    RemoveProfile,
+    RenameProfile,
+    Request,
+    Run,
+    RunSummary,
+    Status,
+    TestProfile,
+    Word,
+)
+from muniment.errors import MunimentError, SettingsChanged
+from muniment.fields import KIND, name_problem
+from muniment_tui.actions import Action, actions
 from muniment_tui.frame import AreaScreen
+from muniment_tui.profiles.draft import Draft
+from muniment_tui.profiles.form import ProfileForm
+from muniment_tui.profiles.kinds import KindScreen
+from muniment_tui.profiles.listing import COLUMNS, details, enabled, row_of
+from muniment_tui.profiles.trial import Trial
+from muniment_tui.widgets.rows import RowList, ShortList
+from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import shown
+from muniment_tui.words import joined, shown
+
+EMPTY = """\
+A profile says where mail is fetched from: the gateway mailbox that journal
+reports arrive in, somebody's IMAP or POP3 mailbox, or files.
+
+Press a to add one. Setup (1) leads through all of it."""
 
 
 class ProfilesScreen(AreaScreen):
-    """Profiles."""
+    """All profiles."""
 
     AREA = "profiles"
-    HELP = ""
-    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS = ""
+    HELP = (
+        "Where mail is fetched from. ↑ and ↓ choose a profile; what you do is done to that one. Changes are "
+        "written to vault.toml; your comments there stay, and a change by hand is never overwritten."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("profiles.edit", "e", "Edit", "Look at the profile, or change it."),
+            Action("profiles.add", "a", "Add", "Make a new profile.", footer=8, changes=True),
+            Action("profiles.test", "t", "Test", "Reach its mailbox and count what is there.", footer=7),
+            Action(
+                "profiles.run",
+                "r",
+                "Run now",
+                "Fetch and archive its new mail now.",
+                run="run_now",
+                footer=6,
+                changes=True,
+            ),
+            Action(
+                "profiles.disable",
+                "d",
+                "Disable/enable",
+                "Let it run by hand only, or automatically again.",
+                run="switch",
+                footer=5,
+                changes=True,
+            ),
+            Action("profiles.copy", "c", "Copy", "Make a new profile like this one.", changes=True),
+            Action("profiles.rename", "n", "Rename", "Another name; nothing is fetched again.", changes=True),
+            Action(
+                "profiles.remove",
+                "delete,x",
+                "Remove",
+                "Take it out of vault.toml; what it archived stays.",
+                changes=True,
+            ),
+            Action("profiles.reload", "f5", "Look again", "Read vault.toml and the last runs anew."),
+        )
+    ]
+    DEFAULT_CSS = """
+    ProfilesScreen ShortList { height: auto; max-height: 12; }
+    ProfilesScreen #details { height: 1fr; padding: 0 1; margin: 1 0 0 0; border-top: solid $border; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words: dict[str, ProfileWord] = {}
+        self._last: dict[str, dict[str, Any] | None] = {}
+        self._version = ""
+        self._wanted = ""
+        """The profile to put the cursor on next."""
+        self._filter = ""
 
     def inside(self) -> Iterable[Widget]:
-        """Nothing yet."""
-        yield Words(shown("Not there yet."))
+        """The list, what the chosen one says, and what is tried."""
+        yield ShortList(COLUMNS)
+        yield Situation(id="situation")
+        yield Words(id="details")
+        yield Trial()
+
+    @property
+    def current(self) -> ProfileWord | None:
+        """The profile at the cursor."""
+        for rows in self.query(ShortList):
+            if rows.current is not None and isinstance(rows.current.value, ProfileWord):
+                return rows.current.value
+        return None
+
+    # --- what there is ------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Ask for it."""
+        self.query_one(Situation).busy("Reading the profiles")
+        self.query_one(ShortList).display = self.query_one("#details").display = False
+
+    @on(events.ScreenResume)
+    def _resumed(self) -> None:
+        self.action_reload()
+
+    def action_reload(self) -> None:
+        """Read it anew."""
+        engine = self.muniment.engine
+        engine.ask(self, ListProfiles(), Profiles, self._came, failed=self._unreadable, lane="list")
+        engine.ask(self, GetStatus(), Status, self._status, failed=lambda _: None, lane="status")
+
+    def _came(self, profiles: Profiles) -> None:
+        self._version = profiles.version
+        self._words = {one.name: one for one in profiles.profiles}
+        self._draw()
+
+    def _status(self, status: Status) -> None:
+        self._last = {one.name: one.last for one in status.profiles}
+        if self._words:
+            self._draw()
+
+    def _unreadable(self, error: MunimentError) -> None:
+        self._words = {}
+        self._draw()
+        self.query_one(Situation).failed("The profiles can't be read", str(error))
+
+    def _draw(self) -> None:
+        """Show what there is now."""
+        rows = self.query_one(ShortList)
+        found = [word for word in self._words.values() if self._filter in word.name.lower()]
+        rows.fill(row_of(word, self._last.get(word.name)) for word in found)
+        if self._wanted and rows.go_to(self._wanted):
+            self._wanted = ""
+        situation = self.query_one(Situation)
+        situation.nothing("No profiles yet", EMPTY)
+        if self._words and not found:
+            situation.nothing(f"No profile has {self._filter!r} in its name", "Press / and Enter to see all.")
+        situation.display, rows.display = not found, bool(found)
+        if self.focused is None and found:
+            rows.focus()
+        self._describe()
+        self.refresh_bindings()
+
+    @on(RowList.Moved)
+    def _describe(self) -> None:
+        word, pane = self.current, self.query_one("#details", Words)
+        pane.display = word is not None and not self.query_one(Trial).display
+        if word is not None:
+            pane.say(details(word, self._last.get(word.name)))
+
+    @on(RowList.Opened)
+    def _opened(self) -> None:
+        self.action_edit()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What needs a profile is off where there is none."""
+        needs = ("edit", "test", "run_now", "switch", "copy", "rename", "remove")
+        if action in needs and self.current is None:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_find(self) -> None:
+        """Show only profiles with a text in their names."""
+
+        def narrow(text: str) -> None:
+            self._filter = text.strip().lower()
+            self._draw()
+
+        self.ask_for(
+            shown("Profiles with this in their names (nothing for all):"), narrow, value=self._filter
+        )
+
+    # --- actions ----------------------------------------------------------------------------
+
+    def action_edit(self) -> None:
+        """Open the form."""
+        if word := self.current:
+            self._open(
+                Draft(
+                    KIND[word.source],
+                    word.name,
+                    word.fields,
+                    new=False,
+                    version=word.version or self._version,
+                )
+            )
+
+    def action_add(self) -> None:
+        """Ask for the kind, then open an empty form."""
+
+        def chosen(kind: str | None) -> None:
+            if kind:
+                self._open(Draft(KIND[kind], version=self._version))
+
+        self.app.push_screen(KindScreen(), chosen)
+
+    def action_copy(self) -> None:
+        """Open a form with the same fields and no name."""
+        if word := self.current:
+            self._open(Draft(KIND[word.source], "", word.fields, version=self._version))
+
+    def _open(self, draft: Draft) -> None:
+        def closed(name: str | None) -> None:
+            if name:
+                self._wanted = name
+                self.action_reload()
+
+        self.app.push_screen(ProfileForm(draft), closed)
+
+    def action_test(self) -> None:
+        """Try it as it is saved."""
+        if word := self.current:
+            self.query_one("#details").display = False
+            self.query_one(Trial).start(TestProfile(name=word.name))
+
+    @on(Trial.Closed)
+    def _tried(self) -> None:
+        self.query_one(ShortList).focus()
+        self._describe()
+
+    @on(Trial.Pinned)
+    def _pin(self, event: Trial.Pinned) -> None:
+        self.query_one(Trial).action_close()
+        if word := self.current:
+            draft = Draft(KIND[word.source], word.name, word.fields, new=False, version=self._version)
+            draft.type("fingerprint", event.fingerprint)
+            self._open(draft)
+
+    def action_run_now(self) -> None:
+        """Run it; the end is said, wherever one is by then."""
+        if word := self.current:
+            app, name = self.muniment, word.name
+
+            def each(said: Word) -> None:
+                if isinstance(said, RunSummary):
+                    app.tell(_outcome(said), "information" if said.state == "ok" else "error")
+                    self.action_reload()
+
+            app.engine.stream(app, Run(profile=name), each)
+            app.tell(f"{name} runs now; Runs (3) shows how far it is.")
+
+    def action_switch(self) -> None:
+        """Disable or enable."""
+        if word := self.current:
+            on = enabled(word)
+            self._change(
+                PutProfile(name=word.name, fields={"enabled": False if on else None}, version=self._version),
+                f"{word.name} runs by hand only now." if on else f"{word.name} runs automatically again.",
+            )
+
+    def action_rename(self) -> None:
+        """Ask for the new name."""
+        if word := self.current:
+            old = word.name
+
+            def wrong(name: str) -> str:
+                taken = f"there is a profile {name!r} already" if name in self._words and name != old else ""
+                return name_problem(name) or taken
+
+            def to(name: str) -> None:
+                if name != old:
+                    self._wanted = name
+                    self._change(RenameProfile(name=old, to=name, version=self._version))
+
+            self.ask_for(shown(f"New name for {old}:", "bold"), to, value=old, check=wrong)
+
+    def action_remove(self) -> None:
+        """Ask, and remove."""
+        if word := self.current:
+            name = word.name
+            request = RemoveProfile(name=name, version=self._version)
+            words = joined((f"Remove profile {name}? ", "bold $warning"), ("What it archived stays.", ""))
+            self.confirm(words, lambda: self._change(request), phrase=name)
+
+    def _change(self, request: Request, said: str = "") -> None:
+        def done(answer: Done) -> None:
+            self.muniment.tell(said or answer.message)
+            self.action_reload()
+
+        self.muniment.engine.ask(self, request, Done, done, failed=self._refused)
+
+    def _refused(self, error: MunimentError) -> None:
+        if isinstance(error, SettingsChanged):
+            self.muniment.tell(
+                "vault.toml was changed by hand: here is what it says now. Do it again.", "warning"
+            )
+            self.action_reload()
+        else:
+            self.muniment.refuse(error)
+
+
+def _outcome(run: RunSummary) -> str:
+    """A run's end in a sentence."""
+    if run.state == "ok":
+        return f"{run.profile}: ok, {run.new:,} new, {run.merged:,} merged, {run.deleted:,} deleted there."
+    return f"{run.profile}: {run.state}. {run.error}"

@@ -59,6 +59,7 @@ class Field(Widget):
         self.hint = hint
         self._check = check
         self._touched = False
+        self._style = ""
 
     @property
     def key(self) -> str:
@@ -90,19 +91,22 @@ class Field(Widget):
             yield self.entry()
         yield Words(shown(self.hint), classes="hint")
 
-    def say(self, hint: str) -> None:
+    def say(self, hint: str, style: str = "") -> None:
         """Set the hint, such as a warning that depends on the value."""
-        self.hint = hint
+        self.hint, self._style = hint, style
         self.judge()
 
     def judge(self, touched: bool = False) -> None:
         """Show what is wrong; of a field that nobody has touched yet, only the hint."""
         self._touched = self._touched or touched
         problem = self.problem if self._touched else ""
-        words = joined(("✗ ", "bold $error"), (problem, "$error")) if problem else shown(self.hint)
+        words = (
+            joined(("✗ ", "bold $error"), (problem, "$error")) if problem else shown(self.hint, self._style)
+        )
         for line in self.query(".hint"):
             if isinstance(line, Words):
                 line.say(words)
+                line.display = bool(words)
 
     def changed(self) -> None:
         """Judge, and tell."""

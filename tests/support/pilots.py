@@ -1,0 +1,53 @@
+"""The app, driven by keys on the real engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from muniment.service.engine import connect
+from muniment_tui.app import MunimentApp
+from support.screens import SMALL, text_of, until
+
+
+class Hand:
+    """Somebody at the keyboard."""
+
+    def __init__(self, app: MunimentApp, pilot: Pilot[int]) -> None:
+        self.app = app
+        self._pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, by Textual's names."""
+        await self._pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        """Type a text as it is."""
+        await self._pilot.press(*text)
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait for something to become true."""
+        await until(self._pilot, holds)
+
+    async def sees(self, *texts: str) -> None:
+        """Wait until all of these texts are on the screen."""
+        await until(self._pilot, lambda: all(text in self.text() for text in texts))
+
+    def text(self) -> str:
+        """The screen as text, a line a row."""
+        return text_of(self.app)
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, area: str, size: tuple[int, int] = SMALL, *, read_only: bool = False
+) -> AsyncIterator[Hand]:
+    """The app on a vault, in one of its areas."""
+    app = MunimentApp(connect, folder, read_only=read_only)
+    app.state.area = area
+    async with app.run_test(size=size) as pilot:
+        yield Hand(app, pilot)
+    app.hang_up()

@@ -1,0 +1,173 @@
+"""What the form holds, tried without a screen."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from muniment.config.file import profile_of
+from muniment.fields import FIELD, KIND, KINDS
+from muniment_tui.profiles.conflict import differences, question
+from muniment_tui.profiles.draft import COMMAND, ENV, FILE, KEYRING, VAULT, Draft, described
+
+GATEWAY = {"host": "gw.example", "mailbox": "mbx-1", "password": {"file": "secrets/gw-01"}, "every": 60}
+
+
+def typed(draft: Draft, **texts: str) -> Draft:
+    for name, text in texts.items():
+        draft.type(name, text)
+    return draft
+
+
+def test_a_new_draft_has_mailstore_s_defaults() -> None:
+    draft = Draft(KIND["gateway"])
+    shown = {field.name: draft.text(field.name) for field in draft.fields if field.type != "password"}
+    assert (shown["delete"], shown["timeout"], shown["every"], shown["enabled"]) == (
+        "yes",
+        "300",
+        "300",
+        "yes",
+    )
+    assert set(draft.problems()) == {"name", "host", "mailbox", "password"}
+    assert not draft.changed
+
+
+def test_what_was_typed_becomes_what_vault_toml_has() -> None:
+    draft = typed(
+        Draft(KIND["gateway"], "gw"),
+        host=" gw.example ",
+        mailbox="mbx-1",
+        port="1110",
+        every="60",
+        delete="no",
+        enabled="no",
+        timeout="300",
+        security="tls",
+        tenant="",
+    )
+    draft.password = 'a"\\b'
+    expected = {
+        "host": "gw.example",
+        "mailbox": "mbx-1",
+        "port": 1110,
+        "every": 60,
+        "delete": False,
+        "enabled": False,
+        "security": "tls",
+    }
+    assert draft.values() == expected
+    assert draft.changes() == expected | {"source": "gateway"}
+    assert draft.problems() == {}
+    assert draft.changed
+    assert 'a"\\b' not in repr(draft)
+    assert "fill up" in draft.warnings()["delete"]
+
+
+def test_only_what_changed_is_said() -> None:
+    draft = Draft(KIND["gateway"], "gw", GATEWAY, new=False)
+    assert (draft.changes(), draft.changed) == ({}, False)
+    typed(draft, every="300", port="995", host="gw.example")
+    assert draft.changes() == {"every": None, "port": 995}
+    typed(draft, every="60", port="")
+    assert (draft.changes(), draft.changed) == ({}, False)
+    draft.password = "new"
+    assert draft.changes() == {}
+    draft.password, draft.place, draft.where = "", ENV, "GW_PASS"
+    assert draft.changes() == {"password": {"env": "GW_PASS"}}
+
+
+def test_names_stand_on_a_line() -> None:
+    imap = {"folders": ["Inbox", "a, b", 'the "best"'], "password": {"env": "P"}}
+    draft = Draft(KIND["imap"], "p", imap, new=False)
+    assert draft.changes() == {}
+    assert "@drafts, @junk" in draft.text("exclude")
+    typed(draft, exclude="@junk,  Old stuff ,", folders=draft.text("folders") + ",Sent")
+    assert draft.changes() == {
+        "exclude": ("@junk", "Old stuff"),
+        "folders": ("Inbox", "a, b", 'the "best"', "Sent"),
+    }
+    typed(draft, exclude="", folders="")
+    assert draft.changes() == {"exclude": (), "folders": None}
+
+
+def test_a_copy_takes_everything_along() -> None:
+    draft = Draft(KIND["gateway"], "gw2", GATEWAY)
+    assert draft.changes() == GATEWAY | {"source": "gateway"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "place", "where"),
+    [
+        (None, VAULT, ""),
+        ({"file": "secrets/gw-01"}, VAULT, ""),
+        ({"file": "/etc/gw.pass"}, FILE, "/etc/gw.pass"),
+        ({"keyring": "mail/ada"}, KEYRING, ""),
+        ({"env": "GW"}, ENV, "GW"),
+        ({"command": ["pass", "show", "the gw"]}, COMMAND, "pass show 'the gw'"),
+    ],
+)
+def test_where_a_password_is(spec: dict[str, Any] | None, place: str, where: str) -> None:
+    draft = Draft(KIND["gateway"], "gw", GATEWAY | {"password": spec}, new=False)
+    assert (draft.place, draft.where) == (place, where)
+    assert draft.password_spec() == spec
+    assert draft.changes() == {}
+    assert ("password" in draft.problems()) == (spec is None)
+    assert described(spec)
+
+
+@pytest.mark.parametrize(
+    ("texts", "wrong"),
+    [
+        ({"port": "x"}, "port"),
+        ({"port": "70000"}, "port"),
+        ({"port": "-1"}, "port"),
+        ({"every": "0"}, "every"),
+        ({"host": "a b"}, "host"),
+        ({"host": ""}, "host"),
+        ({"fingerprint": "ab"}, "fingerprint"),
+        ({"tenant": "nobody"}, "tenant"),
+        ({"security": "none"}, "security"),
+    ],
+)
+def test_each_problem_stands_at_its_field(texts: dict[str, str], wrong: str) -> None:
+    draft = typed(Draft(KIND["gateway"], "gw", GATEWAY, new=False), **texts)
+    assert list(draft.problems()) == [wrong]
+
+
+@pytest.mark.parametrize("place", [FILE, ENV, COMMAND])
+def test_a_place_wants_to_be_named(place: str) -> None:
+    draft = Draft(KIND["gateway"], "gw", GATEWAY, new=False)
+    draft.place = place
+    assert list(draft.problems()) == ["password"]
+    draft.where = "pass 'gw" if place == COMMAND else "here"
+    assert bool(draft.problems()) == (place == COMMAND)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.later], ids=lambda kind: kind.name)
+def test_what_the_form_takes_the_engine_takes(kind: Any) -> None:
+    draft = typed(Draft(kind, "p"))
+    for name, text in {"host": "h.example", "mailbox": "ada@h.example", "path": "/srv/mail"}.items():
+        if name in (*kind.fields, *kind.more):
+            draft.type(name, text)
+    if kind.server:
+        draft.place, draft.where = ENV, "P"
+    assert draft.problems() == {}
+    profile = profile_of("p", draft.source_fields())
+    assert profile.source == kind.name
+    assert set(draft.source_fields()) <= {*FIELD, "source"}
+
+
+def test_what_a_hand_changed_meanwhile() -> None:
+    draft = typed(Draft(KIND["gateway"], "gw", GATEWAY, new=False), host="mine.example")
+    now = tomllib.loads('host = "theirs.example"\nmailbox = "mbx-1"\nevery = 60\ndelete = false')
+    now["password"] = {"file": "secrets/gw-02"}
+    told = {name: (before, after) for name, before, after in differences(draft, now)}
+    assert told["host"] == ("gw.example", "theirs.example")
+    assert told["delete"] == ("yes", "no")
+    assert set(told) == {"host", "delete", "password"}
+    said = question(draft, now).plain
+    assert "here you made it mine.example" in said
+    assert differences(draft, GATEWAY) == []
+    assert "taken out" in question(draft, None).plain

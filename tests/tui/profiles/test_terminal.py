@@ -1,0 +1,50 @@
+"""The form in a real terminal, on the program as it is installed."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+from muniment.config.file import load
+from support.dovecot import Dovecot
+from support.terminal import MUNIMENT, OpenTerminal
+from support.vaults import TestVault
+
+AWKWARD = """a'b"c\\d`e$f{g}[h](i) *?!#%&;|<>~^"""
+
+
+def test_a_profile_typed_in_a_terminal_reaches_the_server(
+    terminal: OpenTerminal, dovecot: Dovecot, tmp_path: Path
+) -> None:
+    assert set(AWKWARD) < set(string.printable)
+    mailbox = dovecot.mailbox(password=AWKWARD)
+    vault = TestVault(tmp_path / "vault")
+    tty = terminal([*MUNIMENT, "--vault", str(vault.folder)])
+    tty.wait_for("2 Profiles", str(tmp_path)[:10])
+    tty.press("2")
+    tty.wait_for("No profiles yet")
+    tty.press("a")
+    tty.wait_for("Where is the mail")
+    tty.press("Enter")
+    tty.wait_for("New profile")
+    for text in ("hq", "localhost", f"{mailbox.name}@gw.example", AWKWARD):
+        tty.type(text)
+        tty.press("Enter")
+    tty.press("F4")
+    tty.wait_for("Authorities")
+    for _ in range(6):
+        tty.press("Down")
+    tty.type(str(dovecot.pop3))
+    for _ in range(3):
+        tty.press("Down")
+    tty.type(str(dovecot.certificates.authority))
+    tty.press("F5")
+    tty.wait_for("secured by STLS", "logged in as", "listed 0 messages")
+    tty.press("Escape", "F2")
+    tty.wait_for("Profile hq added")
+    tty.press("q")
+    assert tty.wait_ended() == 0
+    (profile,) = load(vault.folder / "vault.toml").profiles
+    assert profile.mailbox == mailbox.name
+    assert profile.password is not None
+    assert (vault.folder / profile.password["file"]).read_text() == AWKWARD + "\n"

@@ -1,0 +1,352 @@
+"""The form of one profile, new or known.
+
+To open it from elsewhere: `push_screen(ProfileForm(Draft(KIND["gateway"])), done)`; what is known already
+is typed into the draft (`draft.type("host", ...)`). `done` gets the name of the saved profile, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from textual import events, on
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+
+from muniment.api import (
+    CheckProfile,
+    Done,
+    ListProfiles,
+    Problems,
+    Profiles,
+    PutProfile,
+    RenameProfile,
+    TestProfile,
+)
+from muniment.errors import MunimentError, SettingsChanged
+from muniment.fields import FIELD, asked, folded
+from muniment_tui.actions import Action, actions
+from muniment_tui.frame import FrameScreen
+from muniment_tui.profiles import conflict
+from muniment_tui.profiles.draft import Draft
+from muniment_tui.profiles.editors import Press, Sheet
+from muniment_tui.profiles.layout import (
+    PLACE,
+    SECRET,
+    WHERE,
+    WHERE_LABELS,
+    field_of,
+    form_fields,
+    help_of,
+    name_field,
+    needed,
+    title,
+)
+from muniment_tui.profiles.trial import Trial
+from muniment_tui.widgets.answers import Answers
+from muniment_tui.widgets.field import Field
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import shown
+
+SOON = 0.4
+"""Seconds without a key after which the service is asked what is wrong."""
+
+
+class ProfileForm(FrameScreen):
+    """One profile. Dismissed with its name once it is saved."""
+
+    AUTO_FOCUS = ""
+    HELP = (
+        "Where mail is fetched from, and how. Enter and ↓ go to the next field, ↑ back; ← and → choose. "
+        "What is wrong is said beneath the field as you type. Nothing is written until you save."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("profile.save", "f2", "Save", "Write it into vault.toml.", footer=7, changes=True),
+            Action(
+                "profile.test",
+                "f5,ctrl+t",
+                "Test connection",
+                "Reach the mailbox as the form has it and count what is there; fetch and delete nothing.",
+                footer=6,
+            ),
+            Action("profile.more", "f4", "More options", "Show or hide what is rarely needed.", footer=5),
+        )
+    ]
+    DEFAULT_CSS = """
+    ProfileForm #title { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    ProfileForm Sheet { height: 1fr; }
+    ProfileForm #more { display: none; height: auto; }
+    ProfileForm #buttons { height: 1; margin: 1 0 0 25; }
+    ProfileForm #buttons Press { margin: 0 2 0 0; }
+    ProfileForm #fold { margin: 1 0 0 0; width: 100%; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self.draft = draft
+        self._first_name = draft.name
+        self._known_as = "" if draft.new else draft.name
+        """What vault.toml calls it now; "" for a new one."""
+        self._entries: dict[str, Field] = {}
+        self._told: dict[str, str] = {}
+        """What only the service knows to be wrong, by field."""
+        self._problems: dict[str, str] = {}
+        self._check: Timer | None = None
+
+    def inside(self) -> Iterable[Widget]:
+        """The fields, then what is asked and tried."""
+        draft = self.draft
+        yield Words(title(draft), id="title")
+        with Sheet():
+            yield name_field(draft, self._problem)
+            yield from form_fields(draft, asked(draft.kind), self._problem)
+            if draft.kind.more:
+                yield Press(id="fold")
+                with Vertical(id="more"):
+                    yield from form_fields(draft, folded(draft.kind), self._problem)
+            with Horizontal(id="buttons"):
+                yield Press(shown("Save (F2)"), id="save")
+                yield Press(shown("Test connection (F5)"), id="test")
+        yield Trial()
+        yield Answers()
+
+    @property
+    def unsaved(self) -> str:
+        """What would be lost; "" for nothing."""
+        if not self.draft.changed and self.draft.name in ("", self._known_as, self._first_name):
+            return ""
+        return f"what you changed in profile {self.draft.name}" if self.draft.name else "the new profile"
+
+    def on_mount(self) -> None:
+        """Begin at the first field that wants something."""
+        self._entries = {field.key: field for field in self.query(Field)}
+        self._fold(bool(set(self.draft.typed) & set(self.draft.kind.more)))
+        self._redraw()
+        wanted = [field for field in self._shown() if self._problem(field.key)]
+        (wanted or self._shown())[0].entry().focus()
+
+    def _shown(self) -> list[Field]:
+        return [field for field in self._entries.values() if field.display]
+
+    # --- typing -----------------------------------------------------------------------------
+
+    @on(Field.Changed)
+    def _typed(self, event: Field.Changed) -> None:
+        name, value, draft = event.field.key, event.field.value, self.draft
+        if name == "name":
+            draft.name = value.strip()
+        elif name == SECRET:
+            draft.password = value
+        elif name == WHERE:
+            draft.where = value
+        elif name == PLACE:
+            draft.place, draft.password = value, ""
+            self._entries[SECRET].value = ""
+        else:
+            draft.type(name, value)
+        self._told.clear()
+        self._redraw()
+        self._ask_soon()
+
+    @on(events.DescendantFocus)
+    def _explain(self, event: events.DescendantFocus) -> None:
+        field = _field_of(event.widget)
+        self.say(shown(help_of(field.key), "$secondary") if field is not None else shown(""))
+
+    @on(events.DescendantBlur)
+    def _left(self, event: events.DescendantBlur) -> None:
+        """A field that was left empty and must not be says so."""
+        field = _field_of(event.widget)
+        if field is not None and field.is_attached:
+            field.judge(touched=True)
+
+    # --- what is wrong ----------------------------------------------------------------------
+
+    def _problem(self, name: str) -> str:
+        """What is wrong with a field of the form now."""
+        return self._problems.get(field_of(name), "") if needed(name, self.draft) and name != PLACE else ""
+
+    def _redraw(self) -> None:
+        """Show what is wrong with the fields that have been touched, and which fields are needed."""
+        self._problems = self._told | self.draft.problems()
+        warnings = self.draft.warnings()
+        for name, field in self._entries.items():
+            field.display = needed(name, self.draft)
+            if name == WHERE:
+                field.query(".label").first(Words).say(shown(WHERE_LABELS.get(self.draft.place, "")))
+            if name in FIELD and FIELD[name].type == "flag":
+                field.say(f"! {warnings[name]}" if name in warnings else "", "$warning")
+            else:
+                field.judge()
+
+    def _ask_soon(self) -> None:
+        """Ask the service, once typing pauses: it knows which names are taken and which files are there."""
+        if self._check is not None:
+            self._check.stop()
+        self._check = self.set_timer(SOON, self._ask)
+
+    def _ask(self) -> None:
+        if self.draft.problems():
+            return
+        new = self.draft.new or self.draft.name != self._known_as
+        fields = self.draft.source_fields()
+        if self.draft.password:
+            fields["password"] = {"file": "not kept yet"}
+        request = CheckProfile(name=self.draft.name, fields=fields, new=new)
+        self.muniment.engine.ask(self, request, Problems, self._checked, failed=lambda _: None, lane="check")
+
+    def _checked(self, answer: Problems) -> None:
+        self._told = dict(answer.problems)
+        self._redraw()
+
+    def _is_whole(self) -> bool:
+        """Whether all is well; else the first field that is not gets the focus."""
+        self._redraw()
+        wrong = [field for field in self._shown() if self._problem(field.key)]
+        for field in wrong:
+            field.judge(touched=True)
+        if not wrong:
+            return True
+        first = wrong[0]
+        if first.key in self.draft.kind.more:
+            self._fold(True)
+        first.entry().focus()
+        self.muniment.tell(f"{first.label}: {first.problem}", "warning")
+        return False
+
+    # --- actions ----------------------------------------------------------------------------
+
+    @on(Press.Pressed)
+    async def _pressed(self, event: Press.Pressed) -> None:
+        call = {"fold": "more"}.get(event.press.id or "", event.press.id)
+        await self.muniment.run_action(str(call), self)
+
+    def action_more(self) -> None:
+        """Unfold, or fold."""
+        self._fold(not self.query_one("#more").display)
+
+    def _fold(self, unfold: bool) -> None:
+        for more in self.query("#more"):
+            more.display = unfold
+            labels = ", ".join(field.label for field in folded(self.draft.kind))
+            said = "▾ More options (F4)" if unfold else f"▸ More options (F4): {labels}"
+            self.query_one("#fold", Press).say(shown(said))
+
+    def action_test(self) -> None:
+        """Try it as it stands in the form."""
+        if self._is_whole():
+            fields, password = self.draft.source_fields(), self.draft.password
+            self.query_one(Trial).start(TestProfile(name=self.draft.name, fields=fields, password=password))
+
+    @on(Trial.Pinned)
+    def _pin(self, event: Trial.Pinned) -> None:
+        self._fold(True)
+        pinned = self._entries["fingerprint"]
+        pinned.value = event.fingerprint
+        self.query_one(Trial).action_close()
+        pinned.entry().focus()
+        self.muniment.tell("The fingerprint is in the form: test again, then save.")
+
+    @on(Trial.Closed)
+    def _tried(self) -> None:
+        if _field_of(self.focused) is None:
+            self._shown()[0].entry().focus()
+
+    def action_save(self) -> None:
+        """Write it, if all is well."""
+        if self._is_whole():
+            self._save(self.draft.version)
+
+    def _save(self, version: str) -> None:
+        draft = self.draft
+        if not draft.new and draft.name != self._known_as:
+            rename = RenameProfile(name=self._known_as, to=draft.name, version=version)
+            self.muniment.engine.ask(self, rename, Done, self._renamed, failed=self._refused, lane="save")
+            return
+        request = PutProfile(
+            name=draft.name,
+            fields=draft.changes(),
+            new=draft.new,
+            version=version,
+            password=draft.password,
+            keep=draft.keep,
+        )
+        self.muniment.engine.ask(self, request, Done, self._saved, failed=self._refused, lane="save")
+
+    def _renamed(self, done: Done) -> None:
+        """The new name is there; the other changes follow, onto the file as it is now."""
+        self._known_as = self.draft.name
+        if self.draft.changed:
+            self.muniment.engine.ask(self, ListProfiles(), Profiles, self._compare, lane="save")
+        else:
+            self._saved(done)
+
+    def _saved(self, done: Done) -> None:
+        app = self.muniment
+        self.dismiss(self.draft.name)
+        app.tell(done.message)
+        for warning in done.warnings:
+            app.tell(warning, "warning")
+
+    def _refused(self, error: MunimentError) -> None:
+        if isinstance(error, SettingsChanged):
+            self.muniment.engine.ask(self, ListProfiles(), Profiles, self._compare, lane="save")
+        else:
+            self.muniment.refuse(error)
+
+    # --- a change by hand ---------------------------------------------------------------------
+
+    def _compare(self, profiles: Profiles) -> None:
+        """Go on where the change by hand was elsewhere in the file; else show both, and ask."""
+        now = next((one for one in profiles.profiles if one.name == self._known_as), None)
+        if self.draft.new or (now is not None and not conflict.differences(self.draft, now.fields)):
+            self._save(profiles.version)
+            return
+        fields = now.fields if now else None
+        choices: dict[str, tuple[str, Callable[[], object]]] = {
+            "k": ("Save my changes on top", lambda: self._keep(fields, profiles.version))
+        }
+        if now is not None:
+            choices["r"] = ("Reload, drop mine", lambda: self._reload(now.fields, profiles.version))
+        self.query_one(Answers).ask(conflict.question(self.draft, fields), choices, "Go on editing")
+
+    def _keep(self, now: dict[str, Any] | None, version: str) -> None:
+        """Save what was changed in the form over what the file says now; its other changes stay."""
+        self.draft.new, self.draft.version = now is None, version
+        self._save(version)
+
+    def _reload(self, now: dict[str, Any], version: str) -> None:
+        """Begin anew from the file."""
+        self.draft = Draft(self.draft.kind, self._known_as, now, new=False, version=version)
+        self._told.clear()
+        self.run_worker(self.recompose_inside(), exclusive=True)
+
+    async def recompose_inside(self) -> None:
+        """Draw the form anew from its draft."""
+        await self.recompose()
+        self.on_mount()
+        self.muniment.tell("The form says what vault.toml says now.")
+
+    # --- leaving ----------------------------------------------------------------------------
+
+    def action_back(self) -> None:
+        """Esc: what is not saved is asked about."""
+        if self.unsaved:
+            self.ask_to_leave(lambda: self.dismiss(None))
+        else:
+            super().action_back()
+
+    def ask_to_leave(self, leave: Callable[[], object]) -> None:
+        """Ask what is to become of what is not saved; `leave` is called when it may go."""
+        choices = {"s": ("Save", self.action_save), "d": ("Discard", leave)}
+        if self.muniment.read_only:
+            del choices["s"]
+        self.query_one(Answers).ask(shown(f"Leave without saving {self.unsaved}?", "bold"), choices, "Stay")
+
+
+def _field_of(widget: Widget | None) -> Field | None:
+    """The field that a widget stands in."""
+    return next((node for node in widget.ancestors if isinstance(node, Field)), None) if widget else None

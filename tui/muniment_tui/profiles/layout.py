@@ -1,0 +1,119 @@
+"""The fields of the form: made from the table of fields, and from the draft that they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from textual.content import Content
+
+from muniment.fields import FIELD, Kind, default
+from muniment.fields import Field as Entry
+from muniment_tui.profiles.draft import (
+    COMMAND,
+    ENV,
+    FILE,
+    KEYRING,
+    NO,
+    OURS,
+    PLACES,
+    USUAL,
+    VAULT,
+    YES,
+    Draft,
+)
+from muniment_tui.profiles.editors import MailboxField
+from muniment_tui.widgets.field import ChoiceField, Field, TextField
+from muniment_tui.words import joined
+
+PLACE, SECRET, WHERE = "place", "secret", "where"
+"""Fields of the form that vault.toml does not have: together they are the password."""
+_PLACE_NAMES = {VAULT: "vault", KEYRING: "keyring", FILE: "file", ENV: "env", COMMAND: "cmd"}
+WHERE_LABELS = {FILE: "Path of that file", ENV: "Name of the variable", COMMAND: "Command"}
+
+Problem = Callable[[str], str]
+"""What is wrong with a field of the form now, by its name."""
+
+
+def form_fields(draft: Draft, fields: tuple[Entry, ...], problem: Problem) -> Iterator[Field]:
+    """The form's fields for some of the table."""
+    for field in fields:
+        if field.type == "password":
+            yield from _password(draft, problem)
+        else:
+            yield _form_field(draft, field, problem)
+
+
+def name_field(draft: Draft, problem: Problem) -> Field:
+    """The profile's own name."""
+    return TextField(
+        "name", "Name", draft.name, placeholder="such as headquarters", check=_check("name", problem)
+    )
+
+
+def _check(name: str, problem: Problem) -> Callable[[str], str]:
+    return lambda _: problem(name)
+
+
+def _form_field(draft: Draft, field: Entry, problem: Problem) -> Field:
+    text, check = draft.text(field.name), _check(field.name, problem)
+    if field.type == "flag":
+        says = list(zip((YES, NO), field.says, strict=True))
+        return ChoiceField(field.name, field.label, says, text, check=check)
+    if field.type == "choice":
+        usual = [] if field.default is not None else [(USUAL, "as usual")]
+        offered = [*usual, *((choice, choice) for choice in field.choices)]
+        return ChoiceField(field.name, field.label, offered, text, check=check)
+    sample = _placeholder(draft.kind, field)
+    if (draft.kind.name, field.name) == ("gateway", "mailbox"):
+        return MailboxField(field.name, field.label, text, sample, check=check)
+    return TextField(field.name, field.label, text, placeholder=sample, check=check)
+
+
+def _placeholder(kind: Kind, field: Entry) -> str:
+    if field.name == "mailbox":
+        return "mbx-..." if kind.name == "gateway" else "the name to log in with"
+    samples = {
+        "host": "mail.example.org",
+        "port": "the usual one",
+        "owner": "name@example.org",
+        "folders": "all of them; or names, with commas between",
+        "exclude": "none",
+    }
+    usual = default(kind, field.name)
+    return samples.get(field.name) or (str(usual) if usual not in (None, "") else "")
+
+
+def _password(draft: Draft, problem: Problem) -> Iterator[Field]:
+    kept = "kept; type a new one to replace it" if draft.base.get("password") is not None else ""
+    yield TextField(
+        SECRET, "Password", draft.password, placeholder=kept, secret=True, check=_check(SECRET, problem)
+    )
+    yield ChoiceField(PLACE, "Password kept in", [(p, _PLACE_NAMES[p]) for p in PLACES], draft.place)
+    yield TextField(WHERE, WHERE_LABELS.get(draft.place, ""), draft.where, check=_check(WHERE, problem))
+
+
+def needed(name: str, draft: Draft) -> bool:
+    """Whether a field is shown: of the password's, those that its place needs."""
+    return {SECRET: draft.place in OURS, WHERE: draft.place not in OURS}.get(name, True)
+
+
+def help_of(name: str) -> str:
+    """A sentence for who asks what to put into a field."""
+    own = {
+        "name": "What the profile is called: letters, digits, - _ and .",
+        SECRET: "Never written to vault.toml or a log; shown as dots.",
+        PLACE: "In the vault it is a file that only its owner may read. vault.toml never holds it.",
+        WHERE: "On the machine that archives.",
+    }
+    return own.get(name) or FIELD[name].help
+
+
+def field_of(name: str) -> str:
+    """The field of vault.toml that a field of the form is about."""
+    return "password" if name in (PLACE, SECRET, WHERE) else name
+
+
+def title(draft: Draft) -> Content:
+    """What the form is about."""
+    what = "New profile" if draft.new else f"Profile {draft.name}"
+    return joined((what, "bold"), ("  ", ""), (draft.kind.title, "$secondary"))

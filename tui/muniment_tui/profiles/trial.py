@@ -1,0 +1,160 @@
+"""The pane that tries a profile: each step as it is taken, and the server's certificate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+
+from muniment.api import Certificate, Done, Step, TestProfile, Word
+from muniment.errors import MunimentError
+from muniment_tui.actions import Action, actions
+from muniment_tui.bridge import Line
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import joined, shown
+
+if TYPE_CHECKING:
+    from muniment_tui.app import MunimentApp
+
+
+class Trial(Vertical, can_focus=True):
+    """Hidden until something is tried."""
+
+    HELP = (
+        "The test reaches the mailbox and counts what is in it; it fetches and deletes nothing. A "
+        "certificate that nobody vouches for can be pinned, once its owner has told you the same fingerprint."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action(
+                "trial.close",
+                "escape",
+                "Close",
+                "Close the test; one that is under way is stopped.",
+                footer=9,
+            ),
+            Action(
+                "trial.pin",
+                "p",
+                "Pin certificate",
+                "Trust the very certificate that was shown: its fingerprint goes into the form.",
+                footer=8,
+            ),
+        )
+    ]
+    DEFAULT_CSS = """
+    Trial {
+        display: none; height: auto; max-height: 12; overflow-y: auto; padding: 0 1; background: $surface;
+        border-top: solid $border-blurred;
+    }
+    Trial:focus { border-top: solid $primary; }
+    """
+
+    class Pinned(Message):
+        """A certificate is to be trusted."""
+
+        def __init__(self, fingerprint: str) -> None:
+            super().__init__()
+            self.fingerprint = fingerprint
+
+    class Closed(Message):
+        """The pane was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[Content] = []
+        self.refused: Certificate | None = None
+        self._line: Line | None = None
+
+    def compose(self) -> ComposeResult:
+        """The steps."""
+        yield Words()
+
+    @property
+    def running(self) -> bool:
+        """Whether a test is under way."""
+        return self._line is not None
+
+    def start(self, request: TestProfile) -> None:
+        """Try a profile."""
+        self.stop()
+        self.lines, self.refused = [], None
+        self.display = True
+        self.focus()
+        engine = cast("MunimentApp", self.app).engine
+        self._line = engine.stream(self, request, self._came, ended=self._ended, failed=self._failed)
+        self._draw()
+
+    def stop(self) -> None:
+        """Stop what is under way."""
+        if self._line is not None:
+            self._line.cancel()
+            self._line = None
+
+    def on_unmount(self) -> None:
+        """The form was left."""
+        self.stop()
+
+    def _came(self, word: Word) -> None:
+        if isinstance(word, Step):
+            self.lines.append(_marked(word.text, word.ok))
+        elif isinstance(word, Certificate):
+            self.lines += _certificate(word)
+            self.refused = None if word.trusted else word
+            self.refresh_bindings()
+        elif isinstance(word, Done):
+            self.lines.append(joined(("✓ ", "bold $success"), (word.message, "bold")))
+        self._draw()
+
+    def _ended(self) -> None:
+        self._line = None
+        self._draw()
+
+    def _failed(self, error: MunimentError) -> None:
+        self._line = None
+        self.lines.append(_marked(str(error), ok=False))
+        if self.refused is not None:
+            pin = "Press p to trust this very certificate, if its owner confirms the fingerprint."
+            self.lines.append(joined(("! ", "bold $warning"), (pin, "$warning")))
+        self._draw()
+
+    def _draw(self) -> None:
+        waiting = [shown("… under way; Esc stops it", "$secondary")] if self.running else []
+        self.query_one(Words).say(Content("\n").join([*self.lines, *waiting]))
+        self.call_after_refresh(self.scroll_end, animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is nothing to pin unless a certificate was refused."""
+        return self.refused is not None if action == "pin" else True
+
+    def action_pin(self) -> None:
+        """Hand the fingerprint over."""
+        if self.refused is not None:
+            self.post_message(self.Pinned(self.refused.fingerprint))
+
+    def action_close(self) -> None:
+        """Hide it."""
+        self.stop()
+        self.display = False
+        self.post_message(self.Closed())
+
+
+def _marked(text: str, ok: bool) -> Content:
+    sign = ("✓ ", "bold $success") if ok else ("✗ ", "bold $error")
+    return joined(sign, (text, "" if ok else "$error"))
+
+
+def _certificate(word: Certificate) -> list[Content]:
+    expires = f"{datetime.fromtimestamp(word.expires, UTC):%Y-%m-%d}" if word.expires else "?"
+    issuer = "itself (self-signed)" if word.self_signed else word.issuer or "?"
+    mark = ("  ", "") if word.trusted else ("! ", "bold $warning")
+    return [
+        joined(mark, (f"certificate of {word.subject or '?'}, until {expires}", "")),
+        joined(("  ", ""), (f"issued by {issuer}", "")),
+        joined(("  SHA-256 ", "$secondary"), (word.fingerprint, "")),
+    ]
