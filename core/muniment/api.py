@@ -485,6 +485,13 @@ class CheckSetup(Request, frozen=True):
     step: str = ""
 
 
+# --- being told -------------------------------------------------------------------------------
+
+
+class TestNotify(Request, frozen=True):
+    """Send a test message by every way in [notify]. Stream of Step, one a way, then Done."""
+
+
 # --- reading ----------------------------------------------------------------------------------
 
 

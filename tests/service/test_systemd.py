@@ -170,6 +170,8 @@ def test_a_service_takes_mail_on_a_port_that_systemd_opened(manager: socket.sock
         service = activated([sock], "gateway", words, env=os.environ | notify, stderr=log)
     try:
         assert heard(manager, "READY=1")[-1] == "READY=1"
+        assert heard(manager, "WATCHDOG=1")
+        assert heard(manager, "WATCHDOG=1")
         with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
             assert smtp.sendmail("exchange@example.com", [JOURNAL], report(plain(subject="Letter"))) == {}
         deadline = time.monotonic() + PATIENCE

@@ -11,6 +11,7 @@ from muniment.cli import (
     demo,
     keeping,
     messages,
+    notify,
     profiles,
     quarantine,
     runs,
@@ -24,7 +25,7 @@ from muniment.cli.frame import Group
 
 TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
-    ("Archive", ("run", "watch", "cancel", "history", "service", "status", "quarantine")),
+    ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "rebuild", "backup", "audit")),
     ("This program", ("completion",)),
@@ -93,6 +94,7 @@ for family in (
     demo,
     keeping,
     messages,
+    notify,
     profiles,
     quarantine,
     runs,

@@ -18,6 +18,8 @@ BACKOFF = 60.0
 MAX_BACKOFF = 900.0
 LOOK = 5.0
 """Seconds between two looks at whether the profiles have changed, at most."""
+LATE = 12 * LOOK
+"""Seconds without a look after which something is wrong with the schedule."""
 
 
 class Scheduled(Protocol):
@@ -82,6 +84,8 @@ class Schedule:
         self._unreadable = ""
         self._awake = threading.Event()
         self._stopped = False
+        self._looked = monotonic()
+        self._running = False
         self._thread = threading.Thread(target=self._work, name="schedule", daemon=True)
 
     def start(self) -> None:
@@ -99,6 +103,11 @@ class Schedule:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def lively(self) -> bool:
+        """Whether it has looked at the profiles when it should have, or waits for a run to end."""
+        return self._running or self._monotonic() - self._looked < LATE
+
     def wake(self) -> None:
         """Look at the profiles now."""
         self._awake.set()
@@ -114,6 +123,7 @@ class Schedule:
 
     def step(self) -> float:
         """Run what has been due longest, if any is due; returns the seconds to wait, at most LOOK."""
+        self._looked = self._monotonic()
         with self._lock:
             self._refresh()
             first = min(self._known.values(), key=self._due, default=None)
@@ -159,7 +169,9 @@ class Schedule:
             now = self._monotonic()
             before = self._past.get(name)
             past = self._past[name] = _Past(now, now, before.failures if before else 0)
+        self._running = True
         failed = self._fails(name)
+        self._looked, self._running = self._monotonic(), False
         with self._lock:
             past.ended = self._monotonic()
             past.failures = past.failures + 1 if failed else 0

@@ -81,6 +81,7 @@ LEAST: dict[type[Request], Role] = {
     api.CheckProfile: Role.ADMINISTRATOR,
     api.TestProfile: Role.ADMINISTRATOR,
     api.SignIn: Role.ADMINISTRATOR,
+    api.TestNotify: Role.ADMINISTRATOR,
     api.Init: Role.ADMINISTRATOR,
     api.AddUser: Role.ADMINISTRATOR,
     api.RemoveUser: Role.ADMINISTRATOR,

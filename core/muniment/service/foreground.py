@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from muniment import api
 from muniment.archive.vault import Vault
 from muniment.config.check import listen_address
 from muniment.config.model import Gateway as GatewaySettings
@@ -20,12 +21,14 @@ from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.logs import Harmless
 from muniment.service.access import Caller
+from muniment.service.alerts import Alerts
 from muniment.service.engine import Engine
-from muniment.service.host import Host
+from muniment.service.host import Host, Observer
 from muniment.service.listening import listening
 from muniment.service.profiles import SPOOL
+from muniment.service.pulse import Pulse
 from muniment.service.session import Session
-from muniment.service.systemd import Notifier, inherited_sockets
+from muniment.service.systemd import Heart, Notifier, inherited_sockets
 from muniment.service.units import GATEWAY
 
 log = logging.getLogger("muniment.service")
@@ -89,11 +92,13 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
         current = _Current(session)
         with (
             closing(Host(Session(folder, vault), current.settings, told, lasting=True)) as host,
+            Alerts(Session(folder, vault), current.settings) as alerts,
             _gateway(current.settings(), folder, host.tell, tuple(sockets.get(GATEWAY, ()))),
             listening(folder, _engines(vault, host), stop, lambda: host.busy or current.scheduled(), ready),
         ):
+            host.observe(_Watching(manager, alerts))
             manager.ready()
-            _work(vault, current, host, stop)
+            _work(vault, current, host, stop, Pulse(host, Heart(manager)))
             manager.stopping()
             host.close()  # before nobody can hear how its runs ended
         return VaultError.exit_code if vault.dead else 0
@@ -138,12 +143,28 @@ def signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _work(vault: Vault, current: _Current, host: Host, stop: threading.Event) -> None:
+class _Watching(Observer):
+    """Passes on what happens to runs: to systemd, and to those who are told what is wrong."""
+
+    def __init__(self, manager: Notifier, alerts: Alerts) -> None:
+        self._manager = manager
+        self._alerts = alerts
+
+    def ended(self, summary: api.RunSummary) -> None:
+        """A run has ended."""
+        self._alerts.run_ended(summary)
+
+    def logged(self, line: api.LogLine) -> None:
+        """A line was added to the log."""
+        self._manager.status(line.text)
+
+
+def _work(vault: Vault, current: _Current, host: Host, stop: threading.Event, pulse: Pulse) -> None:
     """Run profiles when they are due, until `stop`; what runs then is for `Host.close` to end."""
     host.schedule(current.profiles)
     host.tell(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
     while not stop.wait(AWAKE) and not vault.dead:
-        pass
+        pulse.feel()
     if vault.dead:
         host.tell(
             "the disk failed under the vault: stopping; check it, then start the service again", "error"

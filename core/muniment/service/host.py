@@ -337,6 +337,25 @@ class Host:
         except NotFound:
             return True  # it was removed a moment ago, or vault.toml is being written
 
+    def sign(self) -> object:
+        """Something that is another object whenever the job in hand has got further; None while none is.
+
+        Raises:
+            TimeoutError: nobody can get at the host: one of its threads hangs.
+        """
+        if not self._changed.acquire(timeout=SELDOM):
+            raise TimeoutError
+        try:
+            job = self._in_hand or next(iter(self._jobs), None)
+            return None if job is None else job.sign
+        finally:
+            self._changed.release()
+
+    @property
+    def scheduling(self) -> bool:
+        """Whether the schedule goes on, as far as there is one."""
+        return self._schedule is None or self._schedule.lively
+
     @property
     def busy(self) -> bool:
         """Whether something is worked off or waits."""

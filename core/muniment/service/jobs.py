@@ -36,6 +36,8 @@ class Job(Protocol):
     ended: threading.Event
     error: BaseException | None
     """Why it could not be worked off at all."""
+    sign: object
+    """Another object whenever it has got further."""
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
         """Do it, in the host's thread."""
@@ -58,6 +60,7 @@ class RunJob:
         self.error: BaseException | None = None
         self.progress = progress_word(Progress(profile, stage=WAITING))
         """As it stands now."""
+        self.sign: object = self.progress
         self.summary: api.RunSummary | None = None
         self._changed = changed
 
@@ -72,7 +75,7 @@ class RunJob:
         self.summary = run_profile(vault, profile, pool, self._observe, self.cancel)
 
     def _observe(self, progress: Progress) -> None:
-        self.progress = progress_word(progress)
+        self.sign = self.progress = progress_word(progress)
         self._changed(self.progress)
 
     def give_up(self) -> None:
@@ -107,6 +110,7 @@ class RetryJob:
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self.tried = self.archived = 0
+        self.sign: object = object()
         self._ids = ids
         self._steps: queue.SimpleQueue[api.Step] = queue.SimpleQueue()
 
@@ -118,6 +122,7 @@ class RetryJob:
         """
         for item, problem in retry(vault, lambda name: plan_for(settings, name), self._ids, pool):
             self.tried += 1
+            self.sign = object()
             self.archived += not problem
             self._steps.put(api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem))
             if self.cancel.is_set():

@@ -280,6 +280,10 @@ class Catalog:
         """
         return reading.runs(self._store.reader(), profile, state, before, eventful, limit)
 
+    def last_reports(self, after: int = 0) -> dict[str, int]:
+        """The place in the ledger of each profile's last journal report, of those from place `after` on."""
+        return reading.last_reports(self._store.reader(), after)
+
     def audited(self, limit: int = 100, before: int = 0) -> list[AuditRow]:
         """The audit trail, newest first: from the record before sequence `before` on, or from the last."""
         return reading.audited(self._store.reader(), limit, before)

@@ -246,6 +246,11 @@ def last_run(connection: Connection, profile: str) -> RunRow | None:
     return None if row is None else _run(row)
 
 
+def last_reports(connection: Connection, after: int) -> dict[str, int]:
+    rows = connection.execute(sql.LAST_REPORTS, {"after": after}).all()
+    return {row.name: row.place for row in rows}
+
+
 def runs(
     connection: Connection, profile: str, state: str, before: int, eventful: bool, limit: int
 ) -> list[RunRow]:

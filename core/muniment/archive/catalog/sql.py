@@ -508,6 +508,12 @@ QUARANTINE_BY_RANGE = _QUARANTINE.where(
     quarantine.c.sha.between(bindparam("low"), bindparam("high"))
 ).order_by(quarantine.c.id.desc())
 COUNT_QUARANTINED = select(func.count()).select_from(quarantine).where(quarantine.c.resolved == 0)
+LAST_REPORTS = (
+    select(profile.c.name, func.max(envelope.c.id).label("place"))
+    .join(envelope, envelope.c.profile == profile.c.id)
+    .where(envelope.c.id >= bindparam("after"), envelope.c.report == 1)
+    .group_by(profile.c.id)
+)
 LAST_RUN = select(run).where(run.c.profile == bindparam("profile")).order_by(run.c.id.desc()).limit(1)
 
 

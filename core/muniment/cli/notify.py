@@ -1,0 +1,57 @@
+"""The command family of being told: notify test."""
+
+from __future__ import annotations
+
+import click
+
+from muniment.api import Done, Step, TestNotify
+from muniment.cli.answers import done, last, streaming
+from muniment.cli.frame import Group, Session, pass_session
+from muniment.cli.output import plain
+
+
+@click.group(cls=Group)
+def notify() -> None:
+    """Be told when something is wrong.
+
+    Who is told, and of what, stands in vault.toml, [notify]: by mail, by an
+    Apprise URL, by a program.
+
+    \b
+    Example:
+      muniment notify test
+    """
+
+
+@notify.command()
+@pass_session
+def test(session: Session) -> int:
+    """Send a test message by every way, and say which worked.
+
+    \b
+    Example:
+      muniment notify test
+    """
+    steps, rest = [], []
+    with streaming(session, TestNotify()) as words:
+        for word in words:
+            if isinstance(word, Step):
+                steps.append(word)
+                _show(session, word)
+            else:
+                rest.append(word)
+    answer = last(rest, Done)
+    if session.json:
+        session.out.json(plain(answer) | {"ways": [plain(step) for step in steps]})
+    else:
+        done(session, answer)
+    return 0 if all(step.ok for step in steps) else 1
+
+
+def _show(session: Session, step: Step) -> None:
+    if not session.json:
+        session.out.line(f"  {'ok    ' if step.ok else 'failed'}  {step.text}")
+        session.out.flush()
+
+
+COMMANDS = (notify,)

@@ -1,0 +1,1 @@
+"""Being told: what is wrong with the archive, who is told of it, and by which way."""

@@ -1,0 +1,113 @@
+"""The watchdog's sign of life: given while the host and its schedule go on, and only then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from muniment.runs.schedule import LATE, Schedule
+from muniment.service import host as host_module
+from muniment.service.host import Host
+from muniment.service.pulse import GRACE, STUCK, Pulse
+from muniment.service.session import Session
+from muniment.service.systemd import Heart, Notifier
+from support.vaults import TestVault
+
+
+class Beats(Notifier):
+    """Counts the signs of life."""
+
+    count = 0
+
+    def alive(self) -> None:
+        self.count += 1
+
+
+class Bench:
+    """A host whose pulse is felt, with a clock that tests set."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.now = 0.0
+        self.beats = Beats(interval=1.0)
+        self.pulse = Pulse(host, Heart(self.beats, lambda: self.now), lambda: self.now)
+
+    def beat(self, after: float = 1.0) -> bool:
+        """Whether a sign of life was given after so many seconds, in which it was felt every half minute."""
+        end = self.now + after
+        while self.now < end:
+            self.now = min(self.now + 30.0, end)
+            before = self.beats.count
+            self.pulse.feel()
+        return self.beats.count > before
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(host_module, "SELDOM", 0.01)
+    vault = TestVault(tmp_path / "vault")
+    vault.client.close()
+    with closing(Host(Session(vault.folder), lasting=False)) as host:
+        yield Bench(host)
+
+
+def test_a_host_without_work_lives(bench: Bench) -> None:
+    assert bench.beat()
+    assert bench.beat(10 * STUCK)
+
+
+def test_a_host_that_nobody_can_get_at_does_not(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    taken, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with bench.host._changed:
+            taken.set()
+            free.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait(60)
+    assert bench.beat()
+    assert not bench.beat(2 * GRACE)
+    assert not bench.beat(2 * GRACE)
+    assert caplog.text.count("do not go on") == 1
+    free.set()
+    thread.join()
+    assert bench.beat()
+
+
+def test_a_job_must_get_further_within_two_hours(bench: Bench) -> None:
+    job = SimpleNamespace(sign=object(), cancel=threading.Event())
+    bench.host._jobs.append(job)  # type: ignore[arg-type]
+    assert bench.beat(STUCK)
+    job.sign = object()
+    assert bench.beat(STUCK)
+    assert not bench.beat(3 * GRACE)
+    job.sign = object()
+    assert bench.beat()
+    bench.host._jobs.clear()
+
+
+def test_a_schedule_that_hangs_is_noticed_and_one_that_waits_for_a_run_is_not(bench: Bench) -> None:
+    now, inside = [0.0], []
+    profiles = [SimpleNamespace(name="gw", every=300, enabled=True)]
+
+    def run(name: str) -> None:
+        now[0] += 10 * LATE
+        inside.append(schedule.lively)
+
+    schedule = Schedule(lambda: profiles, run, lambda: now[0])
+    bench.host._schedule = schedule
+    schedule.step()
+    assert inside == [True]
+    assert bench.beat()
+    now[0] += LATE
+    assert not bench.beat(2 * GRACE)
+    schedule.step()
+    assert bench.beat()
+    bench.host._schedule = None

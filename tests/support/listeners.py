@@ -1,0 +1,112 @@
+"""Those who are told, as they really are: a mail relay, and a web server that takes what Apprise posts."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from support.certs import ServerCertificate
+
+
+class Relay:
+    """A mail relay that wants STARTTLS and a login (aiosmtpd)."""
+
+    def __init__(self, certificate: ServerCertificate, login: str, password: str) -> None:
+        self.mails: list[EmailMessage] = []
+        self.recipients: list[list[str]] = []
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate.certificate)
+        self._wanted = LoginPassword(login.encode(), password.encode())
+        self._controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=0,
+            tls_context=context,
+            require_starttls=True,
+            auth_required=True,
+            authenticator=self._authenticate,
+        )
+
+    def _authenticate(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
+    ) -> AuthResult:
+        return AuthResult(success=data == self._wanted, handled=False)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """A mail came."""
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        self.recipients.append(envelope.rcpt_tos)
+        return "250 OK"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        server = self._controller.server
+        assert server is not None
+        return int(server.sockets[0].getsockname()[1])
+
+    def __enter__(self) -> Relay:
+        # It sees whether it is there by a connection to the port that it was given: 0.
+        self._controller._trigger_server = self._knock  # type: ignore[method-assign]
+        self._controller.start()
+        return self
+
+    def _knock(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), 10) as sock:
+            sock.recv(1024)
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+
+class Web:
+    """A web server that keeps what is posted to it; answers `status`."""
+
+    def __init__(self) -> None:
+        self.posts: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.status = 200
+        self.port = 0
+
+
+@contextmanager
+def web() -> Iterator[Web]:
+    """A web server on a free port."""
+    kept = Web()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            kept.paths.append(self.path)
+            if kept.status == 200:
+                kept.posts.append(json.loads(body))
+            self.send_response(kept.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
