@@ -197,7 +197,7 @@ def test_what_is_told_holds_nothing_of_the_mail(watch: Watch) -> None:
     with watch.alerts() as alerts:
         eventually(watch.told)
         watch.now += 30 * HOUR
-        alerts.run_ended(watch.vault.run("box"))
+        alerts.wake()
         eventually(lambda: len(watch.told()) >= 2)
     text = watch.book.read_text() + (watch.vault.folder / "notify.json").read_text()
     for word in (secret, "anna@", "bob@", "Berg"):
@@ -209,7 +209,7 @@ def test_a_vault_toml_that_is_wrong_ends_nothing(watch: Watch, tmp_path: Path) -
     with watch.alerts() as alerts:
         eventually(lambda: alerts._facts.now)
         watch.toml.write_text("nonsense")
-        alerts._awake.set()
+        alerts.wake()
         watch.toml.write_text(right)
         watch.vault.profile("box", source="maildir", path=str(tmp_path / "gone"))
         alerts.run_ended(watch.vault.run("box"))

@@ -35,7 +35,7 @@ from muniment.service.session import Session
 log = logging.getLogger("muniment.notify")
 
 EVERY = 60.0
-"""Seconds between two looks; a run that ends is looked at once."""
+"""Seconds between two looks; a run that did not end well is looked at at once."""
 SETTLED = 1800.0
 """Seconds after which a service has fetched what came while it did not run."""
 LOOK_BACK = 100_000
@@ -99,6 +99,11 @@ class Alerts:
         """A run has ended; returns at once. From any thread."""
         told = {key: getattr(summary, key) for key in summary.__struct_fields__}
         self._ended[summary.profile] = told
+        if summary.state != "ok" or not summary.balanced:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look soon, in the thread."""
         self._awake.set()
 
     def look(self) -> list[Event]:

@@ -37,6 +37,7 @@ Say = Callable[[str], None]
 
 BRIEF = 2.0
 """Seconds without a request after which a service that can only read leaves."""
+EMPTY = Settings()
 AWAKE = 1.0
 """Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
 
@@ -193,14 +194,22 @@ class _Current:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._lock = threading.Lock()
         self._settings = session.settings()
         self._problem = ""
 
     def settings(self) -> Settings:
-        """The settings, read anew; what is wrong with them is logged once."""
+        """The settings, read anew; what is wrong with them is logged once. For any thread."""
+        with self._lock:
+            self._read()
+            return self._settings
+
+    def _read(self) -> None:
         problem = ""
         try:
-            self._settings = self._session.settings()
+            found = self._session.settings()
+            # Between an editor's emptying of the file and its writing there is nothing in it.
+            self._settings = found if found != EMPTY else self._settings
         except MunimentError as error:
             problem = str(error)
         if problem and problem != self._problem:
@@ -208,7 +217,6 @@ class _Current:
         elif self._problem and not problem:
             log.info("vault.toml can be used again")
         self._problem = problem
-        return self._settings
 
     def scheduled(self) -> bool:
         """Whether anything is to be done without being asked for."""
