@@ -36,8 +36,10 @@ class Job(Protocol):
     ended: threading.Event
     error: BaseException | None
     """Why it could not be worked off at all."""
-    sign: object
-    """Another object whenever it has got further."""
+
+    @property
+    def sign(self) -> object:
+        """Another object whenever it has got further."""
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
         """Do it, in the host's thread."""
