@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -178,6 +178,28 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.state.vault = str(vault)
         self.switch_mode(AREAS[0].id)
         self._learn_name()
+
+    def open_profile(
+        self, kind: str, values: Mapping[str, str], done: Callable[[str | None], object]
+    ) -> None:
+        """Open the form of a new profile, over the screen that is shown, for screens that lead there.
+
+        `values` are typed in already, by field ("name" among them). `done` gets the name once it is saved,
+        and None where it is left unsaved.
+        """
+        from muniment.fields import KIND
+        from muniment_tui.profiles.draft import Draft
+        from muniment_tui.profiles.form import ProfileForm
+
+        draft = Draft(KIND[kind], values.get("name", ""))
+        for field in draft.fields:
+            if field.name in values:
+                draft.type(field.name, values[field.name])
+
+        def closed(name: str | None) -> None:
+            done(name)
+
+        self.push_screen(ProfileForm(draft), closed)
 
     # --- life -------------------------------------------------------------------------------
 

@@ -322,3 +322,41 @@ async def test_every_kind_has_a_form_whose_fields_are_all_reached(vault: TestVau
             seen |= {name for name, field in form._entries.items() if focused and field.entry() is focused}
             await hand.press("down")
         assert seen == {name for name, field in form._entries.items() if field.display}
+
+
+async def test_other_screens_open_it_with_what_they_know(vault: TestVault) -> None:
+    saved: list[str | None] = []
+    async with opened(vault.folder, "setup") as hand:
+        for key in ("escape", "f2"):
+            known = {"name": "box", "path": str(vault.folder / "spool")}
+            hand.app.open_profile("spool", known, saved.append)
+            await hand.sees("New profile", "box", str(vault.folder)[:20])
+            if key == "f2":
+                (vault.folder / "spool").mkdir(exist_ok=True)
+                await hand.press("f2")
+                await hand.until(lambda: len(saved) == 2)
+            else:
+                await hand.press("escape")
+                await hand.sees("Leave without saving")
+                await hand.press("d")
+                await hand.until(lambda: len(saved) == 1)
+    assert saved == [None, "box"]
+    assert load(settings(vault)).profiles[0].path == str(vault.folder / "spool")
+
+
+async def test_quitting_elsewhere_comes_back_to_what_is_unsaved(edited: TestVault) -> None:
+    async with opened(edited.folder, "profiles") as hand:
+        await hand.sees("gw.example")
+        await hand.press("enter")
+        await hand.sees("Profile hq")
+        form = hand.app.screen
+        assert isinstance(form, ProfileForm)
+        form._entries["delete"].entry().focus()
+        await hand.press("right", "3")
+        await hand.until(lambda: hand.app.current_mode == "runs")
+        await hand.press("q")
+        await hand.sees("Leave without saving what you changed in profile hq?")
+        assert hand.app.current_mode == "profiles"
+        await hand.press("s")
+        await hand.sees("mail stays at the gateway", "gw.example")
+    assert load(settings(edited)).profiles[0].delete is False

@@ -1,7 +1,6 @@
 """The form of one profile, new or known.
 
-To open it from elsewhere: `push_screen(ProfileForm(Draft(KIND["gateway"])), done)`; what is known already
-is typed into the draft (`draft.type("host", ...)`). `done` gets the name of the saved profile, or None.
+Other screens open it by `app.open_profile`.
 """
 
 from __future__ import annotations
