@@ -46,7 +46,7 @@ def event(title: str, state: str = "trouble", at: float = NOW) -> Event:
 
 
 def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

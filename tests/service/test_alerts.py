@@ -68,7 +68,7 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 
 
 def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -1,0 +1,78 @@
+"""[notify]: what is taken, what is refused in a sentence, and that its secrets go nowhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from muniment.config.file import interpret
+from muniment.config.model import Notify
+from muniment.errors import ConfigError
+from muniment.service.session import without_secrets
+
+WHOLE = """
+[notify]
+urls = [
+    { file = "ntfy.url" },
+    "json://ines:hunter2@hooks.example/token-123",
+    { command = ["pass", "show", "url-arg"] },
+]
+daily = "07:30"
+silent_hours = 0
+silent = { gw = 48 }
+[notify.mail]
+host = "smtp.example.org"
+login = "archive"
+password = { command = ["pass", "show", "mail-arg"] }
+to = ["ines@example.org"]
+[notify.command]
+run = ["/usr/local/bin/page", "--key", "run-arg"]
+"""
+MAIL = '[notify.mail]\nhost = "h"\nto = ["a@example.org"]\n'
+
+
+def test_all_of_it_is_read() -> None:
+    notify = interpret(WHOLE, "vault.toml").notify
+    assert notify.mail.to == ("ines@example.org",)
+    assert notify.silent == {"gw": 48}
+    assert notify.command.run[0] == "/usr/local/bin/page"
+    assert len(notify.urls) == 3
+    assert interpret("", "vault.toml").notify == Notify()
+
+
+def test_the_ledger_is_told_no_secret() -> None:
+    told = json.dumps(without_secrets(interpret(WHOLE, "vault.toml")))
+    for secret in ("hunter2", "token-123", "hooks.example", "url-arg", "mail-arg", "run-arg"):
+        assert secret not in told
+    assert '"urls": [{"file": "ntfy.url"}, "json", {"command": ["pass"]}]' in told
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ('[notify]\ndayly = "07:30"\n', "did you mean daily"),
+        ('[notify]\ndaily = "7:30"\n', "local time of day"),
+        ('[notify]\ndaily = "24:00"\n', "local time of day"),
+        ("[notify]\nsilent_hours = -1\n", "silent_hours must be from 0"),
+        ("[notify]\nsilent = { gw = 0 }\n", "silent hours of profile 'gw'"),
+        ('[notify]\nurls = ["hunter2"]\n', "number 1, is no Apprise URL"),
+        ('[notify]\nurls = [{ file = "hunter2", env = "x" }]\n', "exactly one of"),
+        ('[notify.mail]\nto = ["a@example.org"]\n', "host is missing"),
+        ('[notify.mail]\nhost = "h"\n', "to is missing"),
+        (MAIL + 'sender = "me"\n', "is no mail address"),
+        (MAIL + 'login = "x"\n', "login and password go together"),
+        (MAIL + 'login = "x"\npassword = "hunter2"\n', "must not stand in the file"),
+        (MAIL + 'login = "x"\npassword = { env = "P" }\nsecurity = "none"\n', "in clear"),
+        (MAIL + "port = 0\n", "port must be"),
+        ("[notify.command]\ntimeout = 5\n", "run is missing"),
+        ('[notify.command]\nrun = ["x"]\ntimeout = 0\n', "timeout must be"),
+        ("notify = 1\n", "notify must be a table"),
+        ("[notify]\nmail = 1\n", "notify.mail must be a table"),
+    ],
+)
+def test_what_can_not_work_is_told_without_a_secret(text: str, part: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        interpret(text, "vault.toml")
+    assert part in str(raised.value)
+    assert "hunter2" not in str(raised.value)
