@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from muniment.archive.lock import VaultLock
 from muniment.config.model import Gateway, Profile, Settings
 from muniment.errors import UsageError
 from muniment.service.install import Installer
@@ -114,6 +115,14 @@ def test_units_are_written_once_and_a_changed_one_is_kept(vault: Path, folder: P
     assert list(folder.iterdir()) == []
     assert "nothing was removed" in installer.uninstall()[0]
     assert installer.status()["installed"] == "no"
+
+
+def test_who_has_the_vault_is_named(vault: Path, folder: Path) -> None:
+    lock = VaultLock(vault)
+    told = "\n".join(Installer(folder).install(vault, "archivist"))
+    lock.release()
+    assert f"# process {os.getpid()}, since " in told
+    assert "has the vault now" not in "\n".join(Installer(folder).install(vault, "archivist"))
 
 
 def test_units_are_shown(vault: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from muniment.archive.lock import holder
 from muniment.errors import UsageError, VaultError
 from muniment.service.access import login_name
 from muniment.service.session import Session
@@ -132,6 +133,10 @@ def _next(vault: Path, user: str, told: dict[str, str]) -> list[str]:
     if login_name(vault.stat().st_uid) != user:
         commands.append(f"chown -R {shlex.quote(user)}: {shlex.quote(str(vault))}")
     commands += ["systemctl daemon-reload", f"systemctl enable --now {' '.join(sorted(told))}"]
+    if held := holder(vault):
+        commands.insert(
+            0, f"# {held}, has the vault now: end it, such as a service in the background, by `kill`"
+        )
     lines = ["Next, as root:", *(f"  {command}" for command in commands)]
     lines += [f"{user} must be able to read the files that vault.toml names, such as passwords."]
     return lines + [

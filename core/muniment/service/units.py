@@ -107,9 +107,8 @@ Description=Muniment, a journal-mail archive
 Wants=network-online.target
 After=network-online.target
 {wants}RequiresMountsFor={vault}
-# A vault.toml that is wrong stays wrong: give up after a few tries.
-StartLimitIntervalSec=300
-StartLimitBurst=5
+# A vault.toml that is mended, or a vault that another process lets go of, is taken up without a hand's turn.
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
@@ -117,7 +116,7 @@ NotifyAccess=main
 ExecStart={command}
 User={user}
 {sockets}Restart=on-failure
-RestartSec=5
+RestartSec=10
 WatchdogSec=120
 # A catalog that must be rebuilt on opening takes as long as it takes; a run ends after what is in hand.
 TimeoutStartSec=infinity
