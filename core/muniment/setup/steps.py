@@ -42,13 +42,13 @@ class Step:
 
 
 STEPS = (
-    Step("organisation", "Organisation and domains", guides.organisation, checks.organisation),
+    Step("organisation", "Organisation", guides.organisation, checks.organisation),
     Step(
-        "report-address", "Where reports go", guides.report_address, checks.report_address,
+        "report-address", "Report address", guides.report_address, checks.report_address,
         needs=("address",),
     ),
     Step(
-        "undeliverable", "Undeliverable reports", guides.undeliverable, checks.undeliverable,
+        "undeliverable", "Undeliverable", guides.undeliverable, checks.undeliverable,
         commands.undeliverable, POWERSHELL,
         affirmed="the address is set in the mail system",
         ask="Set it in the mail system, then say so.", needs=("undeliverable",),
@@ -66,11 +66,11 @@ STEPS = (
     Step("profile", "Archive profile", guides.profile, checks.profile, commands.profile, SHELL),
     Step("first-run", "First run", guides.first_run, checks.first_run, commands.first_run, SHELL, live=True),
     Step(
-        "service", "Service installed", guides.service, checks.service, commands.service, SHELL,
+        "service", "Service", guides.service, checks.service, commands.service, SHELL,
         affirmed="something else than systemd starts it", instead=True,
     ),
-    Step("schedule", "Schedule on", guides.schedule, checks.schedule, commands.schedule, SHELL, live=True),
-    Step("first-report", "First report arrived", guides.first_report, checks.first_report, live=True),
+    Step("schedule", "Schedule", guides.schedule, checks.schedule, commands.schedule, SHELL, live=True),
+    Step("first-report", "First report", guides.first_report, checks.first_report, live=True),
 )  # fmt: skip
 STEP = {step.key: step for step in STEPS}
 _NEEDED = {

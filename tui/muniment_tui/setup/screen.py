@@ -1,25 +1,363 @@
-"""The Setup area's first screen."""
+"""The Setup area: the checklist on the left, the step at the cursor on the right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.widget import Widget
 
+from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep, Word
+from muniment.cli.frame import absolute
+from muniment.cli.setup import EVIDENCE, write_command
+from muniment.errors import MunimentError
+from muniment_tui.actions import Action, actions
+from muniment_tui.bridge import Line
 from muniment_tui.frame import AreaScreen
-from muniment_tui.widgets.text import Words
-from muniment_tui.words import shown
+from muniment_tui.setup import told
+from muniment_tui.setup.page import Page
+from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.pane import Pane
+from muniment_tui.widgets.rows import RowList, ShortList
+from muniment_tui.widgets.situation import situation
+from muniment_tui.words import joined, shown
+
+POLL = 5.0
+"""Seconds between two looks at the list, while the first report is waited for."""
+LATER = 12
+"""Of so many looks one is taken, once it has come."""
+ENDINGS = {"powershell": ".ps1", "shell": ".sh"}
 
 
 class SetupScreen(AreaScreen):
     """Setup."""
 
     AREA = "setup"
-    HELP = ""
-    BINDINGS: ClassVar[list[BindingType]] = []
+    HELP = (
+        "Ten steps from an empty vault to the first journal report, for Microsoft 365 and for Exchange "
+        "Server. Each says what to do; c tests it against the real thing: DNS, mail servers, certificates, "
+        "logins. What can't be seen from here, such as the portal, you say yourself with d.\n\n"
+        "The last step is no tick: it waits for the first report, and shows whose it was. Later on, Health "
+        "says what needs care.\n\n"
+        "Without this screen: muniment setup."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action(
+                "setup.check", "c,f5", "Check", "Test this step against the real thing, now.", footer=9,
+                changes=True,
+            ),
+            Action(
+                "setup.check-all", "C,f6", "Check all", "Test all steps, one after another.", footer=5,
+                changes=True,
+            ),
+            Action(
+                "setup.save", "f2", "Save", "Keep what is typed in vault.toml; its comments stay.", footer=8,
+                changes=True,
+            ),
+            Action(
+                "setup.done", "d", "Say it's done",
+                "Say that this step is done, or take that back, where it can't be seen from here.",
+                footer=7, changes=True,
+            ),
+            Action(
+                "setup.copy", "y", "Copy command",
+                "Send the step's command to the terminal's clipboard, as far as the terminal takes it.",
+                footer=6,
+            ),
+            Action(
+                "setup.write", "w", "Write to file", "Write the step's command to a new file.", footer=5,
+                changes=True,
+            ),
+            Action("setup.on", "space", "Read on", "Scroll the step down by a page."),
+            Action("setup.back-up", "b", "Read back", "Scroll the step up by a page."),
+        )
+    ]  # fmt: skip
+    DEFAULT_CSS = """
+    SetupScreen #steps { width: 34; }
+    SetupScreen #step { width: 1fr; }
+    SetupScreen.-wide #steps { width: 40; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._setup: Setup | None = None
+        self._findings: dict[str, list[SetupFinding]] = {}
+        """What the last check of a step has looked at, while this screen lives."""
+        self._drafts: dict[str, dict[str, str]] = {}
+        """What was typed and not saved, by step."""
+        self._checking: Line | None = None
+        self._looks = 0
+        self._drawing = False
 
     def inside(self) -> Iterable[Widget]:
-        """Nothing yet."""
-        yield Words(shown("Not there yet."))
+        """The list, and the step."""
+        columns = (Column("", 1), Column("Step"), Column("State", 8))
+        with Horizontal():
+            yield Pane(shown("Setup"), ShortList(columns, titles=False), id="steps")
+            yield Pane(shown(""), Page(), id="step")
+
+    async def on_mount(self) -> None:
+        """Ask how it stands; go on asking while the screen is there."""
+        self.list.focus()
+        await self.page.say(situation("…", "$primary", "Asking how it stands"))
+        self._ask()
+        self.set_interval(POLL, self._look)
+
+    @property
+    def list(self) -> ShortList:
+        """The steps."""
+        return self.query_one(ShortList)
+
+    @property
+    def page(self) -> Page:
+        """The step at the cursor."""
+        return self.query_one(Page)
+
+    @property
+    def step(self) -> SetupStep | None:
+        """The step at the cursor."""
+        row = self.list.current
+        return row.value if row is not None else None
+
+    # --- what the engine says -------------------------------------------------------------------
+
+    def on_screen_resume(self) -> None:
+        """Back from elsewhere, where much may have changed."""
+        if self._setup is not None:
+            self._ask()
+
+    def _look(self) -> None:
+        self._looks += 1
+        arrived = self._state(EVIDENCE) == "done"
+        if self.is_current and self._checking is None and (not arrived or self._looks % LATER == 0):
+            self._ask()
+
+    def _ask(self) -> None:
+        self.muniment.engine.ask(self, GetSetup(), Setup, self._came, failed=self._failed, lane="setup")
+
+    def _failed(self, error: MunimentError) -> None:
+        if self._setup is None:
+            words = situation("✗", "$error", "Setup can't be shown", str(error))
+            self.call_later(self.page.say, words)
+        self.muniment.refuse(error)
+
+    def _came(self, setup: Setup) -> None:
+        waited = self._setup is not None and self._state(EVIDENCE) != "done"
+        first = self._setup is None
+        self._setup = setup
+        if waited and self._state(EVIDENCE) == "done":
+            self.muniment.tell("The first journal report has arrived.")
+        self._fill()
+        if first:
+            self.list.go_to(next((one.key for one in setup.steps if one.state != "done"), EVIDENCE))
+        self._show()
+
+    def _state(self, key: str) -> str:
+        steps = self._setup.steps if self._setup else ()
+        return next((one.state for one in steps if one.key == key), "")
+
+    def _fill(self) -> None:
+        if self._setup is None:
+            return
+        self.list.fill(told.rows(self._setup, frozenset(self._drafts)))
+        self.query_one("#steps", Pane).name_it(shown(f"Setup: {told.progress(self._setup)}"))
+
+    def _show(self) -> None:
+        """Draw the step at the cursor, soon; once for all that comes meanwhile."""
+        if not self._drawing:
+            self._drawing = True
+            self.call_later(self._draw)
+
+    async def _draw(self) -> None:
+        """The step at the cursor, or what needs care."""
+        self._drawing = False
+        row, step = self.list.current, self.step
+        pane = self.query_one("#step", Pane)
+        if row is None or self._setup is None:
+            return
+        if step is None:
+            pane.name_it(shown("Health"))
+            await self.page.say(told.health(self._setup))
+            return
+        pane.name_it(shown(step.title))
+        pane.border_subtitle = shown("not saved: F2 saves", "$warning") if step.key in self._drafts else ""
+        await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))
+
+    # --- moving and typing -------------------------------------------------------------------------
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self._show()
+
+    @on(RowList.Opened)
+    def _opened(self) -> None:
+        self.page.start()
+
+    @on(Page.Edited)
+    def _edited(self, event: Page.Edited) -> None:
+        step = self.step
+        if step is None:
+            return
+        before = step.key in self._drafts
+        self._drafts.pop(step.key, None)
+        if event.values:
+            self._drafts[step.key] = event.values
+        if before != (step.key in self._drafts):
+            self._fill()
+
+    @on(Page.Entered)
+    async def _entered(self) -> None:
+        await self.run_action("save")
+
+    def action_back(self) -> None:
+        """Esc: from a field or the guide back to the list."""
+        if self.list.has_focus:
+            super().action_back()
+        else:
+            self.list.focus()
+
+    def action_on(self) -> None:
+        """Down by a page."""
+        self.page.scroll_page_down(animate=False)
+
+    def action_back_up(self) -> None:
+        """Up by a page."""
+        self.page.scroll_page_up(animate=False)
+
+    # --- actions ---------------------------------------------------------------------------------
+
+    def action_save(self) -> None:
+        """Keep what is typed."""
+        self._save()
+
+    def _save(self, then_check: bool = False) -> None:
+        step = self.step
+        values = self._drafts.get(step.key) if step else None
+        if step is None or not values:
+            self.muniment.tell("There is nothing to save in this step.")
+            return
+
+        def saved(setup: Setup) -> None:
+            del self._drafts[step.key]
+            self._findings.pop(step.key, None)
+            self.muniment.tell("Saved in vault.toml.")
+            self._came(setup)
+            if then_check:
+                self._check(step.key)
+
+        self.muniment.engine.ask(self, PutSetup(values=dict(values)), Setup, saved)
+
+    def action_check(self) -> None:
+        """Test this step; what is typed is saved before."""
+        step = self.step
+        if step is None:
+            self.muniment.tell("Health is not a step: it is found out by itself.")
+        elif step.key in self._drafts:
+            self._save(then_check=True)
+        else:
+            self._check(step.key)
+
+    def action_check_all(self) -> None:
+        """Test all steps."""
+        self._check("")
+
+    def _check(self, key: str) -> None:
+        if self._checking is not None:
+            self.muniment.tell("A check is under way: wait for its end.", "warning")
+            return
+        self._checking = self.muniment.engine.stream(
+            self, CheckSetup(step=key), self._heard, ended=self._checked, failed=self._not_checked
+        )
+
+    def _heard(self, word: Word) -> None:
+        """A word of a check."""
+        if isinstance(word, Setup):
+            self._came(word)
+            return
+        if isinstance(word, SetupStep):
+            self._put(word)
+        elif isinstance(word, SetupFinding):
+            running = next(
+                (s.key for s in (self._setup.steps if self._setup else ()) if s.state == "checking"), ""
+            )
+            self._findings.setdefault(running, []).append(word)
+        self._show()
+
+    def _put(self, step: SetupStep) -> None:
+        """Take in what has become of a step."""
+        if self._setup is None:
+            return
+        if step.state == "checking":
+            self._findings[step.key] = []
+        steps = tuple(step if one.key == step.key else one for one in self._setup.steps)
+        self._setup = Setup(steps=steps, platform=self._setup.platform, health=self._setup.health)
+        self._fill()
+
+    def _checked(self) -> None:
+        self._checking = None
+
+    def _not_checked(self, error: MunimentError) -> None:
+        self._checking = None
+        self.muniment.refuse(error)
+        self._ask()
+
+    def action_done(self) -> None:
+        """Give an administrator's word, or take it back."""
+        step = self.step
+        if step is None or not step.affirm:
+            self.muniment.tell("This step goes by what is found: c checks it.", "warning")
+        elif step.affirmed:
+            self.confirm(
+                joined(("Take back what ", ""), (step.affirmed_by, "bold"), (f" said: {step.affirm}?", "")),
+                lambda: self._affirm(step.key, False),
+            )
+        else:
+            self.confirm(
+                joined(
+                    (f"{step.title}: ", "bold"),
+                    (f"{step.affirm}? Your login name and the time are kept with it.", ""),
+                ),
+                lambda: self._affirm(step.key, True),
+            )
+
+    def _affirm(self, key: str, done: bool) -> None:
+        self.muniment.engine.ask(self, AffirmSetup(step=key, done=done), Setup, self._came)
+
+    def action_copy(self) -> None:
+        """The command, by OSC 52; nobody answers whether it arrived."""
+        step = self._with_command()
+        if step is not None:
+            self.app.copy_to_clipboard(step.command)
+            self.muniment.tell("Sent to the terminal's clipboard. If nothing arrived there, w writes a file.")
+
+    def action_write(self) -> None:
+        """The command, into a file."""
+        step = self._with_command()
+        if step is None:
+            return
+        suggested = absolute(f"{step.key}{ENDINGS.get(step.language, '.txt')}")
+        self.ask_for(
+            joined(("Write the command of ", ""), (step.title, "bold"), (" to the new file:", "")),
+            lambda path: self._write(step, path),
+            value=str(suggested),
+        )
+
+    def _write(self, step: SetupStep, path: str) -> None:
+        try:
+            written = write_command(step, absolute(Path(path.strip() or ".")))
+        except MunimentError as error:
+            self.muniment.refuse(error)
+        else:
+            self.muniment.tell(f"Written to {written}.")
+
+    def _with_command(self) -> SetupStep | None:
+        step = self.step
+        if step is not None and step.command:
+            return step
+        self.muniment.tell("This step has no command, or needs its values first.", "warning")
+        return None

@@ -1,0 +1,149 @@
+"""The right half of the Setup screen: one step's state, guide, fields and command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+
+from muniment.api import SetupField, SetupFinding, SetupStep
+from muniment_tui.setup import told
+from muniment_tui.widgets.field import ChoiceField, Field, Form, TextField
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import block, shown
+
+OPEN = {"microsoft-365": "Microsoft 365", "exchange-server": "Exchange Server"}
+"""What choices are called, where that is not what they are."""
+
+
+class Page(VerticalScroll, can_focus=True):
+    """A step, from its state down to its command. `show` fills it; `Edited` says what was typed."""
+
+    HELP = (
+        "What to do in this step, with your own values filled in. Tab goes on to the fields; what is typed "
+        "there is kept in vault.toml by F2, or Enter in the last field."
+    )
+    BINDINGS: ClassVar[list[Any]] = []
+    DEFAULT_CSS = """
+    Page { padding: 0 1; scrollbar-gutter: stable; }
+    Page > Words { height: auto; margin-bottom: 1; }
+    Page > #command { background: $surface; padding: 0 1; }
+    Page > #language { margin-bottom: 0; }
+    Page > Form { height: auto; padding: 0; margin-bottom: 1; }
+    Page Field .label { width: 15; }
+    Page Field > .hint { padding: 0 0 0 16; }
+    """
+
+    class Edited(Message):
+        """A value is another than in vault.toml, or the same again."""
+
+        def __init__(self, values: dict[str, str]) -> None:
+            super().__init__()
+            self.values = values
+            """Those that differ, by name."""
+
+    class Entered(Message):
+        """Enter was pressed in the last field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step: SetupStep | None = None
+
+    def compose(self) -> ComposeResult:
+        """All parts; what a step has none of is not displayed."""
+        yield Words(id="standing")
+        yield Words(id="found")
+        yield Words(id="guide")
+        yield Form()
+        yield Words(id="language")
+        yield Words(id="command")
+
+    # --- filling ------------------------------------------------------------------------------
+
+    async def show(
+        self, step: SetupStep, findings: Sequence[SetupFinding], drafts: Mapping[str, str]
+    ) -> None:
+        """Show a step; what was typed and not saved stays."""
+        another = self.step is None or self.step.key != step.key
+        before, self.step = self.step, step
+        self._say("#standing", told.standing(step))
+        self._say("#found", told.found(findings))
+        self._say("#guide", told.guide(step))
+        self._say("#language", shown(told.LANGUAGES.get(step.language, ""), "$secondary"), bool(step.command))
+        self._say("#command", block(step.command.rstrip("\n")))
+        if another or before is None or _shape(before) != _shape(step):
+            await self._rebuild(step, drafts)
+        else:
+            self._refill(step, drafts)
+        if another:
+            self.scroll_to(y=0, animate=False, immediate=True)
+
+    async def say(self, words: Content) -> None:
+        """Show words in place of a step."""
+        self.step = None
+        for part in ("#found", "#guide", "#language", "#command"):
+            self._say(part, Content())
+        self._say("#standing", words)
+        await self.query_one(Form).remove_children()
+        self.query_one(Form).display = False
+
+    def _say(self, part: str, words: Content, seen: bool = True) -> None:
+        line = self.query_one(part, Words)
+        line.display = seen and bool(words.plain)
+        line.say(words)
+
+    async def _rebuild(self, step: SetupStep, drafts: Mapping[str, str]) -> None:
+        """Other fields; the focus stays with the one that has it, if that is still there."""
+        form = self.query_one(Form)
+        focused = next((field.key for field in form.fields if field.entry().has_focus), "")
+        await form.remove_children()
+        await form.mount(*(_field(one, drafts.get(one.name, one.value)) for one in step.fields))
+        form.display = bool(step.fields)
+        for field in form.fields:
+            if field.key == focused:
+                field.entry().focus()
+
+    def _refill(self, step: SetupStep, drafts: Mapping[str, str]) -> None:
+        shown_fields = {field.key: field for field in self.query_one(Form).fields}
+        for one in step.fields:
+            field, wanted = shown_fields[one.name], drafts.get(one.name, one.value)
+            if field.value != wanted and not field.entry().has_focus:
+                field.value = wanted
+
+    # --- what is typed --------------------------------------------------------------------------
+
+    @on(Field.Changed)
+    def _typed(self, event: Field.Changed) -> None:
+        event.stop()
+        if self.step is not None:
+            saved = {one.name: one.value for one in self.step.fields}
+            now = self.query_one(Form).values
+            self.post_message(self.Edited({k: v for k, v in now.items() if v != saved.get(k, "")}))
+
+    @on(Form.Done)
+    def _done(self, event: Form.Done) -> None:
+        event.stop()
+        self.post_message(self.Entered())
+
+    def start(self) -> None:
+        """Go to the first field, or where there is none, here."""
+        if self.query_one(Form).fields:
+            self.query_one(Form).start()
+        else:
+            self.focus()
+
+
+def _shape(step: SetupStep) -> Iterable[object]:
+    return [(one.name, one.choices) for one in step.fields]
+
+
+def _field(one: SetupField, value: str) -> Field:
+    if one.choices:
+        offered = [(choice, OPEN.get(choice, choice)) for choice in one.choices]
+        return ChoiceField(one.name, one.label, offered, value)
+    return TextField(one.name, one.label, value, hint=one.hint)
