@@ -72,7 +72,7 @@ class Page(VerticalScroll, can_focus=True):
         another = self.step is None or self.step.key != step.key
         before, self.step = self.step, step
         self._say("#standing", told.standing(step))
-        self._say("#found", told.found(findings))
+        self._say("#found", told.found(step, findings))
         self._say("#guide", told.guide(step))
         self._say("#language", shown(told.LANGUAGES.get(step.language, ""), "$secondary"), bool(step.command))
         self._say("#command", block(step.command.rstrip("\n")))

@@ -60,17 +60,17 @@ class SetupScreen(AreaScreen):
                 changes=True,
             ),
             Action(
-                "setup.done", "d", "Say it's done",
+                "setup.done", "d", "Mark done",
                 "Say that this step is done, or take that back, where it can't be seen from here.",
                 footer=7, changes=True,
             ),
             Action(
-                "setup.copy", "y", "Copy command",
+                "setup.copy", "y", "Copy",
                 "Send the step's command to the terminal's clipboard, as far as the terminal takes it.",
                 footer=6,
             ),
             Action(
-                "setup.write", "w", "Write to file", "Write the step's command to a new file.", footer=5,
+                "setup.write", "w", "Write", "Write the step's command to a new file.", footer=5,
                 changes=True,
             ),
             Action("setup.on", "space", "Read on", "Scroll the step down by a page."),
@@ -78,9 +78,11 @@ class SetupScreen(AreaScreen):
         )
     ]  # fmt: skip
     DEFAULT_CSS = """
-    SetupScreen #steps { width: 34; }
+    SetupScreen #steps { width: 32; }
     SetupScreen #step { width: 1fr; }
     SetupScreen.-wide #steps { width: 40; }
+    SetupScreen.-narrow Page ChoiceField > Horizontal { layout: vertical; height: 2; }
+    SetupScreen.-narrow Page ChoiceField > .hint { display: none; }
     """
 
     def __init__(self) -> None:
@@ -123,6 +125,17 @@ class SetupScreen(AreaScreen):
         """The step at the cursor."""
         row = self.list.current
         return row.value if row is not None else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What makes no sense for the step at the cursor is not offered."""
+        step = self.step if self._setup is not None else None
+        if action in ("copy", "write"):
+            return step is not None and bool(step.command)
+        if action == "done":
+            return step is not None and bool(step.affirm)
+        if action == "save":
+            return step is not None and step.key in self._drafts
+        return True
 
     # --- what the engine says -------------------------------------------------------------------
 
@@ -176,16 +189,19 @@ class SetupScreen(AreaScreen):
     async def _draw(self) -> None:
         """The step at the cursor, or what needs care."""
         self._drawing = False
+        self.refresh_bindings()
         row, step = self.list.current, self.step
         pane = self.query_one("#step", Pane)
         if row is None or self._setup is None:
             return
         if step is None:
             pane.name_it(shown("Health"))
+            self.say(shown("Found out by itself, once a minute."))
             await self.page.say(told.health(self._setup))
             return
-        pane.name_it(shown(step.title))
-        pane.border_subtitle = shown("not saved: F2 saves", "$warning") if step.key in self._drafts else ""
+        unsaved = (shown("not saved: F2 saves", "$warning"),) if step.key in self._drafts else ()
+        pane.name_it(joined(shown(step.title), *unsaved, gap=" · "))
+        self.say(told.ways(step))
         await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))
 
     # --- moving and typing -------------------------------------------------------------------------
@@ -209,10 +225,11 @@ class SetupScreen(AreaScreen):
             self._drafts[step.key] = event.values
         if before != (step.key in self._drafts):
             self._fill()
+            self._show()
 
     @on(Page.Entered)
     async def _entered(self) -> None:
-        await self.run_action("save")
+        await self.app.run_action("save", self)
 
     def action_back(self) -> None:
         """Esc: from a field or the guide back to the list."""
@@ -233,24 +250,20 @@ class SetupScreen(AreaScreen):
 
     def action_save(self) -> None:
         """Keep what is typed."""
-        self._save()
+        if self.step is not None:
+            self._save(self.step.key)
 
-    def _save(self, then_check: bool = False) -> None:
-        step = self.step
-        values = self._drafts.get(step.key) if step else None
-        if step is None or not values:
-            self.muniment.tell("There is nothing to save in this step.")
-            return
-
+    def _save(self, key: str, then_check: bool = False) -> None:
         def saved(setup: Setup) -> None:
-            del self._drafts[step.key]
-            self._findings.pop(step.key, None)
+            self._drafts.pop(key, None)
+            self._findings.pop(key, None)
             self.muniment.tell("Saved in vault.toml.")
             self._came(setup)
             if then_check:
-                self._check(step.key)
+                self._check(key)
 
-        self.muniment.engine.ask(self, PutSetup(values=dict(values)), Setup, saved)
+        values = dict(self._drafts.get(key, {}))
+        self.muniment.engine.ask(self, PutSetup(values=values), Setup, saved)
 
     def action_check(self) -> None:
         """Test this step; what is typed is saved before."""
@@ -258,7 +271,7 @@ class SetupScreen(AreaScreen):
         if step is None:
             self.muniment.tell("Health is not a step: it is found out by itself.")
         elif step.key in self._drafts:
-            self._save(then_check=True)
+            self._save(step.key, then_check=True)
         else:
             self._check(step.key)
 
@@ -309,35 +322,29 @@ class SetupScreen(AreaScreen):
     def action_done(self) -> None:
         """Give an administrator's word, or take it back."""
         step = self.step
-        if step is None or not step.affirm:
-            self.muniment.tell("This step goes by what is found: c checks it.", "warning")
-        elif step.affirmed:
-            self.confirm(
-                joined(("Take back what ", ""), (step.affirmed_by, "bold"), (f" said: {step.affirm}?", "")),
-                lambda: self._affirm(step.key, False),
+        if step is None:
+            return
+        if step.affirmed:
+            asked = joined(
+                ("Take back what ", ""), (step.affirmed_by, "bold"), (f" said: {step.affirm}?", "")
             )
         else:
-            self.confirm(
-                joined(
-                    (f"{step.title}: ", "bold"),
-                    (f"{step.affirm}? Your login name and the time are kept with it.", ""),
-                ),
-                lambda: self._affirm(step.key, True),
-            )
+            kept = f"{step.affirm}? Your login name and the time are kept with it."
+            asked = joined((f"{step.title}: ", "bold"), (kept, ""))
+        self.confirm(asked, lambda: self._affirm(step.key, not step.affirmed))
 
     def _affirm(self, key: str, done: bool) -> None:
         self.muniment.engine.ask(self, AffirmSetup(step=key, done=done), Setup, self._came)
 
     def action_copy(self) -> None:
         """The command, by OSC 52; nobody answers whether it arrived."""
-        step = self._with_command()
-        if step is not None:
-            self.app.copy_to_clipboard(step.command)
+        if self.step is not None:
+            self.app.copy_to_clipboard(self.step.command)
             self.muniment.tell("Sent to the terminal's clipboard. If nothing arrived there, w writes a file.")
 
     def action_write(self) -> None:
         """The command, into a file."""
-        step = self._with_command()
+        step = self.step
         if step is None:
             return
         suggested = absolute(f"{step.key}{ENDINGS.get(step.language, '.txt')}")
@@ -354,10 +361,3 @@ class SetupScreen(AreaScreen):
             self.muniment.refuse(error)
         else:
             self.muniment.tell(f"Written to {written}.")
-
-    def _with_command(self) -> SetupStep | None:
-        step = self.step
-        if step is not None and step.command:
-            return step
-        self.muniment.tell("This step has no command, or needs its values first.", "warning")
-        return None

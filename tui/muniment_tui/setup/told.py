@@ -60,15 +60,17 @@ def standing(step: SetupStep) -> Content:
     if step.affirmed:
         head.append(shown(f"said by {step.affirmed_by} {local(step.affirmed)}", "$secondary"))
     lines = [joined(*head, gap=" · ")]
-    if step.detail:
+    if step.detail and step.state != "checking":
         lines.append(shown(step.detail))
     return Content("\n").join(lines)
 
 
-def found(findings: Sequence[SetupFinding]) -> Content:
-    """What a check has looked at so far."""
+def found(step: SetupStep, findings: Sequence[SetupFinding]) -> Content:
+    """What a check has looked at so far; at its end, what the step does not say itself."""
     lines = []
     for finding in findings:
+        if step.state != "checking" and finding.text in step.detail:
+            continue
         sign, style = VERDICTS.get(finding.verdict, VERDICTS["note"])
         lines.append(joined((f"{sign} ", f"bold {style}"), (finding.text, "")))
     return Content("\n").join(lines)
@@ -86,6 +88,19 @@ def _line(line: str) -> Content:
     if line.startswith("- "):
         return joined(("• ", "$primary"), (line[2:], ""))
     return shown(line)
+
+
+def ways(step: SetupStep) -> Content:
+    """Where to go from the list, for the status line: what is below may be out of sight."""
+    fields = f"{len(step.fields)} field{'s' if len(step.fields) > 1 else ''}"
+    said = [("Space", "reads on")]
+    if step.fields:
+        said.insert(0, ("Enter", f"goes to {fields}"))
+    if step.command:
+        said.append(("y", f"copies the command ({LANGUAGES[step.language].partition(',')[0]})"))
+    return joined(
+        *(joined((f"{key} ", "bold $accent"), (what, "$secondary")) for key, what in said), gap="   "
+    )
 
 
 def health(setup: Setup) -> Content:

@@ -1,0 +1,96 @@
+"""Checklists as the engine tells them, with real guides and commands, for tests of what shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from muniment.api import Setup, SetupField, SetupStep
+from muniment.config.model import Journaling, Profile, Settings
+from muniment.setup.fields import asked
+from muniment.setup.model import Situation
+from muniment.setup.steps import STEPS
+
+NOW = 1_767_614_400
+"""2026-01-05 12:00:00 UTC."""
+DONE = {
+    "organisation": "Mail for quill.example goes to quill-example.mail.protection.outlook.com.",
+    "report-address": "gw.provider.example port 25 takes mail for journal@archive.example.",
+    "undeliverable": "ines said on 2026-01-04 09:00 UTC: the address is set in the mail system. "
+    "Mail for elsewhere.example goes to mx.elsewhere.example.",
+    "journal-rule": "The rule works: its first report is of 2026-01-05 11:58 UTC.",
+    "users": "212 people are named with their addresses.",
+    "profile": "Profile gateway works.",
+    "first-run": "Its last run went well: 1 messages fetched.",
+    "service": "The system starts the service by itself (muniment.service).",
+    "schedule": "It runs every 300 s, last at 2026-01-05 11:59 UTC.",
+    "first-report": "The first report is of 2026-01-05 11:58 UTC: from ada@quill.example to "
+    "bob@quill.example, filed with ada@quill.example, bob@quill.example.",
+}
+"""What each step says when it is done."""
+
+
+def settings(platform: str = "microsoft-365", reports: str = "gateway", filled: bool = True) -> Settings:
+    """A vault's settings, empty or with everything that set-up asks for."""
+    if not filled:
+        return Settings(journaling=Journaling(platform=platform, reports=reports))  # type: ignore[arg-type]
+    journaling = Journaling(
+        platform=platform,  # type: ignore[arg-type]
+        reports=reports,  # type: ignore[arg-type]
+        address="journal@archive.example",
+        undeliverable="ndr@elsewhere.example",
+    )
+    gateway = Profile(
+        name="gateway", source="gateway", host="gw.provider.example",
+        mailbox="mbx-0123456789abcdef0123456789abcdef", password={"file": "/etc/muniment/gateway.secret"},
+    )  # fmt: skip
+    return Settings(
+        name="Quill & Sons", domains=("quill.example",), journaling=journaling, profiles=(gateway,)
+    )
+
+
+def checklist(
+    told: Settings | None = None,
+    states: Mapping[str, tuple[str, str]] | None = None,
+    *,
+    done: tuple[str, ...] = (),
+    health: tuple[str, ...] = (),
+) -> Setup:
+    """A checklist; `states` gives steps another state and detail, `done` those that are."""
+    told = told or settings(filled=False)
+    situation = Situation(Path("/srv/mail"), told, NOW)
+    given = {key: ("done", DONE[key]) for key in done} | dict(states or {})
+    steps = []
+    for step in STEPS:
+        state, detail = given.get(step.key, ("to do", "Not checked yet."))
+        word = SetupStep(
+            key=step.key,
+            title=step.title,
+            state=state,
+            guide=step.guide(situation),
+            command=step.command(situation) if step.command else "",
+            language=step.language,
+            detail=detail,
+            proven=NOW - 120 if state == "done" else 0,
+            affirm=step.affirmed,
+            fields=tuple(
+                SetupField(name=f.name, label=f.label, value=v, choices=f.choices, hint=f.hint)
+                for f, v in asked(step.key, situation)
+            ),
+        )
+        steps.append(word)
+    return Setup(steps=tuple(steps), platform=told.journaling.platform, health=health)
+
+
+def step_of(setup: Setup, key: str, **changes: object) -> SetupStep:
+    """One of its steps, changed."""
+    found = next(step for step in setup.steps if step.key == key)
+    return msgspec.structs.replace(found, **changes)
+
+
+def with_step(setup: Setup, step: SetupStep) -> Setup:
+    """The checklist with another step in its place."""
+    steps = tuple(step if one.key == step.key else one for one in setup.steps)
+    return Setup(steps=steps, platform=setup.platform, health=setup.health)

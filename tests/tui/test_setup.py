@@ -1,0 +1,379 @@
+"""The Setup screen: what it shows, and what keys do on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.api import (
+    AffirmSetup,
+    CheckSetup,
+    GetSetup,
+    PutSetup,
+    Request,
+    Setup,
+    SetupFinding,
+    Word,
+)
+from muniment.errors import ConfigError
+from muniment.service.engine import connect
+from muniment_tui.app import MunimentApp
+from muniment_tui.setup import screen as module
+from support.checklists import DONE, checklist, settings, step_of, with_step
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless
+from support.screens import LARGE, SMALL, app_on, drive, settled, shows, text_of, until
+from support.vaults import TestVault
+
+ALL = tuple(DONE)
+PARTLY = checklist(
+    settings(),
+    {
+        "report-address": (
+            "failed",
+            "journal@quill.example is a mailbox of Exchange Online (its MX is "
+            "quill-example.mail.protection.outlook.com): Microsoft does not allow that as journal target. "
+            "Choose an address whose mail goes elsewhere.",
+        ),
+        "first-report": ("to do", "Waiting for the first journal report; no profile fetches any yet."),
+    },
+    done=("organisation", "users"),
+)
+FINISHED = checklist(
+    settings(),
+    done=ALL,
+    health=(
+        "No journal report for 14 days of eve@quill.example: see that the rule reaches them "
+        "(muniment users list).",
+        "1 journal report came back as undeliverable in the last 30 days, and is archived: look for others "
+        "in the undeliverable mailbox.",
+    ),
+)
+
+
+class Engine(EngineDouble):
+    """Answers with one checklist, which tests may change."""
+
+    def __init__(self, setup: Setup, **more: Any) -> None:
+        super().__init__({GetSetup: setup, PutSetup: setup, AffirmSetup: setup})
+
+    def now(self, setup: Setup) -> None:
+        for kind in (GetSetup, PutSetup, AffirmSetup):
+            self.answers[kind] = setup
+
+    def said(self, kind: type[Request]) -> list[Any]:
+        return [request for request in self.asked if isinstance(request, kind)]
+
+
+def app(engine: EngineDouble, tmp_path: Path, **options: Any) -> Any:
+    return app_on(engine, tmp_path / "vault", **options)
+
+
+# --- pictures ---------------------------------------------------------------------------------------
+
+
+def at(key: str, *more: str) -> Any:
+    """A script that goes to a step."""
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "of 10 done")
+        pilot.app.screen.query_one("ShortList").go_to(key)
+        await settled(pilot)
+        await pilot.press(*more)
+
+    return script
+
+
+@pytest.mark.parametrize("platform", ["microsoft-365", "exchange-server"])
+def test_pictures_of_the_rule(picture: Any, tmp_path: Path, platform: str) -> None:
+    setup = checklist(settings(platform), done=("organisation", "report-address", "undeliverable"))
+    picture(f"setup-rule-{platform}", lambda: app(Engine(setup), tmp_path), at("journal-rule"))
+
+
+def test_pictures_of_a_new_vault(picture: Any, tmp_path: Path) -> None:
+    picture("setup-empty", lambda: app(Engine(checklist()), tmp_path), at("organisation"))
+
+
+def test_pictures_of_a_failure(picture: Any, tmp_path: Path) -> None:
+    picture("setup-failed", lambda: app(Engine(PARTLY), tmp_path), at("report-address"))
+
+
+def test_pictures_of_waiting_and_of_the_end(picture: Any, tmp_path: Path) -> None:
+    waiting = checklist(
+        settings(),
+        {"first-report": ("to do", "Waiting for the first journal report; profile gateway has not run yet.")},
+        done=ALL[:-1],
+    )
+    picture("setup-waiting", lambda: app(Engine(waiting), tmp_path), at("first-report"))
+    picture("setup-done", lambda: app(Engine(FINISHED), tmp_path), at("first-report"))
+    picture("setup-health", lambda: app(Engine(FINISHED), tmp_path), at("health"))
+
+
+def test_pictures_of_typing(picture: Any, tmp_path: Path) -> None:
+    picture("setup-typing", lambda: app(Engine(PARTLY), tmp_path), at("profile", "enter", "x", "down", "y"))
+
+
+def test_pictures_of_an_embedded_gateway(picture: Any, tmp_path: Path) -> None:
+    setup = checklist(settings(reports="embedded"), done=("organisation",))
+    picture("setup-embedded", lambda: app(Engine(setup), tmp_path), at("report-address", "enter"), (LARGE,))
+
+
+def test_pictures_of_asking(picture: Any, tmp_path: Path) -> None:
+    picture("setup-saying", lambda: app(Engine(PARTLY), tmp_path), at("journal-rule", "d"), (SMALL,))
+
+
+def test_pictures_of_a_check(picture: Any, tmp_path: Path) -> None:
+    def make() -> Any:
+        engine = Engine(PARTLY)
+        engine.answers[CheckSetup] = lambda request: halfway()
+        return app(engine, tmp_path)
+
+    def halfway() -> Iterator[Word]:
+        yield step_of(PARTLY, "profile", state="checking")
+        yield SetupFinding(text="Profile gateway is complete, its password can be had.", verdict="fine")
+        yield SetupFinding(text="Connected to 192.0.2.7, port 110.", verdict="fine")
+        yield SetupFinding(text="Its certificate ends on 2026-01-12: have it renewed.", verdict="note")
+
+    async def script(pilot: Any) -> None:
+        await at("profile", "c")(pilot)
+        await shows(pilot, "renewed.")
+
+    picture("setup-checking", make, script)
+
+
+# --- keys ---------------------------------------------------------------------------------------------
+
+
+def test_the_cursor_begins_at_what_is_next(tmp_path: Path) -> None:
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "2 of 10 done")
+        assert "─Report address" in text_of(pilot.app)
+
+    drive(app(Engine(PARTLY), tmp_path), script)
+
+
+def test_what_is_typed_is_saved_by_f2_and_kept_until_then(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+
+    async def script(pilot: Any) -> None:
+        await at("undeliverable", "enter")(pilot)
+        await pilot.press(*"x")
+        await shows(pilot, "not saved: F2 saves")
+        await shows(pilot, "edited")
+        await pilot.press("escape", "up", "down")
+        await settled(pilot)
+        assert pilot.app.screen.query_one("Form").values == {"undeliverable": "ndr@elsewhere.examplex"}
+        assert not engine.said(PutSetup)
+        await pilot.press("f2")
+        await shows(pilot, "Saved in vault.toml.")
+        assert "not saved" not in text_of(pilot.app)
+
+    drive(app(engine, tmp_path), script)
+    assert engine.said(PutSetup) == [PutSetup(values={"undeliverable": "ndr@elsewhere.examplex"})]
+
+
+def test_enter_in_the_last_field_saves_and_a_refusal_keeps_what_was_typed(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+    engine.answers[PutSetup] = ConfigError("vault.toml: journaling: undeliverable is wrong")
+
+    async def script(pilot: Any) -> None:
+        await at("undeliverable", "enter", "x", "enter")(pilot)
+        await shows(pilot, "undeliverable is wrong")
+        assert "ndr@elsewhere.examplex" in text_of(pilot.app)
+        assert "not saved" in text_of(pilot.app)
+
+    drive(app(engine, tmp_path), script)
+
+
+def test_a_choice_is_chosen_by_arrows_and_other_fields_appear(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+
+    async def script(pilot: Any) -> None:
+        await at("report-address", "enter", "right", "right")(pilot)
+        engine.now(checklist(settings(reports="embedded")))
+        await pilot.press("f2")
+        await shows(pilot, "Listens on")
+
+    drive(app(engine, tmp_path), script, LARGE)
+    assert engine.said(PutSetup) == [PutSetup(values={"reports": "embedded"})]
+
+
+def test_a_check_is_live_and_saves_first(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+    go_on = threading.Event()
+    good = with_step(PARTLY, step_of(PARTLY, "profile", state="done", detail="Profile gateway works."))
+
+    def words(request: Request) -> Iterator[Word]:
+        yield step_of(PARTLY, "profile", state="checking")
+        yield SetupFinding(text="Connected.", verdict="fine")
+        go_on.wait(20)
+        yield SetupFinding(text="Profile gateway works.", verdict="fine")
+        yield step_of(good, "profile")
+        engine.now(good)
+        yield good
+
+    engine.answers[CheckSetup] = words
+
+    async def script(pilot: Any) -> None:
+        await at("profile", "enter", "x", "f5")(pilot)
+        await shows(pilot, "✓ Connected.")
+        assert "checking" in text_of(pilot.app)
+        go_on.set()
+        await shows(pilot, "3 of 10 done")
+        await shows(pilot, "Profile gateway works.")
+
+    drive(app(engine, tmp_path), script)
+    assert engine.said(PutSetup)
+    assert engine.said(CheckSetup) == [CheckSetup(step="profile")]
+
+
+def test_all_steps_are_checked_at_once(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+    engine.answers[CheckSetup] = [PARTLY]
+
+    async def script(pilot: Any) -> None:
+        await at("organisation", "C")(pilot)
+        await until(pilot, lambda: engine.said(CheckSetup))
+
+    drive(app(engine, tmp_path), script)
+    assert engine.said(CheckSetup) == [CheckSetup(step="")]
+
+
+def test_a_word_is_asked_for_and_given(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+
+    async def script(pilot: Any) -> None:
+        await at("journal-rule", "d")(pilot)
+        await shows(pilot, "the rule exists and is enabled?")
+        await pilot.press("enter")  # is No
+        await pilot.press("d")
+        said = step_of(PARTLY, "journal-rule", state="done", affirmed=1_767_600_000, affirmed_by="ines")
+        engine.now(with_step(PARTLY, said))
+        await pilot.press("y")
+        await shows(pilot, "said by ines")
+        await pilot.press("d")
+        await shows(pilot, "Take back what ines said")
+        await pilot.press("y")
+        await until(pilot, lambda: len(engine.said(AffirmSetup)) == 2)
+
+    drive(app(engine, tmp_path), script)
+    assert [(one.step, one.done) for one in engine.said(AffirmSetup)] == [
+        ("journal-rule", True),
+        ("journal-rule", False),
+    ]
+
+
+def test_the_command_goes_to_the_clipboard_and_to_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def script(pilot: Any) -> None:
+        await at("journal-rule", "y")(pilot)
+        await shows(pilot, "Sent to the terminal's clipboard")
+        assert pilot.app.clipboard == step_of(PARTLY, "journal-rule").command
+        await pilot.press("w")
+        await shows(pilot, "to the new file")
+        await pilot.press("enter")
+        await shows(pilot, "Written to")
+        await pilot.press("w", "enter")
+        await shows(pilot, "is there already")
+
+    drive(app(Engine(PARTLY), tmp_path), script, LARGE)
+    assert b"New-JournalRule -Name 'Muniment'" in (tmp_path / "journal-rule.ps1").read_bytes()
+
+
+def test_what_makes_no_sense_is_not_offered(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+
+    async def script(pilot: Any) -> None:
+        await at("organisation", "d", "y", "w", "f2")(pilot)
+        assert not [key for key in ("Copy", "Write", "Mark done", "Save") if key in keys(pilot)]
+        await at("journal-rule")(pilot)
+        assert [key for key in ("Copy", "Write", "Mark done") if key in keys(pilot)]
+
+    drive(app(engine, tmp_path), script)
+    assert not engine.said(AffirmSetup)
+
+
+def keys(pilot: Any) -> str:
+    return text_of(pilot.app).splitlines()[-1]
+
+
+def test_reading_only_changes_nothing(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+
+    async def script(pilot: Any) -> None:
+        await at("journal-rule", "d", "c", "C", "w")(pilot)
+        await shows(pilot, "read-only")
+
+    drive(app(engine, tmp_path, read_only=True), script)
+    assert {type(request) for request in engine.asked} <= {GetSetup, *engine.answers}
+    assert not engine.said(AffirmSetup) + engine.said(CheckSetup) + engine.said(PutSetup)
+
+
+def test_the_first_report_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL", 0.02)
+    engine = Engine(checklist(settings(), done=ALL[:-1]))
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "9 of 10 done")
+        await until(pilot, lambda: len(engine.said(GetSetup)) > 3)
+        engine.now(FINISHED)
+        await shows(pilot, "The first journal report has arrived.")
+        await shows(pilot, "10 of 10 done")
+        await shows(pilot, "2 notes")
+
+    drive(app(engine, tmp_path), script)
+
+
+def test_an_engine_that_refuses(tmp_path: Path) -> None:
+    engine = Engine(PARTLY)
+    engine.answers[GetSetup] = ConfigError("vault.toml is wrong: mend it.")
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "Setup can't be shown")
+        await shows(pilot, "mend it")
+
+    drive(app(engine, tmp_path), script)
+
+
+def test_nothing_hostile_reaches_the_screen(tmp_path: Path) -> None:
+    rule = step_of(
+        PARTLY, "journal-rule", title=HOSTILE, guide=HOSTILE, detail=HOSTILE, command=HOSTILE, affirm=HOSTILE
+    )
+    setup = with_step(PARTLY, rule)
+    engine = Engine(Setup(steps=setup.steps, platform=HOSTILE, health=(HOSTILE,)))
+    engine.answers[CheckSetup] = [SetupFinding(text=HOSTILE, verdict="wrong"), setup]
+
+    async def script(pilot: Any) -> None:
+        await at("journal-rule", "c")(pilot)
+        await shows(pilot, "[/x]")
+        assert_harmless(text_of(pilot.app))
+        await pilot.press("d")
+        assert_harmless(text_of(pilot.app))
+        await pilot.press("escape")
+        await at("health")(pilot)
+        assert_harmless(text_of(pilot.app))
+
+    drive(app(engine, tmp_path), script)
+
+
+def test_on_a_real_vault(tmp_path: Path) -> None:
+    """Keys alone, from the screen to vault.toml and back."""
+    vault = TestVault(tmp_path / "vault", domains=())
+    made = MunimentApp(connect, vault.folder)
+    made.state.area = "setup"
+
+    async def script(pilot: Any) -> None:
+        await at("report-address", "enter", "down")(pilot)
+        await pilot.press(*"j@archive.example", "f2")
+        await shows(pilot, "Saved in vault.toml.")
+        await at("journal-rule", "d", "y")(pilot)
+        await shows(pilot, "said by")
+
+    drive(made, script)
+    assert 'address = "j@archive.example"' in (vault.folder / "vault.toml").read_text()
