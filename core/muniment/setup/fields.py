@@ -88,7 +88,7 @@ FIELDS = (
     Field("organisation", "domains", "Own domains", "domains", Kind.LIST, hint="example.com, example.org"),
     Field(
         "organisation", "resolver", "DNS server", "journaling.resolver",
-        hint="empty: this machine's; one outside, where the inside sees other records",
+        hint="empty: this machine's own",
     ),
     Field(
         "report-address", "reports", "Reports go to", "journaling.reports",
@@ -98,11 +98,11 @@ FIELDS = (
     Field("report-address", "listen", "Listens on", "gateway.listen", hint=LISTEN, asked=_embedded),
     Field(
         "report-address", "networks", "Networks", "gateway.networks", Kind.LIST,
-        hint="which may deliver, such as 192.0.2.0/24", asked=_embedded,
+        hint="such as 192.0.2.0/24", asked=_embedded,
     ),
     Field(
         "report-address", "certificate", "Certificate", "gateway.certificate",
-        hint="a PEM file with chain and key", asked=_embedded,
+        hint="PEM, with chain and key", asked=_embedded,
     ),
     Field(
         "undeliverable", "undeliverable", "Mailbox", "journaling.undeliverable", hint="ndr@elsewhere.example"
@@ -126,10 +126,10 @@ FIELDS = (
         hint="/etc/muniment/gateway.secret", asked=_remote,
     ),
     Field("schedule", "every", "Every", PROFILE + "every", Kind.NUMBER, hint="seconds"),
-    Field("first-report", "tenant", "Tenant", PROFILE + "tenant", hint="the reports' Sender, once known"),
+    Field("first-report", "tenant", "Tenant", PROFILE + "tenant", hint="a report's Sender"),
     Field(
         "first-report", "quiet-days", "Quiet after", "journaling.quiet_days", Kind.NUMBER,
-        hint="days without a report of a user's",
+        hint="days without a report",
     ),
 )  # fmt: skip
 FIELD = {one.name: one for one in FIELDS}

@@ -11,7 +11,7 @@ from muniment.setup.model import Situation
 
 Guide = Callable[[Situation], str]
 
-_EXCHANGE_LISTS = "https://learn.microsoft.com/microsoft-365/enterprise/urls-and-ip-address-ranges"
+_EXCHANGE_LISTS = "https://aka.ms/o365endpoints"
 _PURVIEW = "https://purview.microsoft.com"
 
 

@@ -30,7 +30,7 @@ class Page(VerticalScroll, can_focus=True):
     )
     BINDINGS: ClassVar[list[Any]] = []
     DEFAULT_CSS = """
-    Page { padding: 0 1; scrollbar-gutter: stable; }
+    Page { padding: 0 1; scrollbar-gutter: stable; overflow-x: hidden; }
     Page > Words { height: auto; margin-bottom: 1; }
     Page > #command { background: $surface; padding: 0 1; }
     Page > #language { margin-bottom: 0; }
