@@ -22,8 +22,9 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.app import App
 from textual.pilot import Pilot
 
-from muniment.api import GetStatus
+from muniment.api import GetSetup, GetStatus
 from muniment_tui.app import MunimentApp
+from support.checklists import checklist
 from support.engine_double import EngineDouble
 from support.words import status
 
@@ -116,6 +117,7 @@ def app_on(
     `folder` is a place for its vault: there is nothing in it but the file that says that it is one.
     """
     engine.answers.setdefault(GetStatus, status())
+    engine.answers.setdefault(GetSetup, checklist())
     if vault:
         folder.mkdir(exist_ok=True)
         (folder / "vault.toml").touch()

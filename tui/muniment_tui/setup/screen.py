@@ -94,6 +94,8 @@ class SetupScreen(AreaScreen):
         """What was typed and not saved, by step."""
         self._checking: Line | None = None
         self._looks = 0
+        self._problem = ""
+        """Why the last look failed."""
         self._drawing = False
 
     def inside(self) -> Iterable[Widget]:
@@ -157,11 +159,14 @@ class SetupScreen(AreaScreen):
         if self._setup is None:
             words = situation("✗", "$error", "Setup can't be shown", str(error))
             self.call_later(self.page.say, words)
-        self.muniment.refuse(error)
+        if str(error) != self._problem:  # it is asked again and again, and told once
+            self.muniment.refuse(error)
+        self._problem = str(error)
 
     def _came(self, setup: Setup) -> None:
         waited = self._setup is not None and self._state(EVIDENCE) != "done"
         first = self._setup is None
+        self._problem = ""
         self._setup = setup
         if waited and self._state(EVIDENCE) == "done":
             self.muniment.tell("The first journal report has arrived.")
