@@ -39,7 +39,7 @@ class SetupScreen(AreaScreen):
     AREA = "setup"
     HELP = (
         "Ten steps from an empty vault to the first journal report, for Microsoft 365 and for Exchange "
-        "Server. Each says what to do; c tests it against the real thing: DNS, mail servers, certificates, "
+        "Server. Each says what to do; F5 tests it against the real thing: DNS, mail servers, certificates, "
         "logins. What can't be seen from here, such as the portal, you say yourself with d.\n\n"
         "The last step is no tick: it waits for the first report, and shows whose it was. Later on, Health "
         "says what needs care.\n\n"
@@ -48,11 +48,11 @@ class SetupScreen(AreaScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
-                "setup.check", "c,f5", "Check", "Test this step against the real thing, now.", footer=9,
+                "setup.check", "f5,c", "Check", "Test this step against the real thing, now.", footer=9,
                 changes=True,
             ),
             Action(
-                "setup.check-all", "C,f6", "Check all", "Test all steps, one after another.", footer=5,
+                "setup.check-all", "f6,C", "Check all", "Test all steps, one after another.", footer=5,
                 changes=True,
             ),
             Action(
