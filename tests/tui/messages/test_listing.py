@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from muniment.api import Hit, Hits, ListMessages, Search
-from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Asked, Listing
-from support.words import hit
+from muniment.api import ListMessages, Search
+from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Listing
+from support.endless import MANY, START, Folder, spread
 
 FOLDER = ListMessages(user="bob", folder="Inbox")
-MANY = 10_000_000
-START = 1_000_000_000
-
-
-@dataclass
-class Folder:
-    """Answers pages as the engine does, of messages at given dates, oldest first.
-
-    Unlike the engine it has neither index nor catalog; what it says of places is compared with the real
-    one's in tests of the engine.
-    """
-
-    dates: Sequence[int]
-    counted: int = 1 << 60
-    """How far from the ends it counts; beyond, `first` is an estimate."""
-    short: int = 1 << 60
-    """Rows that a page holds at most, as where candidates are checked one by one."""
-    asked: list[Asked] = field(default_factory=list)
-
-    def say(self, request: Asked) -> Hits:
-        self.asked.append(request)
-        oldest, total = request.oldest_first, len(self.dates)
-        first, exact = -1, True
-        if request.after:
-            at = int(request.after) + 1 if oldest else int(request.after) - 1
-        elif request.around is not None:
-            if oldest:
-                at = first = bisect_left(self.dates, request.around)
-            else:
-                at = bisect_right(self.dates, request.around) - 1
-                first = total - 1 - at
-            if self.counted < first < total - self.counted:
-                first, exact = min(first + first // 3, total - self.counted), False
-        else:
-            at, first = (0 if oldest else total - 1), 0
-        step = 1 if oldest else -1
-        size = min(request.limit, self.short)
-        numbers = [n for n in range(at, at + step * size, step) if 0 <= n < total]
-        more = bool(numbers) and 0 <= numbers[-1] + step < total
-        return Hits(
-            total=total, behind=0, hits=tuple(self.hit(n) for n in numbers),
-            after=str(numbers[-1]) if more else "", before=str(numbers[0]) if numbers else "",
-            first=first, exact=exact,
-        )  # fmt: skip
-
-    def hit(self, number: int) -> Hit:
-        return hit(id=f"{number:064x}", date=self.dates[number])
 
 
 def read(listing: Listing, folder: Folder, start: int, end: int) -> list[int]:
@@ -99,12 +48,6 @@ def test_mail_that_comes_moves_no_row() -> None:
     assert read(listing, folder, 100, 200) == list(range(399, 299, -1))
     listing._rows.clear()
     assert read(listing, folder, 0, 100) == list(range(499, 399, -1))
-
-
-def spread(kind: str) -> Sequence[int]:
-    if kind == "even":
-        return range(START, START + 60 * MANY, 60)
-    return [*range(START, START + 100), *range(2 * START, 2 * START + MANY - 100)]
 
 
 @pytest.mark.parametrize("kind", ["even", "skewed"])

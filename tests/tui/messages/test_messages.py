@@ -12,6 +12,7 @@ from muniment import api
 from muniment.errors import VaultError
 from muniment.service.engine import connect
 from muniment_tui.messages.screen import MessagesScreen
+from support.endless import MANY, Endless
 from support.engine_double import assert_harmless
 from support.mailroom import FILES, MIRA, Watched, app_over
 from support.reports import plain, report
@@ -380,8 +381,9 @@ def test_an_empty_vault_says_what_to_do(tmp_path):
 
     async def script(pilot):
         await shows(pilot, "No mail is kept yet")
+        assert "Export" not in text_of(pilot.app)
         await pilot.press("x")
-        await shows(pilot, "first")
+        assert not pilot.app.screen.query_one("Prompt").display
 
     drive(app_over(connect, tmp_path / "vault"), script)
 
@@ -410,3 +412,50 @@ def test_a_reason_is_asked_for_once(tmp_path):
     drive(app_over(engine, vault.folder), script)
     trail = vault.client.call(api.GetAudit(), api.Audit).events
     assert {event.detail.get("reason") for event in trail if event.event == "read"} == {"case 7"}
+
+
+def test_ten_million_rows_feel_as_ten(tmp_path):
+    """What is asked of the engine is counted, and what is kept; the clock has no say."""
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault/vault.toml").touch()
+    endless = Endless()
+
+    async def script(pilot):
+        await shows(pilot, "Inbox")
+        await pilot.press("down", "enter")
+        await shows(pilot, "10,000,000 messages")
+        screen = screen_of(pilot)
+        rows, asked = screen.found.rows, endless.folder.asked
+
+        async def at(number):
+            await until(pilot, lambda: rows.current is not None and rows.cursor == number)
+            return int(rows.current.key, 16)
+
+        assert await at(0) == MANY - 1
+        assert len(asked) == 1
+        await pilot.press("end")
+        assert await at(MANY - 1) == 0
+        await pilot.press("home")
+        assert await at(0) == MANY - 1
+        for _ in range(30):
+            await pilot.press("pagedown")
+        number = rows.cursor
+        assert await at(number) == MANY - 1 - number
+        assert len(asked) < 12
+        await pilot.press("t", *"2010-06-01", "enter")
+        await until(pilot, lambda: abs(rows.cursor - number) > 0)
+        await until(pilot, lambda: rows.current is not None)
+        assert abs(rows.current.value.date - 1_275_436_800) < 120
+        before = len(asked)
+        rows.cursor = MANY // 2
+        await at(MANY // 2)
+        await settled(pilot)
+        for _ in range(10):
+            await pilot.press("pageup")
+        await until(pilot, lambda: rows.current is not None)
+        assert len(asked) - before < 15
+        assert max(request.limit for request in asked) <= 1_100
+        assert len(screen.found.listing._rows) <= 8_000
+        assert len(rows._pages) <= 40
+
+    drive(app_over(endless, tmp_path / "vault"), script)

@@ -66,6 +66,12 @@ class AskingScreen(AreaScreen):
             self, self.reasoned(request), each, ended=ended, failed=refused, through=through
         )
 
+    def quieten(self) -> None:
+        """Take a notice away that something newer is to be seen instead of; errors stay until Esc."""
+        notice = self.muniment.notice
+        if notice is not None and notice.severity != "error":
+            self.muniment.notice = None
+
     def reasoned(self, request: R) -> R:
         """A request with the reason, if there is one and it takes one."""
         return replace(request, reason=self.reason) if "reason" in request.__struct_fields__ else request

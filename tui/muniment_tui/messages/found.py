@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -99,25 +99,31 @@ class Found(Pane):
         """What is listed."""
         return self.feed.listing
 
+    @property
+    def asking(self) -> AskingScreen:
+        """The screen, as the one who asks."""
+        return cast(AskingScreen, self.screen)
+
     def _ask(
         self, request: Asked, then: Callable[[Hits], object], failed: Callable[[MunimentError], object]
     ) -> None:
-        screen = self.screen
-        assert isinstance(screen, AskingScreen)
-        screen.read(request, Hits, then, failed=failed, lane="list")
+        self.asking.read(request, Hits, then, failed=failed, lane="list")
 
     # --- what is listed -----------------------------------------------------------------------
 
     def rest(self) -> None:
         """Nothing is listed yet."""
         self.name_it(shown("Mail"))
-        self.rows.empty = situation(
-            "○", "$secondary", "No folder is open", "Choose one on the left, or press / to search."
-        )
+        self.situate("○", "$secondary", "No folder is open", "Open one of somebody's, or press / to search.")
         self.feed.clear()
+
+    def situate(self, sign: str, style: str, title: str, advice: str) -> None:
+        """Say what there is to say where nothing is listed."""
+        self.rows.empty = situation(sign, style, title, advice)
 
     def open(self, request: Asked) -> None:
         """Show a folder or a search."""
+        self.asking.quieten()
         if self.order == RELEVANT and not (isinstance(request, Search) and request.query.strip()):
             self.order = NEWEST
         self._sent = isinstance(request, ListMessages) and request.folder == "Sent"
@@ -138,7 +144,7 @@ class Found(Pane):
             else "Mail appears here once a run has fetched it."
         )
         title = "Nothing was found" if searched else "Nothing is here"
-        self.rows.empty = situation("○", "$secondary", title, advice)
+        self.situate("○", "$secondary", title, advice)
         self.post_message(self.Changed())
 
     def _row(self, hit: Hit) -> Row:
@@ -174,12 +180,10 @@ class Found(Pane):
 
     def action_date(self) -> None:
         """Ask for it, and go there."""
-        screen = self.screen
-        assert isinstance(screen, AskingScreen)
         if self.order == RELEVANT:
-            screen.muniment.tell("The best matches are in no order of date: o changes the order.", "warning")
+            self._tell("The best matches are in no order of date: o changes the order.")
         else:
-            screen.ask_for(shown(f"Go to which date? {dates.HOW}"), self._go_to, check=dates.trouble)
+            self.asking.ask_for(shown(f"Go to which date? {dates.HOW}"), self._go_to, check=dates.trouble)
 
     def _go_to(self, typed: str) -> None:
         first, last = dates.period(typed)
@@ -217,6 +221,4 @@ class Found(Pane):
         self.post_message(self.Changed())
 
     def _tell(self, text: str) -> None:
-        screen = self.screen
-        assert isinstance(screen, AskingScreen)
-        screen.muniment.tell(text, "warning")
+        self.asking.muniment.tell(text, "warning")

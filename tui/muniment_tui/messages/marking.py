@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from muniment.api import Mark
 
 MOST = 5_000
 """Marks in one text."""
+EXAMINED = 100_000
+"""Places that are looked at for one mark, at most: a text may be made of nothing but its beginning."""
 _UNSPACED = "\u0e00"
 """From here on scripts may be written without spaces, so that words have no borders."""
 _RUN = re.compile(r"[^\W_]+")
@@ -52,7 +55,7 @@ def find(text: str, regions: Iterable[tuple[str, int, int]], marks: Iterable[Mar
     for name, start, end in regions:
         for field, prefix, pattern in compiled:
             if field in ("", name):
-                found.update(_matches(folded, pattern, prefix, start, end, MOST))
+                found.update(islice(_matches(folded, pattern, prefix, start, end), MOST))
     return _apart(sorted(found))[:MOST]
 
 
@@ -62,19 +65,13 @@ def _pattern(text: str) -> re.Pattern[str] | None:
     return re.compile(r"[\W_]+".join(map(re.escape, runs))) if runs else None
 
 
-def _matches(
-    text: str, pattern: re.Pattern[str], prefix: bool, start: int, end: int, most: int
-) -> Iterator[Span]:
-    for match in pattern.finditer(text, start, end):
+def _matches(text: str, pattern: re.Pattern[str], prefix: bool, start: int, end: int) -> Iterator[Span]:
+    for match in islice(pattern.finditer(text, start, end), EXAMINED):
         first, last = match.span()
         if _joined(text, first, start, end) or (_joined(text, last, start, end) and not prefix):
             continue
-        while prefix and last < end and _RUN.match(text[last]):
-            last += 1
-        yield first, last
-        most -= 1
-        if not most:
-            return
+        rest = _RUN.match(text, last, end) if prefix else None
+        yield first, rest.end() if rest else last
 
 
 def _joined(text: str, at: int, start: int, end: int) -> bool:

@@ -145,7 +145,7 @@ class MessagesScreen(AskingScreen):
 
     def inside(self) -> Iterable[Widget]:
         """Three panes."""
-        tree = LazyTree(id="tree")
+        tree = LazyTree(note_width=7, id="tree")
         yield Container(
             Pane(
                 shown("People"), Narrowing(id="narrowing", placeholder="name or address"), tree, id="people"
@@ -218,10 +218,8 @@ class MessagesScreen(AskingScreen):
         """Esc: from what lies upon a message to the message, to the list, to the people."""
         focused = self.focused
         around = [node.id for node in focused.ancestors_with_self] if focused else []
-        notice = self.muniment.notice
-        if notice is not None and notice.severity != "error":
-            self.muniment.notice = notice = None
-        if notice is not None or not around:
+        self.quieten()
+        if self.muniment.notice is not None or not around:
             super().action_back()
         elif "reader" in around:
             if not self.reader.leave():
@@ -240,7 +238,10 @@ class MessagesScreen(AskingScreen):
 
     def _tree_came(self, tree: Tree) -> None:
         self.people.empty = situation(
-            "○", "$secondary", "No mail is kept yet", "3 goes to Runs, which fetch it; 1 to Setup."
+            "○",
+            "$secondary",
+            "No mail is kept yet",
+            "3 goes to Runs, which fetch it;\n1 to Setup, which leads there.",
         )
         self.people.show(nodes(tree))
         people = count(len(tree.users))
@@ -355,16 +356,24 @@ class MessagesScreen(AskingScreen):
     # --- the list -----------------------------------------------------------------------------
 
     def _list(self, request: Asked) -> None:
-        self.say(shown("Searching …" if isinstance(request, Search) else "Opening …", "$secondary"))
+        doing = "Searching …" if isinstance(request, Search) else "Opening …"
+        self.say(shown(doing, "$secondary"))
+        self.found.situate("…", "$primary", doing.removesuffix(" …"), "What is found appears here.")
         self.found.open(request)
 
     def _refused(self, error: MunimentError) -> None:
         if isinstance(error, QueryError):
             self._caret(error)
+            self.found.situate(
+                "✗", "$error", "Nothing was searched for", "The query is wrong at the ^ above."
+            )
             self.say(shown("The query can't be read.", "$error"))
         elif not isinstance(error, ReasonNeeded):
             self.say(shown("✗ It could not be read.", "$error"))
+            self.found.situate("✗", "$error", "It could not be read", str(error))
             self.muniment.refuse(error)
+        else:
+            self.found.situate("!", "$warning", "A reason is needed", "Open it again, and say why.")
 
     @on(Found.Changed)
     def _listed(self) -> None:
@@ -372,6 +381,7 @@ class MessagesScreen(AskingScreen):
         if listing is not None:
             self.found.name_it(shown(self._title(listing)))
             self.say(self._status(listing))
+            self.refresh_bindings()
 
     def _title(self, listing: Listing) -> str:
         request = listing.request
@@ -428,6 +438,8 @@ class MessagesScreen(AskingScreen):
         """There is something to stop only while something goes on."""
         if action == "stop":
             return self._export is not None and not self._export.over
+        if action == "export" and self.is_mounted:
+            return self.found.listing is not None and self.found.listing.total > 0
         return super().check_action(action, parameters)
 
     def action_export(self) -> None:

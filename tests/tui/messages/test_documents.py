@@ -1,0 +1,147 @@
+"""Texts of any length: their rows, what is marked in them, and what a message becomes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from muniment.api import Attachment, Mark
+from muniment_tui.messages.dates import period, trouble
+from muniment_tui.messages.document import Rows, Writer
+from muniment_tui.messages.letters import enclosed, letter, source
+from muniment_tui.messages.marking import MOST, find, fold
+from support.engine_double import HOSTILE, assert_harmless
+from support.words import message
+
+TEXT = st.text(st.sampled_from("ab \n漢é\u0301x"), max_size=200)
+
+
+def rows_of(text: str, width: int) -> list[str]:
+    rows, found = Rows(text, width), list[str]()
+    while (row := rows.row(len(found))) is not None:
+        found.append(text[slice(*row)])
+    assert rows.whole
+    assert rows.height == len(found)
+    return found
+
+
+@given(text=TEXT, width=st.integers(1, 12))
+def test_rows_hold_all_of_a_text_and_fit(text: str, width: int) -> None:
+    found = rows_of(text, width)
+    assert "".join("".join(found).split()) == "".join(text.split())
+    for row in found:
+        assert cell_len(row) <= max(width, 2)
+    assert len(found) >= text.count("\n") + 1
+
+
+def test_words_stay_whole_where_they_can() -> None:
+    assert rows_of("one two three\n\nfour", 8) == ["one two", "three", "", "four"]
+    assert rows_of("abcdefghij", 4) == ["abcd", "efgh", "ij"]
+    assert rows_of("", 4) == [""]
+
+
+def test_a_text_is_broken_as_far_as_it_is_seen() -> None:
+    rows = Rows("lorem ipsum " * 1_000_000, 80)
+    rows.reach(50)
+    assert len(rows._starts) == 51
+    assert not rows.whole
+    assert rows.height > 100_000
+    assert rows.reach_place(100_000) == rows.reach_place(100_000)
+
+
+def test_hostile_lengths_take_little_time() -> None:
+    lines = ("a" * 2_000_000, "漢" * 200_000, "a\u0301\u0301" * 200_000, " " * 1_000_000, "\n" * 200_000)
+    marks = [Mark(text="a"), Mark(text="aaaa", prefix=True), Mark(text="a a a")]
+    started = time.process_time()
+    for text in lines:
+        Rows(text, 80).reach(1 << 40)
+        find(text, [("body", 0, len(text))], marks)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "found"),
+    [
+        ("An INVOICE, invoices", Mark(text="invoice"), ["INVOICE"]),
+        ("An INVOICE, invoices", Mark(text="invoi", prefix=True), ["INVOICE", "invoices"]),
+        ("Grüße aus Łódź", Mark(text="grusse"), []),
+        ("Zoë and ZOE", Mark(text="zoe"), ["Zoë", "ZOE"]),
+        ("Łódź", Mark(text="lodz"), ["Łódź"]),
+        ("a red\n  car, red-car, redcar", Mark(text="red car"), ["red\n  car", "red-car"]),
+        ("write to ada@quill.example now", Mark(text="ada@quill.example"), ["ada@quill.example"]),
+        ("光の漢字です", Mark(text="漢字"), ["漢字"]),
+        ("İstanbul istanbul", Mark(text="istanbul"), ["İstanbul", "istanbul"]),
+        ("nothing", Mark(text="!?"), []),
+        ("subject", Mark(text="subject", field="subject"), []),
+    ],
+)
+def test_what_is_marked(text: str, mark: Mark, found: list[str]) -> None:
+    spans = find(text, [("body", 0, len(text))], [mark])
+    assert [text[start:end] for start, end in spans] == found
+
+
+def test_marks_keep_to_mail_and_to_their_fields() -> None:
+    text = "Subject one\none two one"
+    regions = [("subject", 8, 11), ("body", 12, 15)]
+    assert find(text, regions, [Mark(text="one")]) == [(8, 11), (12, 15)]
+    assert find(text, regions, [Mark(text="one", field="subject")]) == [(8, 11)]
+    assert find(text, [], [Mark(text="one")]) == []
+    assert len(find("a " * 20_000, [("body", 0, 40_000)], [Mark(text="a")])) == MOST
+
+
+@given(st.text(max_size=50))
+def test_folding_keeps_every_character_in_its_place(text: str) -> None:
+    assert len(fold(text)) == len(text)
+
+
+def test_styles_and_sections_have_their_places() -> None:
+    writer = Writer("t\x1b[2J")
+    writer.put("From ", "bold")
+    writer.put("a\nb", region="body", lines=True)
+    writer.end_line()
+    writer.section("end")
+    writer.line("over")
+    made = writer.document()
+    assert (made.title, made.text) == ("t\ufffd", "From a\nb\nover")
+    assert made.styles == ((0, 5, "bold"),)
+    assert made.regions == (("body", 5, 8),)
+    assert made.text[made.sections["end"] :] == "over"
+
+
+def test_a_message_says_all_there_is() -> None:
+    text = letter(message()).text
+    for said in (
+        "Hello Bob,", "a.pdf", "application/pdf, 2.5 kB", "unknown charset", "bob@quill.example/Inbox",
+        "Report 1", "! untrusted", "by the list all@quill.example",
+    ):  # fmt: skip
+        assert said in text
+
+
+def test_nothing_hostile_is_left_in_a_document() -> None:
+    file = Attachment(filename=HOSTILE, content_type=HOSTILE, size=3)
+    documents = [
+        letter(message(HOSTILE * 3)),
+        source(HOSTILE, HOSTILE.encode() * 100, [HOSTILE], cut=True),
+        enclosed(file, HOSTILE, [HOSTILE]),
+    ]
+    for made in documents:
+        assert_harmless(made.text.replace("\n", ""))
+        assert_harmless(made.title)
+
+
+@pytest.mark.parametrize(
+    ("typed", "days"), [("2024", 366), ("2025", 365), ("2024-02", 29), ("2025-12", 31), (" 2025-3-9 ", 1)]
+)
+def test_dates(typed: str, days: int, frozen: None) -> None:
+    first, last = period(typed)
+    assert last + 1 - first == days * 86_400
+    assert trouble(typed) == ""
+
+
+@pytest.mark.parametrize("typed", ["", "25", "2025-13", "2025-02-30", "yesterday", "0000", "2025-01-01x"])
+def test_what_is_no_date_is_said(typed: str) -> None:
+    assert "2025-03-14" in trouble(typed)

@@ -1,0 +1,171 @@
+"""What the Messages area looks like, in each of its states."""
+
+from __future__ import annotations
+
+import pytest
+
+from muniment.errors import VaultError
+from muniment.service.engine import connect
+from support import screens
+from support.mailroom import app_over
+from support.screens import settled, shows, until
+from support.vaults import TestVault
+
+FOLDER = "/srv/mail"
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ines")
+
+
+async def search(pilot, query):
+    await shows(pilot, "Mira" if pilot.app.screen.people.display else "")
+    await pilot.press("slash")
+    pilot.app.screen.line.value = query
+    await pilot.press("enter")
+    await settled(pilot)
+
+
+async def open_inbox(pilot):
+    await shows(pilot, "Mira")
+    await pilot.press("down", "down", "enter", "down", "enter")
+    await shows(pilot, "newest first")
+    await settled(pilot)
+
+
+async def open_message(pilot, query):
+    await search(pilot, query)
+    await pilot.press("enter")
+    await until(pilot, lambda: pilot.app.screen.reader.message is not None)
+    await settled(pilot)
+
+
+def test_an_empty_vault(picture, tmp_path):
+    vault = TestVault(tmp_path / "vault")
+
+    def make():
+        app = app_over(connect, vault.folder)
+        app.organisation = "Quill"
+        app._learn_name = lambda: None
+        return app
+
+    picture("messages-empty", make)
+
+
+def test_people(picture, make):
+    async def script(pilot):
+        await shows(pilot, "Mira")
+        await pilot.press("down", "down", "enter")
+
+    picture("messages-people", make, script)
+
+
+def test_a_folder(picture, make):
+    picture("messages-folder", make, open_inbox)
+
+
+def test_a_message(picture, make):
+    async def script(pilot):
+        await open_inbox(pilot)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: pilot.app.screen.reader.message is not None)
+
+    picture("messages-message", make, script)
+
+
+def test_what_a_search_found(picture, make):
+    picture("messages-search", make, lambda pilot: search(pilot, "reise OR lieferung OR delivery"))
+
+
+def test_hits_are_marked(picture, make):
+    picture("messages-hits", make, lambda pilot: open_message(pilot, "delivery late"))
+
+
+def test_nothing_was_found(picture, make):
+    picture("messages-nothing", make, lambda pilot: search(pilot, "unicorn"))
+
+
+def test_a_wrong_query(picture, make):
+    picture("messages-wrong-query", make, lambda pilot: search(pilot, "offer form:ada after:2025"))
+
+
+def test_the_envelope(picture, make):
+    async def script(pilot):
+        await open_message(pilot, "has:attachment delivery")
+        await pilot.press("e")
+
+    picture("messages-envelope", make, script)
+
+
+def test_attachments(picture, make):
+    async def script(pilot):
+        await open_message(pilot, "has:attachment delivery")
+        await pilot.press("a")
+
+    picture("messages-attachments", make, script)
+
+
+def test_the_source(picture, make):
+    async def script(pilot):
+        await open_message(pilot, "delivery late")
+        await pilot.press("s")
+        await shows(pilot, "Content-Type")
+
+    picture("messages-source", make, script)
+
+
+def test_a_choice(picture, make):
+    async def script(pilot):
+        await open_inbox(pilot)
+        await pilot.press("space", "down", "space", "space")
+
+    picture("messages-marked", make, script)
+
+
+def test_where_to_export(picture, make):
+    async def script(pilot):
+        await open_inbox(pilot)
+        await pilot.press("space", "space", "x")
+
+    picture("messages-export", make, script)
+
+
+def test_busy(picture, make, engine, monkeypatch):
+    taken = screens.svg_of
+
+    def take_and_release(app):
+        svg = taken(app)
+        engine.go.set()
+        return svg
+
+    monkeypatch.setattr(screens, "settled", lambda pilot: pilot.pause())
+    monkeypatch.setattr(screens, "svg_of", take_and_release)
+
+    async def script(pilot):
+        await shows(pilot, "Mira")
+        engine.go.clear()
+        await pilot.press("enter")
+        await shows(pilot, "Searching")
+
+    picture("messages-busy", make, script)
+
+
+def test_an_error_of_the_engine(picture, make, engine):
+    async def script(pilot):
+        await shows(pilot, "Mira")
+        engine.failing = VaultError("the index can't be read: run `muniment rebuild --index`")
+        await pilot.press("enter")
+        await shows(pilot, "rebuild")
+        engine.failing = None
+
+    picture("messages-error", make, script)
+
+
+def test_hostile_mail(picture, make):
+    async def script(pilot):
+        await search(pilot, "nasty")
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: pilot.app.screen.reader.message is not None)
+
+    picture("messages-hostile", make, script)
