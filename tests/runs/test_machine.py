@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from muniment.archive.facts import Route
-from muniment.archive.indexing import Indexing, behind
+from muniment.archive.indexing import behind
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
@@ -336,11 +336,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def rebuild_index(self) -> None:
-        indexing = Indexing(self.vault)
-        indexing.clear()
-        for _ in indexing.catch_up():
+        for _ in renew_index(self.vault):
             pass
-        indexing.close()
         self.findable = True
         self.check_search()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 
 from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import MessageRow
@@ -35,11 +36,37 @@ def behind(vault: Vault) -> int:
     return vault.catalog.index_behind(state.watermark)
 
 
+def renew_index(vault: Vault) -> Iterator[int]:
+    """Build the index anew beside the one that goes on answering meanwhile, and put it in its place.
+
+    Yields how many messages were read so far. For the thread that archives, between two runs.
+
+    Raises:
+        VaultError: it can't be written; the one that there was stays.
+    """
+    own = vault.folder / INDEX
+    new, old = own.with_name(INDEX + ".new"), own.with_name(INDEX + ".old")
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    with closing(Indexing(vault, new)) as indexing:
+        yield from indexing.catch_up()
+
+    def swap() -> None:
+        with suppress(FileNotFoundError):
+            own.rename(old)
+        new.rename(own)
+
+    vault.swap_index(swap)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 class Indexing:
     """The index of a vault, as its only writer feeds it. Belongs to one thread."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, folder: Path | None = None) -> None:
+        """`folder` is where the index is, by default the vault's own place for it."""
         self._vault = vault
+        self._folder = folder or vault.folder / INDEX
         self._index: Index | None = None
         self._reached = 0
 
@@ -62,7 +89,7 @@ class Indexing:
         return self._index
 
     def _opened(self) -> Index:
-        folder = self._vault.folder / INDEX
+        folder = self._folder
         index = Index.open(folder)
         if index.set_aside is not None:
             log.warning(
@@ -112,16 +139,6 @@ class Indexing:
             yield done
         self._reached = head.tree_size
         self.commit()
-
-    def clear(self) -> None:
-        """Forget everything that is indexed, so that `catch_up` builds it anew."""
-        self.close()
-        folder = self._vault.folder / INDEX
-        aside = folder.with_name(INDEX + ".cleared")
-        shutil.rmtree(aside, ignore_errors=True)
-        with suppress(FileNotFoundError):
-            folder.rename(aside)  # at once, for whoever searches meanwhile
-        shutil.rmtree(aside, ignore_errors=True)
 
     def close(self) -> None:
         """Close the index; what was not committed is indexed anew another time."""

@@ -487,6 +487,14 @@ class Vault:
         self._index.follow()
         return self._index
 
+    def swap_index(self, swap: Callable[[], None]) -> None:
+        """Have `swap` put another index in the place of this one, while nobody looks which it is."""
+        with self._indexing:
+            if self._index is None:
+                swap()
+            else:
+                self._index.swapped(swap)
+
     def owner(self) -> str:
         """Who writes the vault now; "" for nobody."""
         return holder(self.folder)

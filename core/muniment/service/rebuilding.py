@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 from muniment import api
-from muniment.archive.indexing import Indexing
+from muniment.archive.indexing import Indexing, renew_index
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
 from muniment.runs.workers import WorkerPool
@@ -63,14 +63,13 @@ def told(damage: list[str]) -> Iterator[api.Step]:
 
 
 def indexed(vault: Vault, request: api.Rebuild) -> Iterator[api.Word]:
-    """Build the index anew where that is asked for, and in any case what it lacks; ends with Done."""
+    """Build the index anew where that is asked for, else what it lacks; ends with Done."""
     if request.index:
         yield api.Step(text="building the index anew from the ledger")
-    with closing(Indexing(vault)) as indexing:
-        if request.index:
-            indexing.clear()
-        for done in indexing.catch_up():
-            yield api.Step(text=f"{done} messages indexed")
+        yield from (api.Step(text=f"{done} messages indexed") for done in renew_index(vault))
+    else:
+        with closing(Indexing(vault)) as indexing:
+            yield from (api.Step(text=f"{done} messages indexed") for done in indexing.catch_up())
     what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
     yield api.Done(message=f"Rebuilt {what}: {vault.catalog.totals().messages} messages.")
 

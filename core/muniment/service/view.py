@@ -164,9 +164,10 @@ def search(session: Session, user: User, request: api.Search) -> api.Hits:
     started = time.monotonic()
     with session.reading() as vault:
         _own_query(vault, user, request.query, request.user)
+        late = behind(vault, user)
         found = found_page(vault, request, user.primary, own=True)
         hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
-        return found_word(request, found, behind(vault, user), hits, time.monotonic() - started)
+        return found_word(request, found, late, hits, time.monotonic() - started)
 
 
 def _own_query(vault: Vault, user: User, query: str, named: str) -> None:

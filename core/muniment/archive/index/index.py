@@ -14,7 +14,7 @@ import shutil
 import threading
 import uuid
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -153,6 +153,11 @@ class Index:
                     self._load()
             except Broken as error:
                 raise _unusable(error) from error
+
+    def swapped(self, swap: Callable[[], None]) -> None:
+        """Have `swap` put another index in the place of this one; what is found from then on is in that."""
+        with self._following:
+            swap()
 
     def add(self, docs: Iterable[IndexDocument], *, replace: bool = False) -> None:
         """Take in documents; found only after `commit`.

@@ -1,0 +1,298 @@
+"""Three users of one machine and the vault's socket: a plain user learns nothing of others by any word.
+
+Each of them is a process that has really given up being root; their names are their uids in digits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from muniment import api
+from muniment.api import Request, Word
+from muniment.client import Client, receive
+from muniment.errors import AccessRefused, MunimentError, NotFound, VaultError
+from muniment.line import place
+from muniment.line.place import place_of
+from muniment.line.start import connected
+from muniment.line.transport import dial
+from muniment.service import engine
+from muniment.service.access import LEAST, Role
+from muniment.service.session import Session
+from support.osusers import as_user, needs_root, open_folder
+from support.reports import line, plain, report
+from support.served import line_to, served
+from support.vaults import TestVault
+
+pytestmark = needs_root
+
+BOB, AUDREY, MALLORY = 61_101, 61_102, 61_103
+PATIENCE = 20.0
+SECRETS = ("xyzzyeve", "eve@example.com", "hidden@example.com")
+"""What bob must not learn: all of eve's mail, and the recipients in Bcc of what he got."""
+TO_BOB = plain(to=["bob@example.com"], subject="plughbob", headers=["Bcc: hidden@example.com"])
+TO_EVE = plain(
+    sender="xyzzyeve <anna@example.com>", to=["eve@example.com"], subject="xyzzyeve", body="xyzzyeve",
+    attachments=[("xyzzyeve.pdf", b"%PDF xyzzyeve")],
+)  # fmt: skip
+ACCESS = f"""
+[access]
+auditors = ["{AUDREY}"]
+[access.users]
+"{BOB}" = "bob@example.com"
+"""
+
+
+@dataclass
+class House:
+    """A vault that its service answers for."""
+
+    folder: Path
+    ids: dict[str, str]
+
+    def say(self, uid: int, request: Request) -> list[Word]:
+        """All that a user of the machine is answered."""
+        return as_user(uid, lambda: answered(self.folder, request))
+
+    def traced(self, holds: Callable[[api.AuditEvent], bool]) -> list[api.AuditEvent]:
+        """The events of the trail for which something holds, once there is one: within a second or two."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := [one for one in self.trail() if holds(one)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
+    def trail(self) -> list[api.AuditEvent]:
+        """What the audit trail says, as the owner reads it."""
+        return list(Client(line_to(self.folder)).call(api.GetAudit(limit=10_000), api.Audit).events)
+
+
+def answered(folder: Path, request: Request) -> list[Word]:
+    """All that a request is answered, however the engine would have it said."""
+    transport = line_to(folder)
+    if type(request) in engine.STREAMS:
+        words = transport.stream(request)
+        return list(itertools.islice(words, 200 if isinstance(request, api.WatchRuns) else None))
+    return [transport.call(request)]
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with open_folder() as shared:
+        vault = TestVault(shared / "vault")
+        vault.archive(
+            [
+                report(TO_BOB, recipients=[line("To", "bob@example.com"), line("Bcc", "hidden@example.com")]),
+                report(TO_EVE, recipients=[line("To", "eve@example.com")]),
+                b"X-MS-Journal-Report:\r\nSubject: xyzzyeve\r\n\r\nno report",
+            ]
+        )
+        with (vault.folder / "vault.toml").open("a") as file:
+            file.write(ACCESS)
+        with Session(vault.folder).writing():
+            pass
+        ids = {hit.subject: hit.id for hit in vault.messages()}
+        with served(vault.folder):
+            yield House(vault.folder, ids)
+
+
+def values(house: House, name: str, kind: str) -> list[Any]:
+    """What a curious user would put into a field, by its name and type."""
+    known: dict[str, list[Any]] = {
+        "id": [house.ids["xyzzyeve"], house.ids["plughbob"]],
+        "ids": [(house.ids["xyzzyeve"],), ()],
+        "user": ["", "eve@example.com", "bob@example.com"],
+        "folder": ["Inbox", ""],
+        "query": ["", "xyzzyeve", "bcc:hidden@example.com", "user:eve@example.com", "-plughbob"],
+        "what": ["message", "headers", "report", "quarantine"],
+        "path": ["/tmp/never-made/x.zip"],
+        "profile": ["", "x"],
+    }  # fmt: skip
+    if name in known:
+        return known[name]
+    simple = {"str": "x", "int": 1, "bool": True, "float": 1.0}
+    for one, value in simple.items():
+        if kind in (one, f"<class '{one}'>"):
+            return [value]
+    return [{}] if "dict" in kind and "tuple" not in kind else [()] if "tuple" in kind else [None]
+
+
+def attempts(house: House, word: type[Request]) -> Iterator[Request]:
+    """A word with all that might tell of others; a new field or word is tried as it comes."""
+    fields = [
+        field
+        for field in msgspec.structs.fields(word)
+        if field.required or field.name in ("id", "ids", "user", "folder", "query", "what", "path", "report")
+    ]
+    for chosen in itertools.product(*(values(house, field.name, str(field.type)) for field in fields)):
+        yield word(**{field.name: value for field, value in zip(fields, chosen, strict=True)})
+
+
+def everything(house: House, word: type[Request]) -> list[tuple[Request, list[Word] | MunimentError]]:
+    """What comes of every attempt with a word; in the process that asks."""
+    found: list[tuple[Request, list[Word] | MunimentError]] = []
+    for request in attempts(house, word):
+        try:
+            found.append((request, answered(house.folder, request)))
+        except MunimentError as error:
+            found.append((request, error))
+    return found
+
+
+def told(words: list[Word]) -> str:
+    """All that words say, as text."""
+    return b"".join(map(msgspec.msgpack.encode, words)).decode("latin-1").lower()
+
+
+WORDS = sorted(Request.__subclasses__(), key=lambda word: word.__name__)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_plain_user_learns_nothing_of_others_by_any_word(house: House, word: type[Request]) -> None:
+    tried = as_user(BOB, partial(everything, house, word))
+    assert tried
+    refused = 0
+    for request, answer in tried:
+        typed = told([request])
+        if isinstance(answer, MunimentError):
+            refused += isinstance(answer, (AccessRefused, NotFound))
+            text = str(answer).lower()
+        else:
+            text = told(answer)
+            assert LEAST[word] is Role.USER, request
+        assert not [secret for secret in SECRETS if secret in text and secret not in typed], request
+        if not isinstance(answer, MunimentError):
+            assert not [hit for one in answer if isinstance(one, api.Hits) for hit in one.hits
+                        if hit.subject != "plughbob"]  # fmt: skip
+    if refused:
+        mine = house.traced(lambda one: (one.word, one.uid) == (word.__name__, BOB))
+        assert {one.event for one in mine} == {"refused"}
+        assert sum(one.detail["count"] for one in mine) >= 1
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_stranger_is_refused_every_word(house: House, word: type[Request]) -> None:
+    tried = as_user(MALLORY, partial(everything, house, word))
+    for request, answer in tried:
+        assert isinstance(answer, AccessRefused), request
+        assert not [secret for secret in SECRETS if secret in str(answer)]
+    assert house.traced(lambda one: (one.word, one.uid) == (word.__name__, MALLORY))
+
+
+def test_a_user_reads_their_own_and_an_auditor_all_with_a_trace(house: House) -> None:
+    (own,) = house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    assert isinstance(own, api.Message)
+    (others,) = house.say(AUDREY, api.Show(id=house.ids["xyzzyeve"], reason="case 7"))
+    assert isinstance(others, api.Message)
+    assert others.text.strip() == "xyzzyeve"
+    newest = next(one for one in house.trail() if one.event == "read")
+    assert (newest.uid, newest.role, newest.word) == (AUDREY, "auditor", "Show")
+    assert newest.detail["messages"] == [house.ids["xyzzyeve"]]
+    assert newest.detail["reason"] == "case 7"
+    with pytest.raises(AccessRefused):
+        house.say(AUDREY, api.RunAll())
+    assert not [one for one in house.trail() if (one.event, one.uid) == ("read", BOB)]
+
+
+def test_an_export_belongs_to_who_asked_for_it(house: House) -> None:
+    with open_folder() as shared:
+        target = shared / "of-bob"
+        target.mkdir()
+        os.chown(target, BOB, BOB)
+        path = target / "mine"
+
+        def export() -> Word:
+            words = line_to(house.folder).stream(api.Export(query="", path=str(path)))
+            return list(receive(words, path))[-1]
+
+        assert isinstance(as_user(BOB, export), api.Done)
+        mails = list(path.glob("*.eml"))
+        assert len(mails) == 1
+        assert mails[0].stat().st_uid == BOB
+        assert b"hidden" not in mails[0].read_bytes()
+
+
+def test_what_a_client_says_of_itself_counts_for_nothing(house: House) -> None:
+    """The request of root's, sent by somebody else, with every header that might be believed."""
+
+    def forged() -> bytes:
+        body = msgspec.msgpack.encode(api.Show(id=house.ids["xyzzyeve"]))
+        with dial(place_of(house.folder)) as made:
+            made.sendall(
+                b"POST /call HTTP/1.0\r\nMuniment-Version: 0.1.0\r\nX-Remote-User: root\r\nX-Uid: 0\r\n"
+                b"Forwarded: for=root\r\nAuthorization: Basic cm9vdDo=\r\n"
+                + f"Content-Length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
+            return made.makefile("rb").read()
+
+    said = as_user(MALLORY, forged)
+    assert b"AccessRefused" in said
+    assert b"xyzzyeve" not in said
+
+
+# --- the way to the socket ---------------------------------------------------------------------------
+
+
+def nowhere(folder: Path) -> Any:
+    raise AssertionError("no engine is opened in this process")
+
+
+def test_others_start_no_service_and_are_told_whom_to_ask() -> None:
+    with open_folder() as shared:
+        folder = TestVault(shared / "vault").folder
+        call: Callable[[], Word] = lambda: connected(folder, nowhere).call(api.GetTree())  # noqa: E731
+        with pytest.raises(VaultError, match="ask root to start it"):
+            as_user(BOB, call)
+        (shared / "vault").chmod(0o700)
+        shared.chmod(0o700)
+        with pytest.raises(VaultError, match="can't be reached"):
+            as_user(BOB, call)
+
+
+def test_the_command_of_another_user(house: House) -> None:
+    for parent in Path(sys.executable).resolve().parents:
+        if not parent.stat().st_mode & 0o001:
+            pytest.skip(f"other users can't enter {parent}, where Python is")
+    words = [sys.executable, "-m", "muniment_tui", "--vault", str(house.folder), "search", ""]
+    done = subprocess.run(words, user=BOB, group=BOB, extra_groups=[], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "plughbob" in done.stdout
+    assert "xyzzyeve" not in done.stdout
+
+
+def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that mallory has put where bob's is due, once in a folder of theirs, once in bob's own."""
+    monkeypatch.delenv(place.RUNTIME)
+    with open_folder() as shared:
+        monkeypatch.setattr(place.Place, "folders", lambda self: iter((shared / "place",)))
+        folder, squatted = shared / "vault", shared / "place"
+        for made, uid in ((folder, BOB), (squatted, MALLORY)):
+            made.mkdir()
+            os.chown(made, uid, uid)
+        (folder / "vault.toml").touch()
+        where = place_of(folder)
+        with socket.socket(socket.AF_UNIX) as listener:
+            path = squatted / where.name
+            as_user(MALLORY, lambda: listener.bind(str(path)))
+            as_user(MALLORY, lambda: listener.listen())
+            path.chmod(0o666)
+            call: Callable[[], Word] = lambda: line_to(folder).call(api.GetTree())  # noqa: E731
+            with pytest.raises(VaultError, match="again and again"):
+                as_user(AUDREY, call)
+            with pytest.raises(VaultError, match="others may write to it"):
+                as_user(BOB, lambda: str(place.own_folder(where)))
+            os.chown(squatted, BOB, BOB)
+            with pytest.raises(VaultError, match=f"another user .uid {MALLORY}"):
+                as_user(AUDREY, call)
