@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from muniment.archive.facts import Route
-from muniment.archive.indexing import behind
+from muniment.archive.indexing import behind, renew_index
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
