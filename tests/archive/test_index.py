@@ -364,3 +364,41 @@ def test_kill_9_loses_nothing_below_the_watermark(folder: Path) -> None:
         index.close()
     assert reached == sorted(reached)
     assert reached[-1] > 0
+
+
+UNMERGED = """
+import os, signal, sys
+from pathlib import Path
+from support.indexed import document
+from muniment.archive.index import Index
+
+index = Index.open(Path(sys.argv[1]), heap=16_000_000)
+for batch in (range(20), *(range(n, n + 3) for n in range(20, 38, 3)), (38, 22)):
+    index.add([document(n, body=f"mail n{n}") for n in batch])
+    index.commit(39)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def segments(folder: Path) -> list[object]:
+    return list(json.loads((shards(folder)[0] / "meta.json").read_bytes())["segments"])
+
+
+def test_a_replacement_is_not_lost_to_a_merge_that_a_kill_has_left_to_be_done(folder: Path) -> None:
+    """The first deletion after such a kill, in a segment of which the last commit deleted something."""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, "-c", UNMERGED, str(folder)]
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False)
+        if len(segments(folder)) == 8:
+            break
+    assert len(segments(folder)) == 8
+    index = Index.open(folder, heap=HEAP)
+    index.add([document(21, body="mail n21")])
+    index.commit(40)
+    index.close()
+    assert len(segments(folder)) < 8  # the merge was done
+    index = Index.open(folder, heap=HEAP)
+    assert find(index) == list(range(39))
+    index.close()

@@ -154,6 +154,9 @@ class Shard:
     def start_writing(self, heap: int) -> None:
         """Open the writer; it may hold `heap` bytes."""
         self._writer = self._index.writer(heap, 1)
+        # The first operation gets the number of the last commit, and a merge that a crash has left to be done
+        # takes what has that number for done. A real deletion would be lost, so this one deletes nothing.
+        self._writer.delete_documents_by_query(tantivy.Query.empty_query())
 
     def add(self, doc: IndexDocument, replace: bool) -> None:
         """Take in a document, in place of an earlier one of its id; the writer is open."""
