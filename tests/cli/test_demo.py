@@ -39,6 +39,17 @@ def engine(words=WORDS, made=None):
     return EngineDouble(demo=demo)
 
 
+def test_the_app_opens_on_it_where_there_is_one(tmp_path):
+    made, looked = [], []
+    double = engine(made=made)
+    double.look = lambda vault: looked.append(vault) or 7
+    assert invoke(double, "demo", vault="").code == 7
+    assert looked == made
+    for words in (["demo", "--remove"], ["demo", "--json"]):
+        assert invoke(double, *words, vault="").code == 0
+    assert looked == made[:1]
+
+
 def test_it_narrates(tmp_path):
     made = []
     result = invoke(engine(made=made), "demo", vault="")

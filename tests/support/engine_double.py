@@ -40,9 +40,13 @@ class EngineDouble:
     demo: Callable[[Path], Iterator[Word]] = lambda vault: iter(())
     installer: Callable[[], Installer] = SystemdInstaller
 
+    look: Callable[[Path], int] | None = None
+
     @property
     def doors(self) -> EngineDoors:
-        return EngineDoors(connect=self._connect, serve=self.serve, demo=self.demo, installer=self.installer)
+        return EngineDoors(
+            connect=self._connect, serve=self.serve, demo=self.demo, installer=self.installer, look=self.look
+        )
 
     def _connect(self, vault: Path) -> EngineDouble:
         self.opened.append(vault)

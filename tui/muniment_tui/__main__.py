@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from muniment.__main__ import ENGINE, PRIVATE, start
 from muniment.cli.app import COMPLETION
-from muniment_tui.launch import launch, on_terminal, options
+from muniment_tui.launch import Options, drawable, launch, on_terminal, options
+
+
+def _look(vault: Path) -> int:
+    """Open the app on a vault; a terminal that can't draw it has been told all there is already."""
+    return launch(ENGINE, Options(str(vault), area="messages")) if drawable() else 0
 
 
 def main() -> int:
     """Run the program with the arguments it was called with, and return its exit code."""
     called = options(sys.argv[1:])
     if called is None or os.environ.get(COMPLETION):
-        return start(sys.argv[1:])
+        return start(sys.argv[1:], replace(ENGINE, look=_look) if on_terminal() else ENGINE)
     os.umask(PRIVATE)
     if on_terminal():
         return launch(ENGINE, called)

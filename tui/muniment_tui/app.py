@@ -116,10 +116,11 @@ class MunimentApp(App[int], inherit_bindings=False):
         *,
         read_only: bool = False,
         state_file: Path | None = None,
+        area: str = "",
     ) -> None:
         """`named` is the vault that the caller means, which need not be there; else it is the current folder.
 
-        `state_file` is where to remember things, if anywhere.
+        `state_file` is where to remember things, if anywhere. `area` opens first, by default the last one.
         """
         super().__init__()
         self.connect = connect
@@ -131,6 +132,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._state_file = state_file
         self.state = state.load(state_file) if state_file else state.State()
         self.named = named
+        self._first_area = area or self.state.area
         vault = named or Path.cwd()
         self._engine = Bridge(connect, vault, self.refuse) if is_vault(vault) else None
         for theme in themes.THEMES:
@@ -215,7 +217,7 @@ class MunimentApp(App[int], inherit_bindings=False):
             self.switch_mode(FIRST)
             return
         known_areas = {area.id for area in AREAS}
-        self.switch_mode(self.state.area if self.state.area in known_areas else AREAS[0].id)
+        self.switch_mode(self._first_area if self._first_area in known_areas else AREAS[0].id)
         self._learn_name()
 
     def _learn_name(self) -> None:

@@ -22,6 +22,8 @@ class Options:
 
     vault: str = ""
     read_only: bool = False
+    area: str = ""
+    """Which area opens first; "" for the last one."""
 
 
 def options(arguments: list[str]) -> Options | None:
@@ -45,18 +47,24 @@ def on_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
 
 
+def drawable() -> bool:
+    """Whether the terminal is one that the app can draw on."""
+    return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
 def launch(engine: EngineDoors, called: Options) -> int:
     """Run the app until it is closed; returns the exit code."""
-    term = os.environ.get("TERM", "")
-    if term in ("", "dumb", "unknown"):
-        complain(DUMB.format(term or "is not set"))
+    if not drawable():
+        complain(DUMB.format(os.environ.get("TERM") or "is not set"))
         return UNUSABLE
     from muniment_tui.app import MunimentApp
     from muniment_tui.state import state_file
     from muniment_tui.vaults import named_vault
 
     named = named_vault(called.vault)
-    app = MunimentApp(engine.connect, named, read_only=called.read_only, state_file=state_file())
+    app = MunimentApp(
+        engine.connect, named, read_only=called.read_only, state_file=state_file(), area=called.area
+    )
     try:
         return app.run() or app.return_code or 0
     finally:

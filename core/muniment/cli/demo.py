@@ -36,7 +36,7 @@ def demo(session: Session, remove: bool) -> int:
     a small company, archives it, and shows the books, the tree, three searches
     and the proof. Exits 0 only when what is found is what was sent. The vault
     is made in a new temporary folder, or where --vault says; MUNIMENT_VAULT
-    is left alone.
+    is left alone. On a terminal the app opens on it at the end (q closes it).
 
     \b
     Example:
@@ -50,7 +50,9 @@ def demo(session: Session, remove: bool) -> int:
         if remove:
             shutil.rmtree(folder, ignore_errors=True)
     _end(session, told, None if remove else folder, time.monotonic() - started)
-    return 0
+    if remove or session.json or session.engine.look is None:
+        return 0
+    return session.engine.look(folder)
 
 
 def _tell(session: Session, words: Iterator[Word]) -> dict[str, Any]:

@@ -48,3 +48,5 @@ class EngineDoors:
     """
     installer: Callable[[], Installer]
     """What writes and removes the service's systemd units."""
+    look: Callable[[Path], int] | None = None
+    """Opens the app on a vault, returns its exit code; None where there is no app, or no terminal for it."""

@@ -54,7 +54,9 @@ def _prepare(client: Client, vault: Path) -> Iterator[Word]:
     yield api.Step(text=f"A new vault in {vault}, for {COMPANY} ({DOMAIN}).")
     client.call(api.Init(domains=(DOMAIN,), name=COMPANY), api.Done)
     client.call(api.ImportUsers(text=users_csv(), filename="people.csv"), api.Done)
-    client.call(api.PutProfile(name=PROFILE, fields={"source": "spool"}, new=True), api.Done)
+    client.call(
+        api.PutProfile(name=PROFILE, fields={"source": "spool", "enabled": False}, new=True), api.Done
+    )
 
 
 def _send(vault: Path, count: int) -> Iterator[Word]:
