@@ -15,15 +15,16 @@ from muniment.api import (
     Certificate,
     CheckProfile,
     Done,
-    GetStatus,
     ListProfiles,
     Problems,
     Profiles,
-    ProfileStatus,
+    ProfileState,
     ProfileWord,
     PutProfile,
     Request,
+    RunsState,
     Step,
+    WatchRuns,
     Word,
 )
 from muniment.api import TestProfile as TryProfile
@@ -33,8 +34,7 @@ from muniment_tui.app import MunimentApp
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm
 from support.engine_double import EngineDouble
-from support.screens import LARGE, SMALL, Compare, app_on, shows
-from support.words import status
+from support.screens import LARGE, NOW, SMALL, Compare, app_on, shows
 
 VAULT = Path("/srv/mail")
 HQ = ProfileWord(
@@ -83,12 +83,19 @@ REFUSED = "The certificate of gw.provider.example:110 was issued by an authority
 
 def engine(profiles: tuple[ProfileWord, ...] = PROFILES) -> EngineDouble:
     states = tuple(
-        ProfileStatus(name=one.name, source=one.source, enabled=True, every=300, last=last)
+        ProfileState(
+            name=one.name,
+            source=one.source,
+            enabled=True,
+            every=300,
+            next_start=NOW + 120,
+            last=last and last | {"ended": NOW - 180},
+        )
         for one, last in zip(profiles, LAST, strict=False)
     )
     known = {
         ListProfiles: Profiles(profiles=profiles, version="1"),
-        GetStatus: status(profiles=states),
+        WatchRuns: [RunsState(profiles=states, log=())],
         CheckProfile: Problems(),
     }
     return EngineDouble(dict(known))
@@ -110,7 +117,7 @@ def test_empty(picture: Compare, make: Any) -> None:
 
 def test_list(picture: Compare, make: Any) -> None:
     async def second(pilot: Pilot[Any]) -> None:
-        await shows(pilot, "headquarters")
+        await shows(pilot, "ok, 1,200 new")
         await pilot.press("down")
 
     picture("profiles-list", make, second)

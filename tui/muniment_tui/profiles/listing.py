@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from textual.content import Content
 
-from muniment.api import ProfileWord
+from muniment.api import ProfileState, ProfileWord
+from muniment.cli.humane import local
 from muniment.fields import FIELD, KIND, default, warnings
 from muniment_tui.profiles.draft import described
 from muniment_tui.widgets.columns import Column
@@ -23,11 +23,11 @@ COLUMNS = (
 )
 
 
-def row_of(word: ProfileWord, last: Mapping[str, Any] | None) -> Row:
+def row_of(word: ProfileWord, state: ProfileState | None) -> Row:
     """A profile in the list."""
     every = word.fields.get("every", FIELD["every"].default)
     runs = f"every {every} s" if enabled(word) else "by hand"
-    cells = (word.name, word.source, mailbox(word), runs, last_run(last))
+    cells = (word.name, word.source, mailbox(word), runs, last_run(state))
     return Row(word.name, cells, word, "" if enabled(word) else "dim")
 
 
@@ -44,18 +44,23 @@ def mailbox(word: ProfileWord) -> str:
     return str(fields.get("path") or "this vault's own spool")
 
 
-def last_run(last: Mapping[str, Any] | None) -> str:
-    """How the last run ended."""
+def last_run(state: ProfileState | None) -> str:
+    """How the last run ended, or that one goes on."""
+    if state is None:
+        return ""
+    if state.running is not None:
+        return "▸ running"
+    last = state.last
     if last is None:
         return "never ran"
-    state = str(last.get("state", "?"))
-    sign = {"ok": "✓", "failed": "✗"}.get(state, "!")
-    kept = f", {last['new']:,} new" if state == "ok" and isinstance(last.get("new"), int) else ""
-    return f"{sign} {state}{kept}"
+    ended = str(last.get("state", "?"))
+    sign = {"ok": "✓", "failed": "✗"}.get(ended, "!")
+    kept = f", {last['new']:,} new" if ended == "ok" and isinstance(last.get("new"), int) else ""
+    return f"{sign} {ended}{kept}"
 
 
-def details(word: ProfileWord, last: Mapping[str, Any] | None) -> Content:
-    """What a profile says, a line a field, and how its last run ended."""
+def details(word: ProfileWord, state: ProfileState | None) -> Content:
+    """What a profile says, a line a field; when it runs next, and why its last run failed."""
     kind = KIND[word.source]
     known = warnings(kind, word.fields)
     lines = [joined((word.name, "bold"), ("  ", ""), (kind.title, "$secondary"))]
@@ -65,6 +70,11 @@ def details(word: ProfileWord, last: Mapping[str, Any] | None) -> Content:
             continue
         warning = (f"  ! {known[name]}", "$warning") if name in known else ("", "")
         lines.append(joined((f"{FIELD[name].label:<25}", "$secondary"), (said(name, value), ""), warning))
+    last = state.last if state else None
+    if state and state.next_start and enabled(word):
+        lines.append(joined((f"{'Next run':<25}", "$secondary"), (local(state.next_start), "")))
+    if last is not None and last.get("ended"):
+        lines.append(joined((f"{'Last run':<25}", "$secondary"), (local(last["ended"]), "")))
     if last is not None and last.get("error"):
         lines.append(joined(("✗ ", "bold $error"), (str(last["error"]), "$error")))
     return Content("\n").join(lines)

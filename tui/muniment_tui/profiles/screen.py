@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
@@ -11,23 +11,25 @@ from textual.widget import Widget
 
 from muniment.api import (
     Done,
-    GetStatus,
     ListProfiles,
     Profiles,
+    ProfileState,
     ProfileWord,
     PutProfile,
     RemoveProfile,
     RenameProfile,
     Request,
     Run,
+    RunsState,
     RunSummary,
-    Status,
     TestProfile,
+    WatchRuns,
     Word,
 )
 from muniment.errors import MunimentError, SettingsChanged
 from muniment.fields import KIND, name_problem
 from muniment_tui.actions import Action, actions
+from muniment_tui.bridge import Line
 from muniment_tui.frame import AreaScreen
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm
@@ -87,7 +89,7 @@ class ProfilesScreen(AreaScreen):
                 "Take it out of vault.toml; what it archived stays.",
                 changes=True,
             ),
-            Action("profiles.reload", "f5", "Look again", "Read vault.toml and the last runs anew."),
+            Action("profiles.reload", "f5", "Look again", "Read vault.toml anew."),
         )
     ]
     DEFAULT_CSS = """
@@ -98,7 +100,8 @@ class ProfilesScreen(AreaScreen):
     def __init__(self) -> None:
         super().__init__()
         self._words: dict[str, ProfileWord] = {}
-        self._last: dict[str, dict[str, Any] | None] = {}
+        self._states: dict[str, ProfileState] = {}
+        self._watch: Line | None = None
         self._version = ""
         self._wanted = ""
         """The profile to put the cursor on next."""
@@ -128,23 +131,36 @@ class ProfilesScreen(AreaScreen):
 
     @on(events.ScreenResume)
     def _resumed(self) -> None:
+        """The screen is seen: read, and watch what runs."""
         self.action_reload()
+        if self._watch is None or self._watch.over:
+            engine = self.muniment.engine
+            self._watch = engine.stream(self, WatchRuns(), self._runs_changed, failed=lambda _: None)
+
+    @on(events.ScreenSuspend)
+    @on(events.Unmount)
+    def _suspended(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def action_reload(self) -> None:
-        """Read it anew."""
-        engine = self.muniment.engine
-        engine.ask(self, ListProfiles(), Profiles, self._came, failed=self._unreadable, lane="list")
-        engine.ask(self, GetStatus(), Status, self._status, failed=lambda _: None, lane="status")
+        """Read vault.toml anew."""
+        self.muniment.engine.ask(
+            self, ListProfiles(), Profiles, self._came, failed=self._unreadable, lane="list"
+        )
 
     def _came(self, profiles: Profiles) -> None:
         self._version = profiles.version
         self._words = {one.name: one for one in profiles.profiles}
         self._draw()
 
-    def _status(self, status: Status) -> None:
-        self._last = {one.name: one.last for one in status.profiles}
-        if self._words:
-            self._draw()
+    def _runs_changed(self, word: Word) -> None:
+        """Runs have begun or ended, or gone on."""
+        if isinstance(word, RunsState):
+            self._states = {one.name: one for one in word.profiles}
+            if self._words:
+                self._draw()
 
     def _unreadable(self, error: MunimentError) -> None:
         self._words = {}
@@ -155,7 +171,7 @@ class ProfilesScreen(AreaScreen):
         """Show what there is now."""
         rows = self.query_one(ShortList)
         found = [word for word in self._words.values() if self._filter in word.name.lower()]
-        rows.fill(row_of(word, self._last.get(word.name)) for word in found)
+        rows.fill(row_of(word, self._states.get(word.name)) for word in found)
         if self._wanted and rows.go_to(self._wanted):
             self._wanted = ""
         situation = self.query_one(Situation)
@@ -173,7 +189,7 @@ class ProfilesScreen(AreaScreen):
         word, pane = self.current, self.query_one("#details", Words)
         pane.display = word is not None and not self.query_one(Trial).display
         if word is not None:
-            pane.say(details(word, self._last.get(word.name)))
+            pane.say(details(word, self._states.get(word.name)))
 
     @on(RowList.Opened)
     def _opened(self) -> None:
@@ -261,7 +277,6 @@ class ProfilesScreen(AreaScreen):
             def each(said: Word) -> None:
                 if isinstance(said, RunSummary):
                     app.tell(_outcome(said), "information" if said.state == "ok" else "error")
-                    self.action_reload()
 
             app.engine.stream(app, Run(profile=name), each)
             app.tell(f"{name} runs now; Runs (3) shows how far it is.")
