@@ -129,6 +129,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._keys: deque[events.Key] = deque()
         self._key_handed_on = 0.0
         self.organisation = ""
+        self.runs_go_on = False
+        """Whether runs were seen or asked for, of which the farewell tells."""
         self._state_file = state_file
         self.state = state.load(state_file) if state_file else state.State()
         self.named = named

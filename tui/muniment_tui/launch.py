@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from muniment.cli import EngineDoors
@@ -58,8 +59,10 @@ def launch(engine: EngineDoors, called: Options) -> int:
         complain(DUMB.format(os.environ.get("TERM") or "is not set"))
         return UNUSABLE
     from muniment_tui.app import MunimentApp
+    from muniment_tui.farewell import farewell
     from muniment_tui.state import state_file
     from muniment_tui.vaults import named_vault
+    from muniment_tui.words import clean
 
     named = named_vault(called.vault)
     app = MunimentApp(
@@ -69,3 +72,8 @@ def launch(engine: EngineDoors, called: Options) -> int:
         return app.run() or app.return_code or 0
     finally:
         app.hang_up()
+        if app.runs_go_on and app.vault is not None:
+            with suppress(OSError):  # the terminal may be gone
+                for line in farewell(engine.connect, app.vault):
+                    sys.stdout.write(clean(line) + "\n")
+                sys.stdout.flush()

@@ -35,10 +35,14 @@ class Bar(Words):
 
     DEFAULT_CSS = "Bar { height: 1; text-wrap: nowrap; }"
 
-    def __init__(self, label: str, *, label_width: int = 10, id: str | None = None) -> None:
+    def __init__(
+        self, label: str, *, label_width: int = 10, longest: int = 1000, id: str | None = None
+    ) -> None:
+        """`longest`: cells of the bar at most; where it changes often, each costs bytes."""
         super().__init__(id=id)
         self._label = label
         self._label_width = label_width
+        self._longest = longest
         self._state: tuple[int, int, str] = (0, 0, "")
 
     def show(self, done: int, total: int, note: str = "") -> None:
@@ -55,7 +59,7 @@ class Bar(Words):
         known = total > 0
         number = f"{done:,} of {total:,}" if known else f"{done:,}"
         percent = f"{min(done * 100 // total, 100)}%" if known else ""
-        cells = max(self.size.width - self._label_width - 38, 10)
+        cells = min(max(self.size.width - self._label_width - 38, 10), self._longest)
         self.say(
             joined(
                 (self._label.ljust(self._label_width), ""),

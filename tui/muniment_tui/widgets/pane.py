@@ -6,7 +6,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
-from muniment_tui.widgets.text import harmless
+from muniment_tui.widgets.text import harmless, same
 
 
 class Pane(Container):
@@ -24,8 +24,11 @@ class Pane(Container):
         self, title: Content, *children: Widget, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(*children, id=id, classes=classes)
-        self.name_it(title)
+        self._title = harmless(title)
+        self.border_title = title
 
     def name_it(self, title: Content) -> None:
-        """Set the title."""
-        self.border_title = harmless(title)
+        """Set the title; nothing is drawn where it is the same."""
+        if not same(harmless(title), self._title):
+            self._title = title
+            self.border_title = title

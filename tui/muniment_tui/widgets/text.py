@@ -20,9 +20,14 @@ class Words(Static, inherit_bindings=False):
     def say(self, words: Content) -> None:
         """Show other words; nothing is drawn where they are the same."""
         harmless(words)
-        if words != self.words:
+        if not same(words, self.words):
             self.words = words
             self.update(words)
+
+
+def same(one: Content, other: Content) -> bool:
+    """Whether two look the same; Textual's own comparison is of the text alone."""
+    return one.plain == other.plain and one.spans == other.spans
 
 
 def harmless(words: Content) -> Content:

@@ -1,0 +1,90 @@
+"""A run's figures: how fast it goes now, how long still, and the books as sums."""
+
+from __future__ import annotations
+
+import pytest
+
+from muniment_tui.runs import figures
+from muniment_tui.runs.figures import Pace, equations, last_run, left, news, standing
+from support.running import failed, going, profile, told
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock, to be set."""
+    clock = [0.0]
+    monkeypatch.setattr(figures, "now", lambda: clock[0])
+    return clock
+
+
+def seen(pace: Pace, at: list[float], *arrivals: int) -> Pace:
+    for number in arrivals:
+        at[0] += 1
+        pace.see(going(number))
+    return pace
+
+
+def test_the_pace_is_that_of_the_last_seconds(at: list[float]) -> None:
+    pace = seen(Pace(), at, *range(0, 60_000, 1000))
+    assert pace.rate() == pytest.approx(1000)
+    seen(pace, at, *[59_000] * 30)
+    assert pace.rate() == 0  # a line that hangs is seen to hang
+    assert len(pace.speeds) == figures.SPEEDS
+    assert pace.speeds[-1] == 0
+
+
+def test_another_run_begins_anew(at: list[float]) -> None:
+    pace = seen(Pace(), at, 5000, 6000, 10)
+    assert (pace.rate(), list(pace.speeds)) == (0.0, [0.0])
+    assert seen(pace, at, 110).rate() == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (0.0, ""),
+        (400.0, "less than a minute left"),
+        (67.0, "about 2 min left"),
+        (1.0, "about 2 h 16 min left"),
+    ],
+)
+def test_how_long_still(rate: float, said: str) -> None:
+    assert left(going(), rate) == said  # 8,149 of 12,640 are to come
+
+
+def test_what_is_done_needs_no_more_time() -> None:
+    assert left(going(12_640 - 311), 10.0) == ""
+
+
+def test_each_line_of_the_books_is_a_sum() -> None:
+    lines = equations(going().books).plain.split("\n")
+    assert lines == [
+        "listed   5,000 = 4,050 fetched + 310 already + 1 skipped + 639 pending  ✓",
+        "fetched  4,050 = 3,947 new + 101 merged + 2 quarantined  ✓",
+        "deleted      0 at the source, of 4,360 kept  ✓",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"), [({"listed": 1011}, 0), ({"new": 901}, 1), ({"deleted": 5000, "already": 10}, 2)]
+)
+def test_a_sum_that_does_not_come_out_says_so(changes: dict[str, int], line: int) -> None:
+    lines = equations(told(**changes), balanced=False).plain.split("\n")
+    assert [text.endswith("✗ does not balance") for text in lines[:3]] == [n == line for n in range(3)]
+    assert "do not balance" in lines[3]
+
+
+def test_news_in_a_few_words() -> None:
+    assert news(told()) == "900 new, 99 merged, 1 quarantined"
+    assert news(told(new=0, merged=0, quarantined=0)) == "nothing new"
+    assert news(failed()).startswith("37 times: mail.example.com refused")
+
+
+def test_what_a_profile_does(frozen: None) -> None:
+    assert standing(profile()).plain == "waits for its time"
+    assert standing(profile(next_start=0)).plain == "by hand alone"
+    assert standing(profile(running=going())).plain == "▶ fetching 35%"
+    assert standing(profile(running=going(stage="waiting"))).plain == "… waits its turn"
+    assert last_run(told()).plain == "✓ 01-05 11:53 900 new, 99 merged, 1 quarantined"
+    assert last_run(told(state="cancelled", new=0, merged=0, quarantined=0)).plain.startswith("■ cancelled")
+    assert last_run(None).plain == "○ never ran"

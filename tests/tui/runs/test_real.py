@@ -1,0 +1,93 @@
+"""The Runs screen on a real service: in this process on the real engine, and the program itself in tmux."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from muniment.service.engine import connect
+from muniment_tui.app import MunimentApp
+from support.engine_double import HOSTILE
+from support.program import Program
+from support.reports import plain, report
+from support.screens import drive, shows, text_of
+from support.services import muniment, service_of
+from support.terminal import MUNIMENT
+from support.vaults import TestVault, put
+
+
+def letters(count: int, subject: str = "Letter") -> list[bytes]:
+    return [report(plain(subject=f"{subject} {n}", body=f"Text {n}\n")) for n in range(count)]
+
+
+def filled(folder: Path, count: int) -> Path:
+    """A vault with a profile that runs by hand alone; returns its maildir for new mail."""
+    vault = TestVault(folder)
+    new = vault.maildir("box", delete=True, enabled=False)
+    put(new, letters(count))
+    vault.client.close()
+    return new
+
+
+def test_on_the_real_engine(tmp_path: Path) -> None:
+    new = filled(tmp_path / "vault", 600)
+    put(new, [b"X-MS-Journal-Report:\r\nSubject: a\r\n\r\nno report: " + HOSTILE.encode() + b"\r\n"])
+    app = MunimentApp(connect, tmp_path / "vault")
+    app.state.area = "runs"
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "never ran")
+        await pilot.press("n")
+        await shows(pilot, "box: ok, 600 new, 1 quarantined.")
+        await shows(pilot, "601 at the source, of 601 kept")
+        await shows(pilot, "1 in quarantine")
+        assert "✗" not in text_of(app)
+        await pilot.press("n")
+        await shows(pilot, "box: ok, nothing new.")
+        await pilot.press("escape")  # the notice goes first
+        for key, text in (
+            ("h", "600 new"),
+            ("enter", "Kept as"),
+            ("escape", "Runs of all"),
+            ("escape", "by hand alone"),
+            ("x", "Why"),
+            ("down", "1 in quarantine"),
+        ):
+            await pilot.press(key)
+            await shows(pilot, text)
+        await pilot.press("enter")
+        await shows(pilot, "no report: ")
+        await pilot.press("escape", "T", "y")
+        await shows(pilot, "0 of 1 quarantined items archived.")
+
+    drive(app, script)
+    assert list(new.iterdir()) == []
+
+
+def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
+    tmp_path: Path, terminal: Any
+) -> None:
+    new = filled(tmp_path / "vault", 3000)
+    env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)}
+    words = [*MUNIMENT, "--vault", str(tmp_path / "vault")]
+    first = terminal(words, env=env)
+    first.wait_for("1 Setup")
+    first.press("3")
+    first.wait_for("never ran")
+    first.press("n")
+    first.wait_for("Fetch", "listed")
+    first.press("q")
+    said = first.wait(lambda seen: "ended:0" in seen, "the app to end")
+    assert "messages done" in said
+    assert "They go on without the app." in said
+    assert service_of(tmp_path / "vault")
+    again = terminal(words, env=env)
+    again.wait_for("1 Setup")
+    again.press("3")
+    again.wait_for("3,000 new", patience=60)
+    again.press("q")
+    again.wait_ended()
+    assert list(new.iterdir()) == []
+    assert muniment(tmp_path / "vault", "history").out.count(" ok ") == 1
+    assert Program(tmp_path / "vault").ask("status")["messages"] == 3000

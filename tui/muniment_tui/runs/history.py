@@ -1,0 +1,174 @@
+"""Runs that have ended: a list with filters, read page by page as one goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from muniment.api import GetHistory, History, RunRecord
+from muniment.cli.humane import count, local, seconds, size
+from muniment.errors import MunimentError
+from muniment_tui.actions import Action, actions
+from muniment_tui.frame import FrameScreen
+from muniment_tui.runs.figures import news, sign
+from muniment_tui.runs.record import RecordScreen
+from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.pane import Pane
+from muniment_tui.widgets.rows import Row, RowList, ShortList
+from muniment_tui.widgets.situation import situation
+from muniment_tui.words import joined, shown
+
+PAGE = 100
+MOST = 5000
+"""Runs that are listed; older ones are found by filters, or by `muniment history`."""
+EARLY = 20
+"""Rows before the end at which the next page is asked for."""
+STATES = ("", "failed", "cancelled", "ok")
+COLUMNS = [
+    Column("Ended", 16),
+    Column("Profile", 13),
+    Column("State", 11),
+    Column("Took", 12, right=True, since=100),
+    Column("Bytes", 9, right=True, since=100),
+    Column("What came of it", share=1),
+]
+
+
+class HistoryScreen(FrameScreen):
+    """The history of runs."""
+
+    HELP = (
+        "Runs that have ended, newest first. Enter shows all that is known of one.\n\n"
+        "Runs that went well and found nothing new are left out, unless `e` asks for them. Of runs of a "
+        "profile that got nowhere in a row (no such host, a wrong password) only the last is listed, "
+        "with how many there were."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("history.profile", "p", "Profile", "Show runs of the next profile, or of all.", footer=6),
+            Action(
+                "history.state", "s", "State", "Show those that failed, were cancelled, went well, or all.",
+                footer=5,
+            ),
+            Action("history.every", "e", "Every run", "Show or hide runs that found nothing.", footer=4),
+            Action("history.reload", "r", "Reload", "Ask again."),
+        )
+    ]  # fmt: skip
+
+    def __init__(self, profiles: Sequence[str], profile: str = "") -> None:
+        """`profiles` that there are; the runs of `profile` are shown, of all for ""."""
+        super().__init__()
+        self._profiles = ["", *profiles]
+        self._profile, self._state, self._every = profile, "", bool(profile)
+        self._runs: list[RunRecord] = []
+        self._after = 0
+
+    def inside(self) -> Iterable[Widget]:
+        """The list."""
+        yield Pane(shown(""), ShortList(COLUMNS, id="runs"), id="history")
+
+    def on_mount(self) -> None:
+        """Ask for the first page."""
+        self._list.focus()
+        self._ask_anew()
+
+    @property
+    def _list(self) -> ShortList:
+        return self.query_one("#runs", ShortList)
+
+    # --- pages ----------------------------------------------------------------------------------
+
+    def _ask_anew(self) -> None:
+        self._runs, self._after = [], 0
+        self._entitle()
+        self._list.fill(())
+        self._list.empty = situation("…", "$primary", "Asking for the history.")
+        self._ask()
+
+    def _ask(self) -> None:
+        after, self._after = self._after, 0
+        request = GetHistory(
+            profile=self._profile, state=self._state, eventful=not self._every, limit=PAGE, after=after
+        )
+        self.muniment.engine.ask(self, request, History, self._came, failed=self._failed, lane="history")
+
+    def _came(self, history: History) -> None:
+        self._runs += history.runs
+        self._after = history.after if len(self._runs) < MOST else 0
+        self._list.empty = situation(
+            "○", "$secondary", "No such run has ended yet.",
+            "p, s and e change what is listed." if self._filtered else "Runs are listed as they end.",
+        )  # fmt: skip
+        self._list.fill([run_row(run) for run in self._runs])
+        more = " and more" if self._after else ""
+        if history.after and not self._after:
+            more = f", the newest: narrow it with p and s, or use muniment history --after {history.after}"
+        self.say(
+            shown(f"{count(len(self._runs))} {'run' if len(self._runs) == 1 else 'runs'}{more}", "$secondary")
+        )
+
+    def _failed(self, error: MunimentError) -> None:
+        self._list.empty = situation("✗", "$error", "The history can't be read.", str(error))
+
+    @on(RowList.Moved, "#runs")
+    def _moved(self) -> None:
+        if self._after and self._list.cursor >= self._list.count - EARLY:
+            self._ask()
+
+    @on(RowList.Opened, "#runs")
+    def _opened(self, event: RowList.Opened) -> None:
+        if event.row is not None:
+            self.app.push_screen(RecordScreen(event.row.value))
+
+    # --- filters --------------------------------------------------------------------------------
+
+    @property
+    def _filtered(self) -> bool:
+        return bool(self._profile or self._state or not self._every)
+
+    def _entitle(self) -> None:
+        parts = [
+            "Runs of " + (self._profile or "all profiles"),
+            self._state or "however they ended",
+            "every one" if self._every else "with something new",
+        ]
+        self.query_one("#history", Pane).name_it(joined(*((part, "") for part in parts), gap=" · "))
+
+    def action_profile(self) -> None:
+        """The next profile."""
+        at = self._profiles.index(self._profile) if self._profile in self._profiles else 0
+        self._profile = self._profiles[(at + 1) % len(self._profiles)]
+        self._ask_anew()
+
+    def action_state(self) -> None:
+        """The next state."""
+        self._state = STATES[(STATES.index(self._state) + 1) % len(STATES)]
+        self._ask_anew()
+
+    def action_every(self) -> None:
+        """All, or those with something new."""
+        self._every = not self._every
+        self._ask_anew()
+
+    def action_reload(self) -> None:
+        """The first page again."""
+        self._ask_anew()
+
+
+def run_row(run: RunRecord) -> Row:
+    """A run that has ended, as a row."""
+    told = run.summary
+    state = str(told.get("state", ""))
+    cells = (
+        local(run.time) if run.time else "",
+        str(told.get("profile", "")),
+        joined(sign(state), (state, ""), gap=" "),
+        seconds(float(told.get("seconds", 0.0))),
+        size(int(told.get("bytes", 0))),
+        news({**told, "in_a_row": run.count}),
+    )
+    return Row(f"{run.sequence}:{run.time}:{told.get('profile', '')}", cells, run)

@@ -1,0 +1,132 @@
+"""One profile's run as it goes: a bar a stage, how fast, how long still, and the books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from muniment.api import ProfileState, ProgressWord
+from muniment.cli.humane import count, seconds, size
+from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, expected, last_run, left, settled
+from muniment_tui.widgets.meters import Bar, spark
+from muniment_tui.widgets.pane import Pane
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import block, joined, shown
+
+STAGES = ("Fetch", "Dedup", "Store", "Index", "Delete")
+
+
+class RunPane(Pane):
+    """The run of one profile: the one that goes on, else its last."""
+
+    DEFAULT_CSS = """
+    RunPane { height: auto; min-height: 5; max-height: 12; padding: 0 1; }
+    RunPane > Vertical { height: auto; }
+    RunPane #meters { display: none; }
+    RunPane.-runs #meters { display: block; }
+    RunPane #head { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    RunPane #speed { height: 1; }
+    RunPane #books { height: auto; }
+    RunPane #why { height: auto; max-height: 5; margin-top: 1; }
+    RunPane.-runs #why { display: none; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(shown("Run"), id="run")
+        self._paces: dict[str, Pace] = {}
+
+    def compose(self) -> ComposeResult:
+        """What is shown of a run."""
+        yield Words(id="head")
+        with Vertical(id="meters"):
+            for stage in STAGES:
+                yield Bar(stage, label_width=7, longest=SPEEDS, id=stage.lower())
+            yield Words(id="speed")
+        yield Words(id="books")
+        yield Words(id="why")
+
+    def see(self, profiles: Iterable[ProfileState]) -> None:
+        """Remember how fast the runs go, shown or not."""
+        running = {p.name: p.running for p in profiles if p.running and p.running.stage != "waiting"}
+        self._paces = {name: self._paces.get(name) or Pace() for name in running}
+        for name, run in running.items():
+            self._paces[name].see(run)
+
+    def show(self, profile: ProfileState | None, all_of_them: Sequence[ProfileState] = ()) -> None:
+        """Show a profile's run."""
+        self.name_it(shown(profile.name if profile else "Run"))
+        run = profile.running if profile else None
+        going = run is not None and run.stage != "waiting"
+        self.set_class(going, "-runs")
+        if run is not None and going:
+            self._show_run(run)
+        elif run is not None:
+            self._say(
+                joined(("… ", "bold $accent"), ("waits its turn: ", "bold"), (_before(all_of_them), ""))
+            )
+        elif profile is None:
+            self._say(shown("Choose a profile above.", "$secondary"))
+        else:
+            self._show_last(profile)
+
+    def _say(self, head: Content, books: Content | None = None, why: Content | None = None) -> None:
+        self.query_one("#head", Words).say(head)
+        self.query_one("#books", Words).say(books or Content())
+        self.query_one("#why", Words).say(why or Content())
+
+    def _show_last(self, profile: ProfileState) -> None:
+        last = profile.last
+        if last is None:
+            advice = "n runs it now." + (
+                "" if profile.enabled else " By itself it never runs: it is disabled."
+            )
+            self._say(last_run(None), why=shown(advice, "$secondary"))
+            return
+        error = str(last.get("error", ""))
+        often = int(last.get("in_a_row", 1))
+        if often > 1:
+            error = f"{count(often)} runs in a row got nowhere. {error}"
+        nowhere = bool(error) and not last.get("listed")
+        books = Content() if nowhere else equations(last, bool(last.get("balanced", True)))
+        self._say(ended(last), books, block(error, "$error"))
+
+    def _show_run(self, run: ProgressWord) -> None:
+        pace = self._paces.get(run.profile) or Pace()
+        rest = left(run, pace.rate())
+        head = joined(
+            ("▶ ", "bold $accent"), (run.stage, "bold"),
+            (f"  {size(run.bytes)} in {seconds(int(run.seconds))}", ""),
+            (f"  {rest}" if rest else "", "$secondary"),
+        )  # fmt: skip
+        self._say(head, equations(run.books))
+        for stage, bar in zip(_stages(run, pace), self.query(Bar), strict=True):
+            bar.show(*stage)
+        number = f"  {count(round(pace.rate()))}/s"
+        drawn = spark(list(pace.speeds), SPEEDS)
+        self.query_one("#speed", Words).say(joined(("Speed  ", ""), drawn, (number, "bold")))
+
+
+def _stages(run: ProgressWord, pace: Pace) -> list[tuple[int, int, str]]:
+    """Of each stage: how far, of how much, and what else is to be said of it."""
+    books = run.books
+    total = expected(run)
+    passed = sum(books.get(name, 0) for name in ("already", "failed", "skipped"))
+    wanted = max(total - passed, run.arrived)
+    new = books.get("new", 0)
+    deleted = books.get("deleted", 0)
+    return [
+        (settled(run), total, f"{size(round(pace.bytes()))}/s"),
+        (run.decided, wanted, f"{count(books.get('merged', 0))} known"),
+        (run.stored, wanted, f"{count(new)} new"),
+        (run.indexed, new, ""),
+        (deleted, total, "") if run.deletes else (0, 0, "stays there"),
+    ]
+
+
+def _before(profiles: Sequence[ProfileState]) -> str:
+    """Which run goes on meanwhile."""
+    names = [p.name for p in profiles if p.running is not None and p.running.stage != "waiting"]
+    return f"{names[0]} is running" if names else "the vault is busy"

@@ -1,0 +1,221 @@
+"""Mail that could not be unwrapped: why, how it begins, and another try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+
+from muniment.api import (
+    Chunk,
+    Done,
+    ListQuarantine,
+    Quarantine,
+    QuarantineItem,
+    ReadRaw,
+    RetryQuarantine,
+    Step,
+    Word,
+)
+from muniment.cli.humane import count, local, size
+from muniment.errors import AccessRefused, MunimentError
+from muniment_tui.actions import Action, actions
+from muniment_tui.bridge import Line
+from muniment_tui.frame import FrameScreen
+from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.pane import Pane
+from muniment_tui.widgets.rows import Row, RowList, ShortList
+from muniment_tui.widgets.situation import Situation, situation
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import block, joined, shown
+
+HEAD = 16 * 1024
+"""Bytes of an item that are shown."""
+COLUMNS = [
+    Column("Since", 16),
+    Column("Size", 9, right=True),
+    Column("Profile", 14),
+    Column("Why", share=1),
+]
+
+
+class QuarantineScreen(FrameScreen):
+    """What is in quarantine."""
+
+    HELP = (
+        "Journal reports that are broken: kept byte for byte, counted, and no hindrance to anything else. "
+        "Enter shows how one begins. After an update of this program it is worth trying them again: what can "
+        "be unwrapped then is archived as if it came just now."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action(
+                "quarantine.retry", "t", "Try again", "Try the marked items again, or the one at the cursor.",
+                footer=6, changes=True,
+            ),
+            Action(
+                "quarantine.retry-all", "T", "Try all again", "Try everything in quarantine again.",
+                footer=4, changes=True,
+            ),
+            Action("quarantine.reload", "r", "Reload", "Ask again."),
+        )
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._failed_steps: list[str] = []
+
+    def inside(self) -> Iterable[Widget]:
+        """The list."""
+        yield Pane(shown("Quarantine"), ShortList(COLUMNS, marks=True, id="items"), id="quarantine")
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self._list.focus()
+        self._list.empty = situation("…", "$primary", "Asking what is in quarantine.")
+        self.action_reload()
+
+    @property
+    def _list(self) -> ShortList:
+        return self.query_one("#items", ShortList)
+
+    def action_reload(self) -> None:
+        """Ask for the list."""
+        self.muniment.engine.ask(
+            self, ListQuarantine(), Quarantine, self._came, failed=self._refused, lane="list"
+        )
+
+    def _came(self, quarantine: Quarantine) -> None:
+        self._list.empty = situation(
+            "✓", "$success", "The quarantine is empty.", "Everything that came could be unwrapped."
+        )
+        self._list.fill([_row(item) for item in reversed(quarantine.items)])
+        self.say(shown(f"{count(len(quarantine.items))} in quarantine", "$secondary"))
+
+    def _refused(self, error: MunimentError) -> None:
+        self._list.empty = situation("✗", "$error", "The quarantine can't be read.", str(error))
+
+    @on(RowList.Opened, "#items")
+    def _opened(self, event: RowList.Opened) -> None:
+        if event.row is not None:
+            self.app.push_screen(RawScreen(event.row.value))
+
+    # --- another try --------------------------------------------------------------------------
+
+    def action_retry(self) -> None:
+        """Ask, then try the chosen ones."""
+        chosen: list[QuarantineItem] = [row.value for row in self._list.chosen]
+        if not chosen:
+            self.muniment.tell("There is nothing to try again.", "warning")
+            return
+        what = f"{count(len(chosen))} quarantined items" if len(chosen) > 1 else f"item {chosen[0].id[:12]}"
+        self._confirm(what, tuple(item.id for item in chosen))
+
+    def action_retry_all(self) -> None:
+        """Ask, then try all."""
+        if not self._list.count:
+            self.muniment.tell("There is nothing to try again.", "warning")
+            return
+        self._confirm(f"all {count(self._list.count)} quarantined items", ())
+
+    def _confirm(self, what: str, ids: tuple[str, ...]) -> None:
+        question = joined(
+            ("Try ", ""), (what, "bold"), (" again? ", ""),
+            ("What can be unwrapped is archived; the rest stays as it is.", "$secondary"),
+        )  # fmt: skip
+        self.confirm(question, lambda: self._retry(ids))
+
+    def _retry(self, ids: tuple[str, ...]) -> None:
+        self._failed_steps = []
+        self.muniment.tell("Trying again, when no run is going on.")
+        self.muniment.engine.stream(self, RetryQuarantine(ids=ids), self._said)
+
+    def _said(self, word: Word) -> None:
+        if isinstance(word, Step) and not word.ok:
+            self._failed_steps.append(word.text)
+        elif isinstance(word, Done):
+            severity = "warning" if self._failed_steps else "information"
+            first = f" The first that is still broken: {self._failed_steps[0]}" if self._failed_steps else ""
+            self.muniment.tell(word.message + first, severity)
+            self._list.unmark()
+            self.action_reload()
+
+
+def _row(item: QuarantineItem) -> Row:
+    return Row(item.id, (local(item.time), size(item.size), item.profile, item.reason), item)
+
+
+class RawScreen(FrameScreen):
+    """How a quarantined item begins, made harmless."""
+
+    HELP = (
+        "The first bytes of the item, as text, with everything left out that could act on a terminal. "
+        "The exact bytes: muniment quarantine show ID --raw > FILE"
+    )
+    DEFAULT_CSS = "RawScreen VerticalScroll { padding: 0 1; } RawScreen #raw { height: auto; }"
+
+    def __init__(self, item: QuarantineItem) -> None:
+        super().__init__()
+        self._item = item
+        self._bytes = b""
+        self._line: Line | None = None
+
+    def inside(self) -> Iterable[Widget]:
+        """What is wrong with it, and how it begins."""
+        item = self._item
+        title = joined(("Quarantined ", ""), (item.id[:12], ""))
+        yield Pane(title, VerticalScroll(Words(_about(item)), Situation(id="raw")))
+
+    def on_mount(self) -> None:
+        """Read it."""
+        self.query_one(VerticalScroll).focus()
+        self.query_one(Situation).busy("Reading it.")
+        self._read("")
+
+    def _read(self, reason: str) -> None:
+        request = ReadRaw(id=self._item.id, what="quarantine", reason=reason)
+        self._bytes = b""
+        self._line = self.muniment.engine.stream(
+            self, request, self._came, ended=self._show, failed=lambda error: self._refused(error, reason)
+        )
+
+    def _came(self, word: Word) -> None:
+        if isinstance(word, Chunk):
+            self._bytes += word.data
+            if len(self._bytes) >= HEAD and self._line is not None:
+                self._line.cancel()
+                self._show()
+
+    def _show(self) -> None:
+        raw = self.query_one("#raw", Situation)
+        text = block(self._bytes[:HEAD].decode("utf-8", "replace"))
+        if len(self._bytes) > HEAD or self._item.size > HEAD:
+            rest = f"\n\n… the first {size(HEAD)} of {size(self._item.size)}."
+            text = joined(text, block(rest, "$secondary"))
+        raw.say(text)
+
+    def _refused(self, error: MunimentError, reason: str) -> None:
+        if isinstance(error, AccessRefused) and not reason:
+            self.query_one("#raw", Situation).failed("It is not read.", str(error))
+            self.ask_for(shown("Why do you read it? The reason is kept in the audit trail."), self._read)
+        else:
+            self.query_one("#raw", Situation).failed("It can't be read.", str(error))
+
+
+def _about(item: QuarantineItem) -> Content:
+    lines = [
+        _line("Why", joined((item.reason, "$error"))),
+        _line("Since", shown(f"{local(item.time)}, from profile {item.profile}")),
+        _line("Size", shown(size(item.size))),
+        _line("Id", shown(item.id)),
+    ]
+    return Content("\n").join(lines)
+
+
+def _line(label: str, value: Content) -> Content:
+    return joined((label.ljust(7), "$secondary"), value)
