@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,23 @@ def test_what_was_appended_anew_is_counted_once(vault: TestVault) -> None:
     vault.rebuild()
     found = vault.verify()
     assert (found.problems, found.messages) == ((), 5)
+
+
+def test_whoever_leaves_has_the_check_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that would go on for ever, and is asked each time it tells how far it is."""
+    monkeypatch.setattr(verify, "EVERY", 0.01)
+    ended = threading.Event()
+
+    def endless(progress: Callable[[int, int], None]) -> Report:
+        try:
+            while True:
+                progress(1, 4)
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    steps = verify._stoppable(endless)
+    while next(steps) != "25% of the ledger is read":
+        pass
+    steps.close()
+    assert ended.is_set()

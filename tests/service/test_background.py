@@ -91,6 +91,7 @@ def test_every_command_goes_through_one_service(vault: Path, tmp_path: Path) -> 
     assert service_of(vault) == pid
     end(pid)
     assert not socket_of(vault).exists()
+    assert not socket_of(vault).with_suffix(".lock").exists()
     TestVault(vault).sound()
 
 

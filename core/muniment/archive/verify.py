@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
 from muniment.archive.binding import bound
@@ -14,6 +17,8 @@ from muniment.archive.ledger.scan import last_head
 from muniment.archive.vault import INDEX, LEDGER, Vault
 from muniment.errors import MunimentError
 
+EVERY = 1.0
+"""Seconds between two words on how far a check is."""
 MEND = "run `muniment rebuild --catalog`"
 
 
@@ -26,7 +31,9 @@ def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
     # One reading of the catalog: what a writer adds meanwhile is looked at another time.
     head, totals = vault.catalog.snapshot()
-    report = check(vault.folder / LEDGER, deep=deep, locate=vault.catalog.locate, until=head)
+    report = yield from _stoppable(
+        partial(check, vault.folder / LEDGER, deep=deep, locate=vault.catalog.locate, until=head)
+    )
     yield "comparing the catalog"
     report.problems.extend(catalog_problems(head, totals, report))
     report.problems.extend(untold(vault))
@@ -39,9 +46,32 @@ def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
 def verify_ledger(folder: Path, deep: bool, problem: str) -> Iterator[str | Report]:
     """As `verify_vault`, for a vault whose catalog can't be opened: the ledger alone is checked."""
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    report = check(folder / LEDGER, deep=deep)
+    report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep))
     report.problems.append(problem)
     yield report
+
+
+class _Left(Exception):
+    """Nobody waits for what is checked any more."""
+
+
+def _stoppable(check: Callable[..., Report]) -> Generator[str, None, Report]:
+    """Check in a thread, saying how far it is now and then; whoever leaves has it stopped."""
+    left, far = threading.Event(), ["0% of the ledger is read"]
+
+    def progress(done: int, total: int) -> None:
+        if left.is_set():
+            raise _Left
+        far[0] = f"{done * 100 // max(total, 1)}% of the ledger is read"
+
+    with ThreadPoolExecutor(1, "check") as thread:
+        checked = thread.submit(check, progress=progress)
+        try:
+            while not wait([checked], EVERY).done:
+                yield far[0]
+            return checked.result()
+        finally:
+            left.set()
 
 
 def catalog_problems(head: Head, totals: Totals, report: Report) -> Iterator[str]:

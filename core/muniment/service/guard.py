@@ -14,7 +14,7 @@ from muniment.archive.vault import Vault
 from muniment.errors import AccessRefused, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import User
 from muniment.service import view
-from muniment.service.access import Role, authorise
+from muniment.service.access import Role, authorise, role_of
 from muniment.service.audit import Event, event, record, record_refusal
 from muniment.service.reading import choice_of
 from muniment.service.session import Session
@@ -103,7 +103,9 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
             yield _Admitted(Role.ADMINISTRATOR, "")  # whoever may write the folder makes the vault
             return
         settings = session.settings()
-        role = authorise(session.caller, request, settings, session.folder.stat().st_uid)
+        owner = session.folder.stat().st_uid
+        role = role_of(session.caller, settings.access, owner)
+        role = authorise(session.caller, request, settings, owner)
         yield _Admitted(role, settings.access.users.get(session.caller.name, ""))
     except AccessRefused as refusal:
         record_refusal(session, event("refused", session.caller, role, request, refusal=str(refusal)))

@@ -81,15 +81,31 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
 
 @contextmanager
 def _alone(path: Path, folder: Path) -> Iterator[None]:
-    """One service a socket."""
+    """One service a socket; the lock's file goes with it."""
+    while (handle := _locked(path)) is None:
+        pass
+    if handle < 0:
+        raise VaultLocked(f"another service listens for the vault in {folder}")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """The lock that is now there; -1 where another process has it, None where it went at this instant."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
-        raise VaultLocked(f"another service listens for the vault in {folder}") from None
-    finally:
         os.close(handle)
+        return -1
+    with suppress(FileNotFoundError):
+        if path.stat().st_ino == os.fstat(handle).st_ino:
+            return handle
+    os.close(handle)
+    return None
 
 
 class _Thread:

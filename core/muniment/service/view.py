@@ -65,7 +65,7 @@ def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
     with session.reading() as vault:
         own = own_count(vault, user)
         return api.Status(
-            vault=str(session.folder), name=settings.name, domains=settings.domains, owner="",
+            vault=str(session.folder), name=settings.name, domains=settings.domains, owner=vault.owner(),
             messages=own, envelopes=0, records=0, quarantined=0, behind=behind(vault, user), users=1,
             bytes_raw=0, bytes_ledger=0, bytes_catalog=0, bytes_index=0, profiles=(),
         )  # fmt: skip
