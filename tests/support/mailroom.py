@@ -25,6 +25,8 @@ NASTY = (
 )
 """What is hostile in a body."""
 LINE = HOSTILE.replace("\r\n", " ").replace("\x00", "")
+COLOSSAL = "".join(f"line {n} of very many\n" for n in range(100_000))
+"""More than is shown of a source."""
 LONG_LINE = "lorem ipsum " * 40_000
 FILES = 1_500
 """Attachments of one message."""
@@ -38,6 +40,7 @@ def nasty() -> list[bytes]:
             subject=f"nasty {LINE}", body=f"{NASTY}\n",
             attachments=[("\x1b[2Jname[/x].txt", b"attached \x1b]52;c;aGk=\x07 text")],
         ),
+        plain(to=[MIRA], subject="colossal", body=COLOSSAL, date=EPOCH - 1),
         plain(to=[MIRA], subject="nasty long", body=LONG_LINE + "needle\n", date=EPOCH + 1),
         plain(
             to=[MIRA], subject="nasty many", body="many\n", date=EPOCH + 2,
@@ -86,7 +89,9 @@ class Watched:
 
     def stream(self, request: api.Request) -> Iterator[api.Word]:
         self.asked.append(request)
-        yield from self._engine.stream(request)
+        for word in self._engine.stream(request):
+            yield word
+            assert self.go.wait(30)
 
     def close(self) -> None:
         """It serves all clients of the app."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 import zipfile
 from typing import Any
 
@@ -333,6 +335,56 @@ def test_hostile_mail_is_text_and_nothing_else(make):
     drive(make(), script)
 
 
+def test_of_a_large_source_the_beginning_is_shown(make):
+    async def script(pilot):
+        await open_first(pilot, "colossal")
+        screen = screen_of(pilot)
+        assert "long text was read in part" in screen.reader.text.document.text
+        await pilot.press("s")
+        await shows(pilot, "The first 1.0 MB; w writes all of it to a file.")
+        assert len(screen.reader.text.document.text) < 1_000_100
+        await pilot.press("end")
+        await until(pilot, lambda: screen.reader.text.scroll_offset.y > 40_000)
+        await pilot.press("escape")
+        await shows(pilot, "━colossal")
+
+    drive(make(), script)
+
+
+def test_an_export_is_stopped(make, engine, tmp_path):
+    async def script(pilot):
+        await find(pilot, "nasty")
+        await pilot.press("x")
+        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "some.zip")
+        engine.go.clear()
+        await pilot.press("enter")
+        await shows(pilot, "Exporting to")
+        await shows(pilot, "Stop export")
+        await pilot.press("c")
+        await shows(pilot, "The export was stopped")
+        assert "Stop export" not in text_of(pilot.app)
+        engine.go.set()
+
+    drive(make(), script)
+
+
+def test_leaving_a_search_goes_back_to_what_was_open(make):
+    async def script(pilot):
+        await find(pilot, "nasty")
+        screen = screen_of(pilot)
+        await pilot.press("escape")
+        assert screen.people.has_focus
+        assert screen.found.listing is None
+        await pilot.press("down", "enter", "down", "enter")
+        await shows(pilot, "Inbox of bohdan")
+        await find(pilot, "nasty")
+        await pilot.press("escape")
+        await shows(pilot, "Inbox of bohdan")
+        assert screen.found.rows.has_focus
+
+    drive(make(), script)
+
+
 def test_people_are_filtered_by_typing(make):
     async def script(pilot):
         await shows(pilot, "Mira")
@@ -459,3 +511,51 @@ def test_ten_million_rows_feel_as_ten(tmp_path):
         assert len(rows._pages) <= 40
 
     drive(app_over(endless, tmp_path / "vault"), script)
+
+
+IN_PROCESS = """
+import sys
+from pathlib import Path
+from muniment.service.engine import connect
+from muniment_tui.app import MunimentApp
+app = MunimentApp(connect, Path(sys.argv[1]))
+app.state.area = "messages"
+app.run()
+"""
+SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*([@-~])|(\][^\x07\x1b]*(?:\x07|\x1b\\))|(.))", re.DOTALL)
+OURS = set("mHhlcpuqtKJ")
+"""What ends the sequences that the toolkit writes: colours, cursor, modes, questions to the terminal."""
+
+
+def test_no_byte_of_hostile_mail_acts_on_a_terminal(terminal, filled, tmp_path):
+    """What the program writes to its terminal, byte for byte, while hostile mail is on each pane."""
+    script, written = tmp_path / "app.py", tmp_path / "written"
+    script.write_text(IN_PROCESS)
+    tmux = terminal([sys.executable, str(script), str(filled)])
+    tmux._tmux("pipe-pane", "-O", "-t", "t", f"cat > {written}")
+    tmux.wait_for("Mira Tannhofer")
+    tmux.press("/")
+    tmux.type("nasty")
+    tmux.wait_for("3 messages")
+    tmux.press("Down", "End", "Enter")
+    tmux.wait_for("Message-ID")
+    for key, seen in (("a", "octet-stream"), ("w", "Enter takes it")):
+        tmux.press(key)
+        tmux.wait_for(seen)
+    tmux.press("Escape")
+    tmux.wait_gone("Enter takes it")
+    for key, seen in (("e", "── Envelope"), ("h", "All headers"), ("Escape", "── Envelope"), ("s", "Source")):
+        tmux.press(key)
+        tmux.wait_for(f"━{seen}" if key in "hs" else seen)
+    for seen in ("── Envelope", "Found by", "People"):
+        tmux.press("Escape")
+        tmux.wait_for(seen)
+    tmux.press("q")
+    assert tmux.wait_ended() == 0
+    data = written.read_bytes().partition(b"ended:")[0]
+    finals = {final.decode() or other.decode("latin-1") for final, _, other in SEQUENCE.findall(data)}
+    assert {one for one in finals if one} <= OURS, finals
+    assert not re.search(rb"\x1b\](?!22;)", data)
+    text = SEQUENCE.sub(b"", data).decode("utf-8")
+    assert_harmless(text.replace("\r", ""))
+    assert "[bold red]won" in text

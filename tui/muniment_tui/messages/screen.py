@@ -138,7 +138,8 @@ class MessagesScreen(AskingScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = Place()
+        self.place: Place | None = None
+        """What was opened last, which a search is laid upon."""
         self._timer: Timer | None = None
         self._export: Line | None = None
         self._told: Content | None = None
@@ -305,7 +306,7 @@ class MessagesScreen(AskingScreen):
     def action_search_here(self) -> None:
         """The same, within what is open."""
         node = self.people.node
-        place = place_of(node) if self.people.has_focus and node else self.place
+        place = (place_of(node) if self.people.has_focus and node else self.place) or Place()
         here = f"user:{place.user} " if place.user else ""
         if place.folder:
             here += f'in:"{place.folder}" ' if " " in place.folder else f"in:{place.folder.lower()} "
@@ -325,7 +326,18 @@ class MessagesScreen(AskingScreen):
     def _search(self) -> None:
         self._timer = None
         typed = self.line.value.strip()
-        self._list(Search(query=typed) if typed else self._request(self.place))
+        if typed:
+            self._list(Search(query=typed))
+        else:
+            self._return()
+
+    def _return(self) -> None:
+        """List what was open before the search, if anything was."""
+        if self.place is not None:
+            self._list(self._request(self.place))
+        else:
+            self.found.rest()
+            self.say(Content())
 
     @on(Input.Submitted, "#query")
     def _entered(self, event: Input.Submitted) -> None:
@@ -339,9 +351,9 @@ class MessagesScreen(AskingScreen):
         searched = bool(self.line.value)
         self.line.value = ""
         self._caret(None)
-        if searched and self.found.listing is not None:
-            self._list(self._request(self.place))
-        self._go("found" if self.found.listing is not None else "people")
+        if searched:
+            self._return()
+        self._go("found" if self.place is not None else "people")
 
     def _caret(self, error: QueryError | None) -> None:
         """Show the place of an error below the line that is typed in."""
@@ -387,7 +399,7 @@ class MessagesScreen(AskingScreen):
         request = listing.request
         if isinstance(request, Search) and request.query:
             return f"Found by {request.query}"
-        return self.place.title
+        return (self.place or Place()).title
 
     def _status(self, listing: Listing) -> Content:
         about = "" if listing.exact else "about "
