@@ -194,6 +194,8 @@ def test_the_mailbox_for_undeliverable_reports(checklist: Checklist) -> None:
     assert step.state == "done"
     assert step.affirmed_by
     assert step.affirmed == pytest.approx(time.time(), abs=60)
+    trail = checklist.vault.client.call(api.GetAudit(), api.Audit).events
+    assert [(one.event, one.detail["step"]) for one in trail] == [("affirmed", "undeliverable")]
     checklist.put(undeliverable="ndr2@other.example")
     step = checklist.step("undeliverable")
     assert (step.state, step.affirmed) == ("to do", 0)

@@ -80,7 +80,10 @@ def at(key: str, *more: str) -> Any:
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "of 10 done")
-        pilot.app.screen.query_one("ShortList").go_to(key)
+        screen = pilot.app.screen
+        screen.list.focus()
+        screen.list.go_to(key)
+        await until(pilot, lambda: screen.page.step is None or screen.page.step.key == key)
         await settled(pilot)
         await pilot.press(*more)
 
@@ -345,8 +348,8 @@ def test_nothing_hostile_reaches_the_screen(tmp_path: Path) -> None:
     rule = step_of(
         PARTLY, "journal-rule", title=HOSTILE, guide=HOSTILE, detail=HOSTILE, command=HOSTILE, affirm=HOSTILE
     )
-    setup = with_step(PARTLY, rule)
-    engine = Engine(Setup(steps=setup.steps, platform=HOSTILE, health=(HOSTILE,)))
+    setup = Setup(steps=with_step(PARTLY, rule).steps, platform=HOSTILE, health=(HOSTILE,))
+    engine = Engine(setup)
     engine.answers[CheckSetup] = [SetupFinding(text=HOSTILE, verdict="wrong"), setup]
 
     async def script(pilot: Any) -> None:

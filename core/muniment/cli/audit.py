@@ -62,7 +62,9 @@ def _row(event: AuditEvent) -> list[str]:
 def _detail(detail: dict[str, Any]) -> str:
     said = [str(message)[:ID] for message in detail.get("messages", ())]
     said += [
-        f"{name}: {detail[name]}" for name in ("user", "folder", "query", "id", "path") if name in detail
+        f"{name}: {detail[name]}"
+        for name in ("step", "said", "user", "folder", "query", "id", "path")
+        if name in detail
     ]
     said += [f"{detail['count']} times"] if detail.get("count", 1) > 1 else []
     said += [f"{name}: {detail[name]}" for name in ("reason", "refusal") if name in detail]

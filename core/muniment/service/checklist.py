@@ -13,7 +13,9 @@ from muniment.config.check import listen_address
 from muniment.config.edit import put_profile, set_values
 from muniment.config.model import Profile, Settings
 from muniment.service import testing
+from muniment.service.access import Role
 from muniment.service.arrivals import situation_of
+from muniment.service.audit import event
 from muniment.service.health import health
 from muniment.service.session import Session
 from muniment.setup import dns, smtp, store, units
@@ -97,10 +99,14 @@ def put_setup(session: Session, request: api.PutSetup) -> api.Setup:
 
 
 def affirm_setup(session: Session, request: api.AffirmSetup) -> api.Setup:
-    """Remember an administrator's word, or that it was taken back."""
+    """Remember an administrator's word, or that it was taken back; the audit trail has both."""
     step, situation = find(request.step), _situation(session)
     outside = Outside(session, situation.settings)
     word = affirm(step, situation, outside, session.caller.name) if request.done else None
+    kind = "affirmed" if word else "withdrawn"
+    said = event(kind, session.caller, Role.ADMINISTRATOR, request, step=step.key, said=step.affirmed)
+    with session.writing() as vault:
+        vault.log([said])
     with _lock:
         memory = store.load(session.folder)
         memory.affirm(step.key, word)

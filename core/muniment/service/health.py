@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from muniment.archive.facts import Route
 from muniment.archive.vault import Vault
@@ -12,6 +13,7 @@ from muniment.service.reading import FOLDERS
 from muniment.setup.model import Situation
 
 DAY = 86400
+HOUR = 3600
 RECENT = 30
 """Days for which returned and foreign reports are told of."""
 LOOKED_AT = 20
@@ -22,9 +24,18 @@ RETURNED = "came back in a non-delivery report"
 """The note of mail.journal on a report that was returned."""
 
 
+_told: dict[Path, tuple[object, tuple[str, ...]]] = {}
+"""What was told last of a vault, and of which state of it: every user is looked at for it."""
+
+
 def health(vault: Vault, situation: Situation) -> tuple[str, ...]:
     """What needs care, a sentence each; nothing where all is well."""
-    return (*_silent(vault, situation), *_flagged(vault, situation))
+    state = (vault.head, situation.settings.journaling, situation.now // HOUR)
+    known = _told.get(situation.folder)
+    if known is None or known[0] != state:
+        said = (*_silent(vault, situation), *_flagged(vault, situation))
+        known = _told[situation.folder] = (state, said)
+    return known[1]
 
 
 def _silent(vault: Vault, situation: Situation) -> Iterator[str]:

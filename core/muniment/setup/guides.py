@@ -132,6 +132,7 @@ def _rule_server(situation: Situation) -> str:
     return (
         "- Exchange admin centre > Compliance Management > Journal rules > +\n"
         f"- Send journal reports to: {journaling.address or 'the report address (step 2)'}\n"
+        "(where Exchange does not find that address, make a mail contact of it first: New-MailContact)\n"
         f"- Name: {journaling.rule} (at most 64 characters)\n"
         f"- If the message is sent to or received from: {whose}\n"
         f"- Journal the following messages: {_SCOPE_WORDS[journaling.scope]}\n"

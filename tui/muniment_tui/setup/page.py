@@ -40,12 +40,11 @@ class Page(VerticalScroll, can_focus=True):
     """
 
     class Edited(Message):
-        """A value is another than in vault.toml, or the same again."""
+        """Something was typed or chosen."""
 
-        def __init__(self, values: dict[str, str]) -> None:
+        def __init__(self, step: str) -> None:
             super().__init__()
-            self.values = values
-            """Those that differ, by name."""
+            self.step = step
 
     class Entered(Message):
         """Enter was pressed in the last field."""
@@ -89,7 +88,8 @@ class Page(VerticalScroll, can_focus=True):
         for part in ("#found", "#guide", "#language", "#command"):
             self._say(part, Content())
         self._say("#standing", words)
-        await self.query_one(Form).remove_children()
+        if self.query_one(Form).fields:
+            await self.query_one(Form).remove_children()
         self.query_one(Form).display = False
 
     def _say(self, part: str, words: Content, seen: bool = True) -> None:
@@ -121,14 +121,17 @@ class Page(VerticalScroll, can_focus=True):
     def _typed(self, event: Field.Changed) -> None:
         event.stop()
         if self.step is not None:
-            saved = {one.name: one.value for one in self.step.fields}
-            now = self.query_one(Form).values
-            self.post_message(self.Edited({k: v for k, v in now.items() if v != saved.get(k, "")}))
+            self.post_message(self.Edited(self.step.key))
 
     @on(Form.Done)
     def _done(self, event: Form.Done) -> None:
         event.stop()
         self.post_message(self.Entered())
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the fields now, by name."""
+        return self.query_one(Form).values
 
     def start(self) -> None:
         """Go to the first field, or where there is none, here."""

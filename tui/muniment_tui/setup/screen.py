@@ -28,6 +28,8 @@ from muniment_tui.words import joined, shown
 
 POLL = 5.0
 """Seconds between two looks at the list, while the first report is waited for."""
+REST = 0.1
+"""Seconds without a move after which the cursor rests."""
 LATER = 12
 """Of so many looks one is taken, once it has come."""
 ENDINGS = {"powershell": ".ps1", "shell": ".sh"}
@@ -111,6 +113,7 @@ class SetupScreen(AreaScreen):
         await self.page.say(situation("…", "$primary", "Asking how it stands"))
         self._ask()
         self.set_interval(POLL, self._look)
+        self._rest = self.set_interval(REST, self._rested, pause=True)
 
     @property
     def list(self) -> ShortList:
@@ -175,15 +178,23 @@ class SetupScreen(AreaScreen):
             self.list.go_to(next((one.key for one in setup.steps if one.state != "done"), EVIDENCE))
         self._show()
 
-    def _state(self, key: str) -> str:
+    def _step(self, key: str) -> SetupStep | None:
         steps = self._setup.steps if self._setup else ()
-        return next((one.state for one in steps if one.key == key), "")
+        return next((one for one in steps if one.key == key), None)
+
+    def _state(self, key: str) -> str:
+        step = self._step(key)
+        return step.state if step else ""
 
     def _fill(self) -> None:
         if self._setup is None:
             return
         self.list.fill(told.rows(self._setup, frozenset(self._drafts)))
         self.query_one("#steps", Pane).name_it(shown(f"Setup: {told.progress(self._setup)}"))
+
+    def _rested(self) -> None:
+        self._rest.pause()
+        self._show()
 
     def _show(self) -> None:
         """Draw the step at the cursor, soon; once for all that comes meanwhile."""
@@ -202,35 +213,49 @@ class SetupScreen(AreaScreen):
         if step is None:
             pane.name_it(shown("Health"))
             self.say(shown("Found out by itself, once a minute."))
-            await self.page.say(told.health(self._setup))
+            with self.app.batch_update():
+                await self.page.say(told.health(self._setup))
             return
         unsaved = (shown("not saved: F2 saves", "$warning"),) if step.key in self._drafts else ()
         pane.name_it(joined(shown(step.title), *unsaved, gap=" · "))
         self.say(told.ways(step))
-        await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))
+        with self.app.batch_update():
+            await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))
 
     # --- moving and typing -------------------------------------------------------------------------
 
     @on(RowList.Moved)
     def _moved(self) -> None:
-        self._show()
+        """The step is drawn once the cursor rests: it costs more bytes than the cursor."""
+        self.refresh_bindings()
+        self._rest.reset()
+        self._rest.resume()
 
     @on(RowList.Opened)
-    def _opened(self) -> None:
+    async def _opened(self) -> None:
+        self._rest.pause()
+        await self._draw()
         self.page.start()
 
     @on(Page.Edited)
     def _edited(self, event: Page.Edited) -> None:
-        step = self.step
-        if step is None:
-            return
-        before = step.key in self._drafts
-        self._drafts.pop(step.key, None)
-        if event.values:
-            self._drafts[step.key] = event.values
-        if before != (step.key in self._drafts):
+        before = event.step in self._drafts
+        self._keep_draft(event.step)
+        if before != (event.step in self._drafts):
             self._fill()
             self._show()
+
+    def _keep_draft(self, key: str) -> None:
+        """Remember what stands in the fields of a step that is shown, as far as it is not saved."""
+        step, shown_step = self._step(key), self.page.step
+        if step is None or shown_step is None or shown_step.key != key:
+            return
+        saved = {one.name: one.value for one in step.fields}
+        now = self.page.values
+        changed = {name: now[name] for name in saved if now.get(name, saved[name]) != saved[name]}
+        self._drafts.pop(key, None)
+        if changed:
+            self._drafts[key] = changed
 
     @on(Page.Entered)
     async def _entered(self) -> None:
@@ -267,6 +292,7 @@ class SetupScreen(AreaScreen):
             if then_check:
                 self._check(key)
 
+        self._keep_draft(key)
         values = dict(self._drafts.get(key, {}))
         self.muniment.engine.ask(self, PutSetup(values=values), Setup, saved)
 
@@ -275,7 +301,9 @@ class SetupScreen(AreaScreen):
         step = self.step
         if step is None:
             self.muniment.tell("Health is not a step: it is found out by itself.")
-        elif step.key in self._drafts:
+            return
+        self._keep_draft(step.key)
+        if step.key in self._drafts:
             self._save(step.key, then_check=True)
         else:
             self._check(step.key)

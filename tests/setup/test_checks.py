@@ -1,0 +1,166 @@
+"""What checks make of what there is, without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.config.model import Journaling, Profile, Settings
+from muniment.setup import checks, guides
+from muniment.setup.model import Finding, LastRun, Outcome, Situation, State, Verdict, outcome
+from muniment.setup.steps import STEPS
+from muniment.setup.units import units
+
+NOW = 1_800_000_000
+SPOOL = Profile(name="spool", source="spool", every=300)
+
+
+class Outside:
+    """Answers without asking anybody; the real thing is tried in test_checklist."""
+
+    def __init__(self, *found: Finding) -> None:
+        self._found = found
+
+    def exchangers(self, domain: str) -> list[str]:
+        return ["mx.other.example"]
+
+    def delivers(self, host: str, address: str) -> Iterator[Finding]:
+        return iter(self._found)
+
+    def gateway(self, address: str, name: str) -> Iterator[Finding]:
+        return iter(self._found)
+
+    def mailbox(self, profile: Profile) -> Iterator[Finding]:
+        return iter(self._found)
+
+    def units(self) -> Iterator[Finding]:
+        return iter(self._found)
+
+
+def situation(*profiles: Profile, **values: Any) -> Situation:
+    journaling = Journaling(reports="embedded", **values.pop("journaling", {}))
+    settings = Settings(domains=("example.com",), journaling=journaling, profiles=profiles)
+    return replace(Situation(Path("/v"), settings, NOW), **values)
+
+
+def judged(check: Any, about: Situation, *found: Finding) -> Outcome:
+    return outcome(list(check(about, Outside(*found))), NOW)
+
+
+def ran(ago: int, state: str = "ok", error: str = "") -> LastRun:
+    return LastRun(NOW - ago, state, 7, error)
+
+
+@pytest.mark.parametrize(
+    ("profile", "served", "last", "state", "said"),
+    [
+        (None, "x", None, State.TO_DO, "no profile"),
+        (Profile(name="spool", source="spool", enabled=False), "x", ran(10), State.TO_DO, "disabled"),
+        (SPOOL, "", ran(10), State.TO_DO, "does not run"),
+        (SPOOL, "x", None, State.TO_DO, "every 300 s"),
+        (SPOOL, "x", ran(3600), State.TO_DO, "every 300 s"),
+        (SPOOL, "x", ran(400), State.DONE, "runs every 300 s"),
+    ],
+)
+def test_the_schedule(
+    profile: Profile | None, served: str, last: LastRun | None, state: State, said: str
+) -> None:
+    about = situation(*([profile] if profile else []), served=served, last_run=last)
+    found = judged(checks.schedule, about)
+    assert found.state is state
+    assert said in found.detail
+    assert found.time == (last.time if last and state is State.DONE else NOW)
+
+
+def test_the_first_run() -> None:
+    assert judged(checks.first_run, situation(SPOOL)).state is State.TO_DO
+    failed = judged(checks.first_run, situation(SPOOL, last_run=ran(9, "failed", "The disk is full.")))
+    assert (failed.state, failed.detail) == (State.FAILED, "Its last run did not go well: The disk is full.")
+    assert (
+        "it ended cancelled"
+        in judged(checks.first_run, situation(SPOOL, last_run=ran(9, "cancelled"))).detail
+    )
+    assert judged(checks.first_run, situation(SPOOL, last_run=ran(9))).time == NOW - 9
+
+
+def test_the_service_must_run_and_be_started() -> None:
+    good = Finding("The system starts it.")
+    bad = Finding("No unit is enabled.", Verdict.MISSING)
+    assert judged(checks.service, situation(served="process 1"), good).state is State.DONE
+    assert judged(checks.service, situation(served="process 1"), bad).detail == "No unit is enabled."
+    assert "No service runs" in judged(checks.service, situation(), good).detail
+
+
+def test_what_a_profile_lacks() -> None:
+    kept = Profile(name="spool", source="spool", delete=False)
+    assert "fills up" in judged(checks.profile, situation(kept), Finding("Works.")).detail
+    deaf = Profile(name="box", source="imap", journal=False)
+    about = situation(deaf, journaling={"profile": "box"})
+    assert judged(checks.profile, about, Finding("Works.")).state is State.FAILED
+
+
+def test_other_scopes_are_noted() -> None:
+    found = list(checks.journal_rule(situation(journaling={"scope": "External"}), Outside()))
+    assert found[0].verdict is Verdict.NOTE
+    assert "MAIL FROM" in found[0].text
+
+
+def test_addresses_in_own_domains_are_noted() -> None:
+    about = situation(journaling={"address": "j@example.com", "undeliverable": "n@example.com"})
+    about = replace(about, settings=about.settings)
+    told = " ".join(finding.text for finding in checks.report_address(about, Outside()))
+    assert "mail contact" in told
+    assert "Enter where the gateway is to listen" in told
+    assert "better is a mailbox outside it" in judged(checks.undeliverable, about).detail
+
+
+def test_every_guide_says_something_for_both_platforms() -> None:
+    for platform in ("microsoft-365", "exchange-server"):
+        for reports in ("gateway", "mailbox", "embedded"):
+            journaling = Journaling(platform=platform, reports=reports)  # type: ignore[arg-type]
+            about = Situation(Path("/v"), Settings(journaling=journaling), NOW)
+            told = [step.guide(about) for step in STEPS]
+            assert all(told)
+            assert (
+                "Exchange admin centre > Compliance Management > Journal rules > +" in " ".join(told)
+            ) is (platform == "exchange-server")
+    assert "Exchange (legacy) > Journal rules > New" in guides.journal_rule(situation())
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `systemctl` of our own, in front of the system's: what it prints is in `said`.
+
+    A double: tests can't enable units of the machine they run on. It answers each call alike, and does
+    not cover which units match a pattern.
+    """
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "systemctl").write_text(f"#!/bin/sh\ncat {folder}/said\n")
+    (folder / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder / "said"
+
+
+def test_units(systemctl: Path) -> None:
+    systemctl.write_text("muniment.service enabled enabled\nmuniment-gateway.socket disabled enabled\n")
+    (found,) = units()
+    assert found.verdict is Verdict.FINE
+    assert "muniment.service" in found.text
+    assert "gateway" not in found.text
+    systemctl.write_text("muniment.service disabled enabled\n")
+    (found,) = units()
+    assert found.verdict is Verdict.MISSING
+    assert "muniment service install" in found.text
+
+
+def test_no_systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = units()
+    assert found.verdict is Verdict.MISSING
+    assert "no systemd" in found.text
