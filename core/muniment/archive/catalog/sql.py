@@ -566,9 +566,12 @@ _SOME = select(placement.c.message).where(placement.c.box == bindparam("box")).l
 COUNT_NEWER = select(func.count()).select_from(_SOME.where(_PLACE > _HERE).subquery())
 COUNT_OLDER = select(func.count()).select_from(_SOME.where(_PLACE < _HERE).subquery())
 """Both count `most` at most."""
-SPAN = select(func.min(placement.c.date), func.max(placement.c.date)).where(
-    placement.c.box == bindparam("box")
+_DATES = select(placement.c.date).where(placement.c.box == bindparam("box")).limit(1)
+SPAN = select(
+    _DATES.order_by(placement.c.date).scalar_subquery(),
+    _DATES.order_by(placement.c.date.desc()).scalar_subquery(),
 )
+"""The oldest and the newest date: min and max of one statement would read the whole folder."""
 TREE = (
     select(user.c.key, user.c.label, box.c.folder, box.c.messages)
     .join(user, user.c.id == box.c.user)
