@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from support.services import stop_service
+
+_COUNTER = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -18,16 +21,21 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(autouse=True)
+def own_state(own_services: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an app or a service remembers in one test is not found by the next."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(own_services / f"state-{next(_COUNTER)}"))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_services() -> Iterator[None]:
+def own_services() -> Iterator[Path]:
     """Services that tests start find each other in a folder of this test run, and none is left behind."""
     with TemporaryDirectory(prefix="mt-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)
-        (home / "state").mkdir(mode=0o700)
         before = {name: os.environ.get(name) for name in ("MUNIMENT_RUNTIME", "XDG_STATE_HOME")}
         os.environ |= {"MUNIMENT_RUNTIME": folder, "XDG_STATE_HOME": str(home / "state")}
-        yield
+        yield home
         for path in home.glob("*.sock"):
             stop_service(path)
         for name, value in before.items():

@@ -201,6 +201,19 @@ def _sample(kind: str) -> object:
     return {} if "dict" in kind and "tuple" not in kind else None if "None" in kind else ()
 
 
+def test_no_page_is_larger_than_it_may_be(client: Client, engine: Double) -> None:
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Word:
+        seen.append(request)
+        return Done(message="")
+
+    engine.answer = answer
+    for limit in (50, 10**12):
+        client.call(api.Search(query="", limit=limit), Done)
+    assert [request.limit for request in seen if isinstance(request, api.Search)] == [50, 10_000]
+
+
 # --- who says nothing sensible ---------------------------------------------------------------------
 
 

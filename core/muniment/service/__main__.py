@@ -11,6 +11,7 @@ import pwd
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def _served(vault: Path, ready: Callable[[], None]) -> int:
 
 def _tell(what: bytes) -> None:
     """Tell whoever started it, and let go of them."""
-    os.write(1, what)
+    with suppress(BrokenPipeError):  # they waited no longer
+        os.write(1, what)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

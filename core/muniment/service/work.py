@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from muniment.api import Request, Word
 from muniment.client import Transport
 from muniment.errors import ConfigError, MunimentError, SourceError, VaultError
@@ -23,13 +25,23 @@ OpenEngine = Callable[[Caller], Transport]
 """Opens the engine for whoever calls."""
 
 
+MOST = 10_000
+"""Entries of a page, whatever is asked for: more is had by turning it."""
+
+
+def bounded(request: Request) -> Request:
+    """A request that asks for no larger page than MOST."""
+    limit = getattr(request, "limit", 0)
+    return msgspec.structs.replace(request, limit=MOST) if limit > MOST else request
+
+
 class Work:
     """The words that answer a request. Used by one thread at a time, not always the same."""
 
     def __init__(self, open_engine: OpenEngine, peer: Peer, request: Request, path: str) -> None:
         self._caller = Caller.of(peer.uid, peer.gid, peer.pid)
         self._name = type(request).__name__
-        engine = open_engine(self._caller)
+        engine, request = open_engine(self._caller), bounded(request)
         self._words = _called(engine, request) if path == wire.CALL else engine.stream(request)
 
     def next(self) -> tuple[bytes, bool]:
