@@ -16,7 +16,6 @@ from muniment.api import Word
 from muniment.cli import EngineDoors, main
 from muniment.cli.doors import Installer
 from muniment.client import Transport
-from muniment.line.start import connected
 from muniment.logs import harmless_warnings
 
 PRIVATE = 0o077
@@ -24,6 +23,8 @@ PRIVATE = 0o077
 
 
 def _connect(vault: Path) -> Transport:
+    from muniment.line.start import connected
+
     return connected(vault, _here)
 
 

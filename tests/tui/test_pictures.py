@@ -21,7 +21,7 @@ def pressing(*keys):
 
 
 def test_help(picture, make):
-    picture("frame-help", make, pressing("question_mark"))
+    picture("frame-help", make, pressing("f1"))
 
 
 def test_the_palette(picture, make):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from muniment.__main__ import ENGINE, PRIVATE, start
-from muniment.cli.app import COMPLETION
+from muniment.cli.folders import COMPLETION
 from muniment_tui.launch import Options, drawable, launch, on_terminal, options
 
 

@@ -27,6 +27,7 @@ from muniment_tui.bridge import Bridge
 from muniment_tui.command_line import CommandLine
 from muniment_tui.frame import FrameScreen, TopBar
 from muniment_tui.here import Offer, declared, offers
+from muniment_tui.net import Net
 from muniment_tui.notices import Notice, Notices
 from muniment_tui.palette import ActionsPalette, ActionsProvider
 from muniment_tui.vaults import is_vault
@@ -69,7 +70,7 @@ class MunimentApp(App[int], inherit_bindings=False):
                 for a in AREAS
             ),
             Action(
-                "app.help", "question_mark", "Help", "Explain what has the focus, and its keys.", footer=5
+                "app.help", "question_mark,f1", "Help", "Explain what has the focus, and its keys.", footer=5
             ),
             Action("app.command", "colon", "Command", "Type what to do by its name.", footer=2),
             Action(
@@ -87,9 +88,7 @@ class MunimentApp(App[int], inherit_bindings=False):
                 "Change colours",
                 "Go from the dark to the light theme, and on to the terminal's own colours.",
             ),
-            Action(
-                "app.quit", "q", "Quit", "Close the app. What is running in the service goes on.", footer=4
-            ),
+            Action("app.quit", "q,f10", "Quit", "Close the app. What runs in the service goes on.", footer=4),
             Action(
                 "app.suspend",
                 "ctrl+z",
@@ -137,6 +136,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._first_area = area or self.state.area
         vault = named or Path.cwd()
         self._engine = Bridge(connect, vault, self.refuse) if is_vault(vault) else None
+        self._filters.append(Net())
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
@@ -364,7 +364,7 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     def action_interrupt(self) -> None:
         """Ctrl+C stops nothing by itself."""
-        self.tell("Press q to quit (Esc first, where you are typing).")
+        self.tell("Press q to quit, or F10 where you are typing.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[Any]:
         """None: the palette is fed by the registry."""

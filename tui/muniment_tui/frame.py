@@ -13,11 +13,12 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from muniment_tui.actions import Action, actions, key_name
 from muniment_tui.areas import AREAS
 from muniment_tui.command_line import CommandLine
-from muniment_tui.here import offers
+from muniment_tui.here import Offer, offers
 from muniment_tui.widgets.prompt import Prompt, Question
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import joined, shown
@@ -120,8 +121,14 @@ class FrameScreen(Screen[Any]):
         self.query_one("#too-small", Words).say(shown(TOO_SMALL.format(event.size.width, event.size.height)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is there: searching only where a screen says how."""
-        return action != "find" or type(self).action_find is not FrameScreen.action_find
+        """Whether an action is there: searching where a screen says how, going back where there is a way."""
+        if action == "find":
+            return type(self).action_find is not FrameScreen.action_find
+        if action == "back" and type(self).action_back is FrameScreen.action_back:
+            return (
+                len(self.app.screen_stack) > 1 or self.focused is not None or self.muniment.notice is not None
+            )
+        return True
 
     @property
     def unsaved(self) -> str:
@@ -137,6 +144,8 @@ class FrameScreen(Screen[Any]):
             self.muniment.notice = None
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
+        elif isinstance(self.focused, Input):
+            self.set_focus(None)  # where one types, letters are letters: now `q` and the others work
 
     def action_find(self) -> None:
         """`/`: screens with something to find override it."""
@@ -163,8 +172,9 @@ class TopBar(Words):
     def draw(self) -> None:
         """Draw it anew: the area or the vault has changed."""
         app = cast("MunimentApp", self.app)
+        there = AREAS if app.vault else ()  # without a vault there is nowhere to go
         left = joined(
-            *(self._area(area.key, area.title, area.id == app.current_mode) for area in AREAS), gap=" "
+            *(self._area(area.key, area.title, area.id == app.current_mode) for area in there), gap=" "
         )
         right = joined(
             (app.organisation, "bold"), *((("read-only", "$warning"),) if app.read_only else ()), gap=" · "
@@ -179,7 +189,7 @@ class TopBar(Words):
     @staticmethod
     def _area(key: str, title: str, here: bool) -> Content:
         style = "bold reverse" if here else ""
-        return joined((f" {key} ", f"{style} $secondary" if not here else style), (f"{title} ", style))
+        return joined((f" {key} ", style or "$secondary"), (f"{title} ", style))
 
 
 class StatusLine(Words):
@@ -218,13 +228,14 @@ class KeyBar(Words):
     def draw(self) -> None:
         """Draw the keys that work now."""
         app = cast("MunimentApp", self.app)
-        found = [offer for offer in offers(self.screen) if offer.action.footer and offer.by_key]
+        found = [offer for offer in offers(self.screen) if offer.action.footer and offer.key]
         best = sorted(found, key=lambda offer: -offer.action.footer)[:KEYS]
-        keys = (self._key(offer.action, offer.enabled and not app.is_off(offer.action)) for offer in best)
+        keys = (self._key(offer, offer.enabled and not app.is_off(offer.action)) for offer in best)
         self.say(joined(*keys, gap="  "))
 
     @staticmethod
-    def _key(action: Action, on: bool) -> Content:
-        key = key_name(action.keys.split(",")[0])
-        title = action.title if on else f"({action.title})"
-        return joined((key, "bold $accent" if on else "dim"), (title, "" if on else "dim"), gap=" ")
+    def _key(offer: Offer, on: bool) -> Content:
+        title = offer.action.title if on else f"({offer.action.title})"
+        return joined(
+            (key_name(offer.key), "bold $accent" if on else "dim"), (title, "" if on else "dim"), gap=" "
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
+from textual import events, on
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -19,7 +21,8 @@ from muniment_tui.here import offers
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import block, joined, shown
 
-_KEYS = 12
+_KEYS = 13
+"""Cells for keys."""
 
 
 class PageScreen(FrameScreen):
@@ -36,10 +39,14 @@ class PageScreen(FrameScreen):
 
     def inside(self) -> Iterable[Widget]:
         """The text, to be scrolled."""
-        yield VerticalScroll(Words(self.text()))
+        yield VerticalScroll(Words(id="page"))
 
-    def text(self) -> Content:
-        """What the page says."""
+    @on(events.Resize)
+    def _write(self) -> None:
+        self.query_one("#page", Words).say(self.text(self.app.size.width - 5))
+
+    def text(self, width: int) -> Content:
+        """What the page says, in lines of so many cells."""
         raise NotImplementedError
 
 
@@ -52,15 +59,16 @@ class HelpScreen(PageScreen):
         super().__init__()
         self._about = screen
 
-    def text(self) -> Content:
+    def text(self, width: int) -> Content:
         """What the focused widget and those around it say, then the keys."""
         parts = [block(said) for said in _helps(self._about)]
-        by_part: dict[str, dict[str, Action]] = {}
+        by_part: dict[str, list[Action]] = {}
         for offer in offers(self._about):
-            by_part.setdefault(offer.action.part, {})[offer.action.id] = offer.action
+            by_part.setdefault(offer.action.part, []).append(offer.action)
         for part, those in sorted(by_part.items(), key=lambda pair: pair[0] == ANYWHERE):
             title = "Everywhere" if part == ANYWHERE else part.capitalize()
-            parts.append(joined((title, "bold $primary"), *map(_line, those.values()), gap="\n"))
+            lines = (line for action in those for line in _lines(action, width))
+            parts.append(joined((title, "bold $primary"), *lines, gap="\n"))
         return Content("\n\n").join(parts)
 
 
@@ -70,9 +78,13 @@ def _helps(screen: Screen[Any]) -> list[str]:
     return [text for text in found if text]
 
 
-def _line(action: Action) -> Content:
-    keys = key_names(action) or f":{action.name}"
-    return joined((f"  {keys:<{_KEYS}}", "bold $accent"), (f" {action.title}. ", "bold"), (action.help, ""))
+def _lines(action: Action, width: int) -> Iterator[Content]:
+    """Keys at the left, and what they do beside them."""
+    keys = f"  {key_names(action) or f':{action.name}':<{_KEYS}} "
+    first, *others = textwrap.wrap(f"{action.title}. {action.help}", max(width - len(keys), 20))
+    end = len(action.title) + 1
+    yield joined((keys, "bold $accent"), (first[:end], "bold"), (first[end:], ""))
+    yield from (joined((" " * len(keys), ""), (line, "")) for line in others)
 
 
 class NoticesScreen(PageScreen):
@@ -80,7 +92,7 @@ class NoticesScreen(PageScreen):
 
     HELP = "What was said lately, newest first."
 
-    def text(self) -> Content:
+    def text(self, width: int) -> Content:
         """One line each."""
         kept = self.muniment.notices.kept
         if not kept:

@@ -21,8 +21,8 @@ class Offer:
     node: DOMNode
     enabled: bool
     """Whether the part says that it can be done just now."""
-    by_key: bool
-    """Whether its key gets there: where one types, letters are letters."""
+    key: str
+    """The first of its keys that gets there ("" for none): where one types, letters are letters."""
 
 
 def offers(screen: Screen[Any]) -> list[Offer]:
@@ -36,7 +36,7 @@ def offers(screen: Screen[Any]) -> list[Offer]:
         if state is False or action.id in found:
             continue
         free = [key for key in keys if key not in taken and not (typing and typed(key))]
-        found[action.id] = Offer(action, node, bool(state), bool(free))
+        found[action.id] = Offer(action, node, bool(state), next(iter(free), ""))
         taken.update(keys)
     return list(found.values())
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from muniment.cli import EngineDoors
-from muniment.cli.output import complain
 
 UNUSABLE = 2
 DUMB = (
@@ -56,6 +55,8 @@ def drawable() -> bool:
 def launch(engine: EngineDoors, called: Options) -> int:
     """Run the app until it is closed; returns the exit code."""
     if not drawable():
+        from muniment.cli.output import complain
+
         complain(DUMB.format(os.environ.get("TERM") or "is not set"))
         return UNUSABLE
     from muniment_tui.app import MunimentApp

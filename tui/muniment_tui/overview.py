@@ -7,7 +7,8 @@ import os
 from muniment.api import GetStatus, Status
 from muniment.cli import EngineDoors
 from muniment.cli.app import guarded
-from muniment.cli.frame import VAULT, Session, absolute
+from muniment.cli.folders import VAULT, absolute
+from muniment.cli.frame import Session
 from muniment.cli.output import Output
 from muniment.cli.vaults import last_run, status_lines
 

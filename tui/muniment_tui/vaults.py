@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from muniment.cli.frame import VAULT, absolute
+from muniment.cli.folders import VAULT, absolute
 
 VAULT_FILE = "vault.toml"
 """What a folder holds that is a vault."""

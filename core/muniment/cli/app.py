@@ -10,13 +10,13 @@ from contextlib import suppress
 import click
 
 from muniment.cli.doors import EngineDoors
+from muniment.cli.folders import COMPLETION
 from muniment.cli.frame import Session
 from muniment.cli.output import Output, complain, complain_lines
 from muniment.cli.root import root
 from muniment.errors import MunimentError, QueryError
 from muniment.mail.sanitise import clean
 
-COMPLETION = "_MUNIMENT_COMPLETE"
 DEBUG = "MUNIMENT_DEBUG"
 INTERRUPTED, BROKEN_PIPE, BUG = 130, 141, 70
 

@@ -10,11 +10,10 @@ import click
 
 from muniment.api import Request
 from muniment.cli.doors import EngineDoors
+from muniment.cli.folders import VAULT, absolute
 from muniment.cli.output import Output
 from muniment.client import Client, W
 from muniment.errors import UsageError
-
-VAULT = "MUNIMENT_VAULT"
 
 
 class Session:
@@ -65,11 +64,6 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
-
-
-def absolute(path: str | Path) -> Path:
-    """A path that means the same wherever the engine runs; `~` is the caller's home."""
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow links
 
 
 def _take_vault(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

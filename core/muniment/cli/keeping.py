@@ -6,7 +6,8 @@ import click
 
 from muniment.api import Backup, Rebuild, Verified, Verify
 from muniment.cli.answers import last, watched, work
-from muniment.cli.frame import Command, Session, absolute, pass_session
+from muniment.cli.folders import absolute
+from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count
 from muniment.cli.output import complain, plain
 from muniment.errors import LedgerDamaged

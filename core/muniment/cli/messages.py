@@ -24,7 +24,8 @@ from muniment.api import (
 )
 from muniment.cli.answers import show_hits, streaming, work
 from muniment.cli.choices import users
-from muniment.cli.frame import Command, Session, absolute, pass_session
+from muniment.cli.folders import absolute
+from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count, iso, local, size
 from muniment.cli.output import complain, plain
 from muniment.errors import UsageError

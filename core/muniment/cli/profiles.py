@@ -24,7 +24,8 @@ from muniment.api import (
 )
 from muniment.cli.answers import done, streaming
 from muniment.cli.choices import profiles as known_profiles
-from muniment.cli.frame import Group, Session, absolute, pass_session
+from muniment.cli.folders import absolute
+from muniment.cli.frame import Group, Session, pass_session
 from muniment.cli.humane import local
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, SourceError, UsageError

@@ -12,7 +12,8 @@ import click
 
 from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep
 from muniment.cli.answers import streaming
-from muniment.cli.frame import Command, Session, absolute, pass_session
+from muniment.cli.folders import absolute
+from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import iso, local
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, UsageError

@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from muniment.api import Done, Init
-from muniment.cli.frame import VAULT, absolute
+from muniment.cli.folders import VAULT, absolute
 from muniment.errors import MunimentError
 from muniment_tui.actions import Action, actions
 from muniment_tui.bridge import Bridge
@@ -69,7 +69,7 @@ class FirstScreen(FrameScreen):
                     "domains",
                     "Its mail domains",
                     placeholder="example.com example.org",
-                    hint="Those of its people's addresses; more can come later.",
+                    hint="Of its people's addresses.",
                     check=_domains_problem,
                     clip=str.lower,
                 )

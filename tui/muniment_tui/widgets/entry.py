@@ -21,10 +21,17 @@ class Entry(Input):
     Entry > .input--placeholder, Entry > .input--suggestion { color: $secondary; }
     """
 
-    def __init__(self, value: str = "", *, clip: Callable[[str], str] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        placeholder: str = "",
+        clip: Callable[[str], str] | None = None,
+        **options: Any,
+    ) -> None:
         """`clip` changes what is typed as it is typed."""
         self._clip = clip
-        super().__init__(value, select_on_focus=False, **options)
+        super().__init__(value, placeholder=clean(placeholder), select_on_focus=False, **options)
         self.cursor_blink = False
         for key in FORBIDDEN:
             self._bindings.key_to_bindings.pop(key, None)

@@ -16,7 +16,7 @@ from textual.widgets import Input
 
 from muniment_tui.actions import Action, actions
 from muniment_tui.widgets.entry import Entry
-from muniment_tui.widgets.text import Words, harmless
+from muniment_tui.widgets.text import Words
 from muniment_tui.words import joined, shown
 
 Check = Callable[[str], str]
@@ -77,7 +77,6 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         """Ask; one that was open is answered with No."""
         if self._question is not None:
             self._end(None)
-        harmless(question.words)
         self._question = question
         self._came_from = self.screen.focused
         typed = question.typed or bool(question.phrase)

@@ -297,8 +297,7 @@ class RowList(ScrollView, can_focus=True):
         self._forget(self.cursor)
 
     def watch_empty(self, empty: Content) -> None:
-        """Only what can't be markup."""
-        harmless(empty)
+        """Draw it."""
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -346,7 +345,7 @@ class RowList(ScrollView, can_focus=True):
 
     def _title_strip(self, width: int) -> Strip:
         cells = [
-            in_cells(Content(column.title), wide, column.right)
+            in_cells(shown(column.title), wide, column.right)
             for _, column, wide in laid_out(self.columns, width - GUTTER - MARGIN)
         ]
         return self._strip(
@@ -354,7 +353,7 @@ class RowList(ScrollView, can_focus=True):
         )
 
     def _empty_strip(self, line: int, width: int) -> Strip:
-        lines = self.empty.split("\n")
+        lines = harmless(self.empty).split("\n")
         content = lines[line - 1] if 0 < line <= len(lines) else Content()
         return self._strip(Content.assemble(" " * GUTTER, content), width, "")
 

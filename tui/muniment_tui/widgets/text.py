@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from muniment_tui.words import clean
+
 
 class Words(Static, inherit_bindings=False):
     """Text of one or more lines."""
@@ -14,12 +16,12 @@ class Words(Static, inherit_bindings=False):
     def __init__(
         self, words: Content | None = None, *, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__(harmless(words or Content()), markup=False, id=id, classes=classes)
-        self.words = words or Content()
+        self.words = harmless(words or Content())
+        super().__init__(self.words, markup=False, id=id, classes=classes)
 
     def say(self, words: Content) -> None:
         """Show other words; nothing is drawn where they are the same."""
-        harmless(words)
+        words = harmless(words)
         if not same(words, self.words):
             self.words = words
             self.update(words)
@@ -31,11 +33,14 @@ def same(one: Content, other: Content) -> bool:
 
 
 def harmless(words: Content) -> Content:
-    """`words`, which must be a Content: a str may hold anything, and would be parsed as markup.
+    """`words`, which must be a Content: a str would be parsed as markup.
+
+    One that holds what a terminal acts on, made without `muniment_tui.words`, becomes harmless, and plain.
 
     Raises:
         TypeError: they are none.
     """
     if not isinstance(words, Content):
         raise TypeError(f"{type(words).__name__} can't be shown: use muniment_tui.words")
-    return words
+    safe = clean(words.plain, newline=True)
+    return words if safe == words.plain else Content(safe)

@@ -1,0 +1,153 @@
+"""Screens that show all shared widgets, for pictures and for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from textual.containers import Horizontal, Vertical
+
+from muniment.api import GetStatus
+from muniment_tui.app import MunimentApp
+from muniment_tui.frame import FrameScreen
+from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
+from muniment_tui.widgets.meters import Bar, Spark
+from muniment_tui.widgets.paged import PagedList
+from muniment_tui.widgets.pane import Pane
+from muniment_tui.widgets.rows import Row, ShortList
+from muniment_tui.widgets.situation import Situation
+from muniment_tui.widgets.tail import Tail
+from muniment_tui.widgets.tree import LazyTree, Node
+from muniment_tui.words import block, shown
+from support.engine_double import HOSTILE, EngineDouble
+from support.screens import app_on
+from support.words import status
+
+SUBJECTS = (
+    "Invoice 2026-004",
+    "見積書をお送りします",
+    "Zażółć gęślą jaźń",
+    HOSTILE,
+    "Re: Lens " * 12,
+)
+
+
+class Lists(FrameScreen):
+    """Tree, list, tail."""
+
+    def inside(self):
+        columns = [
+            Column("Date", 10),
+            Column("From", share=1, since=50),
+            Column("Subject", share=2),
+            Column("Size", 8, right=True, since=70),
+        ]
+        with Horizontal():
+            yield Pane(shown("People"), LazyTree(id="tree"), id="left")
+            with Vertical():
+                yield Pane(shown("Messages"), PagedList(columns, marks=True, id="list"))
+                yield Pane(shown("Log"), Tail(id="tail"))
+
+    CSS = "#left { width: 30; }"
+
+    def on_mount(self):
+        tree = self.query_one(LazyTree)
+        folders = [Node("a/Inbox", "Inbox", "1,204"), Node("a/Sent", "Sent", "88")]
+        tree.show(
+            [
+                Node("a", "Ada Quill", "1,292", children=folders, open=True),
+                Node("b", "Bob", "7", children=None),
+                Node("c", HOSTILE, "1", children=None),
+            ]
+        )
+        rows = [
+            Row(str(n), ("2026-01-05", "Ada Quill <ada@quill.example>", SUBJECTS[n % 5], "12.3 kB"))
+            for n in range(30)
+        ]
+        listed = self.query_one(PagedList)
+        listed.show(12_000_000, rows)
+        listed.action_down()
+        listed.action_mark()
+        listed.focus()
+        self.query_one(Tail).add([f"12:00:{n:02d} fetched {n}" for n in range(30)])
+        self.say(shown("1,204 messages · 12 ms"))
+
+
+class Forms(FrameScreen):
+    """Fields, meters, a situation, a prompt."""
+
+    def inside(self):
+        with Vertical():
+            with Form():
+                yield TextField("host", "Host", "gw.example", hint="The gateway's name.")
+                yield TextField("mailbox", "Mailbox", "mbx-1", check=lambda v: "Too short: 8 at least.")
+                yield TextField("password", "Password", "secret", secret=True)
+                yield ChoiceField("kind", "Kind", [("pop3", "POP3"), ("imap", "IMAP")], "imap")
+                yield SwitchField("delete", "Delete after archiving", True, hint="Only what is safely kept.")
+            yield Bar("Fetch", id="one")
+            yield Bar("Index", id="two")
+            yield Spark("Rate")
+            yield Situation()
+
+    CSS = "Form { height: 11; }"
+
+    def on_mount(self):
+        self.query_one("#one", Bar).show(512, 1010, "160/s")
+        self.query_one("#two", Bar).show(77, 0)
+        spark = self.query_one(Spark)
+        for n in (3, 5, 9, 160, 120, 80, 85):
+            spark.add(float(n), f"{n}/s")
+        self.query_one(Situation).failed("mail.example does not answer.", "Press r to try again.")
+        self.query_one(Form).problems()
+
+
+class Hostile(FrameScreen):
+    """Every shared widget, with nothing but hostile words."""
+
+    CSS = "#left { width: 30; } Form { height: 4; } #right > * { height: auto; } RowList { height: 4; }"
+
+    def inside(self):
+        with Horizontal():
+            with Pane(shown(HOSTILE), id="left"):
+                yield LazyTree(id="tree")
+            with Vertical(id="right"):
+                yield ShortList([Column(HOSTILE), Column("Date", 10)], id="list")
+                yield ShortList([Column(HOSTILE)], empty=block(HOSTILE), id="empty")
+                yield Tail(id="tail")
+                with Form():
+                    yield TextField("one", HOSTILE, HOSTILE, placeholder=HOSTILE, hint=HOSTILE)
+                    yield TextField("two", HOSTILE, HOSTILE, check=lambda value: HOSTILE)
+                    yield ChoiceField("three", HOSTILE, [(HOSTILE, HOSTILE)])
+                yield Bar(HOSTILE)
+                yield Spark(HOSTILE)
+                yield Situation()
+
+    def on_mount(self):
+        self.query_one(LazyTree).show([Node("a", HOSTILE, HOSTILE, children=[Node("b", HOSTILE)], open=True)])
+        self.query_one("#list", ShortList).fill([Row("1", (HOSTILE, HOSTILE))])
+        self.query_one(Tail).add([HOSTILE])
+        self.query_one(Bar).show(1, 2, HOSTILE)
+        self.query_one(Spark).add(1.0, HOSTILE)
+        self.query_one(Situation).failed(HOSTILE, HOSTILE)
+        self.query_one(Form).problems()
+        self.say(shown(HOSTILE))
+
+
+def gallery(folder: Path, screen: type[FrameScreen]) -> MunimentApp:
+    """The app with one of these screens on top."""
+    app = app_on(EngineDouble({GetStatus: status(name=HOSTILE)}), folder)
+    app.call_later(app.push_screen, screen())
+    return app
+
+
+def main() -> None:
+    """`python -m support.gallery lists FOLDER`: a screen on this terminal."""
+    screens = {"lists": Lists, "forms": Forms, "hostile": Hostile}
+    app = gallery(Path(sys.argv[2]), screens[sys.argv[1]])
+    app.run()
+    app.hang_up()
+
+
+if __name__ == "__main__":
+    main()

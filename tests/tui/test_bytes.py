@@ -1,0 +1,81 @@
+"""What reaches the terminal: nothing hostile, and little."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+
+from support.engine_double import FORBIDDEN
+from support.tty import Tty, gallery, plain
+
+BARE = """
+from textual.app import App
+from textual.widgets import Static
+class Bare(App):
+    BINDINGS = [("q", "quit", "")]
+    def compose(self):
+        yield Static("the first frame")
+Bare().run()
+"""
+POINTER = b"\x1b]22;default\x07"
+"""The mouse pointer's shape, which the toolkit sets; terminals that don't know it pass over it."""
+DOWN, PAGE_DOWN, ESCAPE = b"\x1b[B", b"\x1b[6~", b"\x1b"
+
+
+def test_hostile_words_never_reach_the_terminal(tmp_path):
+    with Tty(gallery("hostile", tmp_path), tmp_path, columns=120, rows=40) as tty:
+        tty.until("gnp.tset")
+        for keys in (b"\t", b"\t", b"\t", b"\t", ESCAPE, b"?", ESCAPE, b"!", ESCAPE, b"q"):
+            tty.press(keys)
+            tty.quiet()
+        assert tty.end() == 0
+        text = plain(tty.written.replace(POINTER, b"")).decode("utf-8")
+    found = {hex(ord(char)) for char in FORBIDDEN if char in text.replace("\r", "")}
+    assert not found
+    assert b"\x1b[2J" not in tty.written
+    assert b"owned" not in tty.written
+    assert "[bold red]" in text
+
+
+def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path):
+    with Tty(gallery("lists", tmp_path), tmp_path, columns=120, rows=40) as tty:
+        tty.until("Enter")
+        tty.quiet()
+        costs = []
+        for _ in range(40):
+            tty.press(DOWN)
+            costs.append(len(tty.quiet(0.1)))
+        assert statistics.mean(costs) < 1024, costs
+        assert statistics.median(costs) < 900, costs
+        assert tty.read(2.0) == b""
+        tty.press(b"q")
+        assert tty.end() == 0
+
+
+def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
+    (tmp_path / "bare.py").write_text(BARE)
+    ours = [sys.executable, "-m", "muniment_tui"]
+    theirs = [sys.executable, "bare.py"]
+
+    def cost(command, marker):
+        with Tty(command, tmp_path) as tty:
+            tty.until(marker)
+            tty.press(b"\x1b[21~" if command is ours else b"q")
+            assert tty.end() == 0
+        return tty.usage
+
+    bare = min(cost(theirs, "the first frame") for _ in range(3))
+    full = min(cost(ours, "Make the vault") for _ in range(3))
+    assert full < 1.5 * bare, (full, bare)
+
+
+def test_it_says_what_it_may_ask_a_terminal(tmp_path):
+    """Whoever adds a sequence that the terminal acts on has to say so here."""
+    with Tty([sys.executable, "-m", "muniment_tui"], tmp_path) as tty:
+        tty.until("Make the vault")
+        tty.press(b"\x1b[21~")
+        assert tty.end() == 0
+    finals = {chr(found[-1]) for found in re.findall(rb"\x1b\[[0-?]*[ -/]*[@-~]", tty.written)}
+    assert finals <= set("mHhlcpuqt"), finals
+    assert b"\x1b]" not in tty.written.replace(POINTER, b"")
