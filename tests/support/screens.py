@@ -121,9 +121,7 @@ def app_on(
     if vault:
         folder.mkdir(exist_ok=True)
         (folder / "vault.toml").touch()
-    app = MunimentApp(engine.doors.connect, folder, **options)
-    app.state.area = area
-    return app
+    return MunimentApp(engine.doors.connect, folder, area=area, **options)
 
 
 def drive(app: App[Any], script: Script, size: tuple[int, int] = SMALL) -> None:

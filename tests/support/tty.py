@@ -106,6 +106,11 @@ class Tty:
             self._reap(os.WNOHANG)
         return self._code
 
+    def kill(self) -> None:
+        """Kill it at once."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._reap()
+
     def _reap(self, options: int = 0) -> None:
         pid, status, usage = os.wait4(self.pid, options)
         if pid:

@@ -46,6 +46,16 @@ TERMINATED = 143
 """Exit code after SIGTERM or SIGHUP, as of the command line."""
 
 
+def _first() -> FrameScreen:
+    from muniment_tui.first.screen import FirstScreen
+
+    return FirstScreen()
+
+
+def _begin(area: str) -> str:
+    return area if area in {one.id for one in AREAS} else AREAS[0].id
+
+
 def _go(area_id: str) -> str:
     return f"app.go('{area_id}')"
 
@@ -54,7 +64,7 @@ class MunimentApp(App[int], inherit_bindings=False):
     """The app. Screens reach the engine through `engine`, and say things through `tell`."""
 
     TITLE = "Muniment"
-    MODES: ClassVar[dict[str, Any]] = {area.id: area.open for area in AREAS}
+    MODES: ClassVar[dict[str, Any]] = {FIRST: _first, **{area.id: area.open for area in AREAS}}
     COMMANDS: ClassVar[set[Any]] = {ActionsProvider}
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = WIDTHS
@@ -100,7 +110,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         Binding("ctrl+c", "interrupt", show=False, system=True),
     ]
     CSS = """
-    * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    ScrollableContainer { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     Input { scrollbar-size-horizontal: 0; }
     Screen { background: $background; color: $foreground; }
     """
@@ -119,8 +129,13 @@ class MunimentApp(App[int], inherit_bindings=False):
     ) -> None:
         """`named` is the vault that the caller means, which need not be there; else it is the current folder.
 
-        `state_file` is where to remember things, if anywhere. `area` opens first, by default the last one.
+        `state_file` is where to remember things, if anywhere; `area` is where to begin, if not where one was.
         """
+        self.state = state.load(state_file) if state_file else state.State()
+        vault = named or Path.cwd()
+        there = is_vault(vault)
+        # Where to begin, before anything is composed: a screen less to draw.
+        vars(self)["DEFAULT_MODE"] = _begin(area or self.state.area) if there else FIRST
         super().__init__()
         self.connect = connect
         self.read_only = read_only
@@ -131,11 +146,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.runs_go_on = False
         """Whether runs were seen or asked for, of which the farewell tells."""
         self._state_file = state_file
-        self.state = state.load(state_file) if state_file else state.State()
         self.named = named
-        self._first_area = area or self.state.area
-        vault = named or Path.cwd()
-        self._engine = Bridge(connect, vault, self.refuse) if is_vault(vault) else None
+        self._engine = Bridge(connect, vault, self.refuse) if there else None
         self._filters.append(Net())
         for theme in themes.THEMES:
             self.register_theme(theme)
@@ -208,19 +220,12 @@ class MunimentApp(App[int], inherit_bindings=False):
     # --- life -------------------------------------------------------------------------------
 
     async def on_mount(self) -> None:
-        """Open the area that was open last; see to it that signals leave the terminal sane."""
+        """See to it that signals leave the terminal sane."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
-        if self._engine is None:
-            from muniment_tui.first.screen import FirstScreen
-
-            self.add_mode(FIRST, FirstScreen)
-            self.switch_mode(FIRST)
-            return
-        known_areas = {area.id for area in AREAS}
-        self.switch_mode(self._first_area if self._first_area in known_areas else AREAS[0].id)
-        self._learn_name()
+        if self._engine is not None:
+            self._learn_name()
 
     def _learn_name(self) -> None:
         self.engine.ask(self, GetStatus(), Status, self._name_known)

@@ -1,0 +1,307 @@
+"""The frame: areas, keys, commands, palette, help, notices, and what --read-only switches off."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import ClassVar
+
+import pytest
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+import muniment_tui
+from muniment.errors import VaultError
+from muniment_tui.actions import FORBIDDEN, Action, actions, every, known, typed
+from muniment_tui.areas import AREAS
+from muniment_tui.frame import KEYS, FrameScreen, KeyBar, StatusLine
+from muniment_tui.here import offers
+from muniment_tui.notices import KEPT
+from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import shown
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless
+from support.screens import app_on, drive, shows, text_of, until
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(script, size=(80, 24), **options):
+        app = app_on(EngineDouble(), tmp_path / "vault", **options)
+        drive(app, script, size)
+        return app
+
+    return run
+
+
+class Changing(FrameScreen):
+    """A screen with something that changes the world, and something to type in."""
+
+    BINDINGS: ClassVar = [
+        *actions(
+            Action("changing.burn", "b", "Burn it", "Burn what is selected.", changes=True, footer=9),
+            Action("changing.look", "v", "View it", "Show what is selected."),
+        )
+    ]
+    done = 0
+    found = ""
+
+    def inside(self):
+        yield Entry(id="line")
+
+    def action_burn(self):
+        self.done += 1
+
+    def action_find(self):
+        self.query_one("#line", Entry).focus()
+
+
+def test_number_keys_go_to_the_areas(run):
+    async def script(pilot):
+        for area in AREAS:
+            await pilot.press(area.key)
+            assert pilot.app.current_mode == area.id
+            assert f"{area.key} {area.title}" in text_of(pilot.app)
+
+    assert run(script).state.area == "messages"
+
+
+@pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("app", "setup")])
+def test_names_go_there_as_well(run, typed_name, mode):
+    async def script(pilot):
+        await pilot.press("colon", *typed_name, "enter")
+        await pilot.pause()
+        assert pilot.app.current_mode == mode
+
+    run(script)
+
+
+def test_a_name_that_is_unclear_or_unknown_is_said(run):
+    async def script(pilot):
+        await pilot.press("colon", *"nonsense", "enter")
+        await shows(pilot, "There is nothing called 'nonsense' here. Press Ctrl+P")
+        await pilot.press("colon", "p", "enter")
+        await shows(pilot, "Did you mean palette, profiles?")
+        await pilot.press("colon", "tab")
+        assert pilot.app.screen.focused.value == ""
+        await pilot.press("q", "u", "tab")
+        await until(pilot, lambda: pilot.app.screen.focused.value == "quit")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen.focused, Entry))
+
+    run(script)
+
+
+def test_keys_that_come_at_once_are_taken_one_by_one(run):
+    """As over a slow line: the key that opens a line, then what is to be typed into it."""
+
+    async def script(pilot):
+        for key in (*"1234", "colon", *"help", "enter"):
+            pilot.app.simulate_key(key)
+        await shows(pilot, "Everywhere")
+        assert pilot.app.current_mode == "messages"
+
+    run(script)
+
+
+def test_the_palette_does_what_the_registry_says(run):
+    async def script(pilot):
+        await pilot.press("ctrl+p")
+        await shows(pilot, "Change colours")
+        await pilot.press(*"runs")
+        await shows(pilot, "Go to Runs")
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.current_mode == "runs")
+
+    run(script)
+
+
+def test_help_has_every_key_of_the_focused_pane(run):
+    async def script(pilot):
+        await pilot.app.push_screen(Changing())
+        await pilot.pause()
+        here = offers(pilot.app.screen)
+        await pilot.press("f1")
+        await shows(pilot, "Everywhere")
+        page = pilot.app.screen.query_one("#page", Words).words.plain
+        flat = " ".join(page.split())
+        assert len(here) > 10
+        for offer in here:
+            assert f"{offer.action.title}. {offer.action.help}" in flat
+        assert page.index("Burn it") < page.index("Everywhere")
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, Changing)
+
+    run(script, size=(120, 40))
+
+
+def test_the_key_bar_shows_at_most_six_keys_and_none_that_would_be_typed(run):
+    async def script(pilot):
+        await pilot.app.push_screen(Changing())
+        await pilot.pause()
+        bar = pilot.app.screen.query_one(KeyBar)
+        assert isinstance(pilot.app.screen.focused, Entry)
+        assert "Burn" not in bar.words.plain
+        assert "F10 Quit" in bar.words.plain
+        pilot.app.screen.set_focus(None)
+        await until(pilot, lambda: "b Burn it" in bar.words.plain)
+        assert bar.words.plain.count("  ") < KEYS
+
+    run(script)
+
+
+def test_read_only_switches_off_what_changes_something_and_says_so(run):
+    async def script(pilot):
+        screen = Changing()
+        await pilot.app.push_screen(screen)
+        screen.set_focus(None)
+        await pilot.press("b")
+        await shows(pilot, "Burn it is off: the app was opened with --read-only.")
+        assert "(Burn it)" in screen.query_one(KeyBar).words.plain
+        await pilot.press("colon", *"burn", "enter")
+        await pilot.press("ctrl+p", *"burn")
+        await shows(pilot, "No matches found")
+        assert screen.done == 0
+
+    run(script, read_only=True)
+
+
+def test_without_it_all_is_on(run):
+    async def script(pilot):
+        screen = Changing()
+        await pilot.app.push_screen(screen)
+        screen.set_focus(None)
+        await pilot.press("b")
+        await pilot.press("colon", *"burn", "enter")
+        await until(pilot, lambda: screen.done == 2)
+
+    run(script)
+
+
+def test_nothing_is_done_in_a_terminal_that_is_too_small(run):
+    async def script(pilot):
+        screen = Changing()
+        await pilot.app.push_screen(screen)
+        screen.set_focus(None)
+        await shows(pilot, "Muniment needs 80x24 cells; this terminal has 79x24.")
+        await pilot.press("b", "2", "question_mark")
+        assert screen.done == 0
+        assert pilot.app.screen is screen
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("b")
+        assert screen.done == 1
+
+    run(script, size=(79, 24))
+
+
+def test_slash_searches_where_there_is_something_to_search(run):
+    async def script(pilot):
+        assert "Search" not in text_of(pilot.app)
+        await pilot.app.push_screen(Changing())
+        pilot.app.screen.set_focus(None)
+        await shows(pilot, "/ Search")
+        await pilot.press("slash", *"invoice")
+        await until(pilot, lambda: pilot.app.screen.query_one("#line", Entry).value == "invoice")
+
+    run(script)
+
+
+def test_notices_cover_the_status_and_are_kept(run):
+    async def script(pilot):
+        app = pilot.app
+        app.screen.say(shown("12 messages"))
+        await shows(pilot, "12 messages")
+        app.refuse(VaultError(f"full {HOSTILE}"))
+        await shows(pilot, "✗ full")
+        assert_harmless(text_of(app))
+        await pilot.press("escape")
+        await shows(pilot, "12 messages")
+        await pilot.press("exclamation_mark")
+        await shows(pilot, "✗ full")
+        for number in range(2 * KEPT):
+            app.tell(str(number))
+        assert len(app.notices.kept) == KEPT
+
+    run(script)
+
+
+def test_a_notice_goes_by_itself_but_an_error_stays(run, monkeypatch):
+    monkeypatch.setattr("muniment_tui.app.NOTICE_STAYS", 0.05)
+
+    async def script(pilot):
+        line = pilot.app.screen.query_one(StatusLine)
+        pilot.app.tell("done")
+        assert line.words.plain == "✓ done"
+        await until(pilot, lambda: line.words.plain == "")
+        pilot.app.tell("broken", "error")
+        await pilot.pause(0.2)
+        assert line.words.plain == "✗ broken"
+
+    run(script)
+
+
+def test_the_theme_is_remembered(run):
+    async def script(pilot):
+        await pilot.press("colon", *"theme", "enter")
+        await until(pilot, lambda: pilot.app.theme == "light")
+
+    assert run(script).state.theme == "light"
+
+
+# --- the registry ---------------------------------------------------------------------------
+
+
+def classes():
+    for module in pkgutil.walk_packages(muniment_tui.__path__, "muniment_tui."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found, left = [], [DOMNode]
+    while left:
+        kind = left.pop()
+        left += kind.__subclasses__()
+        if kind.__module__.startswith("muniment_tui."):
+            found.append(kind)
+    return sorted(set(found), key=lambda kind: kind.__qualname__)
+
+
+def test_every_key_of_ours_is_in_the_registry():
+    for kind in classes():
+        for binding in kind.__dict__.get("BINDINGS", ()):
+            assert isinstance(binding, Binding), kind
+            assert binding.system or known(binding.id) is not None, (kind, binding)
+
+
+def test_every_action_has_a_handler():
+    for kind in classes():
+        for binding in kind.__dict__.get("BINDINGS", ()):
+            name = binding.action.partition("(")[0]
+            target = muniment_tui.app.MunimentApp if name.startswith("app.") else kind
+            assert hasattr(target, f"action_{name.rpartition('.')[2]}"), (kind, binding.action)
+
+
+def test_no_two_actions_of_one_class_share_a_key():
+    for kind in classes():
+        keys = [key for binding in kind.__dict__.get("BINDINGS", ()) for key in binding.key.split(",")]
+        assert len(keys) == len(set(keys)), kind
+
+
+def test_every_action_teaches():
+    classes()
+    assert len(list(every())) > 20
+    for action in every():
+        assert 1 <= len(action.title.split()) <= 4, action
+        assert action.help.endswith("."), action
+        assert not FORBIDDEN.intersection(action.keys.split(",")), action
+        assert action.name == action.name.lower().replace("_", "-"), action
+
+
+def test_forbidden_and_double_declarations_are_refused():
+    with pytest.raises(ValueError, match=r"ctrl\+s"):
+        actions(Action("test.save", "ctrl+s", "Save", "Save it."))
+    with pytest.raises(ValueError, match="twice"):
+        actions(Action("app.quit", "z", "Quit", "Quit."))
+
+
+def test_what_is_a_character_where_one_types():
+    assert all(map(typed, ("a", "slash", "space", "1")))
+    assert not any(map(typed, ("escape", "f1", "ctrl+p", "up")))
