@@ -136,7 +136,7 @@ class Hostile(FrameScreen):
 
 def gallery(folder: Path, screen: type[FrameScreen]) -> MunimentApp:
     """The app with one of these screens on top."""
-    app = app_on(EngineDouble({GetStatus: status(name=HOSTILE)}), folder)
+    app = app_on(EngineDouble({GetStatus: status(name=HOSTILE)}), folder, blank=True)
     app.call_later(app.push_screen, screen())
     return app
 

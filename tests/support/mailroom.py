@@ -99,6 +99,4 @@ class Watched:
 
 def app_over(engine: Callable[[Path], object], folder: Path, **options: object) -> MunimentApp:
     """The app in its Messages."""
-    app = MunimentApp(engine, folder, **options)  # type: ignore[arg-type]
-    app.state.area = "messages"
-    return app
+    return MunimentApp(engine, folder, area="messages", **options)  # type: ignore[arg-type]

@@ -46,8 +46,7 @@ async def opened(
     folder: Path, area: str, size: tuple[int, int] = SMALL, *, read_only: bool = False
 ) -> AsyncIterator[Hand]:
     """The app on a vault, in one of its areas."""
-    app = MunimentApp(connect, folder, read_only=read_only)
-    app.state.area = area
+    app = MunimentApp(connect, folder, read_only=read_only, area=area)
     async with app.run_test(size=size) as pilot:
         yield Hand(app, pilot)
     app.hang_up()

@@ -24,6 +24,8 @@ from textual.pilot import Pilot
 
 from muniment.api import GetSetup, GetStatus
 from muniment_tui.app import MunimentApp
+from muniment_tui.areas import AREAS
+from muniment_tui.frame import AreaScreen
 from support.checklists import checklist
 from support.engine_double import EngineDouble
 from support.words import status
@@ -110,9 +112,17 @@ async def settled(pilot: Pilot[Any]) -> None:
 
 
 def app_on(
-    engine: EngineDouble, folder: Path, *, area: str = "setup", vault: bool = True, **options: Any
+    engine: EngineDouble,
+    folder: Path,
+    *,
+    area: str = "setup",
+    vault: bool = True,
+    blank: bool = False,
+    **options: Any,
 ) -> MunimentApp:
     """The app on a double of the engine, in an area; `vault=False` leaves it without one.
+
+    With `blank` the areas are empty pages, for what has nothing to do with them.
 
     `folder` is a place for its vault: there is nothing in it but the file that says that it is one.
     """
@@ -121,7 +131,10 @@ def app_on(
     if vault:
         folder.mkdir(exist_ok=True)
         (folder / "vault.toml").touch()
-    return MunimentApp(engine.doors.connect, folder, area=area, **options)
+    app = MunimentApp(engine.doors.connect, folder, area=area, **options)
+    if blank:
+        app._modes.update(dict.fromkeys((one.id for one in AREAS), AreaScreen))
+    return app
 
 
 def drive(app: App[Any], script: Script, size: tuple[int, int] = SMALL) -> None:

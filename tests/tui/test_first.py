@@ -9,20 +9,16 @@ from support.engine_double import EngineDouble
 from support.screens import app_on, drive, shows
 
 
-def make(tmp_path, **answers):
-    return app_on(EngineDouble({Init: Done(message="Vault made."), **answers}), tmp_path / "new", vault=False)
-
-
 def test_it_leads_on(picture, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    picture("first", lambda: app_on(EngineDouble(), Path("/srv/mail"), vault=False))
+    picture("first", lambda: app_on(EngineDouble(), Path("/srv/mail"), vault=False, blank=True))
 
 
 def test_what_is_wrong_is_said_as_one_types(picture, tmp_path):
     async def script(pilot):
         await pilot.press("down", *"quill,example")
 
-    picture("first-wrong", lambda: app_on(EngineDouble(), Path("/srv/mail"), vault=False), script)
+    picture("first-wrong", lambda: app_on(EngineDouble(), Path("/srv/mail"), vault=False, blank=True), script)
 
 
 def test_a_vault_is_made_with_keys_alone(tmp_path):
@@ -33,5 +29,5 @@ def test_a_vault_is_made_with_keys_alone(tmp_path):
         await shows(pilot, "Vault made.")
         assert pilot.app.current_mode == "setup"
 
-    drive(app_on(engine, tmp_path / "new", vault=False), script)
+    drive(app_on(engine, tmp_path / "new", vault=False, blank=True), script)
     assert Init(domains=("quill.example",), name="Quill") in engine.asked

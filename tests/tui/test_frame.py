@@ -27,7 +27,7 @@ from support.screens import app_on, drive, shows, text_of, until
 @pytest.fixture
 def run(tmp_path):
     def run(script, size=(80, 24), **options):
-        app = app_on(EngineDouble(), tmp_path / "vault", **options)
+        app = app_on(EngineDouble(), tmp_path / "vault", blank=True, **options)
         drive(app, script, size)
         return app
 

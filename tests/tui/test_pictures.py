@@ -10,7 +10,7 @@ from support.screens import LARGE, SMALL, app_on, settled
 
 @pytest.fixture
 def make(tmp_path):
-    return lambda **options: app_on(EngineDouble(), tmp_path / "vault", **options)
+    return lambda **options: app_on(EngineDouble(), tmp_path / "vault", blank=True, **options)
 
 
 def pressing(*keys):

@@ -40,7 +40,7 @@ WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
 HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
 NOTICE_STAYS = 10.0
 """Seconds that a notice covers the status; an error stays until Esc."""
-KEY_PATIENCE = 0.5
+KEY_PATIENCE = 5.0
 """Seconds that a key waits for the one before it to be handled."""
 TERMINATED = 143
 """Exit code after SIGTERM or SIGHUP, as of the command line."""

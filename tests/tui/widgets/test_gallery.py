@@ -16,15 +16,15 @@ def pushing(screen):
 
 
 def test_lists(picture, tmp_path):
-    picture("widgets-lists", lambda: app_on(EngineDouble(), tmp_path / "v"), pushing(Lists))
+    picture("widgets-lists", lambda: app_on(EngineDouble(), tmp_path / "v", blank=True), pushing(Lists))
 
 
 def test_forms(picture, tmp_path):
-    picture("widgets-forms", lambda: app_on(EngineDouble(), tmp_path / "v"), pushing(Forms))
+    picture("widgets-forms", lambda: app_on(EngineDouble(), tmp_path / "v", blank=True), pushing(Forms))
 
 
 def test_hostile_words(picture, tmp_path):
-    picture("widgets-hostile", lambda: app_on(EngineDouble(), tmp_path / "v"), pushing(Hostile))
+    picture("widgets-hostile", lambda: app_on(EngineDouble(), tmp_path / "v", blank=True), pushing(Hostile))
 
 
 def test_prompts(picture, tmp_path):
@@ -37,4 +37,6 @@ def test_prompts(picture, tmp_path):
         return script
 
     for name, phrase in (("widgets-confirm", ""), ("widgets-phrase", "remove gateway")):
-        picture(name, lambda: app_on(EngineDouble(), tmp_path / "v"), asking(phrase), sizes=(SMALL,))
+        picture(
+            name, lambda: app_on(EngineDouble(), tmp_path / "v", blank=True), asking(phrase), sizes=(SMALL,)
+        )

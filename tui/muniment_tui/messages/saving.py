@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from muniment.api import Chunk, Done, Word
-from muniment.cli.frame import absolute
+from muniment.cli.folders import absolute
 from muniment.cli.humane import size
 from muniment.errors import UsageError
 
