@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep, Word
-from muniment.cli.frame import absolute
+from muniment.cli.folders import absolute
 from muniment.cli.setup import EVIDENCE, write_command
 from muniment.errors import MunimentError
 from muniment_tui.actions import Action, actions
