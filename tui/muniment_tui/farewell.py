@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from muniment.api import ProfileState, RunsState, WatchRuns
-from muniment.cli.frame import VAULT
+from muniment.cli.folders import VAULT
 from muniment.cli.humane import count
 from muniment.client import Client, Connect
 
