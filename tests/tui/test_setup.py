@@ -368,8 +368,7 @@ def test_nothing_hostile_reaches_the_screen(tmp_path: Path) -> None:
 def test_on_a_real_vault(tmp_path: Path) -> None:
     """Keys alone, from the screen to vault.toml and back."""
     vault = TestVault(tmp_path / "vault", domains=())
-    made = MunimentApp(connect, vault.folder)
-    made.state.area = "setup"
+    made = MunimentApp(connect, vault.folder, area="setup")
 
     async def script(pilot: Any) -> None:
         await at("report-address", "enter", "down")(pilot)

@@ -518,8 +518,7 @@ import sys
 from pathlib import Path
 from muniment.service.engine import connect
 from muniment_tui.app import MunimentApp
-app = MunimentApp(connect, Path(sys.argv[1]))
-app.state.area = "messages"
+app = MunimentApp(connect, Path(sys.argv[1]), area="messages")
 app.run()
 """
 SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*([@-~])|(\][^\x07\x1b]*(?:\x07|\x1b\\))|(.))", re.DOTALL)

@@ -33,8 +33,7 @@ def filled(folder: Path, count: int) -> Path:
 def test_on_the_real_engine(tmp_path: Path) -> None:
     new = filled(tmp_path / "vault", 600)
     put(new, [b"X-MS-Journal-Report:\r\nSubject: a\r\n\r\nno report: " + HOSTILE.encode() + b"\r\n"])
-    app = MunimentApp(connect, tmp_path / "vault")
-    app.state.area = "runs"
+    app = MunimentApp(connect, tmp_path / "vault", area="runs")
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "never ran")
