@@ -149,12 +149,32 @@ def test_a_target_in_exchange_online_is_refused(checklist: Checklist, domain: st
     assert "Microsoft does not allow that" in checklist.check("undeliverable").detail
 
 
-def test_an_address_whose_server_can_not_be_tried_is_fine_with_a_note(checklist: Checklist) -> None:
+def test_an_address_at_somebody_elses_server(
+    checklist: Checklist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setattr("muniment.service.checklist.SMTP_PORT", port)
     checklist.put(address="journal@other.example")
     step = checklist.check("report-address")
     assert step.state == "done", step
     assert "Mail for other.example goes to mail.other.example." in step.detail
     assert "could not be tried from here" in step.detail
+    assert "can't be reached from the Internet" in step.detail
+    theirs = GatewaySettings(spool=tmp_path / "theirs", addresses=("journal@other.example",), port=port)
+    with Gateway(theirs):
+        assert "takes mail for journal@other.example." in checklist.check("report-address").detail
+        checklist.put(address="typo@other.example")
+        assert "knows no mailbox typo@other.example" in checklist.check("report-address").detail
+
+
+def test_an_exchanger_without_an_address_and_an_address_that_many_refuse(checklist: Checklist) -> None:
+    checklist.put(address="journal@dangling.example")
+    step = checklist.check("report-address")
+    assert step.state == "failed"
+    assert "names gone.example, which has no address" in step.detail
+    checklist.put(address="jörnal@other.example", undeliverable="ündeliverable@other.example")
+    for key in ("report-address", "undeliverable"):
+        assert "beyond ASCII" in checklist.check(key).detail
 
 
 def test_the_embedded_gateway_answers(checklist: Checklist, gateway: Gateway) -> None:

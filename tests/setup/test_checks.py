@@ -29,7 +29,10 @@ class Outside:
     def exchangers(self, domain: str) -> list[str]:
         return ["mx.other.example"]
 
-    def delivers(self, host: str, address: str) -> Iterator[Finding]:
+    def addresses(self, host: str) -> list[str]:
+        return ["192.0.2.1"]
+
+    def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
         return iter(self._found)
 
     def gateway(self, address: str, name: str) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import pytest
 
 from muniment.errors import ConfigError, SourceError
 from muniment.setup import dns as looking
-from muniment.setup.dns import exchangers, is_exchange_online
+from muniment.setup.dns import addresses, exchangers, is_exchange_online
 from support.dns_server import DnsServer
 
 
@@ -29,6 +29,13 @@ def test_no_record_no_domain_no_mail(dns: DnsServer) -> None:
     assert "does not exist" in refusal("nowhere.example", dns)
     assert "null MX" in refusal("null.example", dns)
     assert "no name that DNS knows" in refusal("x" * 70 + ".example", dns)
+
+
+def test_addresses_of_an_exchanger(dns: DnsServer) -> None:
+    dns.records["two.example"] = [("AAAA", "2001:db8::1"), ("A", "192.0.2.8")]
+    assert addresses("two.example", dns.address) == ["192.0.2.8", "2001:db8::1"]
+    assert addresses("none.example", dns.address) == []
+    assert addresses("gone.example", dns.address) == []
 
 
 def test_a_server_that_is_silent_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

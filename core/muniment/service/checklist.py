@@ -34,18 +34,21 @@ _lock = threading.Lock()
 class Outside:
     """The outside world, for checks (see setup.model.Probes)."""
 
-    def __init__(self, session: Session, settings: Settings, smtp_port: int = SMTP_PORT) -> None:
+    def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
         self._settings = settings
-        self._smtp_port = smtp_port
 
     def exchangers(self, domain: str) -> list[str]:
         """The mail exchangers of a domain."""
         return dns.exchangers(domain, self._settings.journaling.resolver)
 
-    def delivers(self, host: str, address: str) -> Iterator[Finding]:
+    def addresses(self, host: str) -> list[str]:
+        """The IP addresses of a mail exchanger."""
+        return dns.addresses(host, self._settings.journaling.resolver)
+
+    def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
         """Whether another's mail server takes mail for an address."""
-        return smtp.delivers(host, self._smtp_port, address, host)
+        return smtp.delivers(ip, SMTP_PORT, address, host)
 
     def gateway(self, address: str, name: str) -> Iterator[Finding]:
         """Whether the embedded gateway does; it is asked on this machine."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from muniment.setup.dns import is_exchange_online
 from muniment.setup.model import Arrival, Finding, Probes, Situation, Verdict
@@ -44,6 +44,7 @@ def report_address(situation: Situation, probes: Probes) -> Iterator[Finding]:
     settings = situation.settings
     address = settings.journaling.address
     domain = address.rpartition("@")[2]
+    yield from _in_ascii(address)
     hosts = probes.exchangers(domain)
     online = next(filter(is_exchange_online, hosts), "")
     if online:
@@ -56,10 +57,38 @@ def report_address(situation: Situation, probes: Probes) -> Iterator[Finding]:
             "or it does not find it.",
             Verdict.NOTE,
         )
+    ips = probes.addresses(hosts[0])
+    if not ips:
+        yield Finding(
+            f"The MX record of {domain} names {hosts[0]}, which has no address in DNS: correct the record.",
+            Verdict.WRONG,
+        )
+        return
+    yield from _public(situation, hosts[0], ips)
     if settings.journaling.reports == "embedded":
         yield from _embedded(situation, probes, address, hosts[0])
-    else:
-        yield from probes.delivers(hosts[0], address)
+    elif address.isascii():
+        yield from probes.delivers(hosts[0], ips[0], address)
+
+
+def _in_ascii(address: str) -> Iterator[Finding]:
+    if not address.isascii():
+        yield Finding(
+            f"{address} has letters beyond ASCII, which many mail servers refuse (RFC 6531): choose an "
+            "address without.",
+            Verdict.WRONG,
+        )
+
+
+def _public(situation: Situation, host: str, ips: Sequence[str]) -> Iterator[Finding]:
+    """Whether Exchange Online can get there at all."""
+    online = situation.settings.journaling.platform == "microsoft-365"
+    if online and not any(ipaddress.ip_address(ip).is_global for ip in ips):
+        yield Finding(
+            f"{host} is {', '.join(ips)}, which can't be reached from the Internet: see that others are told "
+            "another address (name a DNS server outside to look it up there).",
+            Verdict.NOTE,
+        )
 
 
 def _in_exchange_online(address: str, host: str, role: str) -> Finding:
@@ -96,6 +125,7 @@ def undeliverable(situation: Situation, probes: Probes) -> Iterator[Finding]:
     settings = situation.settings
     address = settings.journaling.undeliverable
     domain = address.rpartition("@")[2]
+    yield from _in_ascii(address)
     if address.casefold() == settings.journaling.address.casefold():
         yield Finding(
             "Undeliverable reports must not go to the report address itself: choose another mailbox.",

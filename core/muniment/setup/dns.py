@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from muniment.config.check import resolver_address
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 SECONDS = 8.0
 """How long one look-up may take."""
+ADDRESSES = ("A", "AAAA")
 EXCHANGE_ONLINE = (
     ".mail.protection.outlook.com",
     ".mx.microsoft",
@@ -35,13 +38,36 @@ def exchangers(domain: str, resolver: str = "") -> list[str]:
     Raises:
         SourceError: it has none, takes no mail (RFC 7505), or DNS can't be asked; says what to do.
     """
+    with _explained(domain):
+        asked = _resolver(resolver)
+        found = _mx(asked, domain)
+        return found or _itself(asked, domain)
+
+
+def addresses(host: str, resolver: str = "") -> list[str]:
+    """The IP addresses of a mail exchanger, IPv4 first; none where it has none, or does not exist.
+
+    Raises:
+        SourceError: DNS can't be asked; says what to do.
+    """
+    import dns.resolver
+
+    with _explained(host):
+        asked = _resolver(resolver)
+        try:
+            return [address for kind in ADDRESSES for address in _values(asked, host, kind)]
+        except dns.resolver.NXDOMAIN:
+            return []
+
+
+@contextmanager
+def _explained(domain: str) -> Iterator[None]:
+    """Turn what goes wrong in a look-up into an error that says what to do."""
     import dns.exception
     import dns.resolver
 
     try:
-        asked = _resolver(resolver)
-        found = _mx(asked, domain)
-        return found or _itself(asked, domain)
+        yield
     except dns.resolver.NXDOMAIN:
         raise SourceError(
             f"The domain {domain} does not exist in DNS: correct the address, or register the domain."
@@ -80,9 +106,12 @@ def _mx(asked: Resolver, domain: str) -> list[str]:
     return hosts
 
 
+def _values(asked: Resolver, name: str, kind: str) -> list[str]:
+    return [str(record) for record in asked.resolve(name, kind, raise_on_no_answer=False).rrset or ()]
+
+
 def _itself(asked: Resolver, domain: str) -> list[str]:
-    kinds = ("A", "AAAA")
-    if any(asked.resolve(domain, kind, raise_on_no_answer=False).rrset for kind in kinds):
+    if any(_values(asked, domain, kind) for kind in ADDRESSES):
         return [domain.lower()]
     raise SourceError(
         f"The domain {domain} has no MX record, so no mail can reach it: make one, or choose another address."

@@ -120,8 +120,11 @@ class Probes(Protocol):
     def exchangers(self, domain: str) -> list[str]:
         """The mail exchangers of a domain, the preferred first (see setup.dns)."""
 
-    def delivers(self, host: str, address: str) -> Iterator[Finding]:
-        """Whether another's mail server takes mail for an address (see setup.smtp)."""
+    def addresses(self, host: str) -> list[str]:
+        """The IP addresses of a mail exchanger (see setup.dns)."""
+
+    def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
+        """Whether another's mail server, at an IP address, takes mail for an address (see setup.smtp)."""
 
     def gateway(self, address: str, name: str) -> Iterator[Finding]:
         """Whether the embedded gateway does, and has a certificate for `name`."""

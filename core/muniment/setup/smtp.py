@@ -38,7 +38,7 @@ def delivers(
     vault, so that whatever it does not do is wrong, unless this machine is not among those that it is to
     `welcome`; of another's server a refusal may be meant for this machine alone, and is a note.
     """
-    place = f"{host} port {port}"
+    place = f"{host} port {port}" if host == name else f"{name} ({host}) port {port}"
     bad = Verdict.WRONG if own and welcome else Verdict.NOTE
     server = smtplib.SMTP(timeout=SECONDS, local_hostname=socket.gethostname())
     try:
