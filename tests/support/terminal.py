@@ -64,7 +64,10 @@ class Terminal:
         }
         inside = ["env", *(f"{key}={value}" for key, value in self.environment.items()), *command]
         # A shell stays behind when the program has ended, so that what it left of the terminal can be seen.
-        line = f'stty -a > {folder}/stty.before; {shlex.join(inside)}; echo "ended:$?"; stty -a; exec cat'
+        line = (
+            f"stty -a > {folder}/stty.before; {shlex.join(inside)}; code=$?; stty -a > {folder}/stty.after; "
+        )
+        line += 'echo "ended:$code"; exec cat'
         settings = ["set -g status off", "set -s escape-time 0", "set -g default-terminal screen-256color"]
         settings += ["set -g allow-passthrough off", "set -s set-clipboard off", "set -g history-limit 2000"]
         config = Path(self._sockets, "conf")

@@ -38,6 +38,7 @@ FIRST = "first"
 WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
 """Classes that screens have by the columns of the terminal."""
 HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
+QUIT_KEYS = ("q", "f10")
 NOTICE_STAYS = 10.0
 """Seconds that a notice covers the status; an error stays until Esc."""
 KEY_PATIENCE = 5.0
@@ -98,7 +99,13 @@ class MunimentApp(App[int], inherit_bindings=False):
                 "Change colours",
                 "Go from the dark to the light theme, and on to the terminal's own colours.",
             ),
-            Action("app.quit", "q,f10", "Quit", "Close the app. What runs in the service goes on.", footer=4),
+            Action(
+                "app.quit",
+                ",".join(QUIT_KEYS),
+                "Quit",
+                "Close the app. What runs in the service goes on.",
+                footer=4,
+            ),
             Action(
                 "app.suspend",
                 "ctrl+z",
@@ -250,9 +257,17 @@ class MunimentApp(App[int], inherit_bindings=False):
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
+        if self._unseen():
+            if event.key in QUIT_KEYS:
+                self.exit(0)
+            return
         self._keys.append(event)
         if len(self._keys) == 1 or time.monotonic() - self._key_handed_on > KEY_PATIENCE:
             await self._hand_on()
+
+    def _unseen(self) -> bool:
+        """Whether nothing is shown but that the terminal is too small: then nothing may happen, either."""
+        return isinstance(self.screen, FrameScreen) and self.screen.too_small
 
     async def _hand_on(self) -> None:
         self._key_handed_on = time.monotonic()
@@ -285,7 +300,7 @@ class MunimentApp(App[int], inherit_bindings=False):
     ) -> bool:
         """Do an action, but not what `--read-only` switches off, nor anything that can't be seen."""
         target, name, _ = self._parse_action(action, default_namespace or self, namespaces)
-        if isinstance(self.screen, FrameScreen) and self.screen.too_small and name != "quit":
+        if self._unseen() and name != "quit":
             return True
         meant = declared(target, name)
         if meant is not None and self.is_off(meant):

@@ -198,7 +198,7 @@ class StatusLine(Words):
     DEFAULT_CSS = """
     StatusLine { height: 1; padding: 0 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    status: reactive[Content] = reactive(Content(), layout=False)
+    status: reactive[Content] = reactive(Content(), layout=False, always_update=True)
 
     def on_mount(self) -> None:
         """Follow the app's notice."""

@@ -24,11 +24,11 @@ class Pane(Container):
         self, title: Content, *children: Widget, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(*children, id=id, classes=classes)
-        self._title = harmless(title)
-        self.border_title = title
+        self._title = title
+        self.border_title = harmless(title)
 
     def name_it(self, title: Content) -> None:
         """Set the title; nothing is drawn where it is the same."""
-        if not same(harmless(title), self._title):
+        if not same(title, self._title):
             self._title = title
-            self.border_title = title
+            self.border_title = harmless(title)

@@ -22,7 +22,7 @@ from textual.strip import Strip
 
 from muniment_tui.actions import Action, actions
 from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
-from muniment_tui.widgets.text import harmless
+from muniment_tui.widgets.text import harmless, same
 from muniment_tui.words import shown
 
 GUTTER = 2
@@ -386,7 +386,7 @@ class ShortList(RowList):
     def fill(self, rows: Iterable[Row]) -> None:
         """Show these rows; the cursor stays on its row where that is still there."""
         new = list(rows)
-        if new == self._rows:
+        if len(new) == len(self._rows) and all(map(_alike, new, self._rows)):
             self._rows = new
             return
         here = self.current
@@ -417,3 +417,11 @@ class ShortList(RowList):
                 self.cursor = number
                 return True
         return False
+
+
+def _alike(one: Row, other: Row) -> bool:
+    """Whether two rows look the same."""
+    if (one.key, one.style, len(one.cells)) != (other.key, other.style, len(other.cells)):
+        return False
+    pairs = zip(one.cells, other.cells, strict=True)
+    return all(same(RowList.cell(mine), RowList.cell(theirs)) for mine, theirs in pairs)

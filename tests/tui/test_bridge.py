@@ -1,0 +1,186 @@
+"""Words said in threads: what comes back is handled in the app's loop, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from textual.app import App
+
+from muniment.api import Done, GetStatus, GetTree, RunsState, Status, Step, Tree, WatchRuns
+from muniment.errors import NotFound
+from muniment_tui import bridge as module
+from muniment_tui.bridge import AHEAD, Bridge
+from support.engine_double import EngineDouble
+from support.screens import until
+from support.words import status
+
+STATE = RunsState(profiles=(), log=())
+
+
+class Asking(App):
+    def __init__(self, engine):
+        super().__init__()
+        self.refused = []
+        self.engine = Bridge(engine.doors.connect, "/v", self.refused.append)
+        self.got = []
+        self.loop_thread = threading.get_ident()
+
+    def take(self, word):
+        assert threading.get_ident() == self.loop_thread
+        self.got.append(word)
+
+
+@pytest.fixture
+def run():
+    def run(engine, script):
+        app = Asking(engine)
+
+        async def main():
+            async with app.run_test() as pilot:
+                await script(app, pilot)
+            app.engine.close()
+
+        asyncio.run(main())
+        return app
+
+    return run
+
+
+def test_an_answer_comes_in_the_loop(run):
+    async def script(app, pilot):
+        app.engine.ask(app, GetStatus(), Status, app.take)
+        await until(pilot, lambda: app.got)
+
+    assert run(EngineDouble({GetStatus: status()}), script).got == [status()]
+
+
+def test_what_is_refused_is_told_or_handled(run):
+    async def script(app, pilot):
+        app.engine.ask(app, GetTree(), Tree, app.take)
+        await until(pilot, lambda: app.refused)
+        own = []
+        app.engine.ask(app, GetTree(), Tree, app.take, failed=own.append)
+        await until(pilot, lambda: own)
+        assert [str(error) for error in app.refused + own] == ["none such"] * 2
+        assert app.got == []
+
+    run(EngineDouble({GetTree: NotFound("none such")}), script)
+
+
+def test_a_bug_becomes_a_sentence(run):
+    async def script(app, pilot):
+        app.engine.ask(app, GetTree(), Tree, app.take)
+        await until(pilot, lambda: app.refused)
+        assert str(app.refused[0]).startswith("This should not have happened (KeyError)")
+
+    run(EngineDouble(), script)
+
+
+def test_of_a_lane_only_the_newest_is_answered_and_one_runs_at_a_time(run):
+    gate = threading.Event()
+    running = []
+
+    class Slow(EngineDouble):
+        def call(self, request):
+            running.append(request.user)
+            gate.wait(20)
+            return Done(message=request.user)
+
+    from muniment.api import ShowUser
+
+    async def script(app, pilot):
+        for name in "abcdef":
+            app.engine.ask(app, ShowUser(user=name), Done, app.take, lane="search")
+        await until(pilot, lambda: running == ["a"])
+        gate.set()
+        await until(pilot, lambda: app.got)
+        assert [word.message for word in app.got] == ["f"]
+        assert running == ["a", "f"]
+
+    run(Slow(), script)
+
+
+def test_a_stream_ends_and_can_be_cancelled(run):
+    engine = EngineDouble({WatchRuns: [Step(text=str(n)) for n in range(5)]})
+
+    async def script(app, pilot):
+        ended = []
+        app.engine.stream(app, WatchRuns(), app.take, ended=lambda: ended.append(True))
+        await until(pilot, lambda: ended)
+        assert len(app.got) == 5
+
+    run(engine, script)
+
+
+def test_cancelling_stops_the_work_and_nothing_comes_afterwards(run):
+    closed = threading.Event()
+
+    def endless(request):
+        try:
+            while True:
+                yield Step(text="more")
+        finally:
+            closed.set()
+
+    async def script(app, pilot):
+        line = app.engine.stream(app, WatchRuns(), app.take)
+        await until(pilot, lambda: app.got)
+        line.cancel()
+        count = len(app.got)
+        assert await asyncio.to_thread(closed.wait, 20)
+        await pilot.pause()
+        assert len(app.got) == count
+
+    run(EngineDouble({WatchRuns: endless}), script)
+
+
+def test_a_stream_is_read_no_faster_than_it_is_shown(run):
+    read = []
+
+    def endless(request):
+        for number in range(100_000):
+            read.append(number)
+            yield Step(text=str(number))
+
+    async def script(app, pilot):
+        line = app.engine.stream(app, WatchRuns(), lambda word: time.sleep(0.002) or app.take(word))
+        await until(pilot, lambda: len(app.got) > 10)
+        line.cancel()
+        assert len(read) <= len(app.got) + AHEAD + 2
+
+    run(EngineDouble({WatchRuns: endless}), script)
+
+
+def test_states_come_no_faster_than_they_may(run, monkeypatch):
+    monkeypatch.setattr(module, "EVERY", 0.2)
+    times = []
+
+    async def script(app, pilot):
+        app.engine.stream(app, WatchRuns(), lambda word: times.append(time.monotonic()))
+        await until(pilot, lambda: len(times) == 4)
+
+    run(EngineDouble({WatchRuns: [STATE] * 4}), script)
+    assert times[3] - times[0] > 0.5
+
+
+def test_a_blocked_stream_does_not_hold_up_quitting(run):
+    stuck = threading.Event()
+
+    class Blocking(EngineDouble):
+        def stream(self, request):
+            stuck.wait(60)
+            yield Done(message="")
+
+        def close(self):
+            stuck.set()
+
+    async def script(app, pilot):
+        app.engine.stream(app, WatchRuns(), app.take)
+        await pilot.pause()
+
+    begun = time.monotonic()
+    run(Blocking(), script)
+    assert time.monotonic() - begun < 20

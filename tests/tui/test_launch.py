@@ -1,0 +1,47 @@
+"""How the app is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from muniment_tui.launch import Options, options
+from muniment_tui.vaults import is_vault, named_vault
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("", Options()),
+        ("--read-only", Options(read_only=True)),
+        ("--vault /srv/v --read-only", Options("/srv/v", True)),
+        ("--vault=/srv/v", Options("/srv/v")),
+        ("status", None),
+        ("--vault /srv/v status", None),
+        ("--vault", None),
+        ("--help", None),
+        ("--read-only status", None),
+    ],
+)
+def test_options_alone_open_the_app(line, meant):
+    assert options(line.split()) == meant
+
+
+def test_which_vault_is_meant(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
+    assert named_vault("") is None
+    assert named_vault("v") == tmp_path / "v"
+    monkeypatch.setenv("MUNIMENT_VAULT", "/srv/v")
+    assert named_vault("") == Path("/srv/v")
+    assert named_vault("/other") == Path("/other")
+
+
+def test_what_a_vault_is(tmp_path):
+    assert not is_vault(tmp_path)
+    assert not is_vault(tmp_path / "none")
+    (tmp_path / "vault.toml").touch()
+    assert is_vault(tmp_path)
+    assert not is_vault(tmp_path / "vault.toml")
+    assert not is_vault(Path("nul\0l"))

@@ -1,0 +1,107 @@
+"""Strings reach the screen by one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from rich.segment import Segment
+from textual.color import Color
+from textual.content import Content
+
+import muniment_tui
+from muniment_tui.net import Net
+from muniment_tui.widgets.text import Words, harmless, same
+from muniment_tui.words import block, joined, shown
+from support.engine_double import HOSTILE, assert_harmless
+
+SOURCE = Path(muniment_tui.__file__).parent
+PARSING = {
+    "Static", "Label", "DataTable", "OptionList", "SelectionList", "RichLog", "Log", "Tree", "DirectoryTree",
+    "Button", "Checkbox", "RadioButton", "RadioSet", "Select", "Collapsible", "Tabs", "TabbedContent",
+    "Markdown",
+    "MarkdownViewer", "Digits", "Pretty", "Link", "Header", "Footer", "ListView", "TextArea", "Input",
+}  # fmt: skip
+"""Widgets of the toolkit that take a str, and draw it as it is or read it as markup."""
+MAY = {
+    "widgets/text.py": {"Static"},
+    "widgets/entry.py": {"Input"},
+}
+"""Where one of them is made safe."""
+TITLES = {"border_title", "border_subtitle", "tooltip", "title", "sub_title"}
+"""Attributes that the toolkit reads as markup."""
+
+
+def modules():
+    return [(str(path.relative_to(SOURCE)), ast.parse(path.read_text())) for path in SOURCE.rglob("*.py")]
+
+
+def test_every_way_to_make_content_is_harmless():
+    for content in (
+        shown(HOSTILE),
+        shown(HOSTILE, "bold"),
+        block(HOSTILE),
+        joined((HOSTILE, "dim"), ("x", "")),
+    ):
+        assert_harmless(content.plain)
+    assert "[bold red]" in shown(HOSTILE).plain
+    assert shown("[/x]").plain == "[/x]"
+
+
+def test_widgets_take_no_str():
+    for wrong in (HOSTILE, "harmless"):
+        with pytest.raises(TypeError, match=r"muniment_tui\.words"):
+            harmless(wrong)
+    with pytest.raises(TypeError):
+        Words("harmless").say("x")
+
+
+def test_content_that_was_made_otherwise_is_made_harmless():
+    assert_harmless(harmless(Content(HOSTILE)).plain)
+    styled = shown("good", "bold")
+    assert harmless(styled) is styled
+
+
+def test_two_that_differ_in_style_alone_differ():
+    assert not same(shown("a", "bold"), shown("a"))
+    assert same(shown("a", "bold"), shown("a", "bold"))
+
+
+def test_the_last_net():
+    segments = Net().apply([Segment("good"), Segment(HOSTILE)], Color(0, 0, 0))
+    assert segments[0].text == "good"
+    assert_harmless(segments[1].text)
+
+
+def test_no_screen_draws_with_what_parses_markup():
+    """Screens build on widgets that take Content alone."""
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func.id if isinstance(node.func, ast.Name) else ""
+            assert called not in PARSING, f"{name}:{node.lineno} makes a {called}"
+
+
+def test_no_class_is_one_that_parses_markup():
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                assert bases & PARSING <= MAY.get(name, set()), f"{name}:{node.lineno}"
+
+
+def test_nothing_is_notified_or_titled_with_what_is_not_content():
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in ("notify", "from_markup"), f"{name}:{node.lineno}: use tell()"
+                markup = [word for word in node.keywords if word.arg == "markup"]
+                assert all(ast.literal_eval(word.value) is False for word in markup), f"{name}:{node.lineno}"
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute) and target.attr in TITLES:
+                        made = node.value.func if isinstance(node.value, ast.Call) else None
+                        fine = isinstance(made, ast.Name) and made.id in ("shown", "joined", "harmless")
+                        assert fine, f"{name}:{node.lineno} sets {target.attr}"
