@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.setup import smtp
 from muniment.setup.model import Finding, Verdict
 from muniment.setup.smtp import admits, delivers
 from support.certs import server_certificate
@@ -91,3 +96,24 @@ def test_nobody_answers() -> None:
 def test_networks() -> None:
     assert admits(("127.0.0.0/8",), "127.0.0.1")
     assert not admits(("192.0.2.0/24", "::1"), "127.0.0.1")
+
+
+def test_a_server_that_drips_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "PATIENCE", 0.5)
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while not stop.wait(0.02):
+                connection.sendall(b"220-wait\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: drip(server.accept()[0]))
+        thread.start()
+        begun = time.monotonic()
+        (found,) = delivers("127.0.0.1", server.getsockname()[1], ADDRESS, "127.0.0.1")
+        assert time.monotonic() - begun < 8
+        stop.set()
+        thread.join()
+    assert found.verdict is Verdict.NOTE
+    assert "could not be tried" in found.text

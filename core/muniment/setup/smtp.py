@@ -11,6 +11,7 @@ import re
 import smtplib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 SECONDS = 10.0
-"""How long a connection, and then each answer, may take."""
+"""How long a connection, and then each line of an answer, may take."""
+PATIENCE = 60.0
+"""How long all of it may take: a server that drips holds nobody up."""
 EXPIRY_DAYS = 14
 """A certificate that ends sooner is worth a note."""
 NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
@@ -41,6 +44,8 @@ def delivers(
     place = f"{host} port {port}" if host == name else f"{name} ({host}) port {port}"
     bad = Verdict.WRONG if own and welcome else Verdict.NOTE
     server = smtplib.SMTP(timeout=SECONDS, local_hostname=socket.gethostname())
+    hang_up = threading.Timer(PATIENCE, _hang_up, [server])
+    hang_up.start()
     try:
         code, greeting = server.connect(host, port)
         if code != 220:
@@ -54,7 +59,14 @@ def delivers(
     finally:
         with suppress(OSError, smtplib.SMTPException):
             server.quit()
+        hang_up.cancel()
         server.close()
+
+
+def _hang_up(server: smtplib.SMTP) -> None:
+    """End the dialogue from another thread: whoever waits for an answer gets none."""
+    with suppress(OSError, AttributeError):
+        socket.socket.shutdown(server.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
 
 
 def admits(networks: Iterable[str], address: str) -> bool:
