@@ -424,6 +424,13 @@ def test_an_error_of_the_engine_is_a_sentence(make, engine):
         await pilot.press("escape")
         await pilot.press("escape", "enter")
         await shows(pilot, "newest first")
+        engine.failing = VaultError("this message is damaged: restore a backup")
+        await pilot.press("enter")
+        await shows(pilot, "It could not be opened")
+        assert text_of(pilot.app).count("this message is damaged: restore a backup") == 2
+        engine.failing = None
+        await pilot.press("escape", "escape", "enter")
+        await shows(pilot, "Message-ID")
 
     drive(make(), script)
 
@@ -518,8 +525,7 @@ import sys
 from pathlib import Path
 from muniment.service.engine import connect
 from muniment_tui.app import MunimentApp
-app = MunimentApp(connect, Path(sys.argv[1]), area="messages")
-app.run()
+MunimentApp(connect, Path(sys.argv[1]), area="messages").run()
 """
 SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*([@-~])|(\][^\x07\x1b]*(?:\x07|\x1b\\))|(.))", re.DOTALL)
 OURS = set("mHhlcpuqtKJ")

@@ -14,6 +14,7 @@ from textual.message import Message as Posted
 
 from muniment.api import Attachment, Chunk, Done, Mark, Message, ReadAttachment, ReadRaw, Show, Step, Word
 from muniment.cli.humane import count, size
+from muniment.errors import MunimentError
 from muniment_tui.actions import Action, actions
 from muniment_tui.bridge import Line
 from muniment_tui.messages.asking import AskingScreen
@@ -134,17 +135,27 @@ class Reader(Pane):
 
     def rest(self) -> None:
         """No message."""
-        self.message, self._wanted, self._below = None, "", []
+        self._wanted = ""
+        self._empty("Message", "Enter in the list opens a message here.")
+
+    def _empty(self, title: str, words: str) -> None:
+        self.message, self._below = None, []
         self._show_files(False)
-        writer = Writer("Message")
-        writer.line("Enter in the list opens a message here.", "$secondary")
+        writer = Writer(title)
+        writer.line(words, "$secondary")
         self._lay(writer.document(), marks=False)
 
     def open(self, id_: str, marks: tuple[Mark, ...], from_end: bool = False) -> None:
         """Show a message, with what a search looked for marked; `from_end` goes to the last of it."""
         self._wanted, self._marks, self._from_end = id_, marks, from_end
         self._hang_up()
-        self.asking.read(Show(id=id_), Message, self._came, lane="show")
+        if self.message is None or self.message.id != id_:
+            self._empty("Opening …", "")
+        self.asking.read(Show(id=id_), Message, self._came, failed=self._not_opened, lane="show")
+
+    def _not_opened(self, error: MunimentError) -> None:
+        self._empty("It could not be opened", str(error))
+        self.asking.muniment.refuse(error)
 
     def _came(self, message: Message) -> None:
         if message.id != self._wanted:
