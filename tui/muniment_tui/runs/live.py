@@ -28,7 +28,9 @@ class RunPane(Pane):
     RunPane #meters { display: none; }
     RunPane.-runs #meters { display: block; }
     RunPane #head { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    RunPane #head, RunPane #meters, RunPane #books { max-width: 84; }
     RunPane #speed { height: 1; }
+    RunPane.-runs #books { height: 3; }
     RunPane #books { height: auto; }
     RunPane #why { height: auto; max-height: 5; margin-top: 1; }
     RunPane.-runs #why { display: none; }

@@ -339,7 +339,7 @@ class RunsScreen(AreaScreen):
 def _shape(state: RunsState) -> list[tuple[object, ...]]:
     """What of a state is more than progress."""
     return [
-        (p.name, p.source, p.enabled, p.next_start, p.last, p.running.stage if p.running else None)
+        (p.name, p.source, p.enabled, p.next_start, p.last, p.running and p.running.stage == "waiting")
         for p in state.profiles
     ]
 

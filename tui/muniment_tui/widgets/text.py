@@ -24,7 +24,13 @@ class Words(Static, inherit_bindings=False):
         words = harmless(words)
         if not same(words, self.words):
             self.words = words
-            self.update(words)
+            self.update(words, layout=not self._fixed)
+
+    @property
+    def _fixed(self) -> bool:
+        """Whether the style says how large it is: then other words move nothing, and only they are drawn."""
+        height = self.styles.height
+        return height is not None and not height.is_auto
 
 
 def same(one: Content, other: Content) -> bool:
