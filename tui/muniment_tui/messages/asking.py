@@ -16,7 +16,7 @@ from muniment_tui.words import shown
 W = TypeVar("W", bound=Word)
 R = TypeVar("R", bound=Request)
 Failed = Callable[[MunimentError], object]
-WHY = "Reading others' mail needs a reason here, and keeps it in the audit trail. Why do you read it?"
+WHY = "Reading others' mail needs a reason here; it is kept in the audit trail. Why do you read it?"
 
 
 class AskingScreen(AreaScreen):
