@@ -111,7 +111,7 @@ class PagedList(RowList):
         """Ask for a page, once what was scrolled past meanwhile is known."""
         if number not in self._asked:
             self._asked.add(number)
-            self.call_after_refresh(self._want, number, self._generation)
+            self.call_later(self._want, number, self._generation)
 
     def _want(self, number: int, generation: int) -> None:
         if generation != self._generation:

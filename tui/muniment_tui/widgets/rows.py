@@ -158,7 +158,7 @@ class RowList(ScrollView, can_focus=True):
         self.virtual_size = Size(self.scrollable_content_region.width, self.count + self._head)
         self.cursor = min(self.cursor, max(self.count - 1, 0)) if keep_cursor else 0
         if not keep_cursor:
-            self.scroll_to(y=0, animate=False, immediate=True)
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
         self.refresh()
         self._tell()
 
@@ -261,11 +261,11 @@ class RowList(ScrollView, can_focus=True):
     def _show(self, index: int, step: bool = False) -> None:
         """Scroll until a row is seen; after a step by half a screen: on average that draws little."""
         top, visible = self.scroll_offset.y, self._visible
-        if top <= index < top + visible:
+        if top <= index < top + visible or not self.size.height:
             return
         above = 0 if index < top else visible - 1
         target = index - (visible // 2 if step else above)
-        self.scroll_to(y=max(target, 0), animate=False, immediate=True)
+        self.scroll_to(y=max(target, 0), animate=False, force=True, immediate=True)
 
     def _forget(self, index: int) -> None:
         self._strips = {key: strip for key, strip in self._strips.items() if key[0] != index}
@@ -386,9 +386,6 @@ class ShortList(RowList):
     def fill(self, rows: Iterable[Row]) -> None:
         """Show these rows; the cursor stays on its row where that is still there."""
         new = list(rows)
-        if len(new) == len(self._rows) and all(map(_alike, new, self._rows)):
-            self._rows = new
-            return
         here = self.current
         if [row.key for row in new] == [row.key for row in self._rows]:
             self._renew(new)
@@ -404,7 +401,7 @@ class ShortList(RowList):
         """The same rows say something else: draw the lines of those alone."""
         old, self._rows = self._rows, new
         self.marked = {row.key: row for row in new if row.key in self.marked}
-        changed = [index for index, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
+        changed = [index for index, pair in enumerate(zip(old, new, strict=True)) if not _alike(*pair)]
         for index in changed:
             self._forget(index)
         if self.cursor in changed:

@@ -58,8 +58,8 @@ class Tail(RowList):
             self._new += came
             self.set_reactive(RowList.cursor, max(at - dropped, 0))
         self.rows_changed(keep_cursor=True)
-        if following:
-            self.scroll_to(y=max(self.count - self._visible, 0), animate=False, immediate=True)
+        if following and self.size.height:
+            self.scroll_to(y=max(self.count - self._visible, 0), animate=False, force=True, immediate=True)
 
     def clear(self) -> None:
         """No line any more."""

@@ -1,0 +1,176 @@
+"""Forms and prompts: what is wrong is said as one types, and nothing is done by mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual import events
+
+from muniment_tui.frame import FrameScreen
+from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
+from muniment_tui.widgets.meters import bar, spark
+from muniment_tui.widgets.prompt import Prompt
+from muniment_tui.widgets.text import Words
+from muniment_tui.words import shown
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless
+from support.screens import app_on, drive, shows, text_of, until
+
+
+class Asking(FrameScreen):
+    """A form."""
+
+    done = False
+
+    def inside(self):
+        yield Form(
+            TextField(
+                "host", "Host", check=lambda value: "" if "." in value else "Write it as in gw.example"
+            ),
+            TextField("mailbox", "Mailbox", clip=lambda value: value.partition("@")[0]),
+            ChoiceField("kind", "Kind", [("pop3", "POP3"), ("imap", "IMAP")], "imap"),
+            SwitchField("delete", "Delete", True),
+        )
+
+    def on_form_done(self):
+        self.done = True
+
+
+def run(tmp_path, script):
+    async def pushed(pilot: Any) -> None:
+        screen = Asking()
+        await pilot.app.push_screen(screen)
+        await pilot.pause()
+        await script(pilot, screen)
+
+    drive(app_on(EngineDouble(), tmp_path / "v", blank=True), pushed)
+
+
+def test_a_form_says_what_is_wrong_as_one_types(tmp_path):
+    async def script(pilot, screen):
+        assert "Write it" not in text_of(pilot.app)
+        await pilot.press("g")
+        await shows(pilot, "✗ Write it as in gw.example")
+        await pilot.press(".", "x")
+        await until(pilot, lambda: "Write it" not in text_of(pilot.app))
+        await pilot.press("down", *"mbx@gw")
+        await pilot.press("enter", "left", "down", "right", "enter")
+        await until(pilot, lambda: screen.done)
+        form = screen.query_one(Form)
+        assert form.values == {"host": "g.x", "mailbox": "mbxgw", "kind": "pop3", "delete": "no"}
+        assert form.problems() == []
+        form.fields[0].value = ""
+        assert form.problems() == ["Write it as in gw.example"]
+        await until(pilot, lambda: screen.focused is form.fields[0].entry())
+
+    run(tmp_path, script)
+
+
+def test_what_is_pasted_is_harmless(tmp_path):
+    async def script(pilot, screen):
+        entry = screen.query_one(Form).fields[1].entry()
+        entry.post_message(events.Paste(HOSTILE))
+        await until(pilot, lambda: "[/x]" in entry.value)
+        assert_harmless(entry.value)
+        assert not entry.cursor_blink
+        screen.set_focus(entry)
+        await pilot.press("ctrl+a", "ctrl+s", "ctrl+q", "ctrl+o")
+        assert isinstance(entry, Entry)
+
+    run(tmp_path, script)
+
+
+@pytest.mark.parametrize("keys", [["enter"], ["escape"], ["n"], ["tab"], ["x", "enter"]])
+def test_a_confirmation_is_no_unless_y_is_pressed(tmp_path, keys):
+    async def script(pilot, screen):
+        answers = []
+        words = shown("Remove 3 profiles?")
+        screen.confirm(words, lambda: answers.append(True), otherwise=lambda: answers.append(False))
+        await shows(pilot, "Remove 3 profiles?")
+        await pilot.press(*keys)
+        await until(pilot, lambda: answers == [False])
+        await until(pilot, lambda: not screen.query_one(Prompt).display)
+
+    run(tmp_path, script)
+
+
+def test_y_does_it_and_the_focus_goes_back(tmp_path):
+    async def script(pilot, screen):
+        before = screen.focused
+        answers = []
+        screen.confirm(shown("Remove 3 profiles?"), lambda: answers.append(True))
+        await pilot.press("y")
+        await until(pilot, lambda: answers == [True])
+        await until(pilot, lambda: screen.focused is before)
+
+    run(tmp_path, script)
+
+
+def test_what_can_not_be_undone_wants_its_phrase(tmp_path):
+    async def script(pilot, screen):
+        answers = []
+        screen.confirm(shown("Delete 12 messages?"), lambda: answers.append(True), phrase="delete 12")
+        await shows(pilot, "Type delete 12 and Enter to do it")
+        await pilot.press("y", "enter")
+        await shows(pilot, "That is not 'delete 12': nothing was done.")
+        assert answers == []
+        await pilot.press("backspace", *"delete 12", "enter")
+        await until(pilot, lambda: answers == [True])
+
+    run(tmp_path, script)
+
+
+def test_a_line_is_asked_for_and_checked(tmp_path):
+    async def script(pilot, screen):
+        answers = []
+        check = lambda value: "" if value.startswith("/") else "Write the whole path"  # noqa: E731
+        screen.ask_for(shown("Where to?"), answers.append, value="tmp", check=check)
+        await shows(pilot, "Where to?")
+        await pilot.press("x", "enter")
+        await shows(pilot, "✗ Write the whole path")
+        await pilot.press("home", "slash", "enter")
+        await until(pilot, lambda: answers == ["/tmpx"])
+
+    run(tmp_path, script)
+
+
+def test_a_second_question_answers_the_first_with_no(tmp_path):
+    async def script(pilot, screen):
+        answers = []
+        for name in ("one", "two"):
+            screen.confirm(
+                shown(name), lambda name=name: answers.append(name), otherwise=lambda: answers.append("no")
+            )
+        await shows(pilot, "two")
+        await pilot.press("y")
+        await until(pilot, lambda: answers == ["no", "two"])
+
+    run(tmp_path, script)
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "drawn"), [(0, 10, "░" * 8), (10, 10, "█" * 8), (5, 10, "████░░░░")]
+)
+def test_a_bar(done, total, drawn):
+    assert bar(done, total, 8).plain == drawn
+
+
+def test_a_bar_is_always_as_long():
+    for done, total in [(1, 3), (20, 10), (-5, 10), (5, 0), (1, 1000)]:
+        assert bar(done, total, 8).cell_length == 8
+
+
+def test_a_sparkline():
+    assert spark([0, 1, 2, 4], 6).plain == "  ▁▂▄█"
+    assert spark([], 3).plain == "   "
+    assert spark([0, 0], 2).plain == "▁▁"
+
+
+def test_words_draw_nothing_twice():
+    words = Words(shown("a"))
+    drawn = []
+    words.update = drawn.append
+    for text in ("a", "b", "b"):
+        words.say(shown(text))
+    assert [content.plain for content in drawn] == ["b"]

@@ -1,0 +1,362 @@
+"""Lists: cursor, marks, columns, pages of any number of rows, trees, tails."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from typing import ClassVar
+
+import pytest
+from textual.app import App
+
+from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
+from muniment_tui.widgets.paged import PAGE, PAGES, PagedList
+from muniment_tui.widgets.rows import Row, RowList, ShortList
+from muniment_tui.widgets.tail import Tail
+from muniment_tui.widgets.tree import LazyTree, Node
+from muniment_tui.words import shown
+from support.engine_double import HOSTILE, assert_harmless
+from support.screens import until
+
+COLUMNS = [Column("Date", 10), Column("Subject"), Column("Size", 8, right=True, since=60)]
+
+
+class Alone(App):
+    """One widget, and what it says."""
+
+    AUTO_FOCUS: ClassVar = "*"
+
+    def __init__(self, widget):
+        super().__init__()
+        self.widget = widget
+        self.said = []
+
+    def compose(self):
+        yield self.widget
+
+    def on_row_list_moved(self, message):
+        self.said.append(("moved", message.index, message.row and message.row.key))
+
+    def on_row_list_opened(self, message):
+        self.said.append(("opened", message.index, message.row.key))
+
+    def on_paged_list_wanted(self, message):
+        self.said.append(("wanted", message.start, message.end))
+        self.wanted = message
+
+    def on_lazy_tree_unfolded(self, message):
+        self.said.append(("unfolded", message.node.key))
+
+
+def run(widget, script, size=(80, 24)):
+    async def main():
+        app = Alone(widget)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await script(app, pilot)
+
+    asyncio.run(main())
+
+
+def rows(start, end):
+    return [Row(str(n), ("2026-01-05", f"subject {n}", "12 kB"), n) for n in range(start, end)]
+
+
+def lines(widget):
+    return [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
+
+
+# --- columns --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [20, 40, 59, 60, 80, 200])
+def test_columns_fill_the_width_and_drop_where_there_is_no_room(width):
+    layout = laid_out(COLUMNS, width)
+    assert len(layout) == (3 if width >= 60 else 2)
+    assert sum(cells for *_, cells in layout) + GAP * (len(layout) - 1) == width
+
+
+@pytest.mark.parametrize("text", ["", "short", "much too long", "見積書をお送り", "e\u0301" * 20])
+@pytest.mark.parametrize("right", [False, True])
+def test_a_cell_is_exactly_as_wide_as_it_must_be(text, right):
+    for cells in range(12):
+        assert in_cells(shown(text), cells, right).cell_length == cells
+
+
+# --- short lists ----------------------------------------------------------------------------
+
+
+def test_keys_move_the_cursor_and_say_so():
+    widget = ShortList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.fill(rows(0, 50))
+        for key, at in [
+            ("down", 1), ("j", 2), ("k", 1), ("up", 0), ("up", 0), ("pagedown", 23), ("end", 49),
+            ("down", 49),
+            ("pageup", 26), ("home", 0), ("G", 49), ("g", 0),
+        ]:  # fmt: skip
+            await pilot.press(key)
+            assert widget.cursor == at, key
+            assert any(line.startswith("›") for line in lines(widget)), key
+        await pilot.press("down", "enter")
+        assert app.said[-2:] == [("moved", 1, "1"), ("opened", 1, "1")]
+
+    run(widget, script)
+
+
+def test_marks_keep_to_their_rows():
+    widget = ShortList(COLUMNS, marks=True)
+
+    async def script(app, pilot):
+        widget.fill(rows(0, 5))
+        assert [row.key for row in widget.chosen] == ["0"]
+        await pilot.press("space", "down", "space")
+        assert [row.key for row in widget.chosen] == ["0", "2"]
+        widget.fill(rows(2, 9))
+        assert [row.key for row in widget.chosen] == ["2"]
+        assert lines(widget)[1].startswith(" ●") or lines(widget)[1].startswith("›●")
+        await pilot.press("u")
+        assert widget.marked == {}
+
+    run(widget, script)
+
+
+def test_nothing_can_be_marked_where_marking_means_nothing():
+    widget = ShortList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.fill(rows(0, 5))
+        await pilot.press("space")
+        assert (widget.marked, widget.cursor) == ({}, 0)
+
+    run(widget, script)
+
+
+def test_the_cursor_stays_with_its_row_when_others_come():
+    widget = ShortList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.fill(rows(10, 20))
+        await pilot.press("down", "down")
+        widget.fill(rows(0, 20))
+        assert widget.current.key == "12"
+        widget.fill(rows(0, 3))
+        assert widget.current.key == "2"
+        widget.fill([])
+        assert widget.current is None
+        assert widget.go_to("1") is False
+
+    run(widget, script)
+
+
+def test_another_style_is_drawn_although_the_words_are_the_same():
+    widget = ShortList([Column("")])
+
+    async def script(app, pilot):
+        for style in ("bold", "italic"):
+            widget.fill([Row("1", (shown("a", style),))])
+            drawn = {segment.text: segment.style for segment in widget.render_line(1)}
+            assert getattr(drawn["a"], style), drawn
+
+    run(widget, script)
+
+
+def test_an_empty_list_says_why():
+    widget = ShortList(COLUMNS, empty=shown(f"Nothing yet {HOSTILE}"))
+
+    async def script(app, pilot):
+        assert "Nothing yet" in "\n".join(lines(widget))
+        assert_harmless("\n".join(lines(widget)))
+        await pilot.press("enter", "end", "down", "pagedown")
+
+    run(widget, script)
+
+
+def test_clicks_choose_and_open():
+    widget = ShortList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.fill(rows(0, 5))
+        await pilot.click(widget, offset=(5, 3))
+        assert widget.cursor == 2
+        await pilot.click(widget, offset=(5, 3), times=2)
+        assert ("opened", 2, "2") in app.said
+        await pilot.click(widget, offset=(5, 0))
+        await pilot.click(widget, offset=(5, 20))
+        assert widget.cursor == 2
+
+    run(widget, script)
+
+
+# --- any number of rows ---------------------------------------------------------------------
+
+
+def test_ten_million_rows_cost_what_is_seen():
+    widget = PagedList(COLUMNS)
+
+    async def script(app, pilot):
+        tracemalloc.start()
+        widget.show(10_000_000)
+        await until(pilot, lambda: ("wanted", 0, PAGE) in app.said)
+        assert "···" in lines(widget)[1]
+        widget.put(app.wanted, rows(0, PAGE))
+        assert "subject 0" in lines(widget)[1]
+        await pilot.press("end")
+        await until(pilot, lambda: ("wanted", 10_000_000 - PAGE, 10_000_000) in app.said)
+        widget.put(app.wanted, rows(10_000_000 - PAGE, 10_000_000))
+        await pilot.pause()
+        assert widget.current.key == "9999999"
+        assert "subject 9999999" in lines(widget)[-1]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4_000_000
+
+    run(widget, script)
+
+
+def test_few_pages_are_kept():
+    widget = PagedList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.show(1_000_000)
+        await until(pilot, lambda: ("wanted", 0, PAGE) in app.said)
+        for page in range(2 * PAGES):
+            wanted = PagedList.Wanted(widget, page * PAGE, (page + 1) * PAGE, app.wanted.generation)
+            widget.put(wanted, rows(wanted.start, wanted.end))
+        assert len(widget._pages) == PAGES
+
+    run(widget, script)
+
+
+def test_pages_that_were_scrolled_past_are_not_asked_for():
+    widget = PagedList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.show(1_000_000)
+        for place in range(0, 1_000_000, 10_000):
+            widget.cursor = place
+        await pilot.pause()
+        assert len([one for one in app.said if one[0] == "wanted"]) < 10
+
+    run(widget, script)
+
+
+def test_what_comes_for_a_list_that_is_gone_is_dropped():
+    widget = PagedList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.show(500)
+        await until(pilot, lambda: ("wanted", 0, PAGE) in app.said)
+        old = app.wanted
+        widget.show(3, rows(7, 10))
+        widget.put(old, rows(0, PAGE))
+        assert widget.current.key == "7"
+        widget.resize_to(0)
+        assert widget.current is None
+
+    run(widget, script)
+
+
+def test_rows_that_failed_are_asked_for_again():
+    widget = PagedList(COLUMNS)
+
+    async def script(app, pilot):
+        widget.show(500)
+        await until(pilot, lambda: app.said.count(("wanted", 0, PAGE)) == 1)
+        widget.failed(app.wanted)
+        widget.refresh()
+        await until(pilot, lambda: app.said.count(("wanted", 0, PAGE)) == 2)
+
+    run(widget, script)
+
+
+# --- tree -----------------------------------------------------------------------------------
+
+
+def test_a_tree_asks_for_what_is_below_when_it_is_opened():
+    widget = LazyTree()
+
+    async def script(app, pilot):
+        widget.show([Node("a", "Ada", children=None), Node("b", "Bob", children=[Node("b/Inbox", "Inbox")])])
+        assert widget.count == 2
+        await pilot.press("right")
+        assert app.said[-1] == ("unfolded", "a")
+        widget.put(widget.node, [Node("a/Inbox", "Inbox", "12"), Node("a/Sent", "Sent")])
+        assert widget.count == 4
+        await pilot.press("right", "down")
+        assert widget.node.key == "a/Sent"
+        await pilot.press("left")
+        assert widget.node.key == "a"
+        await pilot.press("left")
+        assert widget.count == 2
+        assert widget.narrow("bob") == 1
+        assert widget.narrow("inbox") == 2
+        assert widget.narrow("") == 2
+
+    run(widget, script)
+
+
+def test_what_was_open_stays_open_and_the_cursor_where_it_was():
+    widget = LazyTree()
+
+    def people():
+        return [Node(k, k, children=[Node(f"{k}/Inbox", "Inbox")]) for k in "abc"]
+
+    async def script(app, pilot):
+        widget.show(people())
+        await pilot.press("down", "right", "down")
+        assert widget.node.key == "b/Inbox"
+        widget.show([Node("0", "0"), *people()])
+        assert widget.node.key == "b/Inbox"
+        assert widget.count == 5
+
+    run(widget, script)
+
+
+# --- tail -----------------------------------------------------------------------------------
+
+
+def test_a_tail_follows_until_one_scrolls():
+    widget = Tail(kept=100)
+
+    async def script(app, pilot):
+        widget.add(f"line {n}" for n in range(60))
+        assert "line 59" in lines(widget)[-1]
+        await pilot.press("up", "up")
+        assert not widget.following
+        at = widget.current.key
+        widget.add(["more", "and more"])
+        assert widget.current.key == at
+        assert "2 new: End follows again" in lines(widget)[-1]
+        widget.add(str(n) for n in range(20))
+        assert widget.current.key == at
+        await pilot.press("end")
+        assert widget.following
+        assert lines(widget)[-1].endswith("19")
+        widget.add(str(n) for n in range(500))
+        assert widget.count == 100
+        assert lines(widget)[-1].endswith("499")
+
+    run(widget, script)
+
+
+def test_every_list_is_harmless():
+    for widget in (ShortList(COLUMNS), PagedList(COLUMNS), Tail(), LazyTree()):
+
+        async def script(app, pilot, widget=widget):
+            row = Row("1", (HOSTILE, HOSTILE, HOSTILE))
+            if isinstance(widget, ShortList):
+                widget.fill([row])
+            elif isinstance(widget, PagedList):
+                widget.show(1, [row])
+            elif isinstance(widget, Tail):
+                widget.add([HOSTILE])
+            else:
+                widget.show([Node("a", HOSTILE, HOSTILE)])
+            text = "".join(lines(widget))
+            assert "[/x]" in text
+            assert_harmless(text)
+            assert isinstance(widget, RowList)
+
+        run(widget, script)
