@@ -243,6 +243,22 @@ def test_it_opens_on_what_runs_and_follows_the_cursor(folder: Path) -> None:
     drive(made, script)
 
 
+def test_mere_progress_is_drawn_every_other_second_and_an_end_at_once(folder: Path, clock: None) -> None:
+    made, _ = app(folder, forever())
+
+    async def script(pilot: Any) -> None:
+        await stage(pilot, live(2000))
+        await stage(pilot, live(2100))
+        assert "2,311 of 12,640" in text_of(pilot.app)
+        await stage(pilot, live(2200))
+        assert "2,511 of 12,640" in text_of(pilot.app)
+        await stage(pilot, idle())
+        await shows(pilot, "waits for its time")
+        assert "2,511 of 12,640" not in text_of(pilot.app)
+
+    drive(made, script)
+
+
 def test_books_that_do_not_balance_say_so(folder: Path) -> None:
     made, _ = app(folder, forever(state(profile(last=told("failed", listed=1011, balanced=False)))))
 

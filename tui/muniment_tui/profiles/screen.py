@@ -278,6 +278,7 @@ class ProfilesScreen(AreaScreen):
                 if isinstance(said, RunSummary):
                     app.tell(_outcome(said), "information" if said.state == "ok" else "error")
 
+            app.runs_go_on = True
             app.engine.stream(app, Run(profile=name), each)
             app.tell(f"{name} runs now; Runs (3) shows how far it is.")
 
