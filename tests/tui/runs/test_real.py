@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,21 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     assert list(new.iterdir()) == []
     assert muniment(tmp_path / "vault", "history").out.count(" ok ") == 1
     assert Program(tmp_path / "vault").ask("status")["messages"] == 3000
+
+
+def test_a_line_that_is_cut_stops_no_run(tmp_path: Path, terminal: Any, sshd: Any) -> None:
+    new = filled(tmp_path / "vault", 2000)
+    env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)} | {"LC_ALL": "C.UTF-8"}
+    line = terminal(sshd.command(*MUNIMENT, "--vault", str(tmp_path / "vault"), env=env))
+    line.wait_for("1 Setup")
+    line.press("3")
+    line.wait_for("never ran")
+    line.press("n")
+    line.wait_for("Fetch", "listed")
+    line.close()
+    program, deadline = Program(tmp_path / "vault"), time.monotonic() + 60
+    while not (runs := program.ask("history")["runs"]):
+        assert time.monotonic() < deadline, "the run did not end"
+        time.sleep(0.1)
+    assert [(run["state"], run["new"], run["deleted"]) for run in runs] == [("ok", 2000, 2000)]
+    assert list(new.iterdir()) == []
