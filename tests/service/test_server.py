@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from muniment.errors import (
     VaultLocked,
 )
 from muniment.line import wire
-from muniment.line.place import place_of
+from muniment.line.place import own_folder, place_of
 from muniment.line.transport import Answer, dial
 from muniment.service import server
 from muniment.service.access import Caller
+from muniment.service.quota import Quota
 from support.served import answering
 
 PATIENCE = 20.0
@@ -229,6 +231,7 @@ def test_no_page_is_larger_than_it_may_be(client: Client, engine: Double) -> Non
         (post("/call", msgspec.msgpack.encode({"type": "Done", "message": "a reply"})), b"400"),
         (post("/call", msgspec.msgpack.encode({"type": "Show", "id": 7})), b"400"),
         (post("/stream", msgspec.msgpack.encode({"type": "Show"})), b"400"),
+        (post("/call", b"\x82\xa4type\xabPutProfile\xa6fields" + b"\x81\xa1x" * 100_000), b"400"),
         (b"POST /call HTTP/1.0\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", b"400"),
     ],
 )
@@ -413,6 +416,89 @@ def test_one_user_cannot_have_all_connections(
     for one in held:
         one.close()
     eventually(lambda: _quiet(client))
+
+
+def test_connections_past_those_that_are_told_so_are_cut_off(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 3)
+    monkeypatch.setattr(server, "trusted", tuple)
+    held = [dial(place_of(folder)) for _ in range(6)]
+    eventually(lambda: _cut_off(folder))
+    for one in held:
+        one.close()
+    eventually(lambda: _quiet(client))
+
+
+def _cut_off(folder: Path) -> bool:
+    with dial(place_of(folder)) as more:
+        more.settimeout(0.2)
+        with suppress(TimeoutError):
+            return more.recv(1) == b""
+    return False
+
+
+def test_who_waits_for_a_turn_is_told_that_it_is_at_work(
+    client: Client, engine: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "BEAT", 0.05)
+    monkeypatch.setattr(wire, "SILENCE", 0.5)
+    endless = Endless(10)
+    engine.words = endless.words
+    open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
+    for one in open_:
+        next(one)
+    threading.Timer(1.2, open_[0].close).start()  # type: ignore[attr-defined]
+    late = client.stream(Verify())
+    assert next(late) == Chunk(data=b"x" * 10)
+    for one in (*open_, late):
+        one.close()  # type: ignore[attr-defined]
+    assert works(client)
+
+
+def test_who_leaves_while_they_wait_gives_their_turn_to_the_next(
+    client: Client, folder: Path, engine: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "BEAT", 0.05)
+    engine.words = Endless(10).words
+    open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
+    for one in open_:
+        next(one)
+    for _ in range(5):
+        with connection(folder) as made:
+            made.sendall(post("/stream", msgspec.msgpack.encode(Verify())))
+            made.recv(1)
+    assert len(engine.callers) == server.OWN_STREAMS
+    for one in open_:
+        one.close()  # type: ignore[attr-defined]
+    more = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
+    for one in more:
+        assert next(one)
+        one.close()  # type: ignore[attr-defined]
+
+
+def test_where_more_wait_than_a_socket_queues_one_waits_as_well(folder: Path) -> None:
+    place = place_of(folder)
+    path = own_folder(place) / place.name
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(0)
+        with dial(place), ThreadPoolExecutor() as pool:
+            waits = pool.submit(dial, place)
+            with pytest.raises(TimeoutError):
+                waits.result(0.3)
+            listener.accept()[0].close()
+            waits.result(PATIENCE).close()
+    path.unlink()
+
+
+def test_one_user_cannot_fill_the_log() -> None:
+    now = [0.0]
+    quota = Quota(2, 60.0, lambda: now[0])
+    assert [quota.allows(1) for _ in range(4)] == [True, True, False, False]
+    assert quota.allows(2)
+    now[0] = 60.0
+    assert quota.allows(1)
 
 
 def _quiet(client: Client) -> bool:

@@ -18,6 +18,8 @@ from muniment.line.wire import End, Failure, Other
 
 LINE_LIMIT = 8192
 TRIES = 4
+QUEUED = 20.0
+"""Seconds that one waits to get in where many do."""
 LINGER = 30.0
 """Seconds that whoever leaves a stream waits for its work to end."""
 
@@ -47,7 +49,7 @@ def dial(place: Place) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.settimeout(wire.SILENCE)
-            connection.connect(str(path))
+            _connect(connection, str(path))
             uid = peer_of(connection).uid
         except OSError:
             connection.close()
@@ -57,6 +59,19 @@ def dial(place: Place) -> socket.socket:
         connection.close()
         raise VaultError(f"a process of another user (uid {uid}) listens on {path}: have it stopped")
     raise NoService
+
+
+def _connect(connection: socket.socket, path: str) -> None:
+    """Connect; where more wait than the socket queues (unix(7), EAGAIN), wait as well. Raises OSError."""
+    until, wait = time.monotonic() + QUEUED, 0.01
+    while True:
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(wait)
+        wait = min(wait * 2, 0.5)
 
 
 class SocketTransport:
@@ -110,8 +125,11 @@ class Answer:
             f"{wire.VERSION_HEADER}: {wire.VERSION}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._file: BinaryIO = connection.makefile("rb")
-        with suppress(BrokenPipeError, ConnectionResetError):  # what it said before it hung up is read
-            connection.sendall(head.encode("ascii") + body)
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # what it said before it hung up is read
+                connection.sendall(head.encode("ascii") + body)
+        except TimeoutError:
+            raise self._silent() from None
 
     def words(self) -> Iterator[Word]:
         """What comes; ends where the service has said all.
@@ -133,14 +151,16 @@ class Answer:
             self._leave()
             raise
         except TimeoutError:
-            raise VaultError(
-                f"the service does not answer (process {peer_of(self._connection).pid}): stop it if it hangs"
-            ) from None
+            raise self._silent() from None
         except OSError as error:
             raise _cut(str(error)) from error
         finally:
             self._file.close()
             self._connection.close()
+
+    def _silent(self) -> VaultError:
+        pid = peer_of(self._connection).pid
+        return VaultError(f"the service does not answer (process {pid}): stop it if it hangs")
 
     def _skip_head(self) -> None:
         """Read past the answer's header; frames follow whatever it says."""

@@ -14,20 +14,21 @@ import os
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
-from muniment.api import Word
+from muniment.api import Request, Word
 from muniment.errors import UsageError, VaultError
 from muniment.line import wire
 from muniment.line.place import peer_of
 from muniment.line.wire import Other
+from muniment.service.quota import Quota
 from muniment.service.work import OpenEngine, Work
 
 log = logging.getLogger("muniment.service")
@@ -45,7 +46,8 @@ CALLS, STREAMS = 8, 32
 OWN_CALLS, OWN_STREAMS = 4, 8
 """How many of them one user may have at a time; more wait for their turn."""
 CONNECTIONS = 64
-"""Connections that one user may have at a time, other than the vault's owner or root."""
+"""Connections that one user may have at a time, other than the vault's owner or root. As many again are told
+that they are too many; what comes then is cut off, so that none of them can use up the open files."""
 STALLED = 300.0
 """Seconds after which a reader who takes nothing off is taken for gone."""
 
@@ -74,6 +76,7 @@ class Server:
         self._open = 0
         self._quiet_since = time.monotonic()
         self._closing = asyncio.Event()
+        self._quota = Quota()
         self._web = _Web(self)
 
     @property
@@ -97,16 +100,17 @@ class Server:
         line = request.protocol
         assert isinstance(line, Line)
         if request.method != "POST" or request.path not in (wire.CALL, wire.STREAM, wire.RETIRE):
-            return _refused(404, UsageError("there is nothing here: speak to it with `muniment`"))
+            return self._refused(line, 404, UsageError("there is nothing here: speak to it with `muniment`"))
         if self.connections[line.peer.uid] > CONNECTIONS and line.peer.uid not in trusted():
-            return _refused(503, VaultError("too many requests at once: end some, and try again"))
+            return self._refused(line, 503, VaultError("too many requests at once: end some, and try again"))
         if request.path == wire.RETIRE:
             return self._retired(line)
         if request.headers.get(wire.VERSION_HEADER) != wire.VERSION:
             return _said(409, Other(version=wire.VERSION, pid=os.getpid(), implicit=self._implicit))
         self._open += 1
         try:
-            return await self._answered(request, line)
+            async with self._turn(request, line) as response:
+                return await self._answered(request, line, response)
         finally:
             self._open -= 1
             self._quiet_since = time.monotonic()
@@ -114,33 +118,58 @@ class Server:
     def _retired(self, line: Line) -> web.Response:
         if line.peer.uid in trusted() and not self._open and self._retire():
             return _said(200, wire.End())
-        return _refused(409, VaultError("the service is in use"))
+        return self._refused(line, 409, VaultError("the service is in use"))
 
-    async def _answered(self, request: web.BaseRequest, line: Line) -> web.StreamResponse:
+    @asynccontextmanager
+    async def _turn(self, request: web.BaseRequest, line: Line) -> AsyncIterator[web.StreamResponse]:
+        """The caller's turn, and the answer to be sent then; an answer that begins already is one that waits.
+
+        Until then the request is not read, so that no caller fills the memory with what waits.
+
+        Raises:
+            ConnectionError: the caller has gone meanwhile.
+        """
+        response = web.StreamResponse(headers={wire.VERSION_HEADER: wire.VERSION})
+        response.content_type = "application/octet-stream"
+        turn = self._turns[request.path][line.peer.uid]
+        taking = asyncio.ensure_future(turn.acquire())
+        try:
+            while not (await asyncio.wait({taking}, timeout=wire.BEAT))[0]:
+                await _begun(response, request)
+                await _written(response, wire.LENGTH.pack(0))
+                if line.left:
+                    raise ConnectionResetError("who waits for a turn has left")
+        except BaseException:
+            if not taking.cancel():
+                turn.release()
+            raise
+        try:
+            yield response
+        finally:
+            turn.release()
+
+    async def _answered(
+        self, request: web.BaseRequest, line: Line, response: web.StreamResponse
+    ) -> web.StreamResponse:
         if line.left:
             line.give_up(request)
         try:
-            async with asyncio.timeout(HALF_SENT):
-                body = await request.read()
-            word = wire.requests()(body)
-        except TimeoutError:
-            return _refused(408, UsageError("the request did not arrive in time"))
-        except web.HTTPRequestEntityTooLarge:
-            limit = f"{REQUEST_LIMIT // 1024 // 1024} MiB"
-            return _refused(413, UsageError(f"the request is larger than {limit}: say it in parts"))
-        except (msgspec.DecodeError, UnicodeError) as error:
-            return _refused(400, UsageError(f"the request can't be read ({error})"))
-        response = web.StreamResponse(headers={wire.VERSION_HEADER: wire.VERSION})
-        response.content_type = "application/octet-stream"
-        await response.prepare(request)
+            word = await _heard(request)
+        except _Unheard as refusal:
+            if not response.prepared:
+                return self._refused(line, refusal.status, refusal.error)
+            await _written(response, wire.encoded(wire.failure(refusal.error)))
+            await response.write_eof()
+            return response
+        await _begun(response, request)
         pool = self._pools[request.path]
-        async with self._turns[request.path][line.peer.uid]:
-            work = await self._in(pool, lambda: Work(self._engine_for, line.peer, word, request.path))
-            try:
-                with suppress(ConnectionError):
-                    await self._pump(work, pool, response, line)
-            finally:
-                await asyncio.shield(self._in(pool, work.close))
+        made = partial(Work, self._engine_for, line.peer, word, request.path, self._quota)
+        work = await self._in(pool, made)
+        try:
+            with suppress(ConnectionError):
+                await self._pump(work, pool, response, line)
+        finally:
+            await asyncio.shield(self._in(pool, work.close))
         with suppress(ConnectionError):
             await response.write_eof()
         return response
@@ -165,6 +194,12 @@ class Server:
         if not ended and self._closing.is_set():
             await _written(response, wire.encoded(wire.failure(VaultError("the service is stopping"))))
 
+    def _refused(self, line: Line, status: int, error: UsageError | VaultError) -> web.Response:
+        if self._quota.allows(line.peer.uid):
+            fields = {"status": status, "uid": line.peer.uid, "why": str(error)}
+            log.warning("a request was refused", extra={"fields": fields})
+        return _said(status, wire.failure(error))
+
     def _in(self, pool: ThreadPoolExecutor, do: Callable[[], T]) -> asyncio.Future[T]:
         """Do something in a thread of a pool."""
         return asyncio.get_running_loop().run_in_executor(pool, do)
@@ -173,6 +208,36 @@ class Server:
 def trusted() -> tuple[int, int]:
     """The uids of root and of the vault's owner."""
     return 0, os.geteuid()
+
+
+class _Unheard(Exception):
+    """A request that can't be taken in."""
+
+    def __init__(self, status: int, error: UsageError) -> None:
+        super().__init__(str(error))
+        self.status = status
+        self.error = error
+
+
+async def _heard(request: web.BaseRequest) -> Request:
+    """The word that is said. Raises _Unheard."""
+    try:
+        async with asyncio.timeout(HALF_SENT):
+            body = await request.read()
+        return wire.requests()(body)
+    except TimeoutError:
+        raise _Unheard(408, UsageError("the request did not arrive in time")) from None
+    except web.HTTPRequestEntityTooLarge:
+        limit = f"{REQUEST_LIMIT // 1024 // 1024} MiB"
+        error = UsageError(f"the request is larger than {limit}: say it in parts")
+        raise _Unheard(413, error) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _Unheard(400, UsageError(f"the request can't be read ({error})")) from None
+
+
+async def _begun(response: web.StreamResponse, request: web.BaseRequest) -> None:
+    if not response.prepared:
+        await response.prepare(request)
 
 
 async def _written(response: web.StreamResponse, data: bytes) -> None:
@@ -188,11 +253,6 @@ def _said(status: int, word: Word) -> web.Response:
     response = web.Response(status=status, body=wire.encoded(word), headers=headers)
     response.force_close()
     return response
-
-
-def _refused(status: int, error: UsageError | VaultError) -> web.Response:
-    log.warning("a request was refused", extra={"fields": {"status": status, "why": str(error)}})
-    return _said(status, wire.failure(error))
 
 
 class Line(web.RequestHandler):
@@ -217,6 +277,10 @@ class Line(web.RequestHandler):
         """Ask the kernel who it is."""
         self.peer = peer_of(transport.get_extra_info("socket"))
         self._server.connections[self.peer.uid] += 1
+        if self._server.connections[self.peer.uid] > 2 * CONNECTIONS and self.peer.uid not in trusted():
+            assert isinstance(transport, asyncio.Transport)
+            transport.abort()
+            return
         super().connection_made(transport)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -236,6 +300,8 @@ class Line(web.RequestHandler):
         """Whoever is gone hears no more."""
         self.left = True
         self._server.connections[self.peer.uid] -= 1
+        if not self._server.connections[self.peer.uid]:
+            del self._server.connections[self.peer.uid]
         super().connection_lost(exc)
 
 

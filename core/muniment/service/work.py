@@ -14,6 +14,7 @@ from muniment.line import wire
 from muniment.line.place import Peer
 from muniment.line.wire import End, Failure
 from muniment.service.access import Caller
+from muniment.service.quota import Quota
 
 log = logging.getLogger("muniment.service")
 
@@ -38,8 +39,12 @@ def bounded(request: Request) -> Request:
 class Work:
     """The words that answer a request. Used by one thread at a time, not always the same."""
 
-    def __init__(self, open_engine: OpenEngine, peer: Peer, request: Request, path: str) -> None:
+    def __init__(
+        self, open_engine: OpenEngine, peer: Peer, request: Request, path: str, quota: Quota
+    ) -> None:
+        """`quota` says how much of the log they may fill."""
         self._caller = Caller.of(peer.uid, peer.gid, peer.pid)
+        self._quota = quota
         self._name = type(request).__name__
         engine, request = open_engine(self._caller), bounded(request)
         self._words = _called(engine, request) if path == wire.CALL else engine.stream(request)
@@ -63,7 +68,8 @@ class Work:
         said = wire.failure(error)
         why = {"why": said.message} if isinstance(error, TOLD) else {}
         fields = {**self._fields, "kind": said.kind, "code": said.code, **why}
-        log.warning("%s failed", self._name, extra={"fields": fields})
+        if self._quota.allows(self._caller.uid):
+            log.warning("%s failed", self._name, extra={"fields": fields})
         return wire.encoded(said), True
 
     def close(self) -> None:
@@ -77,7 +83,8 @@ class Work:
 
     def _bug(self, error: Exception) -> None:
         """Log what should not have happened; the format leaves out what an error says, which may be mail."""
-        log.error("%s met a bug", self._name, exc_info=error, extra={"fields": self._fields})
+        if self._quota.allows(self._caller.uid):
+            log.error("%s met a bug", self._name, exc_info=error, extra={"fields": self._fields})
 
     @property
     def _fields(self) -> dict[str, object]:
