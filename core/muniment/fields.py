@@ -19,12 +19,19 @@ MAX_DAYS = 36500
 MAX_PORT = 65535
 UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
 """Folders that are left out by default: not sent, unasked for, thrown away, or seen twice."""
-AUTH = ("password", "app", "device", "google")
-"""How to log in: with a password; with OAuth 2 as an application, as a person who signs in, or for Google."""
+AUTH = ("password", "ntlm", "basic", "app", "device", "google")
+"""How to log in: with a password (to Exchange by NTLM or Basic, or what it offers); with OAuth 2 as an
+application, as a person who signs in, or for Google."""
+PASSWORD_AUTH = ("password", "ntlm", "basic")
 ACCESS = ("own", "delegate", "impersonation")
 """As whom an Exchange Server opens a mailbox: as its owner, as a delegate, or impersonating its owner."""
 USES = ("inbox", "sent", "drafts", "junk", "deleted", "archive", "outbox", "all")
 """What a folder can be for, as `@use` names it in a pattern."""
+EXCHANGE_ONLINE = (
+    "this is Exchange Online, where EWS is blocked since 2026-10-01 unless the tenant has allow-listed the "
+    "application, and ends for all on 2027-04-01: use a profile of kind graph instead"
+)
+_EXCHANGE_ONLINE = (".office365.com", ".office.com", ".outlook.com", ".office365.us", ".outlook.cn")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _FINGERPRINT = re.compile(r"(?:[0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}\Z")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}\Z")
@@ -89,7 +96,8 @@ FIELDS: tuple[Field, ...] = (
           (), "ADDR"),
     Field("access", "Access", "choice", "As whom others' mailboxes are opened.", "own", choices=ACCESS),
     Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
-    Field("auth", "Log in by", "choice", "A password, or OAuth 2 as an application, a person, or for Google.",
+    Field("auth", "Log in by", "choice",
+          "A password (Exchange: NTLM, Basic), or OAuth 2 as an application, a person, or for Google.",
           "password", choices=AUTH),
     Field("directory", "Directory", "text", "Microsoft 365 tenant: its domain, or its id.", "", "T"),
     Field("client_id", "Application", "text", "Its id in Entra; its secret is the password.", "", "ID"),
@@ -145,8 +153,9 @@ KINDS: tuple[Kind, ...] = (
          (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
          (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
-    Kind("ews", "Exchange Server mailbox (EWS)", _LOGIN, ("mailboxes", "access", "timeout"), regenerates=True,
-         later=True),
+    Kind("ews", "Exchange Server mailbox (EWS)",
+         (*_LOGIN, "mailboxes", "access", "journal", "owner", "delete"),
+         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, regenerates=True),
     Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("mailboxes", "timeout"), regenerates=True,
          later=True),
     Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
@@ -241,7 +250,8 @@ def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         yield "host", f"a profile of kind {kind.name} needs host: the mail server's name"
     if any(c.isspace() or c in "/@" for c in host):
         yield "host", "host must be a server's name or address alone, such as mail.example.org"
-    if not tidied(kind, "mailbox", values["mailbox"]):
+    nobody = values["auth"] == "app" and values["mailboxes"]  # an application has no mailbox of its own
+    if not tidied(kind, "mailbox", values["mailbox"]) and not nobody:
         yield "mailbox", "mailbox is missing; give the name to log in with"
     if values["password"] is None and not (
         values["auth"] in ("device", "google") or (values["auth"] == "app" and values["certificate"])
@@ -274,7 +284,7 @@ def _paths(kind: Kind, values: Mapping[str, Any]) -> _Problems:
 
 
 def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
-    owned = values["owner"] or "@" in values["mailbox"]
+    owned = values["owner"] or "@" in values["mailbox"] or values["mailboxes"]
     if not values["journal"] and not owned and not kind.later:
         yield (
             "owner",
@@ -290,6 +300,8 @@ def _oauth(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     auth = values["auth"]
     if auth != "password" and "auth" not in (*kind.fields, *kind.more):
         yield "auth", f"a profile of kind {kind.name} logs in with a password"
+    if (auth in ("ntlm", "basic")) if kind.name != "ews" else auth == "google":
+        yield "auth", f"a profile of kind {kind.name} can't log in by {auth}"
     if auth in ("app", "device"):
         for key in ("directory", "client_id"):
             if not values[key]:
@@ -305,7 +317,10 @@ def _oauth(kind: Kind, values: Mapping[str, Any]) -> _Problems:
 def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     for key in _TREE:
         if values[key] != FIELD[key].default and (key not in (*kind.fields, *kind.more) or values["journal"]):
-            yield key, f"{key} is for the mailboxes of people that know folders: imap, with journal = false"
+            yield (
+                key,
+                f"{key} is for the mailboxes of people that know folders: imap or ews, with journal = false",
+            )
     if kind.name == "imap" and not values["journal"] and values["folder"] != FIELD["folder"].default:
         yield "folder", "folder is where journal reports arrive; use folders = [...] for an ordinary mailbox"
     if values["newer_than"] and values["newer_than"] <= values["older_than"]:
@@ -316,6 +331,28 @@ def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
                 yield key, f"{key}: {pattern!r} is no use of folders; there are @{', @'.join(USES)}"
 
 
+def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    several = values["mailboxes"]
+    for key in ("mailboxes", "access"):
+        if values[key] != FIELD[key].default and key not in (*kind.fields, *kind.more):
+            yield key, f"a profile of kind {kind.name} has no {key}"
+    for one in several:
+        if one != "*" and not is_address(one):
+            yield "mailboxes", f'mailboxes: {one!r} is no mail address; write ["name@example.org"] or ["*"]'
+    if "*" in several and len(several) > 1:
+        yield "mailboxes", 'mailboxes: "*" means all, and stands alone'
+    if kind.name != "ews":
+        return
+    if is_exchange_online(values["host"]):
+        yield "host", EXCHANGE_ONLINE
+    if several and values["access"] == "own":
+        yield "access", 'access must be "impersonation" or "delegate" where mailboxes names those of others'
+    if not several and values["access"] != "own":
+        yield "mailboxes", f"access = {values['access']!r} opens others' mailboxes: name them in mailboxes"
+    if values["security"] == "starttls":
+        yield "security", 'Exchange Web Services know no STARTTLS; use security = "tls"'
+
+
 _RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
     _numbers,
     _network,
@@ -323,6 +360,7 @@ _RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
     _people,
     _oauth,
     _tree,
+    _exchange,
 )
 
 
@@ -332,6 +370,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def is_exchange_online(host: str) -> bool:
+    """Whether a host is Microsoft's own, in its clouds for the world and for governments."""
+    return f".{host.lower().rstrip('.')}".endswith(_EXCHANGE_ONLINE)
 
 
 def is_domain(text: str) -> bool:

@@ -226,7 +226,7 @@ def test_names_of_profiles(name: str) -> None:
     assert "can't be called" in refusal(profile().replace("[profile.p]", f'[profile."{name}"]'))
 
 
-@pytest.mark.parametrize("kind", ["ews", "graph"])
+@pytest.mark.parametrize("kind", ["graph"])
 def test_kinds_of_a_later_version_are_refused_at_use(kind: str) -> None:
     (made,) = interpret(profile(source=kind), "vault.toml").profiles
     with pytest.raises(ConfigError, match="comes with a later version"):

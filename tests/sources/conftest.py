@@ -7,6 +7,7 @@ import pytest
 
 from support.boxes import FILE_KINDS, REMOTE_KINDS, Box, file_box, server_box
 from support.dovecot import Dovecot, require_dovecot
+from support.exchanges import ExchangeBox
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +18,14 @@ def dovecot() -> Iterator[Dovecot]:
         yield server
 
 
-@pytest.fixture(params=[*REMOTE_KINDS, *FILE_KINDS])
+@pytest.fixture(params=[*REMOTE_KINDS, "ews", *FILE_KINDS])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     """An empty mailbox, of every kind in turn."""
     made: Box
     if request.param in FILE_KINDS:
         made = file_box(request.param, tmp_path)
+    elif request.param == "ews":
+        made = ExchangeBox(tmp_path / "work")
     else:
         made = server_box(request.getfixturevalue("dovecot"), request.param, tmp_path / "work")
     yield made

@@ -29,8 +29,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """For ews: as whom others' mailboxes are opened."""
     password: dict[str, Any] | None = None
     """Where the password comes from: one of keyring, file, env, command. Never the password."""
-    auth: Literal["password", "app", "device", "google"] = "password"
-    """How to log in; see sources.oauth for the ways of OAuth 2. For "app", `password` is the secret."""
+    auth: Literal["password", "ntlm", "basic", "app", "device", "google"] = "password"
+    """How to log in; "password" is NTLM or Basic for an Exchange Server, whichever it offers. See
+    sources.oauth for the ways of OAuth 2. For "app", `password` is the secret."""
     directory: str = ""
     """The Microsoft 365 tenant, by its domain or id."""
     client_id: str = ""

@@ -25,13 +25,14 @@ def name_of(message_id: str) -> bytes:
     return hashlib.sha256(bare.encode("utf-8", "surrogatepass")).digest()[:8] if bare else b""
 
 
-def likeness(buf: Buffer) -> bytes:
+def likeness(buf: Buffer, *, unnamed: bool = False) -> bytes:
     """SHA-256 of what a message says and carries, however it is written; empty without a Message-ID.
 
-    Runs of white space count as one blank. Attachments count by their contents, in no order.
+    Runs of white space count as one blank. Attachments count by their contents, in no order. `unnamed`: one
+    without a Message-ID has a likeness as well, since something else says that two reads are of one message.
     """
     summary, text = read_message(buf)
-    if not summary.message_id:
+    if not summary.message_id and not unnamed:
         return b""
     senders = sorted(one.address for one in parse(field(header_at(buf, 0, len(buf)), b"from") or b""))
     parts = []

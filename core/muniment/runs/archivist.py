@@ -228,6 +228,8 @@ class Archivist:
         self, fetched: Fetched, copy: PreparedCopy, route: Route
     ) -> tuple[Outcome, tuple[bytes, ...]]:
         repeat = self._repeated(copy)
+        if repeat is None and self._plan.regenerated and self._plan.delete:
+            repeat = self._links.read_before(fetched, copy)
         if repeat is not None:
             self._batch.touched.update(repeat)
             return Outcome.MERGED, repeat

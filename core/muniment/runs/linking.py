@@ -18,7 +18,7 @@ from muniment.errors import LedgerDamaged
 from muniment.mail.buffer import FileBuffer, sub
 from muniment.mail.likeness import likeness, name_of
 from muniment.mail.model import Buffer
-from muniment.runs.copy import PreparedMessage
+from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.sources.base import Fetched
 
 
@@ -49,19 +49,43 @@ class Links:
         self._batch.setdefault(name, []).append((message.sha, like()))
         return None
 
-    @staticmethod
-    def _like(fetched: Fetched, message: PreparedMessage) -> bytes:
-        with _buffer(fetched) as buffer:
-            return likeness(sub(buffer, message.start, message.end))
+    def read_before(self, fetched: Fetched, copy: PreparedCopy) -> tuple[bytes, ...] | None:
+        """The messages that an earlier read of this very item brought, if it says the same now.
 
-    def _kept_like(self, sha: bytes) -> bytes:
+        All of it is read back from the ledger. The copy then stands for the bytes that are kept. None if
+        the item was not read before, or says something else.
+        """
+        place, key = fetched.item.place, fetched.item.key
+        catalog = self._vault.catalog
+        known = catalog.known_keys(place.host, place.mailbox, place.folder, [key]).get(key)
+        if known is None or not all(message.end for message in copy.messages):
+            return None
+        envelope = catalog.envelope_by_sha(known.sha, copy.report)
+        if (
+            envelope is None
+            or set(envelope.parties) != set(copy.parties)
+            or not self._vault.reads_back(known.sha)
+        ):
+            return None
+        kept = sorted(self._kept_like(sha, unnamed=True) for sha in envelope.messages)
+        if kept != sorted({self._like(fetched, message, unnamed=True) for message in copy.messages}):
+            return None
+        copy.sha, copy.size = known.sha, known.size
+        return envelope.messages
+
+    @staticmethod
+    def _like(fetched: Fetched, message: PreparedMessage, *, unnamed: bool = False) -> bytes:
+        with _buffer(fetched) as buffer:
+            return likeness(sub(buffer, message.start, message.end), unnamed=unnamed)
+
+    def _kept_like(self, sha: bytes, *, unnamed: bool = False) -> bytes:
         """The likeness of a message that is kept; of one that can't be read back none."""
         row = self._vault.catalog.message_by_sha(sha)
         if row is None:
             return b"?"
         try:
             with opened(self._vault.reader.content(sha), row.size, own_work(self._vault.folder)) as buffer:
-                return likeness(buffer)
+                return likeness(buffer, unnamed=unnamed)
         except LedgerDamaged:
             return b"?"
 

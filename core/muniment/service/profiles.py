@@ -21,11 +21,11 @@ from muniment.config.keeping import forget, is_kept, keep
 from muniment.config.model import Profile, Settings
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, NotFound
-from muniment.fields import FIELD, KIND, name_problem, problems, warnings
+from muniment.fields import FIELD, KIND, PASSWORD_AUTH, name_problem, problems, warnings
 from muniment.runs.plan import Plan
 from muniment.service.session import Session
 from muniment.sources.base import Source
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, Scheme
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.oauth import GOOGLE_SCOPE, Grant, Way, tokens
@@ -37,6 +37,8 @@ SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("app", "pop3"): (f"{OUTLOOK}/.default",),
     ("device", "imap"): ("https://outlook.office.com/IMAP.AccessAsUser.All",),
     ("device", "pop3"): ("https://outlook.office.com/POP.AccessAsUser.All",),
+    ("app", "ews"): ("https://{host}/.default",),
+    ("device", "ews"): ("https://{host}/EWS.AccessAsUser.All",),
     ("google", "imap"): (GOOGLE_SCOPE,),
     ("google", "pop3"): (GOOGLE_SCOPE,),
 }
@@ -118,7 +120,8 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         timeout=profile.timeout,
         work=make_work(own_work(folder)),
         password=password,
-        tokens=None if profile.auth == "password" else tokens(grant_of(profile, folder, password)),
+        scheme=cast("Scheme", profile.auth) if profile.auth in PASSWORD_AUTH else "password",
+        tokens=None if profile.auth in PASSWORD_AUTH else tokens(grant_of(profile, folder, password)),
     )
 
 
@@ -126,7 +129,7 @@ def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
     """What the profile's access tokens are asked for with."""
     return Grant(
         way=cast("Way", profile.auth),
-        scopes=SCOPES[profile.auth, profile.source],
+        scopes=tuple(scope.format(host=profile.host) for scope in SCOPES[profile.auth, profile.source]),
         directory=profile.directory,
         client_id=profile.client_id,
         secret=password,

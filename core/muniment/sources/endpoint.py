@@ -12,6 +12,8 @@ from muniment.sources.oauth import Tokens
 
 Security = Literal["tls", "starttls", "none"]
 Access = Literal["own", "delegate", "impersonation"]
+Scheme = Literal["password", "ntlm", "basic"]
+"""How a password is shown over HTTP; "password" leaves it to what the server offers."""
 
 POP3S_PORT = 995
 PORTS: dict[tuple[str, Security], int] = {
@@ -24,6 +26,8 @@ PORTS: dict[tuple[str, Security], int] = {
     ("imap", "starttls"): 143,
     ("imap", "none"): 143,
     ("imap", "tls"): 993,
+    ("ews", "tls"): 443,
+    ("ews", "none"): 80,
 }
 
 
@@ -63,7 +67,7 @@ class Endpoint:
     """Where a mailbox is and how to get in. A profile of vault.toml maps onto it field by field."""
 
     kind: str
-    """"gateway", "pop3", "imap", "maildir", "mbox", "eml" or "spool"."""
+    """"gateway", "pop3", "imap", "ews", "maildir", "mbox", "eml" or "spool"."""
     work: Path
     """A folder for what is too large for memory; made when missing."""
     host: str = ""
@@ -75,6 +79,8 @@ class Endpoint:
     access: Access = "own"
     """For ews: as whom others' mailboxes are opened."""
     password: str | None = field(default=None, repr=False)
+    scheme: Scheme = "password"
+    """For ews: how the password is shown."""
     tokens: Tokens | None = field(default=None, repr=False, compare=False)
     """Access tokens to log in with instead of a password."""
     security: Security | None = None

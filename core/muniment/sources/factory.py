@@ -17,11 +17,13 @@ _CLASSES = {
     "gateway": ("pop3", "Pop3Source"),
     "pop3": ("pop3", "Pop3Source"),
     "imap": ("imap", "ImapSource"),
+    "ews": ("ews", "EwsSource"),
     "maildir": ("maildir", "MaildirSource"),
     "mbox": ("mbox", "MboxSource"),
     "eml": ("eml", "EmlSource"),
     "spool": ("spool", "SpoolSource"),
 }
+_SERVERS = ("gateway", "pop3", "imap", "ews")
 
 
 def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
@@ -31,7 +33,7 @@ def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
     """
     if endpoint.kind not in _CLASSES:
         raise SourceError(f"There is no source of kind {endpoint.kind!r}; use one of {', '.join(_CLASSES)}.")
-    if endpoint.kind in ("gateway", "pop3", "imap"):
+    if endpoint.kind in _SERVERS:
         endpoint = _complete(endpoint)
     elif not endpoint.path:
         raise SourceError(f"A profile of kind {endpoint.kind} needs a path: set `path`.")
@@ -43,6 +45,8 @@ def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
 def _complete(endpoint: Endpoint) -> Endpoint:
     """A gateway's mailbox id is often pasted with its host: the part from `@` on is dropped."""
     for field in ("host", "mailbox", "password") if endpoint.tokens is None else ("host", "mailbox"):
+        if field == "mailbox" and endpoint.tokens is not None and endpoint.mailboxes:
+            continue  # an application has no mailbox of its own
         if not getattr(endpoint, field):
             raise SourceError(f"A profile of kind {endpoint.kind} needs a {field}: set `{field}`.")
     if endpoint.kind == "gateway":

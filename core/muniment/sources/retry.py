@@ -11,31 +11,52 @@ from muniment.errors import SourceError
 ATTEMPTS = 5
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
+PATIENT_FOR = 3600.0
+"""Seconds that a server which says how long to wait is waited for in all, without any progress."""
 
 
 class Passing(SourceError):
-    """Trouble that may be over at the next attempt: a lost connection, a lock, a throttle."""
+    """Trouble that may be over at the next attempt: a lost connection, a lock, a throttle.
+
+    `wait`: the seconds to wait before it, where the server has said so; 0 where it has not.
+    """
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class Patience:
-    """Counts attempts without progress, and waits longer before each: 0.5 s, 1 s, 2 s, 4 s."""
+    """Counts attempts without progress, and waits longer before each: 0.5 s, 1 s, 2 s, 4 s.
+
+    A server that says how long to wait is obeyed, for an hour in all.
+    """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
         self._failures = 0
+        self._obeyed = 0.0
 
     def progress(self) -> None:
         """Something was achieved: all attempts are left again."""
         self._failures = 0
+        self._obeyed = 0.0
 
     def again(self, error: Passing) -> None:
         """Wait before another attempt; raises `error` when attempts are used up.
 
         The wait grows exponentially, with up to a quarter of jitter so that many clients part.
         """
-        self._failures += 1
-        if self._failures >= ATTEMPTS:
-            self._failures = 0
-            raise error
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self._failures - 1))
+        if error.wait:
+            self._obeyed += error.wait
+            if self._obeyed > PATIENT_FOR:
+                self._obeyed = 0.0
+                raise error
+            wait = error.wait
+        else:
+            self._failures += 1
+            if self._failures >= ATTEMPTS:
+                self._failures = 0
+                raise error
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self._failures - 1))
         self._sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311  jitter is no secret

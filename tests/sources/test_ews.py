@@ -1,0 +1,469 @@
+"""EWS: mailboxes of an Exchange Server (a double of one, driven by exchangelib)."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
+from muniment.sources.endpoint import Connected, LoggedIn, Secured
+from muniment.sources.ews import EwsSource
+from muniment.sources.factory import open_source
+from muniment.sources.folders import Choice
+from support.ews_double import Exchange
+from support.ews_mailboxes import FRENCH, GERMAN, JAPANESE, RUSSIAN, Person
+from support.exchanges import ANNA, BOB, PASSWORD, endpoint
+
+ALL = Choice()
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    with Exchange() as server:
+        server.offers = ('Basic realm="double"',)
+        yield server
+
+
+@pytest.fixture
+def anna(exchange: Exchange) -> Person:
+    return exchange.person(ANNA, PASSWORD)
+
+
+class Opened:
+    """A source on the double; what it waits for is noted, not waited."""
+
+    def __init__(self, exchange: Exchange, work: Path, **more: Any) -> None:
+        self.waits: list[float] = []
+        self.events: list[object] = []
+        made = open_source(endpoint(exchange, work, tell=self.events.append, **more), sleep=self.waits.append)
+        assert isinstance(made, EwsSource)
+        self.source = made
+
+    def connect(self) -> EwsSource:
+        self.source.connect()
+        return self.source
+
+
+@contextmanager
+def opened(exchange: Exchange, work: Path, **more: Any) -> Iterator[EwsSource]:
+    one = Opened(exchange, work, **{"folders": ALL} | more)
+    try:
+        yield one.connect()
+    finally:
+        one.source.close()
+
+
+def mail(subject: str) -> bytes:
+    return f"From: ann@example.org\r\nSubject: {subject}\r\n\r\ntext\r\n".encode()
+
+
+def mails(count: int) -> list[bytes]:
+    return [mail(f"number {n}") for n in range(count)]
+
+
+def titled(items: list[Item]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for item in items:
+        found[item.place.title] = found.get(item.place.title, 0) + 1
+    return found
+
+
+def fetched(source: EwsSource, items: list[Item]) -> list[bytes | Path]:
+    answers = list(source.fetch(items))
+    assert all(isinstance(one, Fetched) for one in answers), answers
+    return [one.content for one in answers if isinstance(one, Fetched)]
+
+
+# --- getting in ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["password", "ntlm", "basic"])
+def test_a_password_is_shown_by_ntlm_or_basic(tmp_path: Path, scheme: str) -> None:
+    with Exchange(tmp_path / "tls") as server:
+        server.person(ANNA, PASSWORD).put(mails(3))
+        one = Opened(server, tmp_path / "work", scheme=scheme)
+        source = one.connect()
+        assert len(fetched(source, list(source.listing()))) == 3
+        assert [type(event) for event in one.events] == [Connected, Secured, LoggedIn]
+        source.close()
+
+
+@pytest.mark.parametrize("scheme", ["password", "ntlm", "basic"])
+def test_a_wrong_password_is_refused_at_once(exchange: Exchange, tmp_path: Path, scheme: str) -> None:
+    exchange.offers = ("NTLM", "Basic realm=x")
+    exchange.person(ANNA, "another")
+    one = Opened(exchange, tmp_path, scheme=scheme)
+    with pytest.raises(LoginRefused, match=r"refused the login of anna@example.com"):
+        one.connect()
+    assert one.waits == []
+
+
+def test_no_password_is_shown_to_a_server_that_takes_none(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.offers = ("Bearer",)
+    with pytest.raises(SourceError, match="use OAuth 2"):
+        Opened(exchange, tmp_path).connect()
+
+
+@pytest.mark.parametrize(
+    "host", ["outlook.office365.com", "OUTLOOK.OFFICE365.COM.", "outlook.office.com", "x.prod.outlook.com"]
+)
+def test_exchange_online_is_told_from_exchange_before_anything_else(
+    exchange: Exchange, tmp_path: Path, host: str
+) -> None:
+    one = Opened(exchange, tmp_path, host=host, security="tls")
+    with pytest.raises(SourceError, match=r"blocked since 2026-10-01.*2027-04-01.*graph"):
+        one.connect()
+    assert one.events == []
+
+
+def test_a_certificate_is_checked_or_pinned(tmp_path: Path) -> None:
+    with Exchange(tmp_path / "tls") as server:
+        server.person(ANNA, PASSWORD)
+        with pytest.raises(CertificateRefused, match="not trusted"):
+            Opened(server, tmp_path, ca_file="").connect()
+        with pytest.raises(CertificateRefused, match="not the pinned one"):
+            Opened(server, tmp_path, ca_file="", fingerprint="ab" * 32).connect()
+        assert server.asked.total() == 0
+        assert server.certificates
+        der = ssl.PEM_cert_to_DER_cert(server.certificates.certificate.read_text().partition("-----END")[0]
+                                       + "-----END CERTIFICATE-----\n")  # fmt: skip
+        Opened(server, tmp_path, ca_file="", fingerprint=hashlib.sha256(der).hexdigest()).connect().close()
+
+
+def test_what_is_no_exchange_is_told(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.fail = [(404, {})]
+    with pytest.raises(SourceError, match="There is no EWS"):
+        Opened(exchange, tmp_path).connect()
+
+
+# --- whose mailboxes -------------------------------------------------------------------------------
+
+
+def test_several_mailboxes_are_opened_by_impersonation(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.logins["EXAMPLE\\svc"] = PASSWORD
+    exchange.impersonators.add("EXAMPLE\\svc")
+    for address in (ANNA, BOB):
+        exchange.person(address).put([mail(address)])
+    named = {"mailbox": "EXAMPLE\\svc", "mailboxes": (ANNA, BOB), "access": "impersonation"}
+    with opened(exchange, tmp_path, **named) as source:
+        items = list(source.listing())
+        assert {(item.place.mailbox, item.place.owner) for item in items} == {(ANNA, ANNA), (BOB, BOB)}
+        assert sorted(fetched(source, items)) == sorted([mail(ANNA), mail(BOB)])  # type: ignore[type-var]
+        assert len(source.delete(items)) == 2
+    exchange.impersonators.clear()
+    source = Opened(exchange, tmp_path, **named).connect()
+    with pytest.raises(SourceError, match=r"2 of 2 mailboxes were not read.*ErrorImpersonateUserDenied"):
+        list(source.listing())
+    source.close()
+
+
+def test_one_mailbox_that_is_shut_does_not_stop_the_others(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.logins["svc"] = PASSWORD
+    for address in (ANNA, BOB):
+        exchange.person(address).put([mail(address)])
+    exchange.people[BOB].delegates.add("svc")
+    named = {"mailbox": "svc", "mailboxes": (ANNA, BOB, "nobody@example.com"), "access": "delegate"}
+    with opened(exchange, tmp_path, **named) as source:
+        listing = source.listing()
+        assert next(listing).place.mailbox == BOB
+        with pytest.raises(SourceError, match=r"2 of 3 mailboxes were not read.*anna@example.com"):
+            next(listing)
+
+
+def test_all_mailboxes_are_those_that_may_be_searched(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.logins["svc"] = PASSWORD
+    exchange.impersonators.add("svc")
+    for address in (ANNA, BOB):
+        exchange.person(address).put([mail(address)])
+    named = {"mailbox": "svc", "mailboxes": ("*",), "access": "impersonation"}
+    with pytest.raises(SourceError, match="Discovery Management"):
+        Opened(exchange, tmp_path, **named).connect()
+    exchange.searchers.add("svc")
+    with opened(exchange, tmp_path, **named) as source:
+        assert {item.place.mailbox for item in source.listing()} == {ANNA, BOB}
+
+
+# --- folders ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [GERMAN, FRENCH, RUSSIAN, JAPANESE])
+def test_well_known_folders_are_known_in_every_language(
+    exchange: Exchange, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    anna = exchange.person(ANNA, PASSWORD, names)
+    for known in ("inbox", "sentitems", "drafts", "junkemail", "deleteditems", "outbox"):
+        anna.put([mail(known)], anna.known(known))
+        anna.put([mail(known)], anna.folder(anna.known(known).name, "2020"))
+    with opened(exchange, tmp_path) as source:
+        assert titled(list(source.listing())) == {
+            "Inbox": 1, "Sent": 1, f"{names[0]}/2020": 1, f"{names[1]}/2020": 1,
+        }  # fmt: skip
+    with opened(exchange, tmp_path, folders=Choice(take=("@junk", "@deleted"))) as source:
+        assert titled(list(source.listing())) == {names[3]: 1, names[4]: 1}
+
+
+ODD = [
+    "a/b",
+    "back\\slash",
+    "per%2Fcent",
+    "😀 fun",
+    "tab\there",
+    "bell\x07",
+    'say "<hi>" & go',
+    "顧客",
+    "Проекты",
+]
+
+
+def test_two_hundred_folders_deep_and_wide(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    deep = [tuple(f"d{n}" for n in range(depth)) for depth in range(1, 21)]
+    paths = [*deep, *(("wide", f"w{n}") for n in range(171)), *(("odd", name, name) for name in ODD)]
+    for path in paths:
+        anna.put([mail("/".join(path))], anna.folder(*path))
+    with opened(exchange, tmp_path) as source:
+        items = list(source.listing())
+        found = titled(items)
+        assert len(found) == 200
+        assert found["/".join(deep[-1])] == 1
+        escaped = [n.replace("\\", "\\\\").replace("/", "\\/").replace("\x07", "\ufffd") for n in ODD]
+        assert {title for title in found if title.startswith("odd")} == {f"odd/{n}/{n}" for n in escaped}
+        assert len(fetched(source, items)) == 200
+
+
+def test_only_folders_and_items_of_mail_are_read(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    for kind in ("IPF.Appointment", "IPF.Contact", "IPF.Notebook", "IPF.Note.Sub", None, "IPF.Imap"):
+        anna.put([mail("x")], anna.folder(f"of {kind}", kind=kind))
+    anna.put([mail("meeting")], tag="MeetingRequest")
+    anna.put([mail("contact")], tag="Contact")
+    with opened(exchange, tmp_path) as source:
+        assert titled(list(source.listing())) == {
+            "Inbox": 1, "of IPF.Note.Sub": 1, "of None": 1, "of IPF.Imap": 1,
+        }  # fmt: skip
+
+
+def test_a_folder_keeps_its_place_when_it_is_renamed(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    folder = anna.folder("Old")
+    anna.put(mails(2), folder)
+    with opened(exchange, tmp_path) as source:
+        before = list(source.listing())
+        folder.name = "New"
+        assert len(fetched(source, before)) == 2
+        after = list(source.listing())
+        assert after == before
+        assert titled(after) == {"New": 2}
+
+
+def test_folders_that_go_away_stop_nothing(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    folders = {name: anna.folder(name) for name in "ABC"}
+    for folder in folders.values():
+        anna.put(mails(700), folder)
+    with opened(exchange, tmp_path) as source:
+        listing = source.listing()
+        items = [next(listing) for _ in range(1000)]
+        anna.remove_folder(folders["B"])
+        items += listing
+        assert titled(items) == {"A": 700, "B": 512, "C": 700}
+        gone = [one for one in source.fetch(items) if isinstance(one, Unfetched)]
+        assert {(one.item.place.title, one.gone) for one in gone} == {("B", True)}
+        assert {place.title for place in source.marks()} == {"Inbox", "Sent Items", "A", "C"} - {
+            "Sent Items"
+        } | {"Sent"}
+
+
+# --- marks -----------------------------------------------------------------------------------------
+
+
+def test_only_what_came_since_a_mark_is_listed(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    anna.put(mails(600))
+    with opened(exchange, tmp_path) as source:
+        assert len(list(source.listing())) == source.expected == 600
+        marks: dict[Place, str] = source.marks()
+    anna.remove(anna.inbox, next(iter(anna.inbox.items)))
+    anna.put([mail("late")])
+    with opened(exchange, tmp_path) as source:
+        source.resume(lambda place: marks.get(place, ""))
+        (item,) = source.listing()
+        assert source.expected is None
+        assert fetched(source, [item]) == [mail("late")]
+    with opened(exchange, tmp_path) as source:
+        source.resume(lambda place: "gone stale")
+        assert len(list(source.listing())) == 600
+
+
+def test_what_comes_and_goes_while_it_is_listed_is_listed_once(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    anna.put(mails(1500))
+
+    def meanwhile(operation: str) -> None:
+        if operation == "SyncFolderItems" and exchange.asked[operation] == 1:
+            for mail_id in list(anna.inbox.items)[:300]:
+                anna.remove(anna.inbox, mail_id)
+            anna.put([mail("late")])
+
+    exchange.after = meanwhile
+    with opened(exchange, tmp_path, folders=None) as source:
+        keys = [item.key for item in source.listing()]
+        assert len(keys) == len(set(keys)) == 1501
+        assert set(anna.inbox.items) <= set(keys)
+
+
+# --- trouble ---------------------------------------------------------------------------------------
+
+
+def test_a_busy_server_is_left_alone_as_long_as_it_says(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    anna.put(mails(300))
+    one = Opened(exchange, tmp_path)
+    source = one.connect()
+    items = list(source.listing())
+    exchange.busy = [7000] * 20
+    assert len(fetched(source, items)) == 300
+    assert len(one.waits) == 20
+    assert all(7.0 <= wait <= 8.75 for wait in one.waits)
+    one.waits.clear()
+    exchange.fail = [(503, {"Retry-After": "9"}), (503, {}), (500, {}), (429, {"Retry-After": "3"})]
+    assert len(fetched(source, items)) == 300
+    nine, three, *others = sorted(one.waits, reverse=True)
+    assert 9.0 <= nine <= 11.25
+    assert 3.0 <= three <= 3.75
+    assert max(others) < 3.0
+    source.close()
+
+
+def test_a_server_that_stays_busy_is_given_up_after_an_hour(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    anna.put(mails(3))
+    one = Opened(exchange, tmp_path)
+    source = one.connect()
+    exchange.busy = [600_000] * 1000
+    with pytest.raises(SourceError, match="busy"):
+        list(source.listing())
+    assert 3000 <= sum(one.waits) <= 4500
+    source.close()
+
+
+def test_a_login_refused_in_between_is_tried_anew(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    anna.put(mails(300))
+    one = Opened(exchange, tmp_path)
+    source = one.connect()
+    exchange.fail = [(401, {})]
+    items = list(source.listing())
+    exchange.fail = [(401, {}), (401, {})]
+    assert len(fetched(source, items)) == 300
+    asked = len(one.waits)
+    exchange.logins[ANNA] = "changed"
+    source.close()
+    with pytest.raises(SourceError, match="refused the login"):
+        list(source.fetch(items))
+    assert len(one.waits) - asked <= 3
+    source.close()
+
+
+@pytest.mark.parametrize("every", [3, 4, 7])
+def test_a_connection_that_is_cut_regularly(
+    exchange: Exchange, anna: Person, tmp_path: Path, every: int
+) -> None:
+    sent = mails(2000)
+    anna.put(sent)
+    one = Opened(exchange, tmp_path)
+    source = one.connect()
+    exchange.cut_every = every
+    items = list(source.listing())
+    assert len(items) == 2000
+    assert sorted(fetched(source, items)) == sorted(sent)  # type: ignore[type-var]
+    assert len(source.delete(items)) == 2000
+    exchange.cut_every = 0
+    assert list(source.listing()) == []
+    source.close()
+
+
+def test_broken_items_fail_with_their_names_and_stop_nothing(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    anna.put(mails(300))
+    bad = list(anna.inbox.items.values())
+    bad[7].error, bad[123].error = "ErrorMimeContentConversionFailed", "ErrorItemCorrupt"
+    bad[200].error, bad[201].mime = "ErrorInternalServerError", False
+    with opened(exchange, tmp_path) as source:
+        items = list(source.listing())
+        answers = list(source.fetch(items))
+        failed = {one.item.key: one for one in answers if isinstance(one, Unfetched)}
+        assert len(answers) == 300
+        assert set(failed) == {bad[n].id for n in (7, 123, 200, 201)}
+        assert "ErrorMimeContentConversionFailed" in failed[bad[7].id].reason
+        assert not any(one.gone for one in failed.values())
+
+
+def test_an_item_that_the_server_falls_over_stops_nothing(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    anna.put(mails(250))
+    poison = list(anna.inbox.items.values())[130]
+    served = exchange.mime
+
+    def mime(mail: Any) -> bytes:
+        if mail is poison:
+            raise ConnectionResetError
+        return served(mail)
+
+    exchange.mime = mime  # type: ignore[method-assign]
+    with opened(exchange, tmp_path) as source:
+        answers = list(source.fetch(list(source.listing())))
+        assert len(answers) == 250
+        assert [one.item.key for one in answers if isinstance(one, Unfetched)] == [poison.id]
+
+
+def test_a_large_message_is_spooled_while_it_arrives(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    large = mail("large") + b"0123456789abcdef" * (20 * 1024 * 64)
+    anna.put([mail("small"), large, b""])
+    with opened(exchange, tmp_path / "work") as source:
+        answers = {str(one.item.size): one for one in source.fetch(list(source.listing()))}
+        content = answers[str(len(large))].content  # type: ignore[union-attr]
+        assert isinstance(content, Path)
+        assert content.stat().st_size > SPOOL_ABOVE
+        assert content.read_bytes() == large
+        content.unlink()
+        assert list((tmp_path / "work").iterdir()) == []
+        exchange.cut_every = 1
+        with pytest.raises(SourceError):
+            list(source.fetch([one.item for one in answers.values()] * 3))
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_what_may_not_be_deleted_is_told(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    exchange.logins["svc"] = PASSWORD
+    anna.delegates.add("svc")
+    anna.put(mails(2))
+    named = {"mailbox": "svc", "mailboxes": (ANNA,), "access": "delegate"}
+    with opened(exchange, tmp_path, **named) as source:
+        items = list(source.listing())
+        anna.delegates.clear()
+        with pytest.raises(SourceError, match="does not let this login delete"):
+            source.delete(items)
+
+
+def test_a_slow_server_is_waited_for_no_longer_than_the_timeout(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
+    anna.put(mails(2))
+    with opened(exchange, tmp_path, timeout=0.2) as source:
+        items = list(source.listing())
+        exchange.slow = 0.5
+        with pytest.raises(SourceError, match="fell silent"):
+            list(source.fetch(items))
+        exchange.slow = 0.0
+        assert len(fetched(source, items)) == 2

@@ -1,0 +1,462 @@
+"""A double of an Exchange Server's EWS: a small server that the unmodified exchangelib is driven against.
+
+It speaks SOAP by Microsoft's public schema (Messages and Types): GetFolder, FindFolder (Deep), FindItem by
+IndexedPageItemView, SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete),
+GetSearchableMailboxes; delegate access and ExchangeImpersonation; NTLM (pyspnego's server side; no colons in
+passwords), Basic and bearer tokens.
+
+It does not cover: other operations, restrictions, sorting, search folders, public folders and archive
+mailboxes, calendars and contacts as such, Exchange's own conversion of MIME (`regenerate` stands for it;
+sizes are those of the MIME), ChangeKeys that a request must match, autodiscovery, Kerberos, channel binding,
+redirects between servers, and real throttling policies: it is busy when it is told to be.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import socket
+import ssl
+import struct
+import tempfile
+import threading
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from lxml import etree
+
+from support.dovecot import Certificates, make_certificates
+from support.ews_mailboxes import ENGLISH, Folder, Mail, Person
+from support.regenerating import regenerated
+
+PATH = "/EWS/Exchange.asmx"
+T = "http://schemas.microsoft.com/exchange/services/2006/types"
+M = "http://schemas.microsoft.com/exchange/services/2006/messages"
+E = "http://schemas.microsoft.com/exchange/services/2006/errors"
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+NS = {"t": T, "m": M, "s": SOAP}
+HEAD = (
+    f'<s:Header><h:ServerVersionInfo xmlns:h="{T}" MajorVersion="15" MinorVersion="2" '
+    'MajorBuildNumber="1118" MinorBuildNumber="7" Version="V2017_07_11"/></s:Header>'
+)
+ENCODINGS = ("base64", "8bit", "quoted-printable")
+
+
+class Exchange:
+    """A running server; use as a context manager."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """With a folder for its certificate it speaks TLS, else plain HTTP."""
+        if folder:
+            folder.mkdir(exist_ok=True)
+        self.certificates: Certificates | None = (
+            make_certificates(folder, "localhost", "127.0.0.1") if folder else None
+        )
+        self.people: dict[str, Person] = {}
+        self.folders: dict[str, tuple[Person, Folder]] = {}
+        self.where: dict[str, Folder] = {}
+        self.logins: dict[str, str] = {}
+        """Names and passwords; an address logs in to its own mailbox."""
+        self.impersonators: set[str] = set()
+        self.searchers: set[str] = set()
+        self.offers: tuple[str, ...] = ("Negotiate", "NTLM", 'Basic realm="double"')
+        self.good: Callable[[str], bool] | None = None
+        """Whether a bearer token is good."""
+        self.asked: Counter[str] = Counter()
+        """Requests that were answered, by operation."""
+        self.headers: list[dict[str, str]] = []
+        self.busy: list[int] = []
+        """For each of the next requests: the milliseconds to stay away; 0 for none stated."""
+        self.fail: list[tuple[int, dict[str, str]]] = []
+        """Status and headers of the next requests' answers."""
+        self.cut_every = 0
+        """After so many answers, one is cut off in its midst."""
+        self.slow = 0.0
+        """Seconds before each answer."""
+        self.regenerate = False
+        self.after: Callable[[str], None] = lambda operation: None
+        """Called after each answer is made."""
+        self.lock = threading.RLock()
+        self._answers = 0
+        self._reads = itertools.count()
+        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        if self.certificates:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificates.certificate, self.certificates.key)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.port = self._server.server_port
+
+    def __enter__(self) -> Exchange:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def person(self, address: str, password: str = "", names: Sequence[str] = ENGLISH) -> Person:
+        """A new mailbox; with a password its owner can log in."""
+        self.people[address] = Person(self, address, names)
+        if password:
+            self.logins[address] = password
+        return self.people[address]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        double = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            login = ""
+            ntlm: Any = None
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                double._serve(self, body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Handler
+
+    # --- HTTP -------------------------------------------------------------------------------
+
+    def _serve(self, handler: Any, body: bytes) -> None:
+        if handler.path != PATH:
+            _send(handler, 404, b"", {})
+            return
+        if self.fail:
+            status, headers = self.fail.pop(0)
+            _send(handler, status, b"", headers)
+            return
+        login = self._logged_in(handler)
+        if login is None:
+            return
+        time.sleep(self.slow)
+        with self.lock:
+            status, answer = self._answer(login, body)
+            self._answers += 1
+            cut = self.cut_every and self._answers % self.cut_every == 0
+        handler.send_response(status)
+        handler.send_header("Content-Type", "text/xml; charset=utf-8")
+        handler.send_header("Content-Length", str(sum(map(len, answer))))
+        handler.end_headers()
+        if cut:
+            handler.wfile.write(answer[0][: len(answer[0]) // 2])
+            handler.wfile.flush()
+            handler.close_connection = True
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return
+        handler.wfile.writelines(answer)
+
+    def _logged_in(self, handler: Any) -> str | None:
+        """Who is calling; None once it was answered that nobody is."""
+        scheme, _, shown = handler.headers.get("Authorization", "").partition(" ")
+        if handler.login and not scheme:
+            return str(handler.login)
+        if scheme == "Basic" and any("Basic" in offer for offer in self.offers):
+            name, _, password = base64.b64decode(shown).decode().partition(":")
+            if name and self.logins.get(name) == password:
+                return name
+        if scheme == "Bearer" and self.good and self.good(shown):
+            return "application"
+        if scheme == "NTLM" and "NTLM" in self.offers:
+            return self._ntlm(handler, base64.b64decode(shown))
+        _send(handler, 401, b"", {"WWW-Authenticate": ", ".join(self.offers)})
+        return None
+
+    def _ntlm(self, handler: Any, token: bytes) -> str | None:
+        import spnego
+
+        with tempfile.NamedTemporaryFile("w") as known:
+            for name, password in self.logins.items():
+                user, _, domain = name.partition("@")
+                known.write(f":{name}:{password}\n{domain}:{user}:{password}\n")
+            known.flush()
+            os.environ["NTLM_USER_FILE"] = known.name
+            try:
+                handler.ntlm = handler.ntlm or spnego.server(protocol="ntlm")
+                answer = handler.ntlm.step(token)
+            except spnego.exceptions.SpnegoError:
+                answer, handler.ntlm = None, None
+            finally:
+                del os.environ["NTLM_USER_FILE"]
+        if handler.ntlm is not None and handler.ntlm.complete:
+            handler.login = handler.ntlm.client_principal.rpartition("\\")[2]
+            handler.ntlm = None
+            return str(handler.login)
+        shown = "NTLM" if answer is None else f"NTLM {base64.b64encode(answer).decode()}"
+        _send(handler, 401, b"", {"WWW-Authenticate": shown})
+        return None
+
+    # --- SOAP -------------------------------------------------------------------------------
+
+    def _answer(self, login: str, body: bytes) -> tuple[int, list[bytes]]:
+        envelope = etree.fromstring(body)
+        request = envelope.find("s:Body", NS)[0]
+        operation = etree.QName(request).localname
+        self.asked[operation] += 1
+        if self.busy:
+            return 500, _busy(self.busy.pop(0))
+        person = envelope.findtext(
+            "s:Header/t:ExchangeImpersonation/t:ConnectingSID/t:PrimarySmtpAddress", "", NS
+        )
+        if person and login not in self.impersonators:
+            return 500, _fault("ErrorImpersonateUserDenied")
+        asks = _Request(self, login, person, request)
+        messages = getattr(asks, operation)()
+        self.after(operation)
+        if operation == "GetSearchableMailboxes":
+            return 200, _envelope(messages)
+        pieces = [f'<m:{operation}Response xmlns:m="{M}" xmlns:t="{T}"><m:ResponseMessages>'.encode()]
+        for code, content in messages:
+            kind = "Success" if code == "NoError" else "Error"
+            text = "" if code == "NoError" else f"<m:MessageText>{code}</m:MessageText>"
+            pieces.append(
+                f'<m:{operation}ResponseMessage ResponseClass="{kind}">{text}'
+                f"<m:ResponseCode>{code}</m:ResponseCode>".encode()
+            )
+            if code != "NoError" and text:
+                pieces.append(b"<m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>")
+            pieces += [content] if isinstance(content, bytes) else [content.encode("utf-8", "surrogatepass")]
+            pieces.append(f"</m:{operation}ResponseMessage>".encode())
+        pieces.append(f"</m:ResponseMessages></m:{operation}Response>".encode())
+        return 200, _envelope(pieces)
+
+    def mime(self, mail: Mail) -> bytes:
+        """What GetItem hands out."""
+        if not self.regenerate:
+            return mail.content
+        return regenerated(mail.content, ENCODINGS[next(self._reads) % len(ENCODINGS)])
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up, and tests that raise, are no news."""
+
+
+Answer = tuple[str, str | bytes]
+
+
+class _Request:
+    """One request by a login, perhaps in a person's name."""
+
+    def __init__(self, double: Exchange, login: str, person: str, request: Any) -> None:
+        self._double, self._login, self._person, self._request = double, login, person, request
+
+    def GetFolder(self) -> list[Answer]:
+        found = (self._folder(element) for element in self._request.find("m:FolderIds", NS))
+        return [
+            (one, "<m:Folders/>")
+            if isinstance(one, str)
+            else ("NoError", f"<m:Folders>{_folder(one)}</m:Folders>")
+            for one in found
+        ]
+
+    def FindFolder(self) -> list[Answer]:
+        top = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
+        if isinstance(top, str):
+            return [(top, "")]
+        below = [f for _, f in self._double.folders.values() if top in _above(f)]
+        view = self._request.find("m:IndexedPageFolderView", NS)
+        page, root = _page(below, view)
+        inside = "".join(_folder(one) for one in page)
+        return [("NoError", f"<m:RootFolder {root}><t:Folders>{inside}</t:Folders></m:RootFolder>")]
+
+    def FindItem(self) -> list[Answer]:
+        folder = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
+        if isinstance(folder, str):
+            return [(folder, "")]
+        page, root = _page(list(folder.items.values()), self._request.find("m:IndexedPageItemView", NS))
+        inside = "".join(_item(one) for one in page)
+        return [("NoError", f"<m:RootFolder {root}><t:Items>{inside}</t:Items></m:RootFolder>")]
+
+    def SyncFolderItems(self) -> list[Answer]:
+        folder = self._folder(self._request.find("m:SyncFolderId", NS)[0])
+        if isinstance(folder, str):
+            return [("ErrorSyncFolderNotFound", "")]
+        state = self._request.findtext("m:SyncState", "", NS)
+        since = _state(state, folder)
+        if since is None:
+            return [("ErrorInvalidSyncStateData", "")]
+        limit = int(self._request.findtext("m:MaxChangesReturned", "", NS))
+        changes: list[str] = []
+        at = start = bisect_right(folder.log, (since, "\uffff"))
+        while at < len(folder.log) and len(changes) < limit:
+            number, mail_id = folder.log[at]
+            since, at = number, at + 1
+            mail = folder.items.get(mail_id)
+            if mail is not None and mail.seq == number:
+                changes.append(f"<t:Create>{_item(mail)}</t:Create>")
+            elif mail is None and state and start:
+                changes.append(f"<t:Delete><t:ItemId Id={quoteattr(mail_id)}/></t:Delete>")
+        new = base64.b64encode(f"{folder.id}\n{since}".encode()).decode()
+        last = str(at == len(folder.log)).lower()
+        return [("NoError", f"<m:SyncState>{new}</m:SyncState><m:IncludesLastItemInRange>{last}"
+                 f"</m:IncludesLastItemInRange><m:Changes>{''.join(changes)}</m:Changes>")]  # fmt: skip
+
+    def GetItem(self) -> list[Answer]:
+        wanted = any(
+            one.get("FieldURI") == "item:MimeContent"
+            for one in self._request.iterfind("m:ItemShape/t:AdditionalProperties/t:FieldURI", NS)
+        )
+        return [self._content(element.get("Id"), wanted) for element in self._request.find("m:ItemIds", NS)]
+
+    def _content(self, mail_id: str, wanted: bool) -> Answer:
+        folder = self._double.where.get(mail_id)
+        if folder is None or not self._may(self._double.folders[folder.id][0]):
+            return "ErrorItemNotFound", "<m:Items/>"
+        mail = folder.items[mail_id]
+        if mail.error:
+            return mail.error, "<m:Items/>"
+        head = f"<m:Items><t:{mail.tag}>".encode()
+        mime = base64.b64encode(self._double.mime(mail)) if wanted and mail.mime else None
+        inside = b"" if mime is None else b'<t:MimeContent CharacterSet="UTF-8">' + mime + b"</t:MimeContent>"
+        tail = f'<t:ItemId Id={quoteattr(mail.id)} ChangeKey="CQAAABYA{mail.seq}"/></t:{mail.tag}></m:Items>'
+        return "NoError", head + inside + tail.encode()
+
+    def DeleteItem(self) -> list[Answer]:
+        assert self._request.get("DeleteType") == "HardDelete"
+        answers: list[Answer] = []
+        for element in self._request.find("m:ItemIds", NS):
+            folder = self._double.where.get(element.get("Id"))
+            if folder is None:
+                answers.append(("ErrorItemNotFound", ""))
+                continue
+            person = self._double.folders[folder.id][0]
+            if not self._may(person):
+                answers.append(("ErrorAccessDenied", ""))
+                continue
+            person.remove(folder, element.get("Id"))
+            answers.append(("NoError", ""))
+        return answers
+
+    def GetSearchableMailboxes(self) -> list[bytes]:
+        response = f'<m:GetSearchableMailboxesResponse xmlns:m="{M}" xmlns:t="{T}" '
+        if self._login not in self._double.searchers:
+            error = "<m:MessageText>no</m:MessageText><m:ResponseCode>ErrorAccessDenied</m:ResponseCode>"
+            return [f'{response}ResponseClass="Error">{error}</m:GetSearchableMailboxesResponse>'.encode()]
+        people = "".join(
+            f"<t:SearchableMailbox><t:Guid>{number}</t:Guid><t:PrimarySmtpAddress>{escape(address)}"
+            "</t:PrimarySmtpAddress><t:IsExternalMailbox>false</t:IsExternalMailbox><t:ExternalEmailAddress/>"
+            f"<t:DisplayName>{escape(address)}</t:DisplayName><t:IsMembershipGroup>false</t:IsMembershipGroup>"
+            f"<t:ReferenceId>{number}</t:ReferenceId></t:SearchableMailbox>"
+            for number, address in enumerate(self._double.people)
+        )
+        return [f'{response}ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+                f"<m:SearchableMailboxes>{people}</m:SearchableMailboxes></m:GetSearchableMailboxesResponse>"
+                .encode()]  # fmt: skip
+
+    # --- whose it is --------------------------------------------------------------------------
+
+    def _may(self, person: Person) -> bool:
+        acting = self._person or self._login
+        return acting == person.address or (not self._person and self._login in person.delegates)
+
+    def _folder(self, element: Any) -> Folder | str:
+        """The folder that an id names, or the error that answers it."""
+        if etree.QName(element).localname == "FolderId":
+            found = self._double.folders.get(element.get("Id"))
+            if found is None or not self._may(found[0]):
+                return "ErrorItemNotFound"
+            return found[1]
+        address = element.findtext("t:Mailbox/t:EmailAddress", "", NS) or self._person or self._login
+        person = self._double.people.get(address)
+        if person is None:
+            return "ErrorNonExistentMailbox"
+        if not self._may(person):
+            return "ErrorAccessDenied"
+        known = [
+            f for p, f in self._double.folders.values() if p is person and f.known_as == element.get("Id")
+        ]
+        return known[0] if known else "ErrorFolderNotFound"
+
+
+def _above(folder: Folder) -> list[Folder]:
+    found = []
+    while folder.parent is not None:
+        folder = folder.parent
+        found.append(folder)
+    return found
+
+
+def _page(things: list[Any], view: Any) -> tuple[list[Any], str]:
+    offset, count = int(view.get("Offset")), int(view.get("MaxEntriesReturned"))
+    end = min(len(things), offset + count)
+    last = str(end == len(things)).lower()
+    root = f'IndexedPagingOffset="{end}" TotalItemsInView="{len(things)}" IncludesLastItemInRange="{last}"'
+    return things[offset:end], root
+
+
+def _folder(folder: Folder) -> str:
+    parent = folder.parent.id if folder.parent else folder.id
+    kind = "" if folder.kind is None else f"<t:FolderClass>{folder.kind}</t:FolderClass>"
+    return (
+        f'<t:Folder><t:FolderId Id={quoteattr(folder.id)} ChangeKey="AQAAABYA"/>'
+        f'<t:ParentFolderId Id={quoteattr(parent)} ChangeKey="AQAAAA=="/>{kind}'
+        f"<t:DisplayName>{_named(folder.name)}</t:DisplayName>"
+        f"<t:TotalCount>{len(folder.items)}</t:TotalCount><t:ChildFolderCount>0</t:ChildFolderCount></t:Folder>"
+    )
+
+
+def _named(name: str) -> str:
+    """A name; control characters are written as Exchange does, against XML's own rules."""
+    return "".join(f"&#x{ord(c):X};" if ord(c) < 32 else c for c in escape(name))
+
+
+def _item(mail: Mail) -> str:
+    date = datetime.fromtimestamp(mail.received, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        f'<t:{mail.tag}><t:ItemId Id={quoteattr(mail.id)} ChangeKey="CQAAABYA{mail.seq}"/>'
+        f"<t:DateTimeReceived>{date}</t:DateTimeReceived><t:Size>{len(mail.content)}</t:Size></t:{mail.tag}>"
+    )
+
+
+def _state(state: str, folder: Folder) -> int | None:
+    """What has been told by a state of synchronisation; None for a state that is none of the folder's."""
+    if not state:
+        return 0
+    try:
+        of, number = base64.b64decode(state).decode().split("\n")
+    except ValueError:
+        return None
+    return int(number) if of == folder.id else None
+
+
+def _envelope(body: Iterable[bytes]) -> list[bytes]:
+    begin = f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}">{HEAD}<s:Body>'
+    return [begin.encode(), *body, b"</s:Body></s:Envelope>"]
+
+
+def _fault(code: str, more: str = "") -> list[bytes]:
+    return [
+        f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault>'
+        f'<faultcode xmlns:a="{T}">a:{code}</faultcode><faultstring xml:lang="en-US">{code}</faultstring>'
+        f'<detail xmlns:e="{E}"><e:ResponseCode>{code}</e:ResponseCode><e:Message>{code}</e:Message>{more}'
+        "</detail></s:Fault></s:Body></s:Envelope>".encode()
+    ]
+
+
+def _busy(milliseconds: int) -> list[bytes]:
+    stated = f'<t:Value Name="BackOffMilliseconds">{milliseconds}</t:Value>' if milliseconds else ""
+    return _fault("ErrorServerBusy", f'<t:MessageXml xmlns:t="{T}">{stated}</t:MessageXml>')
+
+
+def _send(handler: Any, status: int, body: bytes, headers: dict[str, str]) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
