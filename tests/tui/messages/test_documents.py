@@ -44,6 +44,18 @@ def test_words_stay_whole_where_they_can() -> None:
     assert rows_of("", 4) == [""]
 
 
+def test_further_rows_of_a_header_are_indented() -> None:
+    text = "To    one two three four\nnext line that is long"
+    rows = Rows(text, 20, {0: 6})
+    found = [(text[slice(*row)], rows.indent(row[0])) for row in map(rows.row, range(5)) if row]
+    assert found == [("To    one two three", 0), ("four", 6), ("next line that is", 0), ("long", 0)]
+    long = Rows("word " * 2_000, 20, {0: 6})
+    assert long.reach_place(9_000)
+    assert long.indent(9_000) == 0
+    narrow = Rows(text, 12, {0: 6})
+    assert [narrow.indent(row[0]) for row in map(narrow.row, range(4)) if row] == [0, 0, 0, 0]
+
+
 def test_a_text_is_broken_as_far_as_it_is_seen() -> None:
     rows = Rows("lorem ipsum " * 1_000_000, 80)
     rows.reach(50)

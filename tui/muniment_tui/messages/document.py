@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rich.cells import get_character_cell_size
 
 from muniment_tui.messages.marking import Span
 from muniment_tui.words import clean
+
+LINE = 4_000
+"""Characters of a line whose further rows can be indented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Document:
     """What of it is mail: (field of the query language, start, end)."""
     sections: dict[str, int] = field(default_factory=dict)
     """Where its parts begin."""
+    indents: dict[int, int] = field(default_factory=dict)
+    """Cells by which the further rows of a line are indented, by where the line begins."""
 
 
 class Writer:
@@ -36,6 +41,7 @@ class Writer:
         self._styles: list[tuple[int, int, str]] = []
         self._regions: list[tuple[str, int, int]] = []
         self._sections: dict[str, int] = {}
+        self._indents: dict[int, int] = {}
         self._at = 0
 
     def put(self, text: str, style: str = "", region: str = "", *, lines: bool = False) -> None:
@@ -62,6 +68,10 @@ class Writer:
         """A part begins here."""
         self._sections[name] = self._at
 
+    def hang(self, cells: int) -> None:
+        """Indent the further rows of the line that begins here."""
+        self._indents[self._at] = cells
+
     def document(self) -> Document:
         """What was written."""
         return Document(
@@ -70,18 +80,20 @@ class Writer:
             tuple(self._styles),
             tuple(self._regions),
             self._sections,
+            self._indents,
         )
 
 
 class Rows:
     """A text in rows of at most `width` cells, broken as far as it was asked for."""
 
-    def __init__(self, text: str, width: int) -> None:
+    def __init__(self, text: str, width: int, indents: Mapping[int, int] | None = None) -> None:
         self.text = text
         self.width = max(width, 1)
+        self._indents = {at: cells for at, cells in (indents or {}).items() if cells * 3 < width}
         self._starts = array("Q")
         self._ends = array("Q")
-        self._more = _broken(text, self.width)
+        self._more = _broken(text, self.width, self._indents)
         self.whole = False
         """Whether all of it is broken into rows."""
 
@@ -109,6 +121,14 @@ class Rows:
         self.reach(number)
         return (self._starts[number], self._ends[number]) if number < len(self._starts) else None
 
+    def indent(self, start: int) -> int:
+        """By how many cells the row that begins at a place is indented."""
+        if not self._indents:
+            return 0
+        before = self.text.rfind("\n", max(start - LINE, 0), start)
+        far = before < 0 and start > LINE
+        return 0 if far or before + 1 == start else self._indents.get(before + 1, 0)
+
     @property
     def height(self) -> int:
         """How many rows there are; for what is not broken yet a guess that is not too small by much."""
@@ -118,18 +138,18 @@ class Rows:
         return known + 1 + (len(self.text) - (self._ends[-1] if known else 0)) * 2 // self.width
 
 
-def _broken(text: str, width: int) -> Iterator[Span]:
+def _broken(text: str, width: int, indents: Mapping[int, int]) -> Iterator[Span]:
     at = 0
     while True:
         end = text.find("\n", at)
         last = end < 0
-        yield from _line(text, at, len(text) if last else end, width)
+        yield from _line(text, at, len(text) if last else end, width, indents.get(at, 0))
         if last:
             return
         at = end + 1
 
 
-def _line(text: str, start: int, end: int, width: int) -> Iterator[Span]:
+def _line(text: str, start: int, end: int, width: int, indent: int) -> Iterator[Span]:
     """Rows of one line: broken at spaces where there are any, else anywhere."""
     while True:
         cut = _fits(text, start, end, width)
@@ -143,6 +163,7 @@ def _line(text: str, start: int, end: int, width: int) -> Iterator[Span]:
         else:
             yield start, cut
             start = cut
+        width, indent = width - indent, 0
 
 
 def _fits(text: str, start: int, end: int, width: int) -> int:

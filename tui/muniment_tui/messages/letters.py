@@ -48,6 +48,7 @@ def _header(writer: Writer, name: str, value: str) -> None:
 
 
 def _field(writer: Writer, name: str, value: str, style: str = "", region: str = "") -> None:
+    writer.hang(NAME)
     writer.put(f"{name:<{NAME}}", LABEL)
     writer.put(value, style, region)
     writer.end_line()

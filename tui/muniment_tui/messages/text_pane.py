@@ -141,7 +141,7 @@ class TextPane(ScrollView, can_focus=True):
         self._settle()
 
     def _break(self) -> None:
-        self._rows = Rows(self.document.text, self.scrollable_content_region.width)
+        self._rows = Rows(self.document.text, self.scrollable_content_region.width, self.document.indents)
         self._rows.reach(self.size.height + AHEAD)
         self._settle()
 
@@ -154,7 +154,8 @@ class TextPane(ScrollView, can_focus=True):
         row = self._rows.row(self.scroll_offset.y + y)
         if row is None:
             return Strip.blank(width, self.rich_style)
-        content = in_cells(self._content(*row), width)
+        content = Content.assemble(" " * self._rows.indent(row[0]), self._content(*row))
+        content = in_cells(content, width)
         base, parse = self.visual_style, self.app.stylesheet.parse_style
         segments = [Segment(text, style.rich_style) for text, style in content.render(base, "", parse)]
         return Strip(segments, width)
