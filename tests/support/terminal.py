@@ -172,6 +172,12 @@ def _command_line(pid: int) -> str:
     return ""
 
 
+def running(*words: str) -> list[int]:
+    """Processes in whose command line all of these words stand."""
+    pids = (int(one.name) for one in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in pids if all(word in _command_line(pid) for word in words)]
+
+
 OpenTerminal = Callable[..., Terminal]
 
 
