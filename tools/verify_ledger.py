@@ -477,13 +477,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("ledger", type=Path, help="the folder with the segments, such as VAULT/ledger")
+    parser.add_argument(
+        "ledger", type=Path, help="a vault's folder, or the one with its segments, VAULT/ledger"
+    )
     parser.add_argument("--extract", type=Path, metavar="DIR", help="write all mail into this folder")
     options = parser.parse_args()
-    if not (options.ledger / "vault-id").exists() and not any(options.ledger.glob("*.seg")):
-        print(f"there is no ledger in {options.ledger}", file=sys.stderr)
+    below = options.ledger / "ledger"
+    ledger = below if below.is_dir() else options.ledger
+    if not (ledger / "vault-id").exists() and not any(ledger.glob("*.seg")):
+        print(f"there is no ledger in {ledger}", file=sys.stderr)
         return 2
-    verifier = Verifier(options.ledger)
+    verifier = Verifier(ledger)
     verifier.verify_chain()
     verifier.verify_content(options.extract)
     counts = ((count, kind) for kind, count in zip(KINDS, verifier.counts, strict=True) if count)

@@ -210,6 +210,13 @@ def test_the_verifier_imports_nothing_of_ours() -> None:
     assert set(imports) - set(sys.stdlib_module_names) == {"zstandard"}
 
 
+def test_the_verifier_takes_the_vault_as_well_as_its_ledger(tmp_path: Path) -> None:
+    written(tmp_path / "ledger")
+    assert verifier(tmp_path).stdout == verifier(tmp_path / "ledger").stdout != ""
+    missing = verifier(tmp_path / "nowhere")
+    assert (missing.returncode, missing.stdout) == (2, "")
+
+
 def test_a_torn_tail_of_garbage_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
