@@ -88,12 +88,12 @@ class ForkPiece(NamedTuple):
 
 def is_transport(name: bytes) -> bool:
     """Whether a header field of this name is one that transport adds."""
-    return _is_transport(name)
+    return _is_transport(name.rstrip(b" \t")[:_COLON])  # what is remembered must not be long
 
 
 @lru_cache(maxsize=2048)
 def _is_transport(name: bytes) -> bool:
-    name = name.rstrip(b" \t").lower()
+    name = name.lower()
     return name in _EXACT or name.startswith(_PREFIXES)
 
 
