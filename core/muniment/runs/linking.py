@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from muniment.archive.contents import opened
@@ -21,6 +20,9 @@ from muniment.mail.model import Buffer
 from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.sources.base import Fetched
 
+REMEMBERED = 1000
+"""How many likenesses of kept messages are remembered."""
+
 
 class Links:
     """Finds what a vault, or the batch in hand, has of messages that were written anew."""
@@ -29,6 +31,8 @@ class Links:
         self._vault = vault
         self._batch: dict[bytes, list[tuple[bytes, bytes]]] = {}
         """Of the batch in hand: hash and likeness of its messages, by their names."""
+        self._kept: dict[bytes, bytes] = {}
+        """The likeness of messages that were read back, by their hashes."""
 
     def clear(self) -> None:
         """The batch in hand is kept, or void."""
@@ -39,14 +43,17 @@ class Links:
         name = name_of(message.summary.message_id)
         if not name or not message.end:
             return None
-        like = cache(lambda: self._like(fetched, message))
-        for sha, known in self._batch.get(name, ()):
-            if known == like():
+        like = self._like(fetched, message)
+        if not like:
+            return None
+        batch = self._batch.setdefault(name, [])
+        for sha, known in batch:
+            if known == like:
                 return sha
         for sha in self._vault.catalog.messages_named(name):
-            if self._kept_like(sha) == like():
+            if self._kept_like(sha) == like:
                 return sha
-        self._batch.setdefault(name, []).append((message.sha, like()))
+        batch.append((message.sha, like))
         return None
 
     def read_before(self, fetched: Fetched, copy: PreparedCopy) -> tuple[bytes, ...] | None:
@@ -80,14 +87,22 @@ class Links:
 
     def _kept_like(self, sha: bytes, *, unnamed: bool = False) -> bytes:
         """The likeness of a message that is kept; of one that can't be read back none."""
+        known = self._kept.get(sha)
+        if known is None:
+            if len(self._kept) >= REMEMBERED:
+                self._kept.clear()
+            known = self._kept[sha] = self._read_like(sha)
+        return known
+
+    def _read_like(self, sha: bytes) -> bytes:
         row = self._vault.catalog.message_by_sha(sha)
         if row is None:
-            return b"?"
+            return b""
         try:
             with opened(self._vault.reader.content(sha), row.size, own_work(self._vault.folder)) as buffer:
                 return likeness(buffer, unnamed=unnamed)
         except LedgerDamaged:
-            return b"?"
+            return b""
 
 
 @contextmanager

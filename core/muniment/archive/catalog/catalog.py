@@ -202,7 +202,7 @@ class Catalog:
         return reading.messages_by_content(self._store.reader(), content)
 
     def messages_named(self, name: bytes) -> list[bytes]:
-        """SHA-256 of the messages with a Message-ID (see mail.likeness.name_of), oldest record first."""
+        """SHA-256 of messages with a Message-ID (see mail.likeness.name_of), at most 50, oldest first."""
         return reading.messages_named(self._store.reader(), name)
 
     def glimpse(
