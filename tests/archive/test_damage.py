@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.derive import DAMAGED
+from muniment.archive.facts import DAMAGED
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE
 from muniment.archive.ledger.model import Frame, Kind
@@ -180,8 +180,10 @@ def test_of_a_message_with_a_damaged_attachment_the_text_is_read(vault: TestVaul
 @pytest.fixture
 def end_damaged(vault: TestVault) -> tuple[TestVault, list[bytes]]:
     mails = letters(0, 4)
+    new = vault.maildir("end", delete=False)
     for mail in mails:
-        vault.archive([mail])
+        put(new, [mail])
+        vault.run("end")
     assert segments(vault.folder / "ledger") == [1]
     flip(vault, frames(vault, Kind.MESSAGE)[1])
     return vault, mails
@@ -231,3 +233,24 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
     assert len(vault.messages()) == 3
     assert any("no longer understood" in note for note in vault.show(vault.messages()[0].id).notes)
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("kind", [Kind.MESSAGE, Kind.ENVELOPE, Kind.PART, Kind.QUARANTINE, Kind.RECEIPT])
+def test_what_is_damaged_comes_again_from_a_source_that_keeps_its_mail(vault: TestVault, kind: Kind) -> None:
+    scanned = report(plain(subject="Scan", body="please file\n", attachments=[("a.pdf", os.urandom(3000))]))
+    broken = report(b"", recipients=["bob@example.com"])
+    mails = [*letters(0, 4), scanned]
+    put(vault.maildir("box", delete=False), [*mails, broken])
+    assert vault.run("box").quarantined == 1
+    vault.archive(letters(10, 15))
+    flip(vault, frames(vault, kind)[0])
+    rebuild(vault)
+    again = vault.run("box")
+    assert (again.state, again.listed) == ("ok", 6)
+    assert {vault.report(hit.id) for hit in vault.messages()} >= set(mails)
+    (item,) = vault.client.call(api.ListQuarantine(), api.Quarantine).items
+    assert vault.quarantined(item.id) == broken
+    assert vault.run("box").fetched == 0
+    rebuild(vault)
+    assert vault.run("box").fetched == 0
+    assert {vault.report(hit.id) for hit in vault.messages()} >= set(mails)

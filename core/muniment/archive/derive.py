@@ -15,9 +15,6 @@ from muniment.people.routing import OWNED, TRUSTED
 OPAQUE = "its parser died over it: kept whole, not read"
 """The note of a copy that was stored without being parsed; it is never parsed later either."""
 
-DAMAGED = "its bytes in the ledger are damaged: restore the vault from a backup, or fetch it again"
-"""The note of a message that could not be read back whole when the catalog was built."""
-
 
 class DerivedMessage(Protocol):
     """A message as far as its fact needs it."""

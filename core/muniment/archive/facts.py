@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from muniment.mail.model import Party
 
+DAMAGED = "its bytes in the ledger are damaged: restore the vault from a backup, or fetch it again"
+"""The note of a message that could not be read back whole when the catalog was built."""
+
 
 class Position(Struct, frozen=True):
     """Where a frame begins: segment number (from 1) and byte offset."""

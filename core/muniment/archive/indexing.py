@@ -11,7 +11,8 @@ from pathlib import Path
 from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
-from muniment.archive.derive import DAMAGED, OPAQUE
+from muniment.archive.derive import OPAQUE
+from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Index, IndexDocument, Mention, peek, put_aside
 from muniment.archive.ledger.model import Head
 from muniment.archive.vault import INDEX, Vault

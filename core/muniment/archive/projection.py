@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from muniment.archive.contents import opened
-from muniment.archive.derive import DAMAGED, OPAQUE, envelope_fact, message_fact
+from muniment.archive.derive import OPAQUE, envelope_fact, message_fact
 from muniment.archive.facts import (
+    DAMAGED,
     AuditFact,
     DirectoryFact,
     EnvelopeFact,

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from muniment.archive.derive import DAMAGED, copy_time, envelope_fact, mentions, message_fact
-from muniment.archive.facts import Fact, PartFact, QuarantineFact, Route
+from muniment.archive.derive import copy_time, envelope_fact, mentions, message_fact
+from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, Route
 from muniment.archive.index import IndexDocument
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.model import CHUNK, Appended, Codec, Head, Kind, Record
@@ -101,6 +101,8 @@ class Archivist:
     def __init__(self, vault: Vault, plan: Plan) -> None:
         self._vault = vault
         self._plan = plan
+        self._reads_back = plan.delete or bool(vault.damage)
+        """Whether what is kept already counts as kept only once it was read back."""
         self._batch = _Batch()
         self._expected: set[bytes] = set()
         self._maybe_known: set[bytes] = set()
@@ -139,7 +141,7 @@ class Archivist:
         row = self._vault.catalog.message_by_sha(sha)
         if row is None or DAMAGED in row.notes:
             return False
-        return not self._plan.delete or self._vault.reads_back(sha)
+        return not self._reads_back or self._vault.reads_back(sha)
 
     def _surely_new(self, sha: bytes) -> bool:
         return sha in self._expected and sha not in self._maybe_known
@@ -222,7 +224,7 @@ class Archivist:
             row = self._vault.catalog.quarantine_by_prefix(sha.hex())
         except NotFound:
             return False
-        return not self._plan.delete or self._vault.reads_back_at(row.position)
+        return not self._reads_back or self._vault.reads_back_at(row.position)
 
     def _archive(
         self, fetched: Fetched, copy: PreparedCopy, route: Route
@@ -262,7 +264,7 @@ class Archivist:
         if self._surely_new(copy.sha):
             return None
         envelope = self._vault.catalog.envelope_by_sha(copy.sha, copy.report)
-        if envelope is None or (self._plan.delete and not self._vault.reads_back(copy.sha)):
+        if envelope is None or (self._reads_back and not self._vault.reads_back(copy.sha)):
             return None
         return envelope.messages
 
@@ -332,7 +334,7 @@ class Archivist:
         """As the vault's, but asked once: what many messages have attached is asked for again and again."""
         if sha in self._parts_kept:
             return True
-        kept = self._vault.part_kept(sha, self._plan.delete)
+        kept = self._vault.part_kept(sha, self._reads_back)
         if kept:
             if len(self._parts_kept) >= REMEMBERED:
                 self._parts_kept.clear()

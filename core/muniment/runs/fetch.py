@@ -179,7 +179,7 @@ class Fetcher(threading.Thread):
         skipped = 0
         for item in items:
             kept = known.get(item)
-            if kept is None or not self._plan.reads_as(kept.route):
+            if kept is None or not kept.kept or not self._plan.reads_as(kept.route):
                 if self._plan.takes(item, now):
                     wanted.append(item)
                 else:

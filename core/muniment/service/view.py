@@ -21,8 +21,9 @@ from muniment.archive.binding import bound
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.catalog.encoding import unique
 from muniment.archive.contents import opened
-from muniment.archive.derive import DAMAGED, OPAQUE
+from muniment.archive.derive import OPAQUE
 from muniment.archive.export import FORMAT, PAGE, Choice, Edition
+from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Found, peek
 from muniment.archive.query import And, Node, Not, Or, parse
 from muniment.archive.query import User as Named

@@ -99,7 +99,7 @@ class Known:
     sha: bytes
     """SHA-256 as fetched."""
     kept: bool
-    """Whether the ledger holds the copy, as an envelope or in quarantine."""
+    """Whether the ledger holds the copy, as an envelope or in quarantine; as far as is known undamaged."""
     route: Route
     """All ways in which the copy has been routed; none for a quarantined item."""
 

@@ -35,7 +35,7 @@ from muniment.archive.catalog.model import (
     Totals,
 )
 from muniment.archive.catalog.numbering import find_place
-from muniment.archive.facts import Position, Route
+from muniment.archive.facts import DAMAGED, Position, Route
 from muniment.archive.ledger.model import Head
 from muniment.errors import UsageError
 from muniment.mail.model import Role
@@ -195,13 +195,20 @@ def known_keys(
     if place is None:
         return {}
     names = {exact(key): key for key in keys}
+    damaged = _damaged_copies(connection)
     found: dict[str, Known] = {}
     for row in fetch_many(connection, sql.KNOWN, names, place=place):
-        kept = row.rest is not None
-        sha = join(row.first, row.rest) if kept else row.sha
-        route = Route(row.route or 0)
-        found[names[row.key]] = Known(row.size, sha, kept or locate(connection, sha) is not None, route)
+        archived = row.rest is not None
+        sha = join(row.first, row.rest) if archived else row.sha
+        kept = row.envelope not in damaged if archived else locate(connection, sha) is not None
+        found[names[row.key]] = Known(row.size, sha, kept, Route(row.route or 0))
     return found
+
+
+def _damaged_copies(connection: Connection) -> set[int]:
+    """The envelopes whose message could not be read back whole when the catalog was built."""
+    rows = connection.execute(sql.UNREAD).all()
+    return {row.envelope for row in rows if DAMAGED in read_words(row.notes)}
 
 
 def quarantined(connection: Connection) -> list[QuarantineRow]:

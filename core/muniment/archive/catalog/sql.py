@@ -406,8 +406,13 @@ SHAS_BY_CONTENT = (
     .where(message.c.content_key == bindparam("key"), message.c.content_rest == bindparam("rest"))
     .order_by(message.c.id)
 )
+NAMED = 50
+"""How many messages with one Message-ID are looked at: hostile mail may give one to all of its messages."""
 SHAS_BY_NAME = (
-    select(message.c.key, message.c.rest).where(message.c.name == bindparam("name")).order_by(message.c.id)
+    select(message.c.key, message.c.rest)
+    .where(message.c.name == bindparam("name"))
+    .order_by(message.c.id)
+    .limit(NAMED)
 )
 FILED = select(message.c.id, message.c.date, message.c.touched, message.c.boxes).where(
     message.c.id.in_(bindparam("many", expanding=True))
@@ -493,6 +498,7 @@ KNOWN = (
         known.c.key,
         known.c.size,
         known.c.sha,
+        known.c.envelope,
         envelope.c.key.label("first"),
         envelope.c.rest,
         envelope.c.route,
@@ -500,6 +506,12 @@ KNOWN = (
     .select_from(known.outerjoin(envelope, envelope.c.id == known.c.envelope))
     .where(known.c.place == bindparam("place"), known.c.key.in_(bindparam("many", expanding=True)))
 )
+UNREAD = (
+    select(link.c.envelope, message.c.notes)
+    .join(message, message.c.id == link.c.message)
+    .where(message.c.content_key.is_(None), message.c.notes.isnot(None))
+)
+"""The copies of messages that could not be read, and why."""
 _QUARANTINE = select(quarantine, place.c.host, place.c.mailbox, place.c.folder).select_from(
     quarantine.outerjoin(place, place.c.id == quarantine.c.place)
 )
