@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from muniment import api
+from muniment.archive.catalog import Catalog
+from muniment.errors import VaultError
 from muniment.sources.base import Unfetched
 from muniment.sources.imap import ImapSource
 from muniment.sources.imap_wire import encode_folder, quoted
@@ -134,6 +136,22 @@ def test_folders_in_which_nothing_changed_are_passed_by(account: Account) -> Non
     account.imap.select("A")
     account.imap.store("1", "+FLAGS", r"(\Flagged)")
     assert account.run().listed == 3
+
+
+def test_a_mark_that_can_not_be_kept_costs_a_listing(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.put("A", plain())
+    account.profile()
+
+    def full(catalog: Catalog, name: str, value: str) -> None:
+        raise VaultError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalog, "meta_set", full)
+        assert account.run().new == 1
+    assert account.run().already == 1
+    assert account.run().listed == 0
 
 
 def test_what_could_not_be_fetched_is_listed_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

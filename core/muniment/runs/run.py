@@ -240,9 +240,17 @@ class ArchiveRun:
             progress.state = "ok"
         if progress.books.listed or progress.state != "failed":
             self._write_summary()  # a run that got nowhere leaves the vault as it is
-        if self._marks and self.error is None and not self._cancel.is_set() and not progress.books.pending:
-            self._marks.keep(self._source, self._failed)
+        self._keep_marks()
         self._observe(progress)
+
+    def _keep_marks(self) -> None:
+        """Note how far the source is archived, if all of it was asked for."""
+        if not self._marks or self.error is not None or self._cancel.is_set() or self.books.pending:
+            return
+        try:
+            self._marks.keep(self._source, self._failed)
+        except Exception as error:  # noqa: BLE001 - a short cut is lost, the mail is kept
+            log.warning("the next run lists all again: %s", sentence(error))
 
     def _verdict(self) -> str:
         if self.error is not None:
