@@ -29,7 +29,8 @@ def likeness(buf: Buffer, *, unnamed: bool = False) -> bytes:
     """SHA-256 of what a message says and carries, however it is written; empty without a Message-ID.
 
     Runs of white space count as one blank. Attachments count by their contents, in no order. `unnamed`: one
-    without a Message-ID has a likeness as well, since something else says that two reads are of one message.
+    without a Message-ID has a likeness as well, since something else says that two reads are of one message;
+    the subject counts then, as people edit it.
     """
     summary, text = read_message(buf)
     if not summary.message_id and not unnamed:
@@ -42,4 +43,5 @@ def likeness(buf: Buffer, *, unnamed: bool = False) -> bytes:
             digest.update(piece)
         parts.append(digest.hexdigest())
     said = ("".join(summary.message_id.split()), senders, summary.date, text.body.split(), sorted(parts))
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).digest()
+    subject = (" ".join(summary.subject.split()),) if unnamed else ()
+    return hashlib.sha256(repr(said + subject).encode("utf-8", "surrogatepass")).digest()

@@ -31,8 +31,8 @@ class Links:
         self._vault = vault
         self._batch: dict[bytes, list[tuple[bytes, bytes]]] = {}
         """Of the batch in hand: hash and likeness of its messages, by their names."""
-        self._kept: dict[bytes, bytes] = {}
-        """The likeness of messages that were read back, by their hashes."""
+        self._kept: dict[tuple[bytes, bool], bytes] = {}
+        """The likeness of messages that were read back, by their hashes and whether unnamed ones have one."""
 
     def clear(self) -> None:
         """The batch in hand is kept, or void."""
@@ -87,14 +87,14 @@ class Links:
 
     def _kept_like(self, sha: bytes, *, unnamed: bool = False) -> bytes:
         """The likeness of a message that is kept; of one that can't be read back none."""
-        known = self._kept.get(sha)
+        known = self._kept.get((sha, unnamed))
         if known is None:
             if len(self._kept) >= REMEMBERED:
                 self._kept.clear()
-            known = self._kept[sha] = self._read_like(sha)
+            known = self._kept[sha, unnamed] = self._read_like(sha, unnamed)
         return known
 
-    def _read_like(self, sha: bytes) -> bytes:
+    def _read_like(self, sha: bytes, unnamed: bool) -> bytes:
         row = self._vault.catalog.message_by_sha(sha)
         if row is None:
             return b""
