@@ -35,7 +35,7 @@ from lxml import etree
 
 from support.dovecot import Certificates, make_certificates
 from support.ews_mailboxes import ENGLISH, Folder, Mail, Person
-from support.regenerating import regenerated
+from support.regenerating import regenerated, regenerated_report
 
 PATH = "/EWS/Exchange.asmx"
 T = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -238,7 +238,8 @@ class Exchange:
         """What GetItem hands out."""
         if not self.regenerate:
             return mail.content
-        return regenerated(mail.content, ENCODINGS[next(self._reads) % len(ENCODINGS)])
+        write = regenerated_report if b"X-MS-Journal-Report:" in mail.content else regenerated
+        return write(mail.content, ENCODINGS[next(self._reads) % len(ENCODINGS)])
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import email.policy
 from email import message_from_bytes
 from email.message import EmailMessage
+
+from muniment.mail.journal import read_report
+
+_KEPT = (b"from", b"to", b"sender", b"subject", b"date", b"message-id")
 
 
 def regenerated(raw: bytes, encoding: str = "base64") -> bytes:
@@ -22,3 +27,31 @@ def regenerated(raw: bytes, encoding: str = "base64") -> bytes:
             part.get_content(), maintype="application", subtype="x-other", filename=part.get_filename()
         )
     return new.as_bytes()
+
+
+def regenerated_report(raw: bytes, encoding: str = "base64") -> bytes:
+    """A journal report written anew: its marker is lost, envelope and original are encoded otherwise."""
+    report = read_report(raw)
+    assert report is not None
+    (span,) = report.originals
+    text = message_from_bytes(raw).get_payload(0).get_payload(decode=True)  # type: ignore[union-attr]
+    boundary = f"_anew_{encoding}_"
+    head, _, _ = raw.partition(b"\r\n\r\n")
+    kept = [line for line in head.split(b"\r\n") if line.partition(b":")[0].lower() in _KEPT]
+    return b"\r\n".join([
+        *kept,
+        b"MIME-Version: 1.0",
+        f'Content-Type: multipart/mixed; boundary="{boundary}"'.encode(),
+        b"",
+        f"--{boundary}".encode(),
+        b'Content-Type: text/plain; charset="utf-8"',
+        b"Content-Transfer-Encoding: base64",
+        b"",
+        base64.encodebytes(text).replace(b"\n", b"\r\n"),  # type: ignore[arg-type]
+        f"--{boundary}".encode(),
+        b"Content-Type: message/rfc822",
+        b"",
+        regenerated(raw[span.start : span.end], encoding),
+        f"--{boundary}--".encode(),
+        b"",
+    ])  # fmt: skip
