@@ -12,9 +12,10 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
 from benchmarks.peers import Login
 from support.dovecot import Dovecot, Mailbox
+from support.ews_double import Exchange
 from support.proxy import Proxy
 
-__all__ = ["Dovecot", "Proxy", "filled", "login"]
+__all__ = ["Dovecot", "Exchange", "Proxy", "filled", "login"]
 
 
 def filled(server: Dovecot, messages: Iterable[bytes]) -> Mailbox:

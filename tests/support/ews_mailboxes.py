@@ -72,7 +72,8 @@ class Person:
         self.delegates: set[str] = set()
         """Logins with full access."""
         self._double = double
-        self.root = self._made("Top of Information Store", None, "msgfolderroot", None)
+        store = self._made("", None, "root", None)
+        self.root = self._made("Top of Information Store", store, "msgfolderroot", None)
         for known_as, name in zip(WELL_KNOWN, names, strict=True):
             self._made(name, self.root, known_as)
 
