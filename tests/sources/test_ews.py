@@ -17,6 +17,8 @@ from muniment.sources.endpoint import Connected, LoggedIn, Secured
 from muniment.sources.ews import EwsSource
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
+from muniment.sources.oauth import Grant, tokens
+from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.ews_double import Exchange
 from support.ews_mailboxes import FRENCH, GERMAN, JAPANESE, RUSSIAN, Person
 from support.exchanges import ANNA, BOB, PASSWORD, endpoint
@@ -135,6 +137,28 @@ def test_a_certificate_is_checked_or_pinned(tmp_path: Path) -> None:
         der = ssl.PEM_cert_to_DER_cert(server.certificates.certificate.read_text().partition("-----END")[0]
                                        + "-----END CERTIFICATE-----\n")  # fmt: skip
         Opened(server, tmp_path, ca_file="", fingerprint=hashlib.sha256(der).hexdigest()).connect().close()
+
+
+def test_a_token_that_ends_or_is_revoked_in_between_is_renewed(exchange: Exchange, tmp_path: Path) -> None:
+    (tmp_path / "entra").mkdir()
+    with Entra(tmp_path / "entra") as entra:
+        exchange.offers, exchange.good = ("Bearer",), entra.good
+        exchange.impersonators.add("application")
+        exchange.person(ANNA).put(mails(300))
+        had = tokens(
+            Grant("app", ("https://localhost/.default",), DIRECTORY, CLIENT_ID, SECRET,
+                  authority=entra.authority, ca_file=str(entra.certificates.authority))
+        )  # fmt: skip
+        app = {"mailbox": "", "password": None, "tokens": had, "mailboxes": (ANNA,)}
+        with opened(exchange, tmp_path, access="impersonation", **app) as source:
+            entra.revoked.add(had.token())
+            items = list(source.listing())
+            entra.revoked.add(had.token())
+            assert len(fetched(source, items)) == 300
+            assert entra.asked["client_credentials"] == 3
+            exchange.good = lambda token: False
+            with pytest.raises(SourceError, match="refused the login of the application"):
+                list(source.fetch(items))
 
 
 def test_what_is_no_exchange_is_told(exchange: Exchange, tmp_path: Path) -> None:
