@@ -138,6 +138,31 @@ def test_several_mailboxes_belong_to_their_owners(vault: TestVault, exchange: Ex
     vault.sound()
 
 
+def test_a_mailbox_that_was_moved_has_other_ids_and_the_same_mail(
+    vault: TestVault, exchange: Exchange, anna: Person
+) -> None:
+    mails = [plain(subject=f"{n}") for n in range(5)]
+    anna.put(mails, anna.folder("Kunden"))
+    exchange_profile(vault, exchange)
+    assert run(vault).new == 5
+    moved = exchange.person(ANNA, PASSWORD, GERMAN)
+    moved.put(mails, moved.folder("Kunden"))
+    assert (run(vault).merged, len(vault.messages())) == (5, 5)
+    assert vault.tree() == {ANNA: {"Kunden": 5}}
+    vault.sound()
+
+
+def test_a_profile_is_tried_step_by_step(vault: TestVault, tmp_path: Path) -> None:
+    with Exchange(tmp_path / "tls") as server:
+        server.person(ANNA, PASSWORD).put([plain()] * 3)
+        exchange_profile(vault, server, auth="password")
+        words = list(vault.client.stream(api.TestProfile(name="box")))
+        steps = [word.text for word in words if isinstance(word, api.Step)]
+        assert steps[-2:] == [f"logged in as {ANNA}", "listed 3 messages"]
+        (shown,) = [word for word in words if isinstance(word, api.Certificate)]
+        assert shown.trusted
+
+
 def test_trouble_of_all_kinds_ends_balanced_and_nothing_twice(
     vault: TestVault, exchange: Exchange, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,28 @@ def test_one_mailbox_that_is_shut_does_not_stop_the_others(exchange: Exchange, t
             next(listing)
 
 
+def test_one_mailbox_that_is_shut_meanwhile_does_not_stop_the_others(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    exchange.logins["svc"] = PASSWORD
+    for address in (ANNA, BOB):
+        exchange.person(address).put(mails(600))
+        exchange.people[address].delegates.add("svc")
+
+    def meanwhile(operation: str) -> None:
+        if operation == "SyncFolderItems":
+            exchange.people[ANNA].delegates.clear()
+
+    exchange.after = meanwhile
+    named = {"mailbox": "svc", "mailboxes": (ANNA, BOB), "access": "delegate"}
+    with opened(exchange, tmp_path, **named) as source:
+        listing = source.listing()
+        found = [next(listing).place.owner for _ in range(512 + 600)]
+        assert (found.count(ANNA), found.count(BOB)) == (512, 600)
+        with pytest.raises(SourceError, match=r"1 of 2 mailboxes were not read.*ErrorAccessDenied"):
+            next(listing)
+
+
 def test_all_mailboxes_are_those_that_may_be_searched(exchange: Exchange, tmp_path: Path) -> None:
     exchange.logins["svc"] = PASSWORD
     exchange.impersonators.add("svc")

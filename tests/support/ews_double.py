@@ -286,7 +286,7 @@ class _Request:
     def SyncFolderItems(self) -> list[Answer]:
         folder = self._folder(self._request.find("m:SyncFolderId", NS)[0])
         if isinstance(folder, str):
-            return [("ErrorSyncFolderNotFound", "")]
+            return [("ErrorSyncFolderNotFound" if folder == "ErrorItemNotFound" else folder, "")]
         state = self._request.findtext("m:SyncState", "", NS)
         since = _state(state, folder)
         if since is None:
@@ -349,7 +349,7 @@ class _Request:
             error = "<m:MessageText>no</m:MessageText><m:ResponseCode>ErrorAccessDenied</m:ResponseCode>"
             return [f'{response}ResponseClass="Error">{error}</m:GetSearchableMailboxesResponse>'.encode()]
         people = "".join(
-            f"<t:SearchableMailbox><t:Guid>{number}</t:Guid><t:PrimarySmtpAddress>{escape(address)}"
+            f"<t:SearchableMailbox><t:Guid>00000000-0000-0000-0000-{number:012}</t:Guid><t:PrimarySmtpAddress>{escape(address)}"
             "</t:PrimarySmtpAddress><t:IsExternalMailbox>false</t:IsExternalMailbox><t:ExternalEmailAddress/>"
             f"<t:DisplayName>{escape(address)}</t:DisplayName><t:IsMembershipGroup>false</t:IsMembershipGroup>"
             f"<t:ReferenceId>{number}</t:ReferenceId></t:SearchableMailbox>"
@@ -369,9 +369,9 @@ class _Request:
         """The folder that an id names, or the error that answers it."""
         if etree.QName(element).localname == "FolderId":
             found = self._double.folders.get(element.get("Id"))
-            if found is None or not self._may(found[0]):
+            if found is None:
                 return "ErrorItemNotFound"
-            return found[1]
+            return found[1] if self._may(found[0]) else "ErrorAccessDenied"
         address = element.findtext("t:Mailbox/t:EmailAddress", "", NS) or self._person or self._login
         person = self._double.people.get(address)
         if person is None:

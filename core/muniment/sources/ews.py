@@ -151,15 +151,14 @@ class EwsSource(RemoteSource):
         for who in people:
             try:
                 boxes = self._chosen(who)
+                if len(people) == 1 and not any(self._mark(self._place(who, box)) for box in boxes):
+                    self.expected = sum(box.count for box in boxes)
+                for box in boxes:
+                    yield from self._listing(who, box)
             except NoMailbox as error:
                 if len(people) == 1:
                     raise
                 shut.append(error)
-                continue
-            if len(people) == 1 and not any(self._mark(self._place(who, box)) for box in boxes):
-                self.expected = sum(box.count for box in boxes)
-            for box in boxes:
-                yield from self._listing(who, box)
         if shut:
             raise SourceError(f"{len(shut)} of {len(people)} mailboxes were not read. {shut[0]}")
 

@@ -70,11 +70,9 @@ _SHUT = (
     errors.ErrorImpersonationDenied,
     errors.ErrorImpersonationFailed,
     errors.ErrorMailboxMoveInProgress,
-    errors.ErrorMailboxStoreUnavailable,
     errors.ErrorMissingEmailAddress,
-    errors.ErrorNoRespondingCASInDestinationSite,
-    errors.ErrorUserNotUnifiedMessagingEnabled,
 )
+"""What Exchange says of a mailbox that may not be opened, or is not there."""
 _NO_FOLDER = (errors.ErrorFolderNotFound, errors.ErrorItemNotFound, errors.ErrorSyncFolderNotFound)
 _STALE = (errors.ErrorInvalidSyncStateData,)
 _BUSY = (errors.ErrorServerBusy, errors.ErrorInternalServerTransientError, errors.ErrorTooManyObjectsOpened,
