@@ -207,7 +207,8 @@ def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     values = {field.name: fields.get(field.name) for field in FIELDS}
     for name, value in values.items():
-        values[name] = default(kind, name) if value is None else value
+        value = default(kind, name) if value is None else value
+        values[name] = tuple(value) if isinstance(value, list) else value
     for rule in _RULES:
         for name, sentence in rule(kind, values):
             found.setdefault(name, sentence)

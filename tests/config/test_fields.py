@@ -1,0 +1,17 @@
+"""The table of a profile's fields: what goes together, however a list is written down."""
+
+from __future__ import annotations
+
+import pytest
+
+from muniment.fields import KIND, UNWANTED, problems
+
+LOGIN = {"host": "mail.example.org", "mailbox": "bob", "password": {"file": "secret"}}
+
+
+@pytest.mark.parametrize("kind", ["gateway", "imap", "pop3"])
+@pytest.mark.parametrize("form", [list, tuple])
+def test_a_default_may_be_written_out(kind: str, form: type) -> None:
+    fields = LOGIN | {"journal": True, "folders": form(()), "exclude": form(UNWANTED)}
+    assert problems(KIND[kind], fields) == {}
+    assert "exclude" in problems(KIND[kind], fields | {"exclude": form(("@junk",))})
