@@ -121,7 +121,7 @@ class Choice:
 
     A pattern is a title with `*` and `?`, in any case, or `@` and a use, such as `@junk`. It takes in the
     folders below as well. What `leave_out` names is left out even where `take` names a folder above it;
-    a folder that `take` names itself is taken whatever its use.
+    by default, though, a folder that `take` names itself is taken whatever its use. `*` names none itself.
     """
 
     take: tuple[str, ...] = ()
@@ -132,10 +132,12 @@ class Choice:
     def wants(self, folder: Folder, above: Sequence[Folder] = ()) -> bool:
         """Whether a folder is archived; `above` are the folders that it lies in."""
         line = [*above, folder]
-        named = self.leave_out
-        if named == UNWANTED and any(_matches(pattern, folder) for pattern in self.take):
-            named = ()
-        return (not self.take or _any(self.take, line)) and not _any(named, line)
+        if self.take and not _any(self.take, line):
+            return False
+        if self.leave_out == UNWANTED:
+            named = [pattern for pattern in self.take if pattern.strip("*?")]
+            line = [one for one in line if not _any(named, [one])]
+        return not _any(self.leave_out, line)
 
 
 def _any(patterns: Iterable[str], line: Sequence[Folder]) -> bool:
