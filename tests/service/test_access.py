@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,7 +20,7 @@ from muniment.api import Request, Word
 from muniment.archive.vault import Vault
 from muniment.client import receive
 from muniment.config.model import Access, Settings
-from muniment.errors import AccessRefused, MunimentError, NotFound, ReasonNeeded
+from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.service import audit, engine, guard, view
 from muniment.service.access import LEAST, Caller, Role, authorise
 from muniment.service.session import Session
@@ -343,6 +345,81 @@ def test_equal_refusals_are_one_event_with_a_count(house: House) -> None:
     house.vault = Vault.open(house.folder, write=True)
     new = house.trail()[: len(house.trail()) - before]
     assert [one.detail["count"] for one in reversed(new)] == [1, 49]
+
+
+def test_nobody_fills_the_ledger_with_what_is_refused_to_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "DIFFERENT", 20)
+    before = len(house.trail())
+    for number in range(80):
+        with pytest.raises(NotFound):
+            house.say(BOB, api.Show(id=f"{number:012x}"))
+    with pytest.raises(AccessRefused):
+        house.say(CAROL, api.GetAudit())
+    house.vault.close()
+    house.vault = Vault.open(house.folder, write=True)
+    new = house.trail()[: len(house.trail()) - before]
+    assert len(new) == audit.DIFFERENT + 3  # two for those that were not told apart, and carol's
+    assert sum(one.detail["count"] for one in new) == 81
+    assert {one.who for one in new} == {"bob", "carol"}
+
+
+def test_where_the_trail_cannot_be_written_nothing_is_listed_either(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = threading.Event()
+
+    def log(*_: object) -> None:
+        broken.set()
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.vault, "log", log)
+        house.say(AUDITOR, api.Search(query="before anybody knows"))
+        assert broken.wait(10)
+        with pytest.raises(OSError, match="No space"):
+            for _ in range(100):
+                house.say(AUDITOR, api.Search(query="xyzzycarol"))
+                time.sleep(0.01)
+    house.say(AUDITOR, api.Search(query="it can be written again"))
+    queries = [one.detail.get("query") for one in house.trail()]
+    assert {"before anybody knows", "it can be written again"} <= set(queries)
+
+
+def test_what_is_wrong_in_vault_toml_is_for_its_owner(house: House) -> None:
+    path = house.folder / "vault.toml"
+    before = path.read_text()
+    path.write_text(before + '\n[profile.secretplace]\nsource = "nonsense"\n')
+    try:
+        for caller in (BOB, AUDITOR, STRANGER):
+            with pytest.raises(AccessRefused, match="only its owner") as refusal:
+                house.say(caller, api.GetTree())
+            assert "secretplace" not in str(refusal.value)
+        with pytest.raises(ConfigError, match="secretplace"):
+            house.say(Caller.this_process(), api.GetTree())
+    finally:
+        path.write_text(before)
+
+
+def test_whoever_sends_a_message_on_learns_nothing_of_whom_others_sent_it_to(tmp_path: Path) -> None:
+    vault = TestVault(tmp_path / "vault")
+    letter = plain(sender="Anna <anna@example.com>", to=["bob@example.com"], subject="sent on")
+    vault.archive(
+        [
+            report(letter, sender="anna@example.com", recipients=[
+                line("To", "bob@example.com"), line("Bcc", "eve@example.com"),
+            ]),
+            report(fork(letter, 3), sender="bob@example.com", recipients=[line("To", "dora@example.com")]),
+        ]
+    )  # fmt: skip
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write(ACCESS)
+    (hit,) = vault.messages()
+    with closing(Vault.open(vault.folder, write=True)) as opened:
+        (shown,) = House(opened, vault.folder, {}).say(BOB, api.Show(id=hit.id))
+    assert "eve@example.com" not in told([shown])
+    assert "dora@example.com" in told([shown])
 
 
 def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -> None:

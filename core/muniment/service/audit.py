@@ -14,6 +14,7 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -36,8 +37,11 @@ MERGED = 60.0
 """Seconds within which equal refusals are one event."""
 WAITING = 5_000
 """Events that wait at most; past them, whoever adds one waits for their commit."""
-DIFFERENT = 1_000
-"""Refusals that are told apart within MERGED; past them each is an event of its own."""
+DIFFERENT = 100
+"""Refusals of one user that are told apart within MERGED; past them only the words are: nobody fills the
+ledger with what is refused to them."""
+ALIKE = ("event", "who", "uid", "role", "word", "at")
+"""What is kept of refusals past these."""
 TEXT = 1_000
 """Characters that are kept of a text that a caller typed."""
 
@@ -74,6 +78,10 @@ class Trail:
         self._waiting: list[Event] = []
         self._refused: dict[str, tuple[float, Event]] = {}
         """Refusals of the last minute by what they have in common; `count` of those not told yet."""
+        self._differing: Counter[int] = Counter()
+        """How many of them each user has."""
+        self._failing = False
+        """Whether it could not be written last time."""
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
         self._thread.start()
@@ -88,30 +96,38 @@ class Trail:
         self._vault.log(events)
 
     def soon(self, happened: Event) -> None:
-        """Commit an event within a second.
+        """Commit an event within a second; at once where the trail could not be written last time.
 
         Raises:
-            OSError, MunimentError: too many wait, and could not be committed.
+            OSError, MunimentError: it could not be committed then, or too many wait and could not be.
         """
         with self._changed:
             self._waiting.append(happened)
-            full = len(self._waiting) >= WAITING or self._closed
+            full = len(self._waiting) >= WAITING or self._closed or self._failing
             self._changed.notify()
         if full:
             self._flush()
 
     def refused(self, happened: Event) -> None:
         """Commit a refusal within a second, or with others like it within a minute."""
-        alike = json.dumps({**happened, "at": 0}, sort_keys=True)
         with self._changed:
-            known = self._refused.get(alike)
-            if known is not None:
-                known[1]["count"] += 1
-                known[1]["at"] = happened["at"]
+            if self._again(happened):
                 return
-            if len(self._refused) < DIFFERENT:
-                self._refused[alike] = (time.monotonic(), happened | {"count": 0})
+            if self._differing[happened["uid"]] >= DIFFERENT:
+                happened = {name: happened[name] for name in ALIKE} | {"refusal": "too many to be told apart"}
+                if self._again(happened):
+                    return
+            self._refused[_alike(happened)] = (time.monotonic(), happened | {"count": 0})
+            self._differing[happened["uid"]] += 1
         self.soon(happened | {"count": 1})
+
+    def _again(self, happened: Event) -> bool:
+        """Count a refusal, if there was one like it within a minute."""
+        known = self._refused.get(_alike(happened))
+        if known is not None:
+            known[1]["count"] += 1
+            known[1]["at"] = happened["at"]
+        return known is not None
 
     def close(self) -> None:
         """Commit all that waits. Safe to call twice."""
@@ -143,6 +159,7 @@ class Trail:
             for alike, (since, again) in list(self._refused.items()):
                 if everything or since <= ended:
                     del self._refused[alike]
+                    self._differing[again["uid"]] -= 1
                     if again["count"]:
                         self._waiting.append(again)
 
@@ -156,7 +173,14 @@ class Trail:
         except BaseException:
             with self._changed:
                 self._waiting = events + self._waiting
+                self._failing = True
             raise
+        self._failing = False
+
+
+def _alike(happened: Event) -> str:
+    """What equal refusals have in common."""
+    return json.dumps({**happened, "at": 0}, sort_keys=True)
 
 
 _trails: WeakKeyDictionary[Vault, Trail] = WeakKeyDictionary()

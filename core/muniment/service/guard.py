@@ -11,10 +11,11 @@ from muniment import api
 from muniment.api import Request, Word
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
-from muniment.errors import AccessRefused, MunimentError, NotFound, ReasonNeeded
+from muniment.config.model import Settings
+from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import User
 from muniment.service import view
-from muniment.service.access import Role, authorise, role_of
+from muniment.service.access import Role, authorise, login_name, role_of
 from muniment.service.audit import Event, event, record, record_refusal
 from muniment.service.reading import choice_of
 from muniment.service.session import Session
@@ -102,8 +103,8 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
         if isinstance(request, api.Init) and not session.settings_path.exists():
             yield _Admitted(Role.ADMINISTRATOR, "")  # whoever may write the folder makes the vault
             return
-        settings = session.settings()
         owner = session.folder.stat().st_uid
+        settings = _settings(session, owner)
         role = role_of(session.caller, settings.access, owner)
         role = authorise(session.caller, request, settings, owner)
         yield _Admitted(role, settings.access.users.get(session.caller.name, ""))
@@ -114,6 +115,24 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
         if role is Role.USER:  # what is not theirs is not there
             record_refusal(session, event("refused", session.caller, role, request, refusal="not theirs"))
         raise
+
+
+def _settings(session: Session, owner: int) -> Settings:
+    """vault.toml.
+
+    Raises:
+        AccessRefused: it is wrong, and so nobody knows who is calling: what is wrong is for its owner.
+        MunimentError: likewise, told to the owner.
+    """
+    try:
+        return session.settings()
+    except ConfigError:
+        if session.caller.uid in (0, owner):
+            raise
+        raise AccessRefused(
+            f"vault.toml can't be used as it stands, so that only its owner may do anything: "
+            f"tell {login_name(owner)}"
+        ) from None
 
 
 def _another(session: Session, request: Request, admitted: _Admitted) -> Event | None:
@@ -138,6 +157,7 @@ def _another(session: Session, request: Request, admitted: _Admitted) -> Event |
     return event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
+        report=getattr(request, "report", 0),
     )  # fmt: skip
 
 

@@ -230,7 +230,7 @@ def show(session: Session, user: User, request: api.Show) -> api.Message:
         return message_word(
             vault,
             row,
-            envelopes=tuple(_envelopes(vault, user, copies, sent)),
+            envelopes=tuple(_envelopes(vault, user, copies)),
             folders=_places(user, folders),
             notes=tuple(note for note in row.notes if note in SAFE_NOTES),
             bcc=sent,
@@ -245,15 +245,16 @@ def _sent(vault: Vault, user: User, copy: EnvelopeRow) -> bool:
     )
 
 
-def _envelopes(
-    vault: Vault, user: User, copies: Iterable[EnvelopeRow], sent: bool
-) -> Iterator[api.EnvelopeWord]:
-    """Their own lines of the copies that have any; of what they sent, all lines.
+def _envelopes(vault: Vault, user: User, copies: Iterable[EnvelopeRow]) -> Iterator[api.EnvelopeWord]:
+    """Their own lines of the copies that have any; of the copies that they sent, all lines.
+
+    Whoever sends on a message that somebody else has sent learns nothing of whom that one sent it to.
 
     A report's hash, size and notes depend on everybody's lines, so these are for auditors.
     """
     number = 0
     for copy in copies:
+        sent = _sent(vault, user, copy)
         parties = tuple(
             party
             for party in copy.parties
