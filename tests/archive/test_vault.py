@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from muniment.archive.vault import Vault
 from muniment.archive.work import clean_work, make_work, own_work
 from muniment.errors import VaultError
 from muniment.people.changes import add_user
+from support.osusers import needs_root
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -118,3 +120,17 @@ def test_what_was_read_back_is_read_again_after_a_while(
         assert not vault.reads_back(sha)
     finally:
         vault.close()
+
+
+@needs_root
+def test_root_leaves_nothing_in_another_users_vault_that_stands_in_their_way(made: TestVault) -> None:
+    shutil.rmtree(made.folder / "work", ignore_errors=True)
+    for path in (made.folder, *made.folder.rglob("*")):
+        os.chown(path, 61_101, 61_101)
+    with pytest.raises(VaultError, match="become uid 61101"):
+        Vault.open(made.folder, write=True)
+    with pytest.raises(VaultError, match="become uid 61101"):
+        Vault.rebuild_catalog(made.folder)
+    Vault.open(made.folder, write=False).close()
+    make_work(own_work(made.folder))
+    assert {path.stat().st_uid for path in made.folder.rglob("*")} == {61_101}

@@ -26,6 +26,7 @@ from muniment.config import secrets
 from muniment.config.file import interpret
 from muniment.config.secrets import Secret, resolve
 from muniment.errors import ConfigError
+from support.osusers import needs_root
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 PASSWORDS = st.text(PRINTABLE, min_size=32, max_size=32)
@@ -250,3 +251,13 @@ def test_a_secret_does_not_show_itself(caplog: pytest.LogCaptureFixture) -> None
             store(secret)
     assert not hasattr(secret, "__dict__")
     assert secret.reveal() == "hunter2"
+
+
+@needs_root
+def test_root_runs_no_command_of_another_users_vault(tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    folder.mkdir()
+    os.chown(folder, 61_101, 61_101)
+    with pytest.raises(ConfigError, match="become uid 61101"):
+        resolve({"command": ["touch", str(tmp_path / "ran")]}, folder)
+    assert not (tmp_path / "ran").exists()

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from muniment.__main__ import ALONE
 from muniment.api import GetTree, ProgressWord, Run, RunsState, Tree, WatchRuns
 from muniment.archive.vault import Vault
 from muniment.client import Transport
-from muniment.errors import VaultLocked
+from muniment.errors import MunimentError, VaultLocked
 from muniment.line import start
 from support.program import Program, one_sentence
 from support.reports import plain, report
@@ -115,8 +115,6 @@ def test_of_those_who_start_one_at_a_time_all_are_answered_by_the_same(vault: Pa
         said = list(pool.map(lambda n: muniment(vault, "search", "letter", "--json"), range(5)))
     assert [(one.code, one.err) for one in said] == [(0, "")] * 5
     assert [one.json["total"] for one in said] == [10] * 5
-    second = muniment(vault, "service")
-    assert f"process {service_of(vault)}, since" in one_sentence(second, 5)
 
 
 def test_one_that_was_killed_is_replaced(vault: Path) -> None:
@@ -199,6 +197,39 @@ def test_one_of_another_version_that_is_needed_stays(vault: Path) -> None:
     assert "Muniment 0.0.1" in said
     assert f"process {old}" in said
     assert service_of(vault) == old
+
+
+@contextmanager
+def foreground(vault: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A service in the foreground; ended by force where a test does not end it."""
+    command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), "service"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as service:
+        try:
+            yield service
+        finally:
+            if service.poll() is None:
+                service.kill()
+
+
+def test_one_in_the_foreground_takes_over_from_one_in_the_background(vault: Path) -> None:
+    Program(vault)("profile", "edit", "box", "--enabled")  # so that it is needed all the time
+    line = start.connected(vault, ALONE.connect)
+    watched = line.stream(WatchRuns())
+    next(watched)
+    before = service_of(vault)
+    with foreground(vault) as service:
+        eventually(lambda: service_of(vault) == service.pid)
+        with suppress(MunimentError):  # that the service is stopping
+            for _ in watched:
+                pass
+        with foreground(vault) as second:  # which leaves for nobody
+            _, said = second.communicate(timeout=PATIENCE)
+        assert second.returncode == VaultLocked.exit_code
+        assert f"process {service.pid}, since" in said.decode()
+        service.send_signal(signal.SIGTERM)
+        service.communicate(timeout=PATIENCE)
+    assert service.returncode == 0
+    assert before not in (0, service.pid)
 
 
 def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp_path: Path) -> None:

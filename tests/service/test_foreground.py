@@ -7,14 +7,21 @@ import signal
 import smtplib
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from muniment.archive.vault import Vault
+from muniment.client import Transport
+from muniment.service import foreground
+from muniment.service.access import Caller
+from muniment.service.listening import listening
+from muniment.service.session import Session
 from support.program import Program, command
 from support.reports import plain, report
 from support.vaults import TestVault, put
@@ -261,3 +268,40 @@ def test_a_gateway_that_can_not_work_ends_it_at_once(
     assert (said.code, said.out) == (code, "")
     assert part in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def test_one_in_the_background_leaves_when_what_it_has_in_hand_has_ended(vault: TestVault) -> None:
+    busy, background, stop = threading.Event(), threading.Event(), threading.Event()
+    busy.set()
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        busy.clear()
+
+    def engine(caller: Caller) -> Transport:
+        raise AssertionError("nothing is asked")
+
+    def serves() -> None:
+        with (
+            closing(Vault.open(vault.folder, write=True)),
+            listening(vault.folder, engine, background, lambda: True, begun.set, busy=busy.is_set),
+        ):
+            assert background.wait(PATIENCE)
+
+    begun = threading.Event()
+    thread = threading.Thread(target=serves)
+    thread.start()
+    assert begun.wait(PATIENCE)
+    session = Session(vault.folder)
+    with ExitStack() as stack:
+        assert foreground._opened(stack, session, stop, tell, takes_over=True) is not None
+    thread.join()
+    assert ["run in hand" in line for line in told] == [True]
+
+
+def test_waiting_for_another_ends_when_it_is_to_stop(vault: TestVault) -> None:
+    stop = threading.Event()
+    with closing(Vault.open(vault.folder, write=True)), ExitStack() as stack:
+        threading.Timer(0.3, stop.set).start()
+        assert foreground._opened(stack, Session(vault.folder), stop, print, takes_over=True) is None

@@ -21,9 +21,11 @@ class VaultLock:
 
         Raises:
             VaultLocked: another process has it; says which, and since when.
-            VaultError: the folder can't be written.
+            VaultError: the folder can't be written, or is another user's: what root wrote there its owner
+                could not write.
             OSError: there is no space.
         """
+        _require_own(folder)
         try:
             self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -56,6 +58,17 @@ class VaultLock:
             self._write({})
             os.close(self._file)
             self._file = -1
+
+
+def _require_own(folder: Path) -> None:
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return  # what is wrong shows where the lock is taken
+    if owner != os.geteuid():
+        raise VaultError(
+            f"the vault in {folder} is written by its owner alone: become uid {owner}, or use their service"
+        )
 
 
 def holder(folder: Path) -> str:

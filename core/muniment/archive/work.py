@@ -24,9 +24,18 @@ def make_work(work: Path) -> Path:
     Raises:
         OSError: it can't be made.
     """
-    work.parent.mkdir(mode=0o700, exist_ok=True)
-    work.mkdir(mode=0o700, exist_ok=True)
+    for folder in (work.parent, work):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            _leave_to_owner(folder)
     return work
+
+
+def _leave_to_owner(folder: Path) -> None:
+    """Let a folder that root has made, to read, be of whoever owns the vault: it stands in their way else."""
+    above = folder.parent.stat()
+    if above.st_uid != os.geteuid():
+        os.chown(folder, above.st_uid, above.st_gid)
 
 
 def leave_work(folder: Path) -> None:

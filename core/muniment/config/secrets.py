@@ -134,6 +134,7 @@ def _from_command(argument: object, base: Path) -> Secret:
     """What a program prints, without its last line end; no shell, and its errors are not passed on."""
     words = _words(argument)
     name = Path(words[0]).name
+    _require_owner(base, name)
     try:
         process = subprocess.Popen(
             words,
@@ -148,6 +149,16 @@ def _from_command(argument: object, base: Path) -> Secret:
             f"password: the command {name} can't be started; give its full path and check that it may run"
         ) from None
     return _output(process, name)
+
+
+def _require_owner(base: Path, name: str) -> None:
+    """See that a command runs with no other rights than those of who could write it into vault.toml."""
+    with suppress(FileNotFoundError):
+        owner = base.stat().st_uid
+        if owner != os.geteuid():
+            raise ConfigError(
+                f"password: the command {name} is run for the vault's owner alone: become uid {owner}"
+            )
 
 
 def _output(process: subprocess.Popen[bytes], name: str) -> Secret:

@@ -109,6 +109,17 @@ class SocketTransport:
         """Nothing is kept open between words."""
 
 
+def ask_to_leave(place: Place, how: str) -> None:
+    """Ask a vault's service to leave, by RETIRE or YIELD; it does when this returns.
+
+    Raises:
+        NoService: nobody listens.
+        MunimentError: it stays; one that does not leave for anybody says VaultLocked.
+    """
+    for _ in Answer(dial(place), how, None).words():
+        raise MunimentError("what listens on the vault's socket is no Muniment service: stop it")
+
+
 class Answer:
     """A request that was said on a connection, and what comes back."""
 

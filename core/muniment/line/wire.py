@@ -20,7 +20,9 @@ from muniment import __version__, api, errors
 from muniment.api import Request, Word
 from muniment.errors import MunimentError, QueryError
 
-CALL, STREAM, RETIRE = "/call", "/stream", "/retire"
+CALL, STREAM, RETIRE, YIELD = "/call", "/stream", "/retire", "/yield"
+"""What is asked for: a word's one reply, a stream, and to leave: if nobody needs it, or for a service in the
+foreground, which only a run in hand puts off."""
 VERSION_HEADER = "Muniment-Version"
 VERSION = __version__
 LENGTH = struct.Struct(">I")

@@ -7,18 +7,23 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
 from muniment import api
 from muniment.archive.vault import Vault
 from muniment.config.check import listen_address
 from muniment.config.model import Gateway as GatewaySettings
 from muniment.config.model import Profile, Settings
-from muniment.errors import ConfigError, MunimentError, VaultError
+from muniment.errors import ConfigError, MunimentError, VaultError, VaultLocked
 from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
+from muniment.line import wire
+from muniment.line.place import place_of
+from muniment.line.transport import NoService, ask_to_leave
 from muniment.logs import Harmless
 from muniment.service.access import Caller
 from muniment.service.alerts import Alerts
@@ -38,6 +43,10 @@ Say = Callable[[str], None]
 BRIEF = 2.0
 """Seconds without a request after which a service that can only read leaves."""
 EMPTY = Settings()
+AGAIN = 0.2
+"""Seconds between two tries at a vault that another process has."""
+BEGINNING, LEAVING = 2.0, 30.0
+"""Seconds for which a service may hold the vault and not listen: before it does, and when it leaves."""
 AWAKE = 1.0
 """Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
 
@@ -89,13 +98,23 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
     session = Session(folder)
     stop = threading.Event()
     manager, sockets = Notifier.from_environment(), inherited_sockets()
-    with session.writing() as vault, signals(stop):
+    with signals(stop), ExitStack() as stack:
+        vault = _opened(stack, session, stop, told, takes_over=ready is None)
+        if vault is None:
+            return 0
         current = _Current(session)
         with (
             closing(Host(Session(folder, vault), current.settings, told, lasting=True)) as host,
             Alerts(Session(folder, vault), current.settings) as alerts,
             _gateway(current.settings(), folder, host.tell, tuple(sockets.get(GATEWAY, ()))),
-            listening(folder, _engines(vault, host), stop, lambda: host.busy or current.scheduled(), ready),
+            listening(
+                folder,
+                _engines(vault, host),
+                stop,
+                lambda: host.busy or current.scheduled(),
+                ready,
+                busy=lambda: host.busy,
+            ),
         ):
             host.observe(_Watching(manager, alerts))
             manager.ready()
@@ -103,6 +122,49 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
             manager.stopping()
             host.close()  # before nobody can hear how its runs ended
         return VaultError.exit_code if vault.dead else 0
+
+
+def _opened(
+    stack: ExitStack, session: Session, stop: threading.Event, told: Say, takes_over: bool
+) -> Vault | None:
+    """The vault, opened to be written; None where `stop` came first.
+
+    With `takes_over`, a service that a client has started in the background leaves for this one, once a
+    run that it has in hand has ended.
+
+    Raises:
+        VaultLocked: a process has the vault that does not leave.
+    """
+    until, waits = time.monotonic() + BEGINNING, False
+    while not stop.is_set():
+        try:
+            return stack.enter_context(session.writing())
+        except VaultLocked:
+            leaves = takes_over and _yields(session.folder)
+            if leaves is False or (leaves is None and time.monotonic() > until):
+                raise
+        if leaves == "soon":
+            until = time.monotonic() + LEAVING
+        elif leaves == "later" and not waits:
+            waits = True
+            told("the service in the background has a run in hand: taking over when that has ended")
+        stop.wait(AGAIN)
+    return None
+
+
+def _yields(folder: Path) -> Literal["soon", "later", False] | None:
+    """Whether the service that has the vault leaves for this one; None where none listens now."""
+    try:
+        ask_to_leave(place_of(folder), wire.YIELD)
+    except NoService:
+        return None
+    except VaultLocked:
+        return False
+    except VaultError:
+        return "later"
+    except MunimentError:
+        return False
+    return "soon"
 
 
 def serve_reading(folder: Path, ready: Callable[[], None]) -> int:

@@ -135,7 +135,7 @@ def _next(vault: Path, user: str, told: dict[str, str]) -> list[str]:
     commands += ["systemctl daemon-reload", f"systemctl enable --now {' '.join(sorted(told))}"]
     if held := holder(vault):
         commands.insert(
-            0, f"# {held}, has the vault now: end it, such as a service in the background, by `kill`"
+            0, f"# {held}, has the vault now: a service in the background leaves by itself, end any other"
         )
     lines = ["Next, as root:", *(f"  {command}" for command in commands)]
     lines += [f"{user} must be able to read the files that vault.toml names, such as passwords."]

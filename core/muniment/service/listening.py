@@ -34,18 +34,20 @@ def listening(
     needed: Callable[[], bool],
     ready: Callable[[], None] | None,
     idle: float | None = None,
+    busy: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Answer all users of the machine for the vault in `folder`, in a thread of its own.
 
     `ready` is given where a client started the service, and called when it listens. Sets `stop` when the
-    vault is gone, and, where a client started it, when it was idle for so many seconds and is not `needed`.
+    vault is gone, and, where a client started it, when it was idle for so many seconds and is not `needed`,
+    or another takes over while it is not `busy`.
 
     Raises:
         VaultError: it can't listen.
         VaultLocked: another service does.
     """
     with _bound(folder) as listener:
-        service = _Thread(folder, listener, engine_for, stop, needed, ready is not None, idle)
+        service = _Thread(folder, listener, engine_for, stop, needed, busy, ready is not None, idle)
         service.start()
         try:
             if ready is not None:
@@ -118,6 +120,7 @@ class _Thread:
         engine_for: OpenEngine,
         stop: threading.Event,
         needed: Callable[[], bool],
+        busy: Callable[[], bool],
         implicit: bool,
         idle: float | None,
     ) -> None:
@@ -126,6 +129,7 @@ class _Thread:
         self._engine_for = engine_for
         self._stop = stop
         self._needed = needed
+        self._busy = busy
         self._implicit = implicit
         self._idle = idle if idle is not None else float(os.environ.get(IDLE) or MINUTES)
         self._identity = _identity(folder)
@@ -150,7 +154,7 @@ class _Thread:
             self._loop.close()
 
     async def _serve(self) -> None:
-        server = Server(self._engine_for, self._implicit, self._retire)
+        server = Server(self._engine_for, self._implicit, self._leave)
         site = await server.listen(self._listener)
         while not self._ending.is_set():
             with suppress(TimeoutError):
@@ -168,11 +172,11 @@ class _Thread:
             log.info("leaving: nobody needs it")
             self._stop.set()
 
-    def _retire(self) -> bool:
-        """Leave now, if nobody needs it."""
-        if not self._implicit or self._needed():
+    def _leave(self, takes_over: bool) -> bool:
+        """Leave now, if nobody needs it or, where another takes over, nothing is in hand. In any thread."""
+        if self._busy() if takes_over else self._needed():
             return False
-        log.info("leaving: a client is of another version")
+        log.info("leaving: %s", "another takes over" if takes_over else "a client is of another version")
         self._stop.set()
         return True
 

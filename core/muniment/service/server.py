@@ -24,7 +24,7 @@ import msgspec
 from aiohttp import web
 
 from muniment.api import Request, Word
-from muniment.errors import UsageError, VaultError
+from muniment.errors import UsageError, VaultError, VaultLocked
 from muniment.line import wire
 from muniment.line.place import peer_of
 from muniment.line.wire import Other
@@ -51,18 +51,20 @@ that they are too many; what comes then is cut off, so that none of them can use
 STALLED = 300.0
 """Seconds after which a reader who takes nothing off is taken for gone."""
 
+PATHS = (wire.CALL, wire.STREAM, wire.RETIRE, wire.YIELD)
+
 T = TypeVar("T")
 
 
 class Server:
     """Answers on one socket. All but `idle` is for the loop's thread."""
 
-    def __init__(self, engine_for: OpenEngine, implicit: bool, retire: Callable[[], bool]) -> None:
-        """`engine_for` opens the engine for a caller; `retire` is asked to end the service, and says
-        whether it does; `implicit`: a client started it."""
+    def __init__(self, engine_for: OpenEngine, implicit: bool, leave: Callable[[bool], bool]) -> None:
+        """`engine_for` opens the engine for a caller; `leave` is asked to end the service and says whether it
+        does, told whether another takes over its work; `implicit`: a client started it."""
         self._engine_for = engine_for
         self._implicit = implicit
-        self._retire = retire
+        self._leave = leave
         self._pools = {
             wire.CALL: ThreadPoolExecutor(CALLS, "call"),
             wire.STREAM: ThreadPoolExecutor(STREAMS, "stream"),
@@ -99,12 +101,12 @@ class Server:
         """Answer one request."""
         line = request.protocol
         assert isinstance(line, Line)
-        if request.method != "POST" or request.path not in (wire.CALL, wire.STREAM, wire.RETIRE):
+        if request.method != "POST" or request.path not in PATHS:
             return self._refused(line, 404, UsageError("there is nothing here: speak to it with `muniment`"))
         if self.connections[line.peer.uid] > CONNECTIONS and line.peer.uid not in trusted():
             return self._refused(line, 503, VaultError("too many requests at once: end some, and try again"))
-        if request.path == wire.RETIRE:
-            return self._retired(line)
+        if request.path in (wire.RETIRE, wire.YIELD):
+            return await self._left(line, takes_over=request.path == wire.YIELD)
         if request.headers.get(wire.VERSION_HEADER) != wire.VERSION:
             return _said(409, Other(version=wire.VERSION, pid=os.getpid(), implicit=self._implicit))
         self._open += 1
@@ -115,8 +117,12 @@ class Server:
             self._open -= 1
             self._quiet_since = time.monotonic()
 
-    def _retired(self, line: Line) -> web.Response:
-        if line.peer.uid in trusted() and not self._open and self._retire():
+    async def _left(self, line: Line, takes_over: bool) -> web.Response:
+        """Leave, if the vault's owner or root asks: for another version if nobody is served, or for a service
+        that takes over."""
+        if not self._implicit or line.peer.uid not in trusted():
+            return self._refused(line, 409, VaultLocked(f"the service is in use: process {os.getpid()}"))
+        if (takes_over or not self._open) and await asyncio.to_thread(self._leave, takes_over):
             return _said(200, wire.End())
         return self._refused(line, 409, VaultError("the service is in use"))
 
