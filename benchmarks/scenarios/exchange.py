@@ -61,7 +61,7 @@ class Reader:
 
 def measure(lab: Lab) -> Section:
     """Muniment's source against exchangelib as it comes."""
-    mail = lab.mail(lab.settings.count)
+    mail = lab.mail(lab.settings.exchange)
     with Exchange() as server:
         server.offers = ('Basic realm="bench"',)
         server.person(ADDRESS, PASSWORD).put(path.read_bytes() for path in mail.files())
