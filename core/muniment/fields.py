@@ -84,8 +84,8 @@ class Kind:
     """Whether kept mail is deleted at the source by default."""
     regenerates: bool = False
     """Whether the service makes a message's bytes anew at each fetch, so that they are no original."""
-    later: bool = False
-    """Whether a later version fetches from it."""
+    host: str = ""
+    """The server's name, where it is the same for nearly everybody."""
 
 
 FIELDS: tuple[Field, ...] = (
@@ -156,8 +156,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("ews", "Exchange Server mailbox (EWS)",
          (*_LOGIN, "mailboxes", "access", "journal", "owner", "delete"),
          (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, regenerates=True),
-    Kind("graph", "Microsoft 365 mailbox (Graph)", _LOGIN, ("mailboxes", "timeout"), regenerates=True,
-         later=True),
+    Kind("graph", "Microsoft 365 mailbox (Graph)",
+         ("mailbox", "mailboxes", "auth", "directory", "client_id", "password", "certificate", "owner",
+          "delete"),
+         (*_TREE, "authority", "host", "port", "ca_file", "timeout"),
+         server=True, regenerates=True, host="graph.microsoft.com"),
     Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
          journal=True, delete=True),
     Kind("maildir", "Maildir folder", ("path", "delete"), (*_ROUTING, "journal", "owner"),
@@ -181,7 +184,7 @@ def folded(kind: Kind) -> tuple[Field, ...]:
 
 def default(kind: Kind, field: str) -> Any:
     """What counts for a kind when a field is left out; None where that depends on other fields."""
-    if field in ("journal", "delete"):
+    if field in ("journal", "delete", "host"):
         return getattr(kind, field)
     return FIELD[field].default
 
@@ -246,12 +249,13 @@ def _numbers(kind: Kind, values: Mapping[str, Any]) -> _Problems:
 def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     if not kind.server:
         return
-    host = values["host"]
+    host = values["host"] or kind.host
     if not host:
         yield "host", f"a profile of kind {kind.name} needs host: the mail server's name"
     if any(c.isspace() or c in "/@" for c in host):
         yield "host", "host must be a server's name or address alone, such as mail.example.org"
-    nobody = values["auth"] == "app" and values["mailboxes"]  # an application has no mailbox of its own
+    # An application has no mailbox of its own.
+    nobody = values["mailboxes"] and (values["auth"] == "app" or kind.name == "graph")
     if not tidied(kind, "mailbox", values["mailbox"]) and not nobody:
         yield "mailbox", "mailbox is missing; give the name to log in with"
     if values["password"] is None and not (
@@ -286,7 +290,7 @@ def _paths(kind: Kind, values: Mapping[str, Any]) -> _Problems:
 
 def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     owned = values["owner"] or "@" in values["mailbox"] or values["mailboxes"]
-    if not values["journal"] and not owned and not kind.later:
+    if not values["journal"] and not owned:
         yield (
             "owner",
             'an ordinary mailbox needs owner = "address of the person whose mail it is"'
@@ -320,7 +324,7 @@ def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         if values[key] != FIELD[key].default and (key not in (*kind.fields, *kind.more) or values["journal"]):
             yield (
                 key,
-                f"{key} is for the mailboxes of people that know folders: imap or ews, with journal = false",
+                f"{key} is for people's mailboxes that know folders (imap, ews, graph), with journal = false",
             )
     if kind.name == "imap" and not values["journal"] and values["folder"] != FIELD["folder"].default:
         yield "folder", "folder is where journal reports arrive; use folders = [...] for an ordinary mailbox"
@@ -354,6 +358,23 @@ def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         yield "security", 'Exchange Web Services know no STARTTLS; use security = "tls"'
 
 
+def _graph(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+    if kind.name != "graph":
+        return
+    if values["auth"] not in ("app", "device"):
+        yield "auth", "Microsoft Graph takes no password of people: auth must be app or device"
+    if values["journal"]:
+        yield "journal", "Exchange Online keeps no mailbox for journal reports; leave journal out"
+    if values["security"] not in (None, "tls") or values["fingerprint"]:
+        yield "security", "Microsoft Graph is reached over TLS with its own certificate; leave this out"
+    if values["mailboxes"] and values["mailbox"]:
+        yield "mailboxes", "name either one mailbox or several"
+    if values["mailboxes"] and values["owner"]:
+        yield "owner", "several mailboxes belong to their own addresses; leave owner out"
+    if values["mailboxes"] and values["auth"] == "device":
+        yield "mailboxes", 'a person who signs in has one mailbox; several need auth = "app"'
+
+
 _RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
     _numbers,
     _network,
@@ -362,6 +383,7 @@ _RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
     _oauth,
     _tree,
     _exchange,
+    _graph,
 )
 
 

@@ -345,12 +345,6 @@ def test_what_is_not_there(program: Program, code: int, words: list[str], part: 
     assert part in unchanged(program, code, *words)
 
 
-def test_kinds_that_come_later_are_refused_when_used(program: Program) -> None:
-    program("profile", "add", "ex", "--source", "graph", "--host", "h.example", "--mailbox", "m",
-            "--password-env", "X", "--owner", "bob@example.com")  # fmt: skip
-    assert "later version" in unchanged(program, 3, "profile", "test", "ex")
-
-
 @pytest.mark.parametrize(
     "words", [["status"], ["tree"], ["run", "--all"], ["service"], ["verify"], ["backup", "b"], ["rebuild"]]
 )

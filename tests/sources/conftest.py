@@ -7,7 +7,10 @@ import pytest
 
 from support.boxes import FILE_KINDS, REMOTE_KINDS, Box, file_box, server_box
 from support.dovecot import Dovecot, require_dovecot
+from support.entra import Entra
 from support.exchanges import ExchangeBox
+from support.graph_boxes import GraphBox
+from support.graph_double import GraphDouble
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +21,21 @@ def dovecot() -> Iterator[Dovecot]:
         yield server
 
 
-@pytest.fixture(params=[*REMOTE_KINDS, "ews", *FILE_KINDS])
+@pytest.fixture(scope="session")
+def graph_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphDouble]:
+    """One double for all tests of the session."""
+    with Entra(tmp_path_factory.mktemp("entra")) as entra, GraphDouble(entra) as double:
+        yield double
+
+
+@pytest.fixture
+def graph(graph_service: GraphDouble) -> GraphDouble:
+    """The double in good weather, without mailboxes."""
+    graph_service.calm()
+    return graph_service
+
+
+@pytest.fixture(params=[*REMOTE_KINDS, "ews", "graph", *FILE_KINDS])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     """An empty mailbox, of every kind in turn."""
     made: Box
@@ -26,6 +43,8 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
         made = file_box(request.param, tmp_path)
     elif request.param == "ews":
         made = ExchangeBox(tmp_path / "work")
+    elif request.param == "graph":
+        made = GraphBox(request.getfixturevalue("graph"), tmp_path / "work")
     else:
         made = server_box(request.getfixturevalue("dovecot"), request.param, tmp_path / "work")
     yield made

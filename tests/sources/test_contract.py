@@ -65,6 +65,8 @@ def test_a_second_listing_sees_what_came_since(box: Box) -> None:
 
 
 def test_sizes_are_stated(box: Box) -> None:
+    if box.endpoint.kind == "graph":
+        pytest.skip("Graph states no sizes")
     sent = mails(3)
     box.put(sent)
     source = box.connected()

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from support.dovecot import Dovecot, Mailbox
+from support.graph_boxes import graph_profile
+from support.graph_double import GraphDouble
+from support.graph_double import Mailbox as Mailbox365
 from support.reports import fork, line, plain, report
 from support.vaults import TestVault
 
@@ -77,6 +80,35 @@ def crash_loop(
             mailbox.put(rng.sample(list(mails), 20))
     mailbox.put(remaining)
     assert_complete(vault, mailbox, mails)
+
+
+def graph_crash_loop(
+    vault: TestVault, graph: GraphDouble, mailbox: Mailbox365, kills: int, mails: Sequence[bytes], seed: int
+) -> None:
+    """The same for a mailbox of Microsoft 365: bytes differ at each read, so that messages are counted."""
+    rng = random.Random(seed)
+    graph_profile(vault, graph, mailbox=mailbox.address, delete=True)
+    mailbox.put(mails[:3])
+    began = time.monotonic()
+    subprocess.run(command(vault.folder, "run", "box"), check=True, capture_output=True)
+    whole = time.monotonic() - began + 1.0
+    remaining = list(mails[3:])
+    size = max(5, len(mails) // kills)
+    for _ in range(kills):
+        while True:
+            mailbox.put(remaining[:size] or rng.sample(list(mails), 20))
+            remaining = remaining[size:]
+            if run_killed(vault.folder, "box", rng.uniform(0.3, 1.0) * whole):
+                break
+    mailbox.put(remaining)
+    summary = vault.run("box")
+    assert (summary.state, summary.balanced, summary.error) == ("ok", True, "")
+    assert mailbox.messages() == []
+    _, messages = kept(vault)
+    assert len(messages) == len(mails)
+    assert set(messages.values()) == {1}
+    assert len(vault.messages()) == min(len(mails), 1000)
+    vault.sound()
 
 
 def server_profile(vault: TestVault, dovecot: Dovecot, mailbox: Mailbox, kind: str, **more: object) -> None:

@@ -14,13 +14,6 @@ EXPIRATION_DAYS = 7
 """The most that Set-TransportConfig -JournalMessageExpirationDays takes."""
 
 
-def validate(profile: Profile) -> None:
-    """Raise ConfigError when a run of `profile` can't work: its fields, or a kind not there yet."""
-    check(profile)
-    if KIND[profile.source].later:
-        raise _wrong(profile, f"source {profile.source!r} comes with a later version; use imap or gateway")
-
-
 def check(profile: Profile) -> None:
     """Raise ConfigError when the fields of `profile` don't go together; the message names it."""
     check_name(profile.name)

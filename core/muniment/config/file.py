@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from muniment.config.check import check, check_settings, validate
+from muniment.config.check import check, check_settings
 from muniment.config.check_notify import check_notify
 from muniment.config.model import (
     Access,
@@ -27,7 +27,7 @@ from muniment.config.model import (
 from muniment.config.text import decode, parse
 from muniment.errors import ConfigError, VaultError
 
-__all__ = ["FORMAT", "interpret", "load", "profile_of", "read", "validate", "version_of"]
+__all__ = ["FORMAT", "interpret", "load", "profile_of", "read", "version_of"]
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -49,8 +49,6 @@ _NOT_HERE = (
 
 def load(path: Path) -> Settings:
     """vault.toml as values, checked as a whole.
-
-    Kinds of source that come with a later version pass here; `validate` refuses them at use.
 
     Raises:
         ConfigError: it is wrong; says where.

@@ -58,10 +58,11 @@ class Certificates:
                 self._again[name] = self._clock() + (UNSEEN if found is None else SEEN)
 
     def _endpoints(self, settings: Settings) -> dict[str, Endpoint]:
-        """The servers that enabled profiles reach over TLS, by address."""
+        """The servers that enabled profiles reach over TLS, by address; not those that serve everybody."""
         found = {}
         for profile in settings.profiles:
-            if profile.enabled and KIND[profile.source].server and not KIND[profile.source].later:
+            kind = KIND[profile.source]
+            if profile.enabled and kind.server and not kind.host:
                 with suppress(MunimentError):
                     endpoint = self._endpoint(profile)
                     if endpoint.secured_by != "none":

@@ -11,11 +11,11 @@ import msgspec
 
 from muniment import api
 from muniment.archive.work import make_work, own_work
-from muniment.config.check import check_name
+from muniment.config.check import check, check_name
 from muniment.config.edit import put_profile as edit_profile
 from muniment.config.edit import remove_profile as edit_remove
 from muniment.config.edit import rename_profile as edit_rename
-from muniment.config.file import profile_of, validate
+from muniment.config.file import profile_of
 from muniment.config.keeping import FOLDER as SECRETS
 from muniment.config.keeping import forget, is_kept, keep
 from muniment.config.model import Profile, Settings
@@ -39,10 +39,12 @@ SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("device", "pop3"): ("https://outlook.office.com/POP.AccessAsUser.All",),
     ("app", "ews"): ("https://{host}/.default",),
     ("device", "ews"): ("https://{host}/EWS.AccessAsUser.All",),
+    ("app", "graph"): ("https://{host}/.default",),
+    ("device", "graph"): ("https://{host}/Mail.{access}",),
     ("google", "imap"): (GOOGLE_SCOPE,),
     ("google", "pop3"): (GOOGLE_SCOPE,),
 }
-"""What tokens are to allow, by how one logs in and where."""
+"""What tokens are to allow, by how one logs in and where; `access` is Read, or ReadWrite to delete."""
 
 
 def find(settings: Settings, name: str) -> Profile:
@@ -89,7 +91,7 @@ def source_of(profile: Profile, folder: Path) -> Source:
     Raises:
         ConfigError: the profile is not complete, or its password can't be had.
     """
-    validate(profile)
+    check(profile)
     return open_source(endpoint_of(profile, folder, password_of(profile, folder)))
 
 
@@ -106,7 +108,7 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
     """Where a profile's mailbox is, for the vault in `folder`."""
     return Endpoint(
         kind=profile.source,
-        host=profile.host,
+        host=profile.host or KIND[profile.source].host,
         port=profile.port,
         mailbox=profile.mailbox,
         mailboxes=profile.mailboxes,
@@ -129,7 +131,7 @@ def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
     """What the profile's access tokens are asked for with."""
     return Grant(
         way=cast("Way", profile.auth),
-        scopes=tuple(scope.format(host=profile.host) for scope in SCOPES[profile.auth, profile.source]),
+        scopes=_scopes(profile),
         directory=profile.directory,
         client_id=profile.client_id,
         secret=password,
@@ -142,6 +144,12 @@ def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
         ca_file=profile.ca_file,
         timeout=profile.timeout,
     )
+
+
+def _scopes(profile: Profile) -> tuple[str, ...]:
+    host = profile.host or KIND[profile.source].host
+    access = "ReadWrite" if profile.delete_on else "Read"
+    return tuple(one.format(host=host, access=access) for one in SCOPES[profile.auth, profile.source])
 
 
 def _short(*names: str) -> str:

@@ -11,7 +11,8 @@ from contextlib import closing, suppress
 from dataclasses import replace
 
 from muniment import api
-from muniment.config.file import profile_of, validate
+from muniment.config.check import check
+from muniment.config.file import profile_of
 from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError
 from muniment.fields import KIND
@@ -34,7 +35,7 @@ Say = Callable[[api.Word], None]
 def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Word]:
     """Reach a mailbox and count what is in it; fetches and deletes nothing."""
     profile = _asked(session, request)
-    validate(profile)
+    check(profile)
     password = request.password or password_of(profile, session.folder)
     had = ", its password can be had" if password else ""
     yield api.Step(text=f"profile {profile.name} is complete{had}")
@@ -105,7 +106,7 @@ def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> No
     if isinstance(event, Connected):
         say(api.Step(text=f"connected to {event.address}, port {endpoint.port_number}"))
     elif isinstance(event, LoggedIn):
-        say(api.Step(text=f"logged in as {endpoint.mailbox}"))
+        say(api.Step(text=f"logged in as {endpoint.mailbox or 'the application'}"))
     elif isinstance(event, Secured):
         seen.append(event)
         shown = certificate(event, endpoint)

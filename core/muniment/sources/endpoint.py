@@ -28,6 +28,7 @@ PORTS: dict[tuple[str, Security], int] = {
     ("imap", "tls"): 993,
     ("ews", "tls"): 443,
     ("ews", "none"): 80,
+    ("graph", "tls"): 443,
 }
 
 
@@ -67,7 +68,7 @@ class Endpoint:
     """Where a mailbox is and how to get in. A profile of vault.toml maps onto it field by field."""
 
     kind: str
-    """"gateway", "pop3", "imap", "ews", "maildir", "mbox", "eml" or "spool"."""
+    """"gateway", "pop3", "imap", "ews", "graph", "maildir", "mbox", "eml" or "spool"."""
     work: Path
     """A folder for what is too large for memory; made when missing."""
     host: str = ""

@@ -18,12 +18,13 @@ _CLASSES = {
     "pop3": ("pop3", "Pop3Source"),
     "imap": ("imap", "ImapSource"),
     "ews": ("ews", "EwsSource"),
+    "graph": ("graph", "GraphSource"),
     "maildir": ("maildir", "MaildirSource"),
     "mbox": ("mbox", "MboxSource"),
     "eml": ("eml", "EmlSource"),
     "spool": ("spool", "SpoolSource"),
 }
-_SERVERS = ("gateway", "pop3", "imap", "ews")
+_SERVERS = ("gateway", "pop3", "imap", "ews", "graph")
 
 
 def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:

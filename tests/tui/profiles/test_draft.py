@@ -145,7 +145,7 @@ def test_a_place_wants_to_be_named(place: str) -> None:
     assert bool(draft.problems()) == (place == COMMAND)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.later], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_what_the_form_takes_the_engine_takes(kind: Any) -> None:
     draft = typed(Draft(kind, "p"))
     for name, text in {"host": "h.example", "mailbox": "ada@h.example", "path": "/srv/mail"}.items():

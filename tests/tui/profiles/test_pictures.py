@@ -127,7 +127,7 @@ def test_kinds(picture: Compare, make: Any) -> None:
     picture("profiles-kinds", make, lambda pilot: pilot.press("a"), (SMALL,))
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in KINDS if not kind.later])
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
 def test_form(picture: Compare, make: Any, kind: str) -> None:
     async def form(pilot: Pilot[Any]) -> None:
         pilot.app.push_screen(ProfileForm(Draft(KIND[kind])))

@@ -42,8 +42,7 @@ class KindScreen(FrameScreen):
         with Vertical(id="kinds"):
             yield Words(shown("Where is the mail that the new profile fetches?", "bold"), id="ask")
             for kind in KINDS:
-                if not kind.later:
-                    yield KindPress(kind)
+                yield KindPress(kind)
 
     def on_mount(self) -> None:
         """Begin at the first."""
