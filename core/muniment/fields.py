@@ -86,6 +86,8 @@ class Kind:
     """Whether the service makes a message's bytes anew at each fetch, so that they are no original."""
     host: str = ""
     """The server's name, where it is the same for nearly everybody."""
+    auth: tuple[str, ...] = ("password",)
+    """Ways to log in, the usual one first."""
 
 
 FIELDS: tuple[Field, ...] = (
@@ -98,7 +100,7 @@ FIELDS: tuple[Field, ...] = (
     Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
     Field("auth", "Log in by", "choice",
           "A password (Exchange: NTLM, Basic), or OAuth 2 as an application, a person, or for Google.",
-          "password", choices=AUTH),
+          choices=AUTH),
     Field("directory", "Directory", "text", "Microsoft 365 tenant: its domain, or its id.", "", "T"),
     Field("client_id", "Application", "text", "Its id in Entra; its secret is the password.", "", "ID"),
     Field("certificate", "Certificate", "path",
@@ -142,6 +144,7 @@ SCHEDULE = ("enabled", "every")
 _LOGIN = ("host", "mailbox", "password")
 _LINE = ("port", "security", "fingerprint", "ca_file")
 _OAUTH = ("auth", "directory", "client_id", "certificate", "authority")
+_ANY_SERVER = ("password", "app", "device", "google")
 _TREE = ("folders", "exclude", "older_than", "newer_than", "delete_after")
 _ROUTING = ("tenant", "plain", "unknown")
 
@@ -150,17 +153,18 @@ KINDS: tuple[Kind, ...] = (
          (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
          server=True, journal=True, delete=True),
     Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
-         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
+         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
-         (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True),
+         (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
     Kind("ews", "Exchange Server mailbox (EWS)",
          (*_LOGIN, "mailboxes", "access", "journal", "owner", "delete"),
-         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, regenerates=True),
+         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, regenerates=True,
+         auth=(*PASSWORD_AUTH, "app", "device")),
     Kind("graph", "Microsoft 365 mailbox (Graph)",
          ("mailbox", "mailboxes", "auth", "directory", "client_id", "password", "certificate", "owner",
           "delete"),
          (*_TREE, "authority", "host", "port", "ca_file", "timeout"),
-         server=True, regenerates=True, host="graph.microsoft.com"),
+         server=True, regenerates=True, host="graph.microsoft.com", auth=("app", "device")),
     Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
          journal=True, delete=True),
     Kind("maildir", "Maildir folder", ("path", "delete"), (*_ROUTING, "journal", "owner"),
@@ -184,9 +188,16 @@ def folded(kind: Kind) -> tuple[Field, ...]:
 
 def default(kind: Kind, field: str) -> Any:
     """What counts for a kind when a field is left out; None where that depends on other fields."""
-    if field in ("journal", "delete", "host"):
+    if field in ("journal", "delete"):
         return getattr(kind, field)
+    if field == "auth":
+        return kind.auth[0]
     return FIELD[field].default
+
+
+def choices(kind: Kind, field: Field) -> tuple[str, ...]:
+    """What a field can be in a profile of a kind."""
+    return kind.auth if field.name == "auth" else field.choices
 
 
 def tidied(kind: Kind, field: str, typed: str) -> str:
@@ -303,10 +314,9 @@ def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
 
 def _oauth(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     auth = values["auth"]
-    if auth != "password" and "auth" not in (*kind.fields, *kind.more):
-        yield "auth", f"a profile of kind {kind.name} logs in with a password"
-    if (auth in ("ntlm", "basic")) if kind.name != "ews" else auth == "google":
-        yield "auth", f"a profile of kind {kind.name} can't log in by {auth}"
+    if auth not in kind.auth:
+        ways = " or ".join(kind.auth)
+        yield "auth", f"a profile of kind {kind.name} can't log in by {auth}; auth must be {ways}"
     if auth in ("app", "device"):
         for key in ("directory", "client_id"):
             if not values[key]:
@@ -361,8 +371,6 @@ def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
 def _graph(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     if kind.name != "graph":
         return
-    if values["auth"] not in ("app", "device"):
-        yield "auth", "Microsoft Graph takes no password of people: auth must be app or device"
     if values["journal"]:
         yield "journal", "Exchange Online keeps no mailbox for journal reports; leave journal out"
     if values["security"] not in (None, "tls") or values["fingerprint"]:

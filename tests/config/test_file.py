@@ -200,7 +200,7 @@ def test_wrong_keys_and_types_are_named(text: str, parts: tuple[str, ...]) -> No
         ({"source": "mbox", "path": "x", "delete": True}, "nothing can be deleted"),
         ({"owner": "anna"}, "owner must be a mail address"),
         ({"tenant": "a b@example.org"}, "tenant must be a mail address"),
-        (GRAPH | {"auth": None}, "auth must be app or device"),
+        (GRAPH | {"auth": "password"}, "auth must be app or device"),
         (GRAPH | {"auth": "google", "certificate": "k"}, "auth must be app or device"),
         (GRAPH | {"mailbox": None}, "mailbox is missing"),
         (GRAPH | {"mailboxes": ["anna@example.org"]}, "either one mailbox or several"),
@@ -235,7 +235,7 @@ def test_fields_that_do_not_go_together(fields: dict[str, object], part: str) ->
         GRAPH | {"host": "graph.microsoft.us", "authority": "https://login.microsoftonline.us"},
         GRAPH | {"mailboxes": ["*"], "mailbox": None, "delete": True, "delete_after": 90},
         GRAPH | {"auth": "device", "password": None, "folders": ["Kunden"]},
-        GRAPH | {"password": None, "certificate": "app.pem"},
+        GRAPH | {"password": None, "certificate": "app.pem", "auth": None},
     ],
 )
 def test_fields_that_do(fields: dict[str, object]) -> None:

@@ -61,7 +61,7 @@ def test_the_table_says_what_the_configuration_means() -> None:
     for kind in KINDS:
         profile = Profile(name="p", source=kind.name)  # type: ignore[arg-type]
         for field in FIELDS:
-            effective = {"journal": profile.journal_on, "delete": profile.delete_on}
+            effective = {"journal": profile.journal_on, "delete": profile.delete_on, "auth": profile.auth_by}
             value = effective.get(field.name, getattr(profile, field.name))
             assert default(kind, field.name) == value, (kind.name, field.name)
         shown = [field.name for field in (*asked(kind), *folded(kind))]

@@ -29,7 +29,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """For ews: as whom others' mailboxes are opened."""
     password: dict[str, Any] | None = None
     """Where the password comes from: one of keyring, file, env, command. Never the password."""
-    auth: Literal["password", "ntlm", "basic", "app", "device", "google"] = "password"
+    auth: Literal["password", "ntlm", "basic", "app", "device", "google"] | None = None
     """How to log in; "password" is NTLM or Basic for an Exchange Server, whichever it offers. See
     sources.oauth for the ways of OAuth 2. For "app", `password` is the secret."""
     directory: str = ""
@@ -80,6 +80,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def delete_on(self) -> bool:
         """Whether kept mail is deleted at the source: by default for gateway and spool."""
         return self.delete if self.delete is not None else KIND[self.source].delete
+
+    @property
+    def auth_by(self) -> str:
+        """How to log in: with a password by default, to Graph as an application."""
+        return self.auth or KIND[self.source].auth[0]
 
     @property
     def login(self) -> str:

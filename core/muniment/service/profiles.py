@@ -122,15 +122,15 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         timeout=profile.timeout,
         work=make_work(own_work(folder)),
         password=password,
-        scheme=cast("Scheme", profile.auth) if profile.auth in PASSWORD_AUTH else "password",
-        tokens=None if profile.auth in PASSWORD_AUTH else tokens(grant_of(profile, folder, password)),
+        scheme=cast("Scheme", profile.auth_by) if profile.auth_by in PASSWORD_AUTH else "password",
+        tokens=None if profile.auth_by in PASSWORD_AUTH else tokens(grant_of(profile, folder, password)),
     )
 
 
 def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
     """What the profile's access tokens are asked for with."""
     return Grant(
-        way=cast("Way", profile.auth),
+        way=cast("Way", profile.auth_by),
         scopes=_scopes(profile),
         directory=profile.directory,
         client_id=profile.client_id,
@@ -149,7 +149,7 @@ def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
 def _scopes(profile: Profile) -> tuple[str, ...]:
     host = profile.host or KIND[profile.source].host
     access = "ReadWrite" if profile.delete_on else "Read"
-    return tuple(one.format(host=host, access=access) for one in SCOPES[profile.auth, profile.source])
+    return tuple(one.format(host=host, access=access) for one in SCOPES[profile.auth_by, profile.source])
 
 
 def _short(*names: str) -> str:
@@ -169,7 +169,12 @@ def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
     settings, version = session.settings_and_version()
     profile = find(settings, request.name)
     word = _word(profile, version)
-    filled = {"journal": profile.journal_on, "delete": profile.delete_on, "plain": profile.plain_route}
+    filled = {
+        "auth": profile.auth_by,
+        "journal": profile.journal_on,
+        "delete": profile.delete_on,
+        "plain": profile.plain_route,
+    }
     fields = msgspec.to_builtins(profile)
     every = {key: value for key, value in fields.items() if key not in ("name", "source")}
     return msgspec.structs.replace(word, fields=every | filled)

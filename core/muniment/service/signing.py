@@ -15,7 +15,7 @@ from muniment.sources import oauth
 def sign_in(session: Session, request: api.SignIn) -> Iterator[api.Word]:
     """Let the person of a mailbox sign in by a code; Steps say where and with which code."""
     profile = find(session.settings(), request.name)
-    if profile.auth != "device":
+    if profile.auth_by != "device":
         raise ConfigError(f'profile {profile.name!r} signs nobody in: that is for auth = "device"')
     grant = grant_of(profile, session.folder, None)
     yield from live(lambda say: oauth.sign_in(grant, lambda text: say(api.Step(text=text))))

@@ -153,6 +153,10 @@ def test_what_the_form_takes_the_engine_takes(kind: Any) -> None:
             draft.type(name, text)
     if kind.server:
         draft.place, draft.where = ENV, "P"
+    if kind.name == "graph":
+        assert set(draft.problems()) == {"directory", "client_id"}
+        for name, text in {"directory": "contoso.example", "client_id": "1"}.items():
+            draft.type(name, text)
     assert draft.problems() == {}
     profile = profile_of("p", draft.source_fields())
     assert profile.source == kind.name

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from textual.content import Content
 
-from muniment.fields import FIELD, Kind, default
+from muniment.fields import FIELD, Kind, choices, default
 from muniment.fields import Field as Entry
 from muniment_tui.profiles.draft import (
     COMMAND,
@@ -60,8 +60,8 @@ def _form_field(draft: Draft, field: Entry, problem: Problem) -> Field:
         says = list(zip((YES, NO), field.says, strict=True))
         return ChoiceField(field.name, field.label, says, text, check=check)
     if field.type == "choice":
-        usual = [] if field.default is not None else [(USUAL, "as usual")]
-        offered = [*usual, *((choice, choice) for choice in field.choices)]
+        usual = [] if default(draft.kind, field.name) is not None else [(USUAL, "as usual")]
+        offered = [*usual, *((choice, choice) for choice in choices(draft.kind, field))]
         return ChoiceField(field.name, field.label, offered, text, check=check)
     sample = _placeholder(draft.kind, field)
     if (draft.kind.name, field.name) == ("gateway", "mailbox"):
@@ -78,6 +78,7 @@ def _placeholder(kind: Kind, field: Entry) -> str:
         "owner": "name@example.org",
         "folders": "all of them; or names, with commas between",
         "exclude": "none",
+        "mailboxes": "several, with commas between; * for all",
     }
     usual = default(kind, field.name)
     return samples.get(field.name) or (str(usual) if usual not in (None, "") else "")
