@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.model import Kind
+from muniment.archive.matching import rebuild_catalog
 from muniment.archive.records import json_record
 from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_vault
@@ -86,7 +87,7 @@ def test_the_trail_survives_a_rebuild_and_is_verified(vault: Vault) -> None:
     vault.log([{"what": "read", "query": "größe"}])
     before = vault.catalog.audited()
     vault.close()
-    assert Vault.rebuild_catalog(vault.folder) == []
+    assert rebuild_catalog(vault.folder) == []
     again = Vault.open(vault.folder, write=True)
     try:
         assert again.catalog.audited() == before

@@ -11,6 +11,7 @@ import pytest
 
 from muniment.archive.index import Index
 from muniment.archive.indexing import Indexing
+from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -29,7 +30,7 @@ def set_back(tmp_path: Path) -> Iterator[TestVault]:
     vault.archive(letters(3, 5))
     shutil.rmtree(vault.folder / "ledger")
     shutil.copytree(tmp_path / "old", vault.folder / "ledger")
-    Vault.rebuild_catalog(vault.folder)
+    rebuild_catalog(vault.folder)
     yield vault
     vault.client.close()
 

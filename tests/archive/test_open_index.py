@@ -12,8 +12,9 @@ import pytest
 
 from muniment.archive.index import Index, peek, put_aside
 from muniment.archive.indexing import Indexing, behind
+from muniment.archive.matching import INDEX
 from muniment.archive.searching import find
-from muniment.archive.vault import INDEX, Vault
+from muniment.archive.vault import Vault
 from muniment.errors import VaultError
 from support.reports import plain, report
 from support.vaults import TestVault

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from muniment.archive import vault as vaults
+from muniment.archive import readback
 from muniment.archive.catalog import Catalog
+from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
 from muniment.archive.work import clean_work, make_work, own_work
 from muniment.errors import VaultError
@@ -115,8 +116,8 @@ def test_what_was_read_back_is_read_again_after_a_while(
         segment = next((made.folder / "ledger").glob("*.seg"))
         segment.write_bytes(b"\0" * segment.stat().st_size)
         assert vault.reads_back(sha)
-        later = vaults.time.monotonic() + vaults.REMEMBERED
-        monkeypatch.setattr(vaults.time, "monotonic", lambda: later)
+        later = readback.time.monotonic() + readback.REMEMBERED
+        monkeypatch.setattr(readback.time, "monotonic", lambda: later)
         assert not vault.reads_back(sha)
     finally:
         vault.close()
@@ -130,7 +131,7 @@ def test_root_leaves_nothing_in_another_users_vault_that_stands_in_their_way(mad
     with pytest.raises(VaultError, match="become uid 61101"):
         Vault.open(made.folder, write=True)
     with pytest.raises(VaultError, match="become uid 61101"):
-        Vault.rebuild_catalog(made.folder)
+        rebuild_catalog(made.folder)
     Vault.open(made.folder, write=False).close()
     make_work(own_work(made.folder))
     assert {path.stat().st_uid for path in made.folder.rglob("*")} == {61_101}

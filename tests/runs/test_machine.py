@@ -29,6 +29,7 @@ from muniment.archive.indexing import behind, renew_index
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
+from muniment.archive.matching import rebuild_catalog
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_vault
@@ -330,7 +331,7 @@ class Machine(RuleBasedStateMachine):
         before = self.vault.catalog.dump()
         self.vault.close()
         shutil.copy(self.folder / "catalog.db", self.older)
-        Vault.rebuild_catalog(self.folder)
+        rebuild_catalog(self.folder)
         self.vault = Vault.open(self.folder, write=True)
         assert self.vault.catalog.dump() == before
 

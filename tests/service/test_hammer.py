@@ -13,7 +13,8 @@ import pytest
 
 from muniment import api
 from muniment.archive.catalog import Catalog
-from muniment.archive.vault import CATALOG, Vault
+from muniment.archive.matching import CATALOG, rebuild_catalog
+from muniment.archive.vault import Vault
 from muniment.client import Client
 from muniment.errors import ConfigError, NotFound
 from support.reports import plain, report
@@ -175,7 +176,7 @@ def _as_rebuilt(folder: Path) -> None:
     kept = Catalog.open(folder / CATALOG, readonly=True)
     before = kept.dump()
     kept.close()
-    Vault.rebuild_catalog(folder)
+    rebuild_catalog(folder)
     again = Catalog.open(folder / CATALOG, readonly=True)
     assert again.dump() == before
     again.close()

@@ -23,7 +23,8 @@ from typing import BinaryIO
 from muniment.archive.catalog import EMPTY
 from muniment.archive.ledger.files import VAULT_ID
 from muniment.archive.ledger.model import Head
-from muniment.archive.vault import LEDGER, Vault
+from muniment.archive.matching import LEDGER
+from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError, VaultLocked
 
 STATE = "backup.json"

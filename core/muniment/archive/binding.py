@@ -7,7 +7,8 @@ import json
 
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import known_commit
-from muniment.archive.vault import LEDGER, Vault
+from muniment.archive.matching import LEDGER
+from muniment.archive.vault import Vault
 
 
 def mark_of(vault: Vault) -> str:

@@ -15,7 +15,8 @@ from muniment.archive.derive import OPAQUE
 from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Index, IndexDocument, Mention, peek, put_aside
 from muniment.archive.ledger.model import Head
-from muniment.archive.vault import INDEX, Vault
+from muniment.archive.matching import INDEX
+from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged
 from muniment.mail.model import MessageText

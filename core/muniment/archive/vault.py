@@ -2,7 +2,7 @@
 
     vault.toml    settings (see config)
     ledger/       the truth
-    catalog.db    a projection of it
+    catalog.db    a projection of it (see matching)
     index/        a projection of it
     spool/        the embedded gateway's mailbox
     work/         temporary files, in a folder a process
@@ -16,40 +16,42 @@ more of the ledger than is left is an alarm (invariant 1).
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.catalog import Catalog, CatalogOutdated
+from muniment.archive.catalog import Catalog
 from muniment.archive.facts import AuditFact, DirectoryFact, Fact, MessageFact, Position
 from muniment.archive.index import Index
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.reader import Reader
-from muniment.archive.ledger.scan import last_head, scan
+from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock, holder
+from muniment.archive.matching import (
+    CATALOG,
+    INDEX,
+    LEDGER,
+    matching_catalog,
+    remove_catalog,
+    require_whole,
+)
+from muniment.archive.readback import ReadBack
 from muniment.archive.records import VERSION, canonical, json_record
-from muniment.archive.replay import CONFIGURATION, TOLD, known_damage, replay
+from muniment.archive.replay import CONFIGURATION, known_damage, replay
 from muniment.archive.training import SAMPLES, trained
 from muniment.archive.work import clean_work, leave_work, own_work
-from muniment.errors import LedgerDamaged, VaultError
+from muniment.errors import VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
 
-LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
-VERIFIED = 100_000
-"""How many hashes are remembered as read back."""
-REMEMBERED = 3600.0
-"""Seconds for which they are: a disk goes bad while a service runs for months."""
 CLOCK = 1_000_000
 PATIENCE = 30.0
 """Seconds that an audit event waits for the batch in hand to be committed."""
@@ -72,7 +74,7 @@ class Vault:
         self.reader = Reader(folder / LEDGER, lambda sha: self.catalog.locate(sha))
         self._ledger = ledger
         self._lock = lock
-        self._verified: OrderedDict[bytes, float] = OrderedDict()
+        self._read_back = ReadBack(self.reader)
         self._messages = catalog.totals().messages
         self._train_at = SAMPLES
         self._lagging = False
@@ -133,7 +135,7 @@ class Vault:
             require_whole(folder)
             ledger = Ledger.open(folder / LEDGER)
             try:
-                catalog = cls._matching_catalog(folder, ledger)
+                catalog = matching_catalog(folder, ledger)
                 vault = cls(folder, catalog, catalog.directory(), ledger, lock)
                 vault._finish_refiling()
             except BaseException:
@@ -143,51 +145,6 @@ class Vault:
         except BaseException:
             lock.release()
             raise
-
-    @classmethod
-    def _matching_catalog(cls, folder: Path, ledger: Ledger) -> Catalog:
-        """The catalog, brought in line with the ledger."""
-        try:
-            catalog = Catalog.open(folder / CATALOG)
-        except CatalogOutdated as reason:
-            log.warning("%s", reason)
-            return rebuilt_catalog(folder, ledger.vault_id)
-        seen = catalog.head
-        if not ledger.knows(seen):
-            log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
-            catalog.close()
-            return rebuilt_catalog(folder, ledger.vault_id)
-        if seen.tree_size < ledger.head.tree_size:
-            replay(catalog, catalog.directory(), folder / LEDGER, seen, own_work(folder))
-        return catalog
-
-    @staticmethod
-    def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
-        """Build the catalog anew from nothing but the ledger, and swap it in; returns what can't be read.
-
-        With `accept_damage`, an administrator's decision, a ledger whose end is damaged is written on in
-        a new segment, which begins with a record of that; nothing of the damaged one is changed.
-
-        Raises:
-            VaultLocked: another process writes the vault.
-            LedgerDamaged: the ledger's end is damaged, and that was not accepted.
-        """
-        lock = VaultLock(folder)
-        try:
-            ledger = Ledger.open(folder / LEDGER, accept_damage=accept_damage)
-            try:
-                if ledger.recovery.damage:
-                    record_damage(ledger)
-                vault_id = ledger.vault_id
-            finally:
-                ledger.close()
-            catalog = rebuilt_catalog(folder, vault_id)
-            try:
-                return known_damage(catalog)
-            finally:
-                catalog.close()
-        finally:
-            lock.release()
 
     def renew_catalog(self) -> list[str]:
         """Build the catalog anew from the ledger, beside the one that goes on answering meanwhile, and put
@@ -430,36 +387,12 @@ class Vault:
         return not read_back or self.reads_back(sha)
 
     def reads_back(self, sha: bytes) -> bool:
-        """Whether the ledger gives the very bytes of `sha`; remembered for REMEMBERED seconds."""
-        now = time.monotonic()
-        if now - self._verified.get(sha, float("-inf")) < REMEMBERED:
-            return True
-        try:
-            for _ in self.reader.content(sha):
-                pass
-        except (LedgerDamaged, KeyError) as error:
-            log.error("kept content can't be read back, so it is kept anew: %s", error)
-            return False
-        self._verified[sha] = now
-        self._verified.move_to_end(sha)
-        if len(self._verified) > VERIFIED:
-            self._verified.popitem(last=False)
-        return True
-
-    @property
-    def dead(self) -> bool:
-        """Whether it must be opened anew to be written: its disk failed."""
-        return self._ledger is not None and self._ledger.dead
+        """Whether the ledger gives the very bytes of `sha`; remembered for a while."""
+        return self._read_back.content(sha)
 
     def reads_back_at(self, position: Position) -> bool:
         """Whether the record at a position gives its very bytes."""
-        try:
-            for _ in self.reader.content_at(position):
-                pass
-        except LedgerDamaged as error:
-            log.error("kept content can't be read back, so it is kept anew: %s", error)
-            return False
-        return True
+        return self._read_back.record(position)
 
     def part_kept(self, sha: bytes, read_back: bool) -> bool:
         """As `kept`, for a part."""
@@ -468,6 +401,11 @@ class Vault:
     def size_of(self, sha: bytes) -> int:
         """Bytes of kept or just appended content."""
         return self.reader.size(sha)
+
+    @property
+    def dead(self) -> bool:
+        """Whether it must be opened anew to be written: its disk failed."""
+        return self._ledger is not None and self._ledger.dead
 
     @property
     def damage(self) -> list[str]:
@@ -545,53 +483,3 @@ class Vault:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-
-def record_damage(ledger: Ledger) -> None:
-    """Record in the ledger that it is written on although some of it is damaged."""
-    places = [str(one) for one in ledger.recovery.damage]
-    value = {"v": VERSION, "event": "damage accepted", "uid": os.getuid(), "damage": places[:TOLD]}
-    ledger.append(json_record(Encoder(), Kind.AUDIT, value), time.time_ns() // 1000)
-    ledger.commit()
-
-
-def require_whole(folder: Path) -> None:
-    """See, before anything is touched, that the ledger holds all that the catalog has seen of it.
-
-    Raises:
-        LedgerDamaged: it does not: an alarm, until an administrator has decided.
-    """
-    try:
-        catalog = Catalog.open(folder / CATALOG, readonly=True)
-    except CatalogOutdated:
-        return
-    seen = catalog.head.tree_size
-    catalog.close()
-    left = last_head(folder / LEDGER)
-    held = left.tree_size if left is not None else 0
-    if seen > held:
-        raise LedgerDamaged(
-            f"the catalog has seen {seen} records, but the ledger holds {held}: the ledger was damaged or "
-            "an older one restored; restore it from a backup, or accept the loss with "
-            "`muniment rebuild --catalog`"
-        )
-
-
-def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
-    """Build a catalog beside the old one and swap it in."""
-    new = folder / (CATALOG + ".new")
-    remove_catalog(new)
-    catalog = Catalog.create(new, vault_id)
-    try:
-        replay(catalog, Directory(), folder / LEDGER, None, own_work(folder))
-    finally:
-        catalog.close()
-    remove_catalog(folder / CATALOG)
-    new.rename(folder / CATALOG)
-    return Catalog.open(folder / CATALOG)
-
-
-def remove_catalog(path: Path) -> None:
-    """Remove a catalog's file and its companions."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -14,7 +14,8 @@ from muniment.archive.index import Index
 from muniment.archive.ledger.check import Report, check
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import last_head
-from muniment.archive.vault import INDEX, LEDGER, Vault
+from muniment.archive.matching import INDEX, LEDGER
+from muniment.archive.vault import Vault
 from muniment.errors import MunimentError
 
 EVERY = 1.0

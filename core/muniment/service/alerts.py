@@ -18,7 +18,8 @@ import msgspec
 from muniment import api
 from muniment.archive.index import peek
 from muniment.archive.indexing import behind
-from muniment.archive.vault import INDEX, Vault
+from muniment.archive.matching import INDEX
+from muniment.archive.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError
 from muniment.notify import daily

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 
 from muniment import api
 from muniment.archive.indexing import Indexing, renew_index
+from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
 from muniment.runs.workers import WorkerPool
@@ -87,6 +88,6 @@ def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
         return
     if request.catalog:
         yield CATALOG
-        yield from told(Vault.rebuild_catalog(session.folder, request.accept_damage))
+        yield from told(rebuild_catalog(session.folder, request.accept_damage))
     with session.writing() as vault:
         yield from indexed(vault, request)

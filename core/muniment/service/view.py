@@ -25,10 +25,11 @@ from muniment.archive.derive import OPAQUE
 from muniment.archive.export import FORMAT, PAGE, Choice, Edition
 from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Found, peek
+from muniment.archive.matching import INDEX
 from muniment.archive.query import And, Node, Not, Or, parse
 from muniment.archive.query import User as Named
 from muniment.archive.searching import find
-from muniment.archive.vault import INDEX, Vault
+from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment.mail.fork import is_transport

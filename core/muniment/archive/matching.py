@@ -1,0 +1,119 @@
+"""The catalog beside its ledger: brought in line with it on opening, built anew, put in place."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from muniment.archive.catalog import Catalog, CatalogOutdated
+from muniment.archive.ledger.codec import Encoder
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.scan import last_head
+from muniment.archive.ledger.writer import Ledger
+from muniment.archive.lock import VaultLock
+from muniment.archive.records import VERSION, json_record
+from muniment.archive.replay import TOLD, known_damage, replay
+from muniment.archive.work import own_work
+from muniment.errors import LedgerDamaged
+from muniment.people.directory import Directory
+
+log = logging.getLogger("muniment.vault")
+
+LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
+
+
+def matching_catalog(folder: Path, ledger: Ledger) -> Catalog:
+    """The catalog of a vault, brought in line with its ledger: replayed, or built anew."""
+    try:
+        catalog = Catalog.open(folder / CATALOG)
+    except CatalogOutdated as reason:
+        log.warning("%s", reason)
+        return rebuilt_catalog(folder, ledger.vault_id)
+    seen = catalog.head
+    if not ledger.knows(seen):
+        log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
+        catalog.close()
+        return rebuilt_catalog(folder, ledger.vault_id)
+    if seen.tree_size < ledger.head.tree_size:
+        replay(catalog, catalog.directory(), folder / LEDGER, seen, own_work(folder))
+    return catalog
+
+
+def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
+    """Build the catalog anew from nothing but the ledger, and swap it in; returns what can't be read.
+
+    With `accept_damage`, an administrator's decision, a ledger whose end is damaged is written on in
+    a new segment, which begins with a record of that; nothing of the damaged one is changed.
+
+    Raises:
+        VaultLocked: another process writes the vault.
+        LedgerDamaged: the ledger's end is damaged, and that was not accepted.
+    """
+    lock = VaultLock(folder)
+    try:
+        ledger = Ledger.open(folder / LEDGER, accept_damage=accept_damage)
+        try:
+            if ledger.recovery.damage:
+                record_damage(ledger)
+            vault_id = ledger.vault_id
+        finally:
+            ledger.close()
+        catalog = rebuilt_catalog(folder, vault_id)
+        try:
+            return known_damage(catalog)
+        finally:
+            catalog.close()
+    finally:
+        lock.release()
+
+
+def record_damage(ledger: Ledger) -> None:
+    """Record in the ledger that it is written on although some of it is damaged."""
+    places = [str(one) for one in ledger.recovery.damage]
+    value = {"v": VERSION, "event": "damage accepted", "uid": os.getuid(), "damage": places[:TOLD]}
+    ledger.append(json_record(Encoder(), Kind.AUDIT, value), time.time_ns() // 1000)
+    ledger.commit()
+
+
+def require_whole(folder: Path) -> None:
+    """See, before anything is touched, that the ledger holds all that the catalog has seen of it.
+
+    Raises:
+        LedgerDamaged: it does not: an alarm, until an administrator has decided.
+    """
+    try:
+        catalog = Catalog.open(folder / CATALOG, readonly=True)
+    except CatalogOutdated:
+        return
+    seen = catalog.head.tree_size
+    catalog.close()
+    left = last_head(folder / LEDGER)
+    held = left.tree_size if left is not None else 0
+    if seen > held:
+        raise LedgerDamaged(
+            f"the catalog has seen {seen} records, but the ledger holds {held}: the ledger was damaged or "
+            "an older one restored; restore it from a backup, or accept the loss with "
+            "`muniment rebuild --catalog`"
+        )
+
+
+def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
+    """Build a catalog beside the old one and swap it in."""
+    new = folder / (CATALOG + ".new")
+    remove_catalog(new)
+    catalog = Catalog.create(new, vault_id)
+    try:
+        replay(catalog, Directory(), folder / LEDGER, None, own_work(folder))
+    finally:
+        catalog.close()
+    remove_catalog(folder / CATALOG)
+    new.rename(folder / CATALOG)
+    return Catalog.open(folder / CATALOG)
+
+
+def remove_catalog(path: Path) -> None:
+    """Remove a catalog's file and its companions."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
