@@ -1,0 +1,153 @@
+"""About a vault as a whole: making it, how it stands, keeping it sound, its audit trail, telling people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from muniment.api.base import Request, Word
+
+# --- vault and status ----------------------------------------------------------------------------
+
+
+class Init(Request, frozen=True):
+    """Make a new vault for an organisation with these domains. Reply: Done."""
+
+    domains: tuple[str, ...] = ()
+    name: str = ""
+
+
+class Done(Word, frozen=True):
+    """It was done; `message` is a sentence that says what."""
+
+    message: str
+    warnings: tuple[str, ...] = ()
+
+
+class GetStatus(Request, frozen=True):
+    """Reply: Status."""
+
+
+class ProfileStatus(Word, frozen=True):
+    name: str
+    source: str
+    enabled: bool
+    every: int
+    last: dict[str, Any] | None
+    """The last run's summary, with the keys of `run --json`; None if it never ran."""
+
+
+class Status(Word, frozen=True):
+    vault: str
+    name: str
+    domains: tuple[str, ...]
+    owner: str
+    """Who holds the vault now ("" for nobody but this call)."""
+    messages: int
+    envelopes: int
+    records: int
+    quarantined: int
+    behind: int
+    users: int
+    bytes_raw: int
+    bytes_ledger: int
+    bytes_catalog: int
+    bytes_index: int
+    profiles: tuple[ProfileStatus, ...]
+
+
+# --- keeping -------------------------------------------------------------------------------------
+
+
+class Verify(Request, frozen=True):
+    """Stream of Step (how far), then Verified."""
+
+    deep: bool = False
+
+
+class Verified(Word, frozen=True):
+    ok: bool
+    records: int
+    messages: int
+    tree_size: int
+    root: str
+    problems: tuple[str, ...]
+
+
+class Rebuild(Request, frozen=True):
+    """Build catalog and index anew from the ledger. Stream of Step, then Done."""
+
+    catalog: bool = True
+    index: bool = True
+    accept_damage: bool = False
+    """An administrator's decision: a ledger whose end is damaged is written on, in a new segment."""
+
+
+class Backup(Request, frozen=True):
+    """A consistent, incremental copy of the vault in folder `path`. Stream of Step, then Done."""
+
+    path: str
+
+
+class QuarantineItem(Word, frozen=True):
+    id: str
+    time: int
+    size: int
+    reason: str
+    profile: str
+
+
+class Quarantine(Word, frozen=True):
+    items: tuple[QuarantineItem, ...]
+
+
+class ListQuarantine(Request, frozen=True):
+    """Reply: Quarantine."""
+
+
+class RetryQuarantine(Request, frozen=True):
+    """Try quarantined items again: those named, or all. Stream of Step, then Done."""
+
+    ids: tuple[str, ...] = ()
+
+
+# --- the audit trail -----------------------------------------------------------------------------
+
+
+class GetAudit(Request, frozen=True):
+    """Who read what, and who was refused, newest first. Reply: Audit."""
+
+    limit: int = 100
+    after: int = 0
+    """What the page before said; 0 for the first page."""
+
+
+class AuditEvent(Word, frozen=True):
+    sequence: int
+    """Its record's place in the ledger."""
+    time: int
+    """Seconds since 1970 UTC."""
+    event: str
+    """"read", "refused", or another event that the ledger records."""
+    who: str
+    uid: int
+    role: str
+    """"administrator", "auditor", "user", or "" for nobody."""
+    word: str
+    """What was asked for, such as "Show"."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What is known besides: `messages`, `query`, `user`, `folder`, `reason`, `count`, `refusal`."""
+
+
+class Audit(Word, frozen=True):
+    events: tuple[AuditEvent, ...]
+    after: int = 0
+    """Pass it as `after` for the next page; 0 at the end."""
+
+
+# --- being told ----------------------------------------------------------------------------------
+
+
+class TestNotify(Request, frozen=True):
+    """Send a test message by every way in [notify]. Stream of Step, one a way, then Done."""
