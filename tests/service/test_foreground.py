@@ -7,6 +7,7 @@ import signal
 import smtplib
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -305,3 +306,22 @@ def test_waiting_for_another_ends_when_it_is_to_stop(vault: TestVault) -> None:
     with closing(Vault.open(vault.folder, write=True)), ExitStack() as stack:
         threading.Timer(0.3, stop.set).start()
         assert foreground._opened(stack, Session(vault.folder), stop, print, takes_over=True) is None
+
+
+def test_what_a_bug_quotes_of_mail_is_not_on_standard_error(vault: TestVault, tmp_path: Path) -> None:
+    script = (
+        "import logging, sys\n"
+        "from pathlib import Path\n"
+        "from muniment.service import foreground\n"
+        "def bug(*words, **more):\n"
+        "    try: raise ValueError('xyzzysecret of a mail')\n"
+        "    except ValueError: logging.getLogger('muniment.runs').exception('a bug')\n"
+        "foreground._work = bug\n"
+        "foreground.serve(Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(vault.folder)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ValueError" in done.stderr
+    assert "xyzzysecret" not in done.stdout + done.stderr

@@ -442,15 +442,17 @@ def test_who_waits_for_a_turn_is_told_that_it_is_at_work(
     client: Client, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "BEAT", 0.05)
-    monkeypatch.setattr(wire, "SILENCE", 0.5)
+    monkeypatch.setattr(wire, "SILENCE", 1.0)
     endless = Endless(10)
     engine.words = endless.words
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
     for one in open_:
         next(one)
-    threading.Timer(1.2, open_[0].close).start()  # type: ignore[attr-defined]
+    leaves = threading.Timer(1.6, open_[0].close)  # type: ignore[attr-defined]
+    leaves.start()
     late = client.stream(Verify())
     assert next(late) == Chunk(data=b"x" * 10)
+    leaves.join()
     for one in (*open_, late):
         one.close()  # type: ignore[attr-defined]
     assert works(client)

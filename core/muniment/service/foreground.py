@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.line import wire
 from muniment.line.place import place_of
 from muniment.line.transport import NoService, ask_to_leave
-from muniment.logs import Harmless
+from muniment.logs import log_to_stderr
 from muniment.service.access import Caller
 from muniment.service.alerts import Alerts
 from muniment.service.engine import Engine
@@ -91,9 +90,8 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
     Raises:
         MunimentError: the vault can't be opened, or the gateway can't listen.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Harmless(details=True))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    if not logging.getLogger().handlers:
+        log_to_stderr("keys")
     told = say or log.info
     session = Session(folder)
     stop = threading.Event()
