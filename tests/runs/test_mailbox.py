@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import imaplib
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +154,26 @@ def test_a_mark_that_can_not_be_kept_costs_a_listing(
         assert account.run().new == 1
     assert account.run().already == 1
     assert account.run().listed == 0
+
+
+def test_marks_of_a_restored_catalog_hide_nothing(account: Account, tmp_path: Path) -> None:
+    catalog = account.vault.folder / "catalog.db"
+    account.put("A", plain(subject="first"))
+    account.profile()
+    account.run()
+    account.vault.client.close()
+    shutil.copy(catalog, tmp_path / "older")
+    account.put("A", plain(subject="second"))
+    assert account.run().new == 1
+    account.vault.client.close()
+    for path in account.vault.folder.glob("catalog.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "older", catalog)
+    account.put("A", plain(subject="third"))
+    summary = account.run()
+    assert (summary.listed, summary.already, summary.new) == (3, 2, 1)
+    assert sorted(hit.subject for hit in account.vault.messages()) == ["first", "second", "third"]
+    account.vault.sound()
 
 
 def test_what_could_not_be_fetched_is_listed_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
