@@ -16,7 +16,7 @@ from muniment.archive.catalog import Catalog
 from muniment.errors import VaultError
 from muniment.sources.base import Unfetched
 from muniment.sources.imap import ImapSource
-from muniment.sources.imap_wire import encode_folder, quoted
+from muniment.sources.imap_wire import ImapWire, encode_folder, quoted
 from support.crashing import server_profile
 from support.dovecot import Dovecot, Mailbox
 from support.reports import plain, report
@@ -153,6 +153,21 @@ def test_a_mark_that_can_not_be_kept_costs_a_listing(
         patched.setattr(Catalog, "meta_set", full)
         assert account.run().new == 1
     assert account.run().already == 1
+    assert account.run().listed == 0
+
+
+def test_what_a_server_left_out_of_a_listing_is_asked_for_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        account.put("A", plain(subject=f"{n}"))
+    account.profile()
+    rows = ImapWire.rows
+    with monkeypatch.context() as patched:
+        patched.setattr(ImapWire, "rows", lambda wire, first, last: rows(wire, first, last)[:2])
+        assert account.run().listed == 2
+    summary = account.run()
+    assert (summary.listed, summary.new) == (3, 1)
     assert account.run().listed == 0
 
 

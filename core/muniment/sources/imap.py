@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -37,6 +37,8 @@ class _Box:
     read_only: bool = False
     state: str = ""
     """The server's word for all that was in it when its listing began; "" where it has none."""
+    exists: int = 0
+    """How many messages the server said were there to list."""
 
 
 class ImapSource(RemoteSource):
@@ -146,21 +148,22 @@ class ImapSource(RemoteSource):
         for box in self._chosen():
             box.validity = ""
             try:
-                yield from self._listing(box)
-                self._marks[box.place] = box.state
+                listed = yield from self._listing(box)
+                if listed >= box.exists:  # else the server kept some from us: the next run asks again
+                    self._marks[box.place] = box.state
             except NoFolder:
                 if self._endpoint.folders is None:
                     raise
 
-    def _listing(self, box: _Box) -> Iterator[Item]:
-        """Every message of a folder.
+    def _listing(self, box: _Box) -> Generator[Item, None, int]:
+        """Every message of a folder; returns how many there were.
 
         Messages are asked for by number, which saves searching for UIDs over the gaps. Numbers shift
         when others expunge, so that each step begins at the last message known, and steps back when
         that is no longer there.
         """
         patience = Patience(self._sleep)
-        start, after, more = 1, 0, True
+        start, after, listed, more = 1, 0, 0, True
         while more:
             try:
                 rows, more = self._step(box, start, after)
@@ -176,9 +179,11 @@ class ImapSource(RemoteSource):
             if fresh:
                 patience.progress()
                 after = fresh[-1].uid
+                listed += len(fresh)
             for row in fresh:
                 yield Item(box.place, f"{box.validity}:{row.uid}", row.size, row.flags, row.date)
             start += LISTED_AT_ONCE - 1
+        return listed
 
     def _step(self, box: _Box, start: int, after: int) -> tuple[list[Row], bool]:
         """Messages numbered from `start` on, and whether there are more behind them.
@@ -187,10 +192,11 @@ class ImapSource(RemoteSource):
         """
         wire = self._opened()
         selected = self._select(wire, box)
-        exists = selected.exists
+        exists = box.exists = selected.exists
         if start == 1:
             box.state = selected.state
             if box.state and box.state == self._mark(box.place):
+                box.exists = 0
                 return [], False
         if self._endpoint.folders is None:
             self.expected = exists
