@@ -12,10 +12,24 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
 from benchmarks.peers import Login
 from support.dovecot import Dovecot, Mailbox
+from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.ews_double import Exchange
+from support.graph_double import AT_ONCE, GraphDouble
 from support.proxy import Proxy
 
-__all__ = ["Dovecot", "Exchange", "Proxy", "filled", "login"]
+__all__ = [
+    "AT_ONCE",
+    "CLIENT_ID",
+    "DIRECTORY",
+    "SECRET",
+    "Dovecot",
+    "Entra",
+    "Exchange",
+    "GraphDouble",
+    "Proxy",
+    "filled",
+    "login",
+]
 
 
 def filled(server: Dovecot, messages: Iterable[bytes]) -> Mailbox:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from benchmarks.lab import Lab
 from benchmarks.report import Section
-from benchmarks.scenarios import delay, exchange, local, memory, profile, search, servers, space
+from benchmarks.scenarios import delay, exchange, graph, local, memory, profile, search, servers, space
 
 SCENARIOS: dict[str, Callable[[Lab], Section]] = {
     "local": local.measure,
     "servers": servers.measure,
     "exchange": exchange.measure,
+    "graph": graph.measure,
     "delay": delay.measure,
     "space": space.measure,
     "memory": memory.measure,
