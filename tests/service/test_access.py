@@ -20,8 +20,16 @@ from muniment.api import Request, Word
 from muniment.archive.vault import Vault
 from muniment.client import receive
 from muniment.config.model import Access, Settings
-from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
-from muniment.service import audit, engine, guard, view
+from muniment.errors import (
+    AccessRefused,
+    ConfigError,
+    MunimentError,
+    NotFound,
+    ReasonNeeded,
+    UsageError,
+    VaultError,
+)
+from muniment.service import audit, engine, guard, reading, view
 from muniment.service.access import LEAST, Caller, Role, authorise
 from muniment.service.session import Session
 from support.reports import EPOCH, fork, line, plain, report
@@ -422,6 +430,37 @@ def test_whoever_sends_a_message_on_learns_nothing_of_whom_others_sent_it_to(tmp
         (shown,) = House(opened, vault.folder, {}).say(BOB, api.Show(id=hit.id))
     assert "eve@example.com" not in told([shown])
     assert "dora@example.com" in told([shown])
+
+
+@pytest.mark.parametrize("path", ["..", "/tmp/..", "/", "a\0b.zip"])
+def test_an_export_has_a_name_of_its_own(house: House, path: str) -> None:
+    for caller in (BOB, AUDITOR):
+        with pytest.raises(UsageError, match="no name for an export") as refusal:
+            house.say(caller, api.Export(query="", path=path))
+        assert str(house.folder) not in str(refusal.value)
+
+
+def test_an_export_does_not_fill_the_vaults_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "ROOM", 1 << 62)
+    with pytest.raises(VaultError, match="too little room"):
+        house.say(BOB, api.Export(query="", path="/nowhere/x.zip"))
+    assert not list((house.folder / "work").rglob("export-*"))
+
+
+def test_fields_that_name_recipients_are_left_out_however_they_are_called() -> None:
+    secret = (
+        "Bcc",
+        "Resent-Bcc",
+        "X-Bcc",
+        "X-RCPT-TO",
+        "Original-Recipient",
+        "X-Apparently-To",
+        "Envelope-To",
+    )
+    shown = ("From", "To", "Cc", "Reply-To", "Subject", "List-Id")
+    lines = [f"{name} : eve@example.com,\r\n\teve@example.com\r\n" for name in (*secret, *shown)]
+    left = view.public_header("".join(lines).encode() + b"\r\n")
+    assert left == "".join(lines[len(secret) :]).encode() + b"\r\n"
 
 
 def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -> None:

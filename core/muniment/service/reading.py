@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 
 from muniment import api
@@ -20,7 +21,7 @@ from muniment.archive.query import Prefix, parse
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.work import make_work, own_work
-from muniment.errors import NotFound, UsageError
+from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers import block, decode, field
 from muniment.mail.mime import AttachmentInfo, attachments, content, is_text
 from muniment.mail.model import Party, Role
@@ -271,6 +272,8 @@ def attachment_word(file: AttachmentInfo) -> api.Attachment:
     return api.Attachment(filename=file.filename, content_type=file.content_type, size=file.size)
 
 
+ROOM = 256 * 1024 * 1024
+"""Bytes that an export which is written aside leaves free on the vault's disk, so that it stops no run."""
 EXPORTED = 10_000
 """Messages that one export can name."""
 
@@ -308,8 +311,10 @@ def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Ge
     """
     if session.caller.uid == os.geteuid():
         return (yield from _written(edition, path))
+    if path.name in ("", "..") or "\0" in path.name:
+        raise UsageError(f"{str(path)!r} is no name for an export: name a new file or folder")
     with TemporaryDirectory(prefix="export-", dir=make_work(own_work(vault.folder))) as aside:
-        done = yield from _written(edition, Path(aside) / (path.name or "export"))
+        done = yield from _written(edition, Path(aside) / path.name, ROOM)
         for file in sorted(one for one in Path(aside).rglob("*") if one.is_file()):
             yield api.ExportFile(name=str(file.relative_to(aside)))
             with file.open("rb") as content:
@@ -318,9 +323,12 @@ def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Ge
     return done
 
 
-def _written(edition: Edition, path: Path) -> Generator[api.Word, None, int]:
+def _written(edition: Edition, path: Path, room: int = 0) -> Generator[api.Word, None, int]:
+    """Write an export, as long as so many bytes are left on its disk."""
     done = 0
     for done in export_messages(edition, path):
+        if room and disk_usage(path.parent).free < room:
+            raise VaultError("the vault's disk has too little room for this export: export less at a time")
         if done % 1000 == 0:
             yield api.Step(text=f"{done} messages written")
     return done

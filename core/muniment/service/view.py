@@ -51,8 +51,9 @@ from muniment.service.reading import (
 )
 from muniment.service.session import Session
 
-SECRET = frozenset({b"bcc", b"resent-bcc", b"x-bcc", b"apparently-to"})
-"""Header fields, besides those of transport, that name recipients whom the others must not know."""
+SECRET = (b"bcc", b"rcpt", b"recipient", b"apparently-to", b"real-to")
+"""What the names of header fields hold that, besides those of transport, name recipients whom the others must
+not know, such as Resent-Bcc, X-RCPT-TO and X-Apparently-To."""
 LEFT_OUT = "Bcc and the headers that transport adds are left out: exact bytes are for auditors"
 SAFE_NOTES = frozenset({OPAQUE, DAMAGED})
 """Notes that say nothing of the envelope."""
@@ -311,7 +312,7 @@ def public_header(header: bytes) -> bytes:
     for line in header.splitlines(keepends=True):
         if not line.startswith((b" ", b"\t")) or not line.strip():
             name = line.partition(b":")[0].strip().lower()
-            skipped = b":" in line and (name in SECRET or is_transport(name))
+            skipped = b":" in line and (any(part in name for part in SECRET) or is_transport(name))
         if not skipped:
             kept.append(line)
     return b"".join(kept)
