@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import stat
 import string
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from muniment.errors import (
     MunimentError,
     SettingsChanged,
     SourceError,
+    VaultError,
 )
 from muniment.fields import FIELDS, KINDS, asked, default, folded, tidied
+from muniment.service import testing
 from support.dovecot import Dovecot, Mailbox, require_dovecot
 from support.reports import line, plain, report
 from support.vaults import TestVault
@@ -306,3 +309,18 @@ def test_a_folder_is_tried(vault: TestVault, tmp_path: Path) -> None:
     draft = {"source": "eml", "path": str(tmp_path)}
     steps, _, error = tried(vault, api.TestProfile(name="old", fields=draft))
     assert (steps[1:], error) == ([f"{tmp_path} is there", "listed 1 message"], None)
+
+
+def test_what_waits_for_a_person_does_not_hold_up_the_end_of_the_service() -> None:
+    ending, go = threading.Event(), threading.Event()
+
+    def waits(say: testing.Say) -> None:
+        say(api.Step(text="sign in"))
+        go.wait(60)
+
+    words = testing.live(waits, ending.is_set)
+    assert next(words) == api.Step(text="sign in")
+    threading.Timer(0.2, ending.set).start()
+    with pytest.raises(VaultError, match="stopping"):
+        next(words)
+    go.set()

@@ -357,6 +357,11 @@ class Host:
         return self._schedule is None or self._schedule.lively
 
     @property
+    def closed(self) -> bool:
+        """Whether its end has begun."""
+        return self._closed
+
+    @property
     def busy(self) -> bool:
         """Whether something is worked off or waits."""
         return bool(self._jobs)

@@ -66,6 +66,10 @@ class Session:
             self._borrowed = True
         return self._host
 
+    def stopping(self) -> bool:
+        """Whether the service that this belongs to is about to end."""
+        return self._host is not None and self._host.closed
+
     @property
     def settings_path(self) -> Path:
         """Where vault.toml is."""

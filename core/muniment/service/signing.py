@@ -18,5 +18,5 @@ def sign_in(session: Session, request: api.SignIn) -> Iterator[api.Word]:
     if profile.auth_by != "device":
         raise ConfigError(f'profile {profile.name!r} signs nobody in: that is for auth = "device"')
     grant = grant_of(profile, session.folder, None)
-    yield from live(lambda say: oauth.sign_in(grant, lambda text: say(api.Step(text=text))))
+    yield from live(lambda say: oauth.sign_in(grant, lambda text: say(api.Step(text=text))), session.stopping)
     yield api.Done(message=f"Signed in; try it with `muniment profile test {profile.name}`.")

@@ -14,7 +14,7 @@ from muniment import api
 from muniment.config.check import check
 from muniment.config.file import profile_of
 from muniment.config.model import Profile
-from muniment.errors import CertificateRefused, SourceError
+from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.fields import KIND
 from muniment.service.profiles import endpoint_of, find, password_of
 from muniment.service.session import Session
@@ -29,6 +29,9 @@ TIMEOUT = 30.0
 NO_PIN = "0" * 64
 """The fingerprint of no certificate: with it a server's is seen, and neither name nor password sent."""
 
+AWAKE = 0.5
+"""Seconds between two looks at whether the service is stopping."""
+
 Say = Callable[[api.Word], None]
 
 
@@ -41,7 +44,7 @@ def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Wor
     yield api.Step(text=f"profile {profile.name} is complete{had}")
     endpoint = endpoint_of(profile, session.folder, password)
     endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
-    yield from live(lambda say: _try(endpoint, say))
+    yield from live(lambda say: _try(endpoint, say), session.stopping)
     yield api.Done(message=f"Profile {profile.name} works.")
 
 
@@ -55,10 +58,13 @@ def _asked(session: Session, request: api.TestProfile) -> Profile:
     return profile_of(request.name, fields)
 
 
-def live(work: Callable[[Say], None]) -> Iterator[api.Word]:
-    """What `work` says, as it says it; it works in a thread, since it may wait for the network.
+def live(work: Callable[[Say], None], stopping: Callable[[], bool]) -> Iterator[api.Word]:
+    """What `work` says, as it says it; it works in a thread, since it may wait for the network, or a person.
 
-    Whoever stops listening does not wait for it: it ends by its timeout.
+    Whoever stops listening does not wait for it, nor does a service that is `stopping`: it ends by itself.
+
+    Raises:
+        VaultError: the service is stopping.
     """
     said: queue.Queue[api.Word | BaseException | None] = queue.Queue()
 
@@ -71,10 +77,19 @@ def live(work: Callable[[Say], None]) -> Iterator[api.Word]:
             said.put(None)
 
     threading.Thread(target=run, name="test-profile", daemon=True).start()
-    while (word := said.get()) is not None:
+    while (word := _heard(said, stopping)) is not None:
         if isinstance(word, BaseException):
             raise word
         yield word
+
+
+def _heard(
+    said: queue.Queue[api.Word | BaseException | None], stopping: Callable[[], bool]
+) -> api.Word | BaseException | None:
+    while not stopping():
+        with suppress(queue.Empty):
+            return said.get(timeout=AWAKE)
+    raise VaultError("the service is stopping: start it again, and repeat this")
 
 
 def _try(endpoint: Endpoint, say: Say) -> None:
