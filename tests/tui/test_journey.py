@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import zipfile
 from contextlib import suppress
@@ -32,6 +33,12 @@ def test_from_nothing_to_an_archived_found_and_exported_message(terminal, tmp_pa
         assert [archive.read(name) for name in letters] == [LETTER]
 
 
+def chosen(screen: str) -> str:
+    """The kind of source that the list has its mark at."""
+    found = re.search(r"▸ (\w+)", screen)
+    return found[1] if found else ""
+
+
 def walk(window, mail: Path, target: Path) -> None:
     """The way, as the screens lead."""
     window.wait_for("Make one here")
@@ -43,8 +50,11 @@ def walk(window, mail: Path, target: Path) -> None:
     window.press("2")
     window.wait_for("a Add")
     window.press("a")
-    window.wait_for("Folder of .eml files")
-    window.press(*["Down"] * 6, "Enter")
+    window.wait_for("▸ gateway", "Folder of .eml files")
+    while (kind := chosen(window.screen())) != "eml":
+        window.press("Down")
+        window.wait(lambda seen, kind=kind: chosen(seen) != kind, "the next kind to be chosen")
+    window.press("Enter")
     window.wait_for("Path", "F2 Save")
     window.type("letters")
     window.press("Down")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +17,7 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen
 
@@ -41,6 +45,8 @@ HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
 QUIT_KEYS = ("q", "f10")
 NOTICE_STAYS = 10.0
 """Seconds that a notice covers the status; an error stays until Esc."""
+LOOK = 1.0
+"""Seconds between two looks at the terminal's size."""
 KEY_PATIENCE = 5.0
 """Seconds that a key waits for the one before it to be handled."""
 TERMINATED = 143
@@ -233,6 +239,13 @@ class MunimentApp(App[int], inherit_bindings=False):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
         if self._engine is not None:
             self._learn_name()
+
+    def _look_at_size(self) -> None:
+        """Take up a size that no signal told: one that comes while the program starts is lost."""
+        with suppress(OSError):
+            size = Size(*os.get_terminal_size(sys.__stderr__.fileno()))  # type: ignore[union-attr]
+            if size != self.size:
+                self.post_message(events.Resize(size, size))
 
     def _learn_name(self) -> None:
         self.engine.ask(self, GetStatus(), Status, self._name_known)

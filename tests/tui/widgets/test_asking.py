@@ -170,7 +170,7 @@ def test_a_sparkline():
 def test_words_draw_nothing_twice():
     words = Words(shown("a"))
     drawn = []
-    words.update = drawn.append
+    words.update = lambda content, **_: drawn.append(content)
     for text in ("a", "b", "b"):
         words.say(shown(text))
     assert [content.plain for content in drawn] == ["b"]
