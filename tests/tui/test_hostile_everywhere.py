@@ -1,0 +1,296 @@
+"""Hostile mail on every screen and by every command: of all bytes that reach the terminal none does harm.
+
+Commands and screens are counted: a new one fails here until it is said how it is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import click
+import pytest
+
+import muniment_tui
+from muniment import api
+from muniment.cli.root import root
+from muniment_tui.frame import FrameScreen
+from support.hostile import (
+    BODY,
+    FILE,
+    HEADER,
+    INSIDE,
+    LOST,
+    NAME,
+    PAGE,
+    SUBJECT,
+    VICTIM,
+    hostile,
+    judge,
+    letter,
+    reports,
+    strays,
+)  # fmt: skip
+from support.services import end, service_of
+from support.teletype import Teletype
+from support.terminal import MUNIMENT
+from support.vaults import TestVault, put
+
+
+@dataclass(frozen=True)
+class Hall:
+    """A vault that is full of hostile mail."""
+
+    home: Path
+    vault: Path
+    message: str
+    item: str
+    """The id of what is in quarantine."""
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    home = tmp_path_factory.mktemp("hall")
+    vault = TestVault(home / "vault")
+    vault.client.call(api.AddUser(name=hostile(NAME), addresses=(VICTIM,)), api.Done)
+    put(vault.maildir("post", enabled=False), reports())
+    own = vault.maildir("own", enabled=False, journal=False, owner=VICTIM)
+    put(own, [letter(10, "Another. ")])
+    vault.client.call(api.PutSetup(values={"name": hostile("Worganisation")}), api.Setup)
+    for name in ("post", "own"):
+        assert vault.run(name).state == "ok"
+    with closing(vault.client):
+        (item,) = vault.client.call(api.ListQuarantine(), api.Quarantine).items
+        yield Hall(home, vault.folder, vault.search("another")[0].id, item.id)
+    if service := service_of(vault.folder):
+        end(service)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+DRIVER = """
+import json, sys
+from muniment.__main__ import ENGINE, start
+for number, words in enumerate(json.load(open(sys.argv[1]))):
+    print(f"<<{number}:{start(words, ENGINE)}>>", flush=True)
+"""
+"""All commands in one process, since starting costs most; each writes to the terminal itself."""
+WORDS: dict[str, list[tuple[str, str]]] = {
+    "init": [("--vault {home}/new --name {hostile}", "")],
+    "setup": [
+        ("", "organisation"), ("--check users", ""), ("--set name={hostile}", ""), ("organisation", SUBJECT),
+    ],
+    "users add": [("{hostile} new@example.com", "")],
+    "users import": [("{home}/people.csv", "")],
+    "users list": [("", NAME)],
+    "users show": [(VICTIM, NAME), ("{hostile}", SUBJECT)],
+    "users remove": [("new@example.com", "")],
+    "profile add": [
+        ("{hostile} --source eml --path {home}", SUBJECT), ("files --source eml --path {home}", ""),
+    ],
+    "profile list": [("", "post")],
+    "profile show": [("post", ""), ("{hostile}", SUBJECT)],
+    "profile edit": [("files --keep", "")],
+    "profile copy": [("files more", "")],
+    "profile rename": [("more other", "")],
+    "profile test": [("post", "")],
+    "profile sign-in": [("post", "")],
+    "profile remove": [("other", "")],
+    "run": [("post", ""), ("files", "")],
+    "watch": [("--once", "")],
+    "cancel": [("--all", "")],
+    "history": [("", "post"), ("--every", "post")],
+    "notify test": [("", "")],
+    "status": [("", "post")],
+    "quarantine list": [("", "")],
+    "quarantine show": [("{item}", "post"), ("{item} --raw", LOST)],
+    "quarantine retry": [("{item}", "")],
+    "tree": [("", NAME)],
+    "list": [(f"{VICTIM}/Inbox", SUBJECT), ("{hostile}/Inbox", "")],
+    "search": [("wbody", SUBJECT), ('"(" {hostile}', ""), ("from:{hostile}", "")],
+    "show": [
+        ("{message}", BODY), ("{message} --headers", HEADER), ("{message} --text", BODY),
+        ("{message} --raw", HEADER), ("{message} --report 1", HEADER), ("{message} --attachment 1", INSIDE),
+        ("{message} --attachment 2", PAGE), ("{hostile}", ""),
+    ],
+    "export": [("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", "")],
+    "verify": [("", ""), ("--deep", "")],
+    "rebuild": [("", "")],
+    "backup": [("{home}/backup", "")],
+    "audit": [("", "")],
+    "completion": [("bash", "")],
+    "service install": [("--print", "ExecStart")],
+}  # fmt: skip
+"""How each command is called, in this order, and what harmless words of the mail are then to be read."""
+ELSEWHERE = {
+    "service": "in a terminal of its own below, since it goes on until it is stopped",
+    "service status": "says what systemd says of units, which hold nothing of mail",
+    "service uninstall": "the same",
+    "demo": "makes a vault of its own with the program's own sample mail, and opens the app",
+}
+BINARY = ("--raw", "--report", "--attachment")
+"""What answers with bytes, and has no JSON."""
+FULL = ("users list", "users show", "list", "search", "show")
+"""Commands whose JSON says what they tell people."""
+USAGE, BUG = 2, 70
+LIVE = (re.compile(r"\x1b\[\?25[lh]"), re.compile(r"\x1b\[(?:[12]K|\d?A)"))
+"""What draws the progress of a run: the cursor hidden, up a line, a line emptied."""
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """The names of all commands."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*path, name))
+
+
+def test_every_command_is_tried() -> None:
+    assert set(commands(root)) == {*WORDS, *ELSEWHERE}
+
+
+def lines(hall: Hall) -> list[tuple[list[str], str]]:
+    """Every command line, and what is to be read; those that can, also with --json."""
+    values = {
+        "home": str(hall.home), "hostile": hostile(SUBJECT).replace("\x00", ""),
+        "message": hall.message, "item": hall.item,
+    }  # fmt: skip
+    found = []
+    for name, calls in WORDS.items():
+        for call, seen in calls:
+            for json_too in ([], ["--json"])[: 1 if any(option in call for option in BINARY) else 2]:
+                words = [word.strip('"').format(**values, number=len(found)) for word in call.split()]
+                line = ["--vault", str(hall.vault), *name.split(), *words, *json_too]
+                found.append((line, seen if not json_too or name in FULL else ""))
+    return found
+
+
+def test_no_command_lets_mail_act_on_the_terminal(hall: Hall) -> None:
+    (hall.home / "people.csv").write_text(f'name,address\n"{hostile(NAME)}",carl@example.com\n')
+    tried = lines(hall)
+    calls = hall.home / "calls.json"
+    calls.write_text(json.dumps([line for line, _ in tried]))
+    with Teletype([sys.executable, "-c", DRIVER, str(calls)], folder=hall.home, rows=50, columns=150) as tty:
+        assert tty.wait_ended(120) == 0
+        said = tty.written().replace(b"\r\n", b"\n")
+    found = []
+    for number, (line, seen) in enumerate(tried):
+        told, _, rest = said.partition(f"<<{number}:".encode())
+        code, _, said = rest.partition(b">>\n")
+        found += [f"{' '.join(line[2:])[:60]!r}: {fault}" for fault in faults(told, int(code), seen)]
+    assert not found, "\n".join(found)
+
+
+def faults(told: bytes, code: int, seen: str) -> Iterator[str]:
+    """What is wrong with how a command ended and what it told the terminal."""
+    if code in (USAGE, BUG):
+        yield f"ended with {code}: {told[-200:]!r}"
+    if seen.encode() not in told:
+        yield f"{seen} is not to be read in {told[-200:]!r}"
+    yield from strays(told, LIVE)
+
+
+def test_the_service_lets_mail_act_on_no_terminal(hall: Hall) -> None:
+    if service := service_of(hall.vault):
+        end(service)
+    with Teletype([*MUNIMENT, "--vault", str(hall.vault), "service"], folder=hall.home) as tty:
+        tty.wait(lambda: b"serving" in tty.written(), "to serve")
+        put(hall.home / "maildir-0" / "new", reports()[:0])
+        tty.press("C-c")
+        assert tty.wait_ended() in (0, 130)
+        judge(tty.written().replace(b"^C", b""))
+
+
+# --- screens --------------------------------------------------------------------------------------
+
+OWN = (
+    re.compile(r"\x1b\[(?:[1-9]|[1-4]\d);(?:[1-9]|\d\d|1[0-4]\d)H"),  # within 49 rows and 149 columns
+    re.compile(r"\x1b\[\?(?:7|25|1000|1003|1004|1006|1015|1049|2004)[hl]"),
+    re.compile(r"\x1b\[\?(?:2026|2048)\$p"),  # asks what the terminal can
+    re.compile(r"\x1b\[(?:>25|<)u"),  # how it is to say keys, and back
+    re.compile(r"\x1b\]22;default\x07"),  # the mouse pointer
+)
+"""What the app sends to draw, by the libraries that it draws with."""
+Steps = list[tuple[str, str]]
+SCREENS: dict[str, Steps] = {
+    "MessagesScreen": [
+        ("4", "All mail"), ("Down", NAME), ("Right", "Inbox"), ("Down", "Inbox"), ("Enter", SUBJECT),
+        ("Enter", "Message-ID"), ("PageDown", BODY),
+        ("a", "text/plain"), ("Enter", INSIDE), ("Escape", BODY),
+        ("a", "text/plain"), ("Down", FILE), ("Enter", PAGE), ("Escape", BODY),
+        ("a", "text/html"), ("w", "Enter takes it"), ("Escape", FILE), ("Escape", BODY),
+        ("e", "Envelope"), ("h", HEADER), ("Escape", "Envelope"), ("s", "━Source"), ("Escape", "Envelope"),
+        ("Escape", SUBJECT), ("/", "To the list"), ("wbody", "Found by wbody"), ("Enter", SUBJECT),
+        ("x", "to a folder"), ("Escape", SUBJECT), ("o", "oldest first"), ("Escape", "Inbox"),
+    ],
+    "RunsScreen": [("3", "post")],
+    "HistoryScreen": [("h", "own")],
+    "RecordScreen": [("Enter", "Kept as"), ("Escape", "Runs of all"), ("Escape", "by hand")],
+    "QuarantineScreen": [("x", "a journal report")],
+    "RawScreen": [("Enter", LOST), ("Escape", "a journal report"), ("Escape", "by hand")],
+    "ProfilesScreen": [("2", "t Test"), ("t", "listed 4 messages"), ("Escape", "post")],
+    "ProfileForm": [("e", "Path"), ("Escape", "post")],
+    "KindScreen": [("a", "Where is the mail"), ("Escape", "post")],
+    "SetupScreen": [("1", "F5 Check"), *[("Down", "Setup")] * 9],
+    "HelpScreen": [("?", "Move with the arrow keys"), ("Escape", "Setup")],
+    "NoticesScreen": [
+        ("!", "Nothing was said yet"), ("Escape", "Setup"), ("C-p", "Search for commands"), ("Escape", ""),
+    ],
+    "FirstScreen": [],
+}  # fmt: skip
+"""How each screen is reached from the one before, by keys, and what is then to be read."""
+BASES = {"AreaScreen", "PageScreen", "AskingScreen"}
+
+
+def screens(base: type) -> Iterator[str]:
+    """The names of all screens of the app."""
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("muniment_tui."):
+            yield kind.__name__
+        yield from screens(kind)
+
+
+def test_every_screen_is_tried() -> None:
+    for module in walk_packages(muniment_tui.__path__, "muniment_tui."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    ours = set(screens(FrameScreen)) - BASES
+    assert ours == set(SCREENS)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+def test_no_screen_lets_mail_act_on_the_terminal(hall: Hall, size: tuple[int, int]) -> None:
+    command = [*MUNIMENT, "--vault", str(hall.vault)]
+    with Teletype(command, folder=hall.home, columns=size[0], rows=size[1]) as tty:
+        tty.wait_for("4 Messages")
+        for name, steps in SCREENS.items():
+            for key, seen in steps:
+                before = tty.count
+                tty.press(key)
+                tty.wait(lambda before=before: tty.count > before, f"{name} to take {key}")
+                tty.wait_for(seen)
+                tty.wait_quiet(0.04)
+            judge(tty.written(), OWN)
+        tty.press("Escape")
+        tty.wait_quiet()
+        tty.press("q")
+        assert tty.wait_ended() == 0
+        judge(tty.written(), OWN)
+
+
+def test_the_first_page_lets_no_folder_act_on_the_terminal(tmp_path: Path) -> None:
+    here = tmp_path / hostile("folder").translate({0: None, ord("/"): None})[:80]
+    here.mkdir()
+    with Teletype(MUNIMENT, folder=here, columns=120, rows=40) as tty:
+        tty.wait_for("Make the vault", "folder")
+        tty.press("C-c")
+        tty.wait_quiet()
+        judge(tty.written(), OWN)
