@@ -225,6 +225,40 @@ def test_notices_cover_the_status_and_are_kept(run):
     run(script)
 
 
+def test_a_status_that_says_the_same_again_is_not_drawn_again(run):
+    async def script(pilot):
+        line = pilot.app.screen.query_one(StatusLine)
+        pilot.app.screen.say(shown("0 running", "$secondary"))
+        await pilot.pause()
+        drawn = []
+        line.refresh = lambda *_, **options: drawn.append(options) or line
+        pilot.app.screen.say(shown("0 running", "$secondary"))
+        await pilot.pause()
+        assert not drawn
+        pilot.app.screen.say(shown("0 running", "$error"))
+        await pilot.pause()
+        assert drawn
+
+    run(script)
+
+
+def test_a_key_whose_way_is_lost_is_not_done_again_and_holds_up_no_other(run, monkeypatch):
+    monkeypatch.setattr("muniment_tui.app.KEY_PATIENCE", 0.05)
+
+    async def script(pilot):
+        app, gone = pilot.app, []
+        switch = app.switch_mode
+        monkeypatch.setattr(app, "_follow", lambda *_: None)
+        monkeypatch.setattr(app, "switch_mode", lambda mode: gone.append(mode) or switch(mode))
+        for key in "1234":
+            app.simulate_key(key)
+        await until(pilot, lambda: len(gone) >= 3)
+        await pilot.pause(0.2)
+        assert gone == [area.id for area in AREAS[1:]]
+
+    run(script)
+
+
 def test_a_notice_goes_by_itself_but_an_error_stays(run, monkeypatch):
     monkeypatch.setattr("muniment_tui.app.NOTICE_STAYS", 0.05)
 

@@ -275,8 +275,10 @@ class MunimentApp(App[int], inherit_bindings=False):
                 self.exit(0)
             return
         self._keys.append(event)
-        if len(self._keys) == 1 or time.monotonic() - self._key_handed_on > KEY_PATIENCE:
+        if len(self._keys) == 1:
             await self._hand_on()
+        else:
+            self._wait_for_the_one_before()
 
     def _unseen(self) -> bool:
         """Whether nothing is shown but that the terminal is too small: then nothing may happen, either."""
@@ -300,11 +302,23 @@ class MunimentApp(App[int], inherit_bindings=False):
         else:
             self.call_later(self.call_later, self._handled)
 
+    def _wait_for_the_one_before(self) -> None:
+        """At most so long: it may take long, or have gone with the part that had it."""
+        handed_on = self._key_handed_on
+
+        async def overdue() -> None:
+            if len(self._keys) > 1 and self._key_handed_on == handed_on:
+                await self._handled()
+
+        self.set_timer(KEY_PATIENCE, overdue)
+
     async def _handled(self) -> None:
         if self._keys:
             self._keys.popleft()
         if self._keys:
             await self._hand_on()
+        if len(self._keys) > 1:
+            self._wait_for_the_one_before()
 
     # --- actions ----------------------------------------------------------------------------
 

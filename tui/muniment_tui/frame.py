@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -198,7 +198,7 @@ class StatusLine(Words):
     DEFAULT_CSS = """
     StatusLine { height: 1; padding: 0 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    status: reactive[Content] = reactive(Content(), layout=False, always_update=True)
+    status: var[Content] = var(Content(), always_update=True)
 
     def on_mount(self) -> None:
         """Follow the app's notice."""
