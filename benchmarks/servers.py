@@ -1,4 +1,4 @@
-"""The mail server and the slow line that the tests have too (tests/support)."""
+"""The mail server, the slow line and the terminal that the tests have too (tests/support)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.ews_double import Exchange
 from support.graph_double import AT_ONCE, GraphDouble
 from support.proxy import Proxy
+from support.teletype import Teletype
 
 __all__ = [
     "AT_ONCE",
@@ -27,6 +28,7 @@ __all__ = [
     "Exchange",
     "GraphDouble",
     "Proxy",
+    "Teletype",
     "filled",
     "login",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.lab import Lab
 from benchmarks.report import Section
-from benchmarks.scenarios import delay, exchange, graph, local, memory, profile, search, servers, space
+from benchmarks.scenarios import app, delay, exchange, graph, local, memory, profile, search, servers, space
 
 SCENARIOS: dict[str, Callable[[Lab], Section]] = {
     "local": local.measure,
@@ -17,5 +17,6 @@ SCENARIOS: dict[str, Callable[[Lab], Section]] = {
     "space": space.measure,
     "memory": memory.measure,
     "search": search.measure,
+    "app": app.measure,
     "profile": profile.measure,
 }
