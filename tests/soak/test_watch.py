@@ -1,0 +1,139 @@
+"""A working day before the app, in minutes: neither the app nor its service grows."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.corpus import Corpus
+from muniment import api
+from muniment.client import Client
+from support.served import line_to
+from support.services import end, service_of
+from support.teletype import Teletype
+from support.vaults import TestVault, put
+
+HOURS = 8
+RUNS = 60
+"""Runs in an hour, as of a profile that is due every minute; each brings a message."""
+SCREENS = 60
+"""How often one goes through all screens in an hour."""
+PAGES = 120
+"""Pages that one scrolls in an hour."""
+STATES = 0.02
+"""Seconds between two states of what runs, in place of half a second and a second."""
+WARM_UP = 2
+"""Hours until all that is loaded once is loaded."""
+GROWTH = 1.05
+SLACK = 3_000_000
+"""Bytes that are the allocator's."""
+SERVICE = """
+import sys
+from muniment.service import host
+host.OFTEN = host.SELDOM = {states}
+from muniment.service.__main__ import main
+sys.exit(main(sys.argv[1]))
+"""
+APP = """
+import sys
+from muniment_tui import bridge
+bridge.EVERY = {states}
+from muniment_tui.runs import screen
+screen.OFTEN = {states}
+from muniment_tui.__main__ import main
+sys.exit(main())
+"""
+"""The programs as they are, but for the time between two states."""
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[TestVault]:
+    """A vault of 2,000 messages, whose service is as it is but for its pace."""
+    made = TestVault(tmp_path / "vault", domains=("werft.example",))
+    made.archive(itertools.islice(Corpus().reports(4_000), 2_000), enabled=False)
+    made.client.close()
+    place = os.path.realpath(made.folder)
+    source = SERVICE.format(states=STATES)
+    subprocess.run(
+        [sys.executable, "-c", source, place], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    yield made
+    if pid := service_of(made.folder):
+        end(pid)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_neither_app_nor_service_grows_in_eight_hours(vault: TestVault, tmp_path: Path) -> None:
+    reports = itertools.islice(Corpus().reports(4_000), 2_000, None)
+    client = Client(line_to(vault.folder))
+    new = tmp_path / "new"
+    for name in ("new", "cur", "tmp"):
+        (new / name).mkdir(parents=True)
+    fields = {"source": "maildir", "path": str(new), "delete": True, "enabled": False}
+    client.call(api.PutProfile(name="new", fields=fields, new=True), api.Done)
+    command = [sys.executable, "-c", APP.format(states=STATES), "--vault", str(vault.folder)]
+    sizes: list[tuple[int, int]] = []
+    with closing(client), Teletype(command, folder=tmp_path, env={"MUNIMENT_IDLE": "3600"}) as tty:
+        tty.wait_for("4 Messages")
+        tty.press("4")
+        tty.wait_for("All mail")
+        tty.press("Enter")
+        tty.wait_for("x Export")
+        for _ in range(HOURS):
+            watch(tty, client, new / "new", reports)
+            go_round(tty)
+            scroll(tty)
+            pids = tty.process.pid, service_of(vault.folder)
+            sizes.append(tuple(psutil.Process(pid).memory_info().rss for pid in pids))  # type: ignore[arg-type]
+            print("app {:,}  service {:,}  terminal {:,}".format(*sizes[-1], tty.count))
+    told = "\n".join(f"app {app:,}, service {service:,}" for app, service in sizes)
+    for first, later in zip(most(sizes[:WARM_UP]), most(sizes[WARM_UP:]), strict=True):
+        assert later <= first * GROWTH + SLACK, told
+
+
+def most(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    """The most that app and service had."""
+    return max(app for app, _ in sizes), max(service for _, service in sizes)
+
+
+def watch(tty: Teletype, client: Client, new: Path, reports: Iterator[bytes]) -> None:
+    """An hour of runs, watched."""
+    tty.press("3")
+    tty.wait_for("n Run now")
+    for report in itertools.islice(reports, RUNS):
+        put(new, [report])
+        *_, summary = client.stream(api.Run(profile="new"))
+        assert isinstance(summary, api.RunSummary)
+        assert summary.state == "ok"
+    tty.wait_quiet(0.5)
+
+
+def go_round(tty: Teletype) -> None:
+    """Through all screens, again and again."""
+    for _ in range(SCREENS):
+        for key, seen in (("1", "F5 Check"), ("2", "t Test"), ("3", "n Run now"), ("4", "x Export")):
+            tty.press(key)
+            tty.wait_for(seen)
+
+
+def scroll(tty: Teletype) -> None:
+    """Through a list of mail; and messages are read."""
+    for key in ["PageDown", "PageUp"] * (PAGES // 2):
+        tty.press(key)
+        tty.wait_quiet(0.02)
+    for _ in range(20):
+        for key, seen in (("Enter", "Message-ID"), ("Escape", "Enter Open")):
+            tty.press(key)
+            tty.wait_for(seen)
+            tty.wait_quiet(0.12)
