@@ -103,7 +103,7 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
         if isinstance(request, api.Init) and not session.settings_path.exists():
             yield _Admitted(Role.ADMINISTRATOR, "")  # whoever may write the folder makes the vault
             return
-        owner = session.folder.stat().st_uid
+        owner = _owner(session)
         settings = _settings(session, owner)
         role = role_of(session.caller, settings.access, owner)
         role = authorise(session.caller, request, settings, owner)
@@ -114,6 +114,19 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
     except NotFound:
         if role is Role.USER:  # what is not theirs is not there
             record_refusal(session, event("refused", session.caller, role, request, refusal="not theirs"))
+        raise
+
+
+def _owner(session: Session) -> int:
+    """Whose vault it is, by uid.
+
+    Raises:
+        VaultError: there is no vault.
+    """
+    try:
+        return session.folder.stat().st_uid
+    except OSError:
+        session.settings()  # says that there is none
         raise
 
 
