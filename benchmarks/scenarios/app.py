@@ -309,8 +309,9 @@ def _run_watched(place: Desk, mail: Mail) -> Watched:
         ran = _run(place, mail)
         ended = time.perf_counter()
         used = sum(process.cpu_times()[:2]) - used
-        midst = (ended - ran.seconds + EDGE, ended - EDGE)
-        return Watched(ran.seconds, tty.between(*midst), max(0.0, midst[1] - midst[0]), used)
+        begin = ended - ran.seconds + EDGE
+        end = max(begin, ended - EDGE)
+        return Watched(ran.seconds, tty.between(begin, end), end - begin, used)
 
 
 # --- what it comes to -----------------------------------------------------------------------------
