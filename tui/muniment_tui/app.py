@@ -30,7 +30,7 @@ from muniment_tui.areas import AREAS
 from muniment_tui.bridge import Bridge
 from muniment_tui.command_line import CommandLine
 from muniment_tui.frame import FrameScreen, TopBar
-from muniment_tui.here import Offer, declared, offers
+from muniment_tui.here import Offer, asked, declared, offers
 from muniment_tui.net import Net
 from muniment_tui.notices import Notice, Notices
 from muniment_tui.palette import ActionsPalette, ActionsProvider
@@ -87,7 +87,7 @@ class MunimentApp(App[int], inherit_bindings=False):
                 for a in AREAS
             ),
             Action(
-                "app.help", "question_mark,f1", "Help", "Explain what has the focus, and its keys.", footer=5
+                "app.help", "question_mark,f1", "Help", "Explain what has the focus, and its keys.", footer=6
             ),
             Action("app.command", "colon", "Command", "Type what to do by its name.", footer=2),
             Action(
@@ -330,6 +330,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         if self._unseen() and name != "quit":
             return True
         meant = declared(target, name)
+        if meant is not None and target is self.screen and asked(self.screen):
+            return True
         if meant is not None and self.is_off(meant):
             self.tell(f"{meant.title} is off: the app was opened with --read-only.", "warning")
             return True

@@ -44,7 +44,7 @@ class FrameScreen(Screen[Any]):
                 "escape",
                 "Back",
                 "Leave what is open and go back to where you came from.",
-                footer=1,
+                footer=6,
             ),
             Action("app.find", "slash", "Search", "Search or filter what this screen lists.", footer=3),
         )
@@ -125,9 +125,8 @@ class FrameScreen(Screen[Any]):
         if action == "find":
             return type(self).action_find is not FrameScreen.action_find
         if action == "back" and type(self).action_back is FrameScreen.action_back:
-            return (
-                len(self.app.screen_stack) > 1 or self.focused is not None or self.muniment.notice is not None
-            )
+            typing = isinstance(self.focused, Input)
+            return len(self.app.screen_stack) > 1 or typing or self.muniment.notice is not None
         return True
 
     @property
@@ -202,7 +201,12 @@ class StatusLine(Words):
 
     def on_mount(self) -> None:
         """Follow the app's notice."""
-        self.watch(self.app, "notice", self._draw)
+        self.watch(self.app, "notice", self._noticed)
+
+    def _noticed(self) -> None:
+        """Esc takes a notice away, so that the keys that work have changed as well."""
+        self._draw()
+        self.screen.refresh_bindings()
 
     def watch_status(self) -> None:
         """Draw it."""

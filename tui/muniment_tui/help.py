@@ -30,7 +30,7 @@ class PageScreen(FrameScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("page.close", "question_mark,exclamation_mark", "Close", "Leave the page.", run="back"),
+            Action("page.close", "question_mark,f1,exclamation_mark", "Close", "Leave the page.", run="back"),
         )
     ]
     DEFAULT_CSS = """

@@ -41,9 +41,18 @@ def offers(screen: Screen[Any]) -> list[Offer]:
     return list(found.values())
 
 
+def asked(screen: Screen[Any]) -> bool:
+    """Whether a question has the focus: until it is answered, what the screen offers must wait."""
+    focused = screen.focused
+    return focused is not None and any(getattr(node, "ASKS", False) for node in focused.ancestors_with_self)
+
+
 def _along(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Action]]:
     focused: DOMNode = screen.focused or screen
+    waits = asked(screen)
     for node in focused.ancestors_with_self:
+        if waits and node is screen:
+            continue
         for bindings in node._bindings.key_to_bindings.values():
             for binding in bindings:
                 action = known(binding.id)

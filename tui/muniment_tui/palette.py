@@ -40,7 +40,7 @@ class ActionsProvider(Provider):
             for offer in offers(self.screen)
             if offer.enabled and not app.is_off(offer.action) and offer.action.id != "app.palette"
         ]
-        return sorted(found, key=lambda offer: (offer.action.part == ANYWHERE, offer.action.title))
+        return sorted(found, key=_rank)
 
     async def discover(self) -> Hits:
         """All of them."""
@@ -52,11 +52,16 @@ class ActionsProvider(Provider):
         matcher = self.matcher(query)
         for offer in self._here():
             title = _title(offer.action)
-            if (score := matcher.match(title)) > 0:
+            if (score := max(matcher.match(title), matcher.match(offer.action.name))) > 0:
                 yield Hit(score, matcher.highlight(title), self._doing(offer), help=offer.action.help)
 
     def _doing(self, offer: Offer) -> partial[Any]:
         return partial(self.app.run_action, offer.action.call, offer.node)
+
+
+def _rank(offer: Offer) -> tuple[bool, int, str]:
+    """What belongs to this screen first, and of that what the key bar ranks first."""
+    return offer.action.part == ANYWHERE, -offer.action.footer, offer.action.title
 
 
 def _title(action: Action) -> str:

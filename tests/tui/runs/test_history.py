@@ -104,7 +104,7 @@ def test_it_looks_as_it_should(
 
 def test_keys_filter_by_profile_state_and_news(folder: Path) -> None:
     made, double = app(folder)
-    drive(made, keys("h", "p", "s", "e", "r"))
+    drive(made, keys("h", "p", "s", "e", "f5"))
     asked = [request for request in double.asked if isinstance(request, GetHistory)]
     assert asked == [
         GetHistory(eventful=True, limit=10),

@@ -38,12 +38,12 @@ def test_on_the_real_engine(tmp_path: Path) -> None:
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "never ran")
-        await pilot.press("n")
+        await pilot.press("r")
         await shows(pilot, "box: ok, 600 new, 1 quarantined.")
         await shows(pilot, "601 at the source, of 601 kept")
         await shows(pilot, "1 in quarantine")
         assert "✗" not in text_of(app)
-        await pilot.press("n")
+        await pilot.press("r")
         await shows(pilot, "box: ok, nothing new.")
         await pilot.press("escape")  # the notice goes first
         for key, text in (
@@ -75,7 +75,7 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     first.wait_for("1 Setup")
     first.press("3")
     first.wait_for("never ran")
-    first.press("n")
+    first.press("r")
     first.wait_for("Fetch", "listed")
     first.press("q")
     said = first.wait(lambda seen: "ended:0" in seen, "the app to end")
@@ -100,7 +100,7 @@ def test_a_line_that_is_cut_stops_no_run(tmp_path: Path, terminal: Any, sshd: An
     line.wait_for("1 Setup")
     line.press("3")
     line.wait_for("never ran")
-    line.press("n")
+    line.press("r")
     line.wait_for("Fetch", "listed")
     line.close()
     program, deadline = Program(tmp_path / "vault"), time.monotonic() + 60

@@ -13,7 +13,7 @@ from muniment.errors import AccessRefused
 from muniment_tui.runs import figures
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.running import cancelled, failed, forever, going, profile, record, state, told
-from support.screens import LARGE, SMALL, app_on, drive, shows, text_of, until
+from support.screens import LARGE, SMALL, app_on, drive, settled, shows, text_of, until
 from support.words import summary
 
 BOTH = (SMALL, LARGE)
@@ -134,12 +134,12 @@ def test_it_says_when_the_service_can_not_be_asked(picture: Any, folder: Path) -
 # --- keys ---------------------------------------------------------------------------------------------
 
 
-def test_n_runs_the_profile_at_the_cursor_and_says_how_it_ended(folder: Path) -> None:
+def test_r_runs_the_profile_at_the_cursor_and_says_how_it_ended(folder: Path) -> None:
     made, double = app(folder, forever(idle()), Run=[summary(profile="partner")])
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "partner")
-        await pilot.press("down", "n")
+        await pilot.press("down", "r")
         await shows(pilot, "partner: ok, 900 new, 99 merged, 1 quarantined.")
 
     drive(made, script)
@@ -151,19 +151,19 @@ def test_a_profile_that_runs_is_not_asked_for_again(folder: Path) -> None:
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "fetching")
-        await pilot.press("n")
+        await pilot.press("r")
         await shows(pilot, "gateway is running already.")
 
     drive(made, script)
     assert not any(isinstance(request, Run) for request in double.asked)
 
 
-def test_a_runs_all(folder: Path) -> None:
+def test_capital_r_runs_all(folder: Path) -> None:
     made, double = app(folder, forever(idle()), RunAll=[summary(), summary(profile="partner")])
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "partner")
-        await pilot.press("a")
+        await pilot.press("R")
         await shows(pilot, "partner: ok")
 
     drive(made, script)
@@ -196,7 +196,8 @@ def test_cancelling_what_does_not_run_asks_nothing(folder: Path) -> None:
     async def script(pilot: Any) -> None:
         await shows(pilot, "partner")
         await pilot.press("c")
-        await shows(pilot, "gateway is not running.")
+        await settled(pilot)
+        assert "Cancel" not in text_of(pilot.app)
 
     drive(made, script)
 
@@ -209,7 +210,7 @@ def test_read_only_runs_and_cancels_nothing(folder: Path) -> None:
         await shows(pilot, "fetching")
         await pilot.press("c")
         await shows(pilot, "--read-only")
-        await pilot.press("a")
+        await pilot.press("R")
 
     drive(made, script)
     assert not any(isinstance(request, (Run, RunAll, CancelRun)) for request in double.asked)

@@ -74,6 +74,10 @@ class Found(Pane):
         self._anchor = 0
         self._feed: Feed | None = None
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where nothing is listed there is nothing to order, to go to or to choose."""
+        return not self.is_mounted or self.rows.count > 0
+
     def compose(self) -> ComposeResult:
         """The list."""
         yield PagedList(columns(False), marks=True, id="rows")

@@ -47,15 +47,15 @@ class Reader(Pane):
             Action(
                 "message.next-hit",
                 "n",
-                "Next hit",
-                "Go to the next marked word; after the last, to the next message.",
+                "Next",
+                "Go to the next marked hit; after the last, or where none is, to the next message.",
                 footer=8,
             ),
             Action(
                 "message.last-hit",
                 "N",
-                "Hit before",
-                "Go to the marked word before; before the first, to the message above.",
+                "Previous",
+                "Go to the marked hit before; before the first, or where none is, to the message above.",
             ),
             Action(
                 "message.attachments",
@@ -78,6 +78,7 @@ class Reader(Pane):
                 "w",
                 "Write to file",
                 "Write the attachment at the cursor, or the whole message, to a file.",
+                footer=5,
             ),
         )
     ]
@@ -102,6 +103,14 @@ class Reader(Pane):
         self._wanted = ""
         self._line: Line | None = None
         self._from_end = False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What makes no sense among the attachments, or without any, is not offered."""
+        if action == "attachments":
+            return bool(self.message and self.message.attachments) and not self.has_class("-files")
+        if action in ("next_hit", "last_hit"):
+            return not self.has_class("-files")
+        return True
 
     def compose(self) -> ComposeResult:
         """A text, or a list of attachments in its place."""
@@ -191,6 +200,7 @@ class Reader(Pane):
 
     def _show_files(self, on: bool) -> None:
         self.set_class(on, "-files")
+        self.refresh_bindings()
 
     def _hang_up(self) -> None:
         if self._line is not None:
@@ -229,8 +239,7 @@ class Reader(Pane):
 
     def action_attachments(self) -> None:
         """List them."""
-        if self.message is None or not self.message.attachments:
-            self.asking.muniment.tell("Nothing is attached to this message.")
+        if self.message is None:
             return
         self.files.fill(
             Row(

@@ -103,7 +103,7 @@ class MessagesScreen(AskingScreen):
             Action(
                 "messages.people", "f", "Filter people", "Narrow the tree by a part of a name or address."
             ),
-            Action("messages.refresh", "R,f5", "Read anew", "See what has come since."),
+            Action("messages.reload", "f5", "Reload", "See what has come since."),
             Action(
                 "messages.export",
                 "x",
@@ -439,7 +439,7 @@ class MessagesScreen(AskingScreen):
         else:
             self.reader.open(row.key, listing.hits.marks, from_end=event.step < 0)
 
-    def action_refresh(self) -> None:
+    def action_reload(self) -> None:
         """Tree and list anew."""
         self._read_tree()
         self.found.again()
@@ -447,12 +447,20 @@ class MessagesScreen(AskingScreen):
     # --- exports ------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is something to stop only while something goes on."""
+        """What would have nothing to work on is not offered."""
         if action == "stop":
             return self._export is not None and not self._export.over
         if action == "export" and self.is_mounted:
-            return self.found.listing is not None and self.found.listing.total > 0
+            listed = self.found.listing is not None and self.found.listing.total > 0
+            return listed and not self._among_people
+        if action == "back" and self.is_mounted:
+            return not self._among_people or super().check_action(action, parameters)
         return super().check_action(action, parameters)
+
+    @property
+    def _among_people(self) -> bool:
+        """Whether the tree has the keys: the list may be out of sight then."""
+        return self.focused is None or self.query_one("#people") in self.focused.ancestors
 
     def action_export(self) -> None:
         """Ask where to."""

@@ -81,7 +81,7 @@ def _placeholder(kind: Kind, field: Entry) -> str:
         "mailboxes": "several, with commas between; * for all",
     }
     usual = default(kind, field.name)
-    return samples.get(field.name) or (str(usual) if usual not in (None, "") else "")
+    return samples.get(field.name) or ("" if usual in (None, "", ()) else str(usual))
 
 
 def _password(draft: Draft, problem: Problem) -> Iterator[Field]:

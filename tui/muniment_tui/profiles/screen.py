@@ -89,7 +89,7 @@ class ProfilesScreen(AreaScreen):
                 "Take it out of vault.toml; what it archived stays.",
                 changes=True,
             ),
-            Action("profiles.reload", "f5", "Look again", "Read vault.toml anew."),
+            Action("profiles.reload", "f5", "Reload", "Read vault.toml anew."),
         )
     ]
     DEFAULT_CSS = """

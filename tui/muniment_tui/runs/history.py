@@ -55,7 +55,7 @@ class HistoryScreen(FrameScreen):
                 footer=5,
             ),
             Action("history.every", "e", "Every run", "Show or hide runs that found nothing.", footer=4),
-            Action("history.reload", "r", "Reload", "Ask again."),
+            Action("history.reload", "f5", "Reload", "Ask again."),
         )
     ]  # fmt: skip
 

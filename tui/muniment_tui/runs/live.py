@@ -82,7 +82,7 @@ class RunPane(Pane):
     def _show_last(self, profile: ProfileState) -> None:
         last = profile.last
         if last is None:
-            advice = "n runs it now." + (
+            advice = "r runs it now." + (
                 "" if profile.enabled else " By itself it never runs: it is disabled."
             )
             self._say(last_run(None), why=shown(advice, "$secondary"))

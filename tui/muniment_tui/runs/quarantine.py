@@ -62,7 +62,7 @@ class QuarantineScreen(FrameScreen):
                 "quarantine.retry-all", "T", "Try all again", "Try everything in quarantine again.",
                 footer=4, changes=True,
             ),
-            Action("quarantine.reload", "r", "Reload", "Ask again."),
+            Action("quarantine.reload", "f5", "Reload", "Ask again."),
         )
     ]  # fmt: skip
 

@@ -82,7 +82,7 @@ class RunsScreen(AreaScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
-                "runs.now", "n", "Run now", "Fetch and archive new mail of this profile.", footer=8,
+                "runs.now", "r", "Run now", "Fetch and archive new mail of this profile.", footer=8,
                 changes=True,
             ),
             Action(
@@ -97,7 +97,7 @@ class RunsScreen(AreaScreen):
                 "List mail that could not be unwrapped: look at it, or try it again.",
             ),
             Action(
-                "runs.all", "a", "Run all", "Run every enabled profile, one after another.", changes=True
+                "runs.all", "R", "Run all", "Run every enabled profile, one after another.", changes=True
             ),
         )
     ]  # fmt: skip
@@ -133,9 +133,11 @@ class RunsScreen(AreaScreen):
         yield Pane(shown("Log"), Tail(empty=nothing, id="log"), id="log-pane")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is there: none of them where there is nothing to run."""
-        if action in ("now", "all", "cancel") and not (self._state and self._state.profiles):
+        """Whether an action is there: no run where there is no profile, no end where nothing goes on."""
+        if action in ("now", "all") and not (self._state and self._state.profiles):
             return False
+        if action == "cancel":
+            return self._state is not None and self._current is not None and self._current.running is not None
         return super().check_action(action, parameters)
 
     # --- what the engine says ---------------------------------------------------------------
@@ -203,6 +205,7 @@ class RunsScreen(AreaScreen):
     def _show_current(self) -> None:
         if self._state is not None:
             self.query_one(RunPane).show(self._current, self._state.profiles)
+            self.refresh_bindings()
 
     def _log(self, lines: tuple[LogLine, ...]) -> None:
         tail = self.query_one(Tail)
@@ -219,7 +222,7 @@ class RunsScreen(AreaScreen):
             self.say(Content())
             return
         running = [p.name for p in state.profiles if p.running is not None]
-        words = [f"{count(len(running))} of {count(len(state.profiles))} profiles running or waiting"]
+        words = [_at_work(len(running), len(state.profiles))]
         if state.quarantined:
             words.append(f"{count(state.quarantined)} in quarantine (x)")
         self.say(shown(", ".join(words), "$secondary"))
@@ -307,11 +310,8 @@ class RunsScreen(AreaScreen):
     def action_cancel(self) -> None:
         """Ask, then stop the run of the profile at the cursor."""
         profile = self._current
-        if profile is None or profile.running is None:
-            name = profile.name if profile else "Nothing"
-            self.muniment.tell(f"{name} is not running.", "warning")
+        if profile is None or (run := profile.running) is None:
             return
-        run = profile.running
         done = f"{count(settled(run))} of {count(expected(run))} messages are done"
         question = joined(
             ("Cancel the run of ", ""), (profile.name, "bold"), (f"? {done}. ", ""),
@@ -342,6 +342,12 @@ def _shape(state: RunsState) -> list[tuple[object, ...]]:
         (p.name, p.source, p.enabled, p.next_start, p.last, p.running and p.running.stage == "waiting")
         for p in state.profiles
     ]
+
+
+def _at_work(running: int, profiles: int) -> str:
+    if not running:
+        return "nothing is running"
+    return f"{count(running)} of {count(profiles)} {'is' if profiles == 1 else 'are'} running or waiting"
 
 
 def _row(profile: ProfileState) -> Row:

@@ -140,7 +140,9 @@ class SetupScreen(AreaScreen):
             return step is not None and bool(step.affirm)
         if action == "save":
             return step is not None and step.key in self._drafts
-        return True
+        if action == "back" and self.is_mounted:
+            return not self.list.has_focus or self.muniment.notice is not None
+        return super().check_action(action, parameters)
 
     # --- what the engine says -------------------------------------------------------------------
 

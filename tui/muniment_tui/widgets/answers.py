@@ -23,6 +23,7 @@ Choices = Mapping[str, tuple[str, Callable[[], object]]]
 class Answers(Vertical, can_focus=True):
     """Hidden until something is asked. Esc does nothing of what is offered; other keys wait."""
 
+    ASKS = True
     HELP = "A question: press the key of an answer. Esc leaves everything as it is."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(Action("answers.leave", "escape", "Leave it", "Do nothing of what is offered.", footer=9))

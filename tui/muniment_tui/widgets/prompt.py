@@ -43,11 +43,13 @@ class Question:
 class Prompt(Vertical, can_focus=True, can_focus_children=True):
     """Asks one question at a time; Esc, Enter, or going elsewhere is No."""
 
+    ASKS = True
+    """What the screen offers waits for the answer."""
     HELP = "This asks before it does something. `y` does it; Enter, Esc and `n` leave everything as it is."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("prompt.yes", "y", "Yes", "Do what is asked.", footer=9),
-            Action("prompt.no", "escape,n,enter", "No", "Leave everything as it is.", footer=8),
+            Action("prompt.no", "escape,n,enter", "Leave it", "Leave everything as it is.", footer=8),
         )
     ]
     DEFAULT_CSS = """

@@ -136,10 +136,13 @@ class RowList(ScrollView, can_focus=True):
         self._strips: dict[tuple[int, bool, int], Strip] = {}
         self.set_reactive(RowList.empty, harmless(empty or Content()))
         self.marks = marks
+        self._had_rows = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is there: marking only where it is meant."""
-        return self.marks or action not in ("mark", "unmark_all")
+        """Whether an action is there: marking only where it is meant, and nothing where there is no row."""
+        if action in ("mark", "unmark_all"):
+            return self.marks and bool(self.count)
+        return bool(self.count) or action != "open"
 
     # --- for subclasses ---------------------------------------------------------------------
 
@@ -161,6 +164,9 @@ class RowList(ScrollView, can_focus=True):
             self.scroll_to(y=0, animate=False, force=True, immediate=True)
         self.refresh()
         self._tell()
+        if bool(self.count) != self._had_rows:
+            self._had_rows = bool(self.count)
+            self.refresh_bindings()
 
     # --- for those who use it ---------------------------------------------------------------
 
