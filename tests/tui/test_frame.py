@@ -56,6 +56,33 @@ class Changing(FrameScreen):
         self.query_one("#line", Entry).focus()
 
 
+def test_a_question_is_answered_before_the_screen_does_anything_else(run):
+    async def script(pilot):
+        screen = Changing()
+        await pilot.app.push_screen(screen)
+        screen.confirm(shown("Burn 3 letters?"), screen.action_burn)
+        await shows(pilot, "y Yes  Esc Leave it")
+        assert "Burn it" not in str(screen.query_one(KeyBar).words)
+        await pilot.press("b")
+        assert screen.done == 0
+        await pilot.press("y")
+        await until(pilot, lambda: screen.done == 1)
+
+    run(script)
+
+
+def test_esc_is_offered_where_there_is_a_way_back(run):
+    async def script(pilot):
+        await shows(pilot, "? Help")
+        assert "Esc" not in text_of(pilot.app)
+        await pilot.press("f1")
+        await shows(pilot, "Esc Back")
+        await pilot.press("f1")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
+
+    run(script)
+
+
 def test_number_keys_go_to_the_areas(run):
     async def script(pilot):
         for area in AREAS:
