@@ -35,7 +35,7 @@ def test_from_nothing_to_an_archived_found_and_exported_message(terminal, tmp_pa
 
 def chosen(screen: str) -> str:
     """The kind of source that the list has its mark at."""
-    found = re.search(r"▸ (\w+)", screen)
+    found = re.search(r"› (\w+)", screen)
     return found[1] if found else ""
 
 
@@ -50,7 +50,7 @@ def walk(window, mail: Path, target: Path) -> None:
     window.press("2")
     window.wait_for("a Add")
     window.press("a")
-    window.wait_for("▸ gateway", "Folder of .eml files")
+    window.wait_for("› gateway", "Folder of .eml files")
     while (kind := chosen(window.screen())) != "eml":
         window.press("Down")
         with suppress(AssertionError):  # a key that comes before the list has the focus is nobody's
