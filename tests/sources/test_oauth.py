@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -161,18 +162,25 @@ def mechanism(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(authority: Entra, mechanism: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+def keys_folder() -> Iterator[Path]:
+    """A folder that the server's own users can read, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="muniment-oauth-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def server(authority: Entra, mechanism: str, keys_folder: Path) -> Iterator[Dovecot]:
     """A Dovecot that takes the authority's tokens and nothing else."""
     require_dovecot()
-    folder = tmp_path_factory.mktemp("oauth")
+    folder = keys_folder
     keys = folder / "keys" / "double" / "HS256"
-    keys.mkdir(parents=True)
+    keys.mkdir(parents=True, exist_ok=True)
     (keys / "one").write_bytes(base64.b64encode(authority.key))
     (folder / "oauth2.conf").write_text(
         f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={folder}/keys/\n"
         "username_attribute = sub\n"
     )
-    for path in (folder, *folder.parents[:2], *folder.rglob("*")):
+    for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
     with Dovecot(extra=PASSDB.format(folder=folder, mechanisms=mechanism)) as running:
         yield running
