@@ -180,7 +180,7 @@ def test_observers_are_told_and_their_trouble_stops_nothing(
 def test_a_watcher_is_told_at_once_and_of_changes_and_not_too_often(
     vault: TestVault, host: Host, session: Session
 ) -> None:
-    big(vault)
+    big(vault, 3000)
     states: list[tuple[float, api.RunsState]] = []
 
     def watch() -> None:
@@ -198,7 +198,7 @@ def test_a_watcher_is_told_at_once_and_of_changes_and_not_too_often(
     assert min(b - a for (a, _), (b, _) in pairwise(states)) > 0.4
     last = states[-1][1].profiles[0]
     assert last.last is not None
-    assert (last.running, last.last["new"]) == (None, 1000)
+    assert (last.running, last.last["new"]) == (None, 3000)
     host.close()
     watcher.join(PATIENCE)
     assert not watcher.is_alive()
