@@ -64,6 +64,10 @@ font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asia
 """
 
 
+DRAWN = 5.0
+"""Seconds that a picture may take to look as it should."""
+
+
 def svg_of(app: App[Any]) -> str:
     """What an app shows, as SVG that holds nothing of this machine."""
     width, height = app.size
@@ -192,7 +196,8 @@ def picture(snapshot: SnapshotAssertion, frozen: None) -> Compare:
         sizes: tuple[tuple[int, int], ...] = (SMALL, LARGE),
     ) -> None:
         for size in sizes:
-            svg = shot(make(), script, size)
+            file = ROOT / "snapshots" / f"{name}-{size[0]}x{size[1]}.svg"
+            svg = shot(make(), script, size, file.read_text() if file.exists() else "")
             with warnings.catch_warnings():
                 # A picture is named for what it shows, not for the test that takes it.
                 warnings.filterwarnings("ignore", "\nCan not relate snapshot", UserWarning)
@@ -202,15 +207,18 @@ def picture(snapshot: SnapshotAssertion, frozen: None) -> Compare:
     return compare
 
 
-def shot(app: App[Any], script: Script | None, size: tuple[int, int]) -> str:
-    """What an app shows after a script, as SVG."""
+def shot(app: App[Any], script: Script | None, size: tuple[int, int], expected: str = "") -> str:
+    """What an app shows after a script, as SVG; what is expected may take a moment to be drawn."""
     taken: list[str] = []
 
     async def take(pilot: Pilot[Any]) -> None:
         if script is not None:
             await script(pilot)
         await settled(pilot)
-        taken.append(svg_of(pilot.app))
+        deadline = time.monotonic() + DRAWN
+        while (svg := svg_of(pilot.app)) != expected and expected and time.monotonic() < deadline:
+            await pilot.pause(0.05)
+        taken.append(svg)
 
     drive(app, take, size)
     return taken[0]

@@ -57,7 +57,7 @@ def test_a_line_is_cut_and_all_goes_well(
     add_profile(first, post)
     first.press("3")
     first.wait_for("by hand alone")
-    first.press("n")
+    first.press("r")
     first.wait_for("Fetch", "listed")
     os.kill(first.pid("ssh -tt"), signal.SIGKILL)
     again = terminal(sshd.command(*MUNIMENT, env=env | {"MUNIMENT_VAULT": str(vault)}))
@@ -158,8 +158,8 @@ def test_signals_in_the_midst_of_a_run_leave_the_terminal_sane_and_the_run_going
         with Teletype([*MUNIMENT, "--vault", str(vault)], folder=vault.parent) as tty:
             tty.wait_for("3 Runs", "Quit")
             tty.press("3")
-            tty.wait_for("n Run now")
-            tty.press(key, "n")
+            tty.wait_for("r Run now")
+            tty.press(key, "r")
             tty.wait_for("Fetch", "listed")
             os.kill(tty.process.pid, number)
             assert tty.wait_ended() == 143

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from muniment.sources.work import make_work
+
 _PAGE = 1000
 _ASKED = 500
 
@@ -24,6 +26,7 @@ class Roll:
     """Numbered keys with sizes; looked up by key, listed by number or in order of keys."""
 
     def __init__(self, work: Path) -> None:
+        make_work(work)  # whoever else used it may have tidied it up meanwhile
         path = work / f"roll-{uuid.uuid4().hex}"
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
