@@ -127,8 +127,14 @@ class Terminal:
         return int(found[1])
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size."""
-        self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
+        """Give the terminal another size, and see that it has it: tmux may drop one that comes early."""
+        tty = self._tmux("display", "-p", "-t", "t", "#{pane_tty}").strip()
+        deadline = time.monotonic() + PATIENCE
+        while _size(tty) != (columns, rows):
+            assert time.monotonic() < deadline, f"tmux does not resize {tty}"
+            self._tmux("resize-window", "-t", "t", "-x", str(columns + 1), "-y", str(rows))
+            self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
+            time.sleep(0.3)
 
     def modes(self) -> dict[str, str]:
         """How the terminal stands: alternate screen, mouse, cursor, keypad ("0" or "1" each)."""
@@ -155,6 +161,13 @@ class Terminal:
         with suppress(AssertionError, subprocess.TimeoutExpired):
             self._tmux("kill-server")
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _size(tty: str) -> tuple[int, int]:
+    """Columns and rows of a terminal."""
+    with Path(tty).open() as stream:
+        size = os.get_terminal_size(stream.fileno())
+    return size.columns, size.lines
 
 
 def _below(pid: int) -> list[int]:

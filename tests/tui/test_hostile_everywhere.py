@@ -266,7 +266,10 @@ def test_every_screen_is_tried() -> None:
     assert ours == set(SCREENS)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40", marks=pytest.mark.soak)],
+)
 def test_no_screen_lets_mail_act_on_the_terminal(hall: Hall, size: tuple[int, int]) -> None:
     command = [*MUNIMENT, "--vault", str(hall.vault)]
     with Teletype(command, folder=hall.home, columns=size[0], rows=size[1]) as tty:

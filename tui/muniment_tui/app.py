@@ -237,6 +237,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
+        if not self.is_headless:
+            self.set_interval(LOOK, self._look_at_size)
         if self._engine is not None:
             self._learn_name()
 
@@ -244,7 +246,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         """Take up a size that no signal told: one that comes while the program starts is lost."""
         with suppress(OSError):
             size = Size(*os.get_terminal_size(sys.__stderr__.fileno()))  # type: ignore[union-attr]
-            if size != self.size:
+            if size != self.screen.size:
                 self.post_message(events.Resize(size, size))
 
     def _learn_name(self) -> None:
