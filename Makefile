@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Send sample journal mail through an embedded gateway into a t
 	@$(VENV)/bin/muniment demo
 
 test: $(STAMP) servers  ## Run the tests (under 10 minutes)
-	@$(VENV)/bin/pytest -n 2 --dist worksteal
+	@$(VENV)/bin/pytest -n 4 --dist worksteal
 
 check: $(STAMP)  ## Lint, types, and the direction of imports
 	@$(VENV)/bin/ruff check .

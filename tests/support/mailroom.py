@@ -15,7 +15,7 @@ from muniment.service.samples import COMPANY, DOMAIN, samples, users_csv
 from muniment_tui.app import MunimentApp
 from support.engine_double import HOSTILE
 from support.reports import EPOCH, plain, report
-from support.vaults import TestVault
+from support.vaults import TestVault, put
 
 MIRA = f"mira.tannhofer@{DOMAIN}"
 NASTY = (
@@ -28,6 +28,7 @@ LINE = HOSTILE.replace("\r\n", " ").replace("\x00", "")
 COLOSSAL = "".join(f"line {n} of very many\n" for n in range(100_000))
 """More than is shown of a source."""
 LONG_LINE = "lorem ipsum " * 40_000
+PROFILE = "maildir-0"
 FILES = 1_500
 """Attachments of one message."""
 
@@ -59,8 +60,8 @@ def fill(folder: Path) -> Path:
     vault = TestVault(folder)
     mails = [sample.data for sample in samples(120)]
     mails += [report(mail, recipients=[MIRA], sender="evil@else.org", date=EPOCH) for mail in nasty()]
-    run = vault.archive(mails)
-    assert run.state == "ok"
+    put(vault.maildir(PROFILE), mails)  # a name of its own: pictures show it, whatever ran before
+    assert vault.run(PROFILE).state == "ok"
     return folder
 
 
