@@ -174,7 +174,7 @@ def json_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("step", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in (1, 2, 3)), 4])
 def test_an_interrupted_backup_goes_on_where_it_was(
     vault: TestVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

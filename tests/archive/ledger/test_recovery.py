@@ -30,7 +30,9 @@ def torn_bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted((folder / "torn").glob("*")))
 
 
-@pytest.mark.parametrize(("segment", "batches"), [(1 << 20, 2), (1500, 4)])
+@pytest.mark.parametrize(
+    ("segment", "batches"), [pytest.param(1 << 20, 2, marks=pytest.mark.soak), (1500, 4)]
+)
 def test_a_ledger_torn_at_any_byte_comes_back_to_its_last_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, batches: int
 ) -> None:
