@@ -6,11 +6,33 @@ import re
 import statistics
 import sys
 
+import pytest
+
 from support.engine_double import FORBIDDEN
 from support.tty import Tty, gallery, plain
 
+BARE = """
+from textual.app import App
+from textual.widgets import Static
+class Bare(App):
+    BINDINGS = [("q", "quit", "")]
+    def compose(self):
+        yield Static("the first frame")
+Bare().run()
+"""
 POINTER = b"\x1b]22;default\x07"
 """The mouse pointer's shape, which the toolkit sets; terminals that don't know it pass over it."""
+OURS = """
+from pathlib import Path
+from muniment_tui.app import MunimentApp
+class Waiting:
+    def __init__(self, vault): pass
+    def call(self, request): raise SystemExit
+    def close(self): pass
+Path("vault").mkdir(exist_ok=True)
+Path("vault/vault.toml").touch()
+MunimentApp(Waiting, Path("vault"), area="profiles").run()
+"""
 DOWN, PAGE_DOWN, ESCAPE = b"\x1b[B", b"\x1b[6~", b"\x1b"
 
 
@@ -42,6 +64,22 @@ def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path):
         assert tty.read(2.0) == b""
         tty.press(b"q")
         assert tty.end() == 0
+
+
+@pytest.mark.soak
+def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
+    """In CPU time, which other work on the machine changes little."""
+
+    def cost(source, marker):
+        (tmp_path / "app.py").write_text(source)
+        with Tty([sys.executable, "app.py"], tmp_path) as tty:
+            tty.until(marker)
+            tty.kill()
+        return tty.usage
+
+    bare = min(cost(BARE, "the first frame") for _ in range(4))
+    ours = min(cost(OURS, "Quit") for _ in range(4))
+    assert ours < 1.5 * bare, (ours, bare)
 
 
 def test_it_says_what_it_may_ask_a_terminal(tmp_path):
