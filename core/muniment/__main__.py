@@ -16,6 +16,7 @@ from muniment.api import Word
 from muniment.cli import EngineDoors, main
 from muniment.cli.doors import Installer
 from muniment.client import Transport
+from muniment.collector import look_seldom
 from muniment.logs import harmless_warnings
 
 PRIVATE = 0o077
@@ -65,6 +66,7 @@ ALONE = replace(ENGINE, connect=_here)
 def start(arguments: list[str], engine: EngineDoors = ENGINE) -> int:
     """Run the command line in this process, which is its own; returns the exit code."""
     os.umask(PRIVATE)
+    look_seldom()
     harmless_warnings()
     return main(arguments, engine)
 

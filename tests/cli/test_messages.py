@@ -20,7 +20,7 @@ from muniment.api import (
     Tree,
     UserFolders,
 )
-from muniment.cli.answers import name_of
+from muniment.cli.humane import name_of
 from muniment.cli.messages import split_place
 from muniment.errors import UsageError
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke

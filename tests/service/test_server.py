@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -508,3 +509,25 @@ def _quiet(client: Client) -> bool:
         return works(client)
     except MunimentError:
         return False
+
+
+def test_a_decoder_is_made_once_whoever_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """msgspec ends the process where two threads make one at a time."""
+    making, most = [], []
+
+    def slow(kinds: list[type[Word]]) -> Any:
+        making.append(kinds)
+        most.append(len(making))
+        time.sleep(0.05)
+        making.pop()
+        return msgspec.msgpack.Decoder(kinds[0]).decode
+
+    monkeypatch.setattr(wire, "_decoder", slow)
+    wire._replies.cache_clear()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: wire.replies(), range(4)))
+    finally:
+        wire._replies.cache_clear()
+    assert most == [1]
+    assert all(one is found[0] for one in found)

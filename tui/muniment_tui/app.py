@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.geometry import Size
+from textual.message_pump import MessagePump
 from textual.reactive import var
 from textual.screen import Screen
 
@@ -29,22 +32,24 @@ from muniment_tui.actions import Action, actions
 from muniment_tui.areas import AREAS
 from muniment_tui.bridge import Bridge
 from muniment_tui.command_line import CommandLine
-from muniment_tui.frame import FrameScreen, TopBar
+from muniment_tui.frame import HEIGHTS, WIDTHS, FrameScreen, TopBar
 from muniment_tui.here import Offer, asked, declared, offers
 from muniment_tui.net import Net
 from muniment_tui.notices import Notice, Notices
 from muniment_tui.palette import ActionsPalette, ActionsProvider
+from muniment_tui.thrift import Canvas
 from muniment_tui.vaults import is_vault
 from muniment_tui.words import clean
 
 FIRST = "first"
 """The mode of the first page, where there is no vault yet."""
-WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
-"""Classes that screens have by the columns of the terminal."""
-HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
 QUIT_KEYS = ("q", "f10")
 NOTICE_STAYS = 10.0
 """Seconds that a notice covers the status; an error stays until Esc."""
+FIRST_FRAME = 0.15
+"""Seconds that the first frame waits for what is to be seen in it: drawing it empty makes that come later."""
+SETTLED = 2.0
+"""Seconds after which what is loaded counts as there to stay."""
 LOOK = 1.0
 """Seconds between two looks at the terminal's size."""
 KEY_PATIENCE = 5.0
@@ -57,6 +62,13 @@ def _first() -> FrameScreen:
     from muniment_tui.first.screen import FirstScreen
 
     return FirstScreen()
+
+
+def _collect_garbage() -> None:
+    """Of what comes from now on, where the start went without."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _begin(area: str) -> str:
@@ -105,6 +117,7 @@ class MunimentApp(App[int], inherit_bindings=False):
                 "Change colours",
                 "Go from the dark to the light theme, and on to the terminal's own colours.",
             ),
+            Action("app.redraw", "ctrl+l", "Redraw", "Draw all anew, if something else has written over it."),
             Action(
                 "app.quit",
                 ",".join(QUIT_KEYS),
@@ -160,8 +173,11 @@ class MunimentApp(App[int], inherit_bindings=False):
         """Whether runs were seen or asked for, of which the farewell tells."""
         self._state_file = state_file
         self.named = named
-        self._engine = Bridge(connect, vault, self.refuse) if there else None
+        self._engine = Bridge(connect, vault, self.refuse, self._heard) if there else None
+        self.held_back = there
+        """Whether nothing is drawn for now, since there is nothing to be seen yet."""
         self._filters.append(Net())
+        self._canvas = Canvas()
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
@@ -203,7 +219,7 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     def use_vault(self, vault: Path) -> None:
         """Open a vault, such as one that was made just now, and go to its Setup."""
-        self._engine = Bridge(self.connect, vault, self.refuse)
+        self._engine = Bridge(self.connect, vault, self.refuse, self._heard)
         self.state.vault = str(vault)
         self.switch_mode(AREAS[0].id)
         self._learn_name()
@@ -232,8 +248,19 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     # --- life -------------------------------------------------------------------------------
 
+    def _heard(self, owner: MessagePump) -> None:
+        if owner is not self:
+            self._show_first_frame()
+
+    def _show_first_frame(self) -> None:
+        if self.held_back:
+            self.held_back = False
+            self.screen.refresh()
+
     async def on_mount(self) -> None:
-        """See to it that signals leave the terminal sane."""
+        """See to it that signals leave the terminal sane, and that garbage is collected once all is there."""
+        self.set_timer(FIRST_FRAME, self._show_first_frame)
+        self.set_timer(SETTLED, _collect_garbage)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
@@ -257,6 +284,19 @@ class MunimentApp(App[int], inherit_bindings=False):
         for bar in self.screen.query(TopBar):
             bar.draw()
 
+    # --- drawing ----------------------------------------------------------------------------
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Send the terminal only what has changed."""
+        if isinstance(renderable, CompositorUpdate):
+            renderable = self._canvas.thrifty(renderable)
+        super()._display(screen, renderable)
+
+    def action_redraw(self) -> None:
+        """Draw all, whatever the terminal is thought to show."""
+        self._canvas.forget()
+        self.screen.refresh()
+
     def hang_up(self) -> None:
         """After the app has ended: remember, and close the line to the engine."""
         if self._state_file:
@@ -269,6 +309,8 @@ class MunimentApp(App[int], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """Hand on one key at a time: over a slow line many arrive at once, and each must find the focus
         where the one before has put it."""
+        if isinstance(event, events.Resize):
+            self._canvas.forget()  # the terminal may have moved what it showed
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return

@@ -36,10 +36,11 @@ AHEAD = 64
 class Line:
     """One request under way. Cancel it when its answer is wanted no more."""
 
-    def __init__(self, owner: MessagePump, request: Request, failed: Failed) -> None:
+    def __init__(self, owner: MessagePump, request: Request, failed: Failed, heard: Heard) -> None:
         self.request = request
         self.owner = owner
         self.failed = failed
+        self._heard = heard
         self.name = f"say-{type(request).__name__}"
         self.streams = False
         self.client: Client | None = None
@@ -73,6 +74,7 @@ class Line:
             if last:
                 self._over.set()
             then(*values)
+            self._heard(self.owner)
 
     def pause(self) -> None:
         """In the thread: wait until the next state may be shown."""
@@ -80,15 +82,24 @@ class Line:
 
 
 Failed = Callable[[MunimentError], object]
+Heard = Callable[[MessagePump], object]
 Through = Callable[[Iterator[Word]], Iterator[Word]]
 
 
 class Bridge:
     """The engine of one vault, as screens see it."""
 
-    def __init__(self, connect: Connect, vault: Path, refused: Failed) -> None:
-        """`refused` hears of errors that the one who asked does not care to handle."""
+    def __init__(
+        self,
+        connect: Connect,
+        vault: Path,
+        refused: Failed,
+        heard: Heard = lambda owner: None,
+    ) -> None:
+        """`refused` hears of errors that the one who asked does not care to handle; `heard` is told of each
+        answer that has been handled, and by whom."""
         self.vault = vault
+        self._heard = heard
         self._connect = connect
         self._refused = refused
         self._idle: list[Client] = []
@@ -111,7 +122,7 @@ class Bridge:
         `failed` gets what the engine refuses; without it, it becomes a notice. Of requests with the
         same `lane` and owner only one runs at a time and only the newest is answered: search as one types.
         """
-        line = Line(owner, request, failed or self._refused)
+        line = Line(owner, request, failed or self._refused, self._heard)
 
         def start() -> None:
             self._start(line, lambda: self._call(line, reply, then))
@@ -138,7 +149,7 @@ class Bridge:
         `ended` is called after the last one. Cancel the line to stop the work. What takes long with the words
         themselves, such as writing them to a file, is done in the thread, by `through`.
         """
-        line = Line(owner, request, failed or self._refused)
+        line = Line(owner, request, failed or self._refused, self._heard)
         line.streams = True
         self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
         return line

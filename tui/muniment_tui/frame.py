@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
+from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen
 from textual.widget import Widget
@@ -31,10 +32,26 @@ KEYS = 6
 TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Make it larger, or press q to quit."
 
 
+WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
+"""Classes that screens have by the columns of the terminal."""
+HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
+
+
+def size_classes(size: Size) -> dict[str, bool]:
+    """Which of the classes by size a screen has, as Textual's own breakpoints give them."""
+    return _class_of(size.width, WIDTHS) | _class_of(size.height, HEIGHTS)
+
+
+def _class_of(cells: int, steps: list[tuple[int, str]]) -> dict[str, bool]:
+    here = [name for least, name in steps if cells >= least][-1]
+    return {name: name == here for _, name in steps}
+
+
 class FrameScreen(Screen[Any]):
     """A screen with the frame around it. Subclasses say what is inside, in `inside()`."""
 
     AUTO_FOCUS = "#inside *"
+    _came_before = False
     HELP: ClassVar[str] = ""
     """What the screen is for, in plain text; a pane's own HELP comes before it."""
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,7 +84,8 @@ class FrameScreen(Screen[Any]):
         return cast("MunimentApp", self.app)
 
     def compose(self) -> ComposeResult:
-        """The frame, with what is inside it."""
+        """The frame, with what is inside it; it is styled once, for the terminal's size."""
+        self.update_classes(size_classes(self.app.size), update=False)
         yield TopBar()
         with Container(id="inside"):
             yield from self.inside()
@@ -80,6 +98,16 @@ class FrameScreen(Screen[Any]):
     def inside(self) -> Iterable[Widget]:
         """What the screen shows between the bars."""
         return ()
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        """When it comes first, all is styled already: Textual need not do it again."""
+        event.refresh_styles = event.refresh_styles and self._came_before
+        self._came_before = True
+
+    def _compositor_refresh(self) -> None:
+        """Draw, unless the first frame still waits for what is to be seen in it."""
+        if not self.muniment.held_back:
+            super()._compositor_refresh()
 
     def say(self, status: Content) -> None:
         """Set the status line, which notices cover for a while."""

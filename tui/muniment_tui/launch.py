@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from muniment.cli import EngineDoors
 
 UNUSABLE = 2
+SWITCH = 0.0005
+"""Seconds that a thread which has an answer of the engine waits at most while another one draws."""
 DUMB = (
     "This terminal (TERM={}) can't draw the app: use the commands, such as `muniment status`; "
     "`muniment --help` lists them all."
@@ -59,8 +61,8 @@ def launch(engine: EngineDoors, called: Options) -> int:
 
         complain(DUMB.format(os.environ.get("TERM") or "is not set"))
         return UNUSABLE
+    sys.setswitchinterval(SWITCH)
     from muniment_tui.app import MunimentApp
-    from muniment_tui.farewell import farewell
     from muniment_tui.state import state_file
     from muniment_tui.vaults import named_vault
     from muniment_tui.words import clean
@@ -74,6 +76,8 @@ def launch(engine: EngineDoors, called: Options) -> int:
     finally:
         app.hang_up()
         if app.runs_go_on and app.vault is not None:
+            from muniment_tui.farewell import farewell
+
             with suppress(OSError):  # the terminal may be gone
                 for line in farewell(engine.connect, app.vault):
                     sys.stdout.write(clean(line) + "\n")

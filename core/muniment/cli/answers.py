@@ -10,7 +10,7 @@ from typing import Any
 
 from muniment.api import Done, Hit, Hits, Request, Step, Word
 from muniment.cli.frame import Session
-from muniment.cli.humane import count, iso, local, size
+from muniment.cli.humane import count, iso, local, name_of, size
 from muniment.cli.live import Display
 from muniment.cli.output import Column, complain, plain
 from muniment.client import receive
@@ -132,9 +132,3 @@ def _hit_row(hit: Hit, wide: bool) -> list[str]:
     files = f"+{hit.attachments}" if hit.attachments else ""
     sender = hit.sender if wide else name_of(hit.sender)
     return [hit.id[:12], local(hit.date), sender, *extra, files, hit.subject]
-
-
-def name_of(sender: str) -> str:
-    """The name in `"Ada Quill" <ada@example.com>`; all of it where there is none."""
-    name, bracket, _ = sender.rpartition("<")
-    return name.strip().strip('"') or sender if bracket else sender

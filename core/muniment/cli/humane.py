@@ -53,3 +53,9 @@ def local(timestamp: int) -> str:
     with suppress(OverflowError, OSError, ValueError):
         at = at.astimezone()
     return f"{at:%Y-%m-%d %H:%M}"
+
+
+def name_of(sender: str) -> str:
+    """The name in `"Ada Quill" <ada@example.com>`; all of it where there is none."""
+    name, bracket, _ = sender.rpartition("<")
+    return name.strip().strip('"') or sender if bracket else sender

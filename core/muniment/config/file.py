@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import types
 import typing
@@ -72,8 +73,12 @@ def version_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@functools.lru_cache(maxsize=16)
 def interpret(text: str, where: str) -> Settings:
-    """The settings that a TOML text stands for. Raises as `load` does, naming the file `where`."""
+    """The settings that a TOML text stands for. Raises as `load` does, naming the file `where`.
+
+    They are remembered: a service looks at them for each word that is said to it.
+    """
     tables = parse(text, where)
     try:
         _check_version(tables.get("version", FORMAT))

@@ -10,6 +10,7 @@ was cut.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Union
@@ -101,19 +102,31 @@ def _kinds(base: type[Word]) -> list[type[Word]]:
     ]
 
 
-@cache
 def requests() -> Callable[[bytes], Request]:
-    """What reads a request; raises msgspec.DecodeError where it is none."""
-    decode: Callable[[bytes], Request] = _decoder(_kinds(Request))
-    return decode
+    """What reads a request; raises msgspec.DecodeError where it is none. For any thread."""
+    with _making:
+        return _requests()
+
+
+def replies() -> Callable[[bytes], Word]:
+    """What reads a word that a service says; raises msgspec.DecodeError where it is none. For any thread."""
+    with _making:
+        return _replies()
+
+
+_making = threading.Lock()
+"""Held while a decoder is made: msgspec crashes the process where two threads make one of the same words."""
 
 
 @cache
-def replies() -> Callable[[bytes], Word]:
-    """What reads a word that a service says; raises msgspec.DecodeError where it is none."""
+def _requests() -> Callable[[bytes], Request]:
+    return _decoder(_kinds(Request))
+
+
+@cache
+def _replies() -> Callable[[bytes], Word]:
     said = [kind for kind in _kinds(Word) if not issubclass(kind, Request)]
-    decode: Callable[[bytes], Word] = _decoder([*said, Failure, End, Other])
-    return decode
+    return _decoder([*said, Failure, End, Other])
 
 
 def _decoder(kinds: list[type[Word]]) -> Callable[[bytes], Any]:

@@ -15,9 +15,9 @@ from muniment.archive.indexing import Indexing
 from muniment.archive.ledger.model import Kind
 from muniment.archive.records import VERSION, canonical, deletion_fact, deletion_value, json_record
 from muniment.archive.vault import Vault
+from muniment.collector import ease_collector
 from muniment.errors import MunimentError, RunFailed, VaultError
 from muniment.runs.archivist import Archivist, Committed, Outcome
-from muniment.runs.collector import ease_collector
 from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Settle, discard
 from muniment.runs.indexer import Indexer
 from muniment.runs.marks import marks_of

@@ -14,13 +14,17 @@ from typing import IO
 
 import msgspec
 
-from muniment.runs.collector import ease_collector
+from muniment.collector import ease_collector
 from muniment.runs.copy import Job, PreparedCopy
 from muniment.runs.prepare import Preparer
 
 LENGTH = struct.Struct("<Q")
 MEMORY_LIMIT = 2 * 1024**3
 """Address space a worker may take, in bytes: a mail that bloats its parser ends here."""
+
+
+NICE = 5
+"""Steps by which a worker lets others go first (nice(2)): the service's answers, the app, the mail server."""
 
 
 class Request(msgspec.Struct, array_like=True):
@@ -83,6 +87,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
     target = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.nice(NICE)
     os.dup2(2, 1)  # whatever a library prints must not get between the frames
     decoder = msgspec.msgpack.Decoder(Request)
     encoder = msgspec.msgpack.Encoder()

@@ -15,6 +15,7 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from muniment.collector import look_seldom
 from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.line import wire
 from muniment.line.place import digest
@@ -33,6 +34,7 @@ def main(vault: str) -> int:
     if os.fork():
         return 0  # whoever started it has nobody to wait for
     os.umask(PRIVATE)
+    look_seldom()
     _log_to_file(vault)
     try:
         return _served(Path(vault), lambda: _tell(READY))

@@ -68,7 +68,7 @@ def test_on_the_real_engine(tmp_path: Path) -> None:
 def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     tmp_path: Path, terminal: Any
 ) -> None:
-    new = filled(tmp_path / "vault", 3000)
+    new = filled(tmp_path / "vault", 6000)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)}
     words = [*MUNIMENT, "--vault", str(tmp_path / "vault")]
     first = terminal(words, env=env)

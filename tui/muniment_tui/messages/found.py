@@ -11,8 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message as Posted
 
 from muniment.api import Hit, Hits, ListMessages, Search
-from muniment.cli.answers import name_of
-from muniment.cli.humane import count, local, size
+from muniment.cli.humane import count, local, name_of, size
 from muniment.errors import MunimentError
 from muniment_tui.actions import Action, actions
 from muniment_tui.messages import dates

@@ -161,6 +161,7 @@ class MessagesScreen(AskingScreen):
                 id="mail",
             ),
             id="panes",
+            classes="-at-people",
         )
 
     def on_mount(self) -> None:
@@ -202,9 +203,8 @@ class MessagesScreen(AskingScreen):
             self.reader.focus_inside()
 
     def _show(self, pane: str) -> None:
-        panes = self.query_one("#panes")
-        for name in ("people", "found", "reader"):
-            panes.set_class(name == pane, f"-at-{name}")
+        at = {f"-at-{name}": name == pane for name in ("people", "found", "reader")}
+        self.query_one("#panes").update_classes(at)
 
     @on(events.DescendantFocus)
     def _follow(self, event: events.DescendantFocus) -> None:

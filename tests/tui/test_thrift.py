@@ -1,0 +1,119 @@
+"""What is sent to the terminal is what has changed, and the terminal then shows what was drawn."""
+
+from __future__ import annotations
+
+import pyte
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import set_cell_size
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+
+from muniment_tui.thrift import GAP, Canvas
+
+COLUMNS, ROWS = 40, 3
+PLAIN, BOLD, RED = Style.null(), Style(bold=True), Style(color="red")
+
+
+class Terminal:
+    """A terminal that a canvas draws on."""
+
+    def __init__(self) -> None:
+        self.canvas = Canvas()
+        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.Stream(self.screen)
+
+    def draw(self, y: int, *segments: tuple[str, Style], x: int = 0) -> str:
+        """Draw a line; returns what was sent."""
+        strip = Strip([Segment(text, style) for text, style in segments])
+        sent = self.canvas.draw(x, y, strip, ColorSystem.EIGHT_BIT)
+        self._stream.feed(sent)
+        return sent
+
+    def row(self, y: int) -> str:
+        """What is to be read."""
+        return self.screen.display[y]
+
+
+def line(text: str) -> str:
+    """A text as wide as the terminal."""
+    return text.ljust(COLUMNS)
+
+
+def test_a_digit_alone_is_sent():
+    terminal = Terminal()
+    terminal.draw(0, (line("Fetch  1,234 of 9,999"), PLAIN))
+    sent = terminal.draw(0, (line("Fetch  1,235 of 9,999"), PLAIN))
+    assert sent == "\x1b[1;12H5"
+    assert terminal.row(0) == line("Fetch  1,235 of 9,999")
+
+
+def test_nothing_is_sent_where_nothing_has_changed():
+    terminal = Terminal()
+    terminal.draw(1, ("a", BOLD), (line("b")[1:], PLAIN))
+    assert terminal.draw(1, ("a", BOLD), (line("b")[1:], PLAIN)) == ""
+    assert terminal.draw(1, ("a", RED), (line("b")[1:], PLAIN)) == "\x1b[2;1H\x1b[31ma\x1b[0m"
+
+
+def test_changes_that_are_near_are_sent_in_one_and_far_ones_apart():
+    terminal = Terminal()
+    terminal.draw(0, (line(""), PLAIN))
+    near = terminal.draw(0, (line("x" + " " * GAP + "x"), PLAIN))
+    assert near.count("H") == 1
+    terminal.draw(0, (line(""), PLAIN))
+    far = terminal.draw(0, (line("x" + " " * (GAP + 1) + "x"), PLAIN))
+    assert far.count("H") == 2
+
+
+def test_what_was_forgotten_is_sent_again():
+    terminal = Terminal()
+    first = terminal.draw(0, (line("all"), PLAIN))
+    terminal.canvas.forget()
+    assert terminal.draw(0, (line("all"), PLAIN)) == first
+
+
+def test_another_size_of_the_terminal_makes_all_unknown():
+    canvas = Canvas()
+    strips = [[Strip([Segment("ab")])]]
+    console = _Console()
+    small, large = LayoutUpdate(strips, Region(0, 0, 2, 1)), LayoutUpdate(strips, Region(0, 0, 2, 2))
+    assert canvas.thrifty(small).render_segments(console)
+    assert not canvas.thrifty(small).render_segments(console)
+    assert canvas.thrifty(large).render_segments(console)
+
+
+def test_of_a_part_of_a_line_only_the_part_is_drawn():
+    update = ChopsUpdate(
+        [{0: Strip([Segment("abc")]), 3: None, 5: Strip([Segment("fgh")])}], [(0, 1, 7)], [[3, 5, 8]]
+    )
+    assert Canvas().thrifty(update).render_segments(_Console()) == "\x1b[1;2Hbc\x1b[1;6Hfg"
+
+
+class _Console:
+    _color_system = ColorSystem.EIGHT_BIT
+
+
+LETTERS = ["a", "b", " ", "1", "░", "é", "漢", "字", "e\u0301"]
+TEXTS = st.lists(st.sampled_from(LETTERS), max_size=COLUMNS).map(
+    lambda found: set_cell_size("".join(found), COLUMNS)
+)
+DRAWN = st.tuples(st.integers(0, ROWS - 1), st.sampled_from([PLAIN, BOLD, RED]), TEXTS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(DRAWN, min_size=1, max_size=12))
+def test_the_terminal_shows_what_was_drawn_last(drawn):
+    """Against a terminal that is sent everything each time."""
+    thrifty, lavish = Terminal(), Terminal()
+    for y, style, text in drawn:
+        thrifty.draw(y, (text, style))
+        lavish.canvas.forget()
+        lavish.draw(y, (text, style))
+    assert thrifty.screen.display == lavish.screen.display
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            assert thrifty.screen.buffer[y][x] == lavish.screen.buffer[y][x]
