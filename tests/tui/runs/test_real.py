@@ -85,12 +85,12 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     again = terminal(words, env=env)
     again.wait_for("1 Setup")
     again.press("3")
-    again.wait_for("3,000 new", patience=60)
+    again.wait_for("6,000 new", patience=60)
     again.press("q")
     again.wait_ended()
     assert list(new.iterdir()) == []
     assert muniment(tmp_path / "vault", "history").out.count(" ok ") == 1
-    assert Program(tmp_path / "vault").ask("status")["messages"] == 3000
+    assert Program(tmp_path / "vault").ask("status")["messages"] == 6000
 
 
 def test_a_line_that_is_cut_stops_no_run(tmp_path: Path, terminal: Any, sshd: Any) -> None:
