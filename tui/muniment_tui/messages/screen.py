@@ -25,9 +25,9 @@ from muniment_tui.messages.asking import AskingScreen
 from muniment_tui.messages.found import Found
 from muniment_tui.messages.listing import RELEVANT, Asked, Listing
 from muniment_tui.messages.people import Place, folders, nodes, place_of
+from muniment_tui.messages.query import LANGUAGE, Narrowing, Query, begun
 from muniment_tui.messages.reader import Reader
 from muniment_tui.messages.saving import free, path_of, trouble
-from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
 from muniment_tui.widgets.situation import situation
@@ -37,56 +37,6 @@ from muniment_tui.words import joined, shown
 
 PAUSE = 0.25
 """Seconds without a key after which what was typed is searched for."""
-LANGUAGE = """\
-Words, "phrases", -not, OR, (groups), begin*
-from: to: cc: bcc: subject: body: filename:   where it stands
-has:attachment  in:inbox  in:sent  user:ADDR  what and whose it is
-before: after: on: DATE  larger: smaller: SIZE  id:HEX"""
-
-
-class Query(Entry):
-    """The line in which mail is searched for."""
-
-    HELP = (
-        f"Searches as you type; Enter or ↓ goes to what was found, Esc takes the search away.\n\n{LANGUAGE}"
-    )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *actions(
-            Action("query.leave", "escape", "Leave", "Take the search away and go back.", footer=9),
-            Action("query.list", "down", "To the list", "Go to what was found.", footer=8),
-        )
-    ]
-
-    def action_list(self) -> None:
-        """As Enter."""
-        self.post_message(self.Submitted(self, self.value))
-
-    def action_leave(self) -> None:
-        """The screen knows where from."""
-        screen = self.screen
-        assert isinstance(screen, MessagesScreen)
-        screen.leave_search()
-
-
-class Narrowing(Entry):
-    """The line in which people are filtered."""
-
-    HELP = "Type a part of a name or an address; Enter or ↓ goes to the tree, Esc shows everybody again."
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *actions(
-            Action("narrowing.leave", "escape", "Everybody", "Show everybody again.", footer=9),
-            Action("narrowing.list", "down", "To the tree", "Go to those who are left.", footer=8),
-        )
-    ]
-
-    def action_list(self) -> None:
-        """As Enter."""
-        self.post_message(self.Submitted(self, self.value))
-
-    def action_leave(self) -> None:
-        """Empty it."""
-        self.value = ""
-        self.action_list()
 
 
 class MessagesScreen(AskingScreen):
@@ -141,6 +91,8 @@ class MessagesScreen(AskingScreen):
         self.place: Place | None = None
         """What was opened last, which a search is laid upon."""
         self._timer: Timer | None = None
+        self._whole = ""
+        """What was typed, where words that begin so are searched for."""
         self._export: Line | None = None
         self._told: Content | None = None
 
@@ -325,9 +277,10 @@ class MessagesScreen(AskingScreen):
 
     def _search(self) -> None:
         self._timer = None
-        typed = self.line.value.strip()
+        typed, query = self.line.value.strip(), begun(self.line.value)
+        self._whole = typed if query != typed else ""
         if typed:
-            self._list(Search(query=typed))
+            self._list(Search(query=query))
         else:
             self._return()
 
@@ -346,6 +299,7 @@ class MessagesScreen(AskingScreen):
             self._search()
         self._go("found")
 
+    @on(Query.Left)
     def leave_search(self) -> None:
         """Back to what was open before."""
         searched = bool(self.line.value)
@@ -374,7 +328,10 @@ class MessagesScreen(AskingScreen):
         self.found.open(request)
 
     def _refused(self, error: MunimentError) -> None:
-        if isinstance(error, QueryError):
+        if isinstance(error, QueryError) and self._whole:  # too many words begin so
+            whole, self._whole = self._whole, ""
+            self._list(Search(query=whole))
+        elif isinstance(error, QueryError):
             self._caret(error)
             self.found.situate(
                 "✗", "$error", "Nothing was searched for", "The query is wrong at the ^ above."
