@@ -13,16 +13,15 @@ A class of the app says what can be done in it, and Textual binds the keys:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual.binding import Binding
 
 ANYWHERE = "app"
 """The part before the dot in the id of an action that works on every screen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """Something that can be done."""
 
     id: str

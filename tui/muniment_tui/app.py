@@ -177,6 +177,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.held_back = there
         """Whether nothing is drawn for now, since there is nothing to be seen yet."""
         self._filters.append(Net())
+        self._disable_tooltips = self._disable_notifications = True  # nothing of ours floats
         self._canvas = Canvas()
         for theme in themes.THEMES:
             self.register_theme(theme)
@@ -256,6 +257,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         if self.held_back:
             self.held_back = False
             self.screen.refresh()
+            self.screen.call_after_refresh(self._learn_name)
 
     async def on_mount(self) -> None:
         """See to it that signals leave the terminal sane, and that garbage is collected once all is there."""
@@ -266,8 +268,6 @@ class MunimentApp(App[int], inherit_bindings=False):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
         if not self.is_headless:
             self.set_interval(LOOK, self._look_at_size)
-        if self._engine is not None:
-            self._learn_name()
 
     def _look_at_size(self) -> None:
         """Take up a size that no signal told: one that comes while the program starts is lost."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Input
@@ -13,8 +13,7 @@ from textual.widgets import Input
 from muniment_tui.actions import Action, known, typed
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """An action, and the part of the app that does it."""
 
     action: Action

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual.content import Content
 
 from muniment_tui.words import joined, shown
@@ -14,8 +14,7 @@ KEPT = 200
 SIGNS = {"information": ("✓", "$success"), "warning": ("!", "$warning"), "error": ("✗", "$error")}
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """Something that was said."""
 
     text: str

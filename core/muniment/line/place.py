@@ -13,8 +13,9 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from muniment.errors import VaultError
 
@@ -38,8 +39,7 @@ def digest(vault: Path) -> str:
     return hashlib.sha256(os.fsencode(vault)).hexdigest()[:24]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A vault and where its socket may be."""
 
     vault: Path
@@ -120,8 +120,7 @@ def own_folder(place: Place) -> Path:
     return last
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """Who is at the other end of a socket, as the kernel says."""
 
     pid: int

@@ -13,6 +13,7 @@ import pytest
 from muniment import api
 from muniment.errors import VaultError
 from muniment.service.engine import connect
+from muniment_tui.messages.query import begun
 from muniment_tui.messages.screen import MessagesScreen
 from support.endless import MANY, Endless
 from support.engine_double import assert_harmless
@@ -42,7 +43,8 @@ async def find(pilot: Any, query: str) -> None:
     await type_query(pilot, query)
     screen = screen_of(pilot)
     await until(
-        pilot, lambda: screen.found.listing and getattr(screen.found.listing.request, "query", None) == query
+        pilot,
+        lambda: screen.found.listing and getattr(screen.found.listing.request, "query", None) == begun(query),
     )
 
 
@@ -79,12 +81,16 @@ def test_from_people_to_a_message_and_back(make, size):
 
 def test_search_as_one_types(make, engine):
     async def script(pilot):
-        await pilot.press("slash", *"nasty")
+        await pilot.press("slash", *"nast")
+        await shows(pilot, "Found by nast*")
+        await shows(pilot, "3 messages in 0.02 s")
+        await pilot.press(*"y ")
+        await shows(pilot, "Found by nasty─")
         await shows(pilot, "3 messages in 0.02 s")
         asked = [request.query for request in engine.asked if isinstance(request, api.Search)]
         assert asked[-1] == "nasty"
         assert len(asked) < 5
-        await pilot.press(*" long")
+        await pilot.press(*"long")
         await shows(pilot, "1 message in 0.02 s")
         await pilot.press("escape")
         screen = screen_of(pilot)
@@ -106,7 +112,7 @@ def test_only_the_newest_search_is_answered(make, engine):
         await shows(pilot, "Found by nasty long")
         await settled(pilot)
         asked = [request.query for request in engine.asked if isinstance(request, api.Search)]
-        assert asked == ["first", "nasty long"]
+        assert asked == ["first*", "nasty long*"]
 
     drive(make(), script)
 
@@ -216,9 +222,9 @@ def test_ranges_and_all_that_was_found(make, engine, tmp_path):
         await pilot.press("enter")
         await shows(pilot, "3 messages exported")
         (export,) = (request for request in engine.asked if isinstance(request, api.Export))
-        assert (export.query, export.ids) == ("nasty", ())
+        assert (export.query, export.ids) == ("nasty*", ())
         head = json.loads((tmp_path / "all/manifest.jsonl").read_text().splitlines()[0])
-        assert head["query"] == "nasty"
+        assert head["query"] == "nasty*"
 
     drive(make(), script)
 

@@ -22,7 +22,7 @@ def at_home(monkeypatch):
 async def search(pilot, query):
     await shows(pilot, "Mira" if pilot.app.screen.people.display else "")
     await pilot.press("slash")
-    pilot.app.screen.line.value = query
+    pilot.app.screen.line.value = f"{query} "
     await pilot.press("enter")
     await settled(pilot)
 

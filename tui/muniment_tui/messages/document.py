@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rich.cells import get_character_cell_size
 
 from muniment_tui.messages.marking import Span
@@ -16,8 +16,7 @@ LINE = 4_000
 """Characters of a line whose further rows can be indented."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """Harmless text, as `Writer` makes it."""
 
     title: str = ""

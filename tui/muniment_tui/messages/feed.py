@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muniment.api import Hit, Hits
 from muniment.errors import MunimentError
@@ -18,8 +19,7 @@ PIECE = 500
 """Rows that are collected at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(Struct, frozen=True):
     """Rows that somebody waits for."""
 
     start: int

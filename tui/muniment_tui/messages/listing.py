@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from muniment.api import Hit, Hits, ListMessages, Search
@@ -31,8 +31,7 @@ PLACES = 4_000
 NEWEST, OLDEST, RELEVANT = "newest first", "oldest first", "best match first"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A request, and where its answer belongs: forward from row `at`, backward to it, or by date."""
 
     request: Asked

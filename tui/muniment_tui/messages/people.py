@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muniment.api import Tree, UserFolders
 from muniment.cli.humane import count
@@ -13,8 +14,7 @@ from muniment_tui.words import joined
 CATCH_ALL = "catch-all"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What a node of the tree stands for: a folder, a user (no folder), or all mail (neither)."""
 
     user: str = ""

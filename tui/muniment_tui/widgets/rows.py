@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
@@ -35,15 +35,14 @@ CURSOR, MARK = "›", "●"
 Cell = Content | str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A row as it is drawn."""
 
     key: str
     """What tells it from all others; the cursor and the marks keep to it."""
     cells: tuple[Cell, ...]
     """One a column; a `str` is made harmless."""
-    value: Any = field(default=None, compare=False)
+    value: Any = None
     """What it stands for."""
     style: str = ""
     """Of the whole row, such as "dim" or "bold"."""

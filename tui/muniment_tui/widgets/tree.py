@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from msgspec import Struct, field
 from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
@@ -15,8 +15,7 @@ from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.rows import Cell, Row, RowList
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """A node of a tree."""
 
     key: str
