@@ -6,8 +6,6 @@ import re
 import statistics
 import sys
 
-import pytest
-
 from support.engine_double import FORBIDDEN
 from support.tty import Tty, gallery, plain
 
@@ -66,7 +64,6 @@ def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path):
         assert tty.end() == 0
 
 
-@pytest.mark.soak
 def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
     """In CPU time, which other work on the machine changes little."""
 
