@@ -16,6 +16,8 @@ from muniment.runs.memory import give_back
 
 COMMIT_DOCUMENTS = 20_000
 COMMIT_SECONDS = 300.0
+GIVE_BACK_SECONDS = 2.0
+"""Seconds between two times that freed memory is given back, while batches come."""
 WAITING = 8
 """Batches that may wait; then the archivist waits."""
 
@@ -29,7 +31,7 @@ class Indexer(threading.Thread):
         self.error: Exception | None = None
         self._indexing = indexing
         self._queue: queue.Queue[Committed | None] = queue.Queue(WAITING)
-        self._committed = time.monotonic()
+        self._committed = self._gave_back = time.monotonic()
 
     def add(self, batch: Committed) -> None:
         """Hand over a committed batch; waits while too many do."""
@@ -65,12 +67,18 @@ class Indexer(threading.Thread):
                 self._indexing.add(batch.head, batch.documents, batch.touched)
                 self.indexed += len(batch.documents)
                 self._commit_if_due()
+                self._give_back_if_due()
             self._indexing.commit()
         except Exception as error:  # noqa: BLE001 - told to whoever waits; the archive goes on without
             self.error = error
         finally:
             self._indexing.close()
             give_back()
+
+    def _give_back_if_due(self) -> None:
+        if time.monotonic() - self._gave_back >= GIVE_BACK_SECONDS:
+            give_back()
+            self._gave_back = time.monotonic()
 
     def _commit_if_due(self) -> None:
         old = time.monotonic() - self._committed >= COMMIT_SECONDS

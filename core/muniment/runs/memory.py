@@ -10,9 +10,12 @@ from __future__ import annotations
 import ctypes
 import functools
 
-M_ARENA_MAX = -8
-"""mallopt's name for the number of arenas (malloc.h)."""
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""mallopt's names for the size from which on a block is mapped for itself, and the number of arenas (malloc.h)."""
 ARENAS = 2
+MAPPED = 512 * 1024
+"""Bytes. Left to itself, glibc raises this to 32 MiB once such blocks come and go, as batches of mail do, and
+what small blocks then leave between them is never given back."""
 
 
 @functools.cache
@@ -25,6 +28,7 @@ def few_arenas() -> None:
     """From now on, threads share arenas; those that exist stay."""
     if libc := _libc():
         libc.mallopt(M_ARENA_MAX, ARENAS)
+        libc.mallopt(M_MMAP_THRESHOLD, MAPPED)
 
 
 def give_back() -> None:
