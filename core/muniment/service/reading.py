@@ -228,7 +228,8 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
     if request.what == "report":
         envelopes = list(vault.catalog.envelopes_of(row.sequence))
         if not 1 <= request.report <= len(envelopes):
-            raise NotFound(f"message {row.sha.hex()[:12]} has {len(envelopes)} reports: name one of them")
+            had = "one report" if len(envelopes) == 1 else f"{len(envelopes)} reports"
+            raise NotFound(f"message {row.sha.hex()[:12]} has {had}: name one of them")
         return vault.reader.content_at(envelopes[request.report - 1].position)
     if request.what == "headers":
         with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:

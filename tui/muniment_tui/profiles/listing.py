@@ -68,6 +68,8 @@ def details(word: ProfileWord, state: ProfileState | None) -> Content:
         value = word.fields.get(name)
         if value is None and (name in kind.more or (value := default(kind, name)) is None):
             continue
+        if name == "every" and not enabled(word):
+            continue  # it runs by hand alone
         warning = (f"  ! {known[name]}", "$warning") if name in known else ("", "")
         lines.append(joined((f"{FIELD[name].label:<25}", "$secondary"), (said(name, value), ""), warning))
     last = state.last if state else None
