@@ -100,6 +100,27 @@ def test_replaces_in_the_shard_that_holds_it(folder: Path) -> None:
     index.close()
 
 
+def test_what_is_taken_out_is_found_until_the_commit(folder: Path) -> None:
+    filled(folder)
+    index = Index.open(folder, heap=HEAP, docs_per_shard=2)
+    index.remove([1, 5, 5, 99])
+    assert find(index) == [0, 1, 2, 3, 4, 5]
+    index.commit(7)
+    assert (find(index), index.docs, len(shards(folder))) == ([0, 2, 3, 4], 4, 3)
+    index.add([document(1), document(6)])
+    index.remove([6])
+    index.commit(8)
+    assert find(index) == [0, 1, 2, 3, 4]
+    index.close()
+
+
+def test_nothing_is_taken_out_of_an_empty_one(folder: Path) -> None:
+    index = Index.open(folder, heap=HEAP)
+    index.remove([3])
+    assert (index.uncommitted, shards(folder)) == (0, [])
+    index.close()
+
+
 def test_the_watermark_waits_for_every_shard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(folder, 4, 2)
     index = Index.open(folder, heap=HEAP, docs_per_shard=2)

@@ -66,6 +66,8 @@ class IndexDocument(Struct, frozen=True):
     sha: bytes
     text: MessageText
     mentions: tuple[Mention, ...] = ()
+    formers: tuple[bytes, ...] = ()
+    """SHA-256 of what gave way to it: their ids lead to it as well."""
 
 
 def schema() -> tantivy.Schema:
@@ -186,7 +188,7 @@ def encode(doc: IndexDocument) -> tantivy.Document:
 
 
 def _tags(doc: IndexDocument) -> set[str]:
-    tags = {f"id:{doc.sha.hex()[:ID_DIGITS]}"}
+    tags = {f"id:{sha.hex()[:ID_DIGITS]}" for sha in (doc.sha, *doc.formers)}
     if doc.attachments:
         tags.add("has:attachment")
     public = _header_tags(doc.text)

@@ -171,10 +171,25 @@ class Index:
         with guarded("Writing the index"):
             for doc in docs:
                 shard = self._shard_of(doc.id)
-                if not shard.writing:
-                    self._spare_memory(shard)
-                    shard.start_writing(self._heap if shard is self._shards[-1] else OLD_HEAP)
+                self._write_to(shard)
                 shard.add(doc, replace)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Take documents out; gone only after `commit`. What is not there is left out.
+
+        Raises:
+            VaultError: as `add`.
+        """
+        with guarded("Writing the index"):
+            for number in ids:
+                if self._shards and number <= (shard := self._holder(number)).top:
+                    self._write_to(shard)
+                    shard.remove(number)
+
+    def _write_to(self, shard: Shard) -> None:
+        if not shard.writing:
+            self._spare_memory(shard)
+            shard.start_writing(self._heap if shard is self._shards[-1] else OLD_HEAP)
 
     def _shard_of(self, sequence: int) -> Shard:
         """The shard that holds, or is to hold, a message."""
@@ -183,6 +198,10 @@ class Index:
             newest = self._begin_shard(0 if newest is None else sequence)
         if sequence >= newest.first:
             return newest
+        return self._holder(sequence)
+
+    def _holder(self, sequence: int) -> Shard:
+        """The shard that holds a message, if any does."""
         place = bisect_right(self._shards, sequence, key=lambda shard: shard.first) - 1
         return self._shards[max(place, 0)]
 

@@ -99,7 +99,7 @@ class Shard:
         self.path = path
         self.first = int(path.name)
         self.pending = 0
-        """Documents added since the last commit."""
+        """Documents added or taken out since the last commit."""
         self._writer: tantivy.IndexWriter | None = None
         self._files = _read_meta(path)
         self._index = _open(path)
@@ -162,13 +162,22 @@ class Shard:
         """Take in a document, in place of an earlier one of its id; the writer is open."""
         assert self._writer is not None
         if replace or doc.id <= self.top:
-            # By query: a deletion by term takes the number for a signed one, and deletes nothing.
-            self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", doc.id))
+            self._delete(doc.id)
         if doc.id > self.top:
             self.top = doc.id
             self.docs += 1
         self.pending += 1
         self._writer.add_document(encode(doc))
+
+    def remove(self, number: int) -> None:
+        """Take out the document with an id, if there is one; the writer is open."""
+        self._delete(number)
+        self.pending += 1
+
+    def _delete(self, number: int) -> None:
+        assert self._writer is not None
+        # By query: a deletion by term takes the number for a signed one, and deletes nothing.
+        self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", number))
 
     def commit(self) -> None:
         """Make what was added durable and visible."""
