@@ -12,6 +12,7 @@ from muniment.archive.facts import (
     EnvelopeFact,
     Fact,
     MessageFact,
+    OriginalFact,
     PartFact,
     Position,
     QuarantineFact,
@@ -46,7 +47,7 @@ class Batches:
     def _position(self) -> Position:
         return Position(1 + self.sequence // 100, self.sequence * 1000)
 
-    def message(self, name: str, *, date: int = 1000, **fields: Any) -> bytes:
+    def message(self, name: str, /, *, date: int = 1000, **fields: Any) -> bytes:
         given = {
             "content": sha("content of " + name),
             "size": 5000,
@@ -78,6 +79,10 @@ class Batches:
                 sequence=self._next(), key=key or name, sha=sha(name), route=route, report=True, **given
             )
         )
+
+    def original(self, name: str, former: str) -> None:
+        """`name` takes the place of `former`."""
+        self.facts.append(OriginalFact(self._next(), sha(name), sha(former)))
 
     def part(self, name: str) -> None:
         position = self._position
@@ -114,6 +119,16 @@ class Batches:
         return facts, head
 
 
+def heirs(facts: Iterable[Fact]) -> dict[bytes, bytes]:
+    """What stands in the place of each message that gave way, by hash."""
+    found: dict[bytes, bytes] = {}
+    for fact in facts:
+        if isinstance(fact, OriginalFact):
+            found = {former: fact.sha if heir == fact.former else heir for former, heir in found.items()}
+            found[fact.former] = fact.sha
+    return found
+
+
 def filed(facts: Iterable[Fact], directory: Directory) -> set[tuple[str, str, int, str]]:
     """Where messages must stand by these facts: user, folder, date and hash of each."""
     known = list(facts)
@@ -124,14 +139,15 @@ def filed(facts: Iterable[Fact], directory: Directory) -> set[tuple[str, str, in
         if receipt.route & Route.OWNER:
             owners.setdefault(receipt.sha, set()).add((receipt.owner, receipt.owner_folder))
     copies: dict[bytes, list[RoutedEnvelope]] = {}
+    gone = heirs(known)
     for copy in (fact for fact in known if isinstance(fact, EnvelopeFact)):
         found = [RoutedEnvelope(routes.get(copy.sha, 0) & ~OWNED, copy.time, copy.parties)]
         found += [RoutedEnvelope(OWNED, copy.time, (), *owner) for owner in owners.get(copy.sha, ())]
         for message in copy.messages:
-            copies.setdefault(message, []).extend(found)
+            copies.setdefault(gone.get(message, message), []).extend(found)
     return {
         (user, folder, message.date, message.sha.hex())
         for message in known
-        if isinstance(message, MessageFact)
+        if isinstance(message, MessageFact) and message.sha not in gone
         for user, folder in place(copies.get(message.sha, ()), directory)
     }

@@ -117,8 +117,7 @@ class Indexing:
         touched = [*touched, *(document.sha for document in documents if document.id not in known)]
         rows = [row for sha in touched if (row := self._vault.catalog.message_by_sha(sha)) is not None]
         for start in range(0, len(rows), PAGE):
-            sequences = [row.sequence for row in rows[start : start + PAGE]]
-            index.add(self._read(sequences))
+            self._renew(index, [row.sequence for row in rows[start : start + PAGE]])
         self._reached = head.tree_size
 
     def commit(self) -> None:
@@ -133,7 +132,7 @@ class Indexing:
         done = 0
         while changes := self._vault.catalog.index_changes(self._reached, PAGE):
             sequences = sorted({change.message for change in changes})
-            index.add(self._read(sequences))
+            self._renew(index, sequences)
             self._reached = changes[-1].upto
             done += len(sequences)
             if index.uncommitted >= COMMIT:
@@ -148,7 +147,13 @@ class Indexing:
             self._index.close()
             self._index = None
 
-    def _read(self, sequences: list[int]) -> list[IndexDocument]:
+    def _renew(self, index: Index, sequences: list[int]) -> None:
+        """Index messages as they are now, in the place of what gave way to them."""
+        formers = self._vault.catalog.formers_of(sequences)
+        index.remove(number for gone in formers.values() for number, _ in gone)
+        index.add(self._read(sequences, formers))
+
+    def _read(self, sequences: list[int], formers: dict[int, list[tuple[int, bytes]]]) -> list[IndexDocument]:
         mentions = self._vault.catalog.mentions(sequences)
         return [
             IndexDocument(
@@ -159,6 +164,7 @@ class Indexing:
                 sha=row.sha,
                 text=self._text(row),
                 mentions=tuple(Mention(*mention) for mention in mentions.get(row.sequence, ())),
+                formers=tuple(sha for _, sha in formers.get(row.sequence, ())),
             )
             for row in self._vault.catalog.rows(sequences)
         ]

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from muniment.archive.facts import DeletionFact, ReceiptFact, Route
+from muniment.archive.facts import DeletionFact, OriginalFact, ReceiptFact, Route
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import Kind, Record
 
@@ -43,6 +43,9 @@ class Receipt(Struct, frozen=True):
     """Why it is not trusted, or what went wrong in reading it."""
     reason: str = ""
     """Why it is quarantined."""
+    instead: dict[bytes, bytes] = {}
+    """Messages, by SHA-256, known only as a service wrote them anew, each with that of its original,
+    which this copy brought, and which takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def _receipt_item(r: Receipt) -> dict[str, Any]:
             item[name] = list(getattr(r, name))
     if r.reason:
         item["reason"] = r.reason
+    if r.instead:
+        item["instead"] = {former.hex(): original.hex() for former, original in r.instead.items()}
     return item
 
 
@@ -146,10 +151,11 @@ def _read_item(item: dict[str, Any]) -> Receipt:
         flags=tuple(item.get("flags", ())),
         notes=tuple(item.get("notes", ())),
         reason=item.get("reason", ""),
+        instead={bytes.fromhex(a): bytes.fromhex(b) for a, b in item.get("instead", {}).items()},
     )
 
 
-def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[ReceiptFact]:
+def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[ReceiptFact | OriginalFact]:
     """The catalog's view of a group; `time` is the record's, seconds since 1970 UTC."""
     for r in group.receipts:
         yield ReceiptFact(
@@ -168,6 +174,8 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
             time=time,
             report=r.report,
         )
+        for former, original in r.instead.items():
+            yield OriginalFact(sequence, original, former)
 
 
 def deletion_value(profile: str, host: str, mailbox: str, folder: str, keys: Iterable[str]) -> dict[str, Any]:

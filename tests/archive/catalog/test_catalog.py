@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy.dialects import sqlite
 
 from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention, reading, sql
-from muniment.archive.facts import MessageFact, Position, Route
+from muniment.archive.facts import REGENERATED, MessageFact, Position, Route
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.model import Party, Role
 from muniment.people.changes import add_address, add_user, set_domains
@@ -653,3 +653,64 @@ def test_mentions(archive: Archive) -> None:
             Mention(Role.RECIPIENT, "carl@firm.example", 7, True, "Old"),
         ]
     }
+
+
+# --- what gave way to its original -------------------------------------------------------------------
+
+ANEW = {"flags": (REGENERATED, "and more"), "route": Route.OWNER, "owner": "bob@firm.example"}
+
+
+def test_what_gave_way_is_no_message_and_its_id_leads_to_the_original(archive: Archive) -> None:
+    archive.batches.mail("copy", owner_folder="Kunden", **ANEW)
+    archive.batches.part("part")
+    archive.commit()
+    catalog, former = archive.catalog, archive.number("copy")
+    stood, size = catalog.locate(sha("copy")), catalog.totals().message_bytes
+    archive.batches.mail("m", *A_TO_B)
+    archive.batches.original("m", "copy")
+    archive.commit()
+    (row,) = catalog.rows([archive.number("m"), former])
+    assert catalog.message_by_sha(sha("copy")) is None
+    assert catalog.formers_of([row.sequence, former]) == {row.sequence: [(former, sha("copy"))]}
+    for id_ in (sha("copy").hex(), sha("copy").hex()[:8], sha("m").hex()[:8]):
+        assert catalog.message_by_prefix(id_) == row
+        assert catalog.messages_by_prefix(id_) == [row]
+    assert catalog.locate(sha("copy")) == stood
+    assert [copy.messages for copy in catalog.envelopes_of(row.sequence)] == [(sha("m"),)] * 2
+    folders = {folder for _, found in catalog.tree() for folder, _ in found}
+    assert folders == {"Inbox", "Sent", "Kunden"}
+    totals = catalog.totals()
+    assert (totals.messages, totals.moved_messages, totals.envelopes) == (1, 1, 2)
+    assert totals.message_bytes == size
+    assert catalog.index_behind(former + 3) == 1, "the original is to be indexed anew"
+
+
+@pytest.mark.parametrize("lost", ["m", "copy"])
+def test_where_either_is_lost_the_other_stays(archive: Archive, lost: str) -> None:
+    kept = {"m": "copy", "copy": "m"}[lost]
+    archive.batches.mail(kept, *A_TO_B)
+    archive.batches.original("m", "copy")
+    archive.batches.original("m", "m")
+    archive.commit()
+    assert archive.catalog.totals().messages == 1
+    assert archive.catalog.message_by_prefix(sha(kept).hex()).sha == sha(kept)
+
+
+def test_what_is_known_by_regenerated_copies_alone(archive: Archive) -> None:
+    name = b"12345678"
+    for n in range(4):
+        archive.batches.message(f"m{n}", name=name)
+        archive.batches.envelope(f"e{n}", [f"m{n}"])
+    assert not archive.catalog.regenerated
+    archive.batches.receipt("e0", **ANEW)
+    archive.batches.receipt("e1", flags=("regenerated",))
+    archive.batches.receipt("e2")
+    archive.batches.message("bare", name=name)
+    archive.batches.envelope("e3 too", ["m3"])
+    archive.batches.receipt("e3", **ANEW)
+    archive.batches.receipt("e3 too")
+    archive.commit()
+    assert archive.catalog.regenerated
+    assert archive.catalog.regenerated_named(name) == [sha("m0")]
+    assert archive.catalog.regenerated_named(b"another!") == []
+    assert archive.catalog.names_known([name, b"another!", b""]) == {name}

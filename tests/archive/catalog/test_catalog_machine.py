@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -26,7 +27,7 @@ from muniment.people.changes import (
     set_domains,
 )
 from muniment.people.directory import Directory
-from support.catalogued import Batches, filed
+from support.catalogued import Batches, filed, heirs
 
 ADDRESSES = ["a@own.example", "a+t@own.example", "b@own.example", "c@else.example"]
 Parties = list[tuple[Role, str]]
@@ -58,6 +59,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.catalog = Catalog.create(self.path, b"vault")
         self.directory = Directory()
         self.batches = Batches()
+        self.numbers = itertools.count()
         self.messages: list[str] = []
         self.copies: list[str] = []
 
@@ -77,7 +79,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @rule(parties=PARTIES, time=TIMES, date=st.integers(0, 3), route=ROUTES, owner=OWNERS)
     def send(self, parties: Parties, time: int, date: int, route: Route, owner: Owner) -> None:
-        name = f"m{len(self.messages)}"
+        name = f"m{next(self.numbers)}"
         self.messages.append(name)
         self.batches.message(name, date=date)
         self.copy([name], parties, time, route, owner)
@@ -113,6 +115,13 @@ class CatalogMachine(RuleBasedStateMachine):
     def repeat(self, data: st.DataObject, route: Route, owner: Owner, flags: tuple[str, ...]) -> None:
         name = data.draw(st.sampled_from(self.copies))
         self.batches.receipt(name, route, key=f"{name} again", flags=flags, **owner)
+
+    @precondition(lambda self: len(self.messages) > 1)
+    @rule(data=st.data())
+    def give_way(self, data: st.DataObject) -> None:
+        former, name = data.draw(st.permutations(self.messages))[:2]
+        self.batches.original(name, former)
+        self.messages.remove(former)
 
     @precondition(lambda self: self.copies)
     @rule(data=st.data())
@@ -222,16 +231,21 @@ class CatalogMachine(RuleBasedStateMachine):
             assert again == dump
 
     def check_index(self, facts: list[Fact]) -> None:
-        names = {fact.sequence: fact.sha for fact in facts if isinstance(fact, MessageFact)}
+        gone = heirs(facts)
+        kept = (fact for fact in facts if isinstance(fact, MessageFact) and fact.sha not in gone)
+        names = {fact.sequence: fact.sha for fact in kept}
         named: dict[bytes, set[tuple[Role, str, int]]] = {message: set() for message in names.values()}
         for copy in (fact for fact in facts if isinstance(fact, EnvelopeFact)):
             for message in copy.messages:
-                named[message] |= {(p.role, p.address, copy.time) for p in copy.parties}
+                named[gone.get(message, message)] |= {(p.role, p.address, copy.time) for p in copy.parties}
         found = self.catalog.mentions(names)
         for number, message in names.items():
             plain = {m[:3] for m in found.get(number, ()) if not m.owner_folder}
             assert plain == named[message]
         self.check_replay(set(names))
+        assert {(was, heir) for _, was, heir in self.catalog.dump()["formers"]} == {
+            (was.hex(), heir.hex()) for was, heir in gone.items()
+        }
 
     def check_replay(self, messages: set[int]) -> None:
         watermark, taken = 0, set()

@@ -182,7 +182,7 @@ class Catalog:
         return reading.message_by_sha(self._store.reader(), sha)
 
     def message_by_prefix(self, prefix: str) -> MessageRow:
-        """The message whose id begins with at least 8 hex digits.
+        """The message whose id begins with at least 8 hex digits; for one that gave way, its original.
 
         Raises:
             NotFound: there is none, or more than one.
@@ -190,7 +190,7 @@ class Catalog:
         return reading.message_by_prefix(self._store.reader(), prefix)
 
     def messages_by_prefix(self, prefix: str) -> list[MessageRow]:
-        """All messages whose id begins with at least 8 hex digits.
+        """All messages whose id begins with at least 8 hex digits, and the originals of those that gave way.
 
         Raises:
             NotFound: there can be none.
@@ -204,6 +204,23 @@ class Catalog:
     def messages_named(self, name: bytes) -> list[bytes]:
         """SHA-256 of messages with a Message-ID (see mail.likeness.name_of), at most 50, oldest first."""
         return reading.messages_named(self._store.reader(), name)
+
+    @property
+    def regenerated(self) -> bool:
+        """Whether there are copies that a service wrote anew."""
+        return bool(self._store.reader().execute(sql.GET_STATE).one().regenerated)
+
+    def names_known(self, names: Collection[bytes]) -> set[bytes]:
+        """Those of the Message-IDs (see mail.likeness.name_of) that messages have."""
+        return reading.names_known(self._store.reader(), names)
+
+    def regenerated_named(self, name: bytes) -> list[bytes]:
+        """Those of `messages_named` that are known by copies alone that a service wrote anew."""
+        return reading.regenerated_named(self._store.reader(), name)
+
+    def formers_of(self, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:
+        """Number and SHA-256 of what were messages until these came, their originals."""
+        return reading.formers_of(self._store.reader(), messages)
 
     def glimpse(
         self,
@@ -364,6 +381,7 @@ def _new_state(vault_id: bytes) -> dict[str, Any]:
         "moved_envelopes": 0,
         "message_bytes": 0,
         "copy_bytes": 0,
+        "regenerated": 0,
         "affected": None,
         "cursor_address": 0,
         "cursor_envelope": -1,

@@ -21,6 +21,11 @@ def dump(connection: Connection) -> dict[str, Any]:
         "head": (state.tree_size, state.root.hex(), state.segment, state.offset),
         "totals": reading.totals(connection),
         "messages": {shas[row.id]: _message(row) for row in messages},
+        "formers": [
+            (row.id, join(row.key, row.rest).hex(), shas[row.message])
+            for row in connection.execute(sql.ALL_FORMERS).all()
+        ],
+        "regenerated": state.regenerated,
         "folders": _folders(connection, messages, shas),
         "envelopes": _envelopes(connection, shas),
         "placements": [

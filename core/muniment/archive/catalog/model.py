@@ -162,5 +162,6 @@ class Totals:
     message_bytes: int
     """Bytes of all messages, each once."""
     moved_messages: int = 0
-    """Records of messages that were kept before, and appended anew since the old record is damaged."""
+    """Records of messages that are none of their own: they were kept before, and appended anew since the old
+    record is damaged; or they gave way to their originals."""
     moved_envelopes: int = 0

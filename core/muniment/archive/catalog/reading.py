@@ -35,7 +35,7 @@ from muniment.archive.catalog.model import (
     Totals,
 )
 from muniment.archive.catalog.numbering import find_place
-from muniment.archive.facts import DAMAGED, Position, Route
+from muniment.archive.facts import DAMAGED, REGENERATED, Position, Route
 from muniment.archive.ledger.model import Head
 from muniment.errors import UsageError
 from muniment.mail.model import Role
@@ -58,20 +58,24 @@ def message_by_sha(connection: Connection, sha: bytes) -> MessageRow | None:
 
 
 def message_by_prefix(connection: Connection, prefix: str) -> MessageRow:
-    low, high = prefix_range(prefix)
-    digits = prefix.strip().lower()
-    limit = 2 if len(digits) <= _FULL else -1
-    keys = {"low": split(low)[0], "high": split(high)[0], "limit": limit}
-    rows = [_message(row) for row in connection.execute(sql.MESSAGES_BY_RANGE, keys).all()]
-    return unique([row for row in rows if row.sha.hex().startswith(digits)], prefix, "message")
+    limit = 2 if len(prefix.strip()) <= _FULL else -1
+    return unique(_by_prefix(connection, prefix, limit), prefix, "message")
 
 
 def messages_by_prefix(connection: Connection, prefix: str) -> list[MessageRow]:
+    return _by_prefix(connection, prefix, -1)
+
+
+def _by_prefix(connection: Connection, prefix: str, limit: int) -> list[MessageRow]:
     low, high = prefix_range(prefix)
     digits = prefix.strip().lower()
-    keys = {"low": split(low)[0], "high": split(high)[0], "limit": -1}
-    rows = [_message(row) for row in connection.execute(sql.MESSAGES_BY_RANGE, keys).all()]
-    return [row for row in rows if row.sha.hex().startswith(digits)]
+    keys = {"low": split(low)[0], "high": split(high)[0]}
+    formers = connection.execute(sql.FORMERS_BY_RANGE, keys).all()
+    found = connection.execute(sql.MESSAGES_BY_RANGE, keys | {"limit": limit}).all()
+    meant = {join(row.key, row.rest): row.message for row in formers}
+    meant |= {join(row.key, row.rest): row.id for row in found}
+    numbers = [number for sha, number in meant.items() if sha.hex().startswith(digits)]
+    return rows(connection, list(dict.fromkeys(numbers)))
 
 
 def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
@@ -85,6 +89,23 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
 def messages_named(connection: Connection, name: bytes) -> list[bytes]:
     rows = connection.execute(sql.SHAS_BY_NAME, {"name": number(name)}).all() if name else ()
     return [join(row.key, row.rest) for row in rows]
+
+
+def names_known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
+    found = {row.name for row in fetch_many(connection, sql.NAMES, map(number, filter(None, names)))}
+    return {name for name in names if number(name) in found}
+
+
+def regenerated_named(connection: Connection, name: bytes) -> list[bytes]:
+    where = {"name": number(name), "note": f'"{REGENERATED}"'}
+    return [join(row.key, row.rest) for row in connection.execute(sql.SHAS_NOTED, where).all()]
+
+
+def formers_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:
+    found: dict[int, list[tuple[int, bytes]]] = {}
+    for row in fetch_many(connection, sql.FORMERS_OF, messages):
+        found.setdefault(row.message, []).append((row.id, join(row.key, row.rest)))
+    return found
 
 
 def glimpse(

@@ -64,7 +64,7 @@ def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, bat
     envelopes, more = _mentions(connection, affected, cursor, batch)
     links = fetch_many(connection, sql.LINKS_OF, envelopes)
     filed = load_filed(connection, {row.message for row in links})
-    _file(connection, filed, directory, boxes)
+    file_anew(connection, filed, directory, boxes)
     what = json.dumps(sorted(affected)) if more else None
     position = {"what": what, "at_address": cursor.address, "at_envelope": cursor.envelope}
     connection.execute(sql.SET_REFILE, position)
@@ -91,7 +91,7 @@ def _mentions(
     return found, len(addresses) == _SCANNED
 
 
-def _file(connection: Connection, filed: dict[int, Filed], directory: Directory, boxes: Boxes) -> None:
+def file_anew(connection: Connection, filed: dict[int, Filed], directory: Directory, boxes: Boxes) -> None:
     """Put messages where all their copies put them by the directory as it is now."""
     for message, envelope in _routed(connection, filed):
         filed[message].places |= places(envelope, directory)

@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the tables; a catalog of another one is rebuilt."""
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -90,12 +90,14 @@ state = _table(
     _int("moved_envelopes"),
     _int("message_bytes"),
     _int("copy_bytes"),
+    _int("regenerated"),
     Column("affected", Text),
     _int("cursor_address"),
     _int("cursor_envelope"),
 )
-"""One row. Moved are records of what was kept before and appended anew. `affected` is what is still to be
-filed anew (JSON), the cursor how far that has come."""
+"""One row. Moved are records that are no message or copy of their own: of what was kept before and appended
+anew, or gave way to its original. `regenerated` counts the receipts of copies that a service wrote anew.
+`affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
 
 meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
 
@@ -123,6 +125,11 @@ Index("message_key", message.c.key)
 Index("message_content", message.c.content_key)
 Index("message_name", message.c.name)
 Index("message_touched", message.c.touched)
+
+former = _table("former", _id(), _int("key"), _bytes("rest"), _int("message"))
+"""What was a message until its original came, which is `message`."""
+Index("former_key", former.c.key)
+Index("former_message", former.c.message)
 
 envelope = _table(
     "envelope",
@@ -255,6 +262,12 @@ MOVE_ENVELOPE = _driver(
     .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
     .where(envelope.c.id == bindparam("envelope"))
 )
+DELETE_MESSAGE = _driver(delete(message).where(message.c.id == bindparam("message")))
+DELETE_LINKS = _driver(delete(link).where(link.c.message == bindparam("message")))
+INSERT_FORMER = _driver(insert(former))
+HAND_ON_FORMER = _driver(
+    update(former).values(message=bindparam("heir")).where(former.c.message == bindparam("message"))
+)
 INSERT_QUARANTINE = _driver(insert(quarantine))
 INSERT_RUN = _driver(insert(run))
 INSERT_AUDIT = _driver(insert(audit))
@@ -322,6 +335,7 @@ SET_HEAD = update(state).values(
     moved_envelopes=state.c.moved_envelopes + bindparam("again_envelopes"),
     message_bytes=state.c.message_bytes + bindparam("more_message_bytes"),
     copy_bytes=state.c.copy_bytes + bindparam("more_copy_bytes"),
+    regenerated=state.c.regenerated + bindparam("more_regenerated"),
 )
 SET_REFILE = update(state).values(
     affected=bindparam("what"),
@@ -414,6 +428,28 @@ SHAS_BY_NAME = (
     .order_by(message.c.id)
     .limit(NAMED)
 )
+_EARLIEST = SHAS_BY_NAME.add_columns(message.c.id).subquery()
+_COPY_OF_IT = (
+    select(envelope.c.id).join(link, link.c.envelope == envelope.c.id).where(link.c.message == _EARLIEST.c.id)
+)
+_LACKS_NOTE = ~func.coalesce(envelope.c.flags, "").contains(bindparam("note"))
+SHAS_NOTED = (
+    select(_EARLIEST.c.key, _EARLIEST.c.rest)
+    .where(_COPY_OF_IT.exists(), ~_COPY_OF_IT.where(_LACKS_NOTE).exists())
+    .order_by(_EARLIEST.c.id)
+)
+"""Of SHAS_BY_NAME those that have copies, each with a note."""
+NAMES = select(message.c.name).where(message.c.name.in_(bindparam("many", expanding=True))).distinct()
+FORMERS_BY_RANGE = (
+    select(former.c.key, former.c.rest, former.c.message)
+    .where(former.c.key.between(bindparam("low"), bindparam("high")))
+    .order_by(former.c.id)
+)
+FORMERS_OF = (
+    select(former.c.message, former.c.id, former.c.key, former.c.rest)
+    .where(former.c.message.in_(bindparam("many", expanding=True)))
+    .order_by(former.c.id)
+)
 FILED = select(message.c.id, message.c.date, message.c.touched, message.c.boxes).where(
     message.c.id.in_(bindparam("many", expanding=True))
 )
@@ -481,6 +517,9 @@ OWNERS_OF = (
 )
 LINKS_OF = select(link.c.envelope, link.c.message).where(
     link.c.envelope.in_(bindparam("many", expanding=True))
+)
+LINKS_TO = select(link.c.message, link.c.envelope).where(
+    link.c.message.in_(bindparam("many", expanding=True))
 )
 LINKED_SHAS = (
     select(link.c.envelope, link.c.message, message.c.key, message.c.rest)
@@ -617,6 +656,7 @@ MENTIONS_OF = (
 ALL_MESSAGES = select(message).order_by(message.c.id)
 ALL_ENVELOPES = select(*_COPY).select_from(_COPIES).order_by(envelope.c.id)
 ALL_LINKS = select(link).order_by(link.c.message, link.c.envelope)
+ALL_FORMERS = select(former).order_by(former.c.id)
 ALL_OWNERS = select(owner.c.envelope, address.c.address, owner.c.folder).join(
     address, address.c.id == owner.c.address
 )

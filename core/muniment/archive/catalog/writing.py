@@ -32,14 +32,17 @@ from muniment.archive.catalog.filing import (
     load_messages,
 )
 from muniment.archive.catalog.numbering import Boxes, Numbers, Places
+from muniment.archive.catalog.originals import Given, give_way
 from muniment.archive.catalog.refiling import note_affected, relabel
 from muniment.archive.facts import (
+    REGENERATED,
     AuditFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
     Fact,
     MessageFact,
+    OriginalFact,
     PartFact,
     QuarantineFact,
     ReceiptFact,
@@ -59,6 +62,7 @@ class _Sorted:
     parts: list[PartFact] = field(default_factory=list)
     envelopes: list[EnvelopeFact] = field(default_factory=list)
     traffic: list[ReceiptFact | DeletionFact] = field(default_factory=list)
+    originals: list[OriginalFact] = field(default_factory=list)
     quarantines: list[QuarantineFact] = field(default_factory=list)
     runs: list[RunFact] = field(default_factory=list)
     changes: list[DirectoryFact] = field(default_factory=list)
@@ -72,6 +76,7 @@ class _Sorted:
             PartFact: found.parts,
             EnvelopeFact: found.envelopes,
             ReceiptFact: found.traffic,
+            OriginalFact: found.originals,
             DeletionFact: found.traffic,
             QuarantineFact: found.quarantines,
             RunFact: found.runs,
@@ -118,10 +123,10 @@ class Writer:
         self._write_traffic(connection, batch.traffic, copies)
         self._write_quarantines(connection, batch, copies)
         _write_rest(connection, batch)
+        given = give_way(connection, batch.originals, directory, self.boxes)
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
-        again = (len(batch.messages) - len(new_messages), len(batch.envelopes) - new_copies)
-        _write_head(connection, head, new_messages, new_copies, again, copy_bytes)
+        _write_head(connection, head, batch, new_messages, new_copies, copy_bytes, given)
 
     # --- the directory ------------------------------------------------------------------------
 
@@ -386,21 +391,24 @@ def _profile(fact: RunFact) -> str:
 def _write_head(
     connection: Connection,
     head: Head,
+    batch: _Sorted,
     messages: list[MessageFact],
     copies: int,
-    again: tuple[int, int],
     copy_bytes: int,
+    given: Given,
 ) -> None:
+    more = len(messages) - given.messages
     values = {
         "size": head.tree_size,
         "hash": head.root,
         "at_segment": head.segment,
         "at_offset": head.offset,
-        "more_messages": len(messages),
+        "more_messages": more,
         "more_envelopes": copies,
-        "again_messages": again[0],
-        "again_envelopes": again[1],
-        "more_message_bytes": sum(fact.size for fact in messages),
+        "again_messages": len(batch.messages) - more,
+        "again_envelopes": len(batch.envelopes) - copies,
+        "more_message_bytes": sum(fact.size for fact in messages) - given.bytes,
         "more_copy_bytes": copy_bytes,
+        "more_regenerated": sum(REGENERATED in fact.flags for fact in batch.receipts),
     }
     connection.execute(sql.SET_HEAD, values)

@@ -1,0 +1,85 @@
+"""Originals that come after what a service wrote anew from them: the latter gives way.
+
+Its copies are the original's from then on, and put that in their places as well; its bytes stay where they
+are, since its copies are read back from them, and its id leads to the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from muniment.archive.catalog import sql
+from muniment.archive.catalog.encoding import fetch_many, join
+from muniment.archive.catalog.filing import Filed, Messages, Moves, load_messages
+from muniment.archive.catalog.numbering import Boxes
+from muniment.archive.catalog.refiling import file_anew
+from muniment.archive.facts import OriginalFact
+from muniment.people.directory import Directory
+
+
+class Given(NamedTuple):
+    """What is counted no more."""
+
+    messages: int = 0
+    bytes: int = 0
+
+
+def give_way(connection: Connection, facts: list[OriginalFact], directory: Directory, boxes: Boxes) -> Given:
+    """Put originals in the place of what was written anew from them, once all else is written.
+
+    Where either was lost to damage, the other stays as it is.
+    """
+    if not facts:
+        return Given()
+    known = load_messages(connection, {sha for fact in facts for sha in (fact.sha, fact.former)})
+    heirs = _heirs(facts, known)
+    if not heirs:
+        return Given()
+    _hand_over(connection, heirs)
+    originals = {original.id: original for original in heirs.values()}
+    file_anew(connection, originals, directory, boxes)
+    return _remove(connection, heirs, {former: known.by_id[former] for former in heirs})
+
+
+def _heirs(facts: Iterable[OriginalFact], known: Messages) -> dict[int, Filed]:
+    """The original of each message that gives way."""
+    heirs: dict[int, Filed] = {}
+    for fact in facts:
+        original, former = known.by_sha.get(fact.sha), known.by_sha.get(fact.former)
+        if original is None or former is None or original is former:
+            continue
+        if original.id not in heirs and former.id not in heirs:
+            original.touched = max(original.touched, former.touched, fact.sequence)
+            heirs[former.id] = original
+    for number, heir in reversed(heirs.items()):
+        heirs[number] = heirs.get(heir.id, heir)  # which may have given way after that
+    return heirs
+
+
+def _hand_over(connection: Connection, heirs: dict[int, Filed]) -> None:
+    """Copies, and what gave way before, are the originals' from now on."""
+    links = [(heirs[row.message].id, row.envelope) for row in fetch_many(connection, sql.LINKS_TO, heirs)]
+    rows = [(original.id, former) for former, original in heirs.items()]
+    connection.exec_driver_sql(sql.DELETE_LINKS, [(former,) for former in heirs])
+    if links:
+        connection.exec_driver_sql(sql.INSERT_LINK, links)
+    connection.exec_driver_sql(sql.HAND_ON_FORMER, rows)
+
+
+def _remove(connection: Connection, heirs: dict[int, Filed], formers: dict[int, Filed]) -> Given:
+    """Take what gave way from its places; its bytes are found as a part's are."""
+    moves = Moves()
+    for former in formers.values():
+        moves.move(former, set())
+    moves.write(connection)
+    rows = list(fetch_many(connection, sql.MESSAGES_BY_ID, heirs))
+    parts = [(join(row.key, row.rest), row.segment, row.offset) for row in rows]
+    connection.exec_driver_sql(sql.PUT_PART, parts)
+    connection.exec_driver_sql(
+        sql.INSERT_FORMER, [(row.id, row.key, row.rest, heirs[row.id].id) for row in rows]
+    )
+    connection.exec_driver_sql(sql.DELETE_MESSAGE, [(former,) for former in heirs])
+    return Given(len(rows), sum(row.size for row in rows))
