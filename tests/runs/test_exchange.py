@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from muniment import api
+from muniment.archive.facts import REGENERATED
 from muniment.mail.journal import read_report
 from muniment.mail.likeness import likeness
-from muniment.runs.plan import REGENERATED
 from support.crashing import command, kept, run_killed, sample_reports
 from support.ews_double import Exchange
 from support.ews_mailboxes import GERMAN, Person
 from support.exchanges import ANNA, BOB, PASSWORD, exchange_profile
-from support.reports import plain, report
+from support.reports import line, plain, report
 from support.vaults import TestVault
 
 DAY = 86400
@@ -72,6 +72,28 @@ def test_folders_are_linked_to_the_journaled_originals(
     vault.sound()
 
 
+def test_originals_that_come_later_take_the_place_of_what_a_folder_gave(
+    vault: TestVault, exchange: Exchange, anna: Person
+) -> None:
+    received = plain(sender="Carl <carl@other.example>", to=[ANNA], subject="received")
+    anna.put([received], anna.folder("Projekte"), days_ago=89)
+    exchange_profile(vault, exchange, delete=True, delete_after=90)
+    assert run(vault).new == 1
+    for _ in range(2):
+        vault.archive([report(received, sender="carl@other.example", recipients=[ANNA])])
+        (hit,) = vault.messages()
+        assert vault.raw(hit.id) == received
+        assert vault.tree()[ANNA] == {"Inbox": 1, "Projekte": 1}
+        vault.rebuild()
+    before = kept(vault)
+    (mail,) = anna.folder("Projekte").items.values()
+    mail.received -= 2 * DAY
+    summary = run(vault)
+    assert (summary.fetched, summary.merged, summary.deleted) == (1, 1, 1)
+    assert kept(vault) == before, "nothing was kept twice"
+    vault.sound()
+
+
 def test_reports_are_known_without_their_marker(vault: TestVault, exchange: Exchange, anna: Person) -> None:
     anna.put([report(plain(subject=f"{n}"), recipients=[BOB, f"user{n}@example.com"]) for n in range(5)])
     anna.put([plain(subject="no report")])
@@ -81,6 +103,22 @@ def test_reports_are_known_without_their_marker(vault: TestVault, exchange: Exch
     assert vault.tree()[BOB] == {"Inbox": 6}
     assert vault.tree()["user3@example.com"] == {"Inbox": 1}
     assert anna.inbox.items == {}
+    vault.sound()
+
+
+def test_a_report_that_comes_as_it_was_sent_takes_the_place_of_one_that_was_read_by_ews(
+    vault: TestVault, exchange: Exchange, anna: Person
+) -> None:
+    original = plain(attachments=[("a.bin", bytes(range(256)) * 40)])
+    anna.put([report(original, recipients=[BOB, line("Bcc", "eve@example.com")])])
+    exchange_profile(vault, exchange, journal=True)
+    assert run(vault).new == 1
+    vault.archive([report(original)])
+    (hit,) = vault.messages()
+    assert vault.raw(hit.id) == original
+    assert vault.tree() == {ANNA: {"Sent": 1}, BOB: {"Inbox": 1}, "eve@example.com": {"Inbox": 1}}
+    vault.rebuild()
+    assert vault.raw(hit.id) == original
     vault.sound()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.runs.plan import REGENERATED
+from muniment.archive.facts import REGENERATED
 from muniment.sources.folders import title
 from support.crashing import graph_crash_loop
 from support.entra import Entra
@@ -100,6 +100,33 @@ def test_regenerated_copies_are_stored_once_with_the_journaled_original(
         assert any(REGENERATED in envelope.flags for envelope in vault.show(hit.id).envelopes)
     vault.rebuild()
     assert {vault.raw(hit.id) for hit in vault.messages()} == originals
+    vault.sound()
+
+
+def test_originals_that_come_after_regenerated_copies_take_their_place(
+    vault: TestVault, graph: GraphDouble, bob: Mailbox
+) -> None:
+    received = plain(subject="in", attachments=[("a.bin", bytes(range(256)) * 99)])
+    sent = plain(subject="out", sender=BOB, to=["carl@other.example"])
+    edited = plain(subject="edited", body="as it is in the mailbox", message_id="<1@other.example>")
+    bob.put([received], bob.folder("Posteingang", "Kunden"))
+    bob.put([sent], "sentitems")
+    bob.put([edited])
+    graph_profile(vault, graph, mailbox=BOB)
+    assert run(vault).new == 3
+    journaled = plain(subject="edited", body="as it was sent", message_id="<1@other.example>")
+    vault.archive([report(received), report(sent, sender=BOB, recipients=[]), report(journaled)])
+    assert vault.tree()[BOB] == {"Inbox": 3, "Posteingang/Kunden": 1, "Sent": 1}
+    originals = {vault.raw(hit.id) for hit in vault.messages()}
+    assert len(originals) == 4
+    assert originals > {received, sent, journaled}
+    vault.rebuild()
+    assert {vault.raw(hit.id) for hit in vault.messages()} == originals
+    copies = vault.status().envelopes
+    vault.client.call(api.PutProfile(name="box", fields={"delete": True}), api.Done)
+    summary = run(vault)
+    assert (summary.fetched, summary.merged, summary.deleted, bob.messages()) == (3, 3, 3, [])
+    assert vault.status().envelopes == copies, "they say what the originals say, so nothing was kept again"
     vault.sound()
 
 

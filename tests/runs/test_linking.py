@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from muniment.archive.vault import Vault
-from muniment.runs.plan import REGENERATED, Plan
-from muniment.runs.progress import Books
-from muniment.runs.run import ArchiveRun
-from muniment.runs.workers import WorkerPool
-from muniment.sources.endpoint import Endpoint
-from muniment.sources.factory import open_source
-from support.regenerating import regenerated
+from muniment.archive.facts import REGENERATED
+from support.regenerating import mailbox, regenerated
 from support.reports import plain, report
-from support.vaults import TestVault, put
-
-
-def mailbox(vault: TestVault, name: str, *mails: bytes) -> Books:
-    """Archive mails as a service's mailbox of Bob's gives them."""
-    path = vault.folder.parent / name
-    for part in ("new", "cur", "tmp"):
-        (path / part).mkdir(parents=True, exist_ok=True)
-    put(path / "new", mails)
-    source = open_source(Endpoint("maildir", vault.folder.parent / "work", path=str(path)))
-    plan = Plan("mailbox", False, False, owner="bob@example.com", owner_folder="Kunden", regenerated=True)
-    pool = WorkerPool()
-    opened = Vault.open(vault.folder, write=True)
-    try:
-        progress = ArchiveRun(opened, source, plan, pool, cancel=threading.Event()).execute()
-    finally:
-        pool.close()
-        opened.close()
-    assert (progress.state, progress.error) == ("ok", "")
-    return progress.books
-
+from support.vaults import TestVault
 
 ORIGINAL = plain(body="Anbei.\n", attachments=[("a.bin", bytes(range(256)) * 400)])
 COPY = regenerated(ORIGINAL)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import base64
 import email.policy
+import threading
 from email import message_from_bytes
 from email.message import EmailMessage
 
+from muniment.archive.vault import Vault
 from muniment.mail.journal import read_report
+from muniment.runs.plan import Plan
+from muniment.runs.progress import Books
+from muniment.runs.run import ArchiveRun
+from muniment.runs.workers import WorkerPool
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from support.vaults import TestVault, put
 
 _KEPT = (b"from", b"to", b"sender", b"subject", b"date", b"message-id")
 
@@ -55,3 +64,24 @@ def regenerated_report(raw: bytes, encoding: str = "base64") -> bytes:
         f"--{boundary}--".encode(),
         b"",
     ])  # fmt: skip
+
+
+def mailbox(
+    vault: TestVault, name: str, *mails: bytes, owner: str = "bob@example.com", folder: str = "Kunden"
+) -> Books:
+    """Archive mails as a service's mailbox gives them: from a maildir, but as bytes that were made anew."""
+    path = vault.folder.parent / name
+    for part in ("new", "cur", "tmp"):
+        (path / part).mkdir(parents=True, exist_ok=True)
+    put(path / "new", mails)
+    source = open_source(Endpoint("maildir", vault.folder.parent / "work", path=str(path)))
+    plan = Plan("mailbox", False, False, owner=owner, owner_folder=folder, regenerated=True)
+    pool = WorkerPool()
+    opened = Vault.open(vault.folder, write=True)
+    try:
+        progress = ArchiveRun(opened, source, plan, pool, cancel=threading.Event()).execute()
+    finally:
+        pool.close()
+        opened.close()
+    assert (progress.state, progress.error) == ("ok", "")
+    return progress.books

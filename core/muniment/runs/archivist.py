@@ -28,9 +28,9 @@ from muniment.archive.records import Receipt, ReceiptGroup, json_record, receipt
 from muniment.archive.vault import Vault
 from muniment.errors import NotFound
 from muniment.mail.buffer import FileBuffer, window
-from muniment.mail.fork import fork_cuts
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.forked import fork_pieces, rebuilt
 from muniment.runs.linking import Links
 from muniment.runs.plan import Plan
 from muniment.runs.spill import Spill, read_spill, rebuilds, whole
@@ -81,6 +81,8 @@ class _Batch:
     contents: dict[bytes, bytes] = field(default_factory=dict)
     copies: dict[tuple[bytes, bool], tuple[bytes, ...]] = field(default_factory=dict)
     """The messages of each copy, by its hash and whether it was unwrapped as a report."""
+    instead: dict[bytes, bytes] = field(default_factory=dict)
+    """Messages that a service wrote anew, by hash, with their originals, which this batch has."""
     quarantined: set[bytes] = field(default_factory=set)
     parts: set[bytes] = field(default_factory=set)
     bytes: int = 0
@@ -93,6 +95,16 @@ class _Stored(NamedTuple):
     new: bool = False
     linked: bool = False
     """Whether that is the original of what a service wrote anew."""
+    remakes: tuple[bytes, ...] = ()
+    """What a service wrote anew from it before it came."""
+
+
+class _Archived(NamedTuple):
+    """What became of a copy, which messages it brought, and of which others these are the originals."""
+
+    outcome: Outcome
+    messages: tuple[bytes, ...]
+    instead: dict[bytes, bytes]
 
 
 class Archivist:
@@ -134,6 +146,8 @@ class Archivist:
         )
         self._maybe_known = self._vault.catalog.glimpse(*hashes)
         self._expected = set[bytes]().union(*hashes)
+        if not self._plan.regenerated:
+            self._links.expect(messages)
 
     def _is_kept(self, sha: bytes) -> bool:
         if self._surely_new(sha):
@@ -158,13 +172,12 @@ class Archivist:
         if self._leaves(copy, route, fetched.item.date):
             self._batch.outcomes.append((fetched.item, Outcome.LEFT))
             return
-        messages: tuple[bytes, ...] = ()
         if copy.problem:
-            outcome = self._quarantine(copy)
+            archived = _Archived(self._quarantine(copy), (), {})
         else:
-            outcome, messages = self._archive(fetched, copy, route)
-        self._receive(fetched.item, copy, messages, route, notes)
-        self._batch.outcomes.append((fetched.item, outcome))
+            archived = self._archive(fetched, copy, route)
+        self._receive(fetched.item, copy, archived, route, notes)
+        self._batch.outcomes.append((fetched.item, archived.outcome))
         self._batch.bytes += copy.size
 
     def commit(self) -> Committed | None:
@@ -188,7 +201,9 @@ class Archivist:
             *batch.contents,
             *batch.parts,
         }
-        return Committed(head, batch.outcomes, list(batch.documents.values()), list(batch.touched))
+        originals = set(batch.instead.values())  # indexed with the copies of what gave way to them
+        documents = [document for sha, document in batch.documents.items() if sha not in originals]
+        return Committed(head, batch.outcomes, documents, [*(batch.touched | originals)])
 
     def drop(self) -> None:
         """Forget the batch; the caller rolls the ledger back."""
@@ -226,15 +241,13 @@ class Archivist:
             return False
         return not self._reads_back or self._vault.reads_back_at(row.position)
 
-    def _archive(
-        self, fetched: Fetched, copy: PreparedCopy, route: Route
-    ) -> tuple[Outcome, tuple[bytes, ...]]:
+    def _archive(self, fetched: Fetched, copy: PreparedCopy, route: Route) -> _Archived:
         repeat = self._repeated(copy)
         if repeat is None and self._plan.regenerated and self._plan.delete:
             repeat = self._links.read_before(fetched, copy)
         if repeat is not None:
             self._batch.touched.update(repeat)
-            return Outcome.MERGED, repeat
+            return _Archived(Outcome.MERGED, repeat, {})
         self._spilled(copy)
         stored = [self._message(fetched, message, copy) for message in copy.messages]
         shas = tuple(dict.fromkeys(one.sha for one in stored))
@@ -242,7 +255,9 @@ class Archivist:
         self._batch.copies[copy.sha, copy.report] = shas
         self._batch.facts.append(envelope_fact(appended, copy, shas, fetched.item.date, self._now))
         self._touch(copy, shas, route, fetched.item)
-        return (Outcome.NEW if any(one.new for one in stored) else Outcome.MERGED), shas
+        instead = {remake: one.sha for one in stored for remake in one.remakes}
+        self._batch.instead |= instead
+        return _Archived(Outcome.NEW if any(one.new for one in stored) else Outcome.MERGED, shas, instead)
 
     def _envelope(
         self, fetched: Fetched, copy: PreparedCopy, stored: list[_Stored], shas: tuple[bytes, ...]
@@ -294,7 +309,8 @@ class Archivist:
         self._batch.originals[message.sha] = self._original(fetched, message)
         if message.content:
             self._batch.contents[message.content] = message.sha
-        return _Stored(message.sha, new=True)
+        remakes = () if self._plan.regenerated else self._links.remakes_of(fetched, message)
+        return _Stored(message.sha, new=True, remakes=remakes)
 
     def _fork_of(self, message: PreparedMessage) -> bytes | None:
         if not message.content:
@@ -431,7 +447,7 @@ class Archivist:
         self,
         item: Item,
         copy: PreparedCopy,
-        messages: tuple[bytes, ...],
+        archived: _Archived,
         route: Route,
         notes: tuple[str, ...],
     ) -> None:
@@ -452,13 +468,14 @@ class Archivist:
                 key=item.key,
                 size=copy.size,
                 sha=copy.sha,
-                messages=messages,
+                messages=archived.messages,
                 route=route,
                 report=copy.report,
                 date=item.date,
                 flags=item.flags,
                 notes=(*notes, *copy.notes),
                 reason=copy.problem,
+                instead=archived.instead,
             )
         )
 
@@ -474,24 +491,3 @@ class Archivist:
             else:
                 mentioned = (*document.mentions, *found)
                 self._batch.documents[sha] = replace(document, mentions=mentioned)
-
-
-def fork_pieces(raw: bytes, start: int, end: int, stored: bytes, sha: bytes) -> list[Piece]:
-    """A fork's report as differences from the stored message `sha`."""
-    pieces: list[Piece] = []
-    if start:
-        pieces.append(Literal(raw[:start]))
-    inner = raw[start:end]
-    for cut in fork_cuts(inner, stored):
-        if cut.offset is None:
-            pieces.append(Literal(inner[cut.start : cut.end]))
-        else:
-            pieces.append(Slice(sha, cut.offset, cut.end - cut.start))
-    if raw[end:]:
-        pieces.append(Literal(raw[end:]))
-    return pieces
-
-
-def rebuilt(pieces: list[Piece], contents: dict[bytes, bytes]) -> bytes:
-    """What a recipe yields once it went through its own encoding."""
-    return b"".join(recipe.rebuild(recipe.decode(recipe.encode(pieces)), lambda sha: (contents[sha],)))

@@ -1,12 +1,14 @@
 """Linking: bytes that a service made anew are a copy of the message that they are like, if that is kept.
 
-The message that is kept stays as it is, be it the journaled original or what was read first. Only what
-shares a Message-ID is compared, so that a mailbox without originals here costs a look-up a message.
+The message that is kept stays as it is, be it the journaled original or what was read first. Where that was
+made anew itself and its original comes after all, it gives way. Only what shares a Message-ID is compared, so
+that a mailbox without originals here costs a look-up a message; and original mail costs one for many, in a
+vault that has copies made anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,10 +35,39 @@ class Links:
         """Of the batch in hand: hash and likeness of its messages, by their names."""
         self._kept: dict[tuple[bytes, bool], bytes] = {}
         """The likeness of messages that were read back, by their hashes and whether unnamed ones have one."""
+        self._regenerated = vault.catalog.regenerated
+        self._unnamed: set[bytes] = set()
+        """Names that no kept message has."""
+        self._given: set[bytes] = set()
+        """What gives way to messages of the batch in hand."""
 
     def clear(self) -> None:
         """The batch in hand is kept, or void."""
         self._batch.clear()
+        self._given.clear()
+
+    def expect(self, messages: Iterable[PreparedMessage]) -> None:
+        """Ask the catalog at once which names of coming originals it knows."""
+        if self._regenerated:
+            names = {name_of(message.summary.message_id) for message in messages}
+            self._unnamed = names - self._vault.catalog.names_known(names)
+
+    def remakes_of(self, fetched: Fetched, message: PreparedMessage) -> tuple[bytes, ...]:
+        """The messages that a service wrote anew from this one, where no original of theirs is kept.
+
+        For a message that is new, and no such copy itself: they give way to it.
+        """
+        if not self._regenerated or not message.end:
+            return ()
+        name = name_of(message.summary.message_id)
+        if not name or name in self._unnamed:
+            return ()
+        kept = [sha for sha in self._vault.catalog.regenerated_named(name) if sha not in self._given]
+        if not kept or not (like := self._like(fetched, message)):
+            return ()
+        found = tuple(sha for sha in kept if self._kept_like(sha) == like)
+        self._given.update(found)
+        return found
 
     def original_of(self, fetched: Fetched, message: PreparedMessage) -> bytes | None:
         """The hash of the message that this one is a copy of; None if it is the first of its kind."""
