@@ -11,7 +11,7 @@ import ctypes
 import functools
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
-"""mallopt's names (malloc.h): the size from which a block is mapped for itself, and the number of arenas."""
+"""mallopt's names (malloc.h): the size from which on a block is mapped for itself; the number of arenas."""
 ARENAS = 2
 MAPPED = 512 * 1024
 """Bytes. Left to itself, glibc raises this to 32 MiB once such blocks come and go, as batches of mail do, and
