@@ -116,3 +116,18 @@ def running_in(folder: Path) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def test_a_shell_in_between_is_drawn_over(terminal):
+    window = terminal(["bash", "--norc"], env={"PS1": "shell> "})
+    window.wait_for("shell>")
+    window.type(" ".join(MUNIMENT))
+    window.press("Enter")
+    window.wait_for("Make one here", "F10 Quit")
+    window.press("C-z")
+    window.wait_for("Stopped")
+    window.type("fg")
+    window.press("Enter")
+    window.wait_for("Make one here", "F10 Quit")
+    window.press("C-l")
+    window.wait_for("Make one here", "F10 Quit")

@@ -263,6 +263,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         """See to it that signals leave the terminal sane, and that garbage is collected once all is there."""
         self.set_timer(FIRST_FRAME, self._show_first_frame)
         self.set_timer(SETTLED, _collect_garbage)
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())  # `fg` finds an empty screen
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
