@@ -27,7 +27,7 @@ from muniment.line.transport import NoService, dial
 
 START_LIMIT, KEY_LIMIT, SLOWDOWN = 1.5, 0.050, 1.05
 MOVE_LIMIT, IDLE_LIMIT, LIVE_LIMIT = 1_000, 0, 60_000
-STARTS = 7
+STARTS = 11
 """How often each start is timed; they take turns."""
 MOVES = 100
 """Cursor moves whose bytes are counted."""
@@ -42,6 +42,8 @@ EDGE = 2.0
 """Seconds at either end of a run that are not its midst."""
 STILL = 0.05
 """The same, for a key that asks the service nothing."""
+WATCHED = 2
+"""Watched runs, and runs alone, to a turn of other races: what they differ in is small."""
 SHARE = 0.5
 """A run that is watched has so much of the corpus that peers are raced on."""
 BARE = """
@@ -285,7 +287,7 @@ class Watched:
 def watched_runs(lab: Lab, mail: Mail) -> tuple[list[Watched], list[Watched]]:
     """Runs with the Runs screen watching, and without, in turns."""
     watched, alone = [], []
-    for _ in range(lab.settings.runs):
+    for _ in range(lab.settings.runs * WATCHED):
         for watching, found in ((True, watched), (False, alone)):
             with desk(lab, mail) as place:
                 os.sync()
