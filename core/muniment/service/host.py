@@ -171,7 +171,8 @@ class Host:
         if before is not None:
             before.join()
         try:
-            with self._session.writing() as vault, closing(WorkerPool()) as pool:
+            # The workers start while the vault is opened.
+            with closing(WorkerPool()) as pool, self._session.writing() as vault:
                 while (job := self._next()) is not None:
                     try:
                         settings = self._settings()

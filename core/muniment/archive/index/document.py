@@ -7,7 +7,7 @@ Words go into text fields with positions. All that is matched whole goes into on
     party:anna@example.com                       a copy is placed with whoever has this address
     in:inbox  in:inbox\\0anna@example.com         placed in a folder; in that folder of that address
     party:anna@example.com\\0+                    the copy is addressed to hers with a `+tag`; likewise in:
-    has:attachment  id:3f9a...                   the first 32 hex digits of its SHA-256
+    has:attachment  id:3f9a...                   the first 16 hex digits of its SHA-256
 
 `order` is (date, id) in one number: what results are sorted, paged and bounded by. `first` and `last`
 bound the times of the trusted mentions, by which an address that passed from one person to another is split.
@@ -25,14 +25,14 @@ from msgspec import Struct
 from muniment.mail.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the schema or the way words are cut changes; an index of another format is built anew."""
 INBOX, SENT = "inbox", "sent"
 TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body")
 ID_BITS = 31
 """The part of `order` that tells messages of one second apart."""
 MAX_DATE = (1 << 33) - 1
-ID_DIGITS = 32
+ID_DIGITS = 16
 MAX_NAME = 1024
 """Characters of an address or folder; longer ones are no address of anybody and are not indexed."""
 

@@ -24,7 +24,7 @@ from muniment.archive.index.document import FORMAT, IndexDocument
 from muniment.archive.index.shards import Broken, Shard, View, guarded, sync_folder
 from muniment.errors import VaultError
 
-HEAP = 48 * 1024 * 1024
+HEAP = 64 * 1024 * 1024
 OLD_HEAP = 16 * 1024 * 1024
 OLD_WRITERS = 2
 """Older shards that are written to at a time."""
