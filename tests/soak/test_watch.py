@@ -110,7 +110,7 @@ def most(sizes: list[tuple[int, int]]) -> tuple[int, int]:
 def watch(tty: Teletype, client: Client, new: Path, reports: Iterator[bytes]) -> None:
     """An hour of runs, watched."""
     tty.press("3")
-    tty.wait_for("n Run now")
+    tty.wait_for("r Run now")
     for report in itertools.islice(reports, RUNS):
         put(new, [report])
         *_, summary = client.stream(api.Run(profile="new"))
@@ -122,7 +122,7 @@ def watch(tty: Teletype, client: Client, new: Path, reports: Iterator[bytes]) ->
 def go_round(tty: Teletype) -> None:
     """Through all screens, again and again."""
     for _ in range(SCREENS):
-        for key, seen in (("1", "F5 Check"), ("2", "t Test"), ("3", "n Run now"), ("4", "x Export")):
+        for key, seen in (("1", "F5 Check"), ("2", "t Test"), ("3", "r Run now"), ("4", "x Export")):
             tty.press(key)
             tty.wait_for(seen)
 
