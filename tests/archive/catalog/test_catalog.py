@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -159,6 +161,24 @@ def test_meta(archive: Archive) -> None:
     archive.catalog.meta_set("shown", "1")
     archive.catalog.meta_set("shown", "zwei")
     assert archive.catalog.meta_get("shown") == "zwei"
+
+
+def test_a_threads_connection_is_closed_with_the_thread(archive: Archive) -> None:
+    """Not only when the garbage collector comes by: a service starts threads by the hundred before it does."""
+
+    def read() -> None:
+        assert archive.catalog.head == archive.batches.done[-1][1]
+
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            thread = threading.Thread(target=read)
+            thread.start()
+            thread.join()
+        assert len(os.listdir("/proc/self/fd")) < before + 5  # SQLite keeps a file or two for the next one
+    finally:
+        gc.enable()
 
 
 def test_readers_in_other_threads_see_each_batch(archive: Archive) -> None:

@@ -23,6 +23,20 @@ BUSY = 30.0
 """Seconds that a statement waits for another connection's lock."""
 
 
+class _Reader:
+    """A thread's connection for reading, closed when nothing refers to this any more: with its thread.
+
+    A connection that is merely dropped stays open until the garbage collector comes by, for it is part of a
+    cycle; a service whose every run has threads of its own would have hundreds open by then.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Store:
     """A SQLite file: one connection that writes, and one that reads for each thread that asks.
 
@@ -33,7 +47,7 @@ class Store:
         self.path = path
         self.readonly = readonly
         self._writer: Connection | None = None
-        self._readers: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -44,12 +58,12 @@ class Store:
 
     def reader(self) -> Connection:
         """This thread's connection for reading; it sees what was committed last."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
-            connection = self._local.connection = self._reading.connect()
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None or reader.connection.closed:
+            reader = self._local.reader = _Reader(self._reading.connect())
             with self._lock:
-                self._readers.add(connection)
-        return connection
+                self._readers.add(reader)
+        return reader.connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -75,7 +89,8 @@ class Store:
     def close(self) -> None:
         """Close all connections; the last one takes the write-ahead log into the file."""
         with self._lock:
-            connections = [*self._readers, *([self._writer] if self._writer else [])]
+            connections = [reader.connection for reader in self._readers]
+            connections += [self._writer] if self._writer else []
             self._writer = None
             self._readers.clear()
         for connection in connections:
