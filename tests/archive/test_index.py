@@ -100,6 +100,30 @@ def test_replaces_in_the_shard_that_holds_it(folder: Path) -> None:
     index.close()
 
 
+def test_a_shard_ends_at_so_many_bytes(folder: Path) -> None:
+    """So that what a merge maps into memory is bounded where messages are long, too."""
+    index = Index.open(folder, heap=HEAP, shard_bytes=40_000)
+    rare = random.Random(1)
+    for number in range(6):
+        words = " ".join(f"{rare.getrandbits(40):x}" for _ in range(1_000))
+        index.add([document(number, body=words)])
+        index.commit(number + 1)
+    sizes = [sum(path.stat().st_size for path in shard.iterdir()) for shard in shards(folder)]
+    assert 1 < len(sizes) < 6
+    assert all(size >= 40_000 for size in sizes[:-1])
+    assert find(index) == list(range(6))
+    index.close()
+
+
+def test_says_how_much_text_waits_for_the_commit(folder: Path) -> None:
+    index = Index.open(folder, heap=HEAP)
+    index.add([document(0, body="x" * 1_000), document(1, body="y" * 500)])
+    assert 1_500 <= index.uncommitted_text < 2_500
+    index.commit(2)
+    assert index.uncommitted_text == 0
+    index.close()
+
+
 def test_what_is_taken_out_is_found_until_the_commit(folder: Path) -> None:
     filled(folder)
     index = Index.open(folder, heap=HEAP, docs_per_shard=2)

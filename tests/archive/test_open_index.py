@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from muniment.archive import indexing as indexing_module
 from muniment.archive.index import Index, peek, put_aside
 from muniment.archive.indexing import Indexing, behind
 from muniment.archive.matching import INDEX
@@ -93,6 +94,26 @@ def test_shards_that_are_missing_are_told_of_without_opening_it(kept: TestVault)
     shutil.rmtree(shard)
     with pytest.raises(VaultError, match="shards are missing"):
         peek(kept.folder / INDEX)
+
+
+def test_long_mail_is_committed_as_it_is_added(kept: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library would take in any number of it ahead of the one it works on."""
+    monkeypatch.setattr(indexing_module, "COMMIT_TEXT", 1)
+    marks = []
+    commit = Index.commit
+
+    def see(self: Index, watermark: int, mark: str = "") -> None:
+        commit(self, watermark, mark)
+        marks.append((self.docs, watermark))
+
+    with closing(Vault.open(kept.folder, write=True)) as vault, closing(Indexing(vault)) as indexing:
+        indexing.open()
+        indexing._reached = 0
+        monkeypatch.setattr(Index, "commit", see)
+        list(indexing.catch_up())
+        assert len(marks) == 3 + 1, "one for each message, and the one that moves the watermark"
+        assert [mark for _, mark in marks[:-1]] == [0, 0, 0]
+        assert marks[-1] == (3, vault.head.tree_size)
 
 
 def test_many_threads_search_while_it_grows(kept: TestVault) -> None:

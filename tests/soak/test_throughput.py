@@ -1,10 +1,11 @@
-"""A large archive takes mail in as fast as a small one, in the same memory."""
+"""A large archive takes mail in as fast as a small one, in the same memory, and so does one of long mail."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import os
+import random
 import shutil
 import sys
 import threading
@@ -29,6 +30,8 @@ LEAST = 0.8
 GROWTH = 1.15
 """How much more memory the last run may take than the first."""
 TOTAL_LIMIT, EACH_LIMIT = 500_000_000, 300_000_000
+LONG, LENGTH = 2_000, 600_000
+"""Mails that are one long text, as programs send their logs; and the bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,34 @@ def test_throughput_and_memory_stay_flat(folder: Path) -> None:
     assert peaks[-1].rss <= GROWTH * peaks[0].rss, told
     assert max(one.rss for one in peaks) <= TOTAL_LIMIT, told
     assert max(one.largest for one in peaks) <= EACH_LIMIT, told
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_long_mail_takes_no_more_memory(folder: Path) -> None:
+    """Words are indexed slower than mail is read: what waits for the index must not pile up."""
+    write(folder / "long", long_mail(LONG, LENGTH))
+    run(muniment(folder, "init", "--domain", DOMAIN), folder)
+    options = ("--source", "maildir", "--path", str(folder / "long"), "--keep")
+    run(muniment(folder, "profile", "add", "long", *options), folder)
+    (end,), samples = watched_runs(folder, ["long"])
+    assert (end.summary["state"], end.summary["new"]) == ("ok", LONG)
+    most = peak(samples, 0)
+    told = f"{most.rss / 1e6:.0f} MB together, {most.largest / 1e6:.0f} MB the largest"
+    print(told)
+    assert most.rss <= TOTAL_LIMIT, told
+    assert most.largest <= EACH_LIMIT, told
+
+
+def long_mail(count: int, length: int) -> Iterator[bytes]:
+    """Mails of so many bytes, each of other words of one vocabulary."""
+    chance = random.Random(7)
+    vocabulary = [f"{chance.getrandbits(4 * chance.randint(2, 10)):x}" for _ in range(60_000)]
+    for number in range(count):
+        words = chance.choices(vocabulary, k=length // 7)
+        lines = (" ".join(words[start : start + 11]) for start in range(0, len(words), 11))
+        head = (f"From: log@{DOMAIN}", f"To: admin@{DOMAIN}", f"Message-ID: <{number}@{DOMAIN}>")
+        yield "\r\n".join((*head, f"Subject: Log {number}", "", *lines, "")).encode()
 
 
 def prepare(folder: Path, parts: dict[str, int]) -> None:

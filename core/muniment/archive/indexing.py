@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from muniment.archive.binding import bound, mark_of
+from muniment.archive.catalog import Mention as CatalogMention
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
 from muniment.archive.derive import OPAQUE
@@ -25,9 +26,11 @@ from muniment.mail.text import read_text
 log = logging.getLogger("muniment.index")
 
 PAGE = 200
-"""Messages read back at a time."""
-COMMIT = 20_000
-"""Documents that are added between two commits while catching up."""
+"""Messages looked up at a time."""
+COMMIT_DOCUMENTS = 20_000
+COMMIT_TEXT = 48_000_000
+"""Documents, and characters of them, that are added between two commits. The index library takes in up to
+10,000 documents ahead of the one it works on, however large they are; a commit waits until it is done."""
 
 
 def behind(vault: Vault) -> int:
@@ -108,17 +111,18 @@ class Indexing:
     def add(self, head: Head, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
         """Index a committed batch: its new messages, and those kept before that it concerns.
 
-        All before the batch must have been indexed: see `catch_up`.
+        All before the batch must have been indexed: see `catch_up`. Commits once much was added.
         """
         index = self.open()
         known = self._vault.catalog.existing([document.id for document in documents])
-        index.add([document for document in documents if document.id in known])
+        index.add(document for document in documents if document.id in known)
         # What was appended anew keeps the number that it had before.
         touched = [*touched, *(document.sha for document in documents if document.id not in known)]
         rows = [row for sha in touched if (row := self._vault.catalog.message_by_sha(sha)) is not None]
         for start in range(0, len(rows), PAGE):
             self._renew(index, [row.sequence for row in rows[start : start + PAGE]])
         self._reached = head.tree_size
+        self._commit_if_full()
 
     def commit(self) -> None:
         """Make what was added durable and findable."""
@@ -135,8 +139,7 @@ class Indexing:
             self._renew(index, sequences)
             self._reached = changes[-1].upto
             done += len(sequences)
-            if index.uncommitted >= COMMIT:
-                index.commit(self._reached, mark_of(self._vault))
+            self._commit_if_full()
             yield done
         self._reached = head.tree_size
         self.commit()
@@ -147,27 +150,35 @@ class Indexing:
             self._index.close()
             self._index = None
 
+    def _commit_if_full(self) -> None:
+        index = self._index
+        if index is not None and (
+            index.uncommitted >= COMMIT_DOCUMENTS or index.uncommitted_text >= COMMIT_TEXT
+        ):
+            self.commit()
+
     def _renew(self, index: Index, sequences: list[int]) -> None:
         """Index messages as they are now, in the place of what gave way to them."""
         formers = self._vault.catalog.formers_of(sequences)
         index.remove(number for gone in formers.values() for number, _ in gone)
-        index.add(self._read(sequences, formers))
-
-    def _read(self, sequences: list[int], formers: dict[int, list[tuple[int, bytes]]]) -> list[IndexDocument]:
         mentions = self._vault.catalog.mentions(sequences)
-        return [
-            IndexDocument(
-                id=row.sequence,
-                date=row.date,
-                size=row.size,
-                attachments=row.attachments,
-                sha=row.sha,
-                text=self._text(row),
-                mentions=tuple(Mention(*mention) for mention in mentions.get(row.sequence, ())),
-                formers=tuple(sha for _, sha in formers.get(row.sequence, ())),
-            )
-            for row in self._vault.catalog.rows(sequences)
-        ]
+        for row in self._vault.catalog.rows(sequences):
+            index.add([self._document(row, mentions.get(row.sequence, ()), formers.get(row.sequence, ()))])
+            self._commit_if_full()
+
+    def _document(
+        self, row: MessageRow, mentions: Iterable[CatalogMention], formers: Iterable[tuple[int, bytes]]
+    ) -> IndexDocument:
+        return IndexDocument(
+            id=row.sequence,
+            date=row.date,
+            size=row.size,
+            attachments=row.attachments,
+            sha=row.sha,
+            text=self._text(row),
+            mentions=tuple(Mention(*mention) for mention in mentions),
+            formers=tuple(sha for _, sha in formers),
+        )
 
     def _text(self, row: MessageRow) -> MessageText:
         if OPAQUE in row.notes:

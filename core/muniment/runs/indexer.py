@@ -14,16 +14,16 @@ from muniment.archive.indexing import Indexing
 from muniment.runs.archivist import Committed
 from muniment.runs.memory import give_back
 
-COMMIT_DOCUMENTS = 20_000
 COMMIT_SECONDS = 300.0
+"""Seconds after which what was added is made findable, be it ever so little."""
 GIVE_BACK_SECONDS = 2.0
 """Seconds between two times that freed memory is given back, while batches come."""
-WAITING = 8
+WAITING = 4
 """Batches that may wait; then the archivist waits."""
 
 
 class Indexer(threading.Thread):
-    """Adds committed batches to the index, and commits it by time and size."""
+    """Adds committed batches to the index, and commits it by time; by size it does so itself."""
 
     def __init__(self, indexing: Indexing) -> None:
         super().__init__(name="index", daemon=True)
@@ -81,8 +81,6 @@ class Indexer(threading.Thread):
             self._gave_back = time.monotonic()
 
     def _commit_if_due(self) -> None:
-        old = time.monotonic() - self._committed >= COMMIT_SECONDS
-        if self._indexing.uncommitted >= COMMIT_DOCUMENTS or (old and self._indexing.uncommitted):
+        if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self._indexing.commit()
-            give_back()
             self._committed = time.monotonic()

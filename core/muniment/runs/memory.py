@@ -1,4 +1,4 @@
-"""Keeps the C library from holding on to memory that was freed.
+"""Keeps the process from holding on to memory that it needs no more.
 
 glibc gives each thread an arena of its own, and an arena's freed memory is seldom given back: with the
 threads of the index writer, a process that needs 160 MB grew past 290 MB over 100,000 messages.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """mallopt's names (malloc.h): the size from which on a block is mapped for itself; the number of arenas."""
@@ -35,3 +36,12 @@ def give_back() -> None:
     """Return freed memory to the system; takes some milliseconds."""
     if libc := _libc():
         libc.malloc_trim(0)
+
+
+def tidy_up() -> None:
+    """Between two runs: let go of what only cycles still hold, and return it all to the system.
+
+    The collector looks seldom (see collector.py), and a run a minute would otherwise pile up for an hour.
+    """
+    gc.collect()
+    give_back()

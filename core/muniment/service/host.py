@@ -19,6 +19,7 @@ from typing import Any
 from muniment import api
 from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
+from muniment.runs.memory import tidy_up
 from muniment.runs.schedule import Schedule
 from muniment.runs.workers import WorkerPool
 from muniment.service.history import last_run
@@ -182,6 +183,7 @@ class Host:
                     except BaseException as error:  # noqa: BLE001 - told to those who watch
                         job.error = error
                     self._done(job)
+                    tidy_up()
         except BaseException as error:  # noqa: BLE001 - the vault can't be opened: told to all who wait
             self._fail(error)
 

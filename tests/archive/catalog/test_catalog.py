@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy.dialects import sqlite
 
@@ -164,19 +164,19 @@ def test_meta(archive: Archive) -> None:
 
 
 def test_a_threads_connection_is_closed_with_the_thread(archive: Archive) -> None:
-    """Not only when the garbage collector comes by: a service starts threads by the hundred before it does."""
+    """Not when the garbage collector comes by: a service starts threads by the hundred before it does."""
 
     def read() -> None:
         assert archive.catalog.head == archive.batches.done[-1][1]
 
     gc.disable()
     try:
-        before = len(os.listdir("/proc/self/fd"))
+        before = psutil.Process().num_fds()
         for _ in range(20):
             thread = threading.Thread(target=read)
             thread.start()
             thread.join()
-        assert len(os.listdir("/proc/self/fd")) < before + 5  # SQLite keeps a file or two for the next one
+        assert psutil.Process().num_fds() < before + 5  # SQLite keeps a file or two for the next one
     finally:
         gc.enable()
 

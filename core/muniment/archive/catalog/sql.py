@@ -45,10 +45,11 @@ PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 4000",
-    "PRAGMA cache_size = -16384",
+    "PRAGMA cache_size = -8192",
     "PRAGMA temp_store = MEMORY",
 )
-READ_PRAGMAS = ("PRAGMA cache_size = -8192", "PRAGMA query_only = ON")
+READ_PRAGMAS = ("PRAGMA cache_size = -2048", "PRAGMA query_only = ON")
+"""What is not cached here is in the system's cache; every thread that reads has one of these."""
 MANY = 500
 """How many values a statement with IN takes at a time."""
 

@@ -33,6 +33,8 @@ ID_BITS = 31
 """The part of `order` that tells messages of one second apart."""
 MAX_DATE = (1 << 33) - 1
 ID_DIGITS = 16
+MENTION_WEIGHT = 150
+"""Characters of the tags that an address on an envelope gets, or thereabouts."""
 MAX_NAME = 1024
 """Characters of an address or folder; longer ones are no address of anybody and are not indexed."""
 
@@ -185,6 +187,13 @@ def encode(doc: IndexDocument) -> tantivy.Document:
         made.add_unsigned("first", min(times))
         made.add_unsigned("last", max(times))
     return made
+
+
+def weight(doc: IndexDocument) -> int:
+    """About how many characters of it the index library takes in."""
+    text = doc.text
+    words = (text.subject, text.sender, text.to, text.cc, text.bcc, *text.filenames, text.body)
+    return sum(map(len, words)) + MENTION_WEIGHT * len(doc.mentions)
 
 
 def _tags(doc: IndexDocument) -> set[str]:

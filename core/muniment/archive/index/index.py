@@ -29,13 +29,17 @@ OLD_HEAP = 16 * 1024 * 1024
 OLD_WRITERS = 2
 """Older shards that are written to at a time."""
 DOCS_PER_SHARD = 30_000
-"""So few that what a merge of segments maps into memory is bounded, and a bulk load needs no merge at all."""
+SHARD_BYTES = 96 * 1024 * 1024
+"""So few of either that what a merge of segments maps into memory is bounded, and a bulk load needs no merge
+at all: at eight segments of a kind the library begins to merge."""
 
 
 class Index:
     """See the module. Written to by one thread of one process; searched by any."""
 
-    def __init__(self, folder: Path, heap: int, docs_per_shard: int, read_only: bool) -> None:
+    def __init__(
+        self, folder: Path, heap: int, docs_per_shard: int, shard_bytes: int, read_only: bool
+    ) -> None:
         """Use `Index.open`."""
         self.folder = folder
         self.set_aside: Path | None = None
@@ -43,6 +47,7 @@ class Index:
         self.why_set_aside = ""
         self._heap = heap
         self._docs_per_shard = docs_per_shard
+        self._shard_bytes = shard_bytes
         self._read_only = read_only
         self._watermark = 0
         self._mark = ""
@@ -53,9 +58,17 @@ class Index:
 
     @classmethod
     def open(
-        cls, folder: Path, *, heap: int = HEAP, docs_per_shard: int = DOCS_PER_SHARD, read_only: bool = False
+        cls,
+        folder: Path,
+        *,
+        heap: int = HEAP,
+        docs_per_shard: int = DOCS_PER_SHARD,
+        shard_bytes: int = SHARD_BYTES,
+        read_only: bool = False,
     ) -> Index:
         """Open the index in `folder`, or begin one; `heap` is what the writer may hold in bytes.
+
+        A shard that has so many documents, or so many bytes on disk, gets no new ones.
 
         An index that is damaged or of another format is renamed to `<folder>.broken-<time>` and an empty
         one takes its place: the watermark is 0, so the ledger is replayed. With `read_only` nothing is
@@ -66,18 +79,20 @@ class Index:
             VaultLocked: another process writes it.
         """
         try:
-            return cls._opened(folder, heap, docs_per_shard, read_only)
+            return cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only)
         except Broken as error:
             if read_only:
                 raise _unusable(error) from error
             aside = put_aside(folder)
-            index = cls._opened(folder, heap, docs_per_shard, read_only)
+            index = cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only)
             index.set_aside, index.why_set_aside = aside, str(error)
             return index
 
     @classmethod
-    def _opened(cls, folder: Path, heap: int, docs_per_shard: int, read_only: bool) -> Index:
-        index = cls(folder, heap, docs_per_shard, read_only)
+    def _opened(
+        cls, folder: Path, heap: int, docs_per_shard: int, shard_bytes: int, read_only: bool
+    ) -> Index:
+        index = cls(folder, heap, docs_per_shard, shard_bytes, read_only)
         with guarded("Opening the index"):
             if not read_only:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,6 +136,11 @@ class Index:
     def uncommitted(self) -> int:
         """Documents added since the last commit."""
         return sum(shard.pending for shard in self._shards)
+
+    @property
+    def uncommitted_text(self) -> int:
+        """About how many characters were added since the last commit."""
+        return sum(shard.pending_text for shard in self._shards)
 
     @property
     def docs(self) -> int:
@@ -194,11 +214,14 @@ class Index:
     def _shard_of(self, sequence: int) -> Shard:
         """The shard that holds, or is to hold, a message."""
         newest = self._shards[-1] if self._shards else None
-        if newest is None or (newest.docs >= self._docs_per_shard and sequence > newest.top):
+        if newest is None or (self._full(newest) and sequence > newest.top):
             newest = self._begin_shard(0 if newest is None else sequence)
         if sequence >= newest.first:
             return newest
         return self._holder(sequence)
+
+    def _full(self, shard: Shard) -> bool:
+        return shard.docs >= self._docs_per_shard or shard.bytes >= self._shard_bytes
 
     def _holder(self, sequence: int) -> Shard:
         """The shard that holds a message, if any does."""

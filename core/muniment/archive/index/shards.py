@@ -12,7 +12,7 @@ from typing import Any
 
 import tantivy
 
-from muniment.archive.index.document import IndexDocument, analyzer, encode, schema
+from muniment.archive.index.document import IndexDocument, analyzer, encode, schema, weight
 from muniment.errors import MunimentError, QueryError, VaultError, VaultLocked
 
 
@@ -100,6 +100,8 @@ class Shard:
         self.first = int(path.name)
         self.pending = 0
         """Documents added or taken out since the last commit."""
+        self.pending_text = 0
+        """About how many characters were added since the last commit."""
         self._writer: tantivy.IndexWriter | None = None
         self._files = _read_meta(path)
         self._index = _open(path)
@@ -133,6 +135,7 @@ class Shard:
             low = searcher.search(everything, 1, False, "order", order=tantivy.Order.Asc).hits
             high = searcher.search(everything, 1, False, "order").hits
             top = searcher.search(everything, 1, False, "id").hits
+            self.bytes = _bytes_in(self.path)
         self.view = View(searcher, low[0][0] if low else 0, high[0][0] if high else 0)
         self.top = top[0][0] if top else -1
 
@@ -167,6 +170,7 @@ class Shard:
             self.top = doc.id
             self.docs += 1
         self.pending += 1
+        self.pending_text += weight(doc)
         self._writer.add_document(encode(doc))
 
     def remove(self, number: int) -> None:
@@ -183,14 +187,24 @@ class Shard:
         """Make what was added durable and visible."""
         if self._writer is not None and self.pending:
             self._writer.commit()
-            self.pending = 0
+            self.pending = self.pending_text = 0
             self.refresh()
 
     def close(self) -> None:
         """Let merges end and free the writer; what is not committed is forgotten."""
-        writer, self._writer, self.pending = self._writer, None, 0
+        writer, self._writer = self._writer, None
+        self.pending = self.pending_text = 0
         if writer is not None:
             writer.wait_merging_threads()
+
+
+def _bytes_in(folder: Path) -> int:
+    """Bytes of the files in a folder; those that are removed meanwhile count nothing."""
+    total = 0
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):
+            total += entry.stat().st_size
+    return total
 
 
 def _read_meta(path: Path) -> list[str]:
