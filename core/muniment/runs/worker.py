@@ -23,7 +23,7 @@ MEMORY_LIMIT = 2 * 1024**3
 """Address space a worker may take, in bytes: a mail that bloats its parser ends here."""
 
 
-NICE = 5
+NICE = 10
 """Steps by which a worker lets others go first (nice(2)): the service's answers, the app, the mail server."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from muniment.archive.catalog import dumping, reading, sql
+from muniment.archive.catalog import dumping, reading, sql, tables
 from muniment.archive.catalog.model import (
     AuditRow,
     Change,
@@ -57,7 +57,7 @@ class Catalog:
         store = Store(path)
         try:
             with store.writing() as connection:
-                sql.metadata.create_all(connection)
+                tables.metadata.create_all(connection)
                 connection.execute(sql.NEW_STATE, _new_state(vault_id))
         except BaseException as error:
             store.close()
@@ -369,7 +369,7 @@ class Catalog:
 def _new_state(vault_id: bytes) -> dict[str, Any]:
     return {
         "id": 1,
-        "schema": sql.SCHEMA,
+        "schema": tables.SCHEMA,
         "vault": vault_id,
         "tree_size": EMPTY.tree_size,
         "root": EMPTY.root,

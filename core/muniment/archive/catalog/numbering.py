@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table
 
-from muniment.archive.catalog import sql
+from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.encoding import clean, exact, fetch_many
 from muniment.people.directory import Directory
 from muniment.people.routing import Placement
@@ -69,7 +69,7 @@ class Places:
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str, str], int] = {}
-        self._counter = _Counter(sql.place)
+        self._counter = _Counter(tables.place)
 
     def need(self, connection: Connection, host: str, mailbox: str, folder: str) -> int:
         """The number of a place, given now if need be."""
@@ -103,8 +103,8 @@ class Boxes:
         self.ids: dict[Placement, int] = {}
         self.placements: dict[int, Placement] = {}
         self._users: dict[str, int] = {}
-        self._counter = _Counter(sql.box)
-        self._user_counter = _Counter(sql.user)
+        self._counter = _Counter(tables.box)
+        self._user_counter = _Counter(tables.user)
 
     def need(
         self, connection: Connection, placements: Iterable[Placement], directory: Directory

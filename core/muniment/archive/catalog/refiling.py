@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql
+from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.encoding import clean, fetch_many
 from muniment.archive.catalog.filing import Filed, Moves, load_addresses, load_filed, read_parties
 from muniment.archive.catalog.numbering import Boxes
@@ -27,7 +27,7 @@ _SCANNED = 2000
 def note_affected(connection: Connection, affected: Iterable[str]) -> None:
     """Note what is to be filed anew, from the start; nothing, while no address was ever seen."""
     more = set(affected)
-    if more and connection.execute(sql.highest(sql.address)).scalar_one() >= 0:
+    if more and connection.execute(sql.highest(tables.address)).scalar_one() >= 0:
         what = json.dumps(sorted(more | pending(connection)))
         connection.execute(sql.SET_REFILE, {"what": what, "at_address": 0, "at_envelope": -1})
 

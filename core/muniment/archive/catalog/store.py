@@ -15,7 +15,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from muniment.archive.catalog import sql
+from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.model import CatalogOutdated
 from muniment.errors import VaultError
 
@@ -141,10 +141,10 @@ def check(store: Store) -> None:
         raise VaultError(f"The catalog {store.path} can't be read ({error.orig}); try again.") from error
     except DatabaseError as error:
         raise CatalogOutdated(f"{rebuild} ({error.orig}).") from error
-    if isinstance(schema, int) and schema > sql.SCHEMA:
+    if isinstance(schema, int) and schema > tables.SCHEMA:
         raise VaultError(
             f"The catalog {store.path} was written by a newer Muniment (version {schema}, this one knows "
-            f"{sql.SCHEMA}): update Muniment, or build it anew with `muniment rebuild --catalog`."
+            f"{tables.SCHEMA}): update Muniment, or build it anew with `muniment rebuild --catalog`."
         )
-    if schema != sql.SCHEMA:
-        raise CatalogOutdated(f"{rebuild} (it has version {schema}, not {sql.SCHEMA}).")
+    if schema != tables.SCHEMA:
+        raise CatalogOutdated(f"{rebuild} (it has version {schema}, not {tables.SCHEMA}).")

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql
+from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.encoding import (
     clean,
     exact,
@@ -96,9 +96,9 @@ class Writer:
     """Writes batches; remembers the numbers of what comes up again and again."""
 
     def __init__(self) -> None:
-        self.addresses = Numbers(sql.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
+        self.addresses = Numbers(tables.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
         self.boxes = Boxes()
-        self._profiles = Numbers(sql.profile, sql.PROFILES, sql.INSERT_PROFILE)
+        self._profiles = Numbers(tables.profile, sql.PROFILES, sql.INSERT_PROFILE)
         self._places = Places()
 
     def forget(self) -> None:
@@ -294,7 +294,7 @@ class Writer:
         ]
         _write(connection, sql.NAME_QUARANTINE, named)
         ends = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
-        if connection.execute(sql.highest(sql.quarantine)).scalar_one() >= 0:
+        if connection.execute(sql.highest(tables.quarantine)).scalar_one() >= 0:
             ends += [(fact.sha, fact.sequence) for fact in batch.envelopes]
         _write(connection, sql.RESOLVE_QUARANTINE, ends)
 

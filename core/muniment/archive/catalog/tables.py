@@ -1,0 +1,179 @@
+"""The tables of the catalog.
+
+The many-row tables are kept small: hashes are looked up by the integer of their first 8 bytes (`key`),
+the other 24 (`rest`) stand in the row; addresses are numbers; a folder of a user is a number, a
+box. What a row has a short list of is text: `boxes` "1 5 9", `parties` "role address [via]" separated
+by ";", `notes` and `flags` JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+
+SCHEMA = 5
+"""Version of the tables; a catalog of another one is rebuilt."""
+
+metadata = MetaData()
+
+
+def _table(name: str, *items: Any, rowid: bool = True) -> Table:
+    return Table(name, metadata, *items, sqlite_with_rowid=rowid)
+
+
+def _int(name: str, **options: Any) -> Column[int]:
+    return Column(name, Integer, nullable=False, **options)
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=False)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _bytes(name: str, **options: Any) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False, **options)
+
+
+state = _table(
+    "state",
+    _id(),
+    _int("schema"),
+    _bytes("vault"),
+    _int("tree_size"),
+    _bytes("root"),
+    _int("segment"),
+    _int("offset"),
+    _int("messages"),
+    _int("envelopes"),
+    _int("moved_messages"),
+    _int("moved_envelopes"),
+    _int("message_bytes"),
+    _int("copy_bytes"),
+    _int("regenerated"),
+    Column("affected", Text),
+    _int("cursor_address"),
+    _int("cursor_envelope"),
+)
+"""One row. Moved are records that are no message or copy of their own: of what was kept before and appended
+anew, or gave way to its original. `regenerated` counts the receipts of copies that a service wrote anew.
+`affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
+
+meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
+
+message = _table(
+    "message",
+    _id(),
+    _int("key"),
+    _bytes("rest"),
+    Column("content_key", Integer),
+    Column("content_rest", LargeBinary),
+    Column("name", Integer),
+    _int("segment"),
+    _int("offset"),
+    _int("date"),
+    _int("size"),
+    _int("attachments"),
+    _int("touched"),
+    _text("sender"),
+    _text("recipients"),
+    _text("subject"),
+    Column("notes", Text),
+    _text("boxes"),
+)
+Index("message_key", message.c.key)
+Index("message_content", message.c.content_key)
+Index("message_name", message.c.name)
+Index("message_touched", message.c.touched)
+
+former = _table("former", _id(), _int("key"), _bytes("rest"), _int("message"))
+"""What was a message until its original came, which is `message`."""
+Index("former_key", former.c.key)
+Index("former_message", former.c.message)
+
+envelope = _table(
+    "envelope",
+    _id(),
+    _int("key"),
+    _bytes("rest"),
+    _int("segment"),
+    _int("offset"),
+    _int("time"),
+    _int("report"),
+    _int("route"),
+    _int("size"),
+    _int("profile"),
+    _text("parties"),
+    Column("flags", Text),
+)
+Index("envelope_key", envelope.c.key)
+Index("envelope_flagged", envelope.c.id, sqlite_where=envelope.c.flags.isnot(None))
+
+link = _table("link", _int("message", primary_key=True), _int("envelope", primary_key=True), rowid=False)
+Index("link_envelope", link.c.envelope)
+
+mention = _table(
+    "mention", _int("address", primary_key=True), _int("envelope", primary_key=True), rowid=False
+)
+owner = _table(
+    "owner",
+    _int("envelope", primary_key=True),
+    _int("address", primary_key=True),
+    _text("folder", primary_key=True),
+    rowid=False,
+)
+address = _table("address", _id(), _text("address", unique=True))
+profile = _table("profile", _id(), _text("name", unique=True))
+user = _table("user", _id(), _text("key", unique=True), _text("label"))
+box = _table(
+    "box", _id(), _int("user"), _text("folder"), _int("messages"), UniqueConstraint("user", "folder")
+)
+placement = _table(
+    "placement",
+    _int("box", primary_key=True),
+    _int("date", primary_key=True),
+    _int("message", primary_key=True),
+    rowid=False,
+)
+place = _table(
+    "place",
+    _id(),
+    _bytes("host"),
+    _bytes("mailbox"),
+    _bytes("folder"),
+    UniqueConstraint("host", "mailbox", "folder"),
+)
+known = _table(
+    "known",
+    _int("place", primary_key=True),
+    _bytes("key", primary_key=True),
+    _int("size"),
+    Column("envelope", Integer),
+    Column("sha", LargeBinary),
+    rowid=False,
+)
+"""A fetched key; `sha` where the copy is no envelope."""
+part = _table("part", _bytes("sha", primary_key=True), _int("segment"), _int("offset"), rowid=False)
+quarantine = _table(
+    "quarantine",
+    _id(),
+    _bytes("sha"),
+    _int("segment"),
+    _int("offset"),
+    _int("size"),
+    _int("time"),
+    _text("reason"),
+    _text("profile"),
+    Column("place", Integer),
+    Column("key", LargeBinary),
+    _int("resolved"),
+)
+Index("quarantine_sha", quarantine.c.sha)
+run = _table("run", _id(), _text("profile"), _int("time"), _text("summary"))
+Index("run_profile", run.c.profile, run.c.id)
+audit = _table("audit", _id(), _int("time"), _text("event"))
+directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
+"""Changes of the directory, numbered from 0 without gaps."""
