@@ -265,8 +265,8 @@ def test_nothing_of_who_started_it_is_kept(vault: Path, tmp_path: Path) -> None:
     pid = service_of(vault)
     assert os.getsid(pid) != os.getsid(0)
     assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
-    fds = {path.name: str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
-    assert [fds[number] for number in ("0", "1", "2")] == ["/dev/null"] * 3
+    files = [str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in range(3)]
+    assert files == ["/dev/null"] * 3
     assert "Umask:\t0077" in Path(f"/proc/{pid}/status").read_text()
     assert socket_of(vault).stat().st_mode & 0o777 == 0o666
     logs = list((Path(os.environ["XDG_STATE_HOME"]) / "muniment").glob("vault-*.log"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +22,35 @@ BUSY = 30.0
 """Seconds that a statement waits for another connection's lock."""
 
 
+class _Readers:
+    """Open connections for reading. Each is closed once: with its thread, or with all others.
+
+    Once `close_all` has returned none is left, nor about to be closed by another thread: SQLite removes the
+    write-ahead log with the last connection, by its name, and another catalog may take this one's place.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._open: set[Connection] = set()
+
+    def connect(self, engine: Engine) -> Connection:
+        with self._lock:
+            connection = engine.connect()
+            self._open.add(connection)
+            return connection
+
+    def close(self, connection: Connection) -> None:
+        with self._lock:
+            if connection in self._open:
+                self._open.remove(connection)
+                connection.close()
+
+    def close_all(self) -> None:
+        with self._lock:
+            while self._open:
+                self._open.pop().close()
+
+
 class _Reader:
     """A thread's connection for reading, closed when nothing refers to this any more: with its thread.
 
@@ -30,11 +58,13 @@ class _Reader:
     cycle; a service whose every run has threads of its own would have hundreds open by then.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, engine: Engine, readers: _Readers) -> None:
+        self._readers = readers
+        self.connection = readers.connect(engine)
 
     def __del__(self) -> None:
-        self.connection.close()
+        with suppress(Exception):  # at the end of the process, what it needs may be gone
+            self._readers.close(self.connection)
 
 
 class Store:
@@ -47,7 +77,7 @@ class Store:
         self.path = path
         self.readonly = readonly
         self._writer: Connection | None = None
-        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
+        self._readers = _Readers()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -60,9 +90,7 @@ class Store:
         """This thread's connection for reading; it sees what was committed last."""
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None or reader.connection.closed:
-            reader = self._local.reader = _Reader(self._reading.connect())
-            with self._lock:
-                self._readers.add(reader)
+            reader = self._local.reader = _Reader(self._reading, self._readers)
         return reader.connection
 
     @contextmanager
@@ -89,12 +117,10 @@ class Store:
     def close(self) -> None:
         """Close all connections; the last one takes the write-ahead log into the file."""
         with self._lock:
-            connections = [reader.connection for reader in self._readers]
-            connections += [self._writer] if self._writer else []
-            self._writer = None
-            self._readers.clear()
-        for connection in connections:
-            connection.close()
+            writer, self._writer = self._writer, None
+        self._readers.close_all()
+        if writer is not None:
+            writer.close()
 
 
 def _is_still(path: Path) -> bool:
