@@ -119,7 +119,9 @@ def test_says_how_much_text_waits_for_the_commit(folder: Path) -> None:
     index = Index.open(folder, heap=HEAP)
     index.add([document(0, body="x" * 1_000), document(1, body="y" * 500)])
     assert 1_500 <= index.uncommitted_text < 2_500
-    index.commit(2)
+    index.add([document(2, body="\u4e2d" * 1_000)])
+    assert 5_500 <= index.uncommitted_text < 6_500, "each character is a word of its own"
+    index.commit(3)
     assert index.uncommitted_text == 0
     index.close()
 

@@ -29,7 +29,7 @@ PAGE = 200
 """Messages looked up at a time."""
 COMMIT_DOCUMENTS = 20_000
 COMMIT_TEXT = 48_000_000
-"""Documents, and characters of them, that are added between two commits. The index library takes in up to
+"""Documents, and bytes of their text, that are added between two commits. The index library takes in up to
 10,000 documents ahead of the one it works on, however large they are; a commit waits until it is done."""
 
 
@@ -160,10 +160,12 @@ class Indexing:
     def _renew(self, index: Index, sequences: list[int]) -> None:
         """Index messages as they are now, in the place of what gave way to them."""
         formers = self._vault.catalog.formers_of(sequences)
-        index.remove(number for gone in formers.values() for number, _ in gone)
         mentions = self._vault.catalog.mentions(sequences)
         for row in self._vault.catalog.rows(sequences):
-            index.add([self._document(row, mentions.get(row.sequence, ()), formers.get(row.sequence, ()))])
+            gone = formers.get(row.sequence, ())
+            document = self._document(row, mentions.get(row.sequence, ()), gone)
+            index.remove(number for number, _ in gone)
+            index.add([document])
             self._commit_if_full()
 
     def _document(

@@ -34,7 +34,7 @@ ID_BITS = 31
 MAX_DATE = (1 << 33) - 1
 ID_DIGITS = 16
 MENTION_WEIGHT = 150
-"""Characters of the tags that an address on an envelope gets, or thereabouts."""
+"""Bytes of the tags that an address on an envelope gets, or thereabouts."""
 MAX_NAME = 1024
 """Characters of an address or folder; longer ones are no address of anybody and are not indexed."""
 
@@ -190,10 +190,15 @@ def encode(doc: IndexDocument) -> tantivy.Document:
 
 
 def weight(doc: IndexDocument) -> int:
-    """About how many characters of it the index library takes in."""
+    """About how many bytes the index library is handed for it."""
     text = doc.text
     words = (text.subject, text.sender, text.to, text.cc, text.bcc, *text.filenames, text.body)
-    return sum(map(len, words)) + MENTION_WEIGHT * len(doc.mentions)
+    return sum(map(_bytes, words)) + MENTION_WEIGHT * len(doc.mentions)
+
+
+def _bytes(text: str) -> int:
+    # Where `fold` spaces out characters, each takes three bytes, and one for the space.
+    return len(text) if _is_latin(text) or _TO_FOLD.search(text) is None else 4 * len(text)
 
 
 def _tags(doc: IndexDocument) -> set[str]:

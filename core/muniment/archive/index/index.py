@@ -139,7 +139,7 @@ class Index:
 
     @property
     def uncommitted_text(self) -> int:
-        """About how many characters were added since the last commit."""
+        """About how many bytes of text were added since the last commit."""
         return sum(shard.pending_text for shard in self._shards)
 
     @property

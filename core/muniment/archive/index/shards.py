@@ -101,7 +101,7 @@ class Shard:
         self.pending = 0
         """Documents added or taken out since the last commit."""
         self.pending_text = 0
-        """About how many characters were added since the last commit."""
+        """About how many bytes of text were added since the last commit."""
         self._writer: tantivy.IndexWriter | None = None
         self._files = _read_meta(path)
         self._index = _open(path)
@@ -153,6 +153,7 @@ class Shard:
                 writer = self._index.writer(16_000_000, 1)
                 writer.garbage_collect_files()
                 writer.wait_merging_threads()
+            self.bytes = _bytes_in(self.path)
 
     def start_writing(self, heap: int) -> None:
         """Open the writer; it may hold `heap` bytes."""
