@@ -23,8 +23,9 @@ MEMORY_LIMIT = 2 * 1024**3
 """Address space a worker may take, in bytes: a mail that bloats its parser ends here."""
 
 
-NICE = 10
-"""Steps by which a worker lets others go first (nice(2)): the service's answers, the app, the mail server."""
+NICE = 5
+"""Steps by which a worker lets the threads of the run go first, which themselves let others: see
+runs.priority."""
 
 
 class Request(msgspec.Struct, array_like=True):

@@ -20,6 +20,7 @@ from muniment import api
 from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
 from muniment.runs.memory import tidy_up
+from muniment.runs.priority import go_behind
 from muniment.runs.schedule import Schedule
 from muniment.runs.workers import WorkerPool
 from muniment.service.history import last_run
@@ -171,6 +172,7 @@ class Host:
         """The runner's thread: work off what there is; in a service, until it is closed."""
         if before is not None:
             before.join()
+        go_behind()
         try:
             # The workers start while the vault is opened.
             with closing(WorkerPool()) as pool, self._session.writing() as vault:
