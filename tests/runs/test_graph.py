@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from muniment import api
 from muniment.archive.facts import REGENERATED
+from muniment.archive.work import own_work
 from muniment.sources.folders import title
 from support.crashing import graph_crash_loop
 from support.entra import Entra
@@ -51,6 +52,19 @@ def mails(count: int, about: str = "") -> list[bytes]:
 def run(vault: TestVault) -> api.RunSummary:
     summary = vault.run("box")
     assert (summary.state, summary.balanced, summary.error) == ("ok", True, "")
+    return summary
+
+
+def cancelled(vault: TestVault, when: Callable[[], bool]) -> api.RunSummary:
+    """A run that is cancelled as soon as `when` says so."""
+    words: list[Any] = []
+    for word in vault.client.stream(api.Run(profile="box")):
+        words.append(word)
+        if when():
+            vault.client.call(api.CancelRun(profile="box"), api.Done)
+    summary = words[-1]
+    assert isinstance(summary, api.RunSummary)
+    assert (summary.state, summary.balanced, summary.error) == ("cancelled", True, "")
     return summary
 
 
@@ -239,6 +253,52 @@ def test_a_profile_is_tried_step_by_step(vault: TestVault, graph: GraphDouble, b
     graph.roles = set()
     with pytest.raises(Exception, match=r"permission Mail\.Read with admin consent"):
         list(vault.client.stream(api.TestProfile(name="box")))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("asked", [0, 30])
+def test_a_run_that_the_service_keeps_waiting_can_be_cancelled(
+    vault: TestVault, graph: GraphDouble, bob: Mailbox, asked: int
+) -> None:
+    """Whether it waits for the list, or for the messages."""
+    storm = 1_000_000
+    bob.put(mails(200))
+    graph_profile(vault, graph, mailbox=BOB)
+    graph.retry_after = "600"
+    begun = graph.asked["value"]
+
+    def throttle(count: int) -> None:
+        if count - begun == asked:
+            graph.storm = storm
+
+    graph.storm, graph.on_message = (0 if asked else storm), throttle
+    summary = cancelled(vault, lambda: 0 < graph.storm < storm)
+    assert (summary.listed, summary.pending > 0) == ((200, True) if asked else (0, False))
+    assert list(own_work(vault.folder).rglob("*.*")) == [], "what was fetched for nothing is not left behind"
+    graph.storm, graph.on_message = 0, lambda count: None
+    run(vault)
+    assert len(vault.messages()) == 200
+
+
+@pytest.mark.timeout(60)
+def test_deletions_that_the_service_puts_off_are_recorded_though_the_run_is_cancelled(
+    vault: TestVault, graph: GraphDouble, bob: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob.put(mails(40))
+    graph_profile(vault, graph, mailbox=BOB, delete=True)
+    graph.retry_after = "1"
+    remove = bob.remove
+    removed: list[str] = []
+
+    def then_throttle(id_: str) -> bool:
+        if not removed:
+            graph.storm = 30
+        removed.append(id_)
+        return remove(id_)
+
+    monkeypatch.setattr(bob, "remove", then_throttle)
+    summary = cancelled(vault, lambda: bool(removed and graph.storm))
+    assert (summary.deleted, len(removed)) == (40, 40)
 
 
 @pytest.mark.timeout(240)

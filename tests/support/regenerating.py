@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import email.policy
-import threading
 from email import message_from_bytes
 from email.message import EmailMessage
 
@@ -79,7 +78,7 @@ def mailbox(
     pool = WorkerPool()
     opened = Vault.open(vault.folder, write=True)
     try:
-        progress = ArchiveRun(opened, source, plan, pool, cancel=threading.Event()).execute()
+        progress = ArchiveRun(opened, source, plan, pool).execute()
     finally:
         pool.close()
         opened.close()

@@ -20,6 +20,7 @@ from muniment.archive.catalog import Known
 from muniment.archive.vault import Vault
 from muniment.runs.copy import Job
 from muniment.runs.marks import Marks
+from muniment.runs.pause import Cancelled, Pause
 from muniment.runs.plan import Plan
 from muniment.runs.workers import Copies, WorkerPool
 from muniment.sources.base import Fetched, Item, Resumable, Source, Unfetched
@@ -75,10 +76,6 @@ class End:
 Message = Listed | Batch | Unfetched | Settle | Deleted | End
 
 
-class Cancelled(Exception):
-    """The run was cancelled, or the other stage has given up."""
-
-
 class Fetcher(threading.Thread):
     """Feeds one source's mail to the archivist."""
 
@@ -88,7 +85,7 @@ class Fetcher(threading.Thread):
         source: Source,
         plan: Plan,
         pool: WorkerPool,
-        cancel: threading.Event,
+        pause: Pause,
         marks: Marks | None = None,
     ) -> None:
         super().__init__(name=f"fetch-{plan.profile}", daemon=True)
@@ -97,13 +94,12 @@ class Fetcher(threading.Thread):
         self._source = source
         self._plan = plan
         self._pool = pool
-        self._cancel = cancel
-        self._abandoned = threading.Event()
+        self._pause = pause
         self._marks = marks
 
     def abandon(self) -> None:
         """The archivist has given up: stop as soon as possible. Safe to call twice."""
-        self._abandoned.set()
+        self._pause.give_up()
         while self.is_alive():
             try:
                 message = self.messages.get(timeout=0.05)
@@ -133,7 +129,7 @@ class Fetcher(threading.Thread):
             self._source.close()
         except Exception as error:  # noqa: BLE001 - hanging up may fail, the mail is safe
             end.error = end.error or error
-        while not self._abandoned.is_set():
+        while not self._pause.given_up:
             try:
                 self.messages.put(end, timeout=0.1)
                 return
@@ -143,31 +139,33 @@ class Fetcher(threading.Thread):
     def _say(self, message: Message, cancellable: bool = True) -> None:
         """Queue a message; what has happened at the source is said even when the run is cancelled."""
         while True:
-            if cancellable or self._abandoned.is_set():
-                self._check()
+            if cancellable or self._pause.given_up:
+                self._pause.check()
             try:
                 self.messages.put(message, timeout=0.1)
                 return
             except queue.Full:
                 continue
 
-    def _check(self) -> None:
-        if self._cancel.is_set() or self._abandoned.is_set():
-            raise Cancelled
-
     def _session(self, items: Sequence[Item]) -> None:
         wanted, safe, skipped = self._sort_out(items)
         already = len(items) - len(wanted) - skipped
         self._say(Listed(len(items), already, skipped, self._source.expected))
         for batch in self._batches(wanted):
-            self._say(batch)
+            try:
+                self._say(batch)
+            except Cancelled:
+                discard(batch)
+                raise
         if self._plan.delete:
             settle = Settle()
             self._say(settle)
             while not settle.done.wait(0.05):
-                self._check()
+                self._pause.check()
             now = time.time()
-            if gone := self._source.delete([i for i in (*safe, *settle.safe) if self._plan.deletes(i, now)]):
+            with self._pause.firm():
+                gone = self._source.delete([i for i in (*safe, *settle.safe) if self._plan.deletes(i, now)])
+            if gone:
                 self._say(Deleted(gone), cancellable=False)
 
     def _sort_out(self, items: Sequence[Item]) -> tuple[list[Item], list[Item], int]:
@@ -203,16 +201,20 @@ class Fetcher(threading.Thread):
     def _batches(self, items: Sequence[Item]) -> Iterator[Batch]:
         fetched: list[Fetched] = []
         size = 0
-        for answer in self._source.fetch(items) if items else ():
-            self._check()
-            if isinstance(answer, Unfetched):
-                self._say(answer)
-                continue
-            fetched.append(answer)
-            size += len(answer.content) if isinstance(answer.content, bytes) else BATCH_BYTES
-            if len(fetched) >= BATCH_ITEMS or size >= BATCH_BYTES:
-                yield self._submit(fetched)
-                fetched, size = [], 0
+        try:
+            for answer in self._source.fetch(items) if items else ():
+                if isinstance(answer, Unfetched):
+                    self._say(answer)
+                    continue
+                fetched.append(answer)
+                self._pause.check()
+                size += len(answer.content) if isinstance(answer.content, bytes) else BATCH_BYTES
+                if len(fetched) >= BATCH_ITEMS or size >= BATCH_BYTES:
+                    batch, fetched, size = self._submit(fetched), [], 0
+                    yield batch
+        except BaseException:
+            _remove_files(fetched)
+            raise
         if fetched:
             yield self._submit(fetched)
 

@@ -23,6 +23,7 @@ from muniment.runs.indexer import Indexer
 from muniment.runs.marks import marks_of
 from muniment.runs.memory import few_arenas
 from muniment.runs.opaque import opaque
+from muniment.runs.pause import Pause
 from muniment.runs.plan import Plan
 from muniment.runs.progress import Books, Progress
 from muniment.runs.workers import WorkerPool
@@ -45,17 +46,18 @@ class ArchiveRun:
         plan: Plan,
         pool: WorkerPool,
         observe: Observer = lambda progress: None,
-        cancel: threading.Event | None = None,
+        pause: Pause | None = None,
     ) -> None:
+        """`pause` is what the source waits with, if it ever waits, and what cancels the run."""
         self._vault = vault
         self._plan = plan
         self._observe = observe
-        self._cancel = cancel or threading.Event()
+        self._pause = pause or Pause(threading.Event())
         self._pool = pool
         self._source = source
         self._marks = marks_of(vault, plan)
         self._failed: set[Place] = set()
-        self._fetcher = Fetcher(vault, source, plan, pool, self._cancel, self._marks)
+        self._fetcher = Fetcher(vault, source, plan, pool, self._pause, self._marks)
         self._archivist = Archivist(vault, plan)
         self._indexer = Indexer(Indexing(vault))
         self._settling: Settle | None = None
@@ -234,7 +236,7 @@ class ArchiveRun:
         progress.error = self._verdict()
         if self.error is not None or progress.error:
             progress.state = "failed"
-        elif self._cancel.is_set():
+        elif self._pause.cancelled:
             progress.state = "cancelled"
         else:
             progress.state = "ok"
@@ -245,7 +247,7 @@ class ArchiveRun:
 
     def _keep_marks(self) -> None:
         """Note how far the source is archived, if all of it was asked for."""
-        if not self._marks or self.error is not None or self._cancel.is_set() or self.books.pending:
+        if not self._marks or self.error is not None or self._pause.cancelled or self.books.pending:
             return
         try:
             self._marks.keep(self._source, self._failed)
@@ -260,7 +262,7 @@ class ArchiveRun:
                 f"{self.books.failed} could not be fetched and will be tried again; "
                 f"the first: {self._first_failure}"
             )
-        if self.books.pending and not self._cancel.is_set():
+        if self.books.pending and not self._pause.cancelled:
             return f"the source never answered for {self.books.pending} of what it listed: run it again"
         if not self.books.balanced:
             return "the books do not balance: run it again, and report this with `muniment status --json`"

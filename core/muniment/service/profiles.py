@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -85,14 +85,14 @@ def plan_for(settings: Settings, name: str) -> Plan:
         return Plan(name, journal=True, delete=False)
 
 
-def source_of(profile: Profile, folder: Path) -> Source:
-    """The source a profile names, not connected yet.
+def source_of(profile: Profile, folder: Path, pause: Callable[[float], None]) -> Source:
+    """The source a profile names, not connected yet; `pause` waits between two attempts.
 
     Raises:
         ConfigError: the profile is not complete, or its password can't be had.
     """
     check(profile)
-    return open_source(endpoint_of(profile, folder, password_of(profile, folder)))
+    return open_source(endpoint_of(profile, folder, password_of(profile, folder)), sleep=pause)
 
 
 def password_of(profile: Profile, folder: Path) -> str | None:

@@ -10,6 +10,7 @@ from muniment import api
 from muniment.archive.vault import Vault
 from muniment.config.model import Profile
 from muniment.errors import MunimentError
+from muniment.runs.pause import Pause
 from muniment.runs.progress import Progress
 from muniment.runs.run import ArchiveRun, exit_code, sentence, summary
 from muniment.runs.workers import WorkerPool
@@ -38,12 +39,13 @@ def _ended(
     observe: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> api.RunSummary:
+    pause = Pause(cancel)
     try:
-        source = source_of(profile, vault.folder)
+        source = source_of(profile, vault.folder, pause)
     except MunimentError as error:
         progress = Progress(profile.name, state="failed", error=str(error))
         return api.RunSummary(**summary(progress), exit_code=error.exit_code)
-    archive_run = ArchiveRun(vault, source, plan_of(profile), pool, observe, cancel)
+    archive_run = ArchiveRun(vault, source, plan_of(profile), pool, observe, pause)
     try:
         progress = archive_run.execute()
     except Exception as error:  # noqa: BLE001 - a run must end in a summary

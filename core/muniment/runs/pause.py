@@ -1,0 +1,69 @@
+"""Waiting between two attempts at a source, which nobody sits out whose run was cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STEP = 0.2
+"""Seconds between two looks whether to go on waiting."""
+
+
+class Cancelled(Exception):
+    """The run was cancelled, or its archivist has given up."""
+
+
+class Pause:
+    """Waits so many seconds when called, as time.sleep does. For any thread of a run's source."""
+
+    def __init__(self, cancel: threading.Event) -> None:
+        """`cancel` is set when the run is cancelled."""
+        self._cancel = cancel
+        self._given_up = threading.Event()
+        self._firm = False
+
+    def __call__(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Cancelled: as `check`, as soon as there is no reason to wait any more.
+        """
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not self._firm or self.given_up:
+                self.check()
+            time.sleep(min(left, STEP))
+
+    def check(self) -> None:
+        """See whether to go on.
+
+        Raises:
+            Cancelled: the run was cancelled, or has given up.
+        """
+        if self.cancelled or self.given_up:
+            raise Cancelled
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was cancelled."""
+        return self._cancel.is_set()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the archivist wants no more mail."""
+        return self._given_up.is_set()
+
+    def give_up(self) -> None:
+        """The archivist wants no more mail."""
+        self._given_up.set()
+
+    @contextmanager
+    def firm(self) -> Iterator[None]:
+        """In the block a cancelled run waits on: what a server has deleted must be heard, and recorded."""
+        self._firm = True
+        try:
+            yield
+        finally:
+            self._firm = False

@@ -1,0 +1,45 @@
+"""Waiting for a source, until the run is cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from muniment.runs.pause import Cancelled, Pause
+
+
+@pytest.mark.timeout(30)
+def test_a_wait_ends_when_the_run_is_cancelled() -> None:
+    cancel = threading.Event()
+    pause = Pause(cancel)
+    threading.Timer(0.1, cancel.set).start()
+    with pytest.raises(Cancelled):
+        pause(3600)
+    with pytest.raises(Cancelled):
+        pause(0.01)
+
+
+@pytest.mark.timeout(30)
+def test_a_wait_ends_when_the_archivist_has_given_up() -> None:
+    pause = Pause(threading.Event())
+    threading.Timer(0.1, pause.give_up).start()
+    with pytest.raises(Cancelled):
+        pause(3600)
+    assert pause.given_up
+
+
+def test_what_is_firm_is_waited_for_to_its_end() -> None:
+    cancel = threading.Event()
+    cancel.set()
+    pause = Pause(cancel)
+    before = time.monotonic()
+    with pause.firm():
+        pause(0.05)
+    assert time.monotonic() - before >= 0.05
+    with pytest.raises(Cancelled):
+        pause.check()
+    pause.give_up()
+    with pause.firm(), pytest.raises(Cancelled):
+        pause(3600)
