@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from muniment.api import Problems
 from muniment.config.file import load
 from muniment.fields import KIND, KINDS
 from muniment_tui.profiles.draft import Draft
@@ -197,6 +198,17 @@ async def test_a_change_by_hand_is_shown_and_can_be_kept_beside_mine(edited: Tes
         await hand.sees("Profile hq changed", "gw2.example", "every 600 s")
     (profile,) = load(settings(edited)).profiles
     assert (profile.host, profile.every) == ("gw2.example", 600)
+
+
+async def test_an_answer_that_comes_as_the_form_goes_away_is_no_matter(edited: TestVault) -> None:
+    async with opened(edited.folder, "profiles") as hand:
+        await hand.sees("gw.example")
+        await hand.press("enter")
+        await hand.sees("Profile hq")
+        form = hand.app.screen
+        assert isinstance(form, ProfileForm)
+        await form.query("*").remove()
+        form._checked(Problems(problems={}))
 
 
 async def test_a_change_by_hand_can_be_taken_over(edited: TestVault) -> None:

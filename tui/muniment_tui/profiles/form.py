@@ -175,7 +175,7 @@ class ProfileForm(FrameScreen):
         for name, field in self._entries.items():
             field.display = needed(name, self.draft)
             if name == WHERE:
-                field.query(".label").first(Words).say(shown(WHERE_LABELS.get(self.draft.place, "")))
+                field.rename(WHERE_LABELS.get(self.draft.place, ""))
             if name in FIELD and FIELD[name].type == "flag":
                 field.say(f"! {warnings[name]}" if name in warnings else "", "$warning")
             else:

@@ -91,6 +91,13 @@ class Field(Widget):
             yield self.entry()
         yield Words(shown(self.hint), classes="hint")
 
+    def rename(self, label: str) -> None:
+        """Call it something else; also while it is not drawn yet, or no more."""
+        self.label = label
+        for line in self.query(".label"):
+            if isinstance(line, Words):
+                line.say(shown(label))
+
     def say(self, hint: str, style: str = "") -> None:
         """Set the hint, such as a warning that depends on the value."""
         self.hint, self._style = hint, style
