@@ -28,7 +28,7 @@ log = logging.getLogger("muniment.index")
 PAGE = 200
 """Messages looked up at a time."""
 COMMIT_DOCUMENTS = 20_000
-COMMIT_TEXT = 48_000_000
+COMMIT_TEXT = 56_000_000
 """Documents, and bytes of their text, that are added between two commits. The index library takes in up to
 10,000 documents ahead of the one it works on, however large they are; a commit waits until it is done."""
 
