@@ -208,7 +208,8 @@ async def test_an_answer_that_comes_as_the_form_goes_away_is_no_matter(edited: T
         form = hand.app.screen
         assert isinstance(form, ProfileForm)
         await form.query("*").remove()
-        form._checked(Problems(problems={}))
+        form._checked(Problems(problems={"host": "taken"}))
+        assert form._problem("host") == "taken", "it was heard all the same"
 
 
 async def test_a_change_by_hand_can_be_taken_over(edited: TestVault) -> None:
