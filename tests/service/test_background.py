@@ -171,11 +171,11 @@ def test_a_damaged_vault_can_be_read_and_mended(vault: Path) -> None:
     assert muniment(vault, "run", "box").code == 0
 
 
-def start_old(vault: Path) -> None:
-    """A service as a client of an older version started it."""
+def start_old(vault: Path, before: str = "") -> None:
+    """A service as a client of an older version started it; `before` is run in it first."""
     script = (
         "import sys, muniment; muniment.__version__ = '0.0.1'\n"
-        "from muniment.service.__main__ import main\nsys.exit(main(sys.argv[1]))"
+        f"from muniment.service.__main__ import main\n{before}\nsys.exit(main(sys.argv[1]))"
     )
     command = [sys.executable, "-c", script, str(vault)]
     said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
@@ -184,6 +184,17 @@ def start_old(vault: Path) -> None:
 
 def test_one_of_another_version_is_replaced_if_a_client_started_it(vault: Path) -> None:
     start_old(vault)
+    old = service_of(vault)
+    assert muniment(vault, "tree").code == 0
+    assert service_of(vault) not in (0, old)
+
+
+def test_one_that_takes_its_time_to_leave_is_replaced_as_well(vault: Path) -> None:
+    start_old(
+        vault,
+        "import time\nfrom muniment.service.listening import _Thread as line\nend = line.end\n"
+        "line.end = lambda self: (time.sleep(2), end(self))",
+    )
     old = service_of(vault)
     assert muniment(vault, "tree").code == 0
     assert service_of(vault) not in (0, old)

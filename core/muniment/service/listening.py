@@ -155,12 +155,11 @@ class _Thread:
 
     async def _serve(self) -> None:
         server = Server(self._engine_for, self._implicit, self._leave)
-        site = await server.listen(self._listener)
+        await server.listen(self._listener)
         while not self._ending.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), LOOK)
             await self._look(server)
-        site.close()
         await server.close()
 
     async def _look(self, server: Server) -> None:

@@ -80,18 +80,20 @@ class Server:
         self._closing = asyncio.Event()
         self._quota = Quota()
         self._web = _Web(self)
+        self._site: asyncio.Server | None = None
 
     @property
     def idle(self) -> float:
         """Seconds for which nothing was asked; 0 while something is."""
         return 0.0 if self._open else time.monotonic() - self._quiet_since
 
-    async def listen(self, listener: socket.socket) -> asyncio.Server:
+    async def listen(self, listener: socket.socket) -> None:
         """Answer on a bound socket, from now on."""
-        return await asyncio.get_running_loop().create_unix_server(self._web, sock=listener)
+        self._site = await asyncio.get_running_loop().create_unix_server(self._web, sock=listener)
 
     async def close(self) -> None:
-        """End all streams and wait for what is in hand."""
+        """Listen no more, end all streams and wait for what is in hand."""
+        self._deafen()
         self._closing.set()
         await self._web.shutdown(HALF_SENT)
         for pool in self._pools.values():
@@ -123,8 +125,14 @@ class Server:
         if not self._implicit or line.peer.uid not in trusted():
             return self._refused(line, 409, VaultLocked(f"the service is in use: process {os.getpid()}"))
         if (takes_over or not self._open) and await asyncio.to_thread(self._leave, takes_over):
+            self._deafen()  # before it is said: who hears it may call again at once, and finds nobody
             return _said(200, wire.End())
         return self._refused(line, 409, VaultError("the service is in use"))
+
+    def _deafen(self) -> None:
+        """Listen no more."""
+        if self._site is not None:
+            self._site.close()
 
     @asynccontextmanager
     async def _turn(self, request: web.BaseRequest, line: Line) -> AsyncIterator[web.StreamResponse]:
