@@ -359,6 +359,7 @@ def test_every_action_teaches():
 def test_forbidden_and_double_declarations_are_refused():
     with pytest.raises(ValueError, match=r"ctrl\+s"):
         actions(Action("test.save", "ctrl+s", "Save", "Save it."))
+    assert known("test.save") is None
     with pytest.raises(ValueError, match="twice"):
         actions(Action("app.quit", "z", "Quit", "Quit."))
 

@@ -74,10 +74,10 @@ def actions(*declared: Action) -> list[Binding]:
 
 
 def _registered(action: Action) -> Action:
-    if _REGISTRY.setdefault(action.id, action) != action:
-        raise ValueError(f"the action {action.id} is declared twice")
     if taken := FORBIDDEN.intersection(action.keys.split(",")):
         raise ValueError(f"{action.id} may not have the key {', '.join(taken)}")
+    if _REGISTRY.setdefault(action.id, action) != action:
+        raise ValueError(f"the action {action.id} is declared twice")
     return action
 
 
