@@ -23,6 +23,7 @@ from muniment.errors import ConfigError
 from muniment.service.engine import connect
 from muniment_tui.app import MunimentApp
 from muniment_tui.setup import screen as module
+from muniment_tui.widgets.field import Form
 from support.checklists import DONE, checklist, settings, step_of, with_step
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import LARGE, SMALL, app_on, drive, settled, shows, text_of, until
@@ -329,6 +330,21 @@ def test_the_first_report_is_waited_for(tmp_path: Path, monkeypatch: pytest.Monk
         await shows(pilot, "The first journal report has arrived.")
         await shows(pilot, "10 of 10 done")
         await shows(pilot, "2 notes")
+
+    drive(app(engine, tmp_path), script)
+
+
+def test_an_answer_may_come_when_the_fields_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the app ends: its widgets go from the innermost outwards, while answers still come."""
+    monkeypatch.setattr(module, "POLL", 0.02)
+    engine = Engine(checklist(settings(), done=ALL[:-1]))
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "9 of 10 done")
+        await pilot.app.screen.query_one(Form).remove_children()
+        engine.now(FINISHED)
+        await shows(pilot, "10 of 10 done")
+        await shows(pilot, "from ada@quill.example")
 
     drive(app(engine, tmp_path), script)
 

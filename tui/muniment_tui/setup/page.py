@@ -109,9 +109,10 @@ class Page(VerticalScroll, can_focus=True):
                 field.entry().focus()
 
     def _refill(self, step: SetupStep, drafts: Mapping[str, str]) -> None:
-        shown_fields = {field.key: field for field in self.query_one(Form).fields}
-        for one in step.fields:
-            field, wanted = shown_fields[one.name], drafts.get(one.name, one.value)
+        stated = {one.name: one for one in step.fields}
+        for field in self.query_one(Form).fields:  # none where the app is about to end
+            one = stated[field.key]
+            wanted = drafts.get(one.name, one.value)
             if field.value != wanted and not field.entry().has_focus:
                 field.value = wanted
 
