@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.lab import Lab, Mail
@@ -74,9 +75,9 @@ def _profiled_run(mail: Mail, folder: Path) -> Sampler:
 
 def _profiled_worker(mail: Mail, folder: Path) -> Sampler:
     """What workers do, in this thread."""
-    vault = Vault.open(folder, write=False)
-    preparer = Preparer(vault.dictionaries)
-    vault.close()
+    with closing(Vault.open(folder, write=True)) as vault:  # only a writer has the dictionaries at hand
+        assert vault.dictionaries, "nothing was trained"
+        preparer = Preparer(vault.dictionaries)
     jobs = [Job(path.read_bytes(), "", True) for path in mail.files()]
     with Sampler() as sampler:
         for job in jobs:
