@@ -14,6 +14,7 @@ from benchmarks.report import MEGA, Section, Table
 from benchmarks.sampler import NATIVE, Sampler
 from muniment.archive.vault import Vault
 from muniment.runs.copy import Job
+from muniment.runs.fetch import BATCH_ITEMS
 from muniment.runs.prepare import Preparer
 from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import find
@@ -80,8 +81,8 @@ def _profiled_worker(mail: Mail, folder: Path) -> Sampler:
         preparer = Preparer(vault.dictionaries)
     jobs = [Job(path.read_bytes(), "", True) for path in mail.files()]
     with Sampler() as sampler:
-        for job in jobs:
-            preparer.prepare(job)
+        for at in range(0, len(jobs), BATCH_ITEMS):
+            preparer.prepare(jobs[at : at + BATCH_ITEMS])
     return sampler
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from muniment.runs import worker
@@ -12,12 +13,13 @@ from muniment.runs.prepare import Preparer
 _REAL = Preparer.prepare
 
 
-def prepare(self: Preparer, job: Job) -> PreparedCopy:
+def prepare(self: Preparer, jobs: Sequence[Job]) -> list[PreparedCopy | Exception]:
     """Die by the hand of the kernel, or do as always."""
-    content = Path(job.path).read_bytes() if job.path else job.content
-    if os.environ["MUNIMENT_TEST_DIE_OVER"].encode() in content:
-        os.kill(os.getpid(), 11)
-    return _REAL(self, job)
+    for job in jobs:
+        content = Path(job.path).read_bytes() if job.path else job.content
+        if os.environ["MUNIMENT_TEST_DIE_OVER"].encode() in content:
+            os.kill(os.getpid(), 11)
+    return _REAL(self, jobs)
 
 
 if __name__ == "__main__":

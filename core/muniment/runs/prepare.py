@@ -1,149 +1,240 @@
-"""From a copy's bytes to records ready to be kept: unwrap, hash, split, encode, read the text.
+"""From a copy's bytes to records ready to be kept: unwrap, hash, split, read the text, compress.
 
-Pure work on bytes, done in worker processes. Every message and every copy is rebuilt from the very
-payloads that will be framed and compared with its hash; where that fails, it is stored whole.
+Pure work on bytes, done in worker processes. Every message and every copy is rebuilt from the very pieces
+that are kept and compared with its bytes; where that fails, it is stored whole. Every payload that is
+compressed is decoded again and compared.
+
+A batch goes through stage by stage, not message by message: what a stage needs of code and tables is then in
+the processor's cache, which saves up to a quarter of the time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import Decoder, Encoder
-from muniment.archive.ledger.model import Kind, Record
+from muniment.archive.ledger.model import Codec, Kind, Record
 from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.mime import leaves
-from muniment.mail.model import Cut, Envelope, Leaf, Report, Span, UnwrapError
+from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
 from muniment.mail.routing import read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
 from muniment.runs.copy import Job, PreparedCopy, PreparedMessage
 from muniment.runs.large import decoded, prepare_file
+from muniment.runs.opaque import opaque_message
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Original:
+    """A message that a copy brought, on its way. At first nothing is known of it but its bytes."""
+
+    data: bytes
+    message: PreparedMessage
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A copy on its way, with what stands for each of its messages in it."""
+
+    raw: bytes
+    copy: PreparedCopy
+    originals: list[_Original] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    """The copy, as made of its messages."""
 
 
 class Preparer:
     """Prepares copies; holds the compressors, so it belongs to one thread."""
 
-    def __init__(self, dictionaries: dict[int, bytes]) -> None:
+    def __init__(self, dictionaries: Mapping[int, bytes]) -> None:
         self._encoder = Encoder(dictionaries)
         self._decoder = Decoder(dictionaries)
 
-    def prepare(self, job: Job) -> PreparedCopy:
-        """Prepare one copy. Raises only what means that the parser itself is broken."""
-        if job.path:
-            return prepare_file(job.path, job.journal, self._encoder, self._decoder)
-        return self._prepare_bytes(job.content, job.journal)
+    def prepare(self, jobs: Sequence[Job]) -> list[PreparedCopy | Exception]:
+        """Prepare copies; for one over which the parser is broken, what it raised.
 
-    def _prepare_bytes(self, raw: bytes, journal: bool) -> PreparedCopy:
-        sha = hashlib.sha256(raw).digest()
-        try:
-            report = read_report(raw) if journal else None
-        except UnwrapError as error:
-            return quarantined(self._encoder, raw, sha, str(error))
-        if report is None:
-            return self._plain(raw, sha)
-        return self._report(raw, sha, report)
+        Raises:
+            OSError, ImportError: what the machine lacks, which would befall any mail.
+        """
+        drafts = [_tried(self._unwrap, job) for job in jobs]
+        for stage in (
+            _split_messages,
+            _split_copy,
+            _read,
+            _identify,
+            self._pack_messages,
+            self._pack_parts,
+            self._pack_copy,
+        ):
+            drafts = [draft if isinstance(draft, Exception) else _tried(stage, draft) for draft in drafts]
+        return [draft if isinstance(draft, Exception) else draft.copy for draft in drafts]
 
-    def _plain(self, raw: bytes, sha: bytes) -> PreparedCopy:
-        envelope = read_routing(raw)
-        message = self._message(raw, sha)
-        message.end = len(raw)
-        record = self._envelope(raw, sha, [Slice(sha, 0, len(raw))], [(sha, raw)])
-        return _copy(raw, sha, record, envelope, [message])
+    def _unwrap(self, job: Job) -> _Draft:
+        if job.path:  # with all stages of its own, in bounded memory
+            return _Draft(b"", prepare_file(job.path, job.journal, self._encoder, self._decoder))
+        return _unwrapped(job.content, job.journal)
 
-    def _report(self, raw: bytes, sha: bytes, report: Report) -> PreparedCopy:
-        pieces: list[Piece] = []
-        contents: list[tuple[bytes, bytes]] = []
-        messages = []
-        position = 0
-        for span in report.originals:
-            inner = decode_span(raw[span.start : span.end], span)
-            inner_sha = hashlib.sha256(inner).digest()
-            message = self._message(inner, inner_sha)
-            if span.encoding == "identity":
-                message.start, message.end = span.start, span.end
-            messages.append(message)
-            contents.append((inner_sha, inner))
-            if raw[position : span.start]:
-                pieces.append(Literal(raw[position : span.start]))
-            pieces.append(span_piece(raw, span, inner_sha, len(inner)))
-            position = span.end
-        if raw[position:]:
-            pieces.append(Literal(raw[position:]))
-        record = self._envelope(raw, sha, pieces, contents)
-        copy = _copy(raw, sha, record, report.envelope, messages)
-        copy.report, copy.tenant, copy.date = True, report.tenant, report.date
-        copy.notes += report.notes
-        return copy
+    def _pack_messages(self, draft: _Draft) -> _Draft:
+        for original in draft.originals:
+            original.message.record = self._packed(original.message.record)
+        return draft
 
-    def _envelope(
-        self, raw: bytes, sha: bytes, pieces: list[Piece], contents: Iterable[tuple[bytes, bytes]]
-    ) -> Record:
-        record = self._encoder.encode_recipe(Kind.ENVELOPE, recipe.encode(pieces), sha, len(raw))
-        known = dict(contents)
-        return record if self._rebuilds(record, raw, known) else self._encoder.encode(Kind.ENVELOPE, raw, sha)
+    def _pack_parts(self, draft: _Draft) -> _Draft:
+        for original in draft.originals:
+            original.message.parts = [self._packed(part) for part in original.message.parts]
+        return draft
 
-    def _message(self, inner: bytes, sha: bytes) -> PreparedMessage:
-        found = leaves(inner)
-        pieces, parts = self._split(inner, found)
-        record = self._encoder.encode_recipe(Kind.MESSAGE, recipe.encode(pieces), sha, len(inner))
-        if not self._rebuilds(record, inner, {p.sha: self._decoder.payload(p) for p in parts}):
-            record, parts = self._encoder.encode(Kind.MESSAGE, inner, sha), []
-        summary, text = read_message(inner, found)
-        return PreparedMessage(
-            sha=sha,
-            content=content_hash(inner),
-            size=len(inner),
-            record=record,
-            parts=parts,
-            summary=summary,
-            text=text,
-        )
+    def _pack_copy(self, draft: _Draft) -> _Draft:
+        if not draft.copy.spill:
+            draft.copy.envelope = self._packed(draft.copy.envelope)
+        return draft
 
-    def _split(self, inner: bytes, found: list[Leaf]) -> tuple[list[Piece], list[Record]]:
-        pieces: list[Piece] = []
-        parts: list[Record] = []
-        for cut in split(inner, found):
-            pieces.append(self._piece(inner, cut, parts))
-        return pieces, parts
-
-    def _piece(self, inner: bytes, cut: Cut, parts: list[Record]) -> Piece:
-        if not cut.encoding or cut.data is None:
-            return Literal(inner[cut.start : cut.end])
-        if cut.inline:
-            return InlineBase64(cut.data, cut.width, cut.eol)
-        sha = hashlib.sha256(cut.data).digest()
-        parts.append(self._encoder.encode(Kind.PART, cut.data, sha))
-        if cut.encoding == "base64":
-            return PartBase64(sha, cut.width, cut.eol)
-        return Slice(sha, 0, len(cut.data))
-
-    def _rebuilds(self, record: Record, content: bytes, known: dict[bytes, bytes]) -> bool:
-        pieces = recipe.decode(self._decoder.payload(record))
-        return b"".join(recipe.rebuild(pieces, lambda sha: (known[sha],))) == content
+    def _packed(self, record: Record) -> Record:
+        packed = self._encoder.pack(record)
+        return packed if self._decoder.payload(packed) == record.payload else record
 
 
-def _copy(
-    raw: bytes, sha: bytes, record: Record, envelope: Envelope, messages: list[PreparedMessage]
-) -> PreparedCopy:
-    return PreparedCopy(
+def _tried(stage: Callable[[T], _Draft], value: T) -> _Draft | Exception:
+    try:
+        return stage(value)
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
+        return error
+
+
+# --- stages ---------------------------------------------------------------------------------
+
+
+def _unwrapped(raw: bytes, journal: bool) -> _Draft:
+    """Find the messages in a copy, and whom it concerns."""
+    sha = hashlib.sha256(raw).digest()
+    try:
+        report = read_report(raw) if journal else None
+    except UnwrapError as error:
+        kept = _raw_record(Kind.QUARANTINE, raw, sha)
+        return _Draft(raw, PreparedCopy(sha=sha, size=len(raw), envelope=kept, problem=str(error)))
+    envelope = report.envelope if report else read_routing(raw)
+    copy = PreparedCopy(
         sha=sha,
         size=len(raw),
-        envelope=record,
+        envelope=_raw_record(Kind.ENVELOPE, raw, sha),
         parties=envelope.parties,
-        messages=messages,
         notes=envelope.notes,
     )
+    draft = _Draft(raw, copy)
+    if report:
+        _take_report(draft, report)
+    else:
+        _take(draft, raw, sha, 0, len(raw))
+        draft.pieces = [Slice(sha, 0, len(raw))]
+    return draft
 
 
-def quarantined(encoder: Encoder, raw: bytes, sha: bytes, reason: str) -> PreparedCopy:
-    """A copy that can't be unwrapped, kept byte for byte."""
-    return PreparedCopy(
-        sha=sha, size=len(raw), envelope=encoder.encode(Kind.QUARANTINE, raw, sha), problem=reason
-    )
+def _take_report(draft: _Draft, report: Report) -> None:
+    draft.copy.report, draft.copy.tenant, draft.copy.date = True, report.tenant, report.date
+    draft.copy.notes += report.notes
+    raw, position = draft.raw, 0
+    for span in report.originals:
+        inner = decode_span(raw[span.start : span.end], span)
+        sha = hashlib.sha256(inner).digest()
+        as_it_is = span.encoding == "identity"
+        _take(draft, inner, sha, span.start if as_it_is else 0, span.end if as_it_is else 0)
+        if raw[position : span.start]:
+            draft.pieces.append(Literal(raw[position : span.start]))
+        draft.pieces.append(span_piece(raw, span, sha, len(inner)))
+        position = span.end
+    if raw[position:]:
+        draft.pieces.append(Literal(raw[position:]))
+
+
+def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
+    """Add a message to a draft, as one of which nothing is known."""
+    message = opaque_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
+    message.start, message.end = start, end
+    draft.copy.messages.append(message)
+    draft.originals.append(_Original(data, message))
+
+
+def _split_messages(draft: _Draft) -> _Draft:
+    """Cut the messages into text and parts; one that its pieces don't make again stays whole."""
+    for original in draft.originals:
+        data, message = original.data, original.message
+        original.leaves = leaves(data)
+        parts: list[Record] = []
+        made = recipe.encode([_piece(data, cut, parts) for cut in split(data, original.leaves)])
+        if _rebuilds(made, data, {part.sha: part.payload for part in parts}):
+            message.record = _recipe_record(Kind.MESSAGE, made, message.sha, message.size)
+            message.parts = parts
+    return draft
+
+
+def _split_copy(draft: _Draft) -> _Draft:
+    """Tell what a copy says itself from its messages."""
+    copy, known = draft.copy, {original.message.sha: original.data for original in draft.originals}
+    if known:
+        made = recipe.encode(draft.pieces)
+        if _rebuilds(made, draft.raw, known):
+            copy.envelope = _recipe_record(Kind.ENVELOPE, made, copy.sha, copy.size)
+    return draft
+
+
+def _read(draft: _Draft) -> _Draft:
+    for original in draft.originals:
+        message = original.message
+        message.summary, message.text = read_message(original.data, original.leaves)
+    return draft
+
+
+def _identify(draft: _Draft) -> _Draft:
+    for original in draft.originals:
+        original.message.content = content_hash(original.data)
+    return draft
+
+
+# --- records --------------------------------------------------------------------------------
+
+
+def _piece(inner: bytes, cut: Cut, parts: list[Record]) -> Piece:
+    if not cut.encoding or cut.data is None:
+        return Literal(inner[cut.start : cut.end])
+    if cut.inline:
+        return InlineBase64(cut.data, cut.width, cut.eol)
+    sha = hashlib.sha256(cut.data).digest()
+    parts.append(_raw_record(Kind.PART, cut.data, sha))
+    if cut.encoding == "base64":
+        return PartBase64(sha, cut.width, cut.eol)
+    return Slice(sha, 0, len(cut.data))
+
+
+def _rebuilds(made: bytes, content: bytes, known: Mapping[bytes, bytes]) -> bool:
+    """Whether a recipe makes the content again, given what it refers to."""
+    at = 0
+    for chunk in recipe.rebuild(recipe.decode(made), lambda sha: (known[sha],)):
+        if not content.startswith(chunk, at):
+            return False
+        at += len(chunk)
+    return at == len(content)
+
+
+def _raw_record(kind: Kind, content: bytes, sha: bytes) -> Record:
+    """Content as it is, not compressed yet."""
+    return Record(kind, sha, len(content), Codec.RAW, content)
+
+
+def _recipe_record(kind: Kind, made: bytes, sha: bytes, size: int) -> Record:
+    """Content that a recipe makes, not compressed yet."""
+    return Record(kind, sha, size, Codec.RAW | Codec.RECIPE, made)
 
 
 def decode_span(raw: bytes, span: Span) -> bytes:

@@ -22,13 +22,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from io import BufferedReader
 from typing import IO, cast
-
-import msgspec
 
 from muniment.errors import MunimentError
 from muniment.runs.copy import Job, PreparedCopy
-from muniment.runs.worker import Reply, Request, receive, send
+from muniment.runs.frames import FrameReader, send
+from muniment.runs.worker import Reply, Request
 
 log = logging.getLogger("muniment.workers")
 
@@ -61,8 +61,6 @@ class Worker:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(Reply)
         self._told = -1
         self._greeted = False
         self._process = subprocess.Popen(
@@ -72,7 +70,8 @@ class Worker:
             start_new_session=True,
         )
         self._input = cast(IO[bytes], self._process.stdin)
-        self._output = cast(IO[bytes], self._process.stdout)
+        self._output = cast(BufferedReader, self._process.stdout)
+        self._replies = FrameReader(self._output, Reply)
         for stream in (self._input, self._output):
             with contextlib.suppress(OSError):
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
@@ -86,8 +85,10 @@ class Worker:
         """
         self._greet()
         news = dictionaries if version != self._told else None
+        bare = [Job(b"", job.path, job.journal) for job in jobs]
+        sizes = [len(job.content) for job in jobs]
         try:
-            send(self._input, Request(list(jobs), news), self._encoder)
+            send(self._input.fileno(), Request(bare, sizes, news), [job.content for job in jobs])
         except OSError as error:
             raise WorkerDied(str(error)) from error
         reply = self._receive(self._timeout)
@@ -112,12 +113,12 @@ class Worker:
         try:
             if not select.select([self._output], [], [], timeout)[0]:
                 raise WorkerDied(f"no answer within {timeout:.0f} s")
-            data = receive(self._output)
+            reply = self._replies.receive()
         except OSError as error:
             raise WorkerDied(str(error)) from error
-        if data is None:
+        if reply is None:
             raise WorkerDied(f"ended with status {self._process.wait()}")
-        return self._decoder.decode(data)
+        return reply
 
     def end(self) -> None:
         """Stop the process, whatever it is doing, and wait for it."""

@@ -124,6 +124,11 @@ class Encoder:
         codec, dictionary, payload = self._compress(kind, recipe)
         return Record(kind, sha, size, codec | Codec.RECIPE, payload, dictionary)
 
+    def pack(self, record: Record) -> Record:
+        """A record whose payload is stored raw, with the payload compressed where that gains."""
+        codec, dictionary, payload = self._compress(record.kind, record.payload)
+        return Record(record.kind, record.sha, record.size, record.codec | codec, payload, dictionary)
+
     def _compress(self, kind: Kind, data: bytes) -> tuple[int, int, bytes]:
         dictionary, compressor = self._compressor(kind)
         payload = compressor.compress(data)

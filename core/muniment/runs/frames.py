@@ -1,0 +1,72 @@
+"""Frames on the pipes between a run and its workers: a length (8 bytes, little endian), then MessagePack.
+
+Bytes of mail may follow a frame as they are: so they are copied neither into it nor out of it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from io import BufferedReader
+from typing import Generic, TypeVar
+
+import msgspec
+
+LENGTH = struct.Struct("<Q")
+AT_ONCE = 512
+"""Pieces that are written at once: half of what Linux takes (IOV_MAX)."""
+KEPT = 2 * 1024 * 1024
+"""Bytes of the buffer that is kept for the next frame; one that a larger frame made is let go."""
+
+T = TypeVar("T")
+_encoder = msgspec.msgpack.Encoder()
+
+
+def send(pipe: int, value: object, behind: Sequence[bytes] = ()) -> None:
+    """Write one frame, and these bytes behind it. Raises OSError where nobody reads any more."""
+    frame = _encoder.encode(value)
+    left = [memoryview(piece) for piece in (LENGTH.pack(len(frame)), frame, *behind) if piece]
+    while left:
+        written = os.writev(pipe, left[:AT_ONCE])
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
+
+
+class FrameReader(Generic[T]):
+    """Reads frames, each a value of one type, from a pipe. Belongs to one thread."""
+
+    def __init__(self, pipe: BufferedReader, type_: type[T]) -> None:
+        self._pipe = pipe
+        self._decoder = msgspec.msgpack.Decoder(type_)
+        self._buffer = bytearray()
+
+    def receive(self) -> T | None:
+        """The value of the next frame; None at the end of the stream.
+
+        Raises:
+            OSError: it can't be read.
+            msgspec.DecodeError: the frame is no such value.
+        """
+        head = self._pipe.read(LENGTH.size)
+        if len(head) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack(head)
+        if len(self._buffer) < length:
+            self._buffer = bytearray(length)
+        with memoryview(self._buffer) as whole, whole[:length] as frame:
+            if self._pipe.readinto(frame) < length:
+                return None
+            value = self._decoder.decode(frame)
+        if length > KEPT:
+            self._buffer = bytearray()
+        return value
+
+    def behind(self, size: int) -> bytes:
+        """The next bytes behind the frame. Raises OSError, and EOFError where the stream ends early."""
+        data = self._pipe.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data

@@ -1,0 +1,174 @@
+"""What a worker makes of a batch, and how batches and answers pass through the pipes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pytest
+
+from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.model import Codec, Kind, Record
+from muniment.mail.mime import leaves
+from muniment.runs import prepare as module
+from muniment.runs.copy import Job, PreparedCopy
+from muniment.runs.frames import KEPT, FrameReader, send
+from muniment.runs.prepare import Preparer
+from support.corpus import malformed
+from support.reports import plain, report
+
+BROKEN = b"A mail over which a reader breaks"
+
+
+def batch() -> list[Job]:
+    """Reports and plain copies, some with attachments, one that can't be unwrapped."""
+    logo = bytes(range(256)) * 20
+    mails = [
+        plain(subject=f"Number {n}", attachments=[("logo.png", logo)] if n % 3 == 0 else [])
+        for n in range(12)
+    ]
+    jobs = [Job(report(mail, recipients=["bob@example.com"]), "", True) for mail in mails]
+    jobs += [Job(mail, "", False) for mail in mails[:4]]
+    return [*jobs, Job(b"X-MS-Journal-Report:\r\n\r\nnothing in it", "", True)]
+
+
+def prepared(jobs: list[Job]) -> list[PreparedCopy]:
+    made = Preparer({}).prepare(jobs)
+    assert all(isinstance(copy, PreparedCopy) for copy in made)
+    return [copy for copy in made if isinstance(copy, PreparedCopy)]
+
+
+def records(copy: PreparedCopy) -> Iterator[Record]:
+    yield copy.envelope
+    for message in copy.messages:
+        yield message.record
+        yield from message.parts
+
+
+def test_a_batch_gives_what_each_gives_alone() -> None:
+    jobs = batch()
+    together = prepared(jobs)
+    assert together == [prepared([job])[0] for job in jobs]
+    assert [bool(copy.problem) for copy in together] == [False] * 16 + [True]
+    assert {record.codec & 0xF for copy in together for record in records(copy)} == {Codec.RAW, Codec.ZSTD}
+
+
+def test_malformed_mail_in_batches_gives_what_it_gives_alone() -> None:
+    mails = [mail for _, mail in malformed()][:200]
+    for journal in (False, True):
+        jobs = [Job(report(mail) if journal else mail, "", journal) for mail in mails]
+        assert prepared(jobs) == [prepared([job])[0] for job in jobs]
+
+
+@pytest.mark.parametrize("stage", ["read_report", "split", "leaves", "read_message", "content_hash"])
+def test_a_mail_that_breaks_a_stage_harms_no_other(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    real = getattr(module, stage)
+
+    def breaking(data: bytes, *more: Any) -> Any:
+        if BROKEN in data:
+            raise RecursionError
+        return real(data, *more)
+
+    jobs = batch()
+    sound = prepared(jobs)
+    monkeypatch.setattr(module, stage, breaking)
+    bad = Job(report(plain(body=BROKEN)), "", True)
+    made = Preparer({}).prepare([*jobs[:5], bad, *jobs[5:]])
+    assert isinstance(made.pop(5), RecursionError)
+    assert made == sound
+
+
+def test_what_the_machine_lacks_is_no_mails_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "read_message", full)
+    with pytest.raises(OSError, match="No space"):
+        Preparer({}).prepare(batch())
+
+
+def test_a_payload_that_does_not_come_back_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Encoder.pack
+
+    def corrupting(self: Encoder, record: Record) -> Record:
+        other = msgspec.structs.replace(record, payload=bytes(len(record.payload)))
+        return real(self, other if record.kind is Kind.MESSAGE else record)
+
+    sound = prepared(batch())
+    monkeypatch.setattr(Encoder, "pack", corrupting)
+    decoder = Decoder()
+    for before, after in zip(sound, prepared(batch()), strict=True):
+        for one, other in zip(records(before), records(after), strict=True):
+            assert decoder.payload(one) == decoder.payload(other)
+            assert other.kind is not Kind.MESSAGE or other.codec & 0xF == Codec.RAW
+
+
+def test_a_message_that_its_pieces_do_not_make_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = plain(attachments=[("data.bin", bytes(5000))])
+    monkeypatch.setattr(module, "leaves", lambda data: leaves(data.replace(b"data.bin", b"atad.nib")))
+    assert prepared([Job(mail, "", False)])[0].messages[0].parts
+    real = module.split
+    monkeypatch.setattr(module, "split", lambda data, found: real(data, found)[:-1])
+    (message,) = prepared([Job(mail, "", False)])[0].messages
+    assert not message.parts
+    assert Decoder().payload(message.record) == mail
+
+
+# --- pipes --------------------------------------------------------------------------------------
+
+
+class Letter(msgspec.Struct):
+    """Something to send."""
+
+    sizes: list[int]
+    text: str
+
+
+def test_frames_and_what_follows_them_come_through_a_pipe() -> None:
+    pieces = [b"", b"x", os.urandom(3_000_000), *(bytes([n % 256]) * n for n in range(1500))]
+    letters = [Letter([len(piece) for piece in pieces], "a" * size) for size in (0, 10, KEPT + 1, 7)]
+    source, target = os.pipe()
+
+    def write() -> None:
+        for letter in letters:
+            send(target, letter, pieces)
+        os.close(target)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with os.fdopen(source, "rb") as pipe:
+        reader = FrameReader(pipe, Letter)
+        for letter in letters:
+            assert reader.receive() == letter
+            assert [reader.behind(size) for size in letter.sizes] == pieces
+        assert reader.receive() is None
+    writer.join()
+
+
+@pytest.mark.parametrize("cut", [3, 8, 12, 40])
+def test_a_stream_that_ends_early_gives_no_value(cut: int) -> None:
+    source, target = os.pipe()
+    send(target, Letter([20], "text"), [b"y" * 20])
+    whole = os.read(source, 1000)
+    os.write(target, whole[:cut])
+    os.close(target)
+    with closing(os.fdopen(source, "rb")) as pipe:
+        reader = FrameReader(pipe, Letter)
+        if cut < 40:
+            assert reader.receive() is None
+        else:
+            assert reader.receive() == Letter([20], "text")
+            with pytest.raises(EOFError):
+                reader.behind(20)
+
+
+def test_nobody_who_reads_is_an_error() -> None:
+    source, target = os.pipe()
+    os.close(source)
+    with pytest.raises(BrokenPipeError):
+        send(target, Letter([], ""))
+    os.close(target)
