@@ -14,6 +14,7 @@ from muniment import api
 from muniment.archive.facts import REGENERATED
 from muniment.archive.work import own_work
 from muniment.sources.folders import title
+from muniment.sources.graph import BATCH
 from support.crashing import graph_crash_loop
 from support.entra import Entra
 from support.graph_boxes import graph_profile
@@ -284,7 +285,8 @@ def test_a_run_that_the_service_keeps_waiting_can_be_cancelled(
 def test_deletions_that_the_service_puts_off_are_recorded_though_the_run_is_cancelled(
     vault: TestVault, graph: GraphDouble, bob: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bob.put(mails(40))
+    """The portion in hand is deleted and recorded, no other is begun; the next run goes on with them."""
+    bob.put(mails(2 * BATCH))
     graph_profile(vault, graph, mailbox=BOB, delete=True)
     graph.retry_after = "1"
     remove = bob.remove
@@ -298,7 +300,9 @@ def test_deletions_that_the_service_puts_off_are_recorded_though_the_run_is_canc
 
     monkeypatch.setattr(bob, "remove", then_throttle)
     summary = cancelled(vault, lambda: bool(removed and graph.storm))
-    assert (summary.deleted, len(removed)) == (40, 40)
+    assert (summary.deleted, len(removed)) == (BATCH, BATCH)
+    assert run(vault).deleted == BATCH
+    assert bob.messages() == []
 
 
 @pytest.mark.timeout(240)

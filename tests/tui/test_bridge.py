@@ -57,6 +57,26 @@ def test_an_answer_comes_in_the_loop(run):
     assert run(EngineDouble({GetStatus: status()}), script).got == [status()]
 
 
+def test_nothing_is_heard_once_all_was_hushed(run):
+    go = threading.Event()
+
+    def states(request):
+        yield STATE
+        assert go.wait(20)
+        yield STATE
+
+    async def script(app, pilot):
+        app.engine.ask(app, GetStatus(), Status, app.take)  # answered at once, handled after this
+        app.engine.stream(app, WatchRuns(), app.take)
+        time.sleep(0.2)
+        app.engine.hush()
+        go.set()
+        await until(pilot, lambda: not app.engine.calling)
+        await pilot.pause(0.2)
+
+    assert run(EngineDouble({GetStatus: status(), WatchRuns: states}), script).got == []
+
+
 def test_what_is_refused_is_told_or_handled(run):
     async def script(app, pilot):
         app.engine.ask(app, GetTree(), Tree, app.take)

@@ -298,6 +298,12 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._canvas.forget()
         self.screen.refresh()
 
+    def exit(self, *result: Any, **more: Any) -> None:
+        """End the app. Its widgets go one by one, and what the engine still says would find some gone."""
+        if self._engine:
+            self._engine.hush()
+        super().exit(*result, **more)
+
     def hang_up(self) -> None:
         """After the app has ended: remember, and close the line to the engine."""
         if self._state_file:

@@ -36,11 +36,15 @@ AHEAD = 64
 class Line:
     """One request under way. Cancel it when its answer is wanted no more."""
 
-    def __init__(self, owner: MessagePump, request: Request, failed: Failed, heard: Heard) -> None:
+    def __init__(
+        self, owner: MessagePump, request: Request, failed: Failed, heard: Heard, hushed: threading.Event
+    ) -> None:
+        """`hushed` is set when nothing more is to be heard of any."""
         self.request = request
         self.owner = owner
         self.failed = failed
         self._heard = heard
+        self._hushed = hushed
         self.name = f"say-{type(request).__name__}"
         self.streams = False
         self.client: Client | None = None
@@ -70,7 +74,7 @@ class Line:
     def _handle(self, then: Callable[..., object], values: tuple[object, ...], last: bool) -> None:
         """In the app's loop."""
         self._room.release()
-        if not self.over:
+        if not self.over and not self._hushed.is_set():
             if last:
                 self._over.set()
             then(*values)
@@ -104,6 +108,7 @@ class Bridge:
         self._refused = refused
         self._idle: list[Client] = []
         self._lock = threading.Lock()
+        self._hushed = threading.Event()
         self._lines: dict[Line, threading.Thread] = {}
         self._lanes: WeakKeyDictionary[MessagePump, dict[str, _Lane]] = WeakKeyDictionary()
 
@@ -122,7 +127,7 @@ class Bridge:
         `failed` gets what the engine refuses; without it, it becomes a notice. Of requests with the
         same `lane` and owner only one runs at a time and only the newest is answered: search as one types.
         """
-        line = Line(owner, request, failed or self._refused, self._heard)
+        line = Line(owner, request, failed or self._refused, self._heard, self._hushed)
 
         def start() -> None:
             self._start(line, lambda: self._call(line, reply, then))
@@ -149,7 +154,7 @@ class Bridge:
         `ended` is called after the last one. Cancel the line to stop the work. What takes long with the words
         themselves, such as writing them to a file, is done in the thread, by `through`.
         """
-        line = Line(owner, request, failed or self._refused, self._heard)
+        line = Line(owner, request, failed or self._refused, self._heard, self._hushed)
         line.streams = True
         self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
         return line
@@ -159,12 +164,22 @@ class Bridge:
         """How many requests with one reply are under way."""
         return sum(not line.streams for line in list(self._lines))
 
-    def close(self, wait: float = 5.0) -> None:
-        """Cancel everything and hang up; waits at most `wait` seconds for the threads to notice."""
+    def hush(self) -> None:
+        """Cancel everything for good, and wait for nothing: whoever asks is about to go.
+
+        What was answered and is not handled yet is not heard either.
+        """
+        self._hushed.set()
         with self._lock:
-            lines, idle, self._idle = dict(self._lines), self._idle, []
+            lines = list(self._lines)
         for line in lines:
             line.cancel()
+
+    def close(self, wait: float = 5.0) -> None:
+        """Cancel everything and hang up; waits at most `wait` seconds for the threads to notice."""
+        self.hush()
+        with self._lock:
+            lines, idle, self._idle = dict(self._lines), self._idle, []
         for thread in lines.values():
             thread.join(wait / len(lines))
         for client in idle:

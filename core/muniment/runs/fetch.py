@@ -163,8 +163,9 @@ class Fetcher(threading.Thread):
             while not settle.done.wait(0.05):
                 self._pause.check()
             now = time.time()
-            with self._pause.firm():
-                gone = self._source.delete([i for i in (*safe, *settle.safe) if self._plan.deletes(i, now)])
+            due = (item for item in (*safe, *settle.safe) if self._plan.deletes(item, now))
+            with self._pause.firm():  # what a source takes in portions ends with the portion in hand
+                gone = self._source.delete(itertools.takewhile(lambda _: not self._pause.cancelled, due))
             if gone:
                 self._say(Deleted(gone), cancellable=False)
 
