@@ -27,3 +27,12 @@ def test_asking_the_engine_does_not_load_it(module: str) -> None:
     script = f"import {module}, sys; print(*(name for name in sys.modules if name.split('.')[0] in {HEAVY}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_worker_loads_what_reading_mail_takes_and_no_more() -> None:
+    script = "import muniment.runs.worker, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert {"muniment.runs.prepare", "zstandard"} <= set(loaded)
+    assert not {"tantivy", "sqlalchemy", "exchangelib"}.intersection(loaded)
+    assert not [name for name in loaded if name.startswith(("muniment.archive.index", "muniment.people"))]

@@ -13,7 +13,7 @@ from muniment.runs.prepare import Preparer
 _REAL = Preparer.prepare
 
 
-def prepare(self: Preparer, jobs: Sequence[Job]) -> list[PreparedCopy | Exception]:
+def prepare(self: Preparer, jobs: Sequence[Job]) -> list[PreparedCopy | str]:
     """Die by the hand of the kernel, or do as always."""
     for job in jobs:
         content = Path(job.path).read_bytes() if job.path else job.content

@@ -298,11 +298,11 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._canvas.forget()
         self.screen.refresh()
 
-    def exit(self, *result: Any, **more: Any) -> None:
+    def exit(self, result: int | None = None, return_code: int = 0, message: Any = None) -> None:
         """End the app. Its widgets go one by one, and what the engine still says would find some gone."""
         if self._engine:
             self._engine.hush()
-        super().exit(*result, **more)
+        super().exit(result, return_code, message)
 
     def hang_up(self) -> None:
         """After the app has ended: remember, and close the line to the engine."""

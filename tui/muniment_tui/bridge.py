@@ -54,8 +54,8 @@ class Line:
 
     @property
     def over(self) -> bool:
-        """Whether it was cancelled or has ended."""
-        return self._over.is_set()
+        """Whether it was cancelled or has ended, or nothing is to be heard of any."""
+        return self._over.is_set() or self._hushed.is_set()
 
     def cancel(self) -> None:
         """Hear no more of it; a stream is hung up, so that its work stops. Safe to call twice."""
@@ -74,7 +74,7 @@ class Line:
     def _handle(self, then: Callable[..., object], values: tuple[object, ...], last: bool) -> None:
         """In the app's loop."""
         self._room.release()
-        if not self.over and not self._hushed.is_set():
+        if not self.over:
             if last:
                 self._over.set()
             then(*values)

@@ -27,6 +27,19 @@ class PreparedMessage(Struct, array_like=True):
     end: int = 0
 
 
+def unread_message(sha: bytes, size: int, record: Record, *notes: str) -> PreparedMessage:
+    """A message of which nothing is known but its bytes."""
+    return PreparedMessage(
+        sha=sha,
+        content=b"",
+        size=size,
+        record=record,
+        parts=[],
+        summary=Summary("", "", "", "", None, 0),
+        text=MessageText("", "", "", "", "", "", (), notes),
+    )
+
+
 class PreparedCopy(Struct, array_like=True):
     """A fetched copy, prepared. With `problem` it is to be quarantined: `envelope` holds it whole."""
 

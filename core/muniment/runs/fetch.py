@@ -165,7 +165,7 @@ class Fetcher(threading.Thread):
             now = time.time()
             due = (item for item in (*safe, *settle.safe) if self._plan.deletes(item, now))
             with self._pause.firm():  # what a source takes in portions ends with the portion in hand
-                gone = self._source.delete(itertools.takewhile(lambda _: not self._pause.cancelled, due))
+                gone = self._source.delete(itertools.takewhile(lambda _: not self._pause.over, due))
             if gone:
                 self._say(Deleted(gone), cancellable=False)
 

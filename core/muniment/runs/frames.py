@@ -38,9 +38,9 @@ def send(pipe: int, value: object, behind: Sequence[bytes] = ()) -> None:
 class FrameReader(Generic[T]):
     """Reads frames, each a value of one type, from a pipe. Belongs to one thread."""
 
-    def __init__(self, pipe: BufferedReader, type_: type[T]) -> None:
+    def __init__(self, pipe: BufferedReader, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._pipe = pipe
-        self._decoder = msgspec.msgpack.Decoder(type_)
+        self._decoder = decoder
         self._buffer = bytearray()
 
     def receive(self) -> T | None:

@@ -11,8 +11,7 @@ from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import CHUNK, Kind, Record
 from muniment.archive.ledger.recipe import Slice
 from muniment.mail.buffer import FileBuffer, window
-from muniment.mail.model import MessageText, Summary
-from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.copy import PreparedCopy, unread_message
 from muniment.runs.spill import Spill, hash_of, whole
 from muniment.sources.base import Fetched
 
@@ -34,25 +33,12 @@ def opaque(fetched: Fetched, encoder: Encoder) -> PreparedCopy:
     return copy
 
 
-def opaque_message(sha: bytes, size: int, record: Record) -> PreparedMessage:
-    """A message of which nothing is known but its bytes."""
-    return PreparedMessage(
-        sha=sha,
-        content=b"",
-        size=size,
-        record=record,
-        parts=[],
-        summary=Summary("", "", "", "", None, 0),
-        text=MessageText("", "", "", "", "", "", (), (OPAQUE,)),
-    )
-
-
 def _copy(sha: bytes, size: int, record: Record, encoder: Encoder) -> PreparedCopy:
     pieces = recipe.encode([Slice(sha, 0, size)])
     return PreparedCopy(
         sha=sha,
         size=size,
         envelope=encoder.encode_recipe(Kind.ENVELOPE, pieces, sha, size),
-        messages=[opaque_message(sha, size, record)],
+        messages=[unread_message(sha, size, record, OPAQUE)],
         notes=(OPAQUE,),
     )

@@ -42,8 +42,13 @@ class Pause:
         Raises:
             Cancelled: the run was cancelled, or has given up.
         """
-        if self.cancelled or self.given_up:
+        if self.over:
             raise Cancelled
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no reason to go on, for either cause."""
+        return self.cancelled or self.given_up
 
     @property
     def cancelled(self) -> bool:

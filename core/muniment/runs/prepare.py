@@ -26,9 +26,8 @@ from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
 from muniment.mail.routing import read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
-from muniment.runs.copy import Job, PreparedCopy, PreparedMessage
+from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, unread_message
 from muniment.runs.large import decoded, prepare_file
-from muniment.runs.opaque import opaque_message
 
 T = TypeVar("T")
 
@@ -60,8 +59,8 @@ class Preparer:
         self._encoder = Encoder(dictionaries)
         self._decoder = Decoder(dictionaries)
 
-    def prepare(self, jobs: Sequence[Job]) -> list[PreparedCopy | Exception]:
-        """Prepare copies; for one over which the parser is broken, what it raised.
+    def prepare(self, jobs: Sequence[Job]) -> list[PreparedCopy | str]:
+        """Prepare copies; for one over which the parser is broken, the name of what it raised.
 
         Raises:
             OSError, ImportError: what the machine lacks, which would befall any mail.
@@ -76,8 +75,8 @@ class Preparer:
             self._pack_parts,
             self._pack_copy,
         ):
-            drafts = [draft if isinstance(draft, Exception) else _tried(stage, draft) for draft in drafts]
-        return [draft if isinstance(draft, Exception) else draft.copy for draft in drafts]
+            drafts = [draft if isinstance(draft, str) else _tried(stage, draft) for draft in drafts]
+        return [draft if isinstance(draft, str) else draft.copy for draft in drafts]
 
     def _unwrap(self, job: Job) -> _Draft:
         if job.path:  # with all stages of its own, in bounded memory
@@ -95,8 +94,7 @@ class Preparer:
         return draft
 
     def _pack_copy(self, draft: _Draft) -> _Draft:
-        if not draft.copy.spill:
-            draft.copy.envelope = self._packed(draft.copy.envelope)
+        draft.copy.envelope = self._packed(draft.copy.envelope)
         return draft
 
     def _packed(self, record: Record) -> Record:
@@ -104,13 +102,14 @@ class Preparer:
         return packed if self._decoder.payload(packed) == record.payload else record
 
 
-def _tried(stage: Callable[[T], _Draft], value: T) -> _Draft | Exception:
+def _tried(stage: Callable[[T], _Draft], value: T) -> _Draft | str:
+    """What comes of a stage, or the name of what it raised; that itself would keep alive all that it held."""
     try:
         return stage(value)
     except (OSError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
-        return error
+        return type(error).__name__
 
 
 # --- stages ---------------------------------------------------------------------------------
@@ -160,7 +159,7 @@ def _take_report(draft: _Draft, report: Report) -> None:
 
 def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
     """Add a message to a draft, as one of which nothing is known."""
-    message = opaque_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
+    message = unread_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
     message.start, message.end = start, end
     draft.copy.messages.append(message)
     draft.originals.append(_Original(data, message))
@@ -193,6 +192,7 @@ def _read(draft: _Draft) -> _Draft:
     for original in draft.originals:
         message = original.message
         message.summary, message.text = read_message(original.data, original.leaves)
+        original.leaves = []
     return draft
 
 

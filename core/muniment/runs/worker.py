@@ -41,6 +41,10 @@ class Reply(msgspec.Struct, array_like=True):
     fault: str = ""
 
 
+# Made once, by the thread that loads this: see line.wire.
+REQUESTS = msgspec.msgpack.Decoder(Request)
+REPLIES = msgspec.msgpack.Decoder(Reply)
+
 SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
 """A mail that every worker can read."""
 
@@ -56,16 +60,16 @@ def reply_to(preparer: Preparer, jobs: list[Job]) -> Reply:
     except (OSError, ImportError) as error:
         return Reply([], f"{type(error).__name__}: {error}")
     for copy in prepared:
-        if isinstance(copy, Exception):
-            print(f"muniment worker: the parser failed ({type(copy).__name__})", file=sys.stderr)  # noqa: T201
-    return Reply([None if isinstance(copy, Exception) else copy for copy in prepared])
+        if isinstance(copy, str):
+            print(f"muniment worker: the parser failed ({copy})", file=sys.stderr)  # noqa: T201
+    return Reply([None if isinstance(copy, str) else copy for copy in prepared])
 
 
 def main() -> None:
     """Serve requests until the input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    requests = FrameReader(os.fdopen(os.dup(0), "rb"), Request)
+    requests = FrameReader(os.fdopen(os.dup(0), "rb"), REQUESTS)
     replies = os.dup(1)
     os.nice(NICE)
     os.dup2(2, 1)  # whatever a library prints must not get between the frames

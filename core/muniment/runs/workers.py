@@ -28,7 +28,7 @@ from typing import IO, cast
 from muniment.errors import MunimentError
 from muniment.runs.copy import Job, PreparedCopy
 from muniment.runs.frames import FrameReader, send
-from muniment.runs.worker import Reply, Request
+from muniment.runs.worker import REPLIES, Reply, Request
 
 log = logging.getLogger("muniment.workers")
 
@@ -71,7 +71,7 @@ class Worker:
         )
         self._input = cast(IO[bytes], self._process.stdin)
         self._output = cast(BufferedReader, self._process.stdout)
-        self._replies = FrameReader(self._output, Reply)
+        self._replies = FrameReader(self._output, REPLIES)
         for stream in (self._input, self._output):
             with contextlib.suppress(OSError):
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)

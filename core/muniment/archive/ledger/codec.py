@@ -125,7 +125,9 @@ class Encoder:
         return Record(kind, sha, size, codec | Codec.RECIPE, payload, dictionary)
 
     def pack(self, record: Record) -> Record:
-        """A record whose payload is stored raw, with the payload compressed where that gains."""
+        """A record with its payload compressed where that gains; what is packed, or a list of chunks, stays."""
+        if record.codec & ~Codec.RECIPE:
+            return record
         codec, dictionary, payload = self._compress(record.kind, record.payload)
         return Record(record.kind, record.sha, record.size, record.codec | codec, payload, dictionary)
 
