@@ -125,7 +125,7 @@ class Encoder:
         return Record(kind, sha, size, codec | Codec.RECIPE, payload, dictionary)
 
     def pack(self, record: Record) -> Record:
-        """A record with its payload compressed where that gains; what is packed, or a list of chunks, stays."""
+        """A record with its payload compressed where that gains; what is packed or a list of chunks stays."""
         if record.codec & ~Codec.RECIPE:
             return record
         codec, dictionary, payload = self._compress(record.kind, record.payload)
