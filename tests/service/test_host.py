@@ -13,6 +13,7 @@ import pytest
 
 from muniment import api
 from muniment.archive.vault import Vault
+from muniment.config.file import load
 from muniment.errors import NotFound, VaultError, VaultLocked
 from muniment.service import runs
 from muniment.service.history import get_history
@@ -73,6 +74,20 @@ def host(vault: TestVault) -> Iterator[Host]:
 def session(host: Host) -> Session:
     """A caller of that service."""
     return Session(host._session.folder, host._session._shared, host=host)
+
+
+def test_the_first_run_of_a_service_goes_by_the_last_settings_too(vault: TestVault) -> None:
+    """A slip in vault.toml a moment after the service has begun."""
+    put(vault.maildir("box"), [plain()])
+    toml = vault.folder / "vault.toml"
+    right = load(toml)
+    toml.write_text(toml.read_text() + "\n[profile.late\n")
+    with (
+        closing(Vault.open(vault.folder, write=True)) as opened,
+        closing(Host(Session(vault.folder, opened), lambda: right, lasting=True)) as host,
+    ):
+        summary = host.run("box")[0].result()
+    assert (summary.state, summary.new) == ("ok", 1)
 
 
 def big(vault: TestVault, count: int = 1000) -> Path:

@@ -12,7 +12,7 @@ import functools
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -130,13 +130,14 @@ class CrashPoints:
         return watched
 
     def _delete(self, real: Callable[..., list[Item]]) -> Callable[..., list[Item]]:
-        def delete(source: MaildirSource, items: Sequence[Item]) -> list[Item]:
+        def delete(source: MaildirSource, items: Iterable[Item]) -> list[Item]:
             with self._world:
                 self._pass("delete:before")
-                half = list(items)[: len(items) // 2]
+                due = list(items)
+                half = due[: len(due) // 2]
                 gone = real(source, half)
                 self._pass("delete:middle")
-                gone += real(source, list(items)[len(half) :])
+                gone += real(source, due[len(half) :])
                 self._pass("delete:after")
                 return gone
 

@@ -175,7 +175,7 @@ class Host:
         go_behind()
         try:
             # The workers start while the vault is opened.
-            with closing(WorkerPool()) as pool, self._session.writing() as vault:
+            with closing(WorkerPool()) as pool, self._session.writing(self._settings()) as vault:
                 while (job := self._next()) is not None:
                     try:
                         settings = self._settings()

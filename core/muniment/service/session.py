@@ -113,14 +113,16 @@ class Session:
             vault.close()
 
     @contextmanager
-    def writing(self) -> Iterator[Vault]:
-        """The vault, as its only writer; its domains are those of vault.toml afterwards.
+    def writing(self, settings: Settings | None = None) -> Iterator[Vault]:
+        """The vault, as its only writer; its domains are those of the settings afterwards.
+
+        `settings` are those of vault.toml, unless others are given.
 
         Raises:
             VaultLocked: another process owns it.
             VaultError: it can't be written; raised for an OSError of the caller's as well.
         """
-        settings = self.settings()
+        settings = settings or self.settings()
         if self._shared is not None:
             apply_settings(self._shared, settings)
             yield self._shared
