@@ -27,7 +27,7 @@ class PreparedMessage(Struct, array_like=True):
     end: int = 0
 
 
-def unread_message(sha: bytes, size: int, record: Record, *notes: str) -> PreparedMessage:
+def bare_message(sha: bytes, size: int, record: Record, *notes: str) -> PreparedMessage:
     """A message of which nothing is known but its bytes."""
     return PreparedMessage(
         sha=sha,

@@ -11,7 +11,7 @@ from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import CHUNK, Kind, Record
 from muniment.archive.ledger.recipe import Slice
 from muniment.mail.buffer import FileBuffer, window
-from muniment.runs.copy import PreparedCopy, unread_message
+from muniment.runs.copy import PreparedCopy, bare_message
 from muniment.runs.spill import Spill, hash_of, whole
 from muniment.sources.base import Fetched
 
@@ -39,6 +39,6 @@ def _copy(sha: bytes, size: int, record: Record, encoder: Encoder) -> PreparedCo
         sha=sha,
         size=size,
         envelope=encoder.encode_recipe(Kind.ENVELOPE, pieces, sha, size),
-        messages=[unread_message(sha, size, record, OPAQUE)],
+        messages=[bare_message(sha, size, record, OPAQUE)],
         notes=(OPAQUE,),
     )

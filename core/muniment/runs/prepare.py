@@ -26,7 +26,7 @@ from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
 from muniment.mail.routing import read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
-from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, unread_message
+from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, bare_message
 from muniment.runs.large import decoded, prepare_file
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ def _take_report(draft: _Draft, report: Report) -> None:
 
 def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
     """Add a message to a draft, as one of which nothing is known."""
-    message = unread_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
+    message = bare_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
     message.start, message.end = start, end
     draft.copy.messages.append(message)
     draft.originals.append(_Original(data, message))
