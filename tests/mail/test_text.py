@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.headers import fields, header_end
 from muniment.mail.html import to_text
+from muniment.mail.listing import read_summary
 from muniment.mail.mime import leaves
-from muniment.mail.text import PART_LIMIT, TEXT_LIMIT, read_message, read_summary, read_text
+from muniment.mail.text import PART_LIMIT, TEXT_LIMIT, read_message, read_text
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, plain, report
 

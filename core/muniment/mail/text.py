@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 
 from muniment.mail.charsets import codec, to_text
-from muniment.mail.dates import parse_date
 from muniment.mail.headers import BLOCK_LIMIT, decode, field, fields, gather, parameters
 from muniment.mail.html import lines_of, raw_text
+from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 
@@ -30,8 +30,8 @@ _LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
 """Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
 _NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
 _WORD = re.compile(r"\w+")
-_SHOWN = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"cc", b"bcc")
-_CC, _BCC = 6, 7
+_SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc")
+_CC, _BCC = len(SUMMARY_FIELDS), len(SUMMARY_FIELDS) + 1
 """Where in _SHOWN they are."""
 _SECRET = (b"bcc", b"received")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -50,52 +50,24 @@ def read_leaf(buf: Buffer, leaf: Leaf) -> MessageText:
     return MessageText("", "", "", "", "", "\n".join(reader.texts), (), tuple(reader.notes))
 
 
-def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
-    """What a list shows of a message, without reading its text."""
-    files = [file_of(buf, leaf) for leaf in (leaves(buf) if found is None else found)]
-    stated = gather(header_at(buf, 0, len(buf)), _SHOWN)
-    return _summary(stated, sum(1 for file in files if file is not None and not file[1]))
-
-
 def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
     """Summary and text in one pass; `found` is what `mime.leaves` gave, if it was called already."""
     header = header_at(buf, 0, len(buf))
     reader = _Reader()
     reader.message(buf, leaves(buf) if found is None else found, header)
     stated = gather(header, _SHOWN)
-    summary = _summary(stated, reader.attached)
+    summary = summary_of(stated, reader.attached)
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,
         to=summary.to,
-        cc=_joined(stated[_CC]),
-        bcc=_joined(stated[_BCC]),
+        cc=joined(stated[_CC]),
+        bcc=joined(stated[_BCC]),
         body="\n".join(reader.texts),
         filenames=tuple(reader.names),
         notes=tuple(reader.notes),
     )
     return summary, text
-
-
-def _summary(stated: list[list[bytes]], attached: int) -> Summary:
-    """`stated` holds the values of the fields that _SHOWN names."""
-    subject, sender, to, message_id, date, submitter, *_ = stated
-    return Summary(
-        subject=_first(subject),
-        sender=_first(sender) or _first(submitter),
-        to=_joined(to),
-        message_id=_first(message_id),
-        date=parse_date(date[0] if date else b""),
-        attachments=attached,
-    )
-
-
-def _first(stated: list[bytes]) -> str:
-    return decode(stated[0]) if stated else ""
-
-
-def _joined(stated: list[bytes]) -> str:
-    return ", ".join(decode(value) for value in stated if value)
 
 
 def _one(header: bytes, name: bytes) -> str:
