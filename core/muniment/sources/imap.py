@@ -13,6 +13,7 @@ from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Folder
 from muniment.sources.imap_wire import ImapWire, NoFolder, Oversized, Row, Selected
+from muniment.sources.limits import most_bytes, overrun
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.work import kept, spool_file
@@ -176,6 +177,14 @@ class ImapSource(RemoteSource):
                 patience.again(error)
                 continue
             fresh = [row for row in rows if row.uid > after]
+            if not fresh and more:
+                patience.again(
+                    Passing(
+                        f"{self._endpoint.address} lists fewer messages in {box.place.folder} than it says "
+                        "there are: run again later."
+                    )
+                )
+                continue
             if fresh:
                 patience.progress()
                 after = fresh[-1].uid
@@ -256,13 +265,14 @@ class ImapSource(RemoteSource):
     def _fetch(self, wire: ImapWire, batch: list[Item]) -> Iterator[Answer]:
         uids = {self._uid(item): item for item in batch}
         if self._length(batch[0]) <= SPOOL_ABOVE:
-            for uid, body in wire.bodies(list(uids)).items():
+            announced = sum(self._length(item) for item in batch)
+            for uid, body in wire.bodies(list(uids), announced).items():
                 yield Fetched(uids.pop(uid), kept(body, self._endpoint.work))
         if not uids:
             return
         present = wire.present(list(uids))
         for uid, item in uids.items():
-            content = self._by_pieces(wire, uid, item.size) if uid in present else None
+            content = self._by_pieces(wire, uid, item) if uid in present else None
             if content is not None:
                 yield Fetched(item, content)
             elif uid in present:
@@ -270,13 +280,15 @@ class ImapSource(RemoteSource):
             else:
                 yield Unfetched(item, GONE, gone=True)
 
-    def _by_pieces(self, wire: ImapWire, uid: int, announced: int | None) -> bytes | Path | None:
+    def _by_pieces(self, wire: ImapWire, uid: int, item: Item) -> bytes | Path | None:
         piece = wire.piece(uid, 0, PIECE)
         if piece is None or len(piece) < PIECE:
             return piece
         with spool_file(self._endpoint.work) as (file, path):
             size = file.write(piece)
-            while piece is not None and len(piece) == PIECE and size != announced:
+            while piece is not None and len(piece) == PIECE and size != item.size:
+                if size > most_bytes(item.size):
+                    raise overrun(self._endpoint, item)
                 piece = wire.piece(uid, size, PIECE)
                 size += file.write(piece or b"")
         if piece is None or size <= SPOOL_ABOVE:

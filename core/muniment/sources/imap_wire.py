@@ -16,14 +16,23 @@ from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.folders import Use, use_by_name
+from muniment.sources.limits import FOLDER_LIST, SHORT_ANSWER, Pace, require_believable, too_much
 from muniment.sources.network import dial, lost
 from muniment.sources.oauth import Tokens, sasl
 from muniment.sources.retry import Passing
 
+_LASTING = ("BYE", "READ-ONLY", "PREAUTH")
+"""What an untagged response says of the session or the folder, not of one command."""
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_UID = re.compile(rb"\bUID (\d+)")
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
+_UID = re.compile(rb"\bUID (\d{1,10})\b")
+_SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,20})")
+LARGEST_SIZE = 2**53
+"""The most bytes that a stated size may say; larger ones are nonsense and count as this."""
+LINE_OF_A_MESSAGE = 4096
+"""Bytes that a list may have for each message: flags of any kind, and what others change meanwhile."""
+_LONGEST_LINE = 1_000_000
+_RECEIVE = 256 * 1024
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
 _LISTED = re.compile(
@@ -81,19 +90,82 @@ class Selected(NamedTuple):
 
 
 class _Client(imaplib.IMAP4):
-    """imaplib on our own sockets. Raises Oversized rather than read a literal that memory can't take."""
+    """imaplib on our own sockets, with a bound on what each answer may have.
+
+    Raises Oversized rather than read an answer that memory can't take.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._received = bytearray()
+        self._chunk = memoryview(bytearray(_RECEIVE))
+        self._pace = Pace(endpoint)
+        self._room = self._next_room = SHORT_ANSWER
         super().__init__(endpoint.host, endpoint.port_number, endpoint.timeout)
+
+    def allow(self, most: int) -> None:
+        """The next command's answer may have `most` bytes and a short answer's besides."""
+        self._next_room = most + SHORT_ANSWER
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         return dial(self._endpoint)
 
+    def _command(self, name: str, *args: Any) -> bytes:
+        self._room, self._next_room = self._next_room, SHORT_ANSWER
+        self._pace.begin()
+        # What was said before, unasked or ahead of TLS, is no answer to this, and would pile up.
+        kept = {kind: said for kind, said in self.untagged_responses.items() if kind in _LASTING}
+        self.untagged_responses = kept
+        tag: bytes = super()._command(name, *args)  # type: ignore[misc]  # imaplib has no other seam
+        return tag
+
+    def starttls(self, ssl_context: Any = None) -> Any:
+        """STARTTLS (RFC 9051, 6.2.1): nothing that was said before it is believed after it."""
+        answer = self._simple_command("STARTTLS")
+        if answer[0] != "OK":
+            raise self.error("STARTTLS is refused")
+        if self._received:
+            raise SourceError(
+                f"{self._endpoint.address} sent data ahead of TLS; someone may be tampering with the line."
+            )
+        self.sock = tls.secure(self.sock, self._endpoint)
+        self.untagged_responses = {}
+        _, said = self.capability()
+        self.capabilities = tuple(_text(said).upper().split())
+        return answer
+
     def read(self, size: int) -> bytes:
-        if size > 2 * SPOOL_ABOVE:
+        """A literal of `size` bytes. Raises Oversized."""
+        if size > min(self._room, 2 * SPOOL_ABOVE):
             raise Oversized
-        return super().read(size)
+        while len(self._received) < size:
+            if not self._receive():
+                break
+        return self._taken(size)
+
+    def readline(self) -> bytes:
+        """A line with its end. Raises Oversized; imaplib's error where it is longer than any may be."""
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            if searched > _LONGEST_LINE:
+                raise self.error(f"a line of more than {_LONGEST_LINE} bytes")
+            if not self._receive():
+                return self._taken(searched)
+        return self._taken(end + 1)
+
+    def _taken(self, size: int) -> bytes:
+        self._room -= size
+        if self._room < 0:
+            raise Oversized
+        data = bytes(memoryview(self._received)[:size])
+        del self._received[:size]
+        return data
+
+    def _receive(self) -> int:
+        count = self._pace.receive(lambda: self.sock.recv_into(self._chunk))
+        self._received += self._chunk[:count]
+        return count
 
 
 class _Response:
@@ -140,9 +212,7 @@ class ImapWire:
                 f"{self._endpoint.address} offers no STARTTLS, so no password was sent: enable it there, "
                 'or set `security` to "tls" and use the port for TLS.'
             )
-        with tls.explained(self._endpoint):
-            self._client.starttls(tls.make_context(self._endpoint))
-        tls.check_fingerprint(self._client.sock, self._endpoint)  # type: ignore[arg-type]  # it has TLS now
+        self._client.starttls()
 
     def _log_in(self) -> None:
         name, password = self._endpoint.mailbox, self._endpoint.password or ""
@@ -199,6 +269,7 @@ class ImapWire:
         """Every folder that can be selected. Raises Passing when the server does not tell."""
         special = {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities
         with translated(self._endpoint):
+            self._client.allow(FOLDER_LIST)
             kind, data = self._client.list('""', '"*" RETURN (SPECIAL-USE)' if special else '"*"')
         if kind != "OK":
             raise Passing(f"{self._endpoint.address} could not list its folders ({_text(data)}): run again.")
@@ -224,11 +295,12 @@ class ImapWire:
             validity = self._client.response("UIDVALIDITY")[1][0]
             following = self._client.response("UIDNEXT")[1][0]
             modified = self._client.response("HIGHESTMODSEQ")[1][0]
+            exists = require_believable(self._endpoint, int(data[0] or b"0"))
         if validity is None:
             raise SourceError(f"{self._endpoint.address} has no lasting UIDs in {folder}: use POP3.")
         state = b":".join((validity, following, data[0] or b"0", modified)) if following and modified else b""
         return Selected(
-            int(data[0] or b"0"),
+            exists,
             validity.decode("ascii", "replace"),
             read_only,
             state.decode("ascii", "replace"),
@@ -242,21 +314,27 @@ class ImapWire:
     def rows(self, first: int, last: int) -> list[Row]:
         """The messages numbered from `first` to `last`, by their UIDs."""
         with translated(self._endpoint):
+            self._client.allow((last - first + 1) * LINE_OF_A_MESSAGE)
             kind, data = self._client.fetch(f"{first}:{last}", "(UID RFC822.SIZE INTERNALDATE FLAGS)")
+            rows = sorted(_rows(data))
         if kind != "OK" and "EXPUNGEISSUED" not in _text(data):
             raise Passing(f"{self._endpoint.address} could not list the folder ({_text(data)}): run again.")
-        return sorted(_rows(data))
+        return rows
 
-    def bodies(self, uids: list[int]) -> dict[int, bytes]:
-        """The bytes of messages, by UID; what the server does not hand out is left out."""
-        return self._bodies(uids, "BODY.PEEK[]")
+    def bodies(self, uids: list[int], announced: int) -> dict[int, bytes]:
+        """The bytes of messages, by UID; what the server does not hand out is left out.
+
+        Raises Oversized when they are far more than `announced`, the sum of their sizes.
+        """
+        return self._bodies(uids, "BODY.PEEK[]", announced)
 
     def piece(self, uid: int, offset: int, size: int) -> bytes | None:
         """Up to `size` bytes of a message from `offset`; None when the server does not hand it out."""
-        return self._bodies([uid], f"BODY.PEEK[]<{offset}.{size}>").get(uid)
+        return self._bodies([uid], f"BODY.PEEK[]<{offset}.{size}>", size).get(uid)
 
-    def _bodies(self, uids: list[int], what: str) -> dict[int, bytes]:
-        with translated(self._endpoint):
+    def _bodies(self, uids: list[int], what: str, announced: int) -> dict[int, bytes]:
+        with translated(self._endpoint, oversized=True):
+            self._client.allow(2 * announced + len(uids) * LINE_OF_A_MESSAGE)
             try:
                 _, data = self._client.uid("FETCH", uid_set(uids), f"(UID {what})")
             except imaplib.IMAP4.abort:
@@ -265,16 +343,16 @@ class ImapWire:
                 raise Passing(
                     f"{self._endpoint.address} fails at a message ({error}): look at its log."
                 ) from error
-        wanted = set(uids)
-        return {uid: body for uid, body in _literals(data) if uid in wanted}
+            wanted = set(uids)
+            return {uid: body for uid, body in _literals(data) if uid in wanted}
 
     def present(self, uids: list[int]) -> set[int]:
         """Which of these are in the folder. Raises Passing when the server does not tell."""
         with translated(self._endpoint):
             kind, data = self._client.uid("SEARCH", "UID", uid_set(uids))
-        if kind != "OK":
-            raise Passing(f"{self._endpoint.address} could not search ({_text(data)}): run again later.")
-        return {int(uid) for line in data if line for uid in line.split()}
+            if kind == "OK":
+                return {int(uid) for line in data if line for uid in line.split()}
+        raise Passing(f"{self._endpoint.address} could not search ({_text(data)}): run again later.")
 
     def expunge(self, uids: list[int]) -> None:
         """Delete these messages for good, and no others (UIDPLUS, RFC 4315). Raises SourceError."""
@@ -287,10 +365,21 @@ class ImapWire:
 
 
 @contextmanager
-def translated(endpoint: Endpoint) -> Iterator[None]:
-    """Turn what imaplib raises into our errors."""
+def translated(endpoint: Endpoint, *, oversized: bool = False) -> Iterator[None]:
+    """Turn what imaplib raises, and numbers that are none, into our errors; not Oversized if `oversized`."""
     try:
         yield
+    except Oversized as error:
+        if oversized:
+            raise
+        raise too_much(endpoint, "an IMAP command") from error
+    except ValueError as error:
+        if isinstance(error, UnicodeError):
+            raise
+        raise SourceError(
+            f"{endpoint.address} answered with a number or a date that is none: "
+            "ask the people who run that server, or use POP3."
+        ) from error
     except imaplib.IMAP4.abort as error:
         raise lost(endpoint, error.__context__) from error
     except imaplib.IMAP4.error as error:
@@ -386,7 +475,7 @@ def _rows(data: list[Any]) -> Iterator[Row]:
         if uid and size:
             flags = _FLAGS.search(line)
             words = tuple(flags[1].decode("ascii", "replace").split()) if flags else ()
-            yield Row(int(uid[1]), int(size[1]), words, _date(line))
+            yield Row(int(uid[1]), min(int(size[1]), LARGEST_SIZE), words, _date(line))
 
 
 def _date(line: bytes) -> int | None:
@@ -396,7 +485,10 @@ def _date(line: bytes) -> int | None:
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
     number = _MONTHS.index(month.capitalize()) + 1 if month.capitalize() in _MONTHS else 1
     offset = int(hours) * 3600 + int(minutes) * 60
-    local = calendar.timegm((int(year), number, int(day), int(hour), int(minute), int(second)))
+    try:
+        local = calendar.timegm((int(year), number, int(day), int(hour), int(minute), int(second)))
+    except ValueError:
+        return None
     return local - offset if sign == b"+" else local + offset
 
 

@@ -6,17 +6,28 @@ begins with UIDL, and deletion is confirmed by the answer to QUIT, or by a later
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from muniment.errors import SourceError
 from muniment.sources.base import Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
+from muniment.sources.limits import MOST_MESSAGES, require_believable
 from muniment.sources.pop3_wire import Refused, Wire, judge
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.roll import DuplicateKey, Roll
 
 GONE = "it is no longer in the mailbox"
+LISTED_LINE = 256
+"""Bytes of a line of UIDL or LIST, taking long with short."""
+SPARE_LINES = 1000
+"""Messages that may be listed beyond those that STAT counts."""
+LONGEST_KEY = 1000
+"""Characters of a key; RFC 1939, 7, allows 70."""
+LARGEST_NUMBER = 2**31 - 1
+LARGEST_SIZE = 2**53
+_NUMBER = re.compile(rb"[0-9]{1,20}\Z")
 
 
 class Pop3Source(RemoteSource):
@@ -55,8 +66,9 @@ class Pop3Source(RemoteSource):
         """UIDL into a roll. Raises SourceError where the server's keys can't be relied on."""
         roll = Roll(self._endpoint.work)
         try:
+            room = self._list_room(wire)
             wire.command("UIDL", multiline=True)
-            roll.add(_numbered(wire.lines()))
+            roll.add(_keys(wire.lines("UIDL", room)))
         except Refused as refusal:
             error = judge(self._endpoint, refusal)
             if isinstance(error, Passing):
@@ -73,6 +85,14 @@ class Pop3Source(RemoteSource):
         except ValueError as error:
             raise SourceError(f"{self._endpoint.address} answers UIDL with nonsense: use IMAP.") from error
         return roll
+
+    def _list_room(self, wire: Wire) -> int:
+        """How many bytes UIDL may have, by what STAT counts. Raises SourceError where that is absurd."""
+        try:
+            count = _number(wire.command("STAT").partition(" ")[0].encode(), 2**63)
+        except (Refused, ValueError):  # a server whose STAT is of no use is still read
+            count = MOST_MESSAGES
+        return (require_believable(self._endpoint, count) + SPARE_LINES) * LISTED_LINE
 
     def listing(self) -> Iterator[Item]:
         """Every message there now; a second listing takes a new session to see what came since."""
@@ -97,7 +117,7 @@ class Pop3Source(RemoteSource):
     def _size_up(self, wire: Wire, roll: Roll) -> None:
         try:
             wire.command("LIST", multiline=True)
-            roll.add_sizes((number, int(size)) for number, size in _numbered(wire.lines()))
+            roll.add_sizes(_sizes(wire.lines("LIST", (len(roll) + SPARE_LINES) * LISTED_LINE)))
         except Refused as refusal:
             raise judge(self._endpoint, refusal) from refusal
         except ValueError as error:
@@ -131,7 +151,7 @@ class Pop3Source(RemoteSource):
 
     def _answer(self, wire: Wire, item: Item) -> Answer:
         try:
-            return Fetched(item, wire.message(self._endpoint.work))
+            return Fetched(item, wire.message(item))
         except Refused as refusal:
             error = judge(self._endpoint, refusal)
             if isinstance(error, Passing):
@@ -189,11 +209,32 @@ class Pop3Source(RemoteSource):
         )
 
 
-def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+def _keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """Lines of UIDL: message numbers and keys. Raises ValueError."""
+    for number, key in _numbered(lines):
+        if len(key) > LONGEST_KEY:
+            raise ValueError(key[:LONGEST_KEY])
+        yield number, key.decode("latin-1")
+
+
+def _sizes(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    """Lines of LIST: message numbers and sizes in bytes. Raises ValueError."""
+    for number, size in _numbered(lines):
+        yield number, _number(size.split()[0], LARGEST_SIZE)
+
+
+def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Lines of UIDL or LIST: a message number and what belongs to it. Raises ValueError."""
     for line in lines:
         number, _, value = line.partition(b" ")
         value = value.strip()
         if not value:
             raise ValueError(line)
-        yield int(number), value.decode("latin-1")
+        yield _number(number, LARGEST_NUMBER), value
+
+
+def _number(text: bytes, most: int) -> int:
+    """A number as POP3 writes it. Raises ValueError; `int` alone takes signs, blanks and any length."""
+    if not _NUMBER.match(text) or (number := int(text)) > most:
+        raise ValueError(text)
+    return number

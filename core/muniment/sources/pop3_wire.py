@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources import tls
-from muniment.sources.base import SPOOL_ABOVE
+from muniment.sources.base import SPOOL_ABOVE, Item
 from muniment.sources.endpoint import Endpoint, LoggedIn
+from muniment.sources.limits import SHORT_ANSWER, Pace, most_bytes, overrun, too_much
 from muniment.sources.network import dial, lost
 from muniment.sources.oauth import Tokens, encoded, sasl
 from muniment.sources.retry import Passing
@@ -40,6 +41,7 @@ class Wire:
         self._socket: socket.socket = dial(endpoint)
         self._chunk = memoryview(bytearray(_RECEIVE))
         self._buffer = bytearray()
+        self._pace = Pace(endpoint)
         self.capabilities: frozenset[str] = frozenset()
         self.in_flight = 0
         """Commands sent and not answered; whoever leaves some must hang up."""
@@ -83,7 +85,8 @@ class Wire:
             self.command("CAPA", multiline=True)
         except Refused:
             return
-        self.capabilities = frozenset(line.decode("ascii", "replace").upper() for line in self.lines())
+        lines = self.lines("CAPA", SHORT_ANSWER)
+        self.capabilities = frozenset(line.decode("ascii", "replace").upper() for line in lines)
 
     def _log_in(self) -> None:
         endpoint = self._endpoint
@@ -156,10 +159,11 @@ class Wire:
         """Read the one-line answer to a pipelined command. Raises Refused."""
         return self._reply(multiline=False)
 
-    def message(self, work: Path) -> bytes | Path:
-        """Read the answer to a pipelined RETR: bytes, or a file in `work` when above SPOOL_ABOVE.
+    def message(self, item: Item) -> bytes | Path:
+        """Read the answer to a pipelined RETR: bytes, or a file of the work folder when above SPOOL_ABOVE.
 
-        Raises Refused; SourceError when the file can't be written.
+        Raises Refused; Overrun when it is far larger than announced; SourceError when the file can't be
+        written.
         """
         self._reply(multiline=True)
         buffer = self._buffer
@@ -168,20 +172,26 @@ class Wire:
             searched = max(0, len(buffer) - 4)
             self._receive()
         if end < 0 or end > SPOOL_ABOVE:
-            return self._spool(work)
+            return self._spool(item)
         content = _unstuffed(bytes(memoryview(buffer)[: end + 2]))
         del buffer[: end + 5]
         return content[2:]
 
-    def lines(self) -> Iterator[bytes]:
-        """The lines of a multi-line answer, a few at a time off the wire."""
+    def lines(self, command: str, most: int) -> Iterator[bytes]:
+        """The lines of a multi-line answer to `command`, a few at a time off the wire.
+
+        Raises SourceError when they have more than `most` bytes.
+        """
         buffer = self._buffer
         while (end := buffer.find(b"\r\n.\r\n")) < 0:
             cut = buffer.rfind(b"\r\n")
             if cut > 0:
                 block = bytes(buffer[2:cut])
                 del buffer[:cut]
+                most -= len(block)
                 yield from block.split(b"\r\n")
+            if most < 0:
+                raise too_much(self._endpoint, command)
             self._require_short(len(buffer))
             self._receive()
         block = bytes(buffer[2:end]) if end else b""
@@ -205,6 +215,7 @@ class Wire:
         Its line break stays when more follows: then a dot is always after one.
         """
         buffer = self._buffer
+        self._pace.begin()
         while (end := buffer.find(b"\n")) < 0:
             self._require_short(len(buffer))
             self._receive()
@@ -221,13 +232,16 @@ class Wire:
         buffer[: end + 1] = b"\r\n" if multiline else b""
         return line[3:].strip().decode("utf-8", "replace")
 
-    def _spool(self, work: Path) -> Path:
-        buffer = self._buffer
+    def _spool(self, item: Item) -> Path:
+        buffer, room = self._buffer, most_bytes(item.size)
         skip = 2
-        with spool_file(work) as (file, path):
+        with spool_file(self._endpoint.work) as (file, path):
             while (end := buffer.find(b"\r\n.\r\n")) < 0:
                 # What may be the beginning of a stuffed or the last line waits for the rest of it.
                 cut = buffer.find(b"\r", len(buffer) - 4)
+                room -= cut if cut >= 0 else len(buffer)
+                if room < 0:
+                    raise overrun(self._endpoint, item)
                 skip = self._drain(file, cut if cut >= 0 else len(buffer), skip)
                 self._receive()
             self._drain(file, end + 2, skip)
@@ -249,7 +263,7 @@ class Wire:
 
     def _receive(self) -> None:
         try:
-            count = self._socket.recv_into(self._chunk)
+            count = self._pace.receive(lambda: self._socket.recv_into(self._chunk))
         except OSError as error:
             raise lost(self._endpoint, error) from error
         if not count:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from muniment.sources import tls
 from muniment.sources.base import Fetched, Item, Unfetched
 from muniment.sources.endpoint import Endpoint
+from muniment.sources.limits import Overrun
 from muniment.sources.network import Unreachable
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.work import make_work
@@ -90,6 +91,12 @@ class RemoteSource(ABC):
                     raise
                 suspect = remaining.pop(next(iter(remaining)))
                 yield Unfetched(suspect, f"the server failed at it again and again: {error}")
+            except Overrun as error:
+                self._drop()
+                given_up += 1
+                if given_up == _GIVEN_UP or error.item is None:
+                    raise
+                yield Unfetched(remaining.pop((error.item.place, error.item.key)), str(error))
 
     def _waited(self, patience: Patience, error: Passing) -> bool:
         try:

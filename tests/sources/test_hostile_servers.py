@@ -1,0 +1,147 @@
+"""Servers that say far too much, nonsense, or too little at a time: a run ends, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.errors import SourceError
+from muniment.sources.base import Item
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from muniment.sources.folders import Choice
+from support.certs import server_certificate
+from support.hostile_servers import IMAP, MESSAGE, POP3, Answers, HostileServer
+
+MEMORY = 160 * 1024 * 1024
+"""Bytes of address space that a session may take beyond what the program has when it starts."""
+SECONDS = 60
+TREE = ("folders without end", "a folder's name as a literal of 4 GB")
+"""Rows that only a profile which reads a tree of folders meets."""
+
+SESSION = """
+import json, resource, sys, time
+from pathlib import Path
+from muniment.errors import MunimentError
+from muniment.sources import limits, pop3, imap
+from muniment.sources.base import Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from muniment.sources.folders import Choice
+
+kind, port, tree, work, memory = sys.argv[1:]
+limits.SPARE = 1024 * 1024
+limits.FOLDER_LIST = 1024 * 1024
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)
+endpoint = Endpoint(
+    kind=kind, host="127.0.0.1", port=int(port), security="none", mailbox="user", password="secret",
+    work=Path(work), timeout=1, folders=Choice() if tree == "tree" else None,
+)
+source = open_source(endpoint, sleep=lambda seconds: None)
+answers, problem = [], ""
+try:
+    source.connect()
+    items = list(source.listing())
+    answers = list(source.fetch(items))
+    problem = next((one.reason for one in answers if isinstance(one, Unfetched)), "")
+except MunimentError as error:
+    problem = str(error)
+source.close()
+kept = sum(path.stat().st_size for path in Path(work).rglob("*") if path.is_file())
+print(json.dumps({"problem": problem, "kept": kept, "answers": len(answers)}))
+"""
+
+
+def meet(protocol: str, answers: Answers, folder: Path, *, tree: bool = False) -> dict[str, Any]:
+    """What a session with such a server comes to, in a process whose memory is bounded."""
+    with HostileServer(protocol, answers) as server:
+        command = [sys.executable, "-c", SESSION, protocol, str(server.port), "tree" if tree else "one"]
+        ended = subprocess.run(
+            [*command, str(folder / "work"), str(MEMORY)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env={**os.environ, "MALLOC_ARENA_MAX": "1"},
+        )
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def require_sentence(found: dict[str, Any]) -> None:
+    assert found["problem"], found
+    assert len(found["problem"]) < 600
+    assert found["kept"] == 0, "nothing is left in the work folder"
+
+
+@pytest.mark.parametrize("row", POP3)
+def test_a_hostile_pop3_server_ends_in_a_sentence(row: str, tmp_path: Path) -> None:
+    require_sentence(meet("pop3", POP3[row], tmp_path))
+
+
+@pytest.mark.parametrize("row", IMAP)
+def test_a_hostile_imap_server_ends_in_a_sentence(row: str, tmp_path: Path) -> None:
+    require_sentence(meet("imap", IMAP[row], tmp_path, tree=row in TREE))
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+def test_the_same_server_is_read_when_it_is_honest(protocol: str, tmp_path: Path) -> None:
+    found = meet(protocol, {}, tmp_path)
+    assert found == {"problem": "", "kept": 0, "answers": 1}
+
+
+def test_a_date_that_is_none_is_left_out(tmp_path: Path) -> None:
+    row = b'* 1 FETCH (UID 1 RFC822.SIZE %d INTERNALDATE "99-Jan-0000 99:99:99 +9999" FLAGS ())\r\n'
+    found = meet("imap", {"FETCH": lambda: [row % len(MESSAGE), b"OK\r\n"]}, tmp_path)
+    assert found == {"problem": "", "kept": 0, "answers": 1}
+
+
+def listed(answers: Answers, folder: Path) -> list[Item]:
+    """What a profile that reads a tree of folders lists, by way of STARTTLS."""
+    made = server_certificate(folder / "certificates")
+    with HostileServer("imap", answers, made.certificate) as server:
+        endpoint = Endpoint(
+            kind="imap",
+            host="127.0.0.1",
+            port=server.port,
+            security="starttls",
+            mailbox="user",
+            password="secret",
+            ca_file=str(made.authority),
+            work=folder / "work",
+            timeout=5,
+            folders=Choice(),
+        )
+        source = open_source(endpoint, sleep=lambda seconds: None)
+        try:
+            source.connect()
+            return list(source.listing())
+        finally:
+            source.close()
+            assert not [command for command in server.commands if command == "LOGIN"][1:]
+
+
+INJECTED = [
+    b'* LIST (\\HasNoChildren) "/" "injected"\r\n',
+    b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SPECIAL-USE\r\n",
+    b"* SEARCH 1 2 3\r\n",
+]
+
+
+@pytest.mark.parametrize("said", INJECTED)
+def test_nothing_that_is_said_before_tls_is_believed_after_it(said: bytes, tmp_path: Path) -> None:
+    (item,) = listed({"STARTTLS": lambda: [said, b"OK\r\n"]}, tmp_path)
+    assert item.place.folder == "INBOX"
+
+
+@pytest.mark.parametrize("said", INJECTED)
+def test_what_follows_the_agreement_to_tls_in_clear_ends_the_session(said: bytes, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="ahead of TLS"):
+        listed({"STARTTLS": lambda: [b"OK+" + said]}, tmp_path)
