@@ -17,7 +17,7 @@ from benchmarks.measure import spread
 from benchmarks.peers import PROGRAMS
 from benchmarks.settings import Settings
 
-LIBRARIES = ("tantivy", "zstandard", "sqlalchemy", "selectolax")
+LIBRARIES = ("tantivy", "zstandard", "sqlalchemy")
 MEGA = 1_000_000
 INTRODUCTION = """\
 Written by `make bench`. Absolute figures are this machine's; what counts are the ratios, measured side

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("tantivy", "sqlalchemy", "exchangelib", "selectolax", "zstandard")
+HEAVY = ("tantivy", "sqlalchemy", "exchangelib", "zstandard")
 
 
 def test_every_import_contract_is_kept() -> None:

@@ -13,7 +13,6 @@ HEAVY = (
     "tantivy",
     "sqlalchemy",
     "exchangelib",
-    "selectolax",
     "zstandard",
     "rich",
     "aiosmtpd",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,6 +32,16 @@ from muniment.mail.html import LIMIT, to_text
         ("", ""),
         ("<frameset><frame></frameset>", ""),
         ("\0nul\0", "nul"),
+        ("a<title>no</title>b", "a\nb"),
+        ("<script>a<b></script >b<STYLE>c</style\n>d", "bd"),
+        ("<script/>no</script>yes<script>no", "yes"),
+        ("<textarea><!-- kept <b></textarea><xmp><i></xmp>", "<!-- kept <b><i>"),
+        ("<plaintext><!-- <b>", "<!-- <b>"),
+        ("<template>hidden is text</template>", "hidden is text"),
+        ("a<!-->b<!--->c<!-- -- - -->d<!-- x --!>e", "abcde"),
+        ("a<!doctype html>b<?php no ?>c</>d</ no>e<!no>f", "abcdef"),
+        ("a<!-- never closed", "a"),
+        ("5 < 6 <3 a<b", "5 < 6 <3 a"),
     ],
 )
 def test_text_of_a_document(document: str, text: str) -> None:
@@ -48,6 +62,53 @@ def test_a_long_document_says_the_same_as_its_parts_do() -> None:
     assert to_text(f"<html><head><title>no</title></head><table>{row * 1000}</table>") == "\n".join(
         [short] * 1000
     )
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("<a b='x>y'>", "z"),
+        ('<a b = "x>y" c>', "z"),
+        ('<a b=c="x>y>', "y>z"),
+        ('<a ="x>y">', 'y">z'),
+        ('<a "x>y">', 'y">z'),
+        ("<a'b\"c>", "z"),
+        ('<a b=""c="x>y"/d/>', "z"),
+        ("<a/b\n=\n'>'\n>", "z"),
+        ('<a b="never closed>', ""),
+    ],
+)
+def test_a_tag_ends_where_the_standard_ends_it(tag: str, text: str) -> None:
+    """Text that a browser shows can't be hidden in what looks like an attribute."""
+    assert to_text(f"{tag}z") == text
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("&lt;b&gt; &amp;amp; &nbsp;x&#65;&#x42;&#128;&notit;", "<b> &amp; xAB€¬it;"),
+        ("&#00000000000000065;&#x00000000000041;", "AA"),
+        (f"a&#{'1' * 5000};b&#x{'f' * 5000};c", "a\ufffdb\ufffdc"),
+        ("&am<i></i>p; &#65<b>6</b>", "&amp; A6"),
+        ("&#xd800;&#0;&#x110000;", "\ufffd\ufffd\ufffd"),
+    ],
+)
+def test_character_references(document: str, text: str) -> None:
+    assert to_text(document) == text
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("<svg><style><p>shown", "shown"),
+        ("<svg><style><p>shown</style></svg>", "shown"),
+        ("<math><title>t</title><![CDATA[c]]></math>", "t\nc"),
+        ("<style>/* <svg> */</style>shown", "shown"),
+        ("<!-- <svg> --><style>no</style>shown", "shown"),
+    ],
+)
+def test_nothing_hides_behind_an_image_in_the_text(document: str, text: str) -> None:
+    assert to_text(document) == text
 
 
 N = 100_000
@@ -80,6 +141,39 @@ def test_hostile_documents_take_no_time(name: str) -> None:
     started = time.process_time()
     to_text("seen " + HOSTILE[name])
     assert time.process_time() - started < 1
+
+
+# Documents that crash parsers in native code. They are read many times over, since what such a parser does
+# depends on what its memory held before.
+CRASHES = Path(__file__).parent / "crashes"
+READS_CRASHES = """
+import sys
+from pathlib import Path
+from muniment.mail.html import raw_text
+from muniment.mail.text import read_message
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    raw = path.read_bytes()
+    once = read_message(raw), raw_text(raw.decode())
+    for _ in range(30):
+        assert (read_message(raw), raw_text(raw.decode())) == once, path
+    print(path.name)
+"""
+
+
+@pytest.mark.parametrize("filling", ["0", "1", "85", "170", "255"])
+def test_documents_that_crash_native_parsers_are_read(filling: str) -> None:
+    """Fresh memory is filled with a pattern, so that use of what was never written shows."""
+    settings = {**os.environ, "MALLOC_PERTURB_": filling, "PYTHONMALLOC": "malloc"}
+    command = [sys.executable, "-X", "faulthandler", "-c", READS_CRASHES, CRASHES]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted(path.name for path in CRASHES.iterdir()) != []
+
+
+def test_reading_html_takes_no_parser_in_native_code() -> None:
+    script = "import sys, muniment.mail.html; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"selectolax", "lxml", "html5lib", "bs4"}.intersection(done.stdout.split())
 
 
 def test_nested_text_is_still_found() -> None:

@@ -169,7 +169,7 @@ def _scan(header: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]
 @lru_cache(maxsize=64)
 def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Matches a line end and the field behind it; the number of the group is that of the name."""
-    groups = "|".join(f"({any_case(re.escape(name.decode('ascii')))})" for name in names)
+    groups = "|".join(f"({any_case(re.escape(name.decode('ascii').lower()))})" for name in names)
     return re.compile(rf"\n(?:{groups})[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+".encode("ascii"))
 
 

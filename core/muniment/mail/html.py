@@ -1,9 +1,13 @@
 """HTML to text, for the index and for readers.
 
 What is decided here, and why:
-- Hidden text (`display:none`, font size 0, the `hidden` attribute) is kept: a reader could be shown one
-  text and the search another, and what hides in one program shows in the next.
-- Scripts, styles, comments and the head are not text. Nothing remote is fetched, nothing is run.
+- The document is cut into tags, comments and text as the HTML standard does it (13.2.5, tokenization), by one
+  regular expression. No tree is built: the sender chooses its shape, which can cost a parser much memory, or
+  crash one in native code, and the words and their order are there without it.
+- Hidden text (`display:none`, font size 0, the `hidden` attribute, `template`) is kept: a reader could be
+  shown one text and the search another, and what hides in one program shows in the next. Where programs
+  differ on whether something is text, it is text.
+- Scripts, styles, titles and comments are not text. Nothing remote is fetched, nothing is run.
 - The targets of links and alternative texts of images are left out: they are mostly trackers' addresses.
 - Elements that begin a line become line breaks; all other white space is one space, as a browser has it.
 """
@@ -11,14 +15,12 @@ What is decided here, and why:
 from __future__ import annotations
 
 import re
-
-from selectolax.lexbor import LexborHTMLParser
+from html import unescape
 
 from muniment.mail.patterns import any_of
 
 LIMIT = 1024 * 1024
 """Characters of a document that are read."""
-_MANY_TAGS = 1000
 _LINE = (
     *("p", "div", "br", "tr", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"),
     *("table", "td", "th", "caption", "blockquote", "pre", "hr", "center", "section", "article"),
@@ -26,16 +28,49 @@ _LINE = (
     *("figure", "figcaption", "body", "title"),
 )
 """Elements that begin a line, and end it."""
-_NOT_TEXT = ("script", "style", "title", "template", "noembed", "noframes", "iframe")
+_NOT_TEXT = ("script", "style", "noembed", "noframes", "iframe")
+"""Elements that hold no tags, and no text to be read. So does `title`, which begins a line besides."""
+_AS_IT_STANDS = ("textarea", "xmp")
+"""Elements whose content is text even where it looks like tags or comments."""
 
-_BREAK = re.compile(rf"<(?=/?{any_of(_LINE)}[\s/>])")
-_SPECIAL = re.compile(f"<({any_of((*_NOT_TEXT, 'pre'))})")
-_LONG_TAG = re.compile(r"<[a-zA-Z][^>]{4096}")
-_TAG = re.compile(
-    rf"</?(?!(?:{'|'.join(_NOT_TEXT)})[\s/>])(?:({'|'.join(_LINE)})(?=[\s/>])|[a-z])"
-    r"(?>[^<>\"']+|\"[^\"<]*\"|'[^'<]*'|[\"'])*+>?",
-    re.IGNORECASE,
+_AFTER_NAME = r"(?=[\t\n\r />])"
+_ATTRIBUTES = (
+    # Names and values; these are quoted where a quote follows the `=`. To the `>` or the end of the document.
+    r"(?:[\t\n\r /]++|(?:=[^\t\n\r />=]*+|[^\t\n\r />=]++)"
+    r"(?:[\t\n\r ]*+=[\t\n\r ]*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\t\n\r >\"'][^\t\n\r >]*+|))?+)*+>?+"
 )
+_COMMENT = r"!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>)?+)"
+_BOGUS = r"[!?][^>]*+>?+|/(?:>|[^>a-zA-Z][^>]*+>?+)"
+"""Declarations and what the standard calls bogus comments."""
+
+
+def _start(name: str) -> str:
+    return any_of([name]) + _AFTER_NAME + _ATTRIBUTES
+
+
+def _content(name: str) -> str:
+    """What lies before the end tag of an element that holds no tags, or before the document's end."""
+    return rf"(?:[^<]++|<(?!/{any_of([name])}[\t\n\r />]))*+"
+
+
+_LINE_TAG = f"/?+{any_of(_LINE)}{_AFTER_NAME}{_ATTRIBUTES}"
+_OTHER = rf"/?+[a-zA-Z][^\t\n\r />]*+{_ATTRIBUTES}|{_COMMENT}"
+_TOKEN = re.compile(
+    "<(?:"
+    + "|".join(_start(name) + _content(name) for name in _NOT_TEXT)
+    + f"|({_start('title')}{_content('title')}|{_LINE_TAG})|"
+    + "|".join(f"{_start(name)}({_content(name)})" for name in _AS_IT_STANDS)
+    + rf"|{_start('plaintext')}([\s\S]*+)|({any_of(['svg', 'math'])}{_AFTER_NAME}[\s\S]*+)|{_OTHER}|{_BOGUS})"
+)
+"""All that is no text. Groups: what begins a line; contents that are text as they stand; SVG and MathML."""
+_GROUPS = 5
+_FOREIGN_TOKEN = re.compile(rf"<(?:({_LINE_TAG})|{_OTHER}|!\[CDATA\[|{_BOGUS})|\]\]>")
+"""The same from the first SVG or MathML on. In these, elements of any name hold tags and text, and CDATA is
+text; and where they end depends on the tree."""
+_PRE = re.compile(f"<{any_of(['pre'])}{_AFTER_NAME}")
+_ZEROS = re.compile(r"&#([xX]?)0+(?=[0-9a-fA-F])")
+_TOO_LARGE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
+"""Character references beyond Unicode; those of thousands of digits can't be read as numbers."""
 
 
 def to_text(html: str) -> str:
@@ -46,21 +81,37 @@ def to_text(html: str) -> str:
 def raw_text(html: str) -> str:
     """The words of a document in order, and "\\f" where lines end, amid any white space. Never raises.
 
-    Time and memory are linear in its length: the parser's are not for thousands of nested or unclosed
-    elements, so a document of more than _MANY_TAGS tags loses all tags that shape no text beforehand.
+    Time and memory are linear in its length.
     """
     html = html[:LIMIT].replace("\f", " ").replace("\0", " ")
-    if html.count("<") > _MANY_TAGS or _LONG_TAG.search(html):
-        html = _TAG.sub(lambda tag: "\f" if tag[1] else "", html)
-    tree = LexborHTMLParser(_BREAK.sub("\f<", html))
-    root = tree.body
-    if root is None:
-        return ""
-    special = {name.lower() for name in _SPECIAL.findall(html)}
-    if unwanted := [name for name in _NOT_TEXT if name in special]:
-        root.strip_tags(unwanted, recursive=True)
-    text = root.text()
-    return text.replace("\n", "\f") if "pre" in special else text
+    preformatted = _PRE.search(html) is not None
+    if preformatted:
+        html = html.replace("\r", "\n")
+    text = _decoded(_without_tags(html))
+    return text.replace("\n", "\f") if preformatted else text
+
+
+def _without_tags(html: str) -> str:
+    """The text with "\\f" where lines end, and "\\0" where another tag parts what it stands between."""
+    pieces = _pieces(_TOKEN, _GROUPS, html)
+    if len(pieces) > 1 and (foreign := pieces[-2]):
+        pieces[-2:] = _pieces(_FOREIGN_TOKEN, 1, f"<{foreign}")
+    return "".join(filter(None, pieces))
+
+
+def _pieces(token: re.Pattern[str], groups: int, html: str) -> list[str | None]:
+    """What lies between the tokens, and their groups; in place of the first group "\\f" or "\\0"."""
+    pieces: list[str | None] = token.split(html)
+    step = groups + 1
+    pieces[1::step] = ["\f" if line else "\0" for line in pieces[1::step]]
+    return pieces
+
+
+def _decoded(text: str) -> str:
+    """The text with its character references decoded, without NULs."""
+    if "&#" in text:
+        text = _TOO_LARGE.sub("\ufffd", _ZEROS.sub(r"&#\1", text))
+    return unescape(text).replace("\0", "")
 
 
 def lines_of(raw: str) -> str:
