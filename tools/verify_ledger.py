@@ -3,6 +3,7 @@
 
     verify_ledger.py VAULT/ledger
     verify_ledger.py VAULT/ledger --extract DIR
+    verify_ledger.py VAULT/ledger --was SIZE:ROOT
 
 Needs Python 3.10 or later and the module `zstandard`. Checks every checksum, the Merkle root at every
 commit frame, and the SHA-256 of every record's content. With --extract it also writes
@@ -11,7 +12,11 @@ commit frame, and the SHA-256 of every record's content. With --extract it also 
     DIR/copies/SHA256.eml        every journal report, and every other copy, as it was fetched
     DIR/quarantine/SHA256.eml    what could not be unwrapped
 
-Exits with 0 when all is well, 1 when something is damaged, 2 when there is no ledger. The format is
+--was compares the ledger with a checkpoint that was noted earlier, and may be repeated: the ledger must have
+grown from it, unchanged. Nothing else shows that the end is missing, or that the whole was written anew.
+
+Exits with 0 when all is well, 1 when something is damaged or a checkpoint does not hold, 2 when there is no
+ledger or a checkpoint can't be read. The format is
 described in docs/ledger-format.md, next to which this file is meant to be kept.
 """
 
@@ -26,7 +31,7 @@ import json
 import sqlite3
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
@@ -163,8 +168,10 @@ class Tree:
 class Verifier:
     """Goes through a ledger twice: first frames and chain, then content."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sizes: Iterable[int] = ()) -> None:
         self.folder = folder
+        self.roots: dict[int, bytes | None] = dict.fromkeys(sizes)
+        """The root over the first N leaves, for the sizes that are asked for; None where it is not known."""
         self.problems: list[str] = []
         self.counts = [0] * len(KINDS)
         self.tree_size, self.root = 0, hashlib.sha256(b"").digest()
@@ -223,11 +230,29 @@ class Verifier:
     def _follow(self, frame: Frame, tree: Tree | None) -> Tree | None:
         self.uncommitted += HEADER.size + len(frame.payload)
         self._note(frame)
+        self._root_at(tree)
         if frame.kind == COMMIT:
             tree = self._commit(frame, tree)
+            self._root_at(tree)
         if tree is not None:
             tree.add(frame)
         return tree
+
+    def _root_at(self, tree: Tree | None) -> None:
+        """Keep the root where the tree has a size that is asked for; the one of the records goes before."""
+        if tree is not None and tree.size in self.roots and self.roots[tree.size] is None:
+            self.roots[tree.size] = tree.root()
+
+    def compare(self, size: int, root: bytes) -> str:
+        """What is wrong with the ledger, if a checkpoint was right; "" if it has grown from it, unchanged."""
+        if size > self.tree_size:
+            return f"the ledger was cut or set back: it had {size} records, and {self.tree_size} are left"
+        found = self.roots[size] if size else Tree().root()
+        if found is None:
+            return "it can't be compared, since records before it are damaged"
+        if found != root:
+            return f"the ledger was rewritten, or is another vault's: its first {size} records are not those"
+        return ""
 
     def _note(self, frame: Frame) -> None:
         self.counts[frame.kind] += 1
@@ -471,6 +496,14 @@ def cut(chunks: Iterator[bytes], offset: int, length: int) -> Iterator[bytes]:
         raise Damaged("its recipe reaches beyond a record's end")
 
 
+def checkpoint(text: str) -> tuple[int, bytes]:
+    """A checkpoint from SIZE:ROOT. Raises ValueError."""
+    size, _, root = text.partition(":")
+    if not size.isdecimal() or len(root) != 64:
+        raise ValueError
+    return int(size), bytes.fromhex(root)
+
+
 def main() -> int:
     """Verify what the command line names."""
     summary, _, rest = (__doc__ or "").partition("\n")
@@ -481,13 +514,21 @@ def main() -> int:
         "ledger", type=Path, help="a vault's folder, or the one with its segments, VAULT/ledger"
     )
     parser.add_argument("--extract", type=Path, metavar="DIR", help="write all mail into this folder")
+    parser.add_argument(
+        "--was",
+        type=checkpoint,
+        action="append",
+        default=[],
+        metavar="SIZE:ROOT",
+        help="a checkpoint that was noted earlier",
+    )
     options = parser.parse_args()
     below = options.ledger / "ledger"
     ledger = below if below.is_dir() else options.ledger
     if not (ledger / "vault-id").exists() and not any(ledger.glob("*.seg")):
         print(f"there is no ledger in {ledger}", file=sys.stderr)
         return 2
-    verifier = Verifier(ledger)
+    verifier = Verifier(ledger, (size for size, _ in options.was))
     verifier.verify_chain()
     verifier.verify_content(options.extract)
     counts = ((count, kind) for kind, count in zip(KINDS, verifier.counts, strict=True) if count)
@@ -495,6 +536,11 @@ def main() -> int:
     print(f"tree size {verifier.tree_size}, root {verifier.root.hex()}")
     if verifier.uncommitted:
         print(f"{verifier.uncommitted} bytes after the last commit frame are not committed")
+    for size, root in options.was:
+        wrong = verifier.compare(size, root)
+        print(f"checkpoint {size}: {wrong or 'the ledger has grown from it, unchanged'}")
+        if wrong:
+            verifier.problems.append(f"checkpoint {size}: {wrong}")
     for problem in dict.fromkeys(verifier.problems):
         print(f"DAMAGED {problem}")
     print("all is well" if not verifier.problems else f"{len(verifier.problems)} problems")

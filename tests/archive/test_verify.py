@@ -21,6 +21,7 @@ from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_vault
+from support.program import Program
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -130,3 +131,46 @@ def test_whoever_leaves_has_the_check_stopped(monkeypatch: pytest.MonkeyPatch) -
         pass
     steps.close()
     assert ended.is_set()
+
+
+def test_a_checkpoint_that_was_noted_proves_what_came_before_it(vault: TestVault) -> None:
+    program = Program(vault.folder)
+    first = vault.status().checkpoint
+    assert first == vault.verify().checkpoint
+    vault.archive(letters(5, 3))
+    told = program("verify", "--was", first, "--json").json
+    assert (told["ok"], [noted["state"] for noted in told["was"]]) == (True, ["unchanged"])
+    size = int(first.partition(":")[0])
+    forged = f"{size}:{'ab' * 32}"
+    beyond = f"{size + 1000}:{'ab' * 32}"
+    said = program.say("verify", "--was", first, "--was", forged, "--was", beyond)
+    assert said.code == 6
+    assert "does NOT prove itself" in said.out
+    assert f"{first[:32]}: the ledger has grown from it" in said.out
+    assert f"{forged[:32]}: the ledger was rewritten" in said.out
+    assert f"{beyond[:32]}: the ledger was cut or set back" in said.out
+    assert "2 problems were found" in said.err
+    told = program.say("verify", "--was", first, "--was", forged, "--json").json
+    assert [noted["state"] for noted in told["was"]] == ["unchanged", "rewritten"]
+    assert (told["ok"], told["problems"]) == (False, [])
+    assert "give SIZE:ROOT" in program.refuses(2, "verify", "--was", "12")
+
+
+def test_a_checkpoint_is_compared_without_a_catalog(vault: TestVault) -> None:
+    noted = vault.status().checkpoint
+    for path in vault.folder.glob("catalog.db*"):
+        path.unlink()
+    told = Program(vault.folder).say("verify", "--was", noted, "--was", f"3:{'ab' * 32}", "--json").json
+    assert [one["state"] for one in told["was"]] == ["unchanged", "rewritten"]
+
+
+def test_a_checkpoint_beyond_the_catalog_is_compared(vault: TestVault, tmp_path: Path) -> None:
+    """A catalog may lag behind its ledger, of which a checkpoint was noted later."""
+    shutil.copy(vault.folder / "catalog.db", tmp_path / "old.db")
+    vault.archive(letters(5, 3))
+    noted = vault.status().checkpoint
+    for path in vault.folder.glob("catalog.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "old.db", vault.folder / "catalog.db")
+    told = Program(vault.folder).say("verify", "--was", noted, "--json").json
+    assert [one["state"] for one in told["was"]] == ["unchanged"]

@@ -31,8 +31,11 @@ def test_verify_in_json_is_the_contract():
         "tree_size": 12346,
         "root": "ab" * 32,
         "problems": [],
+        "checkpoint": "",
+        "was": [],
+        "notes": [],
     }
-    assert list(told) == ["ok", "records", "messages", "tree_size", "root", "problems"]
+    assert list(told)[:6] == ["ok", "records", "messages", "tree_size", "root", "problems"]
 
 
 def test_a_vault_that_does_not_exits_6_and_names_each_problem():

@@ -55,6 +55,10 @@ class Status(Word, frozen=True):
     bytes_catalog: int
     bytes_index: int
     profiles: tuple[ProfileStatus, ...]
+    checkpoint: str = ""
+    """The ledger's tree size and root as `SIZE:ROOT`, to be noted elsewhere."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the vault's folder."""
 
 
 # --- keeping -------------------------------------------------------------------------------------
@@ -64,6 +68,19 @@ class Verify(Request, frozen=True):
     """Stream of Step (how far), then Verified."""
 
     deep: bool = False
+    was: tuple[str, ...] = ()
+    """Checkpoints that were noted earlier, `SIZE:ROOT` each: the ledger must have grown from them."""
+
+
+class Noted(Word, frozen=True):
+    """What the ledger makes of a checkpoint that was noted earlier."""
+
+    checkpoint: str
+    """`SIZE:ROOT`."""
+    state: str
+    """"unchanged", "cut", "rewritten", or "unreadable" where records before it are damaged."""
+    text: str
+    """The same as a sentence."""
 
 
 class Verified(Word, frozen=True):
@@ -73,6 +90,12 @@ class Verified(Word, frozen=True):
     tree_size: int
     root: str
     problems: tuple[str, ...]
+    checkpoint: str = ""
+    """Tree size and root as `SIZE:ROOT`, to be noted elsewhere."""
+    was: tuple[Noted, ...] = ()
+    """The answer to `Verify.was`, in its order."""
+    notes: tuple[str, ...] = ()
+    """What is worth knowing and no fault of the archive."""
 
 
 class Rebuild(Request, frozen=True):

@@ -25,7 +25,7 @@ class VaultLock:
                 could not write.
             OSError: there is no space.
         """
-        _require_own(folder)
+        require_own(folder)
         try:
             self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -60,7 +60,12 @@ class VaultLock:
             self._file = -1
 
 
-def _require_own(folder: Path) -> None:
+def require_own(folder: Path) -> None:
+    """See that this process runs as the owner of a folder, so that what it makes there is theirs.
+
+    Raises:
+        VaultError: it is another user's.
+    """
     try:
         owner = folder.stat().st_uid
     except OSError:

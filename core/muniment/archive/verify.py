@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
 from muniment.archive.binding import bound
 from muniment.archive.catalog import Totals
+from muniment.archive.folder import exposed, readable
 from muniment.archive.index import Index
 from muniment.archive.ledger.check import Report, check
+from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import last_head
 from muniment.archive.matching import INDEX, LEDGER
@@ -23,8 +25,10 @@ EVERY = 1.0
 MEND = "run `muniment rebuild --catalog`"
 
 
-def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
+def verify_vault(vault: Vault, deep: bool, was: Iterable[Checkpoint] = ()) -> Iterator[str | Report]:
     """Check a vault; yields a sentence a step and at last the ledger's report with all problems.
+
+    `was` are checkpoints that were noted earlier; the report has a proof for each.
 
     Shallow: every frame's checksums, every commit's Merkle root, and the counts of catalog and index.
     Deep: every record is decoded besides, and every byte of every message, report and part hashed anew.
@@ -33,8 +37,16 @@ def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
     # One reading of the catalog: what a writer adds meanwhile is looked at another time.
     head, totals = vault.catalog.snapshot()
     report = yield from _stoppable(
-        partial(check, vault.folder / LEDGER, deep=deep, locate=vault.catalog.locate, until=head)
+        partial(
+            check,
+            vault.folder / LEDGER,
+            deep=deep,
+            locate=vault.catalog.locate,
+            until=head,
+            checkpoints=was,
+        )
     )
+    look_at_folder(vault.folder, report)
     yield "comparing the catalog"
     report.problems.extend(catalog_problems(head, totals, report))
     report.problems.extend(untold(vault))
@@ -44,12 +56,23 @@ def verify_vault(vault: Vault, deep: bool) -> Iterator[str | Report]:
     yield report
 
 
-def verify_ledger(folder: Path, deep: bool, problem: str) -> Iterator[str | Report]:
+def verify_ledger(
+    folder: Path, deep: bool, problem: str, was: Iterable[Checkpoint] = ()
+) -> Iterator[str | Report]:
     """As `verify_vault`, for a vault whose catalog can't be opened: the ledger alone is checked."""
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep))
+    report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep, checkpoints=was))
+    look_at_folder(folder, report)
     report.problems.append(problem)
     yield report
+
+
+def look_at_folder(folder: Path, report: Report) -> None:
+    """Add to the report who else may get at the vault's files."""
+    if loose := exposed(folder):
+        report.problems.append(loose)
+    elif open_ := readable(folder):
+        report.notes.append(open_)
 
 
 class _Left(Exception):

@@ -12,22 +12,36 @@ from muniment.cli.humane import count
 from muniment.cli.output import complain, plain
 from muniment.errors import LedgerDamaged
 
+WIDE = 32
+"""Characters of a checkpoint that are enough to tell it from others."""
+
 
 @click.command(cls=Command)
 @click.option("--deep", is_flag=True, help="Read and hash every byte anew.")
+@click.option(
+    "--was",
+    multiple=True,
+    metavar="SIZE:ROOT",
+    help="A checkpoint that was noted earlier; may be repeated.",
+)
 @pass_session
-def verify(session: Session, deep: bool) -> int:
+def verify(session: Session, deep: bool, was: tuple[str, ...]) -> int:
     """Prove that the vault is whole and unchanged.
 
     Checks the ledger's chain, that every part is there, and that catalog and
     index say what the ledger says. Exits 6 and names each problem where
     something does not prove itself; nothing is changed.
 
+    A chain can't show that its end is missing, or that all of it was written
+    anew. So note the checkpoint that is printed, away from this machine, and
+    give it with --was later: the ledger must have grown from it, unchanged.
+
     \b
     Example:
       muniment verify --deep
+      muniment verify --was 1042:5f3c...
     """
-    _, rest = watched(session, Verify(deep=deep))
+    _, rest = watched(session, Verify(deep=deep, was=was))
     return show_verified(session, last(rest, Verified))
 
 
@@ -40,12 +54,20 @@ def show_verified(session: Session, answer: Verified) -> int:
         session.out.line(f"{head}: {count(answer.records)} records, {count(answer.messages)} messages.")
         session.out.line(f"Merkle tree of {count(answer.tree_size)} leaves, root")
         session.out.line(f"  {answer.root}")
+        if answer.checkpoint:
+            session.out.line("Checkpoint, to be noted elsewhere and given with --was later:")
+            session.out.line(f"  {answer.checkpoint}")
+        for noted in answer.was:
+            session.out.line(f"{noted.checkpoint[:WIDE]}: {noted.text}.")
+        for note in answer.notes:
+            session.out.line(f"Note: {note}.")
         for problem in answer.problems:
             session.out.line(f"  {problem}")
     if answer.ok:
         return 0
+    wrong = len(answer.problems) + sum(noted.state != "unchanged" for noted in answer.was)
     complain(
-        f"{count(len(answer.problems))} problems were found: keep this vault as it is, "
+        f"{count(wrong)} {'problem was' if wrong == 1 else 'problems were'} found: keep this vault as it is, "
         "and restore a backup beside it to compare."
     )
     return LedgerDamaged.exit_code

@@ -10,7 +10,9 @@ from muniment.api import Done, GetStatus, Init, ProfileStatus, Status
 from muniment.cli.answers import done
 from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count, size
-from muniment.cli.output import Column, plain
+from muniment.cli.output import Column, complain, plain
+
+NOTE_IT = "note it elsewhere; later, `muniment verify --was` proves that nothing before it was changed"
 
 
 @click.command(cls=Command)
@@ -49,6 +51,11 @@ def status(session: Session) -> None:
     out = session.out
     for name, value in status_lines(answer):
         out.line(f"{name:<12}{value}")
+    if answer.checkpoint:
+        out.line(f"{'Checkpoint':<12}{answer.checkpoint}")
+        out.line(" " * 12 + NOTE_IT)
+    for warning in answer.warnings:
+        complain(f"Warning: {warning}.")
     if answer.profiles:
         out.line()
         columns = [

@@ -10,29 +10,37 @@ from muniment import api
 from muniment.archive.backup import backup_vault
 from muniment.archive.catalog import CatalogOutdated
 from muniment.archive.ledger.check import Report
+from muniment.archive.ledger.checkpoints import Checkpoint, read_checkpoint
 from muniment.archive.verify import verify_ledger, verify_vault
 from muniment.service.session import Session
 
 
 def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
     """Prove the ledger, and that catalog and index say what it says."""
+    was = tuple(read_checkpoint(text) for text in request.was)
     with ExitStack() as stack:
         try:
-            steps = verify_vault(stack.enter_context(session.reading()), deep=request.deep)
+            steps = verify_vault(stack.enter_context(session.reading()), request.deep, was)
         except CatalogOutdated as problem:
-            steps = verify_ledger(session.folder, request.deep, str(problem))
+            steps = verify_ledger(session.folder, request.deep, str(problem), was)
         for step in steps:
             yield api.Step(text=step) if isinstance(step, str) else _verified(step)
 
 
 def _verified(report: Report) -> api.Verified:
     return api.Verified(
-        ok=not report.problems,
+        ok=not report.problems and all(proof.holds for proof in report.proofs),
         records=report.records,
         messages=report.messages,
         tree_size=report.tree_size,
         root=report.root.hex(),
         problems=tuple(report.problems),
+        checkpoint=str(Checkpoint(report.tree_size, report.root)),
+        was=tuple(
+            api.Noted(checkpoint=str(proof.checkpoint), state=proof.state, text=proof.text)
+            for proof in report.proofs
+        ),
+        notes=tuple(report.notes),
     )
 
 

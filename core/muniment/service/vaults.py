@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from muniment import api
+from muniment.archive.folder import exposed, readable
 from muniment.archive.indexing import behind
+from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.lock import require_own
 from muniment.archive.vault import Vault
 from muniment.config.edit import create
 from muniment.errors import VaultError
@@ -22,6 +25,7 @@ def init(session: Session, request: api.Init) -> api.Done:
             raise VaultError(f"there is a vault in {folder} already: nothing was changed")
         if folder.exists() and any(folder.iterdir()):
             raise VaultError(f"{folder} is not empty: name a new folder for the vault")
+        require_own(folder)  # before its mode is changed
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         vault = Vault.create(folder)
@@ -42,7 +46,7 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
     """How a vault stands."""
     settings = session.settings()
     with session.reading() as vault:
-        totals = vault.catalog.totals()
+        head, totals = vault.catalog.snapshot()
         profiles = tuple(
             api.ProfileStatus(
                 name=profile.name,
@@ -69,6 +73,8 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
             bytes_catalog=sum(p.stat().st_size for p in session.folder.glob("catalog.db*")),
             bytes_index=size_of(session.folder / "index"),
             profiles=profiles,
+            checkpoint=str(Checkpoint(head.tree_size, head.root)) if head.tree_size else "",
+            warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
         )
 
 

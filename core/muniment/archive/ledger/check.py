@@ -11,12 +11,13 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.archive.facts import Position
+from muniment.archive.ledger.checkpoints import Checkpoint, Proof, Proofs
 from muniment.archive.ledger.commits import Commit
 from muniment.archive.ledger.files import framed_id, read_vault_id, segment_path, segments
 from muniment.archive.ledger.frame import leaf_hash
@@ -49,6 +50,10 @@ class Report:
     envelopes: int = 0
     uncommitted: int = 0
     """Bytes after the last commit frame: a batch in the making, or one that a crash cut short."""
+    proofs: list[Proof] = field(default_factory=list)
+    """What the ledger makes of each checkpoint that was given."""
+    notes: list[str] = field(default_factory=list)
+    """What is worth knowing and no fault, a sentence each without its full stop."""
 
 
 def check(
@@ -58,20 +63,21 @@ def check(
     locate: Locate | None = None,
     progress: Progress | None = None,
     until: Head | None = None,
+    checkpoints: Iterable[Checkpoint] = (),
 ) -> Report:
-    """Check the ledger in `folder`.
+    """Check the ledger in `folder`, and compare it with `checkpoints`.
 
     Shallow: the checksums of every frame, and the Merkle root at every commit frame. Deep: every
     record is decoded as well, and every byte of its content hashed. `locate` says where content
     stands (see Reader); without it, that is noted in a temporary file on the way. `progress` is told
     bytes read and bytes in all. With `until` it ends at that commit: beside a writer, the state that
-    `locate` knows.
+    `locate` knows. For checkpoints beyond it, the rest is read as well, but not checked.
 
     Raises:
         VaultError: there is no ledger, or it was written by a newer program.
     """
     report = Report()
-    chain = _Chain(report)
+    chain = _Chain(report, Proofs(checkpoints))
     with _Deep(folder, report, locate) if deep and _readable(folder) else _Shallow() as follow:
         _read_all(folder, _vault_id(folder, report), chain, follow, progress, until)
     chain.finish()
@@ -116,7 +122,10 @@ def _read_all(
                 chain.frame(item)
                 follow.take(number, item)
                 if until is not None and (number, item.end) == (until.segment, until.offset):
-                    return
+                    chain.end()
+                    follow = _Shallow()
+            if chain.done:
+                return
             if progress is not None:
                 progress(done + item.offset, total)
         done += sizes[number]
@@ -127,8 +136,13 @@ def _read_all(
 class _Chain:
     """Follows frames and commits; writes what does not hold into the report."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, proofs: Proofs) -> None:
         self._report = report
+        self._proofs = proofs
+        self._proven = 0
+        """Leaves that the last commit frame proves, also beyond the end."""
+        self._ended = False
+        """Whether what follows is read for checkpoints alone."""
         self._tree: Frontier | None = Frontier()
         """Of all leaves so far; None where a frame was lost since the last commit frame."""
         self._segment = 0
@@ -145,10 +159,20 @@ class _Chain:
             self._tree = None
         self._segment = segment
 
+    def end(self) -> None:
+        """Nothing after this is checked; it is followed as far as a checkpoint needs it."""
+        self._ended = True
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows is needed."""
+        return self._ended and not self._proofs.waits(self._proven)
+
     def gap(self, gap: Gap) -> None:
         """Bytes that are no intact frame; a problem, unless they are what a writer has just begun."""
-        self._bytes += gap.length
-        self._gaps.append((self._segment, gap))
+        if not self._ended:
+            self._bytes += gap.length
+            self._gaps.append((self._segment, gap))
         if gap.header is None or gap.cut_short:
             self._tree = None
         else:
@@ -157,11 +181,15 @@ class _Chain:
     def frame(self, found: Found) -> None:
         """An intact frame."""
         header = found.header
+        commit = commit_of(found)
+        if self._ended:
+            self._follow(commit)
+            self._leaf(header.kind, header.time, header.size, header.sha)
+            return
         self._bytes += found.end - found.offset
         self._counts[0] += 1
         self._counts[1] += header.kind == Kind.MESSAGE
         self._counts[2] += header.kind == Kind.ENVELOPE
-        commit = commit_of(found)
         if commit is not None:
             self._commit(found, commit)
         elif header.kind == Kind.COMMIT:
@@ -172,12 +200,23 @@ class _Chain:
     def finish(self) -> None:
         """No item is left: what was not committed may be cut short, but not otherwise broken."""
         self._report.uncommitted = self._bytes
+        self._report.proofs = self._proofs.results(self._proven)
         if any(not gap.cut_short for _, gap in self._gaps):
             self._tell_gaps("no commit follows; it may be the tail of a write that a crash cut short")
 
     def _leaf(self, kind: int, time: int, size: int, sha: bytes) -> None:
         if self._tree is not None:
             self._tree.add(leaf_hash(kind, time, size, sha))
+            self._proofs.see(self._tree)
+
+    def _follow(self, commit: Commit | None) -> None:
+        """Take up the tree of a commit frame."""
+        if commit is None:
+            return
+        self._tree = commit.tree.copy()
+        self._proofs.see(self._tree)
+        if not commit.segment:
+            self._proven = commit.tree.size
 
     def _commit(self, found: Found, commit: Commit) -> None:
         tree = self._tree
@@ -185,7 +224,7 @@ class _Chain:
             self._problem(
                 found, f"the {tree.size} records before it are not the {commit.tree.size} it proves"
             )
-        self._tree = commit.tree.copy()
+        self._follow(commit)
         if commit.segment:
             if commit.segment != self._segment or found.offset:
                 self._problem(found, f"it is the beginning of segment {commit.segment}, out of place")

@@ -1,0 +1,153 @@
+"""A checkpoint that was noted shows a ledger that was cut, set back or written anew, here and stand-alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.ledger.check import check
+from muniment.archive.ledger.checkpoints import Checkpoint, Proof, read_checkpoint
+from muniment.archive.ledger.files import segment_path
+from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash
+from muniment.archive.ledger.merkle import EMPTY_ROOT, node_hash
+from muniment.archive.ledger.model import Frame, Kind, Record
+from muniment.archive.ledger.scan import scan
+from muniment.errors import UsageError
+from support.ledgers import written
+from support.rewriting import as_it_is, cut, heads, rewrite
+
+VERIFIER = Path(__file__).parents[3] / "tools" / "verify_ledger.py"
+ROOT = "ab" * 32
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A ledger of several segments and eight batches."""
+    path = tmp_path / "ledger"
+    written(path, segment=2000, batches=8)
+    return path
+
+
+def naive_root(leaves: list[bytes]) -> bytes:
+    """The Merkle tree hash as RFC 9162, 2.1.1 defines it."""
+    if len(leaves) < 2:
+        return leaves[0] if leaves else EMPTY_ROOT
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return node_hash(naive_root(leaves[:half]), naive_root(leaves[half:]))
+
+
+def leaves(folder: Path) -> list[bytes]:
+    return [leaf_hash(frame.kind, frame.time, frame.size, frame.sha) for frame in scan(folder)]
+
+
+def proofs(folder: Path, *checkpoints: Checkpoint) -> list[Proof]:
+    """What the ledger makes of them; the stand-alone verifier must say the same."""
+    found = check(folder, deep=False, checkpoints=checkpoints).proofs
+    words = [word for one in checkpoints for word in ("--was", str(one))]
+    alone = subprocess.run(
+        [sys.executable, "-I", str(VERIFIER), str(folder), *words], capture_output=True, text=True, timeout=60
+    )
+    said = [line for line in alone.stdout.splitlines() if line.startswith("checkpoint ")]
+    assert alone.stderr == ""
+    assert [_state(line) for line in said] == [proof.state for proof in found]
+    assert alone.returncode == (0 if all(proof.holds for proof in found) else 1), alone.stdout
+    return found
+
+
+def _state(line: str) -> str:
+    words = {"unchanged": "unchanged", "cut or": "cut", "rewritten": "rewritten", "can't be": "unreadable"}
+    return next(state for word, state in words.items() if word in line)
+
+
+def test_a_ledger_has_grown_from_each_of_its_own_states(folder: Path) -> None:
+    found = leaves(folder)
+    every = [Checkpoint(n, naive_root(found[:n])) for n in range(len(found))]
+    assert len(every) > 40
+    assert {proof.state for proof in proofs(folder, *every)} == {"unchanged"}
+    assert {head.root for head in heads(folder)} <= {one.root for one in every}
+
+
+def test_a_root_that_is_not_of_so_many_records_is_of_another_ledger(folder: Path) -> None:
+    found = leaves(folder)
+    wrong = [Checkpoint(n, naive_root(found[: n - 1])) for n in range(1, len(found))]
+    assert {proof.state for proof in proofs(folder, *wrong)} == {"rewritten"}
+    (proof,) = proofs(folder, Checkpoint(0, bytes(32)))
+    assert proof.state == "rewritten"
+
+
+def test_a_cut_ledger_is_named_at_every_commit(folder: Path) -> None:
+    states = heads(folder)
+    noted = [Checkpoint(head.tree_size, head.root) for head in states]
+    for place in range(len(states) - 2, -1, -2):
+        cut(folder, states[place])
+        found = [proof.state for proof in proofs(folder, *noted)]
+        assert found == ["unchanged"] * (place + 1) + ["cut"] * (len(states) - place - 1)
+        assert check(folder, deep=False).problems == []
+
+
+def test_a_ledger_that_was_written_anew_is_named(folder: Path) -> None:
+    """One message goes, and every root is right again: only what was noted elsewhere can show it."""
+    states = heads(folder)
+    noted = [Checkpoint(head.tree_size, head.root) for head in states]
+    victim = [frame for frame in scan(folder) if frame.kind is Kind.ENVELOPE][3]
+
+    def without(frame: Frame) -> Record | None:
+        return None if frame.sha == victim.sha else as_it_is(frame)
+
+    rewrite(folder, without, segment=2000)
+    assert check(folder, deep=False).problems == []
+    found = [proof.state for proof in proofs(folder, *noted)]
+    before = sum(head.tree_size <= victim.sequence for head in states)
+    assert 0 < before < len(noted) - 1
+    assert found == ["unchanged"] * before + ["rewritten"] * (len(noted) - 1 - before) + ["cut"]
+
+
+def test_rewriting_without_an_edit_keeps_every_root(folder: Path) -> None:
+    """So the rewriting of these tests itself leaves no trace."""
+    before = heads(folder)
+    rewrite(folder, as_it_is, segment=2000)
+    assert [(head.tree_size, head.root) for head in heads(folder)] == [
+        (head.tree_size, head.root) for head in before
+    ]
+
+
+def test_a_checkpoint_among_damage_can_not_be_compared(folder: Path) -> None:
+    """A lost header hides which leaf stood there; from the next commit frame on, sizes compare again."""
+    states = heads(folder)
+    frames = [frame for frame in scan(folder) if states[1].tree_size < frame.sequence < states[2].tree_size]
+    lost = frames[1]
+    path = segment_path(folder, lost.position.segment)
+    data = bytearray(path.read_bytes())
+    data[lost.position.offset + HEADER_SIZE // 2] ^= 1
+    path.write_bytes(data)
+    inside = Checkpoint(frames[3].sequence, bytes(32))
+    report = check(folder, deep=False, checkpoints=[inside, Checkpoint(states[3].tree_size, states[3].root)])
+    assert len(report.problems) == 1
+    assert [proof.state for proof in report.proofs] == ["unreadable", "unchanged"]
+
+
+def test_beside_a_writer_what_comes_after_the_end_is_compared_too(folder: Path) -> None:
+    states = heads(folder)
+    noted = [Checkpoint(head.tree_size, head.root) for head in states]
+    for end in states:
+        report = check(folder, deep=False, until=end, checkpoints=noted)
+        assert {proof.state for proof in report.proofs} == {"unchanged"}
+        assert (report.tree_size, report.root, report.uncommitted) == (end.tree_size, end.root, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":", "5", f"5{ROOT}", f"-1:{ROOT}", f"5:{ROOT}00", f"5:{'g' * 64}", f"²:{ROOT}", f"{1 << 63}:{ROOT}",
+     f"5:{' ' * 64}"],
+)  # fmt: skip
+def test_what_is_no_checkpoint_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="give SIZE:ROOT"):
+        read_checkpoint(text)
+
+
+def test_a_checkpoint_reads_as_it_is_written() -> None:
+    one = Checkpoint(1042, bytes(range(32)))
+    assert read_checkpoint(f" {one}\n") == one
