@@ -6,6 +6,7 @@ IMAP. What a table names is answered by that row; all else is answered as an hon
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import socket
 import ssl
@@ -205,3 +206,78 @@ class HostileServer:
                 with context.wrap_socket(client, server_side=True) as secured, secured.makefile("rb") as more:
                     self._imap(secured, more, greet=False)
                 return
+
+
+class HostileHttp:
+    """Answers each HTTP request with the same bytes, over TLS where there is a certificate, and hangs up."""
+
+    def __init__(self, answer: Callable[[], Chunks], certificate: Path | None = None) -> None:
+        self._answer = answer
+        self._context: ssl.SSLContext | None = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+
+    def __enter__(self) -> HostileHttp:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._speak, args=(client,), daemon=True).start()
+
+    def _speak(self, client: socket.socket) -> None:
+        client.settimeout(30)
+        try:
+            if self._context:
+                client = self._context.wrap_socket(client, server_side=True)
+            with client, client.makefile("rb") as lines:
+                length = 0
+                while line := lines.readline().strip():
+                    name, _, value = line.partition(b":")
+                    length = int(value) if name.lower() == b"content-length" else length
+                lines.read(length)
+                for chunk in self._answer():
+                    client.sendall(chunk)
+        except OSError:
+            return  # the client has hung up, as it should
+
+
+def _gzip_bomb() -> bytes:
+    """Two billion spaces in two megabytes."""
+    return gzip.compress(b" " * (1 << 20), 9) * 2000
+
+
+def _http(*fields: bytes, status: bytes = b"200 OK") -> bytes:
+    lines = (b"HTTP/1.1 " + status, b"Content-Type: application/json", b"Connection: close", *fields)
+    return b"\r\n".join((*lines, b"", b""))
+
+
+HTTP: dict[str, Callable[[], Chunks]] = {
+    "an answer without end": lambda: itertools.chain([_http(), b'{"value":["'], endless(_FILLING)),
+    "chunks without end": lambda: itertools.chain(
+        [_http(b"Transfer-Encoding: chunked")], endless(b"186a0\r\n" + _FILLING + b"\r\n")
+    ),
+    "an error without end": lambda: itertools.chain([_http(status=b"403 Forbidden")], endless(_FILLING)),
+    "a compressed bomb": lambda: [_http(b"Content-Encoding: gzip"), _gzip_bomb()],
+    "header fields without end": lambda: itertools.chain(
+        [_http()[:-2]], endless(b"X-A: " + b"b" * 60_000 + b"\r\n")
+    ),
+    "an answer that drips": lambda: itertools.chain([_http()], drips(b'{"value":[]}' + b" " * 100_000)),
+    "brackets without end": lambda: [_http(), b"[" * 1_000_000],
+    "no JSON and no XML": lambda: [_http(), b"hello"],
+    "a list that is none": lambda: [_http(), b'{"value": 7, "responses": [[]]}'],
+    "a number of 5,000 digits": lambda: [_http(), b'{"value": [' + b"9" * 5000 + b"]}"],
+    "entries without ids": lambda: [_http(), b'{"value": [{"mail": "a@example.com"}], "responses": [{}]}'],
+}
+"""What a server says to any request of Graph or EWS; each must end in one sentence."""

@@ -19,6 +19,7 @@ from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.ews_http import make_auth, offered
 from muniment.sources.ews_wire import Box, Changes, EwsWire, Failure, NoFolder, NoMailbox, StaleMark
+from muniment.sources.limits import MOST_MESSAGES, Pages
 from muniment.sources.network import dial
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
@@ -184,6 +185,7 @@ class EwsSource(RemoteSource):
         place = self._place(who, box)
         marked = state = self._mark(place)
         last = False
+        pages = Pages(self._endpoint.address, MOST_MESSAGES)
         while not last:
             try:
                 changes = self._changes(who, box, state)
@@ -196,6 +198,7 @@ class EwsSource(RemoteSource):
                 continue
             except NoFolder:
                 return
+            pages.took(len(changes.rows))
             for row in changes.rows:
                 yield Item(place, row.id, row.size, date=row.date)
             state, last = changes.state, changes.last

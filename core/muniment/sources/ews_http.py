@@ -11,12 +11,11 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from muniment.errors import SourceError
 from muniment.sources import tls
 from muniment.sources.endpoint import Endpoint, Scheme
+from muniment.sources.http_answers import bound_response
 from muniment.sources.network import lost
 from muniment.sources.oauth import Tokens
 from muniment.sources.retry import Passing
 
-CHUNK = 64 * 1024
-"""Bytes of an answer read at once. exchangelib asks for no size, which means one byte to requests."""
 PATH = "/EWS/Exchange.asmx"
 
 
@@ -64,12 +63,7 @@ class _Adapter(HTTPAdapter):
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
-        as_asked: Any = response.iter_content
-
-        def in_pieces(chunk_size: int | None = CHUNK, decode_unicode: bool = False) -> Any:
-            return as_asked(chunk_size, decode_unicode)
-
-        response.iter_content = in_pieces  # type: ignore[method-assign]
+        bound_response(response, self._endpoint.address, self._endpoint.timeout)
         return response
 
 

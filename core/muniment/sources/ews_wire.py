@@ -44,6 +44,7 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.ews_http import LoginFailed, NoService, make_session, path_of, waits_for
 from muniment.sources.ews_mime import MimeReader, Unreadable
 from muniment.sources.folders import Folder, Use
+from muniment.sources.limits import MOST_FOLDERS, Pages
 from muniment.sources.network import lost
 from muniment.sources.retry import Passing
 
@@ -60,6 +61,8 @@ USES = {
 }
 """Well-known folders by their names in the protocol, which are the same in every language."""
 ROOT = "msgfolderroot"
+LONGEST_NUMBER = 15
+"""Digits of a number that is believed."""
 _MAIL = ("IPF.Note", "IPF.Imap")
 """Classes of folders that hold mail, and those of IMAP programs."""
 _NO_MAIL = frozenset({"CalendarItem", "Contact", "DistributionList", "Task"})
@@ -311,6 +314,7 @@ class EwsWire:
         fields = _fields(ExchangeFolder, "name", "folder_class", "parent_folder_id", "total_count")
         found: list[Any] = []
         offset: int | None = 0
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
         while offset is not None:
             with self._explained(who):
                 service = _Tree(account=self._account(who), page_size=FOLDERS_AT_ONCE)
@@ -326,8 +330,9 @@ class EwsWire:
                 ((page, offset),) = service._get_pages(service.get_payload, asked, 1)
                 if isinstance(page, Exception):
                     raise page
-                if page is not None:
-                    found += page.find(f"{{{TNS}}}Folders")
+                listed = [] if page is None else list(page.find(f"{{{TNS}}}Folders"))
+                pages.took(len(listed))
+                found += listed
         return [one for one in found if one.tag == f"{{{TNS}}}Folder"]
 
     # --- messages -------------------------------------------------------------------------------
@@ -446,7 +451,7 @@ def _text(element: Any, name: str) -> str:
 
 def _number(element: Any, name: str) -> int | None:
     text = _text(element, name)
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def _id(element: Any, name: str) -> str:

@@ -31,7 +31,9 @@ from muniment.sources.graph_http import (
     Page,
     Refused,
     proxy_for,
+    understood,
 )
+from muniment.sources.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
 from muniment.sources.network import dial
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.roll import Roll
@@ -156,7 +158,8 @@ class GraphSource:
 
     def _everybody(self) -> list[_Box]:
         """Whoever has a mail address in the tenant; not all of them have a mailbox."""
-        found = []
+        found: list[_Box] = []
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
         link = "/users?$select=id,mail&$top=999"
         while link:
             try:
@@ -169,9 +172,11 @@ class GraphSource:
                     "permission User.Read.All with admin consent (Entra admin centre, App registrations, API "
                     "permissions), or name the mailboxes."
                 ) from error
-            found += [
-                _Box(str(one["mail"]).lower(), str(one["id"])) for one in page.values if one.get("mail")
-            ]
+            with understood(self._endpoint):
+                found += [
+                    _Box(str(one["mail"]).lower(), str(one["id"])) for one in page.values if one.get("mail")
+                ]
+            pages.took(len(page.values))
             link = page.next
         return found
 
@@ -199,8 +204,10 @@ class GraphSource:
         uses = self._uses(box)
         seen: set[str] = set()
         level = list(self._nodes(box, self._ask(box, f"{box.path}/mailFolders?{_FOLDER}"), uses, None))
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
         while level:
             level = [node for node in level if node.id not in seen]
+            pages.took(len(level))
             seen.update(node.id for node in level)
             yield from level
             level = list(self._below(box, [node for node in level if node.children], uses))
@@ -230,14 +237,17 @@ class GraphSource:
     def _nodes(self, box: _Box, page: Page, uses: dict[str, Use], above: _Node | None) -> Iterator[_Node]:
         """The folders of a list, hidden ones and views (search folders) left out."""
         line = (*above.above, above.folder) if above else ()
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
         while True:
+            pages.took(len(page.values))
             for one in page.values:
                 if one.get("isHidden") or str(one.get("@odata.type", "")).endswith("mailSearchFolder"):
                     continue
                 names = (*(line[-1].names if line else ()), str(one.get("displayName") or ""))
-                id_ = str(one["id"])
+                with understood(self._endpoint):
+                    id_ = str(one["id"])
+                    counts = [int(one.get(name) or 0) for name in ("totalItemCount", "childFolderCount")]
                 folder = Folder(names, uses.get(id_, Use.NONE))
-                counts = (int(one.get(name) or 0) for name in ("totalItemCount", "childFolderCount"))
                 yield _Node(id_, folder, line, *counts)
             if not page.next:
                 return
@@ -282,6 +292,7 @@ class GraphSource:
         first = f"{path}/messages/delta?$select=receivedDateTime"
         link = self._mark(place) or first
         seen = Roll(self._endpoint.work)
+        pages = Pages(self._endpoint.address, MOST_MESSAGES)
         page = Page([])
         while link:
             try:
@@ -296,8 +307,10 @@ class GraphSource:
                 if error.status == NOT_FOUND and error.code not in NO_MAILBOX:
                     return
                 raise self._explained(box, error) from error
-            listed = {str(one["id"]): one for one in page.values if "@removed" not in one}
+            with understood(self._endpoint):
+                listed = {str(one["id"]): one for one in page.values if "@removed" not in one}
             known = seen.numbers(list(listed))
+            pages.took(len(page.values) - len(known))
             seen.merge((key, "") for key in listed if key not in known)
             for key, one in listed.items():
                 if key not in known:

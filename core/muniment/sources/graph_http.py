@@ -28,6 +28,8 @@ from muniment.fields import is_loopback
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint
+from muniment.sources.http_answers import PIECE, bounded
+from muniment.sources.limits import SHORT_ANSWER, WHOLE_ANSWER, most_bytes
 from muniment.sources.network import lost
 from muniment.sources.oauth import Tokens
 from muniment.sources.retry import Passing, Patience
@@ -40,7 +42,6 @@ BATCH = 20
 """Requests that one $batch may hold."""
 PAGE = 500
 """Entries of a list that are asked for at once."""
-PIECE = 1024 * 1024
 THROTTLES = 30
 """How often in a row a request is put off by the service before the run gives up."""
 LONGEST_WAIT = 900.0
@@ -237,12 +238,19 @@ class GraphWire:
 
     def _json(self, call: Call, token: str, body: bytes | None = None) -> dict[str, Any]:
         with self._response(call, token, body) as response, self._translated():
-            return self._decoded(response.read())
+            return self._decoded(self._whole(response, WHOLE_ANSWER))
+
+    def _whole(self, response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+        return b"".join(self._pieces(response, most))
+
+    def _pieces(self, response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
+        endpoint = self._endpoint
+        return bounded(response, response.stream(PIECE), endpoint.address, endpoint.timeout, most)
 
     def _decoded(self, data: bytes) -> dict[str, Any]:
         try:
             value = json.loads(data or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise Passing(f"{self._endpoint.host} does not answer as Microsoft Graph does: check `host`.")
@@ -250,13 +258,19 @@ class GraphWire:
 
     def _mime(self, path: str, token: str) -> bytes | Path:
         with self._response(Call("GET", path), token, None, "identity") as response, self._translated():
-            head = response.read(SPOOL_ABOVE + 1)
-            if len(head) <= SPOOL_ABOVE:
-                return head
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise Passing(f"{self._endpoint.host} compresses a message though it is asked not to.")
+            pieces = self._pieces(response, most_bytes(None))
+            head = bytearray()
+            for piece in pieces:
+                head += piece
+                if len(head) > SPOOL_ABOVE:
+                    break
+            else:
+                return bytes(head)
             with spool_file(self._endpoint.work) as (file, name):
                 file.write(head)
-                for piece in response.stream(PIECE):
-                    file.write(piece)
+                file.writelines(pieces)
             return name
 
     def _batch(self, calls: Sequence[Call], answers: dict[int, dict[str, Any] | Refused], token: str) -> None:
@@ -269,11 +283,9 @@ class GraphWire:
         body = json.dumps({"requests": open_calls}).encode()
         value = self._json(Call("POST", "/$batch"), token, body)
         trouble: list[Exception] = []
-        for one in value.get("responses", ()):
-            number, body_of = int(one["id"]), one.get("body")
+        for number, status, stated, content in self._parts(value):
             try:
-                content = body_of if isinstance(body_of, dict) else {}
-                self._check(int(one["status"]), one.get("headers") or {}, content)
+                self._check(status, stated, content)
                 answers[number] = content
             except Refused as refusal:
                 answers[number] = refusal
@@ -283,6 +295,16 @@ class GraphWire:
             raise max(trouble, key=_weight)
         if len(answers) < len(calls):
             raise Passing("Microsoft Graph left out answers of a batch: run again later.")
+
+    def _parts(self, value: dict[str, Any]) -> list[tuple[int, int, dict[str, str], dict[str, Any]]]:
+        """Answers of a batch: number, status, header fields, content."""
+        with understood(self._endpoint):
+            return [
+                (int(one["id"]), int(one["status"]),
+                 {str(name): str(text) for name, text in (one.get("headers") or {}).items()},
+                 one["body"] if isinstance(one.get("body"), dict) else {})
+                for one in value.get("responses", ())
+            ]  # fmt: skip
 
     @contextmanager
     def _response(
@@ -300,7 +322,7 @@ class GraphWire:
         with closing(response):
             if response.status >= BAD_REQUEST:
                 with self._translated():
-                    content = response.read()
+                    content = self._whole(response, SHORT_ANSWER)
                     response.release_conn()
                 self._check(response.status, response.headers, content)
             yield response
@@ -365,6 +387,15 @@ class GraphWire:
 _PREFERENCES = {"Prefer": f'IdType="ImmutableId", odata.maxpagesize={PAGE}', "Accept": "application/json"}
 
 
+@contextmanager
+def understood(endpoint: Endpoint) -> Iterator[None]:
+    """Turn JSON that lacks what it must have, or has something else there, into one of our errors."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise Passing(f"{endpoint.host} does not answer as Microsoft Graph does: check `host`.") from error
+
+
 def proxy_for(host: str) -> str:
     """The proxy that the environment names for a host; "" for none."""
     if is_loopback(host) or urllib.request.proxy_bypass(host):
@@ -382,7 +413,7 @@ def _code_in(content: bytes | dict[str, Any]) -> str:
     if isinstance(content, bytes):
         try:
             content = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "without a code"
     error = content.get("error") if isinstance(content, dict) else None
     code = str(error.get("code", "")) if isinstance(error, dict) else ""

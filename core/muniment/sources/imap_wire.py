@@ -372,7 +372,7 @@ def translated(endpoint: Endpoint, *, oversized: bool = False) -> Iterator[None]
     except Oversized as error:
         if oversized:
             raise
-        raise too_much(endpoint, "an IMAP command") from error
+        raise too_much(endpoint.address, "an IMAP command") from error
     except ValueError as error:
         if isinstance(error, UnicodeError):
             raise

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from muniment.errors import SourceError
 from muniment.sources.base import Item
-from muniment.sources.endpoint import Endpoint
 from muniment.sources.retry import Passing
+
+if TYPE_CHECKING:
+    from muniment.sources.endpoint import Endpoint
 
 MOST_MESSAGES = 50_000_000
 """Messages in one folder or mailbox; a server that states more is not believed."""
@@ -22,6 +25,12 @@ SPARE = 64 * 1024 * 1024
 """Bytes beyond twice the announced size that a message may have: some servers announce any size."""
 SHORT_ANSWER = 1024 * 1024
 """Bytes of an answer that lists no messages: capabilities, the state of a folder, a refusal."""
+WHOLE_ANSWER = 32 * 1024 * 1024
+"""Bytes of an answer over HTTP that is read whole: a page of a list, a token, an error."""
+MOST_FOLDERS = 1_000_000
+"""Folders of one mailbox, or people of one organisation."""
+EMPTY_PAGES = 20_000
+"""Pages of a list in a row that bring nothing new before the list is held to have no end."""
 FOLDER_LIST = 32 * 1024 * 1024
 """Bytes of a list of folders: 100,000 of them with long names."""
 LEAST_RATE = 64
@@ -53,10 +62,10 @@ def overrun(endpoint: Endpoint, item: Item) -> Overrun:
     )
 
 
-def too_much(endpoint: Endpoint, answer: str) -> SourceError:
+def too_much(address: str, answer: str) -> SourceError:
     """The error for an answer that does not end where an honest one has ended long before."""
     return SourceError(
-        f"{endpoint.address} sends more than any mail server has to say to {answer}: "
+        f"{address} sends more than any mail server has to say to {answer}: "
         "check `host` and `port`, and ask the people who run that server."
     )
 
@@ -69,6 +78,31 @@ def require_believable(endpoint: Endpoint, count: int) -> int:
             "ask the people who run that server."
         )
     return count
+
+
+def too_slow(address: str) -> Passing:
+    """The error for an answer that trickles."""
+    return Passing(
+        f"{address} sends less than {LEAST_RATE} bytes a second: check the network, and run again."
+    )
+
+
+class Pages:
+    """Sees to it that a list which comes in pages has an end."""
+
+    def __init__(self, address: str, most: int) -> None:
+        self._address = address
+        self._left = most
+        self._empty = 0
+
+    def took(self, new: int) -> None:
+        """A page brought so many new entries. Raises SourceError when the list seems to have no end."""
+        self._left -= new
+        self._empty = 0 if new else self._empty + 1
+        if self._left < 0 or self._empty > EMPTY_PAGES:
+            raise SourceError(
+                f"{self._address} lists without end: ask the people who run that server, and run again."
+            )
 
 
 class Pace:
@@ -91,8 +125,5 @@ class Pace:
         self._waited += self._clock() - began
         self._received += count
         if self._waited > self._endpoint.timeout and self._received < LEAST_RATE * self._waited:
-            raise Passing(
-                f"{self._endpoint.address} sends less than {LEAST_RATE} bytes a second: "
-                "check the network, and run again."
-            )
+            raise too_slow(self._endpoint.address)
         return count

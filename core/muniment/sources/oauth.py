@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from muniment.errors import ConfigError, LoginRefused, SourceError
+from muniment.sources.http_answers import bound_response
 from muniment.sources.retry import Passing
 
 if TYPE_CHECKING:
@@ -239,10 +240,15 @@ def _session(grant: Grant) -> Any:
     from requests.adapters import HTTPAdapter
 
     class Patient(HTTPAdapter):
-        """Neither library sets a time limit of ours, so each request is given one."""
+        """Neither library sets limits of ours, so each request is given them."""
 
         def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]
             return super().send(request, **options | {"timeout": grant.timeout})
+
+        def build_response(self, req: Any, resp: Any) -> Any:
+            response = super().build_response(req, resp)
+            bound_response(response, grant.authority, grant.timeout)
+            return response
 
     session = requests.Session()
     session.mount("https://", Patient())
@@ -302,6 +308,11 @@ class _translated:  # noqa: N801 - reads as the statement it is used as
         if isinstance(error, (requests.RequestException, OSError)):
             raise Passing(
                 f"{self._grant.authority} can't be reached for a token: check the network, and run again."
+            ) from error
+        if isinstance(error, (KeyError, TypeError, AttributeError, RecursionError)):
+            raise SourceError(
+                f"{self._grant.authority} does not answer as a service that gives tokens does: check "
+                "`authority`."
             ) from error
         if isinstance(error, ValueError):  # what MSAL raises for an authority or a key it can't use
             raise LoginRefused(

@@ -191,7 +191,7 @@ class Wire:
                 most -= len(block)
                 yield from block.split(b"\r\n")
             if most < 0:
-                raise too_much(self._endpoint, command)
+                raise too_much(self._endpoint.address, command)
             self._require_short(len(buffer))
             self._receive()
         block = bytes(buffer[2:end]) if end else b""

@@ -1,0 +1,133 @@
+"""Services over HTTP that say too much, nonsense, or too little at a time: Graph, EWS and tokens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.certs import server_certificate
+from support.hostile_servers import HTTP, HostileHttp
+
+MEMORY = 300 * 1024 * 1024
+"""Bytes of address space that a session may take beyond what the program has when it starts."""
+SECONDS = 90
+
+SESSION = """
+import json, resource, sys
+from pathlib import Path
+from muniment.errors import MunimentError
+from muniment.sources import limits
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.factory import open_source
+from muniment.sources.folders import Choice
+from muniment.sources.graph_http import Call, GraphWire
+from muniment.sources.oauth import Grant, tokens
+
+what, ports, authority, work, memory = sys.argv[1:]
+limits.LARGEST_MESSAGE = 32 * 1024 * 1024
+limits.LEAST_RATE = 100_000
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)
+Path(work).mkdir()
+port = 0
+
+class Token:
+    def token(self, renew=False):
+        return "token"
+
+def endpoint(**more):
+    return Endpoint(
+        host="localhost", port=int(port), mailbox="anna@example.com", work=Path(work), timeout=0.5,
+        ca_file=authority, **more,
+    )
+
+def graph(ask):
+    return ask(GraphWire(endpoint(kind="graph", tokens=Token()), Token(), lambda seconds: None, 2))
+
+def ews():
+    source = open_source(
+        endpoint(kind="ews", security="tls", scheme="basic", password="secret", folders=Choice()),
+        sleep=lambda seconds: None,
+    )
+    source.connect()
+    return list(source.listing())
+
+def everybody():
+    source = open_source(
+        endpoint(kind="graph", tokens=Token(), mailboxes=("*",), folders=Choice()), sleep=lambda seconds: None
+    )
+    source.connect()
+    return list(source.listing())
+
+def token():
+    grant = Grant(
+        way="app", scopes=("https://graph.microsoft.com/.default",), directory="contoso", client_id="id",
+        secret="secret", authority=f"https://localhost:{port}", ca_file=authority, timeout=0.5,
+    )
+    return tokens(grant).token()
+
+asked = {
+    "page": lambda: graph(lambda wire: wire.page("", "/users")),
+    "mime": lambda: graph(lambda wire: wire.mime("", "/messages/1")),
+    "batch": lambda: graph(lambda wire: wire.batch("", [Call("GET", "/me")])),
+    "everybody": everybody,
+    "ews": ews,
+    "token": token,
+}
+
+def met():
+    try:
+        asked[what]()
+    except MunimentError as error:
+        return str(error)
+    return ""
+
+for port in json.loads(ports):
+    problem = met()
+    kept = sum(path.stat().st_size for path in Path(work).rglob("*") if path.is_file())
+    print(json.dumps({"problem": problem, "kept": kept}))
+"""
+
+ASKED = ("page", "mime", "batch", "everybody", "ews", "token")
+MESSAGES = ("brackets without end", "no JSON and no XML", "a list that is none", "a number of 5,000 digits",
+            "entries without ids")  # fmt: skip
+"""Rows that are a message like any other, if a strange one."""
+FINE = {
+    *(("mime", row) for row in MESSAGES),
+    ("page", "a list that is none"),
+    ("page", "entries without ids"),
+    ("everybody", "a list that is none"),
+}
+"""What is read as an empty list, or is nothing to the one who asks."""
+
+
+def meet(what: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """What sessions with each such service come to, in a process whose memory is bounded."""
+    made = server_certificate(folder / "certificates")
+    with ExitStack() as servers:
+        ports = [
+            servers.enter_context(HostileHttp(answer, made.certificate)).port for answer in HTTP.values()
+        ]
+        ended = subprocess.run(
+            [sys.executable, "-c", SESSION, what, json.dumps(ports), str(made.authority),
+             str(folder / "work"), str(MEMORY)],
+            capture_output=True, text=True, timeout=SECONDS, env={**os.environ, "MALLOC_ARENA_MAX": "1"},
+        )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return dict(zip(HTTP, map(json.loads, ended.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_hostile_services_end_in_a_sentence(what: str, tmp_path: Path) -> None:
+    found = meet(what, tmp_path)
+    assert not [row for row, said in found.items() if said["kept"]], "nothing is left in the work folder"
+    silent = {(what, row) for row, said in found.items() if not said["problem"]}
+    assert silent == {pair for pair in FINE if pair[0] == what}
+    assert all(len(said["problem"]) < 600 for said in found.values())
