@@ -217,7 +217,6 @@ def test_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The worker itself is made to die over one subject: no mail is known that does it.
-    monkeypatch.setenv("MUNIMENT_TEST_DIE_OVER", "Killer")
     monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     killer = report(plain(subject="Killer"))

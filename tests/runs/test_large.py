@@ -181,7 +181,6 @@ def test_a_large_repeat_is_read_back_before_it_is_deleted(vault: TestVault) -> N
 def test_large_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MUNIMENT_TEST_DIE_OVER", "Killer")
     monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     killers = [report(drawings("Killer")), report(plain(subject="Killer", body=lines(9_000_000)))]

@@ -1,4 +1,4 @@
-"""A worker that dies over mail with a certain word, as over a bug in a parser; else the real one."""
+"""A worker that dies over all of a mail with a certain word, its outline too; else the real one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from muniment.runs import worker
 from muniment.runs.copy import Job, PreparedCopy
 from muniment.runs.prepare import Preparer
 
+KILLER = "Killer"
 _REAL = Preparer.prepare
 
 
-def prepare(self: Preparer, jobs: Sequence[Job]) -> list[PreparedCopy | str]:
+def prepare(self: Preparer, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
     """Die by the hand of the kernel, or do as always."""
     for job in jobs:
         content = Path(job.path).read_bytes() if job.path else job.content
-        if os.environ["MUNIMENT_TEST_DIE_OVER"].encode() in content:
+        if KILLER.encode() in content:
             os.kill(os.getpid(), 11)
-    return _REAL(self, jobs)
+    return _REAL(self, jobs, outline)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,6 @@ from muniment.mail.likeness import name_of
 from muniment.mail.model import MessageText, Party, Role, Summary
 from muniment.people.routing import OWNED, TRUSTED
 
-OPAQUE = "its parser died over it: kept whole, not read"
-"""The note of a copy that was stored without being parsed; it is never parsed later either."""
-
 
 class DerivedMessage(Protocol):
     """A message as far as its fact needs it."""

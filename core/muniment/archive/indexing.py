@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import Mention as CatalogMention
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
-from muniment.archive.derive import OPAQUE
 from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Index, IndexDocument, Mention, peek, put_aside
 from muniment.archive.ledger.model import Head
@@ -20,8 +19,10 @@ from muniment.archive.matching import INDEX
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged
-from muniment.mail.model import MessageText
-from muniment.mail.text import read_text
+from muniment.mail.model import Buffer, MessageText, Summary
+from muniment.mail.notes import OPAQUE, UNREAD
+from muniment.mail.outline import read_outline
+from muniment.mail.text import read_message
 
 log = logging.getLogger("muniment.index")
 
@@ -185,16 +186,22 @@ class Indexing:
     def _text(self, row: MessageRow) -> MessageText:
         if OPAQUE in row.notes:
             return MessageText("", "", "", "", "", "", (), (OPAQUE,))
+        read = read_outline if UNREAD in row.notes else read_message
         reader = self._vault.reader
         try:
-            return self._read_text(row, reader.content(row.sha))
+            return self._read_text(row, reader.content(row.sha), read)
         except LedgerDamaged as error:
             log.error("message %s is indexed as far as it can be read: %s", row.sha.hex()[:12], error)
         try:
-            return self._read_text(row, reader.salvaged(row.position))
+            return self._read_text(row, reader.salvaged(row.position), read)
         except LedgerDamaged:
             return MessageText(row.subject, row.sender, row.to, "", "", "", (), (DAMAGED,))
 
-    def _read_text(self, row: MessageRow, content: Iterable[bytes]) -> MessageText:
+    def _read_text(
+        self,
+        row: MessageRow,
+        content: Iterable[bytes],
+        read: Callable[[Buffer], tuple[Summary, MessageText]],
+    ) -> MessageText:
         with opened(content, row.size, own_work(self._vault.folder)) as buffer:
-            return read_text(buffer)
+            return read(buffer)[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from muniment.archive.contents import opened
-from muniment.archive.derive import OPAQUE, envelope_fact, message_fact
+from muniment.archive.derive import envelope_fact, message_fact
 from muniment.archive.facts import (
     DAMAGED,
     AuditFact,
@@ -34,6 +34,8 @@ from muniment.errors import LedgerDamaged
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.model import Buffer, MessageText, Party, Summary, UnwrapError
+from muniment.mail.notes import OPAQUE, UNREAD
+from muniment.mail.outline import read_outline
 from muniment.mail.routing import read_routing
 from muniment.mail.text import read_message
 
@@ -254,8 +256,11 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
 def _copy(light: _Light, receipt: Receipt, ledger: _Ledger) -> _Copy:
     if OPAQUE in receipt.notes:
         return _Copy(light.sha, False, None, (), (OPAQUE,))
+    unread = (UNREAD,) if UNREAD in receipt.notes else ()
     read, _ = ledger.read(light, lambda buffer: _unwrapped(light.sha, buffer, receipt.report))
-    return read or _Copy(light.sha, receipt.report, None, (), ())
+    copy = read or _Copy(light.sha, receipt.report, None, (), ())
+    copy.notes += unread
+    return copy
 
 
 def _unwrapped(sha: bytes, buffer: Buffer, is_report: bool) -> _Copy:
@@ -278,7 +283,8 @@ def _message(light: _Light, first: tuple[int | None, tuple[str, ...]] | None, le
     if OPAQUE in notes:
         message = unread_message(light.sha, light.size, OPAQUE)
     else:
-        read, whole = ledger.read(light, lambda buffer: _read(light.sha, buffer))
+        reads = read_outline if UNREAD in notes else read_message
+        read, whole = ledger.read(light, lambda buffer: _read(light.sha, buffer, reads))
         message = read or unread_message(light.sha, light.size, DAMAGED)
         if not whole:
             message.content, message.size = b"", light.size
@@ -286,8 +292,8 @@ def _message(light: _Light, first: tuple[int | None, tuple[str, ...]] | None, le
     return message_fact(light.appended, message, date, light.received, notes)
 
 
-def _read(sha: bytes, buffer: Buffer) -> _Message:
-    summary, text = read_message(buffer)
+def _read(sha: bytes, buffer: Buffer, reads: Callable[[Buffer], tuple[Summary, MessageText]]) -> _Message:
+    summary, text = reads(buffer)
     return _Message(sha, content_hash(buffer), len(buffer), summary, text)
 
 

@@ -5,6 +5,8 @@ These values travel from worker processes to the service as MessagePack, so they
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct, field
 
 from muniment.archive.ledger.model import Record
@@ -66,3 +68,8 @@ class Job(Struct, array_like=True):
     path: str
     journal: bool
     """Whether a journal report is unwrapped."""
+
+
+def size_of(job: Job) -> int:
+    """Bytes of a job's copy. Raises OSError where its file can't be read."""
+    return Path(job.path).stat().st_size if job.path else len(job.content)

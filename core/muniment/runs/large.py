@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive.ledger import recipe
@@ -18,7 +18,9 @@ from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Pi
 from muniment.mail.buffer import FileBuffer, sub, window
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
-from muniment.mail.model import Buffer, Cut, Envelope, Report, Span, UnwrapError
+from muniment.mail.model import Buffer, Cut, Envelope, MessageText, Report, Span, Summary, UnwrapError
+from muniment.mail.notes import UNREAD
+from muniment.mail.outline import read_outline
 from muniment.mail.routing import read_routing
 from muniment.mail.split import decode_chunks, split
 from muniment.mail.text import read_message
@@ -34,15 +36,25 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 
 
-def prepare_file(path: str, journal: bool, encoder: Encoder, decoder: Decoder) -> PreparedCopy:
-    """Prepare the copy in a file; its parts are left in the file that `spill` of the result names."""
+def prepare_file(
+    path: str, journal: bool, encoder: Encoder, decoder: Decoder, outline: bool = False
+) -> PreparedCopy:
+    """Prepare the copy in a file; its parts are left in the file that `spill` of the result names.
+
+    `outline`: its text is not read.
+    """
     spill = Spill(Path(path + ".records"))
     try:
         with FileBuffer(Path(path)) as buffer:
-            copy = _LargeCopy(buffer, path, encoder, decoder, spill).prepare(journal)
+            large = _LargeCopy(
+                buffer, path, encoder, decoder, spill, read_outline if outline else read_message
+            )
+            copy = large.prepare(journal)
     finally:
         spill.close()
     copy.spill = str(spill.path)
+    if outline and not copy.problem:
+        copy.notes += (UNREAD,)
     return copy
 
 
@@ -50,13 +62,20 @@ class _LargeCopy:
     """One copy on its way; collects records in the spill."""
 
     def __init__(
-        self, buffer: FileBuffer, path: str, encoder: Encoder, decoder: Decoder, spill: Spill
+        self,
+        buffer: FileBuffer,
+        path: str,
+        encoder: Encoder,
+        decoder: Decoder,
+        spill: Spill,
+        read: Callable[[Buffer], tuple[Summary, MessageText]],
     ) -> None:
         self._buffer = buffer
         self._path = path
         self._encoder = encoder
         self._decoder = decoder
         self._spill = spill
+        self._read = read
         self._sha = hash_of(window(buffer, 0, len(buffer), READ))
 
     def prepare(self, journal: bool) -> PreparedCopy:
@@ -122,7 +141,7 @@ class _LargeCopy:
         record = None if len(cuts) == 1 else self._split_record(view, sha, cuts)
         if record is None or not self._rebuilds(record, {}):
             record = self._whole(Kind.MESSAGE, view, sha)
-        summary, text = read_message(view)
+        summary, text = self._read(view)
         return PreparedMessage(
             sha=sha,
             content=content_hash(view),

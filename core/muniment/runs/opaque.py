@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from muniment.archive.derive import OPAQUE
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import CHUNK, Kind, Record
 from muniment.archive.ledger.recipe import Slice
 from muniment.mail.buffer import FileBuffer, window
+from muniment.mail.notes import OPAQUE
 from muniment.runs.copy import PreparedCopy, bare_message
 from muniment.runs.spill import Spill, hash_of, whole
 from muniment.sources.base import Fetched

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muniment.archive.derive import OPAQUE
 from muniment.archive.facts import REGENERATED, Route
 from muniment.mail.addresses import normalise
+from muniment.mail.notes import OPAQUE
 from muniment.runs.copy import PreparedCopy
 from muniment.sources.base import Item, Place
 

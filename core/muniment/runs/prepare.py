@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,13 +24,21 @@ from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.mime import leaves
 from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
+from muniment.mail.notes import UNREAD
+from muniment.mail.outline import read_outline
 from muniment.mail.routing import read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
-from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, bare_message
+from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, bare_message, size_of
 from muniment.runs.large import decoded, prepare_file
 
 T = TypeVar("T")
+Budget = AbstractContextManager[None]
+_NO_LIMIT: Budget = nullcontext()
+
+
+def _unlimited(size: int) -> Budget:
+    return _NO_LIMIT
 
 
 @dataclass(slots=True)
@@ -55,32 +64,47 @@ class _Draft:
 class Preparer:
     """Prepares copies; holds the compressors, so it belongs to one thread."""
 
-    def __init__(self, dictionaries: Mapping[int, bytes]) -> None:
+    def __init__(
+        self, dictionaries: Mapping[int, bytes], budget: Callable[[int], Budget] = _unlimited
+    ) -> None:
+        """`budget` gives what is entered while a mail of so many bytes is worked on: it limits the time."""
         self._encoder = Encoder(dictionaries)
         self._decoder = Decoder(dictionaries)
+        self._budget = budget
 
-    def prepare(self, jobs: Sequence[Job]) -> list[PreparedCopy | str]:
+    def prepare(self, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
         """Prepare copies; for one over which the parser is broken, the name of what it raised.
+
+        `outline`: the text is not read; each copy says so in a note.
 
         Raises:
             OSError, ImportError: what the machine lacks, which would befall any mail.
         """
-        drafts = [_tried(self._unwrap, job) for job in jobs]
+        budgets = [self._budget(size_of(job)) for job in jobs]
+
+        def unwrap(job: Job) -> _Draft:
+            return self._unwrap(job, outline)
+
+        drafts = [_tried(unwrap, job, budget) for job, budget in zip(jobs, budgets, strict=True)]
         for stage in (
             _split_messages,
             _split_copy,
-            _read,
+            _read_outline if outline else _read,
             _identify,
             self._pack_messages,
             self._pack_parts,
             self._pack_copy,
         ):
-            drafts = [draft if isinstance(draft, str) else _tried(stage, draft) for draft in drafts]
+            drafts = [
+                draft if isinstance(draft, str) else _tried(stage, draft, budget)
+                for draft, budget in zip(drafts, budgets, strict=True)
+            ]
         return [draft if isinstance(draft, str) else draft.copy for draft in drafts]
 
-    def _unwrap(self, job: Job) -> _Draft:
+    def _unwrap(self, job: Job, outline: bool) -> _Draft:
         if job.path:  # with all stages of its own, in bounded memory
-            return _Draft(b"", prepare_file(job.path, job.journal, self._encoder, self._decoder))
+            copy = prepare_file(job.path, job.journal, self._encoder, self._decoder, outline)
+            return _Draft(b"", copy)
         return _unwrapped(job.content, job.journal)
 
     def _pack_messages(self, draft: _Draft) -> _Draft:
@@ -102,10 +126,11 @@ class Preparer:
         return packed if self._decoder.payload(packed) == record.payload else record
 
 
-def _tried(stage: Callable[[T], _Draft], value: T) -> _Draft | str:
+def _tried(stage: Callable[[T], _Draft], value: T, budget: Budget) -> _Draft | str:
     """What comes of a stage, or the name of what it raised; that itself would keep alive all that it held."""
     try:
-        return stage(value)
+        with budget:
+            return stage(value)
     except (OSError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
@@ -193,6 +218,15 @@ def _read(draft: _Draft) -> _Draft:
         message = original.message
         message.summary, message.text = read_message(original.data, original.leaves)
         original.leaves = []
+    return draft
+
+
+def _read_outline(draft: _Draft) -> _Draft:
+    for original in draft.originals:
+        message = original.message
+        message.summary, message.text = read_outline(original.data, original.leaves)
+        original.leaves = []
+    draft.copy.notes += (UNREAD,)
     return draft
 
 

@@ -1,9 +1,9 @@
 """The pool of worker processes that parse mail.
 
-One thread a worker passes batches of jobs to it over pipes. A worker that dies, or sits on a batch
-for too long, is replaced and the batch is tried again one job at a time; a job in whose hand a
-worker died twice comes back as None. A process pool of the standard library can't tell which job
-killed its worker, and is broken by it as a whole.
+One thread a worker passes batches of jobs to it over pipes. A worker that dies, or gives no answer for
+too long, is replaced and the batch is tried again one job at a time. A job over which a worker died twice is
+prepared without its text; if a worker dies over that as well, the job comes back as None. A process pool of
+the standard library can't tell which job killed its worker, and is broken by it as a whole.
 
 A worker reads a sample mail before it gets a job. So one that can't work at all (a broken installation,
 no memory, no disk) fails the run, and is not taken for the mail's fault.
@@ -12,31 +12,27 @@ no memory, no disk) fails the run, and is not taken for the mail's fault.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import queue
-import select
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from io import BufferedReader
-from typing import IO, cast
 
 from muniment.errors import MunimentError
-from muniment.runs.copy import Job, PreparedCopy
-from muniment.runs.frames import FrameReader, send
-from muniment.runs.worker import REPLIES, Reply, Request
+from muniment.mail.sanitise import clean
+from muniment.parsing.process import WorkerDied, WorkerProcess
+from muniment.runs.copy import Job, PreparedCopy, size_of
+from muniment.runs.exchange import REPLIES, Request
 
 log = logging.getLogger("muniment.workers")
 
 MODULE = "muniment.runs.worker"
 """What a worker process runs."""
-PIPE_SIZE = 1024 * 1024
 ATTEMPTS = 2
-"""How often a worker may die over one job."""
+"""How often a worker may die over the text of one job."""
+SECONDS_PER_BYTE = 1 / 1024 / 1024
+"""Time that a batch is given for each byte besides its timeout, so that no mail is too large to be read."""
 Copies = list[PreparedCopy | None]
 
 
@@ -52,10 +48,6 @@ class WorkersUnusable(MunimentError):
     """A worker can't start, or fails for a reason that is not the mail's."""
 
 
-class WorkerDied(Exception):
-    """The worker ended, or was ended for its silence, before it answered."""
-
-
 class Worker:
     """One worker process, as the thread that feeds it sees it."""
 
@@ -63,21 +55,14 @@ class Worker:
         self._timeout = timeout
         self._told = -1
         self._greeted = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._input = cast(IO[bytes], self._process.stdin)
-        self._output = cast(BufferedReader, self._process.stdout)
-        self._replies = FrameReader(self._output, REPLIES)
-        for stream in (self._input, self._output):
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        self._process = WorkerProcess(MODULE, REPLIES)
 
-    def prepare(self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes]) -> Copies:
+    def prepare(
+        self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes], outline: bool = False
+    ) -> Copies:
         """Have jobs prepared; tells the worker of new dictionaries on the way.
+
+        `outline`: no text is read.
 
         Raises:
             WorkerDied: it did not answer, and is gone.
@@ -87,13 +72,15 @@ class Worker:
         news = dictionaries if version != self._told else None
         bare = [Job(b"", job.path, job.journal) for job in jobs]
         sizes = [len(job.content) for job in jobs]
-        try:
-            send(self._input.fileno(), Request(bare, sizes, news), [job.content for job in jobs])
-        except OSError as error:
-            raise WorkerDied(str(error)) from error
-        reply = self._receive(self._timeout)
+        patience = self._timeout + sum(map(size_of, jobs)) * SECONDS_PER_BYTE
+        request = Request(bare, sizes, news, outline)
+        reply = self._process.ask(request, [job.content for job in jobs], timeout=patience)
         if reply.fault:
-            raise WorkersUnusable(f"{UNUSABLE} ({reply.fault})")
+            raise WorkersUnusable(f"{UNUSABLE} ({clean(reply.fault)})")
+        if len(reply.copies) != len(jobs):
+            raise WorkerDied("an answer to something else")
+        for problem in reply.problems[: len(jobs)]:
+            log.warning("the parser failed over one message (%s)", clean(problem[:80]))
         self._told = version
         return reply.copies
 
@@ -102,31 +89,16 @@ class Worker:
         if self._greeted:
             return
         try:
-            reply = self._receive(GREETING)
+            reply = self._process.receive(GREETING)
         except WorkerDied as death:
             raise WorkersUnusable(f"{UNUSABLE} ({death})") from death
         if reply.fault or not reply.copies or reply.copies[0] is None:
             raise WorkersUnusable(f"{UNUSABLE} ({reply.fault or 'a sample mail could not be read'})")
         self._greeted = True
 
-    def _receive(self, timeout: float) -> Reply:
-        try:
-            if not select.select([self._output], [], [], timeout)[0]:
-                raise WorkerDied(f"no answer within {timeout:.0f} s")
-            reply = self._replies.receive()
-        except OSError as error:
-            raise WorkerDied(str(error)) from error
-        if reply is None:
-            raise WorkerDied(f"ended with status {self._process.wait()}")
-        return reply
-
     def end(self) -> None:
         """Stop the process, whatever it is doing, and wait for it."""
-        self._process.kill()
-        for stream in (self._input, self._output):
-            with contextlib.suppress(OSError):
-                stream.close()
-        self._process.wait()
+        self._process.end()
 
     @property
     def pid(self) -> int:
@@ -192,22 +164,40 @@ class WorkerPool:
             self._drop(slot)
 
     def _prepare(self, slot: int, jobs: Sequence[Job]) -> Copies:
+        if len(jobs) == 1:
+            return [self._prepare_alone(slot, jobs[0])]
         try:
-            return self._worker(slot).prepare(jobs, *self._dictionaries)
+            copies = self._worker(slot).prepare(jobs, *self._dictionaries)
         except WorkerDied as death:
             log.warning("a worker died over a batch of %d: %s; trying one at a time", len(jobs), death)
             self._drop(slot)
-        attempts = ATTEMPTS if len(jobs) > 1 else ATTEMPTS - 1
-        return [self._prepare_alone(slot, job, attempts) for job in jobs]
+            return [self._prepare_alone(slot, job) for job in jobs]
+        return [copy or self._outlined(slot, job) for copy, job in zip(copies, jobs, strict=True)]
 
-    def _prepare_alone(self, slot: int, job: Job, attempts: int) -> PreparedCopy | None:
-        for _ in range(attempts):
+    def _prepare_alone(self, slot: int, job: Job) -> PreparedCopy | None:
+        """One copy; without its text where workers die over that; None where they die over all of it."""
+        for _ in range(ATTEMPTS):
             try:
-                return self._worker(slot).prepare([job], *self._dictionaries)[0]
+                copy = self._worker(slot).prepare([job], *self._dictionaries)[0]
             except WorkerDied as death:
                 log.warning("a worker died over one message: %s", death)
                 self._drop(slot)
-        return None
+                if death.timed_out:  # a second try would take as long
+                    break
+                continue
+            if copy is not None:
+                return copy
+            break  # the parser raised an error, and would again
+        return self._outlined(slot, job)
+
+    def _outlined(self, slot: int, job: Job) -> PreparedCopy | None:
+        """One copy without its text: its report, people, subject and parts are read by our own code."""
+        try:
+            return self._worker(slot).prepare([job], *self._dictionaries, outline=True)[0]
+        except WorkerDied as death:
+            log.warning("a worker died over the outline of one message: %s", death)
+            self._drop(slot)
+            return None
 
     def _worker(self, slot: int) -> Worker:
         worker = self._workers.get(slot)

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from muniment import api
 from muniment.archive.catalog import MessageRow, Page
 from muniment.archive.contents import opened
-from muniment.archive.derive import OPAQUE
 from muniment.archive.export import PIECE, Choice, Edition, export_messages
 from muniment.archive.index import Found
 from muniment.archive.indexing import behind
@@ -25,6 +24,8 @@ from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers import block, decode, field
 from muniment.mail.mime import AttachmentInfo, attachments, content, is_text
 from muniment.mail.model import Party, Role
+from muniment.mail.notes import OPAQUE, UNREAD
+from muniment.mail.outline import read_outline
 from muniment.mail.text import read_leaf, read_text
 from muniment.people.directory import User
 from muniment.service.session import Session
@@ -176,7 +177,7 @@ def message_word(
         )  # fmt: skip
     with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
         header = block(buffer)
-        text = read_text(buffer)
+        text = read_outline(buffer)[1] if UNREAD in row.notes else read_text(buffer)
         return api.Message(
             id=row.sha.hex(),
             date=row.date,

@@ -21,7 +21,6 @@ from muniment.archive.binding import bound
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.catalog.encoding import unique
 from muniment.archive.contents import opened
-from muniment.archive.derive import OPAQUE
 from muniment.archive.export import FORMAT, PAGE, Choice, Edition
 from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Found, peek
@@ -35,6 +34,7 @@ from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment.mail.fork import is_transport
 from muniment.mail.headers import BLOCK_LIMIT, header_end
 from muniment.mail.model import SENT_ROLES, Buffer
+from muniment.mail.notes import OPAQUE, UNREAD
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED
 from muniment.service.reading import (
@@ -55,7 +55,7 @@ SECRET = (b"bcc", b"rcpt", b"recipient", b"apparently-to", b"real-to")
 """What the names of header fields hold that, besides those of transport, name recipients whom the others must
 not know, such as Resent-Bcc, X-RCPT-TO and X-Apparently-To."""
 LEFT_OUT = "Bcc and the headers that transport adds are left out: exact bytes are for auditors"
-SAFE_NOTES = frozenset({OPAQUE, DAMAGED})
+SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED})
 """Notes that say nothing of the envelope."""
 STEP = 256 * 1024
 BACKLOG = 50_000

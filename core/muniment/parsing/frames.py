@@ -1,4 +1,4 @@
-"""Frames on the pipes between a run and its workers: a length (8 bytes, little endian), then MessagePack.
+"""Frames on the pipes to a worker process: a length (8 bytes, little endian), then MessagePack.
 
 Bytes of mail may follow a frame as they are: so they are copied neither into it nor out of it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BufferedReader
 from typing import Generic, TypeVar
 
@@ -19,16 +19,34 @@ AT_ONCE = 512
 KEPT = 2 * 1024 * 1024
 """Bytes of the buffer that is kept for the next frame; one that a larger frame made is let go."""
 
+MOST = 256 * 1024 * 1024
+"""Bytes of a frame; the answer to a batch has some 30 MB. A worker that a mail has taken over may claim any
+length."""
+
 T = TypeVar("T")
 _encoder = msgspec.msgpack.Encoder()
 
 
-def send(pipe: int, value: object, behind: Sequence[bytes] = ()) -> None:
-    """Write one frame, and these bytes behind it. Raises OSError where nobody reads any more."""
+def send(
+    pipe: int, value: object, behind: Sequence[bytes] = (), wait: Callable[[], None] | None = None
+) -> None:
+    """Write one frame, and these bytes behind it.
+
+    `wait` is called while a pipe that does not block is full.
+
+    Raises:
+        OSError: nobody reads any more.
+    """
     frame = _encoder.encode(value)
     left = [memoryview(piece) for piece in (LENGTH.pack(len(frame)), frame, *behind) if piece]
     while left:
-        written = os.writev(pipe, left[:AT_ONCE])
+        try:
+            written = os.writev(pipe, left[:AT_ONCE])
+        except BlockingIOError:
+            if wait is None:
+                raise
+            wait()
+            continue
         while left and written >= len(left[0]):
             written -= len(left.pop(0))
         if written:
@@ -47,13 +65,15 @@ class FrameReader(Generic[T]):
         """The value of the next frame; None at the end of the stream.
 
         Raises:
-            OSError: it can't be read.
+            OSError: it can't be read, or is longer than MOST.
             msgspec.DecodeError: the frame is no such value.
         """
         head = self._pipe.read(LENGTH.size)
         if len(head) < LENGTH.size:
             return None
         (length,) = LENGTH.unpack(head)
+        if length > MOST:
+            raise OSError(f"a frame of {length} bytes")
         if len(self._buffer) < length:
             self._buffer = bytearray(length)
         with memoryview(self._buffer) as whole, whole[:length] as frame:

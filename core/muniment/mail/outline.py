@@ -1,0 +1,34 @@
+"""The outline of a message: what can be told of it without reading its text.
+
+As `mail.listing`, and with the names of its files: enough for the index, and for a reader who can't be shown
+its text. No HTML is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from muniment.mail.headers import gather
+from muniment.mail.listing import joined, read_summary
+from muniment.mail.mime import file_of, header_at, leaves
+from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+from muniment.mail.notes import UNREAD
+
+
+def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
+    """Summary and text of a message, with no body; `found` is what `mime.leaves` gave, if it was called."""
+    known = leaves(buf) if found is None else found
+    summary = read_summary(buf, known)
+    cc, bcc = gather(header_at(buf, 0, len(buf)), (b"cc", b"bcc"))
+    files = [file_of(buf, leaf) for leaf in known]
+    text = MessageText(
+        subject=summary.subject,
+        sender=summary.sender,
+        to=summary.to,
+        cc=joined(cc),
+        bcc=joined(bcc),
+        body="",
+        filenames=tuple(file[0] for file in files if file is not None and file[0]),
+        notes=(UNREAD,),
+    )
+    return summary, text

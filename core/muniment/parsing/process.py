@@ -1,0 +1,152 @@
+"""Starting a worker process with nothing of the service's but two pipes, and hearing from it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from io import BufferedReader, RawIOBase
+from typing import IO, Any, Generic, TypeVar, cast
+
+import msgspec
+
+from muniment.parsing.frames import FrameReader, send
+
+PIPE_SIZE = 1024 * 1024
+BUFFER = 64 * 1024
+PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "MALLOC_PERTURB_"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+    *("PYTHONUTF8", "PYTHONWARNINGS", "PYTHONHASHSEED", "PYTHONMALLOC"),
+)
+"""The variables that a worker needs to find Python and this program. All others stay with the service: a
+profile's password may be one (`{ env = "..." }`)."""
+
+T = TypeVar("T")
+
+
+class WorkerDied(Exception):
+    """The worker ended, or was ended for its silence, before it answered."""
+
+    def __init__(self, why: str, timed_out: bool = False) -> None:
+        """`timed_out`: whether it used up the time of a mail, or was silent too long."""
+        super().__init__(why)
+        self.timed_out = timed_out
+
+
+class _TimedPipe(RawIOBase):
+    """The output of a process, read until a deadline: half an answer must not hold a thread for ever."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self.deadline = 0.0
+        """On the monotonic clock."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any, /) -> int:
+        wait_for(self._pipe.fileno(), select.POLLIN, self.deadline)
+        return os.readv(self._pipe.fileno(), [room])
+
+
+def wait_for(pipe: int, event: int, deadline: float) -> None:
+    """Wait until a pipe can be read or written; `deadline` is on the monotonic clock.
+
+    Raises:
+        TimeoutError: it can't by then.
+    """
+    waiting = select.poll()  # select() knows no descriptor above 1,023
+    waiting.register(pipe, event)
+    if not waiting.poll(max(deadline - time.monotonic(), 0) * 1000):
+        raise TimeoutError
+
+
+class WorkerProcess(Generic[T]):
+    """One worker process, as the thread that talks to it sees it; `T` is what it answers."""
+
+    def __init__(self, module: str, answers: msgspec.msgpack.Decoder[T]) -> None:
+        """`module` is run as a program; its answers are frames that `answers` decodes.
+
+        Raises:
+            OSError: it can't be started.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            start_new_session=True,
+            umask=0o077,
+        )
+        self._input = cast(IO[bytes], self._process.stdin)
+        self._output = cast(IO[bytes], self._process.stdout)
+        self._timed = _TimedPipe(self._output)
+        self._answers = FrameReader(BufferedReader(self._timed, BUFFER), answers)
+        os.set_blocking(self._input.fileno(), False)
+        for stream in (self._input, self._output):
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+
+    def ask(self, request: object, behind: Sequence[bytes] = (), *, timeout: float) -> T:
+        """Its answer to a request, for which it may take `timeout` seconds; `behind` follows the frame.
+
+        Raises:
+            WorkerDied: it is gone, or silent; or what it says is no answer.
+        """
+        deadline = time.monotonic() + timeout
+        pipe = self._input.fileno()
+        try:
+            send(pipe, request, behind, lambda: wait_for(pipe, select.POLLOUT, deadline))
+        except TimeoutError:
+            raise _silence(timeout) from None
+        except OSError as error:
+            raise self._death(str(error)) from error
+        return self.receive(deadline - time.monotonic())
+
+    def receive(self, timeout: float) -> T:
+        """What it says next, unasked or after it was asked. Raises WorkerDied as `ask` does."""
+        self._timed.deadline = time.monotonic() + timeout
+        try:
+            answer = self._answers.receive()
+        except TimeoutError:
+            raise _silence(timeout) from None
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            raise self._death(str(error)) from error
+        if answer is None:
+            raise self._death("its output ended")
+        return answer
+
+    def _death(self, why: str) -> WorkerDied:
+        """What became of a process whose pipes are closed."""
+        try:
+            status = self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            return WorkerDied(why)
+        if status == -signal.SIGPROF:
+            return WorkerDied("one mail took too much processor time", timed_out=True)
+        return WorkerDied(f"ended with status {status}")
+
+    def end(self) -> None:
+        """Stop the process, whatever it is doing, and wait for it."""
+        self._process.kill()
+        for stream in (self._input, self._output):
+            with contextlib.suppress(OSError):
+                stream.close()
+        self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+
+def _silence(timeout: float) -> WorkerDied:
+    return WorkerDied(f"no answer within {timeout:.0f} s", timed_out=True)

@@ -1,0 +1,31 @@
+"""A worker that works on one mail, or between two, for longer than a mail may take."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import msgspec
+
+from muniment.parsing import budget
+from muniment.parsing.budget import CpuBudget
+from muniment.parsing.frames import FrameReader, send
+
+
+def work(seconds: float) -> None:
+    """Take processor time."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+if __name__ == "__main__":
+    budget.SECONDS = 0.2
+    seconds = FrameReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(float)).receive() or 0
+    one = CpuBudget(0)
+    with one:
+        work(max(seconds, 0))
+    work(max(-seconds, 0))
+    with one:
+        pass
+    send(1, "works")

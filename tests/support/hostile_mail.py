@@ -1,0 +1,42 @@
+"""Mail that makes its parser crash, hang, grow or raise, and how workers are given such a parser."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.reports import plain, report
+
+CRASH, HANG, GROW, RAISE = "CrashParser", "HangParser", "GrowParser", "RaiseParser"
+"""Words of support/hostile_parser/sitecustomize.py, which no test may import."""
+PARSER = Path(__file__).with_name("hostile_parser")
+
+
+def hostile(
+    word: str, subject: str = "", attachments: Sequence[tuple[str, bytes]] = (), **fields: Any
+) -> bytes:
+    """A message whose HTML has a word over which the parser dies."""
+    parts = ["Content-Type: text/html; charset=utf-8\n\n<p>before</p><p>" + word + "</p>"]
+    parts += [
+        f'Content-Type: application/octet-stream; name="{name}"\nContent-Disposition: attachment\n'
+        f"Content-Transfer-Encoding: base64\n\n{base64.encodebytes(content).decode()}"
+        for name, content in attachments
+    ]
+    body = "".join(f"--limit\n{part}\n" for part in parts) + "--limit--\n"
+    kind = "Content-Type: multipart/mixed; boundary=limit"
+    return plain(subject=subject or f"subject {word.lower()}", body=body, headers=[kind], **fields)
+
+
+def hostile_report(word: str, subject: str = "", **fields: Any) -> bytes:
+    """A journal report of such a message, to bob@example.com."""
+    return report(hostile(word, subject, **fields))
+
+
+def use_hostile_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every worker that starts from now on parse HTML with the hostile parser."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(PARSER), os.environ.get("PYTHONPATH", ""))))
