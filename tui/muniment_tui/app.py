@@ -259,6 +259,14 @@ class MunimentApp(App[int], inherit_bindings=False):
             self.screen.refresh()
             self.screen.call_after_refresh(self._learn_name)
 
+    def on_load(self) -> None:
+        """Start tasks in the same order on every Python.
+
+        From Python 3.12 on, Textual makes tasks run before `create_task` returns. The first screen is then
+        composed while it is not yet on the stack of screens, and widgets that ask for it fail.
+        """
+        asyncio.get_running_loop().set_task_factory(None)
+
     async def on_mount(self) -> None:
         """See to it that signals leave the terminal sane, and that garbage is collected once all is there."""
         self.set_timer(FIRST_FRAME, self._show_first_frame)

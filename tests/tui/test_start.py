@@ -1,0 +1,44 @@
+"""The app starts in the way that `App.run` starts it, which Textual's `run_test` leaves out in part.
+
+The order in which tasks start depends on Python (eager tasks came with 3.12), so these tests say most where a
+newer Python runs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from muniment_tui.app import MunimentApp
+from muniment_tui.areas import AREAS
+from support.engine_double import EngineDouble
+from support.screens import SMALL, app_on, shows, text_of
+
+
+def run(app: MunimentApp, text: str) -> str:
+    """Run the app as `launch` does, without a terminal, until it shows `text`; returns the screen."""
+    seen = []
+
+    async def look(pilot: Pilot[Any]) -> None:
+        await shows(pilot, text)
+        assert asyncio.get_running_loop().get_task_factory() is None
+        seen.append(text_of(app))
+        app.exit()
+
+    asyncio.run(asyncio.wait_for(app.run_async(headless=True, size=SMALL, auto_pilot=look), 60))
+    app.hang_up()
+    return seen[0]
+
+
+def test_the_first_page_starts(tmp_path):
+    app = app_on(EngineDouble(), tmp_path / "new", vault=False, blank=True)
+    assert "Organisation" in run(app, "Make one here")
+
+
+@pytest.mark.parametrize("area", AREAS, ids=lambda area: area.id)
+def test_each_area_starts(tmp_path, area):
+    app = app_on(EngineDouble(), tmp_path / "vault", area=area.id)
+    assert area.title in run(app, area.title)
