@@ -21,7 +21,8 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.oauth import Grant, oauthbearer, sign_in, tokens, xoauth2
 from muniment.sources.retry import Passing
-from support.dovecot import Dovecot, require_dovecot
+from support.dovecot import Dovecot, dovecot_version, require_dovecot
+from support.dovecot_conf import oauth
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 
 
@@ -146,15 +147,6 @@ def test_responses_are_as_the_documents_say() -> None:
 
 # --- a real server that checks the tokens ------------------------------------------------------
 
-PASSDB = """
-auth_mechanisms = {mechanisms}
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {folder}/oauth2.conf
-}}
-"""
-
 
 @pytest.fixture(scope="module", params=["xoauth2", "oauthbearer"])
 def mechanism(request: pytest.FixtureRequest) -> str:
@@ -176,13 +168,10 @@ def server(authority: Entra, mechanism: str, keys_folder: Path) -> Iterator[Dove
     keys = folder / "keys" / "double" / "HS256"
     keys.mkdir(parents=True, exist_ok=True)
     (keys / "one").write_bytes(base64.b64encode(authority.key))
-    (folder / "oauth2.conf").write_text(
-        f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={folder}/keys/\n"
-        "username_attribute = sub\n"
-    )
+    extra = oauth(dovecot_version(), folder, mechanism)
     for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-    with Dovecot(extra=PASSDB.format(folder=folder, mechanisms=mechanism)) as running:
+    with Dovecot(extra=extra) as running:
         yield running
 
 

@@ -26,83 +26,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from support.dovecot_conf import configuration, version
+
 PACKAGES = "dovecot-core dovecot-imapd dovecot-pop3d"
 LIBEXEC = Path("/usr/lib/dovecot")
-
-CONFIG = """
-protocols = imap pop3
-listen = 127.0.0.1
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/log
-default_internal_user = {internal}
-default_internal_group = {internal_group}
-default_login_user = {login}
-ssl = {ssl}
-ssl_cert = <{folder}/cert.pem
-ssl_key = <{folder}/key.pem
-ssl_dh =
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_failure_delay = 0
-mail_location = maildir:{folder}/mail/%u
-mail_fsync = never
-mail_max_lock_timeout = 1s
-first_valid_uid = 1
-mail_max_userip_connections = 100
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN {folder}/accounts/%u
-}}
-userdb {{
-  driver = passwd-file
-  args = {folder}/accounts/%u
-  default_fields = uid={mail} gid={mail_group} home={folder}/home/%u
-}}
-namespace inbox {{
-  inbox = yes
-}}
-service imap-login {{
-  chroot =
-  process_min_avail = 1
-  service_count = 0
-  inet_listener imap {{
-    port = {imap}
-  }}
-  inet_listener imaps {{
-    port = {imaps}
-    ssl = yes
-  }}
-}}
-service pop3-login {{
-  chroot =
-  process_min_avail = 1
-  service_count = 0
-  inet_listener pop3 {{
-    port = {pop3}
-  }}
-  inet_listener pop3s {{
-    port = {pop3s}
-    ssl = yes
-  }}
-}}
-service anvil {{
-  chroot =
-  # Wrong passwords do not slow down later logins.
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  chroot =
-}}
-service auth {{
-  unix_listener auth-userdb {{
-    mode = 0600
-  }}
-}}
-{extra}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +179,9 @@ class Dovecot:
         me = pwd.getpwuid(os.getuid()).pw_name
         group = grp.getgrgid(os.getgid()).gr_name
         root = os.getuid() == 0
-        return CONFIG.format(
+        return configuration(
+            version(_binary()),
+            self._extra,
             folder=self.folder,
             internal="dovecot" if root else me,
             internal_group="dovecot" if root else group,
@@ -264,7 +193,6 @@ class Dovecot:
             imaps=self.imaps,
             pop3=self.pop3,
             pop3s=self.pop3s,
-            extra=self._extra,
         )
 
     def _await_ports(self) -> None:
@@ -305,6 +233,11 @@ def running(**options: object) -> Iterator[Dovecot]:
     require_dovecot()
     with Dovecot(**options) as server:  # type: ignore[arg-type]
         yield server
+
+
+def dovecot_version() -> tuple[int, int]:
+    """The version of the Dovecot that is installed, as (2, 4)."""
+    return version(_binary())
 
 
 def _binary() -> str:
