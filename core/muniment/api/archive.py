@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from muniment.api.base import Request, Word
+from muniment.api.users import LoginWord, MovedAddress
 
 # --- vault and status ----------------------------------------------------------------------------
 
@@ -23,6 +24,10 @@ class Done(Word, frozen=True):
 
     message: str
     warnings: tuple[str, ...] = ()
+    moved: tuple[MovedAddress, ...] = ()
+    """Addresses that a change of users moved from one to another, or would."""
+    logins: tuple[LoginWord, ...] = ()
+    """Logins that read other mail by it, or none, as they are after it."""
 
 
 class GetStatus(Request, frozen=True):
@@ -59,6 +64,8 @@ class Status(Word, frozen=True):
     """The ledger's tree size and root as `SIZE:ROOT`, to be noted elsewhere."""
     warnings: tuple[str, ...] = ()
     """What is wrong with the vault's folder."""
+    logins: tuple[LoginWord, ...] = ()
+    """Logins of [access.users] that read nothing."""
 
 
 # --- keeping -------------------------------------------------------------------------------------

@@ -18,6 +18,44 @@ class Users(Word, frozen=True):
     users: tuple[UserWord, ...]
 
 
+class LoginWord(Word, frozen=True):
+    """A login of [access.users], and whose mail it reads."""
+
+    login: str
+    address: str
+    """As vault.toml has it."""
+    state: str
+    """"bound"; or why it reads nothing: "moved" (the address leads to another user than the one it is
+    bound to), "nobody" (the address is nobody's), "unbound" (nobody has bound it to the address's user)."""
+    user: str
+    """The user that it is bound to; "" for none."""
+    holder: str
+    """The user whose the address is now; "" for nobody."""
+
+
+class Logins(Word, frozen=True):
+    logins: tuple[LoginWord, ...]
+
+
+class MovedAddress(Word, frozen=True):
+    """An address that leads to another user than before."""
+
+    address: str
+    before: str
+    after: str
+    """"" for nobody."""
+
+
+class ListLogins(Request, frozen=True):
+    """All logins of [access.users]. Reply: Logins."""
+
+
+class BindLogins(Request, frozen=True):
+    """Bind logins of [access.users] to the users whose their addresses are now. Reply: Done."""
+
+    logins: tuple[str, ...]
+
+
 class ListUsers(Request, frozen=True):
     """Reply: Users."""
 
@@ -29,7 +67,9 @@ class ShowUser(Request, frozen=True):
 
 
 class AddUser(Request, frozen=True):
-    """A new user, or more aliases for one. Reply: Done.
+    """A new user, or more aliases for one. Reply: Done, with the addresses that move and the logins.
+
+    With `check`, here as in the other changes of users, nothing is changed: the reply says what would be.
 
     `since` (ISO date, "" for always) says from when an address taken over from another person is theirs.
     """
@@ -37,6 +77,7 @@ class AddUser(Request, frozen=True):
     name: str
     addresses: tuple[str, ...]
     since: str = ""
+    check: bool = False
 
 
 class RemoveUser(Request, frozen=True):
@@ -44,6 +85,7 @@ class RemoveUser(Request, frozen=True):
 
     user: str
     alias: str = ""
+    check: bool = False
 
 
 class ImportUsers(Request, frozen=True):
@@ -51,3 +93,4 @@ class ImportUsers(Request, frozen=True):
 
     text: str
     filename: str = ""
+    check: bool = False

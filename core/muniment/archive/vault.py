@@ -296,10 +296,14 @@ class Vault:
             if self._events:
                 self._commit_events()
 
-    def change_directory(self, wanted: Iterable[dict[str, Any]], time: int) -> int:
+    def change_directory(
+        self, wanted: Iterable[dict[str, Any]], time: int, events: Iterable[dict[str, Any]] = ()
+    ) -> int:
         """Record changes to the directory and file old mail anew; returns how many messages were.
 
-        `time` is now, in seconds since 1970 UTC. For any thread but one that has begun a batch.
+        `time` is now, in seconds since 1970 UTC. `wanted` is read once nobody else changes the directory, and
+        after each of its changes has been applied. `events` are audit events that are committed with the
+        changes; they are read after them. For any thread but one that has begun a batch.
 
         Raises:
             ConfigError, NotFound: a change can't be applied; none of them is.
@@ -307,7 +311,7 @@ class Vault:
             VaultError: all of them are kept, but the catalog could not be told yet; or none could be written.
         """
         with self._between_batches():
-            self._commit_changes(wanted, time)
+            self._commit_changes(wanted, time, events)
         return self._finish_refiling()
 
     @contextmanager
@@ -334,12 +338,15 @@ class Vault:
                 if self._begun:  # what failed must not be committed with the next batch
                     self.rollback()
 
-    def _commit_changes(self, wanted: Iterable[dict[str, Any]], time: int) -> None:
+    def _commit_changes(
+        self, wanted: Iterable[dict[str, Any]], time: int, events: Iterable[dict[str, Any]]
+    ) -> None:
         self.require_writable()
         self.directory = self.directory.copy()  # others read the one that it was
         try:
-            facts = [self._change(change, time) for change in wanted]
+            facts: list[Fact] = [self._change(change, time) for change in wanted]
             if facts:
+                facts += [self._audit(event) for event in events]
                 self.commit(facts)
         except BaseException as error:
             self.directory = self.catalog.directory()

@@ -19,10 +19,11 @@ WIDE = 100
 """From so many columns on, lists show sizes as well."""
 
 
-def done(session: Session, answer: Done) -> None:
-    """Say what was done, and warn on standard error."""
+def done(session: Session, answer: Done, *details: str) -> None:
+    """Say what was done, and warn on standard error; `details` are further fields that JSON has."""
     if session.json:
-        session.out.json(plain(answer))
+        told = plain(answer)
+        session.out.json({name: told[name] for name in ("message", "warnings", *details)})
         return
     session.out.line(answer.message)
     for warning in answer.warnings:
@@ -72,7 +73,8 @@ def work(session: Session, request: Request, into: Path | None = None) -> int:
     failed, rest = watched(session, request, into)
     answer = last(rest, Done)
     if session.json and failed:
-        session.out.json(plain(answer) | {"failed": [step.text for step in failed]})
+        told = {"message": answer.message, "warnings": list(answer.warnings)}
+        session.out.json(told | {"failed": [step.text for step in failed]})
         return 1
     for step in failed:
         complain(step.text)

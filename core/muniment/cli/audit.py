@@ -63,7 +63,7 @@ def _detail(detail: dict[str, Any]) -> str:
     said = [str(message)[:ID] for message in detail.get("messages", ())]
     said += [
         f"{name}: {detail[name]}"
-        for name in ("step", "said", "user", "folder", "query", "id", "path")
+        for name in ("step", "said", "login", "address", "user", "folder", "query", "id", "path")
         if name in detail
     ]
     said += [f"{detail['count']} times"] if detail.get("count", 1) > 1 else []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from muniment.api import ListProfiles, ListUsers, Profiles, Users
+from muniment.api import ListLogins, ListProfiles, ListUsers, Logins, Profiles, Users
 from muniment.cli.frame import Session
 
 
@@ -21,6 +21,13 @@ def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     """Primary addresses."""
     return _offered(
         ctx, incomplete, lambda session: [one.user for one in session.ask(ListUsers(), Users).users]
+    )
+
+
+def logins(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Logins of vault.toml."""
+    return _offered(
+        ctx, incomplete, lambda session: [one.login for one in session.ask(ListLogins(), Logins).logins]
     )
 
 

@@ -7,13 +7,40 @@ from pathlib import Path
 
 import click
 
-from muniment.api import AddUser, Done, ImportUsers, ListUsers, RemoveUser, ShowUser, Users, UserWord
+from muniment.api import (
+    AddUser,
+    BindLogins,
+    Done,
+    ImportUsers,
+    ListLogins,
+    ListUsers,
+    Logins,
+    LoginWord,
+    RemoveUser,
+    ShowUser,
+    Users,
+    UserWord,
+)
 from muniment.cli.answers import done
+from muniment.cli.choices import logins as known_logins
 from muniment.cli.choices import users as known_users
 from muniment.cli.frame import Group, Session, pass_session
 from muniment.cli.humane import count
 from muniment.cli.output import Column, plain
 from muniment.errors import ConfigError
+
+EFFECTS = ("moved", "logins")
+"""What JSON says besides of a change of users."""
+STATES = {
+    "bound": "bound",
+    "moved": "reads nothing: the address moved",
+    "nobody": "reads nothing: nobody's address",
+    "unbound": "reads nothing: not bound",
+}
+
+dry_run = click.option(
+    "--dry-run", "check", is_flag=True, help="Change nothing; say which addresses and logins it would move."
+)
 
 
 @click.group(cls=Group)
@@ -32,8 +59,9 @@ def users() -> None:
 
 @users.command("import")
 @click.argument("file", metavar="FILE.csv")
+@dry_run
 @pass_session
-def import_(session: Session, file: str) -> None:
+def import_(session: Session, file: str, check: bool) -> None:
     """Add users from a CSV file.
 
     The file is UTF-8, with a header line and then a line a person:
@@ -45,7 +73,7 @@ def import_(session: Session, file: str) -> None:
     Example:
       muniment users import people.csv
     """
-    done(session, session.ask(ImportUsers(text=_text(file), filename=file), Done))
+    done(session, session.ask(ImportUsers(text=_text(file), filename=file, check=check), Done), *EFFECTS)
 
 
 def _text(file: str) -> str:
@@ -117,32 +145,79 @@ def show(session: Session, user: str) -> None:
     metavar="DATE",
     help="From when an address taken over from another person is theirs (YYYY-MM-DD); else from now.",
 )
+@dry_run
 @pass_session
-def add(session: Session, name: str, addresses: tuple[str, ...], since: str) -> None:
+def add(session: Session, name: str, addresses: tuple[str, ...], since: str, check: bool) -> None:
     """Add a user, or more addresses for one.
 
     The first ADDRESS is the primary one. Where it is a user's already, the
-    others become aliases of theirs, and their old mail is filed anew.
+    others become aliases of theirs, and their old mail is filed anew. Logins
+    that read mail by an address which moves to another person are refused
+    from then on; the answer names them.
 
     \b
     Example:
       muniment users add "Ada Quill" ada@example.com a.quill@example.com
     """
-    done(session, session.ask(AddUser(name=name, addresses=addresses, since=since), Done))
+    done(
+        session,
+        session.ask(AddUser(name=name, addresses=addresses, since=since, check=check), Done),
+        *EFFECTS,
+    )
 
 
 @users.command()
 @click.argument("user", shell_complete=known_users)
 @click.option("--alias", default="", metavar="ADDRESS", help="Forget only this address of theirs.")
+@dry_run
 @pass_session
-def remove(session: Session, user: str, alias: str) -> None:
+def remove(session: Session, user: str, alias: str, check: bool) -> None:
     """Forget a user, or one address of theirs. Their mail stays.
 
     \b
     Example:
       muniment users remove ada@example.com --alias a.quill@example.com
     """
-    done(session, session.ask(RemoveUser(user=user, alias=alias), Done))
+    done(session, session.ask(RemoveUser(user=user, alias=alias, check=check), Done), *EFFECTS)
+
+
+@users.command()
+@pass_session
+def logins(session: Session) -> None:
+    """List the logins of vault.toml, and whose mail each one reads.
+
+    \b
+    Example:
+      muniment users logins
+    """
+    answer = session.ask(ListLogins(), Logins)
+    if session.json:
+        session.out.json([plain(login) for login in answer.logins])
+        return
+    columns = [Column("Login"), Column("Address", most=40), Column("Reads the mail of", most=40)]
+    session.out.table([*columns, Column("State", fill=True)], (_login_row(one) for one in answer.logins))
+
+
+def _login_row(login: LoginWord) -> list[str]:
+    reads = login.user if login.state == "bound" else "-"
+    return [login.login, login.address, reads, STATES.get(login.state, login.state)]
+
+
+@users.command()
+@click.argument("names", metavar="LOGIN...", nargs=-1, required=True, shell_complete=known_logins)
+@pass_session
+def bind(session: Session, names: tuple[str, ...]) -> None:
+    """Let a login read the mail of the person whose address it has now.
+
+    vault.toml names an address for each login. The login is bound to the
+    person who had that address when it was written there. When the address
+    moves to another person, the login reads nothing until it is bound again.
+
+    \b
+    Example:
+      muniment users bind alice
+    """
+    done(session, session.ask(BindLogins(logins=names), Done), "logins")
 
 
 COMMANDS = (users,)

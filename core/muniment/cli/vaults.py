@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from muniment.api import Done, GetStatus, Init, ProfileStatus, Status
+from muniment.api import Done, GetStatus, Init, LoginWord, ProfileStatus, Status
 from muniment.cli.answers import done
 from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count, size
@@ -90,7 +90,19 @@ def status_lines(answer: Status) -> list[tuple[str, str]]:
             f"index {size(answer.bytes_index)}",
         ),
         ("Raw mail", size(answer.bytes_raw)),
+        *[("Login", refused_login(login)) for login in answer.logins],
     ]
+
+
+def refused_login(login: LoginWord) -> str:
+    """A login that reads nothing, and why."""
+    if login.state == "nobody":
+        return f"{login.login} reads nothing: {login.address} is nobody's address; correct vault.toml"
+    moved = f"moved from {login.user} to {login.holder}" if login.user else f"is {login.holder}'s"
+    return (
+        f"{login.login} reads nothing: {login.address} {moved}; if that is the same person, "
+        f"`muniment users bind {login.login}`, else correct vault.toml"
+    )
 
 
 def every(profile: ProfileStatus) -> str:

@@ -14,6 +14,11 @@ are left out. Times are seconds since 1970 UTC.
     remove-address  user, address         As if it had never been theirs.
     remove-user     user                  As if they had never been.
     set-domains     domains               The organisation's own domains, all of them.
+    set-login       login, address [, user]
+                    An administrator lets a login of the operating system read the mail of the
+                    user who holds `address`, who is `user`; without `user` the login is known and
+                    reads nothing. Removing the user takes `user` away as well.
+    remove-login    login                 The login reads nobody's mail any more.
 """
 
 from __future__ import annotations
@@ -34,6 +39,8 @@ _FIELDS: dict[str, dict[str, type]] = {
     "remove-address": {"user": str, "address": str},
     "remove-user": {"user": str},
     "set-domains": {"domains": list},
+    "set-login": {"login": str, "address": str},
+    "remove-login": {"login": str},
 }
 _TIMES = {"add-user": ("since",), "add-address": ("since", "valid_from", "valid_to")}
 
@@ -70,6 +77,16 @@ def remove_user(user: str) -> Change:
 def set_domains(domains: Iterable[str]) -> Change:
     """The organisation's own domains, in place of those before."""
     return _change("set-domains", domains=sorted({d.strip().lower() for d in domains}))
+
+
+def set_login(login: str, address: str, user: str | None) -> Change:
+    """The login reads the mail of `user`, who holds the address; None lets it read nothing."""
+    return _change("set-login", login=login, address=address, user=user)
+
+
+def remove_login(login: str) -> Change:
+    """The login reads nobody's mail."""
+    return _change("remove-login", login=login)
 
 
 def encode(change: Change) -> str:
@@ -109,6 +126,8 @@ def check(change: Any) -> Change:
     for field in _TIMES.get(op, ()):
         if not isinstance(change.get(field), int | None):
             raise ConfigError(f"A change of the directory ({op}) has a {field} that is no time.")
+    if not isinstance(change.get("user", ""), str):
+        raise ConfigError(f"A change of the directory ({op}) has a user that is no id.")
     return change
 
 

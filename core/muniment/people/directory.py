@@ -17,6 +17,7 @@ from muniment.mail.addresses import domain as domain_of
 from muniment.mail.addresses import normalise, usable, without_tag
 from muniment.people import changes
 from muniment.people.changes import Change
+from muniment.people.logins import Binding
 from muniment.people.tenure import BEGINNING, FOREVER, Line, always, at, granted, without
 
 CATCH_ALL = "catch-all"
@@ -68,6 +69,9 @@ class Directory:
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
         self._people: dict[str, _Person] = {}
+        self._logins: dict[str, Binding] = {}
+        self._read: set[str] = set()
+        """Ids of users to whom a login is or was bound."""
         self._domains: tuple[str, ...] = ()
         self._own: frozenset[str] = frozenset()
         self._history: list[frozenset[str]] = []
@@ -81,6 +85,7 @@ class Directory:
             user: _Person(person.name, person.primary, dict(person.addresses))
             for user, person in self._people.items()
         }
+        made._logins, made._read = dict(self._logins), set(self._read)
         made._domains, made._own = self._domains, self._own
         made._history = list(self._history)
         return made
@@ -134,7 +139,10 @@ class Directory:
     def _grant(
         self, user: str, address: str, now: int, since: int | None, start: int | None, end: int | None
     ) -> set[str]:
-        line = granted(self._lines.get(address, ()), user, now, since, start, end)
+        before = self._lines.get(address, ())
+        if not before:
+            self._release(AUTO + address)  # a person's mail may become the automatic user's later
+        line = granted(before, user, now, since, start, end)
         self._people[user].addresses[address] = None
         return self._put(address, line)
 
@@ -152,6 +160,7 @@ class Directory:
         for address in self._person(user).addresses:
             affected |= self._put(address, without(self._lines[address], user))
         del self._people[user]
+        self._release(user)  # another person may get this id
         return affected
 
     def _set_domains(self, change: Change, time: int) -> set[str]:
@@ -161,6 +170,30 @@ class Directory:
         before, self._own = self._own, frozenset(domains)
         self._domains = tuple(sorted(self._own))
         return set(before ^ self._own)
+
+    def _set_login(self, change: Change, time: int) -> set[str]:
+        user = change.get("user")
+        if user == CATCH_ALL:
+            raise ConfigError("The catch-all is nobody's own mail; bind the login to a person.")
+        if user is not None and not user.startswith(AUTO):
+            self._person(user)
+        login, address = change["login"], normalise(change["address"])
+        self._logins[login] = Binding(login, address, user, time)
+        self._read |= {user} if user is not None else set()
+        return set()
+
+    def _remove_login(self, change: Change, time: int) -> set[str]:
+        if self._logins.pop(change["login"], None) is None:
+            raise NotFound(f"The login {change['login']} reads nobody's mail.")
+        return set()
+
+    def _release(self, user: str) -> None:
+        """Bind no login to a user any more."""
+        if user in self._read:
+            self._read.discard(user)
+            for login, binding in self._logins.items():
+                if binding.user == user:
+                    self._logins[login] = binding.released()
 
     def _put(self, address: str, line: Line) -> set[str]:
         """Set an address's line; returns it if that changes anything."""
@@ -221,6 +254,24 @@ class Directory:
     def domains(self) -> tuple[str, ...]:
         """The organisation's own domains, sorted."""
         return self._domains
+
+    def binding(self, login: str) -> Binding | None:
+        """Whose mail a login reads; None for a login that was never set."""
+        return self._logins.get(login)
+
+    def bindings(self) -> list[Binding]:
+        """All logins that are set, by name."""
+        return sorted(self._logins.values(), key=lambda binding: binding.login)
+
+    def holder(self, address: str) -> str | None:
+        """The id of the user to whom an address leads: of several over time, the last; None for nobody."""
+        return self._find(normalise(address))
+
+    def ever_held(self, address: str) -> set[str]:
+        """The ids of all users to whom an address leads or led, as far as the directory knows."""
+        lines = (self._lines.get(candidate) for candidate in self._candidates(address))
+        line = next(filter(None, lines), ())
+        return {hold.user for hold in line} or {holder for holder in (self.holder(address),) if holder}
 
     def users(self) -> list[User]:
         """The users who are recorded, by label; automatic ones are not."""
@@ -303,6 +354,8 @@ _OPERATIONS = {
     "remove-address": Directory._remove_address,
     "remove-user": Directory._remove_user,
     "set-domains": Directory._set_domains,
+    "set-login": Directory._set_login,
+    "remove-login": Directory._remove_login,
 }
 
 

@@ -68,6 +68,7 @@ LEAST: dict[type[Request], Role] = {
     api.ListQuarantine: Role.AUDITOR,
     api.WatchRuns: Role.AUDITOR,
     api.GetHistory: Role.AUDITOR,
+    api.ListLogins: Role.AUDITOR,
     # Profiles and set-up say where passwords are had from.
     api.ListProfiles: Role.ADMINISTRATOR,
     api.ShowProfile: Role.ADMINISTRATOR,
@@ -86,6 +87,7 @@ LEAST: dict[type[Request], Role] = {
     api.AddUser: Role.ADMINISTRATOR,
     api.RemoveUser: Role.ADMINISTRATOR,
     api.ImportUsers: Role.ADMINISTRATOR,
+    api.BindLogins: Role.ADMINISTRATOR,
     api.Run: Role.ADMINISTRATOR,
     api.RunAll: Role.ADMINISTRATOR,
     api.CancelRun: Role.ADMINISTRATOR,
@@ -117,13 +119,13 @@ def authorise(caller: Caller, request: Request, settings: Settings, vault_owner_
     least = LEAST.get(type(request))
     if role is None:
         raise AccessRefused(
-            f"{caller.name} may not use this vault: ask {_askable(settings, vault_owner_uid)} to name "
+            f"{caller.name} may not use this vault: ask {askable(settings, vault_owner_uid)} to name "
             f"{caller.name} in [access] of its vault.toml"
         )
     if least is None or role < least:
         raise AccessRefused(
             f"{_A[role]} may not do this ({type(request).__name__}): "
-            f"ask {_askable(settings, vault_owner_uid)}, who may"
+            f"ask {askable(settings, vault_owner_uid)}, who may"
         )
     return role
 
@@ -131,6 +133,6 @@ def authorise(caller: Caller, request: Request, settings: Settings, vault_owner_
 _A = {Role.USER: "a user", Role.AUDITOR: "an auditor", Role.ADMINISTRATOR: "an administrator"}
 
 
-def _askable(settings: Settings, vault_owner_uid: int) -> str:
+def askable(settings: Settings, vault_owner_uid: int) -> str:
     """Who may change what others may do."""
     return " or ".join(dict.fromkeys((login_name(vault_owner_uid), *settings.access.administrators)))

@@ -13,10 +13,12 @@ from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
-from muniment.people.directory import User
+from muniment.people.directory import Directory, User
+from muniment.people.logins import State, login_of, unrecorded
 from muniment.service import view
-from muniment.service.access import Role, authorise, login_name, role_of
+from muniment.service.access import Role, askable, authorise, login_name, role_of
 from muniment.service.audit import Event, event, record, record_refusal
+from muniment.service.logins import record_logins, refusal
 from muniment.service.reading import choice_of
 from muniment.service.session import Session
 
@@ -69,31 +71,33 @@ class _Admitted:
     """A caller who may say the word."""
 
     role: Role
+    login: str
     address: str
-    """Of the mail that is their own; "" for none."""
+    """Of the mail that is their own, as vault.toml has it; "" for none."""
 
     def own(self, session: Session) -> User:
         """The user whose mail is theirs.
 
         Raises:
-            AccessRefused: vault.toml names an address that is nobody's.
+            AccessRefused: no administrator has bound them to the user whose address vault.toml names.
+            VaultError: vault.toml was changed, and that can't be recorded now.
         """
         with session.reading() as vault:
-            found = person(vault, self.address)
-        if found is None:
-            raise AccessRefused(
-                f"{session.caller.name} is to read the mail of {self.address}, which is nobody's address "
-                "here: ask an administrator to correct [access.users] in vault.toml"
-            )
-        return found
+            settings = session.settings()
+            if vault.writable and unrecorded(vault.directory, self.login, self.address):
+                record_logins(vault, settings.access.users)
+            directory = vault.directory  # one state of it, whatever is changed meanwhile
+            found = person(directory, self.login, self.address)
+            if found is None:
+                login = login_of(directory, self.login, self.address)
+                raise AccessRefused(refusal(login, askable(settings, _owner(session))))
+            return found
 
 
-def person(vault: Vault, address: str) -> User | None:
-    """The user with an address; None for nobody."""
-    try:
-        return vault.directory.find(address) if address else None
-    except NotFound:
-        return None
+def person(directory: Directory, login: str, address: str) -> User | None:
+    """The user whose mail a login reads; None for one that is bound to nobody, or whose address moved."""
+    found = login_of(directory, login, address)
+    return directory.user(found.user) if found.state is State.BOUND and found.user is not None else None
 
 
 @contextmanager
@@ -101,13 +105,14 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
     role: Role | None = None
     try:
         if isinstance(request, api.Init) and not session.settings_path.exists():
-            yield _Admitted(Role.ADMINISTRATOR, "")  # whoever may write the folder makes the vault
+            yield _Admitted(Role.ADMINISTRATOR, "", "")  # whoever may write the folder makes the vault
             return
         owner = _owner(session)
         settings = _settings(session, owner)
         role = role_of(session.caller, settings.access, owner)
         role = authorise(session.caller, request, settings, owner)
-        yield _Admitted(role, settings.access.users.get(session.caller.name, ""))
+        name = session.caller.name
+        yield _Admitted(role, name, settings.access.users.get(name, ""))
     except AccessRefused as refusal:
         record_refusal(session, event("refused", session.caller, role, request, refusal=str(refusal)))
         raise
@@ -159,7 +164,7 @@ def _another(session: Session, request: Request, admitted: _Admitted) -> Event |
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)
-        own = person(vault, admitted.address)
+        own = person(vault.directory, admitted.login, admitted.address) if admitted.address else None
         if own is not None and _is_own(vault, request, own, messages):
             return None
     if session.settings().access.require_reason and not request.reason.strip():

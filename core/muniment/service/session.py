@@ -20,6 +20,7 @@ from muniment.line.place import SETTINGS, no_vault
 from muniment.people.changes import set_domains
 from muniment.runs.run import sentence
 from muniment.service.access import Caller
+from muniment.service.logins import record_logins
 
 if TYPE_CHECKING:
     from muniment.service.host import Host
@@ -172,7 +173,8 @@ def _command_by_name(secret: dict[str, Any]) -> dict[str, Any]:
 
 
 def apply_settings(vault: Vault, settings: Settings) -> None:
-    """Record the configuration if it has changed, and bring the directory's own domains in line with it."""
+    """Record the configuration if it has changed; bring the directory's own domains and logins in line."""
     vault.note_configuration(without_secrets(settings), int(time.time()))
     if set(vault.directory.domains) != set(settings.domains):
         vault.change_directory([set_domains(settings.domains)], int(time.time()))
+    record_logins(vault, settings.access.users)

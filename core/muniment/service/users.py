@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from muniment import api
 from muniment.errors import ConfigError, NotFound
-from muniment.people.directory import CATCH_ALL, User
+from muniment.people.changes import Change
+from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, remove_changes
+from muniment.service.logins import changed_logins, moved_addresses, preview, sentences
 from muniment.service.session import Session
 
 
@@ -45,31 +48,47 @@ def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
 
 def add_user(session: Session, request: api.AddUser) -> api.Done:
     """A new user, or more addresses for one."""
-    with session.writing() as vault:
-        since = _since(request.since)
-        wanted = add_changes(vault.directory, request.name, request.addresses, since)
-        moved = vault.change_directory(wanted, int(time.time()))
-    return api.Done(message=f"{request.name}: {_count(len(wanted), moved)}.")
+    since = _since(request.since)
+
+    def wanted(directory: Directory) -> list[Change]:
+        return add_changes(directory, request.name, request.addresses, since)
+
+    return _changed(session, wanted, request.name, request.check)
 
 
 def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
     """Forget a user or one of their addresses; the mail is filed anew, none is lost."""
-    with session.writing() as vault:
-        wanted = remove_changes(vault.directory, request.user, request.alias)
-        moved = vault.change_directory(wanted, int(time.time()))
-    return api.Done(message=f"{request.alias or request.user} removed: {_count(len(wanted), moved)}.")
+
+    def wanted(directory: Directory) -> list[Change]:
+        return remove_changes(directory, request.user, request.alias)
+
+    return _changed(session, wanted, f"{request.alias or request.user} removed", request.check)
 
 
 def import_users(session: Session, request: api.ImportUsers) -> api.Done:
     """Users from CSV, all or none."""
+
+    def wanted(directory: Directory) -> list[Change]:
+        return import_csv(request.text, directory, request.filename or "the file")
+
+    return _changed(session, wanted, "Users imported", request.check)
+
+
+def _changed(
+    session: Session, planned: Callable[[Directory], list[Change]], what: str, check: bool
+) -> api.Done:
+    """Change the directory as planned, unless that is only to be checked, and say who loses what by it."""
+    now = int(time.time())
     with session.writing() as vault:
-        wanted = import_csv(request.text, vault.directory, request.filename or "the file")
-        moved = vault.change_directory(wanted, int(time.time()))
-    return api.Done(message=f"Users imported: {_count(len(wanted), moved)}.")
-
-
-def _count(changes: int, moved: int) -> str:
-    return f"{changes} changes to the directory, {moved} messages filed anew"
+        before = vault.directory
+        wanted = planned(before)
+        after = preview(before, wanted, now)
+        moves = moved_addresses(before, after, wanted, lambda user: bool(vault.catalog.folders(user)))
+        moved = 0 if check else vault.change_directory(wanted, now)
+        logins = changed_logins(before, after, session.settings().access.users)
+    said = f"{what}: {len(wanted)} changes to the directory"
+    message = f"Nothing was changed. {said}." if check else f"{said}, {moved} messages filed anew."
+    return api.Done(message=message, warnings=sentences(moves, logins), moved=moves, logins=logins)
 
 
 def _since(text: str) -> int | None:

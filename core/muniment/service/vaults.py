@@ -14,6 +14,7 @@ from muniment.config.edit import create
 from muniment.errors import VaultError
 from muniment.line.place import SETTINGS
 from muniment.service.history import last_run
+from muniment.service.logins import refused_logins
 from muniment.service.session import Session, apply_settings
 
 
@@ -75,6 +76,7 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
             profiles=profiles,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if head.tree_size else "",
             warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
+            logins=refused_logins(vault.directory, settings.access.users),
         )
 
 

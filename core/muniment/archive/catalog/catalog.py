@@ -330,6 +330,10 @@ class Catalog:
         """Users by label, the catch-all last, with their folders and counts; none that is empty."""
         return reading.tree(self._store.reader())
 
+    def folders(self, user: str) -> list[tuple[str, int]]:
+        """The folders of one user and how many messages stand in each; none that is empty."""
+        return reading.folders(self._store.reader(), user)
+
     def own_folders(self, user: str, messages: Iterable[int]) -> dict[int, list[str]]:
         """The names of the folders of one user in which messages stand, sorted."""
         return reading.own_folders(self._store.reader(), user, messages)

@@ -394,6 +394,11 @@ def tree(connection: Connection) -> list[tuple[str, list[tuple[str, int]]]]:
     return [*found.items(), *([(CATCH_ALL, last)] if last else [])]
 
 
+def folders(connection: Connection, user: str) -> list[tuple[str, int]]:
+    found = connection.execute(sql.FOLDERS, {"user": user}).all()
+    return [(row.folder, row.messages) for row in found]
+
+
 def folders_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[str]]:
     boxes = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
     wanted: set[int] = set().union(*boxes.values())

@@ -476,6 +476,12 @@ TREE = (
     .where(box.c.messages > 0)
     .order_by(user.c.label, box.c.folder)
 )
+FOLDERS = (
+    select(box.c.folder, box.c.messages)
+    .join(user, user.c.id == box.c.user)
+    .where(user.c.key == bindparam("user"), box.c.messages > 0)
+    .order_by(box.c.folder)
+)
 COUNT_TOUCHED = select(func.count()).select_from(message).where(message.c.touched >= bindparam("watermark"))
 TOUCHED = (
     select(message.c.id, message.c.touched)
