@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from muniment.mail.addresses import normalise, parse, usable
 from muniment.mail.charsets import to_text
 from muniment.mail.dates import parse_date
+from muniment.mail.delimiters import content_end, delimiters, last_closing
 from muniment.mail.envelope import EnvelopeText, looks_like_envelope, read_envelope
 from muniment.mail.headers import BLOCK_LIMIT, block, header_end, parameters, pick, remembered
 from muniment.mail.mime import decoded
@@ -42,8 +43,6 @@ _WANTED = (
     b"content-identifer",
 )
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary", "identity"})
-_BEHIND = re.compile(rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)")
-_BEHIND_LENGTH = 80
 _OWN_FIELD = re.compile(rb"(?:\A|[\r\n])(?:from|received|date|message-id|sender)[ \t]*:", re.IGNORECASE)
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
 
@@ -58,16 +57,6 @@ class _Head(NamedTuple):
     date: bytes
     marked: bool
     """Whether it claims to be a journal report."""
-
-
-class _Delimiter(NamedTuple):
-    """A delimiter line; the line end before it belongs to it (RFC 2046 5.1.1)."""
-
-    start: int
-    """Where the content before it ends."""
-    end: int
-    """Where the line after it begins."""
-    closing: bool
 
 
 class _Part(NamedTuple):
@@ -130,7 +119,7 @@ def _head(header: bytes) -> _Head:
 def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | None:
     """The journal report that a non-delivery report (RFC 3464) brings back as a part, if it does."""
     limit, _ = _closing(buf, boundary, start, end)
-    for part in _parts(buf, boundary, start, limit):
+    for part in islice(_parts(buf, boundary, start, limit), _CHILDREN):
         if part.kind in _MESSAGE and part.encoding in _IDENTITY:
             report = _read(buf, part.body, part.end, nested=True)
             if report is not None:
@@ -263,15 +252,15 @@ def _span(buf: Buffer, part: _Part, notes: list[str]) -> Span:
 
 def _parts(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[_Part]:
     """The direct children in [start, end), in order; the last one ends at `end` if nothing closes it."""
-    begun: _Delimiter | None = None
-    for delimiter in _delimiters(buf, b"--" + boundary, start, end):
-        if begun is not None:
-            yield _part(buf, begun.end, max(delimiter.start, begun.end))
+    begun = -1
+    for delimiter in delimiters(buf, boundary, start, end):
+        if begun >= 0:
+            yield _part(buf, begun, content_end(buf, begun, delimiter.at))
         if delimiter.closing:
             return
-        begun = delimiter
-    if begun is not None:
-        yield _part(buf, begun.end, end)
+        begun = delimiter.end
+    if begun >= 0:
+        yield _part(buf, begun, end)
 
 
 def _part(buf: Buffer, start: int, end: int) -> _Part:
@@ -298,33 +287,5 @@ def _encoding(stated: bytes | None) -> str:
 
 def _closing(buf: Buffer, boundary: bytes, start: int, end: int) -> tuple[int, bool]:
     """Where the last child ends: at the last closing delimiter, or at `end` if there is none."""
-    needle = b"--" + boundary
-    at = buf.rfind(needle + b"--", start, end)
-    while at >= 0:
-        delimiter = _delimiter(buf, at, len(needle), start, end)
-        if delimiter is not None and delimiter.closing:
-            return delimiter.start, True
-        at = buf.rfind(needle + b"--", start, at)
-    return end, False
-
-
-def _delimiters(buf: Buffer, needle: bytes, start: int, end: int) -> Iterator[_Delimiter]:
-    at = buf.find(needle, start, end)
-    while at >= 0:
-        delimiter = _delimiter(buf, at, len(needle), start, end)
-        if delimiter is not None:
-            yield delimiter
-        at = buf.find(needle, at + len(needle), end)
-
-
-def _delimiter(buf: Buffer, at: int, length: int, start: int, end: int) -> _Delimiter | None:
-    """The delimiter line at `at`; None if it does not begin there or goes on with something else."""
-    before = buf[max(at - 2, start) : at]
-    if before and not before.endswith((b"\n", b"\r")):
-        return None
-    behind = at + length
-    match = _BEHIND.match(buf[behind : min(behind + _BEHIND_LENGTH, end)])
-    if match is None:
-        return None
-    eol = 2 if before == b"\r\n" else len(before[-1:])
-    return _Delimiter(at - eol, behind + match.end(), match[1] is not None)
+    found = last_closing(buf, boundary, start, end)
+    return (end, False) if found is None else (content_end(buf, start, found.at), True)

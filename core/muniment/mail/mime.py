@@ -15,6 +15,7 @@ import pybase64
 
 from muniment.mail.buffer import window
 from muniment.mail.charsets import to_text
+from muniment.mail.delimiters import content_end, delimiters
 from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters, pick, remembered
 from muniment.mail.model import Buffer, Leaf
 
@@ -35,7 +36,6 @@ _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:|From |>From |[ \t]")
 _BLANK = re.compile(rb"\n\r?\n")
 _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]))")
 """What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
-_BEHIND_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
 _BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-", re.IGNORECASE)
 _NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]+)'", re.IGNORECASE)
@@ -98,9 +98,9 @@ class _Walk:
         default = "message/rfc822" if kind == "multipart/digest" else ""
         for boundary in _boundaries(stated, self.buf, body, end):
             opened = -1
-            for at, behind, closing in _delimiters(self.buf, boundary, body, end):
+            for at, behind, closing in delimiters(self.buf, boundary, body, end):
                 if opened >= 0:
-                    self.part(opened, _before_line(self.buf, opened, at), depth + 1, message, default)
+                    self.part(opened, content_end(self.buf, opened, at), depth + 1, message, default)
                     if closing:
                         self._epilogue(behind, end, message)
                         return True
@@ -169,27 +169,6 @@ def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[byt
     seen = _FIRST_LINE.search(buf[body : min(body + _GUESS, end)])
     if seen and seen[1].rstrip() != first:
         yield seen[1].rstrip()
-
-
-def _delimiters(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """Delimiter lines: where each begins, where the next line does, whether it closes (RFC 2046 5.1.1)."""
-    needle = b"--" + boundary
-    at = buf.find(needle, start, end)
-    while at >= 0:
-        behind = at + len(needle)
-        if at == start or buf[at - 1] in b"\r\n":
-            rest = _BEHIND_BOUNDARY.match(buf[behind : min(behind + 80, end)])
-            if rest:
-                behind += rest.end()
-                yield at, behind, rest[1] is not None
-        at = buf.find(needle, behind, end)
-
-
-def _before_line(buf: Buffer, start: int, at: int) -> int:
-    """Where the content ends that a delimiter line at `at` ends: its line end belongs to the delimiter."""
-    if buf.startswith(b"\r\n", max(at - 2, start), at):
-        return at - 2
-    return max(at - 1, start)
 
 
 def part_bytes(buf: Buffer, leaf: Leaf) -> bytes:

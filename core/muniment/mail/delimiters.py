@@ -1,0 +1,116 @@
+"""Delimiter lines of multiparts in a buffer (RFC 2046 5.1.1).
+
+What looks like a delimiter and is none costs a step in Python. Real mail has few of these. A hostile one has
+millions, so after the first few a regular expression looks for the true ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from muniment.mail.buffer import WINDOW
+from muniment.mail.model import Buffer
+
+PATIENCE = 32
+"""False delimiters that are looked at one by one."""
+_BEHIND = rb"(?:[ \t]{78}|[ \t]*+(?:\r\n|\r|\n|\Z))"
+"""What ends the line: white space of any length is not waited for."""
+_REST = re.compile(rb"(--)?" + _BEHIND)
+_REST_LENGTH = 82
+"""Bytes that a match of _REST may have, and that one must see of it."""
+_LONGEST = 1000
+"""Bytes of a needle that a pattern is made for; longer ones are few in any buffer."""
+
+
+class Delimiter(NamedTuple):
+    """A delimiter line."""
+
+    at: int
+    """Where it begins."""
+    end: int
+    """Where the line after it begins."""
+    closing: bool
+    """Whether it closes the multipart."""
+
+
+def delimiters(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[Delimiter]:
+    """The delimiter lines in [start, end), in order. Linear in time."""
+    needle = b"--" + boundary
+    false = 0
+    at = buf.find(needle, start, end)
+    while at >= 0:
+        found = _delimiter(buf, at, len(needle), start, end)
+        if found is not None:
+            yield found
+        else:
+            false += 1
+            if false > PATIENCE and len(needle) <= _LONGEST:
+                yield from _by_pattern(buf, needle, at + len(needle), start, end)
+                return
+        at = buf.find(needle, at + len(needle), end)
+
+
+def last_closing(buf: Buffer, boundary: bytes, start: int, end: int) -> Delimiter | None:
+    """The last closing delimiter line in [start, end); None if there is none. Linear in time."""
+    needle = b"--" + boundary
+    false = 0
+    at = buf.rfind(needle + b"--", start, end)
+    while at >= 0:
+        found = _delimiter(buf, at, len(needle), start, end)
+        if found is not None and found.closing:
+            return found
+        false += 1
+        if false > PATIENCE and len(needle) <= _LONGEST:
+            return _last_by_pattern(buf, needle, start, at, end)
+        at = buf.rfind(needle + b"--", start, at)
+    return None
+
+
+def content_end(buf: Buffer, start: int, at: int) -> int:
+    """Where content from `start` on ends: before the line end that belongs to the delimiter line at `at`."""
+    if buf.startswith(b"\r\n", max(at - 2, start), at):
+        return at - 2
+    return max(at - 1, start)
+
+
+def _delimiter(buf: Buffer, at: int, length: int, start: int, end: int) -> Delimiter | None:
+    """The delimiter line at `at`; None if it does not begin there or goes on with something else."""
+    if at > start and buf[at - 1] not in b"\r\n":
+        return None
+    behind = at + length
+    rest = _REST.match(buf[behind : min(behind + _REST_LENGTH, end)])
+    return None if rest is None else Delimiter(at, behind + rest.end(), rest[1] is not None)
+
+
+def _by_pattern(buf: Buffer, needle: bytes, at: int, start: int, end: int) -> Iterator[Delimiter]:
+    """The delimiter lines that begin in [at, end), all of them behind a line end."""
+    pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)?" + _BEHIND + rb"))")
+    for low in range(at, end, WINDOW):
+        yield from _in_window(buf, pattern, len(needle), max(low - 1, start), min(low + WINDOW, end), end)
+
+
+def _last_by_pattern(buf: Buffer, needle: bytes, start: int, at: int, end: int) -> Delimiter | None:
+    """The last closing delimiter line that begins before `at`."""
+    pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)" + _BEHIND + rb"))")
+    for high in range(at, start, -WINDOW):
+        low = max(high - WINDOW, start)
+        last = deque(_in_window(buf, pattern, len(needle), max(low - 1, start), high, end), 1)
+        if last:
+            return last[0]
+    first = buf.startswith(needle + b"--", start, end)
+    return _delimiter(buf, start, len(needle), start, end) if first else None
+
+
+def _in_window(
+    buf: Buffer, pattern: re.Pattern[bytes], length: int, low: int, high: int, end: int
+) -> Iterator[Delimiter]:
+    """The delimiter lines whose line end before them lies in [low, high - 1)."""
+    chunk = buf[low : min(high + length + _REST_LENGTH, end)]
+    for match in pattern.finditer(chunk):
+        at = low + match.start() + 1
+        if at >= high:
+            return
+        yield Delimiter(at, low + match.end(1), match[2] is not None)
