@@ -29,6 +29,7 @@ from muniment.service import (
     users,
     vaults,
 )
+from muniment.service.lengths import check_lengths
 from muniment.service.session import Session, explained
 
 Call = Callable[[Session, Any], Word]
@@ -88,11 +89,13 @@ class Engine:
 
     def call(self, request: Request) -> Word:
         """Say a request that has one reply. Raises MunimentError."""
+        check_lengths(request)
         with explained():
             return guard.call(self._session, request, CALLS.get(type(request)))
 
     def stream(self, request: Request) -> Iterator[Word]:
         """Say a request that is answered by a stream; closing it cancels the work. Raises MunimentError."""
+        check_lengths(request)
         with explained():
             yield from guard.stream(self._session, request, STREAMS.get(type(request)))
 

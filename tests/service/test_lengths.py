@@ -1,0 +1,131 @@
+"""No request has texts so long that to read them is work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from muniment import api
+from muniment.api import ImportUsers, ListMessages, Request, Search, ShowUser, Status
+from muniment.archive.query import MAX_QUERY
+from muniment.errors import QueryError, UsageError
+from muniment.line import wire
+from muniment.mail.addresses import ADDRESS_LIMIT
+from muniment.service.lengths import COUNT_LIMIT, VALUE_LIMIT, check_lengths
+from support.served import served
+from support.vaults import TestVault
+
+LONG = "a" + "\u05b0\u05b9" * 100_000 + "@example.com"
+"""400 KB of marks that take a minute to put in order."""
+REQUESTS = [kind for kind in vars(api).values() if isinstance(kind, type) and issubclass(kind, Request)]
+
+
+def held(kind: Any, value: str) -> Any:
+    """A value of a field's type in which a text is `value`; None where the type holds no text."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is str or kind is Any:
+        return value
+    if origin in (Union, UnionType):
+        return next((found for found in (held(one, value) for one in inner) if found is not None), None)
+    if origin is tuple and held(inner[0], value) is not None:
+        return (held(inner[0], value),)
+    if origin is dict:
+        return {"a": held(inner[1], value)}
+    return None
+
+
+def with_text(kind: type[Request], name: str, value: str) -> Request | None:
+    """A request of that kind in which one field holds `value`; None where the field holds no text."""
+    hints = get_type_hints(kind)
+    text = held(hints[name], value)
+    if text is None:
+        return None
+    others = {
+        field.name: 1 if hints[field.name] is int else held(hints[field.name], "x")
+        for field in msgspec.structs.fields(kind)
+        if field.required
+    }
+    return kind(**{**others, name: text})
+
+
+FIELDS = [
+    (kind, field.name)
+    for kind in REQUESTS
+    for field in msgspec.structs.fields(kind)
+    if with_text(kind, field.name, "x") is not None
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: getattr(one, "__name__", one))
+def test_every_text_of_every_request_is_limited(kind: type[Request], name: str) -> None:
+    usual, long = with_text(kind, name, "x" * 200), with_text(kind, name, LONG)
+    assert usual is not None
+    assert long is not None
+    check_lengths(usual)
+    if (kind, name) == (ImportUsers, "text"):  # a file of users is as long as a request may be
+        check_lengths(long)
+        return
+    with pytest.raises(UsageError, match=rf"'{name}' has 200,013 characters, at most [\d,]+ are allowed"):
+        check_lengths(long)
+
+
+def test_the_fields_that_were_looked_at_are_many() -> None:
+    assert len(FIELDS) > 40
+    assert {(ShowUser, "user"), (Search, "query"), (api.AddUser, "addresses")} <= set(FIELDS)
+
+
+def test_what_is_just_short_enough_passes() -> None:
+    check_lengths(ShowUser(user="a" * ADDRESS_LIMIT))
+    check_lengths(Search(query="a" * MAX_QUERY))
+    check_lengths(api.PutProfile(name="p", fields={"a": ["x" * VALUE_LIMIT], "b": {"c": None}, "d": 3}))
+    check_lengths(api.AddUser(name="A", addresses=("a@example.com",) * COUNT_LIMIT))
+
+
+def test_no_list_is_too_long() -> None:
+    for addresses in (("a@example.com",) * (COUNT_LIMIT + 1), ("a" * (ADDRESS_LIMIT + 1),)):
+        with pytest.raises(UsageError, match="'addresses' has"):
+            check_lengths(api.AddUser(name="A", addresses=addresses))
+    with pytest.raises(UsageError, match="'fields' has"):
+        check_lengths(api.PutProfile(name="p", fields={"a": {str(n): 0 for n in range(COUNT_LIMIT + 1)}}))
+
+
+def test_a_service_refuses_long_texts_at_once(tmp_path: Path) -> None:
+    """One who sends such requests holds nobody up."""
+    with served(TestVault(tmp_path / "vault").folder) as (client, _):
+        said = [
+            ShowUser(user=LONG),
+            ListMessages(user=LONG, folder="Inbox"),
+            ListMessages(user="bob@example.com", folder=LONG),
+            Search(query=LONG),
+            Search(query="x", user=LONG),
+            api.Show(id=LONG),
+        ]
+        began = time.monotonic()
+        hostile = [threading.Thread(target=lambda one=one: refused(client, one)) for one in said]  # type: ignore[misc]
+        for thread in hostile:
+            thread.start()
+        assert client.call(api.GetStatus(), Status)
+        for thread in hostile:
+            thread.join()
+        assert time.monotonic() - began < 20
+        with pytest.raises(UsageError):
+            list(client.stream(api.Export(query=LONG, path="x")))
+        with pytest.raises(QueryError):
+            client.call(Search(query="a" * (MAX_QUERY + 1)), api.Hits)
+
+
+def refused(client: Any, request: Request) -> None:
+    with pytest.raises(UsageError, match="at most"):
+        client.call(request, api.Word)
+
+
+def test_the_error_does_not_repeat_the_text() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_lengths(ShowUser(user=LONG))
+    assert len(wire.encoded(wire.failure(caught.value))) < 300
