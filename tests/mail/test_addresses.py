@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.addresses import Address, domain, normalise, parse, usable, without_tag
+from muniment.mail.addresses import ADDRESS_LIMIT, Address, domain, normalise, parse, usable, without_tag
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,22 @@ def test_normalising_twice_changes_nothing_for_usable_addresses(text: str) -> No
     once = normalise(f"a{text.strip()}@example.com")
     if usable(once):
         assert normalise(once) == once
+
+
+def test_long_text_is_cut_before_it_is_composed() -> None:
+    started = time.process_time()
+    for marks in ("\u05b0\u05b9", "\u0315\u0300", "\u0323\u0307"):
+        long = normalise("a" + marks * 500_000 + "@example.com")
+        assert len(long) == ADDRESS_LIMIT + 1
+        assert not usable(long)
+    assert time.process_time() - started < 1
+
+
+@given(st.integers(0, 30))
+def test_an_address_of_the_longest_kind_is_usable(less: int) -> None:
+    address = "a" * (ADDRESS_LIMIT - 2 - less) + "@x"
+    assert normalise(f"  {address.upper()}  ") == address
+    assert usable(normalise(address))
 
 
 def test_parts_of_an_address() -> None:
@@ -83,6 +99,14 @@ def test_every_address_of_a_list_is_found(addresses: list[str]) -> None:
     assert [
         entry.address for entry in parse(", ".join(f'"N, N" <{each}>' for each in addresses))
     ] == addresses
+
+
+@pytest.mark.parametrize("piece", ["<", "<,", "()", '""', ":", "a:", "<a ", '"'])
+def test_an_address_behind_many_brackets_is_found(piece: str) -> None:
+    started = time.process_time()
+    found = parse(piece * (1_000_000 // len(piece)) + " , bob@example.com")
+    assert found[-1].address == "bob@example.com"
+    assert time.process_time() - started < 2
 
 
 def test_count_is_bounded() -> None:

@@ -14,11 +14,16 @@ ADDRESS_LIMIT = 1024
 COUNT_LIMIT = 10_000
 """Addresses that are read from one field."""
 
+_MARKS_PER_ADDRESS = 4
+"""Brackets, quotes and commas that an address has as a rule. A field that has many more is no list of
+addresses: after that number for each address that is wanted, only what looks like an address is taken."""
+_MARKS_AT_LEAST = 1000
 _SCHEMES = ("smtp:", "mailto:")
 _SPECIAL = re.compile(r'["(<>,;:]')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _LOCAL = re.compile(r'"(?:[^"\\]|\\.)*+"@\S+\Z', re.DOTALL)
-_ANGLE = re.compile(r"<([^<>]*)")
+_ANGLE = re.compile(r"<++([^<>]*)")
+_WORDS = re.compile(r"[\s<>,;:()\"\\\[\]]+")
 _PAREN = re.compile(r"[()\\]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPACE = re.compile(r"\s+")
@@ -34,9 +39,12 @@ class Address(NamedTuple):
 def normalise(address: str) -> str:
     """The form that addresses are compared in: bare, composed (NFC), all in lower case.
 
-    Exchange's `SMTP:` is dropped; its IMCEA-encapsulated addresses stay encapsulated.
+    Exchange's `SMTP:` is dropped; its IMCEA-encapsulated addresses stay encapsulated. Of text longer than
+    ADDRESS_LIMIT, which is no usable address, one character more than that.
     """
-    bare = address.strip().lower()
+    bare = address.strip()[: ADDRESS_LIMIT + 1].lower()[: ADDRESS_LIMIT + 1]
+    if len(bare) > ADDRESS_LIMIT:  # to put many combining marks in order takes quadratic time
+        return bare
     if bare.startswith("<") and bare.endswith(">"):
         bare = bare[1:-1].strip()
     if bare.startswith(_SCHEMES):
@@ -89,8 +97,13 @@ class _Scan:
         self._plain: set[str] = set()
         self._held = ""
         self._start()
-        at = 0
+        at = marks = 0
         while at < len(text) and len(self.addresses) < limit:
+            marks += 1
+            if marks > _MARKS_AT_LEAST + _MARKS_PER_ADDRESS * limit:
+                self._finish("")
+                self.addresses += [Address("", word) for word in _WORDS.split(text[at:]) if "@" in word]
+                break
             special = _SPECIAL.search(text, at)
             stop = special.start() if special else len(text)
             self._add(text[at:stop])
@@ -156,7 +169,7 @@ class _Scan:
             return end + 1
         content = re.split(r"[,;\s]", content.lstrip(), maxsplit=1)[0]
         self._angle = self._angle or content
-        return self._text.index(content, at + 1) + len(content)
+        return self._text.index(content, match.start(1)) + len(content)
 
     def _colon(self) -> None:
         """What stood before a colon named a group, or was a scheme: neither is an address."""

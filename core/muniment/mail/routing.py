@@ -80,11 +80,12 @@ def _senders(found: dict[bytes, list[bytes]]) -> list[Party]:
     agents = [entry.address for value in found.get(b"sender", ()) for entry in parse(value)]
     written = list(filter(usable, map(normalise, authors)))
     sent = list(filter(usable, map(normalise, agents)))
-    if not sent or set(sent) <= set(written):
+    acting = set(sent)
+    if acting <= set(written):
         return [Party(Role.SENDER, address) for address in written]
     return [
         *(Party(Role.SENDER, address) for address in sent),
-        *(Party(Role.ON_BEHALF_OF, address) for address in written if address not in sent),
+        *(Party(Role.ON_BEHALF_OF, address) for address in written if address not in acting),
     ]
 
 

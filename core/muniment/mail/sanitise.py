@@ -27,7 +27,18 @@ _INVISIBLE = re.compile(
 )
 _SPACES = frozenset("\t\x0b\x0c\u2028\u2029")
 _BREAK = re.compile("\r\n?|\n|\u2028|\u2029")
-_STACK = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0]{5,}")
+_MAYBE_MARKS = re.compile(r"[^\w\0-\u02ff]{5,}")
+"""Combining marks are neither letters nor digits, so a long run of them is in such a run."""
+_JAMO = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff]{9,}")
+"""Vowels and final consonants of Korean syllables, which take no room of their own either."""
+_OVERLAYS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+"""Marks of no script: those that any letter may have, one above the other."""
+_MARKS = 8
+"""Marks that one character has at most; Burmese has up to 7, pointed and accented Hebrew 5."""
+_OVERLAID = 4
+"""How many of them may be of no script."""
+_NAME_READ = 1024
+"""Characters of a file name that are looked at: the first ones, and the last that may be its extension."""
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 _SEPARATORS = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 _EXTENSION = 16
@@ -49,10 +60,27 @@ def clean(text: str, *, newline: bool = False) -> str:
 def _line(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    text = _STACK.sub(lambda marks: marks[0][:4], _INVISIBLE.sub("", text))
+    text = _MAYBE_MARKS.sub(_thinned, _INVISIBLE.sub("", text))
+    text = _JAMO.sub(lambda run: run[0][:_MARKS], text)
     if text.isprintable():
         return text
     return text.translate({ord(char): _shown(char) for char in set(text) if not char.isprintable()})
+
+
+def _thinned(run: re.Match[str]) -> str:
+    """The run without the marks that a character has too many of: they hide text above and below it."""
+    kept: list[str] = []
+    marks = overlaid = 0
+    for char in run[0]:
+        if unicodedata.category(char)[0] != "M":
+            marks = overlaid = 0
+        else:
+            marks += 1
+            overlaid += _OVERLAYS.match(char) is not None
+            if marks > _MARKS or overlaid > _OVERLAID:
+                continue
+        kept.append(char)
+    return "".join(kept)
 
 
 def _shown(char: str) -> str:
@@ -67,6 +95,8 @@ def filename(text: str) -> str:
 
     At most NAME_LIMIT bytes in UTF-8, the extension kept; never empty.
     """
+    if len(text) > _NAME_READ:
+        text = text[: _NAME_READ - _EXTENSION] + text[-_EXTENSION:]
     name = unicodedata.normalize("NFC", clean(text)).replace(REPLACEMENT, "_").translate(_SEPARATORS)
     name = name.lstrip(" .-~").rstrip(" .")
     if _RESERVED.match(name):
