@@ -171,7 +171,7 @@ def test_several_mailboxes_belong_to_their_owners(vault: TestVault, exchange: Ex
         person.put([plain(subject=address, sender=address)], person.folder("Kunden"))
         person.put([plain(subject="to both", sender="carl@other.example", to=[ANNA, BOB])])
     exchange_profile(vault, exchange, mailbox="svc", mailboxes=[ANNA, BOB], access="impersonation")
-    assert (run(vault).new, run(vault).listed) == (3, 0)
+    assert (run(vault).new, run(vault).listed) == (4, 0), "what one mailbox brings is no other's original"
     assert vault.tree() == {ANNA: {"Inbox": 1, "Kunden": 1}, BOB: {"Inbox": 1, "Kunden": 1}}
     vault.sound()
 
@@ -261,7 +261,7 @@ def crash_loop(vault: TestVault, exchange: Exchange, anna: Person, kills: int, c
     assert anna.inbox.items == {}
     copies, messages = kept(vault)
     assert (copies.total(), len(copies)) == (len(mails), len(mails))
-    assert messages.total() == len(messages) == len({likeness(original(mail)) for mail in mails})
+    assert messages.total() == len(messages) == len({likeness(original(mail)).message for mail in mails})
     vault.sound()
 
 

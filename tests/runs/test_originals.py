@@ -297,7 +297,8 @@ def test_a_crash_amid_it_loses_nothing(
             journal_run(vault, pool, points, point, fault)
             if points.dead:
                 points.aftermath()
-            assert (vault.tree()[BOB]["Kunden"], vault.status().messages) == (1, 1)
+            assert vault.tree()[BOB]["Kunden"] == 1
+            assert vault.status().messages in (1, 2)  # the original, or a copy in each mailbox
             assert journal_run(vault, pool, points, "", False).state == "ok"
     assert said(vault) == before
     assert_rebuilds(vault)
@@ -315,8 +316,7 @@ def test_where_the_original_is_lost_the_copy_is_the_message(vault: TestVault) ->
         file.write(b"\xff\xff")
     for _ in vault.client.stream(api.Rebuild(catalog=True, index=True, accept_damage=True)):
         pass
-    (hit,) = vault.messages()
-    assert vault.raw(hit.id) == COPY
+    assert {vault.raw(hit.id) for hit in vault.messages()} == {COPY, ANNAS}
     assert vault.tree()[BOB] == {"Kunden": 1}
     with pytest.raises(NotFound):
         vault.show(sha.hex())

@@ -8,6 +8,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 
 from muniment.archive.vault import Vault
+from muniment.mail.fork import is_transport
 from muniment.mail.journal import read_report
 from muniment.runs.plan import Plan
 from muniment.runs.progress import Books
@@ -17,6 +18,8 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from support.vaults import TestVault, put
 
+_OWN = ("mime-version", "content-")
+"""Fields that the service writes itself."""
 _KEPT = (b"from", b"to", b"sender", b"subject", b"date", b"message-id")
 
 
@@ -25,8 +28,10 @@ def regenerated(raw: bytes, encoding: str = "base64") -> bytes:
     old = message_from_bytes(raw, policy=email.policy.default)
     new = EmailMessage(policy=email.policy.SMTP.clone(max_line_length=60))
     new["X-MS-Exchange-Organization-SCL"] = "-1"
-    for name in ("Date", "Message-ID", "Subject", "To", "From"):
-        new[name] = old[name]
+    others = [name for name in old if not is_transport(name.encode()) and not name.lower().startswith(_OWN)]
+    for name in dict.fromkeys(("Date", "Message-ID", "Subject", "Cc", "To", "From", *others)):
+        if old[name] is not None:
+            new[name] = old[name]
     text = old.get_body()
     assert text is not None
     new.set_content(text.get_content(), charset="iso-8859-1", cte=encoding)

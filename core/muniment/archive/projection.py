@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from muniment.archive.contents import opened
 from muniment.archive.derive import envelope_fact, message_fact
 from muniment.archive.facts import (
@@ -24,15 +26,24 @@ from muniment.archive.facts import (
     PartFact,
     Position,
     QuarantineFact,
+    Route,
     RunFact,
 )
 from muniment.archive.ledger.model import Appended, Frame, Head, Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.recovery import Damage
-from muniment.archive.records import Receipt, ReceiptGroup, deletion_fact, read_receipts, receipt_facts
+from muniment.archive.records import (
+    DISPLACEMENT_RULE,
+    Receipt,
+    ReceiptGroup,
+    deletion_fact,
+    read_receipts,
+    receipt_facts,
+)
 from muniment.errors import LedgerDamaged
 from muniment.mail.fork import content_hash
 from muniment.mail.journal import read_report
+from muniment.mail.likeness import likeness
 from muniment.mail.model import Buffer, MessageText, Party, Summary, UnwrapError
 from muniment.mail.notes import OPAQUE, UNREAD
 from muniment.mail.outline import read_outline
@@ -118,6 +129,19 @@ class _Ledger:
     reader: Reader
     work: Path
     observer: Observer
+
+    def alike(self, former: bytes, original: bytes) -> bool:
+        """Whether two kept messages show the same; not so where either can't be read."""
+        one, other = self._likeness(former), self._likeness(original)
+        return bool(one) and one == other
+
+    def _likeness(self, sha: bytes) -> bytes:
+        try:
+            size = self.reader.size(sha)
+            with opened(self.reader.content(sha), size, self.work) as buffer:
+                return likeness(buffer).message
+        except LedgerDamaged:
+            return b""
 
     def read(self, light: _Light, read: Callable[[Buffer], Value]) -> tuple[Value | None, bool]:
         """What `read` makes of a record's content, or of what is left of it; and whether it is whole."""
@@ -224,8 +248,26 @@ def _facts(batch: _Batch, ledger: _Ledger) -> list[Fact]:
             case _:
                 pass
     for group, light in batch.groups:
+        group.receipts[:] = [_decided_again(receipt, ledger) for receipt in group.receipts]
         facts.extend(receipt_facts(group, light.sequence, light.received))
     return sorted([*facts, *batch.plain], key=lambda fact: fact.sequence)
+
+
+def _decided_again(receipt: Receipt, ledger: _Ledger) -> Receipt:
+    """A receipt without the displacements of an older rule that today's would refuse.
+
+    A crafted message may have brought some about. Without them, what had to give way is a message again. A
+    displacement by a journal report stands where the two are still alike.
+    """
+    if not receipt.instead or receipt.rule >= DISPLACEMENT_RULE:
+        return receipt
+    trusted = receipt.report and bool(receipt.route & Route.JOURNAL)
+    kept = {
+        former: original
+        for former, original in receipt.instead.items()
+        if trusted and ledger.alike(former, original)
+    }
+    return replace(receipt, instead=kept)
 
 
 _Dates = dict[bytes, tuple[int | None, tuple[str, ...]]]

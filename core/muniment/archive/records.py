@@ -20,6 +20,9 @@ from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import Kind, Record
 
 VERSION = 1
+DISPLACEMENT_RULE = 2
+"""Number of the rule by which `instead` is decided: 2, only a trusted journal report that vouches for its
+message (see runs.linking). Receipts of rule 1, which looked at likeness alone, do not state it."""
 
 
 class Receipt(Struct, frozen=True):
@@ -46,6 +49,8 @@ class Receipt(Struct, frozen=True):
     instead: dict[bytes, bytes] = {}
     """Messages, by SHA-256, known only as a service wrote them anew, each with that of its original,
     which this copy brought, and which takes its place."""
+    rule: int = 1
+    """The rule by which `instead` was decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ def _receipt_item(r: Receipt) -> dict[str, Any]:
         item["reason"] = r.reason
     if r.instead:
         item["instead"] = {former.hex(): original.hex() for former, original in r.instead.items()}
+        if r.rule > 1:
+            item["rule"] = r.rule
     return item
 
 
@@ -152,6 +159,7 @@ def _read_item(item: dict[str, Any]) -> Receipt:
         notes=tuple(item.get("notes", ())),
         reason=item.get("reason", ""),
         instead={bytes.fromhex(a): bytes.fromhex(b) for a, b in item.get("instead", {}).items()},
+        rule=item.get("rule", 1),
     )
 
 

@@ -26,6 +26,8 @@ from muniment.mail.routing import envelope_of
 
 ENVELOPE_LIMIT = 16 * 1024 * 1024
 """Bytes of an envelope's text part that are read; a note says where there were more."""
+NO_ENVELOPE = "no envelope: told by the original's own headers"
+"""The note of a report that does not itself say who sent its original."""
 _ORIGINALS = 2
 _CHILDREN = 64
 """Direct children that are looked at."""
@@ -211,8 +213,8 @@ def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: lis
     stated = text.envelope() if text is not None else Envelope(())
     if any(party.role in INBOX_ROLES for party in stated.parties):
         return stated
-    what = "no recipients in the envelope" if stated.parties else "no envelope"
-    notes.append(f"{what}: told by the original's own headers")
+    lacking = "no recipients in the envelope: told by the original's own headers"
+    notes.append(lacking if stated.parties else NO_ENVELOPE)
     claimed = envelope_of(_head_of(buf, original))
     known = SENT_ROLES if stated.parties else frozenset()
     parties = tuple(party for party in claimed.parties if party.role not in known)

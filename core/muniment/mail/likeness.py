@@ -1,22 +1,45 @@
-"""Likeness: what two copies of one message have alike when a service wrote the bytes of one anew.
+"""Likeness: what two copies of one message have in common when a service wrote the bytes of one.
 
-Exchange and Graph make the MIME of a message when it is asked for: order of headers, boundaries, encodings
-and charsets differ from the original's. Message-ID, From, Date, the decoded text and the parts' contents
-do not.
+Exchange and Graph write the MIME of a message each time it is read: the order of headers, boundaries,
+encodings and charsets differ from the original's. Message-ID, Date, Subject, the addresses of From, Sender,
+Reply-To, To and Cc, the words of every text part in order, and the names and contents of attachments do not.
+
+Likeness only says that two messages show the same. It is no authority: which of the two may stand for the
+other is decided by who brought them (`runs.linking`).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 
-from muniment.mail.addresses import parse
-from muniment.mail.headers import field
-from muniment.mail.mime import attachments, content, header_at
-from muniment.mail.model import Buffer
-from muniment.mail.text import read_message
+from msgspec import Struct
 
-LIKENESS_VERSION = 1
-"""Number of what is compared. Likenesses are never kept, so that it may change."""
+from muniment.mail.addresses import normalise, parse
+from muniment.mail.fork import is_transport
+from muniment.mail.headers import decode, fields, gather, unfold
+from muniment.mail.mime import AttachmentInfo, attachments, content, header_at, leaves
+from muniment.mail.model import Buffer, Leaf
+from muniment.mail.text import PART_LIMIT, read_leaf, read_message
+
+LIKENESS_VERSION = 2
+"""Number of what is compared. Likenesses are never stored, so that it may change."""
+_PEOPLE = (b"from", b"sender", b"reply-to", b"to", b"cc")
+_WRITTEN = (b"mime-version", b"content-", b"bcc")
+"""Beginnings of the names of fields that a service writes for itself, or leaves out for some readers."""
+
+
+class Likeness(Struct, frozen=True, array_like=True):
+    """What a message is compared by."""
+
+    message: bytes = b""
+    """SHA-256 of what an original and its rewritten copy have in common; empty for what is never linked: a
+    message without a Message-ID, or one with a text too long to be compared as a whole."""
+    item: bytes = b""
+    """SHA-256 of what two reads of one item of a mailbox have in common: the same, and all header fields but
+    those of transport. Empty only where a text is too long."""
+    senders: tuple[str, ...] = ()
+    """The normalised addresses of its From field, sorted."""
 
 
 def name_of(message_id: str) -> bytes:
@@ -25,23 +48,54 @@ def name_of(message_id: str) -> bytes:
     return hashlib.sha256(bare.encode("utf-8", "surrogatepass")).digest()[:8] if bare else b""
 
 
-def likeness(buf: Buffer, *, unnamed: bool = False) -> bytes:
-    """SHA-256 of what a message says and carries, however it is written; empty without a Message-ID.
+def likeness(buf: Buffer) -> Likeness:
+    """What a message is compared by, however it is written.
 
-    Runs of white space count as one blank. Attachments count by their contents, in no order. `unnamed`: one
-    without a Message-ID has a likeness as well, since something else says that two reads are of one message;
-    the subject counts then, as people edit it.
+    A run of white space counts as one blank. Attachments count by their contents, in no order, since
+    services do not keep it.
     """
-    summary, text = read_message(buf)
-    if not summary.message_id and not unnamed:
-        return b""
-    senders = sorted(one.address for one in parse(field(header_at(buf, 0, len(buf)), b"from") or b""))
-    parts = []
-    for one in attachments(buf):
-        digest = hashlib.sha256()
-        for piece in content(buf, one.leaf):
-            digest.update(piece)
-        parts.append(digest.hexdigest())
-    said = ("".join(summary.message_id.split()), senders, summary.date, text.body.split(), sorted(parts))
-    subject = (" ".join(summary.subject.split()),) if unnamed else ()
-    return hashlib.sha256(repr(said + subject).encode("utf-8", "surrogatepass")).digest()
+    found = leaves(buf)
+    senders, *others = _people(buf)
+    if any(leaf.end - leaf.body > PART_LIMIT and _is_read(leaf) for leaf in found):
+        return Likeness(senders=senders)  # the rest of such a text may differ unseen
+    summary, text = read_message(buf, found)
+    files = attachments(buf, found)
+    message_id = "".join(summary.message_id.split())
+    shown = (
+        message_id, summary.date, summary.subject.split(), senders, *others, text.body.split(),
+        [read_leaf(buf, leaf).body.split() for leaf in found if leaf.content_type == "text/html"],
+        sorted(file.filename for file in files if file.filename),
+        sorted(_digest(buf, file) for file in files),
+    )  # fmt: skip
+    item = (shown, sorted(_header(buf)))
+    return Likeness(_hash(shown) if message_id else b"", _hash(item), senders)
+
+
+def _people(buf: Buffer) -> Iterator[tuple[str, ...]]:
+    """The addresses of each field that names people, all its occurrences together."""
+    for values in gather(header_at(buf, 0, len(buf)), _PEOPLE):
+        yield tuple(sorted({normalise(one.address) for value in values for one in parse(value)} - {""}))
+
+
+def _is_read(leaf: Leaf) -> bool:
+    return not leaf.content_type or leaf.content_type.startswith(("text/", "multipart/", "message/"))
+
+
+def _header(buf: Buffer) -> Iterable[tuple[str, str]]:
+    """The header's fields without those that a service writes for itself; white space counts as one blank."""
+    header = header_at(buf, 0, len(buf))
+    for name, start, end in fields(header):
+        if name and not name.startswith(_WRITTEN) and not is_transport(name):
+            value = decode(unfold(header[start:end].partition(b":")[2]))
+            yield name.decode("ascii", "replace"), " ".join(value.split())
+
+
+def _digest(buf: Buffer, file: AttachmentInfo) -> str:
+    digest = hashlib.sha256()
+    for piece in content(buf, file.leaf):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _hash(said: object) -> bytes:
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).digest()

@@ -24,14 +24,21 @@ from muniment.archive.ledger import recipe
 from muniment.archive.ledger.model import CHUNK, Appended, Codec, Head, Kind, Record
 from muniment.archive.ledger.reader import chunks
 from muniment.archive.ledger.recipe import Literal, Piece, Slice
-from muniment.archive.records import Receipt, ReceiptGroup, json_record, receipt_facts, receipt_value
+from muniment.archive.records import (
+    DISPLACEMENT_RULE,
+    Receipt,
+    ReceiptGroup,
+    json_record,
+    receipt_facts,
+    receipt_value,
+)
 from muniment.archive.vault import Vault
 from muniment.errors import NotFound
 from muniment.mail.buffer import FileBuffer, window
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.runs.forked import fork_pieces, rebuilt
-from muniment.runs.linking import Links
+from muniment.runs.linking import Bringer, Links, bringer
 from muniment.runs.plan import Plan
 from muniment.runs.spill import Spill, read_spill, rebuilds, whole
 from muniment.sources.base import Fetched, Item, Place
@@ -146,7 +153,7 @@ class Archivist:
         )
         self._maybe_known = self._vault.catalog.glimpse(*hashes)
         self._expected = set[bytes]().union(*hashes)
-        if not self._plan.regenerated:
+        if self._plan.journal:
             self._links.expect(messages)
 
     def _is_kept(self, sha: bytes) -> bool:
@@ -249,7 +256,8 @@ class Archivist:
             self._batch.touched.update(repeat)
             return _Archived(Outcome.MERGED, repeat, {})
         self._spilled(copy)
-        stored = [self._message(fetched, message, copy) for message in copy.messages]
+        by = self._bringer(fetched.item, copy, route)
+        stored = [self._message(fetched, message, copy, by) for message in copy.messages]
         shas = tuple(dict.fromkeys(one.sha for one in stored))
         appended = self._append(self._envelope(fetched, copy, stored, shas))
         self._batch.copies[copy.sha, copy.report] = shas
@@ -283,16 +291,29 @@ class Archivist:
             return None
         return envelope.messages
 
-    def _message(self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy) -> _Stored:
+    def _bringer(self, item: Item, copy: PreparedCopy, route: Route) -> Bringer:
+        time = copy_time(copy.report, copy.date, item.date, self._now)
+        return bringer(self._plan.owner_of(item.place), route, copy, time)
+
+    def _message(
+        self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, by: Bringer
+    ) -> _Stored:
         """Keep a message, unless it is kept already as it is, as a fork of it, or as its original."""
-        if message.sha in self._batch.originals or self._is_kept(message.sha):
-            return _Stored(message.sha)
-        fork = self._fork_of(message)
-        if fork is not None:
-            return _Stored(fork)
-        original = self._links.original_of(fetched, message) if self._plan.regenerated else None
+        known = message.sha if self._is_known(message.sha) else self._fork_of(message)
+        if known is not None:
+            return _Stored(known, remakes=self._links.remakes_of(fetched, message, by, known))
+        original = self._links.original_of(fetched, message, by) if self._plan.regenerated else None
         if original is not None:
             return _Stored(original, linked=True)
+        self._keep(fetched, message, copy)
+        remakes = self._links.remakes_of(fetched, message, by, message.sha)
+        return _Stored(message.sha, new=True, remakes=remakes)
+
+    def _is_known(self, sha: bytes) -> bool:
+        return sha in self._batch.originals or self._is_kept(sha)
+
+    def _keep(self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy) -> None:
+        """Append a message that is new."""
         for part in message.parts:
             self._part(part)
         appended = self._append(message.record)
@@ -309,8 +330,6 @@ class Archivist:
         self._batch.originals[message.sha] = self._original(fetched, message)
         if message.content:
             self._batch.contents[message.content] = message.sha
-        remakes = () if self._plan.regenerated else self._links.remakes_of(fetched, message)
-        return _Stored(message.sha, new=True, remakes=remakes)
 
     def _fork_of(self, message: PreparedMessage) -> bytes | None:
         if not message.content:
@@ -476,6 +495,7 @@ class Archivist:
                 notes=(*notes, *copy.notes),
                 reason=copy.problem,
                 instead=archived.instead,
+                rule=DISPLACEMENT_RULE,
             )
         )
 

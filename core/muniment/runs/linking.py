@@ -1,9 +1,16 @@
-"""Linking: bytes that a service made anew are a copy of the message that they are like, if that is kept.
+"""Linking: a copy whose bytes a service wrote is stored once, with the message that it is a copy of.
 
-The message that is kept stays as it is, be it the journaled original or what was read first. Where that was
-made anew itself and its original comes after all, it gives way. Only what shares a Message-ID is compared, so
-that a mailbox without originals here costs a look-up a message; and original mail costs one for many, in a
-vault that has copies made anew.
+Likeness (`mail.likeness`) says which messages show the same. Who brought them decides what follows, since
+anybody may put a message into a mailbox of their own:
+
+- A copy that a service wrote is linked to a message that a trusted journal report brought, or to one that a
+  mailbox of the same owner brought. What another person's mailbox brought is never its original.
+- A message takes the place of what a service wrote from it only where a trusted journal report brings it.
+- A journal report vouches for a message where its envelope names the message's From as the sender: a person
+  who writes another's name into From gets a genuine report too, and that report names the true sender.
+
+In doubt both are kept and shown. Only messages that share a Message-ID are compared, so that a mailbox whose
+originals are not here costs one look-up a message, and journaled mail costs one for many.
 """
 
 from __future__ import annotations
@@ -11,30 +18,64 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from muniment.archive.catalog import EnvelopeRow, Named
 from muniment.archive.contents import opened
+from muniment.archive.facts import Route
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged
+from muniment.mail.addresses import normalise
 from muniment.mail.buffer import FileBuffer, sub
-from muniment.mail.likeness import likeness, name_of
-from muniment.mail.model import Buffer
+from muniment.mail.journal import NO_ENVELOPE
+from muniment.mail.likeness import Likeness, likeness, name_of
+from muniment.mail.model import SENT_ROLES, Buffer, Party
 from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.sources.base import Fetched
 
 REMEMBERED = 1000
-"""How many likenesses of kept messages are remembered."""
+"""Likenesses of kept messages that are remembered."""
+COMPARED = 50
+"""Kept messages that are read back for one message: hostile mail may give one Message-ID to all of its."""
+NOTHING = Likeness()
+
+
+class Bringer(NamedTuple):
+    """Who brings a copy, as far as that decides what it may be linked to."""
+
+    owner: str
+    """The normalised address of the mailbox's owner; "" for nobody's."""
+    reported: bool
+    """Whether it is a trusted journal report with an envelope of its own."""
+    time: int
+    parties: tuple[Party, ...]
+
+
+def bringer(owner: str, route: Route, copy: PreparedCopy, time: int) -> Bringer:
+    """Who brings a copy; `time` is when it was journaled or received, seconds since 1970 UTC."""
+    trusted = bool(route & Route.JOURNAL) and copy.report and NO_ENVELOPE not in copy.notes
+    return Bringer(normalise(owner) if route & Route.OWNER else "", trusted, time, copy.parties)
+
+
+class _New(NamedTuple):
+    """A message of the batch in hand."""
+
+    sha: bytes
+    owner: str
+    vouched: bool
+    like: Likeness
 
 
 class Links:
-    """Finds what a vault, or the batch in hand, has of messages that were written anew."""
+    """Finds what a vault, or the batch in hand, has of messages that a service wrote."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._batch: dict[bytes, list[tuple[bytes, bytes]]] = {}
-        """Of the batch in hand: hash and likeness of its messages, by their names."""
-        self._kept: dict[tuple[bytes, bool], bytes] = {}
-        """The likeness of messages that were read back, by their hashes and whether unnamed ones have one."""
+        self._batch: dict[bytes, list[_New]] = {}
+        """The messages of the batch in hand, by their names."""
+        self._kept: dict[bytes, Likeness] = {}
+        """The likeness of messages that were read back, by their hashes."""
         self._regenerated = vault.catalog.regenerated
         self._unnamed: set[bytes] = set()
         """Names that no kept message has."""
@@ -52,40 +93,80 @@ class Links:
             names = {name_of(message.summary.message_id) for message in messages}
             self._unnamed = names - self._vault.catalog.names_known(names)
 
-    def remakes_of(self, fetched: Fetched, message: PreparedMessage) -> tuple[bytes, ...]:
-        """The messages that a service wrote anew from this one, where no original of theirs is kept.
+    def remakes_of(
+        self, fetched: Fetched, message: PreparedMessage, by: Bringer, stored: bytes
+    ) -> tuple[bytes, ...]:
+        """The messages that a service wrote from this one: they give way to `stored`, as which it is kept.
 
-        For a message that is new, and no such copy itself: they give way to it.
+        None unless a journal report vouches for it. Asked of known messages too, since anybody may have put
+        their own copy of an original into a mailbox before its report came.
         """
-        if not self._regenerated or not message.end:
+        if not by.reported or not self._regenerated or not message.end:
             return ()
         name = name_of(message.summary.message_id)
         if not name or name in self._unnamed:
             return ()
-        kept = [sha for sha in self._vault.catalog.regenerated_named(name) if sha not in self._given]
-        if not kept or not (like := self._like(fetched, message)):
+        done = {*self._given, stored}
+        kept = [one for one in self._vault.catalog.regenerated_named(name) if one.sha not in done]
+        if not kept:
             return ()
-        found = tuple(sha for sha in kept if self._kept_like(sha) == like)
+        like = self._like(fetched, message)
+        if not like.message or not self._vouches(by.parties, by.time, like):
+            return ()
+        near = [one.sha for one in kept if _may_be(one, like)][:COMPARED]
+        found = tuple(sha for sha in near if self._kept_like(sha).message == like.message)
         self._given.update(found)
         return found
 
-    def original_of(self, fetched: Fetched, message: PreparedMessage) -> bytes | None:
+    def original_of(self, fetched: Fetched, message: PreparedMessage, by: Bringer) -> bytes | None:
         """The hash of the message that this one is a copy of; None if it is the first of its kind."""
         name = name_of(message.summary.message_id)
         if not name or not message.end:
             return None
         like = self._like(fetched, message)
-        if not like:
+        if not like.message:
             return None
         batch = self._batch.setdefault(name, [])
-        for sha, known in batch:
-            if known == like:
-                return sha
-        for sha in self._vault.catalog.messages_named(name):
-            if self._kept_like(sha) == like:
-                return sha
-        batch.append((message.sha, like))
+        for new in batch:
+            if _is_copy(like, new.like, vouched=new.vouched, own=bool(by.owner) and new.owner == by.owner):
+                return new.sha
+        found = self._kept_original(name, like, by)
+        if found is None:
+            vouched = by.reported and self._vouches(by.parties, by.time, like)
+            batch.append(_New(message.sha, by.owner, vouched, like))
+        return found
+
+    def _kept_original(self, name: bytes, like: Likeness, by: Bringer) -> bytes | None:
+        catalog = self._vault.catalog
+        compared = 0
+        for one in catalog.messages_named(name):
+            if not _may_be(one, like):
+                continue
+            vouched = self._vouched(one.sequence, like)
+            own = bool(by.owner) and catalog.brought_by(one.sequence, by.owner)
+            if not vouched and not own:
+                continue
+            if _is_copy(like, self._kept_like(one.sha), vouched=vouched, own=own):
+                return one.sha
+            compared += 1
+            if compared >= COMPARED:
+                break
         return None
+
+    def _vouched(self, sequence: int, like: Likeness) -> bool:
+        """Whether one of the trusted journal reports of a kept message vouches for it."""
+        reports = self._vault.catalog.trusted_reports(sequence)
+        return any(
+            NO_ENVELOPE not in one.flags and self._vouches(one.parties, one.time, like) for one in reports
+        )
+
+    def _vouches(self, parties: Iterable[Party], time: int, like: Likeness) -> bool:
+        """Whether an envelope names everybody in From as sender, under whichever of their addresses."""
+        named = {self._person(party.address, time) for party in parties if party.role in SENT_ROLES}
+        return bool(like.senders) and all(self._person(one, time) in named for one in like.senders)
+
+    def _person(self, address: str, time: int) -> str:
+        return self._vault.directory.resolve(address, time) or address
 
     def read_before(self, fetched: Fetched, copy: PreparedCopy) -> tuple[bytes, ...] | None:
         """The messages that an earlier read of this very item brought, if it says the same now.
@@ -105,35 +186,59 @@ class Links:
             or not self._vault.reads_back(known.sha)
         ):
             return None
-        kept = sorted(self._kept_like(sha, unnamed=True) for sha in envelope.messages)
-        if kept != sorted({self._like(fetched, message, unnamed=True) for message in copy.messages}):
+        kept, now = self._kept_says(known.sha, envelope), self._says(fetched, copy)
+        if b"" in kept or kept != now:
             return None
         copy.sha, copy.size = known.sha, known.size
         return envelope.messages
 
-    @staticmethod
-    def _like(fetched: Fetched, message: PreparedMessage, *, unnamed: bool = False) -> bytes:
-        with _buffer(fetched) as buffer:
-            return likeness(sub(buffer, message.start, message.end), unnamed=unnamed)
+    def _kept_says(self, sha: bytes, envelope: EnvelopeRow) -> list[bytes]:
+        """What an earlier read of an item said: a report by its messages, other mail by its own bytes."""
+        if not envelope.report:
+            return [self._kept_like(sha).item]
+        likes = [self._kept_like(message) for message in envelope.messages]
+        return sorted(like.message or like.item for like in likes)
 
-    def _kept_like(self, sha: bytes, *, unnamed: bool = False) -> bytes:
+    def _says(self, fetched: Fetched, copy: PreparedCopy) -> list[bytes]:
+        likes = [self._like(fetched, message) for message in copy.messages]
+        if not copy.report:
+            return [like.item for like in likes]
+        return sorted({like.message or like.item for like in likes})
+
+    @staticmethod
+    def _like(fetched: Fetched, message: PreparedMessage) -> Likeness:
+        with _buffer(fetched) as buffer:
+            return likeness(sub(buffer, message.start, message.end))
+
+    def _kept_like(self, sha: bytes) -> Likeness:
         """The likeness of a message that is kept; of one that can't be read back none."""
-        known = self._kept.get((sha, unnamed))
+        known = self._kept.get(sha)
         if known is None:
             if len(self._kept) >= REMEMBERED:
                 self._kept.clear()
-            known = self._kept[sha, unnamed] = self._read_like(sha, unnamed)
+            known = self._kept[sha] = self._read_like(sha)
         return known
 
-    def _read_like(self, sha: bytes, unnamed: bool) -> bytes:
-        row = self._vault.catalog.message_by_sha(sha)
-        if row is None:
-            return b""
+    def _read_like(self, sha: bytes) -> Likeness:
+        reader = self._vault.reader
         try:
-            with opened(self._vault.reader.content(sha), row.size, own_work(self._vault.folder)) as buffer:
-                return likeness(buffer, unnamed=unnamed)
+            with opened(reader.content(sha), reader.size(sha), own_work(self._vault.folder)) as buffer:
+                return likeness(buffer)
         except LedgerDamaged:
-            return b""
+            return NOTHING
+
+
+def _may_be(one: Named, like: Likeness) -> bool:
+    """Whether a kept message can be from the same senders, as far as its row in the catalog tells."""
+    sender = one.sender.lower()
+    return not like.senders or any(address in sender for address in like.senders)
+
+
+def _is_copy(like: Likeness, kept: Likeness, *, vouched: bool, own: bool) -> bool:
+    """Whether a kept message is the original: of a report's, or another read of the same owner's item."""
+    if vouched and like.message == kept.message:
+        return True
+    return own and like.item == kept.item
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from muniment.archive.catalog.model import (
     Known,
     Mention,
     MessageRow,
+    Named,
     Page,
     QuarantineRow,
     RunRow,
     Totals,
+    Voucher,
 )
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "Known",
     "Mention",
     "MessageRow",
+    "Named",
     "Page",
     "QuarantineRow",
     "RunRow",
     "Totals",
+    "Voucher",
 ]

@@ -16,10 +16,12 @@ from muniment.archive.catalog.model import (
     Known,
     Mention,
     MessageRow,
+    Named,
     Page,
     QuarantineRow,
     RunRow,
     Totals,
+    Voucher,
 )
 from muniment.archive.catalog.refiling import note_affected, pending, refile_batch
 from muniment.archive.catalog.store import Store, check
@@ -201,8 +203,8 @@ class Catalog:
         """SHA-256 of the messages with a content hash, oldest record first; none for an empty one."""
         return reading.messages_by_content(self._store.reader(), content)
 
-    def messages_named(self, name: bytes) -> list[bytes]:
-        """SHA-256 of messages with a Message-ID (see mail.likeness.name_of), at most 50, oldest first."""
+    def messages_named(self, name: bytes) -> list[Named]:
+        """Messages with a Message-ID (see mail.likeness.name_of), at most 1,000, oldest first."""
         return reading.messages_named(self._store.reader(), name)
 
     @property
@@ -214,9 +216,17 @@ class Catalog:
         """Those of the Message-IDs (see mail.likeness.name_of) that messages have."""
         return reading.names_known(self._store.reader(), names)
 
-    def regenerated_named(self, name: bytes) -> list[bytes]:
-        """Those of `messages_named` that are known by copies alone that a service wrote anew."""
+    def regenerated_named(self, name: bytes) -> list[Named]:
+        """As `messages_named`, of messages all of whose copies a service wrote."""
         return reading.regenerated_named(self._store.reader(), name)
+
+    def trusted_reports(self, message: int) -> list[Voucher]:
+        """What the first trusted journal reports of a message say, at most 20."""
+        return reading.trusted_reports(self._store.reader(), message)
+
+    def brought_by(self, message: int, owner: str) -> bool:
+        """Whether a mailbox of this owner, a normalised address, brought a copy of a message."""
+        return reading.brought_by(self._store.reader(), message, owner)
 
     def formers_of(self, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:
         """Number and SHA-256 of what were messages until these came, their originals."""

@@ -53,6 +53,24 @@ class EnvelopeRow:
     flags: tuple[str, ...]
 
 
+class Named(NamedTuple):
+    """A message that has a certain Message-ID."""
+
+    sequence: int
+    sha: bytes
+    sender: str
+    """Its From, decoded, as lists keep it."""
+
+
+class Voucher(NamedTuple):
+    """What a trusted journal report of a message says."""
+
+    time: int
+    """When it was journaled, seconds since 1970 UTC."""
+    parties: tuple[Party, ...]
+    flags: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
     """An item that could not be unwrapped."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from muniment.archive.catalog import sql
 from muniment.archive.catalog.encoding import (
+    clean,
     exact,
     fetch_many,
     join,
@@ -29,10 +30,12 @@ from muniment.archive.catalog.model import (
     Known,
     Mention,
     MessageRow,
+    Named,
     Page,
     QuarantineRow,
     RunRow,
     Totals,
+    Voucher,
 )
 from muniment.archive.catalog.numbering import find_place
 from muniment.archive.facts import DAMAGED, REGENERATED, Position, Route
@@ -86,9 +89,26 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
     return [join(row.key, row.rest) for row in rows]
 
 
-def messages_named(connection: Connection, name: bytes) -> list[bytes]:
-    rows = connection.execute(sql.SHAS_BY_NAME, {"name": number(name)}).all() if name else ()
-    return [join(row.key, row.rest) for row in rows]
+def messages_named(connection: Connection, name: bytes) -> list[Named]:
+    if not name:
+        return []
+    return _named(connection.execute(sql.MESSAGES_BY_NAME, {"name": number(name)}).all())
+
+
+def _named(found: Iterable[Any]) -> list[Named]:
+    return [Named(row.id, join(row.key, row.rest), row.sender) for row in found]
+
+
+def trusted_reports(connection: Connection, message: int) -> list[Voucher]:
+    where = {"message": message, "route": int(Route.JOURNAL)}
+    found = connection.execute(sql.TRUSTED_REPORTS, where).all()
+    names = load_addresses(connection, (row.parties for row in found))
+    return [Voucher(row.time, read_parties(row.parties, names), read_words(row.flags)) for row in found]
+
+
+def brought_by(connection: Connection, message: int, owner: str) -> bool:
+    where = {"message": message, "owner": clean(owner)}
+    return connection.execute(sql.BROUGHT_BY, where).first() is not None
 
 
 def names_known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
@@ -96,9 +116,9 @@ def names_known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
     return {name for name in names if number(name) in found}
 
 
-def regenerated_named(connection: Connection, name: bytes) -> list[bytes]:
+def regenerated_named(connection: Connection, name: bytes) -> list[Named]:
     where = {"name": number(name), "note": f'"{REGENERATED}"'}
-    return [join(row.key, row.rest) for row in connection.execute(sql.SHAS_NOTED, where).all()]
+    return _named(connection.execute(sql.MESSAGES_NOTED, where).all())
 
 
 def formers_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:

@@ -267,25 +267,22 @@ SHAS_BY_CONTENT = (
     .where(message.c.content_key == bindparam("key"), message.c.content_rest == bindparam("rest"))
     .order_by(message.c.id)
 )
-NAMED = 50
-"""How many messages with one Message-ID are looked at: hostile mail may give one to all of its messages."""
-SHAS_BY_NAME = (
-    select(message.c.key, message.c.rest)
-    .where(message.c.name == bindparam("name"))
+NAMED = 1000
+"""Messages with one Message-ID that are looked at: hostile mail may give one to all of its messages."""
+_NAMED = select(message.c.id, message.c.key, message.c.rest, message.c.sender).where(
+    message.c.name == bindparam("name")
+)
+MESSAGES_BY_NAME = _NAMED.order_by(message.c.id).limit(NAMED)
+_COPY_OF_IT = (
+    select(envelope.c.id).join(link, link.c.envelope == envelope.c.id).where(link.c.message == message.c.id)
+)
+_LACKS_NOTE = ~func.coalesce(envelope.c.flags, "").contains(bindparam("note"))
+MESSAGES_NOTED = (
+    _NAMED.where(_COPY_OF_IT.exists(), ~_COPY_OF_IT.where(_LACKS_NOTE).exists())
     .order_by(message.c.id)
     .limit(NAMED)
 )
-_EARLIEST = SHAS_BY_NAME.add_columns(message.c.id).subquery()
-_COPY_OF_IT = (
-    select(envelope.c.id).join(link, link.c.envelope == envelope.c.id).where(link.c.message == _EARLIEST.c.id)
-)
-_LACKS_NOTE = ~func.coalesce(envelope.c.flags, "").contains(bindparam("note"))
-SHAS_NOTED = (
-    select(_EARLIEST.c.key, _EARLIEST.c.rest)
-    .where(_COPY_OF_IT.exists(), ~_COPY_OF_IT.where(_LACKS_NOTE).exists())
-    .order_by(_EARLIEST.c.id)
-)
-"""Of SHAS_BY_NAME those that have copies, each with a note."""
+"""Of the messages with a name those that have copies, each with a note."""
 NAMES = select(message.c.name).where(message.c.name.in_(bindparam("many", expanding=True))).distinct()
 FORMERS_BY_RANGE = (
     select(former.c.key, former.c.rest, former.c.message)
@@ -349,6 +346,26 @@ REPORTS_OF = (
         envelope.c.route.bitwise_and(bindparam("route")) != 0,
     )
     .order_by(envelope.c.id)
+    .limit(1)
+)
+VOUCHERS = 20
+"""Trusted reports of one message that are looked at for its sender."""
+TRUSTED_REPORTS = (
+    select(envelope.c.time, envelope.c.parties, envelope.c.flags)
+    .join(link, link.c.envelope == envelope.c.id)
+    .where(
+        link.c.message == bindparam("message"),
+        envelope.c.report == 1,
+        envelope.c.route.bitwise_and(bindparam("route")) != 0,
+    )
+    .order_by(envelope.c.id)
+    .limit(VOUCHERS)
+)
+BROUGHT_BY = (
+    select(link.c.envelope)
+    .join(owner, owner.c.envelope == link.c.envelope)
+    .join(address, address.c.id == owner.c.address)
+    .where(link.c.message == bindparam("message"), func.lower(address.c.address) == bindparam("owner"))
     .limit(1)
 )
 FLAGGED = (
