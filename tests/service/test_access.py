@@ -447,22 +447,6 @@ def test_an_export_does_not_fill_the_vaults_disk(house: House, monkeypatch: pyte
     assert not list((house.folder / "work").rglob("export-*"))
 
 
-def test_fields_that_name_recipients_are_left_out_however_they_are_called() -> None:
-    secret = (
-        "Bcc",
-        "Resent-Bcc",
-        "X-Bcc",
-        "X-RCPT-TO",
-        "Original-Recipient",
-        "X-Apparently-To",
-        "Envelope-To",
-    )
-    shown = ("From", "To", "Cc", "Reply-To", "Subject", "List-Id")
-    lines = [f"{name} : eve@example.com,\r\n\teve@example.com\r\n" for name in (*secret, *shown)]
-    left = view.public_header("".join(lines).encode() + b"\r\n")
-    assert left == "".join(lines[len(secret) :]).encode() + b"\r\n"
-
-
 def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -> None:
     path = house.folder / "vault.toml"
     before = path.read_text()

@@ -12,11 +12,12 @@ import re
 from collections.abc import Sequence
 
 from muniment.mail.charsets import codec, to_text
-from muniment.mail.headers import BLOCK_LIMIT, decode, field, fields, gather, parameters
+from muniment.mail.headers import BLOCK_LIMIT, decode, field, gather, parameters
 from muniment.mail.html import lines_of, raw_text
 from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+from muniment.mail.public import body_text, stray_text
 
 PART_LIMIT = 1024 * 1024
 """Bytes of one leaf's decoded content that are read."""
@@ -33,7 +34,7 @@ _WORD = re.compile(r"\w+")
 _SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc")
 _CC, _BCC = len(SUMMARY_FIELDS), len(SUMMARY_FIELDS) + 1
 """Where in _SHOWN they are."""
-_SECRET = (b"bcc", b"received")
+_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -119,11 +120,8 @@ class _Reader:
         """
         if not _NO_FIELD.search(header):
             return
-        found = False
-        for name, start, end in fields(header):
-            found = found or not name
-            if found and b"-" not in name and name not in _SECRET:
-                self._add(to_text(header[start:end].rstrip()))
+        for line in stray_text(header):
+            self._add(to_text(line.rstrip()))
 
     def _leaf(self, buf: Buffer, leaf: Leaf) -> None:
         kind = leaf.content_type
@@ -140,6 +138,8 @@ class _Reader:
             self._stray(header)
         charset = self._charset(leaf.stated)
         for raw in self._contents(buf, leaf):
+            if not (leaf.head or header.endswith(_BLANK_LINES)):
+                raw = body_text(header, raw)
             if leaf.content_type == "text/html":
                 self._html(raw_text(_readable(raw, charset or _declared(raw))))
             else:

@@ -2,8 +2,8 @@
 
 Each word has the user before the request. What stands with somebody else is not there at all: the
 same sentence, the same counts. Of a message of their own, a recipient sees its own headers without
-Bcc and their own envelope lines; whoever sent it sees all lines. Bytes and exports are without Bcc
-and without the headers that transport adds, since servers write recipients into these.
+Bcc and their own envelope lines; whoever sent it sees all lines. Bytes and exports have the public form
+of a message (mail/public.py), since servers write recipients into header fields of many names.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import AccessRefused, NotFound, UsageError
-from muniment.mail.fork import is_transport
-from muniment.mail.headers import BLOCK_LIMIT, header_end
-from muniment.mail.model import SENT_ROLES, Buffer
+from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, UNREAD
+from muniment.mail.public import PUBLIC_VERSION, public_pieces
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED
 from muniment.service.reading import (
@@ -51,10 +50,10 @@ from muniment.service.reading import (
 )
 from muniment.service.session import Session
 
-SECRET = (b"bcc", b"rcpt", b"recipient", b"apparently-to", b"real-to")
-"""What the names of header fields hold that, besides those of transport, name recipients whom the others must
-not know, such as Resent-Bcc, X-RCPT-TO and X-Apparently-To."""
-LEFT_OUT = "Bcc and the headers that transport adds are left out: exact bytes are for auditors"
+LEFT_OUT = (
+    "Bcc and all other header fields that are not in the table of public fields "
+    f"(version {PUBLIC_VERSION}) are left out: exact bytes are for auditors"
+)
 SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED})
 """Notes that say nothing of the envelope."""
 STEP = 256 * 1024
@@ -282,40 +281,21 @@ def read_raw(session: Session, user: User, request: api.ReadRaw) -> Iterator[Wor
 
 
 def _bytes(vault: Vault, row: MessageRow, headers_only: bool = False) -> Iterator[bytes]:
-    """A message without Bcc and transport headers.
+    """The public form of a message.
 
     Raises:
         AccessRefused: it can't be told which bytes are its headers.
     """
     with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
-        end = header_end(buffer)
-        if end > BLOCK_LIMIT:
+        pieces = public_pieces(buffer, STEP)
+        try:
+            yield next(pieces)
+        except ValueError:
             raise AccessRefused(
                 "the headers of this message are too long to leave Bcc out: ask an auditor for it"
-            )
-        yield public_header(buffer[:end])
+            ) from None
         if not headers_only:
-            yield from _rest(buffer, end)
-
-
-def _rest(buffer: Buffer, start: int) -> Iterator[bytes]:
-    for at in range(start, len(buffer), STEP):
-        yield buffer[at : min(at + STEP, len(buffer))]
-
-
-def public_header(header: bytes) -> bytes:
-    """A header block without the fields that may name recipients whom others must not know.
-
-    Whatever any reader takes for a line end begins a field here, so that none hides within another.
-    """
-    kept, skipped = [], False
-    for line in header.splitlines(keepends=True):
-        if not line.startswith((b" ", b"\t")) or not line.strip():
-            name = line.partition(b":")[0].strip().lower()
-            skipped = b":" in line and (any(part in name for part in SECRET) or is_transport(name))
-        if not skipped:
-            kept.append(line)
-    return b"".join(kept)
+            yield from pieces
 
 
 def read_attachment(session: Session, user: User, request: api.ReadAttachment) -> Iterator[Word]:
@@ -341,7 +321,7 @@ class _OwnEdition(Edition):
         self._user = user
 
     def header(self) -> dict[str, object]:
-        return {"format": FORMAT, **self.chosen(), "left_out": LEFT_OUT}
+        return {"format": FORMAT, **self.chosen(), "left_out": LEFT_OUT, "public_fields": PUBLIC_VERSION}
 
     def find(self, after: str) -> Found:
         return find(self.vault, self.choice.query, self._user.primary, PAGE, after, own=True)
