@@ -19,8 +19,11 @@ def test_it_fits_80_columns_with_millions():
 
 
 def test_stages_are_a_line_each():
-    head, *lines = stages(progress())
-    assert head == "gw: fetching, 1.0 MB in 3.2 s"
+    head, drawn, *lines = stages(
+        progress(arrived=500, expected=1000, total_known=True, percent=50, left=120.0, rate=160.4)
+    )
+    assert head == "gw: fetching, 500 of 1,000, 50%, about 2 min left"
+    assert drawn == "  [##########..........]  1.0 MB in 3.2 s, 160/s"
     assert [line.split()[0] for line in lines] == [
         "listed", "fetched", "new", "merged", "quarantined", "indexed", "deleted",
     ]  # fmt: skip

@@ -144,7 +144,7 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     out = invoke(EngineDouble({Run: [progress(), summary()]}), "run", "gw", terminal=True).out
     assert "fetched              512       160/s" in out
-    assert "\x1b[2K" in out
+    assert "\x1b[K" in out
     assert out.endswith("  The books balance.\n")
 
 

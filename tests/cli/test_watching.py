@@ -35,10 +35,12 @@ def record(**changes):
 
 
 def test_watching_once_says_a_line_a_profile():
-    double = EngineDouble({WatchRuns: [state(running=progress(expected=2000)), state()]})
+    run = progress(arrived=512, expected=2000, total_known=True, percent=25, left=20.0)
+    double = EngineDouble({WatchRuns: [state(running=run), state()]})
     result = invoke(double, "watch", "--once")
     assert (result.code, result.err) == (0, "")
-    assert result.out == "gw               fetching: 512 of 2,000 fetched, 500 new, 1.0 MB in 3.2 s\n"
+    said = "fetching: 512 of 2,000, 25%, less than a minute left, 500 new, 1.0 MB in 3.2 s"
+    assert result.out == f"gw               {said}\n"
     assert double.cancelled == [WatchRuns()]
 
 

@@ -10,6 +10,7 @@ from support.screens import NOW
 from support.words import progress
 
 STARTED = NOW - 400
+TOTAL = 12_640
 
 
 def going(arrived: int = 4180, **changes: Any) -> ProgressWord:
@@ -17,15 +18,16 @@ def going(arrived: int = 4180, **changes: Any) -> ProgressWord:
     fetched = max(arrived - 130, 0)
     merged = fetched // 40
     books = {
-        "listed": 5000, "already": 310, "fetched": fetched, "new": fetched - merged - 2, "merged": merged,
-        "quarantined": 2, "failed": 0, "skipped": 1, "pending": 5000 - 310 - fetched - 1, "left": 0,
+        "listed": TOTAL, "already": 310, "fetched": fetched, "new": fetched - merged - 2, "merged": merged,
+        "quarantined": 2, "failed": 0, "skipped": 1, "pending": TOTAL - 310 - fetched - 1, "left": 0,
         "deleted": 0,
     }  # fmt: skip
     values: dict[str, Any] = {
         "profile": "gateway", "books": books, "stored": fetched, "indexed": fetched - 600,
         "bytes": arrived * 23_400,
-        "seconds": arrived / 160, "expected": 12_640, "arrived": arrived, "decided": arrived - 40,
-        "deletes": True,
+        "seconds": arrived / 160, "expected": TOTAL, "arrived": arrived, "decided": arrived - 40,
+        "deletes": True, "total_known": True, "percent": (arrived + 311) * 100 // TOTAL, "rate": 67.0,
+        "left": (TOTAL - 311 - arrived) / 67,
     }  # fmt: skip
     return progress(**(values | changes))
 

@@ -89,5 +89,5 @@ def test_it_says_what_it_may_ask_a_terminal(tmp_path):
         tty.press(b"\x1b[21~")
         assert tty.end() == 0
     finals = {chr(found[-1]) for found in re.findall(rb"\x1b\[[0-?]*[ -/]*[@-~]", tty.written)}
-    assert finals <= set("mHhlcpuqt"), finals
+    assert finals <= set("mHhlcpuqtn"), finals
     assert b"\x1b]" not in tty.written.replace(POINTER, b"")

@@ -23,7 +23,7 @@ def test_it_names_what_runs_on_and_the_way_back(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
     waiting = profile("partner", running=going(0, stage="waiting", books={}))
     assert said(forever(state(profile(running=going()), waiting, profile("idle")))) == [
-        "gateway: fetching, 4,491 of 12,640 messages done",
+        "gateway: fetching, 4,491 of 12,640, 35%",
         "partner: waits its turn",
         "They go on without the app. Come back with: muniment --vault '/srv/my mail'   "
         "or watch with: muniment watch --vault '/srv/my mail'",

@@ -36,6 +36,7 @@ from muniment_tui.frame import HEIGHTS, WIDTHS, FrameScreen, TopBar
 from muniment_tui.here import Offer, asked, declared, offers
 from muniment_tui.net import Net
 from muniment_tui.notices import Notice, Notices
+from muniment_tui.pace import Pace
 from muniment_tui.palette import ActionsPalette, ActionsProvider
 from muniment_tui.thrift import Canvas
 from muniment_tui.vaults import is_vault
@@ -179,6 +180,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._filters.append(Net())
         self._disable_tooltips = self._disable_notifications = True  # nothing of ours floats
         self._canvas = Canvas()
+        self.pace = Pace(self._send)
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
@@ -300,6 +302,17 @@ class MunimentApp(App[int], inherit_bindings=False):
         if isinstance(renderable, CompositorUpdate):
             renderable = self._canvas.thrifty(renderable)
         super()._display(screen, renderable)
+
+    def _send(self, question: str) -> bool:
+        """Pass a question to the terminal; False where there is none."""
+        if self.is_headless or self._driver is None:
+            return False
+        self._driver.write(question)
+        return True
+
+    def on_cursor_position(self) -> None:
+        """The terminal has answered, so it has shown what was sent before the question."""
+        self.pace.answered()
 
     def action_redraw(self) -> None:
         """Draw all, whatever the terminal is thought to show."""

@@ -18,17 +18,16 @@ from weakref import WeakKeyDictionary
 
 from textual.message_pump import MessagePump
 
-from muniment.api import ProgressWord, Request, RunsState, Word
+from muniment.api import Request, Word
+from muniment.api.base import StateWord
 from muniment.client import Client, Connect
 from muniment.errors import MunimentError
 
 log = logging.getLogger("muniment.tui")
 
 W = TypeVar("W", bound=Word)
-STATES = (ProgressWord, RunsState)
-"""Words that say how things stand now: the newest is enough, and once a second is often enough."""
 EVERY = 1.0
-"""Seconds between two of these."""
+"""Seconds between two states (StateWord) of a stream. The service makes each when it is asked for."""
 AHEAD = 64
 """Words of a stream that may wait for the screen; the stream is read no faster than that."""
 
@@ -51,6 +50,9 @@ class Line:
         self.lane: _Lane | None = None
         self._over = threading.Event()
         self._room = threading.BoundedSemaphore(AHEAD)
+        self._lock = threading.Lock()
+        self._newest: Word | None = None
+        """A state that waits for the app's loop. A newer one takes its place, so that none queue up."""
 
     @property
     def over(self) -> bool:
@@ -70,6 +72,19 @@ class Line:
             if self.over:
                 return False
         return not self.over and self.owner.call_later(self._handle, then, values, last)
+
+    def replace(self, then: Callable[[Word], object], state: Word) -> bool:
+        """In the thread: as `deliver`, in place of the last state if the owner has not taken that yet."""
+        with self._lock:
+            waits, self._newest = self._newest is not None, state
+        return not self.over if waits else self.deliver(self._take_newest, then, last=False)
+
+    def _take_newest(self, then: Callable[[Word], object]) -> None:
+        """In the app's loop."""
+        with self._lock:
+            state, self._newest = self._newest, None
+        if state is not None:
+            then(state)
 
     def _handle(self, then: Callable[..., object], values: tuple[object, ...], last: bool) -> None:
         """In the app's loop."""
@@ -149,7 +164,7 @@ class Bridge:
         failed: Failed | None = None,
         through: Through = lambda words: words,
     ) -> Line:
-        """Say a request that is answered by a stream; `each` gets every word, of states at most one a second.
+        """Say a request that is answered by a stream; `each` gets every word, of states the newest.
 
         `ended` is called after the last one. Cancel the line to stop the work. What takes long with the words
         themselves, such as writing them to a file, is done in the thread, by `through`.
@@ -228,10 +243,12 @@ class Bridge:
         passed = through(words)
         try:
             for word in passed:
-                if not line.deliver(each, word, last=False):
-                    return
-                if isinstance(word, STATES):
+                if isinstance(word, StateWord):
+                    if not line.replace(each, word):
+                        return
                     line.pause()
+                elif not line.deliver(each, word, last=False):
+                    return
                 if line.over:
                     return
             line.deliver(ended)

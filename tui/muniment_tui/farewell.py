@@ -10,7 +10,7 @@ from pathlib import Path
 
 from muniment.api import ProfileState, RunsState, WatchRuns
 from muniment.cli.folders import VAULT
-from muniment.cli.humane import count
+from muniment.cli.progress import far
 from muniment.client import Client, Connect
 
 PATIENCE = 2.0
@@ -49,6 +49,4 @@ def _line(profile: ProfileState) -> str:
     assert run is not None
     if run.stage == "waiting":
         return f"{profile.name}: waits its turn"
-    done = run.arrived + sum(run.books.get(name, 0) for name in ("already", "failed", "skipped"))
-    total = max(run.expected, run.books.get("listed", 0))
-    return f"{profile.name}: {run.stage}, {count(done)} of {count(total)} messages done"
+    return f"{profile.name}: {run.stage}, {far(run)}"

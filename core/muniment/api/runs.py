@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from muniment.api.base import Request, Word
+from muniment.api.base import Request, StateWord, Word
 
 
 class Run(Request, frozen=True):
@@ -25,7 +25,7 @@ class RunAll(Request, frozen=True):
     """
 
 
-class ProgressWord(Word, frozen=True):
+class ProgressWord(StateWord, frozen=True):
     """A running run at one instant: runs.progress.Progress as plain values."""
 
     profile: str
@@ -39,13 +39,21 @@ class ProgressWord(Word, frozen=True):
     rates: dict[str, float]
     """Messages a second since the run began, by "fetch", "store", "index", "delete"."""
     expected: int = 0
-    """How many will be listed in all, as far as is known: at least as many as are listed."""
+    """How many messages there are in all, as far as is known: at least as many as are listed."""
     deletes: bool = False
     """Whether what is kept is deleted at the source."""
     arrived: int = 0
     """Copies that were fetched, committed or not."""
     decided: int = 0
     """Those of them that were compared with what is kept."""
+    total_known: bool = False
+    """Whether `expected` is all there is. Else the source is still listing, and `expected` grows."""
+    percent: int | None = None
+    """Of `expected`, how many have been dealt with; it never goes back. None while that is not known."""
+    rate: float = 0.0
+    """Messages a second, over the last minute."""
+    left: float | None = None
+    """Seconds until the rest has been dealt with, at that rate; None while unknown."""
 
 
 class RunSummary(Word, frozen=True):
@@ -87,7 +95,8 @@ class WatchRuns(Request, frozen=True):
     """What runs, live. Stream of RunsState: at once, then whenever something changes, at most two a
     second, and the same again after a second without change, so that a lost line is noticed.
 
-    A slow reader misses states, not the newest. Ends when it is closed, or with the service.
+    Each state is made when the reader asks for it, so a slow reader misses states but never gets an old
+    one. Ends when it is closed, or with the service.
     """
 
 
@@ -117,7 +126,7 @@ class LogLine(Word, frozen=True):
     """"info", "warning" or "error"."""
 
 
-class RunsState(Word, frozen=True):
+class RunsState(StateWord, frozen=True):
     profiles: tuple[ProfileState, ...]
     log: tuple[LogLine, ...]
     """The newest 200 at most."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from muniment.api import ProgressWord, RunSummary
 from muniment.cli.humane import count, seconds, size
+from muniment.cli.progress import bar, far, remaining
 
 KEYS = (
     "profile", "state", "listed", "fetched", "already", "skipped", "pending", "new", "merged", "quarantined",
@@ -48,7 +49,7 @@ def _sum(run: RunSummary, *names: str) -> str:
 
 
 def stages(word: ProgressWord) -> list[str]:
-    """A running run, one line a stage: how many so far, and how many a second."""
+    """A running run: how far it is, its bar, and a line a stage: how many so far, and how many a second."""
     books, rates = word.books, word.rates
     shown = [
         ("listed", books.get("listed", 0), None),
@@ -59,8 +60,11 @@ def stages(word: ProgressWord) -> list[str]:
         ("indexed", word.indexed, rates.get("index")),
         ("deleted", books.get("deleted", 0), rates.get("delete")),
     ]
-    head = f"{word.profile}: {word.stage}, {size(word.bytes)} in {seconds(word.seconds)}"
-    return [head, *(_stage(name, value, rate) for name, value, rate in shown)]
+    rate = f"{count(round(word.rate))}/s" if word.rate >= 0.5 else ""
+    volume = f"{size(word.bytes)} in {seconds(word.seconds)}"
+    head = ", ".join(filter(None, [f"{word.profile}: {word.stage}", far(word), remaining(word)]))
+    drawn = "  ".join(filter(None, [bar(word), ", ".join(filter(None, [volume, rate]))]))
+    return [head, f"  {drawn}", *(_stage(name, value, rate) for name, value, rate in shown)]
 
 
 def _stage(name: str, value: int, rate: float | None) -> str:

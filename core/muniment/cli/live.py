@@ -1,4 +1,8 @@
-"""Lines that are drawn over while work goes on: at most four times a second, and only on a terminal."""
+"""Lines that are drawn over while work goes on: at most four times a second, and only on a terminal.
+
+Only the lines that have changed are sent, and no more than a line of 9600 baud takes: a slow terminal buffers
+what it is sent (a pseudo-terminal some 20 kB), and what is sent faster is shown later and later.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ from muniment.cli.frame import Session
 from muniment.mail.sanitise import clean
 
 if TYPE_CHECKING:
-    from rich.live import Live
+    from collections.abc import Iterator
 
 EVERY = 0.25
 """Seconds between two refreshes, at least."""
+SPEED = 800.0
+"""Bytes a second, at most; a line of 9600 baud takes 960."""
 
 
 class Display(AbstractContextManager["Display"]):
@@ -23,34 +29,31 @@ class Display(AbstractContextManager["Display"]):
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._live: Live | None = None
-        self._shown = 0.0
+        self._lines: list[str] = []
+        """What is drawn now; the cursor is below it."""
+        self._due = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def show(self, lines: Sequence[str]) -> None:
-        """Draw `lines` in place of those before, unless that was less than EVERY ago."""
+        """Draw `lines` in place of those before, unless that would be too soon."""
         now = time.monotonic()
-        if not self._session.lively or now - self._shown < EVERY:
+        if not self._session.lively or now < self._due:
             return
-        self._shown = now
-        from rich.live import Live
-        from rich.text import Text
-
-        text = Text("\n".join(map(clean, lines)), no_wrap=True, overflow="ellipsis")
-        if self._live is None:
-            console = self._session.out.console()
-            self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
-            self._live.start()
-        self._live.update(text, refresh=True)
+        out = self._session.out
+        columns, rows = out.size()
+        new = [out.fitted(clean(line), columns - 1) for line in lines][: rows - 1]
+        sent = out.draw("".join(_changes(self._lines, new)))
+        self._lines = new
+        self._due = now + max(EVERY, sent / SPEED)
 
     def clear(self) -> None:
         """Take away what is drawn."""
-        self._shown = 0.0
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._due = 0.0
+        if self._lines:
+            self._session.out.draw(f"{_up(len(self._lines))}\x1b[J")
+            self._lines = []
 
     def __exit__(
         self,
@@ -59,3 +62,19 @@ class Display(AbstractContextManager["Display"]):
         trace: TracebackType | None,
     ) -> None:
         self.clear()
+
+
+def _changes(old: list[str], new: list[str]) -> Iterator[str]:
+    """What to send so that the new lines stand where the old ones did; nothing where they are the same."""
+    if old == new:
+        return
+    yield _up(len(old))
+    for place, line in enumerate(new):
+        same = place < len(old) and old[place] == line
+        yield "\n" if same else f"\r{line}\x1b[K\n"
+    if len(new) < len(old):
+        yield "\x1b[J"
+
+
+def _up(lines: int) -> str:
+    return f"\x1b[{lines}A\r" if lines else ""

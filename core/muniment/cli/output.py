@@ -7,10 +7,14 @@ read as markup. Exact bytes reach files and pipes as they are, and a terminal ma
 from __future__ import annotations
 
 import codecs
+import fcntl
 import json
 import os
+import select
 import shutil
+import stat
 import sys
+import termios
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,6 +24,10 @@ from muniment.mail.sanitise import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+READ_EVERY = 50
+"""Milliseconds between two looks at whether the reader of a pipe has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,43 @@ class Output:
         for line in captured.get().splitlines():
             self._write(line.rstrip() + "\n")
 
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the terminal now; 80 x 24 where there is none."""
+        size = shutil.get_terminal_size((80, 24))
+        return max(size.columns, 40), max(size.lines, 2)
+
+    def fitted(self, text: str, columns: int) -> str:
+        """A line of text that takes at most so many cells; what is cut ends in an ellipsis."""
+        from rich.text import Text
+
+        line = Text(text)
+        line.truncate(columns, overflow="ellipsis")
+        return line.plain
+
+    def draw(self, text: str) -> int:
+        """Harmless text with the control sequences of a drawing; returns how many bytes were sent."""
+        data = text.encode(self.stream.encoding or "utf-8", "replace")
+        if data:
+            self._send(data)
+            self.flush()
+        return len(data)
+
+    def await_reader(self) -> None:
+        """Where the output is a pipe: wait until its reader has taken all, or has gone.
+
+        A pipe holds 64 kB, so that states would queue up in it.
+        """
+        try:
+            handle = self.stream.fileno()
+            if not stat.S_ISFIFO(os.fstat(handle).st_mode):
+                return
+        except (OSError, ValueError):
+            return
+        gone = select.poll()
+        gone.register(handle, 0)
+        while _unread(handle) and not gone.poll(READ_EVERY):
+            pass
+
     def console(self) -> Console:
         """Rich's face of this output: no markup, no highlighting, the terminal's own colours or none."""
         from rich.console import Console
@@ -115,6 +160,11 @@ class Output:
         rest = memoryview(data)
         while rest:
             rest = rest[self.stream.buffer.write(rest) :]
+
+
+def _unread(pipe: int) -> int:
+    """How many bytes in a pipe have not been read (Linux counts them at either end)."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def complain(text: str) -> None:

@@ -14,6 +14,7 @@ from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count, iso, local, seconds, size
 from muniment.cli.live import Display
 from muniment.cli.output import Column, plain
+from muniment.cli.progress import far, remaining
 from muniment.errors import UsageError
 
 TAIL = 8
@@ -44,6 +45,7 @@ def watch(session: Session, once: bool) -> None:
                 continue
             if session.json and word != seen:
                 session.out.json(plain(word))
+                session.out.await_reader()
             elif not once:
                 display.show([*map(_line, word.profiles), "", *(line.text for line in word.log[-TAIL:])])
             seen = word
@@ -63,11 +65,11 @@ def _line(profile: ProfileState) -> str:
 def _standing(profile: ProfileState) -> str:
     run = profile.running
     if run is not None:
-        fetched = run.books.get("fetched", 0)
-        return (
-            f"{run.stage}: {count(fetched)} of {count(run.expected or run.books.get('listed', 0))} fetched, "
-            f"{count(run.books.get('new', 0))} new, {size(run.bytes)} in {seconds(run.seconds)}"
-        )
+        if run.stage == "waiting":
+            return "waits its turn"
+        new = f"{count(run.books.get('new', 0))} new"
+        volume = f"{size(run.bytes)} in {seconds(run.seconds)}"
+        return f"{run.stage}: " + ", ".join(filter(None, [far(run), remaining(run), new, volume]))
     last = f"last run {profile.last.get('state', '')}" if profile.last else "never ran"
     if profile.next_start:
         return f"{last}, next at {local(profile.next_start)}"

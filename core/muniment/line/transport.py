@@ -11,6 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from muniment.api import Request, Word
+from muniment.api.base import StateWord
 from muniment.errors import MunimentError, VaultError
 from muniment.line import wire
 from muniment.line.place import Place, peer_of
@@ -158,6 +159,8 @@ class Answer:
                 if isinstance(word, Other):
                     raise OtherVersion(word)
                 yield word
+                if isinstance(word, StateWord):
+                    self._ask_for_next()
         except GeneratorExit:
             self._leave()
             raise
@@ -168,6 +171,11 @@ class Answer:
         finally:
             self._file.close()
             self._connection.close()
+
+    def _ask_for_next(self) -> None:
+        """Say that the last state was taken; where nobody hears it any more, reading says why."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.sendall(wire.NEXT)
 
     def _silent(self) -> VaultError:
         pid = peer_of(self._connection).pid

@@ -5,6 +5,10 @@ request, a MessagePack map of `muniment.api` with its tag, and whose answer's bo
 four bytes, big-endian, that say how long it is, and so many bytes: a word, or one of the three below. An
 empty frame says no more than that the service is at work. An answer that does not end with End or Failure
 was cut.
+
+After a word that is a state (`api.base.StateWord`) the service sends nothing until the client has sent a
+byte, NEXT: it asks for the next word. So at most one state is on its way, and a reader that is slow, or was
+stopped for an hour, gets the newest one as soon as it asks. Buffers hold no backlog.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ VERSION = __version__
 LENGTH = struct.Struct(">I")
 LIMIT = 64 * 1024 * 1024
 """Bytes that a frame has at most."""
+NEXT = b"\n"
+"""What a client sends to ask for the word after a state."""
 BEAT = 5.0
 """Seconds after which a service that is at work sends an empty frame."""
 SILENCE = 60.0

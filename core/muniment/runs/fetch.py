@@ -40,7 +40,9 @@ class Listed:
     already: int
     skipped: int = 0
     expected: int | None = None
-    """How many there will be in all, where the source knows."""
+    """How many there are in all, where the source knows."""
+    last: bool = False
+    """Whether nothing is left to be listed."""
 
 
 @dataclass(slots=True)
@@ -150,7 +152,8 @@ class Fetcher(threading.Thread):
     def _session(self, items: Sequence[Item]) -> None:
         wanted, safe, skipped = self._sort_out(items)
         already = len(items) - len(wanted) - skipped
-        self._say(Listed(len(items), already, skipped, self._source.expected))
+        last = len(items) < self._source.session
+        self._say(Listed(len(items), already, skipped, self._source.expected, last))
         for batch in self._batches(wanted):
             try:
                 self._say(batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 from muniment.archive.indexing import Indexing
 from muniment.runs.archivist import Committed
@@ -42,8 +43,8 @@ class Indexer(threading.Thread):
             except queue.Full:
                 continue
 
-    def finish(self) -> None:
-        """Index what was handed over, commit, and end the thread.
+    def finish(self, waiting: Callable[[], None] = lambda: None) -> None:
+        """Index what was handed over, commit, and end the thread; `waiting` is called until that is done.
 
         Raises:
             Exception: whatever the index failed at; the archive itself is not touched by it.
@@ -53,8 +54,10 @@ class Indexer(threading.Thread):
                 self._queue.put(None, timeout=0.2)
                 break
             except queue.Full:
-                continue
-        self.join()
+                waiting()
+        while self.is_alive():
+            self.join(0.2)
+            waiting()
         if self.error is not None:
             raise self.error
 

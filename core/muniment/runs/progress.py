@@ -43,7 +43,9 @@ class Progress:
     """"running", "ok", "failed", "cancelled"."""
     books: Books = field(default_factory=Books)
     expected: int = 0
-    """How many will be listed in all, as far as is known: at least as many as are listed."""
+    """How many messages there are in all, as far as is known: at least as many as are listed."""
+    total_known: bool = False
+    """Whether `expected` is all there is; else the source is still listing."""
     deletes: bool = False
     """Whether what is kept is deleted at the source."""
     arrived: int = 0
@@ -58,3 +60,9 @@ class Progress:
     rates: dict[str, float] = field(default_factory=dict)
     """Messages a second, by stage: "fetch", "store", "index", "delete"."""
     error: str = ""
+
+
+def settled(progress: Progress) -> int:
+    """How many of the messages at the source have been dealt with, as far as fetching goes."""
+    books = progress.books
+    return progress.arrived + books.already + books.failed + books.skipped

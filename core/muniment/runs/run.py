@@ -32,6 +32,8 @@ from muniment.sources.base import Item, Place, Source, Unfetched
 log = logging.getLogger("muniment.runs")
 
 Observer = Callable[[Progress], None]
+IDLE = 0.5
+"""Seconds after which a run that waits says again how far it is."""
 TICK = 0.05
 """Seconds the archivist waits for mail before it looks whether a commit is due."""
 
@@ -62,7 +64,9 @@ class ArchiveRun:
         self._indexer = Indexer(Indexing(vault))
         self._settling: Settle | None = None
         self._safe: list[Item] = []
-        self._began = time.monotonic()
+        self._seen = 0
+        """How many items were listed, one by one; the books count those that are announced as well."""
+        self._began = self._ticked = time.monotonic()
         self._started = int(time.time())
         self._first_failure = ""
         self.progress = Progress(plan.profile, deletes=plan.delete)
@@ -100,9 +104,12 @@ class ArchiveRun:
                 message = self._fetcher.messages.get(timeout=TICK)
             except queue.Empty:
                 self._commit_if_due()
+                self._tick_if_due()
                 continue
             if isinstance(message, End):
                 self.error = message.error
+                if message.error is None and not self._pause.cancelled:
+                    self._close_listing()
                 break
             self._handle(message)
             self._tick()
@@ -111,12 +118,8 @@ class ArchiveRun:
     def _handle(self, message: Message) -> None:
         books = self.books
         match message:
-            case Listed(count, already, skipped, expected):
-                self.progress.expected = max(expected or 0, books.listed + count)
-                books.listed += count
-                books.already += already
-                books.skipped += skipped
-                self.progress.stage = "fetching"
+            case Listed():
+                self._listed(message)
             case Batch():
                 self._take(message)
             case Unfetched(gone=True):
@@ -135,6 +138,22 @@ class ArchiveRun:
                 self._deleted(items)
             case End():
                 pass
+
+    def _listed(self, portion: Listed) -> None:
+        """Book a portion of the listing. What the source says it holds counts as listed from the start."""
+        progress, books = self.progress, self.books
+        self._seen += portion.count
+        books.already += portion.already
+        books.skipped += portion.skipped
+        announced = 0 if portion.last else portion.expected or 0
+        progress.total_known = portion.last or portion.expected is not None
+        progress.expected = books.listed = max(announced, self._seen)
+        progress.stage = "fetching"
+
+    def _close_listing(self) -> None:
+        """The source has listed all: what it announced beyond that was not there any more."""
+        self.progress.total_known = True
+        self.progress.expected = self.books.listed = self._seen
 
     def _take(self, batch: Batch) -> None:
         try:
@@ -194,7 +213,13 @@ class ArchiveRun:
             facts.append(deletion_fact(canonical(value), appended.sequence))
         self._vault.commit(facts)
 
+    def _tick_if_due(self) -> None:
+        """Say how far it is even where no mail comes: the index goes on meanwhile."""
+        if time.monotonic() - self._ticked >= IDLE:
+            self._tick()
+
     def _tick(self) -> None:
+        self._ticked = time.monotonic()
         progress = self.progress
         books = progress.books
         progress.seconds = time.monotonic() - self._began
@@ -225,7 +250,7 @@ class ArchiveRun:
     def _finish_index(self) -> None:
         self.progress.stage = "indexing"
         try:
-            self._indexer.finish()
+            self._indexer.finish(self._tick_if_due)
         except Exception as error:  # noqa: BLE001 - mail is safe; search says how far it is behind
             self.error = self.error or error
 

@@ -37,7 +37,7 @@ SELDOM = 1.0
 """Seconds after which the state is told again, changed or not: so that whoever sends it finds out that
 nobody reads, and a change by hand in vault.toml is seen."""
 LOOK = 5.0
-"""Seconds for which what the catalog says of past runs is believed, where this process changed nothing."""
+"""Seconds for which what the catalog says of past runs is believed, unless a run of this process ends."""
 
 
 class Observer:
@@ -81,7 +81,11 @@ class Host:
         self._runner: threading.Thread | None = None
         self._schedule: Schedule | None = None
         self._closed = False
-        self._past: tuple[float, dict[str, dict[str, Any] | None], int] | None = None
+        self._ends = 0
+        """How many jobs have ended."""
+        self._lasts: tuple[float, dict[str, dict[str, Any] | None]] | None = None
+        self._quarantined: tuple[float, int] | None = None
+        """When these were asked for, on the monotonic clock, and what they were."""
         self._observers: list[Observer] = []
         self.lines = Lines(self._logged)
         self._warnings = Warnings(self.lines)
@@ -207,7 +211,8 @@ class Host:
         with self._changed:
             self._jobs.popleft()
             self._in_hand = None
-            self._past = None
+            self._ends += 1
+            self._lasts = self._quarantined = None
         self._report(job)
         self._end(job)
 
@@ -294,7 +299,7 @@ class Host:
         profiles = self._settings().profiles
         with self._changed:
             running = {job.profile: job.progress for job in self._jobs if isinstance(job, RunJob)}
-        lasts, quarantined = self._history(profiles)
+        lasts = self._last_runs({profile.name for profile in profiles})
         return api.RunsState(
             profiles=tuple(
                 api.ProfileState(
@@ -309,17 +314,30 @@ class Host:
                 for profile in profiles
             ),
             log=self.lines.newest(),
-            quarantined=quarantined,
+            quarantined=self._count_quarantined(),
         )
 
-    def _history(self, profiles: Iterable[Profile]) -> tuple[dict[str, dict[str, Any] | None], int]:
-        names = {profile.name for profile in profiles}
-        past, now = self._past, time.monotonic()
-        if past is None or now - past[0] > LOOK or names - past[1].keys():
+    def _last_runs(self, names: set[str]) -> dict[str, dict[str, Any] | None]:
+        with self._changed:
+            lasts, ends, now = self._lasts, self._ends, time.monotonic()
+        if lasts is None or now - lasts[0] > LOOK or names - lasts[1].keys():
             with self._session.reading() as vault:
-                lasts = {name: last_run(vault, name) for name in names}
-                past = self._past = (now, lasts, vault.catalog.totals().quarantined)
-        return past[1], past[2]
+                lasts = (now, {name: last_run(vault, name) for name in names})
+            with self._changed:
+                if ends == self._ends:  # else a run has ended meanwhile, and this may lack it
+                    self._lasts = lasts
+        return lasts[1]
+
+    def _count_quarantined(self) -> int:
+        with self._changed:
+            found, ends, now = self._quarantined, self._ends, time.monotonic()
+        if found is None or now - found[0] > SELDOM:
+            with self._session.reading() as vault:
+                found = (now, vault.catalog.totals().quarantined)
+            with self._changed:
+                if ends == self._ends:
+                    self._quarantined = found
+        return found[1]
 
     def _next_start(self, profile: str) -> int:
         """When a profile runs next; in whole seconds, and rounded so that it stays what it is."""

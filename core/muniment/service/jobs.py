@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
+
+import msgspec
 
 from muniment import api
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import RunFailed
-from muniment.runs.progress import Progress
+from muniment.runs.estimate import Estimate
+from muniment.runs.progress import Progress, settled
 from muniment.runs.retry import retry
 from muniment.runs.run import summary
 from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import find, plan_for
-from muniment.service.running import progress_word, run_profile
+from muniment.service.running import counters, progress_word, run_profile
 
 EVERY = 0.25
 """Seconds between two words of progress."""
@@ -60,9 +64,11 @@ class RunJob:
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
-        self.progress = progress_word(Progress(profile, stage=WAITING))
-        """As it stands now."""
-        self.sign: object = self.progress
+        waiting = progress_word(Progress(profile, stage=WAITING))
+        self._observed = (waiting, 0.0)
+        """What the run last said, and when, on the monotonic clock; 0 while it waits for its turn."""
+        self._estimate = Estimate()
+        self.sign: object = waiting
         self.summary: api.RunSummary | None = None
         self._changed = changed
 
@@ -77,8 +83,29 @@ class RunJob:
         self.summary = run_profile(vault, profile, pool, self._observe, self.cancel)
 
     def _observe(self, progress: Progress) -> None:
-        self.sign = self.progress = progress_word(progress)
-        self._changed(self.progress)
+        word, (before, _) = progress_word(progress), self._observed
+        if counters(word) != counters(before):
+            self.sign = word
+        now = time.monotonic()
+        self._observed = (word, now)
+        self._estimate.see(now, settled(progress), progress.expected, progress.total_known)
+        self._changed(word)
+
+    @property
+    def progress(self) -> api.ProgressWord:
+        """How far it is now. The clock goes on while the run waits, for a server or a worker."""
+        observed, at = self._observed
+        if not at or observed.stage == "done":
+            return observed
+        now = time.monotonic()
+        outlook = self._estimate.outlook(now)
+        return msgspec.structs.replace(
+            observed,
+            seconds=observed.seconds + now - at,
+            percent=outlook.percent,
+            rate=outlook.rate,
+            left=outlook.left,
+        )
 
     def give_up(self) -> None:
         """It ends cancelled before it has begun, and changes nothing."""

@@ -69,4 +69,10 @@ def progress_word(progress: Progress) -> api.ProgressWord:
         bytes=progress.bytes,
         seconds=progress.seconds,
         rates=dict(progress.rates),
+        total_known=progress.total_known,
     )
+
+
+def counters(word: api.ProgressWord) -> tuple[object, ...]:
+    """What changes in a state when the run gets further, which the clock alone does not bring about."""
+    return word.stage, word.books, word.arrived, word.decided, word.stored, word.indexed, word.bytes

@@ -3,7 +3,8 @@
 Who calls is what the kernel says of the connection, never anything that is said on it. The loop of this
 module's thread reads and writes; what is asked for is worked off in pools of threads, one for words
 that have one reply and one for streams, so that neither a long stream nor a slow reader holds up others. A
-stream is asked for its next word once the last was taken off: who reads slowly makes nothing grow.
+stream is asked for its next word once the last was taken off: who reads slowly makes nothing grow. After a
+state (`api.base.StateWord`) it is asked once the reader asks: the socket's buffers hold no old states.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -49,7 +50,8 @@ CONNECTIONS = 64
 """Connections that one user may have at a time, other than the vault's owner or root. As many again are told
 that they are too many; what comes then is cut off, so that none of them can use up the open files."""
 STALLED = 300.0
-"""Seconds after which a reader who takes nothing off is taken for gone."""
+"""Seconds after which a reader who takes nothing off is taken for gone. One that does not ask for the state
+after the last keeps its connection (it may be suspended), but its turn goes to others."""
 
 PATHS = (wire.CALL, wire.STREAM, wire.RETIRE, wire.YIELD)
 
@@ -113,8 +115,8 @@ class Server:
             return _said(409, Other(version=wire.VERSION, pid=os.getpid(), implicit=self._implicit))
         self._open += 1
         try:
-            async with self._turn(request, line) as response:
-                return await self._answered(request, line, response)
+            async with self._turn(request, line) as (turn, response):
+                return await self._answered(request, line, turn, response)
         finally:
             self._open -= 1
             self._quiet_since = time.monotonic()
@@ -135,7 +137,9 @@ class Server:
             self._site.close()
 
     @asynccontextmanager
-    async def _turn(self, request: web.BaseRequest, line: Line) -> AsyncIterator[web.StreamResponse]:
+    async def _turn(
+        self, request: web.BaseRequest, line: Line
+    ) -> AsyncIterator[tuple[_Turn, web.StreamResponse]]:
         """The caller's turn, and the answer to be sent then; an answer that begins already is one that waits.
 
         Until then the request is not read, so that no caller fills the memory with what waits.
@@ -145,25 +149,23 @@ class Server:
         """
         response = web.StreamResponse(headers={wire.VERSION_HEADER: wire.VERSION})
         response.content_type = "application/octet-stream"
-        turn = self._turns[request.path][line.peer.uid]
-        taking = asyncio.ensure_future(turn.acquire())
+        response.force_close()
+
+        async def beat() -> None:
+            await _begun(response, request)
+            await _written(response, wire.LENGTH.pack(0))
+            if line.left:
+                raise ConnectionResetError("who waits for a turn has left")
+
+        turn = _Turn(self._turns[request.path][line.peer.uid], beat)
+        await turn.take()
         try:
-            while not (await asyncio.wait({taking}, timeout=wire.BEAT))[0]:
-                await _begun(response, request)
-                await _written(response, wire.LENGTH.pack(0))
-                if line.left:
-                    raise ConnectionResetError("who waits for a turn has left")
-        except BaseException:
-            if not taking.cancel():
-                turn.release()
-            raise
-        try:
-            yield response
+            yield turn, response
         finally:
-            turn.release()
+            turn.give_up()
 
     async def _answered(
-        self, request: web.BaseRequest, line: Line, response: web.StreamResponse
+        self, request: web.BaseRequest, line: Line, turn: _Turn, response: web.StreamResponse
     ) -> web.StreamResponse:
         if line.left:
             line.give_up(request)
@@ -175,13 +177,14 @@ class Server:
             await _written(response, wire.encoded(wire.failure(refusal.error)))
             await response.write_eof()
             return response
+        line.hear_next()
         await _begun(response, request)
         pool = self._pools[request.path]
         made = partial(Work, self._engine_for, line.peer, word, request.path, self._quota)
         work = await self._in(pool, made)
         try:
             with suppress(ConnectionError):
-                await self._pump(work, pool, response, line)
+                await self._pump(work, pool, response, line, turn)
         finally:
             await asyncio.shield(self._in(pool, work.close))
         with suppress(ConnectionError):
@@ -189,7 +192,7 @@ class Server:
         return response
 
     async def _pump(
-        self, work: Work, pool: ThreadPoolExecutor, response: web.StreamResponse, line: Line
+        self, work: Work, pool: ThreadPoolExecutor, response: web.StreamResponse, line: Line, turn: _Turn
     ) -> None:
         """Send word after word, until the last or until nobody is to hear more.
 
@@ -205,8 +208,27 @@ class Server:
             finally:
                 frame, ended = await step
             await _written(response, frame)
+            if work.said_state:
+                await self._wait_for_next(line, turn)
         if not ended and self._closing.is_set():
             await _written(response, wire.encoded(wire.failure(VaultError("the service is stopping"))))
+
+    async def _wait_for_next(self, line: Line, turn: _Turn) -> None:
+        """Wait until the reader asks for the word after a state, has left, or the service ends."""
+        closing = asyncio.ensure_future(self._closing.wait())
+        asked = asyncio.ensure_future(line.next_asked.wait())
+        try:
+            either = {closing, asked}
+            done, _ = await asyncio.wait(either, timeout=STALLED, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                turn.give_up()
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closing.cancel()
+            asked.cancel()
+        line.next_asked.clear()
+        if not line.left:
+            await turn.take()
 
     def _refused(self, line: Line, status: int, error: UsageError | VaultError) -> web.Response:
         if self._quota.allows(line.peer.uid):
@@ -217,6 +239,36 @@ class Server:
     def _in(self, pool: ThreadPoolExecutor, do: Callable[[], T]) -> asyncio.Future[T]:
         """Do something in a thread of a pool."""
         return asyncio.get_running_loop().run_in_executor(pool, do)
+
+
+class _Turn:
+    """One of the places that a user has for requests that are worked off at the same time."""
+
+    def __init__(self, places: asyncio.Semaphore, beat: Callable[[], Awaitable[None]]) -> None:
+        """`beat` is called again and again while the turn is waited for; what it raises ends the wait."""
+        self._places = places
+        self._beat = beat
+        self._taken = False
+
+    async def take(self) -> None:
+        """Wait for a place, unless it has one."""
+        if self._taken:
+            return
+        taking = asyncio.ensure_future(self._places.acquire())
+        try:
+            while not (await asyncio.wait({taking}, timeout=wire.BEAT))[0]:
+                await self._beat()
+        except BaseException:
+            if not taking.cancel():
+                self._places.release()
+            raise
+        self._taken = True
+
+    def give_up(self) -> None:
+        """Leave the place to others. Safe to call twice."""
+        if self._taken:
+            self._taken = False
+            self._places.release()
 
 
 def trusted() -> tuple[int, int]:
@@ -286,6 +338,9 @@ class Line(web.RequestHandler):
         self._server = server
         self.left = False
         """Whether the other end has hung up: it reads no more, or only waits until the work has ended."""
+        self.next_asked = asyncio.Event()
+        """Set when the reader asks for the word after a state, and when it has left."""
+        self._hears_next = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the kernel who it is."""
@@ -297,9 +352,21 @@ class Line(web.RequestHandler):
             return
         super().connection_made(transport)
 
+    def hear_next(self) -> None:
+        """The request is whole: each byte that comes from now on asks for the next state."""
+        self._hears_next = True
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a request, or what asks for the next state; more of these count as one."""
+        if self._hears_next:
+            self.next_asked.set()
+        else:
+            super().data_received(data)
+
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whoever sends no more has left; it stays open until the work has ended, so that they can wait."""
         self.left = True
+        self.next_asked.set()
         if self._current_request is not None:
             self.give_up(self._current_request)
         between = self._waiter is not None and not self._waiter.done()
@@ -313,6 +380,7 @@ class Line(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Whoever is gone hears no more."""
         self.left = True
+        self.next_asked.set()
         self._server.connections[self.peer.uid] -= 1
         if not self._server.connections[self.peer.uid]:
             del self._server.connections[self.peer.uid]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from muniment.api import Request, Word
+from muniment.api.base import StateWord
 from muniment.client import Transport
 from muniment.errors import ConfigError, MunimentError, SourceError, VaultError
 from muniment.line import wire
@@ -48,9 +49,12 @@ class Work:
         self._name = type(request).__name__
         engine, request = open_engine(self._caller), bounded(request)
         self._words = _called(engine, request) if path == wire.CALL else engine.stream(request)
+        self.said_state = False
+        """Whether the last word is a state: the next one is made once the reader asks for it."""
 
     def next(self) -> tuple[bytes, bool]:
         """The frame of the next word, and whether it is the last."""
+        self.said_state = False
         try:
             word = next(self._words, None)
         except MunimentError as error:
@@ -62,6 +66,7 @@ class Work:
                 "kept is lost. Its log has the details."
             )
             return wire.encoded(Failure(kind="", code=wire.BUG, message=message)), True
+        self.said_state = isinstance(word, StateWord)
         return (wire.encoded(End()), True) if word is None else (wire.encoded(word), False)
 
     def _failed(self, error: MunimentError) -> tuple[bytes, bool]:

@@ -23,6 +23,7 @@ class EmlSource(FileSource):
         """Every .eml file there now."""
         roll = Roll(self._endpoint.work)
         roll.merge((key_of(name), "") for name in _walk(self._root, ""))
+        self.expected = len(roll)
         for key, _ in roll.by_key():
             try:
                 size = (self._root / name_of(key)).lstat().st_size

@@ -29,6 +29,7 @@ class MaildirSource(FileSource):
         """Every message there now, in the order of unique names. One that moves meanwhile is listed once."""
         roll = Roll(self._endpoint.work)
         roll.merge((key_of(_unique(path.name)), key_of(str(path))) for path in self._paths())
+        self.expected = len(roll)
         for key, note in roll.by_key():
             yield self._item(key, Path(name_of(note)))
 

@@ -28,6 +28,7 @@ class SpoolSource(FileSource):
         """Every message there now, in the order of names."""
         roll = Roll(self._endpoint.work)
         roll.merge((key_of(name), "") for name in plain_names(self._root / "new"))
+        self.expected = len(roll)
         for key, _ in roll.by_key():
             try:
                 found = (self._root / "new" / name_of(key)).stat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muniment_tui.runs import figures
-from muniment_tui.runs.figures import Pace, equations, last_run, left, news, standing
+from muniment_tui.runs.figures import Pace, equations, last_run, news, standing
 from support.running import failed, going, profile, told
 
 
@@ -39,29 +39,19 @@ def test_another_run_begins_anew(at: list[float]) -> None:
     assert seen(pace, at, 110).rate() == pytest.approx(100)
 
 
-@pytest.mark.parametrize(
-    ("rate", "said"),
-    [
-        (0.0, ""),
-        (400.0, "less than a minute left"),
-        (67.0, "about 2 min left"),
-        (1.0, "about 2 h 16 min left"),
-    ],
-)
-def test_how_long_still(rate: float, said: str) -> None:
-    assert left(going(), rate) == said  # 8,149 of 12,640 are to come
-
-
-def test_what_is_done_needs_no_more_time() -> None:
-    assert left(going(12_640 - 311), 10.0) == ""
+def test_the_share_of_a_stage_never_goes_back() -> None:
+    pace = Pace()
+    assert pace.percent("Fetch", 0, 0) is None
+    assert [pace.percent("Fetch", 50, total) for total in (100, 200, 0, 60)] == [50, 50, 50, 83]
+    assert pace.percent("Store", 1, 100) == 1
 
 
 def test_each_line_of_the_books_is_a_sum() -> None:
     lines = equations(going().books).plain.split("\n")
     assert lines == [
-        "listed   5,000 = 4,050 fetched + 310 already + 1 skipped + 639 pending  ✓",
-        "fetched  4,050 = 3,947 new + 101 merged + 2 quarantined  ✓",
-        "deleted      0 at the source, of 4,360 kept  ✓",
+        "listed   12,640 = 4,050 fetched + 310 already + 1 skipped + 8,279 pending  ✓",
+        "fetched   4,050 = 3,947 new + 101 merged + 2 quarantined  ✓",
+        "deleted       0 at the source, of 4,360 kept  ✓",
     ]
 
 

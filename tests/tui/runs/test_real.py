@@ -79,7 +79,7 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     first.wait_for("Fetch", "listed")
     first.press("q")
     said = first.wait(lambda seen: "ended:0" in seen, "the app to end")
-    assert "messages done" in said
+    assert "box: fetching, " in said
     assert "They go on without the app." in said
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)

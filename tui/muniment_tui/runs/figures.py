@@ -1,4 +1,4 @@
-"""A run's figures as they are shown: how fast, how long still, the books as equations, how it ended."""
+"""A run's figures as they are shown: how fast, the books as equations, how it ended."""
 
 from __future__ import annotations
 
@@ -40,12 +40,21 @@ class Pace:
         """When, and how many messages and bytes had arrived."""
         self.speeds: deque[float] = deque(maxlen=SPEEDS)
         """Messages a second, from one look to the next."""
+        self._percents: dict[str, int] = {}
+
+    def percent(self, stage: str, done: int, total: int) -> int | None:
+        """A stage's share of what is to come; it never goes back during a run. None without a total."""
+        if total > 0:
+            now = min(max(done, 0) * 100 // total, 100)
+            self._percents[stage] = max(now, self._percents.get(stage, 0))
+        return self._percents.get(stage)
 
     def see(self, run: ProgressWord) -> None:
         """The run has come so far."""
         if self._seen and run.arrived < self._seen[-1][1]:
             self._seen.clear()  # another run
             self.speeds.clear()
+            self._percents.clear()
         at = now()
         self._seen.append((at, run.arrived, run.bytes))
         while len(self._seen) > 2 and self._seen[1][0] <= at - WINDOW:
@@ -72,32 +81,6 @@ class Pace:
         first, last = self._seen[0], self._seen[-1]
         passed = last[0] - first[0]
         return (last[which] - first[which]) / passed if passed > 0 else 0.0
-
-
-def settled(run: ProgressWord) -> int:
-    """Of how many listed messages it is clear what becomes of them at the source's end."""
-    books = run.books
-    return run.arrived + sum(books.get(name, 0) for name in ("already", "failed", "skipped"))
-
-
-def expected(run: ProgressWord) -> int:
-    """How many messages there are to look at, as far as is known."""
-    return max(run.expected, run.books.get("listed", 0))
-
-
-def left(run: ProgressWord, rate: float) -> str:
-    """How long it will still fetch; "" where that can't be said."""
-    rest = expected(run) - settled(run)
-    if rest <= 0 or rate < 0.01:
-        return ""
-    minutes = round(rest / rate / 60)
-    if minutes < 1:
-        return "less than a minute left"
-    return (
-        f"about {minutes} min left"
-        if minutes < 60
-        else f"about {minutes // 60} h {minutes % 60:02d} min left"
-    )
 
 
 # --- the books ------------------------------------------------------------------------------------
@@ -165,8 +148,7 @@ def standing(profile: ProfileState) -> Content:
         return shown("waits for its time" if profile.next_start else "by hand alone", "$secondary")
     if run.stage == "waiting":
         return joined(("…", "bold $accent"), ("waits its turn", ""), gap=" ")
-    total = expected(run)
-    percent = f" {min(settled(run) * 100 // total, 100)}%" if total else ""
+    percent = f" {run.percent}%" if run.percent is not None else ""
     return joined(("▶", "bold $accent"), (f"{run.stage}{percent}", "bold"), gap=" ")
 
 

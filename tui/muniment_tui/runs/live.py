@@ -10,7 +10,8 @@ from textual.content import Content
 
 from muniment.api import ProfileState, ProgressWord
 from muniment.cli.humane import count, seconds, size
-from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, expected, last_run, left, settled
+from muniment.cli.progress import expected, remaining, settled
+from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, last_run
 from muniment_tui.widgets.meters import Bar, spark
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.text import Words
@@ -97,33 +98,39 @@ class RunPane(Pane):
 
     def _show_run(self, run: ProgressWord) -> None:
         pace = self._paces.get(run.profile) or Pace()
-        rest = left(run, pace.rate())
+        rest = remaining(run) if run.total_known else "still listing"
         head = joined(
             ("▶ ", "bold $accent"), (run.stage, "bold"),
             (f"  {size(run.bytes)} in {seconds(int(run.seconds))}", ""),
             (f"  {rest}" if rest else "", "$secondary"),
         )  # fmt: skip
         self._say(head, equations(run.books))
-        for stage, bar in zip(_stages(run, pace), self.query(Bar), strict=True):
-            bar.show(*stage)
+        for name, (done, total, note), bar in zip(STAGES, _stages(run, pace), self.query(Bar), strict=True):
+            bar.show(done, total, note, pace.percent(name, done, total))
         number = f"  {count(round(pace.rate()))}/s"
         drawn = spark(list(pace.speeds), SPEEDS)
         self.query_one("#speed", Words).say(joined(("Speed  ", ""), drawn, (number, "bold")))
 
 
 def _stages(run: ProgressWord, pace: Pace) -> list[tuple[int, int, str]]:
-    """Of each stage: how far, of how much, and what else is to be said of it."""
+    """Of each stage: how far, of how much (0 while that is not known), and what else is to be said of it."""
     books = run.books
-    total = expected(run)
+    total = expected(run) if run.total_known else 0
     passed = sum(books.get(name, 0) for name in ("already", "failed", "skipped"))
-    wanted = max(total - passed, run.arrived)
+    wanted = max(total - passed, run.arrived) if total else 0
     new = books.get("new", 0)
+    behind = max(new - run.indexed, 0)
     deleted = books.get("deleted", 0)
     return [
         (settled(run), total, f"{size(round(pace.bytes()))}/s"),
         (run.decided, wanted, f"{count(books.get('merged', 0))} known"),
         (run.stored, wanted, f"{count(new)} new"),
-        (run.indexed, new, ""),
+        # Only what is new is indexed: how much that is, is known once all is fetched.
+        (
+            run.indexed,
+            new if run.stage == "indexing" else wanted,
+            f"{count(behind)} behind" if behind else "",
+        ),
         (deleted, total, "") if run.deletes else (0, 0, "stays there"),
     ]
 

@@ -26,12 +26,13 @@ from muniment.api import (
     Word,
 )
 from muniment.cli.humane import count, moment
+from muniment.cli.progress import far
 from muniment.errors import AccessRefused, MunimentError
 from muniment_tui.actions import Action, actions
 from muniment_tui.bridge import Line
 from muniment_tui.frame import AreaScreen
 from muniment_tui.runs import figures
-from muniment_tui.runs.figures import clock, expected, last_run, news, settled, standing
+from muniment_tui.runs.figures import clock, last_run, news, standing
 from muniment_tui.runs.history import COLUMNS as HISTORY
 from muniment_tui.runs.history import HistoryScreen, run_row
 from muniment_tui.runs.live import RunPane
@@ -46,9 +47,8 @@ from muniment_tui.words import joined, shown
 
 AGAIN = 5.0
 """Seconds after a lost line to the service before it is tried anew."""
-OFTEN = 1.8
-"""Seconds, with some tolerance for states that come once a second, between two drawings of mere
-progress: twice as often would send 90 kB a minute."""
+OFTEN = 0.9
+"""Seconds between two drawings of mere progress, at least: states come once a second."""
 LAST = 10
 """Runs that a tall screen lists."""
 COLUMNS = [
@@ -160,10 +160,17 @@ class RunsScreen(AreaScreen):
         before, self._state = self._state, word
         self._log(word.log)
         self.query_one(RunPane).see(word.profiles)
-        if before is None or _shape(before) != _shape(word) or figures.now() - self._drawn >= OFTEN:
+        pace = self.muniment.pace
+        if before is None or _shape(before) != _shape(word):
             self._draw(word, first=before is None)
+        elif figures.now() - self._drawn >= OFTEN and pace.free:
+            self._draw(word)
+        else:
+            return
+        if any(profile.running for profile in word.profiles):
+            pace.follow(self)
 
-    def _draw(self, word: RunsState, first: bool) -> None:
+    def _draw(self, word: RunsState, first: bool = False) -> None:
         self._drawn = figures.now()
         self.muniment.runs_go_on = any(profile.running for profile in word.profiles)
         if self.has_class("-none") == bool(word.profiles):
@@ -312,9 +319,8 @@ class RunsScreen(AreaScreen):
         profile = self._current
         if profile is None or (run := profile.running) is None:
             return
-        done = f"{count(settled(run))} of {count(expected(run))} messages are done"
         question = joined(
-            ("Cancel the run of ", ""), (profile.name, "bold"), (f"? {done}. ", ""),
+            ("Cancel the run of ", ""), (profile.name, "bold"), (f"? Done so far: {far(run)}. ", ""),
             ("What is kept stays kept; the rest stays at the source for the next run.", "$secondary"),
         )  # fmt: skip
         self.confirm(question, lambda: self._cancel(profile.name))

@@ -43,11 +43,14 @@ class Bar(Words):
         self._label = label
         self._label_width = label_width
         self._longest = longest
-        self._state: tuple[int, int, str] = (0, 0, "")
+        self._state: tuple[int, int, str, int | None] = (0, 0, "", None)
 
-    def show(self, done: int, total: int, note: str = "") -> None:
-        """Draw how far it is; `note` stands behind, such as a rate."""
-        self._state = (done, total, note)
+    def show(self, done: int, total: int, note: str = "", percent: int | None = None) -> None:
+        """Draw how far it is; `note` stands behind, such as a rate.
+
+        `percent` is shown, and drawn, in place of what `done` and `total` come to.
+        """
+        self._state = (done, total, note, percent)
         self._draw()
 
     def on_resize(self) -> None:
@@ -55,15 +58,18 @@ class Bar(Words):
         self._draw()
 
     def _draw(self) -> None:
-        done, total, note = self._state
+        done, total, note, share = self._state
+        cells = min(max(self.size.width - self._label_width - 38, 10), self._longest)
         known = total > 0
         number = f"{done:,} of {total:,}" if known else f"{done:,}"
-        percent = f"{min(done * 100 // total, 100)}%" if known else ""
-        cells = min(max(self.size.width - self._label_width - 38, 10), self._longest)
+        drawn = bar(done, total, cells) if share is None or not known else bar(share, 100, cells)
+        if share is None and known:
+            share = min(done * 100 // total, 100)
+        percent = f"{share}%" if known else ""
         self.say(
             joined(
                 (self._label.ljust(self._label_width), ""),
-                bar(done, total, cells),
+                drawn,
                 (f"  {number:>17} {percent:>4}  ", "bold"),
                 (note, "$secondary"),
             )

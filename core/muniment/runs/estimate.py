@@ -1,0 +1,75 @@
+"""How far a run is, and how long the rest takes: a percentage that never goes back, and a smoothed rate."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+WINDOW = 60.0
+"""Seconds over which the rate is taken: long enough to even out the pauses in which a source deletes."""
+LEAST = 2.0
+"""Seconds of a run before its rate says anything."""
+APART = 0.5
+"""Seconds between two samples, at least: with WINDOW this bounds their number."""
+SLOWEST = 0.01
+"""Messages a second, below which no time is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What can be said of a run's rest."""
+
+    percent: int | None = None
+    """None while the number of messages is not known."""
+    rate: float = 0.0
+    """Messages a second."""
+    left: float | None = None
+    """Seconds; None while that is not known."""
+
+
+class Estimate:
+    """Follows one run. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._samples: deque[tuple[float, int]] = deque()
+        """When, and how many messages had been dealt with."""
+        self._settled = 0
+        self._total = 0
+        self._known = False
+        self._percent: int | None = None
+
+    def see(self, at: float, settled: int, total: int, known: bool) -> None:
+        """The run has dealt with `settled` of `total` messages; `known`: whether that is all there is.
+
+        `at` is in seconds of a clock that never goes back.
+        """
+        with self._lock:
+            self._settled, self._total, self._known = settled, total, known
+            if not self._samples or at - self._samples[-1][0] >= APART:
+                self._samples.append((at, settled))
+            self._forget(at)
+            if known and total > 0:
+                percent = min(max(settled, 0) * 100 // total, 100)
+                self._percent = max(percent, self._percent or 0)
+
+    def outlook(self, at: float) -> Outlook:
+        """What can be said at this instant. Where nothing arrives any more, the rate falls."""
+        with self._lock:
+            self._forget(at)
+            rate = self._rate(at)
+            rest = self._total - self._settled
+            left = rest / rate if self._known and rest > 0 and rate >= SLOWEST else None
+            return Outlook(self._percent, rate, left)
+
+    def _rate(self, at: float) -> float:
+        if not self._samples:
+            return 0.0
+        then, had = self._samples[0]
+        return (self._settled - had) / (at - then) if at - then >= LEAST else 0.0
+
+    def _forget(self, at: float) -> None:
+        """Drop the samples that are older than the window, but for the one that it begins at."""
+        while len(self._samples) > 1 and self._samples[1][0] <= at - WINDOW:
+            self._samples.popleft()

@@ -1,0 +1,298 @@
+"""What a watcher is shown is at most two seconds old, whatever the watcher does and however long a run is.
+
+The run is a clock (support.clock_run); host, socket, client, command line and app are the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.client import Client
+from muniment.service import server
+from muniment.service.engine import Engine
+from muniment.service.host import Host
+from muniment.service.session import Session
+from muniment_tui.pace import QUESTION as ASKED
+from support.clock_run import TICKS, ClockRun
+from support.served import answering
+from support.teletype import Teletype
+from support.vaults import TestVault
+
+LENGTHS = [pytest.param(8.0, id="8 s"), pytest.param(60.0, id="60 s", marks=pytest.mark.soak)]
+LIMIT = 2.0
+"""Seconds that what is shown may be old."""
+SLACK = 3.0
+"""Seconds more, for a machine that is busy with other things; the faults that this looks for grow with the
+run's length, to 30 s and more."""
+PAGE = 4000
+"""Bytes that drawing a whole screen takes."""
+QUESTION = ASKED.encode()
+SPEED = 1000
+"""Bytes a second of a slow terminal."""
+
+
+class Served:
+    """A vault, its service in this process, and a run that is a clock."""
+
+    def __init__(self, folder: Path, host: Host, line: Client) -> None:
+        self.folder = folder
+        self.host = host
+        self.client = line
+        self.job: ClockRun | None = None
+
+    def begin(self, seconds: float) -> ClockRun:
+        """Start the run, and wait until it has begun."""
+        self.job = job = ClockRun(self.host, "box", seconds)
+        self.host.take_on(job)
+        while not job.began:
+            time.sleep(0.01)
+        return job
+
+    def command(self, *words: str) -> list[str]:
+        """A command on this vault."""
+        return [sys.executable, "-m", "muniment_tui", "--vault", str(self.folder), *words]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = TestVault(tmp_path / "vault")
+    made.maildir("box", enabled=False)
+    made.client.close()
+    folder = tmp_path / "vault"
+    with (
+        closing(Vault.open(folder, write=True)) as vault,
+        closing(Host(Session(folder, vault), lasting=True)) as host,
+        answering(folder, lambda caller: Engine(Session(folder, vault, caller, host))) as client,
+    ):
+        yield Served(folder, host, client)
+
+
+def fetched(word: api.Word) -> int | None:
+    """How many messages a state says have been fetched; None where nothing runs."""
+    if isinstance(word, api.ProgressWord):
+        return word.books.get("fetched", 0)
+    if not isinstance(word, api.RunsState):
+        return None
+    running = word.profiles[0].running
+    return None if running is None else running.books.get("fetched", 0)
+
+
+# --- readers in this process -------------------------------------------------------------------------
+
+
+class Reader(threading.Thread):
+    """Reads states until the run has ended, pausing after each."""
+
+    def __init__(self, words: Iterator[api.Word], job: ClockRun, pause: float) -> None:
+        super().__init__(daemon=True)
+        self.ages: list[float] = []
+        self.ended = 0.0
+        self.last: api.Word | None = None
+        self._words = words
+        self._job = job
+        self._pause = pause
+
+    def run(self) -> None:
+        for word in self._words:
+            self.last = word
+            count = fetched(word)
+            if count is None:
+                break
+            if self._job.began:
+                self.ages.append(self._job.age(count))
+            time.sleep(self._pause)
+        self.ended = time.monotonic()
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_a_reader_of_any_speed_sees_the_newest_state_and_the_end(served: Served, seconds: float) -> None:
+    """Readers that pause between states, of all runs and of the one they asked for; some for 3 seconds."""
+    job = served.begin(seconds)
+    readers = [
+        Reader(served.client.stream(request), job, pause)
+        for request in (api.WatchRuns(), api.Run(profile="box"))
+        for pause in (0.0, 1.0, 3.0)
+    ]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(seconds + 30)
+        assert not reader.is_alive()
+        assert max(reader.ages) < LIMIT, reader.ages
+        assert reader.ended - job.began - seconds < reader._pause + LIMIT
+    for asked in readers[3:]:
+        assert isinstance(asked.last, api.RunSummary)
+        assert asked.last.state == "ok"
+
+
+def test_a_reader_that_rests_for_long_gives_its_turn_to_others_and_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STALLED", 0.3)
+    resting = [served.client.stream(api.WatchRuns()) for _ in range(server.OWN_STREAMS)]
+    for words in resting:
+        next(words)
+    assert isinstance(next(served.client.stream(api.WatchRuns())), api.RunsState)
+    job = served.begin(2.0)
+    for words in resting:
+        count = fetched(next(words))
+        assert count is not None
+        assert job.age(count) < LIMIT
+        words.close()  # type: ignore[attr-defined]
+
+
+# --- commands and the app in terminals, and in a pipe -------------------------------------------------
+
+
+class Slow(Teletype):
+    """A terminal that takes SPEED bytes a second and says where its cursor is when it is asked."""
+
+    def _read(self) -> None:
+        unread = b""
+        while not self._ending.is_set():
+            if not select.select([self._ours], [], [], 0.1)[0]:
+                continue
+            try:
+                data = os.read(self._ours, SPEED // 20)
+            except OSError:
+                return
+            with self._lock:
+                self._written += data
+                self.chunks.append((time.perf_counter(), len(self._written)))
+            unread = (unread + data)[-len(QUESTION) - len(data) :]
+            for _ in range(unread.count(QUESTION)):
+                os.write(self._ours, b"\x1b[1;1R")
+            unread = unread[unread.rfind(QUESTION) + len(QUESTION) :] if QUESTION in unread else unread
+            time.sleep(0.05)
+
+
+def shown(screen: str) -> int | None:
+    """How many messages a screen says have been fetched; None where it shows no run."""
+    found = re.search(r"([\d,]+) of 1,000,000", screen)
+    return int(found[1].replace(",", "")) if found else None
+
+
+class Watcher:
+    """A command, or the app at its Runs screen, in a terminal."""
+
+    def __init__(self, tty: Teletype, name: str) -> None:
+        self.tty = tty
+        self.name = name
+        self.ages: list[float] = []
+        self.size = 0
+
+    def open(self) -> None:
+        """Wait until it shows the run."""
+        if self.name == "app":
+            self.tty.wait_for("Profiles")
+            self.tty.press("3")
+        self.tty.wait(lambda: shown(self.tty.screen()), "the run")
+
+    def is_up_to_date(self, job: ClockRun) -> bool:
+        """Whether it shows what the run has just done."""
+        return job.age(shown(self.tty.screen()) or 0) < LIMIT + SLACK
+
+    def look(self, job: ClockRun) -> None:
+        """Note how old what it shows is."""
+        now = time.monotonic()
+        count = shown(self.tty.screen())
+        if count is not None:
+            self.ages.append(now - job.began - (count + 1) / TICKS)
+
+    def memory(self) -> int:
+        """Its size in memory, in bytes."""
+        return int(psutil.Process(self.tty.process.pid).memory_info().rss)
+
+    def signal(self, number: int) -> None:
+        """Suspend it, or let it go on."""
+        os.kill(self.tty.process.pid, number)
+
+
+COMMANDS = {"watch": ("watch",), "run": ("run", "box"), "app": ()}
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_slow_and_suspended_terminals_show_the_newest_state_and_the_end(
+    served: Served, tmp_path: Path, seconds: float
+) -> None:
+    job = served.begin(seconds + 60)
+    with ExitStack() as stack:
+        watchers: list[Watcher] = []
+        for name, words in COMMANDS.items():
+            for kind in (Slow, Teletype):
+                folder = tmp_path / f"{name}-{kind.__name__}"
+                folder.mkdir()
+                tty = stack.enter_context(kind(served.command(*words), folder=folder))
+                watchers.append(Watcher(tty, name))
+        slow, suspended = watchers[::2], watchers[1::2]
+        for watcher in watchers:
+            watcher.open()
+        for watcher in watchers:
+            watcher.tty.wait(lambda: watcher.is_up_to_date(job), f"{watcher.name} to be up to date")  # noqa: B023
+            watcher.size = watcher.memory()
+        for watcher in suspended:
+            watcher.signal(signal.SIGSTOP)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for watcher in slow:
+                watcher.look(job)
+            time.sleep(0.1)
+        for watcher in slow:
+            assert max(watcher.ages) < LIMIT + SLACK, (watcher.name, watcher.ages)
+        _continue(suspended, lambda watcher: watcher.is_up_to_date(job))
+        for watcher in watchers:
+            assert watcher.memory() < watcher.size + 20_000_000, watcher.name
+        for watcher in suspended:
+            watcher.signal(signal.SIGSTOP)
+        job.cancel.set()
+        _within(LIMIT + SLACK + PAGE / SPEED, slow, lambda watcher: shown(watcher.tty.screen()) is None)
+        _continue(suspended, lambda watcher: shown(watcher.tty.screen()) is None)
+
+
+def _continue(watchers: list[Watcher], holds: Callable[[Watcher], bool]) -> None:
+    for watcher in watchers:
+        watcher.signal(signal.SIGCONT)
+    _within(LIMIT + SLACK, watchers, holds)
+
+
+def _within(seconds: float, watchers: list[Watcher], holds: Callable[[Watcher], bool]) -> None:
+    """Assert that something comes to hold for all of them in time."""
+    late = time.monotonic() + seconds
+    left = list(watchers)
+    while left := [watcher for watcher in left if not holds(watcher)]:
+        names = [watcher.name for watcher in left]
+        assert time.monotonic() < late, (names, left[0].tty.screen())
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_a_slow_pipe_holds_no_old_states(served: Served, seconds: float) -> None:
+    """Its reader takes a line every second and a half; a pipe alone would hold dozens."""
+    job = served.begin(seconds + 60)
+    ages = []
+    with subprocess.Popen(served.command("watch", "--json"), stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        begun = time.monotonic()
+        while not ages or time.monotonic() - begun < seconds:
+            running = json.loads(command.stdout.readline())["profiles"][0]["running"]
+            ages.append(job.age(running["books"]["fetched"]))
+            time.sleep(1.5)
+        command.terminate()
+    # What is read in one round was written as soon as the round before had read.
+    assert max(ages) < 1.5 + LIMIT, ages
