@@ -84,6 +84,8 @@ def test_a_folder_holds_the_exact_bytes(program: Program, tmp_path: Path) -> Non
         assert (entry["sha256"], entry["size"]) == (sha(files[entry["file"]]), len(files[entry["file"]]))
     proof = program.ask("verify")
     assert (head["tree_size"], head["root"]) == (proof["tree_size"], proof["root"])
+    assert program("verify", "--was", head["checkpoint"]).code == 0
+    assert "verify --was" in head["about"]
 
 
 def test_the_manifest_holds_the_evidence_of_the_envelope(program: Program, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from muniment import api
 from muniment.archive.index import Index
 from muniment.archive.indexing import Indexing
 from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
+from muniment.errors import LedgerDamaged
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -23,14 +25,17 @@ def letters(start: int, count: int) -> list[bytes]:
 
 @pytest.fixture
 def set_back(tmp_path: Path) -> Iterator[TestVault]:
-    """A vault whose older ledger was restored, its catalog built anew: 3 of 8 indexed letters are left."""
+    """A vault whose older ledger was restored and accepted, beside its later index: 3 of 8 letters stay."""
     vault = TestVault(tmp_path / "vault")
     vault.archive(letters(0, 3))
     shutil.copytree(vault.folder / "ledger", tmp_path / "old")
     vault.archive(letters(3, 5))
     shutil.rmtree(vault.folder / "ledger")
     shutil.copytree(tmp_path / "old", vault.folder / "ledger")
-    rebuild_catalog(vault.folder)
+    shutil.copytree(vault.folder / "index", tmp_path / "index")
+    rebuild_catalog(vault.folder, accept_damage=True)
+    assert not (vault.folder / "index").exists()
+    shutil.copytree(tmp_path / "index", vault.folder / "index")
     yield vault
     vault.client.close()
 
@@ -38,30 +43,37 @@ def set_back(tmp_path: Path) -> Iterator[TestVault]:
 def test_an_index_that_knows_more_than_the_ledger_is_behind_by_all(set_back: TestVault) -> None:
     assert set_back.status().behind == 3
     assert set_back.search("word1") == []
-    (problem,) = set_back.verify().problems
-    assert "the index is of another ledger" in problem
+    seen, other = set_back.verify().problems
+    assert "the index has seen" in seen
+    assert "the index is of another ledger" in other
 
 
-def test_it_is_set_aside_and_what_is_kept_is_found(set_back: TestVault) -> None:
+def test_it_stops_runs_until_the_loss_is_accepted(set_back: TestVault) -> None:
+    with pytest.raises(LedgerDamaged, match=r"the index has seen .* --accept-damage"):
+        set_back.archive(letters(8, 4))
+    rebuild_catalog(set_back.folder, accept_damage=True)
     set_back.archive(letters(8, 4))
     assert set_back.status().behind == 0
     assert {hit.subject for hit in set_back.messages()} == {f"Letter {n}" for n in (0, 1, 2, 8, 9, 10, 11)}
     assert [hit.subject for hit in set_back.search("word9")] == ["Letter 9"]
     assert set_back.search("word4") == []
-    assert len(list(set_back.folder.glob("index.broken-*"))) == 1
+    assert len(list(set_back.folder.glob("index.broken-*"))) == 2
     set_back.sound()
 
 
 def test_a_ledger_that_grew_past_the_index_again_is_another(set_back: TestVault) -> None:
     # The catalog's head is past the index's watermark before anything looks at the index.
-    aside = set_back.folder.parent / "index"
+    aside = set_back.folder.parent / "later"
     (set_back.folder / "index").rename(aside)
     set_back.archive(letters(20, 9))
     shutil.rmtree(set_back.folder / "index")
     aside.rename(set_back.folder / "index")
     assert set_back.status().behind == 12
     assert set_back.search("word4") == []
-    set_back.archive(letters(40, 1))
+    with pytest.raises(LedgerDamaged, match="the index has seen another ledger"):
+        set_back.archive(letters(40, 1))
+    rebuild_catalog(set_back.folder, accept_damage=True)
+    set_back.archive(letters(41, 1))
     assert len(set_back.messages()) == 13
 
 
@@ -72,7 +84,10 @@ def test_accepting_an_older_ledger_brings_the_index_in_line(tmp_path: Path) -> N
     vault.archive(letters(3, 5))
     shutil.rmtree(vault.folder / "ledger")
     shutil.copytree(tmp_path / "old", vault.folder / "ledger")
-    vault.rebuild(index=False)
+    with pytest.raises(LedgerDamaged, match="--accept-damage"):
+        vault.rebuild(index=False)
+    for _ in vault.client.stream(api.Rebuild(catalog=True, index=False, accept_damage=True)):
+        pass
     assert vault.status().behind == 0
     assert len(vault.messages()) == 3
     vault.sound()

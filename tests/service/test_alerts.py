@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from muniment.archive.ledger.files import segment_path
 from muniment.config.file import load
 from muniment.notify.memory import load as remembered
 from muniment.service.alerts import EVERY, Alerts
@@ -24,6 +26,7 @@ from muniment.service.session import Session
 from support.certs import EXPIRED, server_certificate
 from support.program import Program, command
 from support.reports import plain, report
+from support.rewriting import cut, heads
 from support.vaults import TestVault, put
 
 HOUR = 3600.0
@@ -170,6 +173,36 @@ def test_the_gateway_s_own_certificate(watch: Watch, tmp_path: Path) -> None:
     assert watch.titles(alerts) == [f"The certificate of {OWN} is renewed"]
 
 
+def test_a_ledger_that_was_cut_beside_the_service_is_told(watch: Watch) -> None:
+    watch.vault.archive([report(plain(subject="One"))])
+    watch.vault.archive([report(plain(subject="Two"))])
+    alerts, ledger = watch.alerts(), watch.vault.folder / "ledger"
+    assert watch.titles(alerts) == []
+    noted = remembered(watch.vault.folder).checkpoint
+    assert noted["tree_size"] == heads(ledger)[-1].tree_size
+    whole = segment_path(ledger, 1).read_bytes()
+    cut(ledger, heads(ledger)[-2])
+    assert watch.titles(alerts, 60) == ["The ledger on disk is not what the service wrote"]
+    assert remembered(watch.vault.folder).checkpoint == noted
+    segment_path(ledger, 1).write_bytes(whole)
+    assert watch.titles(alerts, 60) == ["The ledger on disk is what the service wrote again"]
+
+
+def test_the_memory_of_notices_stops_what_writes_a_ledger_that_was_cut(watch: Watch) -> None:
+    watch.vault.archive([report(plain(subject="One"))])
+    alerts = watch.alerts()
+    watch.titles(alerts)
+    cut(watch.vault.folder / "ledger", heads(watch.vault.folder / "ledger")[-2])
+    shutil.rmtree(watch.vault.folder / "index")
+    for path in (*watch.vault.folder.glob("catalog.db*"), watch.vault.folder / "checkpoints"):
+        path.unlink()
+    program = Program(watch.vault.folder)
+    assert "the memory of notices in notify.json" in program.refuses(6, "rebuild")
+    program("rebuild", "--accept-damage")
+    assert remembered(watch.vault.folder).checkpoint == {}
+    assert remembered(watch.vault.folder).since
+
+
 def test_a_daily_summary(watch: Watch) -> None:
     put(watch.vault.maildir("box"), [report(plain(subject="One")), report(plain(subject="Two"))])
     watch.vault.run("box")
@@ -184,6 +217,8 @@ def test_a_daily_summary(watch: Watch) -> None:
     assert event.title == "Daily summary, all is well"
     assert "box: 1 runs in 24 hours: 2 new" in event.text
     assert "The vault holds 2 messages." in event.text
+    assert f"\n  {watch.vault.status().checkpoint}\n" in event.text
+    assert "`muniment verify --was` with it proves" in event.text
     assert watch.titles(watch.alerts(), 60) == []
     assert watch.titles(alerts, 24 * HOUR) == ["Daily summary, all is well"]
 

@@ -24,6 +24,7 @@ from muniment.archive.catalog import EMPTY
 from muniment.archive.ledger.files import VAULT_ID
 from muniment.archive.ledger.model import Head
 from muniment.archive.matching import LEDGER
+from muniment.archive.noting import as_json
 from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError, VaultLocked
 
@@ -69,7 +70,7 @@ def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
             yield f"segment {segment}: {copied:,} bytes copied"
     if (source / SETTINGS).is_file():
         _replace(source / SETTINGS, target / SETTINGS)
-    _write_state(target, head)
+    _write_state(target, head, (source / LEDGER / VAULT_ID).read_text().strip())
 
 
 def _unbegun(target: Path) -> bool:
@@ -170,14 +171,9 @@ def _replace(source: Path, target: Path) -> None:
     draft.rename(target)
 
 
-def _write_state(target: Path, head: Head) -> None:
-    state = {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tree_size": head.tree_size,
-        "root": head.root.hex(),
-        "segment": head.segment,
-        "offset": head.offset,
-    }
+def _write_state(target: Path, head: Head, vault: str) -> None:
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    state = {"made": made, "vault": vault, **as_json(head)}
     draft = target / (STATE + DRAFT)
     draft.write_text(json.dumps(state, indent=1) + "\n")
     draft.chmod(0o600)

@@ -25,6 +25,7 @@ from typing import IO
 
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.index import Found
+from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError
@@ -33,6 +34,11 @@ PAGE = 500
 PIECE = 1024 * 1024
 MANIFEST = "manifest.jsonl"
 FORMAT = 1
+CHECK = (
+    "`checkpoint` is the archive's ledger when this was made: `muniment verify --was CHECKPOINT` there, or "
+    "`verify_ledger.py LEDGER --was CHECKPOINT`, proves that nothing before it was changed or removed since"
+)
+"""What a manifest says of its checkpoint."""
 ZIP_FIRST, ZIP_LAST = 315_532_800, 4_354_819_198
 """The dates that a zip can say: 1980 to 2107."""
 _FROM = re.compile(rb"(\n>*)From ")
@@ -205,6 +211,8 @@ class Edition:
             **self.chosen(),
             "tree_size": head.tree_size,
             "root": head.root.hex(),
+            "checkpoint": str(Checkpoint(head.tree_size, head.root)),
+            "about": CHECK,
         }
 
     def chosen(self) -> dict[str, object]:

@@ -6,17 +6,17 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.scan import last_head
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.lock import VaultLock
+from muniment.archive.noting import Alarm, Checkpoints, alarms, forget, loss, missing_file, require_whole
 from muniment.archive.records import VERSION, json_record
 from muniment.archive.replay import TOLD, known_damage, replay
 from muniment.archive.work import own_work
-from muniment.errors import LedgerDamaged
 from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
@@ -45,18 +45,26 @@ def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
     """Build the catalog anew from nothing but the ledger, and swap it in; returns what can't be read.
 
     With `accept_damage`, an administrator's decision, a ledger whose end is damaged is written on in
-    a new segment, which begins with a record of that; nothing of the damaged one is changed.
+    a new segment, which begins with a record of that; nothing of the damaged one is changed. A ledger that
+    lacks what is known of it is written on as well, and a record says what was known.
 
     Raises:
         VaultLocked: another process writes the vault.
-        LedgerDamaged: the ledger's end is damaged, and that was not accepted.
+        LedgerDamaged: the ledger's end is damaged, or it lacks what is known of it; and that
+            was not accepted.
     """
     lock = VaultLock(folder)
     try:
+        lost = alarms(folder)
+        if lost and not accept_damage:
+            require_whole(folder)
         ledger = Ledger.open(folder / LEDGER, accept_damage=accept_damage)
         try:
             if ledger.recovery.damage:
                 record_damage(ledger)
+            if lost:
+                record_loss(folder, ledger, lost)
+            begin_noting(folder, ledger)
             vault_id = ledger.vault_id
         finally:
             ledger.close()
@@ -72,31 +80,35 @@ def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
 def record_damage(ledger: Ledger) -> None:
     """Record in the ledger that it is written on although some of it is damaged."""
     places = [str(one) for one in ledger.recovery.damage]
-    value = {"v": VERSION, "event": "damage accepted", "uid": os.getuid(), "damage": places[:TOLD]}
+    _record(ledger, {"event": "damage accepted", "damage": places[:TOLD]})
+
+
+def record_loss(folder: Path, ledger: Ledger, lost: list[Alarm]) -> None:
+    """Record in the ledger that it is written on without what was known of it; then let that be forgotten."""
+    log.warning("accepted: %s", "; ".join(alarm.text for alarm in lost))
+    _record(ledger, loss(lost, ledger.head))
+    forget(folder, ledger.vault_id, lost)
+    Checkpoints(folder, ledger.vault_id).now(ledger.head)
+
+
+def begin_noting(folder: Path, ledger: Ledger) -> None:
+    """Keep the file of checkpoints from now on; where somebody has removed it, that is recorded.
+
+    To be called before a catalog is built: one that there is tells that the file was there.
+    """
+    checkpoints, missing = Checkpoints(folder, ledger.vault_id), missing_file(folder)
+    if missing:
+        log.error("%s", missing)
+        checkpoints.set_aside()
+        _record(ledger, {"event": "checkpoints lost", "said": missing})
+    checkpoints.now(ledger.head)
+
+
+def _record(ledger: Ledger, event: dict[str, Any]) -> None:
+    """Record a decision of whoever runs this process."""
+    value = {"v": VERSION, "uid": os.getuid(), "at": int(time.time()), **event}
     ledger.append(json_record(Encoder(), Kind.AUDIT, value), time.time_ns() // 1000)
     ledger.commit()
-
-
-def require_whole(folder: Path) -> None:
-    """See, before anything is touched, that the ledger holds all that the catalog has seen of it.
-
-    Raises:
-        LedgerDamaged: it does not: an alarm, until an administrator has decided.
-    """
-    try:
-        catalog = Catalog.open(folder / CATALOG, readonly=True)
-    except CatalogOutdated:
-        return
-    seen = catalog.head.tree_size
-    catalog.close()
-    left = last_head(folder / LEDGER)
-    held = left.tree_size if left is not None else 0
-    if seen > held:
-        raise LedgerDamaged(
-            f"the catalog has seen {seen} records, but the ledger holds {held}: the ledger was damaged or "
-            "an older one restored; restore it from a backup, or accept the loss with "
-            "`muniment rebuild --catalog`"
-        )
 
 
 def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:

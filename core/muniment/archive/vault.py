@@ -37,10 +37,11 @@ from muniment.archive.matching import (
     CATALOG,
     INDEX,
     LEDGER,
+    begin_noting,
     matching_catalog,
     remove_catalog,
-    require_whole,
 )
+from muniment.archive.noting import Checkpoints, require_whole
 from muniment.archive.readback import ReadBack
 from muniment.archive.records import VERSION, canonical, json_record
 from muniment.archive.replay import CONFIGURATION, known_damage, replay
@@ -93,6 +94,7 @@ class Vault:
         """Audit events that go with the next commit, and who waits for them."""
         self.before_close: list[Callable[[], None]] = []
         """What is to be done while it can still be written."""
+        self._checkpoints = Checkpoints(folder, catalog.vault_id)
         self._use_dictionaries()
 
     @classmethod
@@ -105,6 +107,7 @@ class Vault:
         lock = VaultLock(folder)
         ledger = Ledger.create(folder / LEDGER)
         catalog = Catalog.create(folder / CATALOG, ledger.vault_id)
+        Checkpoints(folder, ledger.vault_id).begin()
         return cls(folder, catalog, Directory(), ledger, lock)
 
     @classmethod
@@ -135,6 +138,7 @@ class Vault:
             require_whole(folder)
             ledger = Ledger.open(folder / LEDGER)
             try:
+                begin_noting(folder, ledger)
                 catalog = matching_catalog(folder, ledger)
                 vault = cls(folder, catalog, catalog.directory(), ledger, lock)
                 vault._finish_refiling()
@@ -145,6 +149,11 @@ class Vault:
         except BaseException:
             lock.release()
             raise
+
+    def note_checkpoint(self) -> None:
+        """Note the state of the ledger, unless that was done a moment ago; only where it is written."""
+        if self._ledger is not None:
+            self._checkpoints.soon(self.head)
 
     def renew_catalog(self) -> list[str]:
         """Build the catalog anew from the ledger, beside the one that goes on answering meanwhile, and put
@@ -214,6 +223,7 @@ class Vault:
                     self._catch_up()
                 audits = [self._audit(event) for events, _ in waiting for event in events]
                 head = self.ledger.commit()
+                self._checkpoints.soon(head)
             except BaseException as error:
                 for _, done in waiting:
                     done.set_exception(error)
@@ -478,6 +488,8 @@ class Vault:
         todo, self.before_close = self.before_close, []
         for finish in todo:
             finish()
+        if self._ledger is not None and not self._ledger.dead:
+            self._checkpoints.now(self._ledger.head)
         self.catalog.close()
         self.reader.close()
         if self._index is not None:

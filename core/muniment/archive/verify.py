@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,11 @@ from muniment.archive.folder import exposed, readable
 from muniment.archive.index import Index
 from muniment.archive.ledger.check import Report, check
 from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.ledger.files import framed_id
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import last_head
 from muniment.archive.matching import INDEX, LEDGER
+from muniment.archive.noting import OF_CATALOG, Note, missing_file, notes_of, swapped
 from muniment.archive.vault import Vault
 from muniment.errors import MunimentError
 
@@ -25,7 +27,7 @@ EVERY = 1.0
 MEND = "run `muniment rebuild --catalog`"
 
 
-def verify_vault(vault: Vault, deep: bool, was: Iterable[Checkpoint] = ()) -> Iterator[str | Report]:
+def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> Iterator[str | Report]:
     """Check a vault; yields a sentence a step and at last the ledger's report with all problems.
 
     `was` are checkpoints that were noted earlier; the report has a proof for each.
@@ -34,6 +36,7 @@ def verify_vault(vault: Vault, deep: bool, was: Iterable[Checkpoint] = ()) -> It
     Deep: every record is decoded besides, and every byte of every message, report and part hashed anew.
     """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
+    notes = notes_of(vault.folder)
     # One reading of the catalog: what a writer adds meanwhile is looked at another time.
     head, totals = vault.catalog.snapshot()
     report = yield from _stoppable(
@@ -43,9 +46,10 @@ def verify_vault(vault: Vault, deep: bool, was: Iterable[Checkpoint] = ()) -> It
             deep=deep,
             locate=vault.catalog.locate,
             until=head,
-            checkpoints=was,
+            checkpoints=[*was, *(note.checkpoint for note in notes)],
         )
     )
+    look_at_notes(vault.folder, [note for note in notes if note.source != OF_CATALOG], was, report)
     look_at_folder(vault.folder, report)
     yield "comparing the catalog"
     report.problems.extend(catalog_problems(head, totals, report))
@@ -57,14 +61,33 @@ def verify_vault(vault: Vault, deep: bool, was: Iterable[Checkpoint] = ()) -> It
 
 
 def verify_ledger(
-    folder: Path, deep: bool, problem: str, was: Iterable[Checkpoint] = ()
+    folder: Path, deep: bool, problem: str, was: Sequence[Checkpoint] = ()
 ) -> Iterator[str | Report]:
     """As `verify_vault`, for a vault whose catalog can't be opened: the ledger alone is checked."""
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep, checkpoints=was))
+    notes = notes_of(folder)
+    checkpoints = [*was, *(note.checkpoint for note in notes)]
+    report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep, checkpoints=checkpoints))
+    look_at_notes(folder, notes, was, report)
     look_at_folder(folder, report)
     report.problems.append(problem)
     yield report
+
+
+def look_at_notes(folder: Path, notes: list[Note], was: Sequence[Checkpoint], report: Report) -> None:
+    """Leave the proofs of `was` in the report, and add which notes the ledger does not bear out."""
+    proofs = {proof.checkpoint: proof for proof in report.proofs}
+    report.proofs = [proofs[checkpoint] for checkpoint in was]
+    vault_id = framed_id(folder / LEDGER)
+    for note in notes:
+        proof = proofs[note.checkpoint]
+        if vault_id is not None and note.vault != vault_id:
+            report.problems.append(swapped(note, vault_id))
+        elif proof.state in ("cut", "rewritten"):
+            report.problems.append(f"{note.source} has seen {note.head.tree_size} records: {proof.text}")
+    if missing := missing_file(folder):
+        report.problems.append(missing)
+    report.problems = list(dict.fromkeys(report.problems))
 
 
 def look_at_folder(folder: Path, report: Report) -> None:

@@ -9,6 +9,10 @@ from typing import Any
 from muniment.notify.memory import Memory
 from muniment.notify.model import Event, Facts
 
+KEEP = (
+    "Later, `muniment verify --was` with it proves that nothing archived before was changed or removed. It "
+    "is not signed, so keep the first that you get."
+)
 COUNTS = ("new", "merged", "quarantined", "failed", "deleted")
 
 
@@ -42,6 +46,13 @@ def summary(facts: Facts, runs: Iterable[Mapping[str, Any]], memory: Memory, mes
         "What is wrong:" if troubles else "Nothing is wrong.",
         *(f"  - {title}" for title in troubles),
     ]
+    if facts.checkpoint:
+        lines += [
+            "",
+            "Checkpoint of the ledger, to be kept on another machine:",
+            f"  {facts.checkpoint}",
+            KEEP,
+        ]
     return Event(
         kind="daily-summary",
         state="note",

@@ -26,6 +26,8 @@ def findings(facts: Facts, limits: Notify, told: Collection[str] = ()) -> Iterat
         yield _disk(facts, limits, "disk-short" in told)
     if limits.behind_minutes:
         yield _index(facts, limits.behind_minutes)
+    if facts.altered is not None or "ledger-altered" in told:
+        yield _altered(facts)
 
 
 def _run(profile: ProfileFacts) -> Finding:
@@ -107,6 +109,17 @@ def _index(facts: Facts, minutes: int) -> Finding:
         text=f"It has taken in none since {_time(since or 0)}; they are kept, and can be listed and shown. "
         "`muniment rebuild --index` builds the index anew.",
         well="Search has taken in what it lacked",
+    )
+
+
+def _altered(facts: Facts) -> Finding:
+    return Finding(
+        kind="ledger-altered",
+        trouble=facts.altered,
+        title="The ledger on disk is not what the service wrote",
+        text="Its end is missing or was changed by something else. Keep the vault as it is, and run "
+        "`muniment verify`: it says what is missing. No run starts on it until an administrator has decided.",
+        well="The ledger on disk is what the service wrote again",
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -52,6 +53,8 @@ class Memory(msgspec.Struct):
     """Journal reports are known up to this place in the ledger."""
     summarised: str = ""
     """The local date of the last daily summary."""
+    checkpoint: dict[str, Any] = {}
+    """The ledger's state at the last look: archive.noting finds by it that the ledger was cut since."""
 
 
 def load(folder: Path) -> Memory:

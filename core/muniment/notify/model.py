@@ -11,7 +11,14 @@ import msgspec
 from muniment.mail.sanitise import clean
 
 Kind = Literal[
-    "run-failed", "no-reports", "certificate-expires", "disk-short", "index-behind", "daily-summary", "test"
+    "run-failed",
+    "no-reports",
+    "certificate-expires",
+    "disk-short",
+    "index-behind",
+    "ledger-altered",
+    "daily-summary",
+    "test",
 ]
 State = Literal["trouble", "well", "note"]
 
@@ -86,6 +93,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Messages that search lacks."""
     behind_since: float | None = None
     """Since when search lacks some and takes in none; None while it does not."""
+    checkpoint: str = ""
+    """The ledger's tree size and root as `SIZE:ROOT`."""
+    altered: bool | None = None
+    """Whether the ledger on disk is not what the service wrote; None where that can't be told."""
 
 
 def harmless(sentence: str) -> str:

@@ -18,7 +18,10 @@ import msgspec
 from muniment import api
 from muniment.archive.index import peek
 from muniment.archive.indexing import behind
-from muniment.archive.matching import INDEX
+from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.ledger.scan import known_commit
+from muniment.archive.matching import INDEX, LEDGER
+from muniment.archive.noting import as_json
 from muniment.archive.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError
@@ -173,7 +176,11 @@ class Alerts:
     ) -> tuple[list[dict[str, Any]], int]:
         """Facts from the vault; returns the runs of the last day and the number of messages."""
         self._reports(vault, memory)
-        lacking = behind(vault)
+        lacking, head = behind(vault), vault.head
+        known = known_commit(vault.folder / LEDGER, vault.catalog.vault_id, head)
+        if known and head.tree_size:
+            memory.checkpoint = {"vault": vault.catalog.vault_id.hex(), **as_json(head)}
+            vault.note_checkpoint()
         self._facts = Facts(
             now=now,
             since=memory.since,
@@ -182,6 +189,8 @@ class Alerts:
             certificates=self._certificates.known(settings),
             behind=lacking,
             behind_since=self._stands(peek(vault.folder / INDEX).watermark, now) if lacking else None,
+            checkpoint=str(Checkpoint(head.tree_size, head.root)) if known and head.tree_size else "",
+            altered=not known,
         )
         rows = vault.catalog.runs(limit=RUNS) if settings.notify.daily else []
         runs = [json.loads(row.summary) for row in rows if row.time >= now - DAY]

@@ -16,6 +16,7 @@ from muniment.archive.catalog.model import (
     Totals,
     Voucher,
 )
+from muniment.archive.catalog.store import seen_by
 
 __all__ = [
     "EMPTY",
@@ -33,4 +34,5 @@ __all__ = [
     "RunRow",
     "Totals",
     "Voucher",
+    "seen_by",
 ]

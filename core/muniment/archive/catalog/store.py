@@ -6,9 +6,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.model import CatalogOutdated
+from muniment.archive.ledger.model import Head
 from muniment.errors import VaultError
 
 BUSY = 30.0
@@ -147,6 +148,30 @@ def _engine(path: Path, mode: str, pragmas: tuple[str, ...], still: bool = False
             connection.execute(pragma)
 
     return engine
+
+
+class Seen(NamedTuple):
+    """What a catalog of any version has seen."""
+
+    schema: int
+    vault: bytes
+    head: Head
+
+
+def seen_by(path: Path) -> Seen | None:
+    """What the catalog in a file has seen of which ledger, whatever version it is of; None where it can't be
+    told."""
+    mode = "immutable=1" if _is_still(path) else "mode=ro"
+    if not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True)) as connection:
+            row = connection.execute(
+                "SELECT schema, vault, tree_size, root, segment, offset FROM state"
+            ).fetchone()
+        return Seen(int(row[0]), bytes(row[1]), Head(int(row[2]), bytes(row[3]), int(row[4]), int(row[5])))
+    except (sqlite3.Error, TypeError, ValueError):
+        return None
 
 
 def check(store: Store) -> None:

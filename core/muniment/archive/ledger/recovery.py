@@ -187,6 +187,9 @@ class _Segment:
         commit = commit_of(item)
         if commit is not None and commit.segment and not item.offset:
             self._tree = commit.tree.copy()
+            if commit.segment != self._number:
+                reason = f"it is the beginning of segment {commit.segment}: the file was renamed"
+                self.damage.append(Damage(self._number, 0, item.end, reason))
         elif commit is not None and not commit.segment and commit.tree.size >= self.state.tree.size:
             self._commit(item, commit)
         elif item.header.kind == Kind.COMMIT:

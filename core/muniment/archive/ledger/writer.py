@@ -167,6 +167,7 @@ class Ledger:
             return self._head
         tree_size, root = self._now.tree.size, self._now.tree.root()
         self._frame(self._commit_record(root), self._now.time)
+        self._require_own_file()
         self._flush()
         self._sync()
         self._count = 0
@@ -305,6 +306,27 @@ class Ledger:
             path = segment_path(self._folder, self._now.segment)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
         return self._descriptor
+
+    def _require_own_file(self) -> None:
+        """See that the segment is still the file that was written: nothing may be deleted for a lost copy.
+
+        Raises:
+            VaultError: something else cut, moved or removed it; the ledger is dead.
+        """
+        path, own = segment_path(self._folder, self._now.segment), os.fstat(self._open_file())
+        try:
+            problem = "" if os.path.samestat(own, path.stat()) else "was replaced"
+        except FileNotFoundError:
+            problem = "was removed"
+        if not problem and own.st_size < self._committed.offset:
+            problem = "was cut"
+        if not problem:
+            return
+        self._dead = True
+        raise VaultError(
+            f"{path} {problem} by something else while it was written: nothing more is written; run "
+            "`muniment verify`, and restore the ledger from a backup"
+        )
 
     def _sync(self) -> None:
         """Make the file durable, and its name where it is new. Failing at that is final."""

@@ -1,0 +1,392 @@
+"""A ledger that lost what somebody knows of it is an alarm, and stays one until an administrator has decided.
+
+Nothing gets past it: neither a run, nor a plain rebuild, nor any other command that writes, with or without
+catalog and index. What is accepted is recorded in the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.ledger.check import check
+from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.files import segment_path, segments
+from muniment.archive.ledger.frame import HEADER_SIZE
+from muniment.archive.ledger.model import Frame, Kind, Record
+from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.writer import Ledger
+from muniment.archive.noting import Checkpoints, alarms, read_file
+from muniment.archive.vault import Vault
+from muniment.errors import VaultError
+from support.program import Program, fingerprint
+from support.reports import plain, report
+from support.rewriting import as_it_is, cut, heads, rewrite
+from support.vaults import TestVault
+
+
+def letters(start: int, count: int) -> list[bytes]:
+    return [report(plain(subject=f"Letter {n}", body=f"word{n}\n" * 50)) for n in range(start, start + count)]
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault]:
+    """A vault with five letters in several segments and a backup of its first three."""
+    for name in ("create", "open"):
+        monkeypatch.setitem(getattr(Ledger, name).__func__.__kwdefaults__, "segment", 3_000)
+    made = TestVault(tmp_path / "vault")
+    made.archive(letters(0, 3))
+    Program(made.folder)("backup", str(tmp_path / "backup"))
+    made.archive(letters(3, 2))
+    yield made
+    made.client.close()
+
+
+# --- what somebody with the disk does ---------------------------------------------------------------
+
+
+def cut_commits(vault: TestVault, count: int = 3) -> None:
+    ledger = vault.folder / "ledger"
+    cut(ledger, heads(ledger)[-1 - count])
+
+
+def remove_segment(vault: TestVault) -> None:
+    segment_path(vault.folder / "ledger", segments(vault.folder / "ledger")[-1]).unlink()
+
+
+def restore_ledger(vault: TestVault) -> None:
+    shutil.rmtree(vault.folder / "ledger")
+    shutil.copytree(vault.folder.parent / "backup" / "ledger", vault.folder / "ledger")
+
+
+def restore_backup(vault: TestVault) -> None:
+    shutil.copytree(vault.folder.parent / "backup", vault.folder, dirs_exist_ok=True)
+    for number in segments(vault.folder / "ledger"):
+        if not segment_path(vault.folder.parent / "backup" / "ledger", number).exists():
+            segment_path(vault.folder / "ledger", number).unlink()
+
+
+def spoil_last_commit(vault: TestVault) -> None:
+    """What it committed then looks like a tail that a crash cut short."""
+    ledger = vault.folder / "ledger"
+    last = heads(ledger)[-1]
+    path = segment_path(ledger, last.segment)
+    data = bytearray(path.read_bytes()[: last.offset])
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def without_a_message(vault: TestVault) -> None:
+    """The ledger is written anew without one message and its copy; every root is right."""
+    ledger = vault.folder / "ledger"
+    gone = {
+        [frame.sha for frame in scan(ledger) if frame.kind is kind][1]
+        for kind in (Kind.MESSAGE, Kind.ENVELOPE)
+    }
+
+    def edit(frame: Frame) -> Record | None:
+        return None if frame.sha in gone else as_it_is(frame)
+
+    rewrite(ledger, edit, segment=3_000)
+
+
+def same_length(vault: TestVault) -> None:
+    """One number in the record of a run is changed, so that the ledger is as long as it was."""
+    ledger = vault.folder / "ledger"
+    run = next(frame for frame in scan(ledger) if frame.kind is Kind.RUN)
+
+    def edit(frame: Frame) -> Record | None:
+        if frame.sequence != run.sequence:
+            return as_it_is(frame)
+        return Encoder().encode(Kind.RUN, Decoder().payload(frame).replace(b'"new":3', b'"new":4'))
+
+    rewrite(ledger, edit, segment=3_000)
+
+
+def other_ledger(vault: TestVault) -> None:
+    other = TestVault(vault.folder.parent / "other")
+    other.archive(letters(0, 9))
+    shutil.rmtree(vault.folder / "ledger")
+    shutil.copytree(other.folder / "ledger", vault.folder / "ledger")
+
+
+LOSSES: dict[str, Callable[[TestVault], None]] = {
+    "the last commits cut": cut_commits,
+    "one commit cut": lambda vault: cut_commits(vault, 1),
+    "all but one commit cut": lambda vault: cut_commits(vault, len(heads(vault.folder / "ledger")) - 1),
+    "the last segment removed": remove_segment,
+    "an older ledger restored": restore_ledger,
+    "an older backup restored": restore_backup,
+    "the last commit spoilt": spoil_last_commit,
+    "written anew without a message": without_a_message,
+    "written anew at the same length": same_length,
+    "another vault's ledger": other_ledger,
+}
+
+PLACES = ("catalog.db", "index", "checkpoints", "notify.json")
+"""What remembers the ledger."""
+
+
+def forget(vault: TestVault, places: tuple[str, ...]) -> None:
+    for place in places:
+        if (vault.folder / place).is_dir():
+            shutil.rmtree(vault.folder / place)
+        for path in vault.folder.glob(f"{place}*"):
+            path.unlink()
+
+
+def remember(vault: TestVault) -> None:
+    """Have the memory of notices know the ledger, as a service has it a minute after a run."""
+    with_notices = Vault.open(vault.folder, write=False)
+    head, vault_id = with_notices.head, with_notices.catalog.vault_id
+    with_notices.close()
+    state = {"vault": vault_id.hex(), "tree_size": head.tree_size, "root": head.root.hex()}
+    state |= {"segment": head.segment, "offset": head.offset}
+    (vault.folder / "notify.json").write_text(json.dumps({"version": 1, "checkpoint": state}))
+
+
+WRITING = (
+    ("rebuild",),
+    ("rebuild", "--catalog"),
+    ("rebuild", "--index"),
+    ("users", "add", "Z", "z@example.com"),
+)
+
+
+BEYOND_THE_INDEX = (
+    "one commit cut",
+    "the last segment removed",
+    "the last commit spoilt",
+    "another vault's ledger",
+)
+"""The index is committed before the run's own record, and of another vault's ledger it knows nothing."""
+MEMORIES = [
+    (loss, left)
+    for loss in LOSSES
+    for left in (PLACES, *((place,) for place in PLACES))
+    if not (left == ("index",) and loss in BEYOND_THE_INDEX)
+]
+
+
+@pytest.mark.parametrize(("loss", "left"), MEMORIES)
+def test_no_loss_is_passed_over(vault: TestVault, loss: str, left: tuple[str, ...]) -> None:
+    """As long as one place remembers, no command that writes goes on, and nothing is changed."""
+    remember(vault)
+    program, noted = Program(vault.folder), vault.status().checkpoint
+    LOSSES[loss](vault)
+    forget(vault, tuple(place for place in PLACES if place not in left))
+    before = fingerprint(vault.folder)
+    words = WRITING if left == PLACES else WRITING[:1]
+    for command in words:
+        said = program.refuses(6, *command)
+        assert "--accept-damage" in said
+        assert "no run starts" in said
+    assert fingerprint(vault.folder) == before
+    told = program.say("verify", "--was", noted, "--json").json
+    assert not told["ok"]
+    assert told["problems"]
+    assert told["was"][0]["state"] in ("cut", "rewritten")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_accepted_loss_is_recorded(vault: TestVault, loss: str) -> None:
+    remember(vault)
+    program, noted = Program(vault.folder), vault.status().checkpoint
+    size, root = noted.split(":")
+    LOSSES[loss](vault)
+    program("rebuild", "--accept-damage")
+    event = program.ask("audit")["events"][0]
+    assert event["event"] == "loss accepted"
+    assert event["uid"] == vault.folder.stat().st_uid
+    assert event["at"] if "at" in event else event["time"]
+    assert {"source": "the catalog", "tree_size": int(size), "root": root} in [
+        {name: one[name] for name in ("source", "tree_size", "root")} for one in event["known"]
+    ]
+    held = event["held"]["tree_size"]
+    assert event["lost"] == max(0, int(size) - held)
+    assert check(vault.folder / "ledger", deep=True).problems == []
+    # It is settled: all goes on, and what was noted elsewhere still shows it.
+    assert vault.archive(letters(20, 1)).state == "ok"
+    assert vault.verify().problems == ()
+    assert program.say("verify", "--was", noted).code == 6
+    assert "known" in json.loads(json.dumps(event))
+
+
+def test_accepting_is_named_in_the_trail_for_people(vault: TestVault) -> None:
+    cut_commits(vault)
+    program = Program(vault.folder)
+    program("rebuild", "--accept-damage")
+    assert "loss accepted" in program("audit").out
+    assert "the ledger was cut" in program("audit", "--json").out
+
+
+# --- what is no loss ---------------------------------------------------------------------------------
+
+
+def test_catalog_and_index_may_be_removed(vault: TestVault) -> None:
+    forget(vault, ("catalog.db", "index"))
+    program = Program(vault.folder)
+    program("users", "add", "Z", "z@example.com")
+    program("rebuild", "--index")
+    vault.sound()
+    assert [event["event"] for event in program.ask("audit")["events"]] == []
+
+
+def test_a_backup_restored_elsewhere_is_no_loss(vault: TestVault) -> None:
+    again = vault.folder.parent / "again"
+    shutil.copytree(vault.folder.parent / "backup", again)
+    Program(again)("rebuild")
+    assert Program(again)("verify", "--deep").code == 0
+    assert [note.head.tree_size for note in read_file(again)] == [heads(again / "ledger")[-1].tree_size]
+
+
+def test_a_ledger_that_was_compressed_anew_is_no_loss(vault: TestVault) -> None:
+    """Its frames moved, and prove the same; the catalog's places in it are wrong, so it is built anew."""
+    last = [frame for frame in scan(vault.folder / "ledger") if frame.codec & 0xF][-1]
+
+    def edit(frame: Frame) -> Record | None:
+        if frame.sequence != last.sequence:
+            return as_it_is(frame)
+        return Record(frame.kind, frame.sha, frame.size, frame.codec & ~0xF, Decoder().payload(frame))
+
+    before = heads(vault.folder / "ledger")
+    rewrite(vault.folder / "ledger", edit, segment=3_000)
+    after = heads(vault.folder / "ledger")
+    assert [(head.tree_size, head.root) for head in before] == [(head.tree_size, head.root) for head in after]
+    assert before != after
+    assert alarms(vault.folder) == []
+    Program(vault.folder)("rebuild")
+    vault.sound()
+
+
+def test_damage_in_a_noted_commit_is_damage(vault: TestVault) -> None:
+    """A flipped bit in the commit frame that a checkpoint names is found as what it is."""
+    ledger = vault.folder / "ledger"
+    noted = read_file(vault.folder)[-1].head
+    vault.archive(letters(5, 3))
+    forget(vault, ("checkpoints",))
+    Checkpoints(vault.folder, Vault.open(vault.folder, write=False).catalog.vault_id).now(noted)
+    path = segment_path(ledger, noted.segment)
+    data = bytearray(path.read_bytes())
+    data[noted.offset - 5] ^= 1
+    path.write_bytes(data)
+    assert alarms(vault.folder) == []
+
+
+# --- the file ------------------------------------------------------------------------------------------
+
+
+def test_the_file_knows_the_last_state_of_the_ledger(vault: TestVault) -> None:
+    ledger = vault.folder / "ledger"
+    assert read_file(vault.folder)[-1].head == heads(ledger)[-1]
+    assert (vault.folder / "checkpoints").stat().st_mode & 0o777 == 0o600
+    for n in range(6, 9):
+        vault.archive(letters(n, 1))
+        assert read_file(vault.folder)[-1].head == heads(ledger)[-1]
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied", "garbage", "no checkpoint in it"])
+def test_a_file_that_somebody_removed_or_spoilt_is_named_and_recorded(vault: TestVault, how: str) -> None:
+    path = vault.folder / "checkpoints"
+    text = {"emptied": "", "garbage": "\0\xff{", "no checkpoint in it": ""}.get(how)
+    if how == "removed":
+        path.unlink()
+    elif how == "no checkpoint in it":
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"checkpoints": []}))
+    else:
+        path.write_text(text or "")
+    (problem,) = vault.verify(deep=False).problems
+    assert "the file checkpoints" in problem
+    assert "the catalog knows" in problem
+    program = Program(vault.folder)
+    program("users", "add", "Z", "z@example.com")
+    (event,) = program.ask("audit")["events"]
+    assert event["event"] == "checkpoints lost"
+    assert "the file checkpoints" in event["said"]
+    vault.sound()
+
+
+@pytest.mark.parametrize("field", ["tree_size", "root"])
+@pytest.mark.parametrize("place", ["checkpoints", "notify.json"])
+def test_an_edited_note_is_an_alarm(vault: TestVault, place: str, field: str) -> None:
+    remember(vault)
+    path = vault.folder / place
+    value = json.loads(path.read_text())
+    note = value["checkpoint"] if place == "notify.json" else value["checkpoints"][-1]
+    note[field] = note[field] + 7 if field == "tree_size" else "ab" * 32
+    path.write_text(json.dumps(value))
+    assert "--accept-damage" in Program(vault.folder).refuses(6, "rebuild")
+    assert any(place in problem for problem in vault.verify(deep=False).problems)
+
+
+def test_a_file_of_a_newer_program_is_left_alone(vault: TestVault) -> None:
+    path = vault.folder / "checkpoints"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    before = path.read_bytes()
+    assert "newer Muniment" in Program(vault.folder).refuses(4, "users", "add", "Z", "z@example.com")
+    assert path.read_bytes() == before
+
+
+def test_of_each_day_the_last_is_kept_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: TestVault
+) -> None:
+    """The clock may be set back; checkpoints are in the order of the ledger, and the newest always stays."""
+    from muniment.archive import noting
+
+    class Clock(noting.datetime):  # type: ignore[misc]
+        day = 1
+
+        @classmethod
+        def now(cls, tz: object = None) -> noting.datetime:
+            return noting.datetime(2026, 5, cls.day, tzinfo=noting.UTC)
+
+    monkeypatch.setattr(noting, "datetime", Clock)
+    states = heads(vault.folder / "ledger")
+    kept = Checkpoints(vault.folder, read_file(vault.folder)[0].vault)
+    kept.begin()
+    for n, state in enumerate(states):
+        Clock.day = (5, 5, 4, 3)[n % 4]
+        kept.now(state)
+    found = [note.head for note in read_file(vault.folder)]
+    assert found == sorted(found, key=lambda head: head.tree_size)
+    assert found[-1] == states[-1]
+    assert len(found) == 3
+
+
+# --- under a service that writes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["cut", "removed", "replaced"])
+def test_a_ledger_that_is_altered_while_it_is_written_takes_nothing_more(vault: TestVault, how: str) -> None:
+    """Else a run would go on, and delete at the source what is nowhere else."""
+    writer = Vault.open(vault.folder, write=True)
+    try:
+        writer.log([{"event": "read"}])
+        head = writer.ledger.head
+        path = segment_path(vault.folder / "ledger", head.segment)
+        if how == "cut":
+            path.write_bytes(path.read_bytes()[: head.offset - HEADER_SIZE])
+        elif how == "removed":
+            path.unlink()
+        else:
+            copy = path.with_suffix(".copy")
+            shutil.copy(path, copy)
+            copy.replace(path)
+        with pytest.raises(VaultError, match="by something else"):
+            writer.log([{"event": "read"}])
+        assert writer.dead
+    finally:
+        writer.close()
+
+
+def test_a_renamed_segment_is_damage(vault: TestVault) -> None:
+    ledger = vault.folder / "ledger"
+    last = segments(ledger)[-1]
+    segment_path(ledger, last).rename(segment_path(ledger, last + 1))
+    said = Program(vault.folder).refuses(6, "users", "add", "Z", "z@example.com")
+    assert "the file was renamed" in said
+    assert any("the file is missing" in problem for problem in vault.verify(deep=False).problems)
