@@ -18,6 +18,7 @@ import keyring
 import keyring.backend
 import keyring.backends.fail
 import keyring.errors
+import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -254,10 +255,43 @@ def test_a_secret_does_not_show_itself(caplog: pytest.LogCaptureFixture) -> None
 
 
 @needs_root
-def test_root_runs_no_command_of_another_users_vault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["keyring", "file", "env", "command"])
+def test_root_has_no_secret_for_another_users_vault(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write vault.toml would have a program run, or a file of root's sent to a server of theirs."""
     folder = tmp_path / "vault"
     folder.mkdir()
     os.chown(folder, 61_101, 61_101)
+    file = tmp_path / "only-for-root"
+    file.write_text("hunter2")
+    file.chmod(0o600)
+    monkeypatch.setenv("ONLY_FOR_ROOT", "hunter2")
+    named = {
+        "keyring": "service/user",
+        "file": str(file),
+        "env": "ONLY_FOR_ROOT",
+        "command": ["touch", str(tmp_path / "ran")],
+    }
     with pytest.raises(ConfigError, match="become uid 61101"):
-        resolve({"command": ["touch", str(tmp_path / "ran")]}, folder)
+        resolve({way: named[way]}, folder)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_command_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="longer than 4096 bytes"):
+        resolve({"command": ["yes"]}, tmp_path)
+
+
+def test_what_a_command_leaves_behind_is_ended(tmp_path: Path) -> None:
+    script = "sleep 300 >/dev/null 2>&1 & echo $! > left; echo hunter2"
+    assert resolve({"command": ["sh", "-c", script]}, tmp_path).reveal() == "hunter2"
+    left = int((tmp_path / "left").read_text())
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(left) and psutil.Process(left).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_command_whose_child_keeps_its_output_open_has_ended_all_the_same(tmp_path: Path) -> None:
+    assert resolve({"command": ["sh", "-c", "sleep 300 & echo hunter2"]}, tmp_path).reveal() == "hunter2"

@@ -204,14 +204,6 @@ def test_a_client_of_another_network_is_turned_away(
     assert "refused 127.0.0.1" in caplog.text
 
 
-def test_networks_of_mapped_addresses(start: Start) -> None:
-    gateway = start(networks=("192.0.2.0/24", "2001:db8::/32"))
-    assert gateway.refusal("::ffff:192.0.2.9") == ""
-    assert gateway.refusal("2001:db8::1") == ""
-    for peer in ("", "nonsense", "::ffff:192.0.3.9", "fe80::1%lo"):
-        assert gateway.refusal(peer).startswith("554")
-
-
 def test_more_connections_than_allowed(start: Start) -> None:
     gateway = start(max_connections=3)
     held = [client(gateway) for _ in range(3)]

@@ -19,6 +19,7 @@ from muniment.notify.model import Event
 from muniment.notify.ways import NotTold, Origin, ways
 from support.certs import ServerCertificate, server_certificate
 from support.listeners import Relay, Web, web
+from support.osusers import needs_root
 
 SECRET = "correct-horse-battery"
 ORIGIN = Origin("Harbour Ltd", "/srv/mail")
@@ -173,3 +174,24 @@ def test_a_program_that_fails_hangs_or_is_not_there(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert os.getpgid(0) not in pids
+
+
+@needs_root
+@pytest.mark.parametrize("named", ["command", "url"])
+def test_root_uses_no_program_of_another_users_vault(tmp_path: Path, named: str) -> None:
+    """Apprise has services that run programs, too."""
+    made = {
+        "command": Notify(command=NotifyCommand(run=("touch", str(tmp_path / "ran")))),
+        "url": Notify(urls=("dbus://",)),
+    }
+    folder = tmp_path / "vault"
+    folder.mkdir()
+    os.chown(folder, 61_101, 61_101)
+    with pytest.raises(NotTold, match="become uid 61101"):
+        tell(made[named], folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(NotTold, match="printed more"):
+        tell(Notify(command=NotifyCommand(run=("yes",))), tmp_path)

@@ -274,10 +274,12 @@ def test_the_command_of_another_user(house: House) -> None:
 
 def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that mallory has put where bob's is due, once in a folder of theirs, once in bob's own."""
-    monkeypatch.delenv(place.RUNTIME)
+    monkeypatch.delenv(place.RUNTIME, raising=False)
     with open_folder() as shared:
-        monkeypatch.setattr(place.Place, "folders", lambda self: iter((shared / "place",)))
-        folder, squatted = shared / "vault", shared / "place"
+        shared.chmod(0o1777)
+        monkeypatch.setattr(place, "SYSTEM", shared / "system")
+        monkeypatch.setattr(place, "TEMPORARY", shared)
+        folder, squatted = shared / "vault", shared / f"muniment-{BOB}"
         for made, uid in ((folder, BOB), (squatted, MALLORY)):
             made.mkdir()
             os.chown(made, uid, uid)
@@ -291,8 +293,32 @@ def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.Mo
             call: Callable[[], Word] = lambda: line_to(folder).call(api.GetTree())  # noqa: E731
             with pytest.raises(VaultError, match="again and again"):
                 as_user(AUDREY, call)
+            monkeypatch.setenv(place.RUNTIME, str(squatted))
             with pytest.raises(VaultError, match="others may write to it"):
                 as_user(BOB, lambda: str(place.own_folder(where)))
+            monkeypatch.delenv(place.RUNTIME, raising=False)
             os.chown(squatted, BOB, BOB)
             with pytest.raises(VaultError, match=f"another user .uid {MALLORY}"):
                 as_user(AUDREY, call)
+
+
+def test_a_place_that_somebody_else_made_first_stops_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner's own folder beside it is found by its owner, among any number of mallory's."""
+    monkeypatch.delenv(place.RUNTIME, raising=False)
+    with open_folder() as shared:
+        shared.chmod(0o1777)
+        monkeypatch.setattr(place, "SYSTEM", shared / "system")
+        monkeypatch.setattr(place, "TEMPORARY", shared)
+        folder = shared / "vault"
+        folder.mkdir()
+        os.chown(folder, BOB, BOB)
+        (folder / "vault.toml").touch()
+        for name in (f"muniment-{BOB}", *(f"muniment-{BOB}.{n:08}" for n in range(50))):
+            (shared / name).mkdir(mode=0o777)
+            os.chown(shared / name, MALLORY, MALLORY)
+        where = place_of(folder)
+        made = Path(as_user(BOB, lambda: str(place.own_folder(where))))
+        assert made.stat().st_uid == BOB
+        assert made.stat().st_mode & 0o777 == 0o755
+        assert as_user(BOB, lambda: str(place.own_folder(where))) == str(made), "one is enough"
+        assert as_user(AUDREY, lambda: [str(path) for path in where.sockets()]) == [str(made / where.name)]

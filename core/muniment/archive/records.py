@@ -46,6 +46,8 @@ class Receipt(Struct, frozen=True):
     """Why it is not trusted, or what went wrong in reading it."""
     reason: str = ""
     """Why it is quarantined."""
+    delivered: dict[str, str] = {}
+    """Who delivered it to the embedded gateway: `peer`, `user`, `helo`, `certificate`."""
     instead: dict[bytes, bytes] = {}
     """Messages, by SHA-256, known only as a service wrote them anew, each with that of its original,
     which this copy brought, and which takes its place."""
@@ -119,6 +121,8 @@ def _receipt_item(r: Receipt) -> dict[str, Any]:
             item[name] = list(getattr(r, name))
     if r.reason:
         item["reason"] = r.reason
+    if r.delivered:
+        item["delivered"] = r.delivered
     if r.instead:
         item["instead"] = {former.hex(): original.hex() for former, original in r.instead.items()}
         if r.rule > 1:
@@ -158,6 +162,7 @@ def _read_item(item: dict[str, Any]) -> Receipt:
         flags=tuple(item.get("flags", ())),
         notes=tuple(item.get("notes", ())),
         reason=item.get("reason", ""),
+        delivered=item.get("delivered", {}),
         instead={bytes.fromhex(a): bytes.fromhex(b) for a, b in item.get("instead", {}).items()},
         rule=item.get("rule", 1),
     )

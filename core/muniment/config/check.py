@@ -89,6 +89,15 @@ def check_gateway(gateway: Gateway) -> None:
     """Raise ConfigError when the embedded gateway can't work as set."""
     if gateway.key and not gateway.certificate:
         raise ConfigError("gateway: key is there without certificate; name the certificate's file as well")
+    if gateway.client_names and not gateway.certificate:
+        raise ConfigError(
+            "gateway: client_names needs TLS, which needs a certificate of the gateway's own: name its file "
+            "as `certificate`"
+        )
+    if gateway.client_authority and not gateway.client_names:
+        raise ConfigError(
+            "gateway: client_authority is there without client_names; name the clients' certificates as well"
+        )
     if gateway.size_limit < 1:
         raise ConfigError("gateway: size_limit must be at least 1 (bytes)")
     for network in gateway.networks:

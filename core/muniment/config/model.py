@@ -113,6 +113,14 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Journal addresses it takes mail for; all else is refused with 550."""
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Client networks that may deliver (CIDR)."""
+    local_users: tuple[str, ...] = ()
+    """Login names that may deliver from this machine, besides root and the vault's owner: a mail server's
+    user, such as "postfix"."""
+    client_names: tuple[str, ...] = ()
+    """Names of which the certificate of a client on another machine must have one, such as
+    "mail.protection.outlook.com"; `*.` stands for one label. Empty: no certificate is asked for."""
+    client_authority: str = ""
+    """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
     size_limit: int = 157286400
     """Bytes a message may have; 150 MiB by default."""
     certificate: str = ""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import stat
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.errors import ConfigError
 
 COMMAND_SECONDS = 30
@@ -55,6 +54,11 @@ def resolve(spec: Mapping[str, Any], base: Path) -> Secret:
     if len(spec) != 1 or next(iter(spec)) not in _WAYS:
         raise ConfigError(f"password must name exactly one of {', '.join(_WAYS)}")
     ((way, argument),) = spec.items()
+    owner = owner_of(base)
+    if owner is not None:  # who may write vault.toml must not read or run anything by another's rights
+        raise ConfigError(
+            f"password: what vault.toml names ({way}) is used for the vault's owner alone: become uid {owner}"
+        )
     return _checked(_WAYS[way](argument, base), way)
 
 
@@ -134,58 +138,25 @@ def _from_command(argument: object, base: Path) -> Secret:
     """What a program prints, without its last line end; no shell, and its errors are not passed on."""
     words = _words(argument)
     name = Path(words[0]).name
-    _require_owner(base, name)
     try:
-        process = subprocess.Popen(
-            words,
-            cwd=base,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        code, output = run_program(words, base, seconds=COMMAND_SECONDS, most=LIMIT)
     except (OSError, ValueError):
         raise ConfigError(
             f"password: the command {name} can't be started; give its full path and check that it may run"
         ) from None
-    return _output(process, name)
-
-
-def _require_owner(base: Path, name: str) -> None:
-    """See that a command runs with no other rights than those of who could write it into vault.toml."""
-    with suppress(FileNotFoundError):
-        owner = base.stat().st_uid
-        if owner != os.geteuid():
-            raise ConfigError(
-                f"password: the command {name} is run for the vault's owner alone: become uid {owner}"
-            )
-
-
-def _output(process: subprocess.Popen[bytes], name: str) -> Secret:
-    try:
-        output, _ = process.communicate(timeout=COMMAND_SECONDS)
-    except subprocess.TimeoutExpired:
+    except TooSlow:
         raise ConfigError(
             f"password: the command {name} took longer than {COMMAND_SECONDS} s; "
             "check that it doesn't wait for input"
         ) from None
-    finally:
-        _end(process)
-    if process.returncode:
+    except TooMuchOutput:
         raise ConfigError(
-            f"password: the command {name} failed (exit code {process.returncode}); try it by hand"
-        )
+            f"password: what the command {name} prints is longer than {LIMIT} bytes; "
+            "it must print the password alone"
+        ) from None
+    if code:
+        raise ConfigError(f"password: the command {name} failed (exit code {code}); try it by hand")
     return _decoded(output, f"command {name}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command that still runs, its children too."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if process.stdout:
-        process.stdout.close()
 
 
 def _words(argument: object) -> Sequence[str]:

@@ -7,15 +7,21 @@ import ssl
 from pathlib import Path
 
 from muniment.errors import ConfigError
+from muniment.gateway.senders import client_context
 
 log = logging.getLogger("muniment.gateway")
 
 
 class Certificate:
-    """A certificate chain with its private key, in PEM; `key` is None where both are in one file."""
+    """A certificate chain with its private key, in PEM; `key` is None where both are in one file.
 
-    def __init__(self, chain: Path, key: Path | None = None) -> None:
+    With `client_authority`, clients are asked for a certificate as well: a PEM file of the authorities that
+    vouch for them, or "" for the system's.
+    """
+
+    def __init__(self, chain: Path, key: Path | None = None, client_authority: str | None = None) -> None:
         """Raises ConfigError when it can't be used."""
+        self._client_authority = client_authority
         self._chain = chain
         self._key = key
         self._seen = self._state()
@@ -50,6 +56,8 @@ class Certificate:
             raise ConfigError(
                 f"gateway: the certificate {self._chain} or its key can't be read: {error.strerror}"
             ) from None
+        if self._client_authority is not None:
+            client_context(context, self._client_authority)
         return context
 
 

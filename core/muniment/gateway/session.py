@@ -6,12 +6,14 @@ import asyncio
 import logging
 import ssl
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from muniment.gateway.local_peer import Address
+from muniment.gateway.senders import Delivery, certificate_names
 from muniment.gateway.spool import Incoming
 from muniment.gateway.unstuff import Unstuffer
 
@@ -29,6 +31,9 @@ NOT_KEPT = "451 4.3.1 The message could not be stored; try again later"
 TOO_LARGE = "552 5.3.4 The message is larger than this mailbox takes"
 CLOSING = b"421 4.3.2 Shutting down; try again later\r\n"
 SILENT = b"421 4.4.2 Nothing was heard for too long\r\n"
+GUESSING = b"421 4.7.0 Too many unknown mailboxes\r\n"
+GUESSES = 50
+"""Unknown mailboxes that a client may name: a journal address may be a secret."""
 LINGER = 5.0
 """Seconds that a client has to read its goodbye."""
 RECIPIENTS = 100
@@ -38,8 +43,11 @@ RECIPIENTS = 100
 class Host(Protocol):
     """What a connection asks of the gateway that it belongs to."""
 
-    def refusal(self, peer: str) -> str:
-        """The reply that turns a client away, or ""."""
+    def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
+        """Who a new client is, and the reply that turns it away, or ""."""
+
+    def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
+        """The reply to a client that may not send mail, by the certificate it has shown, or ""."""
 
     def takes(self, address: str) -> bool:
         """Whether mail for this address is taken."""
@@ -82,6 +90,8 @@ class MailSession(SMTP):
         self._host = host
         self._limits = limits
         self._receiving = False
+        self._delivery = Delivery("")
+        self._unknown = 0
         super().__init__(
             _Hooks(host),
             data_size_limit=limits.size,
@@ -99,6 +109,23 @@ class MailSession(SMTP):
         """The client's address, as the kernel tells it."""
         name = self.session.peer if self.session else None
         return str(name[0]) if isinstance(name, tuple) and name else ""
+
+    @property
+    def delivery(self) -> Delivery:
+        """Who delivers, as far as is known by now."""
+        names = ", ".join(certificate_names(self._shown))
+        helo = printable(self.session.host_name or "") if self.session else ""
+        return replace(self._delivery, helo=helo, certificate=names)
+
+    @property
+    def _shown(self) -> Mapping[str, Any] | None:
+        """The client's certificate, where it has shown one and an authority vouches for it."""
+        return self.transport.get_extra_info("peercert") if self.transport else None
+
+    def _end(self, name: str) -> Address:
+        """An end of the connection, as the kernel tells it."""
+        found = self.transport.get_extra_info(name) if self.transport else None
+        return (str(found[0]), int(found[1])) if isinstance(found, tuple) and len(found) > 1 else ("", 0)
 
     @property
     def in_transaction(self) -> bool:
@@ -128,8 +155,36 @@ class MailSession(SMTP):
         self._host.left(self)
         super().connection_lost(error)
 
+    def eof_received(self) -> bool | None:
+        """The client sends no more: what it has sent is still worked off, and answered.
+
+        aiosmtpd would drop a message whose client has closed its side behind the last dot.
+        """
+        if self.session is not None and self.session.ssl is not None:
+            return super().eof_received()  # TLS can't be closed on one side
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def _cb_client_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super()._cb_client_connected(reader, writer)
+        read = reader.readuntil
+
+        async def line_of(separator: bytes = b"\n") -> bytes:
+            try:
+                return await read(separator)
+            except asyncio.IncompleteReadError:
+                raise asyncio.CancelledError from None  # the dialogue ends where the client has ended it
+
+        reader.readuntil = line_of  # type: ignore[method-assign, assignment]
+
+    def _put_back(self, rest: bytes) -> None:
+        """Let what was read too far be read again; all that was buffered has been read."""
+        if rest and self._reader.at_eof():
+            self._reader._buffer.extend(rest)  # type: ignore[attr-defined]  # none may be fed any more
+        elif rest:
+            self._reader.feed_data(rest)
+
     async def _handle_client(self) -> None:
-        refusal = self._host.refusal(self.peer)
+        self._delivery, refusal = self._host.admit(self._end("peername"), self._end("sockname"))
         if refusal:
             await self.push(refusal)
             self._hang_up()
@@ -153,6 +208,24 @@ class MailSession(SMTP):
         """Tells nothing about addresses (RFC 5321 3.5.3)."""
         await self.push("252 2.5.0 Send some mail, and see")
 
+    async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
+        """MAIL, for those who may send."""
+        tls = self.session is not None and self.session.ssl is not None
+        refusal = self._host.sender_refusal(self._delivery, self._shown, tls)
+        if refusal:
+            await self.push(refusal)
+            return
+        await super().smtp_MAIL(arg)
+
+    async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802
+        """RCPT; a client that guesses addresses is sent away."""
+        known = len(self.envelope.rcpt_tos) if self.envelope else 0
+        await super().smtp_RCPT(arg)
+        self._unknown += self.envelope is not None and len(self.envelope.rcpt_tos) == 0 == known
+        if self._unknown > GUESSES:
+            log.info("sent %s away: it names one unknown mailbox after the other", self.peer)
+            self.dismiss(GUESSING)
+
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         """Take a message; 250 says that it is on disk.
 
@@ -167,6 +240,7 @@ class MailSession(SMTP):
             await self.push("501 5.5.4 Syntax: DATA")
             return
         incoming = self._host.begin()
+        incoming.delivery = self.delivery.facts()
         self._receiving = True
         try:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
@@ -188,14 +262,13 @@ class MailSession(SMTP):
         while not stream.done:
             block = await self._reader.read(ALL)
             if not block:
-                raise ConnectionResetError
+                raise asyncio.CancelledError  # the client has gone in the middle of its message
             self._reset_timeout()
             body = stream.feed(block)
             if not refusal:
                 incoming.add(body)
                 refusal = await self._spooled(incoming)
-        # All that was buffered has been read, so what is put back stands first again.
-        self._reader.feed_data(stream.rest)
+        self._put_back(stream.rest)
         refusal = refusal or await self._on_disk(incoming.commit)
         if refusal:
             return refusal
@@ -223,6 +296,11 @@ class MailSession(SMTP):
     def _hang_up(self) -> None:
         if self.transport is not None:
             self.transport.close()
+
+
+def printable(text: str) -> str:
+    """A name that a client gave, without what is no ASCII character that prints."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:255])
 
 
 class _Hooks:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from muniment.errors import ConfigError
 from muniment.gateway.certificate import Certificate
+from muniment.gateway.local_peer import Address
+from muniment.gateway.senders import Delivery, SenderRules, Senders
 from muniment.gateway.session import Limits, MailSession
 from muniment.gateway.spool import Incoming, Spool
 
@@ -40,6 +42,12 @@ class GatewaySettings:
     """0: one that is free."""
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Client networks that may deliver (CIDR)."""
+    local_users: tuple[str, ...] = ()
+    """Login names that may deliver from this machine, besides root and the user who runs the gateway."""
+    client_names: tuple[str, ...] = ()
+    """Names of which a remote client's certificate must have one; empty: no certificate is asked for."""
+    client_authority: str = ""
+    """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
     size_limit: int = 150 * 1024 * 1024
     """Bytes a message may have."""
     certificate: Path | None = None
@@ -48,6 +56,8 @@ class GatewaySettings:
     hostname: str = ""
     """The name it greets with; this machine's by default."""
     max_connections: int = 200
+    max_connections_of_one: int = 50
+    """Connections of one client address, so that it can't keep the others out."""
     idle_timeout: float = 300.0
     """Seconds a client may keep silent."""
     sockets: tuple[socket.socket, ...] = ()
@@ -61,8 +71,8 @@ class Gateway:
         """Raises ConfigError when networks or the certificate can't be used."""
         self._settings = settings
         self._addresses = frozenset(address.casefold() for address in settings.addresses)
-        self._networks = [_network(text) for text in settings.networks]
-        self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
+        self._senders = Senders(SenderRules(settings.networks, settings.local_users, settings.client_names))
+        self._certificate = _certificate(settings)
         self._limits = Limits(
             hostname=settings.hostname or socket.gethostname(),
             size=settings.size_limit,
@@ -123,15 +133,19 @@ class Gateway:
 
     # What a connection asks, on the loop's thread.
 
-    def refusal(self, peer: str) -> str:
-        """The reply that turns a client away, or ""."""
-        if not self._admitted(peer):
-            log.warning("refused %s: not in the networks that may deliver", peer or "a client")
-            return "554 5.7.1 This client may not deliver here"
-        if len(self._sessions) > self._settings.max_connections:
-            log.warning("refused %s: %d connections already", peer, self._settings.max_connections)
-            return "421 4.3.2 Too many connections; try again later"
-        return ""
+    def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
+        """Who a new client is, and the reply that turns it away, or ""."""
+        delivery, refusal = self._senders.admit(client, server)
+        peers = sum(session.peer == delivery.peer for session in self._sessions)
+        if not refusal and len(self._sessions) > self._settings.max_connections:
+            refusal = self._senders.turn_away(delivery.peer, "too many connections already")
+        if not refusal and peers > self._settings.max_connections_of_one:
+            refusal = self._senders.turn_away(delivery.peer, "too many connections of this client already")
+        return delivery, refusal
+
+    def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
+        """The reply to a client that may not send mail, by the certificate it has shown, or ""."""
+        return self._senders.certificate_refusal(delivery, shown, tls)
 
     def takes(self, address: str) -> bool:
         """Whether mail for this address is taken."""
@@ -156,14 +170,6 @@ class Gateway:
     def left(self, session: MailSession) -> None:
         """A connection was lost."""
         self._sessions.discard(session)
-
-    def _admitted(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._networks)
 
     def _main(self, started: Future[int]) -> None:
         # aiosmtpd's own log repeats commands and addresses as clients send them.
@@ -218,8 +224,8 @@ class Gateway:
         self._spool.close()
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        raise ConfigError(f"gateway: {text!r} is no network; write it as 192.0.2.0/24") from None
+def _certificate(settings: GatewaySettings) -> Certificate | None:
+    if settings.certificate is None:
+        return None
+    authority = settings.client_authority if settings.client_names else None
+    return Certificate(settings.certificate, settings.key, authority)

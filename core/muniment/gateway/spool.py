@@ -1,9 +1,14 @@
-"""The gateway's spool: a message is in `new/` when it is whole and on disk, and not before."""
+"""The gateway's spool: a message is in `new/` when it is whole and on disk, and not before.
+
+Who delivered it is in `delivered/` by then, under the same name with `.json` behind it. That is not synced:
+a power failure may cost it, and never the message.
+"""
 
 from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import secrets
 import threading
@@ -14,7 +19,8 @@ from muniment.errors import VaultError
 
 
 class Spool:
-    """Two folders: `tmp/` for messages being received, `new/` for those that were acknowledged.
+    """Three folders: `tmp/` for messages being received, `new/` for those that were acknowledged, and
+    `delivered/` for what is known of who delivered them.
 
     Its methods may be called from any thread. One gateway owns a spool; whoever empties `new/` does it
     by unlinking.
@@ -23,6 +29,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.tmp = folder / "tmp"
         self.new = folder / "new"
+        self.delivered = folder / "delivered"
         self._folder = folder
         self._counter = itertools.count(1)
         self._handle = -1
@@ -37,10 +44,13 @@ class Spool:
             VaultError: the spool can't be written.
         """
         try:
-            for folder in (self._folder, self.tmp, self.new):
+            for folder in (self._folder, self.tmp, self.new, self.delivered):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for left in self.tmp.iterdir():
                 left.unlink()
+            for left in self.delivered.iterdir():
+                if not (self.new / left.name.removesuffix(".json")).exists():
+                    left.unlink()
             _sync_folder(self._folder)
             self._handle = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -108,6 +118,8 @@ class Incoming:
         """Bytes so far."""
         self.held = 0
         """Bytes in memory."""
+        self.delivery: dict[str, str] = {}
+        """Who delivers it, by name of fact."""
         self._spool = spool
         self._blocks: list[bytes] = []
         self._file = -1
@@ -136,6 +148,7 @@ class Incoming:
                 self._flush()
                 os.fsync(self._file)
                 self._close()
+                self._note_delivery()
                 self._spool.publish(self.name)
                 self._ended = True
             except OSError:
@@ -159,11 +172,20 @@ class Incoming:
         while data:
             data = data[os.write(self._file, data) :]
 
+    def _note_delivery(self) -> None:
+        if not self.delivery:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        handle = os.open(self._spool.delivered / f"{self.name}.json", flags, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(self.delivery, file)
+
     def _remove(self) -> None:
         self._ended = True
         self._blocks = []
         self._close()
         (self._spool.tmp / self.name).unlink(missing_ok=True)
+        (self._spool.delivered / f"{self.name}.json").unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._file >= 0:

@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import struct
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from muniment.errors import VaultError
 RUNTIME = "MUNIMENT_RUNTIME"
 """Names another folder for the sockets."""
 SYSTEM = Path("/run/muniment")
+TEMPORARY = Path("/tmp")  # noqa: S108 - nothing is believed of what lies there, see `trusted`
 SETTINGS = "vault.toml"
 _CREDENTIALS = struct.Struct("3i")
 
@@ -58,7 +60,13 @@ class Place(Struct, frozen=True):
             yield Path(named)
             return
         yield SYSTEM
-        yield Path(f"/tmp/muniment-{self.owner}")  # noqa: S108 - checked for squatters, see `trusted`
+        yield self.temporary
+        yield from sorted(TEMPORARY.glob(f"{self.temporary.name}.*"))
+
+    @property
+    def temporary(self) -> Path:
+        """Its folder below /tmp. Anybody can make that first: it is used only where it is `trusted`."""
+        return TEMPORARY / f"muniment-{self.owner}"
 
     def sockets(self) -> Iterator[Path]:
         """Where it may be, as far as nobody else could have put it there."""
@@ -101,7 +109,8 @@ def own_folder(place: Place) -> Path:
     Raises:
         VaultError: none can be used; says what stands in the way.
     """
-    *others, last = place.folders()
+    named = bool(os.environ.get(RUNTIME))
+    *others, last = place.folders() if named else (SYSTEM, place.temporary)
     for folder in others:
         if trusted(folder, place.owner) and os.access(folder, os.W_OK | os.X_OK):
             return folder
@@ -112,12 +121,34 @@ def own_folder(place: Place) -> Path:
         pass
     except OSError as error:
         raise VaultError(f"{last} can't be made ({error.strerror}): mend that, or set {RUNTIME}") from error
-    if not trusted(last, place.owner):
+    if trusted(last, place.owner):
+        return last
+    if named:
         raise VaultError(
             f"{last} is there already and others may write to it: have it removed, or set {RUNTIME} to a "
             "folder that you alone can write and others can enter"
         )
-    return last
+    return _another(place)
+
+
+def _another(place: Place) -> Path:
+    """A folder of the owner's beside one that somebody else made first; clients look for it by its owner.
+
+    Raises:
+        VaultError: none can be made.
+    """
+    for folder in place.folders():
+        if folder.name.startswith(f"{place.temporary.name}.") and trusted(folder, place.owner):
+            return folder
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f"{place.temporary.name}.", dir=TEMPORARY))
+        made.chmod(0o755)
+    except OSError as error:
+        raise VaultError(
+            f"{place.temporary} is there already and others may write to it, and no folder beside it can be "
+            f"made ({error.strerror}): have it removed, or set {RUNTIME} to a folder that you alone can write"
+        ) from error
+    return made
 
 
 class Peer(Struct, frozen=True):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import smtplib
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -20,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from muniment.config.model import Notify, NotifyCommand, NotifyMail
+from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.config.secrets import resolve
 from muniment.errors import MunimentError
 from muniment.mail.sanitise import clean
@@ -28,6 +26,8 @@ from muniment.notify.model import Event
 SECONDS = 30.0
 """How long a network operation may take."""
 TLS_PORT, SUBMISSION_PORT = 465, 587
+MOST_OUTPUT = 16 * 1024 * 1024
+"""Bytes that a program may print; they are dropped."""
 
 
 class NotTold(MunimentError):
@@ -170,6 +170,7 @@ class UrlWay:
 
     def tell(self, event: Event, origin: Origin) -> None:
         """Tell the service. Raises NotTold, or ConfigError when the URL can't be had."""
+        _require_owner(self)
         url = self.url if isinstance(self.url, str) else resolve(self.url, self.folder).reveal()
         import apprise
 
@@ -219,38 +220,32 @@ class CommandWay:
 
     def tell(self, event: Event, origin: Origin) -> None:
         """Run the program. Raises NotTold when it can't be started, fails, or takes too long."""
+        _require_owner(self)
         try:
-            process = subprocess.Popen(
+            code, _ = run_program(
                 self.settings.run,
-                cwd=self.folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+                self.folder,
+                given=as_json(event, origin),
+                seconds=self.settings.timeout,
+                most=MOST_OUTPUT,
             )
         except (OSError, ValueError) as error:
             raise NotTold(
                 f"{self.name}: can't be started ({type(error).__name__}); give its full path"
             ) from None
-        try:
-            process.communicate(as_json(event, origin), timeout=self.settings.timeout)
-        except subprocess.TimeoutExpired:
+        except TooSlow:
             raise NotTold(f"{self.name}: took longer than {self.settings.timeout} s and was ended") from None
-        finally:
-            _end(process)
-        if process.returncode:
-            raise NotTold(f"{self.name}: failed (exit code {process.returncode}); try it by hand")
+        except TooMuchOutput:
+            raise NotTold(f"{self.name}: printed more than {MOST_OUTPUT:,} bytes and was ended") from None
+        if code:
+            raise NotTold(f"{self.name}: failed (exit code {code}); try it by hand")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs, and whatever it started."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if process.stdin:
-        with suppress(OSError):
-            process.stdin.close()
+def _require_owner(way: UrlWay | CommandWay) -> None:
+    """See that a way that can run programs is used with no other rights than those of vault.toml's writer."""
+    owner = owner_of(way.folder)
+    if owner is not None:
+        raise NotTold(f"{way.name}: is used for the vault's owner alone; become uid {owner}")
 
 
 def as_json(event: Event, origin: Origin) -> bytes:

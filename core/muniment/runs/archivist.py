@@ -494,6 +494,7 @@ class Archivist:
                 flags=item.flags,
                 notes=(*notes, *copy.notes),
                 reason=copy.problem,
+                delivered=dict(item.delivered),
                 instead=archived.instead,
                 rule=DISPLACEMENT_RULE,
             )

@@ -118,6 +118,12 @@ def _embedded(situation: Situation, probes: Probes, address: str, host: str) -> 
             "server here hands the reports on.",
             Verdict.NOTE,
         )
+    elif not gateway.client_names:
+        yield Finding(
+            "Anybody in these networks can deliver a forged report: set gateway.client_names, so that "
+            "senders show a certificate, or keep the report address a secret.",
+            Verdict.NOTE,
+        )
 
 
 def undeliverable(situation: Situation, probes: Probes) -> Iterator[Finding]:

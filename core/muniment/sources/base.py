@@ -38,6 +38,8 @@ class Item:
     flags: tuple[str, ...] = ()
     date: int | None = None
     """When the source received it, seconds since 1970 UTC; None where it does not tell."""
+    delivered: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """Who delivered it, as names and values, where the source knows: the embedded gateway does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,18 @@ in `new/` is whole, and its name never comes again (time, process, counter and c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from muniment.errors import SourceError
 from muniment.sources.base import Fetched, Item, Unfetched
-from muniment.sources.files import FileSource, key_of, name_of, plain_names, remove
+from muniment.sources.files import FileSource, key_of, name_of, open_plain, plain_names, remove
 from muniment.sources.roll import Roll
+
+LONGEST_NOTE = 8192
+"""Bytes of a note of who delivered a message."""
 
 
 class SpoolSource(FileSource):
@@ -37,8 +43,24 @@ class SpoolSource(FileSource):
             yield Item(self._place, key, found.st_size, date=int(found.st_mtime))
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
-        return self._read(item, self._root / "new" / name_of(item.key))
+        known = replace(item, delivered=self._delivered(item))
+        return self._read(known, self._root / "new" / name_of(item.key))
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
         """Unlink, and sync the folder."""
-        return remove((item, self._root / "new" / name_of(item.key)) for item in items)
+        gone = remove((item, self._root / "new" / name_of(item.key)) for item in items)
+        for item in gone:
+            self._note(item).unlink(missing_ok=True)
+        return gone
+
+    def _note(self, item: Item) -> Path:
+        return self._root / "delivered" / f"{name_of(item.key)}.json"
+
+    def _delivered(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """What the gateway knows of who delivered a message; nothing where its note is gone or damaged."""
+        try:
+            with open_plain(self._note(item)) as file:
+                facts = json.loads(file.read(LONGEST_NOTE))
+            return tuple((str(name), str(value)) for name, value in facts.items())
+        except (OSError, ValueError, AttributeError):
+            return ()

@@ -1,0 +1,188 @@
+"""Who may deliver to the gateway: by network, by user on this machine, by the name in a certificate.
+
+A network address proves little: whoever can connect from one can write any journal report. On this machine
+the kernel says who is connecting; over a network a client certificate does.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from muniment.errors import ConfigError
+from muniment.gateway.local_peer import Address, OwnerUnknown, socket_owner, user_name
+
+log = logging.getLogger("muniment.gateway")
+
+NOT_ADMITTED = "554 5.7.1 This client may not deliver here"
+NOT_THIS_USER = "451 4.7.1 This user may not deliver here; the gateway's log says what to do"
+"""Not for good, so that a mail server keeps its mail until the administrator has named its user."""
+NEEDS_TLS = "530 5.7.0 Issue STARTTLS first, and show a certificate"
+NOT_THIS_CERTIFICATE = "550 5.7.1 This client's certificate may not deliver here"
+TOO_MANY = "421 4.3.2 Too many connections; try again later"
+LOGGED_A_MINUTE = 10
+"""Refusals of one kind that are logged one by one in a minute; more are counted."""
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Who delivers, as far as the gateway can know. All but `peer` and `user` is what the client claims
+    or shows."""
+
+    peer: str
+    """The client's IP address."""
+    user: str = ""
+    """The login name of a client on this machine."""
+    helo: str = ""
+    """The name that it greeted with."""
+    certificate: str = ""
+    """The names in its certificate, where an authority vouches for it."""
+
+    def facts(self) -> dict[str, str]:
+        """What is known, by name, for the receipt."""
+        known = {"peer": self.peer, "user": self.user, "helo": self.helo, "certificate": self.certificate}
+        return {name: value[:_LONGEST] for name, value in known.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRules:
+    """Who may deliver."""
+
+    networks: tuple[str, ...]
+    """Networks of clients (CIDR)."""
+    users: tuple[str, ...] = ()
+    """Login names that may deliver from this machine, besides root and the user who runs the gateway."""
+    certificates: tuple[str, ...] = ()
+    """Names of which a remote client's certificate must have one; `*.` stands for one label. Empty: any
+    client of the networks may deliver."""
+
+
+class Senders:
+    """Decides who may deliver, and logs refusals without letting a client fill the log."""
+
+    def __init__(self, rules: SenderRules) -> None:
+        """Raises ConfigError when a network can't be read."""
+        self._networks = [_network(text) for text in rules.networks]
+        self._users = frozenset(rules.users)
+        self._certificates = tuple(name.lower() for name in rules.certificates)
+        self._refusals = _RefusalLog()
+
+    def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
+        """Who a new client is, and the reply that turns it away, or ""."""
+        peer = client[0]
+        if not self._in_networks(peer):
+            self._refusals.add("not in the networks that may deliver", peer or "a client")
+            return Delivery(peer), NOT_ADMITTED
+        try:
+            owner = socket_owner(client, server)
+        except OwnerUnknown:
+            self._refusals.add("a client on this machine whose user can't be told", peer)
+            return Delivery(peer), NOT_THIS_USER
+        if owner is None:
+            return Delivery(peer), ""
+        delivery = Delivery(peer, user_name(owner))
+        if owner not in (0, os.geteuid()) and delivery.user not in self._users:
+            self._refusals.add(
+                "may not deliver from this machine; a mail server's user is named in gateway.local_users",
+                f"user {delivery.user}",
+            )
+            return delivery, NOT_THIS_USER
+        return delivery, ""
+
+    def turn_away(self, peer: str, why: str) -> str:
+        """Log that there are too many connections; returns the reply."""
+        self._refusals.add(why, peer)
+        return TOO_MANY
+
+    def certificate_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
+        """The reply to a sender without the right certificate, or "". Local users are known by the kernel."""
+        if not self._certificates or delivery.user:
+            return ""
+        if not tls:
+            return NEEDS_TLS
+        names = certificate_names(shown)
+        if any(_matches(name, pattern) for name in names for pattern in self._certificates):
+            return ""
+        self._refusals.add("its certificate has none of gateway.client_names", delivery.peer)
+        return NOT_THIS_CERTIFICATE
+
+    def _in_networks(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
+
+
+def certificate_names(shown: Mapping[str, Any] | None) -> list[str]:
+    """The host names in a verified certificate, as `SSLSocket.getpeercert` gives it; without one, none."""
+    if not shown:
+        return []
+    names = [name for kind, name in shown.get("subjectAltName", ()) if kind == "DNS"]
+    if not names:
+        subject: Iterable[Any] = (pair for part in shown.get("subject", ()) for pair in part)
+        names = [value for key, value in subject if key == "commonName"]
+    return [str(name).lower() for name in names]
+
+
+def client_context(context: ssl.SSLContext, authority: str) -> None:
+    """Ask clients for a certificate, and check one that is shown. `authority`: a PEM file; "" the system's.
+
+    Raises ConfigError when the file can't be used.
+    """
+    try:
+        if authority:
+            context.load_verify_locations(authority)
+        else:
+            context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"gateway: client_authority {authority} can't be used ({error.strerror or error}); "
+            "name a readable PEM file of certificate authorities"
+        ) from None
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return name == pattern or name.partition(".")[2] == pattern[2:]
+    return name == pattern
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ConfigError(f"gateway: {text!r} is no network; write it as 192.0.2.0/24") from None
+
+
+@dataclass(slots=True)
+class _RefusalLog:
+    """Logs refusals: the first few of a minute one by one, then their number."""
+
+    _minute: int = 0
+    _counted: Counter[str] = field(default_factory=Counter)
+
+    def add(self, why: str, who: str) -> None:
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._report()
+            self._minute = minute
+        self._counted[why] += 1
+        if self._counted[why] <= LOGGED_A_MINUTE:
+            log.warning("refused %s: %s", who, why)
+
+    def _report(self) -> None:
+        for why, count in self._counted.items():
+            if count > LOGGED_A_MINUTE:
+                log.warning("refused %d more in a minute: %s", count - LOGGED_A_MINUTE, why)
+        self._counted.clear()

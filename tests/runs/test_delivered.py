@@ -1,0 +1,61 @@
+"""Who delivered a report to the embedded gateway stays with its receipt."""
+
+from __future__ import annotations
+
+import smtplib
+from contextlib import closing
+from pathlib import Path
+
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.scan import scan
+from muniment.archive.records import Receipt, read_receipts
+from muniment.gateway.smtp import Gateway, GatewaySettings
+from support.reports import plain, report
+from support.vaults import TestVault
+
+JOURNAL = "journal@archive.example"
+
+
+def receipts(vault: TestVault) -> list[Receipt]:
+    with closing(Reader(vault.folder / "ledger", lambda sha: None)) as reader:
+        frames = [frame for frame in scan(vault.folder / "ledger") if frame.kind is Kind.RECEIPT]
+        return [one for frame in frames for one in read_receipts(reader.payload(frame)).receipts]
+
+
+def take_in(spool: Path, mails: list[bytes]) -> None:
+    with (
+        Gateway(GatewaySettings(spool, (JOURNAL,), port=0)) as gateway,
+        smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="relay.example", timeout=20) as smtp,
+    ):
+        for mail in mails:
+            smtp.sendmail("", [JOURNAL], mail)
+
+
+def test_who_delivered_a_report_stays_with_its_receipt(vault: TestVault) -> None:
+    spool = vault.folder / "spool"
+    take_in(spool, [report(plain(subject=str(n), message_id=f"<{n}@example.com>")) for n in range(3)])
+    vault.profile("spool", source="spool", path=str(spool))
+    summary = vault.run("spool")
+    assert (summary.new, summary.deleted, summary.balanced) == (3, 3, True)
+    found = receipts(vault)
+    assert [one.delivered["peer"] for one in found] == ["127.0.0.1"] * 3
+    assert {one.delivered["helo"] for one in found} == {"relay.example"}
+    assert all(one.delivered["user"] for one in found)
+    assert list((spool / "delivered").iterdir()) == []
+    vault.sound()
+
+
+def test_a_note_that_is_gone_or_damaged_costs_no_mail(vault: TestVault) -> None:
+    spool = vault.folder / "spool"
+    take_in(spool, [report(plain(subject=str(n), message_id=f"<{n}@example.com>")) for n in range(4)])
+    gone, broken, strange, linked = sorted((spool / "delivered").iterdir())
+    gone.unlink()
+    broken.write_bytes(b"\xff{")
+    strange.write_text("[1, 2]")
+    linked.unlink()
+    linked.symlink_to("/etc/passwd")
+    vault.profile("spool", source="spool", path=str(spool))
+    assert vault.run("spool").new == 4
+    assert [one.delivered for one in receipts(vault)] == [{}] * 4
+    assert list((spool / "delivered").iterdir()) == []
