@@ -459,3 +459,18 @@ def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -
         assert house.say(BOB, api.Show(id=house.ids["plughbob"]))
     finally:
         path.write_text(before)
+
+
+def test_a_word_that_is_said_in_the_wrong_way_is_refused_and_logged(house: House) -> None:
+    """A plain user asks for a stream where one reply is due, and the other way round."""
+    session = Session(house.folder, house.vault, BOB)
+    requests = [
+        api.Export(query="", path="/tmp/never-made/x.zip"),
+        api.Show(id=house.ids["plughbob"]),
+    ]
+    for request in requests:
+        wrong = guard.stream if type(request) in engine.CALLS else guard.call
+        with pytest.raises(AccessRefused, match="nobody may say"):
+            list(wrong(session, request, None))  # type: ignore[call-overload]
+    refused = [event for event in house.trail() if event.event == "refused"]
+    assert {type(request).__name__ for request in requests} <= {event.word for event in refused}

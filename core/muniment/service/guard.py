@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from muniment import api
 from muniment.api import Request, Word
@@ -22,6 +22,7 @@ from muniment.service.logins import record_logins, refusal
 from muniment.service.reading import choice_of
 from muniment.service.session import Session
 
+H = TypeVar("H")
 Call = Callable[[Session, Any], Word]
 Stream = Callable[[Session, Any], Iterator[Word]]
 
@@ -40,9 +41,10 @@ def call(session: Session, request: Request, handler: Call | None) -> Word:
     """
     with _admitted(session, request) as admitted:
         if admitted.role is Role.USER:
-            return view.CALLS[type(request)](session, admitted.own(session), request)
+            own = _found(view.CALLS, request)
+            return own(session, admitted.own(session), request)
         if handler is None:
-            raise AccessRefused(f"nobody may say {type(request).__name__} here")
+            raise _not_here(request)
         read = _another(session, request, admitted)
         if read is not None and isinstance(request, SHOWN):
             record(session, read, soon=False)
@@ -56,14 +58,27 @@ def stream(session: Session, request: Request, handler: Stream | None) -> Iterat
     """As `call`, for a word that is answered by a stream."""
     with _admitted(session, request) as admitted:
         if admitted.role is Role.USER:
-            yield from view.STREAMS[type(request)](session, admitted.own(session), request)
+            own = _found(view.STREAMS, request)
+            yield from own(session, admitted.own(session), request)
             return
         if handler is None:
-            raise AccessRefused(f"nobody may say {type(request).__name__} here")
+            raise _not_here(request)
         read = _another(session, request, admitted)
         if read is not None:
             record(session, read, soon=False)
         yield from handler(session, request)
+
+
+def _found(handlers: Mapping[type[Request], H], request: Request) -> H:
+    """What answers a request in this way. Raises AccessRefused where nothing does."""
+    handler = handlers.get(type(request))
+    if handler is None:
+        raise _not_here(request)
+    return handler
+
+
+def _not_here(request: Request) -> AccessRefused:
+    return AccessRefused(f"nobody may say {type(request).__name__} here")
 
 
 @dataclass(frozen=True, slots=True)
