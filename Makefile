@@ -29,7 +29,7 @@ check: $(STAMP)  ## Lint, types, and the direction of imports
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-soak: $(STAMP) servers  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched
+soak: $(STAMP) servers  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched, an hour of fuzzing
 	@$(VENV)/bin/pytest -m soak --timeout 7200
 
 bench: $(STAMP)  ## Measure side by side with peers; writes docs/benchmarks.md

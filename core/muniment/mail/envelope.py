@@ -7,8 +7,9 @@ further recipients. Exchange 2003 wrote `Recipients:` and then one address a lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from muniment.mail.addresses import normalise, parse, usable
 from muniment.mail.charsets import to_text
@@ -17,6 +18,8 @@ from muniment.mail.model import Envelope, Party, Role
 
 PARTY_LIMIT = 100_000
 """Parties that are taken from one envelope; a note says where there were more."""
+LINE_LIMIT = 4 * PARTY_LIMIT
+"""Lines that are read of one envelope; a note says where there were more."""
 _NOTE_LIMIT = 20
 _NOTE_LENGTH = 200
 _RECIPIENTS = {b"to": Role.TO, b"cc": Role.CC, b"bcc": Role.BCC, b"recipient": Role.RECIPIENT}
@@ -26,6 +29,8 @@ _IGNORED = frozenset({b"label", b"mailbox", b"sentutc", b"receivedutc"})
 _BLOCK = b"recipients"
 FIELDS = frozenset(_RECIPIENTS) | frozenset(_SENDERS) | _ABOUT | _IGNORED | {_BLOCK}
 """Names of an envelope's fields, in lower case."""
+_LINE = re.compile(rb"^[ \t\r\f\v]*+[^\s][^\n]*+", re.MULTILINE)
+"""A line with something in it."""
 _REACHED = re.compile(r",\s*(expanded|forwarded)\s*:", re.IGNORECASE)
 
 
@@ -68,7 +73,8 @@ def read_envelope(raw: bytes, charset: str) -> EnvelopeText:
     """Read an envelope's decoded text part. Never raises; what is not understood becomes a note."""
     text = EnvelopeText()
     listing = False
-    for line in _logical_lines(raw):
+    lines = _LINE.finditer(raw if b"\n" in raw else raw.replace(b"\r", b"\n"))
+    for line in _logical_lines(found[0] for found in islice(lines, LINE_LIMIT)):
         name, colon, value = line.partition(b":")
         name = name.strip().lower() if colon else b""
         if name in FIELDS:
@@ -76,17 +82,17 @@ def read_envelope(raw: bytes, charset: str) -> EnvelopeText:
             _take(text, name, value.strip(), charset)
         elif listing:
             _recipient(text, Role.RECIPIENT, line.strip(), charset)
+    if next(lines, None) is not None:
+        text.notes.append(f"only the first {LINE_LIMIT} lines of the envelope were read")
     return text
 
 
-def _logical_lines(raw: bytes) -> Iterator[bytes]:
-    """Lines that are not empty; an indented one goes on with its predecessor, but not in a list."""
+def _logical_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines whose folding is undone: an indented one goes on with its predecessor, but not in a list."""
     pending: list[bytes] = []
     listing = False
-    for line in raw.split(b"\n" if b"\n" in raw else b"\r"):
+    for line in lines:
         content = line.rstrip()
-        if not content:
-            continue
         if pending and not listing and content.startswith((b" ", b"\t")):
             pending.append(content.lstrip())
             continue
@@ -144,7 +150,8 @@ def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> No
     address, *reached = _REACHED.split(written)
     addresses = _addresses(address)
     via = ""
-    for kind, original in zip(reached[::2], reached[1::2], strict=True):
+    room = PARTY_LIMIT - len(text.recipients)
+    for kind, original in islice(zip(reached[::2], reached[1::2], strict=True), room):
         passed = Role.EXPANDED if kind.lower() == "expanded" else Role.FORWARDED
         for each in _addresses(original):
             via = via or each

@@ -1,0 +1,294 @@
+"""What fuzzing calls: a function of bytes for each kind of input, which asserts what must hold of any bytes.
+
+A target raises for a fault: an exception that the function under test may not raise, or a broken promise.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice, pairwise
+from pathlib import Path
+
+from muniment.archive import query
+from muniment.errors import QueryError
+from muniment.mail import addresses, charsets, dates, envelope, fork, headers, html, sanitise, split
+from muniment.mail.delimiters import delimiters, last_closing
+from muniment.mail.journal import read_report
+from muniment.mail.likeness import likeness
+from muniment.mail.listing import read_summary
+from muniment.mail.mime import attachments, content, header_at, leaves, part_bytes
+from muniment.mail.model import Leaf, UnwrapError
+from muniment.mail.routing import read_routing
+from muniment.mail.text import read_message
+from support.growth import MAKERS
+from support.reports import fork as forked
+from support.reports import line, ndr, plain, report
+
+Target = Callable[[bytes], None]
+ROOT = Path(__file__).resolve().parents[2]
+ODD = "CO"
+"""Unicode's categories of what a terminal must not get: controls, formats, surrogates, unassigned."""
+SEED_LIMIT = 64 * 1024
+"""Bytes of an input; what is longer is slow to change and finds no more."""
+
+
+def encodable(*texts: str) -> None:
+    """Text that goes into the index and to a terminal has no lone surrogates."""
+    for one in texts:
+        one.encode("utf-8")
+
+
+def fuzz_html(data: bytes) -> None:
+    document = data.decode("utf-8", "replace")
+    text = html.to_text(document)
+    encodable(text)
+    assert all(line and line == " ".join(line.split()) for line in text.split("\n")) or not text
+    if not {"<", "&", "\0"} & set(document):
+        assert text.split() == document.split()
+    assert html.to_text(f"<p>before</p>{document}").startswith("before")
+
+
+def fuzz_headers(data: bytes) -> None:
+    end = headers.header_end(data)
+    assert 0 <= end <= len(data)
+    spans = list(headers.spans(data))
+    assert b"".join(data[start:stop] for start, stop in spans) == data
+    assert [(one.start, one.end) for one in headers.fields(data)] == spans
+    for name in (b"to", b"subject", b"content-type"):
+        (found,) = headers.gather(data, (name,))
+        assert headers.field(data, name) == headers.pick(data, (name,))[0] == (found[0] if found else None)
+        for value in found:
+            encodable(headers.decode(value))
+            headers.parameters(value)
+    encodable(headers.decode(data))
+    read_routing(data)
+    sender = read_summary(data).sender
+    encodable(sender)
+    harmless(sender)
+
+
+def fuzz_addresses(data: bytes) -> None:
+    found = addresses.parse(data)
+    assert len(found) <= addresses.COUNT_LIMIT
+    for name, address in found:
+        encodable(name, address)
+        once = addresses.normalise(address)
+        if addresses.usable(once):
+            assert addresses.normalise(once) == once
+            assert addresses.domain(once) or once.startswith("/")
+    text = envelope.read_envelope(data, "utf-8")
+    for party in (*text.senders, *text.recipients):
+        assert addresses.usable(party.address), party
+    encodable(*text.envelope().notes, text.subject)
+
+
+def fuzz_mime(data: bytes) -> None:
+    found = leaves(data)
+    assert all(leaf.head <= leaf.body <= leaf.end <= len(data) for leaf in found)
+    assert all(before.end <= after.body for before, after in pairwise(found))
+    rebuilt(data, found)
+    summary, text = read_message(data, found)
+    encodable(summary.subject, summary.sender, summary.to, text.body, *text.filenames, *text.notes)
+    harmless(text.body[:1000])
+    for one in attachments(data, found):
+        name = sanitise.filename(one.filename)
+        assert name == sanitise.filename(name)
+        assert not set(name) & set("/\\\0\n")
+    for leaf in found:
+        if leaf.encoding != "quoted-printable":
+            assert b"".join(content(data, leaf)) == part_bytes(data, leaf)
+
+
+def rebuilt(data: bytes, found: Sequence[Leaf]) -> None:
+    """What the archive cuts a message into gives it back byte for byte."""
+    made = []
+    for cut in split.split(data, found):
+        if cut.encoding == "base64":
+            assert cut.data is not None
+            made.append(split.encode(cut.data, cut.width, cut.eol))
+            assert b"".join(split.decode_chunks(data, cut)) == cut.data
+        else:
+            made.append(data[cut.start : cut.end])
+    assert b"".join(made) == data
+
+
+def harmless(text: str) -> None:
+    """What is shown of any text does nothing to a terminal but show."""
+    shown = sanitise.clean(text)
+    assert shown == sanitise.clean(shown)
+    assert not [char for char in shown if unicodedata.category(char)[0] == "C" or char == "\n"]
+
+
+def fuzz_journal(data: bytes) -> None:
+    try:
+        found = read_report(data)
+    except UnwrapError as error:
+        encodable(str(error))
+        return
+    if found is None:
+        return
+    at = 0
+    for span in found.originals:
+        assert at <= span.start < span.end <= len(data)
+        at = span.end
+    assert len(found.originals) in (1, 2)
+    assert all(addresses.usable(party.address) for party in found.envelope.parties)
+    encodable(found.envelope.subject, found.envelope.message_id, *found.notes, *found.envelope.notes)
+
+
+def fuzz_delimiters(data: bytes) -> None:
+    boundary, _, body = data.partition(b"\n")
+    boundary = boundary.rstrip(b"\r") or b"b"
+    if b"\r" in boundary:
+        return
+    found = list(delimiters(body, boundary, 0, len(body)))
+    for one in found:
+        assert body.startswith(b"--" + boundary, one.at)
+        assert one.at == 0 or body[one.at - 1] in b"\r\n"
+    closing = [one for one in found if one.closing]
+    assert last_closing(body, boundary, 0, len(body)) == (closing[-1] if closing else None)
+
+
+def fuzz_dates(data: bytes) -> None:
+    found = dates.parse_date(data)
+    assert found is None or -86_400 <= found < 2**33
+    assert dates.parse_date(data.decode("latin-1")) == found or not data.isascii()
+
+
+def fuzz_charsets(data: bytes) -> None:
+    label, _, raw = data.partition(b"\n")
+    encodable(charsets.to_text(raw, label.decode("latin-1")))
+    harmless(charsets.to_text(raw, label.decode("latin-1")))
+
+
+def fuzz_queries(data: bytes) -> None:
+    try:
+        read = query.parse(data.decode("utf-8", "replace"), now=1_700_000_000)
+    except QueryError as found:
+        error = found
+    else:
+        assert query.parse(query.unparse(read), now=1_700_000_000) == read
+        return
+    assert 0 <= error.position <= len(error.query)
+
+
+def fuzz_forks(data: bytes) -> None:
+    for stored in (forked(plain(), 1), data[: len(data) // 2]):
+        at = 0
+        for piece in fork.fork_cuts(data, stored):
+            assert piece.start == at < piece.end
+            at = piece.end
+            if piece.offset is not None:
+                size = piece.end - piece.start
+                assert stored[piece.offset : piece.offset + size] == data[piece.start : piece.end]
+        assert at == len(data)
+    assert len(fork.content_hash(data)) == 32
+    likeness(data, unnamed=True)
+
+
+TARGETS: dict[str, Target] = {
+    "html": fuzz_html,
+    "headers": fuzz_headers,
+    "addresses": fuzz_addresses,
+    "mime": fuzz_mime,
+    "journal": fuzz_journal,
+    "delimiters": fuzz_delimiters,
+    "dates": fuzz_dates,
+    "charsets": fuzz_charsets,
+    "queries": fuzz_queries,
+    "forks": fuzz_forks,
+}
+
+
+def everything(data: bytes) -> None:
+    """All targets in one: the first byte says which."""
+    chosen = list(TARGETS.values())
+    if data:
+        chosen[data[0] % len(chosen)](data[1:])
+
+
+# --- seeds ----------------------------------------------------------------------------------------
+
+
+def seeds(name: str) -> list[bytes]:
+    """What fuzzing of a target begins with: the tests' own samples, and real mail where it lies beside."""
+    own: list[bytes] = [make(200) for make in MAKERS.values()]
+    if name in ("mime", "journal", "headers", "forks"):
+        own += [*samples(), *islice(beside(), 400)]
+    elif name == "html":
+        own += [*pages(samples()), *pages(islice(beside(), 2000)), *crashes()]
+    elif name == "addresses":
+        own += [value for raw in (*samples(), *islice(beside(), 400)) for value in values(raw)]
+    elif name == "dates":
+        own += [
+            date
+            for raw in islice(beside(), 400)
+            if (date := headers.field(header_at(raw, 0, len(raw)), b"date"))
+        ]
+        own.append(b"Tue, 14 Nov 2023 22:13:20 +0100 (CET)")
+    elif name == "charsets":
+        labels = sorted({charsets.codec(one) for one in charsets._KNOWN} - {""})
+        own += [f"{label}\nGr\u00fc\u00dfe \u6f22\u5b57".encode() for label in labels]
+    elif name == "queries":
+        own += [
+            b'from:anna (a OR "b c") -d* larger:5M after:2024-05 in:inbox user:"a" id:3f9a01c2',
+            b"NOT a AND b",
+        ]
+    elif name == "delimiters":
+        own += [b"b\n--b\r\nx\r\n--b--\r\n" + b"x--b" * 40 + b"\r\n--b\r\n"]
+    return [one[:SEED_LIMIT] for one in own if one]
+
+
+def samples() -> list[bytes]:
+    """Reports and messages of the tests."""
+    letter = plain(attachments=[("Plan.pdf", bytes(range(256)) * 8)], cc=["C <c@x>"], bcc=["d@x"])
+    page = plain(body="<p>Hello <b>Bob</b>").replace(b"text/plain", b"text/html")
+    who = ["bob@example.com", line("Bcc", "eve@example.com"), line("To", "l@x", expanded="m@x")]
+    forms = [
+        report(letter, recipients=who),
+        report(page, recipients=who, recipients_block=True),
+        report(letter, original_encoding="base64", envelope_encoding="quoted-printable", charset="utf-8"),
+        report(letter, original_encoding="quoted-printable", closing=False, eol=b"\n"),
+        report(letter, text_part=False, second=page),
+        report(letter, marker=None, part_headers=False),
+    ]
+    return [letter, page, forked(letter, 2), *forms, ndr(forms[0])]
+
+
+def beside() -> Iterable[bytes]:
+    """Mail that lies beside the project, if it does: malformed mail and journal reports first."""
+    from support import corpus
+
+    shared = ROOT.parent / "shared"
+    if (shared / "corpus").is_dir():
+        yield from (raw for _, raw in corpus.journal_files())
+        yield from (raw for _, raw in islice(corpus.malformed(), 300) if len(raw) < SEED_LIMIT)
+    if (shared / "cases").is_dir():
+        yield from (path.read_bytes()[:SEED_LIMIT] for path in sorted((shared / "cases").rglob("*.eml")))
+    if (shared / "corpus").is_dir():
+        yield from (raw for _, raw in islice(corpus.real(), 3000) if len(raw) < SEED_LIMIT)
+
+
+def pages(mails: Iterable[bytes]) -> Iterable[bytes]:
+    """The HTML parts of mails."""
+    for raw in mails:
+        for leaf in leaves(raw):
+            if leaf.content_type == "text/html":
+                yield part_bytes(raw, leaf)
+
+
+def crashes() -> list[bytes]:
+    """Documents that crash parsers in native code."""
+    return [path.read_bytes() for path in sorted((ROOT / "tests" / "mail" / "crashes").iterdir())]
+
+
+def values(raw: bytes) -> list[bytes]:
+    """The address fields of a mail, and its envelope if it is a report."""
+    header = header_at(raw, 0, len(raw))
+    found = headers.gather(header, (b"from", b"to", b"cc", b"reply-to"))
+    with suppress(UnwrapError):
+        if read_report(raw) is not None:
+            found.append([raw])
+    return [value for each in found for value in each]

@@ -1,0 +1,275 @@
+"""No text that somebody else wrote takes more than n log n time, wherever it stands in a mail."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from types import FrameType, FunctionType
+from typing import Any
+
+import pytest
+
+import muniment.mail
+from muniment.archive import query
+from muniment.archive.index import document
+from muniment.errors import MunimentError
+from muniment.mail import (
+    addresses,
+    charsets,
+    dates,
+    delimiters,
+    envelope,
+    fork,
+    headers,
+    html,
+    journal,
+    likeness,
+    listing,
+    mime,
+    outline,
+    routing,
+    sanitise,
+    split,
+    text,
+)
+from muniment.mail.buffer import sub, window
+from muniment.people import importer
+from muniment.people.directory import Directory
+from support.growth import MAKERS, PIECES, repeated, too_steep
+
+HEAD = b"From: anna@example.com\r\nTo: bob@example.com\r\nMessage-ID: <1@example.com>\r\n"
+MIXED = HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+REPORT = MIXED.replace(b"\r\n\r\n", b"\r\nX-MS-Journal-Report:\r\n\r\n")
+ORIGINAL = b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+HTML_BEHIND_TEXT = b"--b\r\n\r\nword\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+ENCODED = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+ENVELOPE = b"--b\r\n\r\nSender: a@b\r\nMessage-Id: <x>\r\nTo: c@d\r\n"
+PLACES: dict[str, tuple[bytes, bytes]] = {
+    **{
+        name: (f"{name}: ".encode(), b"\r\n" + HEAD + b"\r\ntext")
+        for name in ("From", "Sender", "To", "Bcc", "Subject", "Date", "Message-ID", "Received", "X-Other")
+    },
+    "Content-Type": (HEAD + b"Content-Type: ", b"\r\n\r\n--b\r\n\r\ntext"),
+    "text's parameters": (HEAD + b"Content-Type: text/plain; charset=", b"\r\n\r\ntext"),
+    "boundary": (HEAD + b"Content-Type: multipart/mixed; boundary=", b"\r\n\r\n--b\r\n\r\ntext"),
+    "Content-Disposition": (HEAD + b"Content-Disposition: attachment", b"\r\n\r\ntext"),
+    "file name": (HEAD + b'Content-Disposition: attachment; filename="', b'"\r\n\r\ntext'),
+    "no header": (b"", b""),
+    "header": (HEAD, b"\r\n\r\ntext"),
+    "text": (HEAD + b"\r\n", b""),
+    "HTML": (HEAD + b"Content-Type: text/html\r\n\r\n", b""),
+    "HTML behind text": (MIXED + HTML_BEHIND_TEXT, b"\r\n--b--"),
+    "base64": (HEAD + b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n", b""),
+    "quoted-printable": (HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n", b""),
+    "an encoded message": (HEAD + ENCODED, b""),
+    "multipart": (MIXED + b"--b\r\n", b"\r\n--b--"),
+    "open multipart": (MIXED + b"--b\r\n\r\n", b""),
+    "part's header": (MIXED + b"--b\r\nContent-", b"\r\n\r\ntext\r\n--b--"),
+    "epilogue": (MIXED + b"--b\r\n\r\ntext\r\n--b--\r\n", b""),
+    "report": (REPORT + b"--b\r\n", b"\r\n--b--"),
+    "envelope": (REPORT + b"--b\r\n\r\n", ORIGINAL + HEAD + b"\r\n--b--"),
+    "recipient": (REPORT + b"--b\r\n\r\nTo: ", ORIGINAL + HEAD + b"\r\n--b--"),
+    "recipients": (REPORT + b"--b\r\n\r\nRecipients:\r\n", ORIGINAL + HEAD + b"\r\n--b--"),
+    "original": (REPORT + ENVELOPE + ORIGINAL, b"\r\n--b--"),
+    "behind the report": (REPORT + b"--b\r\n\r\nTo: a@b\r\n" + ORIGINAL + HEAD + b"\r\nx\r\n--b--\r\n", b""),
+    "returned report": (MIXED.replace(b"mixed", b"report") + b"--b\r\n", b"\r\n--b--"),
+}  # fmt: skip
+"""Where in a mail the text stands: what is before it, and what behind."""
+
+
+def read_mail(message: bytes) -> None:
+    """What is done with a mail that is fetched and indexed."""
+    with suppress(journal.UnwrapError):
+        journal.read_report(message)
+    routing.read_routing(message)
+    found = mime.leaves(message)
+    for cut in split.split(message, found):
+        if cut.encoding == "base64":
+            b"".join(split.decode_chunks(message, cut))
+    _, read = text.read_message(message, found)
+    document.fold(read.body)
+    document.addresses(read.to)
+    fork.content_hash(message)
+    fork.fork_cuts(message, HEAD + b"\r\ntext")
+
+
+def show_mail(message: bytes) -> None:
+    """What is done with a mail that is shown, listed or compared, or that can't be read."""
+    for journaled in (True, False):
+        listing.read_listing(message, journal=journaled)
+    outline.read_outline(message)
+    read = text.read_text(message)
+    for leaf in mime.leaves(message)[:3]:
+        text.read_leaf(message, leaf)
+        b"".join([*mime.content(message, leaf), mime.part_bytes(message, leaf)])
+    for one in mime.attachments(message)[:100]:
+        sanitise.filename(one.filename)
+    sanitise.clean(read.body, newline=True)
+    sanitise.clean(f"{read.subject} {read.sender} {read.to}")
+    fork.fork_cuts(message, message)
+    likeness.likeness(message)
+
+
+def read_query(value: bytes) -> None:
+    with suppress(MunimentError):
+        query.parse(value.decode("utf-8", "replace"))
+    with suppress(MunimentError):
+        query.parse(value[: query.MAX_QUERY].decode("utf-8", "replace"))
+
+
+def read_people(value: bytes) -> None:
+    for data in (value, b"name,address\n" + value):
+        with suppress(MunimentError):
+            importer.import_csv(importer.decode(data), Directory())
+    with suppress(MunimentError):
+        Directory().find(value.decode("utf-8", "replace"))
+    Directory().resolve(value.decode("utf-8", "replace"), 0)
+
+
+def read_header(value: bytes) -> None:
+    headers.unfold(value)
+    headers.header_end(value)
+    headers.block(value)
+    list(headers.fields(value))
+    list(headers.spans(value))
+    headers.field(value, b"to")
+    headers.pick(value, (b"to", b"x"))
+    headers.gather(value, (b"to", b"x"))
+    mime.header_at(value, 0, len(value))
+    listing.header_summary(value)
+    fork.is_transport(value)
+
+
+def read_value(value: bytes) -> None:
+    headers.decode(value)
+    headers.decode_words(value.decode("utf-8", "replace"))
+    headers.parameters(value)
+    headers.parameters(b"text/plain" + value)
+    mime.media_type(value)
+    mime.decoded(value, "base64")
+    mime.decoded(value, "quoted-printable")
+    dates.parse_date(value)
+    charsets.codec(value.decode("utf-8", "replace"))
+    likeness.name_of(value.decode("utf-8", "replace"))
+    listing.joined([value, value])
+    list(delimiters.delimiters(value, b"b", 0, len(value)))
+    delimiters.last_closing(value, b"b", 0, len(value))
+    list(delimiters.delimiters(value, value[: len(value) // 8], 0, len(value)))
+    b"".join(window(sub(value, 1, len(value)), 0, len(value)))
+    b"".join(split.encode_chunks([split.encode(value, 76, b"\r\n")], 76, b"\n"))
+
+
+def read_envelope(value: bytes) -> None:
+    envelope.looks_like_envelope(value)
+    envelope.read_envelope(value, "utf-8").envelope()
+    envelope.read_envelope(b"Sender: " + value, "")
+
+
+def read_address(value: bytes) -> None:
+    written = value.decode("utf-8", "replace")
+    addresses.parse(value)
+    addresses.parse(written, 10**9)
+    addresses.usable(addresses.normalise(written))
+    addresses.usable(written)
+    addresses.domain(written)
+    addresses.without_tag(written)
+
+
+def read_page(value: bytes) -> None:
+    html.to_text(value.decode("utf-8", "replace"))
+
+
+READERS: dict[str, Callable[[bytes], None]] = {
+    function.__name__: function
+    for function in (read_query, read_people, read_header, read_value, read_envelope, read_address, read_page)
+}
+NOT_READ = {
+    "dates.clamp": "takes numbers",
+    "headers.remembered": "takes functions",
+    "mime.is_text": "takes a type that was read",
+    "patterns.any_case": "takes words of the program",
+    "patterns.any_of": "takes words of the program",
+}
+CHARSETS = sorted({charsets.codec(name) for name in charsets._KNOWN} - {""})
+SHORT, LONG = 8 * 1024, 256 * 1024
+
+
+def in_mail(place: str, read: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """What reads a mail that has the text in that place."""
+    before, behind = PLACES[place]
+    return lambda value: read(before + value + behind)
+
+
+def steep(function: Callable[[bytes], None], size: int) -> list[str]:
+    """Each kind of text for which the time grows too fast."""
+    found = ((name, too_steep(function, make, size)) for name, make in MAKERS.items())
+    return [f"{name}: {measured}" for name, measured in found if measured]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_time_does_not_grow_with_the_square_of_a_mail(place: str) -> None:
+    assert not steep(in_mail(place, read_mail), SHORT)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_time_does_not_grow_with_the_square_of_a_text(reader: str) -> None:
+    assert not steep(READERS[reader], SHORT)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("read", [read_mail, show_mail])
+@pytest.mark.parametrize("place", PLACES)
+def test_time_does_not_grow_with_the_square_of_a_long_mail(place: str, read: Callable[[bytes], None]) -> None:
+    assert not steep(in_mail(place, read), LONG)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("reader", READERS)
+def test_time_does_not_grow_with_the_square_of_a_long_text(reader: str) -> None:
+    assert not steep(READERS[reader], LONG)
+
+
+def test_no_charset_takes_time_that_grows_with_the_square() -> None:
+    names = ("bad bytes", "cut UTF-8", "shifts", "UTF-7", "HZ", "Chinese", "marks", "dashes")
+    for charset in CHARSETS:
+        for name in names:
+            steepness = too_steep(
+                partial(charsets.to_text, charset=charset), repeated(PIECES[name]), 8 * SHORT
+            )
+            assert not steepness, (charset, name, steepness)
+
+
+def public_functions() -> Iterator[tuple[str, FunctionType]]:
+    """Every public function that the modules of muniment.mail define, as "module.name"."""
+    for info in pkgutil.iter_modules(muniment.mail.__path__):
+        module = import_module(f"muniment.mail.{info.name}")
+        for name, value in vars(module).items():
+            value = inspect.unwrap(value) if callable(value) else value
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__ and name[0] != "_":
+                yield f"{info.name}.{name}", value
+
+
+def test_every_public_function_that_reads_mail_is_measured() -> None:
+    called: set[object] = set()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        called.add(frame.f_code)
+
+    sys.setprofile(note)
+    try:
+        for place in PLACES:
+            for read in (read_mail, show_mail):
+                in_mail(place, read)(split.encode(bytes(9000), 76, b"\r\n"))
+        for reader in READERS.values():
+            reader(b"a@b, c")
+    finally:
+        sys.setprofile(None)
+    missing = {name for name, function in public_functions() if function.__code__ not in called}
+    assert missing <= set(NOT_READ)

@@ -1,0 +1,200 @@
+"""Hostile text of any length, and how the time that a function takes grows with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Make = Callable[[int], bytes]
+FAST = 0.005
+"""Seconds of processor time that say nothing of growth."""
+_TRIES = 4
+
+
+def repeated(piece: bytes) -> Make:
+    """What makes text of a piece again and again."""
+    return lambda size: piece * max(size // len(piece), 1)
+
+
+def numbered(piece: bytes) -> Make:
+    """The same, each with its own number in place of `%d`."""
+    return lambda size: b"".join(piece % number for number in range(size // (len(piece) + 3)))
+
+
+def nested(size: int) -> bytes:
+    """Multiparts in multiparts, the innermost never closed."""
+    level = b"\r\n--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n"
+    return b"--b" + b"".join(level % (number, number + 1) for number in range(size // 55))
+
+
+def halves(first: bytes, second: bytes) -> Make:
+    """What makes text whose first half is made of one piece, the second of another."""
+    return lambda size: repeated(first)(size // 2) + repeated(second)(size // 2)
+
+
+PIECES: dict[str, bytes] = {
+    "marks": "\u0315\u0300".encode(),
+    "Hebrew points": "\u05b0\u05b9".encode(),
+    "letters": b"a",
+    "words": b"word ",
+    "Chinese": "漢字".encode(),
+    "digits": b"9",
+    "dates": b"1 ",
+    "NULs": b"\0",
+    "bad bytes": b"\xff",
+    "cut UTF-8": b"\xe0",
+    "spaces": b" ",
+    "tabs": b"\t",
+    "CRs": b"\r",
+    "LFs": b"\n",
+    "CRLFs": b"\r\n",
+    "folds": b"\r\n ",
+    "folded words": b"\r\n x",
+    "lines of spaces": b" \r\n",
+    "lines": b"x\r\n",
+    "open angles": b"<",
+    "closed angles": b">",
+    "nested angles": b"<<>",
+    "angles and commas": b"<,",
+    "angles and letters": b"<a",
+    "routes": b"<@a:",
+    "open parentheses": b"(",
+    "closed parentheses": b")",
+    "comments": b"()",
+    "comments with escapes": b"((\\",
+    "comments with words": b"(a@b) ",
+    "quotes": b'"',
+    "quoted words": b'"a" ',
+    "quotes and escapes": b'"\\',
+    "escapes": b"\\",
+    "escaped quotes": b'\\"',
+    "commas": b",",
+    "semicolons": b";",
+    "colons": b":",
+    "groups": b"a:b@c;",
+    "ats": b"@",
+    "letters and ats": b"a@",
+    "addresses": b"a@b,",
+    "named addresses": b'"a" <b@c>, ',
+    "equals": b"=",
+    "question marks": b"?",
+    "stars": b"*",
+    "apostrophes": b"'",
+    "percents": b"%41",
+    "encoded words": b"=?utf-8?q?x?= ",
+    "joined encoded words": b"=?utf-8?q?x?=",
+    "open encoded words": b"=?a",
+    "open encoded text": b"=?utf-8?b?",
+    "languages": b"=?utf-8*en?q?",
+    "broken encoded words": b"=?utf-8?b?!?=",
+    "parameters": b"; a=b",
+    "empty parameters": b"; ",
+    "names without values": b"; a",
+    "open quoted parameters": b'; a="',
+    "escaped parameters": b';a="\\"',
+    "extended parameters": b"; name*=utf-8''%41",
+    "boundary": b'boundary="',
+    "charsets": b"charset =",
+    "traces": b" for <a@b>; ",
+    "open traces": b" for a",
+    "delimiters": b"\r\n--b\r\n",
+    "bare delimiters": b"--b\n",
+    "false delimiters": b"x--b",
+    "almost delimiters": b"\r\n--bb",
+    "closing delimiters": b"\r\n--b--\r\n",
+    "false closing delimiters": b"x--b--",
+    "delimiters and spaces": b"\r\n--b   ",
+    "dashes": b"-",
+    "nested, one boundary": b"\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n",
+    "attachments": b"\r\n--b\r\nContent-Disposition: attachment; filename=x\r\n\r\nx",
+    "HTML parts": b"\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>a<p>b",
+    "returned messages": b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n",
+    "nested messages": b"Content-Type: message/rfc822\r\n\r\n",
+    "encoded messages": b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+    "fields": b"To: a@example.com\r\n",
+    "transport fields": b"Received: from a by b for <c@d>; x\r\n",
+    "almost transport fields": b"X-MS-Exchange-x\r\n",
+    "mbox lines": b"From \r\n",
+    "lines that are no fields": b"nothing here\r\n",
+    "recipients": b"To: a@b, Expanded: c@d\r\n",
+    "expansions": b", Expanded: c@d",
+    "recipient blocks": b"Recipients:\r\n",
+    "journal markers": b"X-MS-Journal-Report:\r\n",
+    "base64": b"QUJD",
+    "base64 lines": b"QUJDQUJDQUJD\r\n",
+    "padding": b"Q=",
+    "soft breaks": b"=\r\n",
+    "escaped bytes": b"=3D",
+    "soft breaks by CR": b"=\r",
+    "open tags": b"<a ",
+    "nested tags": b"<div>",
+    "end tags": b"</div>",
+    "open attributes": b'<a b="',
+    "attributes": b" a=b",
+    "HTML comments": b"<!--",
+    "comment ends": b"-->",
+    "comment dashes": b"<!-- -",
+    "scripts": b"<script>",
+    "almost script ends": b"<script></scrip",
+    "text areas": b"<textarea></textarea>",
+    "images": b"<svg>",
+    "CDATA": b"<![CDATA[",
+    "ampersands": b"&",
+    "entities": b"&nbsp;",
+    "open entities": b"&a",
+    "numbers of characters": b"&#1",
+    "zeros": b"&#0",
+    "escape sequences": b"\x1b[",
+    "escape strings": b"\x1b]",
+    "shifts": b"\x1b$B\x1b(B",
+    "UTF-7": b"+",
+    "HZ": b"~{",
+    "wildcards": b"a* ",
+    "operators": b"a OR ",
+    "negations": b"-",
+    "field names": b"from:",
+    "CSV": b'"a","b",\n',
+}  # fmt: skip
+MAKERS: dict[str, Make] = {
+    **{name: repeated(piece) for name, piece in PIECES.items()},
+    "numbered words": numbered(b"w%d "),
+    "numbered pieces of a parameter": numbered(b"; name*%d=x"),
+    "numbered pieces, encoded": numbered(b"; name*%d*=x"),
+    "numbered parameters": numbered(b"; a%d=x"),
+    "numbered fields": numbered(b"X-%d: x\r\n"),
+    "numbered addresses": numbered(b"u%d@example.com, "),
+    "nested multiparts": nested,
+    "parentheses, both": halves(b"(", b")"),
+    "angles, both": halves(b"<", b">"),
+    "quotes, then escapes": halves(b'"', b'\\'),
+    "one parameter of many spaces": halves(b"; a", b" "),
+    "marks of two classes": halves("\u0315".encode(), "\u0300".encode()),
+    "tags, then ends": halves(b"<b>", b"</i></b>"),
+    "delimiters, then false ones": halves(b"\r\n--b\r\n", b"x--b"),
+    "false delimiters, then true ones": halves(b"x--b", b"\r\n--b\r\n"),
+}  # fmt: skip
+
+
+def seconds(function: Callable[[bytes], object], text: bytes) -> float:
+    """Processor time that a call takes."""
+    started = time.process_time()
+    function(text)
+    return time.process_time() - started
+
+
+def too_steep(function: Callable[[bytes], object], make: Make, size: int) -> str:
+    """ "" where four times the text takes less than nine times as long, else what was measured.
+
+    n log n takes less than five times as long, n squared sixteen times. What takes no time at `size` passes.
+    """
+    large = make(size)
+    slow = seconds(function, large)
+    if slow < FAST:
+        return ""
+    small = make(size // 4)
+    for _ in range(_TRIES):
+        quick = min(seconds(function, small) for _ in range(3))
+        slow = min(slow, seconds(function, large))
+        if slow < FAST or slow < 9 * quick:
+            return ""
+    return f"{len(small):,} bytes take {quick:.4f} s, {len(large):,} bytes {slow:.4f} s"
