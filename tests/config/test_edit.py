@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from muniment.config import edit
 from muniment.config.edit import create, put_profile, remove_profile, rename_profile, set_values
 from muniment.config.file import load, read, version_of
-from muniment.errors import ConfigError, NotFound, SettingsChanged, VaultError
+from muniment.errors import ConfigError, MunimentError, NotFound, SettingsChanged, VaultError
 
 WRITTEN = """\
 # Kept by Anna; ask her first.
@@ -296,33 +297,67 @@ VALUES = st.fixed_dictionaries(
 )
 
 
+def refused(path: Path, error: type[MunimentError], change: Callable[[], object]) -> None:
+    """The change is refused, and the file stays as it was to the letter."""
+    before = path.read_text()
+    with pytest.raises(error):
+        change()
+    assert path.read_text() == before
+
+
+class Model:
+    """A plain dictionary that means what the file is to mean; it changes by the same words."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_text(WRITTEN)
+        self.path = path
+        self.tables = tomllib.loads(WRITTEN)
+        self.profiles: dict[str, dict[str, Any]] = self.tables["profile"]
+
+    def values(self, name: str, _to: str, _fields: dict[str, Any]) -> None:
+        set_values(self.path, {"name": name, "gateway.hostname": name})
+        self.tables["name"] = self.tables["gateway"]["hostname"] = name
+
+    def remove(self, name: str, _to: str, _fields: dict[str, Any]) -> None:
+        if name not in self.profiles:
+            refused(self.path, NotFound, lambda: remove_profile(self.path, name))
+            return
+        remove_profile(self.path, name)
+        del self.profiles[name]
+
+    def rename(self, name: str, to: str, _fields: dict[str, Any]) -> None:
+        if name not in self.profiles or to in self.profiles:
+            error = ConfigError if name in self.profiles else NotFound
+            refused(self.path, error, lambda: rename_profile(self.path, name, to))
+            return
+        rename_profile(self.path, name, to)
+        self.profiles[to] = self.profiles.pop(name)
+
+    def put(self, name: str, _to: str, fields: dict[str, Any]) -> None:
+        new = name not in self.profiles
+        fields = ({"source": "spool"} if new else {}) | fields
+        wrong = ConfigError if new is False else NotFound
+        refused(self.path, wrong, lambda: put_profile(self.path, name, fields, new=not new))
+        put_profile(self.path, name, fields, new=new)
+        changed = self.profiles.get(name, {}) | fields
+        self.profiles[name] = {key: value for key, value in changed.items() if value is not None}
+
+
+STEPS = st.tuples(st.sampled_from(["put", "remove", "rename", "values"]), NAMES, NAMES, VALUES)
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    steps=st.lists(
-        st.tuples(st.sampled_from(["put", "remove", "rename", "values"]), NAMES, VALUES), max_size=6
-    )
-)
+@given(steps=st.lists(STEPS, max_size=6))
+@example(steps=[("rename", "hq", "old", {})])
+@example(steps=[("rename", "hq", "hq", {})])
+@example(steps=[("put", "n1", "n1", {}), ("rename", "hq", "n-2", {}), ("rename", "old", "n.3", {}),
+                ("rename", "n1", "n.3", {})])  # fmt: skip
 def test_any_edits_mean_what_they_say(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
-    """A plain dictionary is the model: the file says the same after every edit."""
-    path = tmp_path_factory.mktemp("edits") / "vault.toml"
-    path.write_text(WRITTEN)
-    model = tomllib.loads(WRITTEN)
-    for what, name, values in steps:
-        profiles = model["profile"]
-        if what == "values":
-            set_values(path, {"name": name, "gateway.hostname": name})
-            model["name"] = model["gateway"]["hostname"] = name
-        elif what == "remove" and name in profiles:
-            remove_profile(path, name)
-            del profiles[name]
-        elif what == "rename" and name in profiles:
-            rename_profile(path, name, "other" if "other" not in profiles else "again")
-            profiles["other" if "other" not in profiles else "again"] = profiles.pop(name)
-        elif what == "put":
-            fields = ({} if name in profiles else {"source": "spool"}) | values
-            put_profile(path, name, fields, new=name not in profiles)
-            changed = profiles.get(name, {}) | fields
-            profiles[name] = {key: value for key, value in changed.items() if value is not None}
-        assert tomllib.loads(path.read_text()).get("profile", {}) == profiles
-        assert all(comment in path.read_text() for comment in ("# Kept by Anna", "# The firewall"))
-    assert {**tomllib.loads(path.read_text()), "profile": model["profile"]} == model
+    """The file says what the model says after every edit, also after one that is refused."""
+    model = Model(tmp_path_factory.mktemp("edits") / "vault.toml")
+    for what, name, to, fields in steps:
+        getattr(model, what)(name, to, fields)
+        text = model.path.read_text()
+        assert tomllib.loads(text).get("profile", {}) == model.profiles
+        assert all(comment in text for comment in ("# Kept by Anna", "# The firewall"))
+    assert {**tomllib.loads(model.path.read_text()), "profile": model.profiles} == model.tables

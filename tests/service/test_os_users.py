@@ -31,7 +31,7 @@ from muniment.line.transport import dial
 from muniment.service import engine
 from muniment.service.access import LEAST, Role
 from muniment.service.session import Session
-from support.osusers import as_user, needs_root, open_folder
+from support.osusers import as_user, needs_python_for_others, needs_root, open_folder
 from support.reports import line, plain, report
 from support.served import line_to, served
 from support.vaults import TestVault
@@ -262,9 +262,7 @@ def test_others_start_no_service_and_are_told_whom_to_ask() -> None:
 
 
 def test_the_command_of_another_user(house: House) -> None:
-    for parent in Path(sys.executable).resolve().parents:
-        if not parent.stat().st_mode & 0o001:
-            pytest.skip(f"other users can't enter {parent}, where Python is")
+    needs_python_for_others()
     words = [sys.executable, "-m", "muniment_tui", "--vault", str(house.folder), "search", ""]
     done = subprocess.run(words, user=BOB, group=BOB, extra_groups=[], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
+
+import muniment
 
 T = TypeVar("T")
 
@@ -49,6 +53,28 @@ def _child(uid: int, do: Callable[[], Any], write: int) -> None:
     with os.fdopen(write, "wb") as pipe:
         pipe.write(said)
     os._exit(0)
+
+
+def closed_to_others(*folders: Path) -> Path | None:
+    """The first folder on the way to these that other users can't enter, or None."""
+    for folder in folders:
+        for step in reversed((folder, *folder.parents)):
+            if not step.stat().st_mode & 0o001:
+                return step
+    return None
+
+
+def needs_python_for_others() -> None:
+    """Skip the test where other users can't reach this Python, the program or its libraries."""
+    python = Path(sys.executable)
+    places = (
+        python.parent,
+        python.resolve().parent,
+        Path(muniment.__file__).parent,
+        Path(msgspec.__file__).parent,
+    )
+    if shut := closed_to_others(*places):
+        pytest.skip(f"other users can't enter {shut}, where Python or the program lies")
 
 
 @contextmanager

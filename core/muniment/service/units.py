@@ -138,6 +138,7 @@ ProtectSystem=strict
 ReadWritePaths={writable}
 ProtectHome={home}
 PrivateTmp=yes
+PrivateMounts=yes
 PrivateDevices=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
