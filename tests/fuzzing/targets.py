@@ -20,6 +20,7 @@ from muniment.mail.likeness import likeness
 from muniment.mail.listing import read_summary
 from muniment.mail.mime import attachments, content, header_at, leaves, part_bytes
 from muniment.mail.model import Leaf, UnwrapError
+from muniment.mail.public import hidden_bytes, public_header, public_pieces
 from muniment.mail.routing import read_routing
 from muniment.mail.text import read_message
 from support.growth import MAKERS
@@ -138,6 +139,15 @@ def fuzz_journal(data: bytes) -> None:
     encodable(found.envelope.subject, found.envelope.message_id, *found.notes, *found.envelope.notes)
 
 
+def fuzz_public(data: bytes) -> None:
+    shown = b"".join(public_pieces(data, 4096))
+    assert len(data) - len(shown) == hidden_bytes(data)
+    assert b"".join(public_pieces(data, 1)) == shown
+    end = headers.header_end(data)
+    assert shown.endswith(data[end:])
+    assert len(shown) - (len(data) - end) == sum(stop - start for start, stop in public_header(data)[0])
+
+
 def fuzz_delimiters(data: bytes) -> None:
     boundary, _, body = data.partition(b"\n")
     boundary = boundary.rstrip(b"\r") or b"b"
@@ -194,6 +204,7 @@ TARGETS: dict[str, Target] = {
     "addresses": fuzz_addresses,
     "mime": fuzz_mime,
     "journal": fuzz_journal,
+    "public": fuzz_public,
     "delimiters": fuzz_delimiters,
     "dates": fuzz_dates,
     "charsets": fuzz_charsets,
@@ -215,7 +226,7 @@ def everything(data: bytes) -> None:
 def seeds(name: str) -> list[bytes]:
     """What fuzzing of a target begins with: the tests' own samples, and real mail where it lies beside."""
     own: list[bytes] = [make(200) for make in MAKERS.values()]
-    if name in ("mime", "journal", "headers", "forks"):
+    if name in ("mime", "journal", "headers", "public", "forks"):
         own += [*samples(), *islice(beside(), 400)]
     elif name == "html":
         own += [*pages(samples()), *pages(islice(beside(), 2000)), *crashes()]

@@ -108,9 +108,6 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]+"
 )
-_MARKED = re.compile(
-    "[^\\s\u0300-\u036f\u1100-\u11ff\u3099\u309a]*[\u0300-\u036f\u1100-\u11ff\u3099\u309a]\\S*"
-)
 _MARKS = re.compile("[\u0300-\u036f]+")
 _MARK = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a]")
 
