@@ -101,8 +101,6 @@ def read_mail(message: bytes) -> None:
 
 def show_mail(message: bytes) -> None:
     """What is done with a mail that is shown, listed or compared, or that can't be read."""
-    for journaled in (True, False):
-        listing.read_listing(message, journal=journaled)
     outline.read_outline(message)
     with suppress(ValueError):
         b"".join(public.public_pieces(message, 4096))
@@ -145,7 +143,6 @@ def read_header(value: bytes) -> None:
     headers.pick(value, (b"to", b"x"))
     headers.gather(value, (b"to", b"x"))
     mime.header_at(value, 0, len(value))
-    listing.header_summary(value)
     fork.is_transport(value)
     public.public_header(value)
     public.is_public(value)
