@@ -51,11 +51,10 @@ def test_a_commit_of_nothing_skips_nothing(made: TestVault) -> None:
     try:
         change = add_user("u1", "Bob", "bob@example.com")
         with pytest.raises(VaultError, match="is kept"):
-            vault.change_directory([change], NOW)
+            vault.change_directory(lambda _: [change], NOW)
         vault.commit([])
         assert vault.head == vault.ledger.head
         assert [user.name for user in vault.directory.users()] == ["Bob"]
-        assert [user.name for user in vault.catalog.directory().users()] == ["Bob"]
     finally:
         vault.close()
     made.sound()
@@ -66,8 +65,8 @@ def test_a_change_that_the_catalog_missed_is_there_at_the_next(made: TestVault) 
     vault = Vault.open(made.folder, write=True)
     try:
         with pytest.raises(VaultError, match="do not repeat the change"):
-            vault.change_directory([add_user("u1", "Bob", "bob@example.com")], NOW)
-        vault.change_directory([add_user("u2", "Eve", "eve@example.com")], NOW)
+            vault.change_directory(lambda _: [add_user("u1", "Bob", "bob@example.com")], NOW)
+        vault.change_directory(lambda _: [add_user("u2", "Eve", "eve@example.com")], NOW)
         assert {user.name for user in vault.directory.users()} == {"Bob", "Eve"}
     finally:
         vault.close()

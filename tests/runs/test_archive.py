@@ -9,7 +9,6 @@ import pytest
 from muniment.archive.catalog import Catalog
 from muniment.archive.facts import Fact, MessageFact
 from muniment.archive.ledger.model import Head
-from muniment.people.directory import Directory
 from support.reports import fork, line, plain, report
 from support.vaults import TestVault, put
 
@@ -243,10 +242,10 @@ def test_a_catalog_that_could_not_be_told_is_told_before_anything_else(
 ) -> None:
     real, failing = Catalog.apply, [OSError(28, "No space left on device")]
 
-    def apply(self: Catalog, facts: Sequence[Fact], head: Head, directory: Directory) -> None:
+    def apply(self: Catalog, facts: Sequence[Fact], head: Head) -> None:
         if failing and any(isinstance(fact, MessageFact) for fact in facts):
             raise failing.pop()
-        real(self, facts, head, directory)
+        real(self, facts, head)
 
     monkeypatch.setattr(Catalog, "apply", apply)
     mails = [report(plain(subject=f"No {n}")) for n in range(5)]

@@ -289,7 +289,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.vault.change_directory([set_domains(["example.com"])], EPOCH)
+        self.vault.change_directory(lambda _: [set_domains(["example.com"])], EPOCH)
 
     def teardown(self) -> None:
         try:

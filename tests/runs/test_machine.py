@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.vault.change_directory([set_domains([OWN])], NOW)
+        self.vault.change_directory(lambda _: [set_domains([OWN])], NOW)
 
     def teardown(self) -> None:
         try:
@@ -320,7 +320,7 @@ class Machine(RuleBasedStateMachine):
 
     def change(self, change: Change, apply: Callable[[], None], crash: Trouble | None) -> None:
         version = self.vault.directory.version
-        self.survives(lambda: self.vault.change_directory([change], NOW), crash)
+        self.survives(lambda: self.vault.change_directory(lambda _: [change], NOW), crash)
         if self.vault.directory.version > version:
             apply()
         self.check()

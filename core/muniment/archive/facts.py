@@ -167,6 +167,14 @@ class AuditFact(Struct, frozen=True):
     event: str
 
 
+class ConfigurationFact(Struct, frozen=True):
+    """That the settings were recorded, since they are others than before."""
+
+    sequence: int
+    sha: bytes
+    """SHA-256 of the record."""
+
+
 Fact = (
     MessageFact
     | PartFact
@@ -178,4 +186,5 @@ Fact = (
     | RunFact
     | DirectoryFact
     | AuditFact
+    | ConfigurationFact
 )

@@ -13,9 +13,9 @@ from muniment.archive.catalog import Mention as CatalogMention
 from muniment.archive.catalog import MessageRow
 from muniment.archive.contents import opened
 from muniment.archive.facts import DAMAGED
-from muniment.archive.index import Index, IndexDocument, Mention, peek, put_aside
+from muniment.archive.index import Index, IndexDocument, Mention, put_aside
 from muniment.archive.ledger.model import Head
-from muniment.archive.matching import INDEX
+from muniment.archive.matching import INDEX, INDEX_NEW, INDEX_OLD
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged
@@ -36,7 +36,7 @@ COMMIT_TEXT = 56_000_000
 
 def behind(vault: Vault) -> int:
     """How many kept messages search does not know yet, or not as they are now."""
-    state = peek(vault.folder / INDEX)
+    state = vault.index_place.state()
     if not bound(vault, state.watermark, state.mark):
         return vault.catalog.totals().messages
     return vault.catalog.index_behind(state.watermark)
@@ -50,20 +50,26 @@ def renew_index(vault: Vault) -> Iterator[int]:
     Raises:
         VaultError: it can't be written; the one that there was stays.
     """
-    own = vault.folder / INDEX
-    new, old = own.with_name(INDEX + ".new"), own.with_name(INDEX + ".old")
+    own, new, old = (vault.folder / name for name in (INDEX, INDEX_NEW, INDEX_OLD))
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
-    with closing(Indexing(vault, new)) as indexing:
-        yield from indexing.catch_up()
 
     def swap() -> None:
         with suppress(FileNotFoundError):
             own.rename(old)
-        new.rename(own)
+        try:
+            new.rename(own)
+        except OSError:
+            old.rename(own)
+            raise
 
-    vault.swap_index(swap)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        with closing(Indexing(vault, new)) as indexing:
+            yield from indexing.catch_up()
+        vault.index_place.swap(swap)
+    finally:
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class Indexing:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
+from muniment.archive.catalog.store import NEW, put_in_place, remove_catalog
+from muniment.archive.index import ASIDE
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.writer import Ledger
@@ -17,28 +22,39 @@ from muniment.archive.noting import Alarm, Checkpoints, alarms, forget, loss, mi
 from muniment.archive.records import VERSION, json_record
 from muniment.archive.replay import TOLD, known_damage, replay
 from muniment.archive.work import own_work
-from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
 
 LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
+INDEX_NEW, INDEX_OLD = INDEX + ".new", INDEX + ASIDE
+"""An index that is being built, and one whose place was taken."""
 
 
 def matching_catalog(folder: Path, ledger: Ledger) -> Catalog:
     """The catalog of a vault, brought in line with its ledger: replayed, or built anew."""
     try:
         catalog = Catalog.open(folder / CATALOG)
+        try:
+            if _followed(folder, ledger, catalog):
+                return catalog
+        except BaseException:
+            catalog.close()
+            raise
+        catalog.close()
+        log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
     except CatalogOutdated as reason:
         log.warning("%s", reason)
-        return rebuilt_catalog(folder, ledger.vault_id)
+    return rebuilt_catalog(folder, ledger.vault_id)
+
+
+def _followed(folder: Path, ledger: Ledger, catalog: Catalog) -> bool:
+    """Whether the catalog is of this ledger; it has taken in all of it then."""
     seen = catalog.head
     if not ledger.knows(seen):
-        log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
-        catalog.close()
-        return rebuilt_catalog(folder, ledger.vault_id)
+        return False
     if seen.tree_size < ledger.head.tree_size:
-        replay(catalog, catalog.directory(), folder / LEDGER, seen, own_work(folder))
-    return catalog
+        replay(catalog, folder / LEDGER, seen, own_work(folder))
+    return True
 
 
 def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
@@ -112,20 +128,35 @@ def _record(ledger: Ledger, event: dict[str, Any]) -> None:
 
 
 def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
-    """Build a catalog beside the old one and swap it in."""
-    new = folder / (CATALOG + ".new")
-    remove_catalog(new)
-    catalog = Catalog.create(new, vault_id)
-    try:
-        replay(catalog, Directory(), folder / LEDGER, None, own_work(folder))
-    finally:
+    """Build a catalog where nobody has the former one open, and put it in its place."""
+    with new_catalog(folder, vault_id) as catalog:
+        replay(catalog, folder / LEDGER, None, own_work(folder))
         catalog.close()
-    remove_catalog(folder / CATALOG)
-    new.rename(folder / CATALOG)
+        put_in_place(folder / (CATALOG + NEW), folder / CATALOG)
     return Catalog.open(folder / CATALOG)
 
 
-def remove_catalog(path: Path) -> None:
-    """Remove a catalog's file and its companions."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+@contextmanager
+def new_catalog(folder: Path, vault_id: bytes) -> Iterator[Catalog]:
+    """An empty catalog beside a vault's own; it is removed in the end, unless it has taken its place."""
+    path = folder / (CATALOG + NEW)
+    remove_catalog(path)
+    try:
+        with closing(Catalog.create(path, vault_id)) as catalog:
+            yield catalog
+    finally:
+        remove_catalog(path)
+
+
+def clear_rebuilds(folder: Path) -> None:
+    """Remove what a rebuild that was killed left behind; an index that was about to be put in place is.
+
+    For who holds the vault's lock.
+    """
+    remove_catalog(folder / (CATALOG + NEW))
+    own, new, old = (folder / name for name in (INDEX, INDEX_NEW, INDEX_OLD))
+    if old.exists() and new.exists() and not own.exists():  # killed between the two renames: `new` is whole
+        with suppress(OSError):
+            new.rename(own)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)

@@ -19,6 +19,7 @@ from muniment.archive.derive import envelope_fact, message_fact
 from muniment.archive.facts import (
     DAMAGED,
     AuditFact,
+    ConfigurationFact,
     DirectoryFact,
     EnvelopeFact,
     Fact,
@@ -114,9 +115,6 @@ class Observer(Protocol):
 
     def met(self, sha: bytes) -> bool:
         """Whether content stands anywhere."""
-
-    def configure(self, sha: bytes) -> None:
-        """The configuration was changed to the one with this hash."""
 
     def damage(self, what: str) -> None:
         """Something can't be read; a sentence that says where and what."""
@@ -222,7 +220,7 @@ def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) ->
         case Kind.AUDIT:
             batch.plain.append(AuditFact(frame.sequence, light.received, reader.payload(frame).decode()))
         case Kind.CONFIG:
-            observer.configure(frame.sha)
+            batch.plain.append(ConfigurationFact(frame.sequence, frame.sha))
         case _:
             pass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muniment.archive.catalog import Catalog
@@ -14,14 +14,12 @@ from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.recovery import Damage
 from muniment.archive.ledger.scan import scan
 from muniment.archive.projection import project
-from muniment.errors import ConfigError, NotFound
+from muniment.errors import ConfigError, NotFound, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
 
-CONFIGURATION = "configuration"
-"""The name under which the catalog keeps the hash of the configuration that was recorded last."""
 DAMAGE = "damage"
 """The name under which the catalog keeps, as a JSON list of sentences, what it was built without."""
 TOLD = 1_000
@@ -29,14 +27,13 @@ TOLD = 1_000
 
 
 class _Observed:
-    """What stands in the ledger and is no fact: content, the configuration, and damage."""
+    """What stands in the ledger and is no fact: content, and damage."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._met: dict[bytes, Position] = {}
         self._damage = dict.fromkeys(known_damage(catalog))
         self._kept = len(self._damage)
-        self._configuration = ""
 
     @property
     def damaged(self) -> bool:
@@ -55,10 +52,6 @@ class _Observed:
         """Note where `sha` stands."""
         self._met[sha] = position
 
-    def configure(self, sha: bytes) -> None:
-        """Note which configuration was recorded last."""
-        self._configuration = sha.hex()
-
     def damage(self, what: str) -> None:
         """Note what can't be read."""
         if what not in self._damage:
@@ -72,31 +65,45 @@ class _Observed:
 
     def keep(self) -> None:
         """Have the catalog keep what it is to know besides."""
-        if self._configuration:
-            self._catalog.meta_set(CONFIGURATION, self._configuration)
         if len(self._damage) > self._kept:
             self._catalog.meta_set(DAMAGE, json.dumps(list(self._damage)))
 
 
 def known_damage(catalog: Catalog) -> list[str]:
     """What a catalog was built without: a sentence each, at most TOLD."""
-    found: list[str] = json.loads(catalog.meta_get(DAMAGE) or "[]")
+    found: list[str] = catalog.meta_json(DAMAGE) or []
     return found
 
 
-def replay(catalog: Catalog, directory: Directory, ledger: Path, since: Head | None, work: Path) -> None:
+class Stopped(VaultError):
+    """A rebuild was stopped before its end."""
+
+
+def replay(
+    catalog: Catalog,
+    ledger: Path,
+    since: Head | None,
+    work: Path,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
     """Apply every committed batch after `since` (None: from the beginning) to the catalog.
 
-    What can't be read is left out, as far as need be, and noted (see `known_damage`).
+    What can't be read is left out, as far as need be, and noted (see `known_damage`). `stopped` is asked
+    after each batch; what was applied then stays applied.
+
+    Raises:
+        Stopped: `stopped` said so.
     """
     observed = _Observed(catalog)
     reader = Reader(ledger, observed.locate)
     try:
         for facts, head in project(_frames(ledger, since), reader, work, observed):
-            catalog.apply(_applied(facts, directory, observed), head, directory)
+            catalog.apply(_fitting(facts, catalog.directory, observed), head)
             observed.told()
-            for _ in catalog.refile(directory):
+            for _ in catalog.refile():
                 pass
+            if stopped():
+                raise Stopped("the rebuild was stopped: the catalog that was there stays; start it again")
         observed.keep()
     finally:
         reader.close()
@@ -112,16 +119,16 @@ def _frames(ledger: Path, since: Head | None) -> Iterator[Frame | Damage]:
     yield from found
 
 
-def _applied(facts: list[Fact], directory: Directory, observed: _Observed) -> list[Fact]:
-    """The facts, the directory's changed by theirs; without changes that damage has left no ground for."""
-    kept: list[Fact] = []
+def _fitting(facts: list[Fact], directory: Directory, observed: _Observed) -> list[Fact]:
+    """The facts, without changes of the directory whose ground was lost with what is damaged."""
+    if not observed.damaged or not any(isinstance(fact, DirectoryFact) for fact in facts):
+        return facts
+    trial, kept = directory.copy(), list[Fact]()
     for fact in facts:
         if isinstance(fact, DirectoryFact):
             try:
-                directory.apply(changes.decode(fact.change), fact.time)
+                trial.apply(changes.decode(fact.change), fact.time)
             except (ConfigError, NotFound) as error:
-                if not observed.damaged:
-                    raise
                 observed.damage(f"a change of the directory, for one before it is lost: {error}")
                 continue
         kept.append(fact)

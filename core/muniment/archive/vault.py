@@ -16,17 +16,26 @@ more of the ledger than is left is an alarm (invariant 1).
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog
-from muniment.archive.facts import AuditFact, DirectoryFact, Fact, MessageFact, Position
+from muniment.archive.changed import CatalogBehind, Changed, Events, Plan
+from muniment.archive.facts import (
+    AuditFact,
+    ConfigurationFact,
+    DirectoryFact,
+    Fact,
+    MessageFact,
+    Position,
+)
 from muniment.archive.index import Index
+from muniment.archive.index_place import IndexPlace
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.reader import Reader
@@ -38,41 +47,35 @@ from muniment.archive.matching import (
     INDEX,
     LEDGER,
     begin_noting,
+    clear_rebuilds,
     matching_catalog,
-    remove_catalog,
+    new_catalog,
 )
 from muniment.archive.noting import Checkpoints, require_whole
 from muniment.archive.readback import ReadBack
 from muniment.archive.records import VERSION, canonical, json_record
-from muniment.archive.replay import CONFIGURATION, known_damage, replay
+from muniment.archive.replay import known_damage, replay
 from muniment.archive.training import SAMPLES, trained
-from muniment.archive.work import clean_work, leave_work, own_work
-from muniment.errors import VaultError
+from muniment.archive.turns import PATIENCE, Turns
+from muniment.archive.work import clean_work, enter_work, leave_work, own_work
+from muniment.errors import MunimentError, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
 
 CLOCK = 1_000_000
-PATIENCE = 30.0
-"""Seconds that an audit event waits for the batch in hand to be committed."""
+NEAR = 1_000
+"""Records of the ledger that a rebuild takes in while nobody may commit; more are taken in before."""
 
 
 class Vault:
     """An open vault. `open` or `create` makes one; `close` it."""
 
-    def __init__(
-        self,
-        folder: Path,
-        catalog: Catalog,
-        directory: Directory,
-        ledger: Ledger | None,
-        lock: VaultLock | None,
-    ) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, ledger: Ledger | None, lock: VaultLock | None) -> None:
         self.folder = folder
         self.catalog = catalog
-        self.directory = directory
-        self.reader = Reader(folder / LEDGER, lambda sha: self.catalog.locate(sha))
+        self.reader = Reader(folder / LEDGER, catalog.locate)
         self._ledger = ledger
         self._lock = lock
         self._read_back = ReadBack(self.reader)
@@ -80,21 +83,15 @@ class Vault:
         self._train_at = SAMPLES
         self._lagging = False
         """Whether the catalog failed to take in what the ledger has committed."""
-        self._index: Index | None = None
-        self._indexing = threading.Lock()
-        self._turn = threading.Condition(threading.RLock())
-        """Held while the ledger is appended to or committed."""
-        self._begun = False
-        """Whether a batch was begun that is not committed."""
-        self._guests = 0
-        """How many wait for the batch in hand to be committed: none is begun before they had their turn."""
-        self._alone = False
-        """Whether one of them has it."""
-        self._events: list[tuple[list[dict[str, Any]], Future[None]]] = []
+        self.index_place = IndexPlace(folder / INDEX)
+        self._turns = Turns()
+        self._events: list[_Waiting] = []
         """Audit events that go with the next commit, and who waits for them."""
         self.before_close: list[Callable[[], None]] = []
         """What is to be done while it can still be written."""
         self._checkpoints = Checkpoints(folder, catalog.vault_id)
+        self._left = False
+        enter_work(folder)
         self._use_dictionaries()
 
     @classmethod
@@ -108,7 +105,7 @@ class Vault:
         ledger = Ledger.create(folder / LEDGER)
         catalog = Catalog.create(folder / CATALOG, ledger.vault_id)
         Checkpoints(folder, ledger.vault_id).begin()
-        return cls(folder, catalog, Directory(), ledger, lock)
+        return cls(folder, catalog, ledger, lock)
 
     @classmethod
     def open(cls, folder: Path, *, write: bool) -> Vault:
@@ -128,53 +125,55 @@ class Vault:
     @classmethod
     def _open_reader(cls, folder: Path) -> Vault:
         catalog = Catalog.open(folder / CATALOG, readonly=True)
-        return cls(folder, catalog, catalog.directory(), None, None)
+        try:
+            return cls(folder, catalog, None, None)
+        except BaseException:
+            catalog.close()
+            raise
 
     @classmethod
     def _open_writer(cls, folder: Path) -> Vault:
-        lock = VaultLock(folder)
-        try:
+        with ExitStack() as undo:
+            lock = VaultLock(folder)
+            undo.callback(lock.release)
             clean_work(folder)
             require_whole(folder)
+            clear_rebuilds(folder)
             ledger = Ledger.open(folder / LEDGER)
-            try:
-                begin_noting(folder, ledger)
-                catalog = matching_catalog(folder, ledger)
-                vault = cls(folder, catalog, catalog.directory(), ledger, lock)
-                vault._finish_refiling()
-            except BaseException:
-                ledger.close()
-                raise
+            undo.callback(ledger.close)
+            begin_noting(folder, ledger)
+            catalog = matching_catalog(folder, ledger)
+            undo.callback(catalog.close)
+            vault = cls(folder, catalog, ledger, lock)
+            undo.callback(leave_work, folder)
+            vault._finish_refiling()
+            undo.pop_all()
             return vault
-        except BaseException:
-            lock.release()
-            raise
 
     def note_checkpoint(self) -> None:
         """Note the state of the ledger, unless that was done a moment ago; only where it is written."""
         if self._ledger is not None:
             self._checkpoints.soon(self.head)
 
-    def renew_catalog(self) -> list[str]:
+    def renew_catalog(self, stopped: Callable[[], bool] = lambda: False) -> list[str]:
         """Build the catalog anew from the ledger, beside the one that goes on answering meanwhile, and put
         it in its place; returns what can't be read. For the thread that archives, between two runs.
 
+        Batches are committed meanwhile. The last of them are taken in while none can be, so that the catalog
+        lacks nothing when its place is taken. `stopped` is asked now and then.
+
         Raises:
-            OSError, VaultError: it can't be built; the one that there was stays.
+            OSError, VaultError: it can't be built, or was stopped; the one that there was stays.
         """
-        new = self.folder / (CATALOG + ".new")
-        remove_catalog(new)
-        ledger, work, directory = self.folder / LEDGER, own_work(self.folder), Directory()
-        with closing(Catalog.create(new, self.ledger.vault_id)) as catalog:
-            replay(catalog, directory, ledger, None, work)
-            with self._between_batches():
-                replay(catalog, directory, ledger, catalog.head, work)
-                catalog.close()
-                remove_catalog(self.folder / CATALOG)
-                new.rename(self.folder / CATALOG)
-                # Whoever reads the former one has it open; it is closed with its last reader.
-                self.catalog, self.directory = Catalog.open(self.folder / CATALOG), directory
-                self._messages, self._lagging = self.catalog.totals().messages, False
+        ledger, work = self.folder / LEDGER, own_work(self.folder)
+        with new_catalog(self.folder, self.ledger.vault_id) as new:
+            replay(new, ledger, None, work, stopped)
+            if self.ledger.head.tree_size - new.head.tree_size > NEAR:
+                replay(new, ledger, new.head, work, stopped)
+            with self._turns.between_batches(self.rollback):
+                replay(new, ledger, new.head, work)
+                self.catalog.replace(new)
+                self._lagging, self._messages = False, self.catalog.totals().messages
         return self.damage
 
     # --- writing --------------------------------------------------------------------------
@@ -195,47 +194,63 @@ class Vault:
         """What is proven: the catalog's state, which no reader sees beyond."""
         return self.catalog.head
 
+    @property
+    def directory(self) -> Directory:
+        """Who is a user, by all that the catalog has taken in; never changed, but replaced by another."""
+        return self.catalog.directory
+
     def append(self, record: Record, time: int) -> Appended:
         """Append a record to the uncommitted batch; `time` in microseconds since 1970 UTC.
 
         Raises:
             OSError: it could not be written; the batch is void.
+            VaultError: the catalog lacks an earlier batch and can't take it in.
         """
-        with self._turn:
-            if self._guests and not self._begun and not self._alone:
-                self._turn.wait_for(lambda: not self._guests, PATIENCE)
+        with self._turns.held():
+            self._turns.await_guests()
             if self._lagging:
                 self._catch_up()
-            self._begun = True
+            self._turns.begin()
             return self.ledger.append(record, time)
 
     def commit(self, facts: Sequence[Fact]) -> Head:
-        """Make the batch durable in the ledger, then tell the catalog.
+        """Make the batch durable in the ledger, then have the catalog take it in.
 
         Raises:
-            OSError: it could not be written, and is not kept.
-            SQLAlchemyError: it is kept, but the catalog could not be told yet.
+            OSError, VaultError: it could not be written, and is not kept.
+            CatalogBehind: it is kept, but the catalog could not take it in yet.
         """
-        with self._turn:
+        with self._turns.held():
             waiting, self._events = self._events, []
             try:
-                if self._lagging:
-                    self._catch_up()
-                audits = [self._audit(event) for events, _ in waiting for event in events]
+                audits = [self._audit(event) for one in waiting for event in one.events]
                 head = self.ledger.commit()
-                self._checkpoints.soon(head)
             except BaseException as error:
-                for _, done in waiting:
-                    done.set_exception(error)
+                for one in waiting:
+                    one.done.set_exception(error)
                 raise
-            self._begun, self._lagging = False, True
-            self._turn.notify_all()
-            for _, done in waiting:
-                done.set_result(None)
-            self.catalog.apply([*facts, *audits], head, self.directory)
-            self._lagging = False
-            self._messages += sum(isinstance(fact, MessageFact) for fact in facts)
+            self._turns.end()
+            for one in waiting:
+                one.done.set_result(None)
+            self._checkpoints.soon(head)
+            self._take_in([*facts, *audits], head)
             return head
+
+    def _take_in(self, facts: Sequence[Fact], head: Head) -> None:
+        """Have the catalog take in a batch that was committed, and those before it that it lacks."""
+        lagged, self._lagging = self._lagging, True
+        try:
+            if lagged:
+                self._catch_up()
+            else:
+                self.catalog.apply(facts, head)
+                self._messages += sum(isinstance(fact, MessageFact) for fact in facts)
+                self._lagging = False
+        except Exception as error:
+            raise CatalogBehind(
+                f"what was committed is kept, but the catalog could not take it in ({_reason(error)}): it "
+                "will when the vault is next written, so mend that"
+            ) from error
 
     @property
     def writable(self) -> bool:
@@ -250,28 +265,40 @@ class Vault:
         Raises:
             OSError, VaultError: they could not be written, and are not kept.
         """
-        done: Future[None] = Future()
-        with self._turn:
+        waiting = _Waiting(list(events), Future())
+        with self._turns.held():
             assert self.ledger is not None
-            self._events.append((list(events), done))
-            if not self._begun:
+            self._events.append(waiting)
+            if not self._turns.open:
                 self._commit_events()
         try:
-            done.result(PATIENCE)
+            waiting.done.result(PATIENCE)
         except TimeoutError:
-            raise VaultError(
-                "the audit record could not be written while a run holds the ledger: try again"
-            ) from None
+            self._withdraw(waiting)
+
+    def _withdraw(self, waiting: _Waiting) -> None:
+        """See that events which waited too long are not committed later; else they would be refused and kept.
+
+        Raises:
+            VaultError: they are not committed.
+        """
+        with self._turns.held():
+            if waiting not in self._events:
+                waiting.done.result(0)
+                return
+            self._events.remove(waiting)
+        raise VaultError("the audit record could not be written while a run holds the ledger: try again")
 
     def _commit_events(self) -> None:
-        """Commit what waits, where there is no batch; whoever waits is told how it went."""
+        """Commit what waits, where no batch is open; who waits learns how it went."""
         try:
             self.commit([])
-        except Exception as error:  # noqa: BLE001 - told to those who wait
+        except CatalogBehind as error:
+            log.error("%s", error)
+        except Exception as error:  # noqa: BLE001 - who waits learns of it
             log.error("audit events could not be committed: %s", error)
-            if not self._lagging:
-                with suppress(VaultError):
-                    self.rollback()
+            with suppress(VaultError):
+                self.rollback()
 
     def _audit(self, event: dict[str, Any]) -> AuditFact:
         value = {"v": VERSION, **event}
@@ -290,110 +317,78 @@ class Vault:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        """Tell the catalog what it could not be told when it was committed: else it were skipped for good."""
-        directory = self.catalog.directory()
-        replay(self.catalog, directory, self.folder / LEDGER, self.catalog.head, own_work(self.folder))
-        self.directory = directory
+        """Have the catalog take in what it could not take in before: it would lack it for good otherwise."""
+        replay(self.catalog, self.folder / LEDGER, self.catalog.head, own_work(self.folder))
         self._messages = self.catalog.totals().messages
         self._lagging = False
 
     def rollback(self) -> None:
         """Give up the uncommitted batch; audit events that waited for it are committed alone."""
-        with self._turn:
+        with self._turns.held():
             self.ledger.rollback()
-            self._begun = False
-            self._turn.notify_all()
+            self._turns.end()
             if self._events:
                 self._commit_events()
 
-    def change_directory(
-        self, wanted: Iterable[dict[str, Any]], time: int, events: Iterable[dict[str, Any]] = ()
-    ) -> int:
-        """Record changes to the directory and file old mail anew; returns how many messages were.
+    def change_directory(self, plan: Plan, time: int, events: Events = lambda made: ()) -> Changed:
+        """Record changes to the directory, and file old mail anew.
 
-        `time` is now, in seconds since 1970 UTC. `wanted` is read once nobody else changes the directory, and
-        after each of its changes has been applied. `events` are audit events that are committed with the
-        changes; they are read after them. For any thread but one that has begun a batch.
+        `plan` makes the changes from the directory as it is then, so that none is made from an older one;
+        `events` makes of them the audit events that are committed with them. `time` is now, in seconds since
+        1970 UTC. For any thread but one that has begun a batch.
 
         Raises:
             ConfigError, NotFound: a change can't be applied; none of them is.
             OSError: they could not be written; none of them is kept.
-            VaultError: all of them are kept, but the catalog could not be told yet; or none could be written.
+            VaultError: all of them are kept, but the catalog could not take them in yet; or none is kept.
         """
-        with self._between_batches():
-            self._commit_changes(wanted, time, events)
-        return self._finish_refiling()
+        with self._turns.between_batches(self.rollback):
+            changed = self._commit_changes(plan, time, events)
+        return changed._replace(refiled=self._finish_refiling())
 
-    @contextmanager
-    def _between_batches(self) -> Iterator[None]:
-        """Nobody else appends meanwhile, and nothing of theirs is uncommitted.
-
-        Raises:
-            VaultError: another thread does not come to the end of its batch.
-        """
-        with self._turn:
-            self._guests += 1
-            try:
-                free = self._turn.wait_for(lambda: not self._begun, PATIENCE)
-            finally:
-                self._guests -= 1
-                self._turn.notify_all()
-            if not free:
-                raise VaultError("a run holds the ledger, so nothing was changed: try again")
-            self._alone = True
-            try:
-                yield
-            finally:
-                self._alone = False
-                if self._begun:  # what failed must not be committed with the next batch
-                    self.rollback()
-
-    def _commit_changes(
-        self, wanted: Iterable[dict[str, Any]], time: int, events: Iterable[dict[str, Any]]
-    ) -> None:
+    def _commit_changes(self, plan: Plan, time: int, events: Events) -> Changed:
         self.require_writable()
-        self.directory = self.directory.copy()  # others read the one that it was
+        before = self.directory
+        made, after = tuple(plan(before)), before.copy()
+        for change in made:  # one that can't be applied is found before any is appended
+            after.apply(change, time)
+        facts: list[Fact] = [self._append_change(change, time) for change in made]
+        facts += [self._audit(event) for event in events(made)]
         try:
-            facts: list[Fact] = [self._change(change, time) for change in wanted]
             if facts:
-                facts += [self._audit(event) for event in events]
                 self.commit(facts)
-        except BaseException as error:
-            self.directory = self.catalog.directory()
-            self.rollback()
-            if self._lagging and isinstance(error, Exception):
-                raise VaultError(
-                    f"the change is kept, but the catalog could not take it in ({error}): it will when the "
-                    "vault is next written, so mend that and do not repeat the change"
-                ) from error
-            raise
+        except CatalogBehind as error:
+            raise CatalogBehind(
+                f"the change is kept, but the catalog could not take it in ({_reason(error.__cause__)}): it "
+                "will when the vault is next written, so mend that and do not repeat the change"
+            ) from error
+        return Changed(before, after.sealed(), made, 0)
 
-    def _change(self, change: dict[str, Any], time: int) -> DirectoryFact:
-        self.directory.apply(change, time)
+    def _append_change(self, change: dict[str, Any], time: int) -> DirectoryFact:
         appended = self.append(json_record(self.encoder, Kind.DIRECTORY, change), time * CLOCK)
         return DirectoryFact(appended.sequence, time, changes.encode(change))
 
-    def note_configuration(self, settings: dict[str, Any], time: int) -> None:
+    def note_configuration(self, read: Callable[[], dict[str, Any]], time: int) -> None:
         """Record the configuration, if it is another than was recorded last.
 
-        `settings` holds no secret; `time` is now, in seconds since 1970 UTC.
+        `read` gives it without any secret. It is asked once nobody else can record one, so that the last to
+        be recorded is the last that there was. `time` is now, in seconds since 1970 UTC.
         """
-        record = json_record(self.encoder, Kind.CONFIG, {"v": VERSION, "settings": settings})
-        if self.catalog.meta_get(CONFIGURATION) == record.sha.hex():
+        if self._configuration(read).sha == self.catalog.configuration:
             return
-        with self._between_batches():
-            self.append(record, time * CLOCK)
-            self.commit([])
-        self.catalog.meta_set(CONFIGURATION, record.sha.hex())
+        with self._turns.between_batches(self.rollback):
+            self.require_writable()
+            record = self._configuration(read)
+            if record.sha != self.catalog.configuration:
+                appended = self.append(record, time * CLOCK)
+                self.commit([ConfigurationFact(appended.sequence, record.sha)])
+
+    def _configuration(self, read: Callable[[], dict[str, Any]]) -> Record:
+        return json_record(self.encoder, Kind.CONFIG, {"v": VERSION, "settings": read()})
 
     def _finish_refiling(self) -> int:
-        done = 0
-        while True:
-            with self._turn:  # the directory stays what it is while mail is filed by it
-                step = next(self.catalog.refile(self.directory), None)
-            if step is None:
-                return done
-            done += step
+        """File anew what changes of the directory affect; returns how many messages were looked at."""
+        return sum(self.catalog.refile())
 
     # --- what is kept ---------------------------------------------------------------------
 
@@ -435,20 +430,7 @@ class Vault:
         Raises:
             VaultError: it can't be read, or is damaged.
         """
-        with self._indexing:
-            if self._index is None:
-                self._index = Index.open(self.folder / INDEX, read_only=True)
-                return self._index
-        self._index.follow()
-        return self._index
-
-    def swap_index(self, swap: Callable[[], None]) -> None:
-        """Have `swap` put another index in the place of this one, while nobody looks which it is."""
-        with self._indexing:
-            if self._index is None:
-                swap()
-            else:
-                self._index.swapped(swap)
+        return self.index_place.index()
 
     def owner(self) -> str:
         """Who writes the vault now; "" for nobody."""
@@ -476,7 +458,7 @@ class Vault:
         self._train_at *= 4
         whole = scan(self.folder / LEDGER, damaged=lambda damage: log.error("damaged: %s", damage))
         made = list(trained(whole, self.decoder))
-        with self._between_batches():
+        with self._turns.between_batches(self.rollback):
             for dictionary in made:
                 self.ledger.add_dictionary(dictionary)
             self.commit([])
@@ -492,13 +474,26 @@ class Vault:
             self._checkpoints.now(self._ledger.head)
         self.catalog.close()
         self.reader.close()
-        if self._index is not None:
-            self._index.close()
-            self._index = None
-        leave_work(self.folder)
+        self.index_place.close()
+        if not self._left:
+            self._left = True
+            leave_work(self.folder)
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """Audit events, and who waits for their commit."""
+
+    events: list[dict[str, Any]]
+    done: Future[None]
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why the catalog took nothing in: a sentence of ours, or the kind of error, never what it quotes."""
+    return str(error).rstrip(".") if isinstance(error, MunimentError | OSError) else type(error).__name__

@@ -156,8 +156,13 @@ def untold(vault: Vault) -> Iterator[str]:
         yield f"the catalog is {behind} records behind the ledger: {MEND}"
 
 
-def index_problems(vault: Vault) -> Iterator[str]:
+def index_problems(vault: Vault) -> list[str]:
     """Where the index lacks what it says it has."""
+    with vault.index_place.held():
+        return list(_index_problems(vault))
+
+
+def _index_problems(vault: Vault) -> Iterator[str]:
     mend = "run `muniment rebuild --index`"
     try:
         index = Index.open(vault.folder / INDEX, read_only=True)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import threading
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 WORK = "work"
 _TOKEN = secrets.token_hex(4)
 """Tells this process from an earlier one with its number."""
+_leaving = threading.Lock()
+_open: Counter[Path] = Counter()
+"""How many vaults of a folder are open in this process."""
 
 
 def own_work(folder: Path) -> Path:
@@ -38,10 +43,20 @@ def _leave_to_owner(folder: Path) -> None:
         os.chown(folder, above.st_uid, above.st_gid)
 
 
+def enter_work(folder: Path) -> None:
+    """A vault in `folder` was opened in this process; `leave_work` when it is closed."""
+    with _leaving:
+        _open[folder] += 1
+
+
 def leave_work(folder: Path) -> None:
-    """Remove this process's folder if nothing is left in it."""
-    with suppress(OSError):
-        own_work(folder).rmdir()
+    """Remove this process's folder if nothing is left in it, once no vault is open here that may use it."""
+    with _leaving:
+        _open[folder] -= 1
+        if _open[folder] <= 0:
+            del _open[folder]
+            with suppress(OSError):
+                own_work(folder).rmdir()
 
 
 def clean_work(folder: Path) -> None:
@@ -51,14 +66,18 @@ def clean_work(folder: Path) -> None:
     except OSError:
         return
     for path in found:
-        if not _alive(path.name.partition("-")[0]):
+        if not _alive(path.name):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
 
 
-def _alive(pid: str) -> bool:
+def _alive(name: str) -> bool:
+    """Whether the process that a folder is named for is alive; an earlier one with our number is not."""
+    pid, _, token = name.partition("-")
+    if pid == str(os.getpid()):
+        return token == _TOKEN
     if not pid.isascii() or not pid.isdecimal() or not 0 < len(pid) < 10:
         return False
     try:

@@ -10,7 +10,7 @@ is never recorded: as soon as the address is a person's, that person has all its
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from muniment.errors import ConfigError, NotFound
 from muniment.mail.addresses import domain as domain_of
@@ -56,15 +56,18 @@ class Tenure:
     end: int | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Person:
     name: str
     primary: str
-    addresses: dict[str, None]
+    addresses: tuple[str, ...]
 
 
 class Directory:
-    """The users at one point of the ledger. Not for use by several threads while it is changed."""
+    """The users at one point of the ledger.
+
+    For one thread until it is sealed, then for any: a sealed one is never changed, but copied.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
@@ -74,20 +77,22 @@ class Directory:
         """Ids of users to whom a login is or was bound."""
         self._domains: tuple[str, ...] = ()
         self._own: frozenset[str] = frozenset()
-        self._history: list[frozenset[str]] = []
         self._memo: dict[str, str | None] = {}
+        self._version = 0
+        self._sealed = False
+
+    def sealed(self) -> Directory:
+        """This very directory, which can't be changed from now on."""
+        self._sealed = True
+        return self
 
     def copy(self) -> Directory:
-        """One that can be changed while others go on reading this one."""
+        """An equal one that can be changed, while others go on reading this one."""
         made = Directory()
-        made._lines = dict(self._lines)
-        made._people = {
-            user: _Person(person.name, person.primary, dict(person.addresses))
-            for user, person in self._people.items()
-        }
+        made._lines, made._people = dict(self._lines), dict(self._people)
         made._logins, made._read = dict(self._logins), set(self._read)
         made._domains, made._own = self._domains, self._own
-        made._history = list(self._history)
+        made._version = self._version
         return made
 
     # --- changing -----------------------------------------------------------------------------
@@ -101,21 +106,20 @@ class Directory:
 
         Raises:
             ConfigError, NotFound: the change can't be applied; the directory is as it was.
+            RuntimeError: the directory is sealed.
         """
+        if self._sealed:
+            raise RuntimeError("a sealed directory can't be changed: change a copy")
         changes.check(change)
         affected = _OPERATIONS[change["op"]](self, change, time)
-        self._history.append(frozenset(affected))
+        self._version += 1
         self._memo = {}
         return affected
 
     @property
     def version(self) -> int:
         """How many changes have been applied."""
-        return len(self._history)
-
-    def affected_since(self, version: int) -> set[str]:
-        """What the changes from number `version` (from 0) on have affected, as `apply` tells it."""
-        return set().union(*self._history[version:])
+        return self._version
 
     def _add_user(self, change: Change, time: int) -> set[str]:
         user, name = change["user"], change["name"].strip()
@@ -124,8 +128,8 @@ class Directory:
         if not name:
             raise ConfigError(f"The user {change['primary']} has no name; give one.")
         primary = _checked(change["primary"])
-        person = self._people.setdefault(user, _Person(name, primary, {}))
-        person.name, person.primary = name, primary
+        before = self._people.get(user)
+        self._people[user] = _Person(name, primary, before.addresses if before else ())
         return self._grant(user, primary, time, change.get("since"), None, None)
 
     def _add_address(self, change: Change, time: int) -> set[str]:
@@ -143,7 +147,9 @@ class Directory:
         if not before:
             self._release(AUTO + address)  # a person's mail may become the automatic user's later
         line = granted(before, user, now, since, start, end)
-        self._people[user].addresses[address] = None
+        person = self._people[user]
+        if address not in person.addresses:
+            self._people[user] = replace(person, addresses=(*person.addresses, address))
         return self._put(address, line)
 
     def _remove_address(self, change: Change, time: int) -> set[str]:
@@ -151,7 +157,8 @@ class Directory:
         person = self._person(user)
         if address not in person.addresses:
             raise NotFound(f"{address} is not an address of {self.label(user)}.")
-        del person.addresses[address]
+        left = tuple(one for one in person.addresses if one != address)
+        self._people[user] = replace(person, addresses=left)
         return self._put(address, without(self._lines[address], user))
 
     def _remove_user(self, change: Change, time: int) -> set[str]:

@@ -59,8 +59,12 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -
             return copy.problem
         # Leaving it at the source is no longer a choice: it is here.
         archivist = Archivist(vault, replace(plan, unknown="catch-all", delete=False))
-        archivist.take(fetched, copy)
-        archivist.commit()
+        try:
+            archivist.take(fetched, copy)
+            archivist.commit()
+        except BaseException:
+            vault.rollback()
+            raise
         return ""
     finally:
         discard(Batch([fetched], future))

@@ -16,11 +16,10 @@ from typing import Any
 import msgspec
 
 from muniment import api
-from muniment.archive.index import peek
 from muniment.archive.indexing import behind
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.scan import known_commit
-from muniment.archive.matching import INDEX, LEDGER
+from muniment.archive.matching import LEDGER
 from muniment.archive.noting import as_json
 from muniment.archive.vault import Vault
 from muniment.config.model import Profile, Settings
@@ -188,7 +187,7 @@ class Alerts:
             settled=now >= self._settles,
             certificates=self._certificates.known(settings),
             behind=lacking,
-            behind_since=self._stands(peek(vault.folder / INDEX).watermark, now) if lacking else None,
+            behind_since=self._stands(vault.index_place.state().watermark, now) if lacking else None,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if known and head.tree_size else "",
             altered=not known,
         )

@@ -100,7 +100,7 @@ class _Admitted:
         with session.reading() as vault:
             settings = session.settings()
             if vault.writable and unrecorded(vault.directory, self.login, self.address):
-                record_logins(vault, settings.access.users)
+                record_logins(vault, lambda: session.settings().access.users)
             directory = vault.directory  # one state of it, whatever is changed meanwhile
             found = person(directory, self.login, self.address)
             if found is None:

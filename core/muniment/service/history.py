@@ -43,7 +43,7 @@ def note_failure(vault: Vault, ended: api.RunSummary) -> None:
 
 def _noted(vault: Vault, profile: str) -> dict[str, Any] | None:
     """The note of a profile's failure, unless a run has got somewhere since."""
-    noted: dict[str, Any] = json.loads(vault.catalog.meta_get(FAILURE + profile) or "{}")
+    noted: dict[str, Any] = vault.catalog.meta_json(FAILURE + profile) or {}
     if not noted:
         return None
     kept = vault.catalog.last_run(profile)
@@ -90,7 +90,7 @@ def _failures(vault: Vault, names: list[str]) -> list[tuple[int, api.RunRecord]]
     """The noted failures: each with the place in the ledger that it stands just before."""
     found = []
     for name in names:
-        noted = json.loads(vault.catalog.meta_get(FAILURE + name) or "{}")
+        noted = vault.catalog.meta_json(FAILURE + name)
         if noted:
             record = api.RunRecord(
                 time=noted.get("time", 0), summary=noted["summary"],

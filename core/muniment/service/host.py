@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment import api
+from muniment.archive.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
 from muniment.runs.memory import tidy_up
@@ -178,16 +179,18 @@ class Host:
             before.join()
         go_behind()
         try:
+            self._settings()  # says where there is no vault
             # The workers start while the vault is opened.
-            with closing(WorkerPool()) as pool, self._session.writing(self._settings()) as vault:
+            with closing(WorkerPool()) as pool, self._session.owning() as vault:
                 while (job := self._next()) is not None:
                     try:
-                        settings = self._settings()
-                        apply_settings(vault, settings)
+                        if not job.mends:
+                            apply_settings(vault, self._settings)
                         self._begin(job)
-                        job.work(vault, pool, settings)
+                        job.work(vault, pool, self._settings())
                     except BaseException as error:  # noqa: BLE001 - told to those who watch
                         job.error = error
+                        _give_up(vault)
                     self._done(job)
                     tidy_up()
         except BaseException as error:  # noqa: BLE001 - the vault can't be opened: told to all who wait
@@ -404,6 +407,14 @@ class Host:
             if thread is not None:
                 thread.join()
         logging.getLogger("muniment").removeHandler(self._warnings)
+
+
+def _give_up(vault: Vault) -> None:
+    """Roll back what a job that failed has left uncommitted: the next commit would make it count."""
+    try:
+        vault.rollback()
+    except VaultError as error:
+        log.error("what a job left could not be rolled back: %s", error)
 
 
 class Shared:

@@ -40,6 +40,8 @@ class Job(Protocol):
     ended: threading.Event
     error: BaseException | None
     """Why it could not be worked off at all."""
+    mends: bool
+    """Whether it mends the catalog, so that it must not need one."""
 
     @property
     def sign(self) -> object:
@@ -57,6 +59,8 @@ class Job(Protocol):
 
 class RunJob:
     """A run of a profile, from when it is asked for."""
+
+    mends = False
 
     def __init__(self, profile: str, changed: Callable[[api.ProgressWord], None]) -> None:
         """`changed` is called whenever it has come further, in the host's thread."""
@@ -133,6 +137,8 @@ class RunJob:
 
 class RetryJob:
     """Another try at quarantined items."""
+
+    mends = False
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         self.cancel = threading.Event()

@@ -35,25 +35,23 @@ NAMED = 10
 """Logins that a sentence names one by one."""
 
 
-def record_logins(vault: Vault, logins: Logins) -> None:
+def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
     """Record what vault.toml says of logins, if the directory does not know it yet.
+
+    `read` gives what it says now; it is asked again once nobody else can record it.
 
     Raises:
         VaultError: the ledger can't be written now.
     """
-    if not pending(vault.directory, logins):
+    if not pending(vault.directory, read()):
         return
-    made: list[Change] = []
-
-    def wanted() -> Iterator[Change]:
-        for change in recorded(vault.directory, logins):
-            made.append(change)
-            yield change
-
     # Whoever may write vault.toml is its owner to the operating system.
     who, uid = login_name(os.geteuid()), os.geteuid()
-    events = (_event(change, who, uid, SETTINGS_WORD) for change in made)
-    vault.change_directory(wanted(), int(time.time()), events)
+    vault.change_directory(
+        lambda directory: recorded(directory, read()),
+        int(time.time()),
+        lambda made: (_event(change, who, uid, SETTINGS_WORD) for change in made),
+    )
 
 
 def _event(change: Change, who: str, uid: int, word: str) -> Event:
@@ -85,18 +83,15 @@ def bind_logins(session: Session, request: api.BindLogins) -> api.Done:
     """Bind logins to the users whose their addresses are now, all or none."""
     users = session.settings().access.users
     with session.writing() as vault:
-        made: list[Change] = []
-
-        def wanted() -> Iterator[Change]:
-            for name in dict.fromkeys(request.logins):
-                made.append(_bound(vault.directory, name, users))
-                yield made[-1]
-
+        names = tuple(dict.fromkeys(request.logins))
         caller, word = session.caller, type(request).__name__
-        events = (_event(change, caller.name, caller.uid, word) for change in made)
-        vault.change_directory(wanted(), int(time.time()), events)
-        directory = vault.directory
-        words = tuple(login_word(directory, login_of(directory, c["login"], users[c["login"]])) for c in made)
+        changed = vault.change_directory(
+            lambda directory: [_bound(directory, name, users) for name in names],
+            int(time.time()),
+            lambda made: (_event(change, caller.name, caller.uid, word) for change in made),
+        )
+        directory = changed.after
+        words = tuple(login_word(directory, login_of(directory, name, users[name])) for name in names)
     said = "; ".join(f"{one.login} reads the mail of {one.user}" for one in words[:NAMED])
     more = f"; and {len(words) - NAMED} more" if len(words) > NAMED else ""
     return api.Done(message=f"{said}{more}." if words else "No login was named.", logins=words)

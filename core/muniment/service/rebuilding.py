@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 
 from muniment import api
@@ -12,13 +12,18 @@ from muniment.archive.indexing import Indexing, renew_index
 from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
+from muniment.errors import VaultError
 from muniment.runs.workers import WorkerPool
 from muniment.service.jobs import EVERY
 from muniment.service.session import Session
 
+STOPPED = "the rebuild was stopped before its end: what was there stays; start it again"
+
 
 class RebuildJob:
     """A rebuild between two runs of a service; what is there goes on answering meanwhile."""
+
+    mends = True
 
     def __init__(self, request: api.Rebuild) -> None:
         self.cancel = threading.Event()
@@ -33,18 +38,20 @@ class RebuildJob:
         return object()
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
-        """Do it. Raises OSError or VaultError where it can't be done."""
+        """Do it. Raises OSError or VaultError where it can't be done, or was stopped."""
         if self._request.catalog:
             self._words.put(CATALOG)
-            for step in told(vault.renew_catalog()):
+            for step in told(vault.renew_catalog(self.cancel.is_set)):
                 self._words.put(step)
-        for word in indexed(vault, self._request):
-            self._words.put(word)
-            if self.cancel.is_set():
-                return
+        with closing(indexed(vault, self._request)) as words:
+            for word in words:
+                self._words.put(word)
+                if self.cancel.is_set() and not isinstance(word, api.Done):
+                    raise VaultError(STOPPED)
 
     def give_up(self) -> None:
         """Nothing is built."""
+        self.error = VaultError(STOPPED)
 
     def words(self) -> Iterator[api.Word]:
         """A step each part, and Done."""
@@ -63,7 +70,7 @@ def told(damage: list[str]) -> Iterator[api.Step]:
     return (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
 
 
-def indexed(vault: Vault, request: api.Rebuild) -> Iterator[api.Word]:
+def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.Word, None, None]:
     """Build the index anew where that is asked for, else what it lacks; ends with Done."""
     if request.index:
         yield api.Step(text="building the index anew from the ledger")

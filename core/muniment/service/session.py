@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from muniment.config.file import interpret, load, read, version_of
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.line.place import SETTINGS, no_vault
-from muniment.people.changes import set_domains
+from muniment.people.changes import Change, set_domains
+from muniment.people.directory import Directory
 from muniment.runs.run import sentence
 from muniment.service.access import Caller
 from muniment.service.logins import record_logins
@@ -114,22 +115,25 @@ class Session:
             vault.close()
 
     @contextmanager
-    def writing(self, settings: Settings | None = None) -> Iterator[Vault]:
-        """The vault, as its only writer; its domains are those of the settings afterwards.
+    def writing(self) -> Iterator[Vault]:
+        """As `owning`; the settings are recorded, and the directory's own domains are theirs."""
+        self.settings()
+        with self.owning() as vault:
+            apply_settings(vault, self.settings)
+            yield vault
 
-        `settings` are those of vault.toml, unless others are given.
+    @contextmanager
+    def owning(self) -> Iterator[Vault]:
+        """The vault, as its only writer, whatever its settings are now.
 
         Raises:
             VaultLocked: another process owns it.
             VaultError: it can't be written; raised for an OSError of the caller's as well.
         """
-        settings = settings or self.settings()
         if self._shared is not None:
-            apply_settings(self._shared, settings)
             yield self._shared
             return
         with explained(), closing(Vault.open(self.folder, write=True)) as vault:
-            apply_settings(vault, settings)
             yield vault
 
     def record_settings(self) -> None:
@@ -172,9 +176,19 @@ def _command_by_name(secret: dict[str, Any]) -> dict[str, Any]:
     return {"command": list(words[:1])}
 
 
-def apply_settings(vault: Vault, settings: Settings) -> None:
-    """Record the configuration if it has changed; bring the directory's own domains and logins in line."""
-    vault.note_configuration(without_secrets(settings), int(time.time()))
-    if set(vault.directory.domains) != set(settings.domains):
-        vault.change_directory([set_domains(settings.domains)], int(time.time()))
-    record_logins(vault, settings.access.users)
+def apply_settings(vault: Vault, read: Callable[[], Settings]) -> None:
+    """Record the configuration if it has changed; bring the directory's own domains and logins in line.
+
+    `read` gives the settings as they are now. It is asked again where something is to be recorded: of several
+    threads that do this the last one records what is newest.
+    """
+    now = int(time.time())
+    vault.note_configuration(lambda: without_secrets(read()), now)
+    if set(vault.directory.domains) != set(read().domains):
+        vault.change_directory(lambda directory: _domain_changes(directory, read()), now)
+    record_logins(vault, lambda: read().access.users)
+
+
+def _domain_changes(directory: Directory, settings: Settings) -> list[Change]:
+    same = set(directory.domains) == set(settings.domains)
+    return [] if same else [set_domains(settings.domains)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from muniment import api
+from muniment.archive.changed import Changed
 from muniment.errors import ConfigError, NotFound
 from muniment.people.changes import Change
 from muniment.people.directory import CATCH_ALL, Directory, User
@@ -78,16 +79,25 @@ def _changed(
     session: Session, planned: Callable[[Directory], list[Change]], what: str, check: bool
 ) -> api.Done:
     """Change the directory as planned, unless that is only to be checked, and say who loses what by it."""
-    now = int(time.time())
+    now, moves = int(time.time()), tuple[api.MovedAddress, ...]()
     with session.writing() as vault:
-        before = vault.directory
-        wanted = planned(before)
-        after = preview(before, wanted, now)
-        moves = moved_addresses(before, after, wanted, lambda user: bool(vault.catalog.folders(user)))
-        moved = 0 if check else vault.change_directory(wanted, now)
-        logins = changed_logins(before, after, session.settings().access.users)
-    said = f"{what}: {len(wanted)} changes to the directory"
-    message = f"Nothing was changed. {said}." if check else f"{said}, {moved} messages filed anew."
+
+        def plan(directory: Directory) -> list[Change]:
+            nonlocal moves
+            made = planned(directory)
+            after = preview(directory, made, now)
+            moves = moved_addresses(directory, after, made, lambda user: bool(vault.catalog.folders(user)))
+            return made
+
+        if check:
+            before = vault.directory
+            made = tuple(plan(before))
+            changed = Changed(before, preview(before, made, now), made, 0)
+        else:
+            changed = vault.change_directory(plan, now)
+        logins = changed_logins(changed.before, changed.after, session.settings().access.users)
+    said = f"{what}: {len(changed.made)} changes to the directory"
+    message = f"Nothing was changed. {said}." if check else f"{said}, {changed.refiled} messages filed anew."
     return api.Done(message=message, warnings=sentences(moves, logins), moved=moves, logins=logins)
 
 

@@ -36,7 +36,7 @@ def init(session: Session, request: api.Init) -> api.Done:
         ) from error
     try:
         create(folder / SETTINGS, name=request.name, domains=request.domains)
-        apply_settings(vault, session.settings())
+        apply_settings(vault, session.settings)
     finally:
         vault.close()
     warnings = () if request.domains else ("no domain given: all mail goes to the catch-all until one is",)

@@ -23,8 +23,7 @@ from muniment.archive.catalog.encoding import unique
 from muniment.archive.contents import opened
 from muniment.archive.export import FORMAT, PAGE, Choice, Edition
 from muniment.archive.facts import DAMAGED
-from muniment.archive.index import Found, peek
-from muniment.archive.matching import INDEX
+from muniment.archive.index import Found
 from muniment.archive.query import And, Node, Not, Or, parse
 from muniment.archive.query import User as Named
 from muniment.archive.searching import find
@@ -84,7 +83,7 @@ def _folders(vault: Vault, user: User) -> list[tuple[str, int]]:
 
 def behind(vault: Vault, user: User) -> int:
     """How many of a user's messages the index lacks."""
-    state = peek(vault.folder / INDEX)
+    state = vault.index_place.state()
     if not bound(vault, state.watermark, state.mark):
         return own_count(vault, user)
     late = vault.catalog.index_changes(state.watermark, BACKLOG)

@@ -20,8 +20,8 @@ from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Men
 from muniment.archive.facts import REGENERATED, MessageFact, Position, Route
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.model import Party, Role
-from muniment.people.changes import add_address, add_user, set_domains
-from muniment.people.directory import CATCH_ALL, Directory
+from muniment.people.changes import add_address, add_user, remove_user, set_domains
+from muniment.people.directory import CATCH_ALL
 from support.catalogued import Batches, filed, sha
 
 A_TO_B = ((Role.SENDER, "alice"), (Role.TO, "bob"))
@@ -33,13 +33,12 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.catalog = Catalog.create(path, b"the vault")
-        self.directory = Directory()
         self.batches = Batches()
         self.batches.change(set_domains(["firm.example"]))
         self.commit()
 
     def commit(self) -> None:
-        self.catalog.apply(*self.batches.commit(), self.directory)
+        self.catalog.apply(*self.batches.commit())
 
     def change(self, *changes: dict[str, Any], time: int = 2000) -> None:
         for change in changes:
@@ -47,7 +46,7 @@ class Archive:
         self.commit()
 
     def refile(self) -> int:
-        return sum(self.catalog.refile(self.directory))
+        return sum(self.catalog.refile())
 
     def number(self, name: str) -> int:
         row = self.catalog.message_by_sha(sha(name))
@@ -75,7 +74,7 @@ def test_what_was_applied_is_there_when_it_is_opened_again(archive: Archive) -> 
         assert opened.dump() == before
         assert opened.head == head == archive.batches.done[-1][1]
         assert opened.vault_id == b"the vault"
-        assert opened.directory().domains == ("firm.example",)
+        assert opened.directory.domains == ("firm.example",)
         opened.close()
         opened.close()
 
@@ -205,13 +204,23 @@ def test_readers_in_other_threads_see_each_batch(archive: Archive) -> None:
 # --- applying ------------------------------------------------------------------------------------
 
 
-def test_a_directory_that_lags_behind_is_refused(archive: Archive) -> None:
+def test_a_change_that_does_not_fit_takes_nothing_in(archive: Archive) -> None:
+    before, directory = archive.catalog.dump(), archive.catalog.directory
     archive.batches.mail("m", *A_TO_B)
-    facts, head = archive.batches.commit()
-    with pytest.raises(ValueError, match="lags behind"):
-        archive.catalog.apply(facts, head, Directory())
-    archive.catalog.apply(facts, head, archive.directory)
-    assert archive.catalog.totals().messages == 1
+    archive.batches.change(remove_user("nobody"))
+    with pytest.raises(NotFound):
+        archive.commit()
+    assert archive.catalog.dump() == before
+    assert archive.catalog.directory is directory
+
+
+def test_a_directory_that_was_handed_out_is_never_changed(archive: Archive) -> None:
+    directory = archive.catalog.directory
+    with pytest.raises(RuntimeError, match="sealed"):
+        directory.apply(add_user("bob", "Bob", "bob@firm.example"), 1)
+    archive.change(add_user("bob", "Bob", "bob@firm.example"))
+    assert directory.users() == []
+    assert [user.name for user in archive.catalog.directory.users()] == ["Bob"]
 
 
 def test_a_message_that_was_kept_anew_moves(archive: Archive) -> None:
@@ -421,7 +430,7 @@ def test_pages_cover_every_row_once_newest_first(archive: Archive) -> None:
     for number in range(57):
         archive.batches.mail(f"m{number}", *A_TO_B, date=number * 7 % 5 - 2)
     archive.commit()
-    user = archive.directory.find("bob@firm.example").id
+    user = archive.catalog.directory.find("bob@firm.example").id
     for limit in (1, 10, 19, 57, 100):
         found, after = [], ""
         while True:
@@ -442,7 +451,7 @@ def test_a_folder_is_read_from_either_end_and_from_any_date(archive: Archive) ->
     for number in range(57):
         archive.batches.mail(f"m{number}", *A_TO_B, date=number * 7 % 11)
     archive.commit()
-    user = archive.directory.find("bob@firm.example").id
+    user = archive.catalog.directory.find("bob@firm.example").id
     page = partial(archive.catalog.page, user, "Inbox")
     newest = page(100).rows
     assert (page(100).first, page(100).before) == (0, f"{newest[0].date}.{newest[0].sequence}")
@@ -468,7 +477,7 @@ def test_how_far_a_date_is_from_the_ends_of_a_large_folder_is_an_estimate(
     for number in range(100):
         archive.batches.mail(f"m{number}", *A_TO_B, date=number)
     archive.commit()
-    user = archive.directory.find("bob@firm.example").id
+    user = archive.catalog.directory.find("bob@firm.example").id
     for date, first, exact in ((95, 4, True), (50, 49, False), (89, 10, False), (4, 95, True)):
         found = archive.catalog.page(user, "Inbox", 5, around=date)
         assert (found.exact, [row.date for row in found.rows]) == (exact, list(range(date, date - 5, -1)))
@@ -502,7 +511,7 @@ def test_a_page_of_nothing(archive: Archive) -> None:
     assert archive.catalog.page("nobody", "Inbox").rows == []
     archive.batches.mail("m", *A_TO_B)
     archive.commit()
-    user = archive.directory.find("bob@firm.example").id
+    user = archive.catalog.directory.find("bob@firm.example").id
     assert archive.catalog.page(user, "Sent").total == 0
     assert archive.catalog.page(user, "Inbox", 0).total == 1
     for wrong in ("x", "1", "1.2.3", f"{2**63}.1", "1." + "9" * 30):
@@ -580,7 +589,7 @@ def test_filing_anew_goes_on_after_a_crash_beside_new_mail(
         archive.batches.mail(f"m{number}", *A_TO_B, time=number)
     archive.commit()
     archive.change(add_user("ann", "Ann", "bob@firm.example"))
-    steps = archive.catalog.refile(archive.directory, batch=7)
+    steps = archive.catalog.refile(batch=7)
     assert [next(steps), next(steps)] == [7, 7]
     with monkeypatch.context() as patch:
         patch.setattr("muniment.archive.catalog.filing.Moves.write", lambda *_: 1 // 0)
@@ -588,20 +597,12 @@ def test_filing_anew_goes_on_after_a_crash_beside_new_mail(
             next(steps)
     archive.catalog.close()
     archive.catalog = Catalog.open(archive.path)
-    archive.directory = archive.catalog.directory()
     assert archive.catalog.refile_pending()
     archive.batches.mail("new", *A_TO_B)
     archive.commit()
-    assert list(archive.catalog.refile(archive.directory, batch=7)) == [7, 7, 3]
+    assert list(archive.catalog.refile(batch=7)) == [7, 7, 3]
     facts = [fact for batch, _ in archive.batches.done for fact in batch]
-    assert set(archive.catalog.dump()["placements"]) == filed(facts, archive.directory)
-
-
-def test_what_the_caller_says_is_affected_is_filed_anew(archive: Archive) -> None:
-    archive.batches.mail("m", *A_TO_B)
-    archive.commit()
-    assert list(archive.catalog.refile(archive.directory)) == []
-    assert list(archive.catalog.refile(archive.directory, {"bob@firm.example"})) == [1]
+    assert set(archive.catalog.dump()["placements"]) == filed(facts, archive.catalog.directory)
 
 
 def test_labels_follow_the_directory(archive: Archive) -> None:

@@ -73,7 +73,7 @@ class CatalogMachine(RuleBasedStateMachine):
     @initialize(own=st.booleans())
     def begin(self, own: bool) -> None:
         if own:
-            self.change([set_domains(["own.example"])], 0, True)
+            self.change([set_domains(["own.example"])], 0)
 
     # --- what may happen ----------------------------------------------------------------------
 
@@ -134,10 +134,9 @@ class CatalogMachine(RuleBasedStateMachine):
         if not resolved:
             self.batches.receipt(name, Route(0), key=f"{name} {self.batches.sequence}")
 
-    @rule(wanted=st.lists(CHANGES, max_size=3), time=TIMES, ahead=st.booleans())
-    def change(self, wanted: list[Change], time: int, ahead: bool) -> None:
-        """Changes of the directory, applied by the caller or left to the catalog."""
-        trial = self.catalog.directory()
+    @rule(wanted=st.lists(CHANGES, max_size=3), time=TIMES)
+    def change(self, wanted: list[Change], time: int) -> None:
+        trial = self.catalog.directory.copy()
         if self.batches.facts:
             self.commit()
         for change in wanted:
@@ -146,13 +145,12 @@ class CatalogMachine(RuleBasedStateMachine):
             except MunimentError:
                 continue
             self.batches.change(change, time)
-            if ahead:
-                self.directory.apply(change, time)
+            self.directory.apply(change, time)
         self.commit()
 
     @rule()
     def commit(self) -> None:
-        self.catalog.apply(*self.batches.commit(), self.directory)
+        self.catalog.apply(*self.batches.commit())
 
     @precondition(lambda self: self.batches.facts)
     @rule()
@@ -162,9 +160,9 @@ class CatalogMachine(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(writing_module, "_write_head", self.fail)
             with pytest.raises(ZeroDivisionError):
-                self.catalog.apply(facts, head, self.directory)
+                self.catalog.apply(facts, head)
         assert self.catalog.dump() == before
-        self.catalog.apply(facts, head, self.directory)
+        self.catalog.apply(facts, head)
 
     @staticmethod
     def fail(*arguments: object) -> None:
@@ -172,7 +170,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @rule(steps=st.integers(1, 3), batch=st.integers(1, 4))
     def refile_partly(self, steps: int, batch: int) -> None:
-        for _, _ in zip(range(steps), self.catalog.refile(self.directory, batch=batch), strict=False):
+        for _, _ in zip(range(steps), self.catalog.refile(batch=batch), strict=False):
             pass
 
     @rule()
@@ -181,13 +179,12 @@ class CatalogMachine(RuleBasedStateMachine):
             self.commit()
         self.catalog.close()
         self.catalog = Catalog.open(self.path)
-        self.directory = self.catalog.directory()
 
     @precondition(lambda self: self.batches.done)
     @rule(data=st.data())
     def apply_again(self, data: st.DataObject) -> None:
         before = self.catalog.dump()
-        self.catalog.apply(*data.draw(st.sampled_from(self.batches.done)), self.directory)
+        self.catalog.apply(*data.draw(st.sampled_from(self.batches.done)))
         assert self.catalog.dump() == before
 
     # --- what must hold -----------------------------------------------------------------------
@@ -204,11 +201,18 @@ class CatalogMachine(RuleBasedStateMachine):
         assert dump["folders"] == {message: sorted(places) for message, places in by_message.items()}
         assert all(by_message.values())
 
+    @invariant()
+    def the_directory_is_the_sum_of_its_changes(self) -> None:
+        found = self.catalog.directory
+        assert found.version == self.directory.version
+        assert found.users() == self.directory.users()
+        assert found.domains == self.directory.domains
+
     @rule()
     def check_everything(self) -> None:
         if self.batches.facts:
             self.commit()
-        for _ in self.catalog.refile(self.directory):
+        for _ in self.catalog.refile():
             pass
         assert not self.catalog.refile_pending()
         facts = [fact for batch, _ in self.batches.done for fact in batch]
@@ -221,10 +225,9 @@ class CatalogMachine(RuleBasedStateMachine):
     def check_rebuilt(self, dump: dict[str, object], batches: list[tuple[list[Fact], Head]]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             rebuilt = Catalog.create(Path(folder) / "catalog.db", b"vault")
-            directory = Directory()
             for batch, head in batches:
-                rebuilt.apply(batch, head, directory)
-            for _ in rebuilt.refile(directory):
+                rebuilt.apply(batch, head)
+            for _ in rebuilt.refile():
                 pass
             again = rebuilt.dump()
             rebuilt.close()

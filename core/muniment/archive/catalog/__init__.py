@@ -3,6 +3,7 @@
 from muniment.archive.catalog.catalog import EMPTY, Catalog
 from muniment.archive.catalog.model import (
     AuditRow,
+    CatalogDamaged,
     CatalogOutdated,
     Change,
     EnvelopeRow,
@@ -22,6 +23,7 @@ __all__ = [
     "EMPTY",
     "AuditRow",
     "Catalog",
+    "CatalogDamaged",
     "CatalogOutdated",
     "Change",
     "EnvelopeRow",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from operator import index
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
@@ -109,7 +110,29 @@ def party_ids(value: str) -> Iterator[tuple[Role, int, int | None]]:
 
 def position(row: Any) -> Position:
     """Where a row's record begins."""
-    return Position(row.segment, row.offset)
+    return Position(whole(row.segment), whole(row.offset))
+
+
+def whole(value: Any) -> int:
+    """A number as a row has it: in a damaged one SQLite may find a value of any type.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    return index(value)
+
+
+def text(value: Any) -> str:
+    """A text as a row has it. Raises TypeError: it is none."""
+    if not isinstance(value, str):
+        raise TypeError("a text was expected")
+    return value
+
+
+def as_json(value: Any) -> str:
+    """A JSON text as a row has it. Raises ValueError or TypeError: it is none."""
+    json.loads(value)
+    return text(value)
 
 
 def chunks(values: Iterable[T], size: int = sql.MANY) -> Iterator[list[T]]:

@@ -14,6 +14,10 @@ class CatalogOutdated(VaultError):
     """The catalog is missing, unreadable or of another schema version: rebuild it from the ledger."""
 
 
+class CatalogDamaged(CatalogOutdated):
+    """The catalog contradicts itself or can't be decoded: rebuild it from the ledger."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageRow:
     """A message, as lists and look-ups need it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from muniment.archive.catalog import sql
 from muniment.archive.catalog.encoding import (
+    as_json,
     clean,
     exact,
     fetch_many,
@@ -20,7 +22,9 @@ from muniment.archive.catalog.encoding import (
     read_numbers,
     read_words,
     split,
+    text,
     unique,
+    whole,
 )
 from muniment.archive.catalog.filing import load_addresses, read_parties
 from muniment.archive.catalog.model import (
@@ -38,6 +42,7 @@ from muniment.archive.catalog.model import (
     Voucher,
 )
 from muniment.archive.catalog.numbering import find_place
+from muniment.archive.catalog.tables import CONFIGURATION
 from muniment.archive.facts import DAMAGED, REGENERATED, Position, Route
 from muniment.archive.ledger.model import Head
 from muniment.errors import UsageError
@@ -163,12 +168,12 @@ def _message(row: Any) -> MessageRow:
         sequence=row.id,
         sha=join(row.key, row.rest),
         position=position(row),
-        date=row.date,
-        size=row.size,
-        sender=row.sender,
-        to=row.recipients,
-        subject=row.subject,
-        attachments=row.attachments,
+        date=whole(row.date),
+        size=whole(row.size),
+        sender=text(row.sender),
+        to=text(row.recipients),
+        subject=text(row.subject),
+        attachments=whole(row.attachments),
         notes=read_words(row.notes),
     )
 
@@ -199,11 +204,11 @@ def _envelope(row: Any, messages: tuple[bytes, ...], names: dict[int, str]) -> E
         position=position(row),
         messages=messages,
         parties=read_parties(row.parties, names),
-        time=row.time,
+        time=whole(row.time),
         report=bool(row.report),
         route=Route(row.route),
-        size=row.size,
-        profile=row.name,
+        size=whole(row.size),
+        profile=text(row.name),
         flags=read_words(row.flags),
     )
 
@@ -268,10 +273,10 @@ def quarantine_row(row: Any) -> QuarantineRow:
         sequence=row.id,
         sha=row.sha,
         position=position(row),
-        size=row.size,
-        reason=row.reason,
-        time=row.time,
-        profile=row.profile,
+        size=whole(row.size),
+        reason=text(row.reason),
+        time=whole(row.time),
+        profile=text(row.profile),
         host=read_exact(row.host),
         mailbox=read_exact(row.mailbox),
         folder=read_exact(row.folder),
@@ -308,11 +313,47 @@ def runs(
 
 def audited(connection: Connection, limit: int, before: int) -> list[AuditRow]:
     where = {"before": before or 2**63 - 1, "limit": limit}
-    return [AuditRow(row.id, row.time, row.event) for row in connection.execute(sql.AUDITED, where).all()]
+    return [
+        AuditRow(row.id, whole(row.time), as_json(row.event))
+        for row in connection.execute(sql.AUDITED, where).all()
+    ]
 
 
 def _run(row: Any) -> RunRow:
-    return RunRow(row.id, row.profile, row.time, row.summary)
+    return RunRow(row.id, text(row.profile), whole(row.time), as_json(row.summary))
+
+
+def meta(connection: Connection, name: str) -> str | None:
+    value: str | None = connection.execute(sql.GET_META, {"name": name}).scalar_one_or_none()
+    return value
+
+
+def meta_json(connection: Connection, name: str) -> Any:
+    value = meta(connection, name)
+    return None if value is None else json.loads(value)
+
+
+def configuration(connection: Connection) -> bytes:
+    return bytes.fromhex(meta(connection, CONFIGURATION) or "")
+
+
+def head(connection: Connection) -> Head:
+    return _head(connection.execute(sql.GET_STATE).one())
+
+
+def _head(state: Any) -> Head:
+    if not isinstance(state.root, bytes):
+        raise TypeError("a hash was expected")
+    return Head(whole(state.tree_size), state.root, whole(state.segment), whole(state.offset))
+
+
+def vault_id(connection: Connection) -> bytes:
+    vault: bytes = connection.execute(sql.GET_STATE).one().vault
+    return vault
+
+
+def regenerated(connection: Connection) -> bool:
+    return bool(connection.execute(sql.GET_STATE).one().regenerated)
 
 
 def totals(connection: Connection) -> Totals:
@@ -321,16 +362,15 @@ def totals(connection: Connection) -> Totals:
 
 def snapshot(connection: Connection) -> tuple[Head, Totals]:
     state = connection.execute(sql.GET_STATE).one()
-    head = Head(state.tree_size, state.root, state.segment, state.offset)
-    return head, Totals(
-        messages=state.messages,
-        envelopes=state.envelopes,
-        records=state.tree_size,
+    return _head(state), Totals(
+        messages=whole(state.messages),
+        envelopes=whole(state.envelopes),
+        records=whole(state.tree_size),
         quarantined=connection.execute(sql.COUNT_QUARANTINED).scalar_one(),
-        bytes=state.copy_bytes,
-        message_bytes=state.message_bytes,
-        moved_messages=state.moved_messages,
-        moved_envelopes=state.moved_envelopes,
+        bytes=whole(state.copy_bytes),
+        message_bytes=whole(state.message_bytes),
+        moved_messages=whole(state.moved_messages),
+        moved_envelopes=whole(state.moved_envelopes),
     )
 
 

@@ -170,6 +170,8 @@ LABEL_USER = _driver(update(user).values(label=bindparam("name")).where(user.c.i
 
 NEW_STATE = insert(state)
 GET_STATE = select(state)
+TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
+"""Reads something, whatever the file holds."""
 GET_SCHEMA = select(state.c.schema)
 SET_HEAD = update(state).values(
     tree_size=bindparam("size"),

@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from muniment.archive.catalog import sql, tables
-from muniment.archive.catalog.model import CatalogOutdated
+from muniment.archive.catalog.model import CatalogDamaged, CatalogOutdated
+from muniment.archive.catalog.trouble import explained
+from muniment.archive.gate import Gate
 from muniment.archive.ledger.model import Head
 from muniment.errors import VaultError
 
+NEW = ".new"
+"""What the name of a catalog ends in until it takes the place of another."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
 BUSY = 30.0
 """Seconds that a statement waits for another connection's lock."""
+TRIES, SOON = 20, 0.05
+"""Tries at a file that another process replaces at this moment, and the seconds between two."""
 
 
 class _Readers:
@@ -71,7 +81,9 @@ class _Reader:
 class Store:
     """A SQLite file: one connection that writes, and one that reads for each thread that asks.
 
-    A thread's connection is closed with the thread.
+    A thread's connection is closed with the thread. SQLite finds a write-ahead log by the name of its file,
+    so while another file takes this one's place, no connection may be open: `replace` keeps all threads out
+    for that long, and each opens its connection again afterwards.
     """
 
     def __init__(self, path: Path, readonly: bool = False) -> None:
@@ -80,48 +92,131 @@ class Store:
         self._writer: Connection | None = None
         self._readers = _Readers()
         self._local = threading.local()
-        self._lock = threading.Lock()
+        self._gate = Gate()
         self._turn = threading.Lock()
+        self._closed = False
         still = readonly and _is_still(path)
         self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, still)
         self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = _engine(path, "rwc", sql.PRAGMAS)
 
-    def reader(self) -> Connection:
-        """This thread's connection for reading; it sees what was committed last."""
+    def read(self, look: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What `look` finds through this thread's connection, which sees what was committed last.
+
+        `look` must have read all that it returns: the file may be another one afterwards.
+
+        Raises:
+            CatalogDamaged: the file contradicts itself.
+            VaultError: it can't be read now, or is closed.
+        """
+        with self._gate.together(), explained(self.path, "read"):
+            return look(self._connected(), *arguments, **named)
+
+    def _connected(self) -> Connection:
+        if self._closed:
+            raise VaultError("The vault is closed: open it again.")
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None or reader.connection.closed:
-            reader = self._local.reader = _Reader(self._reading, self._readers)
+            reader = self._local.reader = self._connect()
         return reader.connection
+
+    def _connect(self) -> _Reader:
+        """A new connection to the file and to that file's log, although another process may replace both."""
+        if not self.readonly:
+            return _Reader(self._reading, self._readers)
+        for _ in range(TRIES):
+            before = _identity(self.path)
+            try:
+                reader = _Reader(self._reading, self._readers)
+                reader.connection.exec_driver_sql(sql.TOUCH).scalar()  # only now SQLite opens the log
+            except DBAPIError:
+                if before is not None and _identity(self.path) == before:
+                    raise
+            else:
+                if _identity(self.path) == before:
+                    return reader
+            time.sleep(SOON)
+        raise VaultError(f"The catalog {self.path} can't be opened: see whether it is there, and try again.")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction; an exception undoes it. One at a time, from any thread.
 
         Raises:
-            VaultError: it can't be written.
+            CatalogDamaged: the file contradicts itself.
+            VaultError: it can't be written, or is closed.
         """
         if self.readonly:
             raise VaultError("The catalog was opened for reading only.")
-        try:
-            with self._lock:
-                if self._writer is None:
-                    self._writer = self._writing.connect()
-            with self._turn, self._writer.begin():
+        with self._gate.together(), self._turn, explained(self.path, "written"):
+            if self._closed:
+                raise VaultError("The vault is closed: open it again.")
+            if self._writer is None:
+                self._writer = self._writing.connect()
+            with self._writer.begin():
                 yield self._writer
-        except OperationalError as error:
-            raise VaultError(
-                f"The catalog {self.path} can't be written ({error.orig}): free space or mend its rights, "
-                "and try again."
-            ) from error
+
+    def replace(self, new: Path) -> None:
+        """Put the file `new`, to which no connection is open, in the place of this one.
+
+        What reads or writes now ends first, and what comes meanwhile waits.
+
+        Raises:
+            VaultError: `new` is not whole.
+            OSError: it can't be put in place; where it can be helped, the former file stays.
+        """
+        with self._gate.alone():
+            self._disconnect()
+            put_in_place(new, self.path)
 
     def close(self) -> None:
-        """Close all connections; the last one takes the write-ahead log into the file."""
-        with self._lock:
-            writer, self._writer = self._writer, None
+        """Close all connections; the last one takes the write-ahead log into the file. Safe to call twice."""
+        with self._gate.alone():
+            self._closed = True
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        writer, self._writer = self._writer, None
         self._readers.close_all()
         if writer is not None:
             writer.close()
+
+
+def companions(path: Path) -> list[Path]:
+    """The files that SQLite has beside an open one: its write-ahead log, and the index of that."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Put a catalog's file in the place of another; neither is open in this process.
+
+    A log that is left is of the former file, which another process has open. The file goes first then: after
+    a crash in between there is no catalog, and one is built, where a file with another one's log were ruined.
+
+    Raises:
+        VaultError: `new` is not whole.
+        OSError: it can't be put in place.
+    """
+    if any(one.exists() for one in companions(new)):
+        raise VaultError(f"The new catalog could not be written whole: free space for {path}, and try again.")
+    if any(one.exists() for one in companions(path)):
+        remove_catalog(path)
+    new.rename(path)
+
+
+def remove_catalog(path: Path) -> None:
+    """Remove a catalog's file, and then what belongs to it."""
+    for one in (path, *companions(path)):
+        one.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has a name now; None where none has."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_still(path: Path) -> bool:
@@ -182,16 +277,12 @@ def check(store: Store) -> None:
         VaultError: it is a newer program's, or can't be read now though nothing says that it is bad.
     """
     rebuild = f"The catalog {store.path} must be rebuilt: run `muniment rebuild --catalog`"
-    if not store.path.is_file():
+    if not _is_there(store.path):
         raise CatalogOutdated(f"{rebuild} (it is missing).")
     try:
-        schema = store.reader().execute(sql.GET_SCHEMA).scalar_one_or_none()
-    except OperationalError as error:
-        if "no such" in str(error.orig):
-            raise CatalogOutdated(f"{rebuild} (it is no catalog).") from error
-        raise VaultError(f"The catalog {store.path} can't be read ({error.orig}); try again.") from error
-    except DatabaseError as error:
-        raise CatalogOutdated(f"{rebuild} ({error.orig}).") from error
+        schema = store.read(_schema)
+    except CatalogDamaged as error:
+        raise CatalogOutdated(f"{rebuild} (it is no catalog, or damaged).") from error
     if isinstance(schema, int) and schema > tables.SCHEMA:
         raise VaultError(
             f"The catalog {store.path} was written by a newer Muniment (version {schema}, this one knows "
@@ -199,3 +290,18 @@ def check(store: Store) -> None:
         )
     if schema != tables.SCHEMA:
         raise CatalogOutdated(f"{rebuild} (it has version {schema}, not {tables.SCHEMA}).")
+
+
+def _schema(connection: Connection) -> Any:
+    return connection.execute(sql.GET_SCHEMA).scalar_one_or_none()
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file; one that another process is about to put in place is waited for."""
+    for _ in range(TRIES):
+        if path.is_file():
+            return True
+        if not path.with_name(path.name + NEW).is_file():
+            break
+        time.sleep(SOON)
+    return path.is_file()

@@ -62,6 +62,8 @@ state = _table(
 anew, or gave way to its original. `regenerated` counts the receipts of copies that a service wrote anew.
 `affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
 
+CONFIGURATION = "configuration"
+"""The name in `meta` of the hash of the configuration that was recorded last."""
 meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
 
 message = _table(

@@ -37,6 +37,7 @@ from muniment.archive.catalog.refiling import note_affected, relabel
 from muniment.archive.facts import (
     REGENERATED,
     AuditFact,
+    ConfigurationFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
@@ -67,6 +68,7 @@ class _Sorted:
     runs: list[RunFact] = field(default_factory=list)
     changes: list[DirectoryFact] = field(default_factory=list)
     audits: list[AuditFact] = field(default_factory=list)
+    configurations: list[ConfigurationFact] = field(default_factory=list)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> _Sorted:
@@ -82,6 +84,7 @@ class _Sorted:
             RunFact: found.runs,
             DirectoryFact: found.changes,
             AuditFact: found.audits,
+            ConfigurationFact: found.configurations,
         }
         for fact in facts:
             lists[type(fact)].append(fact)
@@ -108,13 +111,19 @@ class Writer:
         self._profiles.forget()
         self._places.forget()
 
-    def write(self, connection: Connection, facts: Sequence[Fact], head: Head, directory: Directory) -> None:
-        """Write what of a committed batch the catalog has not seen, and the head after it."""
+    def write(
+        self, connection: Connection, facts: Sequence[Fact], head: Head, directory: Directory
+    ) -> Directory:
+        """Write what of a committed batch the catalog has not seen, and the head after it.
+
+        Returns the directory after it; `directory` is the one before.
+        """
         state = connection.execute(sql.GET_STATE).one()
         if head.tree_size <= state.tree_size:
-            return
+            return directory
         batch = _Sorted.of(fact for fact in facts if fact.sequence >= state.tree_size)
-        self._change_directory(connection, batch.changes, directory)
+        if batch.changes:
+            directory = _change_directory(connection, batch.changes, directory)
         messages = self._messages(connection, batch)
         copies = self._copies(connection, batch, messages)
         copy_bytes = self._receive(batch.receipts, copies)
@@ -127,25 +136,7 @@ class Writer:
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
         _write_head(connection, head, batch, new_messages, new_copies, copy_bytes, given)
-
-    # --- the directory ------------------------------------------------------------------------
-
-    def _change_directory(
-        self, connection: Connection, facts: list[DirectoryFact], directory: Directory
-    ) -> None:
-        """Store changes of the directory; apply those that the caller has not applied."""
-        stored = connection.execute(sql.COUNT_DIRECTORY).scalar_one()
-        if directory.version < stored:
-            raise ValueError("the directory lags behind the catalog")
-        if not facts:
-            return
-        for version, fact in enumerate(facts, stored):
-            if version == directory.version:
-                directory.apply(changes.decode(fact.change), fact.time)
-        rows = [(n, fact.sequence, fact.time, fact.change) for n, fact in enumerate(facts, stored)]
-        connection.exec_driver_sql(sql.INSERT_DIRECTORY, rows)
-        note_affected(connection, directory.affected_since(stored))
-        relabel(connection, directory)
+        return directory
 
     # --- messages and copies --------------------------------------------------------------------
 
@@ -299,6 +290,25 @@ class Writer:
         _write(connection, sql.RESOLVE_QUARANTINE, ends)
 
 
+def _change_directory(connection: Connection, facts: list[DirectoryFact], directory: Directory) -> Directory:
+    """Store changes of the directory, and what they affect; returns the directory after them.
+
+    Raises:
+        ValueError: the file holds another number of changes than the directory is made of.
+    """
+    stored = connection.execute(sql.COUNT_DIRECTORY).scalar_one()
+    if directory.version != stored:
+        raise ValueError(f"{stored} changes of the directory are stored, {directory.version} were read")
+    after, affected = directory.copy(), set[str]()
+    for fact in facts:
+        affected |= after.apply(changes.decode(fact.change), fact.time)
+    rows = [(n, fact.sequence, fact.time, fact.change) for n, fact in enumerate(facts, stored)]
+    connection.exec_driver_sql(sql.INSERT_DIRECTORY, rows)
+    note_affected(connection, affected)
+    relabel(connection, after)
+    return after
+
+
 def _quarantined(fact: QuarantineFact) -> tuple[Any, ...]:
     """A row of the table of quarantined items."""
     return (
@@ -371,12 +381,14 @@ def _envelope(
 
 
 def _write_rest(connection: Connection, batch: _Sorted) -> None:
-    """Parts, runs and the audit trail."""
+    """Parts, runs, the audit trail, and which configuration came last."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
     _write(connection, sql.PUT_PART, rows)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
     _write(connection, sql.INSERT_RUN, runs)
     _write(connection, sql.INSERT_AUDIT, [(fact.sequence, fact.time, fact.event) for fact in batch.audits])
+    for fact in batch.configurations[-1:]:
+        connection.execute(sql.SET_META, {"name": tables.CONFIGURATION, "value": fact.sha.hex()})
 
 
 def _profile(fact: RunFact) -> str:

@@ -1,16 +1,18 @@
 """The full-text index: disposable, and honest about how far it has come."""
 
 from muniment.archive.index.document import IndexDocument, Mention
-from muniment.archive.index.index import Index, peek, put_aside
+from muniment.archive.index.index import ASIDE, Index, State, peek, put_aside
 from muniment.archive.index.search import Found, Scope, search
 from muniment.archive.index.terms import UserAddress, Users, UserTerms
 
 __all__ = [
+    "ASIDE",
     "Found",
     "Index",
     "IndexDocument",
     "Mention",
     "Scope",
+    "State",
     "UserAddress",
     "UserTerms",
     "Users",

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -19,11 +20,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar, cast
 
 from muniment.archive.index.document import FORMAT, IndexDocument
 from muniment.archive.index.shards import Broken, Shard, View, guarded, sync_folder
 from muniment.errors import VaultError
 
+STATE = "state.json"
+ASIDE = ".old"
+"""What the name of an index ends in while another takes its place."""
+TRIES, SOON = 20, 0.05
+"""Tries to read an index that is being replaced, and the seconds between two."""
 HEAP = 64 * 1024 * 1024
 OLD_HEAP = 16 * 1024 * 1024
 OLD_WRITERS = 2
@@ -105,7 +112,17 @@ class Index:
         return index
 
     def _load(self) -> None:
-        """Take up the state on disk, keeping shards that are open already."""
+        """Take up the state on disk, keeping shards that are open already.
+
+        One that is read beside a writer may change, or be replaced, while its files are opened: it is loaded
+        again then.
+        """
+        if not self._read_only:
+            self._load_once()
+            return
+        _undisturbed(self.folder, self._load_once)
+
+    def _load_once(self) -> None:
         stamp = _stamp(self._state_file)
         state, names = _state_of(self.folder)
         held = {shard.path.name: shard for shard in self._shards} if state.identity == self._identity else {}
@@ -120,7 +137,7 @@ class Index:
 
     @property
     def _state_file(self) -> Path:
-        return self.folder / "state.json"
+        return self.folder / STATE
 
     @property
     def watermark(self) -> int:
@@ -300,6 +317,26 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
+T = TypeVar("T")
+
+
+def _undisturbed(folder: Path, read: Callable[[], T]) -> T:
+    """What `read` makes of the index in `folder`; again where it was replaced or committed meanwhile."""
+    for _ in range(TRIES):
+        before = _stamp(folder / STATE)
+        try:
+            found, error = read(), None
+        except Exception as caught:  # noqa: BLE001 - raised below, unless the files were exchanged meanwhile
+            found, error = None, caught
+        gone = before is None and folder.with_name(folder.name + ASIDE).exists()
+        if _stamp(folder / STATE) == before and not gone:
+            break
+        time.sleep(SOON)
+    if error is not None:
+        raise error
+    return cast("T", found)
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What state.json says."""
@@ -320,7 +357,7 @@ def peek(folder: Path) -> State:
     """
     try:
         with guarded("Reading the index"):
-            return _state_of(folder)[0]
+            return _undisturbed(folder, lambda: _state_of(folder)[0])
     except Broken as error:
         raise _unusable(error) from error
 
@@ -328,7 +365,7 @@ def peek(folder: Path) -> State:
 def _state_of(folder: Path) -> tuple[State, list[str]]:
     """The state on disk, and the names of the shards that are there; both empty where no index is begun."""
     names = sorted(entry.name for entry in folder.glob("[0-9]*") if entry.name.isdecimal())
-    path = folder / "state.json"
+    path = folder / STATE
     try:
         state = _read_state(path)
     except FileNotFoundError:

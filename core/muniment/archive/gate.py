@@ -1,0 +1,62 @@
+"""A gate: any number of threads pass it together, or one passes it alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Gate:
+    """Lets threads in together, or one alone. For any thread.
+
+    A thread that waits to be alone goes before those that come after it. A thread that is inside may pass
+    again, so that a function that passes the gate may call another one that does. A thread that is inside
+    together with others must not ask to be alone: it would wait for itself.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._inside = 0
+        self._alone = False
+        """Whether a thread is alone inside, or waits to be."""
+        self._own = threading.local()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Be inside, with others."""
+        if getattr(self._own, "inside", False):
+            yield
+            return
+        with self._changed:
+            while self._alone:
+                self._changed.wait()
+            self._inside += 1
+        self._own.inside = True
+        try:
+            yield
+        finally:
+            self._own.inside = False
+            with self._changed:
+                self._inside -= 1
+                if self._alone:
+                    self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be inside while nobody else is."""
+        with self._changed:
+            while self._alone:
+                self._changed.wait()
+            self._alone = True
+        try:
+            with self._changed:
+                while self._inside:
+                    self._changed.wait()
+            self._own.inside = True
+            yield
+        finally:
+            self._own.inside = False
+            with self._changed:
+                self._alone = False
+                self._changed.notify_all()

@@ -1,0 +1,370 @@
+"""Whatever a run, a change of users, the settings, the audit trail, a rebuild and readers do beside each
+other, in whatever order of their steps: directory, catalog and ledger agree.
+
+Hypothesis chooses the order (support.interleaving); pairs of actors are gone through exhaustively besides.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from muniment.archive.backup import backup_vault
+from muniment.archive.catalog import Catalog
+from muniment.archive.ledger.check import check
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.scan import last_head, scan
+from muniment.archive.matching import LEDGER
+from muniment.archive.replay import Stopped, replay
+from muniment.archive.vault import Vault
+from muniment.archive.verify import catalog_problems
+from muniment.config.model import Settings
+from muniment.errors import ConfigError, NotFound
+from muniment.people import changes
+from muniment.people.directory import Directory
+from muniment.people.planning import add_changes, remove_changes
+from muniment.runs.archivist import Archivist
+from muniment.runs.copy import PreparedCopy
+from muniment.runs.plan import Plan
+from muniment.runs.prepare import Preparer
+from muniment.runs.worker import Job
+from muniment.service.session import apply_settings
+from muniment.sources.base import Fetched, Item, Place
+from support.interleaving import Actor, Busy, Scheduler, interleaved
+from support.reports import plain, report
+
+NOW = 1_700_000_000
+PLAN = Plan("box", journal=True, delete=False)
+PLACE = Place("host", "mailbox", "")
+PEOPLE = ("bob", "carol", "dora")
+MAILS = 12
+FIRST = 4
+"""Mails that are archived before anything goes on beside anything."""
+
+
+def prepared() -> list[tuple[Fetched, PreparedCopy]]:
+    """Mail as the pipeline hands it to the archivist."""
+    raws = [
+        report(
+            plain(subject=f"Letter {n}", body=f"Number {n} of the series\n"),
+            recipients=[f"{PEOPLE[n % 3]}@example.com", "shared@example.com"],
+        )
+        for n in range(MAILS)
+    ]
+    copies = Preparer({}).prepare([Job(raw, "", True) for raw in raws])
+    made = []
+    for n, (raw, copy) in enumerate(zip(raws, copies, strict=True)):
+        assert isinstance(copy, PreparedCopy)
+        made.append((Fetched(Item(PLACE, f"key {n}", len(raw)), raw), copy))
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def template(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A vault with some mail and a user, which each case has a copy of."""
+    House.template = tmp_path_factory.mktemp("template") / "vault"
+    House.template.mkdir(mode=0o700)
+    House.mails = prepared()
+    with closing(Vault.create(House.template)) as vault:
+        apply_settings(vault, lambda: Settings(name="0", domains=("example.com",)))
+        archive(vault, House.mails[:FIRST])
+        vault.change_directory(lambda _: add_changes(_, "Bob", ["bob@example.com"]), NOW)
+
+
+def archive(vault: Vault, mails: list[tuple[Fetched, PreparedCopy]]) -> None:
+    """Archive mail as one batch of a run."""
+    archivist = Archivist(vault, PLAN)
+    archivist.expect(copy for _, copy in mails)
+    try:
+        for fetched, copy in mails:
+            archivist.take(fetched, copy)
+        archivist.commit()
+    except BaseException:
+        vault.rollback()
+        raise
+
+
+class House:
+    """A vault, what is done with it side by side, and what must have come of it."""
+
+    template: Path
+    mails: list[tuple[Fetched, PreparedCopy]]
+
+    def __init__(self, base: Path, scheduler: Scheduler) -> None:
+        self.base, self.scheduler = base, scheduler
+        self.folder = base / "vault"
+        shutil.copytree(self.template, self.folder)
+        self.vault = Vault.open(self.folder, write=True)
+        self.host = _host(scheduler)
+        self.numbers = itertools.count(1)
+        self.waiting = list(self.mails[FIRST:])
+        self.archived = FIRST
+        self.settings = Settings(name="0", domains=("example.com",))
+        self.logged: Counter[int] = Counter()
+        self.kept = len(self.changes())
+        """Changes of the directory that were said to be kept."""
+
+    # --- what is done -------------------------------------------------------------------------
+
+    def start(self, kind: str) -> Actor:
+        """A new actor that does a thing once."""
+        number = next(self.numbers)
+        body: Callable[[int], object] = getattr(self, kind)
+        return self.scheduler.spawn(f"{kind} {number}", lambda: body(number))
+
+    def change(self, number: int) -> None:
+        """A user or an address comes or goes; another thread may have been there first."""
+        person, user = PEOPLE[number % 3], f"{PEOPLE[number % 3]}@example.com"
+
+        def plan(directory: Directory) -> list[changes.Change]:
+            match number % 4:
+                case 0:
+                    return remove_changes(directory, user)
+                case 1:
+                    return add_changes(directory, person.title(), [user, "shared@example.com"])
+                case 2:
+                    return remove_changes(directory, user, "shared@example.com")
+                case _:
+                    return add_changes(directory, f"{person.title()} {number}", [user])
+
+        with suppress(ConfigError, NotFound):
+            changed = self.vault.change_directory(plan, NOW + number)
+            self.kept += len(changed.made)
+
+    def configure(self, number: int) -> None:
+        """vault.toml is edited, and recorded."""
+        domains = ("example.com", "other.example")[: 1 + number % 2]
+        self.settings = Settings(name=str(number), domains=domains)
+        apply_settings(self.vault, lambda: self.settings)
+
+    def log(self, number: int) -> None:
+        """An audit event."""
+        self.vault.log([{"event": "read", "number": number}])
+        self.logged[number] += 1
+
+    def run(self, number: int) -> None:
+        """A run's batch, in the host's turn."""
+        with self.host:
+            mails, self.waiting = self.waiting[:2], self.waiting[2:]
+            archive(self.vault, mails)
+            self.archived += len(mails)
+
+    def rebuild(self, number: int) -> None:
+        """The catalog is built anew, in the host's turn."""
+        with self.host:
+            self.vault.renew_catalog()
+
+    def rebuild_until_stopped(self, number: int) -> None:
+        """A rebuild that a service stops which is about to end."""
+        asked = itertools.count()
+        with self.host, suppress(Stopped):
+            self.vault.renew_catalog(lambda: next(asked) >= number % 5)
+
+    def read(self, number: int) -> None:
+        """What lists and messages are made of."""
+        for user in self.vault.directory.users():
+            page = self.vault.catalog.page(user.id, "Inbox")
+            assert page.total >= len(page.sequences)
+            rows = self.vault.catalog.rows(page.sequences)
+            assert len(rows) == len(page.sequences)
+            for row in rows[:2]:
+                assert b"Number" in b"".join(self.vault.reader.content(row.sha))
+        total = self.vault.catalog.totals().messages
+        assert FIRST <= total <= MAILS
+        self.vault.catalog.tree()
+        assert self.vault.catalog.totals().messages >= total
+
+    def verify(self, number: int) -> None:
+        """The ledger proves itself, and the catalog says what it says."""
+        head, totals = self.vault.catalog.snapshot()
+        found = check(self.folder / LEDGER, deep=False, locate=self.vault.catalog.locate, until=head)
+        assert found.problems == []
+        assert list(catalog_problems(head, totals, found)) == []
+
+    def back_up(self, number: int) -> None:
+        """A backup, which is a whole vault."""
+        target = self.base / f"backup {number}"
+        for _ in backup_vault(self.vault, target):
+            pass
+        assert check(target / LEDGER, deep=False).problems == []
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    def changes(self, end: int | None = None) -> list[tuple[str, int]]:
+        """The changes of the directory that the ledger holds below `end`, with their times."""
+        with closing(Reader(self.folder / LEDGER, lambda sha: None)) as reader:
+            return [
+                (reader.payload(frame).decode(), frame.time // 1_000_000)
+                for frame in scan(self.folder / LEDGER)
+                if frame.kind is Kind.DIRECTORY and (end is None or frame.sequence < end)
+            ]
+
+    def agree(self) -> None:
+        """The directory is what the ledger makes it, at the catalog's place in the ledger."""
+        catalog = self.vault.catalog
+        if catalog._changing.owner is not None:  # type: ignore[attr-defined]
+            return  # a batch is being taken in
+        try:
+            head = catalog.head
+        except Busy:
+            return
+        expected = directory_of(self.changes(head.tree_size))
+        found = catalog.directory
+        assert described(found) == described(expected)
+        committed = last_head(self.folder / LEDGER)
+        assert committed is not None
+        assert head.tree_size <= committed.tree_size
+
+    def settled(self) -> None:
+        """Once all have ended: everything is in the ledger that was said to be, once; and the catalog is
+        what a fresh one is."""
+        for actor in self.scheduler.actors:
+            if actor.error is not None:
+                raise actor.error
+        self.agree()
+        catalog = self.vault.catalog
+        assert catalog.head == self.vault.ledger.head
+        assert catalog.totals().messages == self.archived
+        domains = [change for change, _ in self.changes() if '"set-domains"' in change]
+        assert len(self.changes()) - len(domains) == self.kept - 1
+        events = [json.loads(row.event) for row in catalog.audited()]
+        assert Counter(event["number"] for event in events) == self.logged
+        assert set(catalog.directory.domains) == set(self.settings.domains)
+        recorded = catalog.configuration
+        apply_settings(self.vault, lambda: self.settings)
+        assert catalog.configuration == recorded  # the last that there was is the last that was recorded
+        self.equals_a_fresh_one()
+
+    def equals_a_fresh_one(self) -> None:
+        """The catalog, once old mail is filed, is what the ledger makes of a new one."""
+        assert not self.vault.catalog.refile_pending()
+        with (
+            tempfile.TemporaryDirectory() as other,
+            closing(Catalog.create(Path(other) / "fresh.db", self.vault.catalog.vault_id)) as fresh,
+        ):
+            replay(fresh, self.folder / LEDGER, None, Path(other) / "work")
+            assert self.vault.catalog.dump() == fresh.dump()
+            assert self.vault.catalog.configuration == fresh.configuration
+
+
+def _host(scheduler: Scheduler) -> Any:
+    """The one thread in which runs and rebuilds go on, as a lock."""
+    from muniment.archive import gate
+
+    return gate.threading.Lock()
+
+
+def directory_of(written: list[tuple[str, int]]) -> Directory:
+    """The sum of changes."""
+    made = Directory()
+    for change, time in written:
+        made.apply(changes.decode(change), time)
+    return made
+
+
+def described(directory: Directory) -> object:
+    """All that a directory says."""
+    users = directory.users()
+    return (
+        directory.version,
+        directory.domains,
+        [(user, directory.tenures(user.id)) for user in users],
+    )
+
+
+KINDS = (
+    "change",
+    "configure",
+    "log",
+    "run",
+    "rebuild",
+    "rebuild_until_stopped",
+    "read",
+    "verify",
+    "back_up",
+)
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Up to five actors at a time, stepped in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        base = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        scheduler = self.stack.enter_context(interleaved())
+        self.house = House(base, scheduler)
+        self.stack.callback(self.house.vault.close)
+        self.stack.callback(scheduler.close)
+
+    @precondition(lambda self: sum(not actor.ended for actor in self.house.scheduler.actors) < 5)
+    @rule(kind=st.sampled_from(KINDS))
+    def start(self, kind: str) -> None:
+        self.house.start(kind)
+
+    @precondition(lambda self: self.house.scheduler.runnable())
+    @rule(data=st.data(), steps=st.integers(1, 12))
+    def step(self, data: st.DataObject, steps: int) -> None:
+        actor = data.draw(st.sampled_from(self.house.scheduler.runnable()).map(lambda one: one.name))
+        (chosen,) = (one for one in self.house.scheduler.actors if one.name == actor)
+        for _ in range(steps):
+            if chosen.runnable:
+                chosen.step()
+                self.house.agree()
+
+    @precondition(lambda self: not self.house.scheduler.runnable() and not self.house.scheduler.finished)
+    @rule()
+    def time_passes(self) -> None:
+        self.house.scheduler.let_time_pass()
+
+    @invariant()
+    def directory_and_ledger_agree(self) -> None:
+        self.house.agree()
+
+    def teardown(self) -> None:
+        try:
+            self.house.scheduler.finish()
+            self.house.settled()
+        finally:
+            self.stack.close()
+
+
+TestInterleavings = Interleavings.TestCase
+TestInterleavings.settings = settings(
+    max_examples=30,
+    stateful_step_count=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with interleaved() as scheduler:
+        made = House(tmp_path, scheduler)
+        try:
+            yield made
+        finally:
+            scheduler.close()
+            made.vault.close()
+
+
+def test_actors_take_turns(house: House) -> None:
+    for kind in KINDS:
+        house.start(kind)
+    house.scheduler.finish()
+    house.settled()

@@ -1,0 +1,301 @@
+"""Threads that take turns: one runs, up to the next point where another may, and a test says which.
+
+Within `interleaved` the locks, conditions and futures of some modules are ones that know the scheduler. A
+thread of it (an actor) stops before each lock it takes, where it waits, and at the points that are patched
+in. So a test can put any order of those steps together, and gets the same one each time.
+
+This does not cover a switch between two steps, such as inside one SQL statement or in the index library:
+tests/service/test_hammer.py lets real threads do that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial, wraps
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from muniment.archive import gate, index_place, turns, vault
+from muniment.archive.catalog import catalog, store
+from muniment.archive.catalog.writing import Writer
+from muniment.archive.ledger.writer import Ledger
+
+HANGS = 60.0
+"""Seconds after which a step that does not end fails the test."""
+LOCKED = (gate, index_place, turns, catalog, store)
+"""Modules whose locks are the scheduler's."""
+POINTS: tuple[tuple[Any, str], ...] = (
+    (Ledger, "append"),
+    (Ledger, "commit"),
+    (Writer, "write"),
+    (Path, "rename"),
+    (Path, "unlink"),
+    (store.Store, "_connected"),
+    (store.Store, "_disconnect"),
+)
+"""Functions with a point before them and one after."""
+
+
+class Busy(Exception):
+    """The test itself asks for a lock that a stopped actor holds."""
+
+
+class Ended(BaseException):
+    """Ends an actor when the test is over."""
+
+
+class Actor:
+    """A thread that runs when it is told to."""
+
+    def __init__(self, scheduler: Scheduler, name: str, body: Callable[[], object]) -> None:
+        self.name = name
+        self.at = "start"
+        """The point at which it stopped."""
+        self.ended = False
+        self.error: BaseException | None = None
+        self._scheduler = scheduler
+        self._body = body
+        self._go = threading.Semaphore(0)
+        self._ready: Callable[[], bool] = lambda: True
+        self._timed = self._expired = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def runnable(self) -> bool:
+        """Whether it can go on now."""
+        return not self.ended and self._ready()
+
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether it goes on once enough time has passed."""
+        return not self.ended and self._timed and not self._expired
+
+    def expire(self) -> None:
+        """Let the time pass that it waits at most."""
+        self._expired = True
+
+    def stop(self, at: str, ready: Callable[[], bool], timed: bool = False) -> bool:
+        """Stop until told to go on, once `ready`, or its time, has come; whether it was not the time."""
+        if self._scheduler.over:
+            raise Ended
+        self.at, self._timed, self._expired = at, timed, False
+        self._ready = (lambda: ready() or self._expired) if timed else ready
+        self._scheduler.returned.release()
+        self._wait()
+        return not self._expired
+
+    def step(self) -> None:
+        """Go on to the next point, or the end; for the test's thread."""
+        self._go.release()
+        assert self._scheduler.returned.acquire(timeout=HANGS), f"{self.name} hangs after {self.at}"
+        if self.ended:
+            self._thread.join(HANGS)  # what is its own, such as a connection, is closed as it ends
+
+    def _wait(self) -> None:
+        self._go.acquire()
+        if self._scheduler.over:
+            raise Ended
+
+    def _run(self) -> None:
+        self._scheduler.own.actor = self
+        try:
+            self._wait()
+            self._body()
+        except Ended:
+            pass
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.error = error
+        finally:
+            self.ended = True
+            self._scheduler.returned.release()
+
+
+class Scheduler:
+    """Actors, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.actors: list[Actor] = []
+        self.returned = threading.Semaphore(0)
+        self.own = threading.local()
+        self.over = False
+
+    def spawn(self, name: str, body: Callable[[], object]) -> Actor:
+        """A new actor, which has not begun."""
+        actor = Actor(self, name, body)
+        self.actors.append(actor)
+        return actor
+
+    def me(self) -> Actor | None:
+        """The actor whose thread this is; None for the test's own."""
+        actor: Actor | None = getattr(self.own, "actor", None)
+        return actor
+
+    def point(self, name: str) -> None:
+        """Let others go, if an actor comes by here."""
+        actor = self.me()
+        if actor is not None and not self.over:
+            actor.stop(name, lambda: True)
+
+    def runnable(self) -> list[Actor]:
+        """The actors that can go on, in the order in which they were made."""
+        return [actor for actor in self.actors if actor.runnable]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all have ended."""
+        return all(actor.ended for actor in self.actors)
+
+    def let_time_pass(self) -> None:
+        """Where nobody can go on: let the first who waits for a time at most wait no longer."""
+        waiting = [actor for actor in self.actors if actor.waits_for_time]
+        assert waiting, f"deadlock: {[(one.name, one.at) for one in self.actors if not one.ended]}"
+        waiting[0].expire()
+
+    def finish(self) -> None:
+        """Let all come to their end, each in turn."""
+        while not self.finished:
+            for actor in self.runnable():
+                if actor.runnable:
+                    actor.step()
+            if not self.finished and not self.runnable():
+                self.let_time_pass()
+
+    def close(self) -> None:
+        """End all actors where they stand."""
+        self.over = True
+        for actor in self.actors:
+            if not actor.ended:
+                actor.step()
+
+
+class _Lock:
+    """A lock that stops an actor before it takes it; `again`: whether the owner may take it again."""
+
+    def __init__(self, scheduler: Scheduler, again: bool) -> None:
+        self.scheduler = scheduler
+        self.owner: object = None
+        self.count = 0
+        self._again = again
+
+    def acquire(self) -> bool:
+        me = self.scheduler.me()
+        if self._again and self.owner is (me or self):
+            self.count += 1
+            return True
+        if me is not None and not self.scheduler.over:
+            me.stop("lock", lambda: self.owner is None)
+        elif self.owner is not None and not self.scheduler.over:
+            raise Busy
+        self.owner, self.count = me or self, 1
+        return True
+
+    def release(self) -> None:
+        self.count -= 1
+        if not self.count:
+            self.owner = None
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+
+class _Condition:
+    """A condition whose time limit ends when nothing else can go on."""
+
+    def __init__(self, scheduler: Scheduler, lock: _Lock | None = None) -> None:
+        self._lock = lock or _Lock(scheduler, again=True)
+        self._waiting: list[object] = []
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        me = self._lock.scheduler.me()
+        if me is None:
+            raise Busy
+        ticket, count = object(), self._lock.count
+        self._waiting.append(ticket)
+        self._lock.owner = None
+        self._lock.count = 0
+        in_time = me.stop("wait", lambda: ticket not in self._waiting, timeout is not None)
+        if ticket in self._waiting:
+            self._waiting.remove(ticket)
+        me.stop("again", lambda: self._lock.owner is None)
+        self._lock.owner, self._lock.count = me, count
+        return in_time
+
+    def wait_for(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+        while not ready():
+            if not self.wait(timeout):
+                return ready()
+        return True
+
+    def notify(self, count: int = 1) -> None:
+        del self._waiting[:count]
+
+    def notify_all(self) -> None:
+        self._waiting.clear()
+
+
+class _Future:
+    """A future that an actor waits for as for anything else."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._done = False
+        self._error: BaseException | None = None
+
+    def set_result(self, result: None) -> None:
+        self._done = True
+
+    def set_exception(self, error: BaseException) -> None:
+        self._done, self._error = True, error
+
+    def result(self, timeout: float) -> None:
+        me = self._scheduler.me()
+        if not self._done and (me is None or not timeout or not me.stop("result", lambda: self._done, True)):
+            raise TimeoutError
+        if self._error is not None:
+            raise self._error
+
+
+@contextmanager
+def interleaved() -> Iterator[Scheduler]:
+    """A scheduler; what is opened within has its locks, and its points where POINTS says."""
+    scheduler = Scheduler()
+    locks = SimpleNamespace(
+        Lock=lambda: _Lock(scheduler, again=False),
+        RLock=lambda: _Lock(scheduler, again=True),
+        Condition=lambda lock=None: _Condition(scheduler, lock),
+        local=threading.local,
+    )
+    with ExitStack() as stack:
+        for module in LOCKED:
+            stack.enter_context(mock.patch.object(module, "threading", locks))
+        stack.enter_context(mock.patch.object(vault, "Future", partial(_Future, scheduler)))
+        for owner, name in POINTS:
+            real = getattr(owner, name)
+            stack.enter_context(mock.patch.object(owner, name, _pointed(scheduler, name, real)))
+        stack.callback(scheduler.close)
+        yield scheduler
+
+
+def _pointed(scheduler: Scheduler, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(real)
+    def call(*arguments: Any, **named: Any) -> Any:
+        scheduler.point(f"{name}:before")
+        result = real(*arguments, **named)
+        scheduler.point(f"{name}:after")
+        return result
+
+    return call
