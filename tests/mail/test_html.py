@@ -184,6 +184,67 @@ def test_a_document_is_read_up_to_its_limit() -> None:
     assert len(to_text("word " * LIMIT)) <= LIMIT
 
 
+NAMES = st.sampled_from(
+    [
+        "a",
+        "B",
+        "select",
+        "option",
+        "table",
+        "tr",
+        "form",
+        "noscript",
+        "foreignObject",
+        "frameset",
+        "o:p",
+        "x-y",
+    ]
+)
+VALUES = st.sampled_from(["", "=b", ' = "x>y"', "='</b>'", '=""', '=c"d', "=<b"])
+ATTRIBUTES = st.tuples(st.sampled_from([" ", "\n", "\t "]), st.sampled_from(["b", 'q"', "<p", "'"]), VALUES)
+TAGS = st.tuples(
+    st.sampled_from(["", "/"]), NAMES, st.lists(ATTRIBUTES.map("".join), max_size=3).map("".join)
+)
+HIDDEN = st.sampled_from(
+    [
+        *(
+            "<!-- a > b -- c -->",
+            "<!-->",
+            "<!--->",
+            "<!-- x --!>",
+            "<!doctype html>",
+            "<?xml x='>",
+            "</>",
+            "</ x>",
+        ),
+        *(
+            "<script>a</b><!-- c</script>",
+            "<STYLE type=x>p>q{}</Style >",
+            "<title><b></title>",
+            "<![if !mso]>",
+        ),
+        *(
+            "<iframe></ifram></iframe>",
+            "<noembed><p></noembed>",
+            "<noframes>x</noframes>",
+            "<script/>x</script>",
+        ),
+    ]
+)
+SHOWN = st.sampled_from(["word ", "é ", "5 < 6 ", "a<3 ", "> ", '"q" ', "= ", "-- ", "]]> ", "' "])
+SOUP = st.lists(
+    TAGS.map(lambda tag: (f"<{''.join(tag)} >", ""))
+    | HIDDEN.map(lambda tag: (tag, ""))
+    | SHOWN.map(lambda word: (word, word))
+)
+
+
+@given(SOUP)
+def test_words_between_tags_are_all_that_is_read(soup: list[tuple[str, str]]) -> None:
+    document, text = ("".join(parts) for parts in zip(("", ""), *soup, strict=True))
+    assert to_text(document).split() == text.split()
+
+
 @given(st.text(alphabet=st.sampled_from("<>/!-'\"=& \n\fabpd\ud800é"), max_size=200))
 def test_no_document_raises(document: str) -> None:
     assert isinstance(to_text(document), str)
