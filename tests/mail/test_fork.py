@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.fork import TRANSPORT_HEADERS, ForkPiece, content_hash, fork_cuts
-from muniment.mail.headers import BLOCK_LIMIT
+from muniment.mail.fork import ForkPiece, fork_cuts
 from support.corpus import malformed
 from support.reports import fork, plain
 
@@ -29,65 +27,6 @@ def rebuilt(copy: bytes, stored: bytes, pieces: list[ForkPiece]) -> bytes:
         out.append(copy[start:end] if offset is None else stored[offset : offset + end - start])
     assert position == len(copy)
     return b"".join(out)
-
-
-def test_forks_have_one_content() -> None:
-    original = plain(attachments=[("a.bin", bytes(5000))])
-    hashes = {content_hash(fork(original, number)) for number in range(5)} | {content_hash(original)}
-    assert len(hashes) == 1
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        plain(body="Another text.\n", message_id="<1@x>"),
-        plain(subject="Another", message_id="<1@x>"),
-        plain(bcc=["eve@example.com"], message_id="<1@x>"),
-        plain(headers=["DKIM-Signature: v=1; d=example.com"], message_id="<1@x>"),
-        plain(headers=["X-Received-By: x"], message_id="<1@x>"),
-        plain(headers=["Resent-To: x@y"], message_id="<1@x>"),
-        plain(message_id="<2@x>"),
-    ],
-)
-def test_what_transport_does_not_add_is_content(other: bytes) -> None:
-    assert content_hash(other) != content_hash(plain(message_id="<1@x>"))
-
-
-def test_a_transport_header_in_the_body_is_content() -> None:
-    assert content_hash(plain(body="Received: a\n", message_id="<1@x>")) != content_hash(
-        plain(body="Received: b\n", message_id="<1@x>")
-    )
-
-
-@pytest.mark.parametrize("name", TRANSPORT_HEADERS)
-def test_every_transport_header_is_left_out_in_any_case(name: bytes) -> None:
-    written = name.replace(b"*", b"xyz").title()
-    message = plain()
-    assert content_hash(written + b": a\r\n b\r\n" + message) == content_hash(message)
-    assert content_hash(written.upper() + b" : c\r\n" + message) == content_hash(message)
-
-
-@given(LINES, LINES)
-def test_line_ends_make_no_difference(head: list[bytes], body: list[bytes]) -> None:
-    lines = [*head, b"", *body]
-    assert content_hash(b"\n".join(lines)) == content_hash(b"\r\n".join(lines))
-
-
-@pytest.mark.parametrize("size", [2**20 - 2, 2**20 - 1, 2**20, 2**20 + 1])
-def test_line_end_over_a_block_border(size: int) -> None:
-    message = b"A: b\r\n\r\n" + b"x" * size + b"\r\nend\r\n" + b"y" * size + b"\r\n"
-    assert content_hash(message) == content_hash(message.replace(b"\r\n", b"\n"))
-
-
-@pytest.mark.parametrize("size", [BLOCK_LIMIT - 40, BLOCK_LIMIT - 20, BLOCK_LIMIT, 2 * BLOCK_LIMIT])
-def test_line_ends_of_a_header_beyond_the_limit(size: int) -> None:
-    message = b"Received: x\r\nA: " + b"b" * size + b"\r\n" * 10 + b"body\r\n"
-    assert content_hash(message) == content_hash(message.replace(b"\r\n", b"\n"))
-
-
-def test_a_lone_cr_is_content() -> None:
-    assert content_hash(b"A: b\r\n\r\nx\ry") != content_hash(b"A: b\r\n\r\nx\r\ny")
-    assert content_hash(b"Received: a\rA: b\r\rx\r") == content_hash(b"A: b\r\rx\r")
 
 
 def test_fork_is_cut_into_few_pieces() -> None:
@@ -128,8 +67,7 @@ def test_hostile_forks_take_linear_time() -> None:
     assert time.perf_counter() - started < 10
 
 
-def test_malformed_mail_has_a_content_hash_and_is_its_own_fork() -> None:
+def test_malformed_mail_is_its_own_fork() -> None:
     for name, mail in malformed():
-        assert len(content_hash(mail)) == 32
         other = fork(mail, 1)
         assert rebuilt(other, mail, fork_cuts(other, mail)) == other, name

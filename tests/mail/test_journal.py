@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.fork import content_hash, fork_cuts
+from muniment.mail.content import content_hash
+from muniment.mail.fork import fork_cuts
 from muniment.mail.journal import read_report
 from muniment.mail.mime import decoded
 from muniment.mail.model import Party, Report, Role, UnwrapError

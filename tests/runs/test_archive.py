@@ -256,3 +256,18 @@ def test_a_catalog_that_could_not_be_told_is_told_before_anything_else(
     assert (vault.run("box").merged, list(new.iterdir())) == (5, [])
     assert vault.status().messages == 5
     vault.sound()
+
+
+def test_text_that_only_looks_like_transport_makes_another_message(vault: TestVault) -> None:
+    """In each pair the second says more, in a line that begins as transport's do."""
+    mails = [plain(subject=f"{n}", message_id="<1@example.com>") for n in range(3)]
+    said = [
+        b"X-MS-Exchange- hidden text: pay Mallory\r\n",
+        b"Received by hand: pay Mallory\r\n",
+        b"prose\r\nspamdiagnosticoutput: pay Mallory\r\n",
+    ]
+    others = [more + mail for more, mail in zip(said, mails, strict=True)]
+    assert vault.archive([report(mail) for mail in (*mails, *others)]).new == 6
+    assert len(vault.search('"pay mallory"')) == 3
+    vault.rebuild()
+    assert {vault.raw(hit.id) for hit in vault.messages()} == {*mails, *others}

@@ -42,7 +42,7 @@ from muniment.archive.records import (
     receipt_facts,
 )
 from muniment.errors import LedgerDamaged
-from muniment.mail.fork import content_hash
+from muniment.mail.content import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.likeness import likeness
 from muniment.mail.model import Buffer, MessageText, Party, Summary, UnwrapError

@@ -1,23 +1,19 @@
 """Forks: copies of one message that differ in what transport wrote on them.
 
-Exchange makes one report for each fork of a message. Two forks are known by the same content hash;
-what differs is kept as pieces, so that each of them comes back byte for byte.
+Exchange makes one report for each fork of a message. Two forks are known by the same content hash
+(`mail.content`); what differs is kept as pieces, so that each of them comes back byte for byte.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from muniment.mail.headers import BLOCK_LIMIT, block, header_end, spans
+from muniment.mail.headers import block, spans
 from muniment.mail.model import Buffer
-from muniment.mail.patterns import any_of
 
 TRANSPORT_VERSION = 1
-"""Number of the table below. Content hashes of different numbers can't be compared."""
+"""Number of the table below. It is part of the content hash, so that no two tables' hashes are ever equal."""
 
 TRANSPORT_HEADERS = (
     # Trace and final delivery: RFC 5321 4.4, RFC 9228, and what servers wrote before there was a standard.
@@ -69,11 +65,9 @@ here costs space, as a fork is then stored twice; one too many would take two me
 
 _EXACT = frozenset(name for name in TRANSPORT_HEADERS if not name.endswith(b"*"))
 _PREFIXES = tuple(name[:-1] for name in TRANSPORT_HEADERS if name.endswith(b"*"))
-_BLOCK = 1024 * 1024
 _STEP = 64 * 1024
-_COLON = 95
-"""How far in its line a transport field's colon may stand."""
-_BARE_LF = re.compile(rb"\n(?<!\r\n)")
+_LONGEST = 95
+"""Bytes of a field's name that are looked at."""
 _SMALLEST = 16
 """Bytes below which a copy that begins a new piece costs more than the bytes themselves."""
 
@@ -88,65 +82,13 @@ class ForkPiece(NamedTuple):
 
 def is_transport(name: bytes) -> bool:
     """Whether a header field of this name is one that transport adds."""
-    return _is_transport(name.rstrip(b" \t")[:_COLON])  # what is remembered must not be long
+    return _is_transport(name.rstrip(b" \t")[:_LONGEST])  # what is remembered must not be long
 
 
 @lru_cache(maxsize=2048)
 def _is_transport(name: bytes) -> bool:
     name = name.lower()
     return name in _EXACT or name.startswith(_PREFIXES)
-
-
-def content_hash(buf: Buffer) -> bytes:
-    """SHA-256 of a message without its transport headers, every LF made CRLF.
-
-    A CR alone is content and stays as it is. Equal for all forks of a message, and for its LF and
-    CRLF forms. Reads in blocks, so memory does not grow with the message.
-    """
-    end = header_end(buf)
-    head = _crlf(buf[:end]) if end <= BLOCK_LIMIT else b""
-    if not head or len(head) > BLOCK_LIMIT:
-        head, end = b"", 0
-    digest = hashlib.sha256(_content_head(head))
-    for chunk in _chunks(buf, end):
-        digest.update(_crlf(chunk))
-    return digest.digest()
-
-
-def _content_head(head: bytes) -> bytes:
-    """The header block without the fields that transport adds."""
-    eol = b"\n" if b"\n" in head else b"\r"
-    return _transport_fields(eol).sub(b"", eol + head)[1:]
-
-
-@lru_cache(maxsize=2)
-def _transport_fields(eol: bytes) -> re.Pattern[bytes]:
-    """Matches a line end and the transport field behind it, in a header whose lines end so.
-
-    Such a scan takes two thirds of the time of a look at line after line, of which Exchange writes many.
-    """
-    exact = any_of([name.decode() for name in _EXACT], lambda length: rf"[ \t]{{0,{_COLON - length}}}+")
-    begun = any_of([name.decode() for name in _PREFIXES], lambda length: f"[^:@]{{0,{_COLON - length}}}+")
-    pattern = rf"@(?:{exact}|{begun}):[^@]*+(?:@[ \t][^@]*+)*+"
-    return re.compile(pattern.replace("@", eol.decode()).encode())
-
-
-def _chunks(buf: Buffer, start: int) -> Iterator[bytes]:
-    """The bytes from `start` on, in blocks; none ends between a CR and its LF."""
-    size = len(buf)
-    while start < size:
-        chunk = buf[start : start + _BLOCK]
-        start += len(chunk)
-        if chunk.endswith(b"\r") and start < size:
-            chunk = chunk[:-1]
-            start -= 1
-        yield chunk
-
-
-def _crlf(chunk: bytes) -> bytes:
-    if _BARE_LF.search(chunk) is None:
-        return chunk
-    return chunk.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def fork_cuts(fork: Buffer, stored: bytes) -> list[ForkPiece]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from muniment.mail.charsets import to_text
 from muniment.mail.model import Buffer
 from muniment.mail.patterns import any_case
+from muniment.mail.quoted import unquoted
 
 BLOCK_LIMIT = 1024 * 1024
 """Bytes of a header block that are looked at."""
@@ -23,6 +24,8 @@ _WINDOW = 16 * 1024
 _BLANK = re.compile(rb"\n\r?\n")
 _FOLD = b" \t"
 _NAME = re.compile(rb"[!-9;-~]+\Z")
+NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
+"""Where a header has a line that is no field: what it holds from there on may be text for people."""
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([BbQq])\?([^?]*)\?=")
 _PARAMETER = re.compile(rb';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;\s]*))', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
@@ -235,7 +238,7 @@ def _word_bytes(encoding: str, content: str) -> bytes | None:
     """What an encoded word encodes; None for one that is broken beyond reading."""
     raw = content.encode("utf-8", "replace")
     if encoding in "Qq":
-        return binascii.a2b_qp(raw, header=True)
+        return unquoted(raw, header=True)
     for digits in (raw, raw[:-1]):
         try:
             found = binascii.a2b_base64(digits + b"==")

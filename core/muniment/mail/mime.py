@@ -18,6 +18,7 @@ from muniment.mail.charsets import to_text
 from muniment.mail.delimiters import content_end, delimiters
 from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters, pick, remembered
 from muniment.mail.model import Buffer, Leaf
+from muniment.mail.quoted import unquoted, unquoted_pieces
 
 DEPTH = 20
 """Levels of multiparts and nested messages that are walked; what lies deeper is one leaf."""
@@ -42,7 +43,6 @@ _NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]+)'", re.IGNOREC
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )
-_OPEN_ESCAPE = re.compile(rb"=+(?:[^\n]?|[ \t\r]{1,76})\Z")
 _GUESS = 64 * 1024
 _LOOK = 4096
 _HEAD = 16 * 1024
@@ -181,7 +181,7 @@ def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
     if encoding == "base64":
         return _base64(raw)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(raw), True
+        return unquoted(raw), True
     return raw, True
 
 
@@ -190,7 +190,7 @@ def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
     pieces = window(buf, leaf.body, leaf.end)
     if leaf.encoding == "base64":
         return _base64_pieces(pieces)
-    return _quoted_pieces(pieces) if leaf.encoding == "quoted-printable" else pieces
+    return unquoted_pieces(pieces) if leaf.encoding == "quoted-printable" else pieces
 
 
 def _base64_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -202,18 +202,6 @@ def _base64_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
         held = held[ready:]
     if len(held) > 1:
         yield pybase64.b64decode(_whole(held))
-
-
-def _quoted_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """No escape is cut apart: what may begin one at the end of a piece waits for the next."""
-    held = b""
-    for piece in pieces:
-        whole = held + piece
-        cut = _OPEN_ESCAPE.search(whole, max(len(whole) - 78, 0))
-        ready = cut.start() if cut else len(whole)
-        yield binascii.a2b_qp(whole[:ready])
-        held = whole[ready:]
-    yield binascii.a2b_qp(held)
 
 
 def _base64(raw: bytes) -> tuple[bytes, bool]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from muniment.mail.charsets import codec, to_text
-from muniment.mail.headers import BLOCK_LIMIT, decode, field, gather, parameters
+from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, decode, field, gather, parameters
 from muniment.mail.html import lines_of, raw_text
 from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
@@ -29,7 +29,6 @@ _CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
 _META = 4096
 _LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
 """Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
-_NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
 _WORD = re.compile(r"\w+")
 _SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc")
 _CC, _BCC = len(SUMMARY_FIELDS), len(SUMMARY_FIELDS) + 1
@@ -118,7 +117,7 @@ class _Reader:
         A message without a blank line has its text there. Fields that transport writes, and `Bcc`,
         stay out: they may name recipients that not everybody who reads the text may know.
         """
-        if not _NO_FIELD.search(header):
+        if not NO_FIELD.search(header):
             return
         for line in stray_text(header):
             self._add(to_text(line.rstrip()))
@@ -205,14 +204,9 @@ class _Reader:
 
     def _charset(self, stated: bytes) -> str:
         """The charset that a Content-Type states; "" and a note if nobody knows it."""
-        if b"=" not in stated:
+        charset = stated_charset(stated)
+        if not charset:
             return ""
-        loose = _CHARSET.search(stated)
-        if loose is None:
-            return ""
-        charset = loose[1].decode("ascii", "replace")
-        if b"*" in loose[0]:
-            charset = parameters(stated)[1].get(b"charset", b"").decode("ascii", "replace")
         if codec(charset):
             return charset
         self._note("unknown charset " + ascii(charset[:40]))
@@ -228,6 +222,20 @@ class _Reader:
         if text:
             self._room -= len(text)
             self.texts.append(text)
+
+
+def stated_charset(stated: bytes) -> str:
+    """The charset that the value of a Content-Type states, in broken ways too; "" for none."""
+    loose = _CHARSET.search(stated) if b"=" in stated else None
+    if loose is None:
+        return ""
+    found = parameters(stated)[1].get(b"charset", b"") if b"*" in loose[0] else loose[1]
+    return found.decode("ascii", "replace")
+
+
+def charset_within(raw: bytes, *, html: bool) -> str:
+    """The charset that content states itself, by its first bytes or, in HTML, by a meta element."""
+    return _declared(raw) if html else _bom(raw)
 
 
 def _readable(raw: bytes, charset: str) -> str:

@@ -6,7 +6,6 @@ The same steps as in runs.prepare, with bounded memory: at most a few chunks are
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,11 +15,12 @@ from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
 from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
 from muniment.mail.buffer import FileBuffer, sub, window
-from muniment.mail.fork import content_hash
+from muniment.mail.content import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.model import Buffer, Cut, Envelope, MessageText, Report, Span, Summary, UnwrapError
 from muniment.mail.notes import UNREAD
 from muniment.mail.outline import read_outline
+from muniment.mail.quoted import unquoted_pieces
 from muniment.mail.routing import read_routing
 from muniment.mail.split import decode_chunks, split
 from muniment.mail.text import read_message
@@ -234,19 +234,14 @@ class _Literals:
 
 def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """An original that its report encodes, a chunk at a time; what is broken in it, as far as it goes."""
+    if encoding != "base64":
+        yield from unquoted_pieces(chunks)
+        return
     rest = b""
     for chunk in chunks:
-        if encoding == "base64":
-            text = rest + chunk.translate(None, NOT_BASE64)
-            cut = len(text) // 4 * 4
-            yield base64.b64decode(text[:cut])
-        else:
-            text = rest + chunk
-            escape = text.rfind(b"=", max(len(text) - 3, 0))
-            cut = escape if escape >= 0 else len(text)
-            yield binascii.a2b_qp(text[:cut])
+        text = rest + chunk.translate(None, NOT_BASE64)
+        cut = len(text) // 4 * 4
+        yield base64.b64decode(text[:cut])
         rest = text[cut:]
-    if encoding != "base64":
-        yield binascii.a2b_qp(rest)
-    elif len(rest) > 1:  # a single character holds no byte
+    if len(rest) > 1:  # a single character holds no byte
         yield base64.b64decode(rest + b"=" * (4 - len(rest)))

@@ -20,7 +20,7 @@ from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Codec, Kind, Record
 from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
-from muniment.mail.fork import content_hash
+from muniment.mail.content import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.mime import leaves
 from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
@@ -217,7 +217,6 @@ def _read(draft: _Draft) -> _Draft:
     for original in draft.originals:
         message = original.message
         message.summary, message.text = read_message(original.data, original.leaves)
-        original.leaves = []
     return draft
 
 
@@ -225,14 +224,14 @@ def _read_outline(draft: _Draft) -> _Draft:
     for original in draft.originals:
         message = original.message
         message.summary, message.text = read_outline(original.data, original.leaves)
-        original.leaves = []
     draft.copy.notes += (UNREAD,)
     return draft
 
 
 def _identify(draft: _Draft) -> _Draft:
     for original in draft.originals:
-        original.message.content = content_hash(original.data)
+        original.message.content = content_hash(original.data, original.leaves)
+        original.leaves = []
     return draft
 
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from muniment.mail.fork import content_hash
+from muniment.mail.content import content_hash
 from muniment.mail.journal import read_report
 from muniment.mail.model import UnwrapError
 from muniment.mail.routing import read_routing

@@ -1,0 +1,294 @@
+"""The content hash: forks of one message share it, two messages that differ in what is shown never do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from muniment.mail.content import content_hash, content_header
+from muniment.mail.fork import TRANSPORT_HEADERS, is_transport
+from muniment.mail.headers import BLOCK_LIMIT, fields
+from muniment.mail.mime import attachments, is_text, part_bytes
+from muniment.mail.text import read_message
+from support.corpus import malformed
+from support.reports import fork, plain
+
+LINES = st.lists(
+    st.sampled_from(
+        [b"Received: a", b" folded", b"X-MS-Exchange-Foo: b", b"Subject: c", b"", b"\tx", b"\xff"]
+    )
+    | st.binary(max_size=8).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b"")),
+    max_size=20,
+)
+
+
+def test_forks_have_one_content() -> None:
+    original = plain(attachments=[("a.bin", bytes(5000))])
+    hashes = {content_hash(fork(original, number)) for number in range(5)} | {content_hash(original)}
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        plain(body="Another text.\n", message_id="<1@x>"),
+        plain(subject="Another", message_id="<1@x>"),
+        plain(bcc=["eve@example.com"], message_id="<1@x>"),
+        plain(headers=["DKIM-Signature: v=1; d=example.com"], message_id="<1@x>"),
+        plain(headers=["X-Received-By: x"], message_id="<1@x>"),
+        plain(headers=["Resent-To: x@y"], message_id="<1@x>"),
+        plain(message_id="<2@x>"),
+    ],
+)
+def test_what_transport_does_not_add_is_content(other: bytes) -> None:
+    assert content_hash(other) != content_hash(plain(message_id="<1@x>"))
+
+
+def test_a_transport_header_in_the_body_is_content() -> None:
+    assert content_hash(plain(body="Received: a\n", message_id="<1@x>")) != content_hash(
+        plain(body="Received: b\n", message_id="<1@x>")
+    )
+
+
+@pytest.mark.parametrize("name", TRANSPORT_HEADERS)
+def test_every_transport_header_is_left_out_in_any_case(name: bytes) -> None:
+    written = name.replace(b"*", b"xyz").title()
+    message = plain()
+    assert content_hash(written + b": a\r\n b\r\n" + message) == content_hash(message)
+    assert content_hash(written.upper() + b" : c\r\n" + message) == content_hash(message)
+
+
+@given(LINES, LINES)
+def test_line_ends_make_no_difference(head: list[bytes], body: list[bytes]) -> None:
+    lines = [*head, b"", *body]
+    assert content_hash(b"\n".join(lines)) == content_hash(b"\r\n".join(lines))
+
+
+@pytest.mark.parametrize("size", [2**20 - 2, 2**20 - 1, 2**20, 2**20 + 1])
+def test_line_end_over_a_block_border(size: int) -> None:
+    message = b"A: b\r\n\r\n" + b"x" * size + b"\r\nend\r\n" + b"y" * size + b"\r\n"
+    assert content_hash(message) == content_hash(message.replace(b"\r\n", b"\n"))
+
+
+@pytest.mark.parametrize("size", [BLOCK_LIMIT - 40, BLOCK_LIMIT - 20, BLOCK_LIMIT, 2 * BLOCK_LIMIT])
+def test_line_ends_of_a_header_beyond_the_limit(size: int) -> None:
+    message = b"Received: x\r\nA: " + b"b" * size + b"\r\n" * 10 + b"body\r\n"
+    assert content_hash(message) == content_hash(message.replace(b"\r\n", b"\n"))
+
+
+def test_a_lone_cr_is_content() -> None:
+    assert content_hash(b"A: b\r\n\r\nx\ry") != content_hash(b"A: b\r\n\r\nx\r\ny")
+    assert content_hash(b"Received: a\rA: b\r\rx\r") == content_hash(b"A: b\r\rx\r")
+
+
+def test_malformed_mail_has_a_content_hash() -> None:
+    for name, mail in malformed():
+        assert len(content_hash(mail)) == 32, name
+
+
+# --- what is shown is content ------------------------------------------------------------------------
+
+
+def shown(mail: bytes) -> tuple[object, ...]:
+    """All that people see of a message but its transport fields; line ends of text are all the same."""
+    summary, text = read_message(mail)
+    files = []
+    for one in attachments(mail):
+        data = part_bytes(mail, one.leaf)
+        if is_text(one.content_type) and one.leaf.encoding != "binary":
+            data = data.replace(b"\r\n", b"\n")
+        files.append((one.filename, one.content_type, one.inline, hashlib.sha256(data).hexdigest()))
+    return summary, text.subject, text.sender, text.to, text.cc, text.bcc, text.body, text.filenames, files
+
+
+BINARY = (
+    b"From: a@example.com\r\nTo: b@example.com\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nthe file\r\n'
+    b'--b\r\nContent-Type: application/octet-stream; name="x"\r\nContent-Transfer-Encoding: binary\r\n\r\n'
+    b"one\r\ntwo\nthree\r\n\r\n--b--\r\n"
+)
+QUOTED = (
+    b"From: a@example.com\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\nHello=20you,=\r\n and =3D here\r\n== and there\r\n"
+)
+BASES = [
+    plain(headers=["Received: from a by b", "X-MS-Exchange-Foo: x"], attachments=[("a.bin", bytes(60))]),
+    plain(
+        headers=["Return-Path: <a@example.com>"],
+        cc=["c@example.com"],
+        body=b"One\r\n\r\nTwo: three\r\nfour\r\n",
+    ),
+    BINARY,
+    BINARY.replace(b"Encoding: binary", b"Encoding: 8bit"),
+    QUOTED,
+    QUOTED.replace(b"text/plain; charset=utf-8", b"text/html"),
+    b"From: a@example.com\r\nSubject: s\r\nReceived: x\r\nNo blank line\r\nspamdiagnosticoutput: 1\r\n",
+    b"Subject: s\r\nContent-Type: text/plain; charset=utf-16le\r\n\r\n"
+    + "a\u0a0d\u0d0ab\n".encode("utf-16-le"),
+    b"Subject: s\r\nContent-Type: text/plain; charset=hz-gb-2312\r\n\r\na~\r\nb~\nc\r\n",
+    b"Subject: s\rReceived: x\rTo: b@example.com\r\rold lines\rmore\r",
+    b"Received: x\n\nSubject: in the text\n\nmore\n",
+    b"From: a@example.com\r\nContent-Type: message/rfc822\r\n\r\n" + plain(headers=["Received: inner"]),
+]
+SNIPPETS = [
+    b"\n", b"\r", b"\r\n", b" \r\n", b"\t\n", b"\0", b" ", b":", b"=", b"=\r", b"==", b"~\n", b"\xff",
+    b"Received: from mallory\r\n", b"Received : x\r\n", b"Received x: y\r\n", b"Received\r\n : x\r\n",
+    b"X-MS-Exchange-A b: hidden text\r\n", b"X-MS-Exchange-\xff: text\r\n", b"ARC-Seal: a\r\n folded\r\n",
+    b"spamdiagnosticoutput: shown\r\n", b"\xef\xbb\xbfReceived: x\r\n", b"From mallory\r\n", b">From x\n",
+    b"Subject: another\r\n", b"To: eve@example.com\r\n", b"Bcc: eve@example.com\r\n", b"--b\r\n",
+    b"--b--\r\n",
+    b"Content-Type: text/html\r\n", b"Content-Transfer-Encoding: binary\r\n", b"no field at all\r\n",
+    b"Content-Type: text/plain; charset=utf-16\r\n", b"Content-Type: message/rfc822\r\n\r\n",
+]  # fmt: skip
+"""What a relay may add or an attacker may write."""
+
+
+def _insert(data: st.DataObject, mail: bytes) -> bytes:
+    at = data.draw(st.one_of(st.sampled_from(_line_starts(mail)), st.integers(0, len(mail))))
+    return mail[:at] + data.draw(st.sampled_from(SNIPPETS)) + mail[at:]
+
+
+def _delete(data: st.DataObject, mail: bytes) -> bytes:
+    at = data.draw(st.integers(0, max(len(mail) - 1, 0)))
+    return mail[:at] + mail[at + data.draw(st.sampled_from([1, 2, 20])) :]
+
+
+def _line_end(data: st.DataObject, mail: bytes) -> bytes:
+    at = data.draw(st.sampled_from([n for n, byte in enumerate(mail) if byte in b"\r\n"] or [0]))
+    behind = 2 if mail.startswith(b"\r\n", at) else 1
+    return mail[:at] + data.draw(st.sampled_from([b"\r\n", b"\n", b"\r", b"\n\n", b""])) + mail[at + behind :]
+
+
+def _all_line_ends(data: st.DataObject, mail: bytes) -> bytes:
+    mail = mail.replace(b"\r\n", b"\n")
+    return mail.replace(b"\n", data.draw(st.sampled_from([b"\r\n", b"\n", b"\r"])))
+
+
+def _double_a_line(data: st.DataObject, mail: bytes) -> bytes:
+    at = data.draw(st.sampled_from(_line_starts(mail)))
+    end = mail.find(b"\n", at) + 1 or len(mail)
+    return mail[:end] + mail[at:end] + mail[end:]
+
+
+def _line_starts(mail: bytes) -> list[int]:
+    return [0, *(n + 1 for n, byte in enumerate(mail) if byte in b"\r\n")]
+
+
+MUTATIONS: list[Callable[[st.DataObject, bytes], bytes]] = [
+    _insert, _insert, _delete, _line_end, _all_line_ends, _double_a_line,
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), base=st.sampled_from(BASES))
+def test_messages_that_show_something_else_have_other_hashes(data: st.DataObject, base: bytes) -> None:
+    one = base
+    for mutate in data.draw(st.lists(st.sampled_from(MUTATIONS), max_size=2)):
+        one = mutate(data, one)
+    other = one
+    for mutate in data.draw(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=3)):
+        other = mutate(data, other)
+    assume(one != other)
+    if content_hash(one) == content_hash(other):
+        assert shown(one) == shown(other), (one, other)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=200_000, deadline=None, derandomize=False)
+@given(data=st.data(), base=st.sampled_from(BASES))
+def test_many_messages_that_show_something_else(data: st.DataObject, base: bytes) -> None:
+    test_messages_that_show_something_else_have_other_hashes.hypothesis.inner_test(data, base)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"A: b\r\n \r\nReceived: pay\r\n\r\nx", b"A: b\r\n \r\nReceived: don't pay\r\n\r\nx"),
+        (b"A: b\r\n\r\nx", b"A: b\r\nX-MS-Exchange- hidden text: pay\r\n\r\nx"),
+        (b"A: b\r\n\r\nx", b"A: b\r\nReceived by: pay\r\n\r\nx"),
+        (
+            b"A: b\r\nprose\r\n\r\nx",
+            b"Received: x\rpay\r\nA: b\r\nprose\r\n\r\nx",
+        ),
+        (b"A: b\r\n--b@x\r\ntext", b"A: b\r\nDelivered-To: x\r\n--b@x\r\ntext"),
+        (b"A: b\r\n \r\nReceived: pay\r\n\r\nx", b"A: b\r\n \r\n\r\nx"),
+        (b"A: b\r\nprose\r\n\r\nx", b"A: b\r\nprose\r\nspamdiagnosticoutput: pay\r\n\r\nx"),
+        (b"A: b\r\n\r\nx", b"\xef\xbb\xbfReceived: pay\r\nA: b\r\n\r\nx"),
+        (b"A: b\r\n\r\nReceived: pay\r\n", b"A: b\r\n\r\nReceived: more\r\n"),
+        (BINARY, BINARY.replace(b"two\n", b"two\r\n")),
+        (b"A: b\n\nx\ry", b"A: b\n\nx\ny"),
+        (
+            b"Content-Type: text/plain; charset=utf-16le\r\n\r\na\0\r\nb\0",
+            b"Content-Type: text/plain; charset=utf-16le\r\n\r\na\0\nb\0",
+        ),
+        (b"A: b\r\n\r\n\xff\xfea\0\r\nb\0", b"A: b\r\n\r\n\xff\xfea\0\nb\0"),
+        (
+            b"Content-Type: text/plain; charset=hz-gb-2312\r\n\r\na~\r\nb",
+            b"Content-Type: text/plain; charset=hz-gb-2312\r\n\r\na~\nb",
+        ),
+    ],
+)
+def test_what_hid_from_the_hash_does_no_more(one: bytes, other: bytes) -> None:
+    assert content_hash(one) != content_hash(other)
+
+
+@pytest.mark.parametrize("mail", [BASES[0], BASES[1], QUOTED], ids=["parts", "text", "quoted"])
+@pytest.mark.parametrize(
+    "added",
+    [
+        b"Received: from hub (10.0.0.1) by mail\r\n with ESMTP;\r\n\tTue, 14 Nov 2023 22:13:20 +0000\r\n",
+        b"X-MS-Exchange-Organization-SCL: -1\r\nX-MS-Exchange-CrossTenant-Id: 1\r\n",
+        b"Authentication-Results: spf=pass\r\nARC-Seal: i=1; a=rsa\r\nReceived-SPF: Pass\r\n",
+        b"Return-Path: <anna@example.com>\r\nDelivered-To: bob@example.com\r\nX-Original-To: b@x\r\n",
+        b"X-Spam-Status: No, score=-1\r\n tests=NONE\r\nX-Rspamd-Score: 1\r\n",
+        b"RECEIVED : by an old relay\r\n",
+    ],
+)
+def test_what_transport_adds_makes_no_other_message(mail: bytes, added: bytes) -> None:
+    assert content_hash(added + mail) == content_hash(mail)
+    head, blank, body = mail.partition(b"\r\n\r\n")
+    assert content_hash(head + b"\r\n" + added[:-2] + blank + body) == content_hash(mail)
+    assert content_hash((added + mail).replace(b"\r\n", b"\n")) == content_hash(mail)
+
+
+HEADER_LINES = st.lists(
+    st.sampled_from(
+        [
+            b"Received: a",
+            b" f",
+            b"X-MS-Exchange-Foo : b",
+            b"ARC-\x01: c",
+            b"Subject: c",
+            b"received-spf:",
+            b"x-spam: d",
+        ]
+    ),
+    max_size=12,
+)
+
+
+@given(HEADER_LINES, st.sampled_from([b"\r\n", b"\n", b"\r"]))
+def test_of_a_clear_header_every_transport_field_is_left_out(lines: list[bytes], eol: bytes) -> None:
+    header = b"".join(line + eol for line in [b"A: b", *lines, b""])
+    assume(not any(b"\x01" in line for line in lines))
+    kept = [header[start:end] for name, start, end in fields(header) if not is_transport(name)]
+    assert content_header(header) == b"".join(kept)
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (b"Received: a\nReceived: b\nprose\nReceived: c\n\n", b"Received: b\nprose\nReceived: c\n\n"),
+        (b"Received: a\nSubject: s\nReceived: b\n", b"Subject: s\nReceived: b\n"),
+        (b"Received: a\rprose\nSubject: s\n\n", b"Received: a\rprose\nSubject: s\n\n"),
+        (b"Received: a\nSubject: s\n \nReceived: b\n\n", b"Subject: s\n \nReceived: b\n\n"),
+    ],
+)
+def test_of_an_unclear_header_only_what_stands_well_before(header: bytes, kept: bytes) -> None:
+    assert content_header(header) == kept
