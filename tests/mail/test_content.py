@@ -287,7 +287,7 @@ def test_of_a_clear_header_every_transport_field_is_left_out(lines: list[bytes],
         (b"Received: a\nReceived: b\nprose\nReceived: c\n\n", b"Received: b\nprose\nReceived: c\n\n"),
         (b"Received: a\nSubject: s\nReceived: b\n", b"Subject: s\nReceived: b\n"),
         (b"Received: a\rprose\nSubject: s\n\n", b"Received: a\rprose\nSubject: s\n\n"),
-        (b"Received: a\nSubject: s\n \nReceived: b\n\n", b"Subject: s\n \nReceived: b\n\n"),
+        (b"Received: a\nTo: t\nSubject: s\n \nReceived: b\n\n", b"To: t\nSubject: s\n \nReceived: b\n\n"),
     ],
 )
 def test_of_an_unclear_header_only_what_stands_well_before(header: bytes, kept: bytes) -> None:

@@ -264,7 +264,7 @@ def test_text_that_only_looks_like_transport_makes_another_message(vault: TestVa
     said = [
         b"X-MS-Exchange- hidden text: pay Mallory\r\n",
         b"Received by hand: pay Mallory\r\n",
-        b"prose\r\nspamdiagnosticoutput: pay Mallory\r\n",
+        b"Received: x\rpay Mallory\r\nprose\r\n",
     ]
     others = [more + mail for more, mail in zip(said, mails, strict=True)]
     assert vault.archive([report(mail) for mail in (*mails, *others)]).new == 6

@@ -32,7 +32,7 @@ CONTENT_VERSION = 2
 _BLOCK = 1024 * 1024
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _UNCLEAR = {b"\n": re.compile(rb"\n[ \t]+\r?\n|\r(?!\n)"), b"\r": re.compile(rb"\r[ \t]+\r")}
-"""By the header's line end: what is a folded line to one program, and ends a line or the header to another."""
+"""By the header's line end: what is a folded line to one program and ends a line or the header to another."""
 _BEGIN = 16 * 1024
 """Bytes of a text in which it may state its own charset."""
 _END = struct.Struct("<Q")
