@@ -16,6 +16,7 @@ sentence that says what to do. Whatever else escapes is a bug.
       NotFound              10   no such message, user, profile, quarantined item
       QueryError            11   a search query can't be read
       RunFailed             12   a run ended failed, unbalanced or cancelled
+      MailUnreadable        15   a message's parser failed; its bytes can be had all the same
       AccessRefused         13   who is calling may not do this
         ReasonNeeded        13   they may, once they have said why
 """
@@ -102,6 +103,12 @@ class RunFailed(MunimentError):
     """A run ended failed, unbalanced or cancelled; its books say how far it came."""
 
     exit_code = 12
+
+
+class MailUnreadable(MunimentError):
+    """The parser failed over a message, or took too long; its bytes can be had all the same."""
+
+    exit_code = 15
 
 
 class AccessRefused(MunimentError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from muniment import api
 from muniment.archive.facts import DAMAGED
@@ -16,8 +18,10 @@ from muniment.archive.ledger.model import Frame, Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault import Vault
-from muniment.errors import LedgerDamaged
-from muniment.mail.model import UnwrapError
+from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.parsing.pool import ReaderPool
+from muniment.parsing.reader import Mail
+from muniment.parsing.tasks import CopyFacts
 from support.reports import line, plain, report
 from support.vaults import TestVault, put
 
@@ -225,11 +229,15 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
 ) -> None:
     vault.archive(letters(0, 3))
 
-    def strict(buffer: object) -> None:
-        raise UnwrapError("no longer understood")
+    class Strict(ReaderPool):
+        def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
+            for found in super().copies((mail, False) for mail, _ in mails):
+                assert isinstance(found, CopyFacts)
+                yield structs.replace(found, problem="no longer understood")
 
-    monkeypatch.setattr("muniment.archive.projection.read_report", strict)
-    rebuild(vault, index=False)
+    with closing(Strict()) as reader:
+        monkeypatch.setattr("muniment.archive.projection.mail_reader", lambda: reader)
+        rebuild(vault, index=False)
     assert len(vault.messages()) == 3
     assert any("no longer understood" in note for note in vault.show(vault.messages()[0].id).notes)
     monkeypatch.undo()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from muniment.mail.likeness import likeness, name_of
+from muniment.mail.likeness import likeness
+from muniment.mail.names import name_of
 from muniment.mail.text import PART_LIMIT
 from support.regenerating import regenerated
 from support.reports import plain

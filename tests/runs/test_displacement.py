@@ -27,7 +27,7 @@ from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.verify import verify_vault
 from muniment.mail.content import content_hash
-from muniment.mail.likeness import name_of
+from muniment.mail.names import name_of
 from muniment.people.changes import set_domains
 from muniment.runs import archivist
 from muniment.runs.linking import Links

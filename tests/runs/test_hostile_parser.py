@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from muniment.archive.catalog import Catalog
 from muniment.mail.notes import UNREAD
-from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_report, use_hostile_parser
+from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_parser, hostile_report
+from support.regenerating import mailbox, regenerated
 from support.reports import line, plain, report
 from support.vaults import TestVault
 
@@ -18,10 +20,10 @@ WORDS = (CRASH, HANG, GROW, RAISE)
 
 
 @pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestVault:
-    """A vault with two people, whose workers have the hostile parser."""
-    use_hostile_parser(monkeypatch)
-    return TestVault(tmp_path / "vault")
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault]:
+    """A vault whose workers have the hostile parser."""
+    with hostile_parser(monkeypatch):
+        yield TestVault(tmp_path / "vault")
 
 
 def dump(vault: TestVault) -> dict[str, Any]:
@@ -84,3 +86,27 @@ def test_a_note_says_that_the_text_was_not_read(vault: TestVault) -> None:
     vault.archive([hostile_report(CRASH)])
     (hit,) = vault.messages()
     assert UNREAD in vault.show(hit.id).notes
+
+
+def test_a_copy_is_linked_to_no_message_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = TestVault(tmp_path / "linked")
+    original = hostile(CRASH, message_id="<one@example.com>")
+    assert vault.archive([report(original)]).new == 1  # the parser had no fault then
+    copies = [
+        plain(subject=f"subject {CRASH.lower()}", body="another text\n", message_id="<one@example.com>"),
+        hostile(CRASH, message_id="<one@example.com>").replace(b"before", b"after "),
+    ]
+    with hostile_parser(monkeypatch):
+        for number, copy in enumerate(copies):
+            books = mailbox(vault, f"mailbox {number}", copy)
+            assert (books.new, books.merged) == (1, 0)
+        assert len(vault.messages()) == 3
+        vault.sound()
+
+
+def test_a_copy_that_the_service_wrote_is_still_linked(vault: TestVault) -> None:
+    original = plain(body="a text\n", message_id="<two@example.com>")
+    vault.archive([report(original)])
+    assert mailbox(vault, "mailbox", regenerated(original)).merged == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from muniment.parsing.pool import end_readers
 from support.reports import plain, report
 
 CRASH, HANG, GROW, RAISE = "CrashParser", "HangParser", "GrowParser", "RaiseParser"
@@ -37,6 +39,11 @@ def hostile_report(word: str, subject: str = "", **fields: Any) -> bytes:
     return report(hostile(word, subject, **fields))
 
 
-def use_hostile_parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every worker that starts from now on parse HTML with the hostile parser."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(PARSER), os.environ.get("PYTHONPATH", ""))))
+@contextmanager
+def hostile_parser(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every worker that starts meanwhile reads HTML with the hostile parser."""
+    end_readers()
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join((str(PARSER), os.environ.get("PYTHONPATH", ""))))
+        yield
+    end_readers()

@@ -1,4 +1,4 @@
-"""Kept content as a buffer that parsers can read: in memory if it is small, else from a file."""
+"""Kept content as mail for the reading workers, or as a buffer: in memory or, if it is large, in a file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 from muniment.archive.work import make_work
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.model import Buffer
-
-IN_MEMORY = 8 * 1024 * 1024
-"""Content above this many bytes is read from a temporary file."""
+from muniment.parsing.reader import IN_MEMORY, Mail, mail_of
 
 
 @contextmanager
@@ -31,3 +29,16 @@ def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
         file.flush()
         with FileBuffer(Path(f"/proc/self/fd/{file.fileno()}")) as buffer:
             yield buffer
+
+
+def mail_from(
+    content: Iterable[bytes], size: int, work: Path, name: bytes = b"", *, outline: bool = False
+) -> Mail:
+    """Content of `size` bytes for the reading workers (see parsing.reader.Mail, also for `name`, `outline`).
+
+    Raises:
+        LedgerDamaged: the ledger does not give these bytes.
+    """
+    if size > IN_MEMORY:
+        make_work(work)
+    return mail_of(content, size, work, name, outline=outline)

@@ -8,8 +8,8 @@ from muniment.archive.facts import EnvelopeFact, MessageFact, Route
 from muniment.archive.index import Mention
 from muniment.archive.ledger.model import Appended
 from muniment.mail.dates import clamp
-from muniment.mail.likeness import name_of
 from muniment.mail.model import MessageText, Party, Role, Summary
+from muniment.mail.names import name_of
 from muniment.people.routing import OWNED, TRUSTED
 
 

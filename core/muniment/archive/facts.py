@@ -57,7 +57,7 @@ class MessageFact(Struct, frozen=True):
     attachments: int
     notes: tuple[str, ...] = ()
     name: bytes = b""
-    """Its Message-ID as it is looked up (mail.likeness.name_of), to find what it may be a copy of."""
+    """Its Message-ID as it is looked up (mail.names.name_of), to find what it may be a copy of."""
 
 
 class PartFact(Struct, frozen=True):

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from muniment.archive.binding import bound, mark_of
 from muniment.archive.catalog import Mention as CatalogMention
 from muniment.archive.catalog import MessageRow
-from muniment.archive.contents import opened
+from muniment.archive.contents import mail_from
 from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Index, IndexDocument, Mention, put_aside
 from muniment.archive.ledger.model import Head
 from muniment.archive.matching import INDEX, INDEX_NEW, INDEX_OLD
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
-from muniment.errors import LedgerDamaged
-from muniment.mail.model import Buffer, MessageText, Summary
+from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.mail.model import MessageText
 from muniment.mail.notes import OPAQUE, UNREAD
-from muniment.mail.outline import read_outline
-from muniment.mail.text import read_message
+from muniment.parsing.pool import mail_reader
+from muniment.parsing.reader import Mail
 
 log = logging.getLogger("muniment.index")
 
@@ -168,46 +169,66 @@ class Indexing:
         """Index messages as they are now, in the place of what gave way to them."""
         formers = self._vault.catalog.formers_of(sequences)
         mentions = self._vault.catalog.mentions(sequences)
-        for row in self._vault.catalog.rows(sequences):
+        for row, text in self._texts(self._vault.catalog.rows(sequences)):
             gone = formers.get(row.sequence, ())
-            document = self._document(row, mentions.get(row.sequence, ()), gone)
+            document = _document(row, text, mentions.get(row.sequence, ()), gone)
             index.remove(number for number, _ in gone)
             index.add([document])
             self._commit_if_full()
 
-    def _document(
-        self, row: MessageRow, mentions: Iterable[CatalogMention], formers: Iterable[tuple[int, bytes]]
-    ) -> IndexDocument:
-        return IndexDocument(
-            id=row.sequence,
-            date=row.date,
-            size=row.size,
-            attachments=row.attachments,
-            sha=row.sha,
-            text=self._text(row),
-            mentions=tuple(Mention(*mention) for mention in mentions),
-            formers=tuple(sha for _, sha in formers),
-        )
+    def _texts(self, rows: Sequence[MessageRow]) -> Iterator[tuple[MessageRow, MessageText]]:
+        """The rows in order, each with what can be searched of it."""
+        nothing: dict[int, MessageText] = {}
 
-    def _text(self, row: MessageRow) -> MessageText:
-        if OPAQUE in row.notes:
-            return MessageText("", "", "", "", "", "", (), (OPAQUE,))
-        read = read_outline if UNREAD in row.notes else read_message
-        reader = self._vault.reader
+        def mails() -> Iterator[Mail]:
+            for row in rows:
+                mail = None if OPAQUE in row.notes else self._mail(row)
+                if mail is None:
+                    nothing[row.sequence] = _known_text(row, OPAQUE if OPAQUE in row.notes else DAMAGED)
+                yield mail or Mail(b"", outline=True)
+
+        for row, found in zip(rows, mail_reader().texts(mails()), strict=True):
+            text = nothing.pop(row.sequence, None) or found
+            yield row, self._outlined(row, text) if isinstance(text, MailUnreadable) else text
+
+    def _mail(self, row: MessageRow) -> Mail | None:
+        """A message to be read, or what is left of it; None where that is nothing."""
+        reader, work, outline = self._vault.reader, own_work(self._vault.folder), UNREAD in row.notes
         try:
-            return self._read_text(row, reader.content(row.sha), read)
+            return mail_from(reader.content(row.sha), row.size, work, row.sha, outline=outline)
         except LedgerDamaged as error:
             log.error("message %s is indexed as far as it can be read: %s", row.sha.hex()[:12], error)
         try:
-            return self._read_text(row, reader.salvaged(row.position), read)
+            return mail_from(reader.salvaged(row.position), row.size, work, outline=outline)
         except LedgerDamaged:
-            return MessageText(row.subject, row.sender, row.to, "", "", "", (), (DAMAGED,))
+            return None
 
-    def _read_text(
-        self,
-        row: MessageRow,
-        content: Iterable[bytes],
-        read: Callable[[Buffer], tuple[Summary, MessageText]],
-    ) -> MessageText:
-        with opened(content, row.size, own_work(self._vault.folder)) as buffer:
-            return read(buffer)[1]
+    def _outlined(self, row: MessageRow, why: MailUnreadable) -> MessageText:
+        """What can be searched of a message over whose text the parser failed."""
+        log.warning("message %s is indexed without its text: %s", row.sha.hex()[:12], why)
+        mail = self._mail(row)
+        found = next(mail_reader().texts([replace(mail, outline=True)])) if mail is not None else why
+        return _known_text(row, UNREAD) if isinstance(found, MailUnreadable) else found
+
+
+def _known_text(row: MessageRow, note: str) -> MessageText:
+    """What the catalog knows of a message that can't be read."""
+    return MessageText(row.subject, row.sender, row.to, "", "", "", (), (note,))
+
+
+def _document(
+    row: MessageRow,
+    text: MessageText,
+    mentions: Iterable[CatalogMention],
+    formers: Iterable[tuple[int, bytes]],
+) -> IndexDocument:
+    return IndexDocument(
+        id=row.sequence,
+        date=row.date,
+        size=row.size,
+        attachments=row.attachments,
+        sha=row.sha,
+        text=text,
+        mentions=tuple(Mention(*mention) for mention in mentions),
+        formers=tuple(sha for _, sha in formers),
+    )

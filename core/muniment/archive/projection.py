@@ -7,14 +7,16 @@ its turn comes. What is damaged stops nothing: the observer is told, and what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from muniment.archive.contents import opened
+from muniment.archive.contents import mail_from
 from muniment.archive.derive import envelope_fact, message_fact
 from muniment.archive.facts import (
     DAMAGED,
@@ -41,15 +43,14 @@ from muniment.archive.records import (
     read_receipts,
     receipt_facts,
 )
-from muniment.errors import LedgerDamaged
-from muniment.mail.content import content_hash
-from muniment.mail.journal import read_report
-from muniment.mail.likeness import likeness
-from muniment.mail.model import Buffer, MessageText, Party, Summary, UnwrapError
+from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.mail.model import MessageText, Party, Summary
 from muniment.mail.notes import OPAQUE, UNREAD
-from muniment.mail.outline import read_outline
-from muniment.mail.routing import read_routing
-from muniment.mail.text import read_message
+from muniment.parsing.pool import mail_reader
+from muniment.parsing.reader import Mail
+from muniment.parsing.tasks import CopyFacts, MessageFacts
+
+log = logging.getLogger("muniment.vault")
 
 SECOND = 1_000_000
 
@@ -135,24 +136,42 @@ class _Ledger:
 
     def _likeness(self, sha: bytes) -> bytes:
         try:
-            size = self.reader.size(sha)
-            with opened(self.reader.content(sha), size, self.work) as buffer:
-                return likeness(buffer).message
-        except LedgerDamaged:
+            mail = mail_from(self.reader.content(sha), self.reader.size(sha), self.work, sha)
+            return mail_reader().likeness(mail).message
+        except (LedgerDamaged, MailUnreadable):
             return b""
 
-    def read(self, light: _Light, read: Callable[[Buffer], Value]) -> tuple[Value | None, bool]:
-        """What `read` makes of a record's content, or of what is left of it; and whether it is whole."""
+    def read(
+        self, lights: Sequence[_Light], ask: Callable[[Iterator[Mail]], Iterator[Value]], outline: bool
+    ) -> Iterator[tuple[_Light, Value | None, bool]]:
+        """What `ask` makes of each record, or of what is left of it, in order; and whether it is whole.
+
+        None where nothing is left. `outline`: no text is read.
+        """
+        found: deque[tuple[bool, bool]] = deque()
+
+        def mails() -> Iterator[Mail]:
+            for light in lights:
+                mail, whole = self._mail(light, outline)
+                found.append((mail is not None, whole))
+                yield mail or Mail(b"", outline=True)
+
+        for light, answer in zip(lights, ask(mails()), strict=True):
+            there, whole = found.popleft()
+            yield light, answer if there else None, whole
+
+    def _mail(self, light: _Light, outline: bool) -> tuple[Mail | None, bool]:
+        """A record's content, or what is left of it; and whether it is whole."""
         if light.lost:
             return None, False
         try:
-            with opened(self.reader.content_at(light.position), light.size, self.work) as buffer:
-                return read(buffer), True
+            content = self.reader.content_at(light.position)
+            return mail_from(content, light.size, self.work, light.sha, outline=outline), True
         except LedgerDamaged as error:
             self.observer.damage(str(error))
         try:
-            with opened(self.reader.salvaged(light.position), light.size, self.work) as buffer:
-                return read(buffer), False
+            rest = self.reader.salvaged(light.position)
+            return mail_from(rest, light.size, self.work, outline=outline), False
         except LedgerDamaged:
             return None, False
 
@@ -227,13 +246,14 @@ def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) ->
 
 def _facts(batch: _Batch, ledger: _Ledger) -> list[Fact]:
     envelopes, dates = _envelopes(batch, ledger)
+    messages = _messages(batch, dates, ledger)
     facts: list[Fact] = []
     for light in batch.frames:
         match light.kind:
             case Kind.PART | Kind.CHUNKS:
                 facts.append(PartFact(light.sequence, light.position, light.sha))
             case Kind.MESSAGE:
-                facts.append(_message(light, dates.get(light.sha), ledger))
+                facts.append(messages[light.sequence])
             case Kind.ENVELOPE if light.sequence in envelopes:
                 facts.append(envelopes[light.sequence])
             case Kind.QUARANTINE:
@@ -278,13 +298,15 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
     """
     envelopes: dict[int, EnvelopeFact] = {}
     dates: _Dates = {}
-    for light in batch.frames:
-        receipt = batch.receipts.get(light.sha)
-        if light.kind is not Kind.ENVELOPE or receipt is None:
-            continue
-        if not any(ledger.observer.met(sha) for sha in receipt.messages):
-            continue
-        copy = _copy(light, receipt, ledger)
+    wanted = [
+        light
+        for light in batch.frames
+        if light.kind is Kind.ENVELOPE
+        and light.sha in batch.receipts
+        and any(ledger.observer.met(sha) for sha in batch.receipts[light.sha].messages)
+    ]
+    for light, copy in _copies(wanted, batch, ledger):
+        receipt = batch.receipts[light.sha]
         envelopes[light.sequence] = envelope_fact(
             light.appended, copy, receipt.messages, receipt.date, light.received
         )
@@ -293,48 +315,75 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
     return envelopes, dates
 
 
-def _copy(light: _Light, receipt: Receipt, ledger: _Ledger) -> _Copy:
-    if OPAQUE in receipt.notes:
-        return _Copy(light.sha, False, None, (), (OPAQUE,))
+def _copies(lights: Sequence[_Light], batch: _Batch, ledger: _Ledger) -> Iterator[tuple[_Light, _Copy]]:
+    """What each envelope record says of its copy, in order."""
+    receipts = batch.receipts
+    read = [light for light in lights if OPAQUE not in receipts[light.sha].notes]
+
+    def ask(mails: Iterator[Mail]) -> Iterator[CopyFacts | MailUnreadable]:
+        reports = [receipts[light.sha].report for light in read]
+        return mail_reader().copies(zip(mails, reports, strict=False))
+
+    answers = ledger.read(read, ask, outline=True)
+    for light in lights:
+        if OPAQUE in receipts[light.sha].notes:
+            yield light, _Copy(light.sha, False, None, (), (OPAQUE,))
+        else:
+            _, found, _ = next(answers)
+            yield light, _copy(light, receipts[light.sha], found)
+
+
+def _copy(light: _Light, receipt: Receipt, found: CopyFacts | MailUnreadable | None) -> _Copy:
     unread = (UNREAD,) if UNREAD in receipt.notes else ()
-    read, _ = ledger.read(light, lambda buffer: _unwrapped(light.sha, buffer, receipt.report))
-    copy = read or _Copy(light.sha, receipt.report, None, (), ())
-    copy.notes += unread
-    return copy
+    if found is None or isinstance(found, MailUnreadable):
+        return _Copy(light.sha, receipt.report, None, (), unread)
+    notes = found.notes
+    if found.problem:  # of a report that this program can't unwrap, what its own headers say
+        notes += (f"its report can't be unwrapped any more: {found.problem}",)
+    return _Copy(light.sha, receipt.report, found.date, found.parties, (*notes, *unread))
 
 
-def _unwrapped(sha: bytes, buffer: Buffer, is_report: bool) -> _Copy:
-    """A copy's envelope; of a report that this program can't unwrap, what its own headers say."""
-    notes: tuple[str, ...] = ()
-    if is_report:
-        try:
-            report = read_report(buffer)
-        except UnwrapError as error:
-            report, notes = None, (f"its report can't be unwrapped any more: {error}",)
-        if report is not None:
-            found = (*report.envelope.notes, *report.notes)
-            return _Copy(sha, True, report.date, report.envelope.parties, found)
-    envelope = read_routing(buffer)
-    return _Copy(sha, is_report, None, envelope.parties, (*envelope.notes, *notes))
+def _messages(batch: _Batch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
+    """The batch's messages by sequence."""
+    lights = [light for light in batch.frames if light.kind is Kind.MESSAGE]
+    facts: dict[int, MessageFact] = {}
+    full, outlined = list[_Light](), list[_Light]()
+    for light in lights:
+        notes = dates.get(light.sha, (None, ()))[1]
+        if OPAQUE in notes:
+            facts[light.sequence] = _fact(light, unread_message(light.sha, light.size, OPAQUE), dates)
+        else:
+            (outlined if UNREAD in notes else full).append(light)
+    reader = mail_reader()
+    for light, found, whole in ledger.read(full, reader.messages, outline=False):
+        if isinstance(found, MailUnreadable):
+            log.warning("message %s is listed without its text: %s", light.sha.hex()[:12], found)
+            outlined.append(light)
+        else:
+            facts[light.sequence] = _message(light, found, whole, dates)
+    for light, found, whole in ledger.read(outlined, reader.messages, outline=True):
+        facts[light.sequence] = _message(light, found, whole, dates)
+    return facts
 
 
-def _message(light: _Light, first: tuple[int | None, tuple[str, ...]] | None, ledger: _Ledger) -> MessageFact:
-    date, notes = first or (None, ())
-    if OPAQUE in notes:
-        message = unread_message(light.sha, light.size, OPAQUE)
+def _message(
+    light: _Light, found: MessageFacts | MailUnreadable | None, whole: bool, dates: _Dates
+) -> MessageFact:
+    if isinstance(found, MailUnreadable):
+        return _fact(light, unread_message(light.sha, light.size, UNREAD), dates)
+    if found is None:
+        message = unread_message(light.sha, light.size, DAMAGED)
     else:
-        reads = read_outline if UNREAD in notes else read_message
-        read, whole = ledger.read(light, lambda buffer: _read(light.sha, buffer, reads))
-        message = read or unread_message(light.sha, light.size, DAMAGED)
-        if not whole:
-            message.content, message.size = b"", light.size
-            notes = (*notes, DAMAGED)
-    return message_fact(light.appended, message, date, light.received, notes)
+        text = MessageText("", "", "", "", "", "", (), found.notes)
+        message = _Message(light.sha, found.content, found.size, found.summary, text)
+    if not whole:
+        message.content, message.size = b"", light.size
+    return _fact(light, message, dates, () if whole else (DAMAGED,))
 
 
-def _read(sha: bytes, buffer: Buffer, reads: Callable[[Buffer], tuple[Summary, MessageText]]) -> _Message:
-    summary, text = reads(buffer)
-    return _Message(sha, content_hash(buffer), len(buffer), summary, text)
+def _fact(light: _Light, message: _Message, dates: _Dates, more: tuple[str, ...] = ()) -> MessageFact:
+    date, notes = dates.get(light.sha, (None, ()))
+    return message_fact(light.appended, message, date, light.received, (*notes, *more))
 
 
 def unread_message(sha: bytes, size: int, note: str) -> _Message:

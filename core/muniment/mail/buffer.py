@@ -63,8 +63,9 @@ class FileBuffer(_Ranged):
 
     __slots__ = ("_blocks", "_file", "_window")
 
-    def __init__(self, path: Path, window: int = WINDOW) -> None:
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, path: Path | int, window: int = WINDOW) -> None:
+        """`path` may be the descriptor of an open file, which is copied."""
+        self._file = os.dup(path) if isinstance(path, int) else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         super().__init__(os.fstat(self._file).st_size)
         self._window = window
         self._blocks: dict[int, bytes] = {}

@@ -22,12 +22,11 @@ from muniment.mail.envelope import EnvelopeText, looks_like_envelope, read_envel
 from muniment.mail.headers import BLOCK_LIMIT, block, header_end, parameters, pick, remembered
 from muniment.mail.mime import decoded
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Report, Span, UnwrapError
+from muniment.mail.notes import NO_ENVELOPE
 from muniment.mail.routing import envelope_of
 
 ENVELOPE_LIMIT = 16 * 1024 * 1024
 """Bytes of an envelope's text part that are read; a note says where there were more."""
-NO_ENVELOPE = "no envelope: told by the original's own headers"
-"""The note of a report that does not itself say who sent its original."""
 _ORIGINALS = 2
 _CHILDREN = 64
 """Direct children that are looked at."""

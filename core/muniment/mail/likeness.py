@@ -13,13 +13,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
-
 from muniment.mail.addresses import normalise, parse
 from muniment.mail.fork import is_transport
 from muniment.mail.headers import decode, fields, gather, unfold
 from muniment.mail.mime import AttachmentInfo, attachments, content, header_at, leaves
-from muniment.mail.model import Buffer, Leaf
+from muniment.mail.model import Buffer, Leaf, Likeness
 from muniment.mail.text import PART_LIMIT, read_leaf, read_message
 
 LIKENESS_VERSION = 2
@@ -27,25 +25,6 @@ LIKENESS_VERSION = 2
 _PEOPLE = (b"from", b"sender", b"reply-to", b"to", b"cc")
 _WRITTEN = (b"mime-version", b"content-", b"bcc")
 """Beginnings of the names of fields that a service writes for itself, or leaves out for some readers."""
-
-
-class Likeness(Struct, frozen=True, array_like=True):
-    """What a message is compared by."""
-
-    message: bytes = b""
-    """SHA-256 of what an original and its rewritten copy have in common; empty for what is never linked: a
-    message without a Message-ID, or one with a text too long to be compared as a whole."""
-    item: bytes = b""
-    """SHA-256 of what two reads of one item of a mailbox have in common: the same, and all header fields but
-    those of transport. Empty only where a text is too long."""
-    senders: tuple[str, ...] = ()
-    """The normalised addresses of its From field, sorted."""
-
-
-def name_of(message_id: str) -> bytes:
-    """A Message-ID as it is looked up: 8 bytes of its SHA-256; empty for none."""
-    bare = "".join(message_id.split())
-    return hashlib.sha256(bare.encode("utf-8", "surrogatepass")).digest()[:8] if bare else b""
 
 
 def likeness(buf: Buffer) -> Likeness:

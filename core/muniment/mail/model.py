@@ -146,3 +146,16 @@ class MessageText(Struct, frozen=True, array_like=True):
     filenames: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What went wrong in reading it: unknown charset, broken base64, no parsable MIME."""
+
+
+class Likeness(Struct, frozen=True, array_like=True):
+    """What a message is compared by (see mail.likeness)."""
+
+    message: bytes = b""
+    """SHA-256 of what an original and its rewritten copy have in common; empty for what is never linked: a
+    message without a Message-ID, or one with a text too long to be compared as a whole."""
+    item: bytes = b""
+    """SHA-256 of what two reads of one item of a mailbox have in common: the same, and all header fields but
+    those of transport. Empty only where a text is too long."""
+    senders: tuple[str, ...] = ()
+    """The normalised addresses of its From field, sorted."""

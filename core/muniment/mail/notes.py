@@ -1,4 +1,4 @@
-"""Notes of messages of which not all was read. They are kept in receipts: never change the words."""
+"""Notes that decide something later. They are kept in receipts: never change the words."""
 
 from __future__ import annotations
 
@@ -7,3 +7,5 @@ OPAQUE = "its parser died over it: kept whole, not read"
 UNREAD = "its text could not be read: the parser failed over it"
 """Of a message whose outline alone was read (see mail.outline). Its text is never read later either, so that
 a rebuild comes to the same."""
+NO_ENVELOPE = "no envelope: told by the original's own headers"
+"""Of a report that does not itself say who sent its original."""

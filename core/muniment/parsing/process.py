@@ -7,6 +7,7 @@ import fcntl
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import IO, Any, Generic, TypeVar, cast
 
 import msgspec
 
+from muniment.errors import MunimentError
 from muniment.parsing.frames import FrameReader, send
 
 PIPE_SIZE = 1024 * 1024
@@ -29,6 +31,10 @@ PASSED_ON = (
 profile's password may be one (`{ env = "..." }`)."""
 
 T = TypeVar("T")
+
+
+class WorkersUnusable(MunimentError):
+    """A worker can't start, or fails for a reason that is not the mail's."""
 
 
 class WorkerDied(Exception):
@@ -74,18 +80,15 @@ class WorkerProcess(Generic[T]):
     def __init__(self, module: str, answers: msgspec.msgpack.Decoder[T]) -> None:
         """`module` is run as a program; its answers are frames that `answers` decodes.
 
+        Its argument is the number of a socket, over which the descriptors of files come.
+
         Raises:
             OSError: it can't be started.
         """
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
-            start_new_session=True,
-            umask=0o077,
-        )
+        self._files, theirs = socket.socketpair()
+        with theirs:
+            self._start(module, theirs.fileno())
+        self._files.settimeout(1)
         self._input = cast(IO[bytes], self._process.stdin)
         self._output = cast(IO[bytes], self._process.stdout)
         self._timed = _TimedPipe(self._output)
@@ -94,6 +97,18 @@ class WorkerProcess(Generic[T]):
         for stream in (self._input, self._output):
             with contextlib.suppress(OSError):
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+
+    def _start(self, module: str, files: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, str(files)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            start_new_session=True,
+            umask=0o077,
+            pass_fds=(files,),
+        )
 
     def ask(self, request: object, behind: Sequence[bytes] = (), *, timeout: float) -> T:
         """Its answer to a request, for which it may take `timeout` seconds; `behind` follows the frame.
@@ -110,6 +125,17 @@ class WorkerProcess(Generic[T]):
         except OSError as error:
             raise self._death(str(error)) from error
         return self.receive(deadline - time.monotonic())
+
+    def pass_files(self, *descriptors: int) -> None:
+        """Hand open files over; they belong to the next question that is about a file.
+
+        Raises:
+            WorkerDied: it is gone.
+        """
+        try:
+            socket.send_fds(self._files, [b"f"], list(descriptors))
+        except OSError as error:
+            raise self._death(str(error)) from error
 
     def receive(self, timeout: float) -> T:
         """What it says next, unasked or after it was asked. Raises WorkerDied as `ask` does."""
@@ -137,7 +163,7 @@ class WorkerProcess(Generic[T]):
     def end(self) -> None:
         """Stop the process, whatever it is doing, and wait for it."""
         self._process.kill()
-        for stream in (self._input, self._output):
+        for stream in (self._input, self._output, self._files):
             with contextlib.suppress(OSError):
                 stream.close()
         self._process.wait()

@@ -15,24 +15,26 @@ originals are not here costs one look-up a message, and journaled mail costs one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import logging
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from muniment.archive.catalog import EnvelopeRow, Named
-from muniment.archive.contents import opened
+from muniment.archive.contents import mail_from
 from muniment.archive.facts import Route
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
-from muniment.errors import LedgerDamaged
+from muniment.errors import LedgerDamaged, MailUnreadable
 from muniment.mail.addresses import normalise
-from muniment.mail.buffer import FileBuffer, sub
-from muniment.mail.journal import NO_ENVELOPE
-from muniment.mail.likeness import Likeness, likeness, name_of
-from muniment.mail.model import SENT_ROLES, Buffer, Party
+from muniment.mail.model import SENT_ROLES, Likeness, Party
+from muniment.mail.names import name_of
+from muniment.mail.notes import NO_ENVELOPE, UNREAD
+from muniment.parsing.pool import mail_reader
+from muniment.parsing.reader import Mail
 from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.sources.base import Fetched
+
+log = logging.getLogger("muniment.runs")
 
 REMEMBERED = 1000
 """Likenesses of kept messages that are remembered."""
@@ -207,8 +209,15 @@ class Links:
 
     @staticmethod
     def _like(fetched: Fetched, message: PreparedMessage) -> Likeness:
-        with _buffer(fetched) as buffer:
-            return likeness(sub(buffer, message.start, message.end))
+        """The likeness of a fetched message; none where it can't be read: it is linked to no other."""
+        if UNREAD in message.text.notes:
+            return NOTHING
+        content = fetched.content if isinstance(fetched.content, bytes) else fetched.content.open("rb")
+        try:
+            return mail_reader().likeness(Mail(content, message.sha, message.start, message.end))
+        except MailUnreadable as error:
+            log.warning("a message is linked to no other: %s", error)
+            return NOTHING
 
     def _kept_like(self, sha: bytes) -> Likeness:
         """The likeness of a message that is kept; of one that can't be read back none."""
@@ -222,9 +231,9 @@ class Links:
     def _read_like(self, sha: bytes) -> Likeness:
         reader = self._vault.reader
         try:
-            with opened(reader.content(sha), reader.size(sha), own_work(self._vault.folder)) as buffer:
-                return likeness(buffer)
-        except LedgerDamaged:
+            work = own_work(self._vault.folder)
+            return mail_reader().likeness(mail_from(reader.content(sha), reader.size(sha), work, sha))
+        except (LedgerDamaged, MailUnreadable):
             return NOTHING
 
 
@@ -239,12 +248,3 @@ def _is_copy(like: Likeness, kept: Likeness, *, vouched: bool, own: bool) -> boo
     if vouched and like.message == kept.message:
         return True
     return own and like.item == kept.item
-
-
-@contextmanager
-def _buffer(fetched: Fetched) -> Iterator[Buffer]:
-    if isinstance(fetched.content, Path):
-        with FileBuffer(fetched.content) as buffer:
-            yield buffer
-    else:
-        yield fetched.content

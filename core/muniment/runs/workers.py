@@ -19,9 +19,8 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from muniment.errors import MunimentError
 from muniment.mail.sanitise import clean
-from muniment.parsing.process import WorkerDied, WorkerProcess
+from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
 from muniment.runs.copy import Job, PreparedCopy, size_of
 from muniment.runs.exchange import REPLIES, Request
 
@@ -42,10 +41,6 @@ UNUSABLE = (
     "mail can't be read, whichever it is: mend the installation, memory or disk, and run again; "
     "nothing was deleted"
 )
-
-
-class WorkersUnusable(MunimentError):
-    """A worker can't start, or fails for a reason that is not the mail's."""
 
 
 class Worker:

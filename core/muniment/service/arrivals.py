@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muniment.archive.catalog import EnvelopeRow
-from muniment.archive.contents import opened
+from muniment.archive.contents import mail_from
 from muniment.archive.lock import holder
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import MunimentError
-from muniment.mail.journal import read_report
-from muniment.mail.model import UnwrapError
+from muniment.parsing.pool import mail_reader
 from muniment.service.history import last_end
 from muniment.service.profiles import SPOOL
 from muniment.service.session import Session
@@ -99,12 +98,12 @@ def _tenant(vault: Vault, row: EnvelopeRow) -> str:
     if row.size > READ:
         return ""
     try:
-        with opened(vault.reader.content_at(row.position), row.size, own_work(vault.folder)) as buffer:
-            report = read_report(buffer)
-    except (MunimentError, UnwrapError, OSError) as error:
+        content = vault.reader.content_at(row.position)
+        mail = mail_from(content, row.size, own_work(vault.folder), outline=True)
+        return mail_reader().copy(mail, journal=True).tenant
+    except (MunimentError, OSError) as error:
         log.warning("the first report can't be read again: %s", error)
         return ""
-    return report.tenant if report else ""
 
 
 def strangers(vault: Vault) -> tuple[str, ...]:

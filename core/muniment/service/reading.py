@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
@@ -21,16 +22,14 @@ from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.work import make_work, own_work
 from muniment.errors import NotFound, UsageError, VaultError
-from muniment.mail.headers import block, decode, field
-from muniment.mail.mime import AttachmentInfo, attachments, content, is_text
+from muniment.mail.headers import block
 from muniment.mail.model import Party, Role
-from muniment.mail.notes import OPAQUE, UNREAD
-from muniment.mail.outline import read_outline
-from muniment.mail.text import read_leaf, read_text
+from muniment.mail.notes import OPAQUE
+from muniment.parsing.tasks import FileInfo
 from muniment.people.directory import User
+from muniment.service.letter_view import Attachment, read_view
 from muniment.service.session import Session
 
-SHOWN_HEADERS = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
 FOLDERS = ("Inbox", "Sent")
 ROLES = {
     Role.SENDER: "sender",
@@ -170,29 +169,18 @@ def message_word(
     bcc: bool,
 ) -> api.Message:
     """A message with what its reader may see around it; `bcc` says whether its Bcc field is for them."""
-    if OPAQUE in row.notes:
-        return api.Message(
-            id=row.sha.hex(), date=row.date, size=row.size, headers=(), text="", attachments=(),
-            envelopes=envelopes, folders=folders, notes=notes,
-        )  # fmt: skip
-    with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
-        header = block(buffer)
-        text = read_outline(buffer)[1] if UNREAD in row.notes else read_text(buffer)
-        return api.Message(
-            id=row.sha.hex(),
-            date=row.date,
-            size=row.size,
-            headers=tuple(
-                (name.decode(), decode(value))
-                for name in SHOWN_HEADERS
-                if (bcc or name != b"Bcc") and (value := field(header, name)) is not None
-            ),
-            text=text.body,
-            attachments=tuple(attachment_word(one) for one in attachments(buffer)),
-            envelopes=envelopes,
-            folders=folders,
-            notes=tuple(dict.fromkeys((*notes, *text.notes))),
-        )
+    view = read_view(vault, row)
+    return api.Message(
+        id=row.sha.hex(),
+        date=row.date,
+        size=row.size,
+        headers=tuple(header for header in view.headers if bcc or header[0] != "Bcc"),
+        text=view.text,
+        attachments=tuple(map(attachment_word, view.files)),
+        envelopes=envelopes,
+        folders=folders,
+        notes=tuple(dict.fromkeys((*notes, *view.notes))),
+    )
 
 
 def _envelopes(vault: Vault, sequence: int) -> Iterator[api.EnvelopeWord]:
@@ -248,28 +236,24 @@ def attachment(vault: Vault, row: MessageRow, request: api.ReadAttachment) -> It
     """The words that answer ReadAttachment."""
     if OPAQUE in row.notes:
         raise NotFound(f"message {row.sha.hex()[:12]} was kept unread: its bytes alone can be had")
-    with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
-        files = attachments(buffer)
-        if not 1 <= request.number <= len(files):
-            raise NotFound(f"message {row.sha.hex()[:12]} has {len(files)} attachments: name one of them")
-        file = files[request.number - 1]
-        if request.text and not is_text(file.content_type):
-            raise UsageError(f"an attachment of type {file.content_type} is no text: save it to a file")
-        yield attachment_word(file)
+    with closing(Attachment(vault, row, request.number, request.text)) as read:
+        found = read.found
+        if found.info is None:
+            raise NotFound(f"message {row.sha.hex()[:12]} has {found.count} attachments: name one of them")
+        if request.text and not found.info.is_text:
+            kind = found.info.content_type
+            raise UsageError(f"an attachment of type {kind} is no text: save it to a file")
+        yield attachment_word(found.info)
         if request.text:
-            read = read_leaf(buffer, file.leaf)
-            yield api.Chunk(data=read.body.encode("utf-8", "backslashreplace"))
-            yield from (api.Step(text=note, ok=False) for note in read.notes)
+            yield api.Chunk(data=found.text.encode("utf-8", "backslashreplace"))
+            yield from (api.Step(text=note, ok=False) for note in found.notes)
             return
-        size = 0
-        for data in content(buffer, file.leaf):
-            size += len(data)
-            yield api.Chunk(data=data)
-        if file.leaf.encoding == "base64" and size != file.size:
+        yield from (api.Chunk(data=piece) for piece in read.pieces())
+        if found.encoding == "base64" and found.size != found.info.size:
             yield api.Step(text="its base64 is broken: it was decoded as far as it can be", ok=False)
 
 
-def attachment_word(file: AttachmentInfo) -> api.Attachment:
+def attachment_word(file: FileInfo) -> api.Attachment:
     """An attachment as words have it."""
     return api.Attachment(filename=file.filename, content_type=file.content_type, size=file.size)
 

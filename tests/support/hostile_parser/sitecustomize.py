@@ -7,11 +7,13 @@ does not cover a parser that a mail takes over and that then acts on purpose.
 
 from __future__ import annotations
 
+import atexit
 import importlib.abc
 import importlib.machinery
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 
 CRASH, HANG, GROW, RAISE = "CrashParser", "HangParser", "GrowParser", "RaiseParser"
@@ -62,4 +64,11 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
+def _note_modules(folder: str) -> None:
+    """Leave the names of all that this process loaded, in a file named by its id."""
+    Path(folder, str(os.getpid())).write_text("\n".join(sys.modules))
+
+
 sys.meta_path.insert(0, _Finder())
+if "MUNIMENT_TEST_MODULES" in os.environ:  # no worker has it
+    atexit.register(_note_modules, os.environ["MUNIMENT_TEST_MODULES"])

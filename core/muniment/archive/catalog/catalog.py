@@ -227,7 +227,7 @@ class Catalog:
         return self._store.read(reading.messages_by_content, content)
 
     def messages_named(self, name: bytes) -> list[Named]:
-        """Messages with a Message-ID (see mail.likeness.name_of), at most 1,000, oldest first."""
+        """Messages with a Message-ID (see mail.names.name_of), at most 1,000, oldest first."""
         return self._store.read(reading.messages_named, name)
 
     @property
@@ -236,7 +236,7 @@ class Catalog:
         return self._store.read(reading.regenerated)
 
     def names_known(self, names: Collection[bytes]) -> set[bytes]:
-        """Those of the Message-IDs (see mail.likeness.name_of) that messages have."""
+        """Those of the Message-IDs (see mail.names.name_of) that messages have."""
         return self._store.read(reading.names_known, names)
 
     def regenerated_named(self, name: bytes) -> list[Named]:

@@ -1,0 +1,361 @@
+"""The reading workers of a process: started when mail is to be read, ended when none was for a while."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import IO, TypeVar
+
+from muniment.errors import MailUnreadable
+from muniment.mail.model import Likeness, MessageText
+from muniment.mail.sanitise import clean
+from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
+from muniment.parsing.reader import Mail, MailReader
+from muniment.parsing.tasks import (
+    ANSWERS,
+    CONTENT,
+    CONTENT_TEXT,
+    COPY,
+    LIKENESS,
+    MESSAGE,
+    TEXT,
+    VIEW,
+    Answer,
+    Ask,
+    Content,
+    CopyFacts,
+    MessageFacts,
+    MessageView,
+    Task,
+)
+
+log = logging.getLogger("muniment.workers")
+
+MODULE = "muniment.parsing.worker"
+"""What a reading worker runs."""
+ATTEMPTS = 2
+"""How often a worker may die over one mail: the first may have died of what it read before."""
+GREETING = 60.0
+"""Seconds a worker may take to start."""
+PATIENCE = 100.0
+"""Seconds that an answer may take; each mail has a limit of processor time besides (parsing.budget)."""
+SECONDS_PER_BYTE = 1 / 1024 / 1024
+"""Seconds that an answer may take besides, for each byte of mail."""
+IDLE = 60.0
+"""Seconds after which a worker that nobody needed ends."""
+BATCH_ITEMS, BATCH_BYTES = 64, 2 * 1024 * 1024
+"""Mails, and their bytes, that go to a worker at once where many are read."""
+REMEMBERED = 1000
+"""Mails over which workers died that are remembered."""
+UNUSABLE = "mail can't be read, whichever it is: mend the installation, memory or disk, and try again"
+UNREADABLE = "the parser failed over this message"
+
+V = TypeVar("V")
+Question = tuple[Mail, int]
+"""A mail, and the option of the task (see tasks.Ask)."""
+
+
+class _Worker:
+    """One reading worker, greeted."""
+
+    def __init__(self) -> None:
+        """Raises WorkersUnusable where it can't start, or can't read a sample mail."""
+        try:
+            self._process = WorkerProcess(MODULE, ANSWERS)
+        except OSError as error:
+            raise WorkersUnusable(f"{UNUSABLE} ({error.strerror})") from error
+        self.since = 0.0
+        try:
+            (hello,) = self._process.receive(GREETING)
+            if hello.problem:
+                raise WorkersUnusable(f"{UNUSABLE} ({clean(hello.problem)})")
+        except (WorkerDied, ValueError) as error:
+            self._process.end()
+            raise WorkersUnusable(f"{UNUSABLE} ({error})") from error
+        except BaseException:
+            self._process.end()
+            raise
+
+    def ask(self, task: str, questions: list[Question], into: IO[bytes] | None) -> list[Answer]:
+        """One answer a question. Raises WorkerDied."""
+        asks, contents, size = [], [], 0
+        for mail, option in questions:
+            if isinstance(mail.content, bytes):
+                contents.append(mail.content)
+                length = len(mail.content)
+                size += length
+            else:
+                descriptors = [mail.content.fileno()] + ([into.fileno()] if into is not None else [])
+                self._process.pass_files(*descriptors)
+                length = -1
+                size += os.fstat(mail.content.fileno()).st_size
+            asks.append(Ask(task, length, mail.start, mail.end, mail.outline, option))
+        answers = self._process.ask(asks, contents, timeout=PATIENCE + size * SECONDS_PER_BYTE)
+        if len(answers) != len(questions):
+            raise WorkerDied("an answer to something else")
+        return answers
+
+    def end(self) -> None:
+        self._process.end()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+
+class ReaderPool:
+    """A MailReader over worker processes; `close` it. It can be used again afterwards."""
+
+    def __init__(self, size: int | None = None, idle: float = IDLE) -> None:
+        """`size`: how many workers at most, by default one a core and at least two; `idle`: see IDLE."""
+        self.size = size or max(2, len(os.sched_getaffinity(0)))
+        self._idle_after = idle
+        self._changed = threading.Condition()
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._starting = 0
+        self._reaper: threading.Thread | None = None
+        self._killers: OrderedDict[tuple[bytes, bool], str] = OrderedDict()
+        """Mails over which workers died, and whether only their outline was read."""
+
+    # --- one mail ---------------------------------------------------------------------------
+
+    def view(self, mail: Mail) -> MessageView:
+        """See MailReader."""
+        return self._one(VIEW, mail)
+
+    def content(self, mail: Mail, number: int, into: IO[bytes] | None = None) -> Content:
+        """See MailReader."""
+        return self._one(CONTENT, mail, number, into)
+
+    def content_text(self, mail: Mail, number: int) -> Content:
+        """See MailReader."""
+        return self._one(CONTENT_TEXT, mail, number)
+
+    def copy(self, mail: Mail, *, journal: bool) -> CopyFacts:
+        """See MailReader."""
+        return self._one(COPY, mail, int(journal))
+
+    def likeness(self, mail: Mail) -> Likeness:
+        """See MailReader."""
+        return self._one(LIKENESS, mail)
+
+    def _one(self, task: Task[V], mail: Mail, option: int = 0, into: IO[bytes] | None = None) -> V:
+        with closing(mail):
+            value = self._alone(task, (mail, option), into)
+        if isinstance(value, MailUnreadable):
+            raise value
+        return value
+
+    # --- many mails -------------------------------------------------------------------------
+
+    def texts(self, mails: Iterable[Mail]) -> Iterator[MessageText | MailUnreadable]:
+        """See MailReader."""
+        return self._many(TEXT, ((mail, 0) for mail in mails))
+
+    def messages(self, mails: Iterable[Mail]) -> Iterator[MessageFacts | MailUnreadable]:
+        """See MailReader."""
+        return self._many(MESSAGE, ((mail, 0) for mail in mails))
+
+    def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
+        """See MailReader."""
+        return self._many(COPY, ((mail, int(journal)) for mail, journal in mails))
+
+    def _many(self, task: Task[V], questions: Iterable[Question]) -> Iterator[V | MailUnreadable]:
+        """In batches, while those before are read; one worker is left to those who read a single mail."""
+        threads = max(1, self.size - 1)
+        waiting: deque[tuple[list[Question], Future[list[V | MailUnreadable]]]] = deque()
+        with ThreadPoolExecutor(threads, "reading") as executor:
+            try:
+                for batch in _batches(questions):
+                    waiting.append((batch, executor.submit(self._together, task, batch)))
+                    if len(waiting) > threads:
+                        yield from waiting.popleft()[1].result()
+                while waiting:
+                    yield from waiting.popleft()[1].result()
+            finally:
+                for batch, future in waiting:
+                    if future.cancel():
+                        _close(batch)
+
+    def _together(self, task: Task[V], questions: list[Question]) -> list[V | MailUnreadable]:
+        try:
+            if len(questions) > 1 and not any(self._known_killer(mail) for mail, _ in questions):
+                try:
+                    with self._taken() as worker:
+                        return _values(task, worker.ask(task.name, questions, None))
+                except WorkerDied as death:
+                    count = len(questions)
+                    log.warning("a worker died over %d messages: %s; trying one at a time", count, death)
+            found: list[V | MailUnreadable] = []
+            for question in questions:
+                one = self._alone(task, question)
+                found.append(one)
+            return found
+        finally:
+            _close(questions)
+
+    # --- workers ----------------------------------------------------------------------------
+
+    def _alone(self, task: Task[V], question: Question, into: IO[bytes] | None = None) -> V | MailUnreadable:
+        """The answer to one question; another worker tries again where one dies, unless it took too long."""
+        mail, _ = question
+        why = self._known_killer(mail)
+        for _ in range(0 if why else ATTEMPTS):
+            try:
+                with self._taken() as worker:
+                    return _values(task, worker.ask(task.name, [question], into))[0]
+            except WorkerDied as death:
+                log.warning("a worker died over one message: %s", death)
+                why = str(death)
+                if death.timed_out:
+                    break
+        if mail.name and not self._known_killer(mail):
+            self._remember(mail, why)
+        return MailUnreadable(f"{UNREADABLE} ({why})")
+
+    def _known_killer(self, mail: Mail) -> str:
+        """What became of the workers that read this mail before; "" where they lived."""
+        return self._killers.get((mail.name, mail.outline), "")
+
+    def _remember(self, mail: Mail, why: str) -> None:
+        with self._changed:
+            self._killers[mail.name, mail.outline] = why
+            while len(self._killers) > REMEMBERED:
+                self._killers.popitem(last=False)
+
+    @contextmanager
+    def _taken(self) -> Iterator[_Worker]:
+        """A worker for oneself; it goes back afterwards, unless it died or its answer was not awaited."""
+        worker = self._take()
+        try:
+            yield worker
+        except BaseException:
+            with self._changed:
+                self._busy.discard(worker)
+                self._changed.notify_all()
+            worker.end()
+            raise
+        with self._changed:
+            self._busy.discard(worker)
+            worker.since = time.monotonic()
+            self._idle.append(worker)
+            self._changed.notify_all()
+            self._reap_later()
+
+    def _take(self) -> _Worker:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._idle or len(self._busy) + len(self._idle) + self._starting < self.size
+            )
+            if self._idle:
+                worker = self._idle.pop()
+                self._busy.add(worker)
+                return worker
+            self._starting += 1
+        started = None
+        try:
+            started = _Worker()
+            return started
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if started is not None:
+                    self._busy.add(started)
+                self._changed.notify_all()
+
+    def _reap_later(self) -> None:
+        if self._reaper is None:
+            self._reaper = threading.Thread(target=self._reap, name="idle-workers", daemon=True)
+            self._reaper.start()
+
+    def _reap(self) -> None:
+        """End workers that nobody needed for a while, until there is none."""
+        with self._changed:
+            while self._idle or self._busy:
+                now = time.monotonic()
+                gone = [worker for worker in self._idle if now - worker.since >= self._idle_after]
+                self._idle = [worker for worker in self._idle if worker not in gone]
+                for worker in gone:
+                    worker.end()
+                self._changed.wait(self._idle_after / 2)
+            self._reaper = None
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run now."""
+        with self._changed:
+            return [worker.pid for worker in (*self._idle, *self._busy)]
+
+    def close(self) -> None:
+        """End the workers that nobody uses now. Safe to call twice."""
+        with self._changed:
+            gone, self._idle = self._idle, []
+            self._killers.clear()
+            self._changed.notify_all()
+        for worker in gone:
+            worker.end()
+
+
+def _batches(questions: Iterable[Question]) -> Iterator[list[Question]]:
+    """Groups of small mails, and each large one alone."""
+    batch: list[Question] = []
+    size = 0
+    try:
+        for question in questions:
+            content = question[0].content
+            length = len(content) if isinstance(content, bytes) else BATCH_BYTES
+            whole: list[Question] = []
+            if size + length > BATCH_BYTES or len(batch) >= BATCH_ITEMS:
+                whole, batch, size = batch, [], 0
+            batch.append(question)
+            size += length
+            if whole:
+                yield whole
+    except BaseException:
+        _close(batch)
+        raise
+    if batch:
+        yield batch
+
+
+def _close(questions: list[Question]) -> None:
+    for mail, _ in questions:
+        mail.close()
+
+
+def _values(task: Task[V], answers: list[Answer]) -> list[V | MailUnreadable]:
+    """What answers say. Raises WorkerDied where one is nothing that the task answers."""
+    found: list[V | MailUnreadable] = []
+    for answer in answers:
+        if answer.problem:
+            log.warning("the parser failed over one message (%s)", clean(answer.problem[:80]))
+            found.append(MailUnreadable(f"{UNREADABLE} ({clean(answer.problem[:80])})"))
+            continue
+        try:
+            value = task.decoder.decode(answer.value)
+        except ValueError as error:
+            raise WorkerDied(f"an answer that can't be read: {error}") from error
+        found.append(value)
+    return found
+
+
+_shared = ReaderPool()
+
+
+def mail_reader() -> MailReader:
+    """The reader of this process."""
+    return _shared
+
+
+@atexit.register
+def end_readers() -> None:
+    """End the reading workers of this process; the next mail that is read starts another one."""
+    _shared.close()

@@ -1,0 +1,187 @@
+"""The reading worker: answers questions about mail, one batch after the other.
+
+Started as `python -m muniment.parsing.worker N`, where N is the socket over which descriptors of files come.
+It ends when its input does, so it never outlives the service. This is the only module of the room that reads
+mail; nothing of the service may import it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import msgspec
+
+from muniment.collector import ease_collector
+from muniment.mail.buffer import FileBuffer, sub
+from muniment.mail.content import content_hash
+from muniment.mail.headers import block, decode, field
+from muniment.mail.journal import read_report
+from muniment.mail.likeness import likeness
+from muniment.mail.mime import AttachmentInfo, attachments, content, is_text
+from muniment.mail.model import Buffer, Likeness, UnwrapError
+from muniment.mail.outline import read_outline
+from muniment.mail.routing import read_routing
+from muniment.mail.text import read_leaf, read_message
+from muniment.parsing.budget import CpuBudget
+from muniment.parsing.confinement import confine, last_words
+from muniment.parsing.frames import FrameReader, send
+from muniment.parsing.tasks import (
+    ASKS,
+    CONTENT,
+    CONTENT_TEXT,
+    COPY,
+    LIKENESS,
+    MESSAGE,
+    SHOWN,
+    TEXT,
+    VIEW,
+    Answer,
+    Ask,
+    Content,
+    CopyFacts,
+    FileInfo,
+    MessageFacts,
+    MessageView,
+)
+
+MEMORY_LIMIT = 1024**3
+"""Address space that a reading worker may take, in bytes."""
+SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
+"""A mail that every worker can read."""
+
+
+# --- tasks ----------------------------------------------------------------------------------
+
+
+def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
+    """A message to read."""
+    header = block(buffer)
+    text = (read_outline if ask.outline else read_message)(buffer)[1]
+    found = ((name, field(header, name)) for name in SHOWN)
+    return MessageView(
+        headers=tuple((name.decode(), decode(value)) for name, value in found if value is not None),
+        text=text.body,
+        files=tuple(_info(file) for file in attachments(buffer)),
+        notes=text.notes,
+    )
+
+
+def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:
+    """An attachment's content, or its text."""
+    files = attachments(buffer)
+    if not 1 <= ask.option <= len(files):
+        return Content(len(files))
+    file = files[ask.option - 1]
+    encoding = file.leaf.encoding
+    if ask.task == CONTENT_TEXT.name:
+        read = read_leaf(buffer, file.leaf)
+        return Content(len(files), _info(file), text=read.body, notes=read.notes, encoding=encoding)
+    if into < 0:
+        data = b"".join(content(buffer, file.leaf))
+        return Content(len(files), _info(file), data, size=len(data), encoding=encoding)
+    size = 0
+    with os.fdopen(os.dup(into), "wb") as target:
+        for piece in content(buffer, file.leaf):
+            size += target.write(piece)
+    return Content(len(files), _info(file), size=size, encoding=encoding)
+
+
+def _info(file: AttachmentInfo) -> FileInfo:
+    return FileInfo(file.filename, file.content_type, file.size, is_text(file.content_type))
+
+
+def text_of(buffer: Buffer, ask: Ask, into: int) -> object:
+    """What can be searched in a message."""
+    return (read_outline if ask.outline else read_message)(buffer)[1]
+
+
+def message_of(buffer: Buffer, ask: Ask, into: int) -> MessageFacts:
+    """What the catalog holds of a message."""
+    summary, text = (read_outline if ask.outline else read_message)(buffer)
+    return MessageFacts(summary, text.notes, content_hash(buffer), len(buffer))
+
+
+def copy_of(buffer: Buffer, ask: Ask, into: int) -> CopyFacts:
+    """Whom a copy concerns."""
+    problem = ""
+    if ask.option:
+        try:
+            report = read_report(buffer)
+        except UnwrapError as error:
+            report, problem = None, str(error)
+        if report is not None:
+            notes = (*report.envelope.notes, *report.notes)
+            return CopyFacts(True, report.tenant, report.date, report.envelope.parties, notes)
+    envelope = read_routing(buffer)
+    return CopyFacts(False, "", None, envelope.parties, envelope.notes, problem)
+
+
+def likeness_of(buffer: Buffer, ask: Ask, into: int) -> Likeness:
+    """What the message is compared by."""
+    return likeness(buffer)
+
+
+TASKS: dict[str, Callable[[Buffer, Ask, int], object]] = {
+    VIEW.name: view,
+    CONTENT.name: content_of,
+    CONTENT_TEXT.name: content_of,
+    TEXT.name: text_of,
+    MESSAGE.name: message_of,
+    COPY.name: copy_of,
+    LIKENESS.name: likeness_of,
+}
+
+
+# --- answering ------------------------------------------------------------------------------
+
+
+def answer(ask: Ask, mail: bytes | int, into: int = -1) -> Answer:
+    """Answer one question about a mail: its bytes, or the descriptor of its file."""
+    try:
+        with ExitStack() as stack:
+            buffer: Buffer = mail if isinstance(mail, bytes) else stack.enter_context(FileBuffer(mail))
+            stack.enter_context(CpuBudget(len(buffer)))
+            end = ask.end if ask.end >= 0 else len(buffer)
+            part = sub(buffer, ask.start, end) if (ask.start, end) != (0, len(buffer)) else buffer
+            return Answer(msgspec.msgpack.encode(TASKS[ask.task](part, ask, into)))
+    except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
+        return Answer(problem=type(error).__name__)
+
+
+def _answer_all(asks: list[Ask], requests: FrameReader[list[Ask]], files: socket.socket) -> list[Answer]:
+    mails = [requests.behind(ask.size) if ask.size >= 0 else b"" for ask in asks]
+    answers = []
+    for ask, mail in zip(asks, mails, strict=True):
+        if ask.size >= 0:
+            answers.append(answer(ask, mail))
+            continue
+        _, descriptors, _, _ = socket.recv_fds(files, 1, 2)
+        try:
+            answers.append(answer(ask, *descriptors))
+        finally:
+            for one in descriptors:
+                os.close(one)
+    return answers
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    confine(MEMORY_LIMIT)
+    files = socket.socket(fileno=int(sys.argv[1]))
+    requests = FrameReader(os.fdopen(os.dup(0), "rb"), ASKS)
+    answers = last_words()
+    send(answers, [answer(Ask(VIEW.name, len(SAMPLE)), SAMPLE)])
+    ease_collector()
+    while (asks := requests.receive()) is not None:
+        send(answers, _answer_all(asks, requests, files))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BrokenPipeError, EOFError, KeyboardInterrupt):
+        sys.exit(0)

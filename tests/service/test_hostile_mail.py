@@ -1,0 +1,277 @@
+"""Mail over which its reader dies: every request has an answer, and the service lives."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from muniment import api
+from muniment.api import Request, Word
+from muniment.errors import AccessRefused, MailUnreadable
+from muniment.mail.notes import UNREAD
+from muniment.parsing.pool import end_readers
+from muniment.service import engine, guard
+from muniment.service.access import Caller
+from muniment.service.letter_view import UNREADABLE
+from muniment.service.session import Session
+from support.hostile_mail import CRASH, GROW, HANG, PARSER, RAISE, hostile, hostile_parser
+from support.reports import line, plain, report
+from support.services import end, muniment, service_of, socket_of, stop_service
+from support.vaults import TestVault, put
+
+BOB = Caller(61_000, 61_000, 1, "bob")
+ROOT = Caller.this_process()
+PARSERS = ("muniment.mail.html", "muniment.mail.text", "muniment.mail.likeness", "selectolax")
+"""What no service loads."""
+WORDS = (CRASH, HANG, GROW, RAISE)
+BROKEN = b"X-MS-Journal-Report:\r\nSubject: no report\r\n\r\nnothing"
+
+
+def letters() -> list[bytes]:
+    """Mail to Bob over which the hostile parser dies, and an ordinary one."""
+    files = [("plan.txt", b"an attachment"), ("plan.bin", b"\0\1\2")]
+    killers = [hostile(word, attachments=files) for word in WORDS]
+    return [*killers, plain(subject="ordinary", body="an ordinary text\n")]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
+    """A vault whose mail was read when it was archived: the parser had no fault then."""
+    vault = TestVault(tmp_path_factory.mktemp("hostile") / "vault")
+    new = vault.maildir("box", enabled=False)
+    put(new, [report(one, recipients=[line("To", "bob@example.com")]) for one in letters()])
+    put(new, [BROKEN])
+    assert vault.run("box").new == 5
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write('[access]\nauditors = []\n[access.users]\nbob = "bob@example.com"\n')
+    with Session(vault.folder).writing():
+        pass
+    vault.client.close()
+    return vault
+
+
+@pytest.fixture
+def folder(made: TestVault, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made.folder, tmp_path / "vault"))
+
+
+# --- each request, with readers that always die -------------------------------------------------
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every reading worker dies over every mail."""
+    end_readers()
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        patch.setattr("muniment.parsing.pool.MODULE", "support.dying_reader")
+        yield
+    end_readers()
+
+
+Check = Callable[[list[Word]], bool]
+
+
+def _shown_in_part(words: list[Word]) -> bool:
+    (message,) = words
+    assert isinstance(message, api.Message)
+    headers = dict(message.headers)
+    return (
+        headers["Subject"] == f"subject {CRASH.lower()}"
+        and headers["From"] == "Anna Berg <anna@example.com>"
+        and message.text == ""
+        and {UNREAD, UNREADABLE} <= set(message.notes)
+    )
+
+
+def _holds_killer(words: list[Word]) -> bool:
+    return CRASH.encode() in b"".join(word.data for word in words if isinstance(word, api.Chunk))
+
+
+def _found(words: list[Word]) -> bool:
+    (hits,) = words
+    assert isinstance(hits, api.Hits)
+    return hits.total > 0
+
+
+def _ends_with(kind: type[Word]) -> Check:
+    return lambda words: isinstance(words[-1], kind)
+
+
+def _unanswered(words: list[Word]) -> bool:
+    return False
+
+
+def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
+    """Requests that touch what mail says, each with what a good answer is like."""
+    own = {"user": "bob@example.com", "folder": "Inbox"}
+    return [
+        (api.GetTree(), _ends_with(api.Tree)),
+        (api.ListMessages(**own), _found),
+        (api.Search(query="ordinary"), _found),
+        (api.Search(query="subject:crash*"), _found),
+        (api.Show(id=killer), _shown_in_part),
+        (api.ReadRaw(id=killer), _holds_killer),
+        (api.ReadRaw(id=killer, what="headers"), lambda words: isinstance(words[0], api.Chunk)),
+        (api.ReadRaw(id=killer, what="report", report=1), _holds_killer),
+        (api.ReadAttachment(id=killer, number=1), _unanswered),
+        (api.ReadAttachment(id=killer, number=1, text=True), _unanswered),
+        (api.Export(query="", path=str(out)), lambda words: len(words) > 0),
+        (api.GetStatus(), _ends_with(api.Status)),
+        (api.GetSetup(), _ends_with(api.Setup)),
+        (api.CheckSetup(), lambda words: len(words) > 0),
+        (api.ListQuarantine(), _ends_with(api.Quarantine)),
+        (api.RetryQuarantine(), _ends_with(api.Done)),
+        (api.Verify(deep=True), _ends_with(api.Verified)),
+        (api.Run(profile="box"), _ends_with(api.RunSummary)),
+        (api.Rebuild(catalog=True, index=True), _ends_with(api.Done)),
+    ]
+
+
+UNCONCERNED = {
+    *(api.Init, api.ListUsers, api.ShowUser, api.AddUser, api.RemoveUser, api.ImportUsers),
+    *(api.ListLogins, api.BindLogins, api.ListProfiles, api.ShowProfile, api.PutProfile),
+    *(api.RenameProfile, api.RemoveProfile, api.CheckProfile, api.PutSetup, api.AffirmSetup),
+    *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
+    *(api.RunAll, api.WatchRuns, api.Backup),
+}
+"""Requests that read no mail; RunAll does what Run does."""
+
+
+def test_every_request_is_known_to_touch_mail_or_not(tmp_path: Path) -> None:
+    concerned = {type(request) for request, _ in requests("", tmp_path)}
+    assert concerned | UNCONCERNED == set(engine.CALLS) | set(engine.STREAMS)
+    assert not concerned & UNCONCERNED
+
+
+def id_of(folder: Path, word: str) -> str:
+    """The message with a word in its subject."""
+    (hit,) = TestVault(folder).search(f"subject:{word.lower()}")
+    return hit.id
+
+
+def answer(session: Session, request: Request) -> list[Word]:
+    """All that a caller is answered."""
+    if type(request) in engine.CALLS:
+        return [guard.call(session, request, engine.CALLS[type(request)])]
+    return list(guard.stream(session, request, engine.STREAMS[type(request)]))
+
+
+@pytest.mark.usefixtures("dying")
+def test_with_readers_that_always_die_each_request_has_an_answer(folder: Path, tmp_path: Path) -> None:
+    for request, good in requests(id_of(folder, CRASH), tmp_path / "out"):
+        session = Session(folder)
+        if good is _unanswered:
+            with pytest.raises(MailUnreadable, match="--raw"):
+                answer(session, request)
+        else:
+            assert good(answer(session, request)), request
+        session.close()
+    after = TestVault(folder)
+    assert len(after.messages()) == 5
+    after.sound()
+
+
+@pytest.mark.usefixtures("dying")
+def test_with_readers_that_always_die_a_plain_user_has_an_answer(folder: Path, tmp_path: Path) -> None:
+    TestVault(folder)  # the logins of vault.toml count once they are recorded
+    for request, good in requests(id_of(folder, CRASH), tmp_path / "out"):
+        session = Session(folder, None, BOB)
+        try:
+            assert good(answer(session, request)), request
+        except MailUnreadable:
+            assert good is _unanswered
+        except AccessRefused:
+            assert type(request) not in (api.Show, api.ListMessages, api.Search, api.ReadAttachment)
+        finally:
+            session.close()
+
+
+# --- a parser that dies over some mail -----------------------------------------------------------
+
+
+def test_what_can_be_read_of_a_hostile_mail_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hostile_parser(monkeypatch):
+        vault = TestVault(folder)
+        for word in WORDS:
+            shown = vault.show(id_of(folder, word))
+            assert dict(shown.headers)["Subject"] == f"subject {word.lower()}"
+            assert dict(shown.headers)["To"] == "bob@example.com"
+            assert [one.filename for one in shown.attachments] == ["plan.txt", "plan.bin"]
+            assert (shown.text, UNREAD in shown.notes) == ("", True)
+            words = list(vault.client.stream(api.ReadAttachment(id=shown.id, number=1)))
+            assert words[1] == api.Chunk(data=b"an attachment")
+        assert vault.show(id_of(folder, "ordinary")).text == "an ordinary text\n"
+
+
+def test_a_rebuild_reads_what_can_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hostile_parser(monkeypatch):
+        vault = TestVault(folder)
+        vault.rebuild()
+        subjects = {f"subject {word.lower()}" for word in WORDS} | {"ordinary"}
+        assert {hit.subject for hit in vault.messages()} == subjects
+        assert len(vault.search("from:anna@example.com to:bob@example.com")) == 5
+        assert len(vault.search("filename:plan.txt")) == 4
+        assert [hit.subject for hit in vault.search("text")] == ["ordinary"]
+        assert set(vault.tree()) == {"anna@example.com", "bob@example.com"}
+
+
+def hostile_service(folder: Path, modules: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A service, in a process of its own, that would die by itself if it read the HTML of a hostile mail."""
+    modules.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(PARSER))
+    monkeypatch.setenv("MALLOC_PERTURB_", "85")
+    monkeypatch.setenv("MUNIMENT_TEST_MODULES", str(modules))
+    assert muniment(folder, "status").code == 0
+    return service_of(folder)
+
+
+def lives(folder: Path, pid: int) -> bool:
+    """Whether the same service still answers."""
+    return service_of(folder) == pid and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_service_that_works_with_hostile_mail_lives_and_loads_no_parser(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killers = [id_of(folder, word) for word in (CRASH, RAISE)]
+    pid = hostile_service(folder, tmp_path / "modules", monkeypatch)
+    for id_ in killers:
+        assert UNREAD in muniment(folder, "show", id_).out
+        assert muniment(folder, "show", id_, "--raw").code == 0
+    for words in (
+        ("search", "ordinary"),
+        ("setup", "--json"),
+        ("quarantine", "retry"),
+        ("run", "box"),
+        ("rebuild",),
+        ("verify", "--deep"),
+        ("export", "", "--to", str(tmp_path / "out")),
+    ):
+        said = muniment(folder, *words)
+        assert "Traceback" not in said.err
+        assert lives(folder, pid), words
+    end(pid)
+    loaded = (tmp_path / "modules" / str(pid)).read_text().split("\n")
+    assert "muniment.service.letter_view" in loaded
+    assert not set(PARSERS).intersection(loaded)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_service_lives_after_a_thousand_shows(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(7)
+    ids = [id_of(folder, word) for word in (*WORDS, "ordinary")]
+    pid = hostile_service(folder, tmp_path / "modules", monkeypatch)
+    for _ in range(1000):
+        muniment(folder, "show", chance.choice(ids), "--text")
+        assert lives(folder, pid)
+    stop_service(socket_of(folder))

@@ -1,0 +1,25 @@
+"""A reading worker that dies over every mail but the sample that it begins with."""
+
+from __future__ import annotations
+
+import os
+
+from muniment.parsing import worker
+
+
+def die(*_: object) -> object:
+    """As by a bug in native code."""
+    os.kill(os.getpid(), 11)
+
+
+if __name__ == "__main__":
+    real = dict(worker.TASKS)
+
+    def begin(*question: object) -> object:
+        """Read the sample, and die over the next."""
+        for name in worker.TASKS:
+            worker.TASKS[name] = die  # type: ignore[assignment]
+        return real[worker.VIEW.name](*question)  # type: ignore[arg-type]
+
+    worker.TASKS[worker.VIEW.name] = begin  # type: ignore[assignment]
+    worker.main()
