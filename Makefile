@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench servers clean
+.PHONY: help demo test second check soak bench servers clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,13 +23,17 @@ demo: $(STAMP)  ## Send sample journal mail through an embedded gateway into a t
 test: $(STAMP) servers  ## Run the tests (under 10 minutes)
 	@$(VENV)/bin/pytest -n 4 --dist worksteal
 
+second: $(STAMP) servers  ## Run the unit and app tests on another Python
+	@sh tools/second-python.sh
+
 check: $(STAMP)  ## Lint, types, and the direction of imports
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-soak: $(STAMP) servers  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched, an hour of fuzzing
+soak: $(STAMP)  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched, an hour of fuzzing, bare Debians
+	@sh tools/servers.sh soak
 	@$(VENV)/bin/pytest -m soak --timeout 7200
 
 bench: $(STAMP)  ## Measure side by side with peers; writes docs/benchmarks.md
@@ -37,4 +41,4 @@ bench: $(STAMP)  ## Measure side by side with peers; writes docs/benchmarks.md
 	@$(PY) -m benchmarks
 
 clean:  ## Remove what set-up made
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-second .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real servers and peers that tests or benchmarks start: servers.sh test|bench
+# Installs the real servers and peers that tests or benchmarks start: servers.sh test|soak|bench
 set -eu
 
 needed() {
@@ -12,9 +12,13 @@ needed() {
 case "$1" in
 test) missing=$(needed dovecot dovecot-core pop3-login dovecot-pop3d imap-login dovecot-imapd \
     systemd-analyze systemd tmux tmux sshd openssh-server ssh openssh-client) ;;
+soak)
+    sh "$0" test
+    missing=$(needed debootstrap debootstrap)
+    ;;
 bench) missing=$(needed dovecot dovecot-core pop3-login dovecot-pop3d imap-login dovecot-imapd \
     notmuch notmuch mu maildir-utils mbsync isync getmail getmail6) ;;
-*) echo "servers.sh test|bench" >&2; exit 2 ;;
+*) echo "servers.sh test|soak|bench" >&2; exit 2 ;;
 esac
 [ -n "$missing" ] || exit 0
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the virtual environment that the Makefile runs everything in: set-up.sh DIR
+# Makes the virtual environment that the Makefile runs everything in: set-up.sh DIR [PYTHON]
 set -eu
 venv=$1
 
 python=
-for candidate in python3.11 python3.12 python3.13 python3; do
+for candidate in ${2:-python3.11 python3.12 python3.13 python3.14 python3}; do
     if command -v "$candidate" >/dev/null 2>&1 &&
         "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
         python=$candidate

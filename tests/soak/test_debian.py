@@ -1,0 +1,158 @@
+"""On a bare Debian, made from nothing: the demo, the app in a terminal, and all tests.
+
+Each Debian has its essential packages, `python3` and `make`, and nothing else: Muniment's own make targets
+install what else they need. The tests run once where other users of the machine can enter the folder, and
+once where they can't. Needs root, debootstrap, and a way to Debian's and Python's packages.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from support.teletype import Teletype
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "tools" / "debian.py"
+SUITES = {"bookworm": "3.11", "trixie": "3.13"}
+"""Each Debian and the Python that it has."""
+OPEN, CLOSED = "/srv/muniment", "/home/keeper/muniment"
+"""Where the clone lies: in a folder that everyone can enter, and in one of mode 0700."""
+SCREENS = {
+    "2": "No profiles yet",
+    "3": "Press 2 and add one",
+    "4": "No mail is kept yet",
+    "1": "Journal rule",
+}
+"""The key of each area, and what it shows in a new vault."""
+LONG = 5400
+"""Seconds that all tests may take."""
+REASONS = (
+    "Dovecot stores no NUL",
+    "Graph states no sizes",
+    "mbox files are read only",
+    "root may read everything",
+    "smtp-source is in Debian's postfix package",
+    "this machine has no address but loopback",
+    " absent",  # the corpus, or another part of ../shared
+)
+"""Why a test may be skipped, as root."""
+SHUT = f"other users can't enter {Path(CLOSED).parent}"
+"""Why one more is, in a folder that others can't enter."""
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.timeout(LONG + 900),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a Debian"),
+]
+
+
+@dataclass
+class Debian:
+    """A Debian in a folder, with a clone of this project."""
+
+    root: Path
+    python: str
+    shown: list[str] = field(default_factory=list)
+
+    def line(self, folder: str, *words: str) -> list[str]:
+        """The command line that runs words inside, in a folder."""
+        return [sys.executable, str(TOOL), "run", "--in", folder, *self.shown, str(self.root), *words]
+
+    def __call__(self, folder: str, *words: str, timeout: float = 1800) -> str:
+        """Run words inside, which must succeed; returns all that they said."""
+        done = subprocess.run(
+            self.line(folder, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, f"exit code {done.returncode}:\n{done.stdout[-8000:]}"
+        return done.stdout
+
+    def clone(self, folder: str) -> None:
+        """Put a clone of this project there, beside what this one has in `../shared`."""
+        inside = self.root / folder.lstrip("/")
+        if inside.exists():
+            return
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        inside.parent.chmod(0o700 if folder == CLOSED else 0o755)
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(inside)], check=True, timeout=300)
+        subprocess.run(["chown", "-R", "root:root", str(inside)], check=True, timeout=300)
+        if (shared := ROOT.parent / "shared").is_dir():
+            self.shown += ["--at", f"{shared}={Path(folder).parent / 'shared'}"]
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def debian(request: pytest.FixtureRequest) -> Iterator[Debian]:
+    with tempfile.TemporaryDirectory(prefix="muniment-debian-", dir="/var/tmp") as folder:
+        root = Path(folder, request.param)
+        words = ["make", request.param, str(root), "python3", "make"]
+        done = subprocess.run(
+            [sys.executable, str(TOOL), *words], capture_output=True, text=True, timeout=1800
+        )
+        if done.returncode == 2 and not os.environ.get("CI"):
+            pytest.skip(done.stderr)
+        assert done.returncode == 0, done.stderr
+        yield Debian(root, SUITES[request.param])
+        assert str(root) not in Path("/proc/self/mounts").read_text()
+
+
+def test_the_demo(debian: Debian) -> None:
+    debian.clone(OPEN)
+    said = debian(OPEN, "make", "demo")
+    assert "1,000" in said
+    assert "Traceback" not in said
+
+
+def test_the_app_in_a_terminal(debian: Debian) -> None:
+    """It starts, makes a vault by keys alone, shows each area, and leaves the terminal as it was."""
+    debian.clone(OPEN)
+    debian(OPEN, "make", ".venv/.set-up")
+    assert f"Python {debian.python}." in debian(OPEN, ".venv/bin/python", "-V")
+    debian("/", "mkdir", "-p", "/srv/empty")
+    command = debian.line("/srv/empty", "env", "TERM=xterm-256color", f"{OPEN}/.venv/bin/muniment")
+    with Teletype(command, folder=debian.root, env=dict(os.environ)) as terminal:
+        terminal.wait_for("Make one here", patience=120)
+        terminal.press("Quill", "F2")
+        terminal.wait_for("Vault made", patience=120)
+        for key, text in SCREENS.items():
+            terminal.press(key)
+            terminal.wait_for(text, patience=60)
+        terminal.press("q")
+        assert terminal.wait_ended(60) == 0
+        assert terminal.settings() == terminal.before
+
+
+@pytest.mark.parametrize("folder", [OPEN, CLOSED], ids=["open", "closed"])
+def test_all_tests(debian: Debian, folder: str) -> None:
+    debian.clone(folder)
+    report = debian.root / "tmp" / "report.xml"
+    said = debian(folder, "env", "PYTEST_ADDOPTS=--junitxml=/tmp/report.xml", "make", "test", timeout=LONG)
+    print(said[-3000:])
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    assert len(cases) > 1000
+    skipped = {
+        f"{case.get('classname')}::{case.get('name')}": skip.get("message", "")
+        for case in cases
+        for skip in case.iter("skipped")
+    }
+    others = [name for name, why in skipped.items() if SHUT in why]
+    assert len(others) == (folder == CLOSED), others
+    assert not {
+        name: why
+        for name, why in skipped.items()
+        if name not in others and not any(one in why for one in REASONS)
+    }

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Runs the unit and app tests on another Python than that of .venv: second-python.sh
+#
+# It takes the newest other Python of this machine that is new enough. Where there is none, it makes a Debian that
+# has another one, in a folder (needs root; debootstrap is installed).
+set -eu
+cd "$(dirname "$0")/.."
+tests="tests/mail tests/people tests/config tests/archive tests/notify tests/gateway tests/setup tests/tui"
+options="-n 4 --dist worksteal -p no:cacheprovider"
+
+minor() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
+
+first=$(minor .venv/bin/python)
+second=
+# shellcheck disable=SC2012
+of_pyenv=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python 2>/dev/null | sort -rV)
+for candidate in python3.14 python3.13 python3.12 python3.11 $of_pyenv; do
+    if command -v "$candidate" >/dev/null 2>&1 && [ "$(minor "$candidate")" != "$first" ] &&
+        "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        second=$candidate
+        break
+    fi
+done
+
+if [ -n "$second" ]; then
+    sh tools/set-up.sh .venv-second "$second"
+    echo "The unit and app tests on $(.venv-second/bin/python -VV):"
+    # shellcheck disable=SC2086
+    exec .venv-second/bin/pytest $options $tests
+fi
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "There is no second Python, and only root can make a Debian that has one." >&2
+    if [ -n "${CI:-}" ]; then exit 1; else exit 0; fi
+fi
+if ! command -v debootstrap >/dev/null 2>&1; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+fi
+suite=trixie # Python 3.13
+if [ "$first" = 3.13 ]; then suite=bookworm; fi
+root=$(mktemp -d /var/tmp/muniment-debian-XXXXXX)
+trap '.venv/bin/python tools/debian.py remove "$root"' EXIT
+echo "Making a Debian $suite for its Python ..."
+.venv/bin/python tools/debian.py make "$suite" "$root" python3 python3-venv
+mkdir -p "$root/srv/muniment"
+git ls-files -z | xargs -0 cp --parents -t "$root/srv/muniment"
+inside="sh tools/set-up.sh .venv && sh tools/servers.sh test && .venv/bin/python -VV"
+set -- "$root" sh -c "$inside && .venv/bin/pytest $options $tests"
+shared=$(cd .. && pwd)/shared
+if [ -d "$shared" ]; then set -- --at "$shared=/srv/shared" "$@"; fi
+.venv/bin/python tools/debian.py run --in /srv/muniment "$@"
