@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import itertools
+import random
+import shutil
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from muniment import api
 from muniment.archive.catalog import Catalog
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.scan import scan
 from muniment.archive.matching import CATALOG, rebuild_catalog
+from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.client import Client
 from muniment.errors import ConfigError, NotFound
+from muniment.people import changes
+from muniment.people.directory import Directory
 from support.reports import plain, report
 from support.served import served
 from support.vaults import TestVault, put
 
-SECONDS = 4.0
+SECONDS = 1.5
+ROUNDS = 500
+"""Cases in a row, in the long run."""
 DEADLINE = 90.0
 FIRST = 60
 
@@ -77,13 +88,23 @@ class Crowd:
         assert not stuck
 
 
-@pytest.fixture
-def vault(tmp_path: Path) -> TestVault:
-    made = TestVault(tmp_path / "vault")
-    put(made.maildir("box", enabled=False), letters(0, FIRST))
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault with mail, and an item in quarantine, that each case has a copy of."""
+    base = tmp_path_factory.mktemp("template")
+    made = TestVault(base / "vault")
+    put(made.maildir("box", enabled=False), [*letters(0, FIRST), b"X-MS-Journal-Report:\r\n\r\nbroken\r\n"])
     assert made.run("box").new == FIRST
     made.client.close()
-    return made
+    return base
+
+
+@pytest.fixture
+def switching() -> Iterator[Callable[[float], None]]:
+    """Sets how often the interpreter goes on with another thread; it is as before afterwards."""
+    before = sys.getswitchinterval()
+    yield sys.setswitchinterval
+    sys.setswitchinterval(before)
 
 
 def all_of(client: Client, request: api.Request) -> api.Word:
@@ -91,12 +112,37 @@ def all_of(client: Client, request: api.Request) -> api.Word:
     return last
 
 
-def test_everything_at_once(vault: TestVault, tmp_path: Path) -> None:
-    new = next(tmp_path.glob("maildir-*")) / "new"
+@pytest.mark.parametrize("interval", [1e-6, 3e-4, 5e-3])
+def test_everything_at_once(
+    template: Path, tmp_path: Path, switching: Callable[[float], None], interval: float
+) -> None:
+    switching(interval)
+    hammer(template, tmp_path, SECONDS, random.Random(interval))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_everything_at_once_again(
+    template: Path, tmp_path: Path, switching: Callable[[float], None], seed: int
+) -> None:
+    """All in a row: with other switch intervals and other pauses each time."""
+    rng = random.Random(seed)
+    switching(10 ** rng.uniform(-6, -2))
+    hammer(template, tmp_path, rng.uniform(0.3, 2 * SECONDS), rng)
+    shutil.rmtree(tmp_path)
+
+
+def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> None:
+    """Ask a service for everything at once for so long; then see that nothing was lost or made up."""
+    shutil.copytree(template, base, dirs_exist_ok=True)
+    folder, new = base / "vault", next(base.glob("maildir-*")) / "new"
+    text = (folder / "vault.toml").read_text()
+    (folder / "vault.toml").write_text(text.replace(str(template), str(base)))
     mails = itertools.count(FIRST, 20)
     total = FIRST
+    pauses = [rng.choice((0.0, 0.0, 0.002, 0.02)) for _ in range(20)]
     crowd = Crowd()
-    with served(vault.folder) as (client, opened):
+    with served(folder) as (client, opened):
         id_ = client.call(api.Search(query="letter", limit=1), api.Hits).hits[0].id
 
         def archive(number: int) -> None:
@@ -104,7 +150,7 @@ def test_everything_at_once(vault: TestVault, tmp_path: Path) -> None:
             put(new, letters(next(mails), 20))
             summary = all_of(client, api.Run(profile="box"))
             assert isinstance(summary, api.RunSummary)
-            assert (summary.state, summary.balanced, summary.new) == ("ok", True, 20)
+            assert (summary.state, summary.error, summary.balanced, summary.new) == ("ok", "", True, 20)
             total += 20
 
         def move(number: int) -> None:
@@ -115,8 +161,12 @@ def test_everything_at_once(vault: TestVault, tmp_path: Path) -> None:
                 )
             with suppress(ConfigError, NotFound):
                 client.call(api.RemoveUser(user="bob@example.com", alias="b1@home.example"), api.Done)
+            if number % 5 == 4:
+                with suppress(ConfigError, NotFound):
+                    client.call(api.RemoveUser(user="bob@example.com"), api.Done)
 
         def read(number: int) -> None:
+            time.sleep(pauses[number % 20])
             found = client.call(api.Search(query="series", limit=5), api.Hits)
             assert len(found.hits) == 5
             page = client.call(api.ListMessages(user="carol@example.com", folder="Inbox"), api.Hits)
@@ -127,16 +177,27 @@ def test_everything_at_once(vault: TestVault, tmp_path: Path) -> None:
             )
             assert raw.startswith(b"From")
             client.call(api.GetTree(), api.Tree)
+            client.call(api.ListUsers(), api.Users)
             assert client.call(api.GetStatus(), api.Status).messages >= FIRST
 
         def rebuild(number: int) -> None:
+            time.sleep(pauses[number % 20])
             done = all_of(client, api.Rebuild(catalog=number % 2 == 0, index=number % 3 == 1))
             assert isinstance(done, api.Done)
 
+        def stop_rebuild(number: int) -> None:
+            """A client asks for a rebuild, and leaves before its end."""
+            words = client.stream(api.Rebuild(catalog=True, index=True))
+            next(words)
+            time.sleep(pauses[number % 20])
+            assert isinstance(words, Generator)
+            words.close()
+            time.sleep(0.1)
+
         def keep(number: int) -> None:
-            assert isinstance(all_of(client, api.Backup(path=str(tmp_path / "backup"))), api.Done)
+            assert isinstance(all_of(client, api.Backup(path=str(base / "backup"))), api.Done)
             assert isinstance(
-                all_of(client, api.Export(query="series", path=str(tmp_path / f"x{number}.zip"))), api.Done
+                all_of(client, api.Export(query="series", path=str(base / f"x{number}.zip"))), api.Done
             )
 
         def verify(number: int) -> None:
@@ -144,30 +205,62 @@ def test_everything_at_once(vault: TestVault, tmp_path: Path) -> None:
             assert isinstance(proof, api.Verified)
             assert proof.problems == ()
 
+        def look_in(number: int) -> None:
+            """As another process does that reads the vault beside its service."""
+            time.sleep(pauses[number % 20])
+            with closing(Vault.open(folder, write=False)) as beside:
+                assert beside.catalog.totals().messages >= FIRST
+                beside.catalog.tree()
+                assert len(find(beside, "series", limit=3).ids) == 3
+                assert beside.catalog.directory.domains == ("example.com",)
+
         def watch(number: int) -> None:
             words = client.stream(api.WatchRuns())
             assert isinstance(next(words), api.RunsState)
             client.call(api.GetHistory(), api.History)
+            client.call(api.GetAudit(), api.Audit)
 
         def edit(number: int) -> None:
             client.call(api.PutProfile(name="box", fields={"every": 300 + number % 7}), api.Done)
 
-        crowd.add("archive", archive)
-        crowd.add("move", move)
-        crowd.add("move too", move)
-        crowd.add("read", read)
-        crowd.add("read too", read)
-        crowd.add("rebuild", rebuild)
-        crowd.add("keep", keep)
-        crowd.add("verify", verify)
-        crowd.add("watch", watch)
-        crowd.add("edit", edit)
-        crowd.run(SECONDS)
+        def retry(number: int) -> None:
+            time.sleep(pauses[number % 20])
+            assert isinstance(all_of(client, api.RetryQuarantine()), api.Done)
+
+        for name, do in {
+            "archive": archive,
+            "move": move,
+            "move too": move,
+            "read": read,
+            "read too": read,
+            "rebuild": rebuild,
+            "stop a rebuild": stop_rebuild,
+            "keep": keep,
+            "verify": verify,
+            "look in": look_in,
+            "watch": watch,
+            "edit": edit,
+            "retry": retry,
+        }.items():
+            crowd.add(name, do)
+        crowd.run(seconds)
         assert min(crowd.counts.values()) >= 1, crowd.counts
         assert opened.catalog.totals().messages == total
-    _as_rebuilt(vault.folder)
-    vault.sound()
-    assert len(vault.messages()) == min(total, 1000)
+        assert opened.catalog.directory.users() == directory_in(folder).users()
+    _as_rebuilt(folder)
+    made = TestVault(folder)
+    made.sound()
+    assert len(made.messages()) == min(total, 1000)
+
+
+def directory_in(folder: Path) -> Directory:
+    """The directory that a ledger's changes make."""
+    made = Directory()
+    with closing(Reader(folder / "ledger", lambda sha: None)) as reader:
+        for frame in scan(folder / "ledger"):
+            if frame.kind is Kind.DIRECTORY:
+                made.apply(changes.decode(reader.payload(frame).decode()), frame.time // 1_000_000)
+    return made
 
 
 def _as_rebuilt(folder: Path) -> None:
