@@ -6,13 +6,16 @@ Hypothesis chooses the order (support.interleaving); pairs of actors are gone th
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 import shutil
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from muniment.archive.backup import backup_vault
 from muniment.archive.catalog import Catalog
+from muniment.archive.indexing import Indexing, behind, renew_index
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import last_head, scan
-from muniment.archive.matching import LEDGER
+from muniment.archive.matching import LEDGER, rebuild_catalog
 from muniment.archive.replay import Stopped, replay
+from muniment.archive.searching import find
 from muniment.archive.vault import Vault
-from muniment.archive.verify import catalog_problems
+from muniment.archive.verify import catalog_problems, index_problems
 from muniment.config.model import Settings
 from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
@@ -82,6 +87,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> None:
         apply_settings(vault, lambda: Settings(name="0", domains=("example.com",)))
         archive(vault, House.mails[:FIRST])
         vault.change_directory(lambda _: add_changes(_, "Bob", ["bob@example.com"]), NOW)
+        with closing(Indexing(vault)) as indexing:
+            for _ in indexing.catch_up():
+                pass
 
 
 def archive(vault: Vault, mails: list[tuple[Fetched, PreparedCopy]]) -> None:
@@ -194,6 +202,19 @@ class House:
         assert found.problems == []
         assert list(catalog_problems(head, totals, found)) == []
 
+    def rebuild_index(self, number: int) -> None:
+        """The index is built anew, in the host's turn."""
+        with self.host:
+            for _ in renew_index(self.vault):
+                pass
+
+    def search(self, number: int) -> None:
+        """A search, and how far the index is behind."""
+        found = find(self.vault, "series", limit=3)
+        assert len(found.ids) <= 3
+        assert behind(self.vault) <= MAILS
+        assert index_problems(self.vault) == []
+
     def back_up(self, number: int) -> None:
         """A backup, which is a whole vault."""
         target = self.base / f"backup {number}"
@@ -248,6 +269,9 @@ class House:
         assert catalog.configuration == recorded  # the last that there was is the last that was recorded
         self.equals_a_fresh_one()
 
+        assert not list(self.folder.glob("*.new*"))
+        assert not list(self.folder.glob("*.old"))
+
     def equals_a_fresh_one(self) -> None:
         """The catalog, once old mail is filed, is what the ledger makes of a new one."""
         assert not self.vault.catalog.refile_pending()
@@ -292,7 +316,9 @@ KINDS = (
     "run",
     "rebuild",
     "rebuild_until_stopped",
+    "rebuild_index",
     "read",
+    "search",
     "verify",
     "back_up",
 )
@@ -342,20 +368,36 @@ class Interleavings(RuleBasedStateMachine):
             self.stack.close()
 
 
-TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(
-    max_examples=30,
+BRIEF = settings(
+    max_examples=8,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+TestInterleavings = Interleavings.TestCase
+TestInterleavings.settings = BRIEF
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with interleaved() as scheduler:
-        made = House(tmp_path, scheduler)
+@pytest.mark.soak
+class TestInterleavingsAtLength(Interleavings.TestCase):
+    """The same, many times and longer."""
+
+    settings = settings(BRIEF, max_examples=2_000, stateful_step_count=80)
+
+
+# --- in a row ---------------------------------------------------------------------------------------
+
+SOME, EACH = 150, 1
+"""Every which step is tried, in the ordinary run and in the long one."""
+STRIDES = pytest.mark.parametrize("stride", [SOME, pytest.param(EACH, marks=pytest.mark.soak)])
+
+
+@contextmanager
+def opened(base: Path) -> Iterator[House]:
+    """A house in a folder of its own."""
+    with interleaved() as scheduler, tempfile.TemporaryDirectory(dir=base) as folder:
+        made = House(Path(folder), scheduler)
         try:
             yield made
         finally:
@@ -363,8 +405,106 @@ def house(tmp_path: Path) -> Iterator[House]:
             made.vault.close()
 
 
-def test_actors_take_turns(house: House) -> None:
-    for kind in KINDS:
-        house.start(kind)
-    house.scheduler.finish()
-    house.settled()
+def walk(actor: Actor, steps: int) -> int:
+    """Let an actor make so many steps, as far as it can; returns how many it did not make."""
+    while steps and actor.runnable:
+        actor.step()
+        steps -= 1
+    return steps
+
+
+def test_actors_take_turns(tmp_path: Path) -> None:
+    with opened(tmp_path) as house:
+        for kind in KINDS:
+            house.start(kind)
+        house.scheduler.finish()
+        house.settled()
+
+
+@STRIDES
+@pytest.mark.parametrize(
+    "first",
+    [
+        "rebuild",
+        "change",
+        *(pytest.param(one, marks=pytest.mark.soak) for one in ("rebuild_index", "configure", "run", "log")),
+    ],
+)
+def test_one_comes_between_two_steps_of_another(tmp_path: Path, first: str, stride: int) -> None:
+    """All that can be done is done at once between two steps of another; and, if it must wait, after them."""
+    for other in KINDS:
+        begin = zlib.crc32(f"{first} {other}".encode()) % stride
+        for steps in itertools.count(begin, stride):
+            with opened(tmp_path) as house:
+                actor = house.start(first)
+                left = walk(actor, steps)
+                walk(house.start(other), 10_000)
+                house.agree()
+                house.scheduler.finish()
+                house.settled()
+            if left:
+                break
+
+
+@STRIDES
+@pytest.mark.parametrize("kind", ["rebuild", "rebuild_index", "change", "run"])
+def test_a_kill_at_any_step_leaves_a_vault_that_opens(tmp_path: Path, kind: str, stride: int) -> None:
+    """The folder is copied between two steps, as a kill leaves it, and opened."""
+    with opened(tmp_path) as house:
+        actor = house.start(kind)
+        for number in itertools.count():
+            if actor.ended:
+                break
+            actor.step()
+            if number % stride == stride // 2 or actor.at.startswith(("rename", "unlink")):
+                killed = house.base / "killed"
+                shutil.copytree(house.folder, killed)
+                survives(killed)
+                shutil.rmtree(killed)
+        house.settled()
+
+
+def survives(folder: Path) -> None:
+    """What a kill left is opened as it should be, and agrees with its ledger."""
+    with closing(Vault.open(folder, write=True)) as vault:
+        written = [
+            (vault.reader.payload(frame).decode(), frame.time // 1_000_000)
+            for frame in scan(folder / LEDGER)
+            if frame.kind is Kind.DIRECTORY
+        ]
+        assert described(vault.directory) == described(directory_of(written))
+        assert vault.catalog.head == vault.ledger.head
+        assert not vault.catalog.refile_pending()
+        assert index_problems(vault) == []
+        dump = vault.catalog.dump()
+        assert not list(folder.glob("*.new*"))
+        assert not list(folder.glob("*.old"))
+    rebuild_catalog(folder)
+    with closing(Vault.open(folder, write=False)) as vault:
+        assert vault.catalog.dump() == dump
+
+
+@pytest.mark.parametrize("name", ["rename", "unlink"])
+def test_a_disk_that_fails_at_the_swap_leaves_the_former_catalog(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(Path, name)
+
+    def failing(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name.startswith("catalog.db") and broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *arguments, **named)
+
+    shutil.copytree(House.template, tmp_path / "vault")
+    with closing(Vault.open(tmp_path / "vault", write=True)) as vault:
+        before = vault.catalog.dump()
+        broken = True
+        monkeypatch.setattr(Path, name, failing)
+        with pytest.raises(OSError, match="Input/output error"):
+            vault.renew_catalog()
+        broken = False
+        assert vault.catalog.dump() == before
+        vault.log([{"event": "read", "number": 1}])
+        assert len(vault.catalog.audited()) == 1
+        assert vault.renew_catalog() == []
+        assert len(vault.catalog.audited()) == 1
