@@ -117,3 +117,25 @@ def test_pages_of_the_trail_follow_each_other(vault: Vault) -> None:
     first = vault.catalog.audited(2)
     rest = vault.catalog.audited(10, before=first[-1].sequence)
     assert [json.loads(row.event)["what"] for row in (*first, *rest)] == ["4", "3", "2", "1", "0"]
+
+
+def test_an_event_that_waited_too_long_is_not_committed_later(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is about was refused, so that it would say what never happened; it is tried again besides."""
+    monkeypatch.setattr("muniment.archive.vault.PATIENCE", 0.05)
+    vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+    refused: list[VaultError] = []
+
+    def late() -> None:
+        with pytest.raises(VaultError, match="try again") as caught:
+            vault.log([{"what": "late"}])
+        refused.append(caught.value)
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    thread.join(10)
+    assert len(refused) == 1
+    vault.commit([])
+    vault.log([{"what": "later"}])
+    assert told(vault) == ["later"]

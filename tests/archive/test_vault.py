@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 
 from muniment.archive import readback
 from muniment.archive.catalog import Catalog
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.scan import scan
 from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
 from muniment.archive.work import clean_work, make_work, own_work
@@ -102,6 +105,45 @@ def test_a_process_has_its_own_folder_and_takes_it_along(made: TestVault) -> Non
     assert own.exists()
     Vault.open(made.folder, write=False).close()
     assert not own.exists()
+
+
+def test_a_process_keeps_its_folder_while_any_vault_is_open_in_it(made: TestVault) -> None:
+    """Else one request removed it between the moment when another makes it and that when it is used."""
+    own = own_work(made.folder)
+    first, second = (Vault.open(made.folder, write=False) for _ in range(2))
+    make_work(own)
+    first.close()
+    first.close()
+    assert own.exists()
+    second.close()
+    assert not own.exists()
+
+
+def test_a_writer_removes_what_an_earlier_process_of_its_number_left(made: TestVault) -> None:
+    """In a container, each process has the same number as the one before it."""
+    left = make_work(made.folder / "work" / f"{os.getpid()}-00000000")
+    (left / "read-1").touch()
+    Vault.open(made.folder, write=True).close()
+    assert not left.exists()
+
+
+def configurations(vault: Vault) -> list[bytes]:
+    """The configurations that the ledger holds."""
+    return [frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is Kind.CONFIG]
+
+
+def test_a_configuration_that_comes_back_is_recorded_after_a_crash_too(made: TestVault) -> None:
+    """The catalog knows which one came last by the batch that brought it, and by nothing that comes after."""
+    with closing(Vault.open(made.folder, write=True)) as vault:
+        before = configurations(vault)
+        vault.note_configuration(lambda: {"name": "one"}, NOW)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Catalog, "meta_set", lambda *_: 1 // 0)
+            vault.note_configuration(lambda: {"name": "two"}, NOW)
+        vault.note_configuration(lambda: {"name": "one"}, NOW)
+        vault.note_configuration(lambda: {"name": "one"}, NOW)
+        one, two, again = configurations(vault)[len(before) :]
+        assert one == again != two
 
 
 def test_what_was_read_back_is_read_again_after_a_while(

@@ -84,12 +84,12 @@ def replay(
     ledger: Path,
     since: Head | None,
     work: Path,
-    stopped: Callable[[], bool] = lambda: False,
+    stopped: Callable[[Head], bool] = lambda head: False,
 ) -> None:
     """Apply every committed batch after `since` (None: from the beginning) to the catalog.
 
     What can't be read is left out, as far as need be, and noted (see `known_damage`). `stopped` is asked
-    after each batch; what was applied then stays applied.
+    after each batch, and told how far that has come; what was applied then stays applied.
 
     Raises:
         Stopped: `stopped` said so.
@@ -102,7 +102,7 @@ def replay(
             observed.told()
             for _ in catalog.refile():
                 pass
-            if stopped():
+            if stopped(head):
                 raise Stopped("the rebuild was stopped: the catalog that was there stays; start it again")
         observed.keep()
     finally:

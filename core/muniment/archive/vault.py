@@ -155,12 +155,12 @@ class Vault:
         if self._ledger is not None:
             self._checkpoints.soon(self.head)
 
-    def renew_catalog(self, stopped: Callable[[], bool] = lambda: False) -> list[str]:
+    def renew_catalog(self, stopped: Callable[[Head], bool] = lambda head: False) -> list[str]:
         """Build the catalog anew from the ledger, beside the one that goes on answering meanwhile, and put
         it in its place; returns what can't be read. For the thread that archives, between two runs.
 
         Batches are committed meanwhile. The last of them are taken in while none can be, so that the catalog
-        lacks nothing when its place is taken. `stopped` is asked now and then.
+        lacks nothing when its place is taken. `stopped` is asked after each batch, and told how far that is.
 
         Raises:
             OSError, VaultError: it can't be built, or was stopped; the one that there was stays.

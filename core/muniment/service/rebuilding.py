@@ -5,18 +5,20 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 
 from muniment import api
 from muniment.archive.indexing import Indexing, renew_index
+from muniment.archive.ledger.model import Head
 from muniment.archive.matching import rebuild_catalog
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.runs.workers import WorkerPool
-from muniment.service.jobs import EVERY
 from muniment.service.session import Session
 
+SELDOM = 1.0
+"""Seconds between two words on how far a catalog is."""
 STOPPED = "the rebuild was stopped before its end: what was there stays; start it again"
 
 
@@ -31,6 +33,8 @@ class RebuildJob:
         self.error: BaseException | None = None
         self._request = request
         self._words: queue.SimpleQueue[api.Word] = queue.SimpleQueue()
+        self._total = self._read = 0
+        """Records of the ledger, while the catalog is built, and how many of them it has."""
 
     @property
     def sign(self) -> object:
@@ -41,23 +45,35 @@ class RebuildJob:
         """Do it. Raises OSError or VaultError where it can't be done, or was stopped."""
         if self._request.catalog:
             self._words.put(CATALOG)
-            for step in told(vault.renew_catalog(self.cancel.is_set)):
+            self._total = vault.ledger.head.tree_size
+            for step in told(vault.renew_catalog(self._stopped)):
                 self._words.put(step)
+            self._total = 0
         with closing(indexed(vault, self._request)) as words:
             for word in words:
                 self._words.put(word)
                 if self.cancel.is_set() and not isinstance(word, api.Done):
                     raise VaultError(STOPPED)
 
+    def _stopped(self, head: Head) -> bool:
+        self._read = head.tree_size
+        return self.cancel.is_set()
+
     def give_up(self) -> None:
         """Nothing is built."""
         self.error = VaultError(STOPPED)
 
     def words(self) -> Iterator[api.Word]:
-        """A step each part, and Done."""
+        """A step each part, how far the catalog is now and then, and Done.
+
+        A watcher who has left is noticed at a word, so none may be long in coming.
+        """
         while not self.ended.is_set() or not self._words.empty():
-            with suppress(queue.Empty):
-                yield self._words.get(timeout=EVERY)
+            try:
+                yield self._words.get(timeout=SELDOM)
+            except queue.Empty:
+                if total := self._total:
+                    yield api.Step(text=f"{min(self._read * 100 // total, 99)}% of the ledger is read")
         if self.error is not None:
             raise self.error
 

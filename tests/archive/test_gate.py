@@ -1,0 +1,90 @@
+"""A gate that many pass together, or one alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from muniment.archive.gate import Gate
+
+SOON = 10.0
+
+
+class Guest:
+    """A thread that passes a gate, and stays inside until told to leave."""
+
+    def __init__(self, gate: Gate, alone: bool = False) -> None:
+        self.inside = threading.Event()
+        self._leave = threading.Event()
+        self._passing = gate.alone() if alone else gate.together()
+        self._thread = threading.Thread(target=self._stay, daemon=True)
+        self._thread.start()
+
+    def _stay(self) -> None:
+        with self._passing:
+            self.inside.set()
+            assert self._leave.wait(SOON)
+
+    def leave(self) -> None:
+        """Leave, once inside."""
+        self._leave.set()
+        self._thread.join(SOON)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+def test_many_are_inside_together(gate: Gate) -> None:
+    guests = [Guest(gate) for _ in range(3)]
+    assert all(guest.inside.wait(SOON) for guest in guests)
+    for guest in guests:
+        guest.leave()
+
+
+def test_who_wants_to_be_alone_waits_and_goes_before_who_comes_later(gate: Gate) -> None:
+    first = Guest(gate)
+    assert first.inside.wait(SOON)
+    alone = Guest(gate, alone=True)
+    time.sleep(0.05)
+    later = Guest(gate)
+    time.sleep(0.05)
+    assert not alone.inside.is_set()
+    assert not later.inside.is_set()
+    first.leave()
+    assert alone.inside.wait(SOON)
+    assert not later.inside.is_set()
+    alone.leave()
+    assert later.inside.wait(SOON)
+    later.leave()
+
+
+def test_who_is_inside_may_pass_again_while_another_waits(gate: Gate) -> None:
+    with gate.together():
+        alone = Guest(gate, alone=True)
+        time.sleep(0.05)
+        with gate.together():
+            pass
+        assert not alone.inside.is_set()
+    assert alone.inside.wait(SOON)
+    alone.leave()
+
+
+def test_who_is_alone_may_pass_again(gate: Gate) -> None:
+    with gate.alone(), gate.together():
+        later = Guest(gate)
+        time.sleep(0.05)
+        assert not later.inside.is_set()
+    assert later.inside.wait(SOON)
+    later.leave()
+
+
+def test_an_error_inside_opens_the_gate_again(gate: Gate) -> None:
+    for passing in (gate.together, gate.alone):
+        with pytest.raises(ZeroDivisionError), passing():
+            raise ZeroDivisionError
+    Guest(gate, alone=True).leave()

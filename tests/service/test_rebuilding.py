@@ -1,0 +1,242 @@
+"""A rebuild in a running service: beside readers of other processes, stopped, twice; and jobs that fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from muniment import api
+from muniment.archive import vault as vault_module
+from muniment.archive.indexing import renew_index
+from muniment.archive.ledger.model import Kind
+from muniment.archive.records import json_record
+from muniment.archive.vault import Vault
+from muniment.errors import VaultError
+from muniment.runs.archivist import Archivist
+from muniment.runs.copy import Job, PreparedCopy
+from muniment.runs.plan import Plan
+from muniment.runs.prepare import Preparer
+from muniment.runs.retry import retry
+from muniment.runs.workers import WorkerPool
+from muniment.service.host import Host
+from muniment.service.rebuilding import RebuildJob
+from muniment.service.session import Session
+from support.reports import plain, report
+from support.served import served
+from support.vaults import TestVault, put
+
+SOON = 30.0
+SWAPS = 10
+BESIDE = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from muniment.archive.searching import find
+from muniment.archive.vault import Vault
+from muniment.archive.verify import index_problems
+
+folder, times = Path(sys.argv[1]), 0
+print("begun", flush=True)
+while not (folder.parent / "enough").exists():
+    with closing(Vault.open(folder, write=False)) as vault:
+        for _ in range(3):
+            assert vault.catalog.totals().messages == 9
+            assert vault.catalog.tree()[0][1][0][1] > 0
+            assert [user.name for user in vault.directory.users()] == ["Bob"]
+            assert len(find(vault, "series", limit=9).ids) == 9
+            assert index_problems(vault) == []
+    times += 1
+print(times, flush=True)
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> TestVault:
+    """A vault with mail, a user, and an item in quarantine."""
+    vault = TestVault(tmp_path / "vault")
+    vault.client.call(api.AddUser(name="Bob", addresses=("bob@example.com",)), api.Done)
+    new = vault.maildir("box", enabled=False)
+    put(
+        new,
+        [report(plain(subject=f"No {n}", body="A series"), recipients=["bob@example.com"]) for n in range(9)],
+    )
+    put(new, [b"X-MS-Journal-Report:\r\n\r\nbroken\r\n"])
+    assert vault.run("box").new == 9
+    vault.client.close()
+    return vault
+
+
+def test_another_process_reads_while_catalog_and_index_are_replaced(made: TestVault) -> None:
+    command = [sys.executable, "-c", BESIDE, str(made.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as beside:
+        assert beside.stdout is not None
+        assert beside.stdout.readline() == "begun\n"
+        with closing(Vault.open(made.folder, write=True)) as vault:
+            for _ in range(SWAPS):
+                assert vault.renew_catalog() == []
+                for _ in renew_index(vault):
+                    pass
+        (made.folder.parent / "enough").touch()
+        said = beside.stdout.read()
+    assert beside.returncode == 0
+    assert int(said) > 0
+    made.sound()
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """A rebuild says when it has begun, and goes on when it is told to."""
+    begun, go_on = threading.Event(), threading.Event()
+    real = vault_module.replay
+
+    def replay(*arguments: Any) -> None:
+        begun.set()
+        assert go_on.wait(SOON)
+        real(*arguments)
+
+    monkeypatch.setattr(vault_module, "replay", replay)
+    yield begun, go_on
+    go_on.set()
+
+
+def left(folder: Path) -> list[str]:
+    """What a rebuild may leave behind."""
+    return [path.name for path in folder.iterdir() if ".new" in path.name or ".old" in path.name]
+
+
+def test_a_client_that_leaves_stops_a_rebuild(
+    made: TestVault, held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = held
+    with served(made.folder) as (client, vault):
+        before = (made.folder / "catalog.db").stat().st_ino
+        words = client.stream(api.Rebuild(catalog=True, index=True))
+        assert isinstance(words, Generator)
+        next(words)
+        assert begun.wait(SOON)
+        words.close()  # the service notices it at the next word, within a second
+        go_on.set()
+        assert client.call(api.AddUser(name="Eve", addresses=("eve@example.com",)), api.Done)
+        put(made.maildir("more"), [report(plain(subject="after"))])
+        assert isinstance([*client.stream(api.Run(profile="more"))][-1], api.RunSummary)
+        assert left(made.folder) == []
+        assert (made.folder / "catalog.db").stat().st_ino == before
+        assert vault.catalog.totals().messages == 10
+    made.sound()
+
+
+def test_a_service_that_stops_ends_a_rebuild(
+    made: TestVault, held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = held
+    with closing(Vault.open(made.folder, write=True)) as vault:
+        host = Host(Session(made.folder, vault), lasting=True)
+        job, waiting = RebuildJob(api.Rebuild()), RebuildJob(api.Rebuild())
+        host.take_on(job)
+        host.take_on(waiting)
+        assert begun.wait(SOON)
+        closer = threading.Thread(target=host.close)
+        closer.start()
+        assert waiting.ended.wait(SOON)
+        go_on.set()
+        closer.join(SOON)
+        assert not closer.is_alive()
+    for one in (job, waiting):
+        with pytest.raises(VaultError, match="stopped"):
+            list(one.words())
+    assert left(made.folder) == []
+    made.sound()
+
+
+def test_two_rebuilds_are_made_one_after_the_other(made: TestVault) -> None:
+    with served(made.folder) as (client, _):
+        ends: list[api.Word] = []
+
+        def rebuild() -> None:
+            *_, end = client.stream(api.Rebuild(catalog=True, index=True))
+            ends.append(end)
+
+        threads = [threading.Thread(target=rebuild) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SOON)
+        assert [type(end) for end in ends] == [api.Done] * 3
+    assert left(made.folder) == []
+    made.sound()
+
+
+def test_a_service_removes_what_a_killed_rebuild_left(made: TestVault) -> None:
+    for name in ("catalog.db.new", "catalog.db.new-wal", "catalog.db.new-shm"):
+        (made.folder / name).write_bytes(b"half")
+    (made.folder / "index.new").mkdir()
+    (made.folder / "index.old").mkdir()
+    Vault.open(made.folder, write=True).close()
+    assert left(made.folder) == []
+    made.sound()
+
+
+def test_an_index_that_a_kill_left_between_its_two_renames_is_put_in_place(made: TestVault) -> None:
+    (made.folder / "index").rename(made.folder / "index.new")
+    (made.folder / "index.old").mkdir()
+    with closing(Vault.open(made.folder, write=True)) as vault:
+        assert vault.index().docs == 9
+    assert left(made.folder) == []
+    made.sound()
+
+
+class _Unwrapping:
+    """Stands for the pool of workers, as if they had learned to read what is in quarantine; starts none."""
+
+    def submit(self, jobs: Sequence[Job]) -> Future[list[PreparedCopy]]:
+        """Each job's bytes are read as an ordinary message."""
+        done: Future[list[PreparedCopy]] = Future()
+        mended = [Job(b"Subject: mended\r\n\r\n" + job.content, "", False) for job in jobs]
+        made = Preparer({}).prepare(mended)
+        done.set_result([copy for copy in made if isinstance(copy, PreparedCopy)])
+        return done
+
+
+def test_a_retry_that_fails_leaves_nothing_for_the_next_commit(
+    made: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next commit would make records count of which the catalog is told nothing."""
+    with closing(Vault.open(made.folder, write=True)) as vault:
+        size, totals = vault.ledger.head.tree_size, vault.catalog.totals()
+        pool = cast("WorkerPool", _Unwrapping())
+        with monkeypatch.context() as patch:
+            patch.setattr(Archivist, "commit", lambda _: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                list(retry(vault, lambda name: Plan(name, True, False), (), pool))
+        vault.log([{"event": "read", "what": "after"}])
+        assert vault.ledger.head.tree_size == size + 2
+        assert vault.catalog.totals().messages == totals.messages
+    made.sound()
+
+
+def test_a_job_that_fails_leaves_nothing_for_the_next_commit(made: TestVault) -> None:
+    class Failing(RebuildJob):
+        def work(self, vault: Vault, *_: object) -> None:
+            vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+            raise ZeroDivisionError
+
+    with (
+        closing(Vault.open(made.folder, write=True)) as vault,
+        closing(Host(Session(made.folder, vault), lasting=True)) as host,
+    ):
+        size = vault.ledger.head.tree_size
+        job = Failing(api.Rebuild())
+        host.take_on(job)
+        with pytest.raises(ZeroDivisionError):
+            list(job.words())
+        vault.log([{"event": "read", "what": "after"}])
+        assert vault.ledger.head.tree_size == size + 2
+    made.sound()
