@@ -27,6 +27,9 @@ MAIL = {
     "long encoded header": b"Subject: " + b"=?utf-8?q?x?= " * 80_000 + b"\r\n\r\ntext",
     "long type": b"Content-Type: text/plain; " + b"a=b; " * 200_000 + b"\r\n\r\ntext",
     "long name": b"Content-Disposition: attachment; " + b'filename*0="x";' * 70_000 + b"\r\n\r\ntext",
+    "names and charsets": b"Content-Disposition: attachment; filename="
+    + b"name*=a" * 140_000
+    + b"\r\n\r\ntext",
     "open quote": b'Content-Type: text/plain; a="' + b'\\"' * 500_000 + b"\r\n\r\ntext",
     "no boundary": HEAD + b'""\r\n\r\n' + b"--\r\n" * 100_000,
     "no header's end": b"A: b\r\n" * 200_000,
@@ -58,6 +61,18 @@ def test_hostile_mail_takes_no_time(name: str) -> None:
     attachments(message, found)
     assert time.process_time() - started < 1
     assert [cut.start for cut in cuts[1:]] == [cut.end for cut in cuts[:-1]]
+
+
+def test_the_words_of_a_text_are_not_learnt_again_for_each_page() -> None:
+    text = b"--b\r\n\r\n" + b"".join(b"w%d " % number for number in range(100_000)) + b"\r\n"
+    pages = b"".join(
+        b"--b\r\n\r\nt%d\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>h%d\r\n" % (number, number)
+        for number in range(2000)
+    )
+    started = time.process_time()
+    body = read_message(HEAD + b"b\r\n\r\n" + text + pages)[1].body
+    assert "h1999" in body
+    assert time.process_time() - started < 2
 
 
 def test_texts_that_grow_are_not_compared_again_and_again() -> None:

@@ -27,6 +27,13 @@ def nested(size: int) -> bytes:
     return b"--b" + b"".join(level % (number, number + 1) for number in range(size // 55))
 
 
+def texts_and_pages(size: int) -> bytes:
+    """A text of many words, then texts and pages of a new word each by turns."""
+    words = b"\r\n--b\r\n\r\n" + numbered(b"w%d ")(size // 2)
+    text, page = b"\r\n--b\r\n\r\nt%d", b"\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>h%d"
+    return words + b"".join(text % number + page % number for number in range(size // 140))
+
+
 def halves(first: bytes, second: bytes) -> Make:
     """What makes text whose first half is made of one piece, the second of another."""
     return lambda size: repeated(first)(size // 2) + repeated(second)(size // 2)
@@ -93,6 +100,7 @@ PIECES: dict[str, bytes] = {
     "open quoted parameters": b'; a="',
     "escaped parameters": b';a="\\"',
     "extended parameters": b"; name*=utf-8''%41",
+    "names and charsets": b"name*=a",
     "boundary": b'boundary="',
     "charsets": b"charset =",
     "traces": b" for <a@b>; ",
@@ -146,6 +154,7 @@ PIECES: dict[str, bytes] = {
     "zeros": b"&#0",
     "escape sequences": b"\x1b[",
     "escape strings": b"\x1b]",
+    "8-bit escape strings": "\x9d".encode(),
     "shifts": b"\x1b$B\x1b(B",
     "UTF-7": b"+",
     "HZ": b"~{",
@@ -164,6 +173,7 @@ MAKERS: dict[str, Make] = {
     "numbered fields": numbered(b"X-%d: x\r\n"),
     "numbered addresses": numbered(b"u%d@example.com, "),
     "nested multiparts": nested,
+    "texts and pages": texts_and_pages,
     "parentheses, both": halves(b"(", b")"),
     "angles, both": halves(b"<", b">"),
     "quotes, then escapes": halves(b'"', b'\\'),

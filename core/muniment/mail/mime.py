@@ -39,7 +39,8 @@ _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r
 """What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
 _BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-", re.IGNORECASE)
-_NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]+)'", re.IGNORECASE)
+_NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]{1,64}+)'", re.IGNORECASE)
+"""A charset's label is short; one of any length would be sought to the end behind each of many names."""
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )

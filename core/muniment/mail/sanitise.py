@@ -17,7 +17,7 @@ _ESCAPES = re.compile(
     # CSI, in its 7-bit and its 8-bit form; then strings (OSC, DCS, SOS, PM, APC) up to their terminator;
     # then two- and three-character escapes. ECMA-48 5.4, 5.6. What is not terminated hides no text.
     "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
-    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,256}(?:\x07|\x1b\\\\|\x9c)"
+    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,256}+(?:\x07|\x1b\\\\|\x9c)"
     "|\x1b[ -/]{1,4}[0-~]"
     "|\x1b[0-Z\\\\`-~]"
 )

@@ -166,8 +166,10 @@ class _Reader:
             self._add(lines_of(raw))
 
     def _learn(self, plain: list[str]) -> None:
-        self._words.update(plain)
-        self._bare_words = None
+        new = set(plain) - self._words
+        self._words |= new
+        if self._bare_words is not None:
+            self._bare_words.update(_WORD.findall(" ".join(new)))
 
     def _bare(self) -> set[str]:
         """The words of the plain text so far, without the punctuation around them."""
