@@ -21,6 +21,7 @@ from muniment.errors import MunimentError
 from muniment.mail import (
     addresses,
     charsets,
+    content,
     dates,
     delimiters,
     envelope,
@@ -31,6 +32,7 @@ from muniment.mail import (
     likeness,
     listing,
     mime,
+    names,
     outline,
     public,
     routing,
@@ -95,7 +97,7 @@ def read_mail(message: bytes) -> None:
     _, read = text.read_message(message, found)
     document.fold(read.body)
     document.addresses(read.to)
-    fork.content_hash(message)
+    content.content_hash(message, found)
     fork.fork_cuts(message, HEAD + b"\r\ntext")
 
 
@@ -144,6 +146,7 @@ def read_header(value: bytes) -> None:
     headers.gather(value, (b"to", b"x"))
     mime.header_at(value, 0, len(value))
     fork.is_transport(value)
+    content.content_header(value)
     public.public_header(value)
     public.is_public(value)
     public.is_prose(value)
@@ -159,7 +162,7 @@ def read_value(value: bytes) -> None:
     mime.decoded(value, "quoted-printable")
     dates.parse_date(value)
     charsets.codec(value.decode("utf-8", "replace"))
-    likeness.name_of(value.decode("utf-8", "replace"))
+    names.name_of(value.decode("utf-8", "replace"))
     listing.joined([value, value])
     list(delimiters.delimiters(value, b"b", 0, len(value)))
     delimiters.last_closing(value, b"b", 0, len(value))
