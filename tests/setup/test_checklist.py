@@ -345,6 +345,11 @@ def test_health(checklist: Checklist, gateway: Gateway) -> None:
     assert "ada@example.com" not in silent
     checklist.put(quiet_days="60")
     assert "old@example.com" not in checklist.get().health[0]
+    begun, _, _ = report(subject="Gone", date=now).partition(b"Content-Type: message/rfc822")
+    closing = b"--" + begun.rstrip(b"\r\n").rpartition(b"--")[2] + b"--\r\n"
+    deliver(gateway, begun + b"Content-Type: text/plain\r\n\r\nA virus was removed.\r\n" + closing)
+    checklist.vault.run("spool")
+    assert "1 journal report of the last 30 days held no original" in " ".join(checklist.get().health)
     checklist.put(tenant="agent@other.example")
     deliver(gateway, report(subject="of a stranger", date=now), reports.ndr(report(subject="Back", date=now)))
     checklist.vault.run("spool")

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -45,7 +45,7 @@ from muniment.archive.records import (
 )
 from muniment.errors import LedgerDamaged, MailUnreadable
 from muniment.mail.model import MessageText, Party, Summary
-from muniment.mail.notes import OPAQUE, UNREAD
+from muniment.mail.notes import NO_ENVELOPE, OPAQUE, PLACEHOLDER, UNREAD
 from muniment.parsing.pool import mail_reader
 from muniment.parsing.reader import Mail
 from muniment.parsing.tasks import CopyFacts, MessageFacts
@@ -95,6 +95,7 @@ class _Copy:
     date: int | None
     parties: tuple[Party, ...]
     notes: tuple[str, ...]
+    key: bytes = b""
 
 
 @dataclass(slots=True)
@@ -288,7 +289,16 @@ def _decided_again(receipt: Receipt, ledger: _Ledger) -> Receipt:
     return replace(receipt, instead=kept)
 
 
-_Dates = dict[bytes, tuple[int | None, tuple[str, ...]]]
+class _First(NamedTuple):
+    """What the first copy of a message says of it."""
+
+    date: int | None = None
+    notes: tuple[str, ...] = ()
+    key: bytes = b""
+    """What its trusted report tells a placeholder's mail by; else empty."""
+
+
+_Dates = dict[bytes, _First]
 
 
 def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact], _Dates]:
@@ -311,8 +321,14 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
             light.appended, copy, receipt.messages, receipt.date, light.received
         )
         for sha in receipt.messages:
-            dates.setdefault(sha, (copy.date, copy.notes))
+            dates.setdefault(sha, _First(copy.date, copy.notes, _trusted_key(receipt, copy)))
     return envelopes, dates
+
+
+def _trusted_key(receipt: Receipt, copy: _Copy) -> bytes:
+    """As the archivist decides it: what tells which mail a placeholder stands for."""
+    trusted = receipt.report and bool(receipt.route & Route.JOURNAL) and NO_ENVELOPE not in copy.notes
+    return copy.key if trusted else b""
 
 
 def _copies(lights: Sequence[_Light], batch: _Batch, ledger: _Ledger) -> Iterator[tuple[_Light, _Copy]]:
@@ -337,10 +353,14 @@ def _copy(light: _Light, receipt: Receipt, found: CopyFacts | MailUnreadable | N
     unread = (UNREAD,) if UNREAD in receipt.notes else ()
     if found is None or isinstance(found, MailUnreadable):
         return _Copy(light.sha, receipt.report, None, (), unread)
-    notes = found.notes
+    notes, key = found.notes, found.key
+    if (
+        PLACEHOLDER in notes and PLACEHOLDER not in receipt.notes
+    ):  # an older version kept the part as it stands
+        notes, key = tuple(note for note in notes if note != PLACEHOLDER), b""
     if found.problem:  # of a report that this program can't unwrap, what its own headers say
         notes += (f"its report can't be unwrapped any more: {found.problem}",)
-    return _Copy(light.sha, receipt.report, found.date, found.parties, (*notes, *unread))
+    return _Copy(light.sha, receipt.report, found.date, found.parties, (*notes, *unread), key)
 
 
 def _messages(batch: _Batch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
@@ -349,7 +369,7 @@ def _messages(batch: _Batch, dates: _Dates, ledger: _Ledger) -> dict[int, Messag
     facts: dict[int, MessageFact] = {}
     full, outlined = list[_Light](), list[_Light]()
     for light in lights:
-        notes = dates.get(light.sha, (None, ()))[1]
+        notes = dates.get(light.sha, _First()).notes
         if OPAQUE in notes:
             facts[light.sequence] = _fact(light, unread_message(light.sha, light.size, OPAQUE), dates)
         else:
@@ -382,8 +402,10 @@ def _message(
 
 
 def _fact(light: _Light, message: _Message, dates: _Dates, more: tuple[str, ...] = ()) -> MessageFact:
-    date, notes = dates.get(light.sha, (None, ()))
-    return message_fact(light.appended, message, date, light.received, (*notes, *more))
+    first = dates.get(light.sha, _First())
+    if first.key and message.content:
+        message.content = first.key
+    return message_fact(light.appended, message, first.date, light.received, (*first.notes, *more))
 
 
 def unread_message(sha: bytes, size: int, note: str) -> _Message:

@@ -22,7 +22,8 @@ from muniment.mail.envelope import EnvelopeText, looks_like_envelope, read_envel
 from muniment.mail.headers import BLOCK_LIMIT, block, header_end, parameters, pick, remembered
 from muniment.mail.mime import decoded
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Report, Span, UnwrapError
-from muniment.mail.notes import NO_ENVELOPE
+from muniment.mail.notes import NO_ENVELOPE, PLACEHOLDER
+from muniment.mail.placeholder import is_message, placeholder
 from muniment.mail.routing import envelope_of
 
 ENVELOPE_LIMIT = 16 * 1024 * 1024
@@ -31,6 +32,7 @@ _ORIGINALS = 2
 _CHILDREN = 64
 """Direct children that are looked at."""
 _PART_HEAD = 64 * 1024
+_BEGIN = 200
 _MESSAGE = frozenset({b"message/rfc822", b"message/global"})
 _WANTED = (
     b"content-type",
@@ -42,6 +44,7 @@ _WANTED = (
     b"x-wm-journal-report",
     b"content-identifier",
     b"content-identifer",
+    b"message-id",
 )
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary", "identity"})
 _OWN_FIELD = re.compile(rb"(?:\A|[\r\n])(?:from|received|date|message-id|sender)[ \t]*:", re.IGNORECASE)
@@ -58,14 +61,16 @@ class _Head(NamedTuple):
     date: bytes
     marked: bool
     """Whether it claims to be a journal report."""
+    message_id: bytes
 
 
 class _Part(NamedTuple):
-    """A direct child: its content at [body, end)."""
+    """A direct child: its header at [start, body), its content at [body, end)."""
 
     kind: bytes
     encoding: str
     charset: str
+    start: int
     body: int
     end: int
 
@@ -105,7 +110,8 @@ def _read(buf: Buffer, start: int, end: int, *, nested: bool) -> Report | None:
 
 def _head(header: bytes) -> _Head:
     """Read a message's header; any of the markers that were ever in use makes it a journal report."""
-    content_type, encoding, sender, date, exchange, transport, gateway, *identifiers = pick(header, _WANTED)
+    content_type, encoding, sender, date, exchange, transport, gateway, *others = pick(header, _WANTED)
+    *identifiers, message_id = others
     kind, stated = parameters(content_type or b"")
     marked = (
         exchange is not None
@@ -114,7 +120,7 @@ def _head(header: bytes) -> _Head:
         or any((each or b"").lower() == b"exjournalreport" for each in identifiers)
     )
     boundary = stated.get(b"boundary", b"").rstrip()
-    return _Head(kind, boundary, _encoding(encoding), sender or b"", date or b"", marked)
+    return _Head(kind, boundary, _encoding(encoding), sender or b"", date or b"", marked, message_id or b"")
 
 
 def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | None:
@@ -131,7 +137,7 @@ def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | No
 def _children(buf: Buffer, head: _Head, body: int, end: int) -> _Children | None:
     """The children of a report; None where an unmarked message turns out to be none."""
     if head.kind in _MESSAGE:
-        original = _Part(head.kind, head.encoding, "", body, end)
+        original = _Part(head.kind, head.encoding, "", body, body, end)
         return _Children(None, [original], False, ("the report is its original alone",))
     if not head.boundary:
         raise UnwrapError("a journal report whose Content-Type names no boundary")
@@ -189,6 +195,8 @@ def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
     if children.text is not None and children.text.end - children.text.body > ENVELOPE_LIMIT:
         notes.append(f"only the first {ENVELOPE_LIMIT} bytes of the envelope were read")
     envelope = _envelope(text, buf, originals[0], notes)
+    if text is not None and len(originals) == 1:
+        originals = (_placed(buf, head, children.originals[0], text.envelope(), notes) or originals[0],)
     return Report(
         envelope=envelope,
         originals=originals,
@@ -196,6 +204,32 @@ def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
         date=parse_date(head.date),
         notes=tuple(notes),
     )
+
+
+def _placed(buf: Buffer, head: _Head, part: _Part, stated: Envelope, notes: list[str]) -> Span | None:
+    """The span of a part that is no message and stands in an original's place; None for an original.
+
+    A part that says it is a message is believed, however poor its header, unless the envelope names a
+    Message-ID that it lacks.
+    """
+    if part.kind in _MESSAGE and not stated.message_id.strip():
+        return None
+    if any(is_message(_begin(buf, part, size)) for size in (_PART_HEAD, BLOCK_LIMIT)):
+        return None
+    whole = buf[part.start : min(part.end, part.start + BLOCK_LIMIT)]
+    made = placeholder(stated, to_text(head.message_id), whole, part.start != part.body)
+    if made is None:
+        return None
+    notes.append(PLACEHOLDER)
+    return Span(part.start, part.end, placeholder=made)
+
+
+def _begin(buf: Buffer, part: _Part, size: int) -> bytes:
+    """The first bytes of a part's content, decoded unless they show that nothing was encoded."""
+    begin = buf[part.body : min(part.end, part.body + size)]
+    if part.encoding in _IDENTITY or _HEADER_LINE.match(begin[:_BEGIN].lstrip()):
+        return begin
+    return decoded(begin, part.encoding)[0]
 
 
 @remembered
@@ -244,7 +278,7 @@ def _span(buf: Buffer, part: _Part, notes: list[str]) -> Span:
     """Where an original lies. An encoding that is stated but was not applied is not believed."""
     if part.encoding in _IDENTITY:
         return Span(part.body, part.end)
-    begin = buf[part.body : min(part.body + 200, part.end)].lstrip()
+    begin = buf[part.body : min(part.body + _BEGIN, part.end)].lstrip()
     if part.encoding == "quoted-printable" or (part.encoding == "base64" and not _HEADER_LINE.match(begin)):
         return Span(part.body, part.end, part.encoding)
     notes.append(f"the original is not encoded as its part states: {part.encoding[:40]}")
@@ -269,7 +303,7 @@ def _part(buf: Buffer, start: int, end: int) -> _Part:
     body = header_end(buf, start, min(end, start + _PART_HEAD))
     head = buf[start:body]
     own, kind, encoding, charset = _part_head(head)
-    return _Part(kind, encoding, charset, body if own else start, end)
+    return _Part(kind, encoding, charset, start, body if own else start, end)
 
 
 @remembered

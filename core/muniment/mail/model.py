@@ -66,6 +66,17 @@ class Envelope(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
+class Placeholder(Struct, frozen=True):
+    """What makes a message of a part that stands in an original's place (see mail.placeholder)."""
+
+    before: bytes
+    """What stands before the part's bytes in the message."""
+    after: bytes
+    key: bytes
+    """A hash of the envelope's Message-ID, subject and sender: equal for two reports of one mail. Empty where
+    the envelope has no Message-ID."""
+
+
 class Span(Struct, frozen=True):
     """Where an original lies in its report: bytes [start, end), and how they are encoded."""
 
@@ -73,6 +84,8 @@ class Span(Struct, frozen=True):
     end: int
     encoding: str = "identity"
     """"identity", "base64" or "quoted-printable"."""
+    placeholder: Placeholder | None = None
+    """Given where these bytes are no original, but a part that stands in its place."""
 
 
 class Report(Struct, frozen=True):

@@ -74,6 +74,8 @@ class CopyFacts(msgspec.Struct, frozen=True, array_like=True):
     notes: tuple[str, ...]
     problem: str = ""
     """Why what claims to be a report can't be unwrapped."""
+    key: bytes = b""
+    """For a report with a placeholder: what tells which mail it stands for (see mail.placeholder)."""
 
 
 @dataclass(frozen=True)

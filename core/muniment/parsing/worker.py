@@ -115,7 +115,9 @@ def copy_of(buffer: Buffer, ask: Ask, into: int) -> CopyFacts:
             report, problem = None, str(error)
         if report is not None:
             notes = (*report.envelope.notes, *report.notes)
-            return CopyFacts(True, report.tenant, report.date, report.envelope.parties, notes)
+            stands_in = report.originals[0].placeholder
+            key = stands_in.key if stands_in is not None else b""
+            return CopyFacts(True, report.tenant, report.date, report.envelope.parties, notes, key=key)
     envelope = read_routing(buffer)
     return CopyFacts(False, "", None, envelope.parties, envelope.notes, problem)
 

@@ -8,6 +8,7 @@ appended to the ledger; nothing counts until the batch's commit frame is on disk
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from muniment.archive.records import (
 from muniment.archive.vault import Vault
 from muniment.errors import NotFound
 from muniment.mail.buffer import FileBuffer, window
+from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
 from muniment.runs.forked import fork_pieces, rebuilt
@@ -42,6 +44,8 @@ from muniment.runs.linking import Bringer, Links, bringer
 from muniment.runs.plan import Plan
 from muniment.runs.spill import Spill, read_spill, rebuilds, whole
 from muniment.sources.base import Fetched, Item, Place
+
+log = logging.getLogger("muniment.run")
 
 BATCH_ITEMS = 512
 BATCH_BYTES = 8 * 1024 * 1024
@@ -183,6 +187,8 @@ class Archivist:
             archived = _Archived(self._quarantine(copy), (), {})
         else:
             archived = self._archive(fetched, copy, route)
+        if PLACEHOLDER in copy.notes:
+            log.warning("%s: report %s: %s", self._plan.profile, copy.sha.hex()[:12], PLACEHOLDER)
         self._receive(fetched.item, copy, archived, route, notes)
         self._batch.outcomes.append((fetched.item, archived.outcome))
         self._batch.bytes += copy.size
@@ -299,6 +305,10 @@ class Archivist:
         self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, by: Bringer
     ) -> _Stored:
         """Keep a message, unless it is kept already as it is, as a fork of it, or as its original."""
+        if message.key and by.reported:
+            message.content = (
+                message.key
+            )  # the envelope says which mail a placeholder stands for, not its bytes
         known = message.sha if self._is_known(message.sha) else self._fork_of(message)
         if known is not None:
             return _Stored(known, remakes=self._links.remakes_of(fetched, message, by, known))

@@ -27,6 +27,8 @@ class PreparedMessage(Struct, array_like=True):
     start: int = 0
     """Where its very bytes lie in the copy: [start, end); both 0 where they are encoded there."""
     end: int = 0
+    key: bytes = b""
+    """For a placeholder: what tells which mail it stands for (see mail.placeholder); else empty."""
 
 
 def bare_message(sha: bytes, size: int, record: Record, *notes: str) -> PreparedMessage:

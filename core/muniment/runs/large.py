@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -120,7 +121,8 @@ class _LargeCopy:
 
     def _original(self, span: Span) -> tuple[PreparedMessage, Piece | None]:
         """The message in a span, and the piece that stands for it; None: keep the span's bytes too."""
-        if span.encoding == "identity":
+        made = span.placeholder
+        if span.encoding == "identity" and made is None:
             view = sub(self._buffer, span.start, span.end)
             sha = hash_of(window(view, 0, len(view), READ))
             message = self._message(view, sha)
@@ -129,12 +131,19 @@ class _LargeCopy:
         path = Path(f"{self._path}.{span.start}.inner")
         try:
             with path.open("wb") as file:
-                file.writelines(decoded(window(self._buffer, span.start, span.end, READ), span.encoding))
+                pieces = window(self._buffer, span.start, span.end, READ)
+                if made is not None:
+                    pieces = itertools.chain((made.before,), pieces, (made.after,))
+                file.writelines(pieces if made is not None else decoded(pieces, span.encoding))
             with FileBuffer(path) as inner:
                 sha = hash_of(window(inner, 0, len(inner), READ))
-                return self._message(inner, sha), None
+                message = self._message(inner, sha)
         finally:
             path.unlink(missing_ok=True)
+        if made is None:
+            return message, None
+        message.key = made.key
+        return message, Slice(sha, len(made.before), span.end - span.start)
 
     def _message(self, view: Buffer, sha: bytes) -> PreparedMessage:
         cuts = split(view)

@@ -172,8 +172,9 @@ def _take_report(draft: _Draft, report: Report) -> None:
     for span in report.originals:
         inner = decode_span(raw[span.start : span.end], span)
         sha = hashlib.sha256(inner).digest()
-        as_it_is = span.encoding == "identity"
+        as_it_is = span.encoding == "identity" and span.placeholder is None
         _take(draft, inner, sha, span.start if as_it_is else 0, span.end if as_it_is else 0)
+        draft.copy.messages[-1].key = span.placeholder.key if span.placeholder else b""
         if raw[position : span.start]:
             draft.pieces.append(Literal(raw[position : span.start]))
         draft.pieces.append(span_piece(raw, span, sha, len(inner)))
@@ -272,12 +273,16 @@ def _recipe_record(kind: Kind, made: bytes, sha: bytes, size: int) -> Record:
 
 def decode_span(raw: bytes, span: Span) -> bytes:
     """The original that a report's part encodes; what is broken in it is decoded as far as it goes."""
+    if span.placeholder is not None:
+        return span.placeholder.before + raw + span.placeholder.after
     return raw if span.encoding == "identity" else b"".join(decoded((raw,), span.encoding))
 
 
 def span_piece(raw: bytes, span: Span, sha: bytes, size: int) -> Piece:
     """The piece of a report's recipe that stands for its original."""
     encoded = raw[span.start : span.end]
+    if span.placeholder is not None:
+        return Slice(sha, len(span.placeholder.before), len(encoded))
     if span.encoding == "identity":
         return Slice(sha, 0, size)
     if span.encoding == "base64":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from muniment.archive.facts import Route
 from muniment.archive.vault import Vault
+from muniment.mail.notes import PLACEHOLDER
 from muniment.people.directory import User
 from muniment.service.arrivals import FLAGGED, PIN
 from muniment.service.reading import FOLDERS
@@ -73,6 +74,13 @@ def _flagged(vault: Vault, situation: Situation) -> Iterator[str]:
     recent = [flags for time, flags in vault.catalog.flagged(FLAGGED) if time >= since]
     returned = sum(RETURNED in flags for flags in recent)
     foreign = sum(any(PIN in flag for flag in flags) for flags in recent)
+    replaced = sum(PLACEHOLDER in flags for flags in recent)
+    if replaced:
+        yield (
+            f"{_count(replaced, 'journal report')} of the last {RECENT} days held no original, and "
+            f"{'is' if replaced == 1 else 'are'} listed by the envelope: see what on the way replaces or "
+            "converts messages, such as a virus scanner, a size limit or winmail.dat."
+        )
     if returned:
         yield (
             f"{_count(returned, 'journal report')} came back as undeliverable in the last {RECENT} days, and "

@@ -31,7 +31,7 @@ from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment.mail.model import SENT_ROLES
-from muniment.mail.notes import OPAQUE, UNREAD
+from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.mail.public import PUBLIC_VERSION, public_pieces
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED
@@ -53,7 +53,7 @@ LEFT_OUT = (
     "Bcc and all other header fields that are not in the table of public fields "
     f"(version {PUBLIC_VERSION}) are left out: exact bytes are for auditors"
 )
-SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED})
+SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED, PLACEHOLDER})
 """Notes that say nothing of the envelope."""
 STEP = 256 * 1024
 BACKLOG = 50_000

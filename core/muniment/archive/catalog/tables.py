@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 8
+SCHEMA = 9
 """Version of the tables; a catalog of another one is rebuilt."""
 
 metadata = MetaData()
