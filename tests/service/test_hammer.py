@@ -112,7 +112,7 @@ def all_of(client: Client, request: api.Request) -> api.Word:
     return last
 
 
-@pytest.mark.parametrize("interval", [1e-6, 3e-4, 5e-3])
+@pytest.mark.parametrize("interval", [1e-6, 5e-3])
 def test_everything_at_once(
     template: Path, tmp_path: Path, switching: Callable[[float], None], interval: float
 ) -> None:

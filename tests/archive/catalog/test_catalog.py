@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,65 @@ def test_readers_in_other_threads_see_each_batch(archive: Archive) -> None:
         assert steps[turn + 1].wait(10)
     reader.join(10)
     assert seen == [1, 2]
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files under a folder that this process has open, by name; a removed one's ends in (deleted)."""
+    found = []
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(handle.readlink()))
+    return sorted(name for name in found if name.startswith(str(folder)))
+
+
+def test_no_connection_outlives_the_file_that_was_replaced(archive: Archive) -> None:
+    archive.batches.mail("m1", *A_TO_B)
+    archive.commit()
+    go_on, seen = threading.Event(), list[tuple[int, int]]()
+    ready = threading.Barrier(4)
+
+    def read() -> None:
+        first = archive.catalog.totals().messages
+        ready.wait(10)
+        assert go_on.wait(10)
+        seen.append((first, archive.catalog.totals().messages))
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    ready.wait(10)
+    new = Catalog.create(archive.path.with_name("catalog.db.new"), b"the vault")
+    for facts, head in archive.batches.done:
+        new.apply(facts, head)
+    archive.batches.mail("m2", *A_TO_B)
+    new.apply(*archive.batches.commit())
+    new.meta_set("which", "the new one")
+    archive.catalog.replace(new)
+    assert open_files(archive.path.parent) == []
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert seen == [(1, 2)] * 3
+    assert archive.catalog.meta_get("which") == "the new one"
+    archive.batches.mail("m3", *A_TO_B)
+    archive.commit()
+    assert archive.catalog.totals().messages == 3
+    assert not any("deleted" in name for name in open_files(archive.path.parent))
+    assert [path.name for path in sorted(archive.path.parent.iterdir())][:1] == ["catalog.db"]
+    archive.catalog.close()
+    assert [path.name for path in archive.path.parent.iterdir()] == ["catalog.db"]
+
+
+def test_a_new_catalog_that_was_not_closed_whole_takes_no_place(archive: Archive) -> None:
+    """On a full disk, SQLite may leave what it could not take over from the write-ahead log."""
+    new = Catalog.create(archive.path.with_name("catalog.db.new"), b"the vault")
+    before = archive.catalog.dump()
+    left = archive.path.with_name("catalog.db.new-wal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalog, "close", lambda self: (self._store.close(), left.write_bytes(b"left")))
+        with pytest.raises(VaultError, match="written whole"):
+            archive.catalog.replace(new)
+    assert archive.catalog.dump() == before
 
 
 # --- applying ------------------------------------------------------------------------------------
