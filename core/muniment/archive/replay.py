@@ -85,11 +85,13 @@ def replay(
     since: Head | None,
     work: Path,
     stopped: Callable[[Head], bool] = lambda head: False,
+    until: Head | None = None,
 ) -> None:
     """Apply every committed batch after `since` (None: from the beginning) to the catalog.
 
     What can't be read is left out, as far as need be, and noted (see `known_damage`). `stopped` is asked
-    after each batch, and told how far that has come; what was applied then stays applied.
+    after each batch, and told how far that has come; what was applied then stays applied. It ends with the
+    batch that comes to `until`.
 
     Raises:
         Stopped: `stopped` said so.
@@ -104,6 +106,8 @@ def replay(
                 pass
             if stopped(head):
                 raise Stopped("the rebuild was stopped: the catalog that was there stays; start it again")
+            if until is not None and head.tree_size >= until.tree_size:
+                break
         observed.keep()
     finally:
         reader.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from muniment.archive.binding import bound
 from muniment.archive.catalog import Totals
@@ -19,9 +21,13 @@ from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import last_head
 from muniment.archive.matching import INDEX, LEDGER
 from muniment.archive.noting import OF_CATALOG, Note, missing_file, notes_of, swapped
+from muniment.archive.proof.index import damaged_files, search_works, wrong_documents
+from muniment.archive.proof.inward import Records, look_into
+from muniment.archive.proof.replica import catalog_differences
 from muniment.archive.vault import Vault
 from muniment.errors import MunimentError
 
+READ = "the ledger is read"
 EVERY = 1.0
 """Seconds between two words on how far a check is."""
 MEND = "run `muniment rebuild --catalog`"
@@ -32,11 +38,13 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
 
     `was` are checkpoints that were noted earlier; the report has a proof for each.
 
-    Shallow: every frame's checksums, every commit's Merkle root, and the counts of catalog and index.
-    Deep: every record is decoded besides, and every byte of every message, report and part hashed anew.
+    Shallow: every frame's checksums, every commit's Merkle root, the catalog's audit trail, runs and
+    directory against the ledger's records, its own sums, and the index's checksums.
+    Deep: every record is decoded besides, every byte of every message, report and part hashed anew, and all
+    of the catalog compared with another that is made from the ledger.
     """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    notes = notes_of(vault.folder)
+    notes, records = notes_of(vault.folder), Records(vault.folder / LEDGER)
     # One reading of the catalog: what a writer adds meanwhile is looked at another time.
     head, totals = vault.catalog.snapshot()
     report = yield from _stoppable(
@@ -47,16 +55,26 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
             locate=vault.catalog.locate,
             until=head,
             checkpoints=[*was, *(note.checkpoint for note in notes)],
+            watch=records.take,
         )
     )
+    damaged = bool(report.problems)
     look_at_notes(vault.folder, [note for note in notes if note.source != OF_CATALOG], was, report)
     look_at_folder(vault.folder, report)
     yield "comparing the catalog"
     report.problems.extend(catalog_problems(head, totals, report))
     report.problems.extend(untold(vault))
+    if not damaged and vault.catalog.vault_id == records.vault_id:
+        catalog = vault.catalog
+        looking = partial(look_into, catalog.path, catalog.still, records, head.tree_size)
+        report.problems.extend((yield from _stoppable(looking, "the catalog is looked into")))
     report.messages -= totals.moved_messages
+    if deep:
+        yield "making a second catalog from the ledger, to compare all of it"
+        again = partial(catalog_differences, vault, not damaged)
+        report.problems.extend((yield from _stoppable(again, "the ledger is read a second time")))
     yield "comparing the index"
-    report.problems.extend(index_problems(vault))
+    report.problems.extend(index_problems(vault, deep))
     yield report
 
 
@@ -98,18 +116,21 @@ def look_at_folder(folder: Path, report: Report) -> None:
         report.notes.append(open_)
 
 
+Found = TypeVar("Found")
+
+
 class _Left(Exception):
     """Nobody waits for what is checked any more."""
 
 
-def _stoppable(check: Callable[..., Report]) -> Generator[str, None, Report]:
+def _stoppable(check: Callable[..., Found], doing: str = READ) -> Generator[str, None, Found]:
     """Check in a thread, saying how far it is now and then; whoever leaves has it stopped."""
-    left, far = threading.Event(), ["0% of the ledger is read"]
+    left, far = threading.Event(), [f"0% of {doing}"]
 
     def progress(done: int, total: int) -> None:
         if left.is_set():
             raise _Left
-        far[0] = f"{done * 100 // max(total, 1)}% of the ledger is read"
+        far[0] = f"{done * 100 // max(total, 1)}% of {doing}"
 
     with ThreadPoolExecutor(1, "check") as thread:
         checked = thread.submit(check, progress=progress)
@@ -156,16 +177,17 @@ def untold(vault: Vault) -> Iterator[str]:
         yield f"the catalog is {behind} records behind the ledger: {MEND}"
 
 
-def index_problems(vault: Vault) -> list[str]:
-    """Where the index lacks what it says it has."""
-    with vault.index_place.held():
-        return list(_index_problems(vault))
+def index_problems(vault: Vault, deep: bool) -> list[str]:
+    """Where the index is damaged, or lacks what it says it has."""
+    damaged = damaged_files(vault.folder / INDEX, vault.index_place.held)
+    return list(damaged) or list(_index_problems(vault, deep))
 
 
-def _index_problems(vault: Vault) -> Iterator[str]:
+def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
     mend = "run `muniment rebuild --index`"
     try:
-        index = Index.open(vault.folder / INDEX, read_only=True)
+        with vault.index_place.held():
+            index = Index.open(vault.folder / INDEX, read_only=True)
     except MunimentError as error:
         yield f"the index can't be used ({error})"
         return
@@ -174,8 +196,15 @@ def _index_problems(vault: Vault) -> Iterator[str]:
             yield f"the index is of another ledger, or of another state of it: {mend}"
             return
         # Asked in this order, a writer can only make the first smaller and the last greater.
-        expected = vault.catalog.totals().messages - vault.catalog.index_behind(index.watermark)
-        if index.docs < expected:
-            yield f"the index holds {index.docs} of the {expected} messages it should: {mend}"
+        lacking = vault.catalog.index_behind(index.watermark)
+        expected = vault.catalog.totals().messages - lacking
+        docs, still = index.docs, not lacking and not vault.owner()
+        if docs < expected or (still and docs > expected):
+            yield f"the index holds {docs} of the {expected} messages it should: {mend}"
+        yield from search_works(index)
+        if deep:
+            yield from wrong_documents(vault, index, still)
+    except (MunimentError, sqlite3.Error) as error:
+        yield f"the index can't be compared ({error}): {mend}"
     finally:
         index.close()

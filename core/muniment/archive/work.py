@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 WORK = "work"
-_TOKEN = secrets.token_hex(4)
+_TOKEN = secrets.token_hex(8)
 """Tells this process from an earlier one with its number."""
 _leaving = threading.Lock()
 _open: Counter[Path] = Counter()
@@ -19,8 +20,13 @@ _open: Counter[Path] = Counter()
 
 
 def own_work(folder: Path) -> Path:
-    """This process's folder for temporary files of the vault in `folder`; `make_work` makes it."""
-    return folder / WORK / f"{os.getpid()}-{_TOKEN}"
+    """This process's folder for temporary files of the vault in `folder`; `make_work` makes it.
+
+    Where the vault can't be written, since it is a read-only copy, it is in the system's own folder for them.
+    """
+    if os.access(folder, os.W_OK):
+        return folder / WORK / f"{os.getpid()}-{_TOKEN}"
+    return Path(tempfile.gettempdir()) / f"muniment-{os.geteuid()}-{os.getpid()}-{_TOKEN}"
 
 
 def make_work(work: Path) -> Path:
@@ -29,7 +35,7 @@ def make_work(work: Path) -> Path:
     Raises:
         OSError: it can't be made.
     """
-    for folder in (work.parent, work):
+    for folder in (work.parent, work) if work.parent.name == WORK else (work,):
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             _leave_to_owner(folder)
@@ -39,6 +45,8 @@ def make_work(work: Path) -> Path:
 def _leave_to_owner(folder: Path) -> None:
     """Let a folder that root has made, to read, be of whoever owns the vault: it stands in their way else."""
     above = folder.parent.stat()
+    if folder.parent.name != WORK and folder.name != WORK:
+        return  # outside the vault it is this process's own
     if above.st_uid != os.geteuid():
         os.chown(folder, above.st_uid, above.st_gid)
 

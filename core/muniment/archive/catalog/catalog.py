@@ -178,6 +178,16 @@ class Catalog:
         return self._store.read(reading.head)
 
     @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._store.path
+
+    @property
+    def still(self) -> bool:
+        """Whether nobody can be writing it, as in a read-only copy."""
+        return self._store.still
+
+    @property
     def vault_id(self) -> bytes:
         """The vault that the catalog was created for."""
         return self._store.read(reading.vault_id)

@@ -66,6 +66,8 @@ def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, bat
     filed = load_filed(connection, {row.message for row in links})
     file_anew(connection, filed, directory, boxes)
     what = json.dumps(sorted(affected)) if more else None
+    if not more:
+        cursor = _Cursor(0, -1)  # as before the first change: what is done leaves no trace
     position = {"what": what, "at_address": cursor.address, "at_envelope": cursor.envelope}
     connection.execute(sql.SET_REFILE, position)
     return len(filed)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -87,6 +90,8 @@ class Store:
     """
 
     def __init__(self, path: Path, readonly: bool = False) -> None:
+        if readonly and _needs_copy(path):
+            path = self._copied(path)
         self.path = path
         self.readonly = readonly
         self._writer: Connection | None = None
@@ -95,10 +100,22 @@ class Store:
         self._gate = Gate()
         self._turn = threading.Lock()
         self._closed = False
-        still = readonly and _is_still(path)
-        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, still)
+        self.still = readonly and _is_still(path)
+        """Whether nobody can be writing it."""
+        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, self.still)
         self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = _engine(path, "rwc", sql.PRAGMAS)
+
+    def _copied(self, path: Path) -> Path:
+        """A copy of a file and its log of writes, for as long as this object lives.
+
+        To read a log, SQLite must make a file beside it.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="muniment-catalog-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        for one in (path, companions(path)[0]):
+            shutil.copyfile(one, folder / one.name)
+        return folder / path.name
 
     def read(self, look: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
         """What `look` finds through this thread's connection, which sees what was committed last.
@@ -208,6 +225,16 @@ def remove_catalog(path: Path) -> None:
     """Remove a catalog's file, and then what belongs to it."""
     for one in (path, *companions(path)):
         one.unlink(missing_ok=True)
+
+
+def _needs_copy(path: Path) -> bool:
+    """Whether a file can't be read where it is: a log of writes, in a folder that can't be written."""
+    log, index = companions(path)
+    return not os.access(path.parent, os.W_OK) and _size(log) > 0 and not index.exists()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,11 +34,8 @@ def guarded(doing: str) -> Iterator[None]:
             raise VaultLocked(
                 "Another process writes the index; wait until it is done, or stop it."
             ) from error
-        if "Failed to acquire Lockfile" in str(error):
-            raise VaultError(
-                "The index can't be read where its folder can't be written: "
-                "mend its rights, or copy the vault."
-            ) from error
+        if any(word in str(error) for word in _DAMAGE):
+            raise VaultError(f"{doing} failed; run `muniment rebuild --index` ({_brief(error)}).") from error
         if "max expansions" in str(error):
             raise QueryError("Too many words begin so; type more letters before the *.") from error
         raise VaultError(f"{doing} failed; check the disk and its free space ({_brief(error)}).") from error
@@ -44,7 +43,7 @@ def guarded(doing: str) -> Iterator[None]:
         # The library's panics derive from BaseException, so that nobody swallows them by chance.
         if type(error).__name__ != "PanicException":
             raise
-        raise VaultError(f"{doing} failed; rebuild the index ({_brief(error)}).") from error
+        raise VaultError(f"{doing} failed; run `muniment rebuild --index` ({_brief(error)}).") from error
 
 
 def _brief(error: BaseException) -> str:
@@ -54,8 +53,10 @@ def _brief(error: BaseException) -> str:
 class View:
     """A shard as it was at one instant, to be searched."""
 
-    def __init__(self, searcher: tantivy.Searcher, low: int, high: int) -> None:
+    def __init__(self, searcher: tantivy.Searcher, low: int, high: int, first: int = 0) -> None:
         self.searcher = searcher
+        self.first = first
+        """No message in it has a lesser id."""
         self.low = low
         """No message in it has a lesser sort key."""
         self.high = high
@@ -104,7 +105,8 @@ class Shard:
         """About how many bytes of text were added since the last commit."""
         self._writer: tantivy.IndexWriter | None = None
         self._files = _read_meta(path)
-        self._index = _open(path)
+        self._links = None if os.access(path, os.W_OK) else _Links(path)
+        self._index = _open(path if self._links is None else self._links.path)
         self.refresh()
 
     @classmethod
@@ -128,6 +130,8 @@ class Shard:
     def refresh(self) -> None:
         """See what has been committed."""
         with guarded("Reading the index"):
+            if self._links is not None:
+                self._links.renew()
             self._index.reload()
             searcher = self._index.searcher()
             self.docs = searcher.num_docs
@@ -136,7 +140,7 @@ class Shard:
             high = searcher.search(everything, 1, False, "order").hits
             top = searcher.search(everything, 1, False, "id").hits
             self.bytes = _bytes_in(self.path)
-        self.view = View(searcher, low[0][0] if low else 0, high[0][0] if high else 0)
+        self.view = View(searcher, low[0][0] if low else 0, high[0][0] if high else 0, self.first)
         self.top = top[0][0] if top else -1
 
     def clean(self) -> None:
@@ -197,6 +201,24 @@ class Shard:
         self.pending = self.pending_text = 0
         if writer is not None:
             writer.wait_merging_threads()
+
+
+class _Links:
+    """A folder of links to a shard's files, for one that can't be written: the library makes a file to lock
+    there, even to read. It is removed with this object."""
+
+    def __init__(self, shard: Path) -> None:
+        self._shard = shard.absolute()
+        self.path = Path(tempfile.mkdtemp(prefix="muniment-index-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        self.renew()
+
+    def renew(self) -> None:
+        """Link what was added, for another process may write the shard; what is gone there is not read."""
+        for path in self._shard.iterdir():
+            link = self.path / path.name
+            if path.suffix != ".lock" and not link.is_symlink():
+                link.symlink_to(path)
 
 
 def _bytes_in(folder: Path) -> int:

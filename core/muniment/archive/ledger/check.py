@@ -33,6 +33,8 @@ BATCH = 64
 BATCH_BYTES = 4 * 1024 * 1024
 REFERENCED = frozenset({Kind.MESSAGE, Kind.PART, Kind.CHUNKS})
 Progress = Callable[[int, int], None]
+Watch = Callable[[int, int | None, Found], None]
+"""Told of each intact frame: its segment, its sequence where that is known, and the frame."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ def check(
     progress: Progress | None = None,
     until: Head | None = None,
     checkpoints: Iterable[Checkpoint] = (),
+    watch: Watch | None = None,
 ) -> Report:
     """Check the ledger in `folder`, and compare it with `checkpoints`.
 
@@ -71,7 +74,8 @@ def check(
     record is decoded as well, and every byte of its content hashed. `locate` says where content
     stands (see Reader); without it, that is noted in a temporary file on the way. `progress` is told
     bytes read and bytes in all. With `until` it ends at that commit: beside a writer, the state that
-    `locate` knows. For checkpoints beyond it, the rest is read as well, but not checked.
+    `locate` knows. `watch` is told of each frame up to there. For checkpoints beyond it, the rest is read
+    as well, but not checked.
 
     Raises:
         VaultError: there is no ledger, or it was written by a newer program.
@@ -79,7 +83,7 @@ def check(
     report = Report()
     chain = _Chain(report, Proofs(checkpoints))
     with _Deep(folder, report, locate) if deep and _readable(folder) else _Shallow() as follow:
-        _read_all(folder, _vault_id(folder, report), chain, follow, progress, until)
+        _read_all(folder, _vault_id(folder, report), chain, follow, progress, until, watch)
     chain.finish()
     report.problems = list(dict.fromkeys(report.problems))
     return report
@@ -109,6 +113,7 @@ def _read_all(
     follow: _Shallow,
     progress: Progress | None,
     until: Head | None,
+    watch: Watch | None,
 ) -> None:
     numbers = segments(folder)
     sizes = {number: segment_path(folder, number).stat().st_size for number in numbers}
@@ -119,6 +124,8 @@ def _read_all(
             if isinstance(item, Gap):
                 chain.gap(item)
             else:
+                if watch is not None and not chain.ended:
+                    watch(number, chain.sequence, item)
                 chain.frame(item)
                 follow.take(number, item)
                 if until is not None and (number, item.end) == (until.segment, until.offset):
@@ -141,7 +148,7 @@ class _Chain:
         self._proofs = proofs
         self._proven = 0
         """Leaves that the last commit frame proves, also beyond the end."""
-        self._ended = False
+        self.ended = False
         """Whether what follows is read for checkpoints alone."""
         self._tree: Frontier | None = Frontier()
         """Of all leaves so far; None where a frame was lost since the last commit frame."""
@@ -159,18 +166,23 @@ class _Chain:
             self._tree = None
         self._segment = segment
 
+    @property
+    def sequence(self) -> int | None:
+        """Of the next frame; None where damage hides it."""
+        return None if self._tree is None else self._tree.size
+
     def end(self) -> None:
         """Nothing after this is checked; it is followed as far as a checkpoint needs it."""
-        self._ended = True
+        self.ended = True
 
     @property
     def done(self) -> bool:
         """Whether nothing that follows is needed."""
-        return self._ended and not self._proofs.waits(self._proven)
+        return self.ended and not self._proofs.waits(self._proven)
 
     def gap(self, gap: Gap) -> None:
         """Bytes that are no intact frame; a problem, unless they are what a writer has just begun."""
-        if not self._ended:
+        if not self.ended:
             self._bytes += gap.length
             self._gaps.append((self._segment, gap))
         if gap.header is None or gap.cut_short:
@@ -182,7 +194,7 @@ class _Chain:
         """An intact frame."""
         header = found.header
         commit = commit_of(found)
-        if self._ended:
+        if self.ended:
             self._follow(commit)
             self._leaf(header.kind, header.time, header.size, header.sha)
             return

@@ -1,0 +1,205 @@
+"""Comparing a catalog with another that was made from the same ledger: row by row, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from muniment.archive.proof.tables import VIEWS, Row, View, count_of
+from muniment.mail.sanitise import clean
+
+FAULTS = 3
+"""Findings of SQLite's own check that are named."""
+CACHE = "PRAGMA cache_size = -8192"
+
+
+@dataclass(slots=True)
+class Difference:
+    """How a table differs from what the ledger says."""
+
+    view: View
+    missing: int = 0
+    extra: int = 0
+    changed: int = 0
+    columns: Counter[str] = field(default_factory=Counter)
+    example: Row = ()
+
+    def __str__(self) -> str:
+        found = [
+            f"{count:,} {word}"
+            for count, word in (
+                (self.missing, "missing"),
+                (self.extra, "that the ledger does not know"),
+                (self.changed, f"changed ({', '.join(sorted(self.columns))})"),
+            )
+            if count
+        ]
+        what = f"the {self.view.what} (table {self.view.table})"
+        return f"{what}: {' and '.join(found)}, such as {_named(self.view, self.example)}"
+
+
+def _named(view: View, row: Row) -> str:
+    """A row by its key, as people can find it."""
+    words = (
+        f"{name} {value if isinstance(value, int) else _text(value)!r}"
+        for name, value in zip(view.key, row, strict=False)
+    )
+    return ", ".join(words)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        try:
+            return clean(value.decode())
+        except UnicodeDecodeError:
+            return value.hex()
+    return clean(str(value))
+
+
+@contextmanager
+def reading(path: Path, immutable: bool = False) -> Iterator[sqlite3.Connection]:
+    """A catalog's file as it is at one instant, and stays for as long as this lasts.
+
+    Another file may take its place meanwhile: a connection that can only read goes on with the one it has.
+    """
+    connection = _opened(path, "immutable=1" if immutable else "mode=ro")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a file and to that file's own log, although another may take its place just now."""
+    for last in (False, False, True):
+        before = path.stat()
+        connection = sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?{mode}", uri=True, timeout=30, check_same_thread=False
+        )
+        try:
+            connection.isolation_level = None
+            connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute(CACHE)
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM state").fetchone()  # from here on it stands still
+            if os.path.samestat(before, path.stat()):
+                return connection
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        if last:
+            break
+    raise sqlite3.OperationalError("another catalog takes its place again and again")
+
+
+def differences(
+    ledger: sqlite3.Connection, catalog: sqlite3.Connection, step: Callable[[], None]
+) -> Iterator[Difference]:
+    """Where `catalog` is not what `ledger`, a catalog made from the ledger just now, says.
+
+    `step` is called now and then; what it raises ends the comparison. Raises sqlite3.Error.
+    """
+    for view in VIEWS:
+        found = _compared(view, view.rows(ledger), view.rows(catalog), step)
+        if view.joined:
+            seen = found.rows
+            held = catalog.execute(count_of(view)).fetchone()[0]
+            if held != seen:
+                found.difference.extra += abs(held - seen)
+                found.difference.example = found.difference.example or ("that refers to nothing",)
+        if found.difference.missing or found.difference.extra or found.difference.changed:
+            yield found.difference
+
+
+@dataclass(slots=True)
+class _Found:
+    difference: Difference
+    rows: int = 0
+    """Rows of the catalog."""
+
+
+def _compared(view: View, right: Iterator[Row], ours: Iterator[Row], step: Callable[[], None]) -> _Found:
+    found = _Found(Difference(view))
+    width = len(view.key)
+    a, b = next(right, None), next(ours, None)
+    while a is not None or b is not None:
+        if a == b:
+            found.rows += 1
+            if not found.rows % 1000:
+                step()
+            a, b = next(right, None), next(ours, None)
+        elif b is None or (a is not None and _order(a[:width]) < _order(b[:width])):
+            found.difference.missing += 1
+            found.difference.example = found.difference.example or a or ()
+            a = next(right, None)
+        elif a is None or _order(b[:width]) < _order(a[:width]):
+            found.difference.extra += 1
+            found.difference.example = found.difference.example or b
+            found.rows += 1
+            b = next(ours, None)
+        else:
+            _change(found.difference, a, b)
+            found.rows += 1
+            a, b = next(right, None), next(ours, None)
+    return found
+
+
+def _change(difference: Difference, a: Row, b: Row) -> None:
+    names = (*difference.view.key, *difference.view.values)
+    difference.changed += 1
+    difference.columns.update(name for name, x, y in zip(names, a, b, strict=True) if x != y)
+    difference.example = difference.example or a
+
+
+def _order(key: Row) -> list[tuple[int, object]]:
+    """A key that sorts as SQLite sorts it: nothing, numbers, text, bytes."""
+    return [(_RANK.get(type(value), 2), 0 if value is None else value) for value in key]
+
+
+_RANK = {type(None): 0, int: 1, float: 1, str: 2, bytes: 3}
+
+
+# --- the file ----------------------------------------------------------------------------------------
+
+
+def faults(catalog: sqlite3.Connection) -> Iterator[str]:
+    """What SQLite itself finds wrong with a file: pages, and indexes that lack rows. Raises sqlite3.Error."""
+    for (said,) in catalog.execute(f"PRAGMA integrity_check({FAULTS})"):
+        if said != "ok":
+            yield f"its file is damaged ({clean(str(said))})"
+
+
+def shape(connection: sqlite3.Connection) -> dict[str, object]:
+    """Tables with their columns, indexes, and whatever else a file may hold, by name."""
+    found: dict[str, object] = {}
+    for kind, name, table, text in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        quoted = '"' + str(name).replace('"', '""') + '"'
+        if kind == "table":
+            columns: object = connection.execute(f"PRAGMA table_xinfo({quoted})").fetchall()
+        elif kind == "index":
+            where = " ".join(str(text or "").partition(" WHERE ")[2].split())
+            columns = (table, where, connection.execute(f"PRAGMA index_xinfo({quoted})").fetchall())
+        else:
+            columns = " ".join(str(text).split())
+        found[f"{kind} {name}"] = columns
+    return found
+
+
+def misshapen(ledger: sqlite3.Connection, catalog: sqlite3.Connection) -> Iterator[str]:
+    """How a catalog's tables and indexes are not those that it should have; a trigger is none of them."""
+    right, ours = shape(ledger), shape(catalog)
+    for name in sorted(right.keys() | ours.keys()):
+        if name not in ours:
+            yield f"it lacks the {name}"
+        elif name not in right:
+            yield f"it has a {clean(name)} that does not belong there"
+        elif right[name] != ours[name]:
+            yield f"its {clean(name)} is not what it should be"

@@ -1,0 +1,165 @@
+"""Proving an index: every file by the checksum at its end, and its documents by the catalog's messages.
+
+The library (Tantivy) ends each file of a segment with a footer: a JSON object that holds the CRC-32 of all
+before it, the length of that object, and a magic number. It checks none of them when it reads, and its
+Python binding has no call for it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from zlib import crc32
+
+import tantivy
+
+from muniment.archive.index import Index
+from muniment.archive.index.document import order_of
+from muniment.archive.index.shards import View
+from muniment.archive.proof.compare import reading
+from muniment.archive.vault import Vault
+from muniment.errors import MunimentError
+
+MEND = "run `muniment rebuild --index`"
+NAMED = 3
+"""Files that are named."""
+PARTS = ("store", "fast", "fieldnorm", "idx", "pos", "term")
+"""Files that every segment has."""
+TAIL = struct.Struct("<II")
+MAGIC = 1337
+MOST_FOOTER = 10_000
+BLOCK = 1024 * 1024
+TRIES = 5
+"""How often a shard is looked at that is written meanwhile."""
+
+
+def damaged_files(
+    folder: Path, held: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[str]:
+    """The files of an index in `folder` that are missing or damaged, a sentence for all of them.
+
+    `held` keeps another index from taking its place while a shard is read.
+    """
+    wrong = []
+    for shard in sorted(folder.glob("[0-9]*")):
+        with held():
+            wrong += [f"{shard.name}/{what}" for what in _of_shard(shard)]
+    if wrong:
+        more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        yield f"the index is damaged: {', '.join(wrong[:NAMED])}{more}: {MEND}"
+
+
+def _of_shard(shard: Path) -> list[str]:
+    """What is wrong in a shard; a writer may merge its segments meanwhile, and remove the merged ones."""
+    wrong: list[str] = []
+    if not shard.is_dir():
+        return wrong  # another index has taken the place of this one
+    for _ in range(TRIES):
+        meta = _meta(shard)
+        wrong = list(_of_segments(shard, meta))
+        if not wrong or _meta(shard) == meta:
+            break
+    return wrong
+
+
+def _meta(shard: Path) -> bytes:
+    try:
+        return (shard / "meta.json").read_bytes()
+    except OSError:
+        return b""
+
+
+def _of_segments(shard: Path, meta: bytes) -> Iterator[str]:
+    try:
+        names = [name for segment in json.loads(meta)["segments"] for name in _names(segment)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        yield "meta.json is damaged"
+        return
+    for name in names:
+        try:
+            if not intact(shard / name):
+                yield f"{name} does not have the checksum that it should"
+        except FileNotFoundError:
+            yield f"{name} is missing"
+        except OSError as error:
+            yield f"{name} can't be read ({error.strerror})"
+
+
+def _names(segment: dict[str, object]) -> list[str]:
+    """The files of a segment, as its entry in meta.json has it."""
+    prefix = str(segment["segment_id"]).replace("-", "")
+    names = [f"{prefix}.{part}" for part in PARTS]
+    deletes = segment.get("deletes")
+    if isinstance(deletes, dict):
+        names.append(f"{prefix}.{deletes['opstamp']}.del")
+    return names
+
+
+def intact(path: Path) -> bool:
+    """Whether a file of a segment has the checksum that its footer states. Raises OSError."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        if end < TAIL.size:
+            return False
+        file.seek(end - TAIL.size)
+        length, magic = TAIL.unpack(file.read(TAIL.size))
+        body = end - TAIL.size - length
+        if magic != MAGIC or length > MOST_FOOTER or body < 0:
+            return False
+        file.seek(body)
+        try:
+            stated = json.loads(file.read(length))["crc"]
+        except (ValueError, KeyError, TypeError):
+            return False
+        file.seek(0)
+        found = 0
+        while body and (block := file.read(min(BLOCK, body))):
+            found, body = crc32(block, found), body - len(block)
+    return bool(stated == found)
+
+
+def wrong_documents(vault: Vault, index: Index, exact: bool) -> Iterator[str]:
+    """Where the documents of an index are not the catalog's messages.
+
+    `exact`: nothing is written meanwhile, and the index lacks nothing; else only what it lacks is looked for.
+    Raises sqlite3.Error.
+    """
+    watermark = index.watermark
+    views = sorted(index.views(), key=lambda view: view.first)
+    missing = extra = moved = 0
+    with reading(vault.catalog.path, vault.catalog.still) as catalog:
+        for place, view in enumerate(views):
+            end = views[place + 1].first if place + 1 < len(views) else 1 << 62
+            found = {number: order for order, number in _documents(view)}
+            rows = catalog.execute(
+                "SELECT id, date, touched FROM message WHERE id >= ? AND id < ?", (view.first, end)
+            )
+            for number, date, touched in rows:
+                order = found.pop(number, None)
+                if touched < watermark:
+                    missing += order is None
+                    moved += order is not None and order != order_of(date, number)
+            extra += len(found)
+    if missing or moved or (extra and exact):
+        yield (
+            f"the index lacks {missing} messages, has {extra} that are not in the catalog, and {moved} with "
+            f"another date: {MEND}"
+        )
+
+
+def _documents(view: View) -> list[tuple[int, int]]:
+    """Sort key and number of every document of a shard, which is bounded."""
+    count = view.searcher.num_docs
+    return view.newest(tantivy.Query.all_query(), count, False)[1] if count else []
+
+
+def search_works(index: Index) -> Iterator[str]:
+    """A sentence where the index can't be searched at all."""
+    try:
+        for view in index.views():
+            view.newest(tantivy.Query.all_query(), 1, True)
+    except MunimentError as error:
+        yield f"the index can't be searched ({error}): {MEND}"

@@ -1,0 +1,144 @@
+"""A second catalog, made from the ledger in a temporary file, that a vault's own is compared with."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError
+
+from muniment.archive.catalog import Catalog
+from muniment.archive.ledger.model import Head
+from muniment.archive.matching import CATALOG, LEDGER
+from muniment.archive.proof.compare import Difference, differences, faults, misshapen, reading
+from muniment.archive.replay import known_damage, replay
+from muniment.archive.vault import Vault
+from muniment.archive.work import make_work, own_work
+from muniment.errors import VaultError
+from muniment.mail.sanitise import clean
+
+MEND = "keep a copy of catalog.db if it matters who changed it, then run `muniment rebuild --catalog`"
+UPDATED = "; an update of Muniment may read mail differently, then rebuild and verify again"
+READ = frozenset({"message", "envelope", "mention", "address"})
+"""Tables that hold what the program reads in mail."""
+SPARE = 64 * 1024 * 1024
+"""Bytes of disk that must stay free."""
+PATIENCE = 30.0
+"""Seconds that a directory's change has to come to its end."""
+PAUSE = 0.2
+Progress = Callable[[int, int], None]
+"""Told how many of how many records are taken in; what it raises ends the work."""
+
+
+def catalog_differences(vault: Vault, sound: bool, progress: Progress) -> list[str]:
+    """Where a vault's catalog does not say what its ledger says, a sentence each; all of it is compared.
+
+    `sound`: whether the ledger itself proved to be whole. Runs may go on meanwhile: what is compared is the
+    catalog after one batch.
+
+    Raises:
+        VaultError: there is no room for a second catalog.
+    """
+    with _scratch(vault) as folder, closing(_Replica(vault, folder)) as replica:
+        try:
+            return list(replica.compared(sound, progress))
+        except (sqlite3.Error, DatabaseError) as error:
+            return [f"the catalog can't be read to its end ({clean(str(error))[:200]}): {MEND}"]
+
+
+@contextmanager
+def _scratch(vault: Vault) -> Iterator[Path]:
+    """A temporary folder with room for a second catalog; it is removed in the end."""
+    work = make_work(own_work(vault.folder))
+    need = 2 * sum(path.stat().st_size for path in vault.folder.glob(f"{CATALOG}*")) + SPARE
+    free = shutil.disk_usage(work).free
+    if free < need:
+        raise VaultError(
+            f"deep verification makes a second catalog in {work}, which may take {need // 1_000_000:,} MB, "
+            f"and {free // 1_000_000:,} MB are free: make room, or verify without --deep"
+        )
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=work) as folder:
+        yield Path(folder)
+
+
+class _Replica:
+    """The second catalog."""
+
+    def __init__(self, vault: Vault, folder: Path) -> None:
+        self._vault = vault
+        self._work = folder
+        self._path = folder / CATALOG
+        self._catalog = Catalog.create(self._path, vault.catalog.vault_id)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._catalog.close()
+
+    def compared(self, sound: bool, progress: Progress) -> Iterator[str]:
+        """Sentences about what differs."""
+        self._advance(self._vault.head, progress)
+        until = time.monotonic() + PATIENCE
+        with self._still(until) as catalog:
+            if catalog is None:
+                yield "old mail is still to be filed after a change of the directory: verify again after that"
+                return
+            head = _head(catalog)
+            self._advance(head, progress)
+            if self._catalog.head != head:
+                yield f"the catalog is of another ledger: {MEND}"
+                return
+            alike = known_damage(self._catalog) == known_damage(self._vault.catalog)
+            if not sound and not alike:
+                yield (
+                    "the catalog was not compared row by row, since the ledger is damaged and it was "
+                    "made before that: restore the ledger from a backup, or run `muniment rebuild "
+                    "--catalog`; then verify again"
+                )
+                return
+            yield from self._differences(catalog, head, progress)
+
+    def _differences(self, catalog: sqlite3.Connection, head: Head, progress: Progress) -> Iterator[str]:
+        self._catalog.close()
+        with reading(self._path) as ledger:
+            wrong = [*misshapen(ledger, catalog), *faults(catalog)]
+            yield from (f"the catalog: {what}: {MEND}" for what in wrong)
+            for found in differences(ledger, catalog, lambda: progress(head.tree_size, head.tree_size)):
+                yield _sentence(found)
+
+    def _advance(self, head: Head, progress: Progress) -> None:
+        """Take in the ledger up to a state."""
+
+        def stopped(reached: Head) -> bool:
+            progress(reached.tree_size, head.tree_size)
+            return False
+
+        since = self._catalog.head
+        if since.tree_size < head.tree_size:
+            begun = since if since.tree_size else None
+            replay(self._catalog, self._vault.folder / LEDGER, begun, self._work, stopped, head)
+
+    @contextmanager
+    def _still(self, until: float) -> Iterator[sqlite3.Connection | None]:
+        """The vault's catalog between two batches, all mail filed; None where that does not come."""
+        while True:
+            with reading(self._vault.catalog.path, self._vault.catalog.still) as catalog:
+                (affected,) = catalog.execute("SELECT affected FROM state").fetchone()
+                if affected is None or time.monotonic() > until:
+                    yield catalog if affected is None else None
+                    return
+            time.sleep(PAUSE)
+
+
+def _head(catalog: sqlite3.Connection) -> Head:
+    row = catalog.execute("SELECT tree_size, root, segment, offset FROM state").fetchone()
+    return Head(*row)
+
+
+def _sentence(found: Difference) -> str:
+    updated = UPDATED if found.view.table in READ else ""
+    return f"the catalog does not say what the ledger says of {found}: {MEND}{updated}"

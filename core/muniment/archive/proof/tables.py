@@ -1,0 +1,227 @@
+"""The catalog's tables as the ledger determines them: without the numbers that depend on how they came to be.
+
+Addresses, users, folders, profiles and places have numbers that another catalog of the same ledger gives in
+another order. So each table is read with the names in their place, in an order that both catalogs share.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+Row = tuple[object, ...]
+
+PAGE = 1_000
+"""Rows whose numbers are looked up at a time."""
+OWN = ("mark:", "failure:")
+"""Beginnings of names in the table `meta` of which the ledger says nothing: how far a source was listed, and
+runs that got nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A table in a form that can be compared."""
+
+    table: str
+    what: str
+    """How people call its rows, as in "the audit trail"."""
+    key: tuple[str, ...]
+    """The first columns: they tell rows apart, and order them."""
+    values: tuple[str, ...]
+    sql: str
+    joined: bool = False
+    """Whether a row that refers to nothing is left out by `sql`."""
+    names: tuple[tuple[int, Callable[[sqlite3.Connection, Sequence[object]], list[object]]], ...] = ()
+    """Columns by their place, and what turns the numbers in them into names, a page at a time."""
+
+    def rows(self, connection: sqlite3.Connection) -> Iterator[Row]:
+        """All rows, in order. Raises sqlite3.Error."""
+        cursor = connection.execute(self.sql)
+        while page := cursor.fetchmany(PAGE):
+            if self.names:
+                columns = [list(column) for column in zip(*page, strict=True)]
+                for place, named in self.names:
+                    columns[place] = named(connection, columns[place])
+                page = list(zip(*columns, strict=True))
+            yield from page
+
+
+def party_names(connection: sqlite3.Connection, column: Sequence[object]) -> list[object]:
+    """Parties ("role address [via]; ...") with addresses in place of their numbers."""
+    return _named(connection, column, ";", "SELECT id, address FROM address WHERE id IN", roles=True)
+
+
+def box_names(connection: sqlite3.Connection, column: Sequence[object]) -> list[object]:
+    """Folders ("1 5 9") by user and name, sorted; a number that stands twice stays twice."""
+    told = _named(
+        connection,
+        column,
+        " ",
+        "SELECT box.id, user.key || char(10) || box.folder FROM box JOIN user ON user.id = box.user "
+        "WHERE box.id IN",
+    )
+    return [sorted(value) if isinstance(value, list) else value for value in told]
+
+
+def _named(
+    connection: sqlite3.Connection, column: Sequence[object], separator: str, query: str, roles: bool = False
+) -> list[object]:
+    """Lists of words; each that is a number is replaced by its name, or marked as unknown."""
+    split = [_words(value, separator, roles) for value in column]
+    wanted = {word for words in split if words for group in words for word in group[roles:]}
+    numbers = sorted({int(word) for word in wanted if _is_number(word)})
+    names: dict[str, str] = {}
+    for start in range(0, len(numbers), 500):
+        some = numbers[start : start + 500]
+        marks = ",".join("?" * len(some))
+        names |= {str(number): name for number, name in connection.execute(f"{query} ({marks})", some)}
+    return [
+        value if words is None else [_replaced(group, names, roles) for group in words]
+        for value, words in zip(column, split, strict=True)
+    ]
+
+
+def _words(value: object, separator: str, roles: bool) -> list[list[str]] | None:
+    """A value as groups of words; None where it is no text, and so is compared as it is."""
+    if not isinstance(value, str):
+        return None
+    groups = value.split(separator) if value else []
+    return [group.split(" ") if roles else [group] for group in groups]
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 19
+
+
+def _replaced(group: list[str], names: dict[str, str], roles: bool) -> str:
+    named = [names.get(word, f"\0{word}") for word in group[roles:]]
+    return "\n".join([*group[:roles], *named])
+
+
+def _view(table: str, what: str, key: str, values: str, sql: str = "", **more: object) -> View:
+    keys, others = tuple(key.split()), tuple(values.split())
+    columns = ", ".join(f'"{name}"' for name in (*keys, *others))
+    order = ", ".join(f'"{name}"' for name in keys)
+    return View(table, what, keys, others, sql or f"SELECT {columns} FROM {table} ORDER BY {order}", **more)  # type: ignore[arg-type] # noqa: S608
+
+
+VIEWS = (
+    _view(
+        "state",
+        "state of the ledger and its sums",
+        "id",
+        "schema vault tree_size root segment offset messages envelopes moved_messages moved_envelopes "
+        "message_bytes copy_bytes regenerated affected cursor_address cursor_envelope",
+    ),
+    _view(
+        "meta",
+        "notes",
+        "name",
+        "value",
+        "SELECT name, value FROM meta "
+        "WHERE substr(name, 1, 5) <> 'mark:' AND substr(name, 1, 8) <> 'failure:' ORDER BY name",
+    ),
+    _view("audit", "audit trail", "id", "time event"),
+    _view("run", "history of runs", "id", "profile time summary"),
+    _view("directory", "directory of users", "id", "sequence time change"),
+    _view(
+        "message",
+        "messages",
+        "id",
+        "key rest content_key content_rest name segment offset date size attachments touched sender "
+        "recipients subject notes boxes",
+        names=((16, box_names),),
+    ),
+    _view("former", "messages that gave way to their originals", "id", "key rest message"),
+    _view(
+        "envelope",
+        "copies",
+        "id",
+        "key rest segment offset time report route size profile parties flags",
+        "SELECT envelope.id, key, rest, segment, offset, time, report, route, size, profile.name, parties, "
+        "flags FROM envelope LEFT JOIN profile ON profile.id = envelope.profile ORDER BY envelope.id",
+        names=((10, party_names),),
+    ),
+    _view("link", "links of copies to messages", "message envelope", ""),
+    _view(
+        "mention",
+        "people named on copies",
+        "address envelope",
+        "",
+        "SELECT address.address, mention.envelope FROM address CROSS JOIN mention "
+        "ON mention.address = address.id ORDER BY address.address, mention.envelope",
+        joined=True,
+    ),
+    _view(
+        "owner",
+        "owners of copies",
+        "envelope address folder",
+        "",
+        "SELECT owner.envelope, address.address, owner.folder FROM owner CROSS JOIN address "
+        "ON address.id = owner.address ORDER BY owner.envelope, address.address, owner.folder",
+        joined=True,
+    ),
+    _view("address", "addresses", "address", ""),
+    _view("profile", "profiles that brought mail", "name", ""),
+    _view(
+        "user",
+        "users with mail",
+        "key",
+        "label",
+        "SELECT key, label FROM user "
+        "WHERE EXISTS (SELECT 1 FROM box WHERE box.user = user.id AND messages <> 0) ORDER BY key",
+    ),
+    _view(
+        "box",
+        "counts of users' folders",
+        "user folder",
+        "messages",
+        "SELECT user.key, box.folder, box.messages FROM user CROSS JOIN box ON box.user = user.id "
+        "WHERE box.messages <> 0 ORDER BY user.key, box.folder",
+        joined=True,
+    ),
+    _view(
+        "placement",
+        "messages in users' folders",
+        "user folder date message",
+        "",
+        "SELECT user.key, box.folder, placement.date, placement.message FROM user "
+        "CROSS JOIN box ON box.user = user.id CROSS JOIN placement ON placement.box = box.id "
+        "ORDER BY user.key, box.folder, placement.date, placement.message",
+        joined=True,
+    ),
+    _view("place", "places that mail was fetched from", "host mailbox folder", ""),
+    _view(
+        "known",
+        "keys that were fetched",
+        "host mailbox folder key",
+        "size envelope sha",
+        "SELECT place.host, place.mailbox, place.folder, known.key, known.size, known.envelope, known.sha "
+        "FROM place CROSS JOIN known ON known.place = place.id "
+        "ORDER BY place.host, place.mailbox, place.folder, known.key",
+        joined=True,
+    ),
+    _view("part", "parts", "sha", "segment offset"),
+    _view(
+        "quarantine",
+        "quarantine",
+        "id",
+        "sha segment offset size time reason profile host mailbox folder key resolved",
+        "SELECT quarantine.id, sha, segment, offset, size, time, reason, profile, place.host, place.mailbox, "
+        "place.folder, quarantine.key, resolved FROM quarantine "
+        "LEFT JOIN place ON place.id = quarantine.place ORDER BY quarantine.id",
+    ),
+)
+"""Every table of the catalog. Rows of folders without a message are left out: such a folder may be left over
+from an earlier directory, and nobody sees it."""
+
+COUNTED = {
+    "box": "SELECT count(*) FROM box WHERE messages <> 0",
+}
+"""How many rows a joined view must have, where that is not all of its table's."""
+
+
+def count_of(view: View) -> str:
+    """The statement that counts the rows that a view must have."""
+    return COUNTED.get(view.table, f"SELECT count(*) FROM {view.table}")  # noqa: S608

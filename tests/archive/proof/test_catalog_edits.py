@@ -1,0 +1,317 @@
+"""Whatever is edited in a catalog, deep verification finds and names it; shallow finds what it promises."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.archive.catalog import tables
+from muniment.archive.ledger.check import Report
+from muniment.archive.proof import replica
+from muniment.archive.proof.compare import differences, faults, misshapen, reading
+from muniment.archive.proof.tables import OWN, VIEWS
+from muniment.archive.vault import Vault
+from muniment.archive.verify import verify_vault
+from muniment.errors import VaultError
+from support.evidence import rich_vault
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evidence") / "vault"
+    rich_vault(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def second(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog that deep verification makes from the ledger, kept."""
+    path = tmp_path_factory.mktemp("second") / "catalog.db"
+    vault = Vault.open(made, write=False)
+    try:
+        with replica._scratch(vault) as folder, closing(replica._Replica(vault, folder)) as other:
+            assert list(other.compared(True, lambda done, total: None)) == []
+            shutil.copy(folder / "catalog.db", path)
+    finally:
+        vault.close()
+    return path
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def edit(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as catalog:
+        for statement in statements:
+            catalog.execute(statement)
+        catalog.commit()
+
+
+def problems(folder: Path, deep: bool) -> list[str]:
+    vault = Vault.open(folder, write=False)
+    try:
+        *_, found = verify_vault(vault, deep)
+    finally:
+        vault.close()
+    assert isinstance(found, Report)
+    return found.problems
+
+
+EDITS = {
+    "audit rows deleted": ("audit trail", "DELETE FROM audit"),
+    "audit who changed": ("audit trail", "UPDATE audit SET event = replace(event, 'auditor1', 'nobody')"),
+    "placements of one user deleted": (
+        "messages in users' folders",
+        "DELETE FROM placement WHERE box = (SELECT min(box) FROM placement)",
+    ),
+    "box counts": ("counts of users' folders", "UPDATE box SET messages = 0"),
+    "subject changed": (
+        "subject",
+        "UPDATE message SET subject = 'x' WHERE subject LIKE 'Letter 1%'",
+    ),
+    "message row deleted": ("messages", "DELETE FROM message WHERE id = (SELECT min(id) FROM message)"),
+    "parties changed": ("parties", "UPDATE envelope SET parties = ''"),
+    "mention deleted": ("people named on copies", "DELETE FROM mention"),
+    "directory": ("directory of users", "DELETE FROM directory"),
+    "known deleted": ("keys that were fetched", "DELETE FROM known"),
+    "quarantine resolved": ("quarantine", "UPDATE quarantine SET resolved = 1"),
+    "meta row added": ("notes", "INSERT OR REPLACE INTO meta VALUES ('x', 'y')"),
+    "run history": ("history of runs", "DELETE FROM run"),
+    "message offsets": ("offset", 'UPDATE message SET "offset" = 0'),
+}
+"""What an administrator with the disk may do, by a word that the finding must have."""
+DEEP_ALONE = {"subject changed", "known deleted", "quarantine resolved", "message offsets"}
+"""What only a second catalog shows; `docs/commands.md` says so."""
+
+
+@pytest.mark.parametrize("name", [name for name in EDITS if name not in DEEP_ALONE])
+def test_an_edit_is_found_by_shallow_verification(copy: Path, name: str) -> None:
+    edit(copy / "catalog.db", EDITS[name][1])
+    assert any("catalog" in problem for problem in problems(copy, deep=False))
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_is_named_by_deep_verification(copy: Path, name: str) -> None:
+    word, statement = EDITS[name]
+    edit(copy / "catalog.db", statement)
+    found = problems(copy, deep=True)
+    assert any(word in problem and "muniment rebuild --catalog" in problem for problem in found), found
+
+
+def test_a_catalog_that_nobody_edited_is_sound(made: Path) -> None:
+    assert problems(made, deep=True) == []
+    assert problems(made, deep=False) == []
+    assert not list((made / "work").glob("*/*"))
+
+
+def test_every_column_of_every_table_is_compared() -> None:
+    """A table or column that is added is not forgotten."""
+    viewed = {view.table: {*view.key, *view.values} for view in VIEWS}
+    assert viewed.keys() == tables.metadata.tables.keys()
+    surrogates = {("address", "id"), ("profile", "id"), ("user", "id"), ("place", "id"), ("box", "id")}
+    named = {
+        ("placement", "box"): ("user", "folder"),
+        ("known", "place"): ("host", "mailbox", "folder"),
+        ("quarantine", "place"): ("host", "mailbox", "folder"),
+    }
+    for table in tables.metadata.tables.values():
+        for column in table.columns:
+            where = (table.name, column.name)
+            wanted = set(named.get(where, (column.name,)))
+            assert where in surrogates or wanted <= viewed[table.name], where
+
+
+# --- any edit of any column ------------------------------------------------------------------------
+
+
+def other(value: Any, chance: random.Random) -> Any:
+    """Another value of the same kind, or none."""
+    if isinstance(value, int):
+        return chance.choice((value + 1, value - 1, -value - 2, chance.getrandbits(40)))
+    if isinstance(value, bytes):
+        at = chance.randrange(len(value)) if value else 0
+        flipped = value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :] if value else b"?"
+        return chance.choice((value + b"x", flipped))
+    if isinstance(value, str):
+        return chance.choice((value + "x", value[1:] + "0", "", "1", value.upper()))
+    return chance.choice((7, "7", b"7"))
+
+
+REFERENCES = {
+    "address": "SELECT 1 FROM mention WHERE address = ?",
+    "profile": "SELECT 1 FROM envelope WHERE profile = ?",
+    "place": "SELECT 1 FROM known WHERE place = ?",
+}
+"""Tables whose numbers mean something only where another row has them."""
+
+
+def seen(row: dict[str, Any], table: str, catalog: sqlite3.Connection, column: str = "") -> bool:
+    """Whether the ledger says anything of a row or its column.
+
+    It does not of a folder without messages, of how far a list came, and of a number that nothing refers to.
+    """
+    if column == "id" and table in REFERENCES:
+        return catalog.execute(REFERENCES[table], (row["id"],)).fetchone() is not None
+    if table == "meta":
+        return not row["name"].startswith(OWN)
+    if table == "box":
+        return bool(row["messages"])
+    if table == "user":
+        query = "SELECT 1 FROM box WHERE user = ? AND messages <> 0"
+        return catalog.execute(query, (row["id"],)).fetchone() is not None
+    return True
+
+
+def edited(catalog: sqlite3.Connection, table: str, column: str, chance: random.Random) -> bool:
+    """Change one value of one row; False where there is no row, or no other value is allowed."""
+    catalog.row_factory = sqlite3.Row
+    rows = [dict(row) for row in catalog.execute(f'SELECT * FROM "{table}"')]
+    rows = [row for row in rows if seen(row, table, catalog, column)]
+    chance.shuffle(rows)
+    keys = [key.name for key in tables.metadata.tables[table].primary_key]
+    for row in rows[:5]:
+        value = other(row[column], chance)
+        if value == row[column]:
+            continue
+        where = " AND ".join(f'"{key}" IS ?' for key in keys)
+        try:
+            catalog.execute(
+                f'UPDATE "{table}" SET "{column}" = ? WHERE {where}', (value, *(row[key] for key in keys))
+            )
+        except sqlite3.IntegrityError:
+            continue
+        catalog.commit()
+        return True
+    return False
+
+
+def found(second: Path, path: Path) -> list[str]:
+    with reading(second) as right, reading(path) as ours:
+        return [
+            *misshapen(right, ours),
+            *faults(ours),
+            *map(str, differences(right, ours, lambda: None)),
+        ]
+
+
+COLUMNS = [(t.name, c.name) for t in tables.metadata.tables.values() for c in t.columns]
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 40))])
+def test_any_edit_of_any_column_is_found(made: Path, second: Path, tmp_path: Path, seed: int) -> None:
+    chance, tried, path = random.Random(seed), 0, tmp_path / "catalog.db"
+    for table, column in COLUMNS:
+        for _ in range(1 if seed == 1 else 4):
+            shutil.copy(made / "catalog.db", path)
+            with closing(sqlite3.connect(path)) as catalog:
+                done = edited(catalog, table, column, chance)
+            if done:
+                tried += 1
+                assert found(second, path), (table, column)
+    assert tried > len(COLUMNS) / 2
+
+
+@pytest.mark.parametrize("table", list(tables.metadata.tables))
+def test_a_row_that_goes_or_comes_is_found(made: Path, second: Path, tmp_path: Path, table: str) -> None:
+    path = tmp_path / "catalog.db"
+    shutil.copy(made / "catalog.db", path)
+    with closing(sqlite3.connect(path)) as catalog:
+        catalog.row_factory = sqlite3.Row
+        rows = [dict(row) for row in catalog.execute(f'SELECT * FROM "{table}"')]
+        rows = [row for row in rows if seen(row, table, catalog)]
+        keys = [key.name for key in tables.metadata.tables[table].primary_key]
+        for row in rows[:3]:
+            catalog.execute(
+                f'DELETE FROM "{table}" WHERE ' + " AND ".join(f'"{key}" IS ?' for key in keys),
+                [row[key] for key in keys],
+            )
+        catalog.commit()
+    if rows:
+        assert found(second, path)
+    if table == "user":
+        return  # one without a folder is nobody's
+    shutil.copy(made / "catalog.db", path)
+    with closing(sqlite3.connect(path)) as catalog:
+        row = {**_blank(table), **({"messages": 3} if table == "box" else {})}
+        names = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join("?" * len(row))
+        catalog.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', list(row.values()))
+        catalog.commit()
+    assert found(second, path)
+
+
+def _blank(table: str) -> dict[str, Any]:
+    kinds = {"INTEGER": 990011, "TEXT": "990011", "BLOB": b"990011"}
+    return {column.name: kinds[str(column.type)] for column in tables.metadata.tables[table].columns}
+
+
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("CREATE TRIGGER quiet AFTER INSERT ON audit BEGIN DELETE FROM audit; END", "trigger quiet"),
+        ("CREATE VIEW more AS SELECT * FROM audit", "view more"),
+        ("CREATE TABLE more (id INTEGER)", "table more"),
+        ("DROP INDEX message_key", "lacks the index message_key"),
+        ("ALTER TABLE audit ADD COLUMN seen INTEGER", "table audit"),
+        ("CREATE INDEX more ON audit (time)", "index more"),
+    ],
+)
+def test_what_does_not_belong_in_the_file_is_named(
+    made: Path, second: Path, tmp_path: Path, statement: str, word: str
+) -> None:
+    path = tmp_path / "catalog.db"
+    shutil.copy(made / "catalog.db", path)
+    edit(path, statement)
+    assert any(word in said for said in found(second, path))
+
+
+def test_an_index_that_lacks_a_row_is_found(made: Path, second: Path, tmp_path: Path) -> None:
+    """The table is right, but a look-up by the index finds nothing: only SQLite's own check sees that."""
+    path = tmp_path / "catalog.db"
+    shutil.copy(made / "catalog.db", path)
+    schema = "UPDATE sqlite_master SET sql = replace(sql, '{}', '{}') WHERE name = 'message_key'"
+    edit(path, "PRAGMA writable_schema = ON", schema.format(")", ") WHERE id < 0"))
+    edit(path, "REINDEX message_key")
+    edit(path, "PRAGMA writable_schema = ON", schema.format(" WHERE id < 0", ""))
+    assert any("damaged" in said for said in found(second, path))
+
+
+# --- circumstances ---------------------------------------------------------------------------------
+
+
+def test_a_disk_without_room_is_refused_with_a_sentence(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica, "SPARE", 1 << 60)
+    with pytest.raises(VaultError, match="make room, or verify without --deep"):
+        problems(made, deep=True)
+
+
+def test_what_a_damaged_catalog_holds_is_a_problem_and_no_crash(copy: Path) -> None:
+    """Pages of zeros in the middle of the file."""
+    path = copy / "catalog.db"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 3 * 4096] = bytes(3 * 4096)
+    path.write_bytes(data)
+    found = problems(copy, deep=True)
+    assert any("catalog" in problem and "rebuild --catalog" in problem for problem in found)
+
+
+def test_strings_of_the_file_are_harmless(made: Path, second: Path, tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    shutil.copy(made / "catalog.db", path)
+    edit(path, "UPDATE address SET address = char(27) || ']0;x' || char(7) WHERE id = 0")
+    for said in found(second, path):
+        assert said.isprintable(), said
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica, "PATIENCE", 0.5)

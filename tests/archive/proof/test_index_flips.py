@@ -1,0 +1,160 @@
+"""A damaged index is named before a search is wrong, and a search that fails is a sentence."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.index import peek
+from muniment.archive.ledger.check import Report
+from muniment.archive.proof.index import damaged_files, intact
+from muniment.archive.searching import find
+from muniment.archive.vault import Vault
+from muniment.archive.verify import index_problems, verify_vault
+from muniment.errors import MunimentError
+from support.evidence import rich_vault
+
+ASKED = ("", "word1", "letter", "filename:a.pdf", "from:anna@example.com", "has:attachment", "in:inbox")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flips") / "vault"
+    rich_vault(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def found(folder: Path) -> list[tuple[int, list[int]]] | str:
+    """What searches find, or the sentence that one of them fails with."""
+    vault = Vault.open(folder, write=False)
+    try:
+        pages = [find(vault, query) for query in ASKED]
+        return [(page.total, sorted(page.ids)) for page in pages]
+    except MunimentError as error:
+        return str(error)
+    finally:
+        vault.close()
+
+
+def problems(folder: Path, deep: bool = False) -> list[str]:
+    """What verification says of the index."""
+    vault = Vault.open(folder, write=False)
+    try:
+        return list(index_problems(vault, deep))
+    finally:
+        vault.close()
+
+
+def files(folder: Path) -> list[Path]:
+    paths = [path for path in (folder / "index").rglob("*") if path.is_file()]
+    return sorted(path for path in paths if path.suffix != ".lock" and path.name != ".managed.json")
+
+
+def flip(path: Path, at: int, bit: int) -> bytes:
+    """Flip a bit; returns what was there."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("seed", "count"), [(1, 40), *(pytest.param(n, 400, marks=pytest.mark.soak) for n in range(2, 6))]
+)
+def test_no_flip_makes_a_search_wrong_unseen(copy: Path, seed: int, count: int) -> None:
+    right, chance = found(copy), random.Random(seed)
+    assert isinstance(right, list)
+    assert right[0][0] == 10
+    assert problems(copy, deep=True) == []
+    named = 0
+    for _ in range(count):
+        path = chance.choice(files(copy))
+        at = chance.randrange(path.stat().st_size)
+        whole = flip(path, at, 1 << chance.randrange(8))
+        said = problems(copy, deep=True)
+        what = found(copy)
+        path.write_bytes(whole)
+        named += bool(said)
+        assert all("muniment rebuild --index" in one for one in said), (path.name, at)
+        if what != right and not _behind(whole, path):
+            assert said, (path.name, at, what)
+    assert named > count // 2
+    assert found(copy) == right
+
+
+def _behind(whole: bytes, path: Path) -> bool:
+    """Whether the flip was in the state, of which an index that only lags behind says so in every answer."""
+    return path.name == "state.json"
+
+
+def test_every_byte_of_a_segment_s_files_is_under_a_checksum(copy: Path) -> None:
+    """All but the footer that states it, in which what matters is found when it is read."""
+    for path in files(copy):
+        if path.suffix == ".json":
+            continue
+        assert intact(path)
+        length = int.from_bytes(path.read_bytes()[-8:-4], "little")
+        for at in range(0, path.stat().st_size - 8 - length, 41):
+            whole = flip(path, at, 0x10)
+            assert not intact(path)
+            (problem,) = damaged_files(copy / "index")
+            assert path.name in problem
+            path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied", "cut"])
+def test_a_file_that_is_gone_is_named(copy: Path, how: str) -> None:
+    for path in files(copy):
+        if path.suffix == ".json":
+            continue
+        whole = path.read_bytes()
+        path.unlink() if how == "removed" else path.write_bytes(whole[:-9] if how == "cut" else b"")
+        (problem,) = problems(copy)
+        assert path.name in problem
+        assert "muniment rebuild --index" in problem
+        path.write_bytes(whole)
+
+
+def test_documents_that_are_not_the_catalog_s_are_counted(copy: Path) -> None:
+    """The index is whole, but one message is not its, and one has another date."""
+    with closing(sqlite3.connect(copy / "catalog.db")) as catalog:
+        ids = [number for (number,) in catalog.execute("SELECT id FROM message ORDER BY id")]
+        catalog.execute("UPDATE message SET date = date + 86400 WHERE id = ?", (ids[0],))
+        catalog.execute("UPDATE message SET id = ? WHERE id = ?", (ids[1] + 1, ids[1]))
+        catalog.commit()
+    said = problems(copy, deep=True)
+    assert any(
+        "lacks 1 messages, has 1 that are not in the catalog, and 1 with another date" in p for p in said
+    )
+
+
+def test_an_index_beside_a_writer_raises_no_false_alarm(copy: Path) -> None:
+    """It lags behind; what it lacks is no fault of its own."""
+    state = peek(copy / "index")
+    path = copy / "index" / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"watermark": state.watermark // 2}))
+    assert problems(copy, deep=True) == []
+
+
+def test_a_damaged_index_is_no_secret_of_verify(copy: Path) -> None:
+    path = next(path for path in files(copy) if path.suffix == ".term")
+    flip(path, 5, 1)
+    vault = Vault.open(copy, write=False)
+    try:
+        *_, report = verify_vault(vault, False)
+    finally:
+        vault.close()
+    assert isinstance(report, Report)
+    (problem,) = report.problems
+    assert "the index is damaged" in problem
