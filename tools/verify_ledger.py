@@ -45,7 +45,7 @@ KINDS = (
     *("nothing", "message", "part", "chunks", "envelope", "receipt", "deletion", "quarantine"),
     *("directory", "configuration", "hold", "redaction", "audit", "run", "dictionary", "commit"),
 )
-MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, DICTIONARY, COMMIT = 1, 2, 3, 4, 7, 14, 15
+MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, AUDIT, DICTIONARY, COMMIT = 1, 2, 3, 4, 7, 12, 14, 15
 RAW, ZSTD, ZSTD_DICT, RECIPE, CHUNK_LIST = 0, 1, 2, 0x10, 0x20
 EOLS = (b"\r\n", b"\n", b"\r", b"")
 EXTRACTED = {MESSAGE: "messages", ENVELOPE: "copies", QUARANTINE: "quarantine"}
@@ -176,6 +176,7 @@ class Verifier:
         self.counts = [0] * len(KINDS)
         self.tree_size, self.root = 0, hashlib.sha256(b"").digest()
         self.uncommitted = 0
+        self.audits = 0
         self.committed = (0, 0)
         self.segments = sorted(int(path.stem) for path in folder.glob("*.seg") if path.stem.isdigit())
         self.tag = self._tag()
@@ -256,6 +257,7 @@ class Verifier:
 
     def _note(self, frame: Frame) -> None:
         self.counts[frame.kind] += 1
+        self.audits += frame.kind == AUDIT
         if frame.kind in (MESSAGE, PART, CHUNKS):
             row = frame.sha, frame.segment, frame.offset
             self._places.execute("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", row)
@@ -274,6 +276,12 @@ class Verifier:
             self.problems.append(f"{frame}: root and frontier disagree")
         if tree is not None and (tree.size, tree.root()) != (stated.size, root):
             self.problems.append(f"{frame}: the records before it are not those that it proves")
+        audits = commit.get("audits", -1)
+        if tree is not None and audits not in (-1, self.audits):
+            self.problems.append(
+                f"{frame}: it counts {audits} audit records, and {self.audits} are before it"
+            )
+        self.audits = self.audits if audits == -1 else audits
         if "segment" not in commit:
             self.problems += self._loose
             self._loose.clear()

@@ -174,6 +174,8 @@ class Audit(Word, frozen=True):
     events: tuple[AuditEvent, ...]
     after: int = 0
     """Pass it as `after` for the next page; 0 at the end."""
+    problems: tuple[str, ...] = ()
+    """How the catalog, by which events are found, differs from the ledger, from which they are read."""
 
 
 # --- being told ----------------------------------------------------------------------------------

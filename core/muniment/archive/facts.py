@@ -163,6 +163,7 @@ class AuditFact(Struct, frozen=True):
     """That somebody read, or was refused, something: as JSON (see service.audit)."""
 
     sequence: int
+    position: Position
     time: int
     event: str
 

@@ -238,7 +238,8 @@ def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) ->
             change = reader.payload(frame).decode()
             batch.plain.append(DirectoryFact(frame.sequence, light.received, change))
         case Kind.AUDIT:
-            batch.plain.append(AuditFact(frame.sequence, light.received, reader.payload(frame).decode()))
+            event = reader.payload(frame).decode()
+            batch.plain.append(AuditFact(frame.sequence, frame.position, light.received, event))
         case Kind.CONFIG:
             batch.plain.append(ConfigurationFact(frame.sequence, frame.sha))
         case _:

@@ -304,7 +304,7 @@ class Vault:
         value = {"v": VERSION, **event}
         now = time.time_ns() // 1000
         appended = self.ledger.append(json_record(self.encoder, Kind.AUDIT, value), now)
-        return AuditFact(appended.sequence, now // CLOCK, canonical(value).decode())
+        return AuditFact(appended.sequence, appended.position, now // CLOCK, canonical(value).decode())
 
     def require_writable(self) -> None:
         """See that there is a ledger to write, and a catalog that knows all of it.

@@ -9,7 +9,8 @@ import click
 from muniment.api import Audit, AuditEvent, GetAudit
 from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import iso, local
-from muniment.cli.output import Column, plain
+from muniment.cli.output import Column, complain, plain
+from muniment.errors import LedgerDamaged
 
 ID = 12
 """Digits of a message's id that are shown."""
@@ -21,12 +22,13 @@ ID = 12
 )
 @click.option("--after", type=int, default=0, metavar="PLACE", help="Go on where an earlier page ended.")
 @pass_session
-def audit(session: Session, limit: int, after: int) -> None:
+def audit(session: Session, limit: int, after: int) -> int:
     """List who read what, and who was refused, newest first.
 
-    Reading one's own mail is not listed. The trail stands in the ledger:
-    `muniment verify` proves that none of it was changed. For auditors and
-    administrators.
+    Reading one's own mail is not listed. Each event is read from the ledger, and
+    their number compared with what the ledger counts: exits 6 where the catalog,
+    by which they are found, was changed. `muniment verify` proves the ledger
+    itself. For auditors and administrators.
 
     \b
     Example:
@@ -34,16 +36,25 @@ def audit(session: Session, limit: int, after: int) -> None:
     """
     answer = session.ask(GetAudit(limit=limit, after=after), Audit)
     if session.json:
-        page = {"events": [event_as_json(event) for event in answer.events]}
+        page: dict[str, Any] = {"events": [event_as_json(event) for event in answer.events]}
+        page |= {"problems": list(answer.problems)} if answer.problems else {}
         session.out.json(page | {"after": answer.after} if answer.after else page)
-        return
+        return _checked(answer)
     if not answer.events:
         session.out.line("Nobody has read another's mail, and nobody was refused.")
-        return
+        return _checked(answer)
     columns = [Column("When"), Column("Who", most=20), Column("Role"), Column("What"), Column("", fill=True)]
     session.out.table(columns, (_row(event) for event in answer.events))
     if answer.after:
         session.out.line(f"Next page: --after {answer.after}")
+    return _checked(answer)
+
+
+def _checked(answer: Audit) -> int:
+    """Say what the ledger does not bear out; returns the exit code."""
+    for problem in answer.problems:
+        complain(problem)
+    return LedgerDamaged.exit_code if answer.problems else 0
 
 
 def event_as_json(event: AuditEvent) -> dict[str, Any]:

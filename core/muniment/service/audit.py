@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 
 from muniment import api
 from muniment.api import Request
+from muniment.archive.proof.trail import read_trail
 from muniment.archive.vault import Vault
 from muniment.config.model import Access
 from muniment.errors import MunimentError
@@ -234,8 +235,10 @@ def list_audit(session: Session, request: api.GetAudit) -> api.Audit:
     with session.reading() as vault:
         limit = min(max(request.limit, 1), 10_000)
         rows = vault.catalog.audited(limit + 1, max(request.after, 0))
-    events = tuple(_word(row.sequence, row.time, row.event) for row in rows[:limit])
-    return api.Audit(events=events, after=events[-1].sequence if len(rows) > limit else 0)
+        trail = read_trail(vault, rows[:limit])
+    events = tuple(_word(row.sequence, row.time, row.event) for row in trail.rows)
+    after = rows[limit - 1].sequence if len(rows) > limit else 0
+    return api.Audit(events=events, after=after, problems=trail.problems)
 
 
 def _word(sequence: int, committed: int, written: str) -> api.AuditEvent:

@@ -348,6 +348,10 @@ class Catalog:
         """The audit trail, newest first: from the record before sequence `before` on, or from the last."""
         return self._store.read(reading.audited, limit, before)
 
+    def audits(self) -> tuple[Head, int]:
+        """The head, and how many audit events with a place of their own in the ledger come before it."""
+        return self._store.read(reading.audits)
+
     # --- folders ------------------------------------------------------------------------------
 
     def page(

@@ -108,6 +108,7 @@ class AuditRow:
     """An event of the audit trail; `event` is its JSON."""
 
     sequence: int
+    position: Position
     time: int
     event: str
 

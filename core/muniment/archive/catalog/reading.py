@@ -314,9 +314,15 @@ def runs(
 def audited(connection: Connection, limit: int, before: int) -> list[AuditRow]:
     where = {"before": before or 2**63 - 1, "limit": limit}
     return [
-        AuditRow(row.id, whole(row.time), as_json(row.event))
+        AuditRow(row.id, position(row), whole(row.time), as_json(row.event))
         for row in connection.execute(sql.AUDITED, where).all()
     ]
+
+
+def audits(connection: Connection) -> tuple[Head, int]:
+    """The head, and how many audit events with a place of their own in the ledger come before it."""
+    head, _ = snapshot(connection)
+    return head, connection.execute(sql.COUNT_AUDITS, {"before": head.tree_size}).scalar_one()
 
 
 def _run(row: Any) -> RunRow:

@@ -457,6 +457,10 @@ AUDITED = (
     .limit(bindparam("limit"))
 )
 
+COUNT_AUDITS = select(func.count()).select_from(
+    select(audit.c.segment, audit.c.offset).where(audit.c.id < bindparam("before")).distinct().subquery()
+)
+
 # --- lists ---------------------------------------------------------------------------------------
 
 FIND_BOX = (

@@ -176,6 +176,6 @@ quarantine = _table(
 Index("quarantine_sha", quarantine.c.sha)
 run = _table("run", _id(), _text("profile"), _int("time"), _text("summary"))
 Index("run_profile", run.c.profile, run.c.id)
-audit = _table("audit", _id(), _int("time"), _text("event"))
+audit = _table("audit", _id(), _int("segment"), _int("offset"), _int("time"), _text("event"))
 directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
 """Changes of the directory, numbered from 0 without gaps."""

@@ -386,7 +386,11 @@ def _write_rest(connection: Connection, batch: _Sorted) -> None:
     _write(connection, sql.PUT_PART, rows)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
     _write(connection, sql.INSERT_RUN, runs)
-    _write(connection, sql.INSERT_AUDIT, [(fact.sequence, fact.time, fact.event) for fact in batch.audits])
+    audits = [
+        (fact.sequence, fact.position.segment, fact.position.offset, fact.time, fact.event)
+        for fact in batch.audits
+    ]
+    _write(connection, sql.INSERT_AUDIT, audits)
     for fact in batch.configurations[-1:]:
         connection.execute(sql.SET_META, {"name": tables.CONFIGURATION, "value": fact.sha.hex()})
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from muniment.archive.facts import Position
 from muniment.archive.ledger.checkpoints import Checkpoint, Proof, Proofs
-from muniment.archive.ledger.commits import Commit
+from muniment.archive.ledger.commits import UNCOUNTED, Commit
 from muniment.archive.ledger.files import framed_id, read_vault_id, segment_path, segments
 from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
@@ -155,6 +155,8 @@ class _Chain:
         self._segment = 0
         self._counts = [0, 0, 0]
         """Records, messages, envelopes since the last commit frame."""
+        self._audits = 0
+        """Audit records so far, as far as no frame was lost."""
         self._gaps: list[tuple[int, Gap]] = []
         self._bytes = 0
 
@@ -202,6 +204,7 @@ class _Chain:
         self._counts[0] += 1
         self._counts[1] += header.kind == Kind.MESSAGE
         self._counts[2] += header.kind == Kind.ENVELOPE
+        self._audits += header.kind == Kind.AUDIT
         if commit is not None:
             self._commit(found, commit)
         elif header.kind == Kind.COMMIT:
@@ -236,6 +239,12 @@ class _Chain:
             self._problem(
                 found, f"the {tree.size} records before it are not the {commit.tree.size} it proves"
             )
+        if commit.audits != UNCOUNTED:
+            if tree is not None and commit.audits != self._audits:
+                self._problem(
+                    found, f"it counts {commit.audits} audit records, and {self._audits} are before it"
+                )
+            self._audits = commit.audits
         self._follow(commit)
         if commit.segment:
             if commit.segment != self._segment or found.offset:

@@ -10,6 +10,7 @@ from muniment.archive.facts import Position
 from muniment.archive.ledger.merkle import Frontier
 
 VERSION = 1
+UNCOUNTED = -1
 MAX_COMMIT = 64 * 1024
 """No commit frame has more bytes than this."""
 
@@ -39,6 +40,8 @@ class Commit:
     """Where the latest copy of each compression dictionary begins."""
     segment: int = 0
     """In the first frame of a segment, the segment's number; else 0."""
+    audits: int = UNCOUNTED
+    """Audit records before it; UNCOUNTED in a ledger that was begun before they were counted."""
 
 
 def write_commit(commit: Commit) -> bytes:
@@ -51,6 +54,8 @@ def write_commit(commit: Commit) -> bytes:
         "frontier": [peak.hex() for peak in commit.tree.peaks],
         "dictionaries": {str(key): [at.segment, at.offset] for key, at in commit.dictionaries.items()},
     }
+    if commit.audits != UNCOUNTED:
+        value["audits"] = commit.audits
     if commit.segment:
         value |= {"segment": commit.segment, "about": ABOUT}
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
@@ -66,7 +71,10 @@ def read_commit(content: bytes) -> Commit:
         value = json.loads(content)
         tree = Frontier.from_frontier(value["tree_size"], [bytes.fromhex(peak) for peak in value["frontier"]])
         places = {int(key): Position(*at) for key, at in value["dictionaries"].items()}
-        commit = Commit(value["count"], tree, bytes.fromhex(value["root"]), places, value.get("segment", 0))
+        root, audits = bytes.fromhex(value["root"]), value.get("audits", UNCOUNTED)
+        commit = Commit(value["count"], tree, root, places, value.get("segment", 0), audits)
+        if type(audits) is not int or audits < UNCOUNTED:
+            raise ValueError("not a count of audit records")
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not the content of a commit frame: {error}") from error
     if tree.root() != commit.root:

@@ -71,6 +71,8 @@ class State:
     """The dictionaries of which this segment has a copy."""
     time: int = 0
     """Of the last record."""
+    audits: int = 0
+    """Audit records so far; UNCOUNTED where that is not known."""
 
     def copy(self) -> State:
         """A state of its own that says the same."""
@@ -82,6 +84,7 @@ class State:
             dict(self.dictionaries),
             set(self.present),
             self.time,
+            self.audits,
         )
 
 
@@ -220,6 +223,7 @@ class _Segment:
             dict(commit.dictionaries),
             set(self._present),
             header.time,
+            commit.audits,
         )
 
 

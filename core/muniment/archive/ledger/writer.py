@@ -8,7 +8,7 @@ from pathlib import Path
 
 from muniment.archive.facts import Position
 from muniment.archive.ledger.codec import Encoder
-from muniment.archive.ledger.commits import Commit, write_commit
+from muniment.archive.ledger.commits import UNCOUNTED, Commit, write_commit
 from muniment.archive.ledger.files import (
     make_vault_id,
     read_vault_id,
@@ -233,6 +233,8 @@ class Ledger:
         now.tree.add(leaf_hash(record.kind, time, record.size, record.sha))
         now.offset += HEADER_SIZE + len(payload)
         now.time = time
+        if record.kind == Kind.AUDIT and now.audits != UNCOUNTED:
+            now.audits += 1
         self._count += 1
         return appended
 
@@ -243,7 +245,7 @@ class Ledger:
 
     def _commit_record(self, root: bytes, segment: int = 0) -> Record:
         now = self._now
-        content = write_commit(Commit(self._count, now.tree, root, now.dictionaries, segment))
+        content = write_commit(Commit(self._count, now.tree, root, now.dictionaries, segment, now.audits))
         return Record(Kind.COMMIT, hashlib.sha256(content).digest(), len(content), Codec.RAW, content)
 
     def _provide_dictionary(self, id: int, time: int) -> None:

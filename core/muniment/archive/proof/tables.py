@@ -122,7 +122,7 @@ VIEWS = (
         "SELECT name, value FROM meta "
         "WHERE substr(name, 1, 5) <> 'mark:' AND substr(name, 1, 8) <> 'failure:' ORDER BY name",
     ),
-    _view("audit", "audit trail", "id", "time event"),
+    _view("audit", "audit trail", "id", "segment offset time event"),
     _view("run", "history of runs", "id", "profile time summary"),
     _view("directory", "directory of users", "id", "sequence time change"),
     _view(

@@ -1,0 +1,71 @@
+"""The audit trail as the ledger has it: the catalog only says where its records are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from muniment.archive.catalog import AuditRow
+from muniment.archive.ledger.commits import UNCOUNTED
+from muniment.archive.ledger.files import segment_path
+from muniment.archive.ledger.model import Head, Kind
+from muniment.archive.ledger.walk import commit_before
+from muniment.archive.matching import LEDGER
+from muniment.archive.vault import Vault
+from muniment.errors import LedgerDamaged
+
+MEND = "run `muniment verify`, and then `muniment rebuild --catalog` to see the trail as the ledger has it"
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Events, and what of them the ledger does not bear out."""
+
+    rows: tuple[AuditRow, ...]
+    problems: tuple[str, ...]
+
+
+def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> Trail:
+    """The events of these rows as the ledger has them; and whether the catalog lacks some or has others."""
+    read, wrong = [], 0
+    for row in rows:
+        own = _from_ledger(vault, row)
+        wrong += own != row
+        if own is not None:
+            read.append(own)
+    problems = []
+    if wrong:
+        problems.append(
+            f"the catalog's audit trail was changed: {wrong} of these events are not so in the ledger"
+        )
+    counted, held = _counts(vault)
+    if counted not in (UNCOUNTED, held):
+        problems.append(f"the catalog's audit trail was changed: it has {held} events, the ledger {counted}")
+    return Trail(tuple(read), tuple(f"{problem}; {MEND}" for problem in problems))
+
+
+def _from_ledger(vault: Vault, row: AuditRow) -> AuditRow | None:
+    """The event that stands where a row says; None where none does."""
+    try:
+        frame = vault.reader.read_frame(row.position)
+        if frame.kind is not Kind.AUDIT:
+            return None
+        event = vault.reader.payload(frame).decode()
+    except (LedgerDamaged, UnicodeDecodeError):
+        return None
+    return replace(row, time=frame.time // SECOND, event=event)
+
+
+def _counts(vault: Vault) -> tuple[int, int]:
+    """How many audit records the ledger counts before the catalog's head, and how many the catalog has."""
+    head, held = vault.catalog.audits()
+    return _counted(vault, head), held
+
+
+def _counted(vault: Vault, head: Head) -> int:
+    if not head.tree_size:
+        return UNCOUNTED
+    path = segment_path(vault.folder / LEDGER, head.segment)
+    found = commit_before(path, vault.catalog.vault_id, head.offset)
+    return UNCOUNTED if found is None else found[1].audits

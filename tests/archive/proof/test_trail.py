@@ -1,0 +1,105 @@
+"""`muniment audit` says what the ledger says: a catalog that was edited is no way to hide who read what."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.ledger.check import check
+from muniment.archive.ledger.codec import Encoder
+from muniment.archive.ledger.model import Frame, Kind, Record
+from support.evidence import rich_vault
+from support.program import Program
+from support.rewriting import as_it_is, rewrite
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trail") / "vault"
+    rich_vault(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def who(folder: Path, code: int) -> list[str]:
+    said = Program(folder).say("audit", "--json")
+    assert said.code == code, said.err
+    if code:
+        assert "the catalog's audit trail was changed" in said.err
+        assert said.json["problems"]
+    return [event["who"] for event in said.json["events"]]
+
+
+def test_a_trail_that_nobody_edited_is_listed(made: Path) -> None:
+    assert who(made, 0) == ["auditor3", "auditor2", "auditor1", "auditor0"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("DELETE FROM audit", []),
+        ("DELETE FROM audit WHERE event LIKE '%auditor1%'", ["auditor3", "auditor2", "auditor0"]),
+        ("DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", ["auditor2", "auditor1", "auditor0"]),
+        (
+            "UPDATE audit SET event = replace(event, 'auditor1', 'nobody')",
+            ["auditor3", "auditor2", "auditor1", "auditor0"],
+        ),
+        ("UPDATE audit SET time = time - 86400", ["auditor3", "auditor2", "auditor1", "auditor0"]),
+        ("UPDATE audit SET event = 'no JSON'", None),
+        ('UPDATE audit SET "offset" = 0', []),
+        ('UPDATE audit SET "offset" = "offset" + 1', []),
+        (
+            'UPDATE audit SET ("segment", "offset", time, event) = (SELECT "segment", "offset", time, event '
+            "FROM audit WHERE event LIKE '%auditor0%') WHERE event LIKE '%auditor1%'",
+            ["auditor3", "auditor2", "auditor0", "auditor0"],
+        ),
+        (
+            "INSERT INTO audit SELECT id + 1, segment, offset + 1, time, replace(event, '0', '9') FROM audit",
+            ["auditor3", "auditor2", "auditor1", "auditor0"],
+        ),
+    ],
+)
+def test_an_edited_trail_is_named_and_the_ledger_s_is_shown(
+    copy: Path, statement: str, left: list[str] | None
+) -> None:
+    with closing(sqlite3.connect(copy / "catalog.db")) as catalog:
+        catalog.execute(statement)
+        catalog.commit()
+    if left is None:
+        said = Program(copy).say("audit")
+        assert said.code in (4, 6)
+        assert "Traceback" not in said.err
+    else:
+        assert who(copy, 6) == left
+
+
+def test_a_page_is_checked_by_itself(copy: Path) -> None:
+    program = Program(copy)
+    page = program.ask("audit", "--limit", "2")
+    assert [event["who"] for event in page["events"]] == ["auditor3", "auditor2"]
+    page = program.ask("audit", "--limit", "2", "--after", str(page["after"]))
+    assert [event["who"] for event in page["events"]] == ["auditor1", "auditor0"]
+
+
+def test_the_ledger_counts_its_audit_records(copy: Path) -> None:
+    """A ledger that was written anew without them counts none, and the catalog still knows them."""
+    ledger = copy / "ledger"
+    assert check(ledger, deep=False).problems == []
+
+    def edit(frame: Frame) -> Record | None:
+        return Encoder().encode(Kind.RUN, b"{}") if frame.kind is Kind.AUDIT else as_it_is(frame)
+
+    rewrite(ledger, edit)
+    assert check(ledger, deep=False).problems == []
+    said = Program(copy).say("audit", "--json")
+    assert said.code == 6
+    assert said.json["events"] == []
