@@ -1,0 +1,124 @@
+"""No pattern that reads mail takes time that grows with the square of the text.
+
+Each is tried on text of its own making: a string that it matches, and what that begins with, again and again.
+A pattern is at its worst where its beginning is met often and its end never.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import islice, product
+from typing import Any
+
+import pytest
+
+import muniment.mail
+from muniment.archive import export, query
+from muniment.archive.index import document
+from support.growth import repeated, too_steep
+
+parser: Any = import_module("re._parser")
+MODULES = (
+    *(import_module(f"muniment.mail.{info.name}") for info in pkgutil.iter_modules(muniment.mail.__path__)),
+    export,
+    query,
+    document,
+)
+PATTERNS = {
+    f"{module.__name__.removeprefix('muniment.')}.{name}": value
+    for module in MODULES
+    for name, value in vars(module).items()
+    if isinstance(value, re.Pattern)
+}
+ONE_PLACE = {
+    "mail.mime._FIELD": "looks at the beginning of 1,000 bytes",
+    "mail.journal._HEADER_LINE": "looks at the beginning of 200 bytes",
+    "mail.headers._NAME": "looks at the beginning of a field",
+    "mail.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
+    "archive.query._NAME": "is tried where a word begins",
+    "mail.public._NAME": "looks at the beginning of a line",
+}
+"""Patterns that are never searched for, but matched at one place of a text."""
+SIZE = 8 * 1024
+MOST = 40
+"""Strings that are tried of one pattern."""
+CANDIDATES = "a b\n=?*<>\"'&-;:@(\x1b\u0301\ud7b0漢"
+
+
+def samples(tree: Any) -> Iterator[str]:
+    """Strings that a pattern matches: of a repetition one, of alternatives each."""
+    yield from map("".join, islice(product(*(list(islice(one(*node), 8)) for node in tree)), 200))
+
+
+def one(kind: Any, value: Any) -> Iterator[str]:
+    """The same of one node of a parsed pattern; look-ahead and places match nothing."""
+    name = str(kind)
+    if name == "LITERAL":
+        yield chr(value)
+    elif name in ("IN", "NOT_LITERAL", "ANY"):
+        yield member(kind, value)
+    elif name.endswith("REPEAT"):
+        yield from ("".join([text] * max(value[0], 1)) for text in samples(value[2]))
+    elif name == "SUBPATTERN":
+        yield from samples(value[-1])
+    elif name == "ATOMIC_GROUP":
+        yield from samples(value)
+    elif name == "BRANCH":
+        for branch in value[1]:
+            yield from islice(samples(branch), 3)
+    else:
+        yield ""
+
+
+def member(kind: Any, value: Any) -> str:
+    """A character of a class: the first of its own, or one that it leaves."""
+    if str(kind) == "IN" and str(value[0][0]) in ("LITERAL", "RANGE"):
+        return chr(value[0][1] if str(value[0][0]) == "LITERAL" else value[0][1][0])
+    if str(kind) == "IN" and str(value[0][0]) == "CATEGORY":
+        return " " if "SPACE" in str(value[0][1]) and "NOT" not in str(value[0][1]) else "a"
+    left = {chr(one[1]) for one in value if str(one[0]) == "LITERAL"} if str(kind) == "IN" else set()
+    return next((char for char in CANDIDATES if char not in left), "a")
+
+
+def pieces(pattern: re.Pattern[Any]) -> list[bytes]:
+    """What the text is made of: samples, and what they begin with."""
+    raw = isinstance(pattern.pattern, bytes)
+    made: dict[bytes, None] = {}
+    for text in islice(
+        samples(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE if raw else pattern.flags)), 20
+    ):
+        for end in {len(text), len(text) - 1, len(text) // 2, 1} - {0, -1}:
+            made[text[:end].encode("latin-1" if raw else "utf-8", "replace")] = None
+    return list(islice(made, MOST))
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_pattern_takes_linear_time(name: str) -> None:
+    pattern = PATTERNS[name]
+
+    def run(text: bytes) -> None:
+        subject = text if isinstance(pattern.pattern, bytes) else text.decode("utf-8", "replace")
+        if name in ONE_PLACE:
+            pattern.match(subject)
+        else:
+            for _ in pattern.finditer(subject):
+                pass
+
+    steep = {piece: found for piece in pieces(pattern) if (found := too_steep(run, repeated(piece), SIZE))}
+    assert not steep
+
+
+def test_a_pattern_that_takes_quadratic_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, pattern in {"label": rb"name\*=([^';\s]+)'", "tag": "<a[^>]*>", "nested": "(?:a|b)+c"}.items():
+        monkeypatch.setitem(PATTERNS, name, re.compile(pattern))  # type: ignore[call-overload]
+        with pytest.raises(AssertionError):
+            test_a_pattern_takes_linear_time(name)
+
+
+def test_the_patterns_are_many() -> None:
+    assert len(PATTERNS) > 60
+    assert set(ONE_PLACE) <= set(PATTERNS)
+    assert all(len(pieces(pattern)) >= 1 for pattern in PATTERNS.values())
