@@ -77,6 +77,15 @@ class _Digest:
 def content_header(header: bytes) -> bytes:
     """A header block without the well-formed fields that transport adds.
 
+    A header of such fields alone stays as it is: a message that begins with a blank line is read otherwise.
+    """
+    kept = _without_transport(header)
+    return kept if kept.strip(b"\r\n") else header
+
+
+def _without_transport(header: bytes) -> bytes:
+    """What remains of a header; of an unclear one, more than that.
+
     Behind the first line that is unclear nothing is left out, nor is the field before it: there a reader may
     show text, and how much of it depends on that field.
     """
