@@ -94,7 +94,7 @@ def test_malformed_mail_has_a_content_hash() -> None:
 
 
 def shown(mail: bytes) -> tuple[object, ...]:
-    """All that people see of a message but its transport fields; line ends of text are all the same."""
+    """All that people see of a message but its transport fields; white space in text does not count."""
     summary, text = read_message(mail)
     files = []
     for one in attachments(mail):
@@ -102,7 +102,17 @@ def shown(mail: bytes) -> tuple[object, ...]:
         if is_text(one.content_type) and one.leaf.encoding != "binary":
             data = data.replace(b"\r\n", b"\n")
         files.append((one.filename, one.content_type, one.inline, hashlib.sha256(data).hexdigest()))
-    return summary, text.subject, text.sender, text.to, text.cc, text.bcc, text.body, text.filenames, files
+    return (
+        summary,
+        text.subject,
+        text.sender,
+        text.to,
+        text.cc,
+        text.bcc,
+        text.body.split(),
+        text.filenames,
+        files,
+    )
 
 
 BINARY = (
