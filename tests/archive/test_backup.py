@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from support.program import Program, command
 from support.reports import line, plain, report
+from support.rewriting import as_it_is, rewrite
 from support.vaults import TestVault, put
 
 
@@ -285,3 +288,55 @@ def test_a_vault_that_was_set_back_never_overwrites_its_backup(
 def tree_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content."""
     return {os.fspath(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_a_vault_that_was_written_anew_is_not_backed_up(vault: TestVault, tmp_path: Path) -> None:
+    """Every root is right, and the end of the last segment may be the same; the backup's own state is not."""
+    vault.archive(letters(0, 12))
+    program, target = Program(vault.folder), tmp_path / "backup"
+    program("backup", str(target))
+    before = tree_of(target)
+    gone = next(frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is Kind.ENVELOPE)
+    rewrite(vault.folder / "ledger", lambda frame: None if frame.sha == gone else as_it_is(frame), 40_000)
+    for place in ("catalog.db", "catalog.db-wal", "catalog.db-shm", "checkpoints"):
+        (vault.folder / place).unlink(missing_ok=True)
+    shutil.rmtree(vault.folder / "index")
+    program("rebuild")
+    vault.archive(letters(20, 4))
+    said = program.refuses(2, "backup", str(target))
+    assert "the vault's ledger never had" in said or "differs" in said
+    assert tree_of(target) == before
+
+
+@pytest.mark.parametrize("field", ["root", "tree_size", "offset", "segment"])
+def test_a_backup_whose_state_was_edited_is_left_alone(vault: TestVault, tmp_path: Path, field: str) -> None:
+    vault.archive(letters(0, 4))
+    program, target = Program(vault.folder), tmp_path / "backup"
+    program("backup", str(target))
+    state = json_state(target)
+    other = {
+        "root": "ab" * 32,
+        "segment": 2,
+        "offset": state["offset"] - 1,
+        "tree_size": state["tree_size"] - 1,
+    }
+    (target / "backup.json").write_text(json.dumps(state | {field: other[field]}))
+    before = tree_of(target)
+    program.refuses(2, "backup", str(target))
+    assert tree_of(target) == before
+
+
+def test_a_backup_that_was_set_back_is_completed_again(vault: TestVault, tmp_path: Path) -> None:
+    """Its older state is one that the vault's ledger had: what is missing is copied anew."""
+    program, target = Program(vault.folder), tmp_path / "backup"
+    vault.archive(letters(0, 4))
+    program("backup", str(target))
+    shutil.copytree(target, tmp_path / "older")
+    vault.archive(letters(4, 4))
+    program("backup", str(target))
+    whole = (target / "ledger/000000000001.seg").read_bytes()
+    shutil.rmtree(target)
+    shutil.copytree(tmp_path / "older", target)
+    program("backup", str(target))
+    assert (target / "ledger/000000000001.seg").read_bytes() == whole

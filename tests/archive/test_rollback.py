@@ -22,7 +22,7 @@ from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.noting import Checkpoints, alarms, read_file
 from muniment.archive.vault import Vault
-from muniment.errors import VaultError
+from muniment.errors import LedgerDamaged, VaultError
 from support.program import Program, fingerprint
 from support.reports import plain, report
 from support.rewriting import as_it_is, cut, heads, rewrite
@@ -33,17 +33,36 @@ def letters(start: int, count: int) -> list[bytes]:
     return [report(plain(subject=f"Letter {n}", body=f"word{n}\n" * 50)) for n in range(start, start + count)]
 
 
-@pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault]:
-    """A vault with five letters in several segments and a backup of its first three."""
+SEGMENT = 3_000
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault with five letters in several segments, beside a backup of its first three."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        small_segments(patch)
+        vault = TestVault(folder / "vault")
+        vault.archive(letters(0, 3))
+        Program(vault.folder)("backup", str(folder / "backup"))
+        vault.archive(letters(3, 2))
+        vault.client.close()
+    return folder
+
+
+def small_segments(patch: pytest.MonkeyPatch) -> None:
     for name in ("create", "open"):
-        monkeypatch.setitem(getattr(Ledger, name).__func__.__kwdefaults__, "segment", 3_000)
-    made = TestVault(tmp_path / "vault")
-    made.archive(letters(0, 3))
-    Program(made.folder)("backup", str(tmp_path / "backup"))
-    made.archive(letters(3, 2))
-    yield made
-    made.client.close()
+        patch.setitem(getattr(Ledger, name).__func__.__kwdefaults__, "segment", SEGMENT)
+
+
+@pytest.fixture
+def vault(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault]:
+    """A copy of it."""
+    small_segments(monkeypatch)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    copy = TestVault(tmp_path / "vault")
+    yield copy
+    copy.client.close()
 
 
 # --- what somebody with the disk does ---------------------------------------------------------------
@@ -91,7 +110,7 @@ def without_a_message(vault: TestVault) -> None:
     def edit(frame: Frame) -> Record | None:
         return None if frame.sha in gone else as_it_is(frame)
 
-    rewrite(ledger, edit, segment=3_000)
+    rewrite(ledger, edit, segment=SEGMENT)
 
 
 def same_length(vault: TestVault) -> None:
@@ -104,7 +123,7 @@ def same_length(vault: TestVault) -> None:
             return as_it_is(frame)
         return Encoder().encode(Kind.RUN, Decoder().payload(frame).replace(b'"new":3', b'"new":4'))
 
-    rewrite(ledger, edit, segment=3_000)
+    rewrite(ledger, edit, segment=SEGMENT)
 
 
 def other_ledger(vault: TestVault) -> None:
@@ -164,8 +183,12 @@ BEYOND_THE_INDEX = (
     "another vault's ledger",
 )
 """The index is committed before the run's own record, and of another vault's ledger it knows nothing."""
+SHORT = "the last commits cut"
+"""The loss that is tried with each single place in an ordinary run."""
 MEMORIES = [
-    (loss, left)
+    pytest.param(
+        loss, left, marks=() if left == PLACES or loss == "the last commits cut" else pytest.mark.soak
+    )
     for loss in LOSSES
     for left in (PLACES, *((place,) for place in PLACES))
     if not (left == ("index",) and loss in BEYOND_THE_INDEX)
@@ -254,7 +277,7 @@ def test_a_ledger_that_was_compressed_anew_is_no_loss(vault: TestVault) -> None:
         return Record(frame.kind, frame.sha, frame.size, frame.codec & ~0xF, Decoder().payload(frame))
 
     before = heads(vault.folder / "ledger")
-    rewrite(vault.folder / "ledger", edit, segment=3_000)
+    rewrite(vault.folder / "ledger", edit, segment=SEGMENT)
     after = heads(vault.folder / "ledger")
     assert [(head.tree_size, head.root) for head in before] == [(head.tree_size, head.root) for head in after]
     assert before != after
@@ -379,6 +402,20 @@ def test_a_ledger_that_is_altered_while_it_is_written_takes_nothing_more(vault: 
         with pytest.raises(VaultError, match="by something else"):
             writer.log([{"event": "read"}])
         assert writer.dead
+    finally:
+        writer.close()
+
+
+def test_a_rebuild_of_a_service_accepts_no_loss(vault: TestVault) -> None:
+    """The ledger is cut while the service has it open; the catalog that there is stays."""
+    writer = Vault.open(vault.folder, write=True)
+    try:
+        writer.renew_catalog()
+        before = writer.catalog.head
+        cut_commits(vault)
+        with pytest.raises(LedgerDamaged, match="--accept-damage"):
+            writer.renew_catalog()
+        assert writer.catalog.head == before
     finally:
         writer.close()
 

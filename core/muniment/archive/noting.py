@@ -278,9 +278,10 @@ def alarms(folder: Path) -> list[Alarm]:
     """
     ledger = folder / LEDGER
     vault_id = read_vault_id(ledger)
-    held = last_head(ledger) or NONE
+    notes = _newest(notes_of(folder))
+    held = last_head(ledger) or NONE  # read after the notes: beside a writer it is no shorter than they are
     found, doubted = [], []
-    for note in _newest(notes_of(folder)):
+    for note in notes:
         if note.vault != vault_id:
             found.append(Alarm(note, swapped(note, vault_id)))
         elif note.head.tree_size > held.tree_size:

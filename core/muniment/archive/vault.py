@@ -164,7 +164,9 @@ class Vault:
 
         Raises:
             OSError, VaultError: it can't be built, or was stopped; the one that there was stays.
+            LedgerDamaged: the ledger on disk lacks what this process has written.
         """
+        require_whole(self.folder)
         ledger, work = self.folder / LEDGER, own_work(self.folder)
         with new_catalog(self.folder, self.ledger.vault_id) as new:
             replay(new, ledger, None, work, stopped)
@@ -172,6 +174,8 @@ class Vault:
                 replay(new, ledger, new.head, work, stopped)
             with self._turns.between_batches(self.rollback):
                 replay(new, ledger, new.head, work)
+                if new.head.tree_size < self.ledger.head.tree_size:
+                    require_whole(self.folder)
                 self.catalog.replace(new)
                 self._lagging, self._messages = False, self.catalog.totals().messages
         return self.damage
