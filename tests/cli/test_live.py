@@ -32,6 +32,29 @@ def test_at_most_four_times_a_second(clock):
     assert shown == [0, 4, 8, 12, 16]
 
 
+def test_only_the_lines_that_changed_are_sent(clock):
+    session, screen = drawn()
+    with Display(session) as display:
+        for step in range(3):
+            clock[0] += 1
+            display.show(["the same", f"step {step}", "the same below"][: 3 - step // 2])
+        assert screen.written().count(b"the same") == 2
+        assert screen.written().endswith(b"\x1b[3A\r\n\rstep 2\x1b[K\n\x1b[J")
+        sent = len(screen.written())
+        clock[0] += 1
+        display.show(["the same", "step 2"])
+        assert len(screen.written()) == sent
+
+
+def test_no_more_is_sent_than_a_slow_line_takes(clock):
+    session, screen = drawn()
+    with Display(session) as display:
+        for step in range(600):
+            clock[0] = 100 + step / 10
+            display.show([f"{step} {'x' * 60}"] * 10)
+    assert len(screen.written()) < 62 * live.SPEED
+
+
 def test_nothing_where_nobody_watches(clock):
     session, screen = drawn(terminal=False)
     with Display(session) as display:

@@ -186,6 +186,28 @@ def test_states_come_no_faster_than_they_may(run, monkeypatch):
     assert times[3] - times[0] > 0.5
 
 
+def test_a_newer_state_takes_the_place_of_one_that_waits(run, monkeypatch):
+    """While the app's loop is held up, by a slow terminal for one, states do not queue up."""
+    monkeypatch.setattr(module, "EVERY", 0.01)
+    made = threading.Event()
+
+    def states(request):
+        for number in range(100):
+            yield RunsState(profiles=(), log=(), quarantined=number)
+        made.set()
+        yield Done(message="")
+
+    async def script(app, pilot):
+        app.engine.stream(app, WatchRuns(), app.take)
+        assert made.wait(20)
+        await until(pilot, lambda: app.got and isinstance(app.got[-1], Done))
+        states = [word.quarantined for word in app.got[:-1]]
+        assert states[-1] == 99
+        assert len(states) <= 2
+
+    run(EngineDouble({WatchRuns: states}), script)
+
+
 def test_a_blocked_stream_does_not_hold_up_quitting(run):
     stuck = threading.Event()
 
