@@ -26,7 +26,8 @@ class TestVault:
             self.client.call(api.Init(domains=domains), api.Done)
 
     def profile(self, name: str, **fields: Any) -> None:
-        """Add a profile."""
+        """Add a profile; one that runs by itself, tested or not, unless `enabled` says otherwise."""
+        fields = {"enabled": True} | fields
         self.client.call(api.PutProfile(name=name, fields=fields, new=True), api.Done)
 
     def maildir(self, name: str = "", **fields: Any) -> Path:

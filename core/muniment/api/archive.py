@@ -41,6 +41,10 @@ class ProfileStatus(Word, frozen=True):
     every: int
     last: dict[str, Any] | None
     """The last run's summary, with the keys of `run --json`; None if it never ran."""
+    tested: bool = True
+    """As in ProfileWord."""
+    running: bool = False
+    """Whether a run of it goes on, or waits its turn, now."""
 
 
 class Status(Word, frozen=True):

@@ -17,6 +17,8 @@ class ProfileWord(Word, frozen=True):
     fields: dict[str, Any]
     version: str = ""
     """Which text of vault.toml this was read from; said back with a change, it keeps others' changes."""
+    tested: bool = True
+    """False: it was saved without a test, and runs by hand only until a test or a run of it succeeds."""
 
 
 class Profiles(Word, frozen=True):
@@ -50,6 +52,10 @@ class _Discreet:
 class PutProfile(_Discreet, Request, frozen=True):
     """Add a profile (`new`), or change the named fields of one (None removes). Reply: Done.
 
+    A profile that is new, or reaches its mailbox otherwise than before, runs by hand only until a test or a
+    run of it succeeds (TestProfile before it is saved counts). `enabled` among the fields is a person's word
+    that it runs by itself now.
+
     With a `version` it is refused (SettingsChanged) where vault.toml is of another one. With a
     `password` the service keeps that where `keep` says, and sets the field "password" to that place.
     """
@@ -78,18 +84,22 @@ class RemoveProfile(Request, frozen=True):
     version: str = ""
 
 
-class CheckProfile(Request, frozen=True):
+class CheckProfile(_Discreet, Request, frozen=True):
     """Say what is wrong with a profile that is not saved; nothing is reached. Reply: Problems."""
 
     name: str
     fields: dict[str, Any]
     """Those of vault.toml, `source` among them."""
     new: bool = False
+    password: str = ""
+    """One that is typed, as PutProfile would have it."""
 
 
 class Problems(Word, frozen=True):
     problems: dict[str, str] = field(default_factory=dict)
     """A sentence by field, "name" among them; empty when it can be saved."""
+    tested: bool = True
+    """Whether a test of it went well. Else it is saved to run by hand only, unless `enabled` is given."""
 
 
 class SignIn(Request, frozen=True):

@@ -113,6 +113,8 @@ class ProfileState(Word, frozen=True):
     running: ProgressWord | None = None
     last: dict[str, Any] | None = None
     """The last run's summary, as in ProfileStatus, with `ended`: when that was, seconds since 1970 UTC."""
+    tested: bool = True
+    """As in ProfileWord."""
 
 
 class LogLine(Word, frozen=True):

@@ -55,6 +55,16 @@ class Output:
         """Whether lines can be drawn over: a terminal that is more than dumb."""
         return self.terminal and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked: standard input and output are a terminal."""
+        return self.terminal and sys.stdin is not None and sys.stdin.isatty()
+
+    def confirm(self, question: str) -> bool:
+        """Ask a person on the terminal; No unless they type y. Ctrl-C raises KeyboardInterrupt."""
+        self._write(f"{clean(question)} [y/N] ")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def line(self, text: str = "") -> None:
         """One line of text."""
         self._write(clean(text) + "\n")

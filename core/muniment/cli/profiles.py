@@ -10,8 +10,10 @@ import click
 
 from muniment.api import (
     Certificate,
+    CheckProfile,
     Done,
     ListProfiles,
+    Problems,
     Profiles,
     ProfileWord,
     PutProfile,
@@ -29,7 +31,7 @@ from muniment.cli.frame import Group, Session, pass_session
 from muniment.cli.humane import local
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, SourceError, UsageError
-from muniment.fields import FIELD, FIELDS, KINDS, Field
+from muniment.fields import FIELD, FIELDS, KIND, KINDS, Field
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,6 +88,28 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def asked_to_run(session: Session, name: str, fields: dict[str, Any], new: bool) -> dict[str, Any]:
+    """The fields, with `enabled` as a person on a terminal answers where a profile would be saved untested.
+
+    Elsewhere nothing is asked: the service lets it run by hand only, until it was tested.
+    """
+    if "enabled" in fields or session.json or not session.out.interactive:
+        return fields
+    before = None if new else session.ask(ShowProfile(name=name), ProfileWord)
+    merged = (before.fields | {"source": before.source} if before else {}) | fields
+    merged = {field: value for field, value in merged.items() if value is not None}
+    if not merged.get("enabled", True):
+        return fields
+    checked = session.ask(CheckProfile(name=name, fields=merged, new=new), Problems)
+    if checked.problems or checked.tested:
+        return fields
+    every = merged.get("every", FIELD["every"].default)
+    delete = merged.get("delete", KIND[merged["source"]].delete)
+    warning = " What is safely kept is deleted at the source." if delete else ""
+    question = f"{name} was not tested. Run it from now on, every {every} s?{warning}"
+    return fields | {"enabled": session.out.confirm(question)}
+
+
 @click.group(cls=Group)
 def profile() -> None:
     """Where mail is fetched from, and how.
@@ -108,6 +132,9 @@ def profile() -> None:
 def add(session: Session, /, name: str, **options: Any) -> None:
     """Add a profile.
 
+    A new profile runs by hand only until a test or a run of it succeeds. On a
+    terminal it is asked whether it runs by itself now; --enabled says so.
+
     What is left out has the kind's default: a gateway and the spool are
     emptied once mail is safely kept, and other mailboxes left as they are.
     Reports are unwrapped from gateway, spool and files, but not from an
@@ -119,7 +146,8 @@ def add(session: Session, /, name: str, **options: Any) -> None:
           --mailbox mbx-0123 --password-file /etc/gw.pass
       muniment profile add old --source mbox --path /srv/old.mbox
     """
-    done(session, session.ask(PutProfile(name=name, fields=given(options), new=True), Done))
+    fields = asked_to_run(session, name, given(options), new=True)
+    done(session, session.ask(PutProfile(name=name, fields=fields, new=True), Done))
 
 
 @profile.command()
@@ -137,6 +165,9 @@ def add(session: Session, /, name: str, **options: Any) -> None:
 def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any) -> None:
     """Change a profile: only what is named.
 
+    One that reaches its mailbox otherwise than before is untested again: see
+    `muniment profile add --help`.
+
     \b
     Example:
       muniment profile edit gw --every 60 --unset port
@@ -146,7 +177,8 @@ def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any)
         raise UsageError(f"{both[0]} is both set and unset: choose one.")
     if not fields and not unset:
         raise UsageError("Name what is to be changed, such as --every 60.")
-    done(session, session.ask(PutProfile(name=name, fields=fields | dict.fromkeys(unset)), Done))
+    fields = asked_to_run(session, name, fields | dict.fromkeys(unset), new=False)
+    done(session, session.ask(PutProfile(name=name, fields=fields), Done))
 
 
 @profile.command("list")
@@ -167,11 +199,16 @@ def list_(session: Session) -> None:
         return
     columns = [Column("Profile"), Column("Source"), Column("Every", right=True), Column("Mailbox", fill=True)]
     session.out.table(columns, (_row(one) for one in answer.profiles))
+    for one in answer.profiles:
+        if not one.tested:
+            session.out.line(f"{one.name} is not tested yet: it runs by hand only.")
 
 
 def _row(one: ProfileWord) -> list[str]:
     fields = one.fields
     every = f"{fields.get('every', 300)} s" if fields.get("enabled", True) else "off"
+    if not one.tested:
+        every = "untested"
     server = "/".join(str(fields[name]) for name in ("host", "mailbox") if fields.get(name))
     return [one.name, one.source, every, server or str(fields.get("path") or "")]
 
@@ -191,6 +228,8 @@ def show(session: Session, name: str) -> None:
         session.out.json(plain(answer))
         return
     session.out.line(f"{answer.name}: {answer.source}")
+    if not answer.tested:
+        session.out.line("  not tested yet: it runs by hand only")
     for field, value in answer.fields.items():
         if value not in (None, "") and field not in ("name", "source"):
             session.out.line(f"  {field:<12}{value if isinstance(value, str) else json.dumps(value)}")
@@ -300,6 +339,7 @@ def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
     if name not in known:
         raise NotFound(f"there is no profile {name!r}: `muniment profile list` shows them")
     fields = {"source": known[name].source} | known[name].fields | given(options)
+    fields = asked_to_run(session, new_name, fields, new=True)
     done(session, session.ask(PutProfile(name=new_name, fields=fields, new=True), Done))
 
 

@@ -107,11 +107,20 @@ def refused_login(login: LoginWord) -> str:
 
 def every(profile: ProfileStatus) -> str:
     """How often a profile runs by itself."""
+    if profile.enabled and not profile.tested:
+        return "by hand"
     return f"{profile.every} s" if profile.enabled else "off"
 
 
 def last_run(profile: ProfileStatus) -> str:
-    """How a profile's last run went, in a few words."""
+    """How a profile's last run went, in a few words, or that it runs now; and that it is not tested yet."""
+    if profile.running:
+        return "running now: `muniment watch` shows how far it is"
+    ended = _ended(profile)
+    return ended if profile.tested else f"{ended}; not tested yet: runs by hand only"
+
+
+def _ended(profile: ProfileStatus) -> str:
     last: dict[str, Any] | None = profile.last
     if last is None:
         return "never ran"

@@ -73,7 +73,9 @@ def _standing(profile: ProfileState) -> str:
     last = f"last run {profile.last.get('state', '')}" if profile.last else "never ran"
     if profile.next_start:
         return f"{last}, next at {local(profile.next_start)}"
-    return last if profile.enabled else f"{last}, runs by hand alone"
+    if not profile.tested:
+        return f"{last}, not tested yet: runs by hand only"
+    return last if profile.enabled else f"{last}, runs by hand only"
 
 
 @click.command(cls=Command)

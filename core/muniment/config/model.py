@@ -70,6 +70,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeout: int = 300
     every: int = 300
     enabled: bool = True
+    untested: bool = False
+    """Written by Muniment for a profile that was saved without a test: it runs by hand only until a test or a
+    run of it succeeds, or a person enables it."""
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it runs by itself."""
+        return self.enabled and not self.untested
 
     @property
     def journal_on(self) -> bool:

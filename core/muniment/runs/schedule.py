@@ -34,7 +34,7 @@ class Scheduled(Protocol):
         """Seconds from the start of one run to the start of the next."""
 
     @property
-    def enabled(self) -> bool:
+    def scheduled(self) -> bool:
         """Whether it runs by itself."""
 
 
@@ -58,7 +58,7 @@ class _Past:
 
 
 class Schedule:
-    """Runs each enabled profile every `every` seconds, in one thread, so never two at once.
+    """Runs each scheduled profile every `every` seconds, in one thread, so never two at once.
 
     Times are counted from start to start on the monotonic clock: a changed wall clock shifts nothing. A
     run that takes longer than `every` is followed by the next when it ends; those missed meanwhile are
@@ -154,7 +154,7 @@ class Schedule:
             self._complain(_told(error))
             return
         self._unreadable = ""
-        self._known = {profile.name: profile for profile in profiles if profile.enabled}
+        self._known = {profile.name: profile for profile in profiles if profile.scheduled}
         names = {profile.name for profile in profiles}
         self._past = {name: past for name, past in self._past.items() if name in names}
 

@@ -12,7 +12,7 @@ from muniment import api
 from muniment.config.check import listen_address
 from muniment.config.edit import put_profile, set_values
 from muniment.config.model import Profile, Settings
-from muniment.service import testing
+from muniment.service import testing, untested
 from muniment.service.access import Role
 from muniment.service.arrivals import situation_of
 from muniment.service.audit import event
@@ -94,7 +94,9 @@ def put_setup(session: Session, request: api.PutSetup) -> api.Setup:
     if wanted.settings:
         set_values(session.settings_path, wanted.settings)
     if wanted.name and (wanted.new or wanted.profile):
-        put_profile(session.settings_path, wanted.name, wanted.profile, wanted.new)
+        known = [one for one in situation.settings.profiles if one.name == wanted.name]
+        fields = untested.marked(known[0] if known else None, wanted.profile, wanted.name)
+        put_profile(session.settings_path, wanted.name, fields, wanted.new)
     if name and name != situation.settings.journaling.profile:
         set_values(session.settings_path, {"journaling.profile": name})
     session.record_settings()

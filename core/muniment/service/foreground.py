@@ -286,5 +286,5 @@ class _Current:
         return bool(self.profiles()) or bool(self._settings.gateway.listen)
 
     def profiles(self) -> list[Profile]:
-        """The enabled profiles."""
-        return [profile for profile in self.settings().profiles if profile.enabled]
+        """The profiles that run by themselves."""
+        return [profile for profile in self.settings().profiles if profile.scheduled]

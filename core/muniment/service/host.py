@@ -223,6 +223,8 @@ class Host:
         """Say how a job went, where that is worth a line."""
         if isinstance(job, RunJob) and job.summary is not None:
             summary = job.summary
+            if job.released:
+                self.tell(f"{job.profile}: its run went well, so it runs by itself from now on")
             self._tell_all(lambda observer: observer.ended(summary))
             if eventful(summary):
                 self.tell(summary_line(summary), "error" if summary.state == "failed" else "info")
@@ -293,6 +295,11 @@ class Host:
                     self._changed.wait(SELDOM)
                 self._changed.wait_for(lambda: self._closed, OFTEN - (time.monotonic() - then))
 
+    def running(self) -> frozenset[str]:
+        """The profiles whose runs go on or wait."""
+        with self._changed:
+            return frozenset(job.profile for job in self._jobs if isinstance(job, RunJob))
+
     def state(self) -> api.RunsState:
         """How things stand.
 
@@ -313,6 +320,7 @@ class Host:
                     next_start=0 if profile.name in running else self._next_start(profile.name),
                     running=running.get(profile.name),
                     last=lasts.get(profile.name),
+                    tested=not profile.untested,
                 )
                 for profile in profiles
             ),

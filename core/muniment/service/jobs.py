@@ -19,6 +19,7 @@ from muniment import api
 from muniment.archive.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import RunFailed
+from muniment.line.place import SETTINGS
 from muniment.runs.estimate import Estimate
 from muniment.runs.progress import Progress, settled
 from muniment.runs.retry import retry
@@ -26,6 +27,7 @@ from muniment.runs.run import summary
 from muniment.runs.workers import WorkerPool
 from muniment.service.profiles import find, plan_for
 from muniment.service.running import counters, progress_word, run_profile
+from muniment.service.untested import release
 
 EVERY = 0.25
 """Seconds between two words of progress."""
@@ -74,6 +76,8 @@ class RunJob:
         self._estimate = Estimate()
         self.sign: object = waiting
         self.summary: api.RunSummary | None = None
+        self.released = False
+        """Whether it was held back until a run of it succeeded, and runs by itself now."""
         self._changed = changed
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
@@ -85,6 +89,8 @@ class RunJob:
         self._observe(Progress(self.profile))
         profile = find(settings, self.profile)
         self.summary = run_profile(vault, profile, pool, self._observe, self.cancel)
+        if self.summary.state == "ok":
+            self.released = release(vault.folder / SETTINGS, profile) and profile.enabled
 
     def _observe(self, progress: Progress) -> None:
         word, (before, _) = progress_word(progress), self._observed

@@ -24,6 +24,7 @@ from muniment.errors import ConfigError, NotFound
 from muniment.fields import FIELD, KIND, PASSWORD_AUTH, name_problem, problems, warnings
 from muniment.runs.plan import Plan
 from muniment.service.session import Session
+from muniment.service.untested import MARK, marked, needs_test
 from muniment.sources.base import Source
 from muniment.sources.endpoint import Endpoint, Scheme
 from muniment.sources.factory import open_source
@@ -176,7 +177,7 @@ def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
         "plain": profile.plain_route,
     }
     fields = msgspec.to_builtins(profile)
-    every = {key: value for key, value in fields.items() if key not in ("name", "source")}
+    every = {key: value for key, value in fields.items() if key not in ("name", "source", MARK)}
     return msgspec.structs.replace(word, fields=every | filled)
 
 
@@ -186,17 +187,23 @@ def _word(profile: Profile, version: str) -> api.ProfileWord:
     told = {
         key: value
         for key, value in fields.items()
-        if key not in ("name", "source") and value != defaults.get(key)
+        if key not in ("name", "source", MARK) and value != defaults.get(key)
     }
-    return api.ProfileWord(name=profile.name, source=profile.source, fields=told, version=version)
+    return api.ProfileWord(
+        name=profile.name,
+        source=profile.source,
+        fields=told,
+        version=version,
+        tested=not profile.untested,
+    )
 
 
 def put_profile(session: Session, request: api.PutProfile) -> api.Done:
     """Write a new or changed profile into vault.toml, and keep its password where that is wanted."""
     before = [profile for profile in session.settings().profiles if profile.name == request.name]
-    fields = dict(request.fields)
+    check_name(request.name)
+    fields = marked(before[0] if before else None, request.fields, request.name, request.password)
     if request.password:
-        check_name(request.name)
         fields["password"] = keep(request.password, request.keep, request.name, session.folder)
     try:
         settings = edit_profile(session.settings_path, request.name, fields, request.new, request.version)
@@ -207,7 +214,7 @@ def put_profile(session: Session, request: api.PutProfile) -> api.Done:
     if request.password and before:
         _drop(settings, before[0].password, session.folder)
     session.record_settings()
-    return _put(find(settings, request.name), request.new)
+    return _put(find(settings, request.name), before[0] if before else None)
 
 
 def _drop(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> None:
@@ -216,12 +223,22 @@ def _drop(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> N
         forget(spec, folder)
 
 
-def _put(profile: Profile, new: bool) -> api.Done:
-    what = "added" if new else "changed"
+def _put(profile: Profile, before: Profile | None) -> api.Done:
+    what = "changed" if before else "added"
     fields = {field: getattr(profile, field) for field in FIELD}
-    return api.Done(
-        message=f"Profile {profile.name} {what}; try it with `muniment profile test {profile.name}`.",
-        warnings=tuple(warnings(KIND[profile.source], fields).values()),
+    message = f"Profile {profile.name} {what}; try it with `muniment profile test {profile.name}`."
+    if profile.untested:
+        message += f" {held(profile)}"
+    return api.Done(message=message, warnings=tuple(warnings(KIND[profile.source], fields).values()))
+
+
+def held(profile: Profile) -> str:
+    """Why a profile that was not tested does not run by itself, and how it comes to."""
+    if not profile.enabled:
+        return "It is not tested yet, and runs by hand only."
+    return (
+        "It is not tested yet: it runs by hand only until a test or a run of it succeeds, or until "
+        f"`muniment profile edit {profile.name} --enabled` says that it runs by itself."
     )
 
 
@@ -263,4 +280,6 @@ def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
         found["path"] = f"there is no {profile.path} on the machine that archives"
     if profile.ca_file and not Path(profile.ca_file).is_file():
         found["ca_file"] = f"there is no file {profile.ca_file} on the machine that archives"
-    return api.Problems(problems=found)
+    was = next((one for one in settings.profiles if one.name == request.name), None)
+    untested = needs_test(None if request.new else was, profile, request.password)
+    return api.Problems(problems=found, tested=not untested)

@@ -68,6 +68,10 @@ class Session:
             self._borrowed = True
         return self._host
 
+    def running(self) -> frozenset[str]:
+        """The profiles whose runs go on or wait, as far as this process runs them."""
+        return self._host.running() if self._host is not None else frozenset()
+
     def stopping(self) -> bool:
         """Whether the service that this belongs to is about to end."""
         return self._host is not None and self._host.closed

@@ -18,6 +18,7 @@ from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.fields import KIND
 from muniment.service.profiles import endpoint_of, find, password_of
 from muniment.service.session import Session
+from muniment.service.untested import drafts, release
 from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured
 from muniment.sources.factory import open_source
 from muniment.sources.network import look_up
@@ -45,7 +46,20 @@ def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Wor
     endpoint = endpoint_of(profile, session.folder, password)
     endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
     yield from live(lambda say: _try(endpoint, say), session.stopping)
-    yield api.Done(message=f"Profile {profile.name} works.")
+    yield api.Done(message=f"Profile {profile.name} works.{_passed(session, request, profile)}")
+
+
+def _passed(session: Session, request: api.TestProfile, profile: Profile) -> str:
+    """Remember that a profile was tested; returns what comes of that."""
+    if request.fields is not None:
+        drafts.passed(profile, request.password)
+        return ""
+    released = release(session.settings_path, profile)
+    if not profile.enabled:
+        return (
+            f" It runs by hand only: `muniment profile edit {profile.name} --enabled` has it run by itself."
+        )
+    return f" It runs by itself from now on, every {profile.every} s." if released else ""
 
 
 def _asked(session: Session, request: api.TestProfile) -> Profile:

@@ -46,6 +46,7 @@ def init(session: Session, request: api.Init) -> api.Done:
 def status(session: Session, request: api.GetStatus) -> api.Status:
     """How a vault stands."""
     settings = session.settings()
+    running = session.running()
     with session.reading() as vault:
         head, totals = vault.catalog.snapshot()
         profiles = tuple(
@@ -55,6 +56,8 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
                 enabled=profile.enabled,
                 every=profile.every,
                 last=last_run(vault, profile.name),
+                tested=not profile.untested,
+                running=profile.name in running,
             )
             for profile in settings.profiles
         )

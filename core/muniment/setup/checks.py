@@ -231,6 +231,8 @@ def schedule(situation: Situation, probes: Probes) -> Iterator[Finding]:
         yield _no_profile(situation)
     elif not found.enabled:
         yield Finding(f"Profile {found.name} is disabled: enable it.", Verdict.MISSING)
+    elif found.untested:
+        yield Finding(f"Profile {found.name} is not tested yet: it runs by hand only.", Verdict.MISSING)
     elif not situation.served:
         yield Finding("The service does not run, so that nothing runs by itself.", Verdict.MISSING)
     elif last is None or last.time < situation.now - 2 * found.every - GRACE:

@@ -1,0 +1,228 @@
+"""A profile that was saved without a test runs by hand only, until a test, a run or a person releases it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.config.file import load
+from muniment.config.model import Profile
+from muniment.errors import MunimentError
+from muniment.runs.schedule import Schedule
+from muniment.service.host import Host
+from muniment.service.session import Session
+from muniment.service.untested import WAY, Drafts, marked
+from muniment.service.untested import release as released
+from support.reports import plain, report
+from support.vaults import TestVault, put
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> TestVault:
+    return TestVault(tmp_path / "vault")
+
+
+def box(tmp_path: Path, name: str = "box") -> dict[str, Any]:
+    """The fields of a maildir profile with a message in it."""
+    for part in ("new", "cur", "tmp"):
+        (tmp_path / name / part).mkdir(parents=True, exist_ok=True)
+    put(tmp_path / name / "new", [report(plain(subject=f"In {name}"))])
+    return {"source": "maildir", "path": str(tmp_path / name)}
+
+
+def save(vault: TestVault, new: bool = True, **fields: Any) -> api.Done:
+    return vault.client.call(api.PutProfile(name="box", fields=fields, new=new), api.Done)
+
+
+def check(vault: TestVault, **fields: Any) -> str:
+    *_, done = vault.client.stream(api.TestProfile(name="box", **fields))
+    assert isinstance(done, api.Done)
+    return done.message
+
+
+def profiles(vault: TestVault) -> tuple[Profile, ...]:
+    return load(vault.folder / "vault.toml").profiles
+
+
+def scheduled(vault: TestVault) -> bool:
+    """Whether the schedule of a service would run it now."""
+    ran: list[str] = []
+    Schedule(lambda: profiles(vault), ran.append).step()
+    return bool(ran)
+
+
+def is_tested(vault: TestVault) -> bool:
+    """What every word about profiles says of it."""
+    (listed,) = vault.client.call(api.ListProfiles(), api.Profiles).profiles
+    shown = vault.client.call(api.ShowProfile(name="box"), api.ProfileWord)
+    (status,) = vault.status().profiles
+    runs = next(vault.client.stream(api.WatchRuns()))
+    assert isinstance(runs, api.RunsState)
+    said = {listed.tested, shown.tested, status.tested, runs.profiles[0].tested}
+    assert len(said) == 1
+    assert "untested" not in listed.fields | shown.fields
+    return said.pop()
+
+
+def test_a_new_profile_does_not_run_by_itself(vault: TestVault, tmp_path: Path) -> None:
+    message = save(vault, **box(tmp_path), delete=True).message
+    assert "runs by hand only until a test or a run of it succeeds" in message
+    assert (scheduled(vault), is_tested(vault)) == (False, False)
+
+
+def passes_a_test(vault: TestVault) -> None:
+    assert check(vault) == "Profile box works. It runs by itself from now on, every 300 s."
+
+
+def runs_well(vault: TestVault) -> None:
+    assert vault.run("box").state == "ok"
+
+
+def is_enabled(vault: TestVault) -> None:
+    save(vault, new=False, enabled=True)
+
+
+def is_given_its_default(vault: TestVault) -> None:
+    save(vault, new=False, enabled=None)
+
+
+@pytest.mark.parametrize("event", [passes_a_test, runs_well, is_enabled, is_given_its_default])
+def test_it_does_once_it_was_tested_or_ran_or_a_person_says_so(
+    vault: TestVault, tmp_path: Path, event: Callable[[TestVault], None]
+) -> None:
+    save(vault, **box(tmp_path))
+    event(vault)
+    assert (scheduled(vault), is_tested(vault)) == (True, True)
+    assert "untested" not in (vault.folder / "vault.toml").read_text()
+
+
+def test_a_person_may_say_so_when_they_save_it(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, **box(tmp_path), enabled=True)
+    assert scheduled(vault)
+
+
+def test_a_test_that_fails_releases_nothing(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, source="maildir", path=str(tmp_path / "nowhere"))
+    with pytest.raises(MunimentError):
+        check(vault)
+    assert vault.run("box").state == "failed"
+    assert not scheduled(vault)
+
+
+def test_a_test_before_saving_counts_for_just_what_was_tested(vault: TestVault, tmp_path: Path) -> None:
+    fields = box(tmp_path)
+    assert not checked(vault, fields).tested
+    check(vault, fields=fields | {"delete": True})
+    assert checked(vault, fields | {"delete": True}).tested
+    assert checked(vault, fields | {"delete": False, "every": 60}).tested, "works with deletion, so without"
+    assert not checked(vault, fields | {"path": str(tmp_path / "other")}).tested
+    save(vault, **fields, delete=True)
+    assert scheduled(vault)
+
+
+def checked(vault: TestVault, fields: dict[str, Any]) -> api.Problems:
+    return vault.client.call(api.CheckProfile(name="box", fields=fields, new=True), api.Problems)
+
+
+def test_what_is_tested_while_it_runs_by_hand_stays_by_hand(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, **box(tmp_path), enabled=False)
+    assert check(vault).endswith("`muniment profile edit box --enabled` has it run by itself.")
+    assert is_tested(vault)
+    assert not scheduled(vault)
+
+
+CHANGES = {
+    "source": "eml", "host": "b.example", "port": 1995, "mailbox": "other", "mailboxes": ("a@b.example",),
+    "access": "impersonation", "password": {"env": "OTHER"}, "auth": "device", "directory": "other.example",
+    "client_id": "other", "certificate": "other.pem", "authority": "https://login.example",
+    "security": "none",
+    "fingerprint": "ab" * 32, "ca_file": "/other.pem", "path": "/other", "folder": "Other",
+    "folders": ("Other",), "exclude": ("Other",), "delete": True,
+}  # fmt: skip
+HARMLESS = {"every": 60, "timeout": 10, "plain": "catch-all", "unknown": "leave", "tenant": "t@b.example"}
+
+
+def test_every_field_that_says_which_mailbox_is_reached_is_tried() -> None:
+    assert set(WAY) <= set(CHANGES)
+
+
+@pytest.mark.parametrize(("field", "value"), [*CHANGES.items(), *HARMLESS.items()])
+def test_a_change_of_its_way_makes_it_untested_again(field: str, value: Any) -> None:
+    before = Profile(name="box", source="imap", host="a.example", mailbox="m", delete=False)
+    fields = marked(before, {field: value}, "box")
+    assert fields.get("untested", False) == (field in CHANGES)
+    assert "untested" not in marked(before, {field: value, "enabled": True}, "box")
+
+
+def test_turning_deletion_off_needs_no_test(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, **box(tmp_path), delete=True, enabled=True)
+    save(vault, new=False, delete=False)
+    assert scheduled(vault)
+    save(vault, new=False, delete=True)
+    assert not scheduled(vault)
+
+
+def test_a_typed_password_is_part_of_what_was_tested() -> None:
+    drafts = Drafts()
+    profile = Profile(name="box", source="gateway", host="a.example", mailbox="m")
+    drafts.passed(profile, "right")
+    assert drafts.tested(profile, "right")
+    assert not drafts.tested(profile, "wrong")
+    assert not drafts.tested(profile, "")
+    for number in range(1000):
+        drafts.passed(profile, str(number))
+    assert len(drafts._ways) <= 100
+
+
+def test_nobody_but_the_service_sets_the_mark(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, **box(tmp_path), enabled=True, untested=True)
+    assert scheduled(vault)
+    save(vault, new=False, untested=True)
+    assert scheduled(vault)
+
+
+def test_a_profile_written_by_hand_runs_as_it_says(vault: TestVault, tmp_path: Path) -> None:
+    path = box(tmp_path)["path"]
+    toml = vault.folder / "vault.toml"
+    toml.write_text(f"{toml.read_text()}\n[profile.box]\nsource = 'maildir'\npath = '{path}'\n")
+    assert (scheduled(vault), is_tested(vault)) == (True, True)
+
+
+def test_a_test_of_another_mailbox_than_is_meant_by_now_releases_nothing(
+    vault: TestVault, tmp_path: Path
+) -> None:
+    save(vault, **box(tmp_path))
+    (before,) = profiles(vault)
+    save(vault, new=False, path=box(tmp_path, "other")["path"])
+    assert not released(vault.folder / "vault.toml", before)
+    assert not scheduled(vault)
+
+
+def test_the_vault_s_own_spool_needs_no_test(vault: TestVault) -> None:
+    save(vault, source="spool")
+    assert scheduled(vault)
+
+
+def test_a_service_says_that_it_takes_it_up_after_a_good_run(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, **box(tmp_path))
+    with (
+        closing(Vault.open(vault.folder, write=True)) as opened,
+        closing(Host(Session(vault.folder, opened), lasting=True)) as host,
+    ):
+        host.run("box")[0].result()
+        texts = [line.text for line in host.lines.newest()]
+    assert "box: its run went well, so it runs by itself from now on" in texts
+    assert scheduled(vault)
+
+
+def test_renaming_keeps_it_held(vault: TestVault, tmp_path: Path) -> None:
+    save(vault, **box(tmp_path))
+    vault.client.call(api.RenameProfile(name="box", to="other"), api.Done)
+    (profile,) = profiles(vault)
+    assert (profile.name, profile.untested) == ("other", True)
