@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from muniment.archive.binding import bound
 from muniment.archive.index import Found, Scope, UserAddress, UserTerms, search
+from muniment.archive.naming import person, require_known
 from muniment.archive.query import parse
 from muniment.archive.vault import Vault
 from muniment.mail.addresses import domain
@@ -66,9 +67,11 @@ def find(
 
     Raises:
         QueryError: the query can't be read.
-        NotFound: `user`, or a `user:` in the query, is nobody.
+        NotFound: `user`, or a `user:` in the query, is nobody; or nobody has a folder that `in:` names.
     """
     node = parse(query)
+    whose = None if not user else vault.directory.find(user) if own else person(vault, user)
+    require_known(vault, node, whose, own)
 
     def placed(name: str, sequences: Iterable[int], folder: str) -> Collection[int]:
         return vault.catalog.placed(vault.directory.find(name).id, sequences, folder)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.facts import Route
+from muniment.archive.naming import USUAL
 from muniment.archive.vault import Vault
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.directory import User
 from muniment.service.arrivals import FLAGGED, PIN
-from muniment.service.reading import FOLDERS
 from muniment.setup.model import Situation
 
 DAY = 86400
@@ -56,7 +56,7 @@ def _silent(vault: Vault, situation: Situation) -> Iterator[str]:
 def _newest(vault: Vault, user: User) -> int:
     """When the newest journal report of a user's mail was made, seconds since 1970 UTC; 0 for never."""
     newest = 0
-    for folder in FOLDERS:
+    for folder in USUAL:
         for message in vault.catalog.page(user.id, folder, LOOKED_AT).sequences:
             reports = [
                 copy.time

@@ -13,6 +13,7 @@ from typing import Any
 
 from muniment import api
 from muniment.archive.vault import Vault
+from muniment.service.profiles import find
 from muniment.service.session import Session
 
 log = logging.getLogger("muniment.service")
@@ -66,19 +67,26 @@ def last_end(vault: Vault, profile: str) -> tuple[int, dict[str, Any]] | None:
 
 
 def get_history(session: Session, request: api.GetHistory) -> api.History:
-    """A page of the runs that have ended, newest first."""
+    """A page of the runs that have ended, newest first.
+
+    Raises:
+        NotFound: there is no such profile, and never was one that ran.
+    """
     limit = min(max(request.limit, 1), MOST)
     names = [request.profile] if request.profile else [one.name for one in session.settings().profiles]
     with session.reading() as vault:
         rows = vault.catalog.runs(
             request.profile, limit + 1, state=request.state, before=request.after, eventful=request.eventful
         )
-        failures = _failures(vault, names) if request.state in ("", "failed") else []
+        noted = _failures(vault, names)
+        if request.profile and not rows and not noted and not vault.catalog.runs(request.profile, 1):
+            find(session.settings(), request.profile)  # a removed one has runs, a misspelt one has none
+        failures = noted if request.state in ("", "failed") else []
     shown = rows[:limit]
     after = shown[-1].sequence if len(rows) > limit else 0
     kept = [(row.sequence, _record(row.sequence, row.time, row.summary)) for row in shown]
-    noted = [(at, run) for at, run in failures if after < at and (not request.after or at <= request.after)]
-    ordered = sorted([*kept, *noted], key=lambda found: found[0], reverse=True)
+    nowhere = [(at, run) for at, run in failures if after < at and (not request.after or at <= request.after)]
+    ordered = sorted([*kept, *nowhere], key=lambda found: found[0], reverse=True)
     return api.History(runs=tuple(run for _, run in ordered), after=after)
 
 

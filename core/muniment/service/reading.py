@@ -11,12 +11,14 @@ from shutil import disk_usage
 from tempfile import TemporaryDirectory
 
 from muniment import api
+from muniment.archive import naming
 from muniment.archive.catalog import MessageRow, Page
 from muniment.archive.contents import opened
 from muniment.archive.export import PIECE, Choice, Edition, export_messages
 from muniment.archive.index import Found
 from muniment.archive.indexing import behind
 from muniment.archive.marking import sought
+from muniment.archive.naming import person
 from muniment.archive.query import Prefix, parse
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
@@ -30,7 +32,6 @@ from muniment.people.directory import User
 from muniment.service.letter_view import Attachment, read_view
 from muniment.service.session import Session
 
-FOLDERS = ("Inbox", "Sent")
 ROLES = {
     Role.SENDER: "sender",
     Role.ON_BEHALF_OF: "on-behalf-of",
@@ -62,7 +63,7 @@ def tree(session: Session, request: api.GetTree) -> api.Tree:
 def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
     """A page of a folder, newest first."""
     with session.reading() as vault:
-        user = vault.directory.find(request.user)
+        user = person(vault, request.user)
         folder = _folder(vault, user, request.folder)
         page = folder_page(vault, user, folder, request)
         return page_word(page, behind(vault), hits(vault, page.sequences))
@@ -84,21 +85,8 @@ def page_word(page: Page, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
 
 
 def _folder(vault: Vault, user: User, name: str) -> str:
-    """The folder that a person means, whatever its case; every user has the usual ones, be they empty.
-
-    Raises:
-        NotFound: the user has no such folder.
-    """
-    if name in FOLDERS:
-        return name
-    known = [folder for one, folders in vault.catalog.tree() if one == user.primary for folder, _ in folders]
-    names = list(dict.fromkeys((*known, *FOLDERS)))
-    if name in names:
-        return name
-    for one in names:
-        if one.lower() == name.lower():
-            return one
-    raise NotFound(f"{user.primary} has no folder {name!r}; there are {', '.join(names)}")
+    """The folder that a person means; every user has the usual ones. Raises NotFound."""
+    return naming.folder(user.primary, name, (one for one, _ in vault.catalog.folders(user.id)))
 
 
 def search(session: Session, request: api.Search) -> api.Hits:
@@ -264,8 +252,8 @@ EXPORTED = 10_000
 """Messages that one export can name."""
 
 
-def choice_of(vault: Vault, request: api.Export) -> Choice:
-    """Which messages an export is of.
+def choice_of(vault: Vault, request: api.Export, own: User | None = None) -> Choice:
+    """Which messages an export is of; `own` is a plain user who asks, for their own mail.
 
     Raises:
         UsageError: more than one thing is asked for, or too much.
@@ -277,7 +265,7 @@ def choice_of(vault: Vault, request: api.Export) -> Choice:
         raise UsageError("an export is of a query, of named messages or of a folder: choose one")
     if not request.folder:
         return Choice(request.query, request.user, request.ids)
-    user = vault.directory.find(request.user)
+    user = own or person(vault, request.user)
     return Choice(user=request.user, folder=_folder(vault, user, request.folder))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from muniment import api
 from muniment.archive.changed import Changed
+from muniment.archive.naming import person, suggestion
 from muniment.errors import ConfigError, NotFound
 from muniment.people.changes import Change
 from muniment.people.directory import CATCH_ALL, Directory, User
@@ -41,10 +42,12 @@ def _word(user: User, messages: int) -> api.UserWord:
 
 def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
     """One user, by any address of theirs."""
-    for word in list_users(session, api.ListUsers()).users:
+    words = list_users(session, api.ListUsers()).users
+    for word in words:
         if request.user.lower() in (word.user, *word.aliases):
             return word
-    raise NotFound(f"nobody has the address {request.user!r}: `muniment users list` shows who there is")
+    close = suggestion(request.user, (one for word in words for one in (word.user, *word.aliases)))
+    raise NotFound(f"nobody has the address {request.user!r}{close}: `muniment users list` names them all")
 
 
 def add_user(session: Session, request: api.AddUser) -> api.Done:
@@ -59,6 +62,9 @@ def add_user(session: Session, request: api.AddUser) -> api.Done:
 
 def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
     """Forget a user or one of their addresses; the mail is filed anew, none is lost."""
+
+    with session.reading() as vault:
+        person(vault, request.user)
 
     def wanted(directory: Directory) -> list[Change]:
         return remove_changes(directory, request.user, request.alias)

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from muniment import api
 from muniment.api import Word
+from muniment.archive import naming
 from muniment.archive.binding import bound
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.catalog.encoding import unique
@@ -36,7 +37,6 @@ from muniment.mail.public import PUBLIC_VERSION, public_pieces
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED
 from muniment.service.reading import (
-    FOLDERS,
     attachment,
     choice_of,
     exported,
@@ -146,18 +146,8 @@ def list_messages(session: Session, user: User, request: api.ListMessages) -> ap
 
 
 def _folder(vault: Vault, user: User, name: str) -> str:
-    """Their folder of a name, whatever its case.
-
-    Raises:
-        NotFound: they have none.
-    """
-    names = list(dict.fromkeys((*(one for one, _ in _folders(vault, user)), *FOLDERS)))
-    if name in names:
-        return name
-    for one in names:
-        if one.lower() == name.lower():
-            return one
-    raise NotFound(f"{user.primary} has no folder {name!r}; there are {', '.join(names)}")
+    """Their folder of a name, in any case. Raises NotFound: they have none; the same whether others have."""
+    return naming.folder(user.primary, name, (one for one, _ in _folders(vault, user)))
 
 
 def search(session: Session, user: User, request: api.Search) -> api.Hits:
@@ -309,7 +299,7 @@ def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
         raise UsageError("name the file or folder to export to")
     with session.reading() as vault:
         _own_query(vault, user, request.query, request.user)
-        edition = _OwnEdition(vault, user, choice_of(vault, replace(request, user=user.primary)))
+        edition = _OwnEdition(vault, user, choice_of(vault, replace(request, user=user.primary), user))
         yield from exported(session, vault, edition, Path(request.path))
     yield api.Done(message=f"Exported to {request.path}. {LEFT_OUT}.")
 
