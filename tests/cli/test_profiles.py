@@ -1,13 +1,16 @@
 """profile add, list, show, edit, test, remove."""
 
+import io
 import json
 
 import pytest
 
 from muniment.api import (
     Certificate,
+    CheckProfile,
     Done,
     ListProfiles,
+    Problems,
     Profiles,
     ProfileWord,
     PutProfile,
@@ -37,7 +40,7 @@ def put(*argv):
 
 
 def test_every_field_of_the_configuration_has_an_option():
-    assert set(FIELD_NAMES) == set(Profile.__struct_fields__) - {"name"}
+    assert set(FIELD_NAMES) == set(Profile.__struct_fields__) - {"name", "untested"}
     assert Kind.__args__ == KIND_NAMES
 
 
@@ -128,6 +131,7 @@ def test_show():
         "source": "imap",
         "fields": {"host": "h", "port": None, "password": {"env": "P"}},
         "version": "",
+        "tested": True,
     }
 
 
@@ -199,3 +203,42 @@ def test_hostile_servers_are_made_harmless(argv):
         }
     )
     assert_harmless(invoke(double, "profile", *argv).out)
+
+
+# --- what was not tested runs by hand only ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "enabled"), [("y\n", True), ("\n", False), ("n\n", False), ("", False)])
+def test_on_a_terminal_it_is_asked_whether_a_new_one_runs_by_itself(monkeypatch, typed, enabled):
+    stdin = io.StringIO(typed)
+    stdin.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", stdin)
+    double = EngineDouble({CheckProfile: Problems(tested=False), PutProfile: Done(message="Added.")})
+    argv = ["profile", "add", "gw", "--source", "gateway", "--host", "gw.example", "--mailbox", "m"]
+    out = invoke(double, *argv, terminal=True).out
+    assert "gw was not tested. Run it from now on, every 300 s? What is safely kept is deleted" in out
+    assert double.asked[-1].fields["enabled"] == enabled
+
+
+@pytest.mark.parametrize("more", [["--enabled"], ["--disabled"], ["--json"]])
+def test_nothing_is_asked_where_it_is_said_or_nobody_can_answer(monkeypatch, more):
+    stdin = io.StringIO("y\n")
+    stdin.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", stdin)
+    double = EngineDouble({PutProfile: Done(message="Added.")})
+    invoke(double, "profile", "add", "gw", "--source", "gateway", "--host", "h", *more, terminal=True)
+    assert [type(one) for one in double.asked] == [PutProfile]
+    assert double.asked[0].fields.get("enabled") == {"--enabled": True, "--disabled": False}.get(more[0])
+
+
+def test_without_a_terminal_nothing_is_asked():
+    double = EngineDouble({PutProfile: Done(message="Added.")})
+    invoke(double, "profile", "add", "gw", "--source", "gateway", "--host", "h")
+    assert "enabled" not in double.asked[0].fields
+
+
+def test_the_list_says_what_is_not_tested():
+    words = Profiles(profiles=(ProfileWord(name="gw", source="imap", fields={}, tested=False),))
+    out = invoke(EngineDouble({ListProfiles: words}), "profile", "list").out
+    assert "untested" in out
+    assert out.endswith("gw is not tested yet: it runs by hand only.\n")

@@ -56,7 +56,15 @@ def test_status_in_json_has_every_field():
     )
     assert told["bytes_catalog"] == 8192
     assert told["profiles"] == [
-        {"name": "gw", "source": "gateway", "enabled": True, "every": 300, "last": None}
+        {
+            "name": "gw",
+            "source": "gateway",
+            "enabled": True,
+            "every": 300,
+            "last": None,
+            "tested": True,
+            "running": False,
+        }
     ]
     assert "type" not in told
 

@@ -48,7 +48,7 @@ def test_watching_once_says_a_line_a_profile():
     ("changes", "said"),
     [
         ({}, "never ran"),
-        ({"last": {"state": "failed"}, "enabled": False}, "last run failed, runs by hand alone"),
+        ({"last": {"state": "failed"}, "enabled": False}, "last run failed, runs by hand only"),
         ({"last": {"state": "ok"}, "next_start": 1_700_000_000}, "last run ok, next at 2023-11-1"),
     ],
 )

@@ -41,9 +41,12 @@ def save(vault: TestVault, new: bool = True, **fields: Any) -> api.Done:
 
 
 def check(vault: TestVault, **fields: Any) -> str:
-    *_, done = vault.client.stream(api.TestProfile(name="box", **fields))
+    """Test it; returns the last step."""
+    *_, step, done = vault.client.stream(api.TestProfile(name="box", **fields))
+    assert isinstance(step, api.Step)
     assert isinstance(done, api.Done)
-    return done.message
+    assert done.message == "Profile box works."
+    return step.text
 
 
 def profiles(vault: TestVault) -> tuple[Profile, ...]:
@@ -77,7 +80,7 @@ def test_a_new_profile_does_not_run_by_itself(vault: TestVault, tmp_path: Path) 
 
 
 def passes_a_test(vault: TestVault) -> None:
-    assert check(vault) == "Profile box works. It runs by itself from now on, every 300 s."
+    assert check(vault) == "it runs by itself from now on, every 300 s"
 
 
 def runs_well(vault: TestVault) -> None:
@@ -132,7 +135,7 @@ def checked(vault: TestVault, fields: dict[str, Any]) -> api.Problems:
 
 def test_what_is_tested_while_it_runs_by_hand_stays_by_hand(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path), enabled=False)
-    assert check(vault).endswith("`muniment profile edit box --enabled` has it run by itself.")
+    assert check(vault).endswith("`muniment profile edit box --enabled` has it run by itself")
     assert is_tested(vault)
     assert not scheduled(vault)
 

@@ -276,7 +276,7 @@ def test_the_command_goes_to_the_clipboard_and_to_a_file(
     monkeypatch.chdir(tmp_path)
 
     async def script(pilot: Any) -> None:
-        await at("journal-rule", "y")(pilot)
+        await at("journal-rule", "p")(pilot)
         await shows(pilot, "Sent to the terminal's clipboard")
         assert pilot.app.clipboard == step_of(PARTLY, "journal-rule").command
         await pilot.press("w")
@@ -294,7 +294,7 @@ def test_what_makes_no_sense_is_not_offered(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
-        await at("organisation", "d", "y", "w", "f2")(pilot)
+        await at("organisation", "d", "p", "w", "f2")(pilot)
         assert not [key for key in ("Copy", "Write", "Mark done", "Save") if key in keys(pilot)]
         await at("journal-rule")(pilot)
         assert [key for key in ("Copy", "Write", "Mark done") if key in keys(pilot)]

@@ -93,6 +93,8 @@ class CheckProfile(_Discreet, Request, frozen=True):
     new: bool = False
     password: str = ""
     """One that is typed, as PutProfile would have it."""
+    version: str = ""
+    """As in PutProfile: SettingsChanged where vault.toml is of another one."""
 
 
 class Problems(Word, frozen=True):

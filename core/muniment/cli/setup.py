@@ -19,7 +19,7 @@ from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, UsageError
 
 EVIDENCE = "first-report"
-POLL = 2.0
+POLL = 1.5
 """Seconds between two looks at whether the first report has come."""
 SIGNS = {"to do": "[ ]", "checking": "[.]", "done": "[x]", "failed": "[!]"}
 VERDICTS = {"fine": "ok", "note": "note", "missing": "to do", "wrong": "FAILED"}

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from muniment import api
+from muniment.archive.naming import suggestion
 from muniment.archive.work import make_work, own_work
 from muniment.config.check import check, check_name
 from muniment.config.edit import put_profile as edit_profile
@@ -20,7 +21,7 @@ from muniment.config.keeping import FOLDER as SECRETS
 from muniment.config.keeping import forget, is_kept, keep
 from muniment.config.model import Profile, Settings
 from muniment.config.secrets import resolve
-from muniment.errors import ConfigError, NotFound
+from muniment.errors import ConfigError, NotFound, SettingsChanged
 from muniment.fields import FIELD, KIND, PASSWORD_AUTH, name_problem, problems, warnings
 from muniment.runs.plan import Plan
 from muniment.service.session import Session
@@ -57,8 +58,10 @@ def find(settings: Settings, name: str) -> Profile:
     for profile in settings.profiles:
         if profile.name == name:
             return profile
-    known = ", ".join(profile.name for profile in settings.profiles) or "none yet"
-    raise NotFound(f"there is no profile {name!r}: `muniment profile list` shows them ({known})")
+    names = [profile.name for profile in settings.profiles]
+    close = suggestion(name, names)
+    known = ", ".join(names) or "none yet"
+    raise NotFound(f"there is no profile {name!r}{close}: `muniment profile list` shows them ({known})")
 
 
 def plan_of(profile: Profile) -> Plan:
@@ -264,7 +267,9 @@ def remove_profile(session: Session, request: api.RemoveProfile) -> api.Done:
 
 def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
     """What is wrong with a draft: by the table of fields, and by what only this machine can tell."""
-    settings = session.settings()
+    settings, version = session.settings_and_version()
+    if request.version not in ("", version):
+        raise SettingsChanged("vault.toml was changed by someone else since it was read: look at it again")
     found: dict[str, str] = {}
     known = request.name in [profile.name for profile in settings.profiles]
     if name := name_problem(request.name):

@@ -46,20 +46,21 @@ def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Wor
     endpoint = endpoint_of(profile, session.folder, password)
     endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
     yield from live(lambda say: _try(endpoint, say), session.stopping)
-    yield api.Done(message=f"Profile {profile.name} works.{_passed(session, request, profile)}")
+    if told := _passed(session, request, profile):
+        yield api.Step(text=told)
+    yield api.Done(message=f"Profile {profile.name} works.")
 
 
 def _passed(session: Session, request: api.TestProfile, profile: Profile) -> str:
-    """Remember that a profile was tested; returns what comes of that."""
+    """Remember that a profile was tested; returns whether it runs by itself now, where that is news."""
     if request.fields is not None:
         drafts.passed(profile, request.password)
         return ""
     released = release(session.settings_path, profile)
     if not profile.enabled:
-        return (
-            f" It runs by hand only: `muniment profile edit {profile.name} --enabled` has it run by itself."
-        )
-    return f" It runs by itself from now on, every {profile.every} s." if released else ""
+        how = f"`muniment profile edit {profile.name} --enabled`"
+        return f"it runs by hand only: {how} has it run by itself"
+    return f"it runs by itself from now on, every {profile.every} s" if released else ""
 
 
 def _asked(session: Session, request: api.TestProfile) -> Profile:

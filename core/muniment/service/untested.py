@@ -47,7 +47,7 @@ def way_of(profile: Profile, password: str = "") -> bytes:
     """
     fields = {name: value for name, value in msgspec.to_builtins(profile).items() if name in WAY}
     if password:
-        fields["password"] = password
+        fields["password"] = password.encode("utf-8", "backslashreplace").decode()
     value = msgspec.json.encode([fields, profile.auth_by, profile.delete_on], order="sorted")
     return hmac.digest(_KEY, value, hashlib.sha256)
 

@@ -194,7 +194,7 @@ async def test_a_change_by_hand_is_shown_and_can_be_kept_beside_mine(edited: Tes
         await changed_by_hand(hand, edited, "gw.example", "gw2.example")
         await hand.sees("vault.toml was changed by hand", "Host: was gw.example, is now gw2.example")
         assert "every = 60\n" in settings(edited).read_text()
-        await hand.press("k")
+        await hand.press("o")
         await hand.sees("Profile hq changed", "gw2.example", "every 600 s")
     (profile,) = load(settings(edited)).profiles
     assert (profile.host, profile.every) == ("gw2.example", 600)
@@ -217,7 +217,7 @@ async def test_a_change_by_hand_can_be_taken_over(edited: TestVault) -> None:
         await hand.sees("gw.example")
         await changed_by_hand(hand, edited, "every = 60", "every = 77")
         await hand.sees("Every (seconds): was 60, is now 77; here you made it 600")
-        await hand.press("r")
+        await hand.press("f")
         await hand.sees("The form says what vault.toml says now")
         form = hand.app.screen
         assert isinstance(form, ProfileForm)
@@ -238,7 +238,7 @@ async def test_a_profile_that_is_gone_can_be_saved_anew(edited: TestVault) -> No
         await hand.sees("gw.example")
         await changed_by_hand(hand, edited, "[profile.hq]", "[profile.other]")
         await hand.sees("was taken out of vault.toml")
-        await hand.press("k")
+        await hand.press("o")
         await hand.sees("Profile hq added")
     other, hq = load(settings(edited)).profiles
     assert (other.name, other.every, hq.name, hq.host, hq.every) == ("other", 60, "hq", "gw.example", 600)
@@ -260,7 +260,7 @@ async def test_what_is_unsaved_is_asked_about(edited: TestVault, key: str) -> No
         assert hand.app.screen is form
         await hand.press(key)
         await hand.sees("Leave without saving")
-        await hand.press("d")
+        await hand.press("D")
         if key == "q":
             await hand.until(lambda: hand.app.return_code == 0)
         else:
@@ -310,7 +310,7 @@ async def test_read_only_shows_and_saves_nothing(edited: TestVault) -> None:
     before = settings(edited).read_bytes()
     async with opened(edited.folder, "profiles", read_only=True) as hand:
         await hand.sees("gw.example")
-        for key in ("a", "c", "n", "x", "d"):
+        for key in ("a", "c", "m", "x", "d"):
             await hand.press(key)
             await hand.sees("the app was opened with --read-only")
             await hand.press("escape")
@@ -351,7 +351,7 @@ async def test_other_screens_open_it_with_what_they_know(vault: TestVault) -> No
             else:
                 await hand.press("escape")
                 await hand.sees("Leave without saving")
-                await hand.press("d")
+                await hand.press("D")
                 await hand.until(lambda: len(saved) == 1)
     assert saved == [None, "box"]
     assert load(settings(vault)).profiles[0].path == str(vault.folder / "spool")
@@ -373,3 +373,74 @@ async def test_quitting_elsewhere_comes_back_to_what_is_unsaved(edited: TestVaul
         await hand.press("s")
         await hand.sees("mail stays at the gateway", "gw.example")
     assert load(settings(edited)).profiles[0].delete is False
+
+
+# --- saving what was not tested ---------------------------------------------------------------------
+
+
+def boxed(vault: TestVault) -> Draft:
+    """A new maildir profile that empties its source."""
+    for part in ("new", "cur"):
+        (vault.folder.parent / "box" / part).mkdir(parents=True, exist_ok=True)
+    draft = Draft(KIND["maildir"], "box")
+    draft.type("path", str(vault.folder.parent / "box"))
+    draft.type("delete", "yes")
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("key", "runs"), [("y", True), ("n", False), ("enter", False)], ids=["yes", "no", "enter"]
+)
+async def test_what_was_not_tested_is_asked_about(vault: TestVault, key: str, runs: bool) -> None:
+    async with opened(vault.folder, "profiles") as hand:
+        await hand.sees("No profiles yet")
+        hand.app.push_screen(ProfileForm(boxed(vault)))
+        await hand.sees("New profile")
+        await hand.press("f2")
+        await hand.sees("box was not tested. Run it from now on, every 300 s? What is safely kept is")
+        await hand.press("escape")
+        await hand.until(lambda: "was not tested" not in hand.text())
+        assert not load(settings(vault)).profiles
+        await hand.press("f2")
+        await hand.sees("box was not tested")
+        await hand.press(key)
+        await hand.sees("Profile box added")
+    (profile,) = load(settings(vault)).profiles
+    assert (profile.scheduled, profile.enabled) == (runs, runs)
+
+
+async def test_what_was_tested_in_the_form_runs_by_itself_without_a_question(vault: TestVault) -> None:
+    async with opened(vault.folder, "profiles") as hand:
+        await hand.sees("No profiles yet")
+        hand.app.push_screen(ProfileForm(boxed(vault)))
+        await hand.sees("New profile")
+        await hand.press("f5")
+        await hand.sees("Profile box works.")
+        await hand.press("escape", "f2")
+        await hand.sees("Profile box added")
+    (profile,) = load(settings(vault)).profiles
+    assert profile.scheduled
+
+
+async def test_a_change_of_the_mailbox_is_asked_about_again(edited: TestVault) -> None:
+    async with opened(edited.folder, "profiles") as hand:
+        await hand.sees("gw.example")
+        await hand.press("enter")
+        await hand.sees("Profile hq")
+        form = hand.app.screen
+        assert isinstance(form, ProfileForm)
+        form._entries["every"].entry().focus()
+        await hand.type("0")
+        await hand.press("f2")
+        await hand.sees("Profile hq changed")
+        await hand.press("enter")
+        await hand.until(lambda: isinstance(hand.app.screen, ProfileForm))
+        form = hand.app.screen
+        assert isinstance(form, ProfileForm)
+        form._entries["host"].entry().focus()
+        await hand.type("x")
+        await hand.press("f2")
+        await hand.sees("hq was not tested")
+        await hand.press("n")
+        await hand.sees("! hq (not tested yet) does not run by itself")
+    assert not load(settings(edited)).profiles[0].scheduled

@@ -26,12 +26,20 @@ async def test_disable_rename_remove(vault: TestVault) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("one", "two", "never ran")
         await hand.press("d")
-        await hand.sees("one runs by hand only now", "by hand")
+        await hand.sees("Stop archiving one by itself?")
+        await hand.press("enter")
+        await hand.until(lambda: "Stop archiving" not in hand.text())
+        assert profiles(vault) == {"one": True, "two": True}
+        await hand.press("d", "y")
+        await hand.sees("one runs by hand only now", "by hand", "! one does not run by itself")
         assert profiles(vault) == {"one": False, "two": True}
         await hand.press("d")
-        await hand.sees("one runs automatically again", "every 300 s")
+        await hand.sees("Run one from now on, every 300 s? What is safely kept is deleted")
+        await hand.press("y")
+        await hand.sees("one runs by itself from now on", "every 300 s")
+        await hand.until(lambda: "does not run by itself" not in hand.text())
         assert profiles(vault) == {"one": True, "two": True}
-        await hand.press("down", "n")
+        await hand.press("down", "m")
         await hand.sees("New name for two")
         await hand.press("ctrl+u")
         await hand.type("one")
@@ -84,10 +92,10 @@ async def test_a_change_by_hand_before_an_action_is_not_overwritten(vault: TestV
         await hand.sees("box")
         path = vault.folder / "vault.toml"
         path.write_text(path.read_text() + "every = 7\n")
-        await hand.press("d")
+        await hand.press("d", "y")
         await hand.sees("vault.toml was changed by hand", "every 7 s")
         assert profiles(vault) == {"box": True}
-        await hand.press("escape", "d")
+        await hand.press("escape", "d", "y")
         await hand.sees("runs by hand only now")
     assert "every = 7" in path.read_text()
 

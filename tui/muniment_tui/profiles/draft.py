@@ -53,6 +53,8 @@ class Draft:
     where: str = ""
     """For a place that is somebody's own: path, name or command."""
     password: str = field(default="", repr=False)
+    runs: bool | None = None
+    """A person's word whether it runs by itself though it was not tested; None where none was asked for."""
 
     def __post_init__(self) -> None:
         self.base = {name: tuple(v) if isinstance(v, list) else v for name, v in self.base.items()}
@@ -127,7 +129,19 @@ class Draft:
         before = {} if self.new else {n: v for n, v in self.base.items() if v is not None}
         changed: dict[str, Any] = {n: v for n, v in values.items() if before.get(n, _Missing) != v}
         changed |= {n: None for n in before if n not in values and not (n == "password" and self.password)}
+        if self.runs is not None:
+            changed["enabled"] = self.runs
         return changed | ({"source": self.kind.name} if self.new else {})
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is to run by itself."""
+        return self.text("enabled") == YES
+
+    @property
+    def deletes(self) -> bool:
+        """Whether what is kept is deleted at the source."""
+        return self.text("delete") == YES
 
     @property
     def changed(self) -> bool:

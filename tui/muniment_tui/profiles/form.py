@@ -47,7 +47,7 @@ from muniment_tui.profiles.trial import Trial
 from muniment_tui.widgets.answers import Answers
 from muniment_tui.widgets.field import Field
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import shown
+from muniment_tui.words import joined, shown
 
 SOON = 0.4
 """Seconds without a key after which the service is asked what is wrong."""
@@ -190,12 +190,16 @@ class ProfileForm(FrameScreen):
     def _ask(self) -> None:
         if self.draft.problems():
             return
-        new = self.draft.new or self.draft.name != self._known_as
-        fields = self.draft.source_fields()
-        if self.draft.password:
-            fields["password"] = {"file": "not kept yet"}
-        request = CheckProfile(name=self.draft.name, fields=fields, new=new)
+        request = self._check_request()
         self.muniment.engine.ask(self, request, Problems, self._checked, failed=lambda _: None, lane="check")
+
+    def _check_request(self, version: str = "") -> CheckProfile:
+        draft = self.draft
+        fields = draft.source_fields()
+        if draft.password:
+            fields["password"] = {"file": "not kept yet"}
+        new = draft.new or draft.name != self._known_as
+        return CheckProfile(name=draft.name, fields=fields, new=new, password=draft.password, version=version)
 
     def _checked(self, answer: Problems) -> None:
         self._told = dict(answer.problems)
@@ -255,9 +259,35 @@ class ProfileForm(FrameScreen):
             self._shown()[0].entry().focus()
 
     def action_save(self) -> None:
-        """Write it, if all is well."""
-        if self._is_whole():
-            self._save(self.draft.version)
+        """Write it, if all is well; whether it runs by itself is asked where it was not tested."""
+        draft = self.draft
+        if not self._is_whole():
+            return
+        if not draft.enabled:
+            self._save(draft.version)
+            return
+        request = self._check_request(draft.version)
+        engine = self.muniment.engine
+        engine.ask(self, request, Problems, self._ask_to_run, failed=self._refused, lane="save")
+
+    def _ask_to_run(self, answer: Problems) -> None:
+        """Save, or ask first whether what was not tested is to run by itself."""
+        draft = self.draft
+        if answer.problems or answer.tested:  # what is wrong is refused when it is saved
+            self._save(draft.version)
+            return
+        every = draft.text("every")
+        words = joined(
+            (f"{draft.name} was not tested. ", "bold $warning"),
+            (f"Run it from now on, every {every} s?", "bold"),
+            (" What is safely kept is deleted at the source." if draft.deletes else "", "$warning"),
+        )
+        choices = {"run": lambda: self._save_to_run(True), "by-hand": lambda: self._save_to_run(False)}
+        self.query_one(Answers).ask(words, choices, "Go on editing")
+
+    def _save_to_run(self, by_itself: bool) -> None:
+        self.draft.runs = by_itself
+        self._save(self.draft.version)
 
     def _save(self, version: str) -> None:
         draft = self.draft
@@ -305,11 +335,9 @@ class ProfileForm(FrameScreen):
             self._save(profiles.version)
             return
         fields = now.fields if now else None
-        choices: dict[str, tuple[str, Callable[[], object]]] = {
-            "k": ("Save my changes on top", lambda: self._keep(fields, profiles.version))
-        }
+        choices: dict[str, Callable[[], object]] = {"overwrite": lambda: self._keep(fields, profiles.version)}
         if now is not None:
-            choices["r"] = ("Reload, drop mine", lambda: self._reload(now.fields, profiles.version))
+            choices["file"] = lambda: self._reload(now.fields, profiles.version)
         self.query_one(Answers).ask(conflict.question(self.draft, fields), choices, "Go on editing")
 
     def _keep(self, now: dict[str, Any] | None, version: str) -> None:
@@ -340,9 +368,9 @@ class ProfileForm(FrameScreen):
 
     def ask_to_leave(self, leave: Callable[[], object]) -> None:
         """Ask what is to become of what is not saved; `leave` is called when it may go."""
-        choices = {"s": ("Save", self.action_save), "d": ("Discard", leave)}
+        choices = {"save": self.action_save, "discard": leave}
         if self.muniment.read_only:
-            del choices["s"]
+            del choices["save"]
         self.query_one(Answers).ask(shown(f"Leave without saving {self.unsaved}?", "bold"), choices, "Stay")
 
 

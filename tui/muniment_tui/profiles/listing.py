@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from textual.content import Content
@@ -25,15 +26,35 @@ COLUMNS = (
 
 def row_of(word: ProfileWord, state: ProfileState | None) -> Row:
     """A profile in the list."""
-    every = word.fields.get("every", FIELD["every"].default)
-    runs = f"every {every} s" if enabled(word) else "by hand"
+    on = runs_by_itself(word)
+    runs = f"every {every(word)} s" if on else "by hand"
     cells = (word.name, word.source, mailbox(word), runs, last_run(state))
-    return Row(word.name, cells, word, "" if enabled(word) else "dim")
+    return Row(word.name, cells, word, "" if on else "dim")
 
 
-def enabled(word: ProfileWord) -> bool:
-    """Whether it runs by itself."""
-    return bool(word.fields.get("enabled", True))
+def runs_by_itself(word: ProfileWord) -> bool:
+    """Whether the schedule runs it."""
+    return bool(word.fields.get("enabled", True)) and word.tested
+
+
+def every(word: ProfileWord) -> int:
+    """Seconds between two of its runs."""
+    return int(word.fields.get("every", FIELD["every"].default))
+
+
+def deletes(word: ProfileWord) -> bool:
+    """Whether what is kept is deleted at the source."""
+    return bool(word.fields.get("delete", KIND[word.source].delete))
+
+
+def by_hand(words: Iterable[ProfileWord]) -> Content:
+    """A line on the profiles that do not run by themselves; nothing where all do."""
+    held = [word for word in words if not runs_by_itself(word)]
+    if not held:
+        return Content()
+    names = ", ".join(word.name if word.tested else f"{word.name} (not tested yet)" for word in held)
+    verb = "does not run by itself" if len(held) == 1 else "do not run by themselves"
+    return joined(("! ", "bold $warning"), (names, "bold"), (f" {verb}: d changes that.", "$warning"))
 
 
 def mailbox(word: ProfileWord) -> str:
@@ -68,12 +89,14 @@ def details(word: ProfileWord, state: ProfileState | None) -> Content:
         value = word.fields.get(name)
         if value is None and (name in kind.more or (value := default(kind, name)) is None):
             continue
-        if name == "every" and not enabled(word):
+        if name == "every" and not runs_by_itself(word):
             continue  # it runs by hand alone
         warning = (f"  ! {known[name]}", "$warning") if name in known else ("", "")
         lines.append(joined((f"{FIELD[name].label:<25}", "$secondary"), (said(name, value), ""), warning))
     last = state.last if state else None
-    if state and state.next_start and enabled(word):
+    if not word.tested:
+        lines.append(joined(("! ", "bold $warning"), ("not tested yet: runs by hand only", "$warning")))
+    if state and state.next_start and runs_by_itself(word):
         lines.append(joined((f"{'Next run':<25}", "$secondary"), (local(state.next_start), "")))
     if last is not None and last.get("ended"):
         lines.append(joined((f"{'Last run':<25}", "$secondary"), (local(last["ended"]), "")))

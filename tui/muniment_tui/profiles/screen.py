@@ -34,13 +34,16 @@ from muniment_tui.frame import AreaScreen
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm
 from muniment_tui.profiles.kinds import KindScreen
-from muniment_tui.profiles.listing import COLUMNS, details, enabled, row_of
+from muniment_tui.profiles.listing import COLUMNS, by_hand, deletes, details, every, row_of, runs_by_itself
 from muniment_tui.profiles.trial import Trial
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import joined, shown
 
+DELETED = " What is safely kept is deleted at the source."
+DELETED = " What is safely kept is deleted at the source."
+NO_LONGER = "New mail stays at the source until somebody runs it by hand."
 EMPTY = """\
 A profile says where mail is fetched from: the gateway mailbox that journal
 reports arrive in, somebody's IMAP or POP3 mailbox, or files.
@@ -75,13 +78,13 @@ class ProfilesScreen(AreaScreen):
                 "profiles.disable",
                 "d",
                 "Disable/enable",
-                "Let it run by hand only, or automatically again.",
+                "Let it run by hand only, or by itself again; it asks first.",
                 run="switch",
                 footer=5,
                 changes=True,
             ),
             Action("profiles.copy", "c", "Copy", "Make a new profile like this one.", changes=True),
-            Action("profiles.rename", "n", "Rename", "Another name; nothing is fetched again.", changes=True),
+            Action("profiles.rename", "m", "Rename", "Another name; nothing is fetched again.", changes=True),
             Action(
                 "profiles.remove",
                 "delete,x",
@@ -93,6 +96,8 @@ class ProfilesScreen(AreaScreen):
         )
     ]
     DEFAULT_CSS = """
+    ProfilesScreen #by-hand { display: none; height: 1; padding: 0 1; text-wrap: nowrap; }
+    ProfilesScreen #by-hand { text-overflow: ellipsis; }
     ProfilesScreen ShortList { height: auto; max-height: 12; }
     ProfilesScreen #details { height: 1fr; padding: 0 1; margin: 1 0 0 0; border-top: solid $border; }
     """
@@ -109,6 +114,7 @@ class ProfilesScreen(AreaScreen):
 
     def inside(self) -> Iterable[Widget]:
         """The list, what the chosen one says, and what is tried."""
+        yield Words(id="by-hand")
         yield ShortList(COLUMNS)
         yield Situation(id="situation")
         yield Words(id="details")
@@ -174,6 +180,9 @@ class ProfilesScreen(AreaScreen):
         rows.fill(row_of(word, self._states.get(word.name)) for word in found)
         if self._wanted and rows.go_to(self._wanted):
             self._wanted = ""
+        banner, words = self.query_one("#by-hand", Words), by_hand(self._words.values())
+        banner.display = bool(words)
+        banner.say(words)
         situation = self.query_one(Situation)
         situation.nothing("No profiles yet", EMPTY)
         if self._words and not found:
@@ -283,13 +292,21 @@ class ProfilesScreen(AreaScreen):
             app.tell(f"{name} runs now; Runs (3) shows how far it is.")
 
     def action_switch(self) -> None:
-        """Disable or enable."""
+        """Ask, then disable or enable."""
         if word := self.current:
-            on = enabled(word)
-            self._change(
-                PutProfile(name=word.name, fields={"enabled": False if on else None}, version=self._version),
-                f"{word.name} runs by hand only now." if on else f"{word.name} runs automatically again.",
+            name, on = word.name, runs_by_itself(word)
+            words = (
+                joined((f"Stop archiving {name} by itself? ", "bold $warning"), (NO_LONGER, ""))
+                if on
+                else joined(
+                    (f"Run {name} from now on, every {every(word)} s?", "bold"),
+                    ("" if word.tested else " It was not tested.", "$warning"),
+                    (DELETED if deletes(word) else "", "$warning"),
+                )
             )
+            request = PutProfile(name=name, fields={"enabled": not on}, version=self._version)
+            said = f"{name} runs by hand only now." if on else f"{name} runs by itself from now on."
+            self.confirm(words, lambda: self._change(request, said))
 
     def action_rename(self) -> None:
         """Ask for the new name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from textual.content import Content
@@ -17,6 +17,8 @@ WINDOW = 15.0
 """Seconds over which a rate is taken."""
 SPEEDS = 30
 """How many speeds are kept for the sparkline."""
+MOST = 2
+"""Profiles that the status line names; of more it says how many there are."""
 SIGNS = {"ok": ("✓", "$success"), "failed": ("✗", "$error"), "cancelled": ("■", "$warning")}
 UNKNOWN = ("?", "$warning")
 
@@ -141,11 +143,26 @@ def clock(timestamp: int) -> str:
     return f"{moment(timestamp).astimezone():%H:%M}" if timestamp else ""
 
 
+def runs_by_itself(profile: ProfileState) -> bool:
+    """Whether the schedule runs it."""
+    return profile.enabled and profile.tested
+
+
+def by_hand(profiles: Iterable[ProfileState]) -> str:
+    """A sentence on the profiles that do not run by themselves; "" where all do."""
+    names = [profile.name for profile in profiles if not runs_by_itself(profile)]
+    if len(names) > MOST:
+        return f"{len(names)} profiles do not run by themselves"
+    verb = "does not run by itself" if len(names) == 1 else "do not run by themselves"
+    return f"{', '.join(names)} {verb}" if names else ""
+
+
 def standing(profile: ProfileState) -> Content:
     """What a profile does now."""
     run = profile.running
     if run is None:
-        return shown("waits for its time" if profile.next_start else "by hand alone", "$secondary")
+        by_hand = "by hand only" if profile.tested else "not tested yet"
+        return shown("waits for its time" if profile.next_start else by_hand, "$secondary")
     if run.stage == "waiting":
         return joined(("…", "bold $accent"), ("waits its turn", ""), gap=" ")
     percent = f" {run.percent}%" if run.percent is not None else ""

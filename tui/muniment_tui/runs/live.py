@@ -11,7 +11,7 @@ from textual.content import Content
 from muniment.api import ProfileState, ProgressWord
 from muniment.cli.humane import count, seconds, size
 from muniment.cli.progress import expected, remaining, settled
-from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, last_run
+from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, last_run, runs_by_itself
 from muniment_tui.widgets.meters import Bar, spark
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.text import Words
@@ -84,7 +84,7 @@ class RunPane(Pane):
         last = profile.last
         if last is None:
             advice = "r runs it now." + (
-                "" if profile.enabled else " By itself it never runs: it is disabled."
+                "" if runs_by_itself(profile) else " By itself it does not run: see Profiles (2)."
             )
             self._say(last_run(None), why=shown(advice, "$secondary"))
             return

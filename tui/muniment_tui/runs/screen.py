@@ -232,7 +232,8 @@ class RunsScreen(AreaScreen):
         words = [_at_work(len(running), len(state.profiles))]
         if state.quarantined:
             words.append(f"{count(state.quarantined)} in quarantine (x)")
-        self.say(shown(", ".join(words), "$secondary"))
+        held = figures.by_hand(state.profiles)
+        self.say(joined((", ".join(words), "$secondary"), (held, "$warning"), gap="   "))
 
     def _ended(self) -> None:
         self._lost("The service has ended.")

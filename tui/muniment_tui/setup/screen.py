@@ -26,11 +26,11 @@ from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import situation
 from muniment_tui.words import joined, shown
 
-POLL = 5.0
+POLL = 1.5
 """Seconds between two looks at the list, while the first report is waited for."""
 REST = 0.1
 """Seconds without a move after which the cursor rests."""
-LATER = 12
+LATER = 40
 """Of so many looks one is taken, once it has come."""
 ENDINGS = {"powershell": ".ps1", "shell": ".sh"}
 
@@ -67,7 +67,7 @@ class SetupScreen(AreaScreen):
                 footer=7, changes=True,
             ),
             Action(
-                "setup.copy", "y", "Copy",
+                "setup.copy", "p", "Copy",
                 "Send the step's command to the terminal's clipboard, as far as the terminal takes it.",
                 footer=6,
             ),

@@ -97,7 +97,7 @@ def ways(step: SetupStep) -> Content:
     if step.fields:
         said.insert(0, ("Enter", f"goes to {fields}"))
     if step.command:
-        said.append(("y", f"copies the command ({LANGUAGES[step.language].partition(',')[0]})"))
+        said.append(("p", f"copies the command ({LANGUAGES[step.language].partition(',')[0]})"))
     return joined(
         *(joined((f"{key} ", "bold $accent"), (what, "$secondary")) for key, what in said), gap="   "
     )

@@ -1,4 +1,8 @@
-"""A question with several answers, a key each, asked in place."""
+"""A question with several answers, a key each, asked in place.
+
+The keys stand in the registry of actions, so that a test sees that none of them means something else on a
+screen that the question can lie over: a key that is pressed once too often must do nothing there.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,22 @@ from muniment_tui.actions import Action, actions
 from muniment_tui.widgets.text import Words
 from muniment_tui.words import joined
 
-Choices = Mapping[str, tuple[str, Callable[[], object]]]
-"""By key: what it is called, and what it does."""
+
+def _answer(name: str, keys: str, title: str, help: str, changes: bool = False) -> Action:
+    return Action(f"answers.{name}", keys, title, help, run=f"answer('{name}')", changes=changes)
+
+
+ANSWERS = (
+    _answer("save", "s", "Save", "Save what was typed, then leave.", changes=True),
+    _answer("discard", "D", "Discard", "Leave, and forget what was typed."),
+    _answer("overwrite", "o", "Save mine on top", "Write it over the file's.", changes=True),
+    _answer("file", "f", "Take the file's", "Drop mine, and begin again from what the file says."),
+    _answer("run", "y", "Run it from now on", "Save it; it runs by itself.", changes=True),
+    _answer("by-hand", "n,enter", "By hand only", "Save it; it runs by hand only.", changes=True),
+)
+BY_ID = {action.name: action for action in ANSWERS}
+Choices = Mapping[str, Callable[[], object]]
+"""What an answer does, by its name in ANSWERS."""
 
 
 class Answers(Vertical, can_focus=True):
@@ -26,7 +44,10 @@ class Answers(Vertical, can_focus=True):
     ASKS = True
     HELP = "A question: press the key of an answer. Esc leaves everything as it is."
     BINDINGS: ClassVar[list[BindingType]] = [
-        *actions(Action("answers.leave", "escape", "Leave it", "Do nothing of what is offered.", footer=9))
+        *actions(
+            Action("answers.leave", "escape", "Leave it", "Do nothing of what is offered.", footer=9),
+            *ANSWERS,
+        )
     ]
     DEFAULT_CSS = """
     Answers { display: none; height: auto; max-height: 12; padding: 0 1; background: $surface; }
@@ -36,6 +57,8 @@ class Answers(Vertical, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self._choices: Choices = {}
+        self._keys: dict[str, str] = {}
+        """The answers' names by key."""
         self._came_from: Widget | None = None
 
     def compose(self) -> ComposeResult:
@@ -48,7 +71,8 @@ class Answers(Vertical, can_focus=True):
         if not self.display:
             self._came_from = self.screen.focused
         self._choices = choices
-        named = [(key, title) for key, (title, _) in choices.items()]
+        self._keys = {key: name for name in choices for key in BY_ID[name].keys.split(",")}
+        named = [(BY_ID[name].keys.partition(",")[0], BY_ID[name].title) for name in choices]
         offers = [
             joined((f"[{key}]", "bold $accent"), (f" {title}", "")) for key, title in [*named, ("Esc", leave)]
         ]
@@ -63,15 +87,23 @@ class Answers(Vertical, can_focus=True):
             return
         event.stop()
         event.prevent_default()
-        if event.key in self._choices:
-            chosen = self._choices[event.key][1]
-            self.action_leave()
-            chosen()
+        if event.key in self._keys:
+            self.action_answer(self._keys[event.key])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """An answer is there while it is offered; `on_key` takes it."""
+        return action == "leave" or (bool(parameters) and parameters[0] in self._choices)
+
+    def action_answer(self, name: str) -> None:
+        """Do what is offered under a name."""
+        chosen = self._choices[name]
+        self.action_leave()
+        chosen()
 
     def action_leave(self) -> None:
         """Close it, and give the focus back."""
         self.display = False
-        self._choices = {}
+        self._choices, self._keys = {}, {}
         came_from, self._came_from = self._came_from, None
         if came_from is not None and came_from.is_attached:
             came_from.focus()
