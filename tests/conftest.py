@@ -7,8 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.services import stop_service
+
+# Without these, Hypothesis fails a test by chance where the machine is busy: after 200 ms for an example, and
+# where inputs are made slowly.
+settings.register_profile(
+    "muniment", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("muniment")
 
 _COUNTER = itertools.count()
 
