@@ -76,6 +76,19 @@ def test_a_change_that_the_catalog_missed_is_there_at_the_next(made: TestVault) 
     made.sound()
 
 
+@pytest.mark.usefixtures("failing_once")
+def test_a_rebuild_brings_what_the_catalog_missed(made: TestVault) -> None:
+    with closing(Vault.open(made.folder, write=True)) as vault:
+        with pytest.raises(VaultError, match="is kept"):
+            vault.change_directory(lambda _: [add_user("u1", "Bob", "bob@example.com")], NOW)
+        assert vault.directory.users() == []
+        assert vault.renew_catalog() == []
+        assert [user.name for user in vault.directory.users()] == ["Bob"]
+        vault.change_directory(lambda _: [add_user("u2", "Eve", "eve@example.com")], NOW)
+        assert {user.name for user in vault.directory.users()} == {"Bob", "Eve"}
+    made.sound()
+
+
 def test_a_writer_leaves_the_files_of_living_processes(made: TestVault) -> None:
     reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     work = made.folder / "work"

@@ -280,9 +280,12 @@ def interleaved() -> Iterator[Scheduler]:
         Condition=lambda lock=None: _Condition(scheduler, lock),
         local=threading.local,
     )
+    # A connection may be closed by the garbage collector, wherever a thread is then: it must not stop there.
+    collected = SimpleNamespace(**{**vars(locks), "RLock": threading.RLock})
     with ExitStack() as stack:
         for module in LOCKED:
-            stack.enter_context(mock.patch.object(module, "threading", locks))
+            kind = collected if module is store else locks
+            stack.enter_context(mock.patch.object(module, "threading", kind))
         stack.enter_context(mock.patch.object(vault, "Future", partial(_Future, scheduler)))
         for owner, name in POINTS:
             real = getattr(owner, name)
