@@ -71,8 +71,11 @@ def _thinned(run: re.Match[str]) -> str:
     """The run without the marks that a character has too many of: they hide text above and below it."""
     kept: list[str] = []
     marks = overlaid = 0
+    of_marks = {char for char in set(run[0]) if unicodedata.category(char)[0] == "M"}
+    if not of_marks:  # as with dashes and emoji
+        return run[0]
     for char in run[0]:
-        if unicodedata.category(char)[0] != "M":
+        if char not in of_marks:
             marks = overlaid = 0
         else:
             marks += 1
