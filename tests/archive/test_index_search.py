@@ -240,13 +240,13 @@ SECRET = document(
     to="bob@x.com",
     bcc="Carla Quick <hidden@y.org>",
     mentions=[
-        mention(Role.SENDER, "anna@x.com"),
-        mention(Role.TO, "bob@x.com"),
-        mention(Role.BCC, "hidden@y.org"),
-        mention(Role.BCC, "carl@x.com"),
-        mention(Role.RECIPIENT, "unkind@y.org"),
-        mention(Role.EXPANDED, "team@x.com"),
-        mention(Role.TO, "member@x.com"),
+        mention(Role.SENDER, "anna@x.com", senders=("anna@x.com",)),
+        mention(Role.TO, "bob@x.com", senders=("anna@x.com",)),
+        mention(Role.BCC, "hidden@y.org", senders=("anna@x.com",)),
+        mention(Role.BCC, "carl@x.com", senders=("anna@x.com",)),
+        mention(Role.RECIPIENT, "unkind@y.org", senders=("anna@x.com",)),
+        mention(Role.EXPANDED, "team@x.com", senders=("anna@x.com",)),
+        mention(Role.TO, "member@x.com", senders=("anna@x.com",)),
     ],
 )
 REVEALING = [

@@ -76,6 +76,12 @@ class House:
             return list(guard.stream(session, request, engine.STREAMS[type(request)]))
         return [guard.call(session, request, None)]
 
+    def own(self, caller: Caller) -> dict[str, str]:
+        """The ids that a plain user knows their messages by, by subject."""
+        (hits,) = self.say(caller, api.Search(query="", limit=1000))
+        assert isinstance(hits, api.Hits)
+        return {hit.subject: hit.id for hit in hits.hits}
+
     def trail(self) -> list[api.AuditEvent]:
         """The trail, after what waits was committed."""
         audit.trail_of(self.vault)._flush()
@@ -164,6 +170,7 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     """Every word, with many arguments."""
     ids = [*house.ids.values(), *(one[:8] for one in house.ids.values()), "00000000", "f" * 64, "", "zz"]
     ids += [row.sha.hex() for row in house.vault.catalog.quarantine()]
+    ids += [*(own := house.own(BOB)).values(), *house.own(CAROL).values()]
     users = ["", "carol@example.com", "CAROL@example.com", "catch-all", "eve@example.com", "bob@example.com"]
     queries = [
         "", "xyzzycarol", "-plughbob", "bcc:eve@example.com", "to:eve@example.com", "to:example.com",
@@ -198,7 +205,7 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
         yield api.Export(query="", user=user, folder="Inbox", path=str(target / f"folder{number}"))
     for number, one in enumerate(ids):
         yield api.Export(query="", ids=(one,), path=str(target / f"one{number}"))
-        yield api.Export(query="", ids=(house.ids["plughbob"], one), path=str(target / f"two{number}.zip"))
+        yield api.Export(query="", ids=(own["plughbob"], one), path=str(target / f"two{number}.zip"))
     yield from (api.Show(id=one) for one in ids)
     whats = ("message", "headers", "report", "quarantine", "other")
     yield from (api.ReadRaw(id=one, what=what, report=1) for one, what in product(ids, whats))
@@ -252,14 +259,15 @@ def test_a_user_reads_their_own_mail(house: House, tmp_path: Path) -> None:
     assert {(u.user, f.name, f.count) for u in tree.users for f in u.folders} == {
         ("bob@example.com", "Inbox", 1), ("bob@example.com", "Sent", 1),
     }  # fmt: skip
-    (message,) = house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    (message,) = house.say(BOB, api.Show(id=house.own(BOB)["plughbob"]))
     assert isinstance(message, api.Message)
     assert "for bob" in message.text
     assert message.folders == ("bob@example.com/Inbox",)
     assert [envelope.parties for envelope in message.envelopes] == [(("to", "bob@example.com", ""),)]
-    *chunks, said = house.say(BOB, api.ReadRaw(id=house.ids["plughbob"]))
+    *chunks, said = house.say(BOB, api.ReadRaw(id=house.own(BOB)["plughbob"]))
     raw = b"".join(chunk.data for chunk in chunks if isinstance(chunk, api.Chunk))
     assert raw == TO_BOB.partition(b"\r\n")[2].replace(b"Bcc: eve@example.com\r\n", b"")
+    assert message.size == len(raw)
     assert isinstance(said, api.Step)
     assert "left out" in said.text
     target = tmp_path / "mine"
@@ -269,7 +277,7 @@ def test_a_user_reads_their_own_mail(house: House, tmp_path: Path) -> None:
 
 
 def test_whoever_sent_a_message_knows_its_bcc_and_finds_it_by_that(house: House) -> None:
-    (message,) = house.say(BOB, api.Show(id=house.ids["sentbybob"]))
+    (message,) = house.say(BOB, api.Show(id=house.own(BOB)["sentbybob"]))
     assert isinstance(message, api.Message)
     assert ("bcc", "dora@example.com", "") in message.envelopes[0].parties
     assert ("Bcc", "dora@example.com") in message.headers
@@ -279,8 +287,9 @@ def test_whoever_sent_a_message_knows_its_bcc_and_finds_it_by_that(house: House)
 
 
 def test_an_id_of_others_is_as_unknown_as_one_of_nobody(house: House) -> None:
-    theirs, nobodys = house.ids["xyzzycarol"], "0123456789abcdef" * 4
-    for length, make in product((8, 20, 64), (api.Show, api.ReadRaw)):
+    nobodys = "0123456789abcdef" * 4
+    known = (house.ids["xyzzycarol"], house.own(CAROL)["xyzzycarol"], house.ids["plughbob"])
+    for theirs, length, make in product(known, (8, 20, 64), (api.Show, api.ReadRaw)):
         said = []
         for one in (theirs[:length], nobodys[:length]):
             with pytest.raises(NotFound) as refused:
@@ -299,7 +308,7 @@ def test_every_read_and_every_refusal_is_in_the_trail(house: House) -> None:
     house.say(AUDITOR, api.ListMessages(user="carol@example.com", folder="Inbox"))
     house.say(AUDITOR, api.Search(query="xyzzycarol"))
     house.say(AUDITOR, api.ReadRaw(id=house.ids["plughbob"], what="report", report=1))
-    house.say(BOB, api.Show(id=house.ids["plughbob"]))
+    house.say(BOB, api.Show(id=house.own(BOB)["plughbob"]))
     both = (house.ids["plughbob"], house.ids["xyzzycarol"])
     house.say(AUDITOR, api.Export(query="", ids=both, path="/nowhere/y.zip"))
     (export,) = (one for one in house.trail() if one.word == "Export" and "messages" in one.detail)
@@ -425,9 +434,9 @@ def test_whoever_sends_a_message_on_learns_nothing_of_whom_others_sent_it_to(tmp
     )  # fmt: skip
     with (vault.folder / "vault.toml").open("a") as file:
         file.write(ACCESS)
-    (hit,) = vault.messages()
     with closing(Vault.open(vault.folder, write=True)) as opened:
-        (shown,) = House(opened, vault.folder, {}).say(BOB, api.Show(id=hit.id))
+        house = House(opened, vault.folder, {})
+        (shown,) = house.say(BOB, api.Show(id=house.own(BOB)["sent on"]))
     assert "eve@example.com" not in told([shown])
     assert "dora@example.com" in told([shown])
 
@@ -447,6 +456,23 @@ def test_an_export_does_not_fill_the_vaults_disk(house: House, monkeypatch: pyte
     assert not list((house.folder / "work").rglob("export-*"))
 
 
+def test_a_user_has_one_export_at_a_time(house: House) -> None:
+    def export(caller: Caller) -> Iterator[Word]:
+        session = Session(house.folder, house.vault, caller)
+        asked = api.Export(query="", path="/nowhere/x.zip")
+        return guard.stream(session, asked, engine.STREAMS[api.Export])
+
+    first = export(BOB)
+    next(first)
+    with pytest.raises(VaultError, match="under way"):
+        next(export(BOB))
+    assert next(export(CAROL))
+    first.close()
+    written = [path for path in (house.folder / "work").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in written) < 4096
+    assert list(export(BOB))
+
+
 def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -> None:
     path = house.folder / "vault.toml"
     before = path.read_text()
@@ -456,7 +482,7 @@ def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -
             with pytest.raises(ReasonNeeded, match="--reason"):
                 house.say(AUDITOR, request)
         assert house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"], reason="case 8"))
-        assert house.say(BOB, api.Show(id=house.ids["plughbob"]))
+        assert house.say(BOB, api.Show(id=house.own(BOB)["plughbob"]))
     finally:
         path.write_text(before)
 

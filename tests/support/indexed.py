@@ -13,8 +13,15 @@ JANUARY = 1_704_067_200
 """2024-01-01 00:00 UTC."""
 
 
-def mention(role: Role, address: str, time: int = JANUARY, trusted: bool = True, folder: str = "") -> Mention:
-    return Mention(role, address, time, trusted, folder)
+def mention(
+    role: Role,
+    address: str,
+    time: int = JANUARY,
+    trusted: bool = True,
+    folder: str = "",
+    senders: tuple[str, ...] = (),
+) -> Mention:
+    return Mention(role, address, time, trusted, folder, senders)
 
 
 def document(

@@ -8,7 +8,7 @@ from muniment.archive.facts import EnvelopeFact, MessageFact, Route
 from muniment.archive.index import Mention
 from muniment.archive.ledger.model import Appended
 from muniment.mail.dates import clamp
-from muniment.mail.model import MessageText, Party, Role, Summary
+from muniment.mail.model import MessageText, Party, Role, Summary, senders_of
 from muniment.mail.names import name_of
 from muniment.people.routing import OWNED, TRUSTED
 
@@ -58,6 +58,7 @@ def message_fact(
         attachments=summary.attachments,
         notes=tuple(dict.fromkeys((*notes, *message.text.notes))),
         name=name_of(summary.message_id),
+        hidden=summary.hidden,
     )
 
 
@@ -104,7 +105,8 @@ def mentions(
     """What the index learns of one copy: addresses, their roles, and whether they are trusted."""
     time = copy_time(report, date, source_date, received)
     trusted = bool(int(route) & TRUSTED)
-    found = [Mention(party.role, party.address, time, trusted) for party in parties]
+    senders = senders_of(parties) if trusted else ()
+    found = [Mention(party.role, party.address, time, trusted, senders=senders) for party in parties]
     if int(route) & OWNED and owner:
         found.append(Mention(Role.RECIPIENT, owner, time, True, owner_folder))
     return found

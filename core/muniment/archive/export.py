@@ -29,6 +29,7 @@ from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError
+from muniment.people.directory import User
 
 PAGE = 500
 PIECE = 1024 * 1024
@@ -127,13 +128,7 @@ class MboxTarget(Target):
         self._file = new_file(path)
 
     def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        stamp = strftime("%a %b %e %H:%M:%S %Y", gmtime(max(date, 0)))
-        self._file.write(f"From muniment@localhost {stamp}\n".encode())
-        last = b"\n"
-        for data in quoted(content):
-            self._file.write(data)
-            last = data[-1:] or last
-        self._file.write(b"\n" if last == b"\n" else b"\n\n")
+        self._file.writelines(mbox_entry(date, content))
 
     def finish(self, manifest: Path) -> None:
         manifest.rename(self._manifest)
@@ -142,6 +137,17 @@ class MboxTarget(Target):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def mbox_entry(date: int, content: Iterable[bytes]) -> Iterator[bytes]:
+    """One message as an mbox has it; `date` is in seconds since 1970 UTC."""
+    stamp = strftime("%a %b %e %H:%M:%S %Y", gmtime(max(date, 0)))
+    yield f"From muniment@localhost {stamp}\n".encode()
+    last = b"\n"
+    for data in quoted(content):
+        yield data
+        last = data[-1:] or last
+    yield b"\n" if last == b"\n" else b"\n\n"
 
 
 def quoted(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -239,8 +245,16 @@ class Edition:
             seen.update(new)
             yield list(new.values())
 
+    def owner(self) -> User:
+        """Whose folder is exported.
+
+        Raises:
+            NotFound: nobody has that name.
+        """
+        return self.vault.directory.find(self.choice.user)
+
     def _placed(self) -> Iterator[list[MessageRow]]:
-        user = self.vault.directory.find(self.choice.user)
+        user = self.owner()
         after = ""
         while True:
             page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after)
@@ -270,12 +284,16 @@ class Edition:
         """
         return self.vault.catalog.message_by_prefix(id_)
 
+    def name(self, row: MessageRow) -> str:
+        """The name of a message's file."""
+        return file_name(row.date, row.sha.hex())
+
     def content(self, row: MessageRow) -> Iterable[bytes]:
         """A message's bytes."""
         return self.vault.reader.content(row.sha)
 
     def entry(self, row: MessageRow, name: str) -> dict[str, object]:
-        """A message's line of the manifest."""
+        """A message's line of the manifest; asked for once its content was taken."""
         return _entry(self.vault, row, name)
 
 
@@ -304,7 +322,7 @@ def _write(edition: Edition, target: Target, pages: Iterable[list[MessageRow]]) 
         with new_file(manifest) as lines:
             _line(lines, edition.header())
             for done, row in enumerate(itertools.chain.from_iterable(pages), start=1):
-                name = _name(row)
+                name = edition.name(row)
                 target.add(name, row.date, edition.content(row))
                 _line(lines, edition.entry(row, name))
                 yield done
@@ -313,9 +331,10 @@ def _write(edition: Edition, target: Target, pages: Iterable[list[MessageRow]]) 
         manifest.unlink(missing_ok=True)
 
 
-def _name(row: MessageRow) -> str:
-    day = datetime.fromtimestamp(max(row.date, 0), UTC).strftime("%Y%m%dT%H%M%S")
-    return f"{day}-{row.sha.hex()[:16]}.eml"
+def file_name(date: int, id_: str) -> str:
+    """The name of a message's file, by its date (seconds since 1970 UTC) and its id in hex."""
+    day = datetime.fromtimestamp(max(date, 0), UTC).strftime("%Y%m%dT%H%M%S")
+    return f"{day}-{id_[:16]}.eml"
 
 
 def _entry(vault: Vault, row: MessageRow, name: str) -> dict[str, object]:

@@ -39,6 +39,11 @@ class Route(IntFlag):
     """From an ordinary mailbox: the mailbox's owner and folder, whatever the headers claim."""
 
 
+def public_size(size: int, hidden: int) -> int:
+    """Bytes of the public form of a message that has `size` and lacks `hidden`; 0 where that is unknown."""
+    return size - hidden if hidden >= 0 else 0
+
+
 class MessageFact(Struct, frozen=True):
     """A message that is kept."""
 
@@ -58,6 +63,8 @@ class MessageFact(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     name: bytes = b""
     """Its Message-ID as it is looked up (mail.names.name_of), to find what it may be a copy of."""
+    hidden: int = -1
+    """Bytes that its public form lacks (mail.public); -1 where it could not be read."""
 
 
 class PartFact(Struct, frozen=True):

@@ -231,4 +231,5 @@ def _document(
         text=text,
         mentions=tuple(Mention(*mention) for mention in mentions),
         formers=tuple(sha for _, sha in formers),
+        public_size=row.public_size,
     )

@@ -399,6 +399,7 @@ def _message(
         message = _Message(light.sha, found.content, found.size, found.summary, text)
     if not whole:
         message.content, message.size = b"", light.size
+        message.summary = replace(message.summary, hidden=-1)
     return _fact(light, message, dates, () if whole else (DAMAGED,))
 
 

@@ -136,6 +136,13 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """The message in the record of that number, -1 for none. Nobody types it: it stands for a public id."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Id:
     """Its SHA-256 begins with these hex digits (lower case)."""
 
@@ -143,7 +150,7 @@ class Id:
 
 
 Text = Word | Phrase | Prefix
-Condition = Since | Until | Larger | Smaller | HasAttachment | In | User | Id
+Condition = Since | Until | Larger | Smaller | HasAttachment | In | User | Id | Number
 Node = And | Or | Not | Text | Condition
 
 EVERYTHING = And()

@@ -11,6 +11,7 @@ from muniment.mail.dates import parse_date
 from muniment.mail.headers import decode, gather
 from muniment.mail.mime import file_of, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Summary
+from muniment.mail.public import hidden_bytes
 
 SUMMARY_FIELDS = (b"subject", b"from", b"to", b"message-id", b"date", b"sender")
 """Names of the header fields that `summary_of` needs, in its order."""
@@ -20,11 +21,15 @@ def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
     """What a list shows of a message. Never raises. `found` is what `mime.leaves` gave, if it was called."""
     files = [file_of(buf, leaf) for leaf in (leaves(buf) if found is None else found)]
     attached = sum(1 for file in files if file is not None and not file[1])
-    return summary_of(gather(header_at(buf, 0, len(buf)), SUMMARY_FIELDS), attached)
+    stated = gather(header_at(buf, 0, len(buf)), SUMMARY_FIELDS)
+    return summary_of(stated, attached, hidden_bytes(buf))
 
 
-def summary_of(stated: Sequence[Sequence[bytes]], attached: int) -> Summary:
-    """The same from a header's fields; `stated` begins with the values of those that SUMMARY_FIELDS names."""
+def summary_of(stated: Sequence[Sequence[bytes]], attached: int, hidden: int) -> Summary:
+    """The same from a header's fields; `stated` begins with the values of those that SUMMARY_FIELDS names.
+
+    `hidden`: how many bytes its public form lacks.
+    """
     subject, sender, to, message_id, date, submitter, *_ = stated
     return Summary(
         subject=_first(subject),
@@ -33,6 +38,7 @@ def summary_of(stated: Sequence[Sequence[bytes]], attached: int) -> Summary:
         message_id=_first(message_id),
         date=parse_date(date[0] if date else b""),
         attachments=attached,
+        hidden=hidden,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Protocol, overload
 
@@ -55,6 +56,11 @@ class Party(Struct, frozen=True, array_like=True):
     address: str
     via: str = ""
     """For a recipient: the list or the forwarding address it was reached through."""
+
+
+def senders_of(parties: Iterable[Party]) -> tuple[str, ...]:
+    """The addresses that sent what an envelope with these parties is about."""
+    return tuple(dict.fromkeys(party.address for party in parties if party.role in SENT_ROLES))
 
 
 class Envelope(Struct, frozen=True):
@@ -145,6 +151,8 @@ class Summary(Struct, frozen=True, array_like=True):
     date: int | None
     """`Date` in seconds since 1970 UTC; None if missing or not to be believed."""
     attachments: int
+    hidden: int = -1
+    """Bytes that the public form of the message lacks; -1 where that was not looked at."""
 
 
 class MessageText(Struct, frozen=True, array_like=True):

@@ -17,7 +17,7 @@ from muniment.mail.html import lines_of, raw_text
 from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
-from muniment.mail.public import body_text, stray_text
+from muniment.mail.public import body_text, hidden_bytes, stray_text
 
 PART_LIMIT = 1024 * 1024
 """Bytes of one leaf's decoded content that are read."""
@@ -56,7 +56,7 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
     reader = _Reader()
     reader.message(buf, leaves(buf) if found is None else found, header)
     stated = gather(header, _SHOWN)
-    summary = summary_of(stated, reader.attached)
+    summary = summary_of(stated, reader.attached, hidden_bytes(buf))
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,

@@ -19,6 +19,8 @@ are left out. Times are seconds since 1970 UTC.
                     user who holds `address`, who is `user`; without `user` the login is known and
                     reads nothing. Removing the user takes `user` away as well.
     remove-login    login                 The login reads nobody's mail any more.
+    set-id-key      key                   The secret of which the ids of messages for plain users are made, in
+                    hex: 32 bytes. A vault has one as soon as a login reads mail.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ _FIELDS: dict[str, dict[str, type]] = {
     "set-domains": {"domains": list},
     "set-login": {"login": str, "address": str},
     "remove-login": {"login": str},
+    "set-id-key": {"key": str},
 }
 _TIMES = {"add-user": ("since",), "add-address": ("since", "valid_from", "valid_to")}
 
@@ -87,6 +90,11 @@ def set_login(login: str, address: str, user: str | None) -> Change:
 def remove_login(login: str) -> Change:
     """The login reads nobody's mail."""
     return _change("remove-login", login=login)
+
+
+def set_id_key(key: bytes) -> Change:
+    """The secret that public ids are made with."""
+    return _change("set-id-key", key=key.hex())
 
 
 def encode(change: Change) -> str:

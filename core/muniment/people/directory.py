@@ -75,6 +75,8 @@ class Directory:
         self._logins: dict[str, Binding] = {}
         self._read: set[str] = set()
         """Ids of users to whom a login is or was bound."""
+        self.id_key = b""
+        """The secret that public ids are made with; b"" as long as no login reads mail."""
         self._domains: tuple[str, ...] = ()
         self._own: frozenset[str] = frozenset()
         self._memo: dict[str, str | None] = {}
@@ -91,7 +93,7 @@ class Directory:
         made = Directory()
         made._lines, made._people = dict(self._lines), dict(self._people)
         made._logins, made._read = dict(self._logins), set(self._read)
-        made._domains, made._own = self._domains, self._own
+        made._domains, made._own, made.id_key = self._domains, self._own, self.id_key
         made._version = self._version
         return made
 
@@ -192,6 +194,13 @@ class Directory:
     def _remove_login(self, change: Change, time: int) -> set[str]:
         if self._logins.pop(change["login"], None) is None:
             raise NotFound(f"The login {change['login']} reads nobody's mail.")
+        return set()
+
+    def _set_id_key(self, change: Change, time: int) -> set[str]:
+        try:
+            self.id_key = bytes.fromhex(change["key"])
+        except ValueError as error:
+            raise ConfigError("The key of public ids is not in hex.") from error
         return set()
 
     def _release(self, user: str) -> None:
@@ -363,6 +372,7 @@ _OPERATIONS = {
     "set-domains": Directory._set_domains,
     "set-login": Directory._set_login,
     "remove-login": Directory._remove_login,
+    "set-id-key": Directory._set_id_key,
 }
 
 

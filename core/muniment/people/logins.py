@@ -89,6 +89,8 @@ def logins_of(directory: Directory, logins: Logins) -> list[Login]:
 def pending(directory: Directory, logins: Logins) -> bool:
     """Whether vault.toml says anything of logins that the directory has not recorded."""
     recorded = {binding.login: binding.address for binding in directory.bindings()}
+    if logins and not directory.id_key:
+        return True
     return recorded != {name: normalise(address) for name, address in logins.items()}
 
 

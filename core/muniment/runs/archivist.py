@@ -19,7 +19,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from muniment.archive.derive import copy_time, envelope_fact, mentions, message_fact
-from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, Route
+from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, Route, public_size
 from muniment.archive.index import IndexDocument
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.model import CHUNK, Appended, Codec, Head, Kind, Record
@@ -336,6 +336,7 @@ class Archivist:
             attachments=message.summary.attachments,
             sha=message.sha,
             text=message.text,
+            public_size=public_size(fact.size, fact.hidden),
         )
         self._batch.originals[message.sha] = self._original(fetched, message)
         if message.content:

@@ -19,7 +19,7 @@ from muniment.service import view
 from muniment.service.access import Role, askable, authorise, login_name, role_of
 from muniment.service.audit import Event, event, record, record_refusal
 from muniment.service.logins import record_logins, refusal
-from muniment.service.reading import choice_of
+from muniment.service.reading import choice_of, message_named
 from muniment.service.session import Session
 
 H = TypeVar("H")
@@ -99,7 +99,9 @@ class _Admitted:
         """
         with session.reading() as vault:
             settings = session.settings()
-            if vault.writable and unrecorded(vault.directory, self.login, self.address):
+            if vault.writable and (
+                unrecorded(vault.directory, self.login, self.address) or not vault.directory.id_key
+            ):
                 record_logins(vault, lambda: session.settings().access.users)
             directory = vault.directory  # one state of it, whatever is changed meanwhile
             found = person(directory, self.login, self.address)
@@ -214,7 +216,7 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
 
 
 def _message(vault: Vault, id_: str) -> tuple[int, bytes]:
-    row = vault.catalog.message_by_prefix(id_)
+    row = message_named(vault, id_)
     return row.sequence, row.sha
 
 

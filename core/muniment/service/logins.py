@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from muniment import api
+from muniment.archive.public_ids import new_key
 from muniment.archive.vault import Vault
 from muniment.errors import NotFound
-from muniment.people.changes import Change
+from muniment.people.changes import Change, set_id_key
 from muniment.people.directory import AUTO, Directory
 from muniment.people.logins import (
     Login,
@@ -45,12 +46,19 @@ def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
     """
     if not pending(vault.directory, read()):
         return
+
+    def wanted(directory: Directory) -> Iterator[Change]:
+        users = read()
+        if users and not directory.id_key:
+            yield set_id_key(new_key())
+        yield from recorded(directory, users)
+
     # Whoever may write vault.toml is its owner to the operating system.
     who, uid = login_name(os.geteuid()), os.geteuid()
     vault.change_directory(
-        lambda directory: recorded(directory, read()),
+        wanted,
         int(time.time()),
-        lambda made: (_event(change, who, uid, SETTINGS_WORD) for change in made),
+        lambda made: (_event(change, who, uid, SETTINGS_WORD) for change in made if "login" in change),
     )
 
 

@@ -8,19 +8,21 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from shutil import disk_usage
-from tempfile import TemporaryDirectory
 
 from muniment import api
 from muniment.archive import naming
 from muniment.archive.catalog import MessageRow, Page
+from muniment.archive.catalog.encoding import is_prefix
 from muniment.archive.contents import opened
-from muniment.archive.export import PIECE, Choice, Edition, export_messages
+from muniment.archive.export import Choice, Edition, export_messages
 from muniment.archive.index import Found
 from muniment.archive.indexing import behind
 from muniment.archive.marking import sought
 from muniment.archive.naming import person
+from muniment.archive.public_ids import PublicIds
 from muniment.archive.query import Prefix, parse
 from muniment.archive.searching import find
+from muniment.archive.streaming import File, stream_export
 from muniment.archive.vault import Vault
 from muniment.archive.work import make_work, own_work
 from muniment.errors import NotFound, UsageError, VaultError
@@ -98,7 +100,7 @@ def search(session: Session, request: api.Search) -> api.Hits:
         return found_word(request, found, late, hits(vault, found.ids), time.monotonic() - started)
 
 
-def found_page(vault: Vault, request: api.Search, user: str, own: bool = False) -> Found:
+def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = False) -> Found:
     """What a search finds in everybody's mail or one person's; `own` as in `find`."""
     return find(
         vault, request.query, user, request.limit, request.after, request.by_relevance, own,
@@ -142,10 +144,26 @@ def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
 def show(session: Session, request: api.Show) -> api.Message:
     """One message, decoded to be read."""
     with session.reading() as vault:
-        row = vault.catalog.message_by_prefix(request.id)
+        row = message_named(vault, request.id)
         envelopes = tuple(_envelopes(vault, row.sequence))
         folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
         return message_word(vault, row, envelopes, folders, row.notes, bcc=True)
+
+
+def message_named(vault: Vault, id_: str) -> MessageRow:
+    """The message with an id: of its own, or of the kind that plain users know it by.
+
+    Raises:
+        NotFound: there is none, or more than one.
+    """
+    try:
+        return vault.catalog.message_by_prefix(id_)
+    except NotFound:
+        key = vault.directory.id_key
+        row = PublicIds(key).find(vault.catalog, id_) if key and is_prefix(id_) else None
+        if row is None:
+            raise
+        return row
 
 
 def message_word(
@@ -155,13 +173,17 @@ def message_word(
     folders: tuple[str, ...],
     notes: tuple[str, ...],
     bcc: bool,
+    id_: str = "",
 ) -> api.Message:
-    """A message with what its reader may see around it; `bcc` says whether its Bcc field is for them."""
+    """A message with what its reader may see around it; `bcc` says whether its Bcc field is for them.
+
+    `id_`: the id and, with it, the size of its public form that they know it by, unless by its own.
+    """
     view = read_view(vault, row)
     return api.Message(
-        id=row.sha.hex(),
+        id=id_ or row.sha.hex(),
         date=row.date,
-        size=row.size,
+        size=row.public_size if id_ else row.size,
         headers=tuple(header for header in view.headers if bcc or header[0] != "Bcc"),
         text=view.text,
         attachments=tuple(map(attachment_word, view.files)),
@@ -201,7 +223,7 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
     if request.what == "quarantine":
         item = vault.catalog.quarantine_by_prefix(request.id)
         return vault.reader.content_at(item.position)
-    row = vault.catalog.message_by_prefix(request.id)
+    row = message_named(vault, request.id)
     if request.what == "report":
         envelopes = list(vault.catalog.envelopes_of(row.sequence))
         if not 1 <= request.report <= len(envelopes):
@@ -217,17 +239,20 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
 def read_attachment(session: Session, request: api.ReadAttachment) -> Iterator[api.Word]:
     """One attachment of a message, decoded, or its text."""
     with session.reading() as vault:
-        yield from attachment(vault, vault.catalog.message_by_prefix(request.id), request)
+        yield from attachment(vault, message_named(vault, request.id), request)
 
 
-def attachment(vault: Vault, row: MessageRow, request: api.ReadAttachment) -> Iterator[api.Word]:
-    """The words that answer ReadAttachment."""
+def attachment(
+    vault: Vault, row: MessageRow, request: api.ReadAttachment, id_: str = ""
+) -> Iterator[api.Word]:
+    """The words that answer ReadAttachment; `id_` is the id that the caller knows the message by."""
+    named = (id_ or row.sha.hex())[:12]
     if OPAQUE in row.notes:
-        raise NotFound(f"message {row.sha.hex()[:12]} was kept unread: its bytes alone can be had")
+        raise NotFound(f"message {named} was kept unread: its bytes alone can be had")
     with closing(Attachment(vault, row, request.number, request.text)) as read:
         found = read.found
         if found.info is None:
-            raise NotFound(f"message {row.sha.hex()[:12]} has {found.count} attachments: name one of them")
+            raise NotFound(f"message {named} has {found.count} attachments: name one of them")
         if request.text and not found.info.is_text:
             kind = found.info.content_type
             raise UsageError(f"an attachment of type {kind} is no text: save it to a file")
@@ -247,26 +272,33 @@ def attachment_word(file: FileInfo) -> api.Attachment:
 
 
 ROOM = 256 * 1024 * 1024
-"""Bytes that an export which is written aside leaves free on the vault's disk, so that it stops no run."""
+"""Bytes that an export leaves free on the vault's disk, so that it stops no run."""
+LOOK = 1000
+"""Messages between two looks at the disk."""
 EXPORTED = 10_000
 """Messages that one export can name."""
 
 
-def choice_of(vault: Vault, request: api.Export, own: User | None = None) -> Choice:
-    """Which messages an export is of; `own` is a plain user who asks, for their own mail.
+def choice_of(vault: Vault, request: api.Export) -> Choice:
+    """Which messages an export is of.
 
     Raises:
         UsageError: more than one thing is asked for, or too much.
         NotFound: there is no such folder.
     """
+    check_choice(request)
+    if not request.folder:
+        return Choice(request.query, request.user, request.ids)
+    user = person(vault, request.user)
+    return Choice(user=request.user, folder=_folder(vault, user, request.folder))
+
+
+def check_choice(request: api.Export) -> None:
+    """See that an export asks for one thing, and not for too much. Raises UsageError."""
     if len(request.ids) > EXPORTED:
         raise UsageError(f"an export names at most {EXPORTED:,} messages: export what a search finds instead")
     if bool(request.ids) + bool(request.query) + bool(request.folder) > 1:
         raise UsageError("an export is of a query, of named messages or of a folder: choose one")
-    if not request.folder:
-        return Choice(request.query, request.user, request.ids)
-    user = own or person(vault, request.user)
-    return Choice(user=request.user, folder=_folder(vault, user, request.folder))
 
 
 def export(session: Session, request: api.Export) -> Iterator[api.Word]:
@@ -280,29 +312,42 @@ def export(session: Session, request: api.Export) -> Iterator[api.Word]:
 def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Generator[api.Word, None, int]:
     """Write an export; returns how many messages it holds.
 
-    For another caller than this process's own user it is written aside and sent, file by file: the
-    service must neither write where they may not, nor leave there what they may not read.
+    For another caller than this process's own user it is sent, file by file, as it is made: the service must
+    neither write where they may not, nor leave there what they may not read. Its manifest alone is written
+    down until then.
     """
     if session.caller.uid == os.geteuid():
         return (yield from _written(edition, path))
     if path.name in ("", "..") or "\0" in path.name:
         raise UsageError(f"{str(path)!r} is no name for an export: name a new file or folder")
-    with TemporaryDirectory(prefix="export-", dir=make_work(own_work(vault.folder))) as aside:
-        done = yield from _written(edition, Path(aside) / path.name, ROOM)
-        for file in sorted(one for one in Path(aside).rglob("*") if one.is_file()):
-            yield api.ExportFile(name=str(file.relative_to(aside)))
-            with file.open("rb") as content:
-                while data := content.read(PIECE):
-                    yield api.Chunk(data=data)
+    work, done = make_work(own_work(vault.folder)), 0
+
+    def progress(number: int) -> None:
+        nonlocal done
+        done = number
+        if number % LOOK == 1:
+            require_room(work)
+
+    require_room(work)
+    for piece in stream_export(edition, path, work, progress):
+        yield api.ExportFile(name=piece.name) if isinstance(piece, File) else api.Chunk(data=piece)
     return done
 
 
-def _written(edition: Edition, path: Path, room: int = 0) -> Generator[api.Word, None, int]:
-    """Write an export, as long as so many bytes are left on its disk."""
+def require_room(folder: Path) -> None:
+    """See that the vault's disk has room for an export's manifest.
+
+    Raises:
+        VaultError: it has not.
+    """
+    if disk_usage(folder).free < ROOM:
+        raise VaultError("the vault's disk has too little room for this export: export less at a time")
+
+
+def _written(edition: Edition, path: Path) -> Generator[api.Word, None, int]:
+    """Write an export for this process's own user."""
     done = 0
     for done in export_messages(edition, path):
-        if room and disk_usage(path.parent).free < room:
-            raise VaultError("the vault's disk has too little room for this export: export less at a time")
-        if done % 1000 == 0:
+        if done % LOOK == 0:
             yield api.Step(text=f"{done} messages written")
     return done

@@ -8,10 +8,13 @@ of a message (mail/public.py), since servers write recipients into header fields
 
 from __future__ import annotations
 
-import time
+import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
@@ -20,25 +23,27 @@ from muniment.api import Word
 from muniment.archive import naming
 from muniment.archive.binding import bound
 from muniment.archive.catalog import EnvelopeRow, MessageRow
-from muniment.archive.catalog.encoding import unique
+from muniment.archive.catalog.encoding import is_prefix, prefix_range, unique
 from muniment.archive.contents import opened
-from muniment.archive.export import FORMAT, PAGE, Choice, Edition
+from muniment.archive.export import FORMAT, PAGE, Choice, Edition, file_name
 from muniment.archive.facts import DAMAGED
 from muniment.archive.index import Found
+from muniment.archive.public_ids import PublicIds
 from muniment.archive.query import And, Node, Not, Or, parse
 from muniment.archive.query import User as Named
 from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
-from muniment.errors import AccessRefused, NotFound, UsageError
+from muniment.errors import AccessRefused, NotFound, UsageError, VaultError
 from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.mail.public import PUBLIC_VERSION, public_pieces
 from muniment.people.directory import User
-from muniment.people.routing import TRUSTED
+from muniment.people.routing import TRUSTED, RoutedEnvelope, places
+from muniment.service.cursors import Cursors
 from muniment.service.reading import (
     attachment,
-    choice_of,
+    check_choice,
     exported,
     folder_page,
     found_page,
@@ -56,8 +61,6 @@ LEFT_OUT = (
 SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED, PLACEHOLDER})
 """Notes that say nothing of the envelope."""
 STEP = 256 * 1024
-BACKLOG = 50_000
-"""Messages that are looked at, at most, for how far the index is behind with a user's."""
 
 
 def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
@@ -74,20 +77,31 @@ def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
 
 def own_count(vault: Vault, user: User) -> int:
     """Places in which messages stand with a user."""
-    return sum(count for _, count in _folders(vault, user))
+    return sum(count for _, count in vault.catalog.folders(user.id))
 
 
-def _folders(vault: Vault, user: User) -> list[tuple[str, int]]:
-    return [folder for label, folders in vault.catalog.tree() if label == user.primary for folder in folders]
+def _id(vault: Vault, row: MessageRow) -> str:
+    """The id that plain users know a message by."""
+    return PublicIds(vault.directory.id_key).of(row.sequence, row.sha)
 
 
 def behind(vault: Vault, user: User) -> int:
-    """How many of a user's messages the index lacks."""
+    """How many of a user's messages the index lacks, or lacks copies of that concern them.
+
+    A message that the index knows already is not counted for a copy that concerns others alone.
+    """
     state = vault.index_place.state()
     if not bound(vault, state.watermark, state.mark):
         return own_count(vault, user)
-    late = vault.catalog.index_changes(state.watermark, BACKLOG)
-    return len(vault.catalog.placed(user.id, [change.message for change in late]))
+    late = vault.catalog.late_of(user.id, state.watermark)
+    known = [number for number in late if number < state.watermark]
+    news = vault.catalog.gained(known, state.watermark)
+    own = {number for number, copies in news.items() if _concerns(vault, user, copies)}
+    return len(late) - len(known) + len(own)
+
+
+def _concerns(vault: Vault, user: User, copies: Iterable[RoutedEnvelope]) -> bool:
+    return any(place.user == user.id for copy in copies for place in places(copy, vault.directory))
 
 
 def list_users(session: Session, user: User, request: api.ListUsers) -> api.Users:
@@ -132,7 +146,8 @@ def _own(vault: Vault, user: User, named: str) -> None:
 def tree(session: Session, user: User, request: api.GetTree) -> api.Tree:
     """Their own folders."""
     with session.reading() as vault:
-        folders = tuple(api.Folder(name=name, count=count) for name, count in _folders(vault, user))
+        found = vault.catalog.folders(user.id)
+        folders = tuple(api.Folder(name=name, count=count) for name, count in found)
     return api.Tree(users=(api.UserFolders(user=user.primary, name=user.name, folders=folders),))
 
 
@@ -141,24 +156,31 @@ def list_messages(session: Session, user: User, request: api.ListMessages) -> ap
     with session.reading() as vault:
         _own(vault, user, request.user)
         folder = _folder(vault, user, request.folder)
-        page = folder_page(vault, user, folder, request)
-        return page_word(page, behind(vault, user), _hits(vault, user, page.rows))
+        cursors = Cursors(vault.directory.id_key, "folder", user.id, folder)
+        page = folder_page(vault, user, folder, replace(request, after=cursors.open(request.after)))
+        return _sealed(page_word(page, behind(vault, user), _hits(vault, user, page.rows)), cursors)
+
+
+def _sealed(hits: api.Hits, cursors: Cursors) -> api.Hits:
+    """A page whose places say nothing, and which says nothing of the time that it took."""
+    return replace(hits, after=cursors.seal(hits.after), before=cursors.seal(hits.before), seconds=0.0)
 
 
 def _folder(vault: Vault, user: User, name: str) -> str:
     """Their folder of a name, in any case. Raises NotFound: they have none; the same whether others have."""
-    return naming.folder(user.primary, name, (one for one, _ in _folders(vault, user)))
+    return naming.folder(user.primary, name, (one for one, _ in vault.catalog.folders(user.id)))
 
 
 def search(session: Session, user: User, request: api.Search) -> api.Hits:
     """What a query finds in their mail."""
-    started = time.monotonic()
     with session.reading() as vault:
         _own_query(vault, user, request.query, request.user)
+        order = "relevance" if request.by_relevance else "date"
+        cursors = Cursors(vault.directory.id_key, "search", user.id, order, request.query)
         late = behind(vault, user)
-        found = found_page(vault, request, user.primary, own=True)
+        found = found_page(vault, replace(request, after=cursors.open(request.after)), user, own=True)
         hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
-        return found_word(request, found, late, hits, time.monotonic() - started)
+        return _sealed(found_word(request, found, late, hits, 0.0), cursors)
 
 
 def _own_query(vault: Vault, user: User, query: str, named: str) -> None:
@@ -185,8 +207,9 @@ def _hits(vault: Vault, user: User, rows: list[MessageRow]) -> tuple[api.Hit, ..
     folders = vault.catalog.own_folders(user.id, [row.sequence for row in rows])
     return tuple(
         api.Hit(
-            id=row.sha.hex(), date=row.date, sender=row.sender, to=row.to, subject=row.subject, size=row.size,
-            attachments=row.attachments, folders=_places(user, folders.get(row.sequence, [])),
+            id=_id(vault, row), date=row.date, sender=row.sender, to=row.to, subject=row.subject,
+            size=row.public_size, attachments=row.attachments,
+            folders=_places(user, folders.get(row.sequence, [])),
         )
         for row in rows
     )  # fmt: skip
@@ -203,11 +226,14 @@ def _message(vault: Vault, user: User, prefix: str) -> MessageRow:
     """Their message with an id; others' are not there.
 
     Raises:
-        NotFound: they have none, or several.
+        NotFound: they have none.
     """
-    rows = vault.catalog.messages_by_prefix(prefix)
-    own = vault.catalog.placed(user.id, [row.sequence for row in rows])
-    return unique([row for row in rows if row.sequence in own], prefix, "message")
+    if not is_prefix(prefix):
+        prefix_range(prefix)  # says what an id is
+    row = PublicIds(vault.directory.id_key).find(vault.catalog, prefix)
+    # What stands with others takes the way of what is not there.
+    own = vault.catalog.placed(user.id, [row.sequence if row is not None else -1])
+    return unique([row] if row is not None and row.sequence in own else [], prefix, "message")
 
 
 def show(session: Session, user: User, request: api.Show) -> api.Message:
@@ -224,6 +250,7 @@ def show(session: Session, user: User, request: api.Show) -> api.Message:
             folders=_places(user, folders),
             notes=tuple(note for note in row.notes if note in SAFE_NOTES),
             bcc=sent,
+            id_=_id(vault, row),
         )
 
 
@@ -290,41 +317,93 @@ def _bytes(vault: Vault, row: MessageRow, headers_only: bool = False) -> Iterato
 def read_attachment(session: Session, user: User, request: api.ReadAttachment) -> Iterator[Word]:
     """An attachment of one of their messages."""
     with session.reading() as vault:
-        yield from attachment(vault, _message(vault, user, request.id), request)
+        row = _message(vault, user, request.id)
+        yield from attachment(vault, row, request, _id(vault, row))
 
 
 def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
-    """Write some of their mail, as `read_raw` gives it."""
+    """Write some of their mail, as `read_raw` gives it; one export of a caller at a time.
+
+    Raises:
+        VaultError: another one of theirs is under way.
+    """
     if not request.path:
         raise UsageError("name the file or folder to export to")
-    with session.reading() as vault:
+    with session.reading() as vault, _alone(vault, session.caller.uid):
         _own_query(vault, user, request.query, request.user)
-        edition = _OwnEdition(vault, user, choice_of(vault, replace(request, user=user.primary), user))
+        edition = _OwnEdition(vault, user, _choice(vault, user, request))
         yield from exported(session, vault, edition, Path(request.path))
     yield api.Done(message=f"Exported to {request.path}. {LEFT_OUT}.")
 
 
+def _choice(vault: Vault, user: User, request: api.Export) -> Choice:
+    """Which of their messages an export is of. Raises as `choice_of`."""
+    check_choice(request)
+    if not request.folder:
+        return Choice(request.query, user.primary, request.ids)
+    return Choice(user=user.primary, folder=_folder(vault, user, request.folder))
+
+
+_exporting: WeakKeyDictionary[Vault, set[int]] = WeakKeyDictionary()
+"""The users of the machine who are sent an export of a vault."""
+_lock = threading.Lock()
+
+
+@contextmanager
+def _alone(vault: Vault, uid: int) -> Iterator[None]:
+    """Sees that a user has one export at a time."""
+    with _lock:
+        callers = _exporting.setdefault(vault, set())
+        if uid in callers:
+            raise VaultError("another export of yours is under way: wait until it has ended, or end it")
+        callers.add(uid)
+    try:
+        yield
+    finally:
+        with _lock:
+            callers.discard(uid)
+
+
 class _OwnEdition(Edition):
+    """Public forms under public ids; the manifest has the SHA-256 of what was exported."""
+
     def __init__(self, vault: Vault, user: User, choice: Choice) -> None:
         super().__init__(vault, choice)
         self._user = user
+        self._digest = hashlib.sha256()
+        """Of the content that was taken last."""
+        self._size = 0
 
     def header(self) -> dict[str, object]:
-        return {"format": FORMAT, **self.chosen(), "left_out": LEFT_OUT, "public_fields": PUBLIC_VERSION}
+        return {
+            "format": FORMAT, **self.chosen(), "left_out": LEFT_OUT, "public_fields": PUBLIC_VERSION,
+        }  # fmt: skip
+
+    def owner(self) -> User:
+        return self._user
 
     def find(self, after: str) -> Found:
-        return find(self.vault, self.choice.query, self._user.primary, PAGE, after, own=True)
+        return find(self.vault, self.choice.query, self._user, PAGE, after, own=True)
 
     def row(self, id_: str) -> MessageRow:
         return _message(self.vault, self._user, id_)
 
+    def name(self, row: MessageRow) -> str:
+        return file_name(row.date, _id(self.vault, row))
+
     def content(self, row: MessageRow) -> Iterable[bytes]:
-        return _bytes(self.vault, row)
+        self._digest, self._size = hashlib.sha256(), 0
+        for data in _bytes(self.vault, row):
+            self._digest.update(data)
+            self._size += len(data)
+            yield data
 
     def entry(self, row: MessageRow, name: str) -> dict[str, object]:
         folders = self.vault.catalog.own_folders(self._user.id, [row.sequence]).get(row.sequence, [])
-        places = list(_places(self._user, folders))
-        return {"file": name, "sha256": row.sha.hex(), "size": row.size, "date": row.date, "folders": places}
+        return {
+            "file": name, "id": _id(self.vault, row), "sha256": self._digest.hexdigest(), "size": self._size,
+            "date": row.date, "folders": list(_places(self._user, folders)),
+        }  # fmt: skip
 
 
 CALLS: dict[type[api.Request], Callable[[Session, User, Any], Word]] = {

@@ -724,9 +724,9 @@ def test_mentions(archive: Archive) -> None:
     number = archive.number("m")
     assert archive.catalog.mentions([number, 999]) == {
         number: [
-            Mention(Role.SENDER, "alice@firm.example", 5, True),
-            Mention(Role.TO, "bob@firm.example", 5, True),
-            Mention(Role.EXPANDED, "all@firm.example", 5, True),
+            Mention(Role.SENDER, "alice@firm.example", 5, True, senders=("alice@firm.example",)),
+            Mention(Role.TO, "bob@firm.example", 5, True, senders=("alice@firm.example",)),
+            Mention(Role.EXPANDED, "all@firm.example", 5, True, senders=("alice@firm.example",)),
             Mention(Role.SENDER, "boss@firm.example", 6, False),
             Mention(Role.SENDER, "alice@firm.example", 7, False),
             Mention(Role.TO, "bob@firm.example", 7, False),

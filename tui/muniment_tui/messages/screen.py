@@ -364,7 +364,7 @@ class MessagesScreen(AskingScreen):
         request = listing.request
         parts = [total]
         if isinstance(request, Search):
-            parts[0] += f" in {listing.hits.seconds:.2f} s"
+            parts[0] += f" in {listing.hits.seconds:.2f} s" if listing.hits.seconds else ""
         if listing.order == RELEVANT and listing.hits.total > listing.total:
             parts.append(f"the {count(listing.total)} best are listed")
         parts.append(listing.order)

@@ -34,6 +34,7 @@ from muniment.archive.ledger.model import Head
 from muniment.errors import ConfigError, NotFound, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
+from muniment.people.routing import RoutedEnvelope
 
 EMPTY = Head(0, b"", 0, 0)
 """The head of a catalog that has seen nothing."""
@@ -282,6 +283,10 @@ class Catalog:
         """Messages in the order asked for; what is not there is left out."""
         return self._store.read(reading.rows, messages)
 
+    def numbered(self, message: int) -> tuple[bytes, MessageRow | None]:
+        """The SHA-256 of the message in a record of the ledger, and that message or what took its place."""
+        return self._store.read(reading.numbered, message)
+
     def existing(self, messages: Collection[int]) -> set[int]:
         """Those of the numbers that are messages' own."""
         return self._store.read(reading.existing, messages)
@@ -398,6 +403,14 @@ class Catalog:
     def index_behind(self, watermark: int) -> int:
         """How many messages an index lacks that has taken in all records below `watermark`."""
         return self._store.read(reading.index_behind, watermark)
+
+    def late_of(self, user: str, watermark: int) -> list[int]:
+        """The messages of one user that such an index lacks, or not as they are now, in order."""
+        return self._store.read(reading.late_of, user, watermark)
+
+    def gained(self, messages: Iterable[int], watermark: int) -> dict[int, list[RoutedEnvelope]]:
+        """The copies of messages that came in record `watermark` or later."""
+        return self._store.read(reading.gained, messages, watermark)
 
     def index_changes(self, watermark: int, limit: int) -> list[Change]:
         """The next messages for such an index, in order; empty when it lacks none.

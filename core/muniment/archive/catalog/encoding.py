@@ -43,9 +43,15 @@ def prefix_range(prefix: str) -> tuple[bytes, bytes]:
         NotFound: that is no prefix of an id.
     """
     digits = prefix.strip().lower()
-    if not _PREFIX <= len(digits) <= 64 or not set(digits) <= set("0123456789abcdef"):
+    if not is_prefix(digits):
         raise NotFound(f"{prefix!r} is no id; give at least {_PREFIX} of its hex digits.")
     return bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
+
+
+def is_prefix(text: str) -> bool:
+    """Whether a text can be the begin of an id."""
+    digits = text.strip().lower()
+    return _PREFIX <= len(digits) <= 64 and set(digits) <= set("0123456789abcdef")
 
 
 def clean(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from muniment.archive.facts import Position, Route
+from muniment.archive.facts import Position, Route, public_size
 from muniment.errors import VaultError
 from muniment.mail.model import Party, Role
 
@@ -33,6 +33,13 @@ class MessageRow:
     subject: str
     attachments: int
     notes: tuple[str, ...]
+    hidden: int = -1
+    """Bytes that its public form lacks; -1 where it could not be read."""
+
+    @property
+    def public_size(self) -> int:
+        """Bytes of its public form, which say nothing of Bcc; 0 where that is not known."""
+        return public_size(self.size, self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,8 @@ class Mention(NamedTuple):
     """Whether the copy is filed by this address."""
     owner_folder: str = ""
     """For the owner of an ordinary mailbox (then a RECIPIENT): the folder as the owner knows it."""
+    senders: tuple[str, ...] = ()
+    """Who sent this copy, if it is trusted."""
 
 
 class Change(NamedTuple):

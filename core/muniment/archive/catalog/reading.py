@@ -46,13 +46,15 @@ from muniment.archive.catalog.tables import CONFIGURATION
 from muniment.archive.facts import DAMAGED, REGENERATED, Position, Route
 from muniment.archive.ledger.model import Head
 from muniment.errors import UsageError
-from muniment.mail.model import Role
+from muniment.mail.model import Role, senders_of
 from muniment.people.directory import CATCH_ALL
-from muniment.people.routing import TRUSTED
+from muniment.people.routing import TRUSTED, RoutedEnvelope
 
 COUNTED = 20_000
 """Rows of a folder that are counted at most to say how far from its end a place is."""
 _LATEST = 2**62
+_BACKLOG = 50_000
+"""Late messages of all up to which those of one user are sought among them, and not among the user's own."""
 _FULL = 16
 """Hex digits of an id that the database compares; further ones are compared here."""
 
@@ -175,7 +177,16 @@ def _message(row: Any) -> MessageRow:
         subject=text(row.subject),
         attachments=whole(row.attachments),
         notes=read_words(row.notes),
+        hidden=row.hidden,
     )
+
+
+def numbered(connection: Connection, message: int) -> tuple[bytes, MessageRow | None]:
+    former = connection.execute(sql.FORMER_BY_ID, {"id": message}).one_or_none()
+    found = rows(connection, [former.message if former else message])
+    if not found:
+        return b"", None
+    return join(former.key, former.rest) if former else found[0].sha, found[0]
 
 
 def envelope_by_sha(connection: Connection, sha: bytes, report: bool | None) -> EnvelopeRow | None:
@@ -492,6 +503,29 @@ def index_behind(connection: Connection, watermark: int) -> int:
     return connection.execute(sql.COUNT_TOUCHED, {"watermark": watermark}).scalar_one()
 
 
+def late_of(connection: Connection, user: str, watermark: int) -> list[int]:
+    many = index_behind(connection, watermark) > _BACKLOG
+    statement = sql.LATE_IN if many else sql.LATE_OF
+    where = {"user": user, "watermark": watermark}
+    return list(connection.execute(statement, where).scalars())
+
+
+def gained(
+    connection: Connection, messages: Iterable[int], watermark: int
+) -> dict[int, list[RoutedEnvelope]]:
+    copies = list(fetch_many(connection, sql.COPIES_SINCE, messages, watermark=watermark))
+    names = load_addresses(connection, (row.parties for row in copies))
+    owners: dict[int, list[Any]] = {}
+    for row in fetch_many(connection, sql.OWNERS_OF, [row.id for row in copies]):
+        owners.setdefault(row.envelope, []).append(row)
+    found: dict[int, list[RoutedEnvelope]] = {}
+    for row in copies:
+        bare = RoutedEnvelope(row.route, row.time, read_parties(row.parties, names))
+        own = [bare._replace(owner=one.address, owner_folder=one.folder) for one in owners.get(row.id, ())]
+        found.setdefault(row.message, []).extend(own or [bare])
+    return found
+
+
 def index_changes(connection: Connection, watermark: int, limit: int) -> list[Change]:
     page = connection.execute(sql.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
     found = [(row.id, row.touched) for row in page]
@@ -514,10 +548,11 @@ def mentions(connection: Connection, messages: Iterable[int]) -> dict[int, list[
     copies: dict[int, list[tuple[int, int]]] = {}
     for row in rows:
         copies.setdefault(row.id, []).append((row.message, row.time))
-        trusted = bool(row.route & TRUSTED)
+        trusted, parties = bool(row.route & TRUSTED), read_parties(row.parties, names)
+        senders = senders_of(parties) if trusted else ()
         found.setdefault(row.message, {}).update(
-            (Mention(party.role, party.address, row.time, trusted), None)
-            for party in read_parties(row.parties, names)
+            (Mention(party.role, party.address, row.time, trusted, senders=senders), None)
+            for party in parties
         )
     for owner in sorted(fetch_many(connection, sql.OWNERS_OF, copies)):
         for message, time in copies[owner.envelope]:

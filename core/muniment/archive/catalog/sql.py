@@ -95,6 +95,7 @@ MEND_MESSAGE = _driver(
         content_key=bindparam("first"),
         content_rest=bindparam("others"),
         name=bindparam("called"),
+        hidden=bindparam("lacks"),
         attachments=bindparam("count"),
         sender=bindparam("by"),
         recipients=bindparam("whom"),
@@ -247,6 +248,7 @@ _ROW = (
     message.c.subject,
     message.c.attachments,
     message.c.notes,
+    message.c.hidden,
 )
 MESSAGE_BY_SHA = (
     select(*_ROW)
@@ -291,6 +293,7 @@ FORMERS_BY_RANGE = (
     .where(former.c.key.between(bindparam("low"), bindparam("high")))
     .order_by(former.c.id)
 )
+FORMER_BY_ID = select(former.c.key, former.c.rest, former.c.message).where(former.c.id == bindparam("id"))
 FORMERS_OF = (
     select(former.c.message, former.c.id, former.c.key, former.c.rest)
     .where(former.c.message.in_(bindparam("many", expanding=True)))
@@ -504,6 +507,30 @@ FOLDERS = (
     .join(user, user.c.id == box.c.user)
     .where(user.c.key == bindparam("user"), box.c.messages > 0)
     .order_by(box.c.folder)
+)
+_OWN = (
+    select(placement.c.message)
+    .join(box, box.c.id == placement.c.box)
+    .join(user, user.c.id == box.c.user)
+    .where(user.c.key == bindparam("user"))
+)
+LATE_OF = (
+    select(message.c.id)
+    .where(
+        message.c.touched >= bindparam("watermark"),
+        _OWN.where(placement.c.message == message.c.id, placement.c.date == message.c.date).exists(),
+    )
+    .order_by(message.c.id)
+)
+LATE_IN = (
+    select(message.c.id)
+    .where(message.c.touched >= bindparam("watermark"), message.c.id.in_(_OWN))
+    .order_by(message.c.id)
+)
+COPIES_SINCE = (
+    select(link.c.message, envelope.c.id, envelope.c.route, envelope.c.time, envelope.c.parties)
+    .join(envelope, envelope.c.id == link.c.envelope)
+    .where(link.c.message.in_(bindparam("many", expanding=True)), envelope.c.id >= bindparam("watermark"))
 )
 COUNT_TOUCHED = select(func.count()).select_from(message).where(message.c.touched >= bindparam("watermark"))
 TOUCHED = (

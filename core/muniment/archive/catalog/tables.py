@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 9
+SCHEMA = 10
 """Version of the tables; a catalog of another one is rebuilt."""
 
 metadata = MetaData()
@@ -78,6 +78,7 @@ message = _table(
     _int("offset"),
     _int("date"),
     _int("size"),
+    _int("hidden"),
     _int("attachments"),
     _int("touched"),
     _text("sender"),

@@ -355,7 +355,8 @@ def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, .
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
     return (
         fact.sequence, key, rest, content_key, content_rest, number(fact.name),
-        fact.position.segment, fact.position.offset, fact.date, fact.size, fact.attachments, message.touched,
+        fact.position.segment, fact.position.offset, fact.date, fact.size, fact.hidden,
+        fact.attachments, message.touched,
         shown(fact.sender), shown(fact.to), shown(fact.subject), words(fact.notes), numbers(boxes),
     )  # fmt: skip
 
@@ -364,7 +365,7 @@ def _mended(fact: MessageFact, message: int) -> tuple[Any, ...]:
     """What of a message's row its bytes say, as MEND_MESSAGE takes it."""
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
     return (
-        content_key, content_rest, number(fact.name), fact.attachments,
+        content_key, content_rest, number(fact.name), fact.hidden, fact.attachments,
         shown(fact.sender), shown(fact.to), shown(fact.subject), words(fact.notes), message,
     )  # fmt: skip
 

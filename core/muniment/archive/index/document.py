@@ -3,7 +3,8 @@
 Words go into text fields with positions. All that is matched whole goes into one field, `tags`:
 
     from:anna@example.com  from:@example.com     likewise to:, cc:, bcc:, from the message's own headers
-    to+:anna@example.com   cc+:...               recipients that only an envelope names; secret as Bcc is
+    from+:anna@example.com  to+: cc+: bcc+:      those that only an envelope names; secret as Bcc is
+    by:bob@example.com\\0bcc:anna@example.com    likewise, as bob knows it, who sent that copy; domains, too
     party:anna@example.com                       a copy is placed with whoever has this address
     in:inbox  in:inbox\\0anna@example.com         placed in a folder; in that folder of that address
     party:anna@example.com\\0+                    the copy is addressed to hers with a `+tag`; likewise in:
@@ -25,7 +26,7 @@ from msgspec import Struct
 from muniment.mail.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the schema or the way words are cut changes; an index of another format is built anew."""
 INBOX, SENT = "inbox", "sent"
 TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body")
@@ -54,6 +55,8 @@ class Mention(Struct, frozen=True):
     trusted: bool
     """Whether the copy is placed with this address; what is not trusted is found by from: and to: alone."""
     owner_folder: str = ""
+    senders: tuple[str, ...] = ()
+    """Who sent this copy, normalised, if it is trusted: they know all whom it names."""
 
 
 class IndexDocument(Struct, frozen=True):
@@ -70,13 +73,15 @@ class IndexDocument(Struct, frozen=True):
     mentions: tuple[Mention, ...] = ()
     formers: tuple[bytes, ...] = ()
     """SHA-256 of what gave way to it: their ids lead to it as well."""
+    public_size: int = 0
+    """Bytes of its public form; 0 where that is not known."""
 
 
 def schema() -> tantivy.Schema:
     """The fields of a shard."""
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
-    for name in ("order", "size", "first", "last"):
+    for name in ("order", "size", "public", "first", "last"):
         builder.add_unsigned_field(name, fast=True)
     for name in TEXT_FIELDS:
         builder.add_text_field(name, tokenizer_name="words")
@@ -169,6 +174,7 @@ def encode(doc: IndexDocument) -> tantivy.Document:
     made.add_unsigned("id", doc.id)
     made.add_unsigned("order", order_of(doc.date, doc.id))
     made.add_unsigned("size", max(doc.size, 0))
+    made.add_unsigned("public", max(doc.public_size, 0))
     for name, value in zip(
         TEXT_FIELDS, (text.subject, text.sender, text.to, text.cc, text.bcc), strict=False
     ):
@@ -209,7 +215,7 @@ def _tags(doc: IndexDocument) -> set[str]:
         if not address or len(address) > MAX_NAME or len(mention.owner_folder) > MAX_NAME:
             continue
         if not mention.owner_folder:
-            tags.update(_address_tags(_envelope_field(mention.role, address, public), address))
+            tags.update(_envelope_tags(mention, address, public))
         if mention.trusted:
             tags.update(_place_tags(mention, address))
     return tags
@@ -225,11 +231,20 @@ def _header_tags(text: MessageText) -> set[str]:
     }
 
 
-def _envelope_field(role: Role, address: str, public: set[str]) -> str:
-    """The field an envelope's address is found by; what the headers do not show is kept apart."""
-    field = _FIELD.get(role, "to")
-    secret = field in ("to", "cc") and f"{field}:{address}" not in public
-    return field + "+" if secret else field
+def _envelope_tags(mention: Mention, address: str, public: set[str]) -> Iterator[str]:
+    """What an envelope's address is found by; what the headers do not show is kept apart."""
+    field = _FIELD.get(mention.role, "to")
+    if f"{field}:{address}" in public:
+        return
+    yield from _address_tags(field + "+", address)
+    for sender in mention.senders:
+        if len(sender) <= MAX_NAME:
+            yield from (known_tag(clean(sender), tag) for tag in _address_tags(field, address))
+
+
+def known_tag(sender: str, tag: str) -> str:
+    """The tag of what a sender of a copy knows of it."""
+    return f"by:{sender}\0{tag}"
 
 
 def _address_tags(field: str, address: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from muniment.archive.index.document import date_of, order_of
 from muniment.archive.index.index import Index
 from muniment.archive.index.placing import Placed, Placing
 from muniment.archive.index.shards import View, guarded
-from muniment.archive.index.terms import Compiler, Users, UserTerms, past_order, vague
+from muniment.archive.index.terms import Compiler, Users, UserTerms, past_order, vague, with_ids
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 
@@ -104,7 +104,7 @@ def search(
     `bcc_allowed` is for auditors and administrators; without it Bcc, recipients that no header shows, and
     `user:` of others match only in what the scope's person sent. `count=False` spares the shards that can't
     have a newest result; `total` is then 0 and not exact. `exact` verifies all that a `scope` may hold, so
-    that neither total nor `after` says anything of what is not the person's.
+    that neither total nor `after` nor the order says anything of what is not the person's.
 
     Raises:
         QueryError: the query can't be run, or `after` is not of an earlier page.
@@ -258,6 +258,8 @@ class _Run:
 
     def ranked(self, limit: int, cursor: _Cursor | None) -> Found:
         start = cursor.at if cursor else 0
+        if self._exact:
+            return self._ranked_exactly(start, limit, first=cursor is None)
         need = min(start + limit + 1, MAX_RANKED)
         total = self._counted()
         reach, rows = min(need if self._verify is None else max(BATCH, need * 2), MAX_RANKED), list[Row]()
@@ -270,6 +272,21 @@ class _Run:
         total = len(rows) if self._verify and (exact or self._exact) else total
         more = start + limit if len(rows) > start + limit else None
         return replace(_page(rows[start:], limit, total, exact, more), before="", first=-1 if cursor else 0)
+
+    def _ranked_exactly(self, start: int, limit: int, first: bool) -> Found:
+        """The same, of nothing but what passes: the newest MAX_RANKED of it, by score, then newest first.
+
+        Which messages are ranked, and in which order, depends on no message that does not pass.
+        """
+        newest = self.dated(MAX_RANKED, None)
+        among = with_ids(self._query, newest.ids)
+        scored = [row for view in self._views for row in view.best(among, max(len(newest.ids), 1), False)[1]]
+        scored.sort(key=lambda row: (-row[0], -row[1], -row[2]))
+        rows = [(order, number) for _, order, number in scored[start : start + limit + 1]]
+        more = start + limit if len(rows) > limit else None
+        return replace(
+            _page(rows, limit, newest.total, newest.exact, more), before="", first=0 if first else -1
+        )
 
     def _best(self, limit: int) -> list[Row]:
         rows = [row for view in self._views for row in view.best(self._query, limit, False)[1]]

@@ -17,6 +17,7 @@ from muniment.archive.index.document import (
     clean,
     fold,
     in_tag,
+    known_tag,
     order_of,
     schema,
     tagged,
@@ -27,6 +28,8 @@ PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
 """Where plain words are sought. Not in bcc: that is for those who may see it."""
 _TEXT = {"from": "sender", "to": "to", "cc": "cc", "bcc": "bcc"}
 _ADDRESSED = frozenset(_TEXT)
+_WEIGHTS = {"subject": 4.0, "sender": 2.0, "filename": 2.0}
+"""What a word counts where all words count alike; 1.0 in other fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,9 @@ class Compiler:
 
     `scope` is the person whose mail is searched, None for everybody's. Unless `bcc_allowed`, what only the
     sender may know (Bcc, recipients that no header shows, who else has it) is matched in what `scope` sent.
-    With `loose`, what it can't tell for sure excludes nothing: the catalog has the last word on it.
+    Sizes are then those of public forms, and all words weigh alike: how rare a word is in a shard tells of
+    everybody's mail. With `loose`, what it can't tell for sure excludes nothing: the catalog has the last
+    word on it.
     """
 
     def __init__(self, users: Users, scope: UserTerms | None, bcc_allowed: bool, loose: bool = False) -> None:
@@ -99,7 +104,7 @@ class Compiler:
             case q.User(name):
                 return self._user(self._users(name))
             case _:
-                return _condition(node)
+                return _condition(node, "size" if self.bcc_allowed else "public")
 
     def _and(self, items: tuple[q.Node, ...], about: tuple[UserTerms, ...]) -> Query:
         named = tuple(self._users(name) for item in items for name in named_users(item))
@@ -141,27 +146,45 @@ class Compiler:
             return found
         if self._scope is None or self._scope.everything:
             return Query.empty_query()
-        sent = _any(_tag(f"from:{clean(address.address)}") for address in self._scope.addresses)
+        names = (clean(address.address) for address in self._scope.addresses)
+        sent = _any(_tag(f"{field}:{name}") for name in names for field in ("from", "from+"))
         return _all([found, self._placed(self._scope, SENT), sent])
+
+    def _hidden(self, tag: str) -> Query:
+        """What an envelope alone says under a tag, as far as the reader may know it.
+
+        Whoever sent a copy knows what that copy says, and nothing of what others' copies say.
+        """
+        if self.bcc_allowed:
+            field, _, name = tag.partition(":")
+            return _tag(f"{field}+:{name}")
+        if self._scope is None or self._scope.everything:
+            return Query.empty_query()
+        return self._secret(_any(_known_by(address, tag) for address in self._scope.addresses))
 
     # --- words
 
     def _text(self, node: q.Text) -> Query:
         if node.field in _ADDRESSED:
             return self._addressed(node)
-        return _any(_words(node, field) for field in ((node.field,) if node.field else PLAIN))
+        return _any(self._words(node, field) for field in ((node.field,) if node.field else PLAIN))
+
+    def _words(self, node: q.Text, field: str) -> Query:
+        if self.bcc_allowed:
+            return _words(node, field)
+        return Query.const_score_query(_own_words(node, field), _WEIGHTS.get(field, 1.0))
 
     def _addressed(self, node: q.Text) -> Query:
         """An address whole, a domain, or words of the header."""
         typed = "" if isinstance(node, q.Prefix) else clean(node.text).strip("<>,;").lower()
         exact, domain = _as_address(typed)
-        found = [] if exact else [_words(node, _TEXT[node.field])]
+        found = [] if exact else [self._words(node, _TEXT[node.field])]
         hidden = []
         if name := exact or domain:
             found.append(_tag(f"{node.field}:{name}"))
-            if node.field in ("to", "cc"):
-                hidden.append(self._secret(_tag(f"{node.field}+:{name}")))
-        return self._secret(_any(found)) if node.field == "bcc" else _any([*found, *hidden])
+            hidden.append(self._hidden(f"{node.field}:{name}"))
+        public = self._secret(_any(found)) if node.field == "bcc" else _any(found)
+        return _any([public, *hidden])
 
 
 def vague(node: q.Node, about: bool) -> bool:
@@ -225,20 +248,47 @@ def _words(node: q.Text, field: str) -> Query:
     return Query.phrase_query(_SCHEMA, field, list(words))
 
 
-def _condition(node: q.Node) -> Query:
+def _known_by(address: UserAddress, tag: str) -> Query:
+    """What was sent under an address, all of it while the address was that person's, and has a tag."""
+    found = [_tag(known_tag(clean(address.address), tag))]
+    if address.valid_from is not None and address.valid_from > 0:
+        found.append(_range("first", address.valid_from, MAX_U64))
+    if address.valid_to is not None:
+        found.append(_range("last", 0, address.valid_to - 1))
+    return _all(found)
+
+
+def _own_words(node: q.Text, field: str) -> Query:
+    """As `_words`, without the limit on how many words of everybody's mail a phrase's last one may stand for.
+
+    A phrase that ends in the begin of a word is found by the words before it and, anywhere, that one.
+    """
+    words = _ANALYZER.analyze(fold(node.text))
+    if not isinstance(node, q.Prefix) or len(words) < 2:
+        return _words(node, field)
+    last = Query.regex_query(_SCHEMA, field, re.escape(words[-1]) + ".*")
+    before = words[:-1]
+    if len(before) == 1:
+        return _all([Query.term_query(_SCHEMA, field, before[0], "freq"), last])
+    return _all([Query.phrase_query(_SCHEMA, field, list(before)), last])
+
+
+def _condition(node: q.Node, size_field: str) -> Query:
     match node:
         case q.Since(time):
             return _dated(time, None)
         case q.Until(time):
             return _dated(None, time)
         case q.Larger(size):
-            return _range("size", size + 1, MAX_U64)
+            return _range(size_field, size + 1, MAX_U64)
         case q.Smaller(size):
-            return _range("size", 0, size - 1)
+            return _range(size_field, 0, size - 1)
         case q.Id(prefix) if len(prefix) >= ID_DIGITS:
             return _tag(f"id:{prefix[:ID_DIGITS]}")
         case q.Id(prefix):
             return Query.regex_query(_SCHEMA, "tags", f"id:{prefix}.*")
+        case q.Number(number):
+            return Query.empty_query() if number < 0 else with_ids(_everything(), [number])
         case q.HasAttachment():
             return _tag("has:attachment")
         case _:

@@ -1,0 +1,71 @@
+"""An export that is sent holds the files of one that is written."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment import api
+from muniment.archive.export import Choice, Edition, export_messages
+from muniment.archive.streaming import File, Piece, stream_export
+from muniment.archive.vault import Vault
+from muniment.client import receive
+from support.reports import plain
+from support.vaults import TestVault
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    made = TestVault(tmp_path_factory.mktemp("streaming") / "vault")
+    letters = [plain(subject=f"number {n}", body=f"From here\n>From {n}\n" * n) for n in range(30)]
+    big = plain(subject="big", attachments=[("noise.bin", os.urandom(9_000_000))])
+    made.archive([*letters, big])
+    opened = Vault.open(made.folder, write=False)
+    yield opened
+    opened.close()
+
+
+def files(folder: Path) -> dict[str, object]:
+    """What an export came to, by name; of a zip what is in it. The time at which it was made is left out."""
+    found: dict[str, object] = {}
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        name = str(path.relative_to(folder))
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                assert archive.testzip() is None
+                for info in archive.infolist():
+                    time = info.date_time if info.filename != "manifest.jsonl" else None
+                    found[f"{name}/{info.filename}"] = (time, _told(info.filename, archive.read(info)))
+        else:
+            found[name] = _told(name, path.read_bytes())
+    return found
+
+
+def _told(name: str, data: bytes) -> bytes:
+    return data.partition(b"\n")[2] if name.endswith("manifest.jsonl") else data
+
+
+def words(pieces: Iterator[Piece]) -> Iterator[api.Word]:
+    for piece in pieces:
+        if isinstance(piece, File):
+            yield api.ExportFile(name=piece.name)
+        else:
+            assert len(piece) < 3_000_000
+            yield api.Chunk(data=piece)
+
+
+@pytest.mark.parametrize("name", ["out", "out.mbox", "out.zip"])
+def test_what_is_sent_is_what_is_written(vault: Vault, name: str, tmp_path: Path) -> None:
+    for part in ("written", "sent", "work"):
+        (tmp_path / part).mkdir()
+    done = list(export_messages(Edition(vault, Choice()), tmp_path / "written" / name))
+    counted: list[int] = []
+    stream = stream_export(Edition(vault, Choice()), tmp_path / name, tmp_path / "work", counted.append)
+    assert not list(receive(words(stream), tmp_path / "sent" / name))
+    assert counted == done == list(range(1, 32))
+    assert files(tmp_path / "sent") == files(tmp_path / "written")
+    assert not list((tmp_path / "work").iterdir())
