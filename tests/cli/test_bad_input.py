@@ -524,11 +524,9 @@ def test_a_vault_that_can_not_be_written(program: Program, tmp_path: Path) -> No
         ):
             said = one_sentence(spawn_plainly(program.folder, *words), 4)
             assert "Permission denied" in said
-        for words in (["tree"], ["quarantine", "list"], ["show", hit["id"], "--raw"]):
+        for words in (["tree"], ["quarantine", "list"], ["show", hit["id"], "--raw"], ["search", "plan"]):
             read = spawn_plainly(program.folder, *words)
             assert (read.code, read.err) == (0, ""), words
-        said = one_sentence(spawn_plainly(program.folder, "search", "plan"), 4)
-        assert "can't be written" in said
         assert fingerprint(program.folder) == before
     finally:
         for path in folders:

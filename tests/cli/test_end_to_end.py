@@ -131,7 +131,7 @@ def test_pages_in_json(program: Program, words: list[str]) -> None:
 def test_verify_in_json(program: Program) -> None:
     for words in (["verify"], ["verify", "--deep"]):
         proof = program.ask(*words)
-        assert list(proof) == ["ok", "records", "messages", "tree_size", "root", "problems"]
+        assert list(proof)[:6] == ["ok", "records", "messages", "tree_size", "root", "problems"]
         assert (proof["ok"], proof["messages"], proof["problems"]) == (True, 27, [])
         assert re.fullmatch("[0-9a-f]{64}", proof["root"])
         assert proof["tree_size"] in (proof["records"], proof["records"] - 1)
@@ -427,7 +427,7 @@ def test_a_ledger_that_is_shorter_than_it_was_is_an_alarm(own: Program) -> None:
     assert said.code == 6
     assert any("older one restored" in problem for problem in said.json["problems"])
     before = fingerprint(own.folder)
-    assert "restore it" in own.refuses(6, "run", "box")
+    assert "restore a backup" in own.refuses(6, "run", "box")
     assert fingerprint(own.folder) == before
     segment.write_bytes(whole)
     assert own("verify", "--deep").code == 0

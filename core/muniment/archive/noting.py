@@ -146,7 +146,14 @@ class Checkpoints:
         if head.tree_size in (0, self._last):
             return
         try:
-            entries = [one for one in self._entries() if one["tree_size"] < head.tree_size]
+            entries = self._entries()
+            if entries and (entries[-1]["tree_size"], entries[-1]["root"]) == (
+                head.tree_size,
+                head.root.hex(),
+            ):
+                self._last = head.tree_size
+                return
+            entries = [one for one in entries if one["tree_size"] < head.tree_size]
             made = datetime.now(UTC).isoformat(timespec="seconds")
             self._write(_thinned([*entries, {"time": made, **as_json(head)}]))
         except OSError as error:

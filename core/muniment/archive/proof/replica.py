@@ -26,7 +26,7 @@ MEND = "keep a copy of catalog.db if it matters who changed it, then run `munime
 UPDATED = "; an update of Muniment may read mail differently, then rebuild and verify again"
 READ = frozenset({"message", "envelope", "mention", "address"})
 """Tables that hold what the program reads in mail."""
-SPARE = 64 * 1024 * 1024
+SPARE = 1024 * 1024
 """Bytes of disk that must stay free."""
 PATIENCE = 30.0
 """Seconds that a directory's change has to come to its end."""
