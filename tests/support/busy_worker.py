@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from muniment.parsing import budget
-from muniment.parsing.budget import CpuBudget
+from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.frames import FrameReader, send
 
 
@@ -22,10 +22,13 @@ def work(seconds: float) -> None:
 if __name__ == "__main__":
     budget.SECONDS = 0.2
     seconds = FrameReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(float)).receive() or 0
-    one = CpuBudget(0)
-    with one:
-        work(max(seconds, 0))
+    budgets = CpuBudgets([0, 0])
+    for _ in range(2):
+        budgets.begin(0)
+        work(max(seconds, 0) / 2)
+        budgets.begin(1)
+    budgets.end()
     work(max(-seconds, 0))
-    with one:
-        pass
+    budgets.begin(1)
+    budgets.end()
     send(1, "works")

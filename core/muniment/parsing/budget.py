@@ -7,7 +7,7 @@ ends the process by SIGPROF, so a parser that hangs in native code ends as well.
 from __future__ import annotations
 
 import signal
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 
 SECONDS = 20.0
 """Processor time for any mail, however small."""
@@ -17,17 +17,26 @@ LEAST = 0.001
 """Seconds; a timer of 0 would never end."""
 
 
-class CpuBudget(AbstractContextManager[None]):
-    """Counts the processor time of one mail down while it is entered; may be entered many times."""
+class CpuBudgets:
+    """Counts the processor time of each mail of a batch down while that mail is worked on, in turns."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_left", "_now")
 
-    def __init__(self, size: int) -> None:
-        """`size`: bytes of the mail."""
-        self._left = SECONDS + size * SECONDS_PER_BYTE
+    def __init__(self, sizes: Iterable[int]) -> None:
+        """`sizes`: bytes of the mails."""
+        self._left = [SECONDS + size * SECONDS_PER_BYTE for size in sizes]
+        self._now = -1
 
-    def __enter__(self) -> None:
-        signal.setitimer(signal.ITIMER_PROF, max(self._left, LEAST))
+    def begin(self, number: int) -> None:
+        """From now on the mail with this number is worked on, and no other."""
+        before = signal.setitimer(signal.ITIMER_PROF, self._left[number])[0]
+        if self._now >= 0:
+            self._left[self._now] = max(before, LEAST)
+        self._now = number
 
-    def __exit__(self, *_: object) -> None:
-        self._left = signal.setitimer(signal.ITIMER_PROF, 0)[0]
+    def end(self) -> None:
+        """None is worked on."""
+        before = signal.setitimer(signal.ITIMER_PROF, 0)[0]
+        if self._now >= 0:
+            self._left[self._now] = max(before, LEAST)
+        self._now = -1

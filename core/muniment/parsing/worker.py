@@ -26,7 +26,7 @@ from muniment.mail.model import Buffer, Likeness, UnwrapError
 from muniment.mail.outline import read_outline
 from muniment.mail.routing import read_routing
 from muniment.mail.text import read_leaf, read_message
-from muniment.parsing.budget import CpuBudget
+from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
 from muniment.parsing.frames import FrameReader, send
 from muniment.parsing.tasks import (
@@ -146,7 +146,9 @@ def answer(ask: Ask, mail: bytes | int, into: int = -1) -> Answer:
     try:
         with ExitStack() as stack:
             buffer: Buffer = mail if isinstance(mail, bytes) else stack.enter_context(FileBuffer(mail))
-            stack.enter_context(CpuBudget(len(buffer)))
+            budget = CpuBudgets([len(buffer)])
+            stack.callback(budget.end)
+            budget.begin(0)
             end = ask.end if ask.end >= 0 else len(buffer)
             part = sub(buffer, ask.start, end) if (ask.start, end) != (0, len(buffer)) else buffer
             return Answer(msgspec.msgpack.encode(TASKS[ask.task](part, ask, into)))

@@ -11,10 +11,9 @@ the processor's cache, which saves up to a quarter of the time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import Decoder, Encoder
@@ -33,12 +32,27 @@ from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, bare_message,
 from muniment.runs.large import decoded, prepare_file
 
 T = TypeVar("T")
-Budget = AbstractContextManager[None]
-_NO_LIMIT: Budget = nullcontext()
 
 
-def _unlimited(size: int) -> Budget:
-    return _NO_LIMIT
+class Budgets(Protocol):
+    """Limits the time for each mail of a batch."""
+
+    def begin(self, number: int) -> None:
+        """From now on the mail with this number is worked on, and no other."""
+
+    def end(self) -> None:
+        """None is worked on."""
+
+
+class _Unlimited:
+    def __init__(self, sizes: Iterable[int]) -> None:
+        """Any mail may take any time."""
+
+    def begin(self, number: int) -> None:
+        """See Budgets."""
+
+    def end(self) -> None:
+        """See Budgets."""
 
 
 @dataclass(slots=True)
@@ -65,12 +79,12 @@ class Preparer:
     """Prepares copies; holds the compressors, so it belongs to one thread."""
 
     def __init__(
-        self, dictionaries: Mapping[int, bytes], budget: Callable[[int], Budget] = _unlimited
+        self, dictionaries: Mapping[int, bytes], budgets: Callable[[Iterable[int]], Budgets] = _Unlimited
     ) -> None:
-        """`budget` gives what is entered while a mail of so many bytes is worked on: it limits the time."""
+        """`budgets` makes what limits the time for each mail of a batch, from the sizes of the mails."""
         self._encoder = Encoder(dictionaries)
         self._decoder = Decoder(dictionaries)
-        self._budget = budget
+        self._budgets = budgets
 
     def prepare(self, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
         """Prepare copies; for one over which the parser is broken, the name of what it raised.
@@ -80,12 +94,20 @@ class Preparer:
         Raises:
             OSError, ImportError: what the machine lacks, which would befall any mail.
         """
-        budgets = [self._budget(size_of(job)) for job in jobs]
+        budgets = self._budgets(map(size_of, jobs))
+        try:
+            drafts = self._drafts(jobs, budgets, outline)
+        finally:
+            budgets.end()
+        return [draft if isinstance(draft, str) else draft.copy for draft in drafts]
+
+    def _drafts(self, jobs: Sequence[Job], budgets: Budgets, outline: bool) -> list[_Draft | str]:
+        """The copies after all stages."""
 
         def unwrap(job: Job) -> _Draft:
             return self._unwrap(job, outline)
 
-        drafts = [_tried(unwrap, job, budget) for job, budget in zip(jobs, budgets, strict=True)]
+        drafts = [_tried(unwrap, job, budgets, number) for number, job in enumerate(jobs)]
         for stage in (
             _split_messages,
             _split_copy,
@@ -96,10 +118,10 @@ class Preparer:
             self._pack_copy,
         ):
             drafts = [
-                draft if isinstance(draft, str) else _tried(stage, draft, budget)
-                for draft, budget in zip(drafts, budgets, strict=True)
+                draft if isinstance(draft, str) else _tried(stage, draft, budgets, number)
+                for number, draft in enumerate(drafts)
             ]
-        return [draft if isinstance(draft, str) else draft.copy for draft in drafts]
+        return drafts
 
     def _unwrap(self, job: Job, outline: bool) -> _Draft:
         if job.path:  # with all stages of its own, in bounded memory
@@ -126,11 +148,11 @@ class Preparer:
         return packed if self._decoder.payload(packed) == record.payload else record
 
 
-def _tried(stage: Callable[[T], _Draft], value: T, budget: Budget) -> _Draft | str:
+def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int) -> _Draft | str:
     """What comes of a stage, or the name of what it raised; that itself would keep alive all that it held."""
     try:
-        with budget:
-            return stage(value)
+        budgets.begin(number)
+        return stage(value)
     except (OSError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about

@@ -10,7 +10,7 @@ import os
 import sys
 
 from muniment.collector import ease_collector
-from muniment.parsing.budget import CpuBudget
+from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
 from muniment.parsing.frames import FrameReader, send
 from muniment.runs.copy import Job
@@ -48,12 +48,12 @@ def main() -> None:
     requests = FrameReader(os.fdopen(os.dup(0), "rb"), REQUESTS)
     replies = last_words()
     os.nice(NICE)
-    preparer = Preparer({}, CpuBudget)
+    preparer = Preparer({}, CpuBudgets)
     send(replies, reply_to(preparer, [Job(SAMPLE, "", journal=True)]))
     ease_collector()
     while (request := requests.receive()) is not None:
         if request.dictionaries is not None:
-            preparer = Preparer(request.dictionaries, CpuBudget)
+            preparer = Preparer(request.dictionaries, CpuBudgets)
         for job, size in zip(request.jobs, request.sizes, strict=True):
             job.content = requests.behind(size)
         send(replies, reply_to(preparer, request.jobs, request.outline))
