@@ -93,7 +93,8 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "users show": [(VICTIM, NAME), ("{hostile}", SUBJECT)],
     "users remove": [("new@example.com", "")],
     "profile add": [
-        ("{hostile} --source eml --path {home}", SUBJECT), ("files --source eml --path {home}", ""),
+        ("{hostile} --source eml --path {home}", SUBJECT),
+        ("files --source eml --path {home} --disabled", ""),
     ],
     "profile list": [("", "post")],
     "profile show": [("post", ""), ("{hostile}", SUBJECT)],
@@ -140,8 +141,8 @@ BINARY = ("--raw", "--report", "--attachment")
 FULL = ("users list", "users show", "list", "search", "show")
 """Commands whose JSON says what they tell people."""
 USAGE, BUG = 2, 70
-LIVE = (re.compile(r"\x1b\[\?25[lh]"), re.compile(r"\x1b\[(?:[12]K|\d?A)"))
-"""What draws the progress of a run: the cursor hidden, up a line, a line emptied."""
+LIVE = (re.compile(r"\x1b\[\?25[lh]"), re.compile(r"\x1b\[(?:[12]?K|\d*A|J)"))
+"""What draws the progress of a run: cursor hidden, up some lines, the rest of a line or screen emptied."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:

@@ -56,7 +56,7 @@ def test_a_line_is_cut_and_all_goes_well(
     set_up(first)
     add_profile(first, post)
     first.press("3")
-    first.wait_for("by hand alone")
+    first.wait_for("by hand only")
     first.press("r")
     first.wait_for("Fetch", "listed")
     os.kill(first.pid("ssh -tt"), signal.SIGKILL)
@@ -102,7 +102,7 @@ def set_up(screen: Terminal) -> None:
 
 
 def add_profile(screen: Terminal, post: Path) -> None:
-    """A profile of a maildir that runs by hand alone, tested before it is saved."""
+    """A profile of a maildir that runs by hand only, tested before it is saved."""
     screen.press("2")
     screen.wait_for("No profiles yet", "a Add")
     screen.press("a")

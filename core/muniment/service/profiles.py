@@ -205,6 +205,8 @@ def put_profile(session: Session, request: api.PutProfile) -> api.Done:
     """Write a new or changed profile into vault.toml, and keep its password where that is wanted."""
     before = [profile for profile in session.settings().profiles if profile.name == request.name]
     check_name(request.name)
+    if not before and not request.new:
+        find(session.settings(), request.name)
     fields = marked(before[0] if before else None, request.fields, request.name, request.password)
     if request.password:
         fields["password"] = keep(request.password, request.keep, request.name, session.folder)

@@ -72,7 +72,7 @@ def test_news_in_a_few_words() -> None:
 
 def test_what_a_profile_does(frozen: None) -> None:
     assert standing(profile()).plain == "waits for its time"
-    assert standing(profile(next_start=0)).plain == "by hand alone"
+    assert standing(profile(next_start=0)).plain == "by hand only"
     assert standing(profile(running=going())).plain == "▶ fetching 35%"
     assert standing(profile(running=going(stage="waiting"))).plain == "… waits its turn"
     assert last_run(told()).plain == "✓ 01-05 11:53 900 new, 99 merged, 1 quarantined"

@@ -23,7 +23,7 @@ def letters(count: int, subject: str = "Letter") -> list[bytes]:
 
 
 def filled(folder: Path, count: int) -> Path:
-    """A vault with a profile that runs by hand alone; returns its maildir for new mail."""
+    """A vault with a profile that runs by hand only; returns its maildir for new mail."""
     vault = TestVault(folder)
     new = vault.maildir("box", delete=True, enabled=False)
     put(new, letters(count))
@@ -50,7 +50,7 @@ def test_on_the_real_engine(tmp_path: Path) -> None:
             ("h", "600 new"),
             ("enter", "Kept as"),
             ("escape", "Runs of all"),
-            ("escape", "by hand alone"),
+            ("escape", "by hand only"),
             ("x", "Why"),
             ("down", "1 in quarantine"),
         ):

@@ -90,7 +90,7 @@ def details(word: ProfileWord, state: ProfileState | None) -> Content:
         if value is None and (name in kind.more or (value := default(kind, name)) is None):
             continue
         if name == "every" and not runs_by_itself(word):
-            continue  # it runs by hand alone
+            continue  # it runs by hand only
         warning = (f"  ! {known[name]}", "$warning") if name in known else ("", "")
         lines.append(joined((f"{FIELD[name].label:<25}", "$secondary"), (said(name, value), ""), warning))
     last = state.last if state else None

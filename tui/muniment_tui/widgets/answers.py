@@ -30,7 +30,7 @@ ANSWERS = (
     _answer("discard", "D", "Discard", "Leave, and forget what was typed."),
     _answer("overwrite", "o", "Save mine on top", "Write it over the file's.", changes=True),
     _answer("file", "f", "Take the file's", "Drop mine, and begin again from what the file says."),
-    _answer("run", "y", "Run it from now on", "Save it; it runs by itself.", changes=True),
+    _answer("run", "y", "Run it by itself", "Save it; it runs by itself.", changes=True),
     _answer("by-hand", "n,enter", "By hand only", "Save it; it runs by hand only.", changes=True),
 )
 BY_ID = {action.name: action for action in ANSWERS}
