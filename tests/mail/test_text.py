@@ -187,6 +187,7 @@ def oracle(message: bytes) -> Iterator[str]:
             if part.get_content_maintype() != "message" or encoding not in ("base64", "quoted-printable"):
                 waiting += part.get_payload()  # type: ignore[arg-type]
         elif part.get_content_maintype() == "text":
+            end_at_padding(part)
             raw = part.get_payload(decode=True)
             assert isinstance(raw, bytes)
             charset = part.get_content_charset() or ""
@@ -194,6 +195,14 @@ def oracle(message: bytes) -> Iterator[str]:
                 yield to_text(readable(raw, charset, declared(raw)))
             else:
                 yield readable(raw, charset)
+
+
+def end_at_padding(part: Message) -> None:
+    """Cut what follows the padding of base64: newer releases of Python decode it, too, and it is no text."""
+    if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
+        encoded, padding, rest = str(part.get_payload()).partition("=")
+        if rest.strip("=\r\n\t "):
+            part.set_payload(f"{encoded}{padding}=")
 
 
 def declared(raw: bytes) -> str:
