@@ -5,12 +5,12 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test second check soak bench servers clean
+.PHONY: help demo test second check soak bench lock sbom servers clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-$(STAMP): pyproject.toml tools/set-up.sh
+$(STAMP): pyproject.toml requirements.lock tools/set-up.sh
 	@sh tools/set-up.sh $(VENV)
 	@touch $@
 
@@ -40,5 +40,11 @@ bench: $(STAMP)  ## Measure side by side with peers; writes docs/benchmarks.md
 	@sh tools/servers.sh bench
 	@$(PY) -m benchmarks
 
+lock: $(STAMP)  ## Write requirements.lock anew from pyproject.toml: exact releases with their hashes
+	@sh tools/lock.sh
+
+sbom: $(STAMP)  ## Write sbom.cdx.json, the list of all parts (CycloneDX), from requirements.lock
+	@sh tools/sbom.sh
+
 clean:  ## Remove what set-up made
-	@rm -rf $(VENV) .venv-second .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-second .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
