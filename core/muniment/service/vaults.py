@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from muniment import api
 from muniment.archive.folder import exposed, readable
 from muniment.archive.indexing import behind
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.lock import require_own
+from muniment.archive.sizes import size_of, size_of_files
 from muniment.archive.vault import Vault
 from muniment.config.edit import create
 from muniment.errors import VaultError
@@ -74,21 +73,10 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
             users=len(vault.catalog.tree()),
             bytes_raw=totals.bytes,
             bytes_ledger=size_of(session.folder / "ledger"),
-            bytes_catalog=sum(p.stat().st_size for p in session.folder.glob("catalog.db*")),
+            bytes_catalog=size_of_files(session.folder.glob("catalog.db*")),
             bytes_index=size_of(session.folder / "index"),
             profiles=profiles,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if head.tree_size else "",
             warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
             logins=refused_logins(vault.directory, settings.access.users),
         )
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return total

@@ -17,6 +17,7 @@ from muniment.archive.ledger.model import Head
 from muniment.archive.matching import CATALOG, LEDGER
 from muniment.archive.proof.compare import Difference, differences, faults, misshapen, reading
 from muniment.archive.replay import known_damage, replay
+from muniment.archive.sizes import size_of_files
 from muniment.archive.vault import Vault
 from muniment.archive.work import make_work, own_work
 from muniment.errors import VaultError
@@ -55,7 +56,7 @@ def catalog_differences(vault: Vault, sound: bool, progress: Progress) -> list[s
 def _scratch(vault: Vault) -> Iterator[Path]:
     """A temporary folder with room for a second catalog; it is removed in the end."""
     work = make_work(own_work(vault.folder))
-    need = 2 * sum(path.stat().st_size for path in vault.folder.glob(f"{CATALOG}*")) + SPARE
+    need = 2 * size_of_files(vault.folder.glob(f"{CATALOG}*")) + SPARE
     free = shutil.disk_usage(work).free
     if free < need:
         raise VaultError(
