@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from muniment.cli.folders import VAULT, absolute
@@ -20,7 +21,7 @@ def named_vault(option: str) -> Path | None:
 def is_vault(folder: Path) -> bool:
     """Whether a folder holds a vault; one that may not be looked into is believed to: its service answers."""
     try:
-        return (folder / VAULT_FILE).is_file()
+        return stat.S_ISREG((folder / VAULT_FILE).stat().st_mode)
     except PermissionError:
         return True
     except (OSError, ValueError):

@@ -36,6 +36,18 @@ def no_vault(folder: Path) -> VaultError:
     )
 
 
+def has_settings(folder: Path) -> bool:
+    """Whether vault.toml is there.
+
+    Raises:
+        OSError: that can't be seen; from Python 3.14 on, `Path.is_file` says no then.
+    """
+    try:
+        return stat.S_ISREG((folder / SETTINGS).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def digest(vault: Path) -> str:
     """A short name for a real path."""
     return hashlib.sha256(os.fsencode(vault)).hexdigest()[:24]

@@ -19,7 +19,7 @@ from muniment.api import Init, Request, Word
 from muniment.client import Connect, Transport
 from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.line import wire
-from muniment.line.place import SETTINGS, Place, no_vault, place_of
+from muniment.line.place import Place, has_settings, no_vault, place_of
 from muniment.line.transport import NoService, SocketTransport, ask_to_leave, dial
 from muniment.line.wire import Failure, Other
 
@@ -64,7 +64,7 @@ class _Opening:
 
     def _line(self) -> SocketTransport:
         line = _Line(place_of(self._folder))
-        if line.mine and not (self._folder / SETTINGS).is_file():
+        if line.mine and not has_settings(self._folder):
             raise no_vault(self._folder)
         return SocketTransport(line.open, line.replace)
 

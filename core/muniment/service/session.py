@@ -16,7 +16,7 @@ from muniment.archive.vault import Vault
 from muniment.config.file import interpret, load, read, version_of
 from muniment.config.model import Settings
 from muniment.errors import VaultError
-from muniment.line.place import SETTINGS, no_vault
+from muniment.line.place import SETTINGS, has_settings, no_vault
 from muniment.people.changes import Change, set_domains
 from muniment.people.directory import Directory
 from muniment.runs.run import sentence
@@ -89,7 +89,7 @@ class Session:
             ConfigError: vault.toml is wrong.
         """
         try:
-            known = self.settings_path.is_file()
+            known = has_settings(self.folder)
         except OSError as error:
             raise VaultError(
                 f"the vault in {self.folder} can't be read ({error.strerror}): run as its owner, "
