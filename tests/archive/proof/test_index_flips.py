@@ -6,7 +6,8 @@ import json
 import random
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,18 @@ def test_a_damaged_index_is_no_secret_of_verify(copy: Path) -> None:
     assert isinstance(report, Report)
     (problem,) = report.problems
     assert "the index is damaged" in problem
+
+
+def test_an_index_whose_place_is_taken_meanwhile_is_listed_under_its_gate(tmp_path: Path) -> None:
+    """Between the two renames of a swap there is no folder to list."""
+    held = 0
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        nonlocal held
+        held += 1
+        (tmp_path / "index").mkdir(exist_ok=True)
+        yield
+
+    assert list(damaged_files(tmp_path / "index", hold)) == []
+    assert held == 1

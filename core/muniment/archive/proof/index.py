@@ -44,7 +44,9 @@ def damaged_files(
     `held` keeps another index from taking its place while a shard is read.
     """
     wrong = []
-    for shard in sorted(folder.glob("[0-9]*")):
+    with held():  # between the two renames of a swap there is no folder to list
+        shards = sorted(folder.glob("[0-9]*"))
+    for shard in shards:
         with held():
             wrong += [f"{shard.name}/{what}" for what in _of_shard(shard)]
     if wrong:
