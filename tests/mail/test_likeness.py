@@ -6,7 +6,7 @@ import pytest
 
 from muniment.mail.likeness import likeness
 from muniment.mail.names import name_of
-from muniment.mail.text import PART_LIMIT
+from muniment.mail.text import PART_LIMIT, TEXT_LIMIT
 from support.regenerating import regenerated
 from support.reports import plain
 
@@ -112,3 +112,49 @@ def test_a_text_that_is_read_in_part_is_like_nothing() -> None:
     long = plain(body="word " * (PART_LIMIT // 5) + "end\n")
     assert (likeness(long).message, likeness(long).item) == (b"", b"")
     assert likeness(plain(attachments=[("a.bin", bytes(2 * PART_LIMIT))])).message != b""
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"),
+    [(b"plain", b"pay 10"), (b"plain", b"=\r\n" * 100 + b"pay 10"), (b"html", b"<p></p>" * 100 + b"pay 10")],
+)
+def test_a_text_behind_all_that_is_read_of_a_message_counts_too(kind: bytes, last: bytes) -> None:
+    """Parts that are short each may be more than is read of all of them together."""
+    line = b"w" * 70 + b"\r\n"
+    parts = [(b"plain", line * (PART_LIMIT // len(line) - 1))] * (TEXT_LIMIT // PART_LIMIT + 1)
+    long = _parted([*parts, (kind, last)])
+    assert (likeness(long).message, likeness(long).item) == (b"", b"")
+
+
+def test_a_file_counts_under_its_own_name() -> None:
+    one, other = ("agreed.bin", b"1" * 2000), ("refused.bin", b"2" * 2000)
+    swapped = [("agreed.bin", other[1]), ("refused.bin", one[1])]
+    assert likeness(plain(attachments=[one, other])).message != likeness(plain(attachments=swapped)).message
+    assert (
+        likeness(plain(attachments=[one, other])).message == likeness(plain(attachments=[other, one])).message
+    )
+
+
+def test_the_date_of_a_message_within_counts() -> None:
+    within = b"From: q@example.com\r\nSubject: in\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\nhello"
+    head, _, _ = HTML.partition(b"--b\r\n")
+    mail = head + b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + within + b"\r\n--b--\r\n"
+    assert likeness(mail).message != likeness(mail.replace(b"1 Jan 2024", b"2 Jan 2024")).message
+    assert likeness(mail).message == likeness(mail.replace(b"00:00:00 +0000", b"01:00:00 +0100")).message
+
+
+def _parted(parts: list[tuple[bytes, bytes]]) -> bytes:
+    """A message of text parts, in quoted-printable."""
+    head, _, _ = HTML.partition(b"--b\r\n")
+    return (
+        head
+        + b"".join(
+            b"--b\r\nContent-Type: text/"
+            + kind
+            + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            + text
+            + b"\r\n"
+            for kind, text in parts
+        )
+        + b"--b--\r\n"
+    )

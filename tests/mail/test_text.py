@@ -160,6 +160,9 @@ def test_text_of_one_part_and_of_all_is_bounded() -> None:
     part = b"--b\nContent-Type: text/plain\n\n" + long + b"\n"
     whole = read_text(b"Content-Type: multipart/mixed; boundary=b\n\n" + part * 6 + b"--b--\n")
     assert TEXT_LIMIT <= len(whole.body) < TEXT_LIMIT + 100
+    short = b"--b\nContent-Type: text/plain\n\n" + line * (PART_LIMIT // len(line)) + b"\n"
+    many = read_text(b"Content-Type: multipart/mixed; boundary=b\n\n" + short * 5 + b"--b--\n")
+    assert many.notes == ("long text was read in part",)
     base64 = read_text(b"Content-Transfer-Encoding: base64\n\n" + encoded(long))
     assert len(base64.body) == PART_LIMIT
 

@@ -2,7 +2,8 @@
 
 Exchange and Graph write the MIME of a message each time it is read: the order of headers, boundaries,
 encodings and charsets differ from the original's. Message-ID, Date, Subject, the addresses of From, Sender,
-Reply-To, To and Cc, the words of every text part in order, and the names and contents of attachments do not.
+Reply-To, To and Cc, the words of every text part in order, the dates of messages within, and the names and
+contents of attachments do not.
 
 Likeness only says that two messages show the same. It is no authority: which of the two may stand for the
 other is decided by who brought them (`runs.linking`).
@@ -11,17 +12,17 @@ other is decided by who brought them (`runs.linking`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from muniment.mail.addresses import normalise, parse
+from muniment.mail.dates import parse_date
 from muniment.mail.fork import is_transport
 from muniment.mail.headers import decode, fields, gather, unfold
 from muniment.mail.mime import AttachmentInfo, attachments, content, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Likeness
-from muniment.mail.text import PART_LIMIT, read_leaf, read_message
+from muniment.mail.notes import CUT
+from muniment.mail.text import read_leaf, read_message
 
-LIKENESS_VERSION = 2
-"""Number of what is compared. Likenesses are never stored, so that it may change."""
 _PEOPLE = (b"from", b"sender", b"reply-to", b"to", b"cc")
 _WRITTEN = (b"mime-version", b"content-", b"bcc")
 """Beginnings of the names of fields that a service writes for itself, or leaves out for some readers."""
@@ -30,21 +31,21 @@ _WRITTEN = (b"mime-version", b"content-", b"bcc")
 def likeness(buf: Buffer) -> Likeness:
     """What a message is compared by, however it is written.
 
-    A run of white space counts as one blank. Attachments count by their contents, in no order, since
-    services do not keep it.
+    A run of white space counts as one blank. Attachments count by name and content, in no order, since
+    services do not keep it. A message whose text is read in part is like no other.
     """
     found = leaves(buf)
     senders, *others = _people(buf)
-    if any(leaf.end - leaf.body > PART_LIMIT and _is_read(leaf) for leaf in found):
-        return Likeness(senders=senders)  # the rest of such a text may differ unseen
     summary, text = read_message(buf, found)
+    if CUT in text.notes:
+        return Likeness(senders=senders)  # the rest of such a text may differ unseen
     files = attachments(buf, found)
     message_id = "".join(summary.message_id.split())
     shown = (
         message_id, summary.date, summary.subject.split(), senders, *others, text.body.split(),
         [read_leaf(buf, leaf).body.split() for leaf in found if leaf.content_type == "text/html"],
-        sorted(file.filename for file in files if file.filename),
-        sorted(_digest(buf, file) for file in files),
+        sorted((file.filename, _digest(buf, file)) for file in files),
+        _dates_within(buf, found),
     )  # fmt: skip
     item = (shown, sorted(_header(buf)))
     return Likeness(_hash(shown) if message_id else b"", _hash(item), senders)
@@ -56,8 +57,11 @@ def _people(buf: Buffer) -> Iterator[tuple[str, ...]]:
         yield tuple(sorted({normalise(one.address) for value in values for one in parse(value)} - {""}))
 
 
-def _is_read(leaf: Leaf) -> bool:
-    return not leaf.content_type or leaf.content_type.startswith(("text/", "multipart/", "message/"))
+def _dates_within(buf: Buffer, found: Sequence[Leaf]) -> list[int | None]:
+    """The date of each message within the message, in order; their people and subjects are in its text."""
+    begun = dict.fromkeys(leaf.message for leaf in found if leaf.message)
+    stated = (gather(header_at(buf, start, len(buf)), (b"date",))[0] for start in begun)
+    return [parse_date(values[0] if values else b"") for values in stated]
 
 
 def _header(buf: Buffer) -> Iterable[tuple[str, str]]:

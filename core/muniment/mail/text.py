@@ -17,6 +17,7 @@ from muniment.mail.html import lines_of, raw_text
 from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+from muniment.mail.notes import CUT
 from muniment.mail.public import body_text, hidden_bytes, stray_text
 
 PART_LIMIT = 1024 * 1024
@@ -192,13 +193,13 @@ class _Reader:
 
     def _contents(self, buf: Buffer, leaf: Leaf) -> list[bytes]:
         """A leaf's decoded content; of broken base64 also as it stands, as it may be plain text."""
-        limit = min(PART_LIMIT, max(self._room, 0) * 4)
+        limit = min(PART_LIMIT, self._room * 4)
         most = limit if leaf.encoding != "base64" else limit * 3 // 2
         end = min(leaf.end, leaf.body + most)
         stands = buf[leaf.body : end]
         content, whole = decoded(stands, leaf.encoding)
-        if end < leaf.end:
-            self._note("long text was read in part")
+        if end < leaf.end or len(content) > limit:
+            self._note(CUT)
         elif not whole:
             self._note("broken base64 was read as far as it could be")
             return [content[:limit], stands]
@@ -220,7 +221,9 @@ class _Reader:
     def _add(self, text: str) -> None:
         if "\r" in text:
             text = _LINE_ENDS.decode(text, True)
-        text = text[: max(self._room, 0)]
+        if len(text) > self._room:
+            self._note(CUT)
+            text = text[: self._room]
         if text:
             self._room -= len(text)
             self.texts.append(text)
