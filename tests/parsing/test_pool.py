@@ -21,7 +21,7 @@ from muniment.mail.text import read_message, read_text
 from muniment.parsing.pool import ReaderPool
 from muniment.parsing.process import WorkersUnusable
 from muniment.parsing.reader import Mail, mail_of
-from muniment.parsing.tasks import COPY, Ask, CopyFacts
+from muniment.parsing.tasks import CONTENT, COPY, Ask, CopyFacts
 from muniment.parsing.worker import answer
 from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_parser
 from support.reports import plain, report
@@ -102,6 +102,18 @@ def test_a_large_mail_and_its_attachment_go_through_files(reader: ReaderPool, tm
     several = [plain(), large, plain(subject="after")]
     found_texts = list(reader.texts(mail_of([one], len(one), tmp_path) for one in several))
     assert found_texts == [read_text(one) for one in several]
+
+
+def test_what_a_dead_worker_wrote_of_an_attachment_is_not_kept(tmp_path: Path) -> None:
+    large = plain(attachments=[("blob.bin", BLOB)])
+    mail = mail_of([large], len(large), tmp_path)
+    assert not isinstance(mail.content, bytes)
+    with closing(mail), tempfile.TemporaryFile(dir=tmp_path) as into:
+        into.write(BLOB[:1000] + BLOB)
+        into.flush()
+        answer(Ask(CONTENT.name, -1, option=1), mail.content.fileno(), into.fileno())
+        into.seek(0)
+        assert into.read() == BLOB
 
 
 def test_a_part_of_a_mail_can_be_read(reader: ReaderPool) -> None:

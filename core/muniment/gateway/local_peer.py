@@ -35,8 +35,9 @@ def socket_owner(client: Address, server: Address) -> int | None:
         OwnerUnknown: it is on this machine, but who owns it can't be had.
     """
     found = False
+    local, remote = _spellings(client), _spellings(server)
     for row in _rows():
-        if row[_LOCAL] in _spellings(client) and row[_REMOTE] in _spellings(server):
+        if row[_LOCAL] in local and row[_REMOTE] in remote:
             if row[_INODE] != "0":
                 return int(row[_UID])
             found = True

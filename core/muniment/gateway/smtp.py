@@ -135,13 +135,15 @@ class Gateway:
 
     def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
         """Who a new client is, and the reply that turns it away, or ""."""
-        delivery, refusal = self._senders.admit(client, server)
-        peers = sum(session.peer == delivery.peer for session in self._sessions)
-        if not refusal and len(self._sessions) > self._settings.max_connections:
-            refusal = self._senders.turn_away(delivery.peer, "too many connections already")
-        if not refusal and peers > self._settings.max_connections_of_one:
-            refusal = self._senders.turn_away(delivery.peer, "too many connections of this client already")
-        return delivery, refusal
+        peer = client[0]
+        peers = sum(session.peer == peer for session in self._sessions)
+        if len(self._sessions) > self._settings.max_connections:
+            return Delivery(peer), self._senders.turn_away(peer, "too many connections already")
+        if peers > self._settings.max_connections_of_one:
+            return Delivery(peer), self._senders.turn_away(
+                peer, "too many connections of this client already"
+            )
+        return self._senders.admit(client, server)
 
     def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
         """The reply to a client that may not send mail, by the certificate it has shown, or ""."""

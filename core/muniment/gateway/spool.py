@@ -50,7 +50,7 @@ class Spool:
                 left.unlink()
             for left in self.delivered.iterdir():
                 if not (self.new / left.name.removesuffix(".json")).exists():
-                    left.unlink()
+                    left.unlink(missing_ok=True)  # a run removes notes at the same time
             _sync_folder(self._folder)
             self._handle = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:

@@ -85,6 +85,8 @@ def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:
         return Content(len(files), _info(file), data, size=len(data), encoding=encoding)
     size = 0
     with os.fdopen(os.dup(into), "wb") as target:
+        target.truncate(0)  # a worker that died over the same question may have written some of it
+        target.seek(0)
         for piece in content(buffer, file.leaf):
             size += target.write(piece)
     return Content(len(files), _info(file), size=size, encoding=encoding)
