@@ -273,9 +273,12 @@ HTTP: dict[str, Callable[[], Chunks]] = {
     "header fields without end": lambda: itertools.chain(
         [_http()[:-2]], endless(b"X-A: " + b"b" * 60_000 + b"\r\n")
     ),
+    "answers ahead of the answer, without end": lambda: endless(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "a header that drips": lambda: itertools.chain([_http()[:-2]], drips(b"X-A: " + b"b" * 60_000)),
     "an answer that drips": lambda: itertools.chain([_http()], drips(b'{"value":[]}' + b" " * 100_000)),
     "brackets without end": lambda: [_http(), b"[" * 1_000_000],
     "no JSON and no XML": lambda: [_http(), b"hello"],
+    "nothing behind half a header": lambda: [b"HTTP/1.1 200 OK\r\nContent-Type: appl"],
     "a list that is none": lambda: [_http(), b'{"value": 7, "responses": [[]]}'],
     "a number of 5,000 digits": lambda: [_http(), b'{"value": [' + b"9" * 5000 + b"]}"],
     "entries without ids": lambda: [_http(), b'{"value": [{"mail": "a@example.com"}], "responses": [{}]}'],

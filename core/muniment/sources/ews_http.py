@@ -11,7 +11,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from muniment.errors import SourceError
 from muniment.sources import tls
 from muniment.sources.endpoint import Endpoint, Scheme
-from muniment.sources.http_answers import bound_response
+from muniment.sources.http_answers import bound_heads, bound_response
 from muniment.sources.network import lost
 from muniment.sources.oauth import Tokens
 from muniment.sources.retry import Passing
@@ -53,6 +53,7 @@ class _Adapter(HTTPAdapter):
             if self._endpoint.fingerprint:
                 options["assert_fingerprint"] = self._endpoint.fingerprint.replace(" ", "")
         super().init_poolmanager(*args, **options)
+        bound_heads(self.poolmanager)
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)

@@ -28,7 +28,7 @@ from muniment.fields import is_loopback
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.http_answers import PIECE, bounded
+from muniment.sources.http_answers import PIECE, bound_heads, bounded
 from muniment.sources.limits import SHORT_ANSWER, WHOLE_ANSWER, most_bytes
 from muniment.sources.network import lost
 from muniment.sources.oauth import Tokens
@@ -163,6 +163,7 @@ class GraphWire:
         }
         proxy = proxy_for(endpoint.host)
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        bound_heads(self._pool)
 
     def close(self) -> None:
         """Close all connections that are idle."""
@@ -179,12 +180,12 @@ class GraphWire:
         return self._persist(lane, lambda token: self.as_page(self._json(Call("GET", path), token)))
 
     def as_page(self, value: dict[str, Any]) -> Page:
-        """A list's part as the service writes it. Raises SourceError."""
-        values = value.get("value")
+        """A list's part as the service writes it; a single object is an empty one. Raises SourceError."""
+        values = value.get("value", [])
+        if not isinstance(values, list):
+            raise self._no_graph()
         links = [self._relative(str(value.get(f"@odata.{name}", ""))) for name in ("nextLink", "deltaLink")]
-        return Page(
-            [one for one in values if isinstance(one, dict)] if isinstance(values, list) else [], *links
-        )
+        return Page([one for one in values if isinstance(one, dict)], *links)
 
     def mime(self, lane: str, path: str) -> bytes | Path:
         """A message's MIME, in a file of the work folder when above SPOOL_ABOVE. Raises as `page` does."""
@@ -249,12 +250,15 @@ class GraphWire:
 
     def _decoded(self, data: bytes) -> dict[str, Any]:
         try:
-            value = json.loads(data or b"{}")
+            value = json.loads(data)
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise Passing(f"{self._endpoint.host} does not answer as Microsoft Graph does: check `host`.")
+            raise self._no_graph()
         return value
+
+    def _no_graph(self) -> Passing:
+        return Passing(f"{self._endpoint.host} does not answer as Microsoft Graph does: check `host`.")
 
     def _mime(self, path: str, token: str) -> bytes | Path:
         with self._response(Call("GET", path), token, None, "identity") as response, self._translated():
@@ -267,6 +271,8 @@ class GraphWire:
                 if len(head) > SPOOL_ABOVE:
                     break
             else:
+                if not head:  # no message is empty: the line broke in the header
+                    raise lost(self._endpoint)
                 return bytes(head)
             with spool_file(self._endpoint.work) as (file, name):
                 file.write(head)

@@ -1,17 +1,21 @@
 """Answers over HTTP, read piece by piece: bounded in bytes, and given up when they trickle.
 
 requests and urllib3 read an answer whole if asked for it, whatever its length, and their time limits begin
-again with every byte.
+again with every byte. http.client reads any number of answers with status 100 ahead of the answer.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
+
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from muniment.sources import limits
 from muniment.sources.limits import too_much, too_slow
@@ -94,3 +98,61 @@ def bound_response(response: Any, address: str, timeout: float) -> None:
         return bounded(response.raw, read(PIECE, decode_unicode), address, timeout, most)
 
     response.iter_content = iter_content
+
+
+def _head_in_time(connection: HTTPConnection, read: Callable[[], HTTPResponse]) -> HTTPResponse:
+    """`read()`, which waits for the head of an answer, within the connection's own time limit.
+
+    Raises TimeoutError, and what `read` raises.
+    """
+    limit, sock = connection.timeout, connection.sock
+    if not isinstance(limit, int | float) or sock is None:
+        return read()
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError):  # past TLS, which the reader is in
+            socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
+
+    timer = threading.Timer(limit, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        head = read()
+    except Exception as error:
+        if late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():  # http.client takes the end of the stream for the end of a header
+        raise TimeoutError
+    return head
+
+
+class _Http(HTTPConnection):
+    """A connection on which status and header fields come in time, or not at all."""
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3
+        return _head_in_time(self, super().getresponse)
+
+
+class _Https(HTTPSConnection):
+    """The same over TLS."""
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3
+        return _head_in_time(self, super().getresponse)
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+def bound_heads(manager: Any) -> None:
+    """Give the heads of all answers to a urllib3 PoolManager the time limit of their request."""
+    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

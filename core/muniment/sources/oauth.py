@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from muniment.errors import ConfigError, LoginRefused, SourceError
-from muniment.sources.http_answers import bound_response
+from muniment.sources.http_answers import bound_heads, bound_response
 from muniment.sources.retry import Passing
 
 if TYPE_CHECKING:
@@ -241,6 +241,15 @@ def _session(grant: Grant) -> Any:
 
     class Patient(HTTPAdapter):
         """Neither library sets limits of ours, so each request is given them."""
+
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, **options)
+            bound_heads(self.poolmanager)
+
+        def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **options)
+            bound_heads(manager)
+            return manager
 
         def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]
             return super().send(request, **options | {"timeout": grant.timeout})
