@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 
 import pytest
 from hypothesis import example, given
@@ -50,9 +51,18 @@ def test_without_a_lone_cr_it_is_the_standard_library_s(raw: bytes) -> None:
 
 
 @given(BYTES, st.integers(1, 20))
+@example(b"A =A=\rA_", 7)
 def test_in_pieces_it_is_the_same(raw: bytes, size: int) -> None:
     pieces = (raw[at : at + size] for at in range(0, len(raw), size))
     assert b"".join(unquoted_pieces(pieces)) == unquoted(raw)
+
+
+@given(BYTES)
+@example(b"=A=\rA")
+def test_a_lone_cr_breaks_a_line_as_crlf_does(raw: bytes) -> None:
+    """No escape is made of what stands before and behind it."""
+    raw = re.sub(rb"==+", b"=", raw.replace(b"\n", b""))  # the second of a pair breaks no line
+    assert unquoted(raw.replace(b"=\r", b"=\r\n")) == unquoted(raw)
 
 
 @pytest.mark.parametrize("count", [77, 78, 79, 200, 201])

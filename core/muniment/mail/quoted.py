@@ -21,7 +21,7 @@ def unquoted(raw: bytes, *, header: bool = False) -> bytes:
     `header`: it is an encoded word, in which `_` is a blank.
     """
     if _LONE_CR.search(raw):
-        raw = _PAIR_OR_LONE_CR.sub(lambda found: b"==" if found[0] == b"==" else b"", raw)
+        raw = _PAIR_OR_LONE_CR.sub(lambda found: b"==" if found[0] == b"==" else b"=\n", raw)
     return binascii.a2b_qp(raw, header=header)
 
 
