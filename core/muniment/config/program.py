@@ -14,6 +14,8 @@ from pathlib import Path
 PIECE = 64 * 1024
 LOOK = 0.05
 """Seconds between two looks at whether a program that keeps its output open has ended."""
+GRACE = 5.0
+"""Seconds that a program has to be gone once it was ended."""
 
 
 class TooSlow(Exception):
@@ -116,7 +118,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End a program and whatever it started in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with suppress(subprocess.TimeoutExpired):  # one that runs as another user, by sudo, goes on
+        process.wait(GRACE)
     for stream in (process.stdin, process.stdout):
         if stream:
             with suppress(OSError):

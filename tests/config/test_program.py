@@ -1,0 +1,35 @@
+"""Programs that vault.toml names end in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from muniment.config import program
+from muniment.config.program import TooSlow, run_program
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_program_that_may_not_be_ended_holds_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double stands for sudo, whose processes belong to root: the kernel lets us send them no signal."""
+    pids: list[int] = []
+
+    def refused(pid: int, number: int) -> None:
+        pids.append(pid)
+        raise PermissionError
+
+    monkeypatch.setattr(program, "GRACE", 0.1)
+    monkeypatch.setattr(program.os, "killpg", refused)
+    began = time.monotonic()
+    with pytest.raises(TooSlow):
+        run_program([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, seconds=0.1, most=10)
+    assert time.monotonic() - began < 30
+    os.kill(pids[0], signal.SIGKILL)
+    os.waitpid(pids[0], 0)
