@@ -146,13 +146,17 @@ def test_an_older_catalog_is_brought_up_to_date(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_a_catalog_of_another_vault_is_rebuilt(vault: TestVault, tmp_path: Path) -> None:
+def test_a_catalog_of_another_vault_is_an_alarm(vault: TestVault, tmp_path: Path) -> None:
+    """It may be the ledger that was put in another's place."""
     other = TestVault(tmp_path / "other")
     for one, subject in ((vault, "ours"), (other, "theirs")):
         one.archive([report(plain(subject=subject))])
     for path in vault.folder.glob("catalog.db*"):
         path.unlink()
     shutil.copy(other.folder / "catalog.db", vault.folder / "catalog.db")
+    with pytest.raises(LedgerDamaged, match="the catalog is of the vault"):
+        vault.archive([report(plain(subject="more"))])
+    vault.rebuild(accept_damage=True)
     vault.archive([report(plain(subject="more"))])
     assert {hit.subject for hit in vault.messages()} == {"ours", "more"}
     vault.sound()
@@ -166,11 +170,13 @@ def test_a_ledger_that_lost_its_end_is_an_alarm_until_an_admin_decides(vault: Te
     os.truncate(segment, size)
     new = vault.maildir("box", delete=True)
     put(new, [report(plain(subject="third"))])
-    with pytest.raises(LedgerDamaged, match="rebuild --catalog"):
+    with pytest.raises(LedgerDamaged, match="rebuild --accept-damage"):
         vault.run("box")
+    with pytest.raises(LedgerDamaged, match="rebuild --accept-damage"):
+        vault.rebuild()
     assert len(list(new.iterdir())) == 1
     assert segment.stat().st_size == size
-    vault.rebuild()
+    vault.rebuild(accept_damage=True)
     assert vault.run("box").deleted == 1
     assert {hit.subject for hit in vault.messages()} == {"first", "third"}
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from muniment.sources.base import Item
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
+from muniment.sources.limits import Pace
+from muniment.sources.retry import Passing
 from support.certs import server_certificate
 from support.hostile_servers import IMAP, MESSAGE, POP3, Answers, HostileServer
 
@@ -34,10 +37,13 @@ from muniment.sources.base import Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
+from muniment.sources.limits import Pace
+from muniment.sources.retry import Passing
 
 kind, port, tree, work, memory = sys.argv[1:]
 limits.SPARE = 1024 * 1024
 limits.FOLDER_LIST = 1024 * 1024
+limits.LIVELY = 2
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)
 endpoint = Endpoint(
@@ -145,3 +151,28 @@ def test_nothing_that_is_said_before_tls_is_believed_after_it(said: bytes, tmp_p
 def test_what_follows_the_agreement_to_tls_in_clear_ends_the_session(said: bytes, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="ahead of TLS"):
         listed({"STARTTLS": lambda: [b"OK+" + said]}, tmp_path)
+
+
+def test_a_server_that_says_it_is_still_there_is_waited_for() -> None:
+    """Dovecot does so every other minute while it works on a long command."""
+    now = [0.0]
+
+    def after(seconds: float, count: int) -> Callable[[], int]:
+        def read() -> int:
+            now[0] += seconds
+            return count
+
+        return read
+
+    pace = Pace(Endpoint(kind="imap", host="127.0.0.1", work=Path("/"), timeout=300), clock=lambda: now[0])
+    pace.begin()
+    for _ in range(20):
+        pace.receive(after(120, 30))  # 2,400 s of 3,000
+        pace.line()
+    pace.receive(after(500, 30))
+    with pytest.raises(Passing, match="less than 64 bytes a second"):
+        pace.receive(after(120, 30))
+    pace.begin()
+    pace.receive(after(299, 1))
+    with pytest.raises(Passing):
+        pace.receive(after(2, 1))

@@ -93,9 +93,10 @@ class TestVault:
         assert isinstance(verified, api.Verified)
         return verified
 
-    def rebuild(self, catalog: bool = True, index: bool = True) -> None:
-        """Build the projections anew."""
-        for _ in self.client.stream(api.Rebuild(catalog=catalog, index=index)):
+    def rebuild(self, catalog: bool = True, index: bool = True, *, accept_damage: bool = False) -> None:
+        """Build the projections again."""
+        request = api.Rebuild(catalog=catalog, index=index, accept_damage=accept_damage)
+        for _ in self.client.stream(request):
             pass
 
     def sound(self) -> None:

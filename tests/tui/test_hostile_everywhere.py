@@ -91,6 +91,8 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "users import": [("{home}/people.csv", "")],
     "users list": [("", NAME)],
     "users show": [(VICTIM, NAME), ("{hostile}", SUBJECT)],
+    "users logins": [("", "")],
+    "users bind": [("{hostile}", "")],
     "users remove": [("new@example.com", "")],
     "profile add": [
         ("{hostile} --source eml --path {home}", SUBJECT),

@@ -48,6 +48,7 @@ EXIT_CODES = {
     12: "a run ended failed, unbalanced or cancelled",
     13: "you may not do this; says whom to ask",
     14: "vault.toml was changed by someone else meanwhile",
+    15: "a message's text can't be read; its bytes can (show --raw)",
     70: "a fault of this program",
     130: "interrupted (Ctrl-C); 143 when terminated",
     141: "nobody read the output",

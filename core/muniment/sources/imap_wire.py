@@ -152,6 +152,7 @@ class _Client(imaplib.IMAP4):
                 raise self.error(f"a line of more than {_LONGEST_LINE} bytes")
             if not self._receive():
                 return self._taken(searched)
+        self._pace.line()
         return self._taken(end + 1)
 
     def _taken(self, size: int) -> bytes:

@@ -30,11 +30,14 @@ WHOLE_ANSWER = 32 * 1024 * 1024
 MOST_FOLDERS = 1_000_000
 """Folders of one mailbox, or people of one organisation."""
 EMPTY_PAGES = 20_000
-"""Pages of a list in a row that bring nothing new before the list is held to have no end."""
+"""Pages of a list in a row that bring nothing new before the list counts as endless."""
 FOLDER_LIST = 32 * 1024 * 1024
 """Bytes of a list of folders: 100,000 of them with long names."""
 LEAST_RATE = 64
 """Bytes a second that an answer must bring, once it has taken longer than `timeout`."""
+LIVELY = 10
+"""How many times `timeout` an answer may take at a slower rate while whole lines come: a server that works
+on a long command says every minute or two that it is still there."""
 
 
 class Overrun(SourceError):
@@ -113,10 +116,15 @@ class Pace:
         self._clock = clock
         self._waited = 0.0
         self._received = 0
+        self._lines = False
 
     def begin(self) -> None:
         """A new answer is waited for."""
-        self._waited, self._received = 0.0, 0
+        self._waited, self._received, self._lines = 0.0, 0, False
+
+    def line(self) -> None:
+        """A whole line of the answer has come."""
+        self._lines = True
 
     def receive(self, read: Callable[[], int]) -> int:
         """Call `read`, which waits for bytes and returns their number. Raises Passing, and what it raises."""
@@ -124,6 +132,7 @@ class Pace:
         count = read()
         self._waited += self._clock() - began
         self._received += count
-        if self._waited > self._endpoint.timeout and self._received < LEAST_RATE * self._waited:
+        patience = self._endpoint.timeout * (LIVELY if self._lines else 1)
+        if self._waited > patience and self._received < LEAST_RATE * self._waited:
             raise too_slow(self._endpoint.address)
         return count
