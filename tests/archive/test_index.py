@@ -204,7 +204,7 @@ def test_a_full_disk_is_told_and_replay_mends_it(folder: Path) -> None:
 
 def test_a_panic_of_the_library_is_an_error_for_people() -> None:
     panic = type("PanicException", (BaseException,), {})
-    with pytest.raises(VaultError, match="rebuild the index"), guarded("Searching the index"):
+    with pytest.raises(VaultError, match="rebuild --index"), guarded("Searching the index"):
         raise panic("index out of bounds")
     with pytest.raises(KeyboardInterrupt), guarded("Searching the index"):
         raise KeyboardInterrupt

@@ -199,6 +199,7 @@ NOT_READ = {
     "dates.clamp": "takes numbers",
     "headers.remembered": "takes functions",
     "mime.is_text": "takes a type that was read",
+    "model.senders_of": "takes people that were read",
     "patterns.any_case": "takes words of the program",
     "patterns.any_of": "takes words of the program",
 }

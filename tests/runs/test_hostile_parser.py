@@ -103,7 +103,7 @@ def test_a_copy_is_linked_to_no_message_that_cannot_be_read(
             books = mailbox(vault, f"mailbox {number}", copy)
             assert (books.new, books.merged) == (1, 0)
         assert len(vault.messages()) == 3
-        vault.sound()
+    vault.sound()
 
 
 def test_a_copy_that_the_service_wrote_is_still_linked(vault: TestVault) -> None:

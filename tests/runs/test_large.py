@@ -15,6 +15,7 @@ import pytest
 
 from muniment import api
 from muniment.archive.vault import Vault
+from muniment.mail.placeholder import is_message
 from support.crashing import command
 from support.reports import fork, plain, report
 from support.vaults import TestVault, put
@@ -88,6 +89,14 @@ def test_every_form_comes_back_as_message_and_as_report(vault: TestVault, form: 
     mail = FORMS[form]()
     wrapped = report(mail, subject="wrapped", message_id="<wrapped@example.com>")
     summary = vault.archive([mail, wrapped])
+    if not is_message(mail):
+        # In a report it is listed by the report's envelope, and so is another message.
+        assert (summary.state, summary.new, summary.merged, summary.balanced) == ("ok", 2, 0, True)
+        whole, within = sorted((vault.raw(hit.id) for hit in vault.messages()), key=len)
+        assert whole == mail
+        assert mail in within
+        vault.sound()
+        return
     assert (summary.state, summary.new, summary.merged, summary.balanced) == ("ok", 1, 1, True)
     (hit,) = vault.messages()
     assert vault.raw(hit.id) == mail

@@ -165,7 +165,7 @@ def test_a_damaged_vault_can_be_read_and_mended(vault: Path) -> None:
     said = muniment(vault, "verify", "--json")
     assert (said.code, said.json["ok"]) == (6, False)
     assert muniment(vault, "list", "bob@example.com/Inbox", "--json").json["total"] == 10
-    assert "restore it" in one_sentence(muniment(vault, "run", "box"), 6)
+    assert "restore a backup" in one_sentence(muniment(vault, "run", "box"), 6)
     segment.write_bytes(whole)
     eventually(lambda: not service_of(vault))
     assert muniment(vault, "run", "box").code == 0

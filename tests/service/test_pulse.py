@@ -95,7 +95,7 @@ def test_a_job_must_get_further_within_two_hours(bench: Bench) -> None:
 
 def test_a_schedule_that_hangs_is_noticed_and_one_that_waits_for_a_run_is_not(bench: Bench) -> None:
     now, inside = [0.0], []
-    profiles = [SimpleNamespace(name="gw", every=300, enabled=True)]
+    profiles = [SimpleNamespace(name="gw", every=300, enabled=True, scheduled=True)]
 
     def run(name: str) -> None:
         now[0] += 10 * LATE

@@ -177,7 +177,7 @@ def untold(vault: Vault) -> Iterator[str]:
         yield f"the catalog is {behind} records behind the ledger: {MEND}"
 
 
-def index_problems(vault: Vault, deep: bool) -> list[str]:
+def index_problems(vault: Vault, deep: bool = False) -> list[str]:
     """Where the index is damaged, or lacks what it says it has."""
     damaged = damaged_files(vault.folder / INDEX, vault.index_place.held)
     return list(damaged) or list(_index_problems(vault, deep))

@@ -129,9 +129,9 @@ VIEWS = (
         "message",
         "messages",
         "id",
-        "key rest content_key content_rest name segment offset date size attachments touched sender "
+        "key rest content_key content_rest name segment offset date size hidden attachments touched sender "
         "recipients subject notes boxes",
-        names=((16, box_names),),
+        names=((17, box_names),),
     ),
     _view("former", "messages that gave way to their originals", "id", "key rest message"),
     _view(
