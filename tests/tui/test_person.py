@@ -20,6 +20,8 @@ from support.terminal import MUNIMENT, OpenTerminal, Sshd, Terminal
 from support.vaults import TestVault, put
 
 LETTERS = 1_500
+LASTING = 4_500
+"""Letters of a run that is still going when it has been seen."""
 HERON = b"A heron stands in the reeds."
 MODES = (7, 25)
 """DEC private modes that are on in a shell: wrapping, and the cursor."""
@@ -151,7 +153,7 @@ def find_and_export(screen: Terminal, target: Path) -> None:
 def test_signals_in_the_midst_of_a_run_leave_the_terminal_sane_and_the_run_going(vault: Path) -> None:
     box = TestVault(vault)
     for name in ("a", "b"):
-        letters = (report(plain(subject=f"Letter {name} {n}")) for n in range(LETTERS))
+        letters = (report(plain(subject=f"Letter {name} {n}")) for n in range(LASTING))
         put(box.maildir(name, enabled=False), letters)
     box.client.close()
     for number, key in ((signal.SIGHUP, "Up"), (signal.SIGTERM, "Down")):
@@ -170,7 +172,7 @@ def test_signals_in_the_midst_of_a_run_leave_the_terminal_sane_and_the_run_going
     while len(runs := program.ask("history")["runs"]) < 2:
         assert time.monotonic() < deadline, "the runs do not end"
         time.sleep(0.1)
-    assert [(run["state"], run["new"]) for run in runs] == [("ok", LETTERS)] * 2
+    assert [(run["state"], run["new"]) for run in runs] == [("ok", LASTING)] * 2
 
 
 def modes(written: bytes) -> dict[int, bool]:

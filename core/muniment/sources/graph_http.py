@@ -59,6 +59,8 @@ UNRENDERABLE = frozenset({"ErrorMimeContentConversionFailed", "ErrorContentConve
 STALE = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired", "resyncchangesapplydifferences",
                    "resyncchangesuploaddifferences"})  # fmt: skip
 """What Graph says of a delta token that it no longer knows."""
+_LENGTHS = {"content-length", "transfer-encoding"}
+"""Fields that say where an answer ends: without them an empty one may be a line that broke."""
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,80}\Z")
 
 
@@ -271,7 +273,8 @@ class GraphWire:
                 if len(head) > SPOOL_ABOVE:
                     break
             else:
-                if not head:  # no message is empty: the line broke in the header
+                stated = _LENGTHS.intersection(name.lower() for name in response.headers)
+                if not head and not stated:  # the line broke in the header
                     raise lost(self._endpoint)
                 return bytes(head)
             with spool_file(self._endpoint.work) as (file, name):
