@@ -14,8 +14,9 @@ from collections.abc import Callable
 from textual.widget import Widget
 
 QUESTION = "\x1b[6n"
-PATIENCE = 5.0
-"""Seconds after which a terminal that has never answered counts as one that does not answer."""
+PATIENCE = 1.5
+"""Seconds after which a terminal that has never answered counts as one that does not answer, until it does.
+What is shown must not be older than two seconds there either."""
 LOST = 60.0
 """Seconds after which an answer counts as lost."""
 
