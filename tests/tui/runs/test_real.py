@@ -91,7 +91,7 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     again = terminal(words, env=env)
     again.wait_for("1 Setup")
     again.press("3")
-    again.wait_for("6,000 new", patience=60)
+    again.wait_for(f"{LASTING:,} new", patience=150)
     again.press("q")
     again.wait_ended()
     assert list(new.iterdir()) == []
