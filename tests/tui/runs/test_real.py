@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,11 @@ def test_on_the_real_engine(tmp_path: Path) -> None:
     assert list(new.iterdir()) == []
 
 
+@pytest.mark.timeout(300)
 def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     tmp_path: Path, terminal: Any
 ) -> None:
-    new = filled(tmp_path / "vault", 6000)
+    new = filled(tmp_path / "vault", LASTING)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)}
     words = [*MUNIMENT, "--vault", str(tmp_path / "vault")]
     first = terminal(words, env=env)
@@ -84,18 +86,18 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     first.wait_for("Fetch", "listed")
     first.press("q")
     said = first.wait(lambda seen: "ended:0" in seen, "the app to end")
-    assert "box: fetching, " in said
+    assert re.search(r"box: (?:fetching|storing|deleting), [\d,]+ of ", said)
     assert "They go on without the app." in said
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)
     again.wait_for("1 Setup")
     again.press("3")
-    again.wait_for("6,000 new", patience=60)
+    again.wait_for(f"{LASTING:,} new", patience=150)
     again.press("q")
     again.wait_ended()
     assert list(new.iterdir()) == []
     assert muniment(tmp_path / "vault", "history").out.count(" ok ") == 1
-    assert Program(tmp_path / "vault").ask("status")["messages"] == 6000
+    assert Program(tmp_path / "vault").ask("status")["messages"] == LASTING
 
 
 @pytest.mark.timeout(300)
