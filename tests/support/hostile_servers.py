@@ -12,8 +12,10 @@ import socket
 import ssl
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 Chunks = Iterable[bytes]
 Answers = Mapping[str, Callable[[], Chunks]]
@@ -122,21 +124,14 @@ IMAP: dict[str, Answers] = {
 """Each must end a run with one sentence. "OK" is sent as the tagged completion, "OK+" with more behind it."""
 
 
-class HostileServer:
-    """Listens on loopback and answers by a row of POP3 or IMAP; use as a context manager.
+class _Listener:
+    """Listens on loopback, with a thread for each client; use as a context manager."""
 
-    With a PEM file of certificate and key, IMAP offers STARTTLS.
-    """
-
-    def __init__(self, protocol: str, answers: Answers, certificate: Path | None = None) -> None:
-        self._certificate = certificate
-        self._session = self._pop3 if protocol == "pop3" else self._imap
-        self._answers = answers
+    def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self.commands: list[str] = []
 
-    def __enter__(self) -> HostileServer:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
@@ -151,6 +146,24 @@ class HostileServer:
             except OSError:
                 return
             threading.Thread(target=self._speak, args=(client,), daemon=True).start()
+
+    @abstractmethod
+    def _speak(self, client: socket.socket) -> None:
+        """Answer a client until it hangs up."""
+
+
+class HostileServer(_Listener):
+    """Listens on loopback and answers by a row of POP3 or IMAP; use as a context manager.
+
+    With a PEM file of certificate and key, IMAP offers STARTTLS.
+    """
+
+    def __init__(self, protocol: str, answers: Answers, certificate: Path | None = None) -> None:
+        self._certificate = certificate
+        self._session = self._pop3 if protocol == "pop3" else self._imap
+        self._answers = answers
+        super().__init__()
+        self.commands: list[str] = []
 
     def _speak(self, client: socket.socket) -> None:
         client.settimeout(30)
@@ -208,7 +221,7 @@ class HostileServer:
                 return
 
 
-class HostileHttp:
+class HostileHttp(_Listener):
     """Answers each HTTP request with the same bytes, over TLS where there is a certificate, and hangs up."""
 
     def __init__(self, answer: Callable[[], Chunks], certificate: Path | None = None) -> None:
@@ -217,24 +230,7 @@ class HostileHttp:
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-
-    def __enter__(self) -> HostileHttp:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._speak, args=(client,), daemon=True).start()
+        super().__init__()
 
     def _speak(self, client: socket.socket) -> None:
         client.settimeout(30)
