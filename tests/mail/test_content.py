@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from muniment.mail.content import content_hash, content_header
-from muniment.mail.fork import TRANSPORT_HEADERS, is_transport
+from muniment.mail.fork import ADDED_HEADERS, STORE_HEADERS, is_added, is_transport
 from muniment.mail.headers import BLOCK_LIMIT, fields
 from muniment.mail.mime import attachments, is_text, part_bytes
+from muniment.mail.public import hidden_bytes, is_public, public_pieces
 from muniment.mail.text import read_message
+from support.cases import cases_dir
 from support.corpus import malformed
 from support.reports import fork, plain
 
@@ -55,7 +57,7 @@ def test_a_transport_header_in_the_body_is_content() -> None:
     )
 
 
-@pytest.mark.parametrize("name", TRANSPORT_HEADERS)
+@pytest.mark.parametrize("name", ADDED_HEADERS)
 def test_every_transport_header_is_left_out_in_any_case(name: bytes) -> None:
     written = name.replace(b"*", b"xyz").title()
     message = plain()
@@ -145,11 +147,25 @@ BASES = [
     b"Subject: s\rReceived: x\rTo: b@example.com\r\rold lines\rmore\r",
     b"Received: x\n\nSubject: in the text\n\nmore\n",
     b"From: a@example.com\r\nContent-Type: message/rfc822\r\n\r\n" + plain(headers=["Received: inner"]),
+    b"From: a@example.com\r\nContent-Type: message/rfc822\r\n\r\n" + plain(headers=["Status: RO"]),
+    plain(headers=["Status: RO", "X-Mozilla-Keys: ", "Content-Length: 20", "X-Gmail-Labels: a"]),
+    b"Subject: s\r\nContent-Type: text/html\r\n\r\n<p>one</p>\r\n<b>two &amp",
+    b"Subject: s\r\nContent-Type: text/html\r\n\r\n<p>one</p>\r\ntwo </",
+    QUOTED[:-2] + b" and =",
+    b"Subject: s\r\nContent-Type: text/plain; charset=utf-7\r\n\r\nHello +AOkA",
+    b"Subject: s\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3$s$K$A",
+    b"Subject: s\r\nContent-Type: text/plain; charset=gbk\r\n\r\n\xc4\xe3\xba\xc3\xc4",
+    b"Subject: s\r\n\r\nGr\xc3\xbc\xc3",
+    b"Subject: s\r\nContent-Type: text/plain; name=a.txt\r\n\r\nof a file\r\n",
+    b"Subject: s\r\n\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n",
+    b"Subject: s\r\nStatus: RO\r\n",
 ]
 SNIPPETS = [
     b"\n", b"\r", b"\r\n", b" \r\n", b"\t\n", b"\0", b" ", b":", b"=", b"=\r", b"==", b"~\n", b"\xff",
     b"Received: from mallory\r\n", b"Received : x\r\n", b"Received x: y\r\n", b"Received\r\n : x\r\n",
     b"X-MS-Exchange-A b: hidden text\r\n", b"X-MS-Exchange-\xff: text\r\n", b"ARC-Seal: a\r\n folded\r\n",
+    b"Status: RO\r\n", b"Lines: pay\r\n more\r\n", b"X-Keywords: \r\n", b"Content-Length: 7\r\n",
+    b"Status : RO\n", b"Status RO: x\r\n", b"X-Mozilla-Status: 0001\r\n", b"X-Evolution-\xff: x\r\n",
     b"spamdiagnosticoutput: shown\r\n", b"\xef\xbb\xbfReceived: x\r\n", b"From mallory\r\n", b">From x\n",
     b"Subject: another\r\n", b"To: eve@example.com\r\n", b"Bcc: eve@example.com\r\n", b"--b\r\n",
     b"--b--\r\n",
@@ -190,8 +206,14 @@ def _line_starts(mail: bytes) -> list[int]:
     return [0, *(n + 1 for n, byte in enumerate(mail) if byte in b"\r\n")]
 
 
+def _last_line_end(data: st.DataObject, mail: bytes) -> bytes:
+    return mail.rstrip(b"\r\n") + data.draw(
+        st.sampled_from([b"", b"\r\n", b"\n", b"\r", b"\n\r\n", b"\r\r\n"])
+    )
+
+
 MUTATIONS: list[Callable[[st.DataObject, bytes], bytes]] = [
-    _insert, _insert, _delete, _line_end, _all_line_ends, _double_a_line,
+    _insert, _insert, _delete, _line_end, _all_line_ends, _double_a_line, _last_line_end,
 ]  # fmt: skip
 
 
@@ -289,7 +311,7 @@ HEADER_LINES = st.lists(
 def test_of_a_clear_header_every_transport_field_is_left_out(lines: list[bytes], eol: bytes) -> None:
     header = b"".join(line + eol for line in [b"A: b", *lines, b""])
     assume(not any(b"\x01" in line for line in lines))
-    kept = [header[start:end] for name, start, end in fields(header) if not is_transport(name)]
+    kept = [header[start:end] for name, start, end in fields(header) if not is_added(name)]
     assert kept[0].startswith(b"A:")
     assert content_header(header) == b"".join(kept)
 
@@ -305,3 +327,98 @@ def test_of_a_clear_header_every_transport_field_is_left_out(lines: list[bytes],
 )
 def test_of_an_unclear_header_only_what_stands_well_before(header: bytes, kept: bytes) -> None:
     assert content_header(header) == kept
+
+
+# --- copies from stores ------------------------------------------------------------------------------
+
+
+def test_copies_from_many_stores_have_one_content() -> None:
+    copies = sorted((cases_dir() / "dedup").glob("dd-*.eml"))
+    assert len(copies) == 15
+    assert len({content_hash(path.read_bytes()) for path in copies}) == 1
+
+
+@pytest.mark.parametrize("name", STORE_HEADERS)
+def test_a_field_that_a_store_adds_is_never_public(name: bytes) -> None:
+    name = name.replace(b"*", b"x")
+    assert is_added(name)
+    assert not is_transport(name)
+    assert not is_public(name)
+    header = name.title() + b": secret\r\nSubject: s\r\n\r\n"
+    assert b"secret" not in b"".join(public_pieces(header + b"text\r\n", 100))
+    assert hidden_bytes(header) == header.index(b"Subject")
+
+
+ENDS = [b"", b"\r\n", b"\n", b"\r\n\r\n", b"\n\n\n", b"\r\n\n"]
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        plain(body="One\n\nTwo"),
+        plain(body="Grüße an Jörg ü"),
+        plain(attachments=[("a.bin", bytes(range(60)))]),
+        QUOTED,
+        b"Subject: s\r\nContent-Type: text/html\r\n\r\n<html><p>one</p></html>\r\n",
+        b"Subject: s\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n",
+        b"Subject: s\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3$s$K$A\x1b(B\r\n",
+        b"Subject: s\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\n\xf0\xd2\xc9\xd7\xc5\xd4\r\n",
+        b"Subject: s\r\n\r\n",
+        b"Subject: s\r\nTo: b@example.com\r\nReceived: x\r\n",
+        b"Subject: s\r\n\r\n" + b"x" * 5000,
+    ],
+)
+def test_a_last_line_end_makes_no_other_message(mail: bytes) -> None:
+    mail = mail.rstrip(b"\r\n")
+    ends = ENDS if b"\r\n\r\n" in mail else ENDS[:4]
+    assert len({content_hash(mail + end) for end in ends}) == 1
+    assert content_hash(mail + b"\r") != content_hash(mail)
+    assert content_hash(mail + b"\n\r\n \r\n") != content_hash(mail)
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        BINARY.partition(b"--b\r\nContent-Type: application")[2].replace(
+            b"/octet", b"Content-Type: a/octet", 1
+        ),
+        b"Subject: s\r\nContent-Transfer-Encoding: binary\r\n\r\nx",
+        b"Subject: s\r\nContent-Type: application/pdf\r\n\r\n%PDF",
+        b"Subject: s\r\nContent-Type: text/plain; name=a.txt\r\n\r\nof a file",
+        b"Subject: s\r\nContent-Disposition: attachment\r\n\r\nof a file",
+        b"Subject: s\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncut off =",
+        b"Subject: s\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n#0V%T",
+        b"Subject: s\r\nContent-Type: text/html\r\n\r\n<p>one</p>two </",
+        b"Subject: s\r\nContent-Type: text/plain; charset=gbk\r\n\r\n\xc4\xe3\xba\xc3\xc4",
+        b"Subject: s\r\nContent-Type: text/plain; charset=utf-16le\r\n\r\na\0",
+        b"Subject: s\r\n\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend",
+    ],
+)
+def test_a_last_line_end_counts_where_it_may_mean_something(mail: bytes) -> None:
+    assert content_hash(mail) != content_hash(mail + b"\r\n")
+
+
+def test_line_ends_at_the_end_are_few_or_many() -> None:
+    mail = plain().rstrip(b"\r\n")
+    for size in (2**20 - 1, 2**20, 2**20 + 1):
+        assert content_hash(mail + b"\n" * size) == content_hash(mail + b"\r\n" * size) == content_hash(mail)
+
+
+@pytest.mark.parametrize(
+    "name", [b"Status", b"X-Keywords", b"Content-Length", b"X-Mozilla-Status", b"Received"]
+)
+def test_the_fields_of_a_message_within_are_content(name: bytes) -> None:
+    inner = plain(message_id="<2@x>")
+    for outer in (b"message/rfc822", b"text/plain", b"multipart/digest; boundary=b"):
+        begin = b"Subject: s\r\nContent-Type: " + outer + b"\r\n\r\n"
+        begin += b"--b\r\n\r\n" if b"digest" in outer else b""
+        assert content_hash(begin + inner) != content_hash(begin + name + b": RO\r\n" + inner)
+
+
+@pytest.mark.parametrize(
+    "name", [b"Keywords", b"X-Label", b"Comments", b"X-Status-Report", b"Statuses", b"X-UID-x"]
+)
+def test_fields_of_like_names_are_content(name: bytes) -> None:
+    assert content_hash(name + b": x\r\n" + plain(message_id="<2@x>")) != content_hash(
+        plain(message_id="<2@x>")
+    )

@@ -32,7 +32,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
                 if isinstance(each, re.Pattern):
                     yield f"{module.name}.{name}", each
     yield "muniment.mail.headers._pattern", headers._pattern((b"to", b"subject"))
-    yield "muniment.mail.content._transport_field", content._transport_field(b"\n")
+    yield "muniment.mail.content._added_field", content._added_field(b"\n")
 
 
 def unsafe(parsed: Any) -> Iterator[Any]:

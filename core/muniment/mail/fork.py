@@ -1,6 +1,7 @@
-"""Forks: copies of one message that differ in what transport wrote on them.
+"""Forks: copies of one message that differ in what transport or a store wrote on them.
 
-Exchange makes one report for each fork of a message. Two forks are known by the same content hash
+Exchange makes one report for each fork of a message; mail programs note in the header of a copy what they
+know of it. Two forks are known by the same content hash
 (`mail.content`); what differs is kept as pieces, so that each of them comes back byte for byte.
 """
 
@@ -12,8 +13,8 @@ from typing import NamedTuple
 from muniment.mail.headers import block, spans
 from muniment.mail.model import Buffer
 
-TRANSPORT_VERSION = 1
-"""Number of the table below. It is part of the content hash, so that no two tables' hashes are ever equal."""
+TRANSPORT_VERSION = 2
+"""Number of the two tables below. It is part of the content hash, so no two tables' hashes are ever equal."""
 
 TRANSPORT_HEADERS = (
     # Trace and final delivery: RFC 5321 4.4, RFC 9228, and what servers wrote before there was a standard.
@@ -55,16 +56,89 @@ TRANSPORT_HEADERS = (
     # Google's relays number each copy that they hand on.
     b"x-google-smtp-source",
     b"x-gm-message-state",
+    # Virus scanners at a relay (amavis, clamav-milter) or between a mailbox and its reader (Avast).
+    b"x-virus-scanned",
+    b"x-virus-status",
+    b"x-antivirus",
+    b"x-antivirus-status",
+    # Programs that carry mail from one mailbox to another (fetchmail, getmail, Gmail's Mail Fetcher), and
+    # Cyrus when it delivers.
+    b"x-fetchmail-*",
+    b"x-getmail-*",
+    b"x-gmail-fetch-info",
+    b"x-sieve",
 )
 """Fields that transport adds; a name that ends in `*` stands for all that begin so.
 
-Anything else is content: Message-ID, From, Date, Subject and all addressees, Bcc among them (the sender's
-own copy has it, the others' don't), DKIM signatures, List-* and Resent-* fields. A field that is missing
-here costs space, as a fork is then stored twice; one too many would take two messages for one.
+Anything else but STORE_HEADERS is content: Message-ID, From, Date, Subject and all addressees, Bcc among
+them (the sender's own copy has it, the others' don't), DKIM signatures, List-* and Resent-* fields. A field
+that is missing here costs space, as a fork is then stored twice; one too many would make one message of two.
 """
 
-_EXACT = frozenset(name for name in TRANSPORT_HEADERS if not name.endswith(b"*"))
-_PREFIXES = tuple(name[:-1] for name in TRANSPORT_HEADERS if name.endswith(b"*"))
+STORE_HEADERS = (
+    # mbox files as mutt, Pine, UW imapd and Dovecot keep them: flags, keywords, numbers and lengths (the mbox
+    # pages of mutt's and Dovecot's manuals; UW's imap/docs/internal.txt for X-IMAP and X-IMAPbase).
+    b"status",
+    b"x-status",
+    b"x-keywords",
+    b"x-uid",
+    b"x-imap",
+    b"x-imapbase",
+    b"content-length",
+    b"lines",
+    # What POP3 programs write on what they have fetched: Qpopper, Eudora, Thunderbird.
+    b"x-uidl",
+    # Thunderbird: flags, tags, the account that fetched it, the state of a draft (nsMsgMessageFlags.h).
+    b"x-mozilla-status",
+    b"x-mozilla-status2",
+    b"x-mozilla-keys",
+    b"x-mozilla-draft-info",
+    b"x-account-key",
+    b"x-identity-key",
+    # Google Takeout, and programs that back up Gmail: labels and numbers (developers.google.com, "IMAP
+    # extensions").
+    b"x-gmail-labels",
+    b"x-gm-thrid",
+    b"x-gm-msgid",
+    b"x-gm-labels",
+    # Apple Mail and Notes.
+    b"x-apple-content-length",
+    b"x-apple-mail-labels",
+    b"x-universally-unique-identifier",
+    # Evolution (camel-mbox-summary.c), KMail, Gnus and Outlook: numbers and flags of the store, the account.
+    b"x-evolution",
+    b"x-evolution-*",
+    b"x-kmail-*",
+    b"x-length",
+    b"x-gnus-mail-source",
+    b"x-from-line",
+    b"xref",
+    b"x-olkeid",
+    # Programs that keep two mailboxes alike: how they find again what they have copied (mbsync, OfflineIMAP).
+    b"x-tuid",
+    b"x-offlineimap",
+)
+"""Fields that a store of mail adds to its copy, as TRANSPORT_HEADERS. They say what somebody did with a copy,
+so they are never shown to a plain user. `Keywords` and `X-Label` are their writers' own: they are content."""
+
+ADDED_HEADERS = TRANSPORT_HEADERS + STORE_HEADERS
+"""What is left out when two copies are compared."""
+
+
+class _Names:
+    """Whether a name is one of a table's."""
+
+    def __init__(self, table: tuple[bytes, ...]) -> None:
+        self._exact = frozenset(name for name in table if not name.endswith(b"*"))
+        self._begun = tuple(name[:-1] for name in table if name.endswith(b"*"))
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._exact or name.startswith(self._begun)
+
+
+_STORE = _Names(STORE_HEADERS)
+_TRANSPORT = _Names(TRANSPORT_HEADERS)
+_ADDED = _Names(ADDED_HEADERS)
 _STEP = 64 * 1024
 _LONGEST = 95
 """Bytes of a field's name that are looked at."""
@@ -85,10 +159,24 @@ def is_transport(name: bytes) -> bool:
     return _is_transport(name.rstrip(b" \t")[:_LONGEST])  # what is remembered must not be long
 
 
+def is_store(name: bytes) -> bool:
+    """Whether a header field of this name, in lower case, is one that a store adds."""
+    return name in _STORE
+
+
+def is_added(name: bytes) -> bool:
+    """Whether a header field of this name is one that transport or a store adds."""
+    return _is_added(name.rstrip(b" \t")[:_LONGEST])
+
+
 @lru_cache(maxsize=2048)
 def _is_transport(name: bytes) -> bool:
-    name = name.lower()
-    return name in _EXACT or name.startswith(_PREFIXES)
+    return name.lower() in _TRANSPORT
+
+
+@lru_cache(maxsize=2048)
+def _is_added(name: bytes) -> bool:
+    return name.lower() in _ADDED
 
 
 def fork_cuts(fork: Buffer, stored: bytes) -> list[ForkPiece]:

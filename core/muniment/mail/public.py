@@ -14,13 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from muniment.mail.fork import is_transport
+from muniment.mail.fork import STORE_HEADERS, is_store, is_transport
 from muniment.mail.headers import BLOCK_LIMIT, header_end
 from muniment.mail.mime import header_at
 from muniment.mail.model import Buffer
 from muniment.mail.patterns import any_of
 
-PUBLIC_VERSION = 1
+PUBLIC_VERSION = 2
 """Number of the table below."""
 
 PUBLIC_FIELDS = (
@@ -42,7 +42,10 @@ PUBLIC_FIELDS = (
     *("user-agent", "x-mailer", "x-mimeole", "organization", "organisation", "autocrypt", "openpgp"),
     *("x-ms-has-attach", "x-ms-tnef-correlator"),
 )
-"""Names of the fields that are shown, in lower case; a name that ends in `*` stands for all that begin so."""
+"""Names of the fields that are shown, in lower case; a name that ends in `*` stands for all that begin so.
+
+No store's own field is (`mail.fork.STORE_HEADERS`): `Content-Length` is none of the message's.
+"""
 
 _EXACT = frozenset(name.encode() for name in PUBLIC_FIELDS if not name.endswith("*"))
 _PREFIXES = tuple(name[:-1].encode() for name in PUBLIC_FIELDS if name.endswith("*"))
@@ -57,7 +60,8 @@ _ADDRESSES = re.compile(
 _UNUSUAL = re.compile(rb"\n(?:(?![!-9;-~]{1,100}[ \t]*:|[ \t]|\r?\n|\Z)|(?<=\A\n)[ \t])")
 """Matches before a line that is no field and continues none."""
 _SHOWN = re.compile(
-    "\n(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
+    "\n(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
+        any_of([name.decode() for name in STORE_HEADERS if name.startswith(_PREFIXES)]),
         any_of([name for name in PUBLIC_FIELDS if not name.endswith("*")]),
         any_of([name[:-1] for name in PUBLIC_FIELDS if name.endswith("*")]),
     ).encode()
@@ -69,7 +73,7 @@ _LOOK = 100
 
 def is_public(name: bytes) -> bool:
     """Whether a field of this name, in lower case, is shown to every reader."""
-    return name in _EXACT or name.startswith(_PREFIXES)
+    return name in _EXACT or (name.startswith(_PREFIXES) and not is_store(name))
 
 
 def is_prose(name: bytes) -> bool:

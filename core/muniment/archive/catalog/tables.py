@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 10
+SCHEMA = 11
 """Version of the tables; a catalog of another one is rebuilt."""
 
 metadata = MetaData()
