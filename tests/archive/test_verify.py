@@ -70,6 +70,39 @@ def test_what_a_writer_adds_meanwhile_is_no_problem(
     assert vault.status().messages == 8
 
 
+@pytest.mark.parametrize("call", ["totals", "index_behind"])
+def test_mail_archived_while_the_index_is_compared_is_no_problem(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A batch is committed before or after each number that the comparison reads."""
+    for moment in ("before", "after"):
+        reader = Vault.open(vault.folder, write=False)
+        asked: Callable[..., Any] = getattr(Catalog, call)
+        waiting = [letters(vault.status().messages, 2)]
+
+        def beside(
+            catalog: Catalog,
+            *arguments: Any,
+            asked: Callable[..., Any] = asked,
+            waiting: list[list[bytes]] = waiting,
+            moment: str = moment,
+        ) -> Any:
+            if waiting and moment == "before":
+                vault.archive(waiting.pop())
+            found = asked(catalog, *arguments)
+            if waiting:
+                vault.archive(waiting.pop())
+            return found
+
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(Catalog, call, beside)
+                assert verify.index_problems(reader) == []
+        finally:
+            reader.close()
+        assert not waiting
+
+
 def test_what_the_ledger_holds_beyond_the_catalog_is_counted(vault: TestVault, tmp_path: Path) -> None:
     shutil.copy(vault.folder / "catalog.db", tmp_path / "old.db")
     shutil.copytree(vault.folder / "index", tmp_path / "index")

@@ -195,12 +195,14 @@ def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
         if not bound(vault, index.watermark, index.mark):
             yield f"the index is of another ledger, or of another state of it: {mend}"
             return
-        # Asked in this order, a writer can only make the first smaller and the last greater.
+        # A batch may be committed between any two of these calls. In this order it can only make `least` too
+        # low and `most` too high, so it never looks like a loss.
+        messages = vault.catalog.totals().messages
         lacking = vault.catalog.index_behind(index.watermark)
-        expected = vault.catalog.totals().messages - lacking
-        docs, still = index.docs, not lacking and not vault.owner()
-        if docs < expected or (still and docs > expected):
-            yield f"the index holds {docs} of the {expected} messages it should: {mend}"
+        least, docs, still = messages - lacking, index.docs, not lacking and not vault.owner()
+        most = vault.catalog.totals().messages
+        if docs < least or (still and docs > most):
+            yield f"the index holds {docs} of the {least} messages it should: {mend}"
         yield from search_works(index)
         if deep:
             yield from wrong_documents(vault, index, still)
