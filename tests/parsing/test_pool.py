@@ -209,6 +209,19 @@ def test_workers_that_cannot_work_are_no_fault_of_the_mail(monkeypatch: pytest.M
         assert pool.view(Mail(plain(), b"innocent")).text
 
 
+def test_a_worker_that_stands_still_is_no_fault_of_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that was read while the machine stood still can be read later."""
+    mail = Mail(plain(), b"innocent")
+    with closing(ReaderPool()) as pool:
+        with monkeypatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+            patch.setattr("muniment.parsing.pool.MODULE", "support.stalling_reader")
+            patch.setattr("muniment.parsing.pool.PATIENCE", 1.0)
+            with pytest.raises(MailUnreadable, match="no answer within"):
+                pool.view(mail)
+        assert pool.view(mail).text
+
+
 def test_an_answer_of_another_kind_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.setattr("muniment.parsing.pool.MODULE", "support.lying_reader")

@@ -207,17 +207,18 @@ class ReaderPool:
     def _alone(self, task: Task[V], question: Question, into: IO[bytes] | None = None) -> V | MailUnreadable:
         """The answer to one question; another worker tries again where one dies, unless it took too long."""
         mail, _ = question
-        why = self._known_killer(mail)
+        why = known = self._known_killer(mail)
+        silent = False
         for _ in range(0 if why else ATTEMPTS):
             try:
                 with self._taken() as worker:
                     return _values(task, worker.ask(task.name, [question], into))[0]
             except WorkerDied as death:
                 log.warning("a worker died over one message: %s", death)
-                why = str(death)
+                why, silent = str(death), death.silent
                 if death.timed_out:
                     break
-        if mail.name and not self._known_killer(mail):
+        if mail.name and not known and not silent:
             self._remember(mail, why)
         return MailUnreadable(f"{UNREADABLE} ({why})")
 

@@ -40,10 +40,15 @@ class WorkersUnusable(MunimentError):
 class WorkerDied(Exception):
     """The worker ended, or was ended for its silence, before it answered."""
 
-    def __init__(self, why: str, timed_out: bool = False) -> None:
-        """`timed_out`: whether it used up the time of a mail, or was silent too long."""
+    def __init__(self, why: str, timed_out: bool = False, silent: bool = False) -> None:
+        """`timed_out`: whether it used up the time of a mail, or was silent too long; `silent`: the latter.
+
+        Silence says nothing about a mail: the kernel ends a worker that works too long on one, so a silent
+        worker was stopped, or the machine stood still.
+        """
         super().__init__(why)
         self.timed_out = timed_out
+        self.silent = silent
 
 
 class _TimedPipe(RawIOBase):
@@ -175,4 +180,4 @@ class WorkerProcess(Generic[T]):
 
 
 def _silence(timeout: float) -> WorkerDied:
-    return WorkerDied(f"no answer within {timeout:.0f} s", timed_out=True)
+    return WorkerDied(f"no answer within {timeout:.0f} s", timed_out=True, silent=True)
