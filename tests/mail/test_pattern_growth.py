@@ -18,6 +18,7 @@ import pytest
 import muniment.mail
 from muniment.archive import export, query
 from muniment.archive.index import document
+from muniment.sources import mbox_scan, separator
 from support.growth import repeated, too_steep
 
 parser: Any = import_module("re._parser")
@@ -26,6 +27,8 @@ MODULES = (
     export,
     query,
     document,
+    mbox_scan,
+    separator,
 )
 PATTERNS = {
     f"{module.__name__.removeprefix('muniment.')}.{name}": value
@@ -40,6 +43,8 @@ ONE_PLACE = {
     "mail.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
     "archive.query._NAME": "is tried where a word begins",
     "mail.public._NAME": "looks at the beginning of a line",
+    "sources.separator._BARE": "looks at a line of at most 1,000 bytes",
+    "sources.separator._FIELD": "looks at the beginning of a line",
 }
 """Patterns that are never searched for, but matched at one place of a text."""
 SIZE = 8 * 1024
