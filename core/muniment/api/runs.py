@@ -79,6 +79,8 @@ class RunSummary(Word, frozen=True):
     error: str = ""
     """A sentence that says what to do, for a run that is not ok."""
     exit_code: int = 0
+    refused: tuple[str, ...] = ()
+    """Mailboxes and folders that were not read, or not emptied, each with the reason."""
 
 
 class CancelRun(Request, frozen=True):

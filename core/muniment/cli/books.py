@@ -17,9 +17,9 @@ COUNTS = KEYS[2:13]
 
 
 def as_json(run: RunSummary) -> dict[str, Any]:
-    """The object that `run --json` prints; one that did not go well has its `error` as well."""
+    """The object that `run --json` prints; one that did not go well has `error` and `refused` as well."""
     told = {key: getattr(run, key) for key in KEYS}
-    return told if went_well(run) else told | {"error": run.error}
+    return told if went_well(run) else told | {"error": run.error, "refused": list(run.refused)}
 
 
 def went_well(run: RunSummary) -> bool:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
@@ -23,7 +24,16 @@ from muniment.runs.marks import Marks
 from muniment.runs.pause import Cancelled, Pause
 from muniment.runs.plan import Plan
 from muniment.runs.workers import Copies, WorkerPool
-from muniment.sources.base import Fetched, Item, Resumable, Source, Unfetched
+from muniment.sources.base import (
+    Deleting,
+    Fetched,
+    Item,
+    Partial,
+    Refusal,
+    Resumable,
+    Source,
+    Unfetched,
+)
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 1024 * 1024
@@ -69,13 +79,29 @@ class Deleted:
 
 
 @dataclass(slots=True)
+class Refused:
+    """The source goes on without a mailbox or folder."""
+
+    refusals: list[Refusal]
+
+
+@dataclass(slots=True)
+class Portion:
+    """Items that are listed together."""
+
+    items: list[Item]
+    last: bool
+    """Whether nothing comes after them."""
+
+
+@dataclass(slots=True)
 class End:
     """Nothing more comes; with `error` because something went wrong."""
 
     error: BaseException | None = None
 
 
-Message = Listed | Batch | Unfetched | Settle | Deleted | End
+Message = Listed | Batch | Unfetched | Settle | Deleted | Refused | End
 
 
 class Fetcher(threading.Thread):
@@ -98,6 +124,8 @@ class Fetcher(threading.Thread):
         self._pool = pool
         self._pause = pause
         self._marks = marks
+        self.deletes = plan.delete
+        """Whether mail is deleted at the source: asked for, and not known to be impossible there."""
 
     def abandon(self) -> None:
         """The archivist has given up: stop as soon as possible. Safe to call twice."""
@@ -115,10 +143,13 @@ class Fetcher(threading.Thread):
         end = End()
         try:
             self._source.connect()
+            self._see_whether_to_delete()
             if self._marks and isinstance(self._source, Resumable):
                 self._source.resume(self._marks.of)
-            for items in chunked(self._source.listing(), self._source.session):
-                self._session(items)
+            for portion in chunked(self._source.listing(), self._source.session):
+                self._session(portion)
+                self._say_refusals()
+            self._say_refusals()
         except Cancelled:
             pass
         except BaseException as error:  # noqa: BLE001 - the run is told, and says it
@@ -126,7 +157,21 @@ class Fetcher(threading.Thread):
         finally:
             self._close(end)
 
+    def _see_whether_to_delete(self) -> None:
+        """Where the server can't delete at all, mail is archived and kept there, and the run says so."""
+        reason = self._source.undeletable() if self.deletes and isinstance(self._source, Deleting) else ""
+        if reason:
+            self.deletes = False
+            self._say(Refused([Refusal("", reason, deleting=True)]))
+
+    def _say_refusals(self) -> None:
+        refusals = self._source.refusals() if isinstance(self._source, Partial) else []
+        if refusals:
+            self._say(Refused(refusals))
+
     def _close(self, end: End) -> None:
+        with suppress(Cancelled):
+            self._say_refusals()  # those of a listing that broke
         try:
             self._source.close()
         except Exception as error:  # noqa: BLE001 - hanging up may fail, the mail is safe
@@ -149,18 +194,18 @@ class Fetcher(threading.Thread):
             except queue.Full:
                 continue
 
-    def _session(self, items: Sequence[Item]) -> None:
+    def _session(self, portion: Portion) -> None:
+        items = portion.items
         wanted, safe, skipped = self._sort_out(items)
         already = len(items) - len(wanted) - skipped
-        last = len(items) < self._source.session
-        self._say(Listed(len(items), already, skipped, self._source.expected, last))
+        self._say(Listed(len(items), already, skipped, self._source.expected, portion.last))
         for batch in self._batches(wanted):
             try:
                 self._say(batch)
             except Cancelled:
                 discard(batch)
                 raise
-        if self._plan.delete:
+        if self.deletes:
             settle = Settle()
             self._say(settle)
             while not settle.done.wait(0.05):
@@ -186,7 +231,7 @@ class Fetcher(threading.Thread):
                     wanted.append(item)
                 else:
                     skipped += 1
-            elif self._plan.deletes(item, now):
+            elif self.deletes and self._plan.deletes(item, now):
                 (safe if self._vouched(item, kept) else wanted).append(item)
         return wanted, safe, skipped
 
@@ -216,8 +261,12 @@ class Fetcher(threading.Thread):
                 if len(fetched) >= BATCH_ITEMS or size >= BATCH_BYTES:
                     batch, fetched, size = self._submit(fetched), [], 0
                     yield batch
-        except BaseException:
+        except (Cancelled, GeneratorExit):
             _remove_files(fetched)
+            raise
+        except BaseException:
+            if fetched:  # what is in hand is archived, whatever keeps the rest from coming
+                yield self._submit(fetched)
             raise
         if fetched:
             yield self._submit(fetched)
@@ -232,10 +281,24 @@ class Fetcher(threading.Thread):
         return Batch(fetched, self._pool.submit(jobs))
 
 
-def chunked(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of at most `size` items."""
-    while chunk := list(itertools.islice(items, size)):
-        yield chunk
+def chunked(items: Iterator[Item], size: int) -> Iterator[Portion]:
+    """Portions of at most `size` items.
+
+    Raises what `items` raises, once all that was listed before has been handed on.
+    """
+    last = False
+    while not last:
+        chunk: list[Item] = []
+        try:
+            for item in itertools.islice(items, size):
+                chunk.append(item)
+        except Exception:
+            if chunk:
+                yield Portion(chunk, last=False)
+            raise
+        last = len(chunk) < size
+        if chunk:
+            yield Portion(chunk, last)
 
 
 def discard(batch: Batch) -> None:

@@ -60,6 +60,8 @@ class Progress:
     rates: dict[str, float] = field(default_factory=dict)
     """Messages a second, by stage: "fetch", "store", "index", "delete"."""
     error: str = ""
+    refused: tuple[str, ...] = ()
+    """Mailboxes and folders that were not read, or not emptied, each with the reason."""
 
 
 def settled(progress: Progress) -> int:

@@ -18,7 +18,7 @@ from muniment.archive.vault import Vault
 from muniment.collector import ease_collector
 from muniment.errors import MunimentError, RunFailed, VaultError
 from muniment.runs.archivist import Archivist, Committed, Outcome
-from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Settle, discard
+from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Refused, Settle, discard
 from muniment.runs.indexer import Indexer
 from muniment.runs.marks import marks_of
 from muniment.runs.memory import few_arenas
@@ -26,6 +26,7 @@ from muniment.runs.opaque import opaque
 from muniment.runs.pause import Pause
 from muniment.runs.plan import Plan
 from muniment.runs.progress import Books, Progress
+from muniment.runs.refusals import Refusals
 from muniment.runs.workers import WorkerPool
 from muniment.sources.base import Item, Place, Source, Unfetched
 
@@ -69,6 +70,7 @@ class ArchiveRun:
         self._began = self._ticked = time.monotonic()
         self._started = int(time.time())
         self._first_failure = ""
+        self._refusals = Refusals()
         self.progress = Progress(plan.profile, deletes=plan.delete)
         self.error: BaseException | None = None
 
@@ -136,6 +138,10 @@ class ArchiveRun:
                 message.done.set()
             case Deleted(items):
                 self._deleted(items)
+            case Refused(refusals):
+                self._refusals.add(refusals)
+                self.progress.refused = self._refusals.named
+                self.progress.deletes = self._fetcher.deletes
             case End():
                 pass
 
@@ -199,7 +205,7 @@ class ArchiveRun:
             if outcome is not Outcome.LEFT:
                 self._safe.append(item)
                 self.progress.stored += 1
-        if not self._plan.delete:
+        if not self._fetcher.deletes:
             self._safe.clear()
 
     def _deleted(self, items: list[Item]) -> None:
@@ -280,13 +286,15 @@ class ArchiveRun:
             log.warning("the next run lists all again: %s", sentence(error))
 
     def _verdict(self) -> str:
-        if self.error is not None:
-            return sentence(self.error)
-        if self._first_failure:
-            return (
+        told = [sentence(self.error)] if self.error is not None else []
+        told += self._refusals.sentences(self.error)
+        if self._first_failure and self.error is None:
+            told.append(
                 f"{self.books.failed} could not be fetched and will be tried again; "
                 f"the first: {self._first_failure}"
             )
+        if told:
+            return " ".join(told)
         if self.books.pending and not self._pause.cancelled:
             return f"the source never answered for {self.books.pending} of what it listed: run it again"
         if not self.books.balanced:
@@ -331,6 +339,7 @@ def summary(progress: Progress) -> dict[str, Any]:
         "seconds": round(progress.seconds, 3),
         "balanced": books.balanced,
         "error": progress.error,
+        **({"refused": progress.refused} if progress.refused else {}),
     }
 
 

@@ -16,9 +16,11 @@ from muniment.config.file import profile_of
 from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.fields import KIND
+from muniment.runs.refusals import Refusals
 from muniment.service.profiles import endpoint_of, find, password_of
 from muniment.service.session import Session
 from muniment.service.untested import drafts, release
+from muniment.sources.base import Deleting, Partial, Refusal
 from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured
 from muniment.sources.factory import open_source
 from muniment.sources.network import look_up
@@ -45,7 +47,7 @@ def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Wor
     yield api.Step(text=f"profile {profile.name} is complete{had}")
     endpoint = endpoint_of(profile, session.folder, password)
     endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
-    yield from live(lambda say: _try(endpoint, say), session.stopping)
+    yield from live(lambda say: _try(endpoint, say, profile.delete_on), session.stopping)
     if told := _passed(session, request, profile):
         yield api.Step(text=told)
     yield api.Done(message=f"Profile {profile.name} works.")
@@ -107,8 +109,8 @@ def _heard(
     raise VaultError("the service is stopping: start it again, and repeat this")
 
 
-def _try(endpoint: Endpoint, say: Say) -> None:
-    """Get in, list, and hang up.
+def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
+    """Get in, list, see whether it could be deleted from where the profile `deletes`, and hang up.
 
     Raises:
         SourceError: it did not go well; of a certificate that was refused, `say` has told before.
@@ -127,8 +129,14 @@ def _try(endpoint: Endpoint, say: Say) -> None:
         if not KIND[endpoint.kind].server:
             say(api.Step(text=f"{endpoint.path} is there"))
         count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
+        refused = Refusals()
+        refused.add(source.refusals() if isinstance(source, Partial) else ())
+        if deletes and isinstance(source, Deleting) and (reason := source.undeletable()):
+            refused.add([Refusal("", reason, deleting=True)])
     more = " or more" if count == SHOWN else ""
     say(api.Step(text=f"listed {count:,}{more} {'message' if count == 1 else 'messages'}"))
+    if told := refused.sentences():
+        raise SourceError(" ".join(told))
 
 
 def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> None:

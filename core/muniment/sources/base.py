@@ -62,12 +62,28 @@ class Unfetched:
     gone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A mailbox or folder that could not be read, or not be emptied, while others could."""
+
+    where: str
+    """The mailbox's address, or `mailbox/folder`, as people know it."""
+    reason: str
+    """One sentence that names it and says what to do."""
+    deleting: bool = False
+    """Whether it was read, and only its mail could not be deleted."""
+
+
 class Source(Protocol):
     """A mailbox that is listed, fetched in batches, and emptied by key.
 
     All calls come from one thread. A lost connection is mended inside a call, with backoff; what
     can't be mended is a `muniment.errors.SourceError` (LoginRefused, CertificateRefused), whose
     message is one sentence that says what to do. `timeout` is per network operation, in seconds.
+
+    An error ends the run: it is raised only for trouble with the source as a whole. One mailbox of
+    several, one folder or one message that can't be read stops nothing but itself: see Partial for the
+    first two, Unfetched for the last.
     """
 
     session: int
@@ -91,6 +107,26 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Hang up; never deletes anything. Safe to call twice."""
+
+
+@runtime_checkable
+class Partial(Protocol):
+    """A source of which one part may fail while the others are read.
+
+    `listing` goes on with the next mailbox or folder. `fetch` answers the items of a part that fails with
+    Unfetched. `delete` leaves them out of what it returns. Each part is named once a run by `refusals`.
+    """
+
+    def refusals(self) -> list[Refusal]:
+        """What has been refused since the last call."""
+
+
+@runtime_checkable
+class Deleting(Protocol):
+    """A source that can tell before a run whether its server is able to delete for good at all."""
+
+    def undeletable(self) -> str:
+        """After `connect`: why nothing can be deleted there, and what to do; "" where it can."""
 
 
 @runtime_checkable

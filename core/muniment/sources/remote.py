@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+from muniment.errors import SourceError
 from muniment.sources import tls
-from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.base import Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.limits import Overrun
 from muniment.sources.network import Unreachable
-from muniment.sources.retry import Passing, Patience
+from muniment.sources.refusing import Refusing, Shut
+from muniment.sources.retry import ATTEMPTS, Passing, Patience
 from muniment.sources.work import make_work
 
 Answer = Fetched | Unfetched
 
-_GIVEN_UP = 3
-"""Items given up one after the other before the server, and not the items, is held to be at fault."""
+SURE = 3
+"""Messages given up in a row, beyond those that it takes to try some of all that is left in a folder, before
+the folder is given up for this run."""
+LONGEST_SILENCE = 300.0
+"""Seconds that a folder is tried, at least, while the server fails at all of its messages."""
+WORN = 3
+"""Messages given up in a run before the next ones get fewer attempts."""
+ATTEMPTS_WORN = 2
+SURELY_DEAD = 3
+"""Folders given up, and not one message had, before the whole server is held to be at fault."""
 
 
-class RemoteSource(ABC):
+class RemoteSource(ABC, Refusing):
     """A mailbox on a server: opened when needed, and opened again when the line broke."""
 
     session = 5000
@@ -27,8 +39,16 @@ class RemoteSource(ABC):
     expected: int | None = None
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__()
         self._endpoint = endpoint
         self._sleep = sleep
+        self._clock = time.monotonic
+        self._row = _Row(Patience(sleep))
+        self._answered = False
+        """Whether any message was had."""
+        self._given_up = 0
+        self._lost: dict[Place, str] = {}
+        """Folders that were given up, and why."""
 
     @abstractmethod
     def _is_open(self) -> bool: ...
@@ -43,7 +63,10 @@ class RemoteSource(ABC):
 
     @abstractmethod
     def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
-        """Answers in the order of `items`, until done or until the line breaks (Passing)."""
+        """Answers in the order of `items`, until done or until the line breaks (Passing).
+
+        Raises Shut for a mailbox or folder that can't be read while others can.
+        """
 
     def connect(self) -> None:
         """Reach the mailbox and log in; a lock or a throttle is waited for, an absent server is not."""
@@ -69,38 +92,100 @@ class RemoteSource(ABC):
         """The bytes of listed items; no item is answered twice, however often the line breaks.
 
         Read it to its end before the next call. An item that the server fails at again and again is
-        answered with Unfetched, so that it stops nothing.
+        answered with Unfetched, so that it stops nothing; so are the items of a mailbox or folder that is
+        shut. Raises SourceError where the server fails at whatever it is asked for.
         """
         remaining = {(item.place, item.key): item for item in items}
-        patience = Patience(self._sleep)
-        given_up = 0
+        row = self._row
+        row.patience = self._patience()
         while remaining:
+            for place in {item.place for item in remaining.values()} & self._lost.keys():
+                yield from self._leave(remaining, place)
+            if not remaining:
+                return
             self._reopen()
+            began = self._clock()
             try:
                 for answer in self._retrieve(list(remaining.values())):
                     del remaining[answer.item.place, answer.item.key]
-                    patience.progress()
-                    given_up = 0
+                    row.patience.progress()
+                    row.place, row.length, row.seconds = None, 0, 0.0
+                    began, self._answered = self._clock(), True
                     yield answer
+                continue
+            except Shut as error:
+                yield from self._shut(remaining, error)
+                continue
             except Passing as error:
                 self._drop()
-                if self._waited(patience, error):
+                row.seconds += self._clock() - began
+                if self._waited(row, error):
                     continue
-                given_up += 1
-                if given_up == _GIVEN_UP:
-                    raise
-                suspect = remaining.pop(next(iter(remaining)))
-                yield Unfetched(suspect, f"the server failed at it again and again: {error}")
+                failure: SourceError = error
+                suspect = next(iter(remaining.values()))
+                reason = f"the server failed at it again and again: {error}"
             except Overrun as error:
                 self._drop()
-                given_up += 1
-                if given_up == _GIVEN_UP or error.item is None:
+                if error.item is None:
                     raise
-                yield Unfetched(remaining.pop((error.item.place, error.item.key)), str(error))
+                failure, suspect, reason = error, error.item, str(error)
+            self._given_up += 1
+            row.patience = self._patience()
+            row.length = row.length + 1 if row.place == suspect.place else 1
+            row.place = suspect.place
+            del remaining[suspect.place, suspect.key]
+            yield Unfetched(suspect, reason)
+            beside = [key for key in remaining if key[0] == suspect.place]
+            if row.length >= SURE + len(beside).bit_length() and row.seconds >= LONGEST_SILENCE:
+                self._lose(suspect.place, failure)
+            _put_last(remaining, beside[: 2 ** (row.length - 1)])
 
-    def _waited(self, patience: Patience, error: Passing) -> bool:
+    def _patience(self) -> Patience:
+        """What a failing server is given: less, once it has failed at several messages in spite of all."""
+        return Patience(self._sleep, ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN)
+
+    def _waited(self, row: _Row, error: Passing) -> bool:
         try:
-            patience.again(error)
+            row.seconds += row.patience.again(error)
         except Passing:
             return False
         return True
+
+    def _lose(self, place: Place, error: SourceError) -> None:
+        """Give a folder up for this run. Raises `error` where the server seems to be at fault as a whole."""
+        several = self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
+        self._lost[place] = f"the server failed at all that was tried of what is left there: {error}"
+        if not self._answered and (not several or len(self._lost) >= SURELY_DEAD):
+            raise error
+        self.refuse("/".join(filter(None, (place.mailbox, place.title or place.folder))), str(error))
+
+    def _leave(self, remaining: dict[tuple[Place, str], Item], place: Place) -> Iterator[Answer]:
+        """Answer for a folder that was given up, without asking for its messages."""
+        for key in [key for key in remaining if key[0] == place]:
+            yield Unfetched(remaining.pop(key), self._lost[place])
+
+    def _shut(self, remaining: dict[tuple[Place, str], Item], error: Shut) -> Iterator[Answer]:
+        """Give up what lies in a mailbox or folder that is shut. Raises `error` where nothing does."""
+        covered = [key for key, item in remaining.items() if error.covers(item.place)]
+        if not covered:
+            raise error
+        self.refuse(error.where, str(error))
+        for key in covered:
+            yield Unfetched(remaining.pop(key), str(error))
+
+
+@dataclass(slots=True)
+class _Row:
+    """Messages given up one after the other."""
+
+    patience: Patience
+    place: Place | None = None
+    length: int = 0
+    seconds: float = 0.0
+    """Time since the last answer."""
+
+
+def _put_last(remaining: dict[tuple[Place, str], Item], keys: list[tuple[Place, str]]) -> None:
+    """Let some items wait until all others have been tried: bad messages lie next to each other."""
+    for key in keys:
+        remaining[key] = remaining.pop(key)

@@ -32,8 +32,9 @@ class Patience:
     A server that says how long to wait is obeyed, for an hour in all.
     """
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, sleep: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS) -> None:
         self._sleep = sleep
+        self._attempts = attempts
         self._failures = 0
         self._obeyed = 0.0
 
@@ -42,8 +43,8 @@ class Patience:
         self._failures = 0
         self._obeyed = 0.0
 
-    def again(self, error: Passing) -> None:
-        """Wait before another attempt; raises `error` when attempts are used up.
+    def again(self, error: Passing) -> float:
+        """Wait before another attempt, and return for how long; raises `error` when attempts are used up.
 
         The wait grows exponentially, with up to a quarter of jitter so that many clients part.
         """
@@ -55,8 +56,10 @@ class Patience:
             wait = error.wait
         else:
             self._failures += 1
-            if self._failures >= ATTEMPTS:
+            if self._failures >= self._attempts:
                 self._failures = 0
                 raise error
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self._failures - 1))
-        self._sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311  jitter is no secret
+        wait *= random.uniform(1.0, 1.25)  # noqa: S311  jitter is no secret
+        self._sleep(wait)
+        return wait

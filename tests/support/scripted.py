@@ -1,0 +1,123 @@
+"""A server that fails as a test says: the pipeline and sources.remote are real, only the wire is not."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.folders import Choice
+from muniment.sources.refusing import Shut
+from muniment.sources.remote import Answer, RemoteSource
+from muniment.sources.retry import Passing
+from muniment.sources.work import make_work
+
+_NUMBERS = itertools.count()
+
+
+@dataclass
+class Server:
+    """What it holds, and what goes wrong."""
+
+    host: str = field(default_factory=lambda: f"server{next(_NUMBERS)}.example")
+    mails: dict[Place, dict[str, bytes]] = field(default_factory=dict)
+    shut: set[str] = field(default_factory=set)
+    """Mailboxes that are not listed."""
+    shut_later: set[Place] = field(default_factory=set)
+    """Folders that are listed and then not read."""
+    poison: set[bytes] = field(default_factory=set)
+    """Messages at which the line breaks, always."""
+    listing_ends_after: int | None = None
+    """Items until the listing breaks for good."""
+    dies_after: int | None = None
+    """Messages until the server is dead for good."""
+    undeletable: str = ""
+    fetched: int = 0
+    deleted: list[str] = field(default_factory=list)
+    expected: int | None = None
+    waits: list[float] = field(default_factory=list)
+
+    def put(self, mailbox: str, folder: str, mails: Iterable[bytes]) -> None:
+        """Deliver messages."""
+        place = Place(self.host, mailbox, folder, folder, mailbox)
+        there = self.mails.setdefault(place, {})
+        for mail in mails:
+            there[f"{mailbox}/{folder}/{len(there)}"] = mail
+
+    def left(self) -> int:
+        """How many messages are there."""
+        return sum(map(len, self.mails.values()))
+
+    def open(self, work: Path) -> ScriptedSource:
+        """A source on it."""
+        folders = Choice() if len(self.mails) > 1 else None
+        endpoint = Endpoint(kind="maildir", path="/none", work=work, folders=folders)
+        return ScriptedSource(self, endpoint, self.waits.append)
+
+
+class ScriptedSource(RemoteSource):
+    """Speaks to the server above, one message at a time."""
+
+    def __init__(self, server: Server, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__(endpoint, sleep)
+        self.server = server
+        self.session = 50
+        self._opened = False
+
+    def connect(self) -> None:
+        """There is nobody to reach."""
+        make_work(self._endpoint.work)
+
+    def undeletable(self) -> str:
+        """As the test says."""
+        return self.server.undeletable
+
+    def _is_open(self) -> bool:
+        return self._opened
+
+    def _open(self) -> None:
+        if self.server.dies_after is not None and self.server.fetched >= self.server.dies_after:
+            raise Passing("scripted.example refuses connections: check that the server runs.")
+        self._opened = True
+
+    def _drop(self) -> None:
+        self._opened = False
+
+    def listing(self) -> Iterator[Item]:
+        """Folder by folder; what is shut is named."""
+        self.expected = self.server.expected
+        listed = 0
+        for place, mails in self.server.mails.items():
+            if place.mailbox in self.server.shut:
+                self.refuse(place.mailbox, f"There is no mailbox {place.mailbox}: check its name.")
+                continue
+            for key in list(mails):
+                if listed == self.server.listing_ends_after:
+                    raise SourceError("The listing broke: run again.")
+                listed += 1
+                yield Item(place, key)
+
+    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+        for item in items:
+            if item.place in self.server.shut_later:
+                raise Shut(
+                    f"The folder {item.place.folder} of {item.place.mailbox} can't be read: repair it.",
+                    item.place.mailbox, item.place.folder,
+                )  # fmt: skip
+            mail = self.server.mails[item.place].get(item.key)
+            if self.server.fetched == self.server.dies_after or mail in self.server.poison:
+                raise Passing("The connection was lost: check the network, and run again.")
+            self.server.fetched += 1
+            yield Unfetched(item, "gone", gone=True) if mail is None else Fetched(item, mail)
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """What is shut is left alone."""
+        found = [item for item in items if item.place not in self.server.shut_later]
+        for item in found:
+            del self.server.mails[item.place][item.key]
+        self.server.deleted += [item.key for item in found]
+        return found
