@@ -22,6 +22,8 @@ from muniment.mail import (
     addresses,
     charsets,
     content,
+    date_forms,
+    date_words,
     dates,
     delimiters,
     envelope,
@@ -161,6 +163,10 @@ def read_value(value: bytes) -> None:
     mime.decoded(value, "base64")
     mime.decoded(value, "quoted-printable")
     dates.parse_date(value)
+    dates.parse_date(value, (1, 2))
+    dates.received_dates([value, b";" + value])
+    date_forms.readings(value)
+    date_words.folded(value.decode("utf-8", "replace"))
     charsets.codec(value.decode("utf-8", "replace"))
     names.name_of(value.decode("utf-8", "replace"))
     listing.joined([value, value])
@@ -196,7 +202,10 @@ READERS: dict[str, Callable[[bytes], None]] = {
     for function in (read_query, read_people, read_header, read_value, read_envelope, read_address, read_page)
 }
 NOT_READ = {
+    "date_forms.seconds_at": "takes numbers",
     "dates.clamp": "takes numbers",
+    "dates.is_sane": "takes numbers",
+    "dates.message_date": "takes numbers",
     "headers.remembered": "takes functions",
     "mime.is_text": "takes a type that was read",
     "model.senders_of": "takes people that were read",

@@ -7,7 +7,7 @@ from typing import Protocol
 from muniment.archive.facts import EnvelopeFact, MessageFact, Route
 from muniment.archive.index import Mention
 from muniment.archive.ledger.model import Appended
-from muniment.mail.dates import clamp
+from muniment.mail.dates import clamp, message_date
 from muniment.mail.model import MessageText, Party, Role, Summary, senders_of
 from muniment.mail.names import name_of
 from muniment.people.routing import OWNED, TRUSTED
@@ -36,13 +36,14 @@ def message_fact(
     appended: Appended,
     message: DerivedMessage,
     report_date: int | None,
+    source_date: int | None,
     received: int,
     notes: tuple[str, ...] = (),
 ) -> MessageFact:
     """The catalog's view of a message.
 
-    `report_date` is the date of the report that first brought it, `received` when that was
-    fetched; both seconds since 1970 UTC.
+    `report_date` is the date of the report that first brought it, `source_date` what the source says of when
+    it received that copy, `received` when that was fetched; all seconds since 1970 UTC.
     """
     summary = message.summary
     return MessageFact(
@@ -50,7 +51,7 @@ def message_fact(
         position=appended.position,
         sha=message.sha,
         content=message.content,
-        date=clamp(summary.date, report_date, received),
+        date=message_date(summary.date, summary.hops, report_date, source_date, received),
         size=message.size,
         sender=summary.sender,
         to=summary.to,

@@ -294,6 +294,9 @@ class _First(NamedTuple):
     """What the first copy of a message says of it."""
 
     date: int | None = None
+    """The report's own date."""
+    source: int | None = None
+    """When its source received it."""
     notes: tuple[str, ...] = ()
     key: bytes = b""
     """What its trusted report tells a placeholder's mail by; else empty."""
@@ -322,7 +325,8 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
             light.appended, copy, receipt.messages, receipt.date, light.received
         )
         for sha in receipt.messages:
-            dates.setdefault(sha, _First(copy.date, copy.notes, _trusted_key(receipt, copy)))
+            first = _First(copy.date, receipt.date, copy.notes, _trusted_key(receipt, copy))
+            dates.setdefault(sha, first)
     return envelopes, dates
 
 
@@ -407,7 +411,8 @@ def _fact(light: _Light, message: _Message, dates: _Dates, more: tuple[str, ...]
     first = dates.get(light.sha, _First())
     if first.key and message.content:
         message.content = first.key
-    return message_fact(light.appended, message, first.date, light.received, (*first.notes, *more))
+    notes = (*first.notes, *more)
+    return message_fact(light.appended, message, first.date, first.source, light.received, notes)
 
 
 def unread_message(sha: bytes, size: int, note: str) -> _Message:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from muniment.mail.dates import parse_date
+from muniment.mail.dates import EARLIEST, parse_date, received_dates
 from muniment.mail.headers import decode, gather
 from muniment.mail.mime import file_of, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Summary
 from muniment.mail.public import hidden_bytes
 
-SUMMARY_FIELDS = (b"subject", b"from", b"to", b"message-id", b"date", b"sender")
+SUMMARY_FIELDS = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"received")
 """Names of the header fields that `summary_of` needs, in its order."""
+_DATES = 8
+"""Date fields that are looked at."""
 
 
 def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
@@ -30,16 +32,24 @@ def summary_of(stated: Sequence[Sequence[bytes]], attached: int, hidden: int) ->
 
     `hidden`: how many bytes its public form lacks.
     """
-    subject, sender, to, message_id, date, submitter, *_ = stated
+    subject, sender, to, message_id, date, submitter, received, *_ = stated
+    hops = received_dates(received)
     return Summary(
         subject=_first(subject),
         sender=_first(sender) or _first(submitter),
         to=joined(to),
         message_id=_first(message_id),
-        date=parse_date(date[0] if date else b""),
+        date=_date(date, hops),
         attachments=attached,
         hidden=hidden,
+        hops=hops,
     )
+
+
+def _date(stated: Sequence[bytes], hops: Sequence[int]) -> int | None:
+    """What the first Date field says that may be believed, else the first that says anything."""
+    found = [date for value in stated[:_DATES] if (date := parse_date(value, hops)) is not None]
+    return next((date for date in found if date >= EARLIEST), found[0] if found else None)
 
 
 def _first(stated: Sequence[bytes]) -> str:

@@ -153,6 +153,8 @@ class Summary(Struct, frozen=True, array_like=True):
     attachments: int
     hidden: int = -1
     """Bytes that the public form of the message lacks; -1 where that was not looked at."""
+    hops: tuple[int, ...] = ()
+    """When it was received, by its `Received` fields, the newest first; seconds since 1970 UTC."""
 
 
 class MessageText(Struct, frozen=True, array_like=True):

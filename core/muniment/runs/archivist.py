@@ -84,7 +84,11 @@ class _Batch:
     started: float = field(default_factory=time.monotonic)
     facts: list[Fact] = field(default_factory=list)
     outcomes: list[tuple[Item, Outcome]] = field(default_factory=list)
-    receipts: dict[Place, ReceiptGroup] = field(default_factory=dict)
+    receipts: list[ReceiptGroup] = field(default_factory=list)
+    groups: dict[Place, ReceiptGroup] = field(default_factory=dict)
+    """The last of the receipts' groups of each place."""
+    received: set[bytes] = field(default_factory=set)
+    """The hashes that its receipts speak of."""
     documents: dict[bytes, IndexDocument] = field(default_factory=dict)
     touched: set[bytes] = field(default_factory=set)
     originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
@@ -203,7 +207,7 @@ class Archivist:
         self._links.clear()
         if not batch.outcomes:
             return None
-        for group in batch.receipts.values():
+        for group in batch.receipts:
             record = json_record(self._vault.encoder, Kind.RECEIPT, receipt_value(group))
             appended = self._vault.append(record, batch.now)
             batch.facts.extend(receipt_facts(group, appended.sequence, batch.now // 1_000_000))
@@ -327,7 +331,7 @@ class Archivist:
         for part in message.parts:
             self._part(part)
         appended = self._append(message.record)
-        fact = message_fact(appended, message, copy.date, self._now, copy.notes)
+        fact = message_fact(appended, message, copy.date, fetched.item.date, self._now, copy.notes)
         self._batch.facts.append(fact)
         self._batch.documents[message.sha] = IndexDocument(
             id=appended.sequence,
@@ -481,18 +485,8 @@ class Archivist:
         route: Route,
         notes: tuple[str, ...],
     ) -> None:
-        place = item.place
-        group = self._batch.receipts.get(place)
-        if group is None:
-            owner = self._plan.owner_of(place)
-            group = self._batch.receipts[place] = ReceiptGroup(
-                profile=self._plan.profile,
-                host=place.host,
-                mailbox=place.mailbox,
-                folder=place.folder,
-                owner=owner,
-                owner_folder=self._plan.folder_of(place) if owner else "",
-            )
+        group = self._group(item.place, copy)
+        self._batch.received.add(copy.sha)
         group.receipts.append(
             Receipt(
                 key=item.key,
@@ -510,6 +504,24 @@ class Archivist:
                 rule=DISPLACEMENT_RULE,
             )
         )
+
+    def _group(self, place: Place, copy: PreparedCopy) -> ReceiptGroup:
+        """Where the receipt of a copy stands. The first of a copy stands first: it tells when that came."""
+        batch = self._batch
+        group = batch.groups.get(place)
+        if group is not None and (group is batch.receipts[-1] or copy.sha not in batch.received):
+            return group
+        owner = self._plan.owner_of(place)
+        group = batch.groups[place] = ReceiptGroup(
+            profile=self._plan.profile,
+            host=place.host,
+            mailbox=place.mailbox,
+            folder=place.folder,
+            owner=owner,
+            owner_folder=self._plan.folder_of(place) if owner else "",
+        )
+        batch.receipts.append(group)
+        return group
 
     def _touch(self, copy: PreparedCopy, shas: tuple[bytes, ...], route: Route, item: Item) -> None:
         found = mentions(

@@ -9,6 +9,7 @@ from pathlib import Path
 from muniment.errors import SourceError
 from muniment.sources.base import Fetched, Item, Unfetched
 from muniment.sources.files import FileSource, key_of, name_of, remove, unreadable
+from muniment.sources.received import of_file
 from muniment.sources.roll import Roll
 
 
@@ -26,10 +27,10 @@ class EmlSource(FileSource):
         self.expected = len(roll)
         for key, _ in roll.by_key():
             try:
-                size = (self._root / name_of(key)).lstat().st_size
+                found = (self._root / name_of(key)).lstat()
             except FileNotFoundError:
                 continue
-            yield Item(self._place, key, size)
+            yield Item(self._place, key, found.st_size, date=of_file(found))
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
         return self._read(item, self._root / name_of(item.key))

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from muniment.sources.ews_mime import MimeReader, Unreadable
 from muniment.sources.folders import Folder, Use
 from muniment.sources.limits import MOST_FOLDERS, Pages
 from muniment.sources.network import lost
+from muniment.sources.received import of_instant
 from muniment.sources.retry import Passing
 
 CHANGES_AT_ONCE = 512
@@ -460,10 +460,7 @@ def _id(element: Any, name: str) -> str:
 
 
 def _row(element: Any) -> Row:
-    try:
-        date = int(datetime.fromisoformat(_text(element, "DateTimeReceived")).timestamp())
-    except ValueError:
-        date = None
+    date = of_instant(_text(element, "DateTimeReceived"))
     return Row(_id(element, "ItemId"), _number(element, "Size"), date)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from muniment.sources.graph_http import (
 )
 from muniment.sources.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
 from muniment.sources.network import dial
+from muniment.sources.received import of_instant
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.roll import Roll
 from muniment.sources.work import make_work
@@ -432,10 +432,7 @@ def _path(box: _Box, item: Item) -> str:
 
 def _seconds(stamp: Any) -> int | None:
     """An instant of Graph's JSON, such as 2026-01-31T12:00:00Z, as seconds since 1970 UTC."""
-    try:
-        return int(datetime.fromisoformat(stamp).timestamp()) if isinstance(stamp, str) else None
-    except ValueError:
-        return None
+    return of_instant(stamp) if isinstance(stamp, str) else None
 
 
 def _abandon(running: Iterable[Future[Answer]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import calendar
 import imaplib
 import re
 import socket
@@ -19,6 +18,7 @@ from muniment.sources.folders import Use, use_by_name
 from muniment.sources.limits import FOLDER_LIST, SHORT_ANSWER, Pace, require_believable, too_much
 from muniment.sources.network import dial, lost
 from muniment.sources.oauth import Tokens, sasl
+from muniment.sources.received import at
 from muniment.sources.retry import Passing
 
 _LASTING = ("BYE", "READ-ONLY", "PREAUTH")
@@ -484,13 +484,11 @@ def _date(line: bytes) -> int | None:
     if not found:
         return None
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
-    number = _MONTHS.index(month.capitalize()) + 1 if month.capitalize() in _MONTHS else 1
-    offset = int(hours) * 3600 + int(minutes) * 60
-    try:
-        local = calendar.timegm((int(year), number, int(day), int(hour), int(minute), int(second)))
-    except ValueError:
+    if month.capitalize() not in _MONTHS:
         return None
-    return local - offset if sign == b"+" else local + offset
+    offset = int(hours) * 3600 + int(minutes) * 60
+    written = (int(year), _MONTHS.index(month.capitalize()) + 1, int(day))
+    return at(written, (int(hour), int(minute), int(second)), offset if sign == b"+" else -offset)
 
 
 def _literals(data: list[Any]) -> Iterator[tuple[int, bytes]]:

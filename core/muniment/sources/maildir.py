@@ -12,6 +12,7 @@ from pathlib import Path
 from muniment.errors import SourceError
 from muniment.sources.base import Fetched, Item, Unfetched
 from muniment.sources.files import GONE, FileSource, key_of, name_of, plain_names, remove
+from muniment.sources.received import of_maildir
 from muniment.sources.roll import Roll
 
 _INFO = ":2,"
@@ -44,7 +45,7 @@ class MaildirSource(FileSource):
             found = (self._root / path).lstat()
         except FileNotFoundError:
             return Item(self._place, key, None, flags)
-        return Item(self._place, key, found.st_size, flags, int(found.st_mtime))
+        return Item(self._place, key, found.st_size, flags, of_maildir(path.name, found))
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
         """The bytes of listed items; those that have been renamed come last."""
