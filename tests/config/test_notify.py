@@ -29,6 +29,8 @@ to = ["ines@example.org"]
 [notify.command]
 run = ["/usr/local/bin/page", "--key", "run-arg"]
 """
+GRAPH = '[notify.mail]\nby = "graph"\nto = ["a@example.org"]\nauth = "app"\nlogin = "a@b.example"\n'
+APP = 'directory = "d"\nclient_id = "c"\n'
 MAIL = '[notify.mail]\nhost = "h"\nto = ["a@example.org"]\n'
 
 
@@ -65,6 +67,23 @@ def test_the_ledger_is_told_no_secret() -> None:
         (MAIL + 'login = "x"\npassword = "hunter2"\n', "must not stand in the file"),
         (MAIL + 'login = "x"\npassword = { env = "P" }\nsecurity = "none"\n', "in clear"),
         (MAIL + "port = 0\n", "port must be"),
+        ('[notify.mail]\nby = "graph"\n', "to is missing"),
+        ('[notify.mail]\nby = "graph"\nto = ["a@example.org"]\n', "takes no password"),
+        (GRAPH + 'directory = "d"\n', "client_id is missing"),
+        (GRAPH + 'client_id = "c"\n', "directory is missing"),
+        (GRAPH + APP, "give one of them"),
+        (GRAPH + APP + 'password = { file = "x" }\ncertificate = "y"\n', "give one of them"),
+        (GRAPH + APP + 'certificate = "y"\nauthority = "http://x"\n', "https://"),
+        (GRAPH.replace("app", "device") + APP + 'certificate = "y"\n', "muniment notify sign-in"),
+        (GRAPH.replace("login", "hostname") + APP, "hostname"),
+        (MAIL + 'auth = "app"\n' + APP + 'certificate = "y"\n', "give it as login"),
+        (MAIL + APP, "is for OAuth 2"),
+        (MAIL + 'auth = "oauth"\n', "auth"),
+        (MAIL + 'by = "pigeon"\n', "by"),
+        (
+            GRAPH.replace('by = "graph"', 'host = "h"\nsecurity = "none"') + APP + 'certificate = "y"\n',
+            "in clear",
+        ),
         ("[notify.command]\ntimeout = 5\n", "run is missing"),
         ('[notify.command]\nrun = ["x"]\ntimeout = 0\n', "timeout must be"),
         ("notify = 1\n", "notify must be a table"),

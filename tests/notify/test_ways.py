@@ -16,7 +16,9 @@ import pytest
 from muniment.config.model import Notify, NotifyCommand, NotifyMail
 from muniment.errors import ConfigError
 from muniment.notify.model import Event
-from muniment.notify.ways import NotTold, Origin, ways
+from muniment.notify.telling import NotTold, Origin
+from muniment.notify.ways import ways
+from muniment.service.online import Lent
 from support.certs import ServerCertificate, server_certificate
 from support.listeners import Relay, Web, web
 from support.osusers import needs_root
@@ -34,7 +36,7 @@ EVENT = Event(
 
 
 def tell(notify: Notify, folder: Path) -> None:
-    for way in ways(notify, folder):
+    for way in ways(notify, folder, Lent()):
         way.tell(EVENT, ORIGIN)
 
 
@@ -83,7 +85,7 @@ def test_a_mail_comes_over_tls_with_a_login(tmp_path: Path, relay: Relay, mail: 
         ({"password": {"env": "MUNIMENT_WRONG"}}, "refused login or password"),
         ({"ca_file": ""}, "certificate is not trusted"),
         ({"ca_file": "/nowhere.pem"}, "name a PEM file"),
-        ({"login": "", "password": None}, "the relay answered 530"),
+        ({"login": "", "password": None}, "the relay answered 530 5.7.0 Authentication required"),
         ({"port": 1}, "can't be reached"),
         ({"security": "none"}, "does not offer"),
     ],

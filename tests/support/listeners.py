@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -70,6 +72,62 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         self._controller.stop()
+
+
+class OAuthRelay(Relay):
+    """Exchange Online's SMTP AUTH (smtp.office365.com), as far as its documentation and public reports say.
+
+    XOAUTH2 by Microsoft's "Authenticate an IMAP, POP or SMTP connection using OAuth"; a password is answered
+    as techcommunity.microsoft.com/blog/exchange/4114750 announces for the time after it ends; SMTP AUTH
+    that is off as aka.ms/smtp_auth_disabled has it. Refusals of tokens and of another sender are those of
+    public reports (535 5.7.3, 554 5.2.252). It does not cover: how Exchange Online checks scopes, and its
+    limits.
+    """
+
+    def __init__(self, certificate: ServerCertificate, mailbox: str, good: Callable[[str], bool]) -> None:
+        super().__init__(certificate, "", "")
+        self.mailbox = mailbox
+        self.strings: list[str] = []
+        """The XOAUTH2 strings that were shown."""
+        self.off = False
+        """Whether SMTP AUTH is turned off for the tenant."""
+        self.challenges = False
+        """Whether it refuses by a challenge first (developers.google.com/gmail/imap/xoauth2-protocol)."""
+        self._good = good
+
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
+        """A token."""
+        if len(args) < 2:
+            return AuthResult(success=False, handled=False, message="501 5.5.4 Initial response missing")
+        shown = base64.b64decode(args[1]).decode()
+        self.strings.append(shown)
+        found = re.fullmatch(r"user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01", shown)
+        if self.off:
+            refusal = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled."
+        elif found and found[1] == self.mailbox and self._good(found[2]):
+            return AuthResult(success=True, auth_data=found[1])
+        else:
+            refusal = "535 5.7.3 Authentication unsuccessful [DB8PR.prod.outlook.com]"
+        if self.challenges:
+            reason = base64.b64encode(b'{"status":"400","schemes":"Bearer","scope":"x"}')
+            await server.push(b"334 " + reason)
+            assert await server._reader.readline() == b"\r\n"
+        return AuthResult(success=False, handled=False, message=refusal)
+
+    def _authenticate(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
+    ) -> AuthResult:
+        words = "550 5.7.30 Basic authentication is not supported for Client Submission."
+        return AuthResult(success=False, handled=False, message=words)
+
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        """Only the mailbox itself may be the sender."""
+        if address != self.mailbox:
+            return f"554 5.2.252 SendAsDenied; {self.mailbox} not allowed to send as {address}"
+        envelope.mail_from = address
+        return "250 2.1.0 Sender OK"
 
 
 class Web:

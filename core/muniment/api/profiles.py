@@ -107,7 +107,10 @@ class Problems(Word, frozen=True):
 class SignIn(Request, frozen=True):
     """Let the person of a mailbox sign in by a code (auth = "device"). Stream of Step, then Done."""
 
-    name: str
+    name: str = ""
+    """The profile's."""
+    notify: bool = False
+    """The mailbox that [notify.mail] sends from, in place of a profile's."""
 
 
 class TestProfile(_Discreet, Request, frozen=True):

@@ -1,10 +1,10 @@
-"""The command family of being told: notify test."""
+"""The command family of being told: notify test, notify sign-in."""
 
 from __future__ import annotations
 
 import click
 
-from muniment.api import Done, Step, TestNotify
+from muniment.api import Done, SignIn, Step, TestNotify
 from muniment.cli.answers import done, last, streaming
 from muniment.cli.frame import Group, Session, pass_session
 from muniment.cli.output import plain
@@ -46,6 +46,30 @@ def test(session: Session) -> int:
     else:
         done(session, answer)
     return 0 if all(step.ok for step in steps) else 1
+
+
+@notify.command("sign-in")
+@pass_session
+def sign_in(session: Session) -> None:
+    """Sign in for the mailbox that messages are sent from.
+
+    For auth = "device" in vault.toml, [notify.mail]. Says which page to open,
+    on any device, and which code to enter there; waits until that is done. The
+    sign-in is kept in the vault, for its owner alone.
+
+    \b
+    Example:
+      muniment notify sign-in
+    """
+    with streaming(session, SignIn(notify=True)) as words:
+        for word in words:
+            if isinstance(word, Step) and not session.json:
+                session.out.line(word.text)
+                session.out.flush()
+            elif isinstance(word, Step):
+                session.out.json(plain(word))
+            elif isinstance(word, Done):
+                done(session, word)
 
 
 def _show(session: Session, step: Step) -> None:

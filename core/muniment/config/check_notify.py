@@ -42,9 +42,12 @@ _LIMITS = {
 
 
 def _check_mail(mail: NotifyMail) -> None:
-    if not mail.host:
+    if not mail.on:
         if mail != NotifyMail():
-            raise ConfigError("notify.mail: host is missing; name the mail relay that messages go through")
+            raise ConfigError(
+                "notify.mail: host is missing; name the mail relay that messages go through, or set "
+                'by = "graph" for Microsoft Graph'
+            )
         return
     if any(c.isspace() or c in "/@" for c in mail.host):
         raise ConfigError("notify.mail: host must be a server's name or address alone")
@@ -55,11 +58,49 @@ def _check_mail(mail: NotifyMail) -> None:
     for address in (*mail.to, *filter(None, [mail.sender])):
         if not is_address(address) or not address.isprintable():
             raise ConfigError(f"notify.mail: {address[:80]!r} is no mail address")
-    if bool(mail.login) != (mail.password is not None):
-        raise ConfigError("notify.mail: login and password go together; give both, or neither")
+    if mail.auth == "password":
+        _check_password(mail)
+    else:
+        _check_oauth(mail)
     if mail.login and mail.security == "none" and not is_loopback(mail.host):
         raise ConfigError(
             'notify.mail: security = "none" would send the password in clear; use "starttls" or "tls"'
+        )
+
+
+def _check_password(mail: NotifyMail) -> None:
+    if mail.by == "graph":
+        raise ConfigError('notify.mail: by = "graph" takes no password; set auth = "app" or "device"')
+    if bool(mail.login) != (mail.password is not None):
+        raise ConfigError("notify.mail: login and password go together; give both, or neither")
+    for key in ("directory", "client_id", "certificate"):
+        if getattr(mail, key):
+            raise ConfigError(f'notify.mail: {key} is for OAuth 2; set auth = "app" or "device" as well')
+
+
+def _check_oauth(mail: NotifyMail) -> None:
+    """What tokens are asked for with (see sources.oauth.Grant)."""
+    if not is_address(mail.mailbox) or not mail.mailbox.isprintable():
+        raise ConfigError(
+            f'notify.mail: auth = "{mail.auth}" needs the address of the mailbox that sends; give it as login'
+        )
+    for key in ("directory", "client_id"):
+        if not getattr(mail, key):
+            raise ConfigError(
+                f'notify.mail: {key} is missing; auth = "{mail.auth}" needs directory and client_id of an '
+                "application that is registered in Entra ID"
+            )
+    if not mail.authority.startswith("https://"):
+        raise ConfigError("notify.mail: authority must be an https:// address")
+    if mail.auth == "app" and (mail.password is not None) == bool(mail.certificate):
+        raise ConfigError(
+            'notify.mail: auth = "app" needs the application\'s secret as password, or its certificate; '
+            "give one of them"
+        )
+    if mail.auth == "device" and (mail.password is not None or mail.certificate):
+        raise ConfigError(
+            'notify.mail: auth = "device" takes neither password nor certificate: a person signs in with '
+            "`muniment notify sign-in`"
         )
 
 

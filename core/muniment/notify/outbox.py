@@ -13,7 +13,8 @@ import msgspec
 from muniment.errors import MunimentError
 from muniment.notify.memory import Memory, Parcel, load, save
 from muniment.notify.model import Event
-from muniment.notify.ways import Origin, Way
+from muniment.notify.telling import Origin
+from muniment.notify.ways import Way
 
 log = logging.getLogger("muniment.notify")
 

@@ -9,7 +9,9 @@ from muniment import api
 from muniment.config.model import Settings
 from muniment.errors import ConfigError, MunimentError
 from muniment.notify.model import Event
-from muniment.notify.ways import Origin, Way, ways
+from muniment.notify.telling import Origin
+from muniment.notify.ways import Way, ways
+from muniment.service.online import Lent
 from muniment.service.session import Session
 
 
@@ -21,7 +23,7 @@ def origin(session: Session, settings: Settings) -> Origin:
 def test_notify(session: Session, request: api.TestNotify) -> Iterator[api.Word]:
     """Send a test message by every way; a way that does not work is a step that is not ok."""
     settings = session.settings()
-    found = ways(settings.notify, session.folder)
+    found = ways(settings.notify, session.folder, Lent())
     if not found:
         raise ConfigError("vault.toml names nobody to tell: add [notify] with mail, urls or a command to it")
     speaker, failed = origin(session, settings), 0

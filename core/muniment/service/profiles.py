@@ -141,9 +141,7 @@ def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
         secret=password,
         certificate=folder / profile.certificate if profile.certificate else None,
         person=profile.mailbox,
-        cache=folder
-        / SECRETS
-        / f"sign-in-{_short(profile.directory, profile.client_id, profile.mailbox)}.json",
+        cache=sign_in_file(folder, profile.directory, profile.client_id, profile.mailbox),
         authority=profile.authority,
         ca_file=profile.ca_file,
         timeout=profile.timeout,
@@ -154,6 +152,11 @@ def _scopes(profile: Profile) -> tuple[str, ...]:
     host = profile.host or KIND[profile.source].host
     access = "ReadWrite" if profile.delete_on else "Read"
     return tuple(one.format(host=host, access=access) for one in SCOPES[profile.auth_by, profile.source])
+
+
+def sign_in_file(folder: Path, *names: str) -> Path:
+    """Where a sign-in is kept; `names` tell whose it is, and for what."""
+    return folder / SECRETS / f"sign-in-{_short(*names)}.json"
 
 
 def _short(*names: str) -> str:

@@ -74,6 +74,8 @@ class Grant:
     ca_file: str = ""
     timeout: float = 60.0
     """Seconds that a request may take."""
+    sign_in: str = "muniment profile sign-in"
+    """The command by which a person signs in."""
 
 
 def tokens(grant: Grant) -> Tokens:
@@ -171,7 +173,7 @@ class _Device:
         app = self.app()
         accounts = app.get_accounts()
         if not accounts:
-            raise LoginRefused("nobody has signed in for this mailbox: do so with `muniment profile sign-in`")
+            raise LoginRefused(f"nobody has signed in for this mailbox: do so with `{self._grant.sign_in}`")
         with _translated(self._grant):
             answer = app.acquire_token_silent_with_error(
                 list(self._grant.scopes), account=accounts[0], force_refresh=renew
@@ -202,7 +204,9 @@ class _Google:
             self._credentials = self._read()
         try:
             if renew or not self._credentials.valid:
-                self._credentials.refresh(Request(_session(self._grant)))
+                self._credentials.refresh(
+                    Request(http_session(self._grant.authority, self._grant.ca_file, self._grant.timeout))
+                )
         except TransportError as error:
             raise Passing("Google can't be reached for a token: check the network, and run again.") from error
         except GoogleAuthError as error:
@@ -231,11 +235,12 @@ def _options(grant: Grant) -> dict[str, Any]:
         "client_id": grant.client_id,
         "authority": f"{grant.authority.rstrip('/')}/{grant.directory}",
         "instance_discovery": False if own else None,
-        "http_client": _session(grant),
+        "http_client": http_session(grant.authority, grant.ca_file, grant.timeout),
     }
 
 
-def _session(grant: Grant) -> Any:
+def http_session(server: str, ca_file: str, timeout: float) -> Any:
+    """A requests.Session whose requests to `server` have our limits."""
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -252,18 +257,18 @@ def _session(grant: Grant) -> Any:
             return manager
 
         def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]
-            return super().send(request, **options | {"timeout": grant.timeout})
+            return super().send(request, **options | {"timeout": timeout})
 
         def build_response(self, req: Any, resp: Any) -> Any:
             response = super().build_response(req, resp)
-            bound_response(response, grant.authority, grant.timeout)
+            bound_response(response, server, timeout)
             return response
 
     session = requests.Session()
     session.mount("https://", Patient())
-    if grant.ca_file:
+    if ca_file:
         session.trust_env = False  # the environment's authorities would come before ours
-        session.verify = grant.ca_file
+        session.verify = ca_file
     return session
 
 
@@ -344,9 +349,7 @@ def _refusal(grant: Grant, answer: dict[str, Any]) -> SourceError:
     if error in _PASSING:
         return Passing(f"{grant.authority} gives no token now ({error}): run again later.")
     if error in ("interaction_required", "invalid_grant", "authorization_pending", "expired_token"):
-        return LoginRefused(
-            f"the sign-in has ended ({error}{codes}): do it anew with `muniment profile sign-in`"
-        )
+        return LoginRefused(f"the sign-in has ended ({error}{codes}): do it anew with `{grant.sign_in}`")
     return LoginRefused(
         f"{grant.authority} refused the application ({error}{codes}): check `directory`, `client_id` and its "
         "secret or certificate"
