@@ -99,7 +99,7 @@ def test_addresses_are_compared_without_case_and_nothing_more(start: Start, new:
     with client(start()) as smtp:
         for to in (JOURNAL, JOURNAL.upper(), "SECOND@archive.example"):
             assert send(smtp, MAIL, to, "postmaster@elsewhere.example")[0] == 250
-        for to in ("anna@harbour.example", "journal+x@archive.harbour.example", "journal", "", "j@"):
+        for to in ("anna@harbour.example", "journal.x@archive.harbour.example", "journal", "", "j@"):
             smtp.rset()
             assert smtp.mail("")[0] == 250
             assert 500 <= smtp.rcpt(to)[0] < 560
@@ -187,7 +187,7 @@ def test_a_second_message_can_not_be_smuggled(start: Start, new: Path, trick: by
         assert smtp.docmd("DATA")[0] == 354
         smtp.send(data + b".\r\n")
         assert smtp.getreply()[0] == 250
-        assert smtp.noop() == (250, b"OK")
+        assert smtp.noop() == (250, b"2.0.0 OK")
     (whole,) = kept(new)
     assert b"forged" in whole
     assert whole.startswith(b"innocent")
@@ -199,9 +199,11 @@ def test_a_client_of_another_network_is_turned_away(
     gateway = start(networks=("192.0.2.0/24", "2001:db8::/32"))
     with pytest.raises(smtplib.SMTPConnectError) as caught:
         client(gateway)
-    assert caught.value.smtp_code == 554
+    assert caught.value.smtp_code == 421
+    assert b"4.7.1" in caught.value.smtp_error  # type: ignore[operator]
     assert kept(new) == []
     assert "refused 127.0.0.1" in caplog.text
+    assert "gateway.networks" in caplog.text
 
 
 def test_more_connections_than_allowed(start: Start) -> None:
@@ -270,7 +272,7 @@ def test_what_is_said_before_tls_does_not_count_after(start: Start, tmp_path: Pa
         while not said.endswith(b"250 HELP\r\n"):
             said += line.recv(1000)
         line.sendall(b"STARTTLS\r\nMAIL FROM:<injected@x.example>\r\n")
-        assert line.recv(24).startswith(b"220")
+        assert line.recv(len(b"220 2.0.0 Ready to start TLS\r\n")).startswith(b"220")
         with client_context().wrap_socket(line, server_hostname="localhost") as tls:
             tls.sendall(b"RCPT TO:<" + JOURNAL.encode() + b">\r\n")
             assert tls.recv(1000).startswith(b"503")
@@ -445,7 +447,7 @@ def test_stop_does_not_wait_for_ever(start: Start, new: Path) -> None:
         b"MAIL FROM:<", b"MAIL FROM:" + b"(" * 400, b"MAIL FROM:<\"", b"MAIL FROM:<a@[", b"RCPT TO:<>",
         b"MAIL FROM:<a@b> SIZE=x", b"MAIL FROM:<a@b> BODY=BINARYMIME", b"MAIL FROM:<\xff@\xfe>",
         b"\xff\xfe", b"x" * 200_000, b"", b"EHLO", b"VRFY \xff", b"HELP \xff", b"DATA x", b"AUTH",
-        b"BDAT 5 LAST", b"HELO \x1b]0;x\x07", b"RSET x", b"NOOP \xff", b"EXPN x",
+        b"HELO \x1b]0;x\x07", b"RSET x", b"NOOP \xff", b"EXPN x",
     ],
 )  # fmt: skip
 def test_hostile_commands_get_a_reply_and_break_nothing(

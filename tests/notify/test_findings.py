@@ -13,7 +13,16 @@ from muniment.config.model import Notify
 from muniment.notify import daily
 from muniment.notify.findings import findings
 from muniment.notify.memory import Memory, news
-from muniment.notify.model import Event, Facts, Finding, ProfileFacts, harmless
+from muniment.notify.model import (
+    NEARLY,
+    Event,
+    Facts,
+    Finding,
+    GatewayFacts,
+    ProfileFacts,
+    RefusedClient,
+    harmless,
+)
 
 NOW = 1_770_000_000.0
 GIB = 1024**3
@@ -55,6 +64,31 @@ def test_all_is_well() -> None:
 )
 def test_runs(last: dict[str, Any] | None, trouble: dict[str, bool | None]) -> None:
     assert wrong(facts(profiles=(profile(last=last),))) == trouble
+
+
+def test_a_gateway_that_puts_mail_off() -> None:
+    def short(free: int | None, told: tuple[str, ...] = (), reserve: int = GIB) -> bool:
+        return "gateway-short" in wrong(facts(gateway=GatewayFacts(free=free, reserve=reserve)), told=told)
+
+    assert short(0)
+    assert short(GIB + NEARLY - 1)
+    assert not short(GIB + NEARLY)
+    assert short(GIB + NEARLY, told=("gateway-short",))  # until there is some more room
+    assert not short(None)
+    assert not short(0, reserve=0)
+
+
+def test_clients_that_keep_coming_back_are_told_of_one_by_one() -> None:
+    clients = [RefusedClient(network=f"192.0.{n}.0/24", address=f"192.0.{n}.9", tries=5) for n in range(2)]
+    found = facts(gateway=GatewayFacts(refused=tuple(clients)))
+    assert wrong(found) == {f"client-refused:{client.network}": True for client in clients}
+    memory = Memory()
+    told = news(memory, findings(found, LIMITS), NOW)
+    assert [event.kind for event in told] == ["client-refused"] * 2
+    assert "192.0.0.9" in told[0].title
+    assert '"192.0.0.0/24" to networks in [gateway]' in told[0].text
+    assert news(memory, findings(found, LIMITS), NOW + 60) == []  # not once a connection
+    assert news(memory, findings(facts(gateway=GatewayFacts()), LIMITS), NOW + 120) == []
 
 
 def test_silence_of_the_vault_is_that_of_all_and_of_profiles_where_asked() -> None:

@@ -67,7 +67,7 @@ class Status(Word, frozen=True):
     checkpoint: str = ""
     """The ledger's tree size and root as `SIZE:ROOT`, to be noted elsewhere."""
     warnings: tuple[str, ...] = ()
-    """What is wrong with the vault's folder."""
+    """What is wrong with the vault's folder, and with the embedded gateway."""
     logins: tuple[LoginWord, ...] = ()
     """Logins of [access.users] that read nothing."""
 

@@ -115,6 +115,8 @@ class ReceiptFact(Struct, frozen=True):
     """When it was fetched, seconds since 1970 UTC."""
     report: bool = False
     """Whether the copy was unwrapped as a journal report: that and its hash tell which envelope is meant."""
+    people: tuple[str, ...] = ()
+    """Addresses that this delivery's SMTP envelope names; none for a journal report, which has its own."""
 
 
 class OriginalFact(Struct, frozen=True):

@@ -48,6 +48,8 @@ class Receipt(Struct, frozen=True):
     """Why it is quarantined."""
     delivered: dict[str, str] = {}
     """Who delivered it to the embedded gateway: `peer`, `user`, `helo`, `certificate`."""
+    envelope: dict[str, Any] = {}
+    """Its SMTP envelope at the embedded gateway: `from`, `to`, `original`, and `people`, whom `to` names."""
     instead: dict[bytes, bytes] = {}
     """Messages, by SHA-256, known only as a service wrote them anew, each with that of its original,
     which this copy brought, and which takes its place."""
@@ -123,6 +125,8 @@ def _receipt_item(r: Receipt) -> dict[str, Any]:
         item["reason"] = r.reason
     if r.delivered:
         item["delivered"] = r.delivered
+    if r.envelope:
+        item["envelope"] = r.envelope
     if r.instead:
         item["instead"] = {former.hex(): original.hex() for former, original in r.instead.items()}
         if r.rule > 1:
@@ -163,6 +167,7 @@ def _read_item(item: dict[str, Any]) -> Receipt:
         notes=tuple(item.get("notes", ())),
         reason=item.get("reason", ""),
         delivered=item.get("delivered", {}),
+        envelope=item.get("envelope", {}),
         instead={bytes.fromhex(a): bytes.fromhex(b) for a, b in item.get("instead", {}).items()},
         rule=item.get("rule", 1),
     )
@@ -186,6 +191,7 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
             flags=r.notes,
             time=time,
             report=r.report,
+            people=() if r.report else tuple(map(str, r.envelope.get("people", ()))),
         )
         for former, original in r.instead.items():
             yield OriginalFact(sequence, original, former)

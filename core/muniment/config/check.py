@@ -100,6 +100,11 @@ def check_gateway(gateway: Gateway) -> None:
         )
     if gateway.size_limit < 1:
         raise ConfigError("gateway: size_limit must be at least 1 (bytes)")
+    if gateway.reserve < 0:
+        raise ConfigError("gateway: reserve must be at least 0 (bytes)")
+    for key, most in _PEER_LIMITS.items():
+        if not 1 <= getattr(gateway, key) <= most:
+            raise ConfigError(f"gateway: {key} must be from 1 to {most}")
     for network in gateway.networks:
         _check_cidr(network)
     for address in gateway.addresses:
@@ -109,6 +114,15 @@ def check_gateway(gateway: Gateway) -> None:
         listen_address(gateway.listen)
         if not gateway.addresses:
             raise ConfigError("gateway: addresses is missing; list the journal addresses to take mail for")
+
+
+_PEER_LIMITS = {
+    "peer_connections": 200,
+    "peer_messages": 1_000_000,
+    "peer_errors": 10_000,
+    "peer_seconds": 3600,
+}
+"""The most of each limit of one client."""
 
 
 def listen_address(listen: str) -> tuple[str, int]:

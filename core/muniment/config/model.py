@@ -118,7 +118,11 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     listen: str = ""
     """`address:port`, such as "0.0.0.0:25"."""
     addresses: tuple[str, ...] = ()
-    """Journal addresses it takes mail for; all else is refused with 550."""
+    """Journal addresses it takes mail for, also with an extension that names a person
+    (`journal+bob=example.org@archive.example`), and the postmaster of their domains; all else is refused."""
+    any_recipient: bool = False
+    """Whether it takes mail for any other address as well: copies with their original envelope, whose
+    recipients then count as the message's."""
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Client networks that may deliver (CIDR)."""
     local_users: tuple[str, ...] = ()
@@ -130,7 +134,18 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_authority: str = ""
     """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
     size_limit: int = 157286400
-    """Bytes a message may have; 150 MiB by default."""
+    """Bytes a message may have; 150 MiB by default. A journal report about it may have more."""
+    reserve: int = 536870912
+    """Bytes that stay free on the spool's disk, so that the run that empties it can work: below that, mail is
+    refused for the time being. 512 MiB by default; 0 for none."""
+    peer_connections: int = 50
+    """Connections that one client address may have at once."""
+    peer_messages: int = 5000
+    """Messages on one connection; then the client has to connect again."""
+    peer_errors: int = 100
+    """Commands on one connection that may be refused; then it is closed."""
+    peer_seconds: int = 300
+    """Seconds for which a client may be silent."""
     certificate: str = ""
     """PEM file with chain and, unless `key` names another, the private key; enables STARTTLS."""
     key: str = ""
@@ -178,21 +193,46 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class NotifyMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The mail relay that messages about the archive go through; off unless `host` is given."""
+    """How messages about the archive are mailed: through a relay, or by Microsoft Graph.
 
+    Off unless `host` is given, or `by` is "graph"."""
+
+    by: Literal["smtp", "graph"] = "smtp"
     host: str = ""
+    """The relay; for Graph, the service of another cloud than Microsoft's worldwide one."""
     port: int | None = None
     """None: 465 with security "tls", else 587."""
     security: Literal["tls", "starttls", "none"] = "starttls"
     login: str = ""
-    """The name to log in with; unset, nobody logs in."""
+    """The name to log in with; unset, nobody logs in. With OAuth 2 the mailbox that sends."""
     password: dict[str, Any] | None = None
-    """Where the password comes from: one of keyring, file, env, command. Never the password."""
+    """Where the password comes from: one of keyring, file, env, command. Never the password. With auth
+    "app" it is the application's secret."""
+    auth: Literal["password", "app", "device"] = "password"
+    """"app": as an application (OAuth 2, client credentials); "device": as a person who has signed in with
+    `muniment notify sign-in`. See sources.oauth."""
+    directory: str = ""
+    """With OAuth 2: the tenant, by its domain or id."""
+    client_id: str = ""
+    certificate: str = ""
+    """With auth "app": a PEM file with the application's certificate and private key, for `password`."""
+    authority: str = "https://login.microsoftonline.com"
+    """Who gives tokens; another for national clouds."""
     ca_file: str = ""
     """A PEM file of certificate authorities to trust instead of the system's."""
     sender: str = ""
     """The address that messages come from; the first of `to` by default."""
     to: tuple[str, ...] = ()
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is mailed."""
+        return bool(self.host) or self.by == "graph"
+
+    @property
+    def mailbox(self) -> str:
+        """With OAuth 2: whose mailbox sends."""
+        return self.login or self.sender
 
 
 class NotifyCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

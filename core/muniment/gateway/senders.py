@@ -18,15 +18,18 @@ from typing import Any
 
 from muniment.errors import ConfigError
 from muniment.gateway.local_peer import Address, OwnerUnknown, socket_owner, user_name
+from muniment.gateway.refused import Refused
 
 log = logging.getLogger("muniment.gateway")
 
-NOT_ADMITTED = "554 5.7.1 This client may not deliver here"
+NOT_ADMITTED = "421 4.7.1 This client may not deliver here yet; the gateway's log says how to add it"
+"""Not for good: a mail system adds addresses, and its reports have to wait until these are listed."""
 NOT_THIS_USER = "451 4.7.1 This user may not deliver here; the gateway's log says what to do"
 """Not for good, so that a mail server keeps its mail until the administrator has named its user."""
 NEEDS_TLS = "530 5.7.0 Issue STARTTLS first, and show a certificate"
 NOT_THIS_CERTIFICATE = "550 5.7.1 This client's certificate may not deliver here"
 TOO_MANY = "421 4.3.2 Too many connections; try again later"
+NO_ROOM = "452 4.3.1 The disk is nearly full; try again later"
 LOGGED_A_MINUTE = 10
 """Refusals of one kind that are logged one by one in a minute; more are counted."""
 _LONGEST = 255
@@ -68,8 +71,9 @@ class SenderRules:
 class Senders:
     """Decides who may deliver, and logs refusals without letting a client fill the log."""
 
-    def __init__(self, rules: SenderRules) -> None:
-        """Raises ConfigError when a network can't be read."""
+    def __init__(self, rules: SenderRules, refused: Refused | None = None) -> None:
+        """`refused` is told of clients of other networks. Raises ConfigError when a network can't be read."""
+        self._refused = refused or Refused()
         self._networks = [_network(text) for text in rules.networks]
         self._users = frozenset(rules.users)
         self._certificates = tuple(name.lower() for name in rules.certificates)
@@ -79,7 +83,10 @@ class Senders:
         """Who a new client is, and the reply that turns it away, or ""."""
         peer = client[0]
         if not self._in_networks(peer):
-            self._refusals.add("not in the networks that may deliver", peer or "a client")
+            self._refused.note(peer)
+            self._refusals.add(
+                "not in gateway.networks; add it there if it is a mail server of yours", peer or "a client"
+            )
             return Delivery(peer), NOT_ADMITTED
         try:
             owner = socket_owner(client, server)
@@ -101,6 +108,11 @@ class Senders:
         """Log that there are too many connections; returns the reply."""
         self._refusals.add(why, peer)
         return TOO_MANY
+
+    def short_of_room(self, peer: str) -> str:
+        """Log that the disk has no room to spare; returns the reply."""
+        self._refusals.add("the spool's disk is nearly full: free some space (gateway.reserve)", peer)
+        return NO_ROOM
 
     def certificate_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
         """The reply to a sender without the right certificate, or "". Local users are known by the kernel."""

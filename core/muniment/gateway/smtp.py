@@ -15,9 +15,13 @@ from typing import Any
 
 from muniment.errors import ConfigError
 from muniment.gateway.certificate import Certificate
+from muniment.gateway.disk import Reserve
+from muniment.gateway.envelope import Mailboxes, Recipient
+from muniment.gateway.hosting import Limits
 from muniment.gateway.local_peer import Address
+from muniment.gateway.refused import refused_at
 from muniment.gateway.senders import Delivery, SenderRules, Senders
-from muniment.gateway.session import Limits, MailSession
+from muniment.gateway.session import MailSession
 from muniment.gateway.spool import Incoming, Spool
 
 log = logging.getLogger("muniment.gateway")
@@ -36,7 +40,7 @@ class GatewaySettings:
 
     spool: Path
     addresses: tuple[str, ...]
-    """Journal addresses; compared without regard to case, and as they stand."""
+    """Journal addresses; compared without regard to case. See gateway.envelope for what else is taken."""
     host: str = "127.0.0.1"
     port: int = 25
     """0: one that is free."""
@@ -48,8 +52,12 @@ class GatewaySettings:
     """Names of which a remote client's certificate must have one; empty: no certificate is asked for."""
     client_authority: str = ""
     """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
+    any_recipient: bool = False
+    """Whether mail for any address is taken: copies with their original envelope."""
     size_limit: int = 150 * 1024 * 1024
-    """Bytes a message may have."""
+    """Bytes that what is delivered may have."""
+    reserve: int = 0
+    """Bytes that stay free on the spool's disk."""
     certificate: Path | None = None
     """PEM file with the chain and, unless `key` is given, the private key; enables STARTTLS."""
     key: Path | None = None
@@ -58,6 +66,10 @@ class GatewaySettings:
     max_connections: int = 200
     max_connections_of_one: int = 50
     """Connections of one client address, so that it can't keep the others out."""
+    messages: int = 5000
+    """Messages on one connection."""
+    errors: int = 100
+    """Commands on one connection that may be refused."""
     idle_timeout: float = 300.0
     """Seconds a client may keep silent."""
     sockets: tuple[socket.socket, ...] = ()
@@ -70,14 +82,19 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         """Raises ConfigError when networks or the certificate can't be used."""
         self._settings = settings
-        self._addresses = frozenset(address.casefold() for address in settings.addresses)
-        self._senders = Senders(SenderRules(settings.networks, settings.local_users, settings.client_names))
+        hostname = settings.hostname or socket.gethostname()
+        self._mailboxes = Mailboxes(settings.addresses, hostname, settings.any_recipient)
+        rules = SenderRules(settings.networks, settings.local_users, settings.client_names)
+        self._senders = Senders(rules, refused_at(settings.spool))
         self._certificate = _certificate(settings)
         self._limits = Limits(
-            hostname=settings.hostname or socket.gethostname(),
+            hostname=hostname,
             size=settings.size_limit,
             idle=settings.idle_timeout,
+            messages=settings.messages,
+            errors=settings.errors,
         )
+        self._reserve = Reserve(settings.spool, settings.reserve)
         self._spool = Spool(settings.spool)
         self._sessions: set[MailSession] = set()
         self._grace = 0.0
@@ -149,9 +166,13 @@ class Gateway:
         """The reply to a client that may not send mail, by the certificate it has shown, or ""."""
         return self._senders.certificate_refusal(delivery, shown, tls)
 
-    def takes(self, address: str) -> bool:
-        """Whether mail for this address is taken."""
-        return address.casefold() in self._addresses
+    def recipient(self, address: str) -> Recipient | None:
+        """What an address means here; None where no mail is taken for it."""
+        return self._mailboxes.recipient(address)
+
+    def short_of_room(self, peer: str, size: int = 0) -> str:
+        """The reply that refuses a message of `size` bytes for want of room on the disk, or ""."""
+        return self._senders.short_of_room(peer) if self._reserve.lacks(size) else ""
 
     def begin(self) -> Incoming:
         """A new message in the spool."""

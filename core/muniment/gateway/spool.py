@@ -1,7 +1,7 @@
 """The gateway's spool: a message is in `new/` when it is whole and on disk, and not before.
 
-Who delivered it is in `delivered/` by then, under the same name with `.json` behind it. That is not synced:
-a power failure may cost it, and never the message.
+Who delivered it, and its SMTP envelope, are in `delivered/` and on disk by then, under the same name with
+`.json` behind it. A note whose message is not in `new/` was never acknowledged.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from muniment.errors import VaultError
 
@@ -32,7 +33,7 @@ class Spool:
         self.delivered = folder / "delivered"
         self._folder = folder
         self._counter = itertools.count(1)
-        self._handle = -1
+        self._handles: list[int] = []
         self._counting = threading.Lock()
         self._syncing = threading.Lock()
         self._renamed = self._synced = self._lost = 0
@@ -52,7 +53,8 @@ class Spool:
                 if not (self.new / left.name.removesuffix(".json")).exists():
                     left.unlink(missing_ok=True)  # a run removes notes at the same time
             _sync_folder(self._folder)
-            self._handle = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for folder in (self.delivered, self.new):
+                self._handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
             raise VaultError(
                 f"the gateway's spool {self._folder} can't be written ({error.strerror}): "
@@ -60,10 +62,9 @@ class Spool:
             ) from error
 
     def close(self) -> None:
-        """Let go of the folder; safe to call twice."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        """Let go of the folders; safe to call twice."""
+        while self._handles:
+            os.close(self._handles.pop())
 
     def begin(self) -> Incoming:
         """A new message; nothing is on disk yet."""
@@ -72,7 +73,10 @@ class Spool:
         return Incoming(self, name)
 
     def publish(self, name: str) -> None:
-        """Move a synced file from `tmp/` to `new/`, for good. Raises OSError, and it is not there then."""
+        """Move a synced file from `tmp/` to `new/`, for good, its note with it.
+
+        Raises OSError, and it is not there then.
+        """
         final = self.new / name
         (self.tmp / name).rename(final)
         try:
@@ -82,7 +86,7 @@ class Spool:
             raise
 
     def _sync(self) -> None:
-        """Sync `new/` so that the caller's rename is on disk; one sync serves all that wait for it.
+        """Sync both folders so that the caller's rename and note are on disk; one sync serves all that wait.
 
         What a failed sync should have covered is lost for good: a later one that succeeds says
         nothing about it.
@@ -98,7 +102,8 @@ class Spool:
             with self._counting:
                 covered = self._renamed
             try:
-                os.fsync(self._handle)
+                for handle in self._handles:
+                    os.fsync(handle)
             except OSError:
                 self._lost = covered
                 raise
@@ -120,6 +125,8 @@ class Incoming:
         """Bytes in memory."""
         self.delivery: dict[str, str] = {}
         """Who delivers it, by name of fact."""
+        self.envelope: dict[str, Any] = {}
+        """Its SMTP envelope (see gateway.envelope)."""
         self._spool = spool
         self._blocks: list[bytes] = []
         self._file = -1
@@ -173,12 +180,16 @@ class Incoming:
             data = data[os.write(self._file, data) :]
 
     def _note_delivery(self) -> None:
-        if not self.delivery:
+        """Write what is known besides the message's bytes, and sync it."""
+        told = {**self.delivery, "envelope": self.envelope} if self.envelope else self.delivery
+        if not told:
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(self._spool.delivered / f"{self.name}.json", flags, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(self.delivery, file)
+            json.dump(told, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _remove(self) -> None:
         self._ended = True

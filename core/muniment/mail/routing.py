@@ -7,10 +7,11 @@ headers claim is only as good as the server that wrote them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from muniment.mail.addresses import COUNT_LIMIT, normalise, parse, usable
 from muniment.mail.headers import block, decode, fields, unfold
-from muniment.mail.model import Buffer, Envelope, Party, Role
+from muniment.mail.model import INBOX_ROLES, Buffer, Envelope, Party, Role
 
 PARTY_LIMIT = COUNT_LIMIT
 """Parties that are taken from one message; a note says where there were more."""
@@ -64,6 +65,14 @@ def envelope_of(header: bytes) -> Envelope:
         message_id=decode(found.get(b"message-id", [b""])[0]),
         notes=notes,
     )
+
+
+def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Party, ...]:
+    """The recipients that an SMTP envelope names and `parties` do not: of a kind that it does not tell."""
+    named = {party.address for party in parties if party.role in INBOX_ROLES}
+    found = (normalise(address) for address in addresses)
+    fresh = dict.fromkeys(address for address in found if usable(address) and address not in named)
+    return tuple(Party(Role.RECIPIENT, address) for address in fresh)[: max(0, PARTY_LIMIT - len(parties))]
 
 
 def _wanted(header: bytes) -> dict[bytes, list[bytes]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from muniment.config.model import Notify
-from muniment.notify.model import Facts, Finding, ProfileFacts, harmless
+from muniment.notify.model import Facts, Finding, GatewayFacts, ProfileFacts, harmless
 
 HOUR, DAY = 3600, 86400
 MARGIN = 1.1
@@ -26,6 +26,8 @@ def findings(facts: Facts, limits: Notify, told: Collection[str] = ()) -> Iterat
         yield _disk(facts, limits, "disk-short" in told)
     if limits.behind_minutes:
         yield _index(facts, limits.behind_minutes)
+    if facts.gateway is not None:
+        yield from _gateway(facts.gateway, "gateway-short" in told)
     if facts.altered is not None or "ledger-altered" in told:
         yield _altered(facts)
 
@@ -110,6 +112,31 @@ def _index(facts: Facts, minutes: int) -> Finding:
         "`muniment rebuild --index` builds the index anew.",
         well="Search has taken in what it lacked",
     )
+
+
+def _gateway(gateway: GatewayFacts, told: bool) -> Iterator[Finding]:
+    """No room for mail, and clients that keep coming back. Those are few: the facts have no more."""
+    if gateway.free is not None:
+        least = gateway.least * (MARGIN if told else 1)
+        yield Finding(
+            kind="gateway-short",
+            trouble=gateway.free < least,
+            title=f"The gateway puts mail off: {_size(gateway.free)} free on its disk",
+            text=f"It keeps {_size(gateway.reserve)} free, so that the run that empties its spool can work "
+            "(gateway.reserve in vault.toml). Senders try again: free some space before they give up.",
+            well=f"The gateway takes all mail again: {_size(gateway.free)} free on its disk",
+        )
+    for client in gateway.refused:
+        yield Finding(
+            kind="client-refused",
+            subject=client.network,
+            trouble=True,
+            title=f"The gateway refuses {client.address}",
+            text=f"That client has tried {_plural(client.tries, 'time')}, and is not in gateway.networks. If "
+            f'it is a mail server of yours or of Microsoft, add "{client.network}" to networks in [gateway] '
+            "of vault.toml, and restart the service: its reports wait until then, and may come back as "
+            "undeliverable.",
+        )
 
 
 def _altered(facts: Facts) -> Finding:

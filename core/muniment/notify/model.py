@@ -17,6 +17,8 @@ Kind = Literal[
     "disk-short",
     "index-behind",
     "ledger-altered",
+    "client-refused",
+    "gateway-short",
     "daily-summary",
     "test",
 ]
@@ -24,6 +26,8 @@ State = Literal["trouble", "well", "note"]
 
 LIMIT = 400
 """Characters of another's sentence that are repeated."""
+NEARLY = 16 * 1024 * 1024
+"""Bytes of a message that is large, but not rare."""
 _ADDRESS = re.compile(r"[^\s@<>()\"',;:]+@[^\s@<>()\"',;:]+")
 _UNFORESEEN = re.compile(r"an unexpected error \((\w+): .*", re.DOTALL)
 
@@ -76,6 +80,34 @@ class ProfileFacts(msgspec.Struct, frozen=True, kw_only=True):
     """When its last journal report was archived; 0 for never."""
 
 
+class RefusedClient(msgspec.Struct, frozen=True, kw_only=True):
+    """A client that the embedded gateway turned away for its network, and that came back."""
+
+    network: str
+    address: str
+    tries: int
+
+
+class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The embedded gateway at one instant."""
+
+    refused: tuple[RefusedClient, ...] = ()
+    free: int | None = None
+    """Bytes free on its disk; None where that can't be had."""
+    reserve: int = 0
+    """Bytes that are to stay free."""
+
+    @property
+    def least(self) -> int:
+        """Bytes below which it puts off some mail for want of room, though perhaps not the smallest."""
+        return self.reserve + NEARLY if self.reserve else 0
+
+    @property
+    def short(self) -> bool:
+        """Whether it does."""
+        return self.free is not None and self.free < self.least
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The archive at one instant. Times are seconds since 1970 UTC."""
 
@@ -97,6 +129,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger's tree size and root as `SIZE:ROOT`."""
     altered: bool | None = None
     """Whether the ledger on disk is not what the service wrote; None where that can't be told."""
+    gateway: GatewayFacts | None = None
 
 
 def harmless(sentence: str) -> str:

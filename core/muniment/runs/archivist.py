@@ -39,6 +39,7 @@ from muniment.mail.buffer import FileBuffer, window
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.enveloped import envelope_value, people_of
 from muniment.runs.forked import fork_pieces, rebuilt
 from muniment.runs.linking import Bringer, Links, bringer
 from muniment.runs.plan import Plan
@@ -183,8 +184,9 @@ class Archivist:
         """
         if not self._batch.outcomes:
             self._batch.now, self._batch.started = time.time_ns() // 1000, time.monotonic()
-        route, notes = self._plan.route(copy)
-        if self._leaves(copy, route, fetched.item.date):
+        people = people_of(fetched.item, copy)
+        route, notes = self._plan.route(copy, bool(people))
+        if self._leaves(copy, route, fetched.item):
             self._batch.outcomes.append((fetched.item, Outcome.LEFT))
             return
         if copy.problem:
@@ -229,11 +231,12 @@ class Archivist:
 
     # --- one copy -------------------------------------------------------------------------
 
-    def _leaves(self, copy: PreparedCopy, route: Route, date: int | None) -> bool:
+    def _leaves(self, copy: PreparedCopy, route: Route, item: Item) -> bool:
         if self._plan.unknown != "leave" or copy.problem or not route & (Route.JOURNAL | Route.HEADERS):
             return False
-        time = copy_time(copy.report, copy.date, date, self._now)
-        return not known(RoutedEnvelope(route, time, copy.parties), self._vault.directory)
+        time = copy_time(copy.report, copy.date, item.date, self._now)
+        parties = (*copy.parties, *people_of(item, copy))
+        return not known(RoutedEnvelope(route, time, parties), self._vault.directory)
 
     @property
     def _now(self) -> int:
@@ -500,6 +503,7 @@ class Archivist:
                 notes=(*notes, *copy.notes),
                 reason=copy.problem,
                 delivered=dict(item.delivered),
+                envelope=envelope_value(item.envelope),
                 instead=archived.instead,
                 rule=DISPLACEMENT_RULE,
             )
@@ -525,7 +529,7 @@ class Archivist:
 
     def _touch(self, copy: PreparedCopy, shas: tuple[bytes, ...], route: Route, item: Item) -> None:
         found = mentions(
-            copy.parties, route, copy.report, copy.date, item.date, self._now,
+            (*copy.parties, *people_of(item, copy)), route, copy.report, copy.date, item.date, self._now,
             self._plan.owner_of(item.place), self._plan.folder_of(item.place),
         )  # fmt: skip
         for sha in shas:

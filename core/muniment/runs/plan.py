@@ -53,8 +53,11 @@ class Plan:
         """The folder in which its owner finds what lies in a place."""
         return place.title or place.folder or self.owner_folder
 
-    def route(self, copy: PreparedCopy) -> tuple[Route, tuple[str, ...]]:
-        """How a copy is routed, and the notes that say why (invariant 8)."""
+    def route(self, copy: PreparedCopy, enveloped: bool = False) -> tuple[Route, tuple[str, ...]]:
+        """How a copy is routed, and the notes that say why (invariant 8).
+
+        `enveloped`: its SMTP envelope names further people.
+        """
         if not self.journal:
             return Route.OWNER, self._about
         if OPAQUE in copy.notes:
@@ -64,7 +67,8 @@ class Plan:
         elif self.plain == "catch-all":
             route, notes = Route.CATCH_ALL, ("no journal report, so routed to the catch-all",)
         else:
-            route, notes = Route.HEADERS, ("no journal report, so routed by its headers",)
+            by = "its headers and its SMTP envelope" if enveloped else "its headers"
+            route, notes = Route.HEADERS, (f"no journal report, so routed by {by}",)
         return route, (*notes, *self._about)
 
     @property

@@ -31,8 +31,10 @@ from muniment.notify.model import Event, Facts, ProfileFacts
 from muniment.notify.outbox import Outbox
 from muniment.notify.ways import ways
 from muniment.service.certificates import Certificates
+from muniment.service.gateway_state import gateway_facts
 from muniment.service.history import last_run
 from muniment.service.notifying import origin
+from muniment.service.online import Lent
 from muniment.service.session import Session
 
 log = logging.getLogger("muniment.notify")
@@ -141,7 +143,7 @@ class Alerts:
 
     def _ways(self) -> list[Any]:
         settings = self._settings_or_none()
-        return ways(settings.notify, self._session.folder) if settings else []
+        return ways(settings.notify, self._session.folder, Lent()) if settings else []
 
     def _news(self, memory: Memory, settings: Settings) -> list[Event]:
         if self._closed:
@@ -167,7 +169,13 @@ class Alerts:
             msgspec.structs.replace(profile, last=ended.get(profile.name, profile.last))
             for profile in self._facts.profiles
         )
-        self._facts = msgspec.structs.replace(self._facts, now=now, profiles=profiles, disk=self._disk())
+        self._facts = msgspec.structs.replace(
+            self._facts,
+            now=now,
+            profiles=profiles,
+            disk=self._disk(),
+            gateway=gateway_facts(self._session.folder, settings),
+        )
         return runs, messages
 
     def _read(

@@ -16,6 +16,7 @@ from muniment.service import testing, untested
 from muniment.service.access import Role
 from muniment.service.arrivals import situation_of
 from muniment.service.audit import event
+from muniment.service.gateway_state import gateway_troubles
 from muniment.service.health import health
 from muniment.service.session import Session
 from muniment.setup import dns, smtp, store, units
@@ -80,6 +81,7 @@ def get_setup(session: Session, request: api.GetSetup) -> api.Setup:
     with session.reading() as vault:
         situation = situation_of(session, vault)
         told = health(vault, situation) if situation.arrival else ()
+    told = (*told, *gateway_troubles(session.folder, situation.settings))
     memory = store.load(session.folder)
     outside = Outside(session, situation.settings)
     steps = tuple(_word(session, step, memory, situation, outside) for step in STEPS)

@@ -46,6 +46,9 @@ AGAIN = 0.2
 """Seconds between two tries at a vault that another process has."""
 BEGINNING, LEAVING = 2.0, 30.0
 """Seconds for which a service may hold the vault and not listen: before it does, and when it leaves."""
+ENVELOPE_ROOM = 16 * 1024 * 1024
+"""Bytes by which a journal report may be larger than its message: one line a recipient, and the headers that
+Exchange adds. Exchange Online's largest message has 150 MB."""
 AWAKE = 1.0
 """Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
 
@@ -69,7 +72,13 @@ def gateway_options(
         local_users=settings.local_users,
         client_names=settings.client_names,
         client_authority=str(_path(folder, settings.client_authority) or ""),
-        size_limit=settings.size_limit,
+        any_recipient=settings.any_recipient,
+        size_limit=settings.size_limit + ENVELOPE_ROOM,
+        reserve=settings.reserve,
+        max_connections_of_one=settings.peer_connections,
+        messages=settings.peer_messages,
+        errors=settings.peer_errors,
+        idle_timeout=float(settings.peer_seconds),
         certificate=_path(folder, settings.certificate),
         key=_path(folder, settings.key),
         hostname=settings.hostname or socket.getfqdn(),

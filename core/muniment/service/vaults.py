@@ -12,6 +12,7 @@ from muniment.archive.vault import Vault
 from muniment.config.edit import create
 from muniment.errors import VaultError
 from muniment.line.place import SETTINGS
+from muniment.service.gateway_state import gateway_troubles
 from muniment.service.history import last_run
 from muniment.service.logins import refused_logins
 from muniment.service.session import Session, apply_settings
@@ -77,6 +78,9 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
             bytes_index=size_of(session.folder / "index"),
             profiles=profiles,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if head.tree_size else "",
-            warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
+            warnings=(
+                *filter(None, [exposed(session.folder) or readable(session.folder)]),
+                *gateway_troubles(session.folder, settings),
+            ),
             logins=refused_logins(vault.directory, settings.access.users),
         )

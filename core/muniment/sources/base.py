@@ -27,6 +27,20 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class SmtpEnvelope:
+    """With which SMTP envelope a message was delivered to the embedded gateway."""
+
+    sender: str
+    """MAIL FROM; "" for the empty reverse path."""
+    recipients: tuple[str, ...]
+    """RCPT TO, each as the client wrote it."""
+    people: tuple[str, ...] = ()
+    """The addresses of people whom these name, as the gateway reads them."""
+    originals: tuple[tuple[str, str], ...] = ()
+    """The ORCPT parameters that there were, each behind its recipient."""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One message at a source, as listed."""
 
@@ -40,6 +54,8 @@ class Item:
     """When the source received it, seconds since 1970 UTC; None where it does not tell."""
     delivered: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     """Who delivered it, as names and values, where the source knows: the embedded gateway does."""
+    envelope: SmtpEnvelope | None = field(default=None, compare=False)
+    """Its SMTP envelope, where the source knows it."""
 
 
 @dataclass(frozen=True, slots=True)

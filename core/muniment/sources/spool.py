@@ -10,14 +10,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.base import Fetched, Item, SmtpEnvelope, Unfetched
 from muniment.sources.files import FileSource, key_of, name_of, open_plain, plain_names, remove
 from muniment.sources.roll import Roll
 
-LONGEST_NOTE = 8192
-"""Bytes of a note of who delivered a message."""
+LONGEST_NOTE = 256 * 1024
+"""Bytes of a note of who delivered a message. The gateway takes at most a hundred recipients at once."""
 
 
 class SpoolSource(FileSource):
@@ -43,7 +44,8 @@ class SpoolSource(FileSource):
             yield Item(self._place, key, found.st_size, date=int(found.st_mtime))
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
-        known = replace(item, delivered=self._delivered(item))
+        note = self._read_note(item)
+        known = replace(item, delivered=_delivered(note), envelope=_envelope(note.get("envelope")))
         return self._read(known, self._root / "new" / name_of(item.key))
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
@@ -56,11 +58,35 @@ class SpoolSource(FileSource):
     def _note(self, item: Item) -> Path:
         return self._root / "delivered" / f"{name_of(item.key)}.json"
 
-    def _delivered(self, item: Item) -> tuple[tuple[str, str], ...]:
-        """What the gateway knows of who delivered a message; nothing where its note is gone or damaged."""
+    def _read_note(self, item: Item) -> dict[str, Any]:
+        """What the gateway knows of a delivery; nothing where its note is gone or damaged."""
         try:
             with open_plain(self._note(item)) as file:
-                facts = json.loads(file.read(LONGEST_NOTE))
-            return tuple((str(name), str(value)) for name, value in facts.items())
-        except (OSError, ValueError, AttributeError):
-            return ()
+                note = json.loads(file.read(LONGEST_NOTE))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return note if isinstance(note, dict) else {}
+
+
+def _delivered(note: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Who delivered a message."""
+    return tuple((name, value) for name, value in note.items() if isinstance(value, str))
+
+
+def _envelope(told: object) -> SmtpEnvelope | None:
+    """The SMTP envelope that a note tells of; None where it tells of none that can be read."""
+    if not isinstance(told, dict):
+        return None
+    originals = told.get("original", {})
+    return SmtpEnvelope(
+        sender=str(told.get("from", "")),
+        recipients=_texts(told.get("to")),
+        people=_texts(told.get("people")),
+        originals=tuple((str(to), str(one)) for to, one in originals.items())
+        if isinstance(originals, dict)
+        else (),
+    )
+
+
+def _texts(told: object) -> tuple[str, ...]:
+    return tuple(one for one in told if isinstance(one, str)) if isinstance(told, list) else ()

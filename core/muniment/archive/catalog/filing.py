@@ -22,6 +22,7 @@ from muniment.archive.catalog.encoding import (
 )
 from muniment.archive.facts import EnvelopeFact, MessageFact, ReceiptFact
 from muniment.mail.model import Party
+from muniment.mail.routing import enveloped
 from muniment.people.routing import OWNED, TRUSTED, Placement, RoutedEnvelope
 
 
@@ -76,6 +77,8 @@ class Copy:
     gained: list[RoutedEnvelope] = field(default_factory=list)
     """The reasons that this batch adds, as routing takes them."""
     new_owners: list[tuple[str, str]] = field(default_factory=list)
+    new_parties: tuple[Party, ...] = ()
+    """Recipients whom this batch's receipts name, and the copy's own header does not."""
     received: bool = False
     """Whether this batch changes the copy's own row."""
 
@@ -85,18 +88,23 @@ class Copy:
         gained = route & ~self.route
         owner = (clean(receipt.owner), clean(receipt.owner_folder))
         owned = bool(route & OWNED) and owner not in self.owners
+        more = enveloped(self.parties, map(clean, receipt.people))
+        self.parties += more
+        self.new_parties += more
+        if more and not gained & TRUSTED:  # the same bytes once more, to others
+            self.gained.append(RoutedEnvelope(route & TRUSTED, self.time, more))
         if gained & TRUSTED:
             self.gained.append(RoutedEnvelope(gained & TRUSTED, self.time, self.parties))
         if owned:
             self.gained.append(RoutedEnvelope(OWNED, self.time, (), *owner))
             self.owners.add(owner)
             self.new_owners.append(owner)
-        if gained or owned:
+        if gained or owned or more:
             for message in self.messages:
                 message.touched = max(message.touched, receipt.sequence)
         if not self.route:
             self.size, self.profile = receipt.size, receipt.profile
-        self.received = self.received or bool(gained) or not self.flags.keys() >= {*receipt.flags}
+        self.received = self.received or bool(gained or more) or not self.flags.keys() >= {*receipt.flags}
         self.flags |= dict.fromkeys(receipt.flags)
         self.route |= route
 

@@ -147,7 +147,11 @@ FILE_MESSAGE = _driver(
 RECEIVE_ENVELOPE = _driver(
     update(envelope)
     .values(
-        route=bindparam("reasons"), size=bindparam("bytes"), profile=bindparam("by"), flags=bindparam("why")
+        route=bindparam("reasons"),
+        size=bindparam("bytes"),
+        profile=bindparam("by"),
+        parties=bindparam("whom"),
+        flags=bindparam("why"),
     )
     .where(envelope.c.id == bindparam("envelope"))
 )

@@ -204,11 +204,16 @@ class Writer:
         for copy, _ in new:
             links.update((message.id, copy.id) for message in copy.messages)
             mentions.update((ids[party.address], copy.id) for party in copy.parties)
+        for copy in again:
+            mentions.update((ids[party.address], copy.id) for party in copy.new_parties)
         _write(connection, sql.INSERT_ENVELOPE, [_envelope(c, f, ids, profiles) for c, f in new])
         _write(connection, sql.INSERT_LINK, sorted(links))
         _write(connection, sql.INSERT_MENTION, sorted(mentions))
         _write(connection, sql.INSERT_OWNER, sorted(owners))
-        rows = [(c.route, c.size, profiles[c.profile], words(c.flags), c.id) for c in again]
+        rows = [
+            (c.route, c.size, profiles[c.profile], parties(c.parties, ids), words(c.flags), c.id)
+            for c in again
+        ]
         _write(connection, sql.RECEIVE_ENVELOPE, rows)
 
     # --- places -----------------------------------------------------------------------------------
@@ -335,7 +340,7 @@ def _new_copy(fact: EnvelopeFact, messages: Messages) -> Copy:
 
 
 def _names(copy: Copy) -> Iterable[str]:
-    if copy.fact is not None:
+    if copy.fact is not None or copy.received:
         for party in copy.parties:
             yield party.address
             if party.via:
@@ -377,7 +382,7 @@ def _envelope(
     key, rest = split(fact.sha)
     return (
         fact.sequence, key, rest, fact.position.segment, fact.position.offset, fact.time, int(fact.report),
-        copy.route, copy.size, profiles[copy.profile], parties(fact.parties, ids), words(copy.flags),
+        copy.route, copy.size, profiles[copy.profile], parties(copy.parties, ids), words(copy.flags),
     )  # fmt: skip
 
 

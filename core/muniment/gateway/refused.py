@@ -1,0 +1,93 @@
+"""Which networks were refused and came back: mail servers do, whoever looks for open ports does not.
+
+Microsoft adds addresses to its networks. A server at one that `gateway.networks` does not list tries again
+and again, and its reports wait until an administrator lists it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+NETWORKS = 200
+"""Networks that are remembered; the one that was seen longest ago goes when there are more."""
+TRIES = 3
+BETWEEN = 60.0
+"""A client has come back after so many tries, over so many seconds."""
+FORGOTTEN = 24 * 3600.0
+"""Seconds without a try after which a network is no news."""
+_PREFIXES = {4: 24, 6: 64}
+
+
+@dataclass(slots=True)
+class Visits:
+    """The tries of clients of one network."""
+
+    network: str
+    """As `gateway.networks` takes it."""
+    address: str
+    """The last address of it."""
+    first: float
+    last: float
+    count: int = 1
+
+    @property
+    def came_back(self) -> bool:
+        """Whether it is likely a mail server."""
+        return self.count >= TRIES and self.last - self.first >= BETWEEN
+
+
+class Refused:
+    """The networks whose clients were turned away; for any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._visits: dict[str, Visits] = {}
+        self._lock = threading.Lock()
+
+    def note(self, peer: str) -> None:
+        """A client was turned away for its network."""
+        network = network_of(peer)
+        if not network:
+            return
+        now = self._clock()
+        with self._lock:
+            visits = self._visits.pop(network, None)
+            if visits is None or now - visits.last > FORGOTTEN:
+                visits = Visits(network, peer, now, now)
+            else:
+                visits.address, visits.last, visits.count = peer, now, visits.count + 1
+            self._visits[network] = visits  # the last in the order
+            while len(self._visits) > NETWORKS:
+                del self._visits[next(iter(self._visits))]
+
+    def came_back(self) -> list[Visits]:
+        """The networks that tried again and again, those with the most tries first."""
+        now = self._clock()
+        with self._lock:
+            found = [v for v in self._visits.values() if v.came_back and now - v.last <= FORGOTTEN]
+        return sorted(found, key=lambda visits: (-visits.count, visits.network))
+
+
+def network_of(peer: str) -> str:
+    """The network that an address is listed by, a /24 or a /64; "" where it is no address."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(ipaddress.ip_network((address, _PREFIXES[address.version]), strict=False))
+
+
+_refused: dict[Path, Refused] = {}
+_lock = threading.Lock()
+
+
+def refused_at(spool: Path) -> Refused:
+    """What the gateway with this spool has refused in this process."""
+    with _lock:
+        return _refused.setdefault(spool.absolute(), Refused())

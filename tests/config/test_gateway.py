@@ -1,0 +1,48 @@
+"""[gateway]: limits that make sense, and what the embedded gateway is started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from muniment.config.file import interpret
+from muniment.errors import ConfigError
+from muniment.service.foreground import ENVELOPE_ROOM, gateway_options
+
+LISTENING = '[gateway]\nlisten = "127.0.0.1:25"\naddresses = ["journal@archive.example"]\n'
+EXCHANGE_ONLINE = 150 * 1024 * 1024
+"""Bytes of its largest message."""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("reserve = -1", "reserve must be at least 0"),
+        ("peer_connections = 0", "peer_connections must be from 1 to 200"),
+        ("peer_messages = 0", "peer_messages must be from 1"),
+        ("peer_errors = 100000", "peer_errors must be from 1"),
+        ("peer_seconds = 0", "peer_seconds must be from 1 to 3600"),
+        ('any_recipient = "yes"', "any_recipient must be true or false"),
+        ("any_recipients = true", "did you mean any_recipient"),
+    ],
+)
+def test_what_is_refused(line: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        interpret(f"{LISTENING}{line}\n", "vault.toml")
+
+
+def test_what_the_gateway_is_started_with(tmp_path: Path) -> None:
+    lines = "peer_connections = 3\npeer_messages = 4\npeer_errors = 5\npeer_seconds = 6\nreserve = 7\n"
+    settings = interpret(f"{LISTENING}{lines}any_recipient = true\n", "vault.toml").gateway
+    options = gateway_options(settings, tmp_path)
+    assert (options.max_connections_of_one, options.messages, options.errors) == (3, 4, 5)
+    assert (options.idle_timeout, options.reserve, options.any_recipient) == (6.0, 7, True)
+
+
+def test_a_report_has_room_above_the_largest_message(tmp_path: Path) -> None:
+    """Whether the largest message is the default or is set: 10,000 recipient lines of 254 bytes fit."""
+    for line in ("", f"size_limit = {EXCHANGE_ONLINE}\n"):
+        options = gateway_options(interpret(LISTENING + line, "vault.toml").gateway, tmp_path)
+        assert options.size_limit == EXCHANGE_ONLINE + ENVELOPE_ROOM
+    assert 10_000 * (254 + len("Recipient: \r\n")) < ENVELOPE_ROOM

@@ -1,0 +1,306 @@
+"""What one client may do to a gateway: messages, errors, time; and what its disk must keep free."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import smtplib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from muniment.gateway import session as session_module
+from muniment.gateway.refused import BETWEEN, FORGOTTEN, NETWORKS, TRIES, Refused, network_of, refused_at
+from muniment.gateway.smtp import Gateway, GatewaySettings
+
+JOURNAL = "journal@archive.example"
+MAIL = b"Subject: x\r\n\r\nbody\r\n"
+MEGABYTE = 1 << 20
+
+Start = Callable[..., Gateway]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts gateways on a free port; they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(**fields: object) -> Gateway:
+            values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0} | fields
+            return stack.enter_context(Gateway(GatewaySettings(**values)))  # type: ignore[arg-type]
+
+        yield begin
+
+
+def client(gateway: Gateway) -> smtplib.SMTP:
+    return smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="client.example", timeout=20)
+
+
+def send(smtp: smtplib.SMTP, data: bytes = MAIL) -> int:
+    smtp.ehlo_or_helo_if_needed()
+    for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>", "DATA"):
+        code, _ = smtp.docmd(line)
+        if code >= 400:
+            return code
+    smtp.send(data + b".\r\n")
+    return smtp.getreply()[0]
+
+
+def kept(tmp_path: Path) -> int:
+    return len(list((tmp_path / "spool" / "new").iterdir()))
+
+
+# --- one client ---------------------------------------------------------------------------------------
+
+
+def test_after_many_messages_a_client_connects_again(start: Start, tmp_path: Path) -> None:
+    gateway = start(messages=3)
+    with client(gateway) as smtp:
+        assert [send(smtp) for _ in range(3)] == [250] * 3
+        assert smtp.getreply()[0] == 421
+        smtp.close()
+    with client(gateway) as smtp:
+        assert send(smtp) == 250
+    assert kept(tmp_path) == 4
+
+
+def test_a_client_that_is_refused_again_and_again_is_sent_away(start: Start) -> None:
+    with client(start(errors=5)) as smtp:
+        smtp.ehlo()
+        codes = [smtp.docmd("DATA")[0] for _ in range(6)]
+        assert codes == [503] * 6
+        assert smtp.getreply()[0] == 421
+        smtp.close()
+
+
+def test_a_message_that_trickles_is_hung_up_on(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "SLOW_AFTER", 0.2)
+    with client(start()) as smtp:
+        smtp.ehlo()
+        for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>", "DATA"):
+            smtp.docmd(line)
+        for _ in range(3):
+            time.sleep(0.1)
+            smtp.send(b"x\r\n")
+        assert smtp.getreply()[0] == 421
+        smtp.close()
+    assert kept(tmp_path) == 0
+
+
+def test_every_reply_has_an_enhanced_status_code(start: Start) -> None:
+    with client(start()) as smtp:
+        assert b"ENHANCEDSTATUSCODES" in smtp.ehlo()[1]
+        lines = (
+            "NOOP", "RSET", "NONSENSE", "RCPT TO:<x@y>", "DATA", "MAIL", "MAIL FROM:<a@[",
+            "MAIL FROM:<> BODY=X", "MAIL FROM:<> Y=1", "HELP", "HELP X", "VRFY x", "EXPN x", "AUTH",
+            "STARTTLS", "STARTTLS x", "BDAT 0", "MAIL FROM:<>", "MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>",
+            "RCPT TO:<x@y>", "RCPT TO:<x@y> Z=1", "RSET",
+        )  # fmt: skip
+        for line in lines:
+            code, text = smtp.docmd(line)
+            digit, dot, rest = text.decode().partition(".")
+            assert (digit, dot) == (str(code)[0], "."), (line, code, text)
+            assert rest.split()[0].replace(".", "").isdigit()
+
+
+# --- chunks -------------------------------------------------------------------------------------------
+
+
+def chunked(smtp: smtplib.SMTP, *chunks: bytes) -> list[int]:
+    """The codes of the replies to the chunks of a message."""
+    smtp.ehlo_or_helo_if_needed()
+    for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>"):
+        assert smtp.docmd(line)[0] == 250
+    codes = []
+    for number, chunk in enumerate(chunks):
+        last = b" LAST" if number == len(chunks) - 1 else b""
+        smtp.send(b"BDAT %d%b\r\n" % (len(chunk), last) + chunk)
+        codes.append(smtp.getreply()[0])
+    return codes
+
+
+def test_chunks_are_joined_byte_for_byte(start: Start, tmp_path: Path) -> None:
+    """No dot means anything, and no line end is needed."""
+    first = bytes(range(256)) + b"\r\n.\r\nQUIT\r\n"
+    second = os.urandom(700_000)
+    with client(start()) as smtp:
+        smtp.ehlo()
+        assert "chunking" in smtp.esmtp_features
+        assert chunked(smtp, first, second, b"") == [250] * 3
+        assert chunked(smtp, b"whole") == [250]
+        assert send(smtp) == 250
+    found = [path.read_bytes() for path in sorted((tmp_path / "spool" / "new").iterdir())]
+    assert found == [first + second, b"whole", MAIL]
+
+
+def test_chunks_that_are_pipelined(start: Start, tmp_path: Path) -> None:
+    gateway = start()
+    with (
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line,
+        line.makefile("rb") as replies,
+    ):
+        line.sendall(
+            b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<%b>\r\nBDAT 5\r\na\r\n.\rBDAT 2 LAST\r\n\n!"
+            % JOURNAL.encode()
+            + b"MAIL FROM:<>\r\nBDAT 6 LAST\r\nQUIT\r\nQUIT\r\n"
+        )
+        codes = [reply[:3] for reply in replies if reply[3:4] == b" "]
+    assert codes == [b"220", b"250", b"250", b"250", b"250", b"250", b"250", b"503", b"221"]
+    assert [path.read_bytes() for path in (tmp_path / "spool" / "new").iterdir()] == [b"a\r\n.\r\n!"]
+
+
+def test_chunks_without_a_transaction_are_read_and_refused(start: Start, tmp_path: Path) -> None:
+    with client(start()) as smtp:
+        smtp.send(b"BDAT 6\r\nQUIT\r\n")
+        assert smtp.getreply()[0] == 503
+        smtp.ehlo()
+        smtp.send(b"BDAT 6 LAST\r\nQUIT\r\n")
+        assert smtp.getreply()[0] == 503
+        assert chunked(smtp, b"x", b"y") == [250, 250]
+    assert kept(tmp_path) == 1
+
+
+def test_a_chunk_without_a_size_ends_the_connection(start: Start) -> None:
+    for line in ("BDAT", "BDAT x", "BDAT -1", "BDAT 5 FIRST", "BDAT 5 LAST more", "BDAT " + "9" * 30):
+        with client(start()) as smtp:
+            smtp.ehlo()
+            assert smtp.docmd(line)[0] == 501
+            with pytest.raises(smtplib.SMTPServerDisconnected):
+                smtp.docmd("NOOP")
+
+
+def test_chunks_that_are_given_up_leave_nothing(start: Start, tmp_path: Path) -> None:
+    gateway = start()
+    for how in (b"RSET\r\n", b"EHLO x\r\n", b"QUIT\r\n", b""):
+        with client(gateway) as smtp:
+            smtp.ehlo()
+            smtp.docmd("MAIL FROM:<>")
+            smtp.docmd(f"RCPT TO:<{JOURNAL}>")
+            smtp.send(b"BDAT 300000\r\n" + b"x" * 300_000)
+            assert smtp.getreply()[0] == 250
+            assert smtp.docmd("DATA")[0] == 503  # the two must not be mixed
+            smtp.send(how)
+            smtp.close()
+    deadline = time.monotonic() + 5
+    while gateway._sessions and time.monotonic() < deadline:
+        time.sleep(0.01)
+    gateway.stop()
+    assert [list((tmp_path / "spool" / name).iterdir()) for name in ("tmp", "new", "delivered")] == [
+        [],
+        [],
+        [],
+    ]
+
+
+def test_chunks_beyond_the_size_limit(start: Start, tmp_path: Path) -> None:
+    with client(start(size_limit=1000)) as smtp:
+        assert chunked(smtp, b"x" * 600, b"x" * 600_000) == [250, 552]
+        smtp.send(b"BDAT 3 LAST\r\nxyz")
+        assert smtp.getreply()[0] == 503
+        assert chunked(smtp, b"x" * 600, b"x" * 400) == [250, 250]
+    assert kept(tmp_path) == 1
+
+
+# --- the disk -----------------------------------------------------------------------------------------
+
+
+class Disk:
+    """os.statvfs that states a number of free bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+        self.free = free
+        monkeypatch.setattr(os, "statvfs", self)
+
+    def __call__(self, path: object) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=self.free, f_frsize=1, f_blocks=1 << 40)
+
+
+def test_below_the_reserve_mail_is_put_off(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Disk(monkeypatch, 2 * MEGABYTE - 1)
+    with client(start(reserve=2 * MEGABYTE)) as smtp:
+        assert send(smtp) == 452
+        assert "gateway.reserve" in caplog.text
+        disk.free = 2 * MEGABYTE
+        assert send(smtp) == 250
+        smtp.rset()
+        code, text = smtp.docmd("MAIL FROM:<> SIZE=1")
+        assert (code, text[:5]) == (452, b"4.3.1")
+        disk.free += 1
+        assert smtp.docmd("MAIL FROM:<> SIZE=1")[0] == 250
+    assert kept(tmp_path) == 1
+
+
+def test_a_message_that_uses_up_the_room_is_put_off(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, 3 * MEGABYTE)
+    with client(start(reserve=2 * MEGABYTE)) as smtp:
+        smtp.ehlo()
+        for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>", "DATA"):
+            smtp.docmd(line)
+        smtp.send(b"x" * 600_000)
+        time.sleep(0.2)
+        disk.free = 2 * MEGABYTE
+        smtp.send(b"x" * 2_000_000 + b"\r\n.\r\n")
+        assert smtp.getreply()[0] == 452
+        assert chunked(smtp, b"y" * 1_000_000) == [452]
+        disk.free = 3 * MEGABYTE
+        assert send(smtp) == 250
+    assert kept(tmp_path) == 1
+    assert list((tmp_path / "spool" / "tmp").iterdir()) == []
+
+
+# --- clients of other networks -----------------------------------------------------------------------------
+
+
+def test_a_network_is_told_of_once_a_client_comes_back() -> None:
+    now = 1000.0
+    refused = Refused(lambda: now)
+    for _ in range(TRIES):
+        refused.note("192.0.2.7")
+    assert refused.came_back() == []  # one burst, as of a program that looks for open ports
+    now += BETWEEN
+    refused.note("192.0.2.9")
+    (visits,) = refused.came_back()
+    assert (visits.network, visits.address, visits.count) == ("192.0.2.0/24", "192.0.2.9", TRIES + 1)
+    now += FORGOTTEN + 1
+    assert refused.came_back() == []
+    refused.note("192.0.2.7")
+    assert refused.came_back() == []
+
+
+def test_refused_networks_are_bounded() -> None:
+    refused = Refused(lambda: 1000.0)
+    for number in range(NETWORKS * 3):
+        refused.note(f"10.{number // 256}.{number % 256}.1")
+    assert len(refused._visits) == NETWORKS
+
+
+@pytest.mark.parametrize(
+    ("peer", "network"),
+    [
+        ("192.0.2.200", "192.0.2.0/24"),
+        ("::ffff:192.0.2.200", "192.0.2.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_networks_are_named_as_they_are_listed(peer: str, network: str) -> None:
+    assert network_of(peer) == network
+
+
+def test_a_gateway_notes_whom_it_refuses(start: Start, tmp_path: Path) -> None:
+    gateway = start(networks=("192.0.2.0/24",))
+    with pytest.raises(smtplib.SMTPConnectError):
+        client(gateway)
+    assert list(refused_at(tmp_path / "spool")._visits) == ["127.0.0.0/24"]

@@ -1,0 +1,182 @@
+"""Copies that are no reports reach the people whom their SMTP envelope names, and these stay secret."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Iterable
+from contextlib import closing
+
+import pytest
+
+from muniment import api
+from muniment.archive.vault import Vault
+from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.service import guard
+from muniment.service.access import Caller
+from muniment.service.engine import CALLS
+from muniment.service.session import Session
+from runs.test_delivered import receipts
+from support.reports import line, plain, report
+from support.vaults import TestVault
+
+JOURNAL = "journal@example.com"
+BOB, CAROL, EVE = "bob@example.com", "carol@example.com", "eve@example.com"
+MAIL = plain(sender="Anna <anna@example.com>", to=[BOB], subject="terms", body="the terms\n")
+INBOX = {"Inbox": 1}
+"""What somebody has who was reached."""
+
+
+def deliver(vault: TestVault, *mails: tuple[bytes, Iterable[str]], sender: str = "anna@example.com") -> None:
+    """Hand mails over to a gateway, each with the recipients of its envelope."""
+    settings = GatewaySettings(vault.folder / "spool", (JOURNAL,), port=0, any_recipient=True)
+    with (
+        Gateway(settings) as gateway,
+        smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="relay.example", timeout=20) as smtp,
+    ):
+        for mail, recipients in mails:
+            smtp.sendmail(sender, list(recipients), mail)
+
+
+def run(vault: TestVault, *mails: tuple[bytes, Iterable[str]], **fields: object) -> api.RunSummary:
+    deliver(vault, *mails)
+    if fields or not vault.status().profiles:
+        vault.profile("in", source="spool", path=str(vault.folder / "spool"), **fields)
+    summary = vault.run("in")
+    assert summary.balanced
+    return summary
+
+
+def shown(vault: TestVault, query: str = "subject:terms") -> list[tuple[str, str]]:
+    """The parties of all copies of a message, as an auditor sees them."""
+    hit, *_ = vault.search(query)
+    envelopes = vault.show(hit.id).envelopes
+    return [(role, address) for envelope in envelopes for role, address, *_ in envelope.parties]
+
+
+def same_after_a_rebuild(vault: TestVault) -> None:
+    """Whatever is answered now is answered once catalog and index are made from the ledger alone."""
+
+    def answers() -> object:
+        found = {user: len(vault.search("terms", user)) for user in vault.tree() if "@" in user}
+        return vault.tree(), shown(vault), found, [hit.id for hit in vault.search(f"bcc:{CAROL}")]
+
+    before = answers()
+    vault.rebuild()
+    assert answers() == before
+    vault.sound()
+
+
+def test_bcc_people_get_the_message(vault: TestVault) -> None:
+    assert run(vault, (MAIL, [BOB, CAROL, "x@elsewhere.example"])).new == 1
+    assert vault.tree()[CAROL] == INBOX
+    assert vault.tree()[BOB] == INBOX
+    assert vault.tree()["anna@example.com"] == {"Sent": 1}
+    assert shown(vault) == [
+        ("sender", "anna@example.com"), ("to", BOB), ("recipient", CAROL),
+        ("recipient", "x@elsewhere.example"),
+    ]  # fmt: skip
+    (receipt,) = receipts(vault)
+    people = [BOB, CAROL, "x@elsewhere.example"]
+    assert receipt.envelope == {"from": "anna@example.com", "to": people, "people": people}
+    assert [len(vault.search("terms", user)) for user in (BOB, CAROL)] == [1, 1]
+
+
+def test_an_extension_names_a_person(vault: TestVault) -> None:
+    run(vault, (MAIL, ["journal+carol=example.com@example.com", JOURNAL]))
+    assert vault.tree()[CAROL] == INBOX
+    assert JOURNAL not in vault.tree()  # though it is an address of an own domain
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one run", "in two"])
+def test_the_same_bytes_to_others_reach_them_too(vault: TestVault, apart: bool) -> None:
+    """A mail server with many recipients hands the same copy over several times."""
+    first, second = (MAIL, [BOB, CAROL]), (MAIL, [EVE])
+    if apart:
+        assert run(vault, first).new == 1
+        assert EVE not in vault.tree()
+        assert run(vault, second).merged == 1
+    else:
+        summary = run(vault, first, second)
+        assert (summary.new, summary.merged) == (1, 1)
+    assert {user: vault.tree()[user] for user in (BOB, CAROL, EVE)} == dict.fromkeys((BOB, CAROL, EVE), INBOX)
+    assert len(vault.search("terms", EVE)) == 1
+    assert [party for party in shown(vault) if party[0] == "recipient"] == [
+        ("recipient", CAROL),
+        ("recipient", EVE),
+    ]
+    same_after_a_rebuild(vault)
+
+
+def test_a_reports_own_envelope_wins(vault: TestVault) -> None:
+    run(vault, (report(MAIL, recipients=[BOB, line("Bcc", CAROL)]), [EVE]))
+    assert EVE not in vault.tree()
+    assert vault.tree()[CAROL] == INBOX
+    (receipt,) = receipts(vault)
+    assert receipt.envelope["people"] == [EVE]  # as evidence
+    same_after_a_rebuild(vault)
+
+
+def test_with_a_pinned_tenant_no_envelope_routes(vault: TestVault) -> None:
+    """Mail that is no report then goes to the catch-all alone; auditors still see what its envelope said."""
+    run(vault, (MAIL, [CAROL]), tenant="journal@tenant.example")
+    assert CAROL not in vault.tree()
+    assert ("recipient", CAROL) in shown(vault)
+
+
+def test_mail_that_only_the_envelope_makes_somebodys_is_not_left(vault: TestVault) -> None:
+    outside = plain(sender="x@elsewhere.example", to=["list@elsewhere.example"], subject="terms")
+    summary = run(
+        vault, (outside, [CAROL]), (outside + b"more\r\n", ["y@elsewhere.example"]), unknown="leave"
+    )
+    assert (summary.new, summary.left) == (1, 1)
+    assert vault.tree()[CAROL] == INBOX
+
+
+def test_the_sender_of_an_envelope_is_evidence_and_no_sender(vault: TestVault) -> None:
+    """Lists, forwarders and whoever delivers write there what they like: it opens nobody's message."""
+    deliver(vault, (MAIL, [BOB]), sender=EVE)
+    vault.profile("in", source="spool", path=str(vault.folder / "spool"))
+    vault.run("in")
+    assert EVE not in vault.tree()
+    assert receipts(vault)[0].envelope["from"] == EVE
+
+
+def test_the_receipt_says_why(vault: TestVault) -> None:
+    run(vault, (MAIL, [CAROL]))
+    assert receipts(vault)[0].notes == ("no journal report, so routed by its headers and its SMTP envelope",)
+
+
+ACCESS = """
+[access]
+auditors = ["audrey"]
+[access.users]
+bob = "bob@example.com"
+carol = "carol@example.com"
+anna = "anna@example.com"
+"""
+
+
+def test_recipients_of_an_envelope_stay_secret(vault: TestVault) -> None:
+    """Invariant 9: a recipient sees their own line; who sent the message and auditors see all."""
+    run(vault, (MAIL, [BOB, CAROL]), (MAIL, [EVE]))
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write(ACCESS)
+    with Session(vault.folder).writing():
+        pass  # so that the logins are known
+
+    def told(name: str) -> tuple[str, int]:
+        """All that a caller is told of the message, and how many their search for a Bcc recipient finds."""
+        with closing(Vault.open(vault.folder, write=True)) as opened:
+            session = Session(vault.folder, opened, Caller(61_000, 61_000, 1, name))
+            hits = guard.call(session, api.Search(query="terms"), CALLS[api.Search])
+            assert isinstance(hits, api.Hits)
+            words = [repr(guard.call(session, api.Show(id=hit.id), CALLS[api.Show])) for hit in hits.hits]
+            bcc = guard.call(session, api.Search(query=f"to:{EVE}"), CALLS[api.Search])
+            assert isinstance(bcc, api.Hits)
+            return "".join(words), len(bcc.hits)
+
+    for name, sees in (("bob", False), ("carol", False), ("anna", True), ("audrey", True)):
+        words, found = told(name)
+        assert words
+        assert (EVE in words) == sees, name
+        assert found == 0 or sees, name
