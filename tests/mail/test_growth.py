@@ -27,11 +27,14 @@ from muniment.mail import (
     dates,
     delimiters,
     envelope,
+    folding,
     fork,
     headers,
     html,
+    ids,
     journal,
     likeness,
+    links,
     listing,
     mime,
     names,
@@ -41,6 +44,7 @@ from muniment.mail import (
     sanitise,
     split,
     text,
+    words,
 )
 from muniment.mail.buffer import sub, window
 from muniment.people import importer
@@ -97,8 +101,11 @@ def read_mail(message: bytes) -> None:
         if cut.encoding == "base64":
             b"".join(split.decode_chunks(message, cut))
     _, read = text.read_message(message, found)
-    document.fold(read.body)
     document.addresses(read.to)
+    for field in (read.body, read.subject, *read.links):
+        words.sought_words(field)
+        folding.second_spellings(folding.halfway(field))
+        links.reduced(field)
     content.content_hash(message, found)
     fork.fork_cuts(message, HEAD + b"\r\ntext")
 
@@ -126,6 +133,21 @@ def read_query(value: bytes) -> None:
         query.parse(value.decode("utf-8", "replace"))
     with suppress(MunimentError):
         query.parse(value[: query.MAX_QUERY].decode("utf-8", "replace"))
+
+
+def read_words(value: bytes) -> None:
+    written = value.decode("utf-8", "replace")
+    folding.spelled(folding.fold(written))
+    for sought in words.sought_words(written[:512])[:3]:
+        sought.matches(folding.halfway(written))
+    words.Sought("ab*", "ab*").matches(folding.halfway(written))
+    words.wildcards(f"a*{written}")
+    list(words.wild_words(written))
+    sanitise.without_hidden(written)
+    ids.bare_id(written)
+    ids.bare_ids(written)
+    links.reduced(written)
+    links.is_target(written)
 
 
 def read_people(value: bytes) -> None:
@@ -195,11 +217,16 @@ def read_address(value: bytes) -> None:
 
 def read_page(value: bytes) -> None:
     html.to_text(value.decode("utf-8", "replace"))
+    html.link_targets(value.decode("utf-8", "replace"))
+    html.link_targets("<a " + value.decode("utf-8", "replace"))
 
 
 READERS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (read_query, read_people, read_header, read_value, read_envelope, read_address, read_page)
+    for function in (
+        *(read_query, read_words, read_people, read_header, read_value, read_envelope, read_address),
+        read_page,
+    )
 }
 NOT_READ = {
     "date_forms.seconds_at": "takes numbers",

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 import muniment.mail
-from muniment.archive import export, query
-from muniment.archive.index import document
+from muniment.archive import export
+from muniment.archive.index import document, wording
+from muniment.archive.query import reading
 from muniment.sources import mbox_scan, separator
 from support.growth import repeated, too_steep
 
@@ -25,8 +26,9 @@ parser: Any = import_module("re._parser")
 MODULES = (
     *(import_module(f"muniment.mail.{info.name}") for info in pkgutil.iter_modules(muniment.mail.__path__)),
     export,
-    query,
+    reading,
     document,
+    wording,
     mbox_scan,
     separator,
 )
@@ -41,7 +43,7 @@ ONE_PLACE = {
     "mail.journal._HEADER_LINE": "looks at the beginning of 200 bytes",
     "mail.headers._NAME": "looks at the beginning of a field",
     "mail.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
-    "archive.query._NAME": "is tried where a word begins",
+    "archive.query.reading._NAME": "is tried where a word begins",
     "mail.public._NAME": "looks at the beginning of a line",
     "sources.separator._BARE": "looks at a line of at most 1,000 bytes",
     "sources.separator._FIELD": "looks at the beginning of a line",

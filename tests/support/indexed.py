@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from muniment.archive.index import IndexDocument, Mention
 from muniment.mail.model import MessageText, Role
+from muniment.mail.text import read_message
 
 DAY = 86_400
 JANUARY = 1_704_067_200
@@ -45,5 +46,19 @@ def document(
         attachments=len(attachments),
         sha=hashlib.sha256(str(number).encode()).digest(),
         text=MessageText(subject, sender, to, cc, bcc, body, tuple(attachments)),
+        mentions=tuple(mentions),
+    )
+
+
+def read_document(number: int, mail: bytes, mentions: Sequence[Mention] = ()) -> IndexDocument:
+    """A mail as the index takes it in once it was read."""
+    summary, text = read_message(mail)
+    return IndexDocument(
+        id=number,
+        date=summary.date or JANUARY,
+        size=len(mail),
+        attachments=summary.attachments,
+        sha=hashlib.sha256(mail).digest(),
+        text=text,
         mentions=tuple(mentions),
     )

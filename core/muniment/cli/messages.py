@@ -133,10 +133,11 @@ def search(
 
     \b
     Words, "phrases", -not, OR, and
-      from: to: cc: bcc: subject: body: filename:    where it stands
+      from: to: cc: bcc: subject: body: filename: link:    where it stands
       has:attachment  in:inbox  in:sent  user:ADDR   what and whose it is
       before: after: on: DATE  larger: smaller: SIZE when, and how large
-      id:HEX
+      id:HEX  msgid:ID  thread:ID
+      invoi*  *bill  hand*work  from:anna@           beginnings and ends
 
     Only user: (and --user) knows that a person has several addresses. A query
     that begins with a minus is written after `--`.

@@ -8,7 +8,7 @@ What is decided here, and why:
   shown one text and the search another, and what hides in one program shows in the next. Where programs
   differ on whether something is text, it is text.
 - Scripts, styles, titles and comments are not text. Nothing remote is fetched, nothing is run.
-- The targets of links and alternative texts of images are left out: they are mostly trackers' addresses.
+- The targets of links are no text: `link_targets` gives them. Alternative texts of images are left out.
 - Elements that begin a line become line breaks; all other white space is one space, as a browser has it.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from muniment.mail.links import LINKS, TARGET_LIMIT, is_target
 from muniment.mail.patterns import any_of
 
 LIMIT = 1024 * 1024
@@ -69,6 +70,12 @@ _GROUPS = 5
 _FOREIGN_TOKEN = re.compile(rf"<(?:({_LINE_TAG})|{_OTHER}|!\[CDATA\[|{_BOGUS})|\]\]>")
 """The same from the first SVG or MathML on. In these, elements of any name hold tags and text, and CDATA is
 text; and where they end depends on the tree."""
+_LINK = re.compile(f"<{any_of(['a', 'area', 'form'])}{_AFTER_NAME}{_ATTRIBUTES}")
+_TARGET = re.compile(
+    rf"[\t\n\r /\"']{any_of(['href', 'action'])}[\t\n\r ]*+=[\t\n\r ]*+"
+    r"(?:\"([^\"]{1,4000})|'([^']{1,4000})|([^\t\n\r >\"'][^\t\n\r >]{0,4000}))"
+)
+_NO_BLANKS = str.maketrans("", "", "\t\n\r")
 _PRE = re.compile(f"<{any_of(['pre'])}{_AFTER_NAME}")
 _ZEROS = re.compile(r"&#([xX]?)0+(?=[0-9a-fA-F])")
 _TOO_LARGE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
@@ -91,6 +98,20 @@ def raw_text(html: str) -> str:
         html = html.replace("\r", "\n")
     text = _decoded(_without_tags(html))
     return text.replace("\n", "\f") if preformatted else text
+
+
+def link_targets(html: str) -> list[str]:
+    """Where links and forms of a document lead, each once, LINKS at most. Never raises; linear in time."""
+    found: dict[str, None] = {}
+    for tag in _LINK.finditer(html[:LIMIT]):
+        stated = _TARGET.search(tag[0])
+        if stated is not None:
+            target = unescape(stated[stated.lastindex or 0].translate(_NO_BLANKS)).strip()[:TARGET_LIMIT]
+            if is_target(target):
+                found[target] = None
+            if len(found) >= LINKS:
+                break
+    return list(found)
 
 
 def _without_tags(html: str) -> str:

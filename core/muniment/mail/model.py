@@ -169,6 +169,12 @@ class MessageText(Struct, frozen=True, array_like=True):
     filenames: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What went wrong in reading it: unknown charset, broken base64, no parsable MIME."""
+    links: tuple[str, ...] = ()
+    """Where the links of its HTML lead."""
+    message_id: str = ""
+    """Its Message-ID, as mail.ids compares it."""
+    references: tuple[str, ...] = ()
+    """The ids that it names in References and In-Reply-To."""
 
 
 class Likeness(Struct, frozen=True, array_like=True):

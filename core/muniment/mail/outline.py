@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from muniment.mail.headers import gather
+from muniment.mail.headers import decode, gather
+from muniment.mail.ids import bare_id, bare_ids
 from muniment.mail.listing import joined, read_summary
 from muniment.mail.mime import file_of, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 from muniment.mail.notes import UNREAD
+
+_FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
 
 
 def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
     """Summary and text of a message, with no body; `found` is what `mime.leaves` gave, if it was called."""
     known = leaves(buf) if found is None else found
     summary = read_summary(buf, known)
-    cc, bcc = gather(header_at(buf, 0, len(buf)), (b"cc", b"bcc"))
+    cc, bcc, *named = gather(header_at(buf, 0, len(buf)), _FIELDS)
     files = [file_of(buf, leaf) for leaf in known]
     text = MessageText(
         subject=summary.subject,
@@ -30,5 +33,7 @@ def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
         body="",
         filenames=tuple(file[0] for file in files if file is not None and file[0]),
         notes=(UNREAD,),
+        message_id=bare_id(summary.message_id),
+        references=bare_ids(" ".join(decode(value) for values in named for value in values)),
     )
     return summary, text

@@ -1,8 +1,8 @@
 """The one sanitiser: text from mail as a terminal, a list or a file name may have it.
 
 What moves the cursor, hides or reorders text shows as U+FFFD, so that a reader sees that something was
-there. What is merely invisible (zero-width joiners, soft hyphens, variation selectors, tags) is left out:
-what is shown then is what is there to be read.
+there. What is merely invisible (zero-width joiners, soft hyphens, marks of direction, variation selectors,
+tags) is left out: what is shown then is what is there to be read, and to be found (mail/folding.py).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _ESCAPES = re.compile(
     "|\x1b[ -/]{1,4}[0-~]"
     "|\x1b[0-Z\\\\`-~]"
 )
+_BEGINS = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2064\u206a-\u206f\u2800\u3164"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\u206a-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
 )
 _SPACES = frozenset("\t\x0b\x0c\u2028\u2029")
@@ -51,17 +52,27 @@ def clean(text: str, *, newline: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    text = _ESCAPES.sub(REPLACEMENT, text)
+    text = without_escapes(text)
     if newline:
         return "\n".join(map(_line, _BREAK.split(text)))
     return _line(_BREAK.sub(" ", text))
 
 
+def without_escapes(text: str) -> str:
+    """The text with a replacement character in place of each escape sequence."""
+    return _ESCAPES.sub(REPLACEMENT, text) if any(begin in text for begin in _BEGINS) else text
+
+
+def without_hidden(text: str) -> str:
+    """The text without what shows nothing: invisible characters, and marks beyond those that a letter has."""
+    text = _MAYBE_MARKS.sub(_thinned, _INVISIBLE.sub("", text))
+    return _JAMO.sub(lambda run: run[0][:_MARKS], text)
+
+
 def _line(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    text = _MAYBE_MARKS.sub(_thinned, _INVISIBLE.sub("", text))
-    text = _JAMO.sub(lambda run: run[0][:_MARKS], text)
+    text = without_hidden(text)
     if text.isprintable():
         return text
     return text.translate({ord(char): _shown(char) for char in set(text) if not char.isprintable()})

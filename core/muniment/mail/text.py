@@ -13,7 +13,9 @@ from collections.abc import Sequence
 
 from muniment.mail.charsets import codec, to_text
 from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, decode, field, gather, parameters
-from muniment.mail.html import lines_of, raw_text
+from muniment.mail.html import lines_of, link_targets, raw_text
+from muniment.mail.ids import bare_id, bare_ids
+from muniment.mail.links import LINKS
 from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
 from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
@@ -31,8 +33,8 @@ _META = 4096
 _LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
 """Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
 _WORD = re.compile(r"\w+")
-_SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc")
-_CC, _BCC = len(SUMMARY_FIELDS), len(SUMMARY_FIELDS) + 1
+_SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc", b"references", b"in-reply-to")
+_CC, _BCC, _REFERENCES, _IN_REPLY_TO = range(len(SUMMARY_FIELDS), len(_SHOWN))
 """Where in _SHOWN they are."""
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -67,6 +69,9 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
         body="\n".join(reader.texts),
         filenames=tuple(reader.names),
         notes=tuple(reader.notes),
+        links=tuple(reader.links),
+        message_id=bare_id(summary.message_id),
+        references=bare_ids(" ".join(map(decode, (*stated[_REFERENCES], *stated[_IN_REPLY_TO])))),
     )
     return summary, text
 
@@ -79,12 +84,24 @@ def _one(header: bytes, name: bytes) -> str:
 class _Reader:
     """Gathers the text of one message, and of those within it, leaf by leaf."""
 
-    __slots__ = ("_bare_words", "_level", "_room", "_unread", "_words", "attached", "names", "notes", "texts")
+    __slots__ = (
+        "_bare_words",
+        "_level",
+        "_room",
+        "_unread",
+        "_words",
+        "attached",
+        "links",
+        "names",
+        "notes",
+        "texts",
+    )
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.names: list[str] = []
         self.notes: dict[str, None] = {}
+        self.links: dict[str, None] = {}
         self.attached = 0
         self._unread: list[str] = []
         self._words: set[str] = set()
@@ -141,11 +158,18 @@ class _Reader:
             if not (leaf.head or header.endswith(_BLANK_LINES)):
                 raw = body_text(header, raw)
             if leaf.content_type == "text/html":
-                self._html(raw_text(_readable(raw, charset or _declared(raw))))
+                html = _readable(raw, charset or _declared(raw))
+                self._links(html)
+                self._html(raw_text(html))
             else:
                 text = _readable(raw, charset or _bom(raw))
                 self._unread.append(text)
                 self._add(text)
+
+    def _links(self, html: str) -> None:
+        """Take where the links of an HTML leaf lead."""
+        if len(self.links) < LINKS:
+            self.links.update(dict.fromkeys(link_targets(html)[: LINKS - len(self.links)]))
 
     def _html(self, raw: str) -> None:
         """Add an HTML leaf's text, unless the plain text before it has all its words.

@@ -9,6 +9,10 @@ Words go into text fields with positions. All that is matched whole goes into on
     in:inbox  in:inbox\\0anna@example.com         placed in a folder; in that folder of that address
     party:anna@example.com\\0+                    the copy is addressed to hers with a `+tag`; likewise in:
     has:attachment  id:3f9a...                   the first 16 hex digits of its SHA-256
+    msgid:a1@example.com  ref:a0@example.com     its Message-ID; those in its References and In-Reply-To
+
+Text fields hold words as `mail.folding` folds them. A word with an umlaut is written out besides in one more
+field, `spelled`, as `body:mueller`: see there.
 
 `order` is (date, id) in one number: what results are sorted, paged and bounded by. `first` and `last`
 bound the times of the trusted mentions, by which an address that passed from one person to another is split.
@@ -17,19 +21,21 @@ bound the times of the trusted mentions, by which an address that passed from on
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 import tantivy
 from msgspec import Struct
 
 from muniment.mail.addresses import without_tag
+from muniment.mail.folding import halfway, plain, second_spellings
+from muniment.mail.links import reduced
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
 
-FORMAT = 4
+FORMAT = 5
 """Raised when the schema or the way words are cut changes; an index of another format is built anew."""
 INBOX, SENT = "inbox", "sent"
-TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body")
+TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body", "link")
+SPELLED_FIELD = "spelled"
 ID_BITS = 31
 """The part of `order` that tells messages of one second apart."""
 MAX_DATE = (1 << 33) - 1
@@ -85,16 +91,15 @@ def schema() -> tantivy.Schema:
         builder.add_unsigned_field(name, fast=True)
     for name in TEXT_FIELDS:
         builder.add_text_field(name, tokenizer_name="words")
+    builder.add_text_field(SPELLED_FIELD, tokenizer_name="words", index_option="basic")
     builder.add_text_field("tags", tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
 def analyzer() -> tantivy.TextAnalyzer:
-    """How text that went through `fold` is cut into words, in messages and queries alike."""
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in (tantivy.Filter.remove_long(256), tantivy.Filter.lowercase(), tantivy.Filter.ascii_fold()):
-        builder = builder.filter(step)
-    return builder.build()
+    """How text that went through `fold` is cut: at blanks. Words of 256 bytes and more are left out."""
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
+    return builder.filter(tantivy.Filter.remove_long(256)).build()
 
 
 def order_of(date: int, sequence: int) -> int:
@@ -107,51 +112,7 @@ def date_of(order: int) -> int:
     return order >> ID_BITS
 
 
-# --- text ---------------------------------------------------------------------------------------
-
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]+"
-)
-_MARKS = re.compile("[\u0300-\u036f]+")
-_MARK = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a]")
-
-
-_TO_FOLD = re.compile("[^\0-\u02ff\u2000-\u2fff]")
-"""What `fold` may have to do with: all but Latin letters, punctuation and symbols."""
-
-
-def fold(text: str) -> str:
-    """Text made ready to be cut into words.
-
-    Decomposed letters are composed, and scripts written without spaces (Chinese, Japanese, Korean, Thai, ...)
-    are spaced out, so that each character is a word and a query for several is a phrase.
-    """
-    if _is_latin(text) or _TO_FOLD.search(text) is None:
-        return text
-    if _MARK.search(text):
-        text = _MARKS.sub("", " ".join(map(_compose, text.split())))
-    text = _UNSPACED.sub(_space_out, text)
-    return text.encode("utf-8", "replace").decode()
-
-
-def _is_latin(text: str) -> bool:
-    """Whether all of it is Latin-1, as most mail is. To encode it tells so far faster than a search."""
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _compose(word: str) -> str:
-    # Ordering many marks takes quadratic time; no word has so many.
-    return word if word.isascii() or len(word) > 256 else unicodedata.normalize("NFC", word)
-
-
-def _space_out(match: re.Match[str]) -> str:
-    return f" {' '.join(match[0])} "
-
+# --- addresses ----------------------------------------------------------------------------------
 
 _SEPARATORS = re.compile(r"[\s<>,;:\"()\[\]]+")
 
@@ -175,14 +136,18 @@ def encode(doc: IndexDocument) -> tantivy.Document:
     made.add_unsigned("order", order_of(doc.date, doc.id))
     made.add_unsigned("size", max(doc.size, 0))
     made.add_unsigned("public", max(doc.public_size, 0))
-    for name, value in zip(
-        TEXT_FIELDS, (text.subject, text.sender, text.to, text.cc, text.bcc), strict=False
-    ):
-        if value:
-            made.add_text(name, fold(value))
-    for filename in text.filenames:
-        made.add_text("filename", fold(filename))
-    made.add_text("body", fold(text.body))
+    written: set[str] = set()
+    for name, value in _texts(text):
+        half = halfway(value)
+        made.add_text(name, plain(half))
+        if not half.isascii():
+            written.update(spelled_term(name, word) for word in second_spellings(half))
+    for link in dict.fromkeys(map(reduced, text.links)):
+        made.add_text("link", plain(link))
+        if not link.isascii():
+            written.update(spelled_term("link", word) for word in second_spellings(link))
+    if written:
+        made.add_text(SPELLED_FIELD, " ".join(written))
     for tag in _tags(doc):
         made.add_text("tags", tag)
     times = [max(mention.time, 0) for mention in doc.mentions if mention.trusted]
@@ -192,22 +157,47 @@ def encode(doc: IndexDocument) -> tantivy.Document:
     return made
 
 
+def _texts(text: MessageText) -> Iterator[tuple[str, str]]:
+    """The fields of a message that are text, but for its links, and what they say."""
+    heads = (("subject", text.subject), ("sender", text.sender), ("to", text.to), ("cc", text.cc))
+    for name, value in (*heads, ("bcc", text.bcc)):
+        if value:
+            yield name, value
+    for filename in text.filenames:
+        yield "filename", filename
+    yield "body", text.body
+
+
+def spelled_term(field: str, word: str) -> str:
+    """What a field's word with an umlaut is found by when it is written out."""
+    return f"{field}:{word}"
+
+
+_WIDE = re.compile("[^\0-\u02ff\u2000-\u2fff]")
+
+
 def weight(doc: IndexDocument) -> int:
     """About how many bytes the index library is handed for it."""
     text = doc.text
-    words = (text.subject, text.sender, text.to, text.cc, text.bcc, *text.filenames, text.body)
-    return sum(map(_bytes, words)) + MENTION_WEIGHT * len(doc.mentions)
+    return (
+        sum(_bytes(value) for _, value in _texts(text))
+        + sum(map(len, text.links))
+        + MENTION_WEIGHT * len(doc.mentions)
+    )
 
 
 def _bytes(text: str) -> int:
     # Where `fold` spaces out characters, each takes three bytes, and one for the space.
-    return len(text) if _is_latin(text) or _TO_FOLD.search(text) is None else 4 * len(text)
+    return len(text) if text.isascii() or _WIDE.search(text) is None else 4 * len(text)
 
 
 def _tags(doc: IndexDocument) -> set[str]:
     tags = {f"id:{sha.hex()[:ID_DIGITS]}" for sha in (doc.sha, *doc.formers)}
     if doc.attachments:
         tags.add("has:attachment")
+    if doc.text.message_id:
+        tags.add(f"msgid:{clean(doc.text.message_id)}")
+    tags.update(f"ref:{clean(name)}" for name in doc.text.references)
     public = _header_tags(doc.text)
     tags |= public
     for mention in doc.mentions:

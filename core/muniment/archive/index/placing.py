@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from tantivy import Query
 
 from muniment.archive import query as q
+from muniment.archive.index.queries import with_ids
 from muniment.archive.index.shards import View
-from muniment.archive.index.terms import Compiler, named_users, vague, with_ids
+from muniment.archive.index.terms import Compiler, named_users, vague
 
 Placed = Callable[[str, Iterable[int], str], Collection[int]]
 """Which messages stand with the person of that name; with a folder's name, in that folder of theirs."""

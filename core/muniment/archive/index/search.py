@@ -10,8 +10,9 @@ from tantivy import Query
 from muniment.archive.index.document import date_of, order_of
 from muniment.archive.index.index import Index
 from muniment.archive.index.placing import Placed, Placing
+from muniment.archive.index.queries import past_order, with_ids
 from muniment.archive.index.shards import View, guarded
-from muniment.archive.index.terms import Compiler, Users, UserTerms, past_order, vague, with_ids
+from muniment.archive.index.terms import Compiler, Users, UserTerms, vague
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 

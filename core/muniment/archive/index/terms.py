@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tantivy import FieldType, Occur, Query
+from tantivy import Query
 
 from muniment.archive import query as q
-from muniment.archive.index.document import (
-    ID_DIGITS,
-    MAX_DATE,
-    SENT,
-    analyzer,
-    clean,
-    fold,
-    in_tag,
-    known_tag,
-    order_of,
-    schema,
-    tagged,
+from muniment.archive.index.document import ID_DIGITS, SENT, clean, in_tag, known_tag, tagged
+from muniment.archive.index.queries import (
+    MAX_U64,
+    all_of,
+    any_of,
+    dated,
+    everything,
+    has_tag,
+    has_tag_like,
+    in_range,
+    none_of,
+    with_ids,
 )
+from muniment.archive.index.wording import find_words
+from muniment.mail.ids import bare_id
+from muniment.mail.links import reduced
+from muniment.mail.words import ANY, Sought, sought_words, wildcards
 
-MAX_U64 = (1 << 64) - 1
 PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
-"""Where plain words are sought. Not in bcc: that is for those who may see it."""
+"""Where plain words are sought, besides targets of links. Not in bcc: that is for those who may see it."""
 _TEXT = {"from": "sender", "to": "to", "cc": "cc", "bcc": "bcc"}
 _ADDRESSED = frozenset(_TEXT)
 _WEIGHTS = {"subject": 4.0, "sender": 2.0, "filename": 2.0}
@@ -55,9 +57,6 @@ class UserTerms:
 Users = Callable[[str], UserTerms]
 """Looks a person up by the name or address typed after `user:`; raises MunimentError if there is none."""
 
-_SCHEMA = schema()
-_ANALYZER = analyzer()
-
 
 class Compiler:
     """Compiles a query for one reader.
@@ -82,7 +81,7 @@ class Compiler:
             MunimentError: `user:` names nobody.
         """
         found = self._node(node, ())
-        return found if self._scope is None else _all([found, self._placed(self._scope, None)])
+        return found if self._scope is None else all_of([found, self._placed(self._scope, None)])
 
     def compile_part(self, node: q.Node) -> Query:
         """As `compile`, for a part of a query, without the scope."""
@@ -94,9 +93,9 @@ class Compiler:
             case q.And(items):
                 return self._and(items, about)
             case q.Or(items):
-                return _any(self._node(item, about) for item in items)
+                return any_of(self._node(item, about) for item in items)
             case q.Not(item):
-                return _everything() if self._unsure(item, about) else _none(self._node(item, about))
+                return everything() if self._unsure(item, about) else none_of(self._node(item, about))
             case q.Word() | q.Phrase() | q.Prefix():
                 return self._text(node)
             case q.In(folder):
@@ -116,8 +115,8 @@ class Compiler:
         unwanted = [item.item for item in rest if isinstance(item, q.Not)]
         without = [self._node(item, inner) for item in unwanted if not self._unsure(item, inner)]
         if since or until:
-            found.append(_dated(max(since, default=None), min(until, default=None)))
-        return _all(found, without)
+            found.append(dated(max(since, default=None), min(until, default=None)))
+        return all_of(found, without)
 
     def _unsure(self, node: q.Node, about: tuple[UserTerms, ...]) -> bool:
         return self._loose and vague(node, bool(about or self._scope))
@@ -131,14 +130,14 @@ class Compiler:
     def _in(self, folder: str, about: tuple[UserTerms, ...]) -> Query:
         persons = (self._scope,) if self._scope else about
         if not persons:
-            return self._secret(_tag(in_tag(folder)))
-        return _any(self._placed(person, folder) for person in persons)
+            return self._secret(has_tag(in_tag(folder)))
+        return any_of(self._placed(person, folder) for person in persons)
 
     def _placed(self, terms: UserTerms, folder: str | None) -> Query:
         """Messages placed with a person, or in a folder of theirs."""
         if terms.everything:
-            return Query.all_query() if folder is None else _tag(in_tag(folder))
-        return _any(_placed_at(address, folder) for address in terms.addresses)
+            return Query.all_query() if folder is None else has_tag(in_tag(folder))
+        return any_of(_placed_at(address, folder) for address in terms.addresses)
 
     def _secret(self, found: Query) -> Query:
         """`found`, as far as the reader may know it."""
@@ -147,44 +146,97 @@ class Compiler:
         if self._scope is None or self._scope.everything:
             return Query.empty_query()
         names = (clean(address.address) for address in self._scope.addresses)
-        sent = _any(_tag(f"{field}:{name}") for name in names for field in ("from", "from+"))
-        return _all([found, self._placed(self._scope, SENT), sent])
+        sent = any_of(has_tag(f"{field}:{name}") for name in names for field in ("from", "from+"))
+        return all_of([found, self._placed(self._scope, SENT), sent])
 
-    def _hidden(self, tag: str) -> Query:
-        """What an envelope alone says under a tag, as far as the reader may know it.
+    def _hidden(self, field: str, name: _Name) -> Query:
+        """What an envelope alone says under a name, as far as the reader may know it.
 
         Whoever sent a copy knows what that copy says, and nothing of what others' copies say.
         """
         if self.bcc_allowed:
-            field, _, name = tag.partition(":")
-            return _tag(f"{field}+:{name}")
+            return name.tagged(f"{field}+:")
         if self._scope is None or self._scope.everything:
             return Query.empty_query()
-        return self._secret(_any(_known_by(address, tag) for address in self._scope.addresses))
+        return self._secret(any_of(_known_by(address, field, name) for address in self._scope.addresses))
 
     # --- words
 
     def _text(self, node: q.Text) -> Query:
+        text = _typed(node)
+        words = sought_words(text)
         if node.field in _ADDRESSED:
-            return self._addressed(node)
-        return _any(self._words(node, field) for field in ((node.field,) if node.field else PLAIN))
+            return self._addressed(node.field, text, words)
+        if node.field == "link":
+            return self._words(_link_words(text, words), ("link",))
+        if node.field:
+            return self._words(words, (node.field,))
+        found = [self._words(words, PLAIN), self._words(_link_words(text, words), ("link",))]
+        if isinstance(node, q.Word) and "@" in text and (name := bare_id(text)):
+            found.append(has_tag(f"msgid:{clean(name)}"))
+        return any_of(found)
 
-    def _words(self, node: q.Text, field: str) -> Query:
+    def _words(self, words: Sequence[Sought], fields: Sequence[str]) -> Query:
         if self.bcc_allowed:
-            return _words(node, field)
-        return Query.const_score_query(_own_words(node, field), _WEIGHTS.get(field, 1.0))
+            return find_words(words, fields)
+        return find_words(words, fields, _weighed, everywhere=True)
 
-    def _addressed(self, node: q.Text) -> Query:
-        """An address whole, a domain, or words of the header."""
-        typed = "" if isinstance(node, q.Prefix) else clean(node.text).strip("<>,;").lower()
-        exact, domain = _as_address(typed)
-        found = [] if exact else [self._words(node, _TEXT[node.field])]
+    def _addressed(self, field: str, text: str, words: Sequence[Sought]) -> Query:
+        """An address whole or in part, a domain, or words of the header."""
+        name = _name_in(text)
+        found = [] if name is not None and name.whole else [self._words(words, (_TEXT[field],))]
         hidden = []
-        if name := exact or domain:
-            found.append(_tag(f"{node.field}:{name}"))
-            hidden.append(self._hidden(f"{node.field}:{name}"))
-        public = self._secret(_any(found)) if node.field == "bcc" else _any(found)
-        return _any([public, *hidden])
+        if name is not None:
+            found.append(name.tagged(f"{field}:"))
+            hidden.append(self._hidden(field, name))
+        public = self._secret(any_of(found)) if field == "bcc" else any_of(found)
+        return any_of([public, *hidden])
+
+
+def _weighed(found: Query, field: str) -> Query:
+    return Query.const_score_query(found, _WEIGHTS.get(field, 1.0))
+
+
+def _typed(node: q.Text) -> str:
+    return node.text + ANY if isinstance(node, q.Prefix) else node.text
+
+
+def _link_words(text: str, words: Sequence[Sought]) -> Sequence[Sought]:
+    """The words that a target of a link has in place of these."""
+    return words if wildcards(text) else sought_words(reduced(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """An address, or @ and a domain; `*` in it stands for anything."""
+
+    name: str
+    whole: bool
+    """Whether it can be nothing else, such as a word."""
+
+    def tagged(self, prefix: str) -> Query:
+        """What has a tag of that prefix and this name."""
+        if ANY not in self.name:
+            return has_tag(prefix + self.name)
+        return has_tag_like(_literal(prefix) + ".*".join(map(_literal, self.name.split(ANY))))
+
+
+def _literal(text: str) -> str:
+    """A regular expression for a text as it stands."""
+    return "".join(char if char.isalnum() else f"\\x{{{ord(char):x}}}" for char in text)
+
+
+def _name_in(text: str) -> _Name | None:
+    """The address or domain that is typed, None for words."""
+    typed = clean(text).strip("<>,;").lower()
+    if any(char.isspace() for char in typed):
+        return None
+    local, at, host = typed.rpartition("@")
+    if at:
+        if not host:  # nora@
+            return _Name(f"{local}@{ANY}", True)
+        return _Name(f"@{host}" if local in ("", ANY) else typed, True)
+    return _Name(f"@{typed}", False) if "." in typed else None
 
 
 def vague(node: q.Node, about: bool) -> bool:
@@ -212,136 +264,49 @@ def named_users(item: q.Node) -> list[str]:
             return []
 
 
-def _as_address(typed: str) -> tuple[str, str]:
-    """What is matched whole (an address, or @ and a domain), or else what may be a domain, with its @."""
-    if any(char.isspace() for char in typed):
-        return "", ""
-    if "@" in typed:
-        return typed, ""
-    return "", f"@{typed}" if "." in typed else ""
-
-
 def _placed_at(address: UserAddress, folder: str | None) -> Query:
     name = clean(address.address)
     names = (name, tagged(name)) if address.tagged else (name,)
-    found = _any(_tag(f"party:{one}" if folder is None else in_tag(folder, one)) for one in names)
+    found = any_of(has_tag(f"party:{one}" if folder is None else in_tag(folder, one)) for one in names)
     bounds = []
     if address.valid_from is not None and address.valid_from > 0:
-        bounds.append(_range("last", address.valid_from, MAX_U64))
+        bounds.append(in_range("last", address.valid_from, MAX_U64))
     if address.valid_to is not None:
-        bounds.append(_range("first", 0, address.valid_to - 1))
-    return _all([found, *bounds])
+        bounds.append(in_range("first", 0, address.valid_to - 1))
+    return all_of([found, *bounds])
 
 
-def _words(node: q.Text, field: str) -> Query:
-    words = _ANALYZER.analyze(fold(node.text))
-    if not words:
-        return Query.empty_query()
-    if isinstance(node, q.Prefix):
-        patterns = [re.escape(word) for word in words]
-        patterns[-1] += ".*"
-        if len(patterns) == 1:
-            return Query.regex_query(_SCHEMA, field, patterns[0])
-        return Query.regex_phrase_query(_SCHEMA, field, list(patterns))
-    if len(words) == 1:
-        return Query.term_query(_SCHEMA, field, words[0], "freq")
-    return Query.phrase_query(_SCHEMA, field, list(words))
-
-
-def _known_by(address: UserAddress, tag: str) -> Query:
-    """What was sent under an address, all of it while the address was that person's, and has a tag."""
-    found = [_tag(known_tag(clean(address.address), tag))]
+def _known_by(address: UserAddress, field: str, name: _Name) -> Query:
+    """What was sent under an address, all of it while the address was that person's, and concerns a name."""
+    found = [name.tagged(known_tag(clean(address.address), f"{field}:"))]
     if address.valid_from is not None and address.valid_from > 0:
-        found.append(_range("first", address.valid_from, MAX_U64))
+        found.append(in_range("first", address.valid_from, MAX_U64))
     if address.valid_to is not None:
-        found.append(_range("last", 0, address.valid_to - 1))
-    return _all(found)
-
-
-def _own_words(node: q.Text, field: str) -> Query:
-    """As `_words`, without the limit on how many words of everybody's mail a phrase's last one may stand for.
-
-    A phrase that ends in the begin of a word is found by the words before it and, anywhere, that one.
-    """
-    words = _ANALYZER.analyze(fold(node.text))
-    if not isinstance(node, q.Prefix) or len(words) < 2:
-        return _words(node, field)
-    last = Query.regex_query(_SCHEMA, field, re.escape(words[-1]) + ".*")
-    before = words[:-1]
-    if len(before) == 1:
-        return _all([Query.term_query(_SCHEMA, field, before[0], "freq"), last])
-    return _all([Query.phrase_query(_SCHEMA, field, list(before)), last])
+        found.append(in_range("last", 0, address.valid_to - 1))
+    return all_of(found)
 
 
 def _condition(node: q.Node, size_field: str) -> Query:
     match node:
         case q.Since(time):
-            return _dated(time, None)
+            return dated(time, None)
         case q.Until(time):
-            return _dated(None, time)
+            return dated(None, time)
         case q.Larger(size):
-            return _range(size_field, size + 1, MAX_U64)
+            return in_range(size_field, size + 1, MAX_U64)
         case q.Smaller(size):
-            return _range(size_field, 0, size - 1)
+            return in_range(size_field, 0, size - 1)
         case q.Id(prefix) if len(prefix) >= ID_DIGITS:
-            return _tag(f"id:{prefix[:ID_DIGITS]}")
+            return has_tag(f"id:{prefix[:ID_DIGITS]}")
         case q.Id(prefix):
-            return Query.regex_query(_SCHEMA, "tags", f"id:{prefix}.*")
+            return has_tag_like(f"id:{prefix}.*")
         case q.Number(number):
-            return Query.empty_query() if number < 0 else with_ids(_everything(), [number])
+            return Query.empty_query() if number < 0 else with_ids(everything(), [number])
         case q.HasAttachment():
-            return _tag("has:attachment")
+            return has_tag("has:attachment")
+        case q.MessageId(name):
+            return has_tag(f"msgid:{clean(name)}")
+        case q.Thread(name):
+            return any_of(has_tag(f"{kind}:{clean(name)}") for kind in ("msgid", "ref"))
         case _:
             raise TypeError(f"no such query: {node!r}")
-
-
-# --- the library's queries ----------------------------------------------------------------------
-
-
-def _tag(tag: str) -> Query:
-    return Query.const_score_query(Query.term_query(_SCHEMA, "tags", tag, "basic"), 0.0)
-
-
-def _range(field: str, least: int, most: int) -> Query:
-    """`field` within [least, most]."""
-    if least > most:
-        return Query.empty_query()
-    found = Query.range_query(_SCHEMA, field, FieldType.Unsigned, least, most)
-    return Query.const_score_query(found, 0.0)
-
-
-def _dated(since: int | None, until: int | None) -> Query:
-    least = 0 if since is None or since <= 0 else order_of(since, 0)
-    most = MAX_U64 if until is None or until > MAX_DATE else order_of(until, 0) - 1
-    return _range("order", least, most)
-
-
-def with_ids(found: Query, ids: Iterable[int]) -> Query:
-    """What of `found` has one of these ids."""
-    return _all([found, Query.const_score_query(Query.term_set_query(_SCHEMA, "id", list(ids)), 0.0)])
-
-
-def past_order(found: Query, order: int | None, oldest: bool = False) -> Query:
-    """What of `found` comes after the message with this key: newest first or, with `oldest`, oldest first."""
-    if order is None:
-        return found
-    return _all([found, _range("order", order + 1, MAX_U64) if oldest else _range("order", 0, order - 1)])
-
-
-def _any(queries: Iterable[Query]) -> Query:
-    items = list(queries)
-    return items[0] if len(items) == 1 else Query.boolean_query([(Occur.Should, item) for item in items])
-
-
-def _all(queries: Iterable[Query], without: Iterable[Query] = ()) -> Query:
-    items = [(Occur.Must, item) for item in queries] or [(Occur.Must, _everything())]
-    items += [(Occur.MustNot, item) for item in without]
-    return items[0][1] if len(items) == 1 else Query.boolean_query(items)
-
-
-def _none(found: Query) -> Query:
-    return _all([], [found])
-
-
-def _everything() -> Query:
-    return Query.const_score_query(Query.all_query(), 0.0)

@@ -1,18 +1,4 @@
-"""The query language: what Gmail's and Outlook's users type, read into a small tree.
-
-    invoice "red car" -draft             words, a phrase, not this word
-    from:anna OR from:bob                either; OR joins its two neighbours before the space does
-    (a OR b) NOT c        a | b          parentheses, other spellings
-    from: to: cc: bcc: subject: body: filename:     a word, a "phrase", an address, or (several)
-    invoi*                               words that begin so
-    has:attachment  in:inbox  in:sent  in:"a folder"  user:anna@example.com  id:3f9a01c2
-    after:2024-05-01  before:2024-05     from the start of it, earlier than it
-    on:2024-05-01  on:today  on:7d       within it; 7d, 2w, 3m, 1y are days so long ago
-    larger:5M  smaller:10k               bytes, k, M, G (of 1,024)
-
-A space means AND. `a AND b` binds tighter than OR, OR tighter than a space: `x a OR b` is
-`x (a OR b)`, as in Gmail. OR, AND and NOT are operators in capitals only.
-"""
+"""Reading a query: recursive descent, with a caret under the place of what can't be read."""
 
 from __future__ import annotations
 
@@ -20,11 +6,36 @@ import difflib
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 
 from muniment.archive.periods import period
+from muniment.archive.query.nodes import (
+    EVERYTHING,
+    FIELDS,
+    TEXT_FIELDS,
+    And,
+    HasAttachment,
+    Id,
+    In,
+    Larger,
+    MessageId,
+    Node,
+    Phrase,
+    Prefix,
+    Since,
+    Smaller,
+    Thread,
+    Until,
+    User,
+    Word,
+    both,
+    either,
+    negate,
+)  # fmt: skip
 from muniment.errors import QueryError
+from muniment.mail.folding import fold
+from muniment.mail.ids import bare_id
+from muniment.mail.words import wild_words, wildcards
 
 MAX_QUERY = 16_384
 """Characters in a query."""
@@ -32,6 +43,8 @@ MAX_TERM = 512
 """Characters in one word or phrase."""
 MAX_WORD = 127
 """Bytes of UTF-8 in one run of letters and digits; longer runs are not in the index."""
+BEGIN, WITHIN = 2, 3
+"""Letters of a word with wildcards: before the first one, or else in a row."""
 MAX_TERMS = 256
 """Words, phrases and conditions in a query."""
 MAX_DEPTH = 40
@@ -39,121 +52,15 @@ MAX_DEPTH = 40
 MIN_ID = 8
 """Hex digits of a message's id."""
 
-TEXT_FIELDS = ("from", "to", "cc", "bcc", "subject", "body", "filename")
-FIELDS = (*TEXT_FIELDS, "has", "in", "user", "before", "after", "on", "larger", "smaller", "id")
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of them; of nothing: every message."""
-
-    items: tuple[Node, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """At least one of them."""
-
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """What does not match."""
-
-    item: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word, an address or the like; `field` is one of TEXT_FIELDS, "" for the usual ones."""
-
-    text: str
-    field: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Words that follow each other."""
-
-    text: str
-    field: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """What the (last) word begins with."""
-
-    text: str
-    field: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """Dated at `time` or later; seconds since 1970 UTC."""
-
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """Dated before `time`; seconds since 1970 UTC."""
-
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class Larger:
-    """Of more than `size` bytes."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Smaller:
-    """Of fewer than `size` bytes."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class HasAttachment:
-    """Has at least one attachment."""
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    """Stands in a folder of the user the query is about, or of anybody."""
-
-    folder: str
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Concerns a person, under any address of theirs."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """The message in the record of that number, -1 for none. Nobody types it: it stands for a public id."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Id:
-    """Its SHA-256 begins with these hex digits (lower case)."""
-
-    prefix: str
-
-
-Text = Word | Phrase | Prefix
-Condition = Since | Until | Larger | Smaller | HasAttachment | In | User | Id | Number
-Node = And | Or | Not | Text | Condition
-
-EVERYTHING = And()
+_QUOTES = '"“”„'
+_SPACE = re.compile(r"\s*")
+_KEYWORD = re.compile(rf"(?:(OR|\|\|?)|(AND)|(NOT))(?=[\s(){_QUOTES}]|$)")
+_RUN = re.compile(rf"[^\s(){_QUOTES}]+")
+_NAME = re.compile(r"([A-Za-z_]{2,}):")
+_QUOTED = re.compile(rf"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_SCHEMES = frozenset(
+    {"http", "https", "ftp", "ftps", "mailto", "file", "tel", "sip", "urn", "cid", "data", "imap"}
+)
 
 
 def parse(query: str, *, now: float | None = None, zone: tzinfo = UTC) -> Node:
@@ -165,100 +72,6 @@ def parse(query: str, *, now: float | None = None, zone: tzinfo = UTC) -> Node:
         QueryError: it can't be read; `position` is the character to put the caret under.
     """
     return _Parser(query, time.time() if now is None else now, zone).parse()
-
-
-def both(nodes: Iterable[Node]) -> Node:
-    """All of `nodes`, without needless nesting."""
-    items = _flat(nodes, And)
-    return items[0] if len(items) == 1 else And(items)
-
-
-def either(nodes: Iterable[Node]) -> Node:
-    """One of `nodes` (at least one is needed), without needless nesting."""
-    items = _flat(nodes, Or)
-    return items[0] if len(items) == 1 else Or(items)
-
-
-def negate(node: Node) -> Node:
-    """What `node` does not match."""
-    return node.item if isinstance(node, Not) else Not(node)
-
-
-def _flat(nodes: Iterable[Node], kind: type[And] | type[Or]) -> tuple[Node, ...]:
-    items: list[Node] = []
-    for node in nodes:
-        items.extend(node.items if isinstance(node, kind) else (node,))
-    return tuple(items)
-
-
-# --- writing it down again ----------------------------------------------------------------------
-
-
-def unparse(node: Node) -> str:
-    """A query that is read as `node` again."""
-    match node:
-        case And(items):
-            return " ".join(_operand(item, within=And) for item in items)
-        case Or(items):
-            return " OR ".join(_operand(item, within=Or) for item in items)
-        case Not(item):
-            text = _operand(item, within=Not)
-            return ("NOT " if text.startswith("-") else "-") + text
-        case Word(text, field):
-            return _named(field, text)
-        case Phrase(text, field):
-            return _named(field, f'"{text}"')
-        case Prefix(text, field):
-            return _named(field, text + "*")
-        case _:
-            return _condition(node)
-
-
-def _operand(node: Node, within: type) -> str:
-    loose = isinstance(node, (And, Or)) and not (within is And and isinstance(node, Or))
-    return f"({unparse(node)})" if loose else unparse(node)
-
-
-def _named(field: str, text: str) -> str:
-    return f"{field}:{text}" if field else text
-
-
-def _condition(node: Node) -> str:
-    match node:
-        case Since(seconds):
-            return "after:" + _instant(seconds)
-        case Until(seconds):
-            return "before:" + _instant(seconds)
-        case Larger(size):
-            return f"larger:{size}"
-        case Smaller(size):
-            return f"smaller:{size}"
-        case In(folder):
-            return f'in:"{folder}"'
-        case User(name):
-            return f'user:"{name}"'
-        case Id(prefix):
-            return f"id:{prefix}"
-        case _:
-            return "has:attachment"
-
-
-def _instant(seconds: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-# --- reading it ---------------------------------------------------------------------------------
-
-_QUOTES = '"“”„'
-_SPACE = re.compile(r"\s*")
-_KEYWORD = re.compile(rf"(?:(OR|\|\|?)|(AND)|(NOT))(?=[\s(){_QUOTES}]|$)")
-_RUN = re.compile(rf"[^\s(){_QUOTES}]+")
-_NAME = re.compile(r"([A-Za-z_]{2,}):")
-_QUOTED = re.compile(rf"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
-_SCHEMES = frozenset(
-    {"http", "https", "ftp", "ftps", "mailto", "file", "tel", "sip", "urn", "cid", "data", "imap"}
-)
 
 
 class _Parser:
@@ -401,29 +214,44 @@ class _Parser:
     def _phrase(self, field: str) -> Node | None:
         start = self._at
         text = self._quoted()
-        return self._leaf(Phrase(text, field), start) if self._searchable(text, field, start) else None
+        if not self._searchable(text, field, start):
+            return None
+        self._check_wildcards(text, start + 1)
+        return self._leaf(Phrase(text, field), start)
 
     def _word(self, text: str, field: str, start: int) -> Node | None:
         if not self._searchable(text, field, start):
             return None
-        if not text.endswith("*"):
-            return self._leaf(Word(text, field), start)
+        self._check_wildcards(text, start)
         stem = text.rstrip("*")
-        last = _runs(stem)[-1]
-        if len(last) < 2 and last.isascii():
-            raise self._error("Too many words begin so; type at least two letters before the *.", start)
-        return self._leaf(Prefix(stem, field), start)
+        begins = len(stem) in wildcards(text)
+        return self._leaf(Prefix(stem, field) if begins else Word(text, field), start)
+
+    def _check_wildcards(self, text: str, start: int) -> None:
+        """See that no wildcard stands where it can't work; `start` is where the text begins in the query."""
+        for word in wild_words(text):
+            if word.parted >= 0:
+                raise self._error(
+                    "No wildcard can stand between letters of a script without blanks; search both parts.",
+                    start + word.parted,
+                )
+            begins = word.literal >= BEGIN or (word.literal and word.narrow)
+            if not begins and word.longest < WITHIN:
+                raise self._error(
+                    "Too many words begin so; type at least two letters before the *, or three behind it.",
+                    start + word.start,
+                )
 
     def _searchable(self, text: str, field: str, start: int) -> bool:
         """Whether there is anything but punctuation in it; punctuation among plain words is passed over."""
         if len(text) > MAX_TERM:
             raise self._error(f"A word or phrase has at most {MAX_TERM} characters; shorten it.", start)
-        runs = _runs(text)
-        if any(len(run.encode("utf-8", "replace")) > MAX_WORD for run in runs if _alphabetic(run)):
+        words = fold(text).split()
+        if any(len(word.encode()) > MAX_WORD for word in words):
             raise self._error("This word is too long to be in the index; search for something else.", start)
-        if field and not runs:
+        if field and not words:
             raise self._error(f"There is no letter or digit after {field}: to search for.", start)
-        return bool(runs)
+        return bool(words)
 
     def _leaf(self, node: Node, start: int) -> Node:
         self._terms += 1
@@ -467,6 +295,10 @@ class _Parser:
                 return User(self._short(value, at))
             case "id":
                 return self._id(value, at)
+            case "msgid":
+                return MessageId(self._message_id(name, value, at))
+            case "thread":
+                return Thread(self._message_id(name, value, at))
             case "larger":
                 return Larger(self._size(value, at))
             case "smaller":
@@ -488,6 +320,15 @@ class _Parser:
         if not re.fullmatch(rf"[0-9A-Fa-f]{{{MIN_ID},64}}", value):
             raise self._error(f"id: takes {MIN_ID} to 64 hex digits of a message's id.", at)
         return Id(value.lower())
+
+    def _message_id(self, name: str, value: str, at: int) -> str:
+        found = bare_id(value)
+        if not found or "*" in found:
+            star = max(value.find("*"), 0)
+            raise self._error(
+                f"{name}: takes a whole Message-ID, such as {name}:a1b2@example.com.", at + star
+            )
+        return found
 
     def _size(self, value: str, at: int) -> int:
         match = re.fullmatch(r"(?i)([0-9]{1,15})(?:\.([0-9]{1,3}))?(|b|[kmg](?:i?b)?)", value)
@@ -511,13 +352,3 @@ class _Parser:
                 return Until(start)
             case _:
                 return And((Since(start), Until(end)))
-
-
-def _runs(text: str) -> list[str]:
-    """The runs of letters and digits in it."""
-    return re.findall(r"[^\W_]+", text)
-
-
-def _alphabetic(run: str) -> bool:
-    """Whether it is kept as one word; scripts written without spaces are cut into characters."""
-    return run.isascii() or not any(char >= "\u0e00" for char in run)

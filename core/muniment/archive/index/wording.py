@@ -1,0 +1,127 @@
+"""Words and phrases of a query as the index library finds them.
+
+Words with umlauts have two spellings (mail/folding.py). A field holds the plain one of each of its words, and
+the field `spelled` a word with an umlaut as it is when written out. So a single word is found exactly. A
+phrase needs places, which `spelled` has not: it is found by the plain words that its own may stand for, in
+messages that have each of its words exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations, groupby, product
+from math import prod
+
+from tantivy import Query
+
+from muniment.archive.index.document import SPELLED_FIELD, spelled_term
+from muniment.archive.index.queries import SCHEMA, all_of, any_of
+from muniment.mail.folding import DIGRAPHS
+from muniment.mail.words import Sought, pattern_of
+
+PHRASES = 8
+"""Spellings of a phrase that are sought one by one; more of them by patterns."""
+_COLLAPSED = 3
+"""Places in a word that may stand for an umlaut, at most; of more, all or none are."""
+_DIGRAPH = re.compile("|".join(sorted(DIGRAPHS)))
+
+
+Weigh = Callable[[Query, str], Query]
+"""Gives what is found in a field its weight."""
+
+
+def as_scored(found: Query, field: str) -> Query:
+    """The weight that the library gives it."""
+    return found
+
+
+def find_words(
+    words: Sequence[Sought], fields: Sequence[str], weigh: Weigh = as_scored, *, everywhere: bool = False
+) -> Query:
+    """The words, behind each other, in one of the fields.
+
+    The library refuses a pattern in a phrase that stands for too many words of everybody's mail. With
+    `everywhere` there is no such limit: a word with wildcards is found anywhere in a field that has the words
+    beside it as phrases.
+    """
+    if not words:
+        return Query.empty_query()
+    if len(words) == 1:
+        return _word(words[0], fields, weigh)
+    return any_of(weigh(_phrase(words, field, everywhere), field) for field in fields)
+
+
+def _phrase(words: Sequence[Sought], field: str, everywhere: bool) -> Query:
+    if any(word.wild for word in words):
+        if everywhere:
+            return all_of(find_words(part, [field]) for part in _parted(words))
+        return _exactly(_patterns([_pattern(word) for word in words], field), words, field)
+    forms = [_plain_forms(word) for word in words]
+    if prod(map(len, forms)) <= PHRASES:
+        found = any_of(Query.phrase_query(SCHEMA, field, list(phrase)) for phrase in product(*forms))
+    else:
+        found = _patterns(["|".join(map(re.escape, each)) for each in forms], field)
+    return _exactly(found, words, field)
+
+
+def _parted(words: Sequence[Sought]) -> Iterator[list[Sought]]:
+    """The words with wildcards by themselves, the others together."""
+    for wild, part in groupby(words, lambda word: word.wild):
+        if wild:
+            yield from ([word] for word in part)
+        else:
+            yield list(part)
+
+
+def _word(word: Sought, fields: Sequence[str], weigh: Weigh = as_scored) -> Query:
+    """One word, in either spelling."""
+    forms = dict.fromkeys((word.plain, word.spelled))
+    found = [weigh(_form(field, form, word.wild), field) for field in fields for form in forms]
+    if word.wild:
+        pattern = f"({'|'.join(fields)}):{pattern_of(word.spelled)}"
+        found.append(Query.regex_query(SCHEMA, SPELLED_FIELD, pattern))
+    elif _DIGRAPH.search(word.spelled):
+        terms = (spelled_term(field, word.spelled) for field in fields)
+        found += (Query.term_query(SCHEMA, SPELLED_FIELD, term, "basic") for term in terms)
+    return any_of(found)
+
+
+def _form(field: str, form: str, wild: bool) -> Query:
+    if wild:
+        return Query.regex_query(SCHEMA, field, pattern_of(form))
+    return Query.term_query(SCHEMA, field, form, "freq")
+
+
+def _patterns(patterns: Iterable[str], field: str) -> Query:
+    return Query.regex_phrase_query(SCHEMA, field, list(patterns))
+
+
+def _exactly(found: Query, words: Sequence[Sought], field: str) -> Query:
+    """What of `found` has each word that may stand for one with an umlaut."""
+    doubtful = dict.fromkeys(word for word in words if _DIGRAPH.search(word.spelled))
+    if not doubtful:
+        return found
+    return all_of([found, *(Query.const_score_query(_word(word, [field]), 0.0) for word in doubtful)])
+
+
+def _plain_forms(word: Sought) -> list[str]:
+    """The plain words that one may stand for: itself, written out, with umlauts for two letters."""
+    forms = dict.fromkeys((word.plain, word.spelled))
+    at = [match.start() for match in _DIGRAPH.finditer(word.spelled)]
+    counts = range(1, len(at) + 1) if len(at) <= _COLLAPSED else (len(at),)
+    for count in counts:
+        for places in combinations(at, count):
+            forms[_collapsed(word.spelled, places)] = None
+    return list(forms)
+
+
+def _collapsed(written: str, places: Sequence[int]) -> str:
+    """A word without the second of the letters that stand at these places."""
+    return "".join(char for at, char in enumerate(written) if at - 1 not in places)
+
+
+def _pattern(word: Sought) -> str:
+    """A pattern for the plain words that one may stand for."""
+    written = _DIGRAPH.sub(lambda pair: f"{pair[0][0]}({pair[0][1]})?", pattern_of(word.spelled))
+    return "|".join(dict.fromkeys((pattern_of(word.plain), written)))

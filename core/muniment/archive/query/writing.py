@@ -1,0 +1,82 @@
+"""Writing a query down again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from muniment.archive.query.nodes import (
+    And,
+    Id,
+    In,
+    Larger,
+    MessageId,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Prefix,
+    Since,
+    Smaller,
+    Thread,
+    Until,
+    User,
+    Word,
+)  # fmt: skip
+
+
+def unparse(node: Node) -> str:
+    """A query that is read as `node` again."""
+    match node:
+        case And(items):
+            return " ".join(_operand(item, within=And) for item in items)
+        case Or(items):
+            return " OR ".join(_operand(item, within=Or) for item in items)
+        case Not(item):
+            text = _operand(item, within=Not)
+            return ("NOT " if text.startswith("-") else "-") + text
+        case Word(text, field):
+            return _named(field, text)
+        case Phrase(text, field):
+            return _named(field, f'"{text}"')
+        case Prefix(text, field):
+            return _named(field, text + "*")
+        case _:
+            return _condition(node)
+
+
+def _operand(node: Node, within: type) -> str:
+    loose = isinstance(node, (And, Or)) and not (within is And and isinstance(node, Or))
+    return f"({unparse(node)})" if loose else unparse(node)
+
+
+def _named(field: str, text: str) -> str:
+    return f"{field}:{text}" if field else text
+
+
+def _condition(node: Node) -> str:
+    match node:
+        case Since(seconds):
+            return "after:" + _instant(seconds)
+        case Until(seconds):
+            return "before:" + _instant(seconds)
+        case Larger(size):
+            return f"larger:{size}"
+        case Smaller(size):
+            return f"smaller:{size}"
+        case In(folder):
+            return f'in:"{folder}"'
+        case User(name):
+            return f'user:"{name}"'
+        case MessageId(name):
+            return f'msgid:"{name}"'
+        case Thread(name):
+            return f'thread:"{name}"'
+        case Id(prefix):
+            return f"id:{prefix}"
+        case _:
+            return "has:attachment"
+
+
+def _instant(seconds: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

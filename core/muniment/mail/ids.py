@@ -1,0 +1,26 @@
+"""Message-IDs as they are compared: without angle brackets and blanks, in lower case."""
+
+from __future__ import annotations
+
+import re
+
+ID_LIMIT = 1_000
+"""Characters of an id; longer ones are no ids that a program would write."""
+IDS = 100
+"""Ids of one message that are read, its own aside."""
+_BRACKETED = re.compile(r"<([^<>\s]{1,1000})>")
+
+
+def bare_id(written: str) -> str:
+    """The id in a Message-ID field's value, or as a person types it; "" for none."""
+    found = _BRACKETED.search(written)
+    bare = (found[1] if found else written.strip().strip("<>")).lower()
+    return bare if bare and len(bare) <= ID_LIMIT and not any(char.isspace() for char in bare) else ""
+
+
+def bare_ids(written: str) -> tuple[str, ...]:
+    """The ids in the value of References or In-Reply-To, each once: the first, and the last of the others."""
+    found = _BRACKETED.findall(written) or [word for word in written.split() if "@" in word]
+    ids = dict.fromkeys(filter(None, map(bare_id, found)))
+    first, *others = ids or ("",)
+    return (first, *others[-(IDS - 1) :]) if first else ()
