@@ -1,18 +1,19 @@
-"""A double of Microsoft Graph's mail, spoken to over HTTPS on loopback.
+"""A double of Microsoft Graph's mail, spoken to over HTTPS on loopback. It grants what Microsoft documents or
+people have reported, names where, and refuses all else (`unknown`), whatever the real service may do.
 
-It speaks the JSON that reading mailboxes needs: users, mailFolders and childFolders with @odata.nextLink,
-well-known folders, messages/delta with tokens and @removed, `/$value`, permanentDelete, DELETE, `$batch`,
-immutable ids where they are asked for. It checks tokens with `support.entra`, permissions, and the limit of
-four requests at a time that Exchange Online has for a mailbox. It can throttle, expire tokens, answer slowly,
-fail, forget its delta tokens, write MIME anew at each read and hold items that can't be written;
-`support.proxy` before it cuts connections. It does not cover: OData beyond these requests ($filter, $expand,
-$search, and what $select leaves out), the limit over ten minutes, requests of a batch that run beside each
-other or depend on one another, delegated access, real MIME conversion, and HTTP/2.
+Where each answer comes from is in `support.graph_sources`, by the letters in the comments here; a test of
+tests/sources/test_graph_double.py holds it to each. Unknown, and so refused or left to the test (`deletes`,
+`sick`): how a cloud without permanentDelete answers it (405 is D1's own example of what an endpoint lacks,
+400 is R4, 404 is possible); what becomes of a message that was moved when it is asked for below its old
+folder.
+
+It does not cover: OData beyond these requests ($filter, $expand, $search), requests of a batch that run
+beside each other or depend on one another, delegated access, real MIME conversion, in-place archives and
+groups (which these calls don't reach), and HTTP/2.
 """
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 import secrets
@@ -21,124 +22,21 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from support.entra import Entra
+from support.graph_mailboxes import LANGUAGES, Folder, Mailbox, Message, Sick
 from support.regenerating import regenerated
 
 AT_ONCE = 4
+FOLDERS = 10
+"""Folders on a page (R8)."""
 IMMUTABLE = 'IdType="ImmutableId"'
-LANGUAGES: dict[str, tuple[str, ...]] = {
-    "en": ("Inbox", "Sent Items", "Drafts", "Junk Email", "Deleted Items", "Archive", "Outbox"),
-    "de": ("Posteingang", "Gesendete Elemente", "Entwürfe", "Junk-E-Mail", "Gelöschte Elemente", "Archiv",
-           "Postausgang"),
-    "fr": ("Boîte de réception", "Éléments envoyés", "Brouillons", "Courrier indésirable",
-           "Éléments supprimés", "Archive", "Boîte d’envoi"),
-    "ru": ("Входящие", "Отправленные", "Черновики", "Нежелательная почта", "Удаленные", "Архив", "Исходящие"),
-    "ja": ("受信トレイ", "送信済みアイテム", "下書き", "迷惑メール", "削除済みアイテム", "アーカイブ",
-           "送信トレイ"),
-}  # fmt: skip
-KNOWN = ("inbox", "sentitems", "drafts", "junkemail", "deleteditems", "archive", "outbox")
 ENCODINGS = ("base64", "8bit", "quoted-printable")
+__all__ = ["LANGUAGES", "GraphDouble", "Mailbox", "Sick"]
 PERMISSIONS = {"Mail.Read", "Mail.ReadWrite", "User.Read.All"}
-
-
-@dataclass
-class Folder:
-    """A folder of a mailbox."""
-
-    id: str
-    name: str
-    parent: str = ""
-    hidden: bool = False
-    search: bool = False
-    messages: dict[str, Message] = field(default_factory=dict)
-    changes: list[tuple[str, bool]] = field(default_factory=list)
-    """What happened, in order: a message's id, and whether it was removed."""
-
-
-@dataclass
-class Message:
-    """A message in a folder."""
-
-    id: str
-    raw: bytes
-    received: float
-    broken: str = ""
-    """The code of the error that reading it gives."""
-    reads: int = 0
-
-
-class Mailbox:
-    """A mailbox, filled and changed by the test."""
-
-    def __init__(self, address: str, language: str = "en") -> None:
-        self.address = address
-        self.id = secrets.token_hex(8)
-        self.folders: dict[str, Folder] = {}
-        self.known: dict[str, str] = {}
-        self.denied = False
-        self.absent = False
-        """Whether the user has no mailbox."""
-        self.lock = threading.RLock()
-        for known, name in zip(KNOWN, LANGUAGES[language], strict=True):
-            self.known[known] = self.folder(name)
-
-    def folder(self, *names: str, hidden: bool = False, search: bool = False) -> str:
-        """The id of a folder, made with those above it where it is not there."""
-        parent = ""
-        for name in names:
-            found = [one.id for one in self.folders.values() if (one.name, one.parent) == (name, parent)]
-            parent = found[0] if found else self._made(name, parent)
-        self.folders[parent].hidden |= hidden
-        self.folders[parent].search |= search
-        return parent
-
-    def _made(self, name: str, parent: str) -> str:
-        id_ = "AAMk" + base64.urlsafe_b64encode(secrets.token_bytes(24)).decode() + "AAA="
-        self.folders[id_] = Folder(id_, name, parent)
-        return id_
-
-    def put(self, mails: Iterable[bytes], folder: str = "inbox", received: float | None = None) -> list[str]:
-        """Deliver mails into a folder, by its id or well-known name; returns their ids."""
-        target = self.folders[self.known.get(folder, folder)]
-        ids = []
-        with self.lock:
-            for mail in mails:
-                id_ = "AAkALg" + base64.urlsafe_b64encode(secrets.token_bytes(24)).decode() + "A=="
-                target.messages[id_] = Message(id_, mail, time.time() if received is None else received)
-                target.changes.append((id_, False))
-                ids.append(id_)
-        return ids
-
-    def remove(self, id_: str) -> bool:
-        """Remove a message for good; whether it was there."""
-        with self.lock:
-            for folder in self.folders.values():
-                if folder.messages.pop(id_, None):
-                    folder.changes.append((id_, True))
-                    return True
-        return False
-
-    def move(self, id_: str, to: str) -> None:
-        """Move a message to another folder; its id stays."""
-        with self.lock:
-            message = next(one.messages[id_] for one in self.folders.values() if id_ in one.messages)
-            self.remove(id_)
-            target = self.folders[self.known.get(to, to)]
-            target.messages[id_] = message
-            target.changes.append((id_, False))
-
-    def messages(self) -> list[Message]:
-        """Every message that is there."""
-        return [message for folder in self.folders.values() for message in folder.messages.values()]
-
-    def message(self, id_: str) -> Message:
-        """A message by its id."""
-        return next(message for message in self.messages() if message.id == id_)
 
 
 class Answer(Exception):
@@ -149,9 +47,24 @@ class Answer(Exception):
         self.status, self.body, self.headers = status, body, headers
 
 
-def failed(status: int, code: str, **headers: str) -> Answer:
-    """An error as Graph writes it."""
-    return Answer(status, {"error": {"code": code, "message": f"The words for {code}."}}, **headers)
+def failed(status: int, code: str, message: str = "", **headers: str) -> Answer:
+    """An error as Graph writes it (D2); its code may be empty (D1)."""
+    inner = {"date": "2026-11-30T06:00:00", "request-id": secrets.token_hex(16), "client-request-id": "none"}
+    words = message or f"The words for {code}."
+    return Answer(status, {"error": {"code": code, "message": words, "innerError": inner}}, **headers)
+
+
+def unknown(what: str) -> Answer:
+    """What nothing public says how the service answers it: no code of ours may rely on it."""
+    return failed(501, "UnknownToTheDouble", what)
+
+
+def sickness(sick: Sick) -> Answer:
+    """The answer of what is sick."""
+    headers = {"Retry-After": sick.retry_after} if sick.retry_after else {}
+    if sick.html:
+        return Answer(sick.status, b"<html><title>Blocked</title>Ask your administrator.</html>", **headers)
+    return failed(sick.status, sick.code, **headers)
 
 
 class GraphDouble:
@@ -195,6 +108,13 @@ class GraphDouble:
         """Called before each part of a delta query is answered."""
         self.on_message: Callable[[int], object] = lambda count: None
         """Called before a message is answered, with the number of those that were asked for."""
+        self.deletes: int | str = 204
+        """204, or what a cloud without permanentDelete answers: 400, 404, 405, or "404 item"."""
+        self.limit, self.window = 10_000, 600.0
+        """Requests that a mailbox serves in a window of so many seconds (D3)."""
+        self.clock: Callable[[], float] = time.monotonic
+        self.strays = False
+        """Whether an initial delta query tells of what was removed before, and empty parts come between."""
 
     def __enter__(self) -> GraphDouble:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -233,8 +153,17 @@ class GraphDouble:
             self.seen.append(token)
 
     def _batch(self, calls: list[dict[str, Any]]) -> Answer:
-        if len(calls) > 20:
-            return failed(400, "BadRequest")
+        """D1; R2 for what writes without a body."""
+        ids = [str(call["id"]).lower() for call in calls]
+        if len(calls) > 20 or len(set(ids)) < len(ids):
+            return failed(400, "BadRequest", "Duplicate ids, or too many requests.")
+        for call in calls:
+            types = {name.lower() for name in call.get("headers", {})}
+            if call["method"] != "GET" and ("body" not in call or "content-type" not in types):
+                words = f"Write request id : {call['id']} does not contain Content-Type header or body."
+                return failed(400, "BadRequest", words)
+            if not call["url"].startswith("/"):
+                return unknown("an absolute url in a batch")
         self.asked["batch"] += 1
         responses = []
         for call in calls:
@@ -242,8 +171,9 @@ class GraphDouble:
                 answer = self._single(call["method"], call["url"], call.get("headers", {}))
             except Answer as raised:
                 answer = raised
+            body = None if isinstance(answer.body, bytes) else answer.body
             responses.append({"id": call["id"], "status": answer.status, "headers": answer.headers,
-                              "body": answer.body})  # fmt: skip
+                              "body": body})  # fmt: skip
         return Answer(200, {"responses": responses[::-1]})
 
     def _single(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
@@ -256,15 +186,28 @@ class GraphDouble:
         if mailbox is None:
             raise failed(404, "Request_ResourceNotFound")
         with self._slot(mailbox):
+            self._count(mailbox)
             self._weather(target)
+            if mailbox.sick:
+                raise sickness(mailbox.sick)
             needed = {"Mail.ReadWrite"} if method != "GET" else {"Mail.Read", "Mail.ReadWrite"}
             if mailbox.denied or not needed & self.roles:
                 raise failed(403, "ErrorAccessDenied")
             if mailbox.absent:
-                raise failed(404, "MailboxNotEnabledForRESTAPI")
+                raise failed(404, "MailboxNotEnabledForRESTAPI")  # R7
             if "messages" in parts and IMMUTABLE not in headers.get("Prefer", ""):
-                raise failed(400, "NotImmutable")  # Graph would give ids that change as messages move
+                raise unknown("an id that changes as messages move (D5): no code of ours may ask for one")
             return self._about(mailbox, method, parts[2:], options)
+
+    def _count(self, mailbox: Mailbox) -> None:
+        """The limit over ten minutes (D3): each request counts, in a batch as well."""
+        now = self.clock()
+        with self._lock:
+            mailbox.served = [at for at in mailbox.served if at > now - self.window]
+            if len(mailbox.served) >= self.limit:
+                left = mailbox.served[0] + self.window - now
+                raise failed(429, "ApplicationThrottled", **{"Retry-After": str(int(left) + 1)})
+            mailbox.served.append(now)
 
     def _slot(self, mailbox: Mailbox) -> _Slot:
         return _Slot(self._lock, self._busy, self.peak, self.over, mailbox.address)
@@ -287,12 +230,12 @@ class GraphDouble:
             raise failed(403, "Authorization_RequestDenied")
         people = [one for name, one in self.mailboxes.items() if name == one.address]
         values = [{"id": one.id, "mail": one.address} for one in people] + [{"id": "no-mail", "mail": None}]
-        return self._part(values, "/users", options)
+        return self._part(values, "/users", options, 100)
 
-    def _part(self, values: list[dict[str, Any]], path: str, options: dict[str, str]) -> Answer:
+    def _part(self, values: list[dict[str, Any]], path: str, options: dict[str, str], most: int) -> Answer:
         """A part of a list, with a link to the next."""
         skip = int(options.get("$skip", 0))
-        top = min(int(options.get("$top", self.page)), self.page)
+        top = min(int(options.get("$top", most)), self.page)
         body: dict[str, Any] = {"value": values[skip : skip + top]}
         if skip + top < len(values):
             query = urllib.parse.urlencode(options | {"$skip": skip + top})
@@ -306,22 +249,29 @@ class GraphDouble:
         path = f"/users/{mailbox.address}/" + "/".join(urllib.parse.quote(part, safe="") for part in parts)
         match parts:
             case ["mailFolders"]:
-                return self._part(self._children(mailbox, ""), path, options)
+                return self._part(self._children(mailbox, ""), path, options, FOLDERS)
             case ["mailFolders", name]:
                 return Answer(200, self._shown(mailbox, self._folder(mailbox, name)))
             case ["mailFolders", name, "childFolders"]:
-                return self._part(self._children(mailbox, self._folder(mailbox, name).id), path, options)
+                children = self._children(mailbox, self._folder(mailbox, name).id)
+                return self._part(children, path, options, FOLDERS)
             case ["mailFolders", name, "messages", "delta"]:
                 self.on_page()
                 return self._delta(mailbox, self._folder(mailbox, name), path, options)
-            case ["mailFolders", name, "messages", id_, *rest]:
-                return self._message(mailbox, self._folder(mailbox, name), id_, method, rest)
-        raise failed(400, "BadRequest")
+            case ["mailFolders", _, "messages", _, "$value"]:
+                raise failed(405, "ErrorInvalidRequest", "The OData request is not supported.")  # R1
+            case ["mailFolders", *_]:
+                raise unknown("a message below its folder: what if it was moved?")
+            case ["messages", id_, *rest]:
+                return self._message(mailbox, id_, method, rest, options)
+        raise failed(400, "BadRequest", "Resource not found for the segment.")  # R4
 
     def _folder(self, mailbox: Mailbox, name: str) -> Folder:
         found = mailbox.folders.get(mailbox.known.get(name, name))
         if found is None:
             raise failed(404, "ErrorItemNotFound")
+        if found.sick:
+            raise sickness(found.sick)
         return found
 
     def _children(self, mailbox: Mailbox, parent: str) -> list[dict[str, Any]]:
@@ -339,49 +289,68 @@ class GraphDouble:
         return shown | ({"@odata.type": "#microsoft.graph.mailSearchFolder"} if folder.search else {})
 
     def _delta(self, mailbox: Mailbox, folder: Folder, path: str, options: dict[str, str]) -> Answer:
-        """What changed since a token: of each message the last thing that happened to it.
+        """What changed since a token: of each message the last thing that happened to it (D4).
 
-        A token is the service's generation, where in the changes it began, and where it has come to.
+        A token is the service's generation, where in the changes it began, where it has come to, and what is
+        selected.
         """
         self.asked["delta"] += 1
-        token = options.get("$skiptoken") or options.get("$deltatoken") or f"{self.generation}.0.0"
-        generation, since, at = (int(part) for part in token.split("."))
+        token = options.get("$skiptoken") or options.get("$deltatoken")
+        if token and "$select" in options:
+            raise failed(400, "BadRequest", "$select and a token are not supported together.")
+        token = token or f"{self.generation}.0.0.{options.get('$select', '')}"
+        at, since = 0, 0
+        generation, since, at = (int(part) for part in token.split(".")[:3])
+        select = token.split(".")[3]
         if generation != self.generation:
-            raise failed(410, "syncStateNotFound")
+            again = self._link(path, "$deltatoken=")
+            raise failed(410, "SyncStateNotFound", "The sync state generation is not found.", Location=again)
         with mailbox.lock:
             changes = folder.changes[at : at + self.page]
             behind = at + len(changes) < len(folder.changes)
             begin = max(at - 1, since) if self.replay else at
             latest = dict(folder.changes[begin : at + len(changes)])
-            values = [self._change(folder, id_, since > 0) for id_ in latest]
+            told = since > 0 or self.strays
+            values = [self._change(folder, id_, told, select) for id_ in latest]
         body: dict[str, Any] = {"value": [value for value in values if value]}
         end = at + len(changes)
-        if behind:
-            body["@odata.nextLink"] = self._link(path, f"$skiptoken={generation}.{since}.{end}")
+        if self.strays and secrets.randbelow(2):
+            body = {"value": [], "@odata.nextLink": self._link(path, f"$skiptoken={token}")}
+        elif behind:
+            body["@odata.nextLink"] = self._link(path, f"$skiptoken={generation}.{since}.{end}.{select}")
         else:
-            body["@odata.deltaLink"] = self._link(path, f"$deltatoken={generation}.{end}.{end}")
+            body["@odata.deltaLink"] = self._link(path, f"$deltatoken={generation}.{end}.{end}.{select}")
         return Answer(200, body)
 
-    def _change(self, folder: Folder, id_: str, later: bool) -> dict[str, Any] | None:
+    def _change(self, folder: Folder, id_: str, told: bool, select: str) -> dict[str, Any] | None:
         message = folder.messages.get(id_)
         if message:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.received))
-            return {"@odata.etag": 'W/"1"', "id": id_, "receivedDateTime": stamp}
-        return {"id": id_, "@removed": {"reason": "deleted"}} if later else None
+            return {"@odata.etag": 'W/"1"'} | _selected(folder, message, select)
+        return {"id": id_, "@removed": {"reason": "deleted"}} if told else None
 
-    def _message(self, mailbox: Mailbox, folder: Folder, id_: str, method: str, rest: list[str]) -> Answer:
-        message = folder.messages.get(id_)
-        if message is None:
+    def _message(
+        self, mailbox: Mailbox, id_: str, method: str, rest: list[str], options: dict[str, str]
+    ) -> Answer:
+        if (method, rest) == ("POST", ["permanentDelete"]) and self.deletes != 204:
+            raise _without(self.deletes)
+        if not id_.startswith("AAkALg"):
+            raise failed(400, "ErrorInvalidIdMalformed", "Id is malformed.")  # R3
+        folder = next((one for one in mailbox.folders.values() if id_ in one.messages), None)
+        if folder is None:
             raise failed(404, "ErrorItemNotFound")
+        message = folder.messages[id_]
+        if method == "GET" and not rest:
+            self.asked["look"] += 1
+            return Answer(200, _selected(folder, message, options.get("$select", "")))
         if method == "GET" and rest == ["$value"]:
             self.asked["value"] += 1
             self.on_message(self.asked["value"])
             return self._value(message)
-        if (method, rest) in (("POST", ["permanentDelete"]), ("DELETE", [])):
+        if (method, rest) == ("POST", ["permanentDelete"]):
             self.asked["delete"] += 1
             mailbox.remove(id_)
-            return Answer(204)
-        raise failed(400, "BadRequest")
+            return Answer(204)  # D6
+        raise unknown(f"{method} of {rest}")
 
     def _value(self, message: Message) -> Answer:
         if message.broken:
@@ -390,6 +359,25 @@ class GraphDouble:
         if not self.regenerate:
             return Answer(200, message.raw)
         return Answer(200, regenerated(message.raw, ENCODINGS[message.reads % len(ENCODINGS)]))
+
+
+def _selected(folder: Folder, message: Message, select: str) -> dict[str, Any]:
+    """A message's properties (D8): the id always, and what is selected."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.received))
+    known = {"receivedDateTime": stamp, "parentFolderId": folder.id}
+    return {"id": message.id} | {name: known[name] for name in select.split(",") if name in known}
+
+
+def _without(kind: int | str) -> Answer:
+    """What a cloud without permanentDelete may answer it with: unknown, so each of them."""
+    match kind:
+        case 405:
+            return failed(405, "Request_BadRequest", "Specified HTTP method is not allowed.")  # D1
+        case 400:
+            return failed(400, "BadRequest", "Resource not found for the segment 'permanentDelete'.")  # R4
+        case 404:
+            return failed(404, "ResourceNotFound", "Resource could not be discovered.")  # R7
+    return failed(404, "ErrorItemNotFound")
 
 
 class _Slot:

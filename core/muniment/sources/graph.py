@@ -7,98 +7,41 @@ compared.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
-from pathlib import Path
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.base import Item, Place
 from muniment.sources.endpoint import Endpoint, LoggedIn
-from muniment.sources.folders import Choice, Folder, Use
-from muniment.sources.graph_http import (
-    BATCH,
-    FORBIDDEN,
-    NOT_FOUND,
-    Call,
-    GraphWire,
-    Page,
-    Refused,
-    proxy_for,
-    understood,
-)
+from muniment.sources.graph_answers import FORBIDDEN, Page, PutOff, Refused, understood
+from muniment.sources.graph_deleting import Deleter
+from muniment.sources.graph_fetching import THREADS, Fetching
+from muniment.sources.graph_folders import Listing, Mailbox, Passed, Tree, explained
+from muniment.sources.graph_http import Cut, GraphWire, Untaken, proxy_for
+from muniment.sources.graph_lanes import Delayed
 from muniment.sources.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
 from muniment.sources.network import dial
 from muniment.sources.received import of_instant
+from muniment.sources.refusing import Refusing, Shut
+from muniment.sources.remote import SURELY_DEAD, Answer
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.roll import Roll
 from muniment.sources.work import make_work
 
-Answer = Fetched | Unfetched
-
-AT_ONCE = 4
-"""Requests that Exchange Online serves at a time for an application and a mailbox."""
-THREADS = 8
-"""Requests at a time, over all mailboxes."""
-GIVEN_UP = 3
-"""Items given up one after the other before the service, and not the items, is held to be at fault."""
 EVERYBODY = "*"
-WELL_KNOWN = {
-    "inbox": Use.INBOX,
-    "sentitems": Use.SENT,
-    "drafts": Use.DRAFTS,
-    "junkemail": Use.JUNK,
-    "deleteditems": Use.DELETED,
-    "archive": Use.ARCHIVE,
-    "outbox": Use.OUTBOX,
-}
-"""What Graph calls folders for their use, whatever the mailbox's language."""
-NO_MAILBOX = frozenset({"ResourceNotFound", "Request_ResourceNotFound", "ErrorInvalidUser",
-                        "MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI",
-                        "ErrorNonExistentMailbox"})  # fmt: skip
-_FOLDER = "$select=id,displayName,childFolderCount,totalItemCount,isHidden"
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """A mailbox that is read."""
-
-    address: str
-    name: str
-    """What the service knows it by: a user principal name, or an id."""
-
-    @property
-    def path(self) -> str:
-        return f"/users/{quote(self.name, safe='@')}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A folder of a mailbox, as the service lists it."""
-
-    id: str
-    folder: Folder
-    above: tuple[Folder, ...]
-    messages: int
-    children: int
-
-    @property
-    def path(self) -> str:
-        return f"/mailFolders/{quote(self.id, safe='')}"
-
-
-class GraphSource:
+class GraphSource(Refusing):
     """One, several or all mailboxes of a tenant. A key is a message's immutable id."""
 
     session = 5000
     vouches = False
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__()
         if endpoint.tokens is None:
             raise SourceError("Microsoft Graph takes no password: set `auth` to app or device.")
         self._endpoint = replace(endpoint, security="tls")
@@ -106,11 +49,13 @@ class GraphSource:
         self._sleep = sleep
         self.expected: int | None = None
         self._open: GraphWire | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._boxes: dict[str, _Box] = {}
-        self._given_up = 0
+        self._fetching: Fetching | None = None
+        self._deleting: Deleter | None = None
+        self._boxes: dict[str, Mailbox] = {}
         self._mark: Callable[[Place], str] = lambda place: ""
         self._marks: dict[Place, str] = {}
+        self._parents: dict[Place, set[str]] = {}
+        """How messages name the folder they were listed in, where they don't name it by its id."""
 
     def resume(self, mark: Callable[[Place], str]) -> None:
         """List only what changed since a mark, which is a delta link (see base.Resumable)."""
@@ -132,10 +77,13 @@ class GraphSource:
         if EVERYBODY in named:
             boxes = self._everybody()
         else:
-            boxes = [_Box(name.strip().lower(), name.strip()) for name in named]
+            boxes = [Mailbox(name.strip().lower(), name.strip()) for name in named]
         self._boxes = {box.address: box for box in boxes}
         if not self._several:
-            self._ask(boxes[0], f"{boxes[0].path}/mailFolders/inbox?$select=id")
+            try:
+                self._wire.page(boxes[0].address, f"{boxes[0].path}/mailFolders/inbox?$select=id")
+            except Refused as error:
+                raise explained(boxes[0], error) from error
         self._endpoint.tell(LoggedIn())
 
     @property
@@ -150,15 +98,15 @@ class GraphSource:
 
     def close(self) -> None:
         """Hang up; never deletes anything. Safe to call twice."""
-        if self._threads:
-            self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._fetching:
+            self._fetching.close()
         if self._open:
             self._open.close()
-        self._threads = self._open = None
+        self._fetching = self._deleting = self._open = None
 
-    def _everybody(self) -> list[_Box]:
+    def _everybody(self) -> list[Mailbox]:
         """Whoever has a mail address in the tenant; not all of them have a mailbox."""
-        found: list[_Box] = []
+        found: list[Mailbox] = []
         pages = Pages(self._endpoint.address, MOST_FOLDERS)
         link = "/users?$select=id,mail&$top=999"
         while link:
@@ -174,129 +122,88 @@ class GraphSource:
                 ) from error
             with understood(self._endpoint):
                 found += [
-                    _Box(str(one["mail"]).lower(), str(one["id"])) for one in page.values if one.get("mail")
+                    Mailbox(str(one["mail"]).lower(), str(one["id"]))
+                    for one in page.values
+                    if one.get("mail")
                 ]
             pages.took(len(page.values))
             link = page.next
         return found
-
-    def _ask(self, box: _Box, path: str) -> Page:
-        try:
-            return self._wire.page(box.address, path)
-        except Refused as error:
-            raise self._explained(box, error) from error
-
-    # --- folders --------------------------------------------------------------------------------
-
-    def _chosen(self, box: _Box) -> list[tuple[Place, str, int]]:
-        """The folders to read: place, path, and how many messages there are."""
-        choice = self._endpoint.folders or Choice()
-        owner = box.address if self._several else ""
-        return [
-            (Place(self._endpoint.address, box.address, node.id, node.folder.title, owner),
-             box.path + node.path, node.messages)
-            for node in self._tree(box)
-            if choice.wants(node.folder, node.above)
-        ]  # fmt: skip
-
-    def _tree(self, box: _Box) -> Iterator[_Node]:
-        """Every folder that people see, level by level."""
-        uses = self._uses(box)
-        seen: set[str] = set()
-        level = list(self._nodes(box, self._ask(box, f"{box.path}/mailFolders?{_FOLDER}"), uses, None))
-        pages = Pages(self._endpoint.address, MOST_FOLDERS)
-        while level:
-            level = [node for node in level if node.id not in seen]
-            pages.took(len(level))
-            seen.update(node.id for node in level)
-            yield from level
-            level = list(self._below(box, [node for node in level if node.children], uses))
-
-    def _uses(self, box: _Box) -> dict[str, Use]:
-        """The ids of folders that the service has a use for."""
-        calls = [Call("GET", f"{box.path}/mailFolders/{name}?$select=id") for name in WELL_KNOWN]
-        found: dict[str, Use] = {}
-        for use, answer in zip(WELL_KNOWN.values(), self._wire.batch(box.address, calls), strict=True):
-            if isinstance(answer, Refused) and answer.status != NOT_FOUND:
-                raise self._explained(box, answer) from answer
-            if isinstance(answer, dict) and "id" in answer:
-                found[str(answer["id"])] = use
-        return found
-
-    def _below(self, box: _Box, parents: list[_Node], uses: dict[str, Use]) -> Iterator[_Node]:
-        """The folders right below some others, asked for in batches."""
-        for start in range(0, len(parents), BATCH):
-            some = parents[start : start + BATCH]
-            calls = [Call("GET", f"{box.path}{node.path}/childFolders?{_FOLDER}") for node in some]
-            for node, answer in zip(some, self._wire.batch(box.address, calls), strict=True):
-                if isinstance(answer, dict):
-                    yield from self._nodes(box, self._wire.as_page(answer), uses, node)
-                elif answer.status != NOT_FOUND:  # one that was deleted meanwhile has none below
-                    raise self._explained(box, answer) from answer
-
-    def _nodes(self, box: _Box, page: Page, uses: dict[str, Use], above: _Node | None) -> Iterator[_Node]:
-        """The folders of a list, hidden ones and views (search folders) left out."""
-        line = (*above.above, above.folder) if above else ()
-        pages = Pages(self._endpoint.address, MOST_FOLDERS)
-        while True:
-            pages.took(len(page.values))
-            for one in page.values:
-                if one.get("isHidden") or str(one.get("@odata.type", "")).endswith("mailSearchFolder"):
-                    continue
-                names = (*(line[-1].names if line else ()), str(one.get("displayName") or ""))
-                with understood(self._endpoint):
-                    id_ = str(one["id"])
-                    counts = [int(one.get(name) or 0) for name in ("totalItemCount", "childFolderCount")]
-                folder = Folder(names, uses.get(id_, Use.NONE))
-                yield _Node(id_, folder, line, *counts)
-            if not page.next:
-                return
-            page = self._ask(box, page.next)
 
     # --- listing --------------------------------------------------------------------------------
 
     def listing(self) -> Iterator[Item]:
         """Every message there now, or what changed since the marks, folder by folder.
 
-        A mailbox that can't be read does not keep the others from being listed: it is told of at the end. Of
-        all mailboxes of a tenant, those that are none, or that the application may not read, are passed by.
+        A mailbox that can't be read stops no other, nor does a folder. One that the service wants to be left
+        alone is come back to when the others are listed. Of all mailboxes of a tenant, those that are none,
+        or that the application may not read, are passed by.
         """
         self._marks.clear()
-        refused: list[SourceError] = []
-        for box in self._boxes.values():
-            try:
-                yield from self._mailbox(box)
-            except _Barred as error:
-                if not self._several:
-                    raise
-                refused.append(error)
-        everybody = EVERYBODY in self._endpoint.mailboxes
-        if refused and (not everybody or len(refused) == len(self._boxes)):
-            more = f" ({len(refused)} of {len(self._boxes)} mailboxes could not be read.)"
-            raise SourceError(f"{refused[0]}{more if len(refused) > 1 else ''}")
+        failed = _Failed(self._wire, len(self._boxes))
+        due = list(self._boxes.values())
+        while due:
+            later: list[Mailbox] = []
+            for box in due:
+                try:
+                    yield from self._mailbox(box)
+                    failed.in_a_row = 0
+                except Delayed:
+                    later.append(box)
+                except (Shut, Refused, Untaken, Passing) as error:
+                    if not self._several:
+                        raise
+                    failed.take(error)
+                    if not (isinstance(error, Passed) and EVERYBODY in self._endpoint.mailboxes):
+                        self.refuse(box.address, str(_of(box, error)))
+            if later:
+                opened = self._wire.lanes.await_one(box.address for box in later)
+                # Those that may be asked come first; the others say again how long they have to wait.
+                due = sorted(later, key=lambda box: box.address not in opened)
+            else:
+                due = []
+        if failed.count and failed.count == len(self._boxes):
+            assert failed.first is not None
+            raise failed.first
 
-    def _mailbox(self, box: _Box) -> Iterator[Item]:
-        chosen = self._chosen(box)
+    def _mailbox(self, box: Mailbox) -> Iterator[Item]:
+        """The messages of a mailbox. Raises Delayed for one that has not brought a message yet."""
+        tree = Tree(self._endpoint, self._wire, box, self.refuse, wait=not self._several)
+        folders = tree.chosen(box.address if self._several else "")
         if not self._several:
-            fresh = not any(self._mark(place) for place, *_ in chosen)
-            self.expected = sum(count for *_, count in chosen) if fresh else None
-        for place, path, _ in chosen:
-            yield from self._folder(box, place, path)
+            fresh = not any(self._mark(folder.place) for folder in folders)
+            self.expected = sum(folder.messages for folder in folders) if fresh else None
+        patient, failed = not self._several, 0
+        for folder in folders:
+            try:
+                for item in self._folder(box, folder, wait=patient):
+                    patient = True
+                    yield item
+                failed = 0
+            except (Delayed, PutOff, Cut, Shut, Untaken):
+                raise
+            except (Refused, Passing) as error:
+                failed += isinstance(error, Passing)
+                if failed >= SURELY_DEAD:
+                    raise
+                title = folder.place.title
+                self.refuse(f"{box.address}/{title}", f"The folder {title} could not be listed. {error}")
 
-    def _folder(self, box: _Box, place: Place, path: str) -> Iterator[Item]:
+    def _folder(self, box: Mailbox, folder: Listing, *, wait: bool) -> Iterator[Item]:
         """The messages of a folder, each once, however often the service repeats itself or has to begin anew.
 
         A folder that goes away while it is read ends early: the next run sees what became of it.
         """
+        place = folder.place
         patience = Patience(self._sleep)
-        first = f"{path}/messages/delta?$select=receivedDateTime"
+        first = f"{folder.path}/messages/delta?$select=receivedDateTime,parentFolderId"
         link = self._mark(place) or first
         seen = Roll(self._endpoint.work)
         pages = Pages(self._endpoint.address, MOST_MESSAGES)
         page = Page([])
         while link:
             try:
-                page = self._wire.page(box.address, link)
+                page = self._wire.page(box.address, link, wait=wait)
             except Refused as error:
                 if error.stale:
                     patience.again(
@@ -304,9 +211,11 @@ class GraphSource:
                     )
                     link = first
                     continue
-                if error.status == NOT_FOUND and error.code not in NO_MAILBOX:
+                if error.no_item:
                     return
-                raise self._explained(box, error) from error
+                if error.status == FORBIDDEN or error.no_mailbox:
+                    raise explained(box, error) from error
+                raise
             with understood(self._endpoint):
                 listed = {str(one["id"]): one for one in page.values if "@removed" not in one}
             known = seen.numbers(list(listed))
@@ -314,9 +223,15 @@ class GraphSource:
             seen.merge((key, "") for key in listed if key not in known)
             for key, one in listed.items():
                 if key not in known:
+                    self._learn_parent(place, one.get("parentFolderId"))
+                    wait = True
                     yield Item(place, key, date=_seconds(one.get("receivedDateTime")))
             link = page.next
         self._marks[place] = page.delta
+
+    def _learn_parent(self, place: Place, parent: Any) -> None:
+        if isinstance(parent, str) and parent != place.folder:
+            self._parents.setdefault(place, set()).add(parent)
 
     # --- fetching -------------------------------------------------------------------------------
 
@@ -324,123 +239,65 @@ class GraphSource:
         """The MIME of listed items, at most AT_ONCE at a time of a mailbox; no item is answered twice.
 
         Read it to its end before the next call. An item that the service fails at again and again is
-        answered with Unfetched, so that it stops nothing.
+        answered with Unfetched, so that it stops nothing; so are the items of a mailbox that is given up.
         """
-        lanes: dict[str, deque[Item]] = {}
-        for item in dict.fromkeys(items):
-            lanes.setdefault(item.place.mailbox, deque()).append(item)
-        running: dict[Future[Answer], Item] = {}
-        ready: deque[tuple[Item, Future[Answer]]] = deque()
-        try:
-            while lanes or running:
-                self._fill(lanes, running)
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                ready.extend((running.pop(future), future) for future in done)
-                self._fill(lanes, running)
-                while ready:
-                    yield self._taken(*ready.popleft())
-        finally:
-            _abandon([*running, *(future for _, future in ready)])
+        if self._fetching is None:
+            self._fetching = Fetching(
+                self._wire, lambda item: self._box(item.place), self.refuse, several=self._several
+            )
+        return self._fetching.fetch(items)
 
-    def _taken(self, item: Item, future: Future[Answer]) -> Answer:
-        """What came of a request; raises when several failed one after the other."""
-        try:
-            answer = future.result()
-        except Passing as error:
-            self._given_up += 1
-            if self._given_up == GIVEN_UP:
-                raise
-            return Unfetched(item, f"the service failed at it again and again: {error}")
-        self._given_up = 0
-        return answer
-
-    def _fill(self, lanes: dict[str, deque[Item]], running: dict[Future[Answer], Item]) -> None:
-        """Start as many requests as are allowed, of as many mailboxes as there are."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="graph")
-        busy = [item.place.mailbox for item in running.values()]
-        for lane in list(lanes):
-            while lane in lanes and busy.count(lane) < AT_ONCE and len(running) < THREADS:
-                item = lanes[lane].popleft()
-                running[self._threads.submit(self._get, item)] = item
-                busy.append(lane)
-                if not lanes[lane]:
-                    del lanes[lane]
-
-    def _get(self, item: Item) -> Answer:
-        box = self._box(item.place)
-        try:
-            return Fetched(item, self._wire.mime(box.address, f"{_path(box, item)}/$value"))
-        except Refused as error:
-            if error.status == FORBIDDEN or error.code in NO_MAILBOX:
-                raise self._explained(box, error) from error
-            if error.status == NOT_FOUND:
-                return Unfetched(item, "it is no longer in the folder", gone=True)
-            return Unfetched(item, f"the service can't hand it out ({error.code})")
-
-    def _box(self, place: Place) -> _Box:
-        return self._boxes.get(place.mailbox) or _Box(place.mailbox, place.mailbox)
+    def _box(self, place: Place) -> Mailbox:
+        return self._boxes.get(place.mailbox) or Mailbox(place.mailbox, place.mailbox)
 
     # --- deleting -------------------------------------------------------------------------------
 
+    @property
+    def _deleter(self) -> Deleter:
+        if self._deleting is None:
+            self._deleting = Deleter(
+                self._endpoint.host,
+                self._wire,
+                lambda item: self._parents.get(item.place, {item.place.folder}),
+                lambda where, reason: self.refuse(where, reason, deleting=True),
+            )
+        return self._deleting
+
+    def undeletable(self) -> str:
+        """Why nothing can be deleted for good; "" where it can (see base.Deleting)."""
+        return self._deleter.undeletable(self._boxes.values())
+
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, these and no others; returns the items that are no longer in their folder."""
+        """Delete for good, these and no others; returns the items that are gone by it."""
         confirmed: list[Item] = []
-        for mailbox, group in groupby(items, key=lambda item: item.place.mailbox):
-            while batch := list(islice(group, BATCH)):
-                confirmed += self._delete(mailbox, batch)
+        for place, group in groupby(items, key=lambda item: self._box(item.place)):
+            confirmed += self._deleter.delete(place, group)
         return confirmed
 
-    def _delete(self, mailbox: str, batch: list[Item]) -> list[Item]:
-        box = self._box(batch[0].place)
-        calls = [Call("POST", f"{_path(box, item)}/permanentDelete") for item in batch]
-        confirmed = []
-        for item, answer in zip(batch, self._wire.some(mailbox, calls), strict=True):
-            if isinstance(answer, Refused) and answer.status == FORBIDDEN:
-                raise self._explained(box, answer, "Mail.ReadWrite") from answer
-            if isinstance(answer, dict) or (
-                answer and answer.status == NOT_FOUND and answer.code not in NO_MAILBOX
-            ):
-                confirmed.append(item)
-        return confirmed
 
-    def _explained(self, box: _Box, error: Refused, permission: str = "Mail.Read") -> SourceError:
-        """What to do about a mailbox that the service refuses."""
-        if error.status == FORBIDDEN:
-            return _Barred(
-                f"Microsoft Graph does not let the application into {box.address} ({error.code}): grant it "
-                f"the permission {permission} with admin consent (Entra admin centre, App registrations, API "
-                "permissions), and see that no application access policy or role leaves this mailbox out."
-            )
-        if error.status == NOT_FOUND:
-            return _Barred(
-                f"There is no mailbox {box.address} in Exchange Online ({error.code}): check its name, which "
-                "is the user principal name, and the person's licence."
-            )
-        return error
+class _Failed:
+    """Counts the mailboxes of a listing that failed."""
+
+    def __init__(self, wire: GraphWire, boxes: int) -> None:
+        self._wire = wire
+        self._boxes = boxes
+        self.count = self.in_a_row = 0
+        self.first: SourceError | None = None
+
+    def take(self, error: SourceError) -> None:
+        """Another one failed. Raises `error` where that is no mailbox's fault: the line, or all tokens."""
+        self.count += 1
+        self.first = self.first or error
+        everywhere = isinstance(error, Cut) or (isinstance(error, Untaken) and not self._wire.proved)
+        self.in_a_row = self.in_a_row + 1 if everywhere else 0
+        if self.in_a_row >= SURELY_DEAD:
+            raise error
 
 
-class _Barred(SourceError):
-    """A mailbox that is none, or may not be read."""
-
-
-def _path(box: _Box, item: Item) -> str:
-    """A message where it was listed: in another folder it is another place's."""
-    folder, key = quote(item.place.folder, safe=""), quote(item.key, safe="")
-    return f"{box.path}/mailFolders/{folder}/messages/{key}"
+def _of(box: Mailbox, error: SourceError) -> SourceError:
+    return error if isinstance(error, Shut) else explained(box, error)
 
 
 def _seconds(stamp: Any) -> int | None:
     """An instant of Graph's JSON, such as 2026-01-31T12:00:00Z, as seconds since 1970 UTC."""
     return of_instant(stamp) if isinstance(stamp, str) else None
-
-
-def _abandon(running: Iterable[Future[Answer]]) -> None:
-    """Wait for requests that are on their way, and remove the files of those that nobody takes."""
-    waiting = [future for future in running if not future.cancel()]
-    wait(waiting)
-    for future in waiting:
-        if future.exception() is None:
-            answer = future.result()
-            if isinstance(answer, Fetched) and isinstance(answer.content, Path):
-                answer.content.unlink(missing_ok=True)

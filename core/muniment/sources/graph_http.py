@@ -7,15 +7,12 @@ and takes an SSL context of ours.
 from __future__ import annotations
 
 import json
-import re
 import ssl
 import threading
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,87 +25,45 @@ from muniment.fields import is_loopback
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint
+from muniment.sources.graph_answers import (
+    BAD_REQUEST,
+    Call,
+    Expired,
+    Page,
+    PutOff,
+    Refused,
+    check,
+    understood,
+)
+from muniment.sources.graph_lanes import Delayed, Lanes
 from muniment.sources.http_answers import PIECE, bound_heads, bounded
 from muniment.sources.limits import SHORT_ANSWER, WHOLE_ANSWER, most_bytes
 from muniment.sources.network import lost
 from muniment.sources.oauth import Tokens
-from muniment.sources.retry import Passing, Patience
+from muniment.sources.retry import ATTEMPTS, Passing, Patience
 from muniment.sources.work import spool_file
 
 T = TypeVar("T")
+Part = dict[str, Any] | Refused | Passing
+"""An answer to a request of a batch: its JSON, or why there is none."""
 
 ROOT = "/v1.0"
 BATCH = 20
 """Requests that one $batch may hold."""
 PAGE = 500
 """Entries of a list that are asked for at once."""
-THROTTLES = 30
-"""How often in a row a request is put off by the service before the run gives up."""
-LONGEST_WAIT = 900.0
-"""Seconds that a Retry-After may ask for; the service counts requests over ten minutes."""
 RENEWALS = 2
 HTTPS_PORT = 443
-OK, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, GONE = 200, 400, 401, 403, 404, 410
-PUT_OFF = frozenset({429, 503, 509})
-"""Statuses of a service that wants to be left alone for a while."""
-SERVER_ERROR = 500
-REQUEST_TIMEOUT = 408
-UNRENDERABLE = frozenset({"ErrorMimeContentConversionFailed", "ErrorContentConversionFailed",
-                          "ErrorMimeContentInvalid", "ErrorCorruptData"})  # fmt: skip
-"""What Exchange says of a message that it can't write as MIME, however often it is asked."""
-STALE = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired", "resyncchangesapplydifferences",
-                   "resyncchangesuploaddifferences"})  # fmt: skip
-"""What Graph says of a delta token that it no longer knows."""
 _LENGTHS = {"content-length", "transfer-encoding"}
 """Fields that say where an answer ends: without them an empty one may be a line that broke."""
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,80}\Z")
 
 
-class Refused(SourceError):
-    """An answer that asking again would not change."""
-
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(
-            f"Microsoft Graph refused a request ({status} {code}): run again, and if it stays so, look that "
-            "code up in Microsoft's documentation."
-        )
-        self.status, self.code = status, code
-
-    @property
-    def stale(self) -> bool:
-        """Whether a delta token is no longer known."""
-        return self.status == GONE or self.code.lower() in STALE
+class Cut(Passing):
+    """The line broke, or nothing came over it: no mailbox is at fault, but the network or the service."""
 
 
-class _PutOff(Passing):
-    """The service wants to be left alone: for so many seconds, where it says so."""
-
-    def __init__(self, message: str, seconds: float | None) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class _Expired(Exception):
-    """The token is no longer good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request below the API's root, such as GET /users/anna@example.org/mailFolders."""
-
-    method: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Part of a list."""
-
-    values: list[dict[str, Any]]
-    next: str = ""
-    """Where the next part is; "" at the end."""
-    delta: str = ""
-    """At the end of a delta query: where to ask for what changed since."""
+class Untaken(LoginRefused):
+    """The service takes no token for a request, however new."""
 
 
 class _Bearer:
@@ -129,22 +84,6 @@ class _Bearer:
                 self._tokens.token(renew=True)
 
 
-class _Gates:
-    """Until when the service wants to be left alone, for each mailbox: its limits go by mailbox."""
-
-    def __init__(self, sleep: Callable[[float], None]) -> None:
-        self._sleep = sleep
-        self._until: dict[str, float] = {}
-
-    def shut(self, lane: str, seconds: float) -> None:
-        self._until[lane] = max(self._until.get(lane, 0.0), time.monotonic() + seconds)
-
-    def wait(self, lane: str) -> None:
-        left = self._until.get(lane, 0.0) - time.monotonic()
-        if left > 0:
-            self._sleep(left)
-
-
 class GraphWire:
     """Requests to Graph; safe for several threads. `lane` is whose mailbox a request is about."""
 
@@ -155,7 +94,9 @@ class GraphWire:
         self._endpoint = endpoint
         self._sleep = sleep
         self._bearer = _Bearer(tokens)
-        self._gates = _Gates(sleep)
+        self.lanes = Lanes(sleep)
+        self.proved = False
+        """Whether the service has taken a token."""
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self._base = f"https://{host}:{endpoint.port_number}"
         options: dict[str, Any] = {
@@ -171,15 +112,17 @@ class GraphWire:
         """Close all connections that are idle."""
         self._pool.clear()
 
-    def page(self, lane: str, path: str) -> Page:
+    def page(self, lane: str, path: str, *, wait: bool = True) -> Page:
         """Part of a list; `path` as it is written, or as an earlier Page has it.
+
+        Without `wait`, it is not waited for a service that wants a mailbox to be left alone.
 
         Raises:
             Refused: the service does not answer it, nor would it later.
-            Passing: it could not answer for a while.
-            LoginRefused: it takes no token.
+            Passing: it could not answer for a while; Delayed, when it is not waited for.
+            Untaken: it takes no token.
         """
-        return self._persist(lane, lambda token: self.as_page(self._json(Call("GET", path), token)))
+        return self._persist(lane, lambda token: self.as_page(self._json(Call("GET", path), token)), wait)
 
     def as_page(self, value: dict[str, Any]) -> Page:
         """A list's part as the service writes it; a single object is an empty one. Raises SourceError."""
@@ -189,54 +132,56 @@ class GraphWire:
         links = [self._relative(str(value.get(f"@odata.{name}", ""))) for name in ("nextLink", "deltaLink")]
         return Page([one for one in values if isinstance(one, dict)], *links)
 
-    def mime(self, lane: str, path: str) -> bytes | Path:
+    def mime(self, lane: str, path: str, *, wait: bool = True, attempts: int = ATTEMPTS) -> bytes | Path:
         """A message's MIME, in a file of the work folder when above SPOOL_ABOVE. Raises as `page` does."""
-        return self._persist(lane, lambda token: self._mime(path, token))
+        return self._persist(lane, lambda token: self._mime(path, token), wait, attempts)
 
-    def batch(self, lane: str, calls: Sequence[Call]) -> list[dict[str, Any] | Refused]:
+    def batch(self, lane: str, calls: Sequence[Call], *, wait: bool = True) -> list[dict[str, Any] | Refused]:
         """Answers to at most BATCH requests, in their order. Raises as `page` does."""
         answers: dict[int, dict[str, Any] | Refused] = {}
-        self._persist(lane, lambda token: self._batch(calls, answers, token))
+        self._persist(lane, lambda token: self._batch(calls, answers, token), wait)
         return [answers[n] for n in range(len(calls))]
 
-    def some(self, lane: str, calls: Sequence[Call]) -> list[dict[str, Any] | Refused | None]:
-        """As `batch`, with None where the service failed again and again; raises where it answered none."""
+    def some(self, lane: str, calls: Sequence[Call], *, wait: bool = True) -> list[Part]:
+        """As `batch`, with the trouble where the service failed again and again, or refused the whole."""
         answers: dict[int, dict[str, Any] | Refused] = {}
+        trouble: Part = {}
         try:
-            self._persist(lane, lambda token: self._batch(calls, answers, token))
-        except Passing:
-            if not answers:
-                raise
-        return [answers.get(n) for n in range(len(calls))]
+            self._persist(lane, lambda token: self._batch(calls, answers, token), wait)
+        except Delayed:
+            raise
+        except (Passing, Refused) as error:
+            trouble = error
+        return [answers.get(n, trouble) for n in range(len(calls))]
 
     # --- one attempt, and the next ----------------------------------------------------------------
 
-    def _persist(self, lane: str, ask: Callable[[str], T]) -> T:
-        patience = Patience(self._sleep)
-        put_off = renewed = 0
+    def _persist(self, lane: str, ask: Callable[[str], T], wait: bool, attempts: int = ATTEMPTS) -> T:
+        patience = Patience(self._sleep, attempts)
+        renewed = 0
         while True:
-            self._gates.wait(lane)
+            self.lanes.enter(lane, wait=wait)
             try:
                 token = self._bearer.token()
-                return ask(token)
-            except _PutOff as error:
-                put_off += 1
-                wait = min(2.0**put_off, 60.0) if error.seconds is None else error.seconds
-                if put_off > THROTTLES or wait > LONGEST_WAIT:
-                    raise
-                self._gates.shut(lane, wait)
-            except _Expired:
+                answer = ask(token)
+            except PutOff as error:
+                self.lanes.put_off(lane, error)
+            except Expired as error:
                 renewed += 1
                 if renewed > RENEWALS:
-                    raise self._unauthorized() from None
+                    raise self._untaken(error.code) from None
                 self._bearer.renew(token)
             except Passing as error:
                 patience.again(error)
+            else:
+                self.proved = True
+                self.lanes.progress(lane)
+                return answer
 
-    def _unauthorized(self) -> LoginRefused:
-        return LoginRefused(
-            f"{self._endpoint.host} does not take the tokens that are given out for it: check that `host` "
-            "and `authority` are of the same cloud."
+    def _untaken(self, code: str) -> Untaken:
+        return Untaken(
+            f"{self._endpoint.host} does not take the tokens that are given out for it (401 {code}): check "
+            "that `host` and `authority` are of the same cloud."
         )
 
     def _json(self, call: Call, token: str, body: bytes | None = None) -> dict[str, Any]:
@@ -275,7 +220,7 @@ class GraphWire:
             else:
                 stated = _LENGTHS.intersection(name.lower() for name in response.headers)
                 if not head and not stated:  # the line broke in the header
-                    raise lost(self._endpoint)
+                    raise Cut(str(lost(self._endpoint)))
                 return bytes(head)
             with spool_file(self._endpoint.work) as (file, name):
                 file.write(head)
@@ -284,21 +229,17 @@ class GraphWire:
 
     def _batch(self, calls: Sequence[Call], answers: dict[int, dict[str, Any] | Refused], token: str) -> None:
         """Ask for what has no answer yet, and take those that count. Raises what is wrong with the rest."""
-        open_calls = [
-            {"id": str(n), "method": call.method, "url": call.path, "headers": _PREFERENCES}
-            for n, call in enumerate(calls)
-            if n not in answers
-        ]
+        open_calls = [_entry(n, call) for n, call in enumerate(calls) if n not in answers]
         body = json.dumps({"requests": open_calls}).encode()
         value = self._json(Call("POST", "/$batch"), token, body)
         trouble: list[Exception] = []
         for number, status, stated, content in self._parts(value):
             try:
-                self._check(status, stated, content)
+                check(status, stated, content)
                 answers[number] = content
             except Refused as refusal:
                 answers[number] = refusal
-            except (_Expired, Passing) as error:
+            except (Expired, Passing) as error:
                 trouble.append(error)
         if trouble:
             raise max(trouble, key=_weight)
@@ -333,30 +274,9 @@ class GraphWire:
                 with self._translated():
                     content = self._whole(response, SHORT_ANSWER)
                     response.release_conn()
-                self._check(response.status, response.headers, content)
+                check(response.status, response.headers, content)
             yield response
             response.release_conn()
-
-    def _check(self, status: int, headers: Mapping[str, str], content: bytes | dict[str, Any]) -> None:
-        """Raise what an answer that is none stands for."""
-        if status < BAD_REQUEST:
-            return
-        code = _code_in(content)
-        if code in UNRENDERABLE:
-            raise Refused(status, code)
-        if status == UNAUTHORIZED:
-            raise _Expired
-        if status in PUT_OFF:
-            wait = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-            seconds = float(wait) if wait.isascii() and wait.isdigit() else None
-            raise _PutOff(
-                f"Microsoft Graph is busy ({status} {code}) and asked to be left alone for a while: run "
-                "again later, or less often.",
-                seconds,
-            )
-        if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
-            raise Passing(f"Microsoft Graph has trouble of its own ({status} {code}): run again later.")
-        raise Refused(status, code)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -368,11 +288,11 @@ class GraphWire:
             with tls.explained(self._endpoint):
                 if isinstance(cause, ssl.SSLCertVerificationError):
                     raise cause from error
-            raise lost(self._endpoint, error) from error
+            raise Cut(str(lost(self._endpoint, error))) from error
         except TimedOut as error:
-            raise lost(self._endpoint, TimeoutError()) from error
+            raise Cut(str(lost(self._endpoint, TimeoutError()))) from error
         except HTTPError as error:
-            raise lost(self._endpoint, error) from error
+            raise Cut(str(lost(self._endpoint, error))) from error
 
     def _relative(self, link: str) -> str:
         """A link as a path below the API's root: the token goes to no other host, whatever an answer says."""
@@ -396,13 +316,14 @@ class GraphWire:
 _PREFERENCES = {"Prefer": f'IdType="ImmutableId", odata.maxpagesize={PAGE}', "Accept": "application/json"}
 
 
-@contextmanager
-def understood(endpoint: Endpoint) -> Iterator[None]:
-    """Turn JSON that lacks what it must have, or has something else there, into one of our errors."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise Passing(f"{endpoint.host} does not answer as Microsoft Graph does: check `host`.") from error
+def _entry(number: int, call: Call) -> dict[str, Any]:
+    """A request of a batch. One that writes must have a body and its type, though neither says anything:
+    else the service refuses the whole batch ("Write request id : n does not contain Content-Type header or
+    body")."""
+    entry = {"id": str(number), "method": call.method, "url": call.path, "headers": _PREFERENCES}
+    if call.method == "GET":
+        return entry
+    return entry | {"headers": {**_PREFERENCES, "Content-Type": "application/json"}, "body": {}}
 
 
 def proxy_for(host: str) -> str:
@@ -414,16 +335,4 @@ def proxy_for(host: str) -> str:
 
 def _weight(error: Exception) -> tuple[bool, float]:
     """What of a batch's troubles is seen to first: a token that expired, then the longest wait."""
-    return isinstance(error, _Expired), (error.seconds or 0.0) if isinstance(error, _PutOff) else -1.0
-
-
-def _code_in(content: bytes | dict[str, Any]) -> str:
-    """The code of an error; the service's own words are long, and not looked up."""
-    if isinstance(content, bytes):
-        try:
-            content = json.loads(content)
-        except (ValueError, RecursionError):
-            return "without a code"
-    error = content.get("error") if isinstance(content, dict) else None
-    code = str(error.get("code", "")) if isinstance(error, dict) else ""
-    return code if _CODE.match(code) else "without a code"
+    return isinstance(error, Expired), (error.seconds or 0.0) if isinstance(error, PutOff) else -1.0

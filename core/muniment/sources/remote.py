@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from muniment.errors import SourceError
-from muniment.sources import tls
+from muniment.sources import retry, tls
 from muniment.sources.base import Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.limits import Overrun
@@ -42,7 +41,6 @@ class RemoteSource(ABC, Refusing):
         super().__init__()
         self._endpoint = endpoint
         self._sleep = sleep
-        self._clock = time.monotonic
         self._row = _Row(Patience(sleep))
         self._answered = False
         """Whether any message was had."""
@@ -104,13 +102,13 @@ class RemoteSource(ABC, Refusing):
             if not remaining:
                 return
             self._reopen()
-            began = self._clock()
+            began = retry.now()
             try:
                 for answer in self._retrieve(list(remaining.values())):
                     del remaining[answer.item.place, answer.item.key]
                     row.patience.progress()
                     row.place, row.length, row.seconds = None, 0, 0.0
-                    began, self._answered = self._clock(), True
+                    began, self._answered = retry.now(), True
                     yield answer
                 continue
             except Shut as error:
@@ -118,7 +116,7 @@ class RemoteSource(ABC, Refusing):
                 continue
             except Passing as error:
                 self._drop()
-                row.seconds += self._clock() - began
+                row.seconds += retry.now() - began
                 if self._waited(row, error):
                     continue
                 failure: SourceError = error

@@ -15,6 +15,11 @@ PATIENT_FOR = 3600.0
 """Seconds that a server which says how long to wait is waited for in all, without any progress."""
 
 
+def now() -> float:
+    """Seconds of a clock that never goes back; a test may put another in its place."""
+    return time.monotonic()
+
+
 class Passing(SourceError):
     """Trouble that may be over at the next attempt: a lost connection, a lock, a throttle.
 
