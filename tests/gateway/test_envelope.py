@@ -86,7 +86,9 @@ def test_whom_mail_is_taken_for(address: str, person: str) -> None:
     [
         "", "@", "journal", "journal@", "@archive.example", BOB, "journal@mx.example",
         "xjournal@archive.example",
-        "postmaster@contoso.example", "journal+bob=contoso.example@mx.example", "+journal@archive.example",
+        "postmaster@contoso.example", "p" * 320 + "@archive.example",
+        "journal+" + "p" * 300 + "@archive.example",
+        "journal+bob=contoso.example@mx.example", "+journal@archive.example",
     ],
 )  # fmt: skip
 def test_whom_none_is_taken_for(address: str) -> None:

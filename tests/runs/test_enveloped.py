@@ -9,6 +9,8 @@ from contextlib import closing
 import pytest
 
 from muniment import api
+from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.scan import scan
 from muniment.archive.vault import Vault
 from muniment.gateway.smtp import Gateway, GatewaySettings
 from muniment.service import guard
@@ -26,9 +28,16 @@ INBOX = {"Inbox": 1}
 """What somebody has who was reached."""
 
 
-def deliver(vault: TestVault, *mails: tuple[bytes, Iterable[str]], sender: str = "anna@example.com") -> None:
+def deliver(
+    vault: TestVault,
+    *mails: tuple[bytes, Iterable[str]],
+    sender: str = "anna@example.com",
+    headers: tuple[str, ...] = (),
+) -> None:
     """Hand mails over to a gateway, each with the recipients of its envelope."""
-    settings = GatewaySettings(vault.folder / "spool", (JOURNAL,), port=0, any_recipient=True)
+    settings = GatewaySettings(
+        vault.folder / "spool", (JOURNAL,), port=0, any_recipient=True, envelope_headers=headers
+    )
     with (
         Gateway(settings) as gateway,
         smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="relay.example", timeout=20) as smtp,
@@ -105,6 +114,45 @@ def test_the_same_bytes_to_others_reach_them_too(vault: TestVault, apart: bool) 
         ("recipient", EVE),
     ]
     same_after_a_rebuild(vault)
+
+
+MANY = 100
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_header_field_that_is_trusted_names_people(vault: TestVault, large: bool) -> None:
+    """With the setting, whatever the field's case; without, and of a report, it names nobody."""
+    body = b"x" * (9 * 1024 * 1024) if large else b"the terms\r\n"
+    field = b"X-Rcpt-To: Carol <Carol@example.com>,\r\n dora@example.com, no address\r\n"
+    copy = field + MAIL.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + body
+    other = plain(sender="Anna <anna@example.com>", to=[BOB], subject="other", headers=[f"X-Rcpt-To: {EVE}"])
+    deliver(vault, (copy, [JOURNAL]), headers=("x-RCPT-to",))
+    deliver(vault, (other, [JOURNAL]))
+    deliver(vault, (field.replace(b"Carol@", b"zoe@") + report(MAIL, recipients=[BOB]), [JOURNAL]))
+    vault.profile("in", source="spool", path=str(vault.folder / "spool"))
+    vault.run("in")
+    assert {CAROL, "dora@example.com"} < vault.tree().keys()
+    assert not {EVE, "zoe@example.com"} & vault.tree().keys()
+    if not large:
+        same_after_a_rebuild(vault)
+
+
+def test_envelopes_of_any_size_fit_into_receipts(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch ends before its receipts become too large for one record."""
+    monkeypatch.setattr("muniment.runs.archivist.BATCH_BYTES", 64 * 1024)
+    crowd = [f"{'p' * 50}{n}@{'long-' * 8}domain{n}.example" for n in range(MANY)]
+    run(vault, *[(MAIL + b"%d\r\n" % n, crowd) for n in range(12)])
+    assert vault.status().messages == 12
+    sizes = [frame.size for frame in scan(vault.folder / "ledger") if frame.kind is Kind.RECEIPT]
+    assert len(sizes) > 3
+    assert max(sizes) < 3 * 64 * 1024
+
+
+def test_the_postmaster_is_filed_like_anybody(vault: TestVault) -> None:
+    note = plain(sender="x@elsewhere.example", to=["postmaster@archive.example"], subject="note")
+    run(vault, (note, ["postmaster"]), (note + b"2\r\n", ["postmaster@example.com"]))
+    assert vault.tree()["catch-all"] == INBOX
+    assert vault.tree()["postmaster@example.com"] == INBOX
 
 
 def test_a_reports_own_envelope_wins(vault: TestVault) -> None:

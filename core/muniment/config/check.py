@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from muniment.config.model import Access, Gateway, Journaling, Profile, Settings
 from muniment.errors import ConfigError
@@ -100,6 +101,12 @@ def check_gateway(gateway: Gateway) -> None:
         )
     if gateway.size_limit < 1:
         raise ConfigError("gateway: size_limit must be at least 1 (bytes)")
+    for name in gateway.envelope_headers:
+        if not _FIELD.fullmatch(name) or name.lower() in _NOT_THESE:
+            raise ConfigError(
+                f"gateway: envelope_headers names {name[:80]!r}; give fields that your mail server alone "
+                'writes, such as "X-Rcpt-To"'
+            )
     if gateway.reserve < 0:
         raise ConfigError("gateway: reserve must be at least 0 (bytes)")
     for key, most in _PEER_LIMITS.items():
@@ -116,6 +123,10 @@ def check_gateway(gateway: Gateway) -> None:
             raise ConfigError("gateway: addresses is missing; list the journal addresses to take mail for")
 
 
+_FIELD = re.compile(r"[!-9;-~]{1,76}")
+"""A header field's name (RFC 5322 3.6.8)."""
+_NOT_THESE = frozenset({"from", "sender", "reply-to", "received", "subject", "return-path", "references"})
+"""Fields that anybody writes, and that name no recipients."""
 _PEER_LIMITS = {
     "peer_connections": 200,
     "peer_messages": 1_000_000,

@@ -133,6 +133,9 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     "mail.protection.outlook.com"; `*.` stands for one label. Empty: no certificate is asked for."""
     client_authority: str = ""
     """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
+    envelope_headers: tuple[str, ...] = ()
+    """Header fields in which its clients name a message's recipients, such as "X-Rcpt-To", besides those that
+    always count (see mail.routing)."""
     size_limit: int = 157286400
     """Bytes a message may have; 150 MiB by default. A journal report about it may have more."""
     reserve: int = 536870912

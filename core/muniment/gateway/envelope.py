@@ -7,6 +7,8 @@ recipient of such a copy is one of
 - one with an extension that spells a person: `journal+bob=contoso.com@archive.example` is bob@contoso.com;
 - the postmaster (RFC 5321 4.5.1);
 - a person's own address, where the gateway is set to take copies with their original envelope.
+
+Where a mail server can only write the envelope into the header, fields that the settings name do the same.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 POSTMASTER = "postmaster"
+LONGEST = 320
+"""Characters of an address: a local part of 64, and a domain of 255."""
 _OPTIONS = re.compile(r'((?:TO|FROM):\s*<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>)((?:\s+\S+)*)\s*\Z', re.IGNORECASE)
 """The path of MAIL and RCPT, and the parameters behind it."""
 
@@ -45,6 +49,8 @@ class Mailboxes:
     def recipient(self, address: str) -> Recipient | None:
         """What an address means here; None where no mail is taken for it."""
         local, at, domain = address.rpartition("@")
+        if len(address) > LONGEST:
+            return None
         if not at:
             return Recipient(address) if domain.casefold() == POSTMASTER else None
         if address.casefold() in self._addresses:
@@ -83,8 +89,11 @@ def without_options(arg: str, names: Iterable[str]) -> tuple[str, dict[str, str]
     return " ".join(left), taken
 
 
-def facts(sender: str, recipients: Iterable[Recipient]) -> dict[str, Any]:
-    """An SMTP envelope as it is kept beside its message; what it does not have is left out."""
+def facts(sender: str, recipients: Iterable[Recipient], headers: Iterable[str] = ()) -> dict[str, Any]:
+    """An SMTP envelope as it is kept beside its message; what it does not have is left out.
+
+    `headers` are the header fields by which this sender may name further people.
+    """
     taken = list(recipients)
     originals = {_text(one.address): _text(one.original) for one in taken if one.original}
     people = list(dict.fromkeys(_text(one.person) for one in taken if one.person))
@@ -96,6 +105,8 @@ def facts(sender: str, recipients: Iterable[Recipient]) -> dict[str, Any]:
         told["original"] = originals
     if people:
         told["people"] = people
+    if fields := list(headers):
+        told["headers"] = fields
     return told
 
 

@@ -59,3 +59,5 @@ class Limits:
     """Messages on one connection."""
     errors: int
     """Commands that may be refused on one."""
+    headers: tuple[str, ...] = ()
+    """Header fields by which a client may name recipients."""

@@ -349,7 +349,9 @@ class MailSession(SMTP):
         incoming = self._host.begin()
         incoming.delivery = self.delivery.facts()
         incoming.envelope = facts(
-            (self.envelope.mail_from if self.envelope else "") or "", self.recipients.values()
+            (self.envelope.mail_from if self.envelope else "") or "",
+            self.recipients.values(),
+            self._limits.headers,
         )
         return incoming
 

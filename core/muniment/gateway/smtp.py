@@ -54,6 +54,8 @@ class GatewaySettings:
     """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
     any_recipient: bool = False
     """Whether mail for any address is taken: copies with their original envelope."""
+    envelope_headers: tuple[str, ...] = ()
+    """Header fields into which clients write a message's envelope."""
     size_limit: int = 150 * 1024 * 1024
     """Bytes that what is delivered may have."""
     reserve: int = 0
@@ -93,6 +95,7 @@ class Gateway:
             idle=settings.idle_timeout,
             messages=settings.messages,
             errors=settings.errors,
+            headers=settings.envelope_headers,
         )
         self._reserve = Reserve(settings.spool, settings.reserve)
         self._spool = Spool(settings.spool)

@@ -187,7 +187,7 @@ class Incoming:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(self._spool.delivered / f"{self.name}.json", flags, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(told, file)
+            json.dump(told, file, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
 

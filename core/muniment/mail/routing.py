@@ -75,6 +75,20 @@ def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Par
     return tuple(Party(Role.RECIPIENT, address) for address in fresh)[: max(0, PARTY_LIMIT - len(parties))]
 
 
+def named_in(buf: Buffer, names: Iterable[str]) -> tuple[str, ...]:
+    """The addresses in header fields of these names, each once. Never raises."""
+    wanted = frozenset(name.lower().encode("utf-8", "replace") for name in names)
+    if not wanted:
+        return ()
+    header, found = block(buf), dict[str, None]()
+    for name, start, end in fields(header):
+        if name in wanted and len(found) < PARTY_LIMIT:
+            value = unfold(header[start:end].partition(b":")[2])
+            addresses = (normalise(entry.address) for entry in parse(value))
+            found.update(dict.fromkeys(filter(usable, addresses)))
+    return tuple(found)[:PARTY_LIMIT]
+
+
 def _wanted(header: bytes) -> dict[bytes, list[bytes]]:
     found: dict[bytes, list[bytes]] = {}
     for name, start, end in fields(header):

@@ -39,7 +39,7 @@ from muniment.mail.buffer import FileBuffer, window
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, known
 from muniment.runs.copy import PreparedCopy, PreparedMessage
-from muniment.runs.enveloped import envelope_value, people_of
+from muniment.runs.enveloped import envelope_value, people_of, weight
 from muniment.runs.forked import fork_pieces, rebuilt
 from muniment.runs.linking import Bringer, Links, bringer
 from muniment.runs.plan import Plan
@@ -197,7 +197,7 @@ class Archivist:
             log.warning("%s: report %s: %s", self._plan.profile, copy.sha.hex()[:12], PLACEHOLDER)
         self._receive(fetched.item, copy, archived, route, notes)
         self._batch.outcomes.append((fetched.item, archived.outcome))
-        self._batch.bytes += copy.size
+        self._batch.bytes += copy.size + weight(fetched.item, copy)
 
     def commit(self) -> Committed | None:
         """Make the batch durable, in the ledger and then in the catalog; None if it is empty.
@@ -503,7 +503,7 @@ class Archivist:
                 notes=(*notes, *copy.notes),
                 reason=copy.problem,
                 delivered=dict(item.delivered),
-                envelope=envelope_value(item.envelope),
+                envelope=envelope_value(item.envelope, copy.named),
                 instead=archived.instead,
                 rule=DISPLACEMENT_RULE,
             )

@@ -61,6 +61,8 @@ class PreparedCopy(Struct, array_like=True):
     problem: str = ""
     spill: str = ""
     """A file of further records (see runs.spill), for copies too large to pass through a pipe."""
+    named: tuple[str, ...] = ()
+    """Recipients whom the fields named by its job's `headers` give."""
 
 
 class Job(Struct, array_like=True):
@@ -70,6 +72,8 @@ class Job(Struct, array_like=True):
     path: str
     journal: bool
     """Whether a journal report is unwrapped."""
+    headers: tuple[str, ...] = ()
+    """Header fields that name recipients besides those that always do (see mail.routing)."""
 
 
 def size_of(job: Job) -> int:

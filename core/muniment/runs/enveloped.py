@@ -17,16 +17,31 @@ def people_of(item: Item, copy: PreparedCopy) -> tuple[Party, ...]:
     """
     if copy.report or item.envelope is None:
         return ()
-    return enveloped(copy.parties, item.envelope.people)
+    return enveloped(copy.parties, (*item.envelope.people, *copy.named))
 
 
-def envelope_value(envelope: SmtpEnvelope | None) -> dict[str, Any]:
-    """An SMTP envelope as the receipt has it."""
+def headers_of(item: Item) -> tuple[str, ...]:
+    """The header fields by which whoever delivered an item may name recipients."""
+    return item.envelope.headers if item.envelope is not None else ()
+
+
+def weight(item: Item, copy: PreparedCopy) -> int:
+    """About how many bytes the envelope takes in a receipt, at most."""
+    if item.envelope is None:
+        return 0
+    told = (*item.envelope.recipients, *item.envelope.people, *copy.named)
+    originals = (part for pair in item.envelope.originals for part in pair)
+    return sum(len(text) + 8 for text in (*told, *originals)) * 4
+
+
+def envelope_value(envelope: SmtpEnvelope | None, named: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An SMTP envelope as the receipt has it; `named` are the people whom trusted header fields give."""
     if envelope is None:
         return {}
+    people = [*dict.fromkeys((*envelope.people, *named))]
     told: dict[str, Any] = {"from": envelope.sender, "to": list(envelope.recipients)}
     if envelope.originals:
         told["original"] = dict(envelope.originals)
-    if envelope.people:
-        told["people"] = list(envelope.people)
+    if people:
+        told["people"] = people
     return told

@@ -20,6 +20,7 @@ from pathlib import Path
 from muniment.archive.catalog import Known
 from muniment.archive.vault import Vault
 from muniment.runs.copy import Job
+from muniment.runs.enveloped import headers_of
 from muniment.runs.marks import Marks
 from muniment.runs.pause import Cancelled, Pause
 from muniment.runs.plan import Plan
@@ -273,9 +274,9 @@ class Fetcher(threading.Thread):
 
     def _submit(self, fetched: list[Fetched]) -> Batch:
         jobs = [
-            Job(b"", str(one.content), self._plan.journal)
+            Job(b"", str(one.content), self._plan.journal, headers_of(one.item))
             if isinstance(one.content, Path)
-            else Job(one.content, "", self._plan.journal)
+            else Job(one.content, "", self._plan.journal, headers_of(one.item))
             for one in fetched
         ]
         return Batch(fetched, self._pool.submit(jobs))

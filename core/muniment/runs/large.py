@@ -22,10 +22,10 @@ from muniment.mail.model import Buffer, Cut, Envelope, MessageText, Report, Span
 from muniment.mail.notes import UNREAD
 from muniment.mail.outline import read_outline
 from muniment.mail.quoted import unquoted_pieces
-from muniment.mail.routing import read_routing
+from muniment.mail.routing import named_in, read_routing
 from muniment.mail.split import decode_chunks, split
 from muniment.mail.text import read_message
-from muniment.runs.copy import PreparedCopy, PreparedMessage
+from muniment.runs.copy import Job, PreparedCopy, PreparedMessage
 from muniment.runs.spill import Spill, hash_of, rebuilds, whole
 
 LITERAL = 1024 * 1024
@@ -37,20 +37,21 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 
 
-def prepare_file(
-    path: str, journal: bool, encoder: Encoder, decoder: Decoder, outline: bool = False
-) -> PreparedCopy:
+def prepare_file(job: Job, encoder: Encoder, decoder: Decoder, outline: bool = False) -> PreparedCopy:
     """Prepare the copy in a file; its parts are left in the file that `spill` of the result names.
 
     `outline`: its text is not read.
     """
+    path = job.path
     spill = Spill(Path(path + ".records"))
     try:
         with FileBuffer(Path(path)) as buffer:
             large = _LargeCopy(
                 buffer, path, encoder, decoder, spill, read_outline if outline else read_message
             )
-            copy = large.prepare(journal)
+            copy = large.prepare(job.journal)
+            if not copy.report and not copy.problem:
+                copy.named = named_in(buffer, job.headers)
     finally:
         spill.close()
     copy.spill = str(spill.path)

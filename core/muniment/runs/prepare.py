@@ -25,7 +25,7 @@ from muniment.mail.mime import leaves
 from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
 from muniment.mail.notes import UNREAD
 from muniment.mail.outline import read_outline
-from muniment.mail.routing import read_routing
+from muniment.mail.routing import named_in, read_routing
 from muniment.mail.split import split
 from muniment.mail.text import read_message
 from muniment.runs.copy import Job, PreparedCopy, PreparedMessage, bare_message, size_of
@@ -125,9 +125,9 @@ class Preparer:
 
     def _unwrap(self, job: Job, outline: bool) -> _Draft:
         if job.path:  # with all stages of its own, in bounded memory
-            copy = prepare_file(job.path, job.journal, self._encoder, self._decoder, outline)
+            copy = prepare_file(job, self._encoder, self._decoder, outline)
             return _Draft(b"", copy)
-        return _unwrapped(job.content, job.journal)
+        return _unwrapped(job)
 
     def _pack_messages(self, draft: _Draft) -> _Draft:
         for original in draft.originals:
@@ -162,11 +162,12 @@ def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int
 # --- stages ---------------------------------------------------------------------------------
 
 
-def _unwrapped(raw: bytes, journal: bool) -> _Draft:
+def _unwrapped(job: Job) -> _Draft:
     """Find the messages in a copy, and whom it concerns."""
+    raw = job.content
     sha = hashlib.sha256(raw).digest()
     try:
-        report = read_report(raw) if journal else None
+        report = read_report(raw) if job.journal else None
     except UnwrapError as error:
         kept = _raw_record(Kind.QUARANTINE, raw, sha)
         return _Draft(raw, PreparedCopy(sha=sha, size=len(raw), envelope=kept, problem=str(error)))
@@ -177,6 +178,7 @@ def _unwrapped(raw: bytes, journal: bool) -> _Draft:
         envelope=_raw_record(Kind.ENVELOPE, raw, sha),
         parties=envelope.parties,
         notes=envelope.notes,
+        named=() if report else named_in(raw, job.headers),
     )
     draft = _Draft(raw, copy)
     if report:

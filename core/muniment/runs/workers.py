@@ -65,7 +65,7 @@ class Worker:
         """
         self._greet()
         news = dictionaries if version != self._told else None
-        bare = [Job(b"", job.path, job.journal) for job in jobs]
+        bare = [Job(b"", job.path, job.journal, job.headers) for job in jobs]
         sizes = [len(job.content) for job in jobs]
         patience = self._timeout + sum(map(size_of, jobs)) * SECONDS_PER_BYTE
         request = Request(bare, sizes, news, outline)

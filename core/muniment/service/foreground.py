@@ -73,6 +73,7 @@ def gateway_options(
         client_names=settings.client_names,
         client_authority=str(_path(folder, settings.client_authority) or ""),
         any_recipient=settings.any_recipient,
+        envelope_headers=settings.envelope_headers,
         size_limit=settings.size_limit + ENVELOPE_ROOM,
         reserve=settings.reserve,
         max_connections_of_one=settings.peer_connections,

@@ -36,6 +36,8 @@ class SmtpEnvelope:
     """RCPT TO, each as the client wrote it."""
     people: tuple[str, ...] = ()
     """The addresses of people whom these name, as the gateway reads them."""
+    headers: tuple[str, ...] = ()
+    """Header fields by which its sender may name further people."""
     originals: tuple[tuple[str, str], ...] = ()
     """The ORCPT parameters that there were, each behind its recipient."""
 

@@ -17,7 +17,7 @@ from muniment.sources.base import Fetched, Item, SmtpEnvelope, Unfetched
 from muniment.sources.files import FileSource, key_of, name_of, open_plain, plain_names, remove
 from muniment.sources.roll import Roll
 
-LONGEST_NOTE = 256 * 1024
+LONGEST_NOTE = 4 * 1024 * 1024
 """Bytes of a note of who delivered a message. The gateway takes at most a hundred recipients at once."""
 
 
@@ -82,6 +82,7 @@ def _envelope(told: object) -> SmtpEnvelope | None:
         sender=str(told.get("from", "")),
         recipients=_texts(told.get("to")),
         people=_texts(told.get("people")),
+        headers=_texts(told.get("headers")),
         originals=tuple((str(to), str(one)) for to, one in originals.items())
         if isinstance(originals, dict)
         else (),
