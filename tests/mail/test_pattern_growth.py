@@ -19,7 +19,7 @@ import muniment.mail
 from muniment.archive import export
 from muniment.archive.index import document, wording
 from muniment.archive.query import reading
-from muniment.sources import mbox_scan, separator
+from muniment.sources import containers, mbox_scan, naming, separator
 from support.growth import repeated, too_steep
 
 parser: Any = import_module("re._parser")
@@ -29,7 +29,9 @@ MODULES = (
     reading,
     document,
     wording,
+    containers,
     mbox_scan,
+    naming,
     separator,
 )
 PATTERNS = {
@@ -45,6 +47,9 @@ ONE_PLACE = {
     "mail.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
     "archive.query.reading._NAME": "is tried where a word begins",
     "mail.public._NAME": "looks at the beginning of a line",
+    "sources.containers._WIDE_FIELD": "looks at the beginning of a file",
+    "sources.containers._LENGTH": "looks at the beginning of a file",
+    "sources.containers._MARKUP": "looks at the beginning of a file",
     "sources.separator._BARE": "looks at a line of at most 1,000 bytes",
     "sources.separator._FIELD": "looks at the beginning of a line",
 }

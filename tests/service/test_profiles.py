@@ -305,10 +305,18 @@ def test_how_far_a_failing_test_came(vault: TestVault, dovecot: Dovecot) -> None
 
 
 def test_a_folder_is_tried(vault: TestVault, tmp_path: Path) -> None:
-    (tmp_path / "one.eml").write_bytes(b"Subject: one\r\n\r\none\r\n")
-    draft = {"source": "eml", "path": str(tmp_path)}
+    box = tmp_path / "box"
+    box.mkdir()
+    (box / "one.eml").write_bytes(b"Subject: one\r\n\r\none\r\n")
+    (box / "two.eml").touch()
+    (box / "three.eml").touch()
+    draft = {"source": "eml", "path": str(box)}
     steps, _, error = tried(vault, api.TestProfile(name="old", fields=draft))
-    assert (steps[1:], error) == ([f"{tmp_path} is there", "listed 1 message"], None)
+    assert (steps[1:3], error) == ([f"{box} is there", "listed 1 message"], None)
+    assert steps[3] in (
+        "passed over 2 (each an empty file): three.eml, two.eml",
+        "passed over 2 (each an empty file): two.eml, three.eml",
+    )
 
 
 def test_what_waits_for_a_person_does_not_hold_up_the_end_of_the_service() -> None:

@@ -90,7 +90,9 @@ EXACT = [
 def test_bytes_are_exact(box: Box) -> None:
     box.put(EXACT)
     source = box.connected()
-    assert contents(source.fetch(list(source.listing()))) == sorted(EXACT)
+    # A file named .eml without a mail's header is passed over, and named.
+    expected = [mail for mail in EXACT if box.endpoint.kind != "eml" or mail.startswith(b"From")]
+    assert contents(source.fetch(list(source.listing()))) == sorted(expected)
     source.close()
 
 
@@ -99,7 +101,8 @@ def test_an_empty_message_is_one(box: Box) -> None:
     source = box.connected()
     # Dovecot ends every message with a line break over POP3.
     empty = b"\r\n" if box.endpoint.kind in ("gateway", "pop3") else b""
-    assert contents(source.fetch(list(source.listing()))) == [empty, *mails(2)]
+    first = [] if box.endpoint.kind == "eml" else [empty]
+    assert contents(source.fetch(list(source.listing()))) == [*first, *mails(2)]
 
 
 def test_nul_bytes_are_exact_where_they_can_be_stored(box: Box) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Source, Unfetched
+from muniment.sources.base import Choosing, Fetched, PassedOver, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 
@@ -24,6 +24,15 @@ def opened(tmp_path: Path) -> Opener:
         return source
 
     return make
+
+
+MAIL = b"Subject: good\r\n\r\ntext\r\n"
+
+
+def passed(source: Source) -> list[PassedOver]:
+    """What a source has passed over since its listing began."""
+    assert isinstance(source, Choosing)
+    return source.passed_over()
 
 
 def everything(source: Source) -> dict[str, bytes]:
@@ -90,18 +99,22 @@ def test_links_pipes_and_folders_are_passed_over(
     (outside / "secret.eml").write_bytes(b"secret")
     box = maildir(tmp_path / "box")
     folder = box / inside
-    (folder / "good.eml").write_bytes(b"good")
+    (folder / "good.eml").write_bytes(MAIL)
     (folder / "link.eml").symlink_to(outside / "secret.eml")
     (folder / "folder").symlink_to(outside)
     os.mkfifo(folder / "pipe.eml")
-    assert everything(opened(kind, box)) == {"good.eml": b"good"}
+    source = opened(kind, box)
+    assert everything(source) == {"good.eml": MAIL}
+    if kind != "spool":
+        found = {one.reason: one.examples for one in passed(source)}
+        assert sorted(map(len, found.values())) == [1, 2]
 
 
 def test_a_file_that_becomes_a_link_or_a_pipe_is_not_followed(opened: Opener, tmp_path: Path) -> None:
     box = tmp_path / "box"
     box.mkdir()
     for name in ("a.eml", "b.eml"):
-        (box / name).write_bytes(b"mail")
+        (box / name).write_bytes(MAIL)
     source = opened("eml", box)
     items = list(source.listing())
     (tmp_path / "secret").write_bytes(b"secret")
@@ -129,14 +142,14 @@ def test_a_file_that_fails_to_read_is_named(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "box").mkdir()
-    (tmp_path / "box" / "a.eml").write_bytes(b"mail")
+    (tmp_path / "box" / "a.eml").write_bytes(MAIL)
     source = opened("eml", tmp_path / "box")
     items = list(source.listing())
 
     def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("muniment.sources.files.open_plain", broken)
+    monkeypatch.setattr("muniment.sources.unpacking.open_plain", broken)
     (answer,) = source.fetch(items)
     assert isinstance(answer, Unfetched)
     assert not answer.gone
@@ -149,13 +162,13 @@ def test_a_file_that_fails_to_read_is_named(
 def test_eml_files_are_found_below_in_order_whatever_their_names(opened: Opener, tmp_path: Path) -> None:
     box = tmp_path / "box"
     (box / "b" / "deep").mkdir(parents=True)
-    (box / "a.EML").write_bytes(b"1")
-    (box / "b" / "deep" / "ü.eml").write_bytes(b"2")
+    (box / "a.EML").write_bytes(MAIL + b"1")
+    (box / "b" / "deep" / "ü.eml").write_bytes(MAIL + b"2")
     (box / "b" / "notes.txt").write_bytes(b"no mail")
-    Path(os.fsdecode(os.fsencode(box) + b"/\xff\xfe.eml")).write_bytes(b"3")
+    Path(os.fsdecode(os.fsencode(box) + b"/\xff\xfe.eml")).write_bytes(MAIL + b"3")
     source = opened("eml", box)
     found = everything(source)
-    assert found == {"/fffe2e656d6c": b"3", "a.EML": b"1", "b/deep/ü.eml": b"2"}
+    assert found == {"/fffe2e656d6c": MAIL + b"3", "a.EML": MAIL + b"1", "b/deep/ü.eml": MAIL + b"2"}
     assert list(found) == sorted(found)
     assert len(source.delete(list(source.listing()))) == 3
     assert [p.name for p in box.rglob("*") if p.is_file()] == ["notes.txt"]
@@ -171,7 +184,7 @@ def test_deletion_that_fails_is_not_confirmed(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "box").mkdir()
-    (tmp_path / "box" / "a.eml").write_bytes(b"mail")
+    (tmp_path / "box" / "a.eml").write_bytes(MAIL)
     source = opened("eml", tmp_path / "box")
     items = list(source.listing())
 

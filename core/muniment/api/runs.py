@@ -81,6 +81,10 @@ class RunSummary(Word, frozen=True):
     exit_code: int = 0
     refused: tuple[str, ...] = ()
     """Mailboxes and folders that were not read, or not emptied, each with the reason."""
+    passed: tuple[dict[str, Any], ...] = ()
+    """What the source passed over as it is no mail, part of `skipped`: `reason`, `count` and `examples`."""
+    passed_over: int = 0
+    """How many that are."""
 
 
 class CancelRun(Request, frozen=True):

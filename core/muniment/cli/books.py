@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from muniment.api import ProgressWord, RunSummary
@@ -19,6 +20,8 @@ COUNTS = KEYS[2:13]
 def as_json(run: RunSummary) -> dict[str, Any]:
     """The object that `run --json` prints; one that did not go well has `error` and `refused` as well."""
     told = {key: getattr(run, key) for key in KEYS}
+    if run.passed:
+        told["passed"] = list(run.passed)
     return told if went_well(run) else told | {"error": run.error, "refused": list(run.refused)}
 
 
@@ -38,8 +41,19 @@ def equation(run: RunSummary) -> list[str]:
         f"  fetched  {count(run.fetched):>{width}} = " + _sum(run, "new", "merged", "quarantined", "left"),
         f"  deleted  {count(run.deleted):>{width}} at the source"
         + (", each kept here" if run.deleted else ""),
+        *(f"  passed over {line}" for line in passed_over(run.passed)),
         "  The books balance." if run.balanced else "  THE BOOKS DO NOT BALANCE.",
     ]
+
+
+def passed_over(passed: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What a source passed over, a line a reason."""
+    lines = []
+    for one in passed:
+        names = [*one["examples"], *(["..."] if one["count"] > len(one["examples"]) else [])]
+        each = "each " if one["count"] > 1 else ""
+        lines.append(f"{count(one['count'])} ({each}{one['reason']}): {', '.join(names)}")
+    return lines
 
 
 def _sum(run: RunSummary, *names: str) -> str:

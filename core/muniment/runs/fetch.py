@@ -26,10 +26,12 @@ from muniment.runs.pause import Cancelled, Pause
 from muniment.runs.plan import Plan
 from muniment.runs.workers import Copies, WorkerPool
 from muniment.sources.base import (
+    Choosing,
     Deleting,
     Fetched,
     Item,
     Partial,
+    PassedOver,
     Refusal,
     Resumable,
     Source,
@@ -96,13 +98,20 @@ class Portion:
 
 
 @dataclass(slots=True)
+class Passed:
+    """What the source has passed over so far, all of it."""
+
+    found: list[PassedOver]
+
+
+@dataclass(slots=True)
 class End:
     """Nothing more comes; with `error` because something went wrong."""
 
     error: BaseException | None = None
 
 
-Message = Listed | Batch | Unfetched | Settle | Deleted | Refused | End
+Message = Listed | Batch | Unfetched | Settle | Deleted | Refused | Passed | End
 
 
 class Fetcher(threading.Thread):
@@ -150,6 +159,7 @@ class Fetcher(threading.Thread):
             for portion in chunked(self._source.listing(), self._source.session):
                 self._session(portion)
                 self._say_refusals()
+            self._say_passed()
             self._say_refusals()
         except Cancelled:
             pass
@@ -169,6 +179,11 @@ class Fetcher(threading.Thread):
         refusals = self._source.refusals() if isinstance(self._source, Partial) else []
         if refusals:
             self._say(Refused(refusals))
+
+    def _say_passed(self) -> None:
+        found = self._source.passed_over() if isinstance(self._source, Choosing) else []
+        if found:
+            self._say(Passed(found))
 
     def _close(self, end: End) -> None:
         with suppress(Cancelled):
@@ -199,6 +214,7 @@ class Fetcher(threading.Thread):
         items = portion.items
         wanted, safe, skipped = self._sort_out(items)
         already = len(items) - len(wanted) - skipped
+        self._say_passed()
         self._say(Listed(len(items), already, skipped, self._source.expected, portion.last))
         for batch in self._batches(wanted):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -62,6 +63,13 @@ class Progress:
     error: str = ""
     refused: tuple[str, ...] = ()
     """Mailboxes and folders that were not read, or not emptied, each with the reason."""
+    passed: list[dict[str, Any]] = field(default_factory=list)
+    """What the source passed over, part of what was skipped: `reason`, `count`, and `examples` of names."""
+
+    @property
+    def passed_over(self) -> int:
+        """How many that are."""
+        return sum(one["count"] for one in self.passed)
 
 
 def settled(progress: Progress) -> int:

@@ -17,8 +17,20 @@ from muniment.archive.records import VERSION, canonical, deletion_fact, deletion
 from muniment.archive.vault import Vault
 from muniment.collector import ease_collector
 from muniment.errors import MunimentError, RunFailed, VaultError
+from muniment.mail.sanitise import clean
 from muniment.runs.archivist import Archivist, Committed, Outcome
-from muniment.runs.fetch import Batch, Deleted, End, Fetcher, Listed, Message, Refused, Settle, discard
+from muniment.runs.fetch import (
+    Batch,
+    Deleted,
+    End,
+    Fetcher,
+    Listed,
+    Message,
+    Passed,
+    Refused,
+    Settle,
+    discard,
+)
 from muniment.runs.indexer import Indexer
 from muniment.runs.marks import marks_of
 from muniment.runs.memory import few_arenas
@@ -28,13 +40,15 @@ from muniment.runs.plan import Plan
 from muniment.runs.progress import Books, Progress
 from muniment.runs.refusals import Refusals
 from muniment.runs.workers import WorkerPool
-from muniment.sources.base import Item, Place, Source, Unfetched
+from muniment.sources.base import Item, PassedOver, Place, Source, Unfetched
 
 log = logging.getLogger("muniment.runs")
 
 Observer = Callable[[Progress], None]
 IDLE = 0.5
 """Seconds after which a run that waits says again how far it is."""
+_NAME = 300
+"""Characters of a name that a run's books keep."""
 TICK = 0.05
 """Seconds the archivist waits for mail before it looks whether a commit is due."""
 
@@ -142,6 +156,8 @@ class ArchiveRun:
                 self._refusals.add(refusals)
                 self.progress.refused = self._refusals.named
                 self.progress.deletes = self._fetcher.deletes
+            case Passed(found):
+                self._passed(found)
             case End():
                 pass
 
@@ -155,6 +171,21 @@ class ArchiveRun:
         progress.total_known = portion.last or portion.expected is not None
         progress.expected = books.listed = max(announced, self._seen)
         progress.stage = "fetching"
+
+    def _passed(self, found: list[PassedOver]) -> None:
+        """Book what the source passes over: it was listed, and is skipped."""
+        more = sum(one.count for one in found) - self.progress.passed_over
+        self.progress.passed = [
+            {
+                "reason": clean(one.reason),
+                "count": one.count,
+                "examples": [clean(name)[:_NAME] for name in one.examples],
+            }
+            for one in found
+        ]
+        self._seen += more
+        self.books.skipped += more
+        self.books.listed = self.progress.expected = max(self.books.listed, self._seen)
 
     def _close_listing(self) -> None:
         """The source has listed all: what it announced beyond that was not there any more."""
@@ -340,6 +371,7 @@ def summary(progress: Progress) -> dict[str, Any]:
         "balanced": books.balanced,
         "error": progress.error,
         **({"refused": progress.refused} if progress.refused else {}),
+        **({"passed": progress.passed, "passed_over": progress.passed_over} if progress.passed else {}),
     }
 
 

@@ -458,11 +458,14 @@ def summary_line(summary: api.RunSummary) -> str:
     return (
         f"{summary.profile}: {summary.state}, listed {summary.listed}, new {summary.new}, "
         f"merged {summary.merged}, quarantined {summary.quarantined}, failed {summary.failed}, "
-        f"deleted {summary.deleted}, {summary.seconds:.1f} s"
+        + (f"passed over {summary.passed_over}, " if summary.passed_over else "")
+        + f"deleted {summary.deleted}, {summary.seconds:.1f} s"
         + (f"; {summary.error}" if summary.error else "")
     )
 
 
 def eventful(summary: api.RunSummary) -> bool:
     """Whether a run is worth a line: it brought or deleted something, or did not go well."""
-    return summary.state != "ok" or bool(summary.fetched or summary.deleted or summary.skipped)
+    return summary.state != "ok" or bool(
+        summary.fetched or summary.deleted or summary.skipped > summary.passed_over
+    )

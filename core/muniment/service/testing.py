@@ -16,11 +16,12 @@ from muniment.config.file import profile_of
 from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.fields import KIND
+from muniment.mail.sanitise import clean
 from muniment.runs.refusals import Refusals
 from muniment.service.profiles import endpoint_of, find, password_of
 from muniment.service.session import Session
 from muniment.service.untested import drafts, release
-from muniment.sources.base import Deleting, Partial, Refusal
+from muniment.sources.base import Choosing, Deleting, Partial, Refusal
 from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured
 from muniment.sources.factory import open_source
 from muniment.sources.network import look_up
@@ -129,12 +130,17 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         if not KIND[endpoint.kind].server:
             say(api.Step(text=f"{endpoint.path} is there"))
         count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
+        passed = source.passed_over() if isinstance(source, Choosing) else []
         refused = Refusals()
         refused.add(source.refusals() if isinstance(source, Partial) else ())
         if deletes and isinstance(source, Deleting) and (reason := source.undeletable()):
             refused.add([Refusal("", reason, deleting=True)])
     more = " or more" if count == SHOWN else ""
     say(api.Step(text=f"listed {count:,}{more} {'message' if count == 1 else 'messages'}"))
+    for one in passed:
+        names = [*map(clean, one.examples), *(["..."] if one.count > len(one.examples) else [])]
+        each = "each " if one.count > 1 else ""
+        say(api.Step(text=f"passed over {one.count:,} ({each}{clean(one.reason)}): {', '.join(names)}"))
     if told := refused.sentences():
         raise SourceError(" ".join(told))
 

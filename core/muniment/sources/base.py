@@ -92,6 +92,17 @@ class Refusal:
     """Whether it was read, and only its mail could not be deleted."""
 
 
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """What a source passes over for one reason."""
+
+    reason: str
+    """What each of them is, such as "an empty file"."""
+    count: int
+    examples: tuple[str, ...]
+    """The first few names. They are as a stranger may have chosen them: not yet sanitised."""
+
+
 class Source(Protocol):
     """A mailbox that is listed, fetched in batches, and emptied by key.
 
@@ -145,6 +156,17 @@ class Deleting(Protocol):
 
     def undeletable(self) -> str:
         """After `connect`: why nothing can be deleted there, and what to do; "" where it can."""
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A source that meets what is no mail, such as other files in a folder, and passes it over.
+
+    It counts as listed and skipped.
+    """
+
+    def passed_over(self) -> list[PassedOver]:
+        """What the listing that goes on, or went on last, has passed over so far."""
 
 
 @runtime_checkable

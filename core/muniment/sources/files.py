@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.errors import SourceError
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
+from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, PassedOver, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
+from muniment.sources.passing import LINK, SPECIAL, Passing
 from muniment.sources.work import make_work, spool_file
 
 GONE = "its file is no longer there"
+_BLOCK = 1024 * 1024
 
 
 class FileSource(ABC):
@@ -29,6 +30,7 @@ class FileSource(ABC):
         self._endpoint = endpoint
         self._root = Path(endpoint.path).expanduser().absolute()
         self._place = Place(f"file:{self._root}", "")
+        self._passing = Passing()
 
     def connect(self) -> None:
         """See that the mail is there and can be read. Raises SourceError."""
@@ -54,6 +56,10 @@ class FileSource(ABC):
     def delete(self, items: Iterable[Item]) -> list[Item]:
         """Delete for good; returns what is no longer there."""
 
+    def passed_over(self) -> list[PassedOver]:
+        """What the listing has passed over so far: links, special files, what is no mail."""
+        return self._passing.told()
+
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
         """The bytes of listed items, in their order."""
         for item in items:
@@ -68,12 +74,24 @@ class FileSource(ABC):
     def _read(self, item: Item, path: Path | str) -> Fetched | Unfetched:
         """A whole file as an item's bytes. Raises OSError."""
         with open_plain(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= SPOOL_ABOVE:
-                return Fetched(item, file.read())
-            with spool_file(self._endpoint.work) as (copy, spooled):
-                shutil.copyfileobj(file, copy, 1024 * 1024)
-            return Fetched(item, spooled)
+            return self._take(item, iter(lambda: file.read(_BLOCK), b""))
+
+    def _take(self, item: Item, blocks: Iterator[bytes]) -> Fetched:
+        """An item's bytes, in a file of the work folder where there are many. Raises OSError."""
+        held: list[bytes] = []
+        size = 0
+        for block in blocks:
+            held.append(block)
+            size += len(block)
+            if size > SPOOL_ABOVE:
+                break
+        else:
+            return Fetched(item, b"".join(held))
+        with spool_file(self._endpoint.work) as (copy, spooled):
+            copy.writelines(held)
+            held.clear()
+            copy.writelines(blocks)
+        return Fetched(item, spooled)
 
 
 def open_plain(path: Path | str) -> BinaryIO:
@@ -89,11 +107,18 @@ def open_plain(path: Path | str) -> BinaryIO:
     return file
 
 
-def plain_names(folder: Path) -> Iterator[str]:
-    """Names of the regular files of a folder, links left out, in no order. Raises SourceError."""
+def plain_names(folder: Path, passing: Passing | None = None) -> Iterator[str]:
+    """Names of the regular files of a folder, in no order; links and special files are passed over.
+
+    Raises SourceError.
+    """
     try:
         with os.scandir(folder) as entries:
-            yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    yield entry.name
+                elif passing and not entry.is_dir(follow_symlinks=False):
+                    passing.add(f"{folder.name}/{entry.name}", LINK if entry.is_symlink() else SPECIAL)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -2,7 +2,10 @@
 
 Where messages lie is found by `sources.mbox_scan`. Their bytes are handed on as they are stored: `>From `
 stays quoted, since a file doesn't tell whether mboxrd or mboxo wrote it, and undoing the wrong one would
-change the mail. Files may have LF or CRLF.
+change the mail. Files may have LF or CRLF, and may be compressed.
+
+Of a folder, all files in it and below are looked at. A file's path is its folder of mail: Thunderbird has the
+folders below `Inbox` in `Inbox.sbd`, Apple Mail has each in `NAME.mbox/mbox`.
 
 A key is `OFFSET:SIZE:HASH`, the hash being the beginning of the content's SHA-256: it stays when
 the file is appended to, and tells when the file was rewritten.
@@ -12,31 +15,46 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from muniment.errors import SourceError
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
-from muniment.sources.files import FileSource, key_of, name_of, open_plain, plain_names
+from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.containers import find_mail
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.files import FileSource, key_of, name_of, open_plain, unreadable
 from muniment.sources.mbox_scan import is_mbox, is_whole, spots
-from muniment.sources.work import spool_file
+from muniment.sources.naming import folder_title, reason_by_name
+from muniment.sources.passing import unreadable_file
+from muniment.sources.roll import Roll
+from muniment.sources.unpacking import MAGIC_LENGTH, Held, packing
+from muniment.sources.walking import walk
 
 _BLOCK = 1024 * 1024
 _HASH_DIGITS = 16
 
 
 class MboxSource(FileSource):
-    """An mbox file, or every mbox file of a folder; what does not begin with `From ` is passed over there."""
+    """An mbox file, or every mbox file in a folder and below; other files are passed over."""
 
     vouches = True
+
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__(endpoint, sleep)
+        self._held = Held(endpoint.work)
+
+    def close(self) -> None:
+        """Let go of what was unpacked."""
+        self._held.close()
 
     def _check(self) -> None:
         if self._root.is_dir():
             return
         try:
             with open_plain(self._root) as file:
-                found = os.fstat(file.fileno()).st_size == 0 or is_mbox(file)
+                packed = packing(file.read(MAGIC_LENGTH))
+                found = packed or os.fstat(file.fileno()).st_size == 0 or is_mbox(file)
         except OSError as error:
             raise SourceError(f"{self._root} can't be read: {error.strerror}; check `path`.") from error
         if not found:
@@ -45,37 +63,50 @@ class MboxSource(FileSource):
             )
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, file by file, in the order in which they stand."""
+        """Every message there now, file by file in the order of their paths, as they are in each."""
+        self._passing.clear()
         if not self._root.is_dir():
-            yield from self._list_file(self._root, self._place)
+            try:
+                yield from self._list_file(self._root, "", self._place)
+            except OSError as error:
+                raise unreadable(self._root, error) from error
             return
-        for name in sorted(plain_names(self._root)):
-            place = Place(self._place.host, "", key_of(name))
-            yield from self._list_file(self._root / name, place)
+        roll = Roll(self._endpoint.work)
+        roll.merge((key_of(path), "") for path in walk(self._root, self._passing))
+        for key, _ in roll.by_key():
+            path = name_of(key)
+            place = Place(self._place.host, "", key, folder_title(path))
+            try:
+                yield from self._list_file(self._root / path, path, place)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._passing.add(path, unreadable_file(error))
 
-    def _list_file(self, path: Path, place: Place) -> Iterator[Item]:
-        try:
-            with open_plain(path) as file:
-                for start, end, date, _ in spots(file):
-                    key = f"{start}:{end - start}:{_hash(file, start, end)}"
-                    yield Item(place, key, end - start, date=date)
-        except OSError as error:
-            raise SourceError(f"{path} can't be read: {error.strerror}; check its permissions.") from error
+    def _list_file(self, path: Path, name: str, place: Place) -> Iterator[Item]:
+        """The messages of one file; `name` is its path in the folder. Raises OSError."""
+        reason = reason_by_name(name) if name else ""
+        if reason:
+            self._passing.add(name, reason)
+            return
+        with self._held.opened(path) as (file, fault):
+            listed = False
+            for start, end, date, _ in spots(file):
+                listed = True
+                key = f"{start}:{end - start}:{_hash(file, start, end)}"
+                yield Item(place, key, end - start, date=date)
+            if fault or (name and not listed):
+                self._passing.add(name or str(self._root), fault or _why(file))
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
         start, size, digest = item.key.split(":")
-        with open_plain(self._path(item)) as file:
+        with self._held.opened(self._path(item)) as (file, _):
             begin, end = int(start), int(start) + int(size)
             if _hash(file, begin, end) != digest:
                 return Unfetched(item, "the file was changed since it was listed", gone=True)
             if not is_whole(file, begin, end):
                 return Unfetched(item, "it was still being written when it was listed", gone=True)
-            if end - begin <= SPOOL_ABOVE:
-                return Fetched(item, b"".join(_blocks(file, begin, end)))
-            with spool_file(self._endpoint.work) as (copy, spooled):
-                for block in _blocks(file, begin, end):
-                    copy.write(block)
-            return Fetched(item, spooled)
+            return self._take(item, _blocks(file, begin, end))
 
     def _path(self, item: Item) -> Path:
         return self._root / name_of(item.place.folder) if item.place.folder else self._root
@@ -85,6 +116,12 @@ class MboxSource(FileSource):
         raise SourceError(
             f"Mail can't be deleted in {self._root}: mbox files are read only; keep the mail with `--keep`."
         )
+
+
+def _why(file: BinaryIO) -> str:
+    """What a file is that is no mbox file."""
+    found = find_mail(file, False, whole=False)
+    return found if isinstance(found, str) else "a file of a single mail: use a profile of kind eml"
 
 
 def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:

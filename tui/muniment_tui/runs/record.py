@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from muniment.api import RunRecord
+from muniment.cli.books import passed_over
 from muniment.cli.humane import count, local, seconds, size
 from muniment_tui.frame import FrameScreen
 from muniment_tui.runs.figures import equations, sign
@@ -23,7 +24,7 @@ MEANINGS = (
     ("fetched", "fetched, since not kept before, or to be compared"),
     ("already", "kept before, under the same key"),
     ("failed", "could not be fetched; the next run tries again"),
-    ("skipped", "gone before they were fetched"),
+    ("skipped", "no mail, too old or too new, or gone before they were fetched"),
     ("pending", "not come to"),
     ("new", "messages that the vault did not have"),
     ("merged", "copies of messages that it had, each with its own envelope"),
@@ -89,6 +90,8 @@ def _line(label: str, value: Content) -> Content:
 def _books(told: dict[str, Any]) -> Iterable[Content]:
     yield shown("The books", "bold $primary")
     yield equations(told, bool(told.get("balanced", True)))
+    for line in passed_over(told.get("passed", ())):
+        yield _line("Passed over", shown(line))
 
 
 def _counts(told: dict[str, Any]) -> Iterable[Content]:

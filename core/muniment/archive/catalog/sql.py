@@ -452,7 +452,9 @@ def runs(profile: str, state: str, before: int, eventful: bool, limit: int) -> S
     if before:
         found = found.where(run.c.id < before)
     if eventful:
-        moved = [told[count].as_integer() > 0 for count in ("fetched", "deleted", "skipped")]
+        passed = func.coalesce(told["passed_over"].as_integer(), 0)
+        moved = [told[count].as_integer() > 0 for count in ("fetched", "deleted")]
+        moved.append(told["skipped"].as_integer() > passed)
         found = found.where(or_(told["state"].as_string() != "ok", *moved))
     return found
 
