@@ -13,7 +13,7 @@ from pathlib import Path
 
 from muniment.archive import query
 from muniment.errors import QueryError
-from muniment.mail import addresses, charsets, dates, envelope, fork, headers, html, sanitise, split
+from muniment.mail import addresses, charsets, dates, envelope, fork, headers, html, labels, sanitise, split
 from muniment.mail.content import content_hash
 from muniment.mail.delimiters import delimiters, last_closing
 from muniment.mail.journal import read_report
@@ -240,8 +240,8 @@ def seeds(name: str) -> list[bytes]:
         ]
         own.append(b"Tue, 14 Nov 2023 22:13:20 +0100 (CET)")
     elif name == "charsets":
-        labels = sorted({charsets.codec(one) for one in charsets._KNOWN} - {""})
-        own += [f"{label}\nGr\u00fc\u00dfe \u6f22\u5b57".encode() for label in labels]
+        names = sorted({labels.charset_of(one) for one in labels.KNOWN})
+        own += [f"{name}\nGr\u00fc\u00dfe \u6f22\u5b57".encode() for name in names]
     elif name == "queries":
         own += [
             b'from:anna (a OR "b c") -d* larger:5M after:2024-05 in:inbox user:"a" id:3f9a01c2',

@@ -27,12 +27,14 @@ from muniment.mail import (
     dates,
     delimiters,
     envelope,
+    escapes,
     folding,
     fork,
     headers,
     html,
     ids,
     journal,
+    labels,
     likeness,
     links,
     listing,
@@ -40,9 +42,11 @@ from muniment.mail import (
     names,
     outline,
     public,
+    recovery,
     routing,
     sanitise,
     split,
+    stated,
     text,
     words,
 )
@@ -189,7 +193,11 @@ def read_value(value: bytes) -> None:
     dates.received_dates([value, b";" + value])
     date_forms.readings(value)
     date_words.folded(value.decode("utf-8", "replace"))
-    charsets.codec(value.decode("utf-8", "replace"))
+    read_label(value.decode("utf-8", "replace"))
+    stated.stated_charset(value)
+    for kind in ("text/html", "text/vcard"):
+        stated.charset_of_text(value, value, kind)
+        stated.charset_within(value, kind)
     names.name_of(value.decode("utf-8", "replace"))
     listing.joined([value, value])
     list(delimiters.delimiters(value, b"b", 0, len(value)))
@@ -197,6 +205,31 @@ def read_value(value: bytes) -> None:
     list(delimiters.delimiters(value, value[: len(value) // 8], 0, len(value)))
     b"".join(window(sub(value, 1, len(value)), 0, len(value)))
     b"".join(split.encode_chunks([split.encode(value, 76, b"\r\n")], 76, b"\n"))
+
+
+def read_label(label: str) -> None:
+    charsets.codec(label)
+    charsets.says_little(label)
+    charsets.writes_lines(label)
+    labels.charset_of(label[: labels.LENGTH_LIMIT])
+
+
+def read_bytes(value: bytes) -> None:
+    charsets.wide(value)
+    charsets.to_text(value, "", lambda: ["gb2312", "koi8-r"])
+    charsets.to_text(value, "utf-8", lambda: ["shift_jis"], cut=True)
+    charsets.none_stated()
+    charsets.table_is_ascii("cp500")
+    escapes.switches(value)
+    for charset in ("iso2022_jp", "iso2022_kr", "iso2022_cn"):
+        escapes.read_iso2022(b"\x1b$B" + value + b"\xff", charset)
+    escapes.read_hz(b"~{" + value)
+    escapes.read_utf7(b"+" + value)
+    recovery.read_single(value, "koi8_r")
+    for name in sorted(recovery.MULTIBYTE):
+        recovery.read_strictly(value, name)
+        recovery.read_with_faults(b"\xff" + value, name)
+    recovery.as_microsoft(value.decode("utf-8", "replace"))
 
 
 def read_envelope(value: bytes) -> None:
@@ -224,12 +257,15 @@ def read_page(value: bytes) -> None:
 READERS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
     for function in (
-        *(read_query, read_words, read_people, read_header, read_value, read_envelope, read_address),
+        *(read_query, read_words, read_people, read_header, read_value, read_bytes, read_envelope),
+        read_address,
         read_page,
     )
 }
 NOT_READ = {
     "date_forms.seconds_at": "takes numbers",
+    "grids.grid": "takes a name of the program",
+    "recovery.table": "takes a name of the program",
     "dates.clamp": "takes numbers",
     "dates.is_sane": "takes numbers",
     "dates.message_date": "takes numbers",
@@ -239,7 +275,7 @@ NOT_READ = {
     "patterns.any_case": "takes words of the program",
     "patterns.any_of": "takes words of the program",
 }
-CHARSETS = sorted({charsets.codec(name) for name in charsets._KNOWN} - {""})
+CHARSETS = sorted({labels.charset_of(label) for label in labels.KNOWN})
 SHORT, LONG = 8 * 1024, 256 * 1024
 
 

@@ -11,6 +11,7 @@ from muniment.mail.headers import (
     BLOCK_LIMIT,
     block,
     decode,
+    decode_words,
     field,
     fields,
     gather,
@@ -146,6 +147,71 @@ def test_field_names() -> None:
 )
 def test_decode(value: bytes, text: str) -> None:
     assert decode(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        # The end is missing, as of a value that was cut.
+        (b"=?utf-8?B?R3LDvMOfZSBhdXM", "Grüße aus"),
+        (b"=?utf-8?B?R3LDvMOfZSBhdX", "Grüße au"),
+        (b"=?utf-8?Q?Gr=C3=BC=C3=9F?", "Grüß"),
+        (b"=?utf-8?Q?Gr=C3=BC=C", "Grü"),
+        (b"Re: =?utf-8?Q?Gr=C3=BC and more", "Re: Grü and more"),
+        (b"=?utf-8?Q?Gr=C3=BC =?utf-8?Q?=C3=9Fe?=", "Grüße"),
+        # A character is parted between words, of one encoding or two.
+        (b"=?utf-8?B?R3LDvMM=?= =?utf-8?B?n2U=?=", "Grüße"),
+        (b"=?utf-8?Q?Gr=C3=BC=C3?=\r\n =?UTF8?B?n2U=?=", "Grüße"),
+        (b"=?gb2312?B?us/NrLE=?= =?gb2312?B?qLzb?=", "合同报价"),
+        (b"=?iso-2022-jp?B?GyRCOGY4Kw==?= =?iso-2022-jp?B?QFE9cRsoQg==?=", "御見積書"),
+        # Bytes that no word may hold.
+        (b"=?iso-8859-1?Q?M\xfcller?=", "Müller"),
+        (b"=?gb2312?Q?\xba\xcf\xcd\xac?=", "合同"),
+        (b"=?utf-8?Q?M\xc3\xbcller?= & S\xc3\xb6hne", "Müller & Söhne"),
+        (b"=?iso-8859-1?Q?M\xc3\xbcller?=", "Müller"),
+        # Blanks and question marks.
+        (b"=?utf-8?Q?Gr=C3=BC=C3=9Fe aus M=C3=BCnchen?=", "Grüße aus München"),
+        (b"=?utf-8?Q? Gr=C3=BC=C3=9Fe ?=", " Grüße "),
+        (b"=?utf-8?B?R3LD vMOf ZQ==?=", "Grüße"),
+        (b"=?utf-8?Q?Was ist das? Gr=C3=BC=C3=9Fe??=", "Was ist das? Grüße?"),
+        (b"=? utf-8 ?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?utf-8?Q?Gr=C3=BC=C3=9Fe? =", "Grüße"),
+        (b"=?utf-8?Q?a?==?utf-8?Q?b?=", "ab"),
+        # A letter for the encoding that is wrong.
+        (b"=?utf-8?X?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?utf-8?8?R3LDvMOfZQ==?=", "Grüße"),
+        (b"=?utf-8?B?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?utf-8?Q?R3LDvMOfZQ==?=", "Grüße"),
+        (b"=?utf-8??Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        # Base64 of another alphabet, of pieces, without padding.
+        (b"=?utf-8?B?w7_Dv-DDvw?=", "ÿÿ\ufffdÿ"),
+        (b"=?utf-8?B?R3I=w7w=w59l?=", "Grüße"),
+        (b"=?utf-8?B?R3LDvMOfZQ?=", "Grüße"),
+        # Labels and languages.
+        (b"=?utf-8*de-CH?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?utf-8?Q?=DCberaus_sch=F6n?=", "Überaus schön"),
+        (b"=?iso-8859-1?Q?50_=80_=96_Gr=FC=DFe?=", "50 € – Grüße"),
+        (b"=?windows-31j?B?h0A=?=", "①"),
+        (b"=?unicode-1-1-utf-7?Q?Gr+APwA3w-e?=", "Grüße"),
+        (b"\x1b$B8f8+@Q=q\x1b(B", "御見積書"),
+        (b"Re: \x1b$B8f8+\x1b(B =?utf-8?q?=C3=BC?=", "Re: 御見 ü"),
+        # What only looks like a word stays as it stands.
+        (b"is 1 =? 2 or =?b?", "is 1 =? 2 or =?b?"),
+        (b"=?a?q?b", "=?a?q?b"),
+        (b"=?x-nonsense?w?b?=", "=?x-nonsense?w?b?="),
+        (b"a=?b?c?d=e", "a=?b?c?d=e"),
+    ],
+)
+def test_encoded_words_that_are_cut_or_odd(value: bytes, text: str) -> None:
+    assert decode(value) == text
+    if value.isascii() and b"\x1b" not in value:
+        assert decode_words(value.decode()) == text
+
+
+def test_raw_text_beside_encoded_words_is_in_the_charset_of_the_body() -> None:
+    value = "Счёт ".encode("koi8-r") + b"=?utf-8?q?=C3=BC?=" + " оплата".encode("koi8-r")
+    assert decode(value, lambda: ["koi8-r"]) == "Счёт ü оплата"
+    assert decode(b"=?unknown-8bit?b?896j1A==?=", lambda: ["koi8-r"]) == "Счёт"
 
 
 @given(

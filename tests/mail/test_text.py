@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email import policy
 from email.message import Message
 from itertools import islice
@@ -181,6 +182,7 @@ def oracle(message: bytes) -> Iterator[str]:
 
     It reads a message that is itself encoded as if it were not; what it finds there is no text.
     """
+    others = [found.decode() for found in re.findall(rb"charset=\"?([\w-]+)", message)]
     parsed = email.message_from_bytes(message.removeprefix(b"\xef\xbb\xbf"), policy=policy.compat32)
     waiting: list[Message] = [parsed]
     while waiting:
@@ -193,11 +195,12 @@ def oracle(message: bytes) -> Iterator[str]:
             end_at_padding(part)
             raw = part.get_payload(decode=True)
             assert isinstance(raw, bytes)
-            charset = part.get_content_charset() or ""
+            charset = part.get_content_charset()
+            stated = [charset] if charset else others
             if part.get_content_type() == "text/html":
-                yield to_text(readable(raw, charset, declared(raw)))
+                yield to_text(readable(raw, *([charset] if charset else []), declared(raw), *stated))
             else:
-                yield readable(raw, charset)
+                yield readable(raw, *stated)
 
 
 def end_at_padding(part: Message) -> None:
@@ -217,15 +220,15 @@ def declared(raw: bytes) -> str:
 def readable(raw: bytes, *charsets: str) -> str:
     """Text in its charset, or whatever fits: a label that is wrong may not hide the text."""
     wider = [{"gb2312": "gb18030"}.get(charset, charset) for charset in charsets]
-    for codec, errors in (
-        *((charset, "strict") for charset in [*wider, "utf-8"]),
-        *((charset, "replace") for charset in charsets),
-    ):
-        try:
-            return raw.decode(codec, errors)
-        except (LookupError, ValueError):
-            pass
-    return raw.decode("latin-1")
+    for charset in [*([] if raw.isascii() else ["utf-8"]), *wider, "ascii"]:
+        with suppress(LookupError, ValueError):
+            return raw.decode(charset)
+    for charset in charsets:
+        with suppress(LookupError):
+            text = raw.decode(charset, "replace")
+            if text.count("\ufffd") * 2 < max(sum(char > "\x7f" for char in text), len(text) / 10):
+                return text
+    return raw.decode("cp1252", "replace")
 
 
 def missing(message: bytes) -> set[str]:

@@ -24,13 +24,13 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from muniment.mail.charsets import codec, to_text
+from muniment.mail.charsets import codec, to_text, writes_lines
 from muniment.mail.fork import ADDED_HEADERS, TRANSPORT_VERSION, is_added
 from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, Field, fields
 from muniment.mail.mime import decoded, file_of, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf
 from muniment.mail.patterns import any_of
-from muniment.mail.text import charset_within, stated_charset
+from muniment.mail.stated import charset_of_text, stated_charset
 
 CONTENT_VERSION = 3
 """Number of what is hashed. Hashes are kept in the catalog alone, whose schema changes with this number."""
@@ -43,7 +43,7 @@ _BEGIN = 16 * 1024
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _LAST_LINE = 1000
 """Bytes of a last line that are looked at."""
-_PLAIN = frozenset({"", "ascii", "utf_8", "iso8859_1", "cp1252"})
+_PLAIN = frozenset({"", "ascii", "utf_8", "cp1252"})
 _LINE = re.compile(rb"[\r\n]")
 _END_KNOWN = frozenset({"", "7bit", "8bit", "base64", "quoted-printable"})
 """Encodings of which is known what a line end at the end means."""
@@ -205,17 +205,8 @@ def _is_exact(buf: Buffer, leaf: Leaf) -> bool:
         return False
     if leaf.encoding == "binary" or not is_text(leaf.content_type):
         return True
-    charset = stated_charset(leaf.stated)
-    if not codec(charset):
-        begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)], leaf.encoding)
-        charset = charset_within(begin, html=leaf.content_type == "text/html")
-    return not _writes_lines(charset)
-
-
-@lru_cache(maxsize=256)
-def _writes_lines(charset: str) -> bool:
-    """Whether a charset writes a line end as ASCII does: not UTF-16, EBCDIC, or HZ with its `~` LF."""
-    return to_text(b"a~\n", charset)[:1] == "a" and to_text(b"a~\n", charset)[2:] == "\n"
+    begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)], leaf.encoding)
+    return not writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type))
 
 
 def _lines(buf: Buffer, start: int, end: int) -> Iterator[bytes]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple, TypeVar, cast
 
-from muniment.mail.charsets import to_text
+from muniment.mail.charsets import Others, codec, none_stated, to_text
 from muniment.mail.model import Buffer
 from muniment.mail.patterns import any_case
 from muniment.mail.quoted import unquoted
@@ -26,7 +27,20 @@ _FOLD = b" \t"
 _NAME = re.compile(rb"[!-9;-~]+\Z")
 NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
 """Where a header has a line that is no field: what it holds from there on may be text for people."""
-_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([BbQq])\?([^?]*)\?=")
+_ESCAPE = 0x1B
+_WORD = re.compile(r"=\?[ \t]?([^?*\s]{1,80}+)(?:\*[^?\s]{0,80}+)?[ \t]?\?[ \t]?([A-Za-z0-9]?)[ \t]?\?")
+"""What an encoded word begins with."""
+_SOUND_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([BbQq])\?([^?]*)\?=")
+"""A whole encoded word, as nearly all are."""
+_WORD_END = re.compile(r"\?[ \t]?=")
+_SPACE = re.compile(r"\s")
+_CUT_ESCAPE = re.compile(rb"=[0-9A-Fa-f]?\Z")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{4,}={0,2}")
+_NOT_BASE64 = re.compile(rb"=[0-9A-F]{2}")
+"""An escape of quoted-printable; padding is followed by more padding or by nothing, as a rule."""
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_WHITE = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="))
+"""What is no digit of base64."""
 _PARAMETER = re.compile(rb';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;\s]*))', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -200,52 +214,169 @@ def _name(line: bytes) -> bytes:
     return name.lower() if colon and _NAME.match(name) else b""
 
 
-def decode(value: bytes) -> str:
-    """The text of a value: encoded words (RFC 2047) and raw 8-bit text alike. Never raises."""
-    if value.isascii() and b"=?" not in value:
-        return value.decode("ascii")
-    return decode_words(to_text(value))
+def decode(value: bytes, others: Others = none_stated) -> str:
+    """The text of a value: encoded words (RFC 2047) and raw 8-bit text alike. Never raises.
+
+    `others` gives the charsets that the message states elsewhere: raw text is in one of them, as a rule.
+    """
+    if value.isascii():
+        if b"=?" in value:
+            return decode_words(value.decode("ascii"), others)
+        if _ESCAPE not in value:
+            return value.decode("ascii")
+    if b"=?" not in value:
+        return to_text(value, "", others)
+
+    def raw_text(text: str) -> str:
+        return to_text(text.encode("latin-1"), "", others)
+
+    return _decoded(value.decode("latin-1"), raw_text, _as_latin_1, others)
 
 
-def decode_words(text: str) -> str:
-    """`text` with its encoded words decoded; neighbours are joined before they are decoded."""
+def decode_words(text: str, others: Others = none_stated) -> str:
+    """`text` with its encoded words decoded; neighbours are joined before they are decoded.
+
+    `others` is for words that name no charset, as `=?unknown-8bit?q?...?=`.
+    """
     if "=?" not in text:
         return text
+    if not text.isascii() or "\x1b" in text:
+        return _decoded(text, _as_it_stands, _encoded_in, others)
     out: list[str] = []
     pending: list[bytes] = []
     charset = ""
     at = 0
-    for word in _WORD.finditer(text):
-        raw = _word_bytes(word[2], word[3])
-        if raw is None:
-            continue
+    for word in _SOUND_WORD.finditer(text):
+        raw = _word_bytes(word[2], word[3].encode("utf-8", "replace"), False)
         between = text[at : word.start()]
-        if pending and (between.strip() or word[1].lower() != charset):
-            out.append(to_text(b"".join(pending), charset))
+        if raw is None or "=?" in between:
+            return _decoded(text, _as_it_stands, _encoded_in, others)
+        apart = bool(between.strip()) or not at
+        if pending and (apart or not _same(word[1], charset)):
+            out.append(to_text(b"".join(pending), charset, others))
             pending.clear()
-        if between.strip() or not at:
+        if apart:
             out.append(between)
         pending.append(raw)
-        charset = word[1].lower()
+        charset = word[1]
         at = word.end()
+    if "=?" in text[at:]:
+        return _decoded(text, _as_it_stands, _encoded_in, others)
     if pending:
-        out.append(to_text(b"".join(pending), charset))
+        out.append(to_text(b"".join(pending), charset, others))
     out.append(text[at:])
     return "".join(out)
 
 
-def _word_bytes(encoding: str, content: str) -> bytes | None:
-    """What an encoded word encodes; None for one that is broken beyond reading."""
-    raw = content.encode("utf-8", "replace")
-    if encoding in "Qq":
-        return unquoted(raw, header=True)
-    for digits in (raw, raw[:-1]):
-        try:
-            found = binascii.a2b_base64(digits + b"==")
-        except binascii.Error:
-            continue
-        return found if found or not raw else None
-    return None
+def _as_it_stands(text: str) -> str:
+    return to_text(text.encode("ascii")) if "\x1b" in text and text.isascii() else text
+
+
+def _as_latin_1(content: str, charset: str) -> bytes:
+    return content.encode("latin-1")
+
+
+def _encoded_in(content: str, charset: str) -> bytes:
+    """The bytes that the odd characters in an encoded word were, as far as that can be told."""
+    if not content.isascii():
+        with suppress(UnicodeEncodeError, LookupError):
+            return content.encode(codec(charset) or "utf-8")
+    return content.encode("utf-8", "replace")
+
+
+class _Word(NamedTuple):
+    """An encoded word in a text."""
+
+    start: int
+    end: int
+    charset: str
+    content: bytes
+
+
+def _decoded(
+    text: str, plain: Callable[[str], str], to_bytes: Callable[[str, str], bytes], others: Others
+) -> str:
+    """The text, what is no encoded word of it made readable by `plain`."""
+    out: list[str] = []
+    pending: list[bytes] = []
+    charset = ""
+    at = 0
+    for word in _words(text, to_bytes):
+        between = text[at : word.start]
+        apart = bool(between.strip()) or not at
+        if pending and (apart or not _same(word.charset, charset)):
+            out.append(to_text(b"".join(pending), charset, others))
+            pending.clear()
+        if apart:
+            out.append(plain(between))
+        pending.append(word.content)
+        charset = word.charset
+        at = word.end
+    if pending:
+        out.append(to_text(b"".join(pending), charset, others))
+    out.append(plain(text[at:]))
+    return "".join(out)
+
+
+def _same(charset: str, other: str) -> bool:
+    return charset.lower() == other.lower() or "" != codec(charset) == codec(other)
+
+
+def _words(text: str, to_bytes: Callable[[str, str], bytes]) -> Iterator[_Word]:
+    """The encoded words that can be read. One that its end is missing of goes to the next white space."""
+    begun = _WORD.search(text)
+    while begun is not None:
+        following = _WORD.search(text, begun.end())
+        limit = following.start() if following is not None else len(text)
+        ended = _WORD_END.search(text, begun.end(), limit + 2)
+        while ended is not None and ended.start() >= limit:
+            ended = None
+        if ended is not None:
+            stop, end = ended.span()
+            if following is not None and following.start() < end:  # the `=` of `?=` begins no word
+                following = _WORD.search(text, end)
+        else:
+            space = _SPACE.search(text, begun.end(), limit)
+            stop = end = space.start() if space is not None else limit
+        content = to_bytes(text[begun.end() : stop].removesuffix("?" if ended is None else ""), begun[1])
+        raw = _word_bytes(begun[2], content, ended is None)
+        sound = ended is not None and begun[2] and begun[2] in "BbQq"
+        if raw is not None and (sound or codec(begun[1])):
+            yield _Word(begun.start(), end, begun[1], raw)
+        begun = following
+
+
+def _word_bytes(encoding: str, content: bytes, cut: bool) -> bytes | None:
+    """What an encoded word encodes; None for one that is broken beyond reading.
+
+    Where the letter for the encoding is wrong, or contradicts the content, the content decides.
+    """
+    if cut:
+        content = _CUT_ESCAPE.sub(b"", content)
+    letter = encoding.lower()
+    if letter == "b":
+        if b"=" in content[:-2] and _NOT_BASE64.search(content) is not None:
+            letter = "q"
+    elif letter != "q":
+        letter = "b" if _BASE64.fullmatch(content) and len(content) % 4 == 0 else "q"
+    elif content.endswith(b"=") and _BASE64.fullmatch(content) and len(content) % 4 == 0:
+        letter = "b"
+    if letter == "q":
+        return unquoted(content, header=True)
+    return _base64(content) if content else (None if cut else b"")
+
+
+def _base64(content: bytes) -> bytes | None:
+    """Base64 with white space, without padding, or of pieces with padding; None where it is too little."""
+    if b"=" not in content[:-2] and b"-" not in content and b"_" not in content:
+        with suppress(binascii.Error):
+            return binascii.a2b_base64(content + b"==") or None
+    found = b""
+    for piece in content.translate(_URL_SAFE, _WHITE).split(b"="):
+        if len(piece) % 4 == 1:
+            piece = piece[:-1]
+        found += binascii.a2b_base64(piece + b"=" * (-len(piece) % 4))
+    return found or None
 
 
 def parameters(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:

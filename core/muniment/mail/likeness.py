@@ -15,12 +15,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from muniment.mail.addresses import normalise, parse
+from muniment.mail.charsets import Others
 from muniment.mail.dates import parse_date
 from muniment.mail.fork import is_transport
 from muniment.mail.headers import decode, fields, gather, unfold
 from muniment.mail.mime import AttachmentInfo, attachments, content, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Likeness
 from muniment.mail.notes import CUT
+from muniment.mail.stated import labels_of
 from muniment.mail.text import read_leaf, read_message
 
 _PEOPLE = (b"from", b"sender", b"reply-to", b"to", b"cc")
@@ -39,15 +41,16 @@ def likeness(buf: Buffer) -> Likeness:
     summary, text = read_message(buf, found)
     if CUT in text.notes:
         return Likeness(senders=senders)  # the rest of such a text may differ unseen
-    files = attachments(buf, found)
+    labels = labels_of(buf, found)
+    files = attachments(buf, found, labels)
     message_id = "".join(summary.message_id.split())
     shown = (
         message_id, summary.date, summary.subject.split(), senders, *others, text.body.split(),
-        [read_leaf(buf, leaf).body.split() for leaf in found if leaf.content_type == "text/html"],
+        [read_leaf(buf, leaf, found).body.split() for leaf in found if leaf.content_type == "text/html"],
         sorted((file.filename, _digest(buf, file)) for file in files),
         _dates_within(buf, found),
     )  # fmt: skip
-    item = (shown, sorted(_header(buf)))
+    item = (shown, sorted(_header(buf, labels)))
     return Likeness(_hash(shown) if message_id else b"", _hash(item), senders)
 
 
@@ -64,12 +67,12 @@ def _dates_within(buf: Buffer, found: Sequence[Leaf]) -> list[int | None]:
     return [parse_date(values[0] if values else b"") for values in stated]
 
 
-def _header(buf: Buffer) -> Iterable[tuple[str, str]]:
+def _header(buf: Buffer, others: Others) -> Iterable[tuple[str, str]]:
     """The header's fields without those that a service writes for itself; white space counts as one blank."""
     header = header_at(buf, 0, len(buf))
     for name, start, end in fields(header):
         if name and not name.startswith(_WRITTEN) and not is_transport(name):
-            value = decode(unfold(header[start:end].partition(b":")[2]))
+            value = decode(unfold(header[start:end].partition(b":")[2]), others)
             yield name.decode("ascii", "replace"), " ".join(value.split())
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from muniment.mail.charsets import Others, none_stated
 from muniment.mail.dates import EARLIEST, parse_date, received_dates
 from muniment.mail.headers import decode, gather
 from muniment.mail.mime import file_of, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Summary
 from muniment.mail.public import hidden_bytes
+from muniment.mail.stated import labels_of
 
 SUMMARY_FIELDS = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"received")
 """Names of the header fields that `summary_of` needs, in its order."""
@@ -21,24 +23,28 @@ _DATES = 8
 
 def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
     """What a list shows of a message. Never raises. `found` is what `mime.leaves` gave, if it was called."""
-    files = [file_of(buf, leaf) for leaf in (leaves(buf) if found is None else found)]
+    known = leaves(buf) if found is None else found
+    others = labels_of(buf, known)
+    files = [file_of(buf, leaf, others) for leaf in known]
     attached = sum(1 for file in files if file is not None and not file[1])
     stated = gather(header_at(buf, 0, len(buf)), SUMMARY_FIELDS)
-    return summary_of(stated, attached, hidden_bytes(buf))
+    return summary_of(stated, attached, hidden_bytes(buf), others)
 
 
-def summary_of(stated: Sequence[Sequence[bytes]], attached: int, hidden: int) -> Summary:
+def summary_of(
+    stated: Sequence[Sequence[bytes]], attached: int, hidden: int, others: Others = none_stated
+) -> Summary:
     """The same from a header's fields; `stated` begins with the values of those that SUMMARY_FIELDS names.
 
-    `hidden`: how many bytes its public form lacks.
+    `hidden`: how many bytes its public form lacks. `others`: the charsets that the message states.
     """
     subject, sender, to, message_id, date, submitter, received, *_ = stated
     hops = received_dates(received)
     return Summary(
-        subject=_first(subject),
-        sender=_first(sender) or _first(submitter),
-        to=joined(to),
-        message_id=_first(message_id),
+        subject=_first(subject, others),
+        sender=_first(sender, others) or _first(submitter, others),
+        to=joined(to, others),
+        message_id=_first(message_id, others),
         date=_date(date, hops),
         attachments=attached,
         hidden=hidden,
@@ -52,10 +58,10 @@ def _date(stated: Sequence[bytes], hops: Sequence[int]) -> int | None:
     return next((date for date in found if date >= EARLIEST), found[0] if found else None)
 
 
-def _first(stated: Sequence[bytes]) -> str:
-    return decode(stated[0]) if stated else ""
+def _first(stated: Sequence[bytes], others: Others) -> str:
+    return decode(stated[0], others) if stated else ""
 
 
-def joined(stated: Sequence[bytes]) -> str:
+def joined(stated: Sequence[bytes], others: Others = none_stated) -> str:
     """The decoded values of a field that a header has several times, as one text."""
-    return ", ".join(decode(value) for value in stated if value)
+    return ", ".join(decode(value, others) for value in stated if value)

@@ -14,9 +14,18 @@ from dataclasses import dataclass
 import pybase64
 
 from muniment.mail.buffer import window
-from muniment.mail.charsets import to_text
+from muniment.mail.charsets import Others, none_stated, to_text
 from muniment.mail.delimiters import content_end, delimiters
-from muniment.mail.headers import BLOCK_LIMIT, decode_words, field, header_end, parameters, pick, remembered
+from muniment.mail.headers import (
+    BLOCK_LIMIT,
+    decode,
+    decode_words,
+    field,
+    header_end,
+    parameters,
+    pick,
+    remembered,
+)
 from muniment.mail.model import Buffer, Leaf
 from muniment.mail.quoted import unquoted, unquoted_pieces
 
@@ -39,7 +48,7 @@ _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r
 """What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
 _BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-", re.IGNORECASE)
-_NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([^'\";\s]{1,64}+)'", re.IGNORECASE)
+_NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([!#-&(-:<-~]{1,64}+)'", re.IGNORECASE)
 """A charset's label is short; one of any length would be sought to the end behind each of many names."""
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
@@ -222,34 +231,45 @@ def _whole(piece: bytes) -> bytes:
     return piece + b"=" * (-len(piece) % 4)
 
 
-def attachments(buf: Buffer, found: list[Leaf] | None = None) -> list[AttachmentInfo]:
+def attachments(
+    buf: Buffer, found: list[Leaf] | None = None, others: Others = none_stated
+) -> list[AttachmentInfo]:
     """What is shown as files, in order: named leaves, those marked as attachment, and all that is no text.
 
     As Outlook does, images that the HTML shows by Content-ID and signatures are `inline`: not counted.
-    `found` is what `leaves` gave, if it was called already.
+    `found` is what `leaves` gave, if it was called already. `others`: the charsets that the message states.
     """
     out = []
     for leaf in leaves(buf) if found is None else found:
-        shown = file_of(buf, leaf)
+        shown = file_of(buf, leaf, others)
         if shown is not None:
             name, inline = shown
             out.append(AttachmentInfo(name, leaf.content_type, content_size(buf, leaf), leaf, inline))
     return out
 
 
-def file_of(buf: Buffer, leaf: Leaf) -> tuple[str, bool] | None:
-    """The name ("" if none) of a leaf that is shown as a file, and whether it is inline; None for text."""
+def file_of(buf: Buffer, leaf: Leaf, others: Others = none_stated) -> tuple[str, bool] | None:
+    """The name ("" if none) of a leaf that is shown as a file, and whether it is inline; None for text.
+
+    `others`: the charsets that the message states.
+    """
     head = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
-    return _file(head, leaf.content_type)
+    if head.isascii():
+        return _file(head, leaf.content_type)
+    return _file_in(head, leaf.content_type, others)
 
 
 @remembered
 def _file(head: bytes, kind: str) -> tuple[str, bool] | None:
+    return _file_in(head, kind, none_stated)
+
+
+def _file_in(head: bytes, kind: str, others: Others) -> tuple[str, bool] | None:
     """As `file_of`, of a leaf's header and type."""
     lower = head.lower()
     if b"name" not in lower and b"attachment" not in lower and is_text(kind):
         return None
-    disposition, name = _disposition(head)
+    disposition, name = _disposition(head, others)
     attached = disposition == b"attachment"
     if not name and not attached and is_text(kind):
         return None
@@ -262,23 +282,23 @@ def is_text(kind: str) -> bool:
     return not kind or kind.startswith(("text/", "multipart/")) or kind in REPORT_TYPES
 
 
-def _disposition(head: bytes) -> tuple[bytes, str]:
+def _disposition(head: bytes, others: Others) -> tuple[bytes, str]:
     value = field(head, b"content-disposition") or b""
     word, given = parameters(value)
-    name = _file_name(given.get(b"filename", b""), value)
+    name = _file_name(given.get(b"filename", b""), value, others)
     if not name:
         stated = field(head, b"content-type") or b""
-        name = _file_name(parameters(stated)[1].get(b"name", b""), stated)
+        name = _file_name(parameters(stated)[1].get(b"name", b""), stated, others)
     return word, name
 
 
-def _file_name(raw: bytes, value: bytes) -> str:
+def _file_name(raw: bytes, value: bytes, others: Others) -> str:
     """A file's name as text: RFC 2231 with its charset, RFC 2047 against the rules, or raw 8-bit."""
     if not raw:
         return ""
     stated = _NAME_CHARSET.search(value)
-    name = to_text(raw, stated[1].decode("ascii", "replace") if stated else "")
-    return " ".join(decode_words(name).split())
+    name = to_text(raw, stated[1].decode("ascii"), others) if stated else decode(raw, others)
+    return " ".join(decode_words(name, others).split())
 
 
 def content_size(buf: Buffer, leaf: Leaf) -> int:

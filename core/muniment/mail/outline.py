@@ -14,6 +14,7 @@ from muniment.mail.listing import joined, read_summary
 from muniment.mail.mime import file_of, header_at, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 from muniment.mail.notes import UNREAD
+from muniment.mail.stated import labels_of
 
 _FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
 
@@ -23,13 +24,14 @@ def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
     known = leaves(buf) if found is None else found
     summary = read_summary(buf, known)
     cc, bcc, *named = gather(header_at(buf, 0, len(buf)), _FIELDS)
-    files = [file_of(buf, leaf) for leaf in known]
+    others = labels_of(buf, known)
+    files = [file_of(buf, leaf, others) for leaf in known]
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,
         to=summary.to,
-        cc=joined(cc),
-        bcc=joined(bcc),
+        cc=joined(cc, others),
+        bcc=joined(bcc, others),
         body="",
         filenames=tuple(file[0] for file in files if file is not None and file[0]),
         notes=(UNREAD,),

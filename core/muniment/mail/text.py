@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from muniment.mail.charsets import codec, to_text
-from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, decode, field, gather, parameters
+from muniment.mail.charsets import Others, codec, none_stated, to_text
+from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, decode, field, gather
 from muniment.mail.html import lines_of, link_targets, raw_text
 from muniment.mail.ids import bare_id, bare_ids
 from muniment.mail.links import LINKS
@@ -21,6 +21,7 @@ from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leav
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 from muniment.mail.notes import CUT
 from muniment.mail.public import body_text, hidden_bytes, stray_text
+from muniment.mail.stated import charset_of_text, charset_within, labels_of, stated_charset
 
 PART_LIMIT = 1024 * 1024
 """Bytes of one leaf's decoded content that are read."""
@@ -28,8 +29,6 @@ TEXT_LIMIT = 4 * 1024 * 1024
 """Characters of text of one message that are read."""
 _ENCAPSULATED = 5
 """Levels of messages that lie encoded within one another."""
-_CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
-_META = 4096
 _LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
 """Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
 _WORD = re.compile(r"\w+")
@@ -37,7 +36,6 @@ _SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc", b"references", b"in-reply-to")
 _CC, _BCC, _REFERENCES, _IN_REPLY_TO = range(len(SUMMARY_FIELDS), len(_SHOWN))
 """Where in _SHOWN they are."""
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
@@ -45,9 +43,13 @@ def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
     return read_message(buf, found)[1]
 
 
-def read_leaf(buf: Buffer, leaf: Leaf) -> MessageText:
-    """The text of one leaf, whether or not it is shown as a file; none of what is no text."""
+def read_leaf(buf: Buffer, leaf: Leaf, found: Sequence[Leaf] | None = None) -> MessageText:
+    """The text of one leaf, whether or not it is shown as a file; none of what is no text.
+
+    `found` is what `mime.leaves` gave, if it was called already.
+    """
     reader = _Reader()
+    reader.others = lambda: labels_of(buf, leaves(buf) if found is None else found)()
     if is_text(leaf.content_type):
         reader._text(buf, leaf)
     return MessageText("", "", "", "", "", "\n".join(reader.texts), (), tuple(reader.notes))
@@ -56,16 +58,18 @@ def read_leaf(buf: Buffer, leaf: Leaf) -> MessageText:
 def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
     """Summary and text in one pass; `found` is what `mime.leaves` gave, if it was called already."""
     header = header_at(buf, 0, len(buf))
+    known = leaves(buf) if found is None else found
     reader = _Reader()
-    reader.message(buf, leaves(buf) if found is None else found, header)
+    reader.message(buf, known, header)
     stated = gather(header, _SHOWN)
-    summary = summary_of(stated, reader.attached, hidden_bytes(buf))
+    others = labels_of(buf, known)
+    summary = summary_of(stated, reader.attached, hidden_bytes(buf), others)
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,
         to=summary.to,
-        cc=joined(stated[_CC]),
-        bcc=joined(stated[_BCC]),
+        cc=joined(stated[_CC], others),
+        bcc=joined(stated[_BCC], others),
         body="\n".join(reader.texts),
         filenames=tuple(reader.names),
         notes=tuple(reader.notes),
@@ -76,16 +80,12 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
     return summary, text
 
 
-def _one(header: bytes, name: bytes) -> str:
-    value = field(header, name)
-    return decode(value) if value else ""
-
-
 class _Reader:
     """Gathers the text of one message, and of those within it, leaf by leaf."""
 
     __slots__ = (
         "_bare_words",
+        "_cut",
         "_level",
         "_room",
         "_unread",
@@ -94,6 +94,7 @@ class _Reader:
         "links",
         "names",
         "notes",
+        "others",
         "texts",
     )
 
@@ -103,30 +104,35 @@ class _Reader:
         self.notes: dict[str, None] = {}
         self.links: dict[str, None] = {}
         self.attached = 0
+        self.others: Others = none_stated
         self._unread: list[str] = []
         self._words: set[str] = set()
         self._bare_words: set[str] | None = None
         self._room = TEXT_LIMIT
         self._level = 0
+        self._cut = False
 
     def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes) -> None:
         """Take all leaves of a message, and the headers of the messages nested in it."""
+        outer, self.others = self.others, labels_of(buf, found)
         self._stray(header)
         begun = {0}
         for leaf in found:
             if leaf.message not in begun:
                 begun.add(leaf.message)
                 self._nested_header(header_at(buf, leaf.message, leaf.body))
-            file = file_of(buf, leaf)
+            file = file_of(buf, leaf, self.others)
             if file is not None:
                 self.attached += not file[1]
                 if file[0]:
                     self.names.append(file[0])
             self._leaf(buf, leaf)
+        self.others = outer
 
     def _nested_header(self, header: bytes) -> None:
         for name in (b"subject", b"from", b"to", b"cc"):
-            self._add(_one(header, name))
+            value = field(header, name)
+            self._add(decode(value, self.others) if value else "")
         self._stray(header)
 
     def _stray(self, header: bytes) -> None:
@@ -138,7 +144,7 @@ class _Reader:
         if not NO_FIELD.search(header):
             return
         for line in stray_text(header):
-            self._add(to_text(line.rstrip()))
+            self._add(to_text(line.rstrip(), "", self.others))
 
     def _leaf(self, buf: Buffer, leaf: Leaf) -> None:
         kind = leaf.content_type
@@ -153,16 +159,15 @@ class _Reader:
         header = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
         if leaf.head != leaf.message:
             self._stray(header)
-        charset = self._charset(leaf.stated)
+        self._name_unknown(leaf.stated)
         for raw in self._contents(buf, leaf):
             if not (leaf.head or header.endswith(_BLANK_LINES)):
                 raw = body_text(header, raw)
+            text = self._readable(raw, leaf)
             if leaf.content_type == "text/html":
-                html = _readable(raw, charset or _declared(raw))
-                self._links(html)
-                self._html(raw_text(html))
+                self._links(text)
+                self._html(raw_text(text))
             else:
-                text = _readable(raw, charset or _bom(raw))
                 self._unread.append(text)
                 self._add(text)
 
@@ -170,6 +175,16 @@ class _Reader:
         """Take where the links of an HTML leaf lead."""
         if len(self.links) < LINKS:
             self.links.update(dict.fromkeys(link_targets(html)[: LINKS - len(self.links)]))
+
+    def _readable(self, raw: bytes, leaf: Leaf) -> str:
+        """A leaf's content as text, by its own label or, where that says little, by the message's others."""
+        kind = leaf.content_type
+
+        def others() -> Iterator[str]:
+            yield charset_within(raw, kind)
+            yield from self.others()
+
+        return to_text(raw, charset_of_text(leaf.stated, raw, kind), others, cut=self._cut)
 
     def _html(self, raw: str) -> None:
         """Add an HTML leaf's text, unless the plain text before it has all its words.
@@ -206,13 +221,16 @@ class _Reader:
         """A message that is encoded, against the rules (RFC 2046 5.2.1), or lies too deep."""
         if leaf.encoding not in ("base64", "quoted-printable"):
             self._note(f"parts more than {DEPTH} levels deep were not told apart")
-            self._add(to_text(self._contents(buf, leaf)[0]))
+            self._add(to_text(self._contents(buf, leaf)[0], "", self.others))
         elif self._level < _ENCAPSULATED and self._room > 0:
             inner = self._contents(buf, leaf)[0]
             header = header_at(inner, 0, len(inner))
             self._level += 1
+            found = leaves(inner)
+            outer, self.others = self.others, labels_of(inner, found)
             self._nested_header(header)
-            self.message(inner, leaves(inner), b"")
+            self.message(inner, found, b"")
+            self.others = outer
             self._level -= 1
 
     def _contents(self, buf: Buffer, leaf: Leaf) -> list[bytes]:
@@ -222,22 +240,19 @@ class _Reader:
         end = min(leaf.end, leaf.body + most)
         stands = buf[leaf.body : end]
         content, whole = decoded(stands, leaf.encoding)
-        if end < leaf.end or len(content) > limit:
+        self._cut = end < leaf.end or len(content) > limit
+        if self._cut:
             self._note(CUT)
         elif not whole:
             self._note("broken base64 was read as far as it could be")
             return [content[:limit], stands]
         return [content[:limit]]
 
-    def _charset(self, stated: bytes) -> str:
-        """The charset that a Content-Type states; "" and a note if nobody knows it."""
+    def _name_unknown(self, stated: bytes) -> None:
+        """Note a charset that nobody knows."""
         charset = stated_charset(stated)
-        if not charset:
-            return ""
-        if codec(charset):
-            return charset
-        self._note("unknown charset " + ascii(charset[:40]))
-        return ""
+        if charset and not codec(charset):
+            self._note("unknown charset " + ascii(charset[:40]))
 
     def _note(self, note: str) -> None:
         self.notes[note] = None
@@ -251,39 +266,3 @@ class _Reader:
         if text:
             self._room -= len(text)
             self.texts.append(text)
-
-
-def stated_charset(stated: bytes) -> str:
-    """The charset that the value of a Content-Type states, in broken ways too; "" for none."""
-    loose = _CHARSET.search(stated) if b"=" in stated else None
-    if loose is None:
-        return ""
-    found = parameters(stated)[1].get(b"charset", b"") if b"*" in loose[0] else loose[1]
-    return found.decode("ascii", "replace")
-
-
-def charset_within(raw: bytes, *, html: bool) -> str:
-    """The charset that content states itself, by its first bytes or, in HTML, by a meta element."""
-    return _declared(raw) if html else _bom(raw)
-
-
-def _readable(raw: bytes, charset: str) -> str:
-    """The text in that charset; what the charset can't read and UTF-8 can is UTF-8, wrongly labelled."""
-    text = to_text(raw, charset)
-    if charset and "\ufffd" in text:
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
-    return text
-
-
-def _declared(raw: bytes) -> str:
-    """The charset that an HTML document states itself, by its first bytes or a meta element."""
-    found = _CHARSET.search(raw, 0, _META)
-    stated = found[1].decode("ascii", "replace") if found else ""
-    return _bom(raw) or (stated if codec(stated) and not stated.lower().startswith("utf-16") else "")
-
-
-def _bom(raw: bytes) -> str:
-    return next((charset for mark, charset in _BOMS if raw.startswith(mark)), "")

@@ -21,10 +21,11 @@ from muniment.mail.content import content_hash
 from muniment.mail.headers import block, decode, field
 from muniment.mail.journal import read_report
 from muniment.mail.likeness import likeness
-from muniment.mail.mime import AttachmentInfo, attachments, content, is_text
+from muniment.mail.mime import AttachmentInfo, attachments, content, is_text, leaves
 from muniment.mail.model import Buffer, Likeness, UnwrapError
 from muniment.mail.outline import read_outline
 from muniment.mail.routing import read_routing
+from muniment.mail.stated import labels_of
 from muniment.mail.text import read_leaf, read_message
 from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
@@ -59,26 +60,28 @@ SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r
 
 def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
     """A message to read."""
-    header = block(buffer)
-    text = (read_outline if ask.outline else read_message)(buffer)[1]
+    header, known = block(buffer), leaves(buffer)
+    others = labels_of(buffer, known)
+    text = (read_outline if ask.outline else read_message)(buffer, known)[1]
     found = ((name, field(header, name)) for name in SHOWN)
     return MessageView(
-        headers=tuple((name.decode(), decode(value)) for name, value in found if value is not None),
+        headers=tuple((name.decode(), decode(value, others)) for name, value in found if value is not None),
         text=text.body,
-        files=tuple(_info(file) for file in attachments(buffer)),
+        files=tuple(_info(file) for file in attachments(buffer, known, others)),
         notes=text.notes,
     )
 
 
 def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:
     """An attachment's content, or its text."""
-    files = attachments(buffer)
+    known = leaves(buffer)
+    files = attachments(buffer, known, labels_of(buffer, known))
     if not 1 <= ask.option <= len(files):
         return Content(len(files))
     file = files[ask.option - 1]
     encoding = file.leaf.encoding
     if ask.task == CONTENT_TEXT.name:
-        read = read_leaf(buffer, file.leaf)
+        read = read_leaf(buffer, file.leaf, known)
         return Content(len(files), _info(file), text=read.body, notes=read.notes, encoding=encoding)
     if into < 0:
         data = b"".join(content(buffer, file.leaf))

@@ -1,0 +1,86 @@
+"""The charsets that a message states: in a Content-Type, in the text itself, anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from muniment.mail.charsets import Others, codec, says_little, wide
+from muniment.mail.headers import parameters
+from muniment.mail.mime import decoded
+from muniment.mail.model import Buffer, Leaf
+
+_CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
+_WITHIN = re.compile(
+    rb"(?:<meta\b[^>]{0,400}?\bcharset|<\?xml\b[^>]{0,200}?\bencoding)\s*=\s*[\"']?\s*([^\s\"'/;>]{1,64}+)",
+    re.IGNORECASE,
+)
+_PROPERTY = re.compile(rb";charset=\"?([^\s\";:,]{1,64}+)", re.IGNORECASE)
+"""A parameter of a property in vCard 2.1 and vCalendar 1.0."""
+_LOOK = 4096
+"""Bytes at its beginning in which a text may state its charset."""
+_ENCODED = 2 * _LOOK
+_LABELS = 20
+"""Labels of one message that are tried."""
+_LEAVES = 50
+"""Leaves that are looked into for labels."""
+
+
+def stated_charset(stated: bytes) -> str:
+    """The charset that the value of a Content-Type states, in broken ways too; "" for none."""
+    loose = _CHARSET.search(stated) if b"=" in stated else None
+    if loose is None:
+        return ""
+    found = parameters(stated)[1].get(b"charset", b"") if b"*" in loose[0] else loose[1]
+    return found.decode("ascii", "replace")
+
+
+def charset_of_text(stated: bytes, begin: bytes, kind: str) -> str:
+    """The label that a text is read by, from the value of its Content-Type, its first bytes, and its type.
+
+    What decides whether line ends are content asks the same (`mail.content`).
+    """
+    charset = stated_charset(stated)
+    if says_little(charset):
+        units = wide(begin)
+        if units:
+            return units
+    if codec(charset):
+        return charset
+    return charset_within(begin, kind) if kind == "text/html" else ""
+
+
+def charset_within(begin: bytes, kind: str) -> str:
+    """The charset that a text states itself; "" for none, or one that it can't be in."""
+    pattern = _PROPERTY if kind.endswith(("card", "calendar", "directory")) else _WITHIN
+    found = pattern.search(begin, 0, _LOOK)
+    label = found[1].decode("ascii", "replace") if found else ""
+    return label if codec(label) and not codec(label).startswith(("utf_16", "utf_32")) else ""
+
+
+def labels_of(buf: Buffer, found: Sequence[Leaf]) -> Others:
+    """What gives the labels of a message, in order: those of its parts, then those that its texts state.
+
+    They are looked for when they are first needed. `found` is what `mime.leaves` gave.
+    """
+    known: list[str] | None = None
+
+    def labels() -> list[str]:
+        nonlocal known
+        if known is None:
+            known = list(islice(dict.fromkeys(_labels(buf, found)), _LABELS))
+        return known
+
+    return labels
+
+
+def _labels(buf: Buffer, found: Sequence[Leaf]) -> Iterator[str]:
+    for leaf in found:
+        if leaf.stated and not says_little(label := stated_charset(leaf.stated)):
+            yield label
+    texts = (leaf for leaf in found if leaf.content_type.startswith("text/"))
+    for leaf in islice(texts, _LEAVES):
+        begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _ENCODED)], leaf.encoding)
+        if not says_little(label := charset_within(begin, leaf.content_type)):
+            yield label

@@ -1,0 +1,84 @@
+"""What becomes of text with each label: archived, listed, shown, found. A table for docs/reading-mail.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from muniment import api
+from muniment.mail.labels import charset_of
+from support.labelled import Labelled, letter, number_word, sample
+from support.vaults import TestVault
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reading-mail.md"
+BEGIN, END = "<!-- charsets: written by make soak -->\n", "<!-- end of charsets -->\n"
+
+
+class Outcome(NamedTuple):
+    """What became of the letter with one label; each is right or not."""
+
+    one: Labelled
+    archived: bool
+    listed: bool
+    shown: bool
+    found: bool
+
+
+def outcomes(vault: TestVault, labels: Sequence[Labelled]) -> list[Outcome]:
+    """Archive a letter with each label in one run, then list, show and find it."""
+    letters = [letter(one, number) for number, one in enumerate(labels)]
+    vault.archive(letters)
+    hits = {hit.subject.split()[0]: hit for hit in vault.messages()}
+    return [_outcome(vault, hits, number, one, letters[number]) for number, one in enumerate(labels)]
+
+
+def _outcome(vault: TestVault, hits: dict[str, api.Hit], number: int, one: Labelled, sent: bytes) -> Outcome:
+    mark, word = number_word(number), sample(one.codec)[1]
+    hit = hits.get(mark)
+    if hit is None:
+        return Outcome(one, False, False, False, False)
+    message = vault.client.call(api.Show(id=hit.id), api.Message)
+    files = [file.filename for file in message.attachments]
+    shown = f"{mark} {word}" in message.text and "zzend" in message.text and files == [f"{word}.txt"]
+    subjects = [value for name, value in message.headers if name.lower() == "subject"]
+    queries = (f"{mark} body:{word}", f"subject:{word} {mark}", f"filename:{word} {mark}")
+    return Outcome(
+        one,
+        archived=vault.raw(hit.id) == sent,
+        listed=hit.subject == f"{mark} {word}" and subjects == [hit.subject],
+        shown=shown and not message.notes,
+        found=all([found.id for found in vault.search(query)] == [hit.id] for query in queries),
+    )
+
+
+def table(found: Iterable[Outcome]) -> str:
+    """The outcomes as a table of Markdown, a row for each charset with all its labels."""
+    by_charset = sorted(found, key=lambda outcome: (charset_of(outcome.one.label), outcome.one.label.lower()))
+    return "\n".join(_lines(by_charset)) + "\n"
+
+
+def _lines(by_charset: Sequence[Outcome]) -> Iterator[str]:
+    yield "| charset | labels | written and expected | archived | listed | shown | found |"
+    yield "|---|---|---|---|---|---|---|"
+    for charset, group in groupby(by_charset, key=lambda outcome: charset_of(outcome.one.label)):
+        rows = list(group)
+        labels = " ".join(f"`{row.one.label}`" for row in rows)
+        words = " ".join(sorted({"{}: {}".format(*sample(row.one.codec)) for row in rows}))
+        counts = [
+            f"{sum(getattr(row, what) for row in rows)} of {len(rows)}"
+            for what in ("archived", "listed", "shown", "found")
+        ]
+        yield f"| {charset} | {labels} | {words} | {' | '.join(counts)} |"
+
+
+def written(made: str) -> bool:
+    """Put the table into the document; whether it was there already."""
+    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
+    old, end, behind = rest.partition(END)
+    assert end, f"{DOCUMENT} has no place for the table of charsets"
+    if old == made:
+        return True
+    DOCUMENT.write_text(before + BEGIN + made + END + behind, "utf-8")
+    return False
