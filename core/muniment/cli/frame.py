@@ -14,6 +14,7 @@ from muniment.cli.folders import VAULT, absolute
 from muniment.cli.output import Output
 from muniment.client import Client, W
 from muniment.errors import UsageError
+from muniment.paths import typed
 
 
 class Session:
@@ -104,8 +105,37 @@ def json_option() -> click.Option:
     )
 
 
+def take_text(ctx: click.Context) -> None:
+    """Take what was typed as text, but for paths: the name of a file may be any bytes.
+
+    Raises:
+        UsageError: something is not.
+    """
+    for param in ctx.command.params:
+        name = param.name or ""
+        value = ctx.params.get(name)
+        if isinstance(param.type, click.Path) or not isinstance(value, str | tuple):
+            continue
+        found = [
+            typed(one) if isinstance(one, str) else one
+            for one in ((value,) if isinstance(value, str) else value)
+        ]
+        if None in found:
+            shown = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise UsageError(
+                f"{shown} is not UTF-8: set the terminal and its locale to UTF-8, and type it again."
+            )
+        ctx.params[name] = found[0] if isinstance(value, str) else tuple(found)
+
+
 class Command(click.Command):
     """A command with --vault and --json."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As any command's; what is typed has to be text."""
+        rest = super().parse_args(ctx, args)
+        take_text(ctx)
+        return rest
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -11,6 +11,7 @@ from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count
 from muniment.cli.output import complain, plain
 from muniment.errors import LedgerDamaged
+from muniment.paths import as_text
 
 WIDE = 32
 """Characters of a checkpoint that are enough to tell it from others."""
@@ -116,7 +117,7 @@ def backup(session: Session, folder: str) -> int:
     Example:
       muniment backup /mnt/backup/mail
     """
-    return work(session, Backup(path=str(absolute(folder))))
+    return work(session, Backup(path=as_text(absolute(folder))))
 
 
 COMMANDS = (verify, rebuild, backup)

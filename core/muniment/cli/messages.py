@@ -29,6 +29,7 @@ from muniment.cli.frame import Command, Session, pass_session
 from muniment.cli.humane import count, iso, local, size
 from muniment.cli.output import complain, plain
 from muniment.errors import UsageError
+from muniment.paths import as_text
 
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."
@@ -295,7 +296,12 @@ def message_as_json(message: Message) -> dict[str, object]:
 @click.command(cls=Command)
 @click.argument("query")
 @click.option(
-    "--to", "path", metavar="PATH", required=True, help="A folder for .eml files, or a file .mbox or .zip."
+    "--to",
+    "path",
+    type=click.Path(),
+    metavar="PATH",
+    required=True,
+    help="A folder for .eml files, or a file .mbox or .zip.",
 )
 @USER
 @REASON
@@ -312,7 +318,7 @@ def export(session: Session, query: str, path: str, user: str, reason: str) -> i
       muniment export 'user:ada@example.com before:2024-01-01' --to ada.zip
     """
     where = absolute(path)
-    return work(session, Export(query=query, path=str(where), user=user, reason=reason), into=where)
+    return work(session, Export(query=query, path=as_text(where), user=user, reason=reason), into=where)
 
 
 COMMANDS = (tree, list_, search, show, export)

@@ -63,7 +63,10 @@ class Output:
     def confirm(self, question: str) -> bool:
         """Ask a person on the terminal; No unless they type y. Ctrl-C raises KeyboardInterrupt."""
         self._write(f"{clean(question)} [y/N] ")
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        try:
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+        except UnicodeDecodeError:
+            return False
 
     def line(self, text: str = "") -> None:
         """One line of text."""

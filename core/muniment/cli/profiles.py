@@ -32,13 +32,16 @@ from muniment.cli.humane import local
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, SourceError, UsageError
 from muniment.fields import FIELD, FIELDS, KIND, KINDS, Field
+from muniment.paths import as_path, as_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 KIND_NAMES = tuple(kind.name for kind in KINDS)
 FIELD_NAMES = ("source", *FIELD)
 PLACES = (
-    click.option("--password-file", metavar="F", help="The password is the content of this file."),
+    click.option(
+        "--password-file", type=click.Path(), metavar="F", help="The password is the content of this file."
+    ),
     click.option("--password-env", metavar="NAME", help="The password is in this environment variable."),
     click.option("--password-command", metavar="COMMAND", help="The password is what this command prints."),
     click.option("--password-keyring", metavar="SERVICE/USER", help="The password is in the keyring."),
@@ -57,6 +60,8 @@ def _option(field: Field) -> Callable[[F], F]:
     if field.type == "number":
         kind = click.IntRange(field.least, field.most)
         return click.option(name, type=kind, metavar=field.metavar, help=field.help)
+    if field.type == "path":
+        return click.option(name, type=click.Path(), metavar=field.metavar, help=field.help)
     return click.option(name, metavar=field.metavar, help=field.help)
 
 
@@ -81,10 +86,10 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"Say only once where the password is: not {named}.")
     for name, value in places.items():
         kind = name.removeprefix("password_")
-        fields["password"] = {kind: str(absolute(value)) if kind == "file" else value}
+        fields["password"] = {kind: as_text(absolute(value)) if kind == "file" else value}
     for name in fields:
         if name in FIELD and FIELD[name].type == "path":
-            fields[name] = str(absolute(fields[name]))
+            fields[name] = as_text(absolute(as_path(fields[name])))
     return fields
 
 

@@ -37,7 +37,7 @@ BOM = "\ufeff"
     "--done/--not-done", default=None, help="Say that STEP is done, where that can't be seen from here."
 )
 @click.option("--command", is_flag=True, help="Print the command of STEP alone.")
-@click.option("--to", metavar="FILE", help="Write the command of STEP to a new file.")
+@click.option("--to", type=click.Path(), metavar="FILE", help="Write the command of STEP to a new file.")
 @click.option(
     "--wait", type=click.IntRange(0), metavar="S", help="Wait so many seconds for the first journal report."
 )

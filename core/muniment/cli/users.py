@@ -58,7 +58,7 @@ def users() -> None:
 
 
 @users.command("import")
-@click.argument("file", metavar="FILE.csv")
+@click.argument("file", metavar="FILE.csv", type=click.Path(allow_dash=True))
 @dry_run
 @pass_session
 def import_(session: Session, file: str, check: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.errors import ConfigError
+from muniment.paths import as_path
 
 COMMAND_SECONDS = 30
 """How long a command may take to print a password."""
@@ -104,7 +105,7 @@ def _from_keyring(argument: object, base: Path) -> Secret:
 
 def _from_file(argument: object, base: Path) -> Secret:
     """A file's content without its last line end."""
-    path = base / Path(_text(argument, "file")).expanduser()
+    path = base / Path(as_path(_text(argument, "file"))).expanduser()
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

@@ -24,6 +24,7 @@ import msgspec
 from muniment import __version__, api, errors
 from muniment.api import Request, Word
 from muniment.errors import MunimentError, QueryError
+from muniment.paths import readable
 
 CALL, STREAM, RETIRE, YIELD = "/call", "/stream", "/retire", "/yield"
 """What is asked for: a word's one reply, a stream, and to leave: if nobody needs it, or for a service in the
@@ -70,8 +71,22 @@ class Other(Word, frozen=True):
 
 def encoded(word: Word) -> bytes:
     """A word as its frame."""
-    data = msgspec.msgpack.encode(word)
+    try:
+        data = msgspec.msgpack.encode(word)
+    except UnicodeEncodeError:  # it tells of a file whose name is no UTF-8
+        data = msgspec.msgpack.encode(_readable(msgspec.to_builtins(word)))
     return LENGTH.pack(len(data)) + data
+
+
+def _readable(value: Any) -> Any:
+    """The same value, with text that can be encoded in it."""
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {_readable(key): _readable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(one) for one in value]
+    return value
 
 
 def failure(error: MunimentError) -> Failure:

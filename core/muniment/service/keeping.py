@@ -12,6 +12,7 @@ from muniment.archive.catalog import CatalogOutdated
 from muniment.archive.ledger.check import Report
 from muniment.archive.ledger.checkpoints import Checkpoint, read_checkpoint
 from muniment.archive.verify import verify_ledger, verify_vault
+from muniment.paths import as_path, readable
 from muniment.service.session import Session
 
 
@@ -47,9 +48,9 @@ def _verified(report: Report) -> api.Verified:
 def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
     """Copy a live vault, incrementally."""
     with session.reading() as vault:
-        for step in backup_vault(vault, Path(request.path)):
+        for step in backup_vault(vault, Path(as_path(request.path))):
             yield api.Step(text=step)
-    yield api.Done(message=f"Backup in {request.path} is complete.")
+    yield api.Done(message=f"Backup in {readable(as_path(request.path))} is complete.")
 
 
 def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quarantine:

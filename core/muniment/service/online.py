@@ -10,6 +10,7 @@ from muniment.config.secrets import resolve
 from muniment.errors import SourceError
 from muniment.notify.mail import GRAPH
 from muniment.notify.telling import Answer
+from muniment.paths import as_path
 from muniment.service.profiles import sign_in_file
 from muniment.sources.oauth import Grant, Way, http_session, tokens
 
@@ -33,11 +34,11 @@ def notify_grant(mail: NotifyMail, folder: Path, secret: str | None) -> Grant:
         directory=mail.directory,
         client_id=mail.client_id,
         secret=secret,
-        certificate=folder / mail.certificate if mail.certificate else None,
+        certificate=folder / as_path(mail.certificate) if mail.certificate else None,
         person=mail.mailbox,
         cache=sign_in_file(folder, "notify", mail.directory, mail.client_id, mail.mailbox),
         authority=mail.authority,
-        ca_file=mail.ca_file,
+        ca_file=as_path(mail.ca_file),
         timeout=SECONDS,
         sign_in="muniment notify sign-in",
     )
@@ -55,7 +56,7 @@ class Lent:
         """Post something; redirects are not followed, since the token goes with it."""
         import requests
 
-        session = http_session(mail.host or GRAPH, mail.ca_file, SECONDS)
+        session = http_session(mail.host or GRAPH, as_path(mail.ca_file), SECONDS)
         try:
             with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
                 return Answer(response.status_code, response.text)

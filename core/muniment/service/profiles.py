@@ -23,6 +23,7 @@ from muniment.config.model import Profile, Settings
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, NotFound, SettingsChanged
 from muniment.fields import FIELD, KIND, PASSWORD_AUTH, name_problem, problems, warnings
+from muniment.paths import as_path
 from muniment.runs.plan import Plan
 from muniment.service.session import Session
 from muniment.service.untested import MARK, marked, needs_test
@@ -119,8 +120,8 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         access=profile.access,
         security=profile.security,
         fingerprint=profile.fingerprint,
-        ca_file=profile.ca_file,
-        path=str(folder / SPOOL) if profile.source == "spool" and not profile.path else profile.path,
+        ca_file=as_path(profile.ca_file),
+        path=str(folder / SPOOL) if profile.source == "spool" and not profile.path else as_path(profile.path),
         folder=profile.folder,
         folders=None if profile.journal_on else Choice(profile.folders, profile.exclude),
         timeout=profile.timeout,
@@ -139,11 +140,11 @@ def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
         directory=profile.directory,
         client_id=profile.client_id,
         secret=password,
-        certificate=folder / profile.certificate if profile.certificate else None,
+        certificate=folder / as_path(profile.certificate) if profile.certificate else None,
         person=profile.mailbox,
         cache=sign_in_file(folder, profile.directory, profile.client_id, profile.mailbox),
         authority=profile.authority,
-        ca_file=profile.ca_file,
+        ca_file=as_path(profile.ca_file),
         timeout=profile.timeout,
     )
 
@@ -286,9 +287,9 @@ def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
     except ConfigError as error:
         return api.Problems(problems=found | {"source": str(error)})
     found |= problems(KIND[profile.source], {field: getattr(profile, field) for field in FIELD})
-    if profile.path and "path" not in found and not Path(profile.path).exists():
+    if profile.path and "path" not in found and not Path(as_path(profile.path)).exists():
         found["path"] = f"there is no {profile.path} on the machine that archives"
-    if profile.ca_file and not Path(profile.ca_file).is_file():
+    if profile.ca_file and not Path(as_path(profile.ca_file)).is_file():
         found["ca_file"] = f"there is no file {profile.ca_file} on the machine that archives"
     was = next((one for one in settings.profiles if one.name == request.name), None)
     untested = needs_test(None if request.new else was, profile, request.password)

@@ -30,6 +30,7 @@ from muniment.mail.headers import block
 from muniment.mail.model import Party, Role
 from muniment.mail.notes import OPAQUE
 from muniment.parsing.tasks import FileInfo
+from muniment.paths import as_path, readable
 from muniment.people.directory import User
 from muniment.service.letter_view import Attachment, read_view
 from muniment.service.session import Session
@@ -305,8 +306,10 @@ def export(session: Session, request: api.Export) -> Iterator[api.Word]:
     """Write what is asked for to a folder, an mbox or a zip, with a manifest."""
     with session.reading() as vault:
         edition = Edition(vault, choice_of(vault, request))
-        done = yield from exported(session, vault, edition, Path(request.path))
-        yield api.Done(message=f"{done} messages exported to {request.path}, with a manifest.")
+        done = yield from exported(session, vault, edition, Path(as_path(request.path)))
+        yield api.Done(
+            message=f"{done} messages exported to {readable(as_path(request.path))}, with a manifest."
+        )
 
 
 def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Generator[api.Word, None, int]:

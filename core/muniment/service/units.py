@@ -13,6 +13,7 @@ from pathlib import Path
 from muniment.config.model import Settings
 from muniment.errors import UsageError
 from muniment.fields import KIND
+from muniment.paths import as_path
 
 SERVICE = "muniment.service"
 SOCKET = "muniment-gateway.socket"
@@ -68,7 +69,7 @@ def _emptied(vault: Path, settings: Settings) -> Iterable[Path]:
     """Files and folders outside the vault in which profiles delete what they have archived."""
     for profile in settings.profiles:
         if not KIND[profile.source].server and profile.path and profile.delete_on:
-            path = vault / profile.path
+            path = vault / as_path(profile.path)
             if not path.is_relative_to(vault):
                 yield path
 

@@ -38,6 +38,7 @@ from muniment.errors import AccessRefused, NotFound, UsageError, VaultError
 from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.mail.public import PUBLIC_VERSION, public_pieces
+from muniment.paths import as_path, readable
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED, RoutedEnvelope, places
 from muniment.service.cursors import Cursors
@@ -332,8 +333,8 @@ def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
     with session.reading() as vault, _alone(vault, session.caller.uid):
         _own_query(vault, user, request.query, request.user)
         edition = _OwnEdition(vault, user, _choice(vault, user, request))
-        yield from exported(session, vault, edition, Path(request.path))
-    yield api.Done(message=f"Exported to {request.path}. {LEFT_OUT}.")
+        yield from exported(session, vault, edition, Path(as_path(request.path)))
+    yield api.Done(message=f"Exported to {readable(as_path(request.path))}. {LEFT_OUT}.")
 
 
 def _choice(vault: Vault, user: User, request: api.Export) -> Choice:

@@ -258,7 +258,7 @@ def _is_still(path: Path) -> bool:
 def _engine(path: Path, mode: str, pragmas: tuple[str, ...], still: bool = False) -> Engine:
     url = URL.create(
         "sqlite+pysqlite",
-        database=f"file:{quote(str(path.absolute()))}",
+        database=f"file:{quote(os.fsencode(path.absolute()))}",
         query={"mode": mode, "uri": "true"} | ({"immutable": "1"} if still else {}),
     )
     arguments = {"check_same_thread": False, "timeout": BUSY}
@@ -287,7 +287,9 @@ def seen_by(path: Path) -> Seen | None:
     if not path.is_file():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?{mode}", uri=True)
+        ) as connection:
             row = connection.execute(
                 "SELECT schema, vault, tree_size, root, segment, offset FROM state"
             ).fetchone()

@@ -16,6 +16,7 @@ import tantivy
 
 from muniment.archive.index.document import IndexDocument, analyzer, encode, schema, weight
 from muniment.errors import MunimentError, QueryError, VaultError, VaultLocked
+from muniment.paths import as_text
 
 
 class Broken(Exception):
@@ -106,7 +107,8 @@ class Shard:
         self._writer: tantivy.IndexWriter | None = None
         self._files = _read_meta(path)
         self._links = None if os.access(path, os.W_OK) else _Links(path)
-        self._index = _open(path if self._links is None else self._links.path)
+        self._name = _Name(path if self._links is None else self._links.path)
+        self._index = _open(path, self._name)
         self.refresh()
 
     @classmethod
@@ -117,7 +119,8 @@ class Shard:
         with guarded("Making the index"):
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(mode=0o700)
-            tantivy.Index(schema(), str(draft))
+            name = _Name(draft)
+            tantivy.Index(schema(), name.text)
             draft.rename(path)
             sync_folder(parent)
         return cls(path)
@@ -203,6 +206,17 @@ class Shard:
             writer.wait_merging_threads()
 
 
+class _Name:
+    """What the library calls a folder: its path, or where that is no UTF-8 a way by a handle held here."""
+
+    def __init__(self, folder: Path) -> None:
+        self.text = as_text(folder)
+        if self.text != str(folder):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, handle)
+            self.text = f"/proc/self/fd/{handle}"
+
+
 class _Links:
     """A folder of links to a shard's files, for one that can't be written: the library makes a file to lock
     there, even to read. It is removed with this object."""
@@ -253,10 +267,10 @@ _DAMAGE = (
 )
 
 
-def _open(path: Path) -> tantivy.Index:
+def _open(path: Path, name: _Name) -> tantivy.Index:
     with guarded("Reading the index"):
         try:
-            index = tantivy.Index(schema(), str(path))
+            index = tantivy.Index(schema(), name.text)
         except ValueError as error:
             if any(word in str(error) for word in _DAMAGE):
                 raise Broken(f"{path.name} is damaged or of another version ({_brief(error)})") from error

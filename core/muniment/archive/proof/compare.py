@@ -80,7 +80,10 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
     for last in (False, False, True):
         before = path.stat()
         connection = sqlite3.connect(
-            f"file:{quote(str(path.absolute()))}?{mode}", uri=True, timeout=30, check_same_thread=False
+            f"file:{quote(os.fsencode(path.absolute()))}?{mode}",
+            uri=True,
+            timeout=30,
+            check_same_thread=False,
         )
         try:
             connection.isolation_level = None
