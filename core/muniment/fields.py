@@ -113,6 +113,9 @@ FIELDS: tuple[Field, ...] = (
           (), "NAME"),
     Field("exclude", "Leave out", "list", "Folders to leave out, by name or use, such as @junk.",
           UNWANTED, "NAME"),
+    Field("shared", "Folders of others", "flag",
+          "Whether folders of others and public ones are read, too; nothing is deleted there.", False,
+          switch="--shared/--own", says=("read as well", "left out")),
     Field("older_than", "Older than (days)", "number", "Archive only what is older than so many days.", 0,
           "DAYS", least=0, most=MAX_DAYS),
     Field("newer_than", "Newer than (days)", "number",
@@ -153,7 +156,7 @@ KINDS: tuple[Kind, ...] = (
          (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
          server=True, journal=True, delete=True),
     Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
-         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
+         (*_TREE, "shared", *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
     Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
          (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
     Kind("ews", "Exchange Server mailbox (EWS)",
@@ -336,6 +339,8 @@ def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
                 key,
                 f"{key} is for people's mailboxes that know folders (imap, ews, graph), with journal = false",
             )
+    if values["shared"] and (kind.name != "imap" or values["journal"]):
+        yield "shared", "shared is for people's IMAP mailboxes, with journal = false"
     if kind.name == "imap" and not values["journal"] and values["folder"] != FIELD["folder"].default:
         yield "folder", "folder is where journal reports arrive; use folders = [...] for an ordinary mailbox"
     if values["newer_than"] and values["newer_than"] <= values["older_than"]:

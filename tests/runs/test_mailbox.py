@@ -16,7 +16,8 @@ from muniment.archive.catalog import Catalog
 from muniment.errors import VaultError
 from muniment.sources.base import Unfetched
 from muniment.sources.imap import ImapSource
-from muniment.sources.imap_wire import ImapWire, encode_folder, quoted
+from muniment.sources.imap_text import encode_folder, quoted
+from muniment.sources.imap_wire import ImapWire
 from support.crashing import server_profile
 from support.dovecot import Dovecot, Mailbox
 from support.reports import plain, report
@@ -164,7 +165,9 @@ def test_what_a_server_left_out_of_a_listing_is_asked_for_again(
     account.profile()
     rows = ImapWire.rows
     with monkeypatch.context() as patched:
-        patched.setattr(ImapWire, "rows", lambda wire, first, last: rows(wire, first, last)[:2])
+        patched.setattr(
+            ImapWire, "rows", lambda wire, first, last, **more: rows(wire, first, last, **more)[:2]
+        )
         assert account.run().listed == 2
     summary = account.run()
     assert (summary.listed, summary.new) == (3, 1)

@@ -11,7 +11,8 @@ import pytest
 from muniment.errors import SourceError
 from muniment.sources import imap
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Unfetched
-from muniment.sources.imap_wire import Oversized, _Client, _literals, _rows, encode_folder, uid_set
+from muniment.sources.imap_client import Client, Oversized
+from muniment.sources.imap_text import encode_folder, read_bodies, read_rows, uid_set
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
 from support.proxy import Proxy
@@ -161,14 +162,14 @@ def test_a_server_that_lies_about_sizes_is_read_in_pieces(
     account.put([large])
     source = account.connected()
     items = list(source.listing())
-    read = _Client.read
+    read = Client.read
 
-    def guarded(client: _Client, size: int) -> bytes:
+    def guarded(client: Client, size: int) -> bytes:
         if size > imap.PIECE:
             raise Oversized
         return read(client, size)
 
-    monkeypatch.setattr(_Client, "read", guarded)
+    monkeypatch.setattr(Client, "read", guarded)
     lying = [type(i)(i.place, i.key, 1, i.flags, i.date) for i in items]
     answers = {a.item.key: a for a in source.fetch(lying)}
     assert len(answers) == 301
@@ -187,12 +188,12 @@ def test_answers_are_understood_in_every_order() -> None:
         b"9 (FLAGS (\\Seen) UID 3)",
         None,
     ]
-    assert dict(_literals(data)) == {5: b"one", 6: b"two", 7: b'a "short" one'}
+    assert dict(read_bodies(data)) == {5: b"one", 6: b"two", 7: b'a "short" one'}
 
 
 def test_rows_without_size_or_uid_are_passed_over() -> None:
     data = [b'1 (INTERNALDATE " 1-Jan-1970 01:00:00 +0100" RFC822.SIZE 9 UID 4)', b"2 (FLAGS ())", None]
-    (row,) = _rows(data)
+    (row,) = read_rows(data)
     assert (row.uid, row.size, row.date, row.flags) == (4, 9, 0, ())
 
 

@@ -213,14 +213,6 @@ def test_messages_that_meet_every_chunk_border_are_exact(tmp_path: Path) -> None
     assert bodies(iter(answers)) == [b"", b".\r\n", b"text\r\n"]
 
 
-def test_duplicate_uidls_are_refused(tmp_path: Path) -> None:
-    twins = multiline(b"1 same", b"2 other", b"3 same")
-    with FakePop3(MAILS[:3], override=lambda c: twins if c == "UIDL" else None) as server:
-        with pytest.raises(SourceError, match=r"one UIDL \(same\)"):
-            fake_source(server, tmp_path).connect()
-        assert not [c for c in server.commands if c.startswith(("RETR", "DELE", "QUIT"))]
-
-
 def test_a_server_without_uidl_is_refused(tmp_path: Path) -> None:
     with (
         FakePop3(MAILS[:1], override=lambda c: b"-ERR what?\r\n" if c == "UIDL" else None) as server,
@@ -348,3 +340,189 @@ def test_items_of_an_earlier_session_are_known_by_key(account: ServerBox) -> Non
     other = account.connected()
     assert len(other.delete(items[:3])) == 3
     assert bodies(iter(other.fetch(items[3:6])))
+
+
+def uidls(*keys: str) -> bytes:
+    return multiline(*(b"%d %s" % (n, key.encode()) for n, key in enumerate(keys, 1)))
+
+
+def test_twins_are_deleted_only_in_the_session_that_fetched_them(tmp_path: Path) -> None:
+    """In another session another of them may have the key: here the first twin goes away meanwhile."""
+    listed = [["a", "twin", "twin"], ["a", "twin"]]
+    with FakePop3(MAILS[:3], override=lambda c: uidls(*listed[0]) if c == "UIDL" else None) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        items = list(source.listing())
+        assert [item.key for item in items] == ["a", "twin", "twin (2)"]
+        assert bodies(iter(source.fetch(items))) == MAILS[:3]
+        source.close()
+        del listed[0]
+        assert [item.key for item in source.delete(items)] == ["a"]
+        assert [c for c in server.commands if c.startswith("DELE")] == ["DELE 1"]
+        source.close()
+
+
+def test_twins_are_deleted_in_their_own_session(tmp_path: Path) -> None:
+    keys = uidls("twin", "twin", "twin", "other")
+    with FakePop3(MAILS[:4], override=lambda c: keys if c == "UIDL" else None) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        items = list(source.listing())
+        assert bodies(iter(source.fetch(items[1:]))) == MAILS[1:4]
+        # The first was not fetched: who knows which it is.
+        assert sorted(item.key for item in source.delete(items)) == ["other", "twin (2)", "twin (3)"]
+        assert sorted(c for c in server.commands if c.startswith("DELE")) == ["DELE 2", "DELE 3", "DELE 4"]
+        source.close()
+
+
+def test_a_lost_answer_to_quit_confirms_no_twin_while_another_is_there(tmp_path: Path) -> None:
+    """The first was deleted and the second was not; now the second has the first one's key."""
+    listed = [["twin", "twin"], ["twin"]]
+
+    def override(command: str) -> bytes | None:
+        if command == "QUIT" and len(listed) > 1:
+            del listed[0]
+            return b""
+        return uidls(*listed[0]) if command == "UIDL" else None
+
+    with FakePop3(MAILS[:2], override=override) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        items = list(source.listing())
+        assert bodies(iter(source.fetch(items[:1]))) == MAILS[:1]
+        assert source.delete(items[:1]) == []
+        assert [c for c in server.commands if c.startswith("DELE")] == ["DELE 1"]
+        source.close()
+
+
+def test_a_twin_that_has_another_key_by_now_is_not_gone(tmp_path: Path) -> None:
+    listed = [["twin", "twin"], ["twin"]]
+    with FakePop3(MAILS[:2], override=lambda c: uidls(*listed[0]) if c == "UIDL" else None) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        items = list(source.listing())
+        source.close()
+        del listed[0]
+        answers = {a.item.key: a for a in source.fetch(items)}
+        second = answers["twin (2)"]
+        assert isinstance(second, Unfetched)
+        assert not second.gone
+        source.close()
+
+
+LF = [b"Subject: x\n\ntext\n", b"..\n.\n.dot\n", b"", b"Subject: y\n\n" + b"0123456789abcde\n" * 100_000]
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+def test_a_server_whose_lines_end_with_lf_is_read(
+    tmp_path: Path, spooled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if spooled:
+        monkeypatch.setattr("muniment.sources.pop3_wire.SPOOL_ABOVE", 1000)
+
+    def override(command: str) -> bytes | None:
+        verb, _, number = command.partition(" ")
+        if verb == "RETR":
+            message = (b"\n" + LF[int(number) - 1]).replace(b"\n.", b"\n..")[1:]
+            return b"+OK\n" + message + b".\n"
+        if verb in ("UIDL", "LIST"):
+            return b"+OK\n" + b"".join(b"%d %d\n" % (n, len(mail)) for n, mail in enumerate(LF, 1)) + b".\n"
+        return b"+OK\n.\n" if verb == "CAPA" else b"+OK\n"
+
+    with FakePop3(LF, override=override, greeting=b"+OK hello\n") as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        answers = list(source.fetch(list(source.listing())))
+        found = [
+            one.content.read_bytes() if isinstance(one.content, Path) else one.content
+            for one in answers
+            if isinstance(one, Fetched)
+        ]
+        assert found == LF
+        assert any(isinstance(one, Fetched) and isinstance(one.content, Path) for one in answers) == spooled
+        source.close()
+
+
+def test_utf8_is_asked_for_where_it_is_offered(tmp_path: Path) -> None:
+    for capabilities, asked in ((["UIDL", "UTF8 USER"], True), (["UIDL", "USER"], False)):
+        with FakePop3(
+            MAILS[:1], capabilities=capabilities, override=lambda c: b"+OK\r\n" if c == "UTF8" else None
+        ) as s:
+            source = fake_source(s, tmp_path)
+            source.connect()
+            assert len(list(source.listing())) == 1
+            source.close()
+            assert ("UTF8" in s.commands) == asked
+            if asked:
+                assert s.commands.index("UTF8") < s.commands.index("USER mbx")
+
+
+def test_what_courier_wraps_is_told_from_mail(tmp_path: Path) -> None:
+    wrapper = (
+        b"From: Mail Delivery Subsystem <postmaster>\r\nSubject: Cannot display Unicode content\r\n"
+        b'Mime-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="=_1-2"\r\n\r\n--=_1-2\r\n'
+        b"Content-Type: text/plain\r\n\r\nsorry\r\n--=_1-2\r\nContent-Type: message/global\r\n\r\nA: b\r\n"
+    )
+    quoted = b"Received: by mail.example.org\r\n" + wrapper
+    with FakePop3([wrapper, quoted]) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        answers = {answer.item.key: answer for answer in source.fetch(list(source.listing()))}
+        first, second = answers["key-1"], answers["key-2"]
+        assert isinstance(first, Unfetched)
+        assert "UTF8" in first.reason
+        assert isinstance(second, Fetched)
+        source.close()
+    # A server that has agreed to UTF8 hands out what was sent.
+    with FakePop3(
+        [wrapper], capabilities=["UTF8"], override=lambda c: b"+OK\r\n" if c == "UTF8" else None
+    ) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        assert bodies(iter(source.fetch(list(source.listing())))) == [wrapper]
+        source.close()
+
+
+@pytest.mark.parametrize(
+    ("offered", "waited"),
+    [("LOGIN-DELAY 30", 30), ("LOGIN-DELAY 30 USER", 30), ("USER", 60), ("LOGIN-DELAY x", 60)],
+)
+def test_a_delay_between_logins_is_waited_for(tmp_path: Path, offered: str, waited: int) -> None:
+    refusals = [b"-ERR [LOGIN-DELAY] not so fast\r\n"]
+    waits: list[float] = []
+    with FakePop3(
+        MAILS[:1],
+        capabilities=["UIDL", offered],
+        override=lambda c: refusals.pop() if c.startswith("PASS") and refusals else None,
+    ) as server:
+        source = fake_source(server, tmp_path, waits)
+        source.connect()
+        assert len(list(source.listing())) == 1
+        source.close()
+    assert [waited <= one <= 1.25 * waited for one in waits] == [True]
+
+
+def test_a_delay_of_hours_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    waits: list[float] = []
+    with (
+        FakePop3(
+            capabilities=["UIDL", "LOGIN-DELAY 86400"],
+            override=lambda c: b"-ERR [LOGIN-DELAY] once a day\r\n" if c.startswith("PASS") else None,
+        ) as server,
+        pytest.raises(SourceError, match="wants 86,400 s between two logins"),
+    ):
+        fake_source(server, tmp_path, waits).connect()
+    assert waits == []
+
+
+def test_capabilities_are_asked_again_after_the_login(tmp_path: Path) -> None:
+    def override(command: str) -> bytes | None:
+        inside = any(c.startswith("PASS") for c in server.commands)
+        return multiline(b"UIDL", *([b"PIPELINING"] if inside else [])) if command == "CAPA" else None
+
+    with FakePop3(MAILS[:20], override=override) as server:
+        source = fake_source(server, tmp_path)
+        source.connect()
+        assert bodies(iter(source.fetch(list(source.listing())))) == MAILS[:20]
+        assert server.ahead
+        source.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
+import socket
 import ssl
 import string
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.fields import is_loopback
-from muniment.sources.endpoint import Endpoint
+from muniment.sources import network
+from muniment.sources.endpoint import Endpoint, Security
 from muniment.sources.factory import open_source
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot, free_ports, running
@@ -206,3 +209,48 @@ def test_any_ascii_password_logs_in_where_only_login_is_offered(dovecot: Dovecot
 def test_a_line_break_in_a_password_is_never_sent(box: ServerBox) -> None:
     with pytest.raises(LoginRefused, match="line break"):
         box.source(password="x\r\nQUIT").connect()
+
+
+@pytest.mark.parametrize(
+    ("kind", "security", "port"),
+    [
+        ("gateway", "starttls", "pop3s"),
+        ("pop3", "none", "pop3s"),
+        ("imap", "starttls", "imaps"),
+        ("imap", "none", "imaps"),
+    ],
+)
+def test_a_port_that_speaks_tls_is_told_at_once(
+    dovecot: Dovecot,
+    tmp_path: Path,
+    kind: str,
+    security: Security,
+    port: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both would wait for each other's first word; so the server is asked whether it waits for TLS."""
+    monkeypatch.setattr(network, "GREETING", 0.2)
+    box = server_box(dovecot, "plain-imap", tmp_path)
+    source = box.source(kind=kind, security=security, port=getattr(dovecot, port), timeout=300)
+    began = time.monotonic()
+    with pytest.raises(CertificateRefused, match=r"speaks TLS from the start.*`security` to \"tls\""):
+        source.connect()
+    assert time.monotonic() - began < 10
+    assert box.waits == []
+    box.close()
+
+
+@pytest.mark.parametrize("kind", ["pop3", "imap"])
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_a_silent_server_costs_one_timeout(tmp_path: Path, kind: str, security: Security) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = Endpoint(
+            kind=kind, host="127.0.0.1", port=listener.getsockname()[1], security=security, mailbox="mbx",
+            password="secret", work=tmp_path, timeout=0.3,
+        )  # fmt: skip
+        waits: list[float] = []
+        source = open_source(endpoint, sleep=waits.append)
+        with pytest.raises(SourceError, match=r"fell silent for 0\.3 s"):
+            source.connect()
+        source.close()
+    assert waits == []

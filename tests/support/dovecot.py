@@ -26,7 +26,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from support.dovecot_conf import configuration, version
+from support.dovecot_conf import configuration, shared, version
 
 PACKAGES = "dovecot-core dovecot-imapd dovecot-pop3d"
 LIBEXEC = Path("/usr/lib/dovecot")
@@ -93,14 +93,16 @@ class Dovecot:
         names: Iterable[str] = ("localhost", "127.0.0.1"),
         days: int = 30,
         extra: str = "",
+        sharing: bool = False,
     ) -> None:
+        """With `sharing` people can let others into their folders."""
         self.folder = Path(tempfile.mkdtemp(prefix="muniment-dovecot-"))
         self.host = "127.0.0.1"
         self.imap, self.imaps, self.pop3, self.pop3s = free_ports(4)
         self.certificates = make_certificates(self.folder, *names, days=days)
         self._owner = _mail_owner()
         self._ssl = ssl
-        self._extra = extra
+        self._extra = extra + (shared(version(_binary()), self.folder) if sharing else "")
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Dovecot:
@@ -143,9 +145,9 @@ class Dovecot:
             self._server.stderr.close()
         self._server = None
 
-    def mailbox(self, *, password: str | None = None, locked: bool = False) -> Mailbox:
+    def mailbox(self, *, password: str | None = None, locked: bool = False, name: str = "") -> Mailbox:
         """A new account; with `locked` a POP3 session keeps all other POP3 sessions out."""
-        name = f"mbx-{secrets.token_hex(16)}"
+        name = name or f"mbx-{secrets.token_hex(16)}"
         password = secrets.token_urlsafe(12) if password is None else password
         path = self.folder / "mail" / name
         for folder in (path, *(path / sub for sub in ("new", "cur", "tmp"))):

@@ -143,6 +143,58 @@ passdb oauth2 {{
 """
 
 
+_SHARED_23 = """
+mail_plugins = acl
+protocol imap {{
+  mail_plugins = acl imap_acl
+}}
+namespace inbox {{
+  separator = /
+}}
+namespace others {{
+  type = shared
+  prefix = shared/%%u/
+  separator = /
+  location = maildir:{folder}/mail/%%u
+  subscriptions = no
+  list = children
+}}
+plugin {{
+  acl = vfile
+  acl_shared_dict = file:{folder}/home/shared-mailboxes
+}}
+"""
+
+_SHARED_24 = """
+mail_plugins {{
+  acl = yes
+}}
+protocol imap {{
+  mail_plugins {{
+    imap_acl = yes
+  }}
+}}
+namespace inbox {{
+  separator = /
+}}
+namespace others {{
+  type = shared
+  prefix = shared/$user/
+  separator = /
+  mail_driver = maildir
+  mail_path = {folder}/mail/%{{owner_user}}
+  subscriptions = no
+  list = children
+}}
+acl_driver = vfile
+acl_sharing_map {{
+  dict file {{
+    path = {folder}/home/shared-mailboxes
+  }}
+}}
+"""
+
+
 def version(binary: str) -> tuple[int, int]:
     """The major and minor version of a Dovecot: (2, 3) or (2, 4)."""
     said = subprocess.run(
@@ -168,3 +220,8 @@ def oauth(dovecot: tuple[int, int], folder: Path, mechanism: str) -> str:
         return _OAUTH_24.format(folder=folder, mechanism=mechanism)
     (folder / "oauth2.conf").write_text(_OAUTH_23_VALIDATION.format(folder=folder))
     return _OAUTH_23.format(folder=folder, mechanism=mechanism)
+
+
+def shared(dovecot: tuple[int, int], folder: Path) -> str:
+    """The lines by which people let others into their folders (SETACL): `shared/NAME/FOLDER`."""
+    return (_SHARED_24 if dovecot >= (2, 4) else _SHARED_23).format(folder=folder)

@@ -53,6 +53,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """With journal = false: patterns of the folders to archive (see sources.folders); none: all."""
     exclude: tuple[str, ...] = UNWANTED
     """Patterns of the folders to leave out."""
+    shared: bool = False
+    """For imap, with journal = false: whether folders of others and public ones are read, too."""
     older_than: int = 0
     """Days: only what the mailbox received before is archived."""
     newer_than: int = 0

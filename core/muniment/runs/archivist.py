@@ -86,8 +86,8 @@ class _Batch:
     facts: list[Fact] = field(default_factory=list)
     outcomes: list[tuple[Item, Outcome]] = field(default_factory=list)
     receipts: list[ReceiptGroup] = field(default_factory=list)
-    groups: dict[Place, ReceiptGroup] = field(default_factory=dict)
-    """The last of the receipts' groups of each place."""
+    groups: dict[tuple[Place, str], ReceiptGroup] = field(default_factory=dict)
+    """The last of the receipts' groups of each place and title: Gmail's labels are titles in one place."""
     received: set[bytes] = field(default_factory=set)
     """The hashes that its receipts speak of."""
     documents: dict[bytes, IndexDocument] = field(default_factory=dict)
@@ -512,11 +512,11 @@ class Archivist:
     def _group(self, place: Place, copy: PreparedCopy) -> ReceiptGroup:
         """Where the receipt of a copy stands. The first of a copy stands first: it tells when that came."""
         batch = self._batch
-        group = batch.groups.get(place)
+        group = batch.groups.get((place, place.title))
         if group is not None and (group is batch.receipts[-1] or copy.sha not in batch.received):
             return group
         owner = self._plan.owner_of(place)
-        group = batch.groups[place] = ReceiptGroup(
+        group = batch.groups[place, place.title] = ReceiptGroup(
             profile=self._plan.profile,
             host=place.host,
             mailbox=place.mailbox,

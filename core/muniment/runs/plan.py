@@ -40,7 +40,12 @@ class Plan:
         return age >= self.older_than and (not self.newer_than or age <= self.newer_than)
 
     def deletes(self, item: Item, now: float) -> bool:
-        """Whether an item may be deleted once it is kept; with an age to wait for, not without a date."""
+        """Whether an item may be deleted once it is kept; with an age to wait for, not without a date.
+
+        Never where the folder belongs to others.
+        """
+        if item.place.others:
+            return False
         if not self.delete or not self.delete_after:
             return self.delete
         return item.date is not None and (now - item.date) / DAY >= self.delete_after

@@ -21,8 +21,8 @@ from muniment.runs.refusals import Refusals
 from muniment.service.profiles import endpoint_of, find, password_of
 from muniment.service.session import Session
 from muniment.service.untested import drafts, release
-from muniment.sources.base import Choosing, Deleting, Partial, Refusal
-from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured
+from muniment.sources.base import Choosing, Deleting, Partial, Refusal, Remarking
+from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured, Waiting
 from muniment.sources.factory import open_source
 from muniment.sources.network import look_up
 
@@ -131,6 +131,7 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
             say(api.Step(text=f"{endpoint.path} is there"))
         count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
         passed = source.passed_over() if isinstance(source, Choosing) else []
+        remarks = source.remarks() if isinstance(source, Remarking) else []
         refused = Refusals()
         refused.add(source.refusals() if isinstance(source, Partial) else ())
         if deletes and isinstance(source, Deleting) and (reason := source.undeletable()):
@@ -141,6 +142,8 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         names = [*map(clean, one.examples), *(["..."] if one.count > len(one.examples) else [])]
         each = "each " if one.count > 1 else ""
         say(api.Step(text=f"passed over {one.count:,} ({each}{clean(one.reason)}): {', '.join(names)}"))
+    for remark in remarks:
+        say(api.Step(text=remark))
     if told := refused.sentences():
         raise SourceError(" ".join(told))
 
@@ -149,6 +152,8 @@ def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> No
     """Say how far it has come; a connection that is opened again says it again."""
     if isinstance(event, Connected):
         say(api.Step(text=f"connected to {event.address}, port {endpoint.port_number}"))
+    elif isinstance(event, Waiting):
+        say(api.Step(text=f"waiting for {event.seconds:g} s: {event.reason.rstrip('.')}"))
     elif isinstance(event, LoggedIn):
         say(api.Step(text=f"logged in as {endpoint.mailbox or 'the application'}"))
     elif isinstance(event, Secured):

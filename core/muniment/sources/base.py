@@ -24,6 +24,8 @@ class Place:
     """How the archive names the folder (see sources.folders); "" for sources that have none."""
     owner: str = field(default="", compare=False)
     """The address of whoever the mailbox belongs to, where one source reads several; else ""."""
+    others: bool = field(default=False, compare=False)
+    """Whether it is a folder of others, or a public one: nothing is ever deleted there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +184,11 @@ class Resumable(Protocol):
 
     def marks(self) -> dict[Place, str]:
         """After `listing` has ended: where it came to, for places that were listed to their end."""
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A source that knows of its server what an administrator should know."""
+
+    def remarks(self) -> list[str]:
+        """After `listing`: clauses without a full stop; none of them is an error."""

@@ -55,7 +55,16 @@ class LoggedIn:
     """The server has taken name and password."""
 
 
-Event = Connected | Secured | LoggedIn
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The server wants a pause, which is made now."""
+
+    seconds: float
+    reason: str
+    """A sentence."""
+
+
+Event = Connected | Secured | LoggedIn | Waiting
 """How far getting in has come, for who watches."""
 
 
@@ -96,6 +105,12 @@ class Endpoint:
     """For imap: the folder, in plain Unicode."""
     folders: Choice | None = None
     """For the mailboxes of people: which of their folders; None: `folder` alone."""
+    shared: bool = False
+    """For imap, with `folders`: whether folders of others and public ones are read as well."""
+    owner: str = ""
+    """For imap: the address of the mailbox's owner; others' names without a domain are in its domain."""
+    deletes: bool = False
+    """Whether messages are to be deleted once they are kept."""
     timeout: float = 300.0
     """Seconds that one network operation may take."""
     tell: Callable[[Event], None] = field(default=_nobody, repr=False, compare=False)

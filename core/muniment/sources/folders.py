@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from muniment.errors import SourceError
 from muniment.fields import UNWANTED
+from muniment.sources.said import shown
 
 
 class Use(StrEnum):
@@ -27,7 +29,7 @@ class Use(StrEnum):
     ARCHIVE = "archive"
     OUTBOX = "outbox"
     ALL = "all"
-    """A view of all mail, as Google has it: its messages stand in other folders as well."""
+    """A view of all mail, as Google has it: its messages may stand in other folders as well."""
 
 
 _NAMES = {
@@ -71,6 +73,8 @@ _NAMES = {
 }
 """What servers call them that do not say what a folder is for, in the languages of most mail programs."""
 _USES = {name.strip(): use for use, names in _NAMES.items() for name in names.split(";")}
+NAMED = 20
+"""Folders that an error names at most."""
 _ESCAPED = re.compile(r"[\\/]")
 _LEVEL = re.compile(r"((?:[^\\/]|\\.)*)/", re.DOTALL)
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -92,6 +96,11 @@ class Folder:
         if self.use is Use.SENT:
             return "Sent"
         return title(self.names)
+
+    @property
+    def above(self) -> list[Folder]:
+        """The folders that it lies in, by their names."""
+        return [Folder(self.names[:n]) for n in range(1, len(self.names))]
 
 
 def title(names: Iterable[str]) -> str:
@@ -138,6 +147,30 @@ class Choice:
             named = [pattern for pattern in self.take if pattern.strip("*?")]
             line = [one for one in line if not _any(named, [one])]
         return not _any(self.leave_out, line)
+
+    def leaves_out(self, folder: Folder) -> bool:
+        """Whether a folder is among those that are left out, or lies in one."""
+        return _any(self.leave_out, [*folder.above, folder])
+
+    def missing(self, folders: Iterable[Folder]) -> tuple[str, ...]:
+        """The patterns of what to take that match none of `folders`."""
+        there = list(folders)
+        return tuple(pattern for pattern in self.take if not _any([pattern], there))
+
+
+def no_match(address: str, patterns: Sequence[str], folders: Iterable[Folder]) -> SourceError:
+    """The error for patterns that match no folder, with the names of those that exist."""
+    return SourceError(
+        f"{address} has no folder that matches {', '.join(map(shown, patterns))}: correct `folders`; "
+        f"{existing(folders)}."
+    )
+
+
+def existing(folders: Iterable[Folder]) -> str:
+    """Which folders there are, as a clause."""
+    names = sorted({shown(folder.title) for folder in folders}, key=str.casefold)
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"there are {', '.join(names[:NAMED])}{more}" if names else "there are no folders"
 
 
 def _any(patterns: Iterable[str], line: Sequence[Folder]) -> bool:

@@ -2,21 +2,29 @@
 
 RFC 1939: message numbers hold for one session only and DELE takes effect at QUIT, so every session
 begins with UIDL, and deletion is confirmed by the answer to QUIT, or by a later UIDL that lacks the key.
+
+Several messages may have one UIDL (RFC 1939, 7). Each is fetched; such a twin is deleted only in the session
+that it was fetched in, since another session may give its key to another of them.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from muniment.errors import SourceError
 from muniment.sources.base import Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, Waiting
 from muniment.sources.limits import MOST_MESSAGES, require_believable
 from muniment.sources.pop3_wire import Refused, Wire, judge
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
-from muniment.sources.roll import DuplicateKey, Roll
+from muniment.sources.roll import Roll, common_key
+from muniment.sources.said import said
+
+log = logging.getLogger("muniment.source")
 
 GONE = "it is no longer in the mailbox"
 LISTED_LINE = 256
@@ -27,6 +35,18 @@ LONGEST_KEY = 1000
 """Characters of a key; RFC 1939, 7, allows 70."""
 LARGEST_NUMBER = 2**31 - 1
 LARGEST_SIZE = 2**53
+TWIN = "the mailbox has changed, and other messages there have the same UIDL: run again"
+WRAPPED = (
+    "the server hands it out only inside a message of its own, since it has UTF-8 in its header and the "
+    "server takes no UTF8 command (RFC 6856): use IMAP there"
+)
+_WRAPPER = re.compile(
+    rb"From: [^\r\n]*<postmaster[^\r\n]*\r?\nSubject: Cannot display Unicode content\r?\n.*?"
+    rb"^Content-Type: message/",
+    re.DOTALL | re.MULTILINE,
+)
+"""What Courier hands out instead of a message, with another boundary each time."""
+_WRAPPER_READ = 4096
 _NUMBER = re.compile(rb"[0-9]{1,20}\Z")
 
 
@@ -38,6 +58,10 @@ class Pop3Source(RemoteSource):
         self._place = Place(endpoint.address, endpoint.mailbox)
         self._live: tuple[Wire, Roll] | None = None
         self._listed = False
+        self._twins: set[str] = set()
+        """Keys of messages that were fetched while others had the same UIDL."""
+        self._held: set[str] = set()
+        """Those of them that were fetched in this session."""
 
     def _is_open(self) -> bool:
         return self._live is not None
@@ -47,15 +71,23 @@ class Pop3Source(RemoteSource):
         try:
             wire.sign_on()
             self._live = wire, self._call_roll(wire)
-        except BaseException:
+        except BaseException as error:
             wire.close()
+            if isinstance(error, Passing) and error.wait:
+                self._say_waiting(error)
             raise
         self._listed = False
+
+    def _say_waiting(self, error: Passing) -> None:
+        """The server wants a pause, which the caller makes."""
+        log.info("waiting %.0f s: %s", error.wait, error)
+        self._endpoint.tell(Waiting(error.wait, str(error)))
 
     def _drop(self) -> None:
         if self._live:
             self._live[0].close()
         self._live = None
+        self._held.clear()
 
     def _opened(self) -> tuple[Wire, Roll]:
         self._reopen()
@@ -74,14 +106,9 @@ class Pop3Source(RemoteSource):
             if isinstance(error, Passing):
                 raise error from refusal
             raise SourceError(
-                f"{self._endpoint.address} has no UIDL, without which a message can't be told from another: "
-                "use IMAP."
+                f"{self._endpoint.address} has no UIDL ({said(self._endpoint, str(refusal))}), without which "
+                "a message can't be told from another: use IMAP."
             ) from refusal
-        except DuplicateKey as error:
-            raise SourceError(
-                f"{self._endpoint.address} gives two messages one UIDL ({error}): "
-                "they can't be told apart; use IMAP, or remove one of them."
-            ) from error
         except ValueError as error:
             raise SourceError(f"{self._endpoint.address} answers UIDL with nonsense: use IMAP.") from error
         return roll
@@ -110,6 +137,7 @@ class Pop3Source(RemoteSource):
                     raise
                 patience.again(error)
         self._listed = True
+        self._twins.clear()
         self.expected = len(roll)
         for key, size in roll.by_number():
             yield Item(self._place, key, size)
@@ -139,36 +167,52 @@ class Pop3Source(RemoteSource):
         wire, roll = self._opened()
         numbers = roll.numbers([item.key for item in items])
         there = [item for item in items if item.key in numbers]
-        yield from (Unfetched(item, GONE, gone=True) for item in items if item.key not in numbers)
+        yield from (self._missing(roll, item) for item in items if item.key not in numbers)
         due = wire.pipeline(f"RETR {numbers[item.key]}" for item in there)
         try:
             for item, _ in zip(there, due, strict=False):
-                yield self._answer(wire, item)
+                yield self._answer(wire, roll, item)
         except BaseException:
             # Answers may be on their way still, so this session is of no more use.
             self._drop()
             raise
 
-    def _answer(self, wire: Wire, item: Item) -> Answer:
+    def _missing(self, roll: Roll, item: Item) -> Unfetched:
+        """The answer for a message whose key is not in the mailbox: a twin may be there under another's."""
+        if roll.numbers([common_key(item.key)]):
+            return Unfetched(item, TWIN)
+        return Unfetched(item, GONE, gone=True)
+
+    def _answer(self, wire: Wire, roll: Roll, item: Item) -> Answer:
         try:
-            return Fetched(item, wire.message(item))
+            content = wire.message(item)
         except Refused as refusal:
             error = judge(self._endpoint, refusal)
             if isinstance(error, Passing):
                 raise error from refusal
-            return Unfetched(item, f"the server refuses to hand it over: {refusal}")
+            reason = said(self._endpoint, str(refusal))
+            return Unfetched(item, f"the server refuses to hand it over: {reason}")
+        if not wire.utf8 and _is_wrapper(content):
+            return Unfetched(item, WRAPPED)
+        if roll.doubled() and roll.twins(item.key):
+            self._twins.add(item.key)
+            self._held.add(item.key)
+        return Fetched(item, content)
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
         """DELE, then QUIT; the next call opens a new session.
 
         Returns the items confirmed by `+OK` to QUIT, and those that are not in the mailbox (any more):
-        when the answer to QUIT is lost, a new session's UIDL tells which.
+        when the answer to QUIT is lost, a new session's UIDL tells which. Twins are left where they are,
+        unless they were fetched in this session.
         """
         remaining = {item.key: item for item in items}
         confirmed: list[Item] = []
         patience = Patience(self._sleep)
         while remaining:
             wire, roll = self._opened()
+            for key in [key for key in remaining if self._is_doubtful(roll, key)]:
+                del remaining[key]
             numbers = roll.numbers(list(remaining))
             confirmed += [remaining.pop(key) for key in list(remaining) if key not in numbers]
             try:
@@ -178,6 +222,18 @@ class Pop3Source(RemoteSource):
             else:
                 return confirmed + [remaining[key] for key in marked]
         return confirmed
+
+    def _is_doubtful(self, roll: Roll, key: str) -> bool:
+        """Whether another message may have this key by now."""
+        if key in self._held:
+            return False
+        if key in self._twins or (roll.doubled() and roll.twins(key)):
+            return bool(roll.numbers([common_key(key)]))
+        return (
+            key != common_key(key)
+            and key not in roll.numbers([key])
+            and bool(roll.numbers([common_key(key)]))
+        )
 
     def _expunge(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
         """DELE and QUIT; returns the keys that are deleted now. However it ends, so does the session."""
@@ -204,9 +260,39 @@ class Pop3Source(RemoteSource):
         if isinstance(error, Passing):
             return error
         return Passing(
-            f"{self._endpoint.address} could not remove messages from {self._endpoint.mailbox} ({error}): "
-            "run again later."
+            f"{self._endpoint.address} could not remove messages from {self._endpoint.mailbox} "
+            f"({said(self._endpoint, str(error))}): run again later."
         )
+
+    def remarks(self) -> list[str]:
+        """What an administrator should know of this server, a sentence each (see base.Remarking)."""
+        wire, roll = self._opened()
+        address = self._endpoint.address
+        found = []
+        if not wire.capabilities:
+            found.append(
+                f"{address} has no CAPA (RFC 2449), so that messages are fetched one after the other, which "
+                "takes longer"
+            )
+        elif not wire.offers("PIPELINING"):
+            found.append(f"{address} offers no PIPELINING, so that fetching takes longer")
+        if wire.capabilities and not wire.offers("TOP"):
+            found.append(f"{address} offers no TOP, which Muniment does without")
+        if wire.delay:
+            found.append(f"{address} wants {wire.delay:,} s between two logins: a run waits for that")
+        if doubled := roll.doubled():
+            found.append(
+                f"{address} gives several messages one UIDL ({doubled:,} times): all of them are archived"
+            )
+        return found
+
+
+def _is_wrapper(content: bytes | Path) -> bool:
+    """Whether Courier has put the message into one of its own."""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            content = file.read(_WRAPPER_READ)
+    return bool(_WRAPPER.match(content[:_WRAPPER_READ]))
 
 
 def _keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:

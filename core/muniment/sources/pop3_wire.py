@@ -1,9 +1,14 @@
-"""One POP3 session on a socket: RFC 1939, pipelined (RFC 2449), with STLS (RFC 2595)."""
+"""One POP3 session on a socket: RFC 1939, pipelined (RFC 2449), with STLS (RFC 2595) and UTF8 (RFC 6856).
+
+Some servers end their lines with LF alone. Whether one does is seen in the status line of each answer.
+"""
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +21,7 @@ from muniment.sources.limits import SHORT_ANSWER, Pace, most_bytes, overrun, too
 from muniment.sources.network import dial, lost
 from muniment.sources.oauth import Tokens, encoded, sasl
 from muniment.sources.retry import Passing
+from muniment.sources.said import said
 from muniment.sources.work import spool_file
 
 _RECEIVE = 256 * 1024
@@ -23,7 +29,12 @@ _LONGEST_LINE = 64 * 1024
 WINDOW = 256
 """Commands in flight at most: 4 KB, so that sending never waits for the server to read on."""
 _REFILL = 64
-
+USUAL_DELAY = 60
+"""Seconds between two logins, where a server wants some and does not say how many."""
+LONGEST_DELAY = 900
+"""Seconds that are waited for between two logins at most."""
+_LAST_LINE = b"\r\n.\r\n"
+_LAST_LINE_LF = re.compile(rb"\n\.\r?\n")
 
 CHALLENGE = "+"
 """Stands for a server's SASL challenge."""
@@ -42,7 +53,12 @@ class Wire:
         self._chunk = memoryview(bytearray(_RECEIVE))
         self._buffer = bytearray()
         self._pace = Pace(endpoint)
+        self._eol = b"\r\n"
         self.capabilities: frozenset[str] = frozenset()
+        self.delay = 0
+        """Seconds between two logins that the server wants; 0 where it does not say."""
+        self.utf8 = False
+        """Whether the server hands out mail with UTF-8 in its header as it is."""
         self.in_flight = 0
         """Commands sent and not answered; whoever leaves some must hang up."""
 
@@ -53,7 +69,7 @@ class Wire:
     # --- signing on -----------------------------------------------------------------------
 
     def sign_on(self) -> None:
-        """Greeting, STLS, CAPA and login.
+        """Greeting, STLS, CAPA, UTF8 and login; then CAPA again, since a proxy's server may offer more.
 
         Raises CertificateRefused, LoginRefused, SourceError, or Passing.
         """
@@ -64,7 +80,10 @@ class Wire:
             self._read_capabilities()
         except Refused as refusal:
             raise judge(self._endpoint, refusal) from refusal
+        self._ask_for_utf8()
         self._log_in()
+        if self.capabilities:
+            self._read_capabilities()
 
     def _start_tls(self) -> None:
         try:
@@ -86,7 +105,20 @@ class Wire:
         except Refused:
             return
         lines = self.lines("CAPA", SHORT_ANSWER)
-        self.capabilities = frozenset(line.decode("ascii", "replace").upper() for line in lines)
+        self.capabilities = frozenset(line.decode("ascii", "replace").strip().upper() for line in lines)
+        delays = (words.split()[1] for words in self.capabilities if words.startswith("LOGIN-DELAY "))
+        self.delay = next((int(one) for one in delays if one.isdecimal() and len(one) < 9), self.delay)
+
+    def offers(self, capability: str) -> bool:
+        """Whether CAPA names it, with or without arguments."""
+        return any(words.split(" ", 1)[0] == capability for words in self.capabilities)
+
+    def _ask_for_utf8(self) -> None:
+        """Have mail with UTF-8 in its header handed out as it is (RFC 6856, 2), before the login."""
+        if self.offers("UTF8"):
+            with suppress(Refused):
+                self.command("UTF8")
+                self.utf8 = True
 
     def _log_in(self) -> None:
         endpoint = self._endpoint
@@ -99,7 +131,7 @@ class Wire:
                 self.command(f"USER {endpoint.mailbox}")
                 self.command(f"PASS {endpoint.password}")
         except Refused as refusal:
-            raise judge(endpoint, refusal, login=True) from refusal
+            raise judge(endpoint, refusal, login=True, delay=self.delay) from refusal
         endpoint.tell(LoggedIn())
 
     def _show_token(self, tokens: Tokens) -> None:
@@ -168,36 +200,37 @@ class Wire:
         self._reply(multiline=True)
         buffer = self._buffer
         searched = 0
-        while (end := buffer.find(b"\r\n.\r\n", searched)) < 0 and len(buffer) <= SPOOL_ABOVE:
+        while not (end := self._end(searched)) and len(buffer) <= SPOOL_ABOVE:
             searched = max(0, len(buffer) - 4)
             self._receive()
-        if end < 0 or end > SPOOL_ABOVE:
+        if not end or end[0] > SPOOL_ABOVE:
             return self._spool(item)
-        content = _unstuffed(bytes(memoryview(buffer)[: end + 2]))
-        del buffer[: end + 5]
-        return content[2:]
+        skip = len(self._eol)
+        content = _unstuffed(bytes(memoryview(buffer)[: end[0] + skip]), self._eol)
+        del buffer[: end[1]]
+        return content[skip:]
 
     def lines(self, command: str, most: int) -> Iterator[bytes]:
         """The lines of a multi-line answer to `command`, a few at a time off the wire.
 
         Raises SourceError when they have more than `most` bytes.
         """
-        buffer = self._buffer
-        while (end := buffer.find(b"\r\n.\r\n")) < 0:
-            cut = buffer.rfind(b"\r\n")
+        buffer, eol = self._buffer, self._eol
+        while not (end := self._end()):
+            cut = buffer.rfind(eol)
             if cut > 0:
-                block = bytes(buffer[2:cut])
+                block = bytes(buffer[len(eol) : cut])
                 del buffer[:cut]
                 most -= len(block)
-                yield from block.split(b"\r\n")
+                yield from block.split(eol)
             if most < 0:
                 raise too_much(self._endpoint.address, command)
             self._require_short(len(buffer))
             self._receive()
-        block = bytes(buffer[2:end]) if end else b""
-        del buffer[: end + 5]
+        block = bytes(buffer[len(eol) : end[0]])
+        del buffer[: end[1]]
         if block:
-            yield from block.split(b"\r\n")
+            yield from block.split(eol)
 
     # --- bytes --------------------------------------------------------------------------------
 
@@ -229,27 +262,37 @@ class Wire:
             return CHALLENGE
         if not line.startswith(b"+OK"):
             raise self._not_pop3()
-        buffer[: end + 1] = b"\r\n" if multiline else b""
+        self._eol = b"\r\n" if line.endswith(b"\r") else b"\n"
+        buffer[: end + 1] = self._eol if multiline else b""
         return line[3:].strip().decode("utf-8", "replace")
+
+    def _end(self, searched: int = 0) -> tuple[int, int] | None:
+        """Where the last line of the answer is, with the line end before it; None before it has come."""
+        if self._eol == b"\r\n":
+            start = self._buffer.find(_LAST_LINE, searched)
+            return (start, start + len(_LAST_LINE)) if start >= 0 else None
+        found = _LAST_LINE_LF.search(self._buffer, searched)
+        return found.span() if found else None
 
     def _spool(self, item: Item) -> Path:
         buffer, room = self._buffer, most_bytes(item.size)
-        skip = 2
+        skip = len(self._eol)
         with spool_file(self._endpoint.work) as (file, path):
-            while (end := buffer.find(b"\r\n.\r\n")) < 0:
+            while not (end := self._end()):
                 # What may be the beginning of a stuffed or the last line waits for the rest of it.
-                cut = buffer.find(b"\r", len(buffer) - 4)
+                cut = buffer.find(self._eol[:1], len(buffer) - 4)
                 room -= cut if cut >= 0 else len(buffer)
                 if room < 0:
                     raise overrun(self._endpoint, item)
                 skip = self._drain(file, cut if cut >= 0 else len(buffer), skip)
                 self._receive()
-            self._drain(file, end + 2, skip)
-        del buffer[:3]
+            start = end[0] + len(self._eol)
+            self._drain(file, start, skip)
+        del buffer[: end[1] - start]
         return path
 
     def _drain(self, file: BinaryIO, length: int, skip: int) -> int:
-        piece = _unstuffed(bytes(memoryview(self._buffer)[:length]))
+        piece = _unstuffed(bytes(memoryview(self._buffer)[:length]), self._eol)
         file.write(piece[skip:])
         del self._buffer[:length]
         return max(0, skip - len(piece))
@@ -271,27 +314,42 @@ class Wire:
         self._buffer += self._chunk[:count]
 
 
-def _unstuffed(raw: bytes) -> bytes:
+def _unstuffed(raw: bytes, eol: bytes) -> bytes:
     """Without the dot that RFC 1939 puts before a line that begins with one."""
-    return raw.replace(b"\r\n..", b"\r\n.")
+    return raw.replace(eol + b"..", eol + b".")
 
 
-def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False) -> SourceError:
-    """What a refusal means (RFC 2449 and RFC 3206 response codes), as an error for people."""
-    said = str(refusal)
-    code = said[1:].partition("]")[0].upper() if said.startswith("[") else ""
-    if code == "IN-USE" or (not code and "lock" in said.lower()):
+def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False, delay: int = 0) -> SourceError:
+    """What a refusal means (RFC 2449 and RFC 3206 response codes), as an error for people.
+
+    `delay`: the seconds between two logins that the server has asked for, where it has.
+    """
+    text = str(refusal)
+    code = text[1:].partition("]")[0].upper() if text.startswith("[") else ""
+    words = said(endpoint, text)
+    if code == "IN-USE" or (not code and "lock" in text.lower()):
         return Passing(
-            f"The mailbox {endpoint.mailbox} is locked by another session: close it, or run again later."
+            f"The mailbox {endpoint.mailbox} is locked by another session ({words}): close it, or run again "
+            "later."
         )
-    if code in ("SYS/TEMP", "LOGIN-DELAY"):
-        return Passing(f"{endpoint.address} can't serve {endpoint.mailbox} now ({said}): run again later.")
+    if code == "LOGIN-DELAY":
+        return _too_soon(endpoint, words, delay or USUAL_DELAY)
+    if code == "SYS/TEMP":
+        return Passing(f"{endpoint.address} can't serve {endpoint.mailbox} now ({words}): run again later.")
     if login and code != "SYS/PERM":
         return LoginRefused(
-            f"{endpoint.address} refused the name {endpoint.mailbox} or its password: "
+            f"{endpoint.address} refused the name {endpoint.mailbox} or its password ({words}): "
             "check `mailbox` and `password`."
             if endpoint.tokens is None
-            else f"{endpoint.address} refused the token for {endpoint.mailbox}: see that the application, or "
-            "whoever signed in, may open that mailbox."
+            else f"{endpoint.address} refused the token for {endpoint.mailbox} ({words}): see that the "
+            "application, or whoever signed in, may open that mailbox."
         )
-    return SourceError(f"{endpoint.address} refused the session ({said}): ask who runs that server.")
+    return SourceError(f"{endpoint.address} refused the session ({words}): ask who runs that server.")
+
+
+def _too_soon(endpoint: Endpoint, words: str, delay: int) -> SourceError:
+    """The error for a login that came too soon after the last one."""
+    sentence = f"{endpoint.address} wants {delay:,} s between two logins ({words}): "
+    if delay > LONGEST_DELAY:
+        return SourceError(f"{sentence}run again later, and set `every` to more than that.")
+    return Passing(f"{sentence}run again later.", wait=delay)

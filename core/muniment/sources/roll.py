@@ -18,12 +18,12 @@ _PAGE = 1000
 _ASKED = 500
 
 
-class DuplicateKey(ValueError):
-    """Two messages have one key; the text is the key."""
-
-
 class Roll:
-    """Numbered keys with sizes; looked up by key, listed by number or in order of keys."""
+    """Numbered keys with sizes; looked up by key, listed by number or in order of keys.
+
+    Where several messages have one key, those after the first get `KEY (2)`, `KEY (3)` and so on: they are
+    **twins**, of which one may take another's key in the next session.
+    """
 
     def __init__(self, work: Path) -> None:
         make_work(work)  # whoever else used it may have tidied it up meanwhile
@@ -34,6 +34,7 @@ class Roll:
         self._database.execute(
             "CREATE TABLE roll (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT)"
         )
+        self._database.execute("CREATE TABLE twins (key TEXT PRIMARY KEY, count INTEGER NOT NULL)")
         self._database.execute("CREATE TABLE sizes (number INTEGER PRIMARY KEY, size INTEGER NOT NULL)")
         path.unlink()
 
@@ -43,19 +44,37 @@ class Roll:
             self._database.close()
 
     def add(self, rows: Iterable[tuple[int, str]]) -> None:
-        """Take numbered keys. Raises DuplicateKey."""
-        last = ""
-
-        def watched() -> Iterator[tuple[int, str]]:
-            nonlocal last
-            for row in rows:
-                last = row[1]
-                yield row
-
+        """Take numbered keys. Raises ValueError where two have one number."""
+        insert = "INSERT OR IGNORE INTO roll (number, key) VALUES (?, ?)"
+        self._database.execute("BEGIN")
         try:
-            self._insert("INSERT INTO roll (number, key) VALUES (?, ?)", watched())
-        except sqlite3.IntegrityError as error:
-            raise DuplicateKey(last) from error
+            for number, key in rows:
+                name = key
+                while not self._database.execute(insert, (number, name)).rowcount:
+                    name = self._twin(number, key)
+        finally:
+            self._database.execute("COMMIT")
+
+    def _twin(self, number: int, key: str) -> str:
+        """The next name for a message whose key another has. Raises ValueError for a number known already."""
+        if self._database.execute("SELECT 1 FROM roll WHERE number = ?", (number,)).fetchone():
+            raise ValueError(number)
+        self._database.execute(
+            "INSERT INTO twins VALUES (?, 2) ON CONFLICT (key) DO UPDATE SET count = count + 1", (key,)
+        )
+        return f"{key} ({self.twins(key)})"
+
+    def twins(self, key: str) -> int:
+        """How many messages have had a key or a twin's key; 0 for one that a message has for itself."""
+        for one in (key, common_key(key)):
+            if found := self._database.execute("SELECT count FROM twins WHERE key = ?", (one,)).fetchone():
+                return int(found[0])
+        return 0
+
+    def doubled(self) -> int:
+        """How many keys several messages have."""
+        (count,) = self._database.execute("SELECT count(*) FROM twins").fetchone()
+        return int(count)
 
     def merge(self, rows: Iterable[tuple[str, str]]) -> None:
         """Take keys with notes; of a key that comes twice the later note is kept."""
@@ -105,3 +124,8 @@ class Roll:
             self._database.executemany(statement, rows)
         finally:
             self._database.execute("COMMIT")
+
+
+def common_key(key: str) -> str:
+    """The key that the twins of a message have in common; that of any other message is its own."""
+    return key.rpartition(" (")[0] or key

@@ -1,0 +1,243 @@
+"""IMAP as text: names, sets of numbers, and what servers answer, as plain values."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from muniment.sources.folders import Use, use_by_name
+from muniment.sources.received import at
+
+_MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_UID = re.compile(rb"\bUID (\d{1,10})\b")
+_SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,20})")
+LARGEST_SIZE = 2**53
+"""The most bytes that a stated size may say; larger ones are nonsense and count as this."""
+_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
+_DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
+_QUOTED = rb'"((?:[^"\\]|\\.)*)"'
+_LABELS = re.compile(rb'\bX-GM-LABELS \(((?:[^()"]|"(?:[^"\\]|\\.)*")*)\)')
+_LABEL = re.compile(_QUOTED + rb"|([^\s()\"]+)", re.DOTALL)
+_LISTED = re.compile(
+    rb"\(([^)]*)\) (?:" + _QUOTED + rb"|NIL) (?:" + _QUOTED + rb"|([^ ]+))", re.IGNORECASE | re.DOTALL
+)
+_FOUND = re.compile(rb"\bALL ([\d:,]+)")
+_LITERAL = re.compile(rb"\{(\d+)\+?\}\s*\Z")
+_NOT_SELECTABLE = {"\\noselect", "\\nonexistent"}
+_USES = {
+    "\\sent": Use.SENT,
+    "\\drafts": Use.DRAFTS,
+    "\\junk": Use.JUNK,
+    "\\trash": Use.DELETED,
+    "\\archive": Use.ARCHIVE,
+    "\\all": Use.ALL,
+}
+"""Special uses of folders (RFC 6154, 2)."""
+MOST_FOUND = 1_000_000
+"""Numbers in one range of what a search found; no search here asks for more."""
+_SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"')
+
+
+class Row(NamedTuple):
+    """One message of a listing."""
+
+    uid: int
+    size: int
+    flags: tuple[str, ...]
+    date: int | None
+    labels: tuple[str, ...] = ()
+    """Gmail's, system labels as `\\Inbox`."""
+
+
+class Listed(NamedTuple):
+    """A folder that can be selected, as LIST names it."""
+
+    name: str
+    """As the server writes it, modified UTF-7 undone where it can be."""
+    levels: tuple[str, ...]
+    use: Use
+    raw: bytes
+    """The name as it goes over the line, whatever it is."""
+    delimiter: str = ""
+    """What parts its levels; "" where it has but one."""
+    flags: frozenset[str] = frozenset()
+    """Attributes in lower case, such as `\\flagged`."""
+
+
+def quoted(text: str) -> bytes:
+    """An IMAP quoted string (RFC 9051, 9): safe for any text without line breaks."""
+    return quoted_bytes(text.encode())
+
+
+def quoted_bytes(text: bytes) -> bytes:
+    """As `quoted`, of text that is bytes already."""
+    return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def encode_folder(name: str) -> str:
+    """A folder's name in modified UTF-7 (RFC 3501, 5.1.3)."""
+    out: list[str] = []
+    for plain, other in re.findall(r"([ -~]+)|([^ -~]+)", name):
+        if plain:
+            out.append(plain.replace("&", "&-"))
+        else:
+            encoded = base64.b64encode(other.encode("utf-16-be")).decode().rstrip("=")
+            out.append(f"&{encoded.replace('/', ',')}-")
+    return "".join(out)
+
+
+def decode_folder(name: bytes) -> str:
+    """The name that modified UTF-7 (RFC 3501, 5.1.3) or UTF-8 stands for; what is neither stays as it is."""
+    text = name.decode("utf-8", "surrogateescape")
+
+    def decoded(found: re.Match[str]) -> str:
+        if not found[1]:
+            return "&"
+        encoded = found[1].replace(",", "/")
+        try:
+            return base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("utf-16-be")
+        except (ValueError, UnicodeDecodeError):
+            return found[0]
+
+    return re.sub(r"&([A-Za-z0-9+,]*)-", decoded, text).encode("utf-8", "replace").decode()
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """A sequence set, runs written as ranges."""
+    runs: list[list[int]] = []
+    for uid in sorted(uids):
+        if runs and runs[-1][1] + 1 == uid:
+            runs[-1][1] = uid
+        else:
+            runs.append([uid, uid])
+    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs)
+
+
+def read_list(data: list[Any]) -> list[Listed]:
+    """The folders in an answer to LIST that can be selected."""
+    return [found for line in joined(data) if (found := _listed(line))]
+
+
+def joined(data: list[Any]) -> Iterator[bytes]:
+    """Lines of an answer, literals in them written as quoted strings."""
+    line = b""
+    for part in data:
+        if isinstance(part, tuple):
+            line += part[0].rpartition(b"{")[0] + quoted_bytes(part[1])
+        elif isinstance(part, bytes):
+            yield line + part
+            line = b""
+    if line:
+        yield line
+
+
+def _listed(line: bytes) -> Listed | None:
+    found = _LISTED.match(line)
+    flags = frozenset(found[1].decode("ascii", "replace").lower().split()) if found else frozenset()
+    if found is None or flags & _NOT_SELECTABLE:
+        return None
+    raw = _unescaped(found[3]) if found[3] is not None else found[4]
+    name = decode_folder(raw)
+    delimiter = _unescaped(found[2]).decode("utf-8", "replace") if found[2] else ""
+    levels = split_levels(name, delimiter)
+    return Listed(name, levels, use_of(flags, levels), raw, delimiter, flags)
+
+
+def split_levels(name: str, delimiter: str) -> tuple[str, ...]:
+    """The levels of a folder's name."""
+    return tuple(name.split(delimiter)) if delimiter else (name,)
+
+
+def use_of(flags: frozenset[str], levels: tuple[str, ...]) -> Use:
+    """What a folder is for, by its attributes, else by its name."""
+    use = next((_USES[flag] for flag in sorted(flags) if flag in _USES), None)
+    return use or use_by_name(levels)
+
+
+def read_rows(data: list[Any]) -> Iterator[Row]:
+    """The messages in an answer to FETCH."""
+    for line in joined(data):
+        labels = _LABELS.search(line)
+        if labels:  # they are free text, in which anything might be found
+            line = line[: labels.start()] + line[labels.end() :]
+        uid, size = _UID.search(line), _SIZE.search(line)
+        if uid and size:
+            flags = _FLAGS.search(line)
+            words = tuple(flags[1].decode("ascii", "replace").split()) if flags else ()
+            yield Row(
+                int(uid[1]),
+                min(int(size[1]), LARGEST_SIZE),
+                words,
+                _date(line),
+                tuple(_read_labels(labels[1])) if labels else (),
+            )
+
+
+def _read_labels(text: bytes) -> Iterator[str]:
+    for found in _LABEL.finditer(text):
+        yield decode_folder(_unescaped(found[1]) if found[1] is not None else found[2])
+
+
+def read_found(search: list[Any], esearch: list[Any]) -> set[int]:
+    """The numbers in an answer to SEARCH, in the old form (`SEARCH 1 2`) and the new (RFC 4731).
+
+    Raises ValueError for what is no number.
+    """
+    found = {int(uid) for line in search if line for uid in line.split()}
+    for line in joined(esearch):
+        for run in every[1].split(b",") if (every := _FOUND.search(line)) else ():
+            first, _, last = run.partition(b":")
+            ends = sorted((int(first), int(last or first)))
+            if ends[1] - ends[0] > MOST_FOUND:
+                raise ValueError(run)
+            found.update(range(ends[0], ends[1] + 1))
+    return found
+
+
+def _date(line: bytes) -> int | None:
+    found = _DATE.search(line)
+    if not found:
+        return None
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    if month.capitalize() not in _MONTHS:
+        return None
+    offset = int(hours) * 3600 + int(minutes) * 60
+    written = (int(year), _MONTHS.index(month.capitalize()) + 1, int(day))
+    return at(written, (int(hour), int(minute), int(second)), offset if sign == b"+" else -offset)
+
+
+def read_bodies(data: list[Any]) -> Iterator[tuple[int, bytes]]:
+    """UIDs and bodies of a FETCH answer; the UID stands before the literal or behind it.
+
+    NIL is no empty body: servers say so of messages that another session has expunged. A literal that the
+    line broke in is shorter than announced, and is left out.
+    """
+    for index, part in enumerate(data):
+        if isinstance(part, tuple):
+            head, body = part
+            length = _LITERAL.search(head)
+            if length and len(body) < int(length[1]):
+                continue
+            tail = data[index + 1] if index + 1 < len(data) else b""
+            uid = _UID.search(head) or (_UID.search(tail) if isinstance(tail, bytes) else None)
+            if uid:
+                yield int(uid[1]), body
+        elif isinstance(part, bytes) and (short := _SHORT_BODY.search(part)) and (uid := _UID.search(part)):
+            yield int(uid[1]), _unescaped(short[1])
+
+
+def _unescaped(text: bytes) -> bytes:
+    """What stands in a quoted string."""
+    return re.sub(rb"\\(.)", rb"\1", text, flags=re.DOTALL)
+
+
+def words(data: list[Any]) -> frozenset[str]:
+    """The words of an answer, in upper case."""
+    return frozenset(text(data).upper().split())
+
+
+def text(data: list[Any]) -> str:
+    """An answer as text."""
+    return " ".join(part.decode("utf-8", "replace") for part in data if isinstance(part, bytes))

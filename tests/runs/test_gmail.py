@@ -1,0 +1,133 @@
+"""Gmail, by a double that speaks its extensions: each message archived once, and what deletion does there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from muniment import api
+from support.imap_double import ALL, SPAM, TRASH, ImapDouble, gmail
+from support.reports import plain
+from support.vaults import TestVault
+
+SENT, DRAFTS, STARRED, IMPORTANT = (
+    f"[Gmail]/{name}" for name in ("Sent Mail", "Drafts", "Starred", "Important")
+)
+
+
+@pytest.fixture
+def server() -> Iterator[ImapDouble]:
+    with gmail() as double:
+        yield double
+
+
+def fill(server: ImapDouble) -> None:
+    for number, folders in enumerate(
+        [
+            ("INBOX",),
+            ("INBOX", STARRED, IMPORTANT),
+            ("INBOX", "Kunden/Alt"),
+            ("Kunden", "Kunden/Alt"),
+            (SENT,),
+            (SENT, "Kunden"),
+            (),
+            (DRAFTS,),
+            (SPAM,),
+            (TRASH,),
+        ]
+    ):
+        server.put(plain(subject=f"number {number}"), *folders)
+
+
+def profile(vault: TestVault, server: ImapDouble, **fields: Any) -> None:
+    secret = vault.folder / "secret"
+    secret.write_text("application password\n")
+    secret.chmod(0o600)
+    usual = {
+        "source": "imap", "host": "127.0.0.1", "port": server.port, "security": "none", "timeout": 10,
+        "mailbox": "bob@example.com", "password": {"file": str(secret)}, "journal": False, "delete": False,
+    }  # fmt: skip
+    vault.profile("box", **(usual | fields))
+
+
+def run(vault: TestVault) -> api.RunSummary:
+    summary = vault.run("box")
+    assert (summary.state, summary.balanced) == ("ok", True), summary.error
+    return summary
+
+
+def fetched(server: ImapDouble) -> int:
+    return sum(command.startswith("UID FETCH") for command in server.commands)
+
+
+def test_each_message_is_archived_once_and_filed_by_its_label(vault: TestVault, server: ImapDouble) -> None:
+    fill(server)
+    profile(vault, server)
+    summary = run(vault)
+    assert (summary.listed, summary.new, summary.merged) == (7, 7, 0)
+    assert vault.tree() == {
+        "bob@example.com": {"Inbox": 2, "Kunden": 1, "Kunden/Alt": 1, "Sent": 2, "All Mail": 1}
+    }
+    # Another label is no other message.
+    server.messages[0].folders |= {"Kunden"}
+    summary = run(vault)
+    assert (summary.already, summary.fetched) == (7, 0)
+    vault.rebuild()
+    assert run(vault).already == 7
+    vault.sound()
+
+
+def test_spam_and_trash_are_read_beside_all_mail_where_they_are_wanted(
+    vault: TestVault, server: ImapDouble
+) -> None:
+    fill(server)
+    profile(vault, server, exclude=["@drafts", "Kunden"])
+    summary = run(vault)
+    assert summary.new == 6
+    tree = vault.tree()["bob@example.com"]
+    assert sum(tree.values()) == 6
+    assert "Kunden" not in tree
+
+
+def test_deleting_moves_to_the_trash_out_of_all_labels(vault: TestVault, server: ImapDouble) -> None:
+    fill(server)
+    profile(vault, server, delete=True)
+    summary = run(vault)
+    assert (summary.new, summary.deleted) == (7, 7)
+    assert [one.folders for one in server.within(TRASH)] == [{TRASH}] * 8
+    assert [one.folders for one in server.within(ALL)] == [{DRAFTS}]
+    assert not any("EXPUNGE" in command for command in server.commands)
+
+
+def test_a_label_that_is_named_is_read_as_a_folder_and_views_are_none(
+    vault: TestVault, server: ImapDouble
+) -> None:
+    fill(server)
+    profile(vault, server, folders=["Kunden", "[Gmail]/Starred"])
+    summary = vault.run("box")
+    assert summary.new == 3
+    assert vault.tree() == {"bob@example.com": {"Kunden": 2, "Kunden/Alt": 2}}
+    assert summary.state == "failed"
+    assert "matches [Gmail]/Starred" in summary.error
+
+
+def test_a_test_says_what_deletion_does_there(vault: TestVault, server: ImapDouble) -> None:
+    fill(server)
+    profile(vault, server, delete=True)
+    words = list(vault.client.stream(api.TestProfile(name="box")))
+    said = [word.text for word in words if isinstance(word, api.Step)]
+    assert any("this is Gmail" in one for one in said)
+    assert any("to delete at Gmail is to move to the trash" in one for one in said)
+    assert isinstance(words[-1], api.Done)
+
+
+def test_nothing_is_deleted_where_the_trash_is_hidden(vault: TestVault, server: ImapDouble) -> None:
+    del server.folders[TRASH]
+    fill(server)
+    profile(vault, server, delete=True)
+    summary = vault.run("box")
+    assert (summary.new, summary.deleted) == (7, 0)
+    assert "shows no trash" in summary.error
+    assert len(server.within(ALL)) == 8

@@ -1,0 +1,132 @@
+"""What IMAP servers answer, read: labels, searches, bodies, and namespaces with the folders in them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muniment.sources.imap_names import Namespace, Whose, locate, own_prefix, read_namespaces
+from muniment.sources.imap_text import read_bodies, read_found, read_list, read_rows
+
+OWN, ANOTHERS, PUBLIC = Whose
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'(("" "/")) NIL NIL', [(b"", OWN)]),
+        (b'(("INBOX." ".")) (("user." ".")) (("" "."))',
+         [(b"INBOX.", OWN), (b"user.", ANOTHERS), (b"", PUBLIC)]),
+        (b'(("INBOX." ".")) NIL (("#shared." ".")("shared." "."))',
+         [(b"INBOX.", OWN), (b"#shared.", PUBLIC), (b"shared.", PUBLIC)]),
+        (b'(("" "/" "X-PARAM" ("FLAG1" "FLAG2"))) (("~" "/")) NIL', [(b"", OWN), (b"~", ANOTHERS)]),
+        (b'(("a\\"b" "/")) NIL NIL', [(b'a"b', OWN)]),
+        (b"NIL NIL NIL", []),
+        (b"", []),
+        (b"((((((((((((((((((((((((", []),
+        (b'))(("x" "/"))', [(b"x", OWN)]),
+    ],
+)  # fmt: skip
+def test_namespaces_are_read(line: bytes, found: list[tuple[bytes, Whose]]) -> None:
+    assert [tuple(one) for one in read_namespaces(line)] == found
+
+
+@given(st.lists(st.sampled_from([b"(", b")", b'"a"', b"NIL", b" ", b'"', b"\\", b"x"])).map(b"".join))
+def test_no_answer_to_namespace_raises(line: bytes) -> None:
+    for one in read_namespaces(line):
+        assert one.whose in Whose
+
+
+CYRUS = [Namespace(b"INBOX.", OWN), Namespace(b"user.", ANOTHERS), Namespace(b"", PUBLIC)]
+SHARED = [Namespace(b"", OWN), Namespace(b"shared/", ANOTHERS), Namespace(b"Public/", PUBLIC)]
+
+
+@pytest.mark.parametrize(
+    ("spaces", "line", "title", "whose", "person"),
+    [
+        (CYRUS, b'() "." INBOX', "Inbox", OWN, ""),
+        (CYRUS, b'() "." "inbox.Archive.2026"', "Archive/2026", OWN, ""),
+        (CYRUS, b'() "." "INBOX.a/b"', "a\\/b", OWN, ""),
+        (CYRUS, b'() "." "INBOX.Inbox"', "INBOX/Inbox", OWN, ""),
+        (CYRUS, b'() "." "user.bert"', "Inbox", ANOTHERS, "bert"),
+        (CYRUS, b'() "." "user.b^smith.Sent"', "Sent", ANOTHERS, "b.smith"),
+        (CYRUS, b'() "." "Notices.2026"', "Notices/2026", PUBLIC, ""),
+        (SHARED, b'() "/" INBOX', "Inbox", OWN, ""),
+        (SHARED, b'() "/" "shared/bert@example.com/Team/x"', "Team/x", ANOTHERS, "bert@example.com"),
+        (SHARED, b'() "/" "Public"', "Public", PUBLIC, ""),
+        (SHARED, b'() "/" "Publicity"', "Publicity", OWN, ""),
+        (SHARED, b'() "/" "#news/x"', "#news/x", PUBLIC, ""),
+        ([], b'() "/" "Any/thing"', "Any/thing", OWN, ""),
+        ([], b'() "/" "#shared/x"', "#shared/x", PUBLIC, ""),
+    ],
+)
+def test_a_folder_belongs_to_whom_its_namespace_says(
+    spaces: list[Namespace], line: bytes, title: str, whose: Whose, person: str
+) -> None:
+    (found,) = locate(read_list([line]), spaces)
+    assert (found.title, found.whose, found.person) == (title, whose, person)
+
+
+def test_without_namespaces_a_prefix_that_all_folders_have_is_none_of_their_names() -> None:
+    inbox, below = b'() "." INBOX', [b'() "." INBOX.Sent', b'() "." INBOX.Archive']
+    assert [one.title for one in locate(read_list([inbox, *below]), [])] == ["Inbox", "Sent", "Archive"]
+    mixed = [*below, b'() "." Other']
+    assert [one.title for one in locate(read_list(mixed), [])] == ["Sent", "INBOX/Archive", "Other"]
+    assert own_prefix([]) == ""
+
+
+def test_views_are_told_from_folders() -> None:
+    lines = [b'(\\Flagged) "/" "Starred"', b'(\\Important) "/" "Priority"', b'(\\All) "/" "[Gmail]/All Mail"']
+    assert [one.view for one in locate(read_list(lines[:2]), [])] == [True, False]
+    assert [one.view for one in locate(read_list(lines), [])] == [True, True, False]
+
+
+ROW = b'1 (UID 5%s RFC822.SIZE 10 INTERNALDATE " 1-Feb-2024 00:00:00 +0000" FLAGS (\\Seen))'
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (b"", ()),
+        (b" X-GM-LABELS ()", ()),
+        (b' X-GM-LABELS ("\\\\Inbox" "\\\\Sent" Kunden "a b" "\\"q\\"")',
+         ("\\Inbox", "\\Sent", "Kunden", "a b", '"q"')),
+        (b' X-GM-LABELS ("UID 99 FLAGS (x)" "&ANw-ber")', ("UID 99 FLAGS (x)", "Über")),
+    ],
+)  # fmt: skip
+def test_labels_are_read_and_are_nothing_else(labels: bytes, found: tuple[str, ...]) -> None:
+    (row,) = read_rows([ROW % labels])
+    assert (row.uid, row.size, row.flags, row.labels) == (5, 10, ("\\Seen",), found)
+
+
+def test_a_label_in_a_literal_is_read() -> None:
+    data = [(b"1 (X-GM-LABELS ({3}", b"a)b"), (b' "c" {1}', b"d"), b") UID 5 RFC822.SIZE 10 FLAGS ())"]
+    (row,) = read_rows(data)
+    assert (row.uid, row.labels) == (5, ("a)b", "c", "d"))
+
+
+@pytest.mark.parametrize(
+    ("search", "esearch", "found"),
+    [
+        ([b"1 2 3"], [None], {1, 2, 3}),
+        ([None], [None], set()),
+        ([None], [b'(TAG "A1") UID ALL 2:4,7'], {2, 3, 4, 7}),
+        ([None], [b'(TAG "A1") UID'], set()),
+        ([None], [b'(TAG "A1") UID COUNT 2 ALL 9:8'], {8, 9}),
+    ],
+)
+def test_searches_are_read_in_both_forms(
+    search: list[bytes | None], esearch: list[bytes | None], found: set[int]
+) -> None:
+    assert read_found(search, esearch) == found
+
+
+def test_a_range_that_no_search_can_mean_is_refused() -> None:
+    with pytest.raises(ValueError, match="1:4294967295"):
+        read_found([None], [b"UID ALL 1:4294967295"])
+
+
+def test_a_body_that_the_line_broke_in_is_left_out() -> None:
+    data = [(b"1 (UID 1 BODY[] {3}", b"abc"), b")", (b"2 (UID 2 BODY[] {5}", b"ab")]
+    assert list(read_bodies(data)) == [(1, b"abc")]
