@@ -109,10 +109,11 @@ def test_a_failed_sync_fails_all_that_it_should_have_covered(
 ) -> None:
     """Two renames wait for one sync, which fails; the one that comes second must not sync anew and pass."""
     sync = FailingSync(monkeypatch, folders=True)
+    assert spool.arrivals is not None
     with ThreadPoolExecutor(2) as pool:
-        with spool._syncing:
+        with spool.arrivals._syncing:
             work = [pool.submit(put, spool, b"x") for _ in range(2)]
-            _until(lambda: spool._renamed == 2)
+            _until(lambda: spool.arrivals._changed == 2)
         failures = [job.exception() for job in work]
     assert all(isinstance(failure, OSError) for failure in failures)
     assert sync.calls == 1
@@ -122,12 +123,13 @@ def test_a_failed_sync_fails_all_that_it_should_have_covered(
 def test_one_sync_serves_all_that_wait(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = FailingSync(monkeypatch, folders=True)
     sync.failing = False
+    assert spool.arrivals is not None
     with ThreadPoolExecutor(12) as pool:
-        with spool._syncing:
+        with spool.arrivals._syncing:
             work = [pool.submit(put, spool, b"x") for _ in range(12)]
-            _until(lambda: spool._renamed == 12)
+            _until(lambda: spool.arrivals._changed == 12)
         assert len({job.result() for job in work}) == 12
-    assert sync.calls == 2  # that of messages, and that of notes
+    assert sync.calls == 1
     assert len(entries(spool.new)) == 12
 
 

@@ -22,12 +22,10 @@ from muniment.gateway.local_peer import Address
 from muniment.gateway.refused import refused_at
 from muniment.gateway.senders import Delivery, SenderRules, Senders
 from muniment.gateway.session import MailSession
-from muniment.gateway.spool import Incoming, Spool
+from muniment.gateway.spool import SYNCS, Incoming, Spool
 
 log = logging.getLogger("muniment.gateway")
 
-SYNCS = 16
-"""Messages that are being brought to disk at the same time."""
 BACKLOG = 128
 """Clients that may wait to be taken."""
 POLL = 0.02

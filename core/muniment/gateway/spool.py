@@ -13,10 +13,16 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from muniment.errors import VaultError
+from muniment.gateway.syncing import SyncedFolder
+
+SYNCS = 16
+"""Messages that are being brought to disk at the same time."""
 
 
 class Spool:
@@ -33,10 +39,9 @@ class Spool:
         self.delivered = folder / "delivered"
         self._folder = folder
         self._counter = itertools.count(1)
-        self._handles: list[int] = []
-        self._counting = threading.Lock()
-        self._syncing = threading.Lock()
-        self._renamed = self._synced = self._lost = 0
+        self.arrivals: SyncedFolder | None = None
+        self.notes: SyncedFolder | None = None
+        self._beside: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
         """Make the folders, and remove what an earlier gateway left half received.
@@ -53,8 +58,8 @@ class Spool:
                 if not (self.new / left.name.removesuffix(".json")).exists():
                     left.unlink(missing_ok=True)  # a run removes notes at the same time
             _sync_folder(self._folder)
-            for folder in (self.delivered, self.new):
-                self._handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            self._beside = ThreadPoolExecutor(SYNCS, thread_name_prefix="gateway-spool-notes")
+            self.notes, self.arrivals = SyncedFolder(self.delivered), SyncedFolder(self.new)
         except OSError as error:
             raise VaultError(
                 f"the gateway's spool {self._folder} can't be written ({error.strerror}): "
@@ -63,8 +68,12 @@ class Spool:
 
     def close(self) -> None:
         """Let go of the folders; safe to call twice."""
-        while self._handles:
-            os.close(self._handles.pop())
+        if self._beside is not None:
+            self._beside.shutdown(wait=True)
+            self._beside = None
+        for folder in (self.notes, self.arrivals):
+            if folder is not None:
+                folder.close()
 
     def begin(self) -> Incoming:
         """A new message; nothing is on disk yet."""
@@ -73,41 +82,19 @@ class Spool:
         return Incoming(self, name)
 
     def publish(self, name: str) -> None:
-        """Move a synced file from `tmp/` to `new/`, for good, its note with it.
+        """Move a synced file from `tmp/` to `new/`, for good. Raises OSError."""
+        (self.tmp / name).rename(self.new / name)
+        if self.arrivals is not None:
+            self.arrivals.sync()
 
-        Raises OSError, and it is not there then.
-        """
-        final = self.new / name
-        (self.tmp / name).rename(final)
-        try:
-            self._sync()
-        except OSError:
-            final.unlink(missing_ok=True)
-            raise
+    def withdraw(self, name: str) -> None:
+        """Take a file that was not acknowledged out of `new/`, if it is there."""
+        (self.new / name).unlink(missing_ok=True)
 
-    def _sync(self) -> None:
-        """Sync both folders so that the caller's rename and note are on disk; one sync serves all that wait.
-
-        What a failed sync should have covered is lost for good: a later one that succeeds says
-        nothing about it.
-        """
-        with self._counting:
-            self._renamed += 1
-            ticket = self._renamed
-        with self._syncing:
-            if ticket <= self._lost:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            if ticket <= self._synced:
-                return
-            with self._counting:
-                covered = self._renamed
-            try:
-                for handle in self._handles:
-                    os.fsync(handle)
-            except OSError:
-                self._lost = covered
-                raise
-            self._synced = covered
+    def beside(self, work: Callable[[], None]) -> Future[None]:
+        """Do something in a thread of its own, while the caller goes on."""
+        assert self._beside is not None, "the spool is open"
+        return self._beside.submit(work)
 
 
 class Incoming:
@@ -149,16 +136,26 @@ class Incoming:
                 raise
 
     def commit(self) -> None:
-        """Put the whole message into `new/`; returns when it is on disk. Raises OSError: it is nowhere."""
+        """Put the whole message into `new/`; returns when it is on disk. Raises OSError: it is nowhere.
+
+        Its note is written before, so that a run that finds the message finds the note; both are synced at
+        the same time.
+        """
         with self._lock:
+            noted: Future[None] | None = None
             try:
                 self._flush()
+                noted = self._note_delivery()
                 os.fsync(self._file)
                 self._close()
-                self._note_delivery()
                 self._spool.publish(self.name)
+                if noted is not None:
+                    noted.result()
                 self._ended = True
             except OSError:
+                if noted is not None:
+                    noted.exception()  # it has ended, too
+                self._spool.withdraw(self.name)
                 self._remove()
                 raise
 
@@ -179,17 +176,28 @@ class Incoming:
         while data:
             data = data[os.write(self._file, data) :]
 
-    def _note_delivery(self) -> None:
-        """Write what is known besides the message's bytes, and sync it."""
+    def _note_delivery(self) -> Future[None] | None:
+        """Write what is known besides the message's bytes; what comes back is done when that is on disk."""
         told = {**self.delivery, "envelope": self.envelope} if self.envelope else self.delivery
         if not told:
-            return
+            return None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(self._spool.delivered / f"{self.name}.json", flags, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file = os.fdopen(handle, "w", encoding="utf-8")
+        try:
             json.dump(told, file, ensure_ascii=False)
             file.flush()
-            os.fsync(file.fileno())
+        except OSError:
+            file.close()
+            raise
+
+        def sync() -> None:
+            with file:
+                os.fsync(file.fileno())
+            if self._spool.notes is not None:
+                self._spool.notes.sync()
+
+        return self._spool.beside(sync)
 
     def _remove(self) -> None:
         self._ended = True
