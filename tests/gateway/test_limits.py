@@ -233,6 +233,7 @@ def test_below_the_reserve_mail_is_put_off(
         smtp.rset()
         code, text = smtp.docmd("MAIL FROM:<> SIZE=1")
         assert (code, text[:5]) == (452, b"4.3.1")
+        assert smtp.docmd("MAIL FROM:<> SIZE=999999999999")[0] == 552
         disk.free += 1
         assert smtp.docmd("MAIL FROM:<> SIZE=1")[0] == 250
     assert kept(tmp_path) == 1

@@ -3,7 +3,7 @@
 A copy that a mail server makes says nothing of Bcc people and members of lists, but its SMTP envelope can. A
 recipient of such a copy is one of
 
-- a journal address itself, which names nobody;
+- a journal address itself, which names no person;
 - one with an extension that spells a person: `journal+bob=contoso.com@archive.example` is bob@contoso.com;
 - the postmaster (RFC 5321 4.5.1);
 - a person's own address, where the gateway is set to take copies with their original envelope.
@@ -32,7 +32,7 @@ class Recipient:
     address: str
     """As the client wrote it."""
     person: str = ""
-    """The address of the person whom it names; "" for nobody."""
+    """The address of the person whom it names; "" for no one."""
     original: str = ""
     """Its ORCPT parameter (RFC 3461): `address-type;address`, still encoded."""
 
@@ -97,17 +97,17 @@ def facts(sender: str, recipients: Iterable[Recipient], headers: Iterable[str] =
     taken = list(recipients)
     originals = {_text(one.address): _text(one.original) for one in taken if one.original}
     people = list(dict.fromkeys(_text(one.person) for one in taken if one.person))
-    told: dict[str, Any] = {
+    value: dict[str, Any] = {
         "from": "" if sender == "<>" else _text(sender),
         "to": [_text(one.address) for one in taken],
     }
     if originals:
-        told["original"] = originals
+        value["original"] = originals
     if people:
-        told["people"] = people
+        value["people"] = people
     if fields := list(headers):
-        told["headers"] = fields
-    return told
+        value["headers"] = fields
+    return value
 
 
 def _text(value: str) -> str:

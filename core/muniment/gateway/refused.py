@@ -1,4 +1,4 @@
-"""Which networks were refused and came back: mail servers do, whoever looks for open ports does not.
+"""Which networks were refused and came back: a mail server comes back, a search for open ports does not.
 
 Microsoft adds addresses to its networks. A server at one that `gateway.networks` does not list tries again
 and again, and its reports wait until an administrator lists it.
@@ -17,7 +17,7 @@ NETWORKS = 200
 """Networks that are remembered; the one that was seen longest ago goes when there are more."""
 TRIES = 3
 BETWEEN = 60.0
-"""A client has come back after so many tries, over so many seconds."""
+"""A client has come back after this many tries, over this many seconds."""
 FORGOTTEN = 24 * 3600.0
 """Seconds without a try after which a network is no news."""
 _PREFIXES = {4: 24, 6: 64}

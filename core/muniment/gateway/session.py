@@ -240,7 +240,9 @@ class MailSession(SMTP):
         """MAIL, for those who may send."""
         tls = self.session is not None and self.session.ssl is not None
         refusal = self._host.sender_refusal(self._delivery, self._shown, tls)
-        refusal = refusal or self._host.short_of_room(self.peer, _declared(arg))
+        size = _declared(arg)
+        if not refusal and size <= self._limits.size:  # what is too large is refused for good
+            refusal = self._host.short_of_room(self.peer, size)
         if refusal:
             await self.push(refusal)
             return
@@ -292,7 +294,7 @@ class MailSession(SMTP):
     async def smtp_BDAT(self, arg: str) -> None:  # noqa: N802
         """Take a chunk of a message (RFC 3030); the reply to the last says that all of it is on disk.
 
-        The bytes of a chunk are read whatever becomes of them: they must not be taken for commands.
+        The bytes of a chunk are always read: they must not be taken for commands.
         """
         size, last = _chunk(arg)
         if size < 0:

@@ -178,14 +178,14 @@ class Incoming:
 
     def _note_delivery(self) -> Future[None] | None:
         """Write what is known besides the message's bytes; what comes back is done when that is on disk."""
-        told = {**self.delivery, "envelope": self.envelope} if self.envelope else self.delivery
-        if not told:
+        note = {**self.delivery, "envelope": self.envelope} if self.envelope else self.delivery
+        if not note:
             return None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(self._spool.delivered / f"{self.name}.json", flags, 0o600)
         file = os.fdopen(handle, "w", encoding="utf-8")
         try:
-            json.dump(told, file, ensure_ascii=False)
+            json.dump(note, file, ensure_ascii=False)
             file.flush()
         except OSError:
             file.close()

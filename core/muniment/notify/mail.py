@@ -155,10 +155,10 @@ def _explained(name: str, secret: str) -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPAuthenticationError as error:
-        told = words(error)
-        advice = next((what for code, what in ADVICE.items() if f" {code} " in f"{told} "), "")
+        refusal = words(error)
+        advice = next((what for code, what in ADVICE.items() if f" {code} " in f"{refusal} "), "")
         raise _TokenRefused(
-            f"{name}: the relay refused login or password: {told}" + (f"; {advice}" if advice else "")
+            f"{name}: the relay refused login or password: {refusal}" + (f"; {advice}" if advice else "")
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
@@ -226,8 +226,8 @@ def _refusal(answer: Answer) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         words = "its answer is no error that Graph describes"
     what = next((advice for name, advice in WHAT_TO_DO.items() if name.lower() == code.lower()), "")
-    told = f"Microsoft Graph refused it ({answer.status} {code}): {words}".rstrip(" :")
-    return f"{told}; {what}" if what else told
+    refusal = f"Microsoft Graph refused it ({answer.status} {code}): {words}".rstrip(" :")
+    return f"{refusal}; {what}" if what else refusal
 
 
 # --- the message ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def people_of(item: Item, copy: PreparedCopy) -> tuple[Party, ...]:
 
 
 def headers_of(item: Item) -> tuple[str, ...]:
-    """The header fields by which whoever delivered an item may name recipients."""
+    """The header fields by which the sender of an item may name recipients."""
     return item.envelope.headers if item.envelope is not None else ()
 
 
@@ -29,9 +29,9 @@ def weight(item: Item, copy: PreparedCopy) -> int:
     """About how many bytes the envelope takes in a receipt, at most."""
     if item.envelope is None:
         return 0
-    told = (*item.envelope.recipients, *item.envelope.people, *copy.named)
+    value = (*item.envelope.recipients, *item.envelope.people, *copy.named)
     originals = (part for pair in item.envelope.originals for part in pair)
-    return sum(len(text) + 8 for text in (*told, *originals)) * 4
+    return sum(len(text) + 8 for text in (*value, *originals)) * 4
 
 
 def envelope_value(envelope: SmtpEnvelope | None, named: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -39,9 +39,9 @@ def envelope_value(envelope: SmtpEnvelope | None, named: tuple[str, ...] = ()) -
     if envelope is None:
         return {}
     people = [*dict.fromkeys((*envelope.people, *named))]
-    told: dict[str, Any] = {"from": envelope.sender, "to": list(envelope.recipients)}
+    value: dict[str, Any] = {"from": envelope.sender, "to": list(envelope.recipients)}
     if envelope.originals:
-        told["original"] = dict(envelope.originals)
+        value["original"] = dict(envelope.originals)
     if people:
-        told["people"] = people
-    return told
+        value["people"] = people
+    return value

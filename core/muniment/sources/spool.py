@@ -73,21 +73,21 @@ def _delivered(note: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in note.items() if isinstance(value, str))
 
 
-def _envelope(told: object) -> SmtpEnvelope | None:
+def _envelope(value: object) -> SmtpEnvelope | None:
     """The SMTP envelope that a note tells of; None where it tells of none that can be read."""
-    if not isinstance(told, dict):
+    if not isinstance(value, dict):
         return None
-    originals = told.get("original", {})
+    originals = value.get("original", {})
     return SmtpEnvelope(
-        sender=str(told.get("from", "")),
-        recipients=_texts(told.get("to")),
-        people=_texts(told.get("people")),
-        headers=_texts(told.get("headers")),
+        sender=str(value.get("from", "")),
+        recipients=_texts(value.get("to")),
+        people=_texts(value.get("people")),
+        headers=_texts(value.get("headers")),
         originals=tuple((str(to), str(one)) for to, one in originals.items())
         if isinstance(originals, dict)
         else (),
     )
 
 
-def _texts(told: object) -> tuple[str, ...]:
-    return tuple(one for one in told if isinstance(one, str)) if isinstance(told, list) else ()
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
