@@ -8,8 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from muniment.api import Chunk, ExportFile, Request, Word
 from muniment.errors import UsageError
+from muniment.zones import local_zone
 
 W = TypeVar("W", bound=Word)
 
@@ -43,7 +46,7 @@ class Client:
         Raises:
             MunimentError: what the engine refuses or fails at, as a sentence to print.
         """
-        answer = self._transport.call(request)
+        answer = self._transport.call(_zoned(request))
         if not isinstance(answer, reply):
             raise TypeError(f"{type(request).__name__} was answered by {type(answer).__name__}")
         return answer
@@ -54,11 +57,16 @@ class Client:
         Raises:
             MunimentError: what the engine refuses or fails at, as a sentence to print.
         """
-        return self._transport.stream(request)
+        return self._transport.stream(_zoned(request))
 
     def close(self) -> None:
         """Hang up. Safe to call twice."""
         self._transport.close()
+
+
+def _zoned(request: Request) -> Request:
+    """A request that says days, with the time zone of this process."""
+    return replace(request, zone=local_zone()) if getattr(request, "zone", None) == "" else request
 
 
 def receive(words: Iterator[Word], path: Path) -> Iterator[Word]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -15,6 +14,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
+from muniment.cli.humane import local_moment
 from muniment_tui.actions import ANYWHERE, Action, actions, key_names
 from muniment_tui.frame import FrameScreen
 from muniment_tui.here import offers
@@ -98,6 +98,6 @@ class NoticesScreen(PageScreen):
         if not kept:
             return shown("Nothing was said yet. What is done, refused or fails is listed here.")
         return Content("\n").join(
-            joined((f"{datetime.fromtimestamp(notice.time):%H:%M:%S} ", "$secondary"), notice.content())
+            joined((f"{local_moment(int(notice.time)):%H:%M:%S} ", "$secondary"), notice.content())
             for notice in reversed(kept)
         )

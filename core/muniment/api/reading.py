@@ -39,11 +39,12 @@ class Hit(Word, frozen=True):
 
 
 class Mark(Word, frozen=True):
-    """Words of a query that a reader wants to see marked: one, a phrase's, or what begins so."""
+    """Words of a query that a reader wants to see marked: one or a phrase's, wildcards included, or what
+    begins so."""
 
     text: str
     field: str = ""
-    """"from", "to", "cc", "bcc", "subject", "body" or "filename"; "" for anywhere."""
+    """"from", "to", "cc", "bcc", "subject", "body", "filename" or "link"; "" for anywhere."""
     prefix: bool = False
 
 
@@ -96,6 +97,8 @@ class Search(Request, frozen=True):
     reason: str = ""
     oldest_first: bool = False
     around: int | None = None
+    zone: str = ""
+    """Whose days the query means: a time zone as muniment.zones has it; "" for UTC."""
 
 
 class Show(Request, frozen=True):
@@ -186,6 +189,8 @@ class Export(Request, frozen=True):
     reason: str = ""
     ids: tuple[str, ...] = ()
     folder: str = ""
+    zone: str = ""
+    """As in Search."""
 
 
 class ExportFile(Word, frozen=True):

@@ -78,6 +78,8 @@ class AddUser(Request, frozen=True):
     addresses: tuple[str, ...]
     since: str = ""
     check: bool = False
+    zone: str = ""
+    """Whose day `since` is, as in Search."""
 
 
 class RemoveUser(Request, frozen=True):

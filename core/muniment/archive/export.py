@@ -17,7 +17,7 @@ import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from time import gmtime, strftime
 from types import TracebackType
@@ -30,6 +30,7 @@ from muniment.archive.searching import find
 from muniment.archive.vault import Vault
 from muniment.errors import UsageError, VaultError
 from muniment.people.directory import User
+from muniment.zones import zone_of
 
 PAGE = 500
 PIECE = 1024 * 1024
@@ -199,6 +200,13 @@ class Choice:
     user: str = ""
     ids: tuple[str, ...] = ()
     folder: str = ""
+    zone: str = ""
+    """Whose days the query means, as muniment.zones has it."""
+
+    @property
+    def tz(self) -> tzinfo:
+        """The same as a zone."""
+        return zone_of(self.zone)
 
 
 class Edition:
@@ -229,6 +237,8 @@ class Edition:
             how["selected"] = len(choice.ids)
         elif choice.folder:
             how["folder"] = choice.folder
+        elif choice.zone:
+            how["zone"] = choice.zone
         return how
 
     def pages(self) -> Iterator[list[MessageRow]]:
@@ -274,7 +284,7 @@ class Edition:
 
     def find(self, after: str) -> Found:
         """A page of what is found."""
-        return find(self.vault, self.choice.query, self.choice.user, PAGE, after)
+        return find(self.vault, self.choice.query, self.choice.user, PAGE, after, zone=self.choice.tz)
 
     def row(self, id_: str) -> MessageRow:
         """The message that an id names.

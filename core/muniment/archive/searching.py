@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, tzinfo
 
 from muniment.archive.binding import bound
 from muniment.archive.index import Found, Scope, UserAddress, UserTerms, search
@@ -64,6 +65,7 @@ def find(
     own: bool = False,
     oldest_first: bool = False,
     around: int | None = None,
+    zone: tzinfo = UTC,
 ) -> Found:
     """A page of what `query` finds, in everybody's mail or in one person's; see index.search.
 
@@ -71,11 +73,13 @@ def find(
     alone, the total is of what stands with them, all words weigh alike, `id:` takes public ids, and sizes are
     those of public forms.
 
+    `zone`: whose days the query means.
+
     Raises:
         QueryError: the query can't be read.
         NotFound: `user`, or a `user:` in the query, is nobody; or nobody has a folder that `in:` names.
     """
-    node = parse(query)
+    node = parse(query, zone=zone)
     whose = None if not user else _user(vault, user) if own or isinstance(user, User) else person(vault, user)
     require_known(vault, node, whose, own)
     if own:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from muniment.zones import local_tz
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, which is what a datetime can say."""
@@ -48,11 +50,16 @@ def iso(timestamp: int) -> str:
 
 
 def local(timestamp: int) -> str:
-    """Date and minute in this machine's time zone; in UTC where that can't be said."""
+    """Date and minute in the time zone in which queries are read, too; in UTC where that can't be said."""
+    return f"{local_moment(timestamp):%Y-%m-%d %H:%M}"
+
+
+def local_moment(timestamp: int) -> datetime:
+    """As `moment`, in this process's time zone; in UTC where that can't be said."""
     at = moment(timestamp)
     with suppress(OverflowError, OSError, ValueError):
-        at = at.astimezone()
-    return f"{at:%Y-%m-%d %H:%M}"
+        return at.astimezone(local_tz())
+    return at
 
 
 def name_of(sender: str) -> str:

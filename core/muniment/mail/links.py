@@ -32,15 +32,18 @@ def is_target(written: str) -> bool:
 
 def reduced(target: str) -> str:
     """The words of a target as `folding.halfway` gives them, in order, with one blank between."""
-    text = unquote(target[:TARGET_LIMIT], errors="replace")
-    text = _PUNY.sub(_unicode, _SCHEME.sub("", text, count=1))
-    return " ".join(word for word in halfway(text).split() if not _is_id(word))
-
-
-def _is_id(word: str) -> bool:
-    if len(word) > _WORD:
-        return True
-    return len(word) >= _ID and not word.isalpha() and not word.isdigit()
+    text = target[:TARGET_LIMIT]
+    if "%" in text:
+        text = unquote(text, errors="replace")
+    text = _SCHEME.sub("", text, count=1)
+    if "xn--" in text.lower():
+        text = _PUNY.sub(_unicode, text)
+    # What is left out is an id: a long word, or one that mixes letters and digits.
+    return " ".join(
+        word
+        for word in halfway(text).split()
+        if len(word) < _ID or (len(word) <= _WORD and (word.isalpha() or word.isdigit()))
+    )
 
 
 def _unicode(label: re.Match[str]) -> str:

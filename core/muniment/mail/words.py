@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from muniment.mail.folding import UNSPACED, halfway, plain, spelled
 
+Span = tuple[int, int]
 ANY, ONE = "*", "?"
 """Wildcards: any letters of a word, none included; one letter."""
 _WILD = re.compile(r"[*?]")
@@ -117,3 +119,91 @@ def wild_words(text: str) -> Iterator[Wild]:
 def _parts(word: str, start: int, end: int) -> bool:
     before, after = word[:start][-1:], word[end:][:1]
     return bool(before and after and (UNSPACED.match(before) or UNSPACED.match(after)))
+
+
+# --- a text's own words -----------------------------------------------------------------------------
+
+_CHUNK = re.compile(r"[^ \n]+")
+"""What ASCII blanks part folds by itself."""
+_CONTINUES = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
+"""Letters that join the one before them, as marks do: vowels and finals of Korean, voicing of kana."""
+
+
+class Placed:
+    """The words of a text in order, and where they stand."""
+
+    def __init__(self, text: str, chunks: list[Span], words: list[str], owners: list[int]) -> None:
+        self._text = text
+        self._chunks = chunks
+        self._words = words
+        self._owners = owners
+        """The chunk that each word is of."""
+        self._at: dict[str, list[int]] = {}
+        for number, word in enumerate(words):
+            self._at.setdefault(word, []).append(number)
+        self._umlauts = [word for word in self._at if plain(word) != word]
+        self._cut: dict[int, list[Span]] = {}
+
+    def places(self, word: Sought) -> Iterator[int]:
+        """The numbers of the words that are found by one of a query."""
+        for each in self._at if word.wild else self._likely(word):
+            if word.matches(each):
+                yield from self._at[each]
+
+    def _likely(self, word: Sought) -> Iterable[str]:
+        """The words that one without wildcards may find: itself, and those with umlauts and their like."""
+        itself = (form for form in dict.fromkeys((word.plain, word.spelled)) if form in self._at)
+        return (*itself, *(each for each in self._umlauts if each not in (word.plain, word.spelled)))
+
+    def holds(self, number: int, word: Sought) -> bool:
+        """Whether the word of that number is found by one of a query."""
+        return number < len(self._words) and word.matches(self._words[number])
+
+    def span(self, first: int, last: int) -> Span:
+        """Where the words from one to another stand in the text."""
+        return self._span(first)[0], self._span(last)[1]
+
+    def _span(self, number: int) -> Span:
+        owner = self._owners[number]
+        if owner not in self._cut:
+            self._cut[owner] = list(_spans(self._text, *self._chunks[owner]))
+        return self._cut[owner][number - bisect_left(self._owners, owner)]
+
+
+def placed_words(text: str, start: int, end: int) -> Placed:
+    """The words of text[start:end], which is as the sanitiser leaves it."""
+    chunks, words, owners = list[Span](), list[str](), list[int]()
+    for match in _CHUNK.finditer(text, start, end):
+        found = halfway(match[0]).split()
+        owners += [len(chunks)] * len(found)
+        words += found
+        chunks.append(match.span())
+    return Placed(text, chunks, words, owners)
+
+
+def _spans(text: str, start: int, end: int) -> Iterator[Span]:
+    """Where the words of a chunk stand: it is folded letter by letter, each with the marks behind it."""
+    begun = last = -1
+    for first, behind in _letters(text, start, end):
+        parts = halfway(text[first:behind]).split(" ")
+        for number, part in enumerate(parts):
+            if number and begun >= 0:  # a blank ends a word
+                yield begun, last
+                begun = -1
+            if part:
+                begun, last = (first if begun < 0 else begun), behind
+        if parts == [""] and begun >= 0:  # what folds to nothing belongs to the word
+            last = behind
+    if begun >= 0:
+        yield begun, last
+
+
+def _letters(text: str, start: int, end: int) -> Iterator[Span]:
+    first = start
+    for at in range(start + 1, end):
+        char = text[at]
+        if char.isascii() or not (unicodedata.category(char)[0] == "M" or _CONTINUES.match(char)):
+            yield first, at
+            first = at
+    if first < end:
+        yield first, end

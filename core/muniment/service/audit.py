@@ -59,7 +59,7 @@ def event(kind: str, caller: Caller, role: Role | None, request: Request, **deta
         "word": type(request).__name__,
         "at": int(time.time()),
     }
-    for name in ("id", "what", "query", "user", "folder", "path", "reason", "name", "profile"):
+    for name in ("id", "what", "query", "user", "folder", "path", "reason", "name", "profile", "zone"):
         typed = getattr(request, name, "")
         if typed and isinstance(typed, str):
             value[name] = _kept(typed)

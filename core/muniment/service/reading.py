@@ -34,6 +34,7 @@ from muniment.paths import as_path, readable
 from muniment.people.directory import User
 from muniment.service.letter_view import Attachment, read_view
 from muniment.service.session import Session
+from muniment.service.zoning import zone_asked
 
 ROLES = {
     Role.SENDER: "sender",
@@ -105,7 +106,7 @@ def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = 
     """What a search finds in everybody's mail or one person's; `own` as in `find`."""
     return find(
         vault, request.query, user, request.limit, request.after, request.by_relevance, own,
-        request.oldest_first, request.around,
+        request.oldest_first, request.around, zone_asked(request.zone),
     )  # fmt: skip
 
 
@@ -289,9 +290,15 @@ def choice_of(vault: Vault, request: api.Export) -> Choice:
     """
     check_choice(request)
     if not request.folder:
-        return Choice(request.query, request.user, request.ids)
+        return Choice(request.query, request.user, request.ids, zone=zone_name(request))
     user = person(vault, request.user)
     return Choice(user=request.user, folder=_folder(vault, user, request.folder))
+
+
+def zone_name(request: api.Export) -> str:
+    """The zone whose days an export's query means. Raises UsageError: it is not known here."""
+    zone_asked(request.zone)
+    return request.zone
 
 
 def check_choice(request: api.Export) -> None:

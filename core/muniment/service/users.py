@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import tzinfo
 
 from muniment import api
 from muniment.archive.changed import Changed
@@ -14,8 +14,10 @@ from muniment.people.changes import Change
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, remove_changes
+from muniment.periods import period
 from muniment.service.logins import changed_logins, moved_addresses, preview, sentences
 from muniment.service.session import Session
+from muniment.service.zoning import zone_asked
 
 
 def list_users(session: Session, request: api.ListUsers) -> api.Users:
@@ -52,7 +54,7 @@ def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
 
 def add_user(session: Session, request: api.AddUser) -> api.Done:
     """A new user, or more addresses for one."""
-    since = _since(request.since)
+    since = _since(request.since, zone_asked(request.zone))
 
     def wanted(directory: Directory) -> list[Change]:
         return add_changes(directory, request.name, request.addresses, since)
@@ -107,10 +109,10 @@ def _changed(
     return api.Done(message=message, warnings=sentences(moves, logins), moved=moves, logins=logins)
 
 
-def _since(text: str) -> int | None:
+def _since(text: str, zone: tzinfo) -> int | None:
     if not text:
         return None
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+        return period(text, time.time(), zone)[0]
     except ValueError as error:
         raise ConfigError(f"{text!r} is no date: write it as 2026-01-31") from error

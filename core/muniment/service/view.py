@@ -52,6 +52,7 @@ from muniment.service.reading import (
     message_word,
     page_word,
     parties_words,
+    zone_name,
 )
 from muniment.service.session import Session
 
@@ -177,7 +178,7 @@ def search(session: Session, user: User, request: api.Search) -> api.Hits:
     with session.reading() as vault:
         _own_query(vault, user, request.query, request.user)
         order = "relevance" if request.by_relevance else "date"
-        cursors = Cursors(vault.directory.id_key, "search", user.id, order, request.query)
+        cursors = Cursors(vault.directory.id_key, "search", user.id, order, request.query, request.zone)
         late = behind(vault, user)
         found = found_page(vault, replace(request, after=cursors.open(request.after)), user, own=True)
         hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
@@ -341,7 +342,7 @@ def _choice(vault: Vault, user: User, request: api.Export) -> Choice:
     """Which of their messages an export is of. Raises as `choice_of`."""
     check_choice(request)
     if not request.folder:
-        return Choice(request.query, user.primary, request.ids)
+        return Choice(request.query, user.primary, request.ids, zone=zone_name(request))
     return Choice(user=user.primary, folder=_folder(vault, user, request.folder))
 
 
@@ -384,7 +385,7 @@ class _OwnEdition(Edition):
         return self._user
 
     def find(self, after: str) -> Found:
-        return find(self.vault, self.choice.query, self._user, PAGE, after, own=True)
+        return find(self.vault, self.choice.query, self._user, PAGE, after, own=True, zone=self.choice.tz)
 
     def row(self, id_: str) -> MessageRow:
         return _message(self.vault, self._user, id_)

@@ -13,7 +13,7 @@ from muniment.api import Attachment, Mark
 from muniment_tui.messages.dates import period, trouble
 from muniment_tui.messages.document import Rows, Writer
 from muniment_tui.messages.letters import enclosed, letter, source
-from muniment_tui.messages.marking import MOST, find, fold
+from muniment_tui.messages.marking import MOST, find
 from support.engine_double import HOSTILE, assert_harmless
 from support.words import message
 
@@ -80,7 +80,20 @@ def test_hostile_lengths_take_little_time() -> None:
     [
         ("An INVOICE, invoices", Mark(text="invoice"), ["INVOICE"]),
         ("An INVOICE, invoices", Mark(text="invoi", prefix=True), ["INVOICE", "invoices"]),
-        ("Grüße aus Łódź", Mark(text="grusse"), []),
+        ("Grüße aus Łódź", Mark(text="grusse"), ["Grüße"]),
+        ("Grüße aus Łódź", Mark(text="gruesse"), ["Grüße"]),
+        ("Mueller, Müller, MULLER", Mark(text="Müller"), ["Mueller", "Müller", "MULLER"]),
+        ("Mueller, Müller, MULLER", Mark(text="mueller"), ["Mueller", "Müller"]),
+        ("neue und neu", Mark(text="neue"), ["neue"]),
+        ("Handwerkerrechnung, Rechnungen", Mark(text="*rechnung"), ["Handwerkerrechnung"]),
+        ("Handwerkerrechnung", Mark(text="hand*ung"), ["Handwerkerrechnung"]),
+        ("Bitte die Handwerkerrechnung", Mark(text="die hand*"), ["die Handwerkerrechnung"]),
+        ("ﾃﾞｰﾀｾﾝﾀｰ", Mark(text="データ"), ["ﾃﾞｰﾀ"]),
+        ("שָׁלוֹם עולם", Mark(text="שלום"), ["שָׁלוֹם"]),
+        ("مُحَمَّدٌ", Mark(text="محمد"), ["مُحَمَّدٌ"]),
+        ("添付の請\n求書を", Mark(text="請求書"), ["請\n求書"]),
+        ("e\u0301te\u0301 e\u0301tat", Mark(text="été"), ["e\u0301te\u0301"]),
+        ("Ⅷ. Kapitel", Mark(text="viii"), ["Ⅷ"]),
         ("Zoë and ZOE", Mark(text="zoe"), ["Zoë", "ZOE"]),
         ("Łódź", Mark(text="lodz"), ["Łódź"]),
         ("a red\n  car, red-car, redcar", Mark(text="red car"), ["red\n  car", "red-car"]),
@@ -103,11 +116,6 @@ def test_marks_keep_to_mail_and_to_their_fields() -> None:
     assert find(text, regions, [Mark(text="one", field="subject")]) == [(8, 11)]
     assert find(text, [], [Mark(text="one")]) == []
     assert len(find("a " * 20_000, [("body", 0, 40_000)], [Mark(text="a")])) == MOST
-
-
-@given(st.text(max_size=50))
-def test_folding_keeps_every_character_in_its_place(text: str) -> None:
-    assert len(fold(text)) == len(text)
 
 
 def test_styles_and_sections_have_their_places() -> None:

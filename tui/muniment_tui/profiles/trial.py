@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -12,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 
 from muniment.api import Certificate, Done, Step, TestProfile, Word
+from muniment.cli.humane import local_moment
 from muniment.errors import MunimentError
 from muniment_tui.actions import Action, actions
 from muniment_tui.bridge import Line
@@ -150,7 +150,7 @@ def _marked(text: str, ok: bool) -> Content:
 
 
 def _certificate(word: Certificate) -> list[Content]:
-    expires = f"{datetime.fromtimestamp(word.expires, UTC):%Y-%m-%d}" if word.expires else "?"
+    expires = f"{local_moment(word.expires):%Y-%m-%d}" if word.expires else "?"
     issuer = "itself (self-signed)" if word.self_signed else word.issuer or "?"
     mark = ("  ", "") if word.trusted else ("! ", "bold $warning")
     return [

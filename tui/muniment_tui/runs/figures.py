@@ -10,7 +10,7 @@ from typing import Any
 from textual.content import Content
 
 from muniment.api import ProfileState, ProgressWord
-from muniment.cli.humane import count, moment, seconds, size
+from muniment.cli.humane import count, local_moment, seconds, size
 from muniment_tui.words import joined, shown
 
 WINDOW = 15.0
@@ -135,12 +135,12 @@ def _even(holds: bool) -> Content:
 
 def when(timestamp: int) -> str:
     """Month, day and minute in this machine's time zone; "" for never."""
-    return f"{moment(timestamp).astimezone():%m-%d %H:%M}" if timestamp else ""
+    return f"{local_moment(timestamp):%m-%d %H:%M}" if timestamp else ""
 
 
 def clock(timestamp: int) -> str:
     """Hour and minute; "" for never."""
-    return f"{moment(timestamp).astimezone():%H:%M}" if timestamp else ""
+    return f"{local_moment(timestamp):%H:%M}" if timestamp else ""
 
 
 def runs_by_itself(profile: ProfileState) -> bool:

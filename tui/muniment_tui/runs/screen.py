@@ -25,7 +25,7 @@ from muniment.api import (
     WatchRuns,
     Word,
 )
-from muniment.cli.humane import count, moment
+from muniment.cli.humane import count, local_moment
 from muniment.cli.progress import far
 from muniment.errors import AccessRefused, MunimentError
 from muniment_tui.actions import Action, actions
@@ -366,5 +366,5 @@ def _row(profile: ProfileState) -> Row:
 
 
 def _log_line(line: LogLine) -> Content:
-    at = f"{moment(line.time).astimezone():%H:%M:%S} "
+    at = f"{local_moment(line.time):%H:%M:%S} "
     return joined((at, "$secondary"), LEVELS.get(line.level, ("", "")), shown(line.text))

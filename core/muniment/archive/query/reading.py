@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 
-from muniment.archive.periods import period
 from muniment.archive.query.nodes import (
     EVERYTHING,
     FIELDS,
@@ -36,6 +35,7 @@ from muniment.errors import QueryError
 from muniment.mail.folding import fold
 from muniment.mail.ids import bare_id
 from muniment.mail.words import wild_words, wildcards
+from muniment.periods import period
 
 MAX_QUERY = 16_384
 """Characters in a query."""

@@ -1,0 +1,333 @@
+"""What is shown of mail in any language is found: sentences of Debian's translations, and a word in each field.
+
+Both tables stand in docs/reading-mail.md; with MUNIMENT_TABLES=write they are written there.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.header import Header
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from muniment.api import Message
+from muniment.errors import QueryError
+from muniment.mail.folding import UNSPACED, fold
+from muniment.mail.sanitise import clean
+from muniment.mail.words import is_letter
+from support.languages import CHARSETS, catalogues, mail, sentences
+from support.vaults import TestVault
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
+
+PAGE = Path(__file__).parents[2] / "docs" / "reading-mail.md"
+LANGUAGES = (
+    *("af", "am", "ar", "as", "ast", "az", "be", "bg", "bn", "br", "bs", "ca", "ckb", "cs", "cy", "da", "de"),
+    *(
+        "dv",
+        "dz",
+        "el",
+        "eo",
+        "es",
+        "et",
+        "eu",
+        "fa",
+        "fi",
+        "fr",
+        "ga",
+        "gl",
+        "gu",
+        "he",
+        "hi",
+        "hr",
+        "hu",
+        "hy",
+    ),
+    *(
+        "id",
+        "is",
+        "it",
+        "ja",
+        "ka",
+        "kk",
+        "km",
+        "kn",
+        "ko",
+        "lo",
+        "lt",
+        "lv",
+        "mk",
+        "ml",
+        "mn",
+        "mr",
+        "ms",
+        "my",
+    ),
+    *(
+        "nb",
+        "ne",
+        "nl",
+        "or",
+        "pa",
+        "pl",
+        "ps",
+        "pt",
+        "ro",
+        "ru",
+        "sd",
+        "si",
+        "sk",
+        "sl",
+        "sq",
+        "sr",
+        "sv",
+        "ta",
+    ),
+    *("te", "th", "tr", "ug", "uk", "ur", "uz", "vi", "zh_CN", "zh_TW"),
+)
+MAILS, LINES = 10, 12
+WORDS, PHRASES = 30, 15
+"""How many of each are sought of a language."""
+
+
+@dataclass
+class Recall:
+    """What was sought of one language, and how much of it was found."""
+
+    mails: int = 0
+    sought: dict[str, int] = field(default_factory=dict)
+    missed: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, kind: str, query: str, found: bool) -> None:
+        self.sought[kind] = self.sought.get(kind, 0) + 1
+        if not found:
+            self.missed.append((kind, query))
+
+    def cell(self, kind: str) -> str:
+        sought = self.sought.get(kind, 0)
+        return f"{sought - sum(1 for one, _ in self.missed if one == kind)} of {sought}" if sought else ""
+
+
+def in_table(name: str, lines: list[str]) -> None:
+    """Write a table into the page, between the comments that name it, if that is asked for."""
+    if os.environ.get("MUNIMENT_TABLES") != "write":
+        return
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    page = PAGE.read_text()
+    before, _, rest = page.partition(begin)
+    assert rest, f"{PAGE} has no {begin}"
+    PAGE.write_text(before + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2])
+
+
+def finds(vault: TestVault, text: str, id_: str) -> bool | None:
+    """Whether a quoted text finds a message; None for one that can't be sought, such as punctuation."""
+    words = fold(text).split()
+    if not words or any(len(word.encode()) > 127 for word in words) or len(text) > 500:
+        return None
+    try:
+        return any(hit.id == id_ for hit in vault.search(f'"{text}"'))
+    except QueryError:
+        return False
+
+
+def otherwise(text: str) -> str:
+    """The same words as another keyboard and another system give them."""
+    return unicodedata.normalize("NFD", text.upper())
+
+
+def parts(chance: random.Random, token: str) -> Iterator[str]:
+    """A part of a text without blanks, as somebody types a word of it: it begins and ends at whole letters."""
+    letters = [at for at, char in enumerate(token) if unicodedata.category(char)[0] != "M"]
+    if len(letters) > 3 and UNSPACED.search(token):
+        first = chance.randrange(len(letters) - 2)
+        last = min(first + chance.randint(2, 6), len(letters) - 1)
+        yield token[letters[first] : letters[last]]
+
+
+def recall_of(vault: TestVault, language: str, ids: list[str], texts: dict[str, str]) -> Recall:
+    chance, found = random.Random(language), Recall(mails=len(ids))
+    rows = [(id_, line.split()) for id_ in ids for line in texts[id_].split("\n") if line.strip()]
+
+    def seek(kind: str, text: str, id_: str) -> None:
+        result = finds(vault, text, id_)
+        if result is not None:
+            found.note(kind, text, result)
+
+    for _ in range(WORDS):
+        id_, tokens = chance.choice(rows)
+        token = chance.choice(tokens)
+        seek("words", token, id_)
+        seek("typed otherwise", otherwise(token), id_)
+        for part in parts(chance, token):
+            seek("parts", part, id_)
+    for _ in range(PHRASES):
+        id_, tokens = chance.choice(rows)
+        at = chance.randrange(max(len(tokens) - 1, 1))
+        seek("phrases", " ".join(tokens[at : at + chance.randint(2, 4)]), id_)
+    return found
+
+
+def test_every_word_of_many_languages_is_found(tmp_path: Path) -> None:
+    folder = catalogues(tmp_path)
+    vault = TestVault(tmp_path / "vault")
+    sent: dict[str, list[str]] = {}
+    mails = []
+    for language in LANGUAGES:
+        lines = sentences(folder, language)
+        for number, start in enumerate(range(0, min(len(lines), MAILS * LINES), LINES)):
+            mails.append(mail(language, number, lines[start : start + LINES]))
+            sent.setdefault(language, []).append(f"{language}-{number}@example.com")
+    assert len(sent) >= 20
+    summary = vault.archive(mails)
+    assert (summary.state, summary.new) == ("ok", len(mails))
+    rows, missed = [], list[tuple[str, str, str]]()
+    for language, names in sent.items():
+        ids = [vault.search(f"msgid:{name}")[0].id for name in names]
+        texts = {id_: clean(vault.show(id_).text, newline=True) for id_ in ids}
+        found = recall_of(vault, language, ids, texts)
+        missed += ((language, *one) for one in found.missed)
+        cells = (found.cell(kind) for kind in ("words", "typed otherwise", "phrases", "parts"))
+        old = CHARSETS.get(language, "")
+        rows.append(
+            f"| {language} | {found.mails} | utf-8{f', {old}' if old else ''} | {' | '.join(cells)} |"
+        )
+    head = ["| language | mails | charsets | words | typed otherwise | phrases | parts of texts without blanks |",
+            "|---|---:|---|---:|---:|---:|---:|"]  # fmt: skip
+    in_table("languages", [*head, *rows])
+    assert missed == []
+
+
+# --- each script in each field ----------------------------------------------------------------------
+
+SCRIPTS = {
+    "Latin, German": ("Grüße Überprüfung Straße", "iso-8859-15"),
+    "Latin, Polish": ("Zażółć gęślą jaźń", "iso-8859-2"),
+    "Latin, Turkish": ("İstanbul ığdır Şubesi", "iso-8859-9"),
+    "Latin, Vietnamese": ("Tiếng Việt được", "utf-8"),
+    "Latin, Danish": ("Blåbærgrød Århus Søren", "iso-8859-1"),
+    "Latin, Czech": ("Příliš žluťoučký kůň", "windows-1250"),
+    "Greek": ("Ευχαριστώ Τιμολόγιο", "iso-8859-7"),
+    "Cyrillic, Russian": ("Счёт Йошкар договор", "koi8-r"),
+    "Cyrillic, Ukrainian": ("Рахунок їжак ґанок", "koi8-u"),
+    "Armenian": ("Հաշիվ շնորհակալություն", "utf-8"),
+    "Georgian": ("ანგარიში მადლობა", "utf-8"),
+    "Hebrew": ("חשבונית תודה", "windows-1255"),
+    "Hebrew, pointed": ("שָׁלוֹם בְּרֵאשִׁית", "utf-8"),
+    "Arabic": ("فاتورة شكرا", "windows-1256"),
+    "Arabic, pointed": ("مُحَمَّدٌ رَسُولُ", "utf-8"),
+    "Persian": ("می‌خواهم فاکتور", "utf-8"),
+    "Devanagari": ("चालान हिन्दी विक्रय", "utf-8"),
+    "Bengali": ("চালান বাংলা", "utf-8"),
+    "Tamil": ("விலைப்பட்டியல் நன்றி", "utf-8"),
+    "Telugu": ("ఇన్వాయిస్ ధన్యవాదాలు", "utf-8"),
+    "Malayalam": ("ഇൻവോയ്സ് നന്ദി", "utf-8"),
+    "Sinhala": ("ඉන්වොයිසිය ස්තූතියි", "utf-8"),
+    "Thai": ("ใบแจ้งหนี้ ค่าน้ำ", "tis-620"),
+    "Lao": ("ໃບແຈ້ງໜີ້ ສະບາຍດີ", "utf-8"),
+    "Khmer": ("វិក្កយបត្រ ថ្មី", "utf-8"),
+    "Burmese": ("ငွေတောင်းခံလွှာ ကျေးဇူး", "utf-8"),
+    "Tibetan": ("བོད་སྐད་ བཀྲ་ཤིས་", "utf-8"),
+    "Ethiopic": ("ደረሰኝ አመሰግናለሁ", "utf-8"),
+    "Korean": ("견적서 요청서", "euc-kr"),
+    "Korean, in jamo": (unicodedata.normalize("NFD", "견적서 요청서"), "utf-8"),
+    "Japanese": ("請求書 データセンター", "iso-2022-jp"),
+    "Japanese, half width": ("ﾃﾞｰﾀ ｾﾝﾀｰ", "utf-8"),
+    "Chinese, simplified": ("采购合同 盖章", "gb18030"),
+    "Chinese, traditional": ("採購合約 蓋章", "big5"),
+    "full width": ("ＩＮＶＯＩＣＥ　２０２６", "utf-8"),
+    "mathematical letters": ("𝐈𝐧𝐯𝐨𝐢𝐜𝐞 𝒹𝓊𝑒", "utf-8"),
+    "soft hyphens": ("Donau\xaddampf\xadschiff Rech\xadnung", "iso-8859-1"),
+    "zero width": ("in\u200bvoice pay\ufeffment", "utf-8"),
+}
+FIELDS = ("subject", "from", "to", "cc", "filename", "body")
+
+
+def encodings(text: str, charset: str) -> Iterator[tuple[str, dict[str, bytes], bytes, str]]:
+    """The field that holds a text, the header fields, the body and the query's field."""
+    for each in dict.fromkeys((charset, "utf-8")):
+        word = Header(text, each, maxlinelen=70).encode(linesep="\r\n").encode("ascii")
+        yield "subject", {"Subject": word}, b"x", "subject"
+        for name in ("From", "To", "Cc"):
+            yield name.lower(), {name: word + b" <someone@outside.example>"}, b"x", name.lower()
+        raw = text.encode(each)
+        star = f"attachment; filename*={each}''{quote(raw, safe='')}.txt".encode("ascii")
+        quoted = b'attachment; filename="' + word.replace(b"\r\n", b"") + b'.txt"'
+        for disposition in (star, quoted):
+            yield (
+                "filename",
+                {"Content-Disposition": disposition, "Content-Type": b"text/plain"},
+                b"x",
+                "filename",
+            )
+        plain = f'text/plain; charset="{each}"'.encode("ascii")
+        yield "body", {"Content-Type": plain, "Content-Transfer-Encoding": b"8bit"}, raw, "body"
+        markup = f'text/html; charset="{each}"'.encode("ascii")
+        yield "body", {"Content-Type": markup}, b"<p><b>" + raw + b"</b></p>", "body"
+    references = "".join(f"&#{ord(char)};" for char in text).encode("ascii")
+    yield "body", {"Content-Type": b"text/html"}, b"<p>" + references + b"</p>", "body"
+
+
+def written(fields: dict[str, bytes], body: bytes, name: str) -> bytes:
+    whole = {
+        "From": b"ada@example.com",
+        "To": b"bob@example.com",
+        "Message-ID": f"<{name}>".encode(),
+    } | fields
+    header = b"".join(key.encode() + b": " + value + b"\r\n" for key, value in whole.items())
+    return header + b"MIME-Version: 1.0\r\n\r\n" + body + b"\r\n"
+
+
+def shows(message: Message, where: str, text: str) -> bool:
+    """Whether a reader sees a text in a field of a message, as the screen shows it."""
+    headers = {name.lower(): value for name, value in message.headers}
+    seen = {"body": message.text, "filename": " ".join(file.filename for file in message.attachments)}
+    shown = clean((headers | seen).get(where, ""), newline=True)
+    return " ".join(clean(text).split()) in " ".join(shown.split())
+
+
+def test_every_script_is_shown_and_found_in_every_field(tmp_path: Path) -> None:
+    vault = TestVault(tmp_path / "vault")
+    cases, mails = [], []
+    for script, (text, charset) in SCRIPTS.items():
+        for number, (where, fields, body, by) in enumerate(encodings(text, charset)):
+            name = f"{number}.{len(cases)}@scripts.example"
+            cases.append((script, where, by, text, name))
+            mails.append(written(fields, body, name))
+    summary = vault.archive(mails)
+    assert (summary.state, summary.new) == ("ok", len(mails))
+    table: dict[tuple[str, str], list[bool]] = {}
+    wrong = []
+    for script, where, by, text, name in cases:
+        [hit] = vault.search(f"msgid:{name}")
+        words = [word for word in clean(text).split() if any(map(is_letter, word))]
+        queries = [
+            f'{by}:"{query}"' for one in (text, " ".join(words), *words) for query in (one, otherwise(one))
+        ]
+        missed = [query for query in queries if hit.id not in {found.id for found in vault.search(query)}]
+        seen = shows(vault.show(hit.id), where, text)
+        if missed or not seen:
+            wrong.append((script, where, name, seen, missed))
+        table.setdefault((script, where), []).append(seen and not missed)
+    head = [f"| script | charsets | {' | '.join(FIELDS)} |", "|---|---|" + "---:|" * len(FIELDS)]
+    rows = []
+    for script, (_, charset) in SCRIPTS.items():
+        charsets = ", ".join(dict.fromkeys((charset, "utf-8")))
+        cells = (f"{sum(table[script, where])} of {len(table[script, where])}" for where in FIELDS)
+        rows.append(f"| {script} | {charsets} | {' | '.join(cells)} |")
+    in_table("scripts", [*head, *rows])
+    assert wrong == []
+
+
+def test_the_page_has_both_tables() -> None:
+    page = PAGE.read_text()
+    for script in SCRIPTS:
+        assert re.search(rf"^\| {re.escape(script)} \|", page, re.MULTILINE), script
+    for language in LANGUAGES[:20]:
+        assert re.search(rf"^\| {language} \|", page, re.MULTILINE), language

@@ -1,0 +1,30 @@
+"""Another time zone for a while."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from muniment import zones
+
+
+@contextmanager
+def in_zone(setting: str | None) -> Iterator[None]:
+    """TZ set to a value, or not set at all."""
+    before = os.environ.get("TZ")
+    _set(setting)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(setting: str | None) -> None:
+    if setting is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = setting
+    time.tzset()
+    zones._named.cache_clear()

@@ -1,0 +1,247 @@
+"""The time zone of who asks: days in a query and days on the screen are the same days."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muniment import zones
+from muniment.api import AddUser, Done, Search
+from muniment.cli import humane
+from muniment.client import Client
+from muniment.errors import ConfigError, UsageError
+from muniment.periods import period
+from muniment.service.users import _since
+from muniment.zones import local_zone, zone_of
+from muniment_tui.messages.dates import period as typed_period
+from support.cases import cases_dir
+from support.program import Program
+from support.vaults import TestVault
+from support.zoned import in_zone
+
+RULE = "CET-1CEST,M3.5.0,M10.5.0/3"
+ODD = [
+    "Europe/Berlin", "America/Sao_Paulo", "Africa/Cairo", "Asia/Beirut", "America/Havana",
+    "Australia/Lord_Howe",
+    "Pacific/Apia", "Asia/Kathmandu", "America/St_Johns", "Antarctica/Troll", "Africa/Casablanca",
+    "Asia/Gaza",
+    "Pacific/Kwajalein", "Europe/Dublin", RULE, "+05:30", "-09:30", "",
+]  # fmt: skip
+"""Zones that change at midnight, by half an hour or by a day, that go back in summer; rules, offsets."""
+
+
+@pytest.mark.parametrize(
+    ("name", "winter", "summer"),
+    [
+        ("Europe/Berlin", 60, 120),
+        (RULE, 60, 120),
+        ("<+0330>-3:30", 210, 210),
+        ("+05:30", 330, 330),
+        ("-0930", -570, -570),
+        ("", 0, 0),
+        ("UTC", 0, 0),
+        ("Etc/UTC", 0, 0),
+        ("EST5EDT", -300, -240),
+    ],
+)
+def test_names_rules_and_offsets_are_zones(name: str, winter: int, summer: int) -> None:
+    zone = zone_of(name)
+    for month, minutes in ((1, winter), (7, summer)):
+        assert datetime(2026, month, 1, tzinfo=zone).utcoffset() == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "Europe",
+        "tzdata.zi",
+        "Foo/Bar",
+        "x" * 5000,
+        "\0",
+        "ü",
+        "+99:00",
+        "CET-1CEST,x",
+    ],
+)
+def test_what_is_no_zone_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        zone_of(name)
+
+
+@given(st.text(max_size=40) | st.text("CETS-0123456789,M./<>+:", max_size=40))
+def test_any_name_is_a_zone_or_refused(name: str) -> None:
+    try:
+        zone = zone_of(name)
+    except ValueError:
+        return
+    datetime(2026, 1, 1, tzinfo=zone).utcoffset()
+
+
+@given(st.sampled_from(ODD), st.integers(-2_000_000_000, 7_000_000_000))
+def test_a_day_holds_what_is_shown_with_its_date(name: str, moment: int) -> None:
+    zone = zone_of(name)
+    shown = datetime.fromtimestamp(moment, UTC).astimezone(zone)
+    for form in ("%Y-%m-%d", "%Y-%m", "%Y"):
+        start, end = period(shown.strftime(form).zfill(4), 0, zone)
+        assert start <= moment < end
+    tomorrow = shown.date() + timedelta(days=1)
+    assert period(str(shown.date()), 0, zone)[1] == period(str(tomorrow), 0, zone)[0]
+    assert period("today", moment, zone) == period(str(shown.date()), 0, zone)
+    assert period("yesterday", moment, zone)[1] == period("today", moment, zone)[0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Berlin", "2026-03-29", 23),
+        ("Europe/Berlin", "2026-10-25", 25),
+        ("America/Sao_Paulo", "2018-11-04", 23),
+        ("Australia/Lord_Howe", "2026-04-05", 24.5),
+        ("Pacific/Apia", "2011-12-30", 0),
+    ],
+)
+def test_days_have_as_many_hours_as_they_have(zone: str, day: str, hours: float) -> None:
+    start, end = period(day, 0, zone_of(zone))
+    assert end - start == hours * 3600
+
+
+def test_the_zone_is_the_one_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    berlin = Path("/usr/share/zoneinfo/Europe/Berlin")
+    for setting, named in [("Europe/Berlin", "Europe/Berlin"), (":Europe/Berlin", "Europe/Berlin"), ("", ""),
+                           ("UTC", ""), (RULE, RULE), ("Foo/Bar", "")]:  # fmt: skip
+        with in_zone(setting):
+            assert local_zone() == named, setting
+    if not berlin.exists():
+        pytest.skip("this machine has no time zones")
+    with in_zone(str(berlin)):
+        assert local_zone() == "Europe/Berlin"
+    machine, written = tmp_path / "localtime", tmp_path / "timezone"
+    monkeypatch.setattr(zones, "MACHINE", machine)
+    monkeypatch.setattr(zones, "MACHINE_NAME", written)
+    machine.symlink_to(berlin)
+    with in_zone(None):
+        assert local_zone() == "Europe/Berlin"
+    machine.unlink()
+    shutil.copy(berlin, machine)
+    with in_zone(None):
+        assert local_zone() == RULE, "a copy without a name has its rule"
+    written.write_text("Europe/Berlin\n")
+    with in_zone(None):
+        assert local_zone() == "Europe/Berlin"
+    written.write_text("Asia/Tokyo\n")
+    with in_zone(None):
+        assert local_zone() == RULE, "what is written down is not what counts"
+
+
+def test_an_unknown_zone_has_the_offset_that_the_system_shows() -> None:
+    with in_zone("XYZ-3ABC"):
+        assert local_zone() in ("+03:00", "+04:00")
+        assert humane.local(0) == "1970-01-01 03:00" or local_zone() == "+04:00"
+
+
+def test_the_client_says_its_zone_and_nothing_else_changes() -> None:
+    class Line:
+        def __init__(self) -> None:
+            self.asked: list[object] = []
+
+        def call(self, request: object) -> Done:
+            self.asked.append(request)
+            return Done(message="")
+
+        def stream(self, request: object) -> object:
+            self.asked.append(request)
+            return iter(())
+
+        def close(self) -> None:
+            pass
+
+    line = Line()
+    client = Client(line)  # type: ignore[arg-type]
+    with in_zone("Europe/Berlin"):
+        client.call(Search(query="x"), Done)
+        client.call(Search(query="x", zone="Asia/Tokyo"), Done)
+    with in_zone("UTC"):
+        client.call(Search(query="x"), Done)
+    assert line.asked == [
+        Search(query="x", zone="Europe/Berlin"), Search(query="x", zone="Asia/Tokyo"), Search(query="x"),
+    ]  # fmt: skip
+
+
+# --- the whole way --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
+    made = TestVault(tmp_path_factory.mktemp("zones") / "vault", domains=("contoso.com",))
+    made.archive([(cases_dir("mail/misc") / "tz-midnight.eml").read_bytes()])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "other", "shown"),
+    [
+        ("Europe/Berlin", "2026-11-03", "2026-11-02", "2026-11-03 00:30"),
+        (RULE, "2026-11-03", "2026-11-02", "2026-11-03 00:30"),
+        ("UTC", "2026-11-02", "2026-11-03", "2026-11-02 23:30"),
+        ("America/New_York", "2026-11-02", "2026-11-03", "2026-11-02 18:30"),
+        ("Asia/Tokyo", "2026-11-03", "2026-11-02", "2026-11-03 08:30"),
+    ],
+)
+def test_a_query_means_the_days_that_are_shown(
+    vault: TestVault, tmp_path: Path, zone: str, day: str, other: str, shown: str
+) -> None:
+    program = Program(vault.folder)
+    with in_zone(zone):
+        said = program("search", f"on:{day} subject:midnight")
+        assert shown in said.out
+        for query in (
+            f"on:{day}",
+            f"after:{day}",
+            f"NOT before:{day}",
+            f"before:{day}T23:59 after:{day}T00:00",
+        ):
+            assert len(program.ask("search", query)["hits"]) == 1, query
+        for query in (f"on:{other}", f"before:{day}", f"NOT on:{day}"):
+            assert program.ask("search", query)["hits"] == [], query
+        assert program.ask("search", f"on:{day}")["hits"][0]["date"] == "2026-11-02T23:30:00Z"
+        program("export", f"on:{day}", "--to", str(tmp_path / "out"))
+    manifest = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
+    assert len(manifest) == 2
+    assert (f'"zone":"{zone}"' in manifest[0].replace(" ", "")) == (zone != "UTC")
+
+
+def test_a_zone_that_nobody_knows_is_refused_in_a_sentence(vault: TestVault) -> None:
+    for request in (
+        Search(query="x", zone="Foo/Bar"),
+        AddUser(name="A", addresses=("a@x.org",), zone="Foo/Bar"),
+    ):
+        with pytest.raises(UsageError, match="Europe/Berlin"):
+            vault.client.call(request, Done)
+
+
+def test_since_is_a_day_of_the_administrators_zone(vault: TestVault) -> None:
+    assert _since("2026-11-03", zone_of("Europe/Berlin")) == datetime(2026, 11, 2, 23, tzinfo=UTC).timestamp()
+    assert _since("2026-11-03", UTC) == datetime(2026, 11, 3, tzinfo=UTC).timestamp()
+    with pytest.raises(ConfigError, match="2026-01-31"):
+        vault.client.call(AddUser(name="New", addresses=("n@contoso.com",), since="soon"), Done)
+
+
+def test_a_date_to_go_to_is_the_same_day() -> None:
+    with in_zone("Europe/Berlin"):
+        first, last = typed_period("2026-11-03")
+    assert (first, last + 1) == period("2026-11-03", 0, zone_of("Europe/Berlin"))
+
+
+def test_the_zones_of_the_test_are_known_here() -> None:
+    assert all(zone_of(name) for name in ODD)
+    assert ZoneInfo("Europe/Berlin").key == "Europe/Berlin"
+    assert os.environ.get("PYTHONTZPATH") is None
