@@ -191,6 +191,14 @@ QUERIES = (
     "after:2023-11-16", "before:2023-11-18", "on:2023-11-15", "id:<own3>", "id:<own4:8>", "id:ffffffff",
     "id:00000000", "id:zz", "(", "from:", "own*", "plan*", "zugspitze acquisition meeting",
 )  # fmt: skip
+PATTERNS = (
+    "*uokka", "qu*ka", "q*okka", '"quokka zug*"', '"*kka z*spitze"', "Quoekka", "quoe*", "link:quokka",
+    "from:*@example.com", "from:an*@example.com", "to:eve@", "to:e*@*.com", "to:*@else.org", "link:*okka*",
+    "bcc:eve@", "bcc:ev*@*", "-bcc:*@example.com", "bcc:*@example.com", "cc:car*@example.com",
+    "own0@example.com", "msgid:x@example.com", "msgid:own1@example.com", "thread:own1@example.com",
+    "thread:x@example.com", "-thread:x@example.com",
+)  # fmt: skip
+"""Wildcards, addresses in part, Message-IDs, threads and links."""
 IDS = (
     "<own0>",
     "<own1:8>",
@@ -239,6 +247,12 @@ def requests(path: Path) -> Iterator[Request]:
         api.Export(query="", user=name, folder=folder, path=str(path / "f"))
         for name, folder in product(NAMES, ("Inbox", "nowhere"))
     )
+
+
+def test_patterns_and_ids_tell_nothing_of_others_mail(twins: tuple[Twin, Twin]) -> None:
+    for query in PATTERNS:
+        for best in (False, True):
+            _same(twins, api.Search(query=query, by_relevance=best))
 
 
 def test_nobody_else_s_mail_changes_what_a_plain_user_is_told(twins: tuple[Twin, Twin]) -> None:
