@@ -36,7 +36,7 @@ _FORMAT = re.compile(r"%[-#0 +]*[0-9.*]*(?:hh|h|ll|l|j|z|t|L)?[a-zA-Z%]|[*?\"“
 
 
 def catalogues(work: Path) -> Path:
-    """A folder as /usr/share/locale with catalogues of many languages: this machine's, or Debian's packages."""
+    """A folder of many languages' catalogues: this machine's, or one of Debian's packages."""
     if len(list(INSTALLED.glob("*/LC_MESSAGES/iso_3166-1.mo"))) >= NEEDED:
         return INSTALLED
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
