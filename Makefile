@@ -32,7 +32,7 @@ check: $(STAMP)  ## Lint, types, and the direction of imports
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-soak: $(STAMP)  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched, an hour of fuzzing, bare Debians
+soak: $(STAMP)  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched, an hour of fuzzing, bare Debians, real mail servers
 	@sh tools/servers.sh soak
 	@$(VENV)/bin/pytest -m soak --timeout 7200
 

@@ -6,12 +6,15 @@ import contextlib
 import os
 import smtplib
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from muniment.gateway import session as session_module
 from muniment.gateway.refused import BETWEEN, FORGOTTEN, NETWORKS, TRIES, Refused, network_of, refused_at
@@ -137,6 +140,29 @@ def test_chunks_are_joined_byte_for_byte(start: Start, tmp_path: Path) -> None:
         assert send(smtp) == 250
     found = [path.read_bytes() for path in sorted((tmp_path / "spool" / "new").iterdir())]
     assert found == [first + second, b"whole", MAIL]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.integers(0, 40))
+def test_any_chunks_come_through(start: Start, chunks: list[bytes], cut: int) -> None:
+    """In any number of packets, with commands right behind them; what comes is what is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        gateway = start(spool=Path(folder))
+        said = b"".join(
+            b"BDAT %d%b\r\n" % (len(chunk), b" LAST" if n == len(chunks) - 1 else b"") + chunk
+            for n, chunk in enumerate(chunks)
+        )
+        said = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<%b>\r\n" % JOURNAL.encode() + said + b"NOOP\r\nQUIT\r\n"
+        with (
+            socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line,
+            line.makefile("rb") as replies,
+        ):
+            for at in range(0, len(said), 50 + cut):
+                line.sendall(said[at : at + 50 + cut])
+            codes = [reply[:3] for reply in replies]
+        gateway.stop()
+        assert codes == [b"220", b"250", b"250", b"250", *[b"250"] * len(chunks), b"250", b"221"]
+        assert [path.read_bytes() for path in Path(folder, "new").iterdir()] == [b"".join(chunks)]
 
 
 def test_chunks_that_are_pipelined(start: Start, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import smtplib
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import scan
@@ -43,6 +45,30 @@ def test_who_delivered_a_report_stays_with_its_receipt(vault: TestVault) -> None
     assert {one.delivered["helo"] for one in found} == {"relay.example"}
     assert all(one.delivered["user"] for one in found)
     assert list((spool / "delivered").iterdir()) == []
+    vault.sound()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '{"envelope": 1}',
+        '{"envelope": {}}',
+        '{"envelope": {"to": "bob@example.com", "people": {"a": 1}, "original": [1], "headers": 7}}',
+        '{"peer": 1, "envelope": {"people": [1, null, ["x"], "\\ud800", "", "no address", "a@b@c"]}}',
+        '{"envelope": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "null",
+        '"x"',
+    ],
+)
+def test_a_note_of_any_shape_costs_no_mail(vault: TestVault, note: str) -> None:
+    spool = vault.folder / "spool"
+    take_in(spool, [plain(subject="x")])
+    (path,) = (spool / "delivered").iterdir()
+    path.write_text(note)
+    vault.profile("spool", source="spool", path=str(spool))
+    summary = vault.run("spool")
+    assert (summary.new, summary.deleted, summary.balanced) == (1, 1, True)
+    vault.rebuild(index=False)
     vault.sound()
 
 
