@@ -13,7 +13,22 @@ from pathlib import Path
 
 from muniment.archive import query
 from muniment.errors import QueryError
-from muniment.mail import addresses, charsets, dates, envelope, fork, headers, html, labels, sanitise, split
+from muniment.mail import (
+    addresses,
+    charsets,
+    cms,
+    dates,
+    envelope,
+    fork,
+    headers,
+    html,
+    labels,
+    rtf,
+    sanitise,
+    split,
+    tnef,
+    uuencode,
+)
 from muniment.mail.content import content_hash
 from muniment.mail.delimiters import delimiters, last_closing
 from muniment.mail.journal import read_report
@@ -21,17 +36,38 @@ from muniment.mail.likeness import likeness
 from muniment.mail.listing import read_summary
 from muniment.mail.mime import attachments, content, header_at, leaves, part_bytes
 from muniment.mail.model import Leaf, UnwrapError
+from muniment.mail.parts import files
 from muniment.mail.public import hidden_bytes, public_header, public_pieces
 from muniment.mail.routing import read_routing
-from muniment.mail.text import read_message
+from muniment.mail.text import read_file, read_message
 from support.growth import MAKERS
 from support.reports import fork as forked
 from support.reports import line, ndr, plain, report
+from support.wrapped import (
+    attribute,
+    compressed,
+    detached,
+    enveloped,
+    packed_rtf,
+    props,
+    signed,
+    tnef_file,
+    tnef_message,
+    uuencoded,
+    wide,
+)
+from support.wrapped import tnef as tnef_stream
 
 Target = Callable[[bytes], None]
 ROOT = Path(__file__).resolve().parents[2]
 ODD = "CO"
 """Unicode's categories of what a terminal must not get: controls, formats, surrogates, unassigned."""
+WINMAIL = b"Content-Type: application/ms-tnef\r\n\r\n"
+SMIME = b"Content-Type: application/pkcs7-mime\r\n\r\n"
+PART = (
+    b"From: a\r\nDate: b\r\nContent-Type: text/plain; name=a.txt\r\n\r\nbegin 644 x\r\n#0V%T\r\n`\r\nend\r\n"
+)
+"""What wraps others in the samples, and what lies within."""
 SEED_LIMIT = 64 * 1024
 """Bytes of an input; what is longer is slow to change and finds no more."""
 
@@ -122,6 +158,52 @@ def harmless(text: str) -> None:
     assert not [char for char in shown if unicodedata.category(char)[0] == "C" or char == "\n"]
 
 
+def fuzz_tnef(data: bytes) -> None:
+    stream = tnef.SIGNATURE + b"\0\0" + data
+    found = tnef.read_tnef(stream)
+    spans = [(one.start, one.end) for one in (found.plain, found.html, *found.files) if one]
+    assert all(0 <= start <= end <= len(stream) for start, end in (*spans, found.rtf or (0, 0)))
+    encodable(found.subject, *(file.name for file in found.files))
+    wrapped(WINMAIL + stream)
+
+
+def fuzz_cms(data: bytes) -> None:
+    found = cms.read_cms(data)
+    assert all(0 <= start <= end <= len(data) for start, end in found.spans)
+    assert len(cms.content_of(data, found, 1000)) <= (1000 if found.kind == "compressed" else len(data))
+    wrapped(SMIME + data)
+
+
+def fuzz_uuencode(data: bytes) -> None:
+    found = uuencode.blocks(data)
+    for block in found:
+        assert block.start < block.first <= block.last <= block.end <= len(data)
+        if not block.base64:
+            size = sum(map(len, uuencode.uu_content(data, block.first, block.last)))
+            assert size <= uuencode.uu_length(data, block.first, block.last)
+    assert all(before.end <= after.start for before, after in pairwise(found))
+    wrapped(b"\r\n" + data)
+    wrapped(b"Content-Transfer-Encoding: x-uue\r\n\r\n" + data)
+
+
+def fuzz_rtf(data: bytes) -> None:
+    encodable(rtf.read_rtf(data).text)
+    assert len(rtf.decompressed(data, 1000)) <= 1000
+
+
+def wrapped(mail: bytes) -> None:
+    """What lies within files is listed, counted and read alike."""
+    found = files(mail)
+    summary, text = read_message(mail)
+    assert summary.attachments == sum(1 for file in found if not file.inline)
+    assert sorted(text.filenames) == sorted(file.filename for file in found if file.filename)
+    encodable(text.body, *text.filenames, *text.notes)
+    for number, file in enumerate(found[:20], start=1):
+        assert file.within < number
+        encodable(read_file(file).body)
+        b"".join(content(file.buf, file.leaf))
+
+
 def fuzz_journal(data: bytes) -> None:
     try:
         found = read_report(data)
@@ -203,6 +285,10 @@ TARGETS: dict[str, Target] = {
     "headers": fuzz_headers,
     "addresses": fuzz_addresses,
     "mime": fuzz_mime,
+    "tnef": fuzz_tnef,
+    "cms": fuzz_cms,
+    "uuencode": fuzz_uuencode,
+    "rtf": fuzz_rtf,
     "journal": fuzz_journal,
     "public": fuzz_public,
     "delimiters": fuzz_delimiters,
@@ -228,6 +314,19 @@ def seeds(name: str) -> list[bytes]:
     own: list[bytes] = [make(200) for make in MAKERS.values()]
     if name in ("mime", "journal", "headers", "public", "forks"):
         own += [*samples(), *islice(beside(), 400)]
+    elif name == "tnef":
+        own += [tnef_sample()[6:], *(part[6:] for part in parts_of(b"\x78\x9f\x3e\x22"))]
+    elif name == "cms":
+        own += [signed(PART), signed(PART, 9), compressed(PART, 9), detached(), enveloped()]
+        own += parts_of(b"\x30")
+    elif name == "uuencode":
+        own += [
+            b"a\nbegin 644 a.eml\n" + uuencoded(PART, blanks=blanks) + b"end\nb\n" for blanks in (True, False)
+        ]
+        own += [b"begin-base64 644 a.eml\nRnJvbTogYQ==\n====\n"]
+    elif name == "rtf":
+        own += [rb"{\rtf1\ansicpg1251{\fonttbl{\f0\fcharset204 A;}}\f0\uc1 \'cf\u8364?{\*\x y}\bin2 }}\par}"]
+        own += [rb"{\rtf1\fromhtml1{\*\htmltag1 <p>}\htmlrtf {\htmlrtf0 a}}", packed_rtf(b"{\\rtf1 a}")]
     elif name == "html":
         own += [*pages(samples()), *pages(islice(beside(), 2000)), *crashes()]
     elif name == "addresses":
@@ -250,6 +349,24 @@ def seeds(name: str) -> list[bytes]:
     elif name == "delimiters":
         own += [b"b\n--b\r\nx\r\n--b--\r\n" + b"x--b" * 40 + b"\r\n--b\r\n"]
     return [one[:SEED_LIMIT] for one in own if one]
+
+
+def tnef_sample() -> bytes:
+    """A stream with texts, files and a message within."""
+    text = props((0x1000, 31, wide("body")), (0x1009, 258, packed_rtf(b"{\\rtf1 rich}")))
+    inner = tnef_stream(tnef_file("b.eml", PART))
+    return tnef_stream(
+        attribute(0x18004, b"subject\0"), attribute(0x69003, text),
+        tnef_file("a.txt", b"one"), tnef_message("m", inner),
+    )  # fmt: skip
+
+
+def parts_of(begin: bytes) -> Iterable[bytes]:
+    """The contents of parts of mail beside the project that begin so."""
+    for raw in islice(beside(), 400):
+        for leaf in leaves(raw):
+            if leaf.encoding == "base64" and (found := part_bytes(raw, leaf)).startswith(begin):
+                yield found
 
 
 def samples() -> list[bytes]:

@@ -21,6 +21,7 @@ from muniment.errors import MunimentError
 from muniment.mail import (
     addresses,
     charsets,
+    cms,
     content,
     date_forms,
     date_words,
@@ -28,6 +29,7 @@ from muniment.mail import (
     delimiters,
     envelope,
     escapes,
+    filenames,
     folding,
     fork,
     headers,
@@ -41,13 +43,17 @@ from muniment.mail import (
     mime,
     names,
     outline,
+    parts,
     public,
     recovery,
     routing,
+    rtf,
     sanitise,
     split,
     stated,
     text,
+    tnef,
+    uuencode,
     words,
 )
 from muniment.mail.buffer import sub, window
@@ -61,6 +67,12 @@ REPORT = MIXED.replace(b"\r\n\r\n", b"\r\nX-MS-Journal-Report:\r\n\r\n")
 ORIGINAL = b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
 HTML_BEHIND_TEXT = b"--b\r\n\r\nword\r\n--b\r\nContent-Type: text/html\r\n\r\n"
 ENCODED = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+SIGNED = bytes.fromhex("308006092a864886f70d010702a0803080020101310030800609") + (
+    bytes.fromhex("2a864886f70d010701a0802480")
+)
+"""Signed data as far as the pieces of its content, with open lengths."""
+WINMAIL = tnef.SIGNATURE + b"\0\0"
+PROPERTIES = WINMAIL + bytes.fromhex("010390 0600 ffffff7f ffffffff")
 ENVELOPE = b"--b\r\n\r\nSender: a@b\r\nMessage-Id: <x>\r\nTo: c@d\r\n"
 PLACES: dict[str, tuple[bytes, bytes]] = {
     **{
@@ -72,6 +84,20 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
     "boundary": (HEAD + b"Content-Type: multipart/mixed; boundary=", b"\r\n\r\n--b\r\n\r\ntext"),
     "Content-Disposition": (HEAD + b"Content-Disposition: attachment", b"\r\n\r\ntext"),
     "file name": (HEAD + b'Content-Disposition: attachment; filename="', b'"\r\n\r\ntext'),
+    "bare file name": (HEAD + b"Content-Disposition: attachment; filename=", b"\r\n\r\ntext"),
+    "file name in pieces": (HEAD + b"Content-Type: a/b; name*0*=utf-8''", b"\r\n\r\ntext"),
+    "uuencoded file": (HEAD + b"\r\nbegin 644 a\r\n", b"\r\nend\r\n"),
+    "uuencoded part": (HEAD + b"Content-Transfer-Encoding: x-uue\r\n\r\nbegin 644 a\r\n", b"\r\nend\r\n"),
+    "TNEF": (HEAD + b"Content-Type: application/ms-tnef\r\n\r\n" + WINMAIL, b""),
+    "properties of TNEF": (HEAD + b"Content-Type: application/ms-tnef\r\n\r\n" + PROPERTIES, b""),
+    "S/MIME": (HEAD + b"Content-Type: application/pkcs7-mime\r\n\r\n" + SIGNED, b""),
+    "armoured S/MIME": (HEAD + b"Content-Type: application/pkcs7-mime\r\n\r\nMI", b""),
+    "RTF": (HEAD + b"Content-Type: application/rtf\r\n\r\n{\\rtf1 ", b""),
+    "attached message": (
+        HEAD + b"Content-Type: application/octet-stream; name=a.eml\r\n\r\n" + HEAD + b"\r\n",
+        b"",
+    ),
+    "log file": (HEAD + b"Content-Type: application/octet-stream; name=a.log\r\n\r\n", b""),
     "no header": (b"", b""),
     "header": (HEAD, b"\r\n\r\ntext"),
     "text": (HEAD + b"\r\n", b""),
@@ -126,6 +152,9 @@ def show_mail(message: bytes) -> None:
         b"".join([*mime.content(message, leaf), mime.part_bytes(message, leaf)])
     for one in mime.attachments(message)[:100]:
         sanitise.filename(one.filename)
+    for file in parts.files(message)[:3]:
+        text.read_file(file)
+        b"".join(mime.content(file.buf, file.leaf))
     sanitise.clean(read.body, newline=True)
     sanitise.clean(f"{read.subject} {read.sender} {read.to}")
     fork.fork_cuts(message, message)
@@ -204,6 +233,8 @@ def read_value(value: bytes) -> None:
     delimiters.last_closing(value, b"b", 0, len(value))
     list(delimiters.delimiters(value, value[: len(value) // 8], 0, len(value)))
     b"".join(window(sub(value, 1, len(value)), 0, len(value)))
+    split.layout(value, 0, len(value))
+    split.is_regular(value, 0, len(value), 76, b"\r\n")
     b"".join(split.encode_chunks([split.encode(value, 76, b"\r\n")], 76, b"\n"))
 
 
@@ -230,6 +261,29 @@ def read_bytes(value: bytes) -> None:
         recovery.read_strictly(value, name)
         recovery.read_with_faults(b"\xff" + value, name)
     recovery.as_microsoft(value.decode("utf-8", "replace"))
+
+
+def read_wrapping(value: bytes) -> None:
+    """What others wrap texts and files in."""
+    for before in (b"", WINMAIL, PROPERTIES):
+        tnef.is_tnef(before + value)
+        tnef.read_tnef(before + value)
+    for before in (b"", SIGNED):
+        cms.read_cms(before + value)
+    for kind in ("signed", "compressed"):
+        found = cms.Cms(kind, ((0, len(value) // 2), (len(value) // 2, len(value))))
+        cms.content_of(value, found, 1_000_000)
+    rtf.is_rtf(value)
+    rtf.read_rtf(value)
+    rtf.read_rtf(rb"{\rtf1\fromhtml1{\*\htmltag1 " + value)
+    for kind in (b"LZFu", b"MELA"):
+        rtf.decompressed(bytes(4) + b"\xff\xff\xff\x7f" + kind + bytes(4) + value, 1_000_000)
+    for begun in (b"begin 644 a\n", b"begin-base64 644 a\n", b""):
+        uuencode.blocks(begun + value)
+    uuencode.uu_line(value)
+    uuencode.uu_length(value, 0, len(value))
+    b"".join(uuencode.uu_content(value, 0, len(value)))
+    filenames.name_stated(b"attachment; filename=" + value, b"a/b; name*0=" + value)
 
 
 def read_envelope(value: bytes) -> None:
@@ -260,6 +314,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
         *(read_query, read_words, read_people, read_header, read_value, read_bytes, read_envelope),
         read_address,
         read_page,
+        read_wrapping,
     )
 }
 NOT_READ = {

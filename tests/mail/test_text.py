@@ -20,6 +20,7 @@ from muniment.mail.headers import fields, header_end
 from muniment.mail.html import to_text
 from muniment.mail.listing import read_summary
 from muniment.mail.mime import leaves
+from muniment.mail.parts import files
 from muniment.mail.text import PART_LIMIT, TEXT_LIMIT, read_message, read_text
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, plain, report
@@ -232,7 +233,10 @@ def readable(raw: bytes, *charsets: str) -> str:
 
 
 def missing(message: bytes) -> set[str]:
-    """Words that the standard library finds and we don't; fields of headers and delimiters are no text."""
+    """Words that the standard library finds and we don't.
+
+    Fields of headers and delimiters are no text, nor are the lines of a uuencoded file.
+    """
     body = read_text(message).body
     blocks = [message[leaf.head : leaf.body] for leaf in leaves(message)] + [message[: header_end(message)]]
     heads = b"\n".join(
@@ -242,6 +246,10 @@ def missing(message: bytes) -> set[str]:
     known = set(WORD.findall(body)) | set(
         WORD.findall((heads + b"\n" + delimiters).decode("utf-8", "replace"))
     )
+    for file in files(message):
+        if file.leaf.encoding == "x-uuencode":
+            lines = file.buf[max(file.leaf.body - 200, 0) : file.leaf.end + 10]
+            known.update(WORD.findall(readable(lines, "latin-1")))
     joined = "".join(body.split())
     return {
         word

@@ -26,7 +26,10 @@ from support.vaults import TestVault, put
 
 BOB = Caller(61_000, 61_000, 1, "bob")
 ROOT = Caller.this_process()
-PARSERS = ("muniment.mail.html", "muniment.mail.text", "muniment.mail.likeness", "selectolax")
+PARSERS = (
+    *("muniment.mail.html", "muniment.mail.text", "muniment.mail.likeness", "muniment.mail.parts"),
+    *("muniment.mail.tnef", "muniment.mail.cms", "muniment.mail.rtf", "selectolax"),
+)
 """What no service loads."""
 WORDS = (CRASH, HANG, GROW, RAISE)
 BROKEN = b"X-MS-Journal-Report:\r\nSubject: no report\r\n\r\nnothing"

@@ -46,7 +46,7 @@ def nasty() -> list[bytes]:
         plain(
             to=[MIRA], subject="nasty many", body="many\n", date=EPOCH + 2,
             headers=[f"X-Header-{n}: {n}" for n in range(3_000)],
-            attachments=[(f"file {n}.txt", b"x") for n in range(FILES)],
+            attachments=[*((f"file {n}.txt", b"x") for n in range(FILES - 1)), ("last.bin", b"x")],
         ),
     ]  # fmt: skip
 

@@ -115,6 +115,8 @@ class Attachment(Word, frozen=True):
     filename: str
     content_type: str
     size: int
+    within: int = 0
+    """The number of the attachment that it lies in, as a file in `winmail.dat` does; 0 for none."""
 
 
 class EnvelopeWord(Word, frozen=True):

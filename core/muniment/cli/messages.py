@@ -262,7 +262,8 @@ def _show_message(session: Session, message: Message, text_only: bool) -> None:
     out.block(message.text)
     out.line()
     for number, file in enumerate(message.attachments, start=1):
-        about = f"({file.content_type}, {size(file.size)})"
+        where = f", in {file.within}" if file.within else ""
+        about = f"({file.content_type}, {size(file.size)}{where})"
         out.line(f"Attachment  {number}. {file.filename or 'without a name'} {about}")
     for note in message.notes:
         out.line(f"Note        {note}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
@@ -54,36 +56,19 @@ class _Ranged(ABC):
         return self._read(at, at + 1)[0]
 
 
-class FileBuffer(_Ranged):
-    """A file that answers as `bytes` do, in constant memory; closes it at the end of a `with`.
+class _Blocked(_Ranged):
+    """A buffer that is loaded in windows, of which the last few are kept."""
 
-    Never mapped: mapped pages count as the process's memory. Raises OSError as reading a file does,
-    also when the file became shorter since it was opened.
-    """
+    __slots__ = ("_blocks", "_window")
 
-    __slots__ = ("_blocks", "_file", "_window")
-
-    def __init__(self, path: Path | int, window: int = WINDOW) -> None:
-        """`path` may be the descriptor of an open file, which is copied."""
-        self._file = os.dup(path) if isinstance(path, int) else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        super().__init__(os.fstat(self._file).st_size)
+    def __init__(self, size: int, window: int) -> None:
+        super().__init__(size)
         self._window = window
         self._blocks: dict[int, bytes] = {}
 
-    def close(self) -> None:
-        """Close the file. Safe to call twice."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
-        self._blocks.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    @abstractmethod
+    def _load(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), which lie within."""
 
     def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
         first, last, _ = slice(start, end).indices(self._size)
@@ -131,7 +116,7 @@ class FileBuffer(_Ranged):
         if block is None:
             while len(self._blocks) >= _KEPT:
                 del self._blocks[next(iter(self._blocks))]
-            block = self._pread(base, min(base + self._window, self._size))
+            block = self._load(base, min(base + self._window, self._size))
             self._blocks[base] = block
         return block
 
@@ -142,9 +127,39 @@ class FileBuffer(_Ranged):
         if end - start <= self._window:
             head = self._block(base)[start - base :]
             return head + self._block(border)[: end - border]
-        return self._pread(start, end)
+        return self._load(start, end)
 
-    def _pread(self, start: int, end: int) -> bytes:
+
+class FileBuffer(_Blocked):
+    """A file that answers as `bytes` do, in constant memory; closes it at the end of a `with`.
+
+    Never mapped: mapped pages count as the process's memory. Raises OSError as reading a file does,
+    also when the file became shorter since it was opened.
+    """
+
+    __slots__ = ("_file",)
+
+    def __init__(self, path: Path | int, window: int = WINDOW) -> None:
+        """`path` may be the descriptor of an open file, which is copied."""
+        self._file = os.dup(path) if isinstance(path, int) else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        super().__init__(os.fstat(self._file).st_size, window)
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+        self._blocks.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _load(self, start: int, end: int) -> bytes:
         pieces: list[bytes] = []
         while start < end:
             piece = os.pread(self._file, end - start, start)
@@ -153,6 +168,54 @@ class FileBuffer(_Ranged):
             pieces.append(piece)
             start += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class LinesBuffer(_Blocked):
+    """What base64 text in lines of one width decodes to, decoded where it is read, in constant memory."""
+
+    __slots__ = ("_buf", "_decode", "_start", "_stop", "_stride", "_width")
+
+    def __init__(
+        self, buf: Buffer, start: int, end: int, width: int, eol: int, decode: Callable[[bytes], bytes]
+    ) -> None:
+        """The text lies at [start, end) of `buf`: lines of `width` characters, a multiple of 4, each but the
+        last followed by `eol` bytes. `decode` decodes what is left of them without their ends.
+        """
+        self._buf, self._start, self._stop = buf, start, end
+        self._width, self._stride, self._decode = width, width + eol, decode
+        lines, rest = divmod(end - start, self._stride)
+        padding = buf[max(start, end - 2) : end].count(b"=")
+        super().__init__((lines * width + min(rest, width)) // 4 * 3 - padding, WINDOW)
+
+    def _load(self, start: int, end: int) -> bytes:
+        line = self._width // 4 * 3
+        first = start // line
+        at = self._start + first * self._stride
+        stop = min(self._start + -(-end // line) * self._stride, self._stop)
+        data = self._decode(self._buf[at:stop].translate(None, b"\r\n"))
+        return data[start - first * line : end - first * line]
+
+
+class JoinedBuffer(_Blocked):
+    """Several ranges of another buffer, one behind the other."""
+
+    __slots__ = ("_buf", "_ends", "_spans")
+
+    def __init__(self, buf: Buffer, spans: Sequence[tuple[int, int]]) -> None:
+        self._buf = buf
+        self._spans = [(start, end) for start, end in spans if start < end]
+        self._ends = list(accumulate(end - start for start, end in self._spans))
+        super().__init__(self._ends[-1] if self._ends else 0, WINDOW)
+
+    def _load(self, start: int, end: int) -> bytes:
+        pieces = []
+        number = bisect_right(self._ends, start)
+        while start < end:
+            last = self._spans[number][1]
+            at = last - (self._ends[number] - start)
+            pieces.append(self._buf[at : min(last, at + end - start)])
+            start, number = self._ends[number], number + 1
+        return b"".join(pieces)
 
 
 class _View(_Ranged):

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from muniment.mail.charsets import Others, none_stated
 from muniment.mail.dates import EARLIEST, parse_date, received_dates
 from muniment.mail.headers import decode, gather
-from muniment.mail.mime import file_of, header_at, leaves
+from muniment.mail.mime import header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Summary
+from muniment.mail.parts import parts
 from muniment.mail.public import hidden_bytes
 from muniment.mail.stated import labels_of
 
@@ -22,11 +23,14 @@ _DATES = 8
 
 
 def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
-    """What a list shows of a message. Never raises. `found` is what `mime.leaves` gave, if it was called."""
+    """What a list shows of a message. Never raises. `found` is what `mime.leaves` gave, if it was called.
+
+    No file is looked into, so the files within are not counted (see mail.parts).
+    """
     known = leaves(buf) if found is None else found
     others = labels_of(buf, known)
-    files = [file_of(buf, leaf, others) for leaf in known]
-    attached = sum(1 for file in files if file is not None and not file[1])
+    shown = [part.file for part in parts(buf, known, others, inside=False)]
+    attached = sum(1 for file in shown if file is not None and not file[1])
     stated = gather(header_at(buf, 0, len(buf)), SUMMARY_FIELDS)
     return summary_of(stated, attached, hidden_bytes(buf), others)
 

@@ -14,20 +14,13 @@ from dataclasses import dataclass
 import pybase64
 
 from muniment.mail.buffer import window
-from muniment.mail.charsets import Others, none_stated, to_text
+from muniment.mail.charsets import Others, none_stated
 from muniment.mail.delimiters import content_end, delimiters
-from muniment.mail.headers import (
-    BLOCK_LIMIT,
-    decode,
-    decode_words,
-    field,
-    header_end,
-    parameters,
-    pick,
-    remembered,
-)
-from muniment.mail.model import Buffer, Leaf
+from muniment.mail.filenames import name_stated
+from muniment.mail.headers import BLOCK_LIMIT, field, header_end, parameters, pick, remembered
+from muniment.mail.model import Buffer, Leaf, Nested
 from muniment.mail.quoted import unquoted, unquoted_pieces
+from muniment.mail.uuencode import uu_content, uu_length
 
 DEPTH = 20
 """Levels of multiparts and nested messages that are walked; what lies deeper is one leaf."""
@@ -42,14 +35,14 @@ _SIGNATURES = frozenset(
 )
 _STATED = (b"content-type", b"content-transfer-encoding")
 _ENCODED = frozenset({"base64", "quoted-printable"})
+UUENCODED = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+"""What programs name an encoding that no standard has."""
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:|From |>From |[ \t]")
 _BLANK = re.compile(rb"\n\r?\n")
 _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]))")
 """What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
 _BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-", re.IGNORECASE)
-_NAME_CHARSET = re.compile(rb"name\*(?:0\*)?\s*=\s*\"?([!#-&(-:<-~]{1,64}+)'", re.IGNORECASE)
-"""A charset's label is short; one of any length would be sought to the end behind each of many names."""
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )
@@ -76,7 +69,7 @@ class AttachmentInfo:
 def leaves(buf: Buffer) -> list[Leaf]:
     """All MIME leaves in the buffer's order, those of nested messages too."""
     walk = _Walk(buf)
-    walk.part(0, len(buf), 0, 0, "")
+    walk.part(0, len(buf), 0, 0, "", None)
     return walk.found
 
 
@@ -89,30 +82,36 @@ class _Walk:
         self.buf = buf
         self.found: list[Leaf] = []
 
-    def part(self, start: int, end: int, depth: int, message: int, default: str) -> None:
+    def part(
+        self, start: int, end: int, depth: int, message: int, default: str, within: Nested | None
+    ) -> None:
         """Take the part whose headers begin at `start`; `default` is its type if it states none."""
         head = header_at(self.buf, start, end)
         body = start + len(head) if len(head) < BLOCK_LIMIT else header_end(self.buf, start, end)
         stated, kind, encoding = _content(head)
         kind = kind or default
         if depth < DEPTH:
-            if kind.startswith("multipart/") and self._multipart(stated, kind, body, end, depth, message):
+            if kind.startswith("multipart/") and self._multipart(
+                stated, kind, body, end, depth, message, within
+            ):
                 return
             if kind.startswith("message/") and kind not in REPORT_TYPES and encoding not in _ENCODED:
-                self.part(body, end, depth + 1, body, "")
+                self.part(body, end, depth + 1, body, "", Nested(start, body, end, kind, stated, within))
                 return
-        self.found.append(Leaf(start, body, end, kind, encoding, message, stated))
+        self.found.append(Leaf(start, body, end, kind, encoding, message, stated, within))
 
-    def _multipart(self, stated: bytes, kind: str, body: int, end: int, depth: int, message: int) -> bool:
+    def _multipart(
+        self, stated: bytes, kind: str, body: int, end: int, depth: int, message: int, within: Nested | None
+    ) -> bool:
         """Take the children; False if there are none, as no delimiter is where it should be."""
         default = "message/rfc822" if kind == "multipart/digest" else ""
         for boundary in _boundaries(stated, self.buf, body, end):
             opened = -1
             for at, behind, closing in delimiters(self.buf, boundary, body, end):
                 if opened >= 0:
-                    self.part(opened, content_end(self.buf, opened, at), depth + 1, message, default)
+                    self.part(opened, content_end(self.buf, opened, at), depth + 1, message, default, within)
                     if closing:
-                        self._epilogue(behind, end, message)
+                        self._epilogue(behind, end, message, within)
                         return True
                 elif closing:
                     break
@@ -120,14 +119,14 @@ class _Walk:
                 if len(self.found) >= LEAVES:
                     break
             if opened >= 0:
-                self.part(opened, end, depth + 1, message, default)
+                self.part(opened, end, depth + 1, message, default, within)
                 return True
         return False
 
-    def _epilogue(self, start: int, end: int, message: int) -> None:
+    def _epilogue(self, start: int, end: int, message: int, within: Nested | None) -> None:
         """Text behind the last part: programs don't show it, but nothing shall hide there."""
         if _has_text(self.buf, start, end):
-            self.found.append(Leaf(start, start, end, "", "", message))
+            self.found.append(Leaf(start, start, end, "", "", message, b"", within))
 
 
 def _has_text(buf: Buffer, start: int, end: int) -> bool:
@@ -183,11 +182,13 @@ def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[byt
 
 def part_bytes(buf: Buffer, leaf: Leaf) -> bytes:
     """The decoded content of a leaf, held whole; what is broken is decoded as far as it can be."""
+    if _is_uuencoded(buf, leaf):
+        return b"".join(uu_content(buf, leaf.body, leaf.end))
     return decoded(buf[leaf.body : leaf.end], leaf.encoding)[0]
 
 
 def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
-    """Content without its transfer encoding, and whether all of it could be decoded."""
+    """Content without a transfer encoding of RFC 2045, and whether all of it could be decoded."""
     if encoding == "base64":
         return _base64(raw)
     if encoding == "quoted-printable":
@@ -197,10 +198,17 @@ def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
 
 def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
     """The decoded content of a leaf in pieces, in constant memory; what is broken as far as it goes."""
+    if _is_uuencoded(buf, leaf):
+        return uu_content(buf, leaf.body, leaf.end)
     pieces = window(buf, leaf.body, leaf.end)
     if leaf.encoding == "base64":
         return _base64_pieces(pieces)
     return unquoted_pieces(pieces) if leaf.encoding == "quoted-printable" else pieces
+
+
+def _is_uuencoded(buf: Buffer, leaf: Leaf) -> bool:
+    """Whether a leaf is uuencoded, and not only says so."""
+    return leaf.encoding in UUENCODED and any(uu_content(buf, leaf.body, leaf.end))
 
 
 def _base64_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -234,10 +242,11 @@ def _whole(piece: bytes) -> bytes:
 def attachments(
     buf: Buffer, found: list[Leaf] | None = None, others: Others = none_stated
 ) -> list[AttachmentInfo]:
-    """What is shown as files, in order: named leaves, those marked as attachment, and all that is no text.
+    """The leaves that are shown as files, in order: named ones, those marked as attachment, and all no text.
 
     As Outlook does, images that the HTML shows by Content-ID and signatures are `inline`: not counted.
-    `found` is what `leaves` gave, if it was called already. `others`: the charsets that the message states.
+    What lies within such files, and nested messages, `parts.files` tells. `found` is what `leaves` gave, if
+    it was called already. `others`: the charsets that the message states.
     """
     out = []
     for leaf in leaves(buf) if found is None else found:
@@ -255,22 +264,25 @@ def file_of(buf: Buffer, leaf: Leaf, others: Others = none_stated) -> tuple[str,
     """
     head = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
     if head.isascii():
-        return _file(head, leaf.content_type)
-    return _file_in(head, leaf.content_type, others)
+        return _file(head, leaf.content_type, leaf.stated)
+    return _file_in(head, leaf.content_type, leaf.stated, others)
 
 
 @remembered
-def _file(head: bytes, kind: str) -> tuple[str, bool] | None:
-    return _file_in(head, kind, none_stated)
+def _file(head: bytes, kind: str, stated: bytes) -> tuple[str, bool] | None:
+    return _file_in(head, kind, stated, none_stated)
 
 
-def _file_in(head: bytes, kind: str, others: Others) -> tuple[str, bool] | None:
-    """As `file_of`, of a leaf's header and type."""
+def _file_in(head: bytes, kind: str, stated: bytes, others: Others) -> tuple[str, bool] | None:
+    """As `file_of`, of a leaf's header, its type and its Content-Type's value."""
     lower = head.lower()
-    if b"name" not in lower and b"attachment" not in lower and is_text(kind):
+    value = b""
+    if b"content-disposition" in lower:
+        value = field(head, b"content-disposition") or b""
+    elif is_text(kind) and b"name" not in stated.lower():
         return None
-    disposition, name = _disposition(head, others)
-    attached = disposition == b"attachment"
+    attached = value.partition(b";")[0].strip().lower() == b"attachment"
+    name = name_stated(value, stated, others)
     if not name and not attached and is_text(kind):
         return None
     pictured = kind.startswith("image/") and not attached and b"\ncontent-id:" in b"\n" + lower
@@ -282,27 +294,10 @@ def is_text(kind: str) -> bool:
     return not kind or kind.startswith(("text/", "multipart/")) or kind in REPORT_TYPES
 
 
-def _disposition(head: bytes, others: Others) -> tuple[bytes, str]:
-    value = field(head, b"content-disposition") or b""
-    word, given = parameters(value)
-    name = _file_name(given.get(b"filename", b""), value, others)
-    if not name:
-        stated = field(head, b"content-type") or b""
-        name = _file_name(parameters(stated)[1].get(b"name", b""), stated, others)
-    return word, name
-
-
-def _file_name(raw: bytes, value: bytes, others: Others) -> str:
-    """A file's name as text: RFC 2231 with its charset, RFC 2047 against the rules, or raw 8-bit."""
-    if not raw:
-        return ""
-    stated = _NAME_CHARSET.search(value)
-    name = to_text(raw, stated[1].decode("ascii"), others) if stated else decode(raw, others)
-    return " ".join(decode_words(name, others).split())
-
-
 def content_size(buf: Buffer, leaf: Leaf) -> int:
     """Bytes of a leaf's content when decoded, counted without decoding it or holding it whole."""
+    if _is_uuencoded(buf, leaf):
+        return uu_length(buf, leaf.body, leaf.end)
     if leaf.encoding != "base64":
         return leaf.end - leaf.body
     digits = padding = 0

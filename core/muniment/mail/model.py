@@ -107,6 +107,20 @@ class Report(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
+class Nested(Struct, frozen=True):
+    """A message that a part holds as it is: the part's header at [head, body), the message at [body, end)."""
+
+    head: int
+    body: int
+    end: int
+    content_type: str
+    """Lower-case: message/rfc822, message/global or the like."""
+    stated: bytes
+    """The value of the part's Content-Type, unfolded."""
+    outer: Nested | None = None
+    """The nested message that it lies in; None if that is the outermost."""
+
+
 class Leaf(Struct, frozen=True):
     """A MIME leaf in a buffer: headers at [head, body), content at [body, end)."""
 
@@ -121,6 +135,8 @@ class Leaf(Struct, frozen=True):
     """Where the header of the message begins that the leaf belongs to; 0 for the outermost."""
     stated: bytes = b""
     """The value of its Content-Type, unfolded; empty where none is stated."""
+    within: Nested | None = None
+    """The nested message that it belongs to; None for the outermost."""
 
 
 class Cut(Struct, frozen=True):

@@ -13,3 +13,5 @@ PLACEHOLDER = "its journal report holds no original: it is listed by the envelop
 """Of a mail in whose report something else stood in the original's place (see mail.placeholder)."""
 CUT = "long text was read in part"
 """Of a message with more text than is read: what stands behind that is neither searched nor compared."""
+ENCRYPTED = "encrypted: what is inside can be read with a recipient's key alone"
+"""Of a message with a part that S/MIME or PGP encrypted."""

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from muniment.mail.headers import decode, gather
 from muniment.mail.ids import bare_id, bare_ids
 from muniment.mail.listing import joined, read_summary
-from muniment.mail.mime import file_of, header_at, leaves
+from muniment.mail.mime import header_at, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 from muniment.mail.notes import UNREAD
+from muniment.mail.parts import parts
 from muniment.mail.stated import labels_of
 
 _FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
@@ -25,7 +26,7 @@ def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
     summary = read_summary(buf, known)
     cc, bcc, *named = gather(header_at(buf, 0, len(buf)), _FIELDS)
     others = labels_of(buf, known)
-    files = [file_of(buf, leaf, others) for leaf in known]
+    files = [part.file for part in parts(buf, known, others, inside=False)]
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,

@@ -85,10 +85,10 @@ class _Cutter:
 
     def _base64(self, leaf: Leaf, text: bool) -> bool:
         """Cut out a base64 leaf; False if it is too small, or can't be made again from its content."""
-        layout = _layout(self.buf, leaf.body, leaf.end)
-        if layout is None:
+        lines = layout(self.buf, leaf.body, leaf.end)
+        if lines is None:
             return False
-        width, eol, end = layout
+        width, eol, end = lines
         size = end - leaf.body
         inline = text and size < INLINE_BELOW
         if not inline and size // 4 * 3 < PART_BASE64:
@@ -98,7 +98,7 @@ class _Cutter:
             data = _content(self.buf[leaf.body : end], width, eol)
             if data is None:
                 return False
-        elif inline or not _regular(self.buf, leaf.body, end, width, eol):
+        elif inline or not is_regular(self.buf, leaf.body, end, width, eol):
             return False
         self.gap(leaf.body)
         self._take(Cut(leaf.body, end, "base64", width, eol, inline, data))
@@ -111,7 +111,7 @@ class _Cutter:
             self.room -= cut.end - cut.start
 
 
-def _layout(buf: Buffer, start: int, end: int) -> tuple[int, bytes, int] | None:
+def layout(buf: Buffer, start: int, end: int) -> tuple[int, bytes, int] | None:
     """Line width, line end, and where the last line ends, as the first and last bytes have it."""
     tail = buf[max(start, end - _TAIL) : end]
     end -= len(tail) - len(tail.rstrip(b"\r\n"))
@@ -157,7 +157,8 @@ def _pieces(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> Iterat
             return
 
 
-def _regular(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> bool:
+def is_regular(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> bool:
+    """Whether base64 text is as `layout` has it from end to end."""
     return all(piece is not None for piece in _pieces(buf, start, end, width, eol))
 
 

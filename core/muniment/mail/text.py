@@ -11,15 +11,31 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
+from muniment.mail import rtf
+from muniment.mail.buffer import JoinedBuffer
 from muniment.mail.charsets import Others, codec, none_stated, to_text
 from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, decode, field, gather
 from muniment.mail.html import lines_of, link_targets, raw_text
 from muniment.mail.ids import bare_id, bare_ids
 from muniment.mail.links import LINKS
 from muniment.mail.listing import SUMMARY_FIELDS, joined, summary_of
-from muniment.mail.mime import DEPTH, decoded, file_of, header_at, is_text, leaves
+from muniment.mail.mime import DEPTH, UUENCODED, content, decoded, header_at, is_text, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 from muniment.mail.notes import CUT
+from muniment.mail.parts import (
+    HEADER,
+    MESSAGE,
+    NOTE,
+    PACKED,
+    RICH,
+    TEXT,
+    WORDS,
+    File,
+    Part,
+    is_html,
+    opened,
+    parts,
+)
 from muniment.mail.public import body_text, hidden_bytes, stray_text
 from muniment.mail.stated import charset_of_text, charset_within, labels_of, stated_charset
 
@@ -27,11 +43,11 @@ PART_LIMIT = 1024 * 1024
 """Bytes of one leaf's decoded content that are read."""
 TEXT_LIMIT = 4 * 1024 * 1024
 """Characters of text of one message that are read."""
-_ENCAPSULATED = 5
-"""Levels of messages that lie encoded within one another."""
 _LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
 """Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
 _WORD = re.compile(r"\w+")
+_TITLES = (b"from", b"to", b"cc", b"date", b"subject")
+"""Fields of an attached message that stand before its text. `Bcc` is for its sender."""
 _SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc", b"references", b"in-reply-to")
 _CC, _BCC, _REFERENCES, _IN_REPLY_TO = range(len(SUMMARY_FIELDS), len(_SHOWN))
 """Where in _SHOWN they are."""
@@ -51,18 +67,38 @@ def read_leaf(buf: Buffer, leaf: Leaf, found: Sequence[Leaf] | None = None) -> M
     reader = _Reader()
     reader.others = lambda: labels_of(buf, leaves(buf) if found is None else found)()
     if is_text(leaf.content_type):
-        reader._text(buf, leaf)
-    return MessageText("", "", "", "", "", "\n".join(reader.texts), (), tuple(reader.notes))
+        reader._text(Part(buf, leaf, 0, None, TEXT))
+    return reader.text()
+
+
+def read_file(file: File) -> MessageText:
+    """The text of a file, as a person reads it; none of what is no text."""
+    reader = _Reader()
+    if file.reading in (MESSAGE, HEADER):
+        inner = opened(file.buf, file.leaf)
+        if inner is not None:
+            header, found = header_at(inner, 0, len(inner)), leaves(inner)
+            others = labels_of(inner, found)
+            for name, values in zip(_TITLES, gather(header, _TITLES), strict=True):
+                for value in values:
+                    reader._add(f"{name.decode().capitalize()}: {decode(value, others)}")
+            reader._add("\n")
+            reader.message(inner, found, header, others)
+    else:
+        shown = (file.filename, file.inline)
+        reader._read(Part(file.buf, file.leaf, 1, shown, file.reading, others=file.others))
+    return reader.text()
 
 
 def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
     """Summary and text in one pass; `found` is what `mime.leaves` gave, if it was called already."""
     header = header_at(buf, 0, len(buf))
     known = leaves(buf) if found is None else found
-    reader = _Reader()
-    reader.message(buf, known, header)
-    stated = gather(header, _SHOWN)
     others = labels_of(buf, known)
+    stated = gather(header, _SHOWN)
+    reader = _Reader()
+    reader.known = stated[0]
+    reader.message(buf, known, header, others)
     summary = summary_of(stated, reader.attached, hidden_bytes(buf), others)
     text = MessageText(
         subject=summary.subject,
@@ -86,11 +122,11 @@ class _Reader:
     __slots__ = (
         "_bare_words",
         "_cut",
-        "_level",
         "_room",
         "_unread",
         "_words",
         "attached",
+        "known",
         "links",
         "names",
         "notes",
@@ -104,30 +140,46 @@ class _Reader:
         self.notes: dict[str, None] = {}
         self.links: dict[str, None] = {}
         self.attached = 0
+        self.known: Sequence[bytes] = ()
+        """The values of the message's own Subject, whose words are not said once more."""
         self.others: Others = none_stated
         self._unread: list[str] = []
         self._words: set[str] = set()
         self._bare_words: set[str] | None = None
         self._room = TEXT_LIMIT
-        self._level = 0
         self._cut = False
 
-    def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes) -> None:
-        """Take all leaves of a message, and the headers of the messages nested in it."""
-        outer, self.others = self.others, labels_of(buf, found)
+    def text(self) -> MessageText:
+        """What was gathered, of a message without a header."""
+        return MessageText("", "", "", "", "", "\n".join(self.texts), (), tuple(self.notes))
+
+    def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes, others: Others) -> None:
+        """Take all parts of a message, and the headers of the messages nested in it.
+
+        `others`: the charsets that it states.
+        """
+        self.others = others
         self._stray(header)
-        begun = {0}
-        for leaf in found:
-            if leaf.message not in begun:
-                begun.add(leaf.message)
-                self._nested_header(header_at(buf, leaf.message, leaf.body))
-            file = file_of(buf, leaf, self.others)
-            if file is not None:
-                self.attached += not file[1]
-                if file[0]:
-                    self.names.append(file[0])
-            self._leaf(buf, leaf)
-        self.others = outer
+        for part in parts(buf, found, others):
+            if part.file is not None:
+                self.attached += not part.file[1]
+                if part.file[0]:
+                    self.names.append(part.file[0])
+            self._read(part)
+
+    def _read(self, part: Part) -> None:
+        """Take the text of a part, if it has any."""
+        self.others, reading = part.others, part.reading
+        if reading == TEXT:
+            self._text(part)
+        elif reading == HEADER:
+            self._nested_header(header_at(part.buf, part.leaf.body, part.leaf.end))
+        elif reading in (RICH, PACKED):
+            self._rich(part)
+        elif reading == NOTE:
+            self._note(part.words)
+        elif reading == WORDS and part.words not in map(decode, self.known):
+            self._add(part.words)
 
     def _nested_header(self, header: bytes) -> None:
         for name in (b"subject", b"from", b"to", b"cc"):
@@ -146,25 +198,23 @@ class _Reader:
         for line in stray_text(header):
             self._add(to_text(line.rstrip(), "", self.others))
 
-    def _leaf(self, buf: Buffer, leaf: Leaf) -> None:
-        kind = leaf.content_type
-        if is_text(kind):
-            self._text(buf, leaf)
-        elif kind.startswith("message/") and leaf.body < leaf.end:
-            self._encapsulated(buf, leaf)
-
-    def _text(self, buf: Buffer, leaf: Leaf) -> None:
+    def _text(self, part: Part) -> None:
+        buf, leaf = part.buf, part.leaf
         if leaf.content_type.startswith("multipart/"):
             self._note("a multipart whose parts could not be told apart was read as text")
+        elif leaf.content_type.startswith("message/") and not is_text(leaf.content_type):
+            self._note(f"parts more than {DEPTH} levels deep were not told apart")
         header = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
         if leaf.head != leaf.message:
             self._stray(header)
         self._name_unknown(leaf.stated)
-        for raw in self._contents(buf, leaf):
-            if not (leaf.head or header.endswith(_BLANK_LINES)):
+        headless = not (leaf.head or header.endswith(_BLANK_LINES)) and (part.level == 0 or not part.file)
+        for raw in self._contents(part):
+            if headless:
                 raw = body_text(header, raw)
-            text = self._readable(raw, leaf)
-            if leaf.content_type == "text/html":
+            html = is_html(leaf, part.file[0] if part.file else "")
+            text = self._readable(raw, leaf, "text/html" if html else leaf.content_type)
+            if html:
                 self._links(text)
                 self._html(raw_text(text))
             else:
@@ -176,15 +226,26 @@ class _Reader:
         if len(self.links) < LINKS:
             self.links.update(dict.fromkeys(link_targets(html)[: LINKS - len(self.links)]))
 
-    def _readable(self, raw: bytes, leaf: Leaf) -> str:
+    def _readable(self, raw: bytes, leaf: Leaf, kind: str) -> str:
         """A leaf's content as text, by its own label or, where that says little, by the message's others."""
-        kind = leaf.content_type
 
         def others() -> Iterator[str]:
             yield charset_within(raw, kind)
             yield from self.others()
 
         return to_text(raw, charset_of_text(leaf.stated, raw, kind), others, cut=self._cut)
+
+    def _rich(self, part: Part) -> None:
+        """Add RTF as HTML is added, as it says what the plain text says."""
+        for raw in self._contents(part):
+            if part.reading == PACKED:
+                raw = rtf.decompressed(raw, PART_LIMIT)
+                if len(raw) == PART_LIMIT:
+                    self._note(CUT)
+            text, html = rtf.read_rtf(raw)
+            if html:
+                self._links(text)
+            self._html(raw_text(text) if html else text.replace("\f", " ").replace("\n", "\f"))
 
     def _html(self, raw: str) -> None:
         """Add an HTML leaf's text, unless the plain text before it has all its words.
@@ -217,36 +278,43 @@ class _Reader:
             self._bare_words = set(_WORD.findall(" ".join(self._words)))
         return self._bare_words
 
-    def _encapsulated(self, buf: Buffer, leaf: Leaf) -> None:
-        """A message that is encoded, against the rules (RFC 2046 5.2.1), or lies too deep."""
-        if leaf.encoding not in ("base64", "quoted-printable"):
-            self._note(f"parts more than {DEPTH} levels deep were not told apart")
-            self._add(to_text(self._contents(buf, leaf)[0], "", self.others))
-        elif self._level < _ENCAPSULATED and self._room > 0:
-            inner = self._contents(buf, leaf)[0]
-            header = header_at(inner, 0, len(inner))
-            self._level += 1
-            found = leaves(inner)
-            outer, self.others = self.others, labels_of(inner, found)
-            self._nested_header(header)
-            self.message(inner, found, b"")
-            self.others = outer
-            self._level -= 1
-
-    def _contents(self, buf: Buffer, leaf: Leaf) -> list[bytes]:
-        """A leaf's decoded content; of broken base64 also as it stands, as it may be plain text."""
+    def _contents(self, part: Part) -> list[bytes]:
+        """A part's decoded content; of broken base64 also as it stands, as it may be plain text."""
+        buf, leaf = part.buf, part.leaf
         limit = min(PART_LIMIT, self._room * 4)
+        if part.cuts or leaf.encoding in UUENCODED:
+            return [self._picked(part, limit)]
         most = limit if leaf.encoding != "base64" else limit * 3 // 2
         end = min(leaf.end, leaf.body + most)
         stands = buf[leaf.body : end]
-        content, whole = decoded(stands, leaf.encoding)
-        self._cut = end < leaf.end or len(content) > limit
+        found, whole = decoded(stands, leaf.encoding)
+        self._cut = end < leaf.end or len(found) > limit
         if self._cut:
             self._note(CUT)
         elif not whole:
             self._note("broken base64 was read as far as it could be")
-            return [content[:limit], stands]
-        return [content[:limit]]
+            return [found[:limit], stands]
+        return [found[:limit]]
+
+    def _picked(self, part: Part, limit: int) -> bytes:
+        """The content of a uuencoded part, or of a text without the files that stand in it."""
+        if not part.cuts:
+            pieces, size = [], 0
+            for piece in content(part.buf, part.leaf):
+                pieces.append(piece)
+                size += len(piece)
+                if size > limit:
+                    break
+            text: Buffer = b"".join(pieces)
+        else:
+            whole = opened(part.buf, part.leaf) or b""
+            ends = (0, *(end for _, end in part.cuts))
+            starts = (*(start for start, _ in part.cuts), len(whole))
+            text = JoinedBuffer(whole, list(zip(ends, starts, strict=True)))
+        self._cut = len(text) > limit
+        if self._cut:
+            self._note(CUT)
+        return text[:limit]
 
     def _name_unknown(self, stated: bytes) -> None:
         """Note a charset that nobody knows."""

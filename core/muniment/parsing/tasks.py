@@ -24,6 +24,8 @@ class FileInfo(msgspec.Struct, frozen=True, array_like=True):
     size: int
     """Bytes of the decoded content; for broken or quoted-printable content about that."""
     is_text: bool
+    within: int = 0
+    """The number of the attachment that it lies in, from 1; 0 for none."""
 
 
 class MessageView(msgspec.Struct, frozen=True, array_like=True):

@@ -21,12 +21,13 @@ from muniment.mail.content import content_hash
 from muniment.mail.headers import block, decode, field
 from muniment.mail.journal import read_report
 from muniment.mail.likeness import likeness
-from muniment.mail.mime import AttachmentInfo, attachments, content, is_text, leaves
+from muniment.mail.mime import content, leaves
 from muniment.mail.model import Buffer, Likeness, UnwrapError
 from muniment.mail.outline import read_outline
+from muniment.mail.parts import NOTE, File, files
 from muniment.mail.routing import read_routing
 from muniment.mail.stated import labels_of
-from muniment.mail.text import read_leaf, read_message
+from muniment.mail.text import read_file, read_message
 from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
 from muniment.parsing.frames import FrameReader, send
@@ -67,36 +68,36 @@ def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
     return MessageView(
         headers=tuple((name.decode(), decode(value, others)) for name, value in found if value is not None),
         text=text.body,
-        files=tuple(_info(file) for file in attachments(buffer, known, others)),
+        files=tuple(_info(file) for file in files(buffer, known, others, inside=not ask.outline)),
         notes=text.notes,
     )
 
 
 def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:
     """An attachment's content, or its text."""
-    known = leaves(buffer)
-    files = attachments(buffer, known, labels_of(buffer, known))
-    if not 1 <= ask.option <= len(files):
-        return Content(len(files))
-    file = files[ask.option - 1]
+    found = files(buffer, inside=not ask.outline)
+    if not 1 <= ask.option <= len(found):
+        return Content(len(found))
+    file = found[ask.option - 1]
     encoding = file.leaf.encoding
     if ask.task == CONTENT_TEXT.name:
-        read = read_leaf(buffer, file.leaf, known)
-        return Content(len(files), _info(file), text=read.body, notes=read.notes, encoding=encoding)
+        read = read_file(file)
+        return Content(len(found), _info(file), text=read.body, notes=read.notes, encoding=encoding)
     if into < 0:
-        data = b"".join(content(buffer, file.leaf))
-        return Content(len(files), _info(file), data, size=len(data), encoding=encoding)
+        data = b"".join(content(file.buf, file.leaf))
+        return Content(len(found), _info(file), data, size=len(data), encoding=encoding)
     size = 0
     with os.fdopen(os.dup(into), "wb") as target:
         target.truncate(0)  # a worker that died over the same question may have written some of it
         target.seek(0)
-        for piece in content(buffer, file.leaf):
+        for piece in content(file.buf, file.leaf):
             size += target.write(piece)
-    return Content(len(files), _info(file), size=size, encoding=encoding)
+    return Content(len(found), _info(file), size=size, encoding=encoding)
 
 
-def _info(file: AttachmentInfo) -> FileInfo:
-    return FileInfo(file.filename, file.content_type, file.size, is_text(file.content_type))
+def _info(file: File) -> FileInfo:
+    is_text = file.reading not in ("", NOTE)
+    return FileInfo(file.filename, file.content_type, file.size, is_text, file.within)
 
 
 def text_of(buffer: Buffer, ask: Ask, into: int) -> object:

@@ -55,6 +55,8 @@ def _known_headers(row: MessageRow) -> tuple[tuple[str, str], ...]:
 class Attachment:
     """One attachment of a kept message, read; `close` it."""
 
+    found: Content
+
     def __init__(self, vault: Vault, row: MessageRow, number: int, text: bool) -> None:
         """`number` counts from 1; `text`: it is read as text.
 
@@ -73,17 +75,23 @@ class Attachment:
             work = make_work(own_work(vault.folder))
             self._into = stack.enter_context(tempfile.TemporaryFile(dir=work))  # noqa: SIM115 - by the stack
         # What ended a worker as a whole message says nothing of its single files.
-        mail = _mail(vault, row, f"{number}{text}".encode())
-        try:
-            reader = mail_reader()
-            self.found: Content = (
-                reader.content_text(mail, number) if text else reader.content(mail, number, self._into)
-            )
-        except MailUnreadable as error:
-            raise MailUnreadable(
-                f"the parser failed over message {row.sha.hex()[:12]}: "
-                f"save its bytes (`muniment show {row.sha.hex()[:12]} --raw`) and open them elsewhere"
-            ) from error
+        name, failed = f"{number}{text}".encode(), None
+        for outline in (False,) if text else (False, True):
+            if not (text or outline) and UNREAD in row.notes:
+                continue  # it is shown without what lies within its files, so no number means that
+            try:
+                self.found = self._content(_mail(vault, row, name, outline=outline), number, text)
+                return
+            except MailUnreadable as error:
+                failed = error
+        raise MailUnreadable(
+            f"the parser failed over message {row.sha.hex()[:12]}: "
+            f"save its bytes (`muniment show {row.sha.hex()[:12]} --raw`) and open them elsewhere"
+        ) from failed
+
+    def _content(self, mail: Mail, number: int, text: bool) -> Content:
+        reader = mail_reader()
+        return reader.content_text(mail, number) if text else reader.content(mail, number, self._into)
 
     def pieces(self) -> Iterator[bytes]:
         """The decoded content."""

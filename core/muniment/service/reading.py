@@ -270,7 +270,9 @@ def attachment(
 
 def attachment_word(file: FileInfo) -> api.Attachment:
     """An attachment as words have it."""
-    return api.Attachment(filename=file.filename, content_type=file.content_type, size=file.size)
+    return api.Attachment(
+        filename=file.filename, content_type=file.content_type, size=file.size, within=file.within
+    )
 
 
 ROOM = 256 * 1024 * 1024

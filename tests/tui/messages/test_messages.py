@@ -274,7 +274,7 @@ def test_attachments_are_viewed_and_saved(make, tmp_path):
         await pilot.press("end", "enter")
         await shows(pilot, "is no text")
         await pilot.press("escape", "w")
-        await shows(pilot, f"file {FILES - 1}.txt")
+        await shows(pilot, "last.bin")
         pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "saved.txt")
         await pilot.press("enter")
         await shows(pilot, "1 B written to")

@@ -72,7 +72,8 @@ def _attachments(writer: Writer, files: tuple[Attachment, ...]) -> None:
     for number, file in enumerate(files[:LISTED], start=1):
         writer.put(f"{number:>3}. ", LABEL)
         writer.put(file.filename or "without a name", region="filename")
-        writer.line(f"  {file.content_type or 'no type'}, {size(file.size)}", QUIET)
+        where = f", in {file.within}" if file.within else ""
+        writer.line(f"  {file.content_type or 'no type'}, {size(file.size)}{where}", QUIET)
     if len(files) > LISTED:
         writer.line(f"     and {count(len(files) - LISTED)} more: a lists them all", QUIET)
     writer.end_line()

@@ -244,7 +244,7 @@ class Reader(Pane):
         self.files.fill(
             Row(
                 str(number),
-                (str(number), file.filename or "without a name", file.content_type, size(file.size)),
+                (str(number), file.filename or "without a name", _kind(file), size(file.size)),
                 file,
             )
             for number, file in enumerate(self.message.attachments, start=1)
@@ -335,3 +335,8 @@ class Reader(Pane):
             self.asking.muniment.tell(word.message)
         elif isinstance(word, Step):
             self.asking.muniment.tell(f"Note: {word.text}.", "warning")
+
+
+def _kind(file: Attachment) -> str:
+    """The type of an attachment, and the number of the one that it lies in."""
+    return f"{file.content_type}, in {file.within}" if file.within else file.content_type
