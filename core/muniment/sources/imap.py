@@ -13,7 +13,7 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Choice, existing, no_match
 from muniment.sources.imap_client import Oversized
 from muniment.sources.imap_names import locate, own_prefix, prefixes
-from muniment.sources.imap_text import Row
+from muniment.sources.imap_text import Row, encode_folder
 from muniment.sources.imap_tree import GMAIL_CAPABILITY, Box, Labels, Tree, choose, remarks
 from muniment.sources.imap_wire import CantOpen, ImapWire, NoFolder, Selected
 from muniment.sources.limits import most_bytes, overrun
@@ -107,7 +107,7 @@ class ImapSource(RemoteSource):
             self._select(wire, self._box(self._only))
         except NoFolder as error:
             name, prefix = self._only.folder, own_prefix(wire.namespaces())
-            if not prefix or name.startswith(prefix) or wire.still_lists(name.encode()):
+            if not prefix or name.startswith(prefix) or wire.still_lists(encode_folder(name).encode()):
                 raise self._with_names(wire, error) from error
             place = self._place(prefix + name)
             try:

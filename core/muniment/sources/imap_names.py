@@ -145,17 +145,32 @@ def _space(listed: Listed, spaces: Sequence[Namespace]) -> tuple[Namespace, str]
     """
     if listed.name.upper() == "INBOX":
         return Namespace(b"", Whose.OWN), listed.name
-    raw = _comparable(listed.raw)
     best: Namespace | None = None
+    rest = b""
     for space in spaces:
-        prefix = _comparable(space.prefix)
-        fits = raw.startswith(prefix) or raw + listed.delimiter.encode() == prefix
-        if fits and (best is None or len(space.prefix) > len(best.prefix)):
-            best = space
+        below = _below(listed, space.prefix)
+        if below is not None and (best is None or len(space.prefix) > len(best.prefix)):
+            best, rest = space, below
     if best is None or (not best.prefix and listed.raw.startswith(b"#")):
         foreign = listed.raw.startswith(b"#")
         return Namespace(b"", Whose.PUBLIC if foreign else Whose.OWN), listed.name
-    return best, decode_folder(listed.raw[len(best.prefix) :])
+    return best, decode_folder(rest)
+
+
+def _below(listed: Listed, prefix: bytes) -> bytes | None:
+    """What follows a prefix in a folder's name; None where it has another one.
+
+    A prefix that ends with a letter is a whole level: some servers leave out the delimiter behind it.
+    """
+    raw, start, delimiter = _comparable(listed.raw), _comparable(prefix), listed.delimiter.encode()
+    if raw + delimiter == start:
+        return b""
+    if not raw.startswith(start):
+        return None
+    rest = listed.raw[len(prefix) :]
+    if not prefix[-1:].isalnum() or not rest:
+        return rest
+    return rest[len(delimiter) :] if delimiter and rest.startswith(delimiter) else None
 
 
 def _comparable(name: bytes) -> bytes:
