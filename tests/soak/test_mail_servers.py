@@ -7,6 +7,8 @@ and a way to Debian's packages.
 from __future__ import annotations
 
 import os
+import random
+import smtplib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,6 +160,35 @@ def test_exim(vault: TestVault, debians: Path) -> None:
     assert bodies(vault) == {BODY}
     archived(vault)
     assert inbox(vault) == {BOB: 2, CAROL: 1, BOARD: 1, EVE: 1}
+
+
+@pytest.mark.parametrize("name", ["postfix", "postfix with lists", "exim"])
+def test_people_can_not_write_to_the_archive(debians: Path, name: str) -> None:
+    """Who could would put a message into anybody's folder, by an address that spells theirs."""
+    if name == "exim":
+        server = exim(debian_with("exim", debians), free_port())
+    else:
+        server = postfix(debian_with("postfix", debians), free_port(), lists="lists" in name)
+    with server.running(), smtplib.SMTP("127.0.0.1", server.port, timeout=60) as smtp:
+        smtp.ehlo()
+        assert smtp.docmd("MAIL FROM:<anna@contoso.example>")[0] == 250
+        assert smtp.docmd(f"RCPT TO:<{BOB}>")[0] == 250
+        for address in (JOURNAL, f"journal+eve=contoso.example@{ARCHIVE}"):
+            assert smtp.docmd(f"RCPT TO:<{address}>")[0] in (550, 554)
+
+
+@pytest.mark.parametrize("name", ["postfix", "exim"])
+def test_a_large_message(vault: TestVault, debians: Path, name: str) -> None:
+    """Byte for byte, by DATA from Postfix and in chunks from Exim."""
+    port = free_port()
+    make = {"postfix": postfix, "exim": exim}[name]
+    server = make(debian_with(name, debians), port)
+    chance = random.Random(1)
+    text = b"".join(b"%060x\r\n" % chance.getrandbits(240) for _ in range(400_000))
+    with server.running(), gateway(vault, server, port, any_recipient=True):
+        server.send(mail(1) + text, [BOB, CAROL])
+        wait_for(vault, 1)
+    assert bodies(vault) == {BODY + text}
 
 
 def test_opensmtpd(vault: TestVault, debians: Path) -> None:

@@ -196,7 +196,10 @@ def exim(root: Path, archive: int) -> MailServer:
     transport = recipe("exim: transport").replace("port = 25", f"port = {archive}\n  allow_localhost")
     retry = recipe("exim: retry").replace(f"{ARCHIVE} * F,4d,5m", "* * F,1h,1s")
     server.put(
-        "etc/exim.conf", _EXIM.format(port=server.port, router=router, transport=transport, retry=retry)
+        "etc/exim.conf",
+        _EXIM.format(
+            acl=recipe("exim: acl"), port=server.port, router=router, transport=transport, retry=retry
+        ),
     )
     return server
 
@@ -205,7 +208,7 @@ _EXIM = """
 primary_hostname = mx.contoso.example
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {port}
-acl_smtp_rcpt = accept
+acl_smtp_rcpt = recipients
 acl_smtp_data = accept
 tls_advertise_hosts =
 message_size_limit = 200M
@@ -214,7 +217,8 @@ never_users =
 host_lookup =
 rfc1413_query_timeout = 0s
 begin acl
-accept:
+recipients:
+{acl}
   accept
 begin routers
 {router}
