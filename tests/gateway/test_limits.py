@@ -17,7 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.gateway import session as session_module
-from muniment.gateway.refused import BETWEEN, FORGOTTEN, NETWORKS, TRIES, Refused, network_of, refused_at
+from muniment.gateway.refused import (
+    BETWEEN,
+    FORGOTTEN,
+    NAMED,
+    NETWORKS,
+    TRIES,
+    Refused,
+    network_of,
+    refused_at,
+)
 from muniment.gateway.smtp import Gateway, GatewaySettings
 
 JOURNAL = "journal@archive.example"
@@ -302,6 +311,32 @@ def test_a_network_is_told_of_once_a_client_comes_back() -> None:
     assert refused.came_back() == []
     refused.note("192.0.2.7")
     assert refused.came_back() == []
+
+
+def test_messages_about_refused_networks_are_few_and_steady() -> None:
+    """Whatever order they try in: one that has a message keeps it, and others wait for the next day."""
+    now = 1000.0
+    refused = Refused(lambda: now)
+
+    def tries(*numbers: int) -> set[str]:
+        nonlocal now
+        for _ in range(TRIES):
+            for number in numbers:
+                refused.note(f"192.0.{number}.1")
+            now += BETWEEN
+        return {visits.network for visits in refused.named()}
+
+    first = tries(*range(NAMED))
+    assert len(first) == NAMED
+    assert tries(*range(50, 60)) == first
+    assert tries(*range(50, 60)) == first  # though these have more tries by now
+    now += 23 * 3600
+    tries(*range(NAMED))
+    now += 3600
+    later = tries(70)
+    assert first < later
+    assert "192.0.70.0/24" in later
+    assert len(later) <= 2 * NAMED
 
 
 def test_refused_networks_are_bounded() -> None:

@@ -18,8 +18,10 @@ NETWORKS = 200
 TRIES = 3
 BETWEEN = 60.0
 """A client has come back after this many tries, over this many seconds."""
-FORGOTTEN = 24 * 3600.0
+FORGOTTEN = DAY = 24 * 3600.0
 """Seconds without a try after which a network is no news."""
+NAMED = 5
+"""Networks a day that administrators get a message about: not every one that a stranger tries from."""
 _PREFIXES = {4: 24, 6: 64}
 
 
@@ -34,6 +36,8 @@ class Visits:
     first: float
     last: float
     count: int = 1
+    named: float | None = None
+    """When it was chosen for a message to administrators."""
 
     @property
     def came_back(self) -> bool:
@@ -71,6 +75,17 @@ class Refused:
         with self._lock:
             found = [v for v in self._visits.values() if v.came_back and now - v.last <= FORGOTTEN]
         return sorted(found, key=lambda visits: (-visits.count, visits.network))
+
+    def named(self) -> list[Visits]:
+        """Those of them that administrators get a message about: the same ones until they are no news."""
+        now, found = self._clock(), self.came_back()
+        with self._lock:
+            room = NAMED - sum(
+                one.named is not None and now - one.named < DAY for one in self._visits.values()
+            )
+            for visits in [one for one in found if one.named is None][: max(room, 0)]:
+                visits.named = now
+            return [one for one in found if one.named is not None]
 
 
 def network_of(peer: str) -> str:

@@ -11,13 +11,13 @@ from muniment.gateway.refused import refused_at
 from muniment.notify.model import GatewayFacts, RefusedClient
 from muniment.service.profiles import SPOOL
 
-NAMED = 5
-"""So many networks of refused clients are named."""
+SHOWN = 5
+"""Networks of refused clients that are shown."""
 ADD = "add it to gateway.networks in vault.toml, if it is a mail server of yours, and restart the service"
 
 
 def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
-    """What is known of a vault's gateway; None where it has none."""
+    """What is known of a vault's gateway, as messages need it; None where it has none."""
     gateway = settings.gateway
     if not gateway.listen:
         return None
@@ -26,7 +26,7 @@ def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
     return GatewayFacts(
         refused=tuple(
             RefusedClient(network=one.network, address=one.address, tries=one.count)
-            for one in refused_at(spool).came_back()[:NAMED]
+            for one in refused_at(spool).named()
         ),
         free=room.free(),
         reserve=gateway.reserve,
@@ -43,5 +43,5 @@ def gateway_troubles(folder: Path, settings: Settings) -> Iterator[str]:
             f"The gateway puts mail off, since {known.reserve:,} bytes stay free on its disk "
             "(gateway.reserve): free some space."
         )
-    for client in known.refused:
-        yield f"The gateway refused {client.address} {client.tries:,} times: {ADD} ({client.network})."
+    for client in refused_at(folder / SPOOL).came_back()[:SHOWN]:
+        yield f"The gateway refused {client.address} {client.count:,} times: {ADD} ({client.network})."
