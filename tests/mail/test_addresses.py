@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.addresses import ADDRESS_LIMIT, Address, domain, normalise, parse, usable, without_tag
+from muniment.mail.addresses import (
+    ADDRESS_LIMIT,
+    Address,
+    domain,
+    mailboxes,
+    normalise,
+    parse,
+    usable,
+    without_tag,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +26,17 @@ from muniment.mail.addresses import ADDRESS_LIMIT, Address, domain, normalise, p
         ("<smtp:anna@example.com>", "anna@example.com"),
         ("IMCEAEX-_O=ORG_CN=A@Example.com", "imceaex-_o=org_cn=a@example.com"),
         ("JOSE\u0301@example.com", "jos\u00e9@example.com"),
+        ("bob@contoso.com.", "bob@contoso.com"),
+        ('"Bob"@contoso.com', "bob@contoso.com"),
+        ('"b\\ob"@contoso.com', "bob@contoso.com"),
+        ('"bob..x"@contoso.com', "bob..x@contoso.com"),
+        ('"a b"@contoso.com', '"a b"@contoso.com'),
+        ('"a\\ b"@contoso.com', '"a b"@contoso.com'),
+        ('"a\\"b"@contoso.com', '"a\\"b"@contoso.com'),
+        ('"a@b"@contoso.com', '"a@b"@contoso.com'),
+        ('""@contoso.com', '""@contoso.com'),
+        ("info@XN--MNCHEN-3YA.example", "info@m\u00fcnchen.example"),
+        ("bob@[192.0.2.1]", "bob@[192.0.2.1]"),
         ("", ""),
     ],
 )
@@ -87,6 +107,106 @@ def test_parse(value: str, found: list[tuple[str, str]]) -> None:
     assert parse(value.encode()) == [Address(*each) for each in found]
 
 
+WHOLE = "=?utf-8?q?Bob_=3Cbob=40contoso.com=3E?="
+BOB, CAROL = ("Bob", "bob@contoso.com"), ("Carol", "carol@contoso.com")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (WHOLE, [BOB]),
+        (
+            "=?utf-8?B?Qm9iIEdyw7bDn2UgPGJvYkBjb250b3NvLmNvbT4=?=",
+            [("Bob Gr\u00f6\u00dfe", "bob@contoso.com")],
+        ),
+        ("=?utf-8?q?bob=40contoso.com?=", [("", "bob@contoso.com")]),
+        ("=?utf-8?q?bob@contoso.com?=", [("", "bob@contoso.com")]),
+        ("=?utf-8?q?Bob_<bob@contoso.com>?=", [BOB]),
+        ("=?utf-8?q?Bob_=3Cbob=40con?= =?utf-8?q?toso.com=3E?=", [BOB]),
+        ("=?utf-8?q?Bob_=3Cbob=40contoso.com=3E=2C_Carol_=3Ccarol=40contoso.com=3E?=", [BOB, CAROL]),
+        (
+            "=?utf-8?q?Bob_=3Cbob=40contoso.com=3E=2C?= =?utf-8?q?_Carol_=3Ccarol=40contoso.com=3E?=",
+            [BOB, CAROL],
+        ),
+        (f"{WHOLE}, =?utf-8?q?Carol_=3Ccarol=40contoso.com=3E?=", [BOB, CAROL]),
+        (f"{WHOLE}, carol@contoso.com", [BOB, ("", "carol@contoso.com")]),
+        (f"{WHOLE}, Carol <carol@contoso.com>", [BOB, CAROL]),
+        (f"carol@contoso.com, {WHOLE}", [("", "carol@contoso.com"), BOB]),
+        (f"Team: {WHOLE};", [BOB]),
+        (f'"{WHOLE}"', [BOB]),
+        ("Bob <=?utf-8?q?bob=40contoso.com?=>", [BOB]),
+        ("=?utf-8?q?j=C3=B6rg?=@contoso.com", [("", "j\u00f6rg@contoso.com")]),
+        ("Bob <bob@=?utf-8?q?m=C3=BCnchen.example?=>", [("Bob", "bob@m\u00fcnchen.example")]),
+        ("=?utf-8?q?Anna?=", [("Anna", "")]),
+        ("=?utf-8?q?Berg?=, =?utf-8?q?Anna?= <anna@x>", [("Berg, Anna", "anna@x")]),
+        ("=?utf-8?q?a=2Cb=3C?= <a@x>", [("a,b<", "a@x")]),
+        ("a=?b@x.com", [("", "a=?b@x.com")]),
+        ("=?utf-8?q?=3D=3Futf-8=3Fq=3Fbob=3D40contoso.com=3F=3D?=", [("=?utf-8?q?bob=40contoso.com?=", "")]),
+    ],
+)
+def test_encoded_words_around_a_whole_mailbox_are_read(value: str, found: list[tuple[str, str]]) -> None:
+    assert parse(value) == [Address(*each) for each in found]
+    assert parse(value.encode()) == [Address(*each) for each in found]
+
+
+MALLORY = "mallory@evil.example"
+HIDDEN = (
+    "=?utf-8?q?bob=40contoso.com?=",
+    "=?utf-8?q?bob@contoso.com?=",
+    "=?utf-8?q?bob=40contoso.com=2C?=",
+    "=?utf-8?q?bob@contoso.com,?=",
+    "=?utf-8?q?,_bob@contoso.com,?=",
+    "=?utf-8?q?Bob_<bob@contoso.com>?=",
+    "=?utf-8?q?Bob_<bob@contoso.com>,?=",
+    "=?utf-8?q?Bob_=3Cbob=40contoso.com=3E=2C?=",
+    "=?utf-8?q?x=22_=3Cbob=40contoso.com=3E=2C_=22?=",
+    "=?utf-8?b?Ym9iQGNvbnRvc28uY29tLCA=?=",
+    "=?utf-8?q?=3Cbob=40con?= =?utf-8?q?toso.com=3E=2C?=",
+    "=?utf-8?q?a=3A_bob=40contoso.com=3B?=",
+)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{} <{}>",
+        '"{}" <{}>',
+        "{} {}",
+        "{1} ({0})",
+        "({}) {}",
+        "<{1}> {0}",
+        "{1} {0}",
+        "x {} y <{}>",
+        "{}<{}>",
+    ],
+)
+def test_an_encoded_name_adds_no_address(hidden: str, form: str) -> None:
+    """A name that says it is Bob's address puts no mail into Bob's folder: a real one is beside it."""
+    assert [normalise(one.address) for one in parse(form.format(hidden, MALLORY))] == [MALLORY]
+    assert mailboxes([form.format(hidden, MALLORY).encode()]) == (MALLORY,)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_an_encoded_half_of_an_address_adds_no_address(hidden: str) -> None:
+    for value in (f"{hidden}@evil.example", f"<{hidden}@evil.example>", f"x@{hidden}", f"x <y@{hidden}>"):
+        assert "bob@contoso.com" not in mailboxes([value])
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [WHOLE, *HIDDEN, *'"<>(),;: @', "=?", "?=", "a@x", f"<{MALLORY}>", "=?utf-8?q?a?=", "\\"]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_lists_with_encoded_words_never_raise_and_end(value: str) -> None:
+    for address in mailboxes([value]):
+        assert usable(address)
+        assert normalise(address) == address
+
+
 @given(st.text(alphabet='ab@<>,;:"()\\ \n=?', max_size=60) | st.binary(max_size=40))
 def test_parse_never_raises(value: str | bytes) -> None:
     for name, address in parse(value):
@@ -133,6 +253,12 @@ def test_count_is_bounded() -> None:
         '<"\\',
         "a ",
         "x<y,z ",
+        "=?",
+        "=?a?q?b?=",
+        "=?a?q?b@c?=,",
+        "=?a?q?b=40c,?=",
+        "<=?a?q?b@c?=>",
+        "=?a?b?",
     ],
 )
 def test_hostile_lists_take_linear_time(piece: str) -> None:

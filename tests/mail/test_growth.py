@@ -16,7 +16,6 @@ import pytest
 
 import muniment.mail
 from muniment.archive import query
-from muniment.archive.index import document
 from muniment.errors import MunimentError
 from muniment.mail import (
     addresses,
@@ -27,6 +26,7 @@ from muniment.mail import (
     date_words,
     dates,
     delimiters,
+    domains,
     envelope,
     escapes,
     filenames,
@@ -126,12 +126,12 @@ def read_mail(message: bytes) -> None:
     with suppress(journal.UnwrapError):
         journal.read_report(message)
     routing.read_routing(message)
+    routing.named_in(message, ("to", "x-other"))
     found = mime.leaves(message)
     for cut in split.split(message, found):
         if cut.encoding == "base64":
             b"".join(split.decode_chunks(message, cut))
     _, read = text.read_message(message, found)
-    document.addresses(read.to)
     for field in (read.body, read.subject, *read.links):
         words.sought_words(field)
         folding.second_spellings(folding.halfway(field))
@@ -300,6 +300,13 @@ def read_address(value: bytes) -> None:
     addresses.usable(written)
     addresses.domain(written)
     addresses.without_tag(written)
+    addresses.mailboxes((value, written))
+    routing.enveloped((), [written])
+    domains.canonical(written)
+    domains.ascii_form(written)
+    domains.readable(written)
+    domains.spellings(written)
+    addresses.normalise("a@" + written)
 
 
 def read_page(value: bytes) -> None:

@@ -10,6 +10,7 @@ from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
 from muniment.people.changes import add_address, add_user, remove_address, remove_user, set_domains
 from muniment.people.directory import CATCH_ALL, Directory, Tenure, touches
+from muniment.people.planning import remove_changes
 
 OWN = "firm.example"
 
@@ -255,3 +256,60 @@ def test_tenures_say_what_resolve_says(given: list[tuple[changes.Change, int]]) 
             end = 10 if tenure.end is None else tenure.end - 1
             assert made.resolve(tenure.address, start) == user.id
             assert made.resolve(tenure.address, end) == user.id
+
+
+UNICODE, ENCODED = "info@m\u00fcnchen.example", "info@xn--mnchen-3ya.example"
+
+
+@pytest.mark.parametrize("written", [UNICODE, ENCODED, "INFO@M\u00dcNCHEN.example.", f'"info"@{ENCODED[5:]}'])
+def test_all_spellings_of_a_domain_lead_to_one_user(written: str) -> None:
+    made = Directory()
+    made.apply(changes.add_user("u", "Info", written), 0)
+    assert made.user("u").addresses == (UNICODE,)
+    for asked in (UNICODE, ENCODED, written):
+        assert made.resolve(asked, 0) == "u"
+        assert made.find(asked).id == "u"
+    made.apply(changes.remove_address("u", ENCODED if written == UNICODE else UNICODE), 0)
+    assert made.resolve(written, 0) is None
+    assert made.find(made.label("u")).id == "u", "a former user is found by their label"
+
+
+def test_an_older_ledger_takes_one_of_two_spellings_back() -> None:
+    made = Directory()
+    for change in (
+        changes.add_user("u", "Info", UNICODE),
+        changes.add_address("u", ENCODED),
+        changes.remove_address("u", ENCODED),
+    ):
+        made.apply(change, 0)
+    assert made.resolve(ENCODED, 0) == "u"
+    made.apply(changes.add_address("u", ENCODED), 0)
+    copied = made.copy()
+    for change in remove_changes(copied, ENCODED, UNICODE):
+        copied.apply(change, 0)
+    assert copied.resolve(UNICODE, 0) is None
+    assert made.resolve(UNICODE, 0) == "u"
+
+
+def test_two_users_of_an_older_ledger_with_one_address_in_two_spellings() -> None:
+    """It is the one's who got it last, as any address that passes from one person to another."""
+    made = Directory()
+    made.apply(changes.add_user("one", "One", UNICODE), 10)
+    made.apply(changes.add_user("two", "Two", ENCODED), 20)
+    assert (made.resolve(ENCODED, 15), made.resolve(UNICODE, 25)) == ("one", "two")
+    assert made.label("two") == UNICODE
+    assert made.find(made.label("one")).id == "one"
+    made.apply(changes.remove_user("two"), 30)
+    assert made.resolve(UNICODE, 15) == "one"
+
+
+def test_an_own_domain_in_any_spelling_makes_the_same_users() -> None:
+    for own in ("m\u00fcnchen.example", "XN--MNCHEN-3YA.example"):
+        made = Directory()
+        made.apply(changes.set_domains([own]), 0)
+        assert made.domains == ("m\u00fcnchen.example",)
+        assert made.resolve("info+news@xn--mnchen-3ya.example", 0) == f"auto:{UNICODE}"
+        made.apply(changes.set_login("max", ENCODED, f"auto:{ENCODED}"), 0)
+        binding = made.binding("max")
+        assert binding is not None
+        assert (binding.address, binding.user) == (UNICODE, f"auto:{UNICODE}")

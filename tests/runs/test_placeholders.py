@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from muniment.archive.ledger.model import Kind
 from muniment.archive.records import Receipt
 from muniment.mail.notes import PLACEHOLDER
 from muniment.parsing.tasks import CopyFacts
+from support.cases import cases_dir
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -67,10 +69,29 @@ def replaced(
     ])  # fmt: skip
 
 
+OTHERS = {"no-original": "j no original", "tnef-report": "j tnef report", "msg-report": "j msg report"}
+JOURNALED = int(datetime(2026, 11, 2, 10, 0, 9, tzinfo=UTC).timestamp())
 PARTS = {
     "virus notice": NOTICE, "winmail.dat": TNEF, "Outlook item": OUTLOOK, "empty message": EMPTY,
     "generic message": GENERIC, "bare text": BARE,
 }  # fmt: skip
+
+
+def test_the_cases_are_listed_by_their_envelopes(vault: TestVault) -> None:
+    """Four mails with one notice; text, winmail.dat and an Outlook item in the original's place."""
+    four = [(cases_dir() / "dedup" / f"placeholder{n}.eml").read_bytes() for n in range(4)]
+    others = [(cases_dir() / "journal" / f"j-{name}.eml").read_bytes() for name in OTHERS]
+    summary = vault.archive([*four, *others])
+    assert (summary.new, summary.merged, summary.quarantined) == (7, 0, 0)
+    hits = {hit.subject: hit for hit in vault.messages()}
+    assert set(hits) == {*(f"different subject {n}" for n in range(4)), *OTHERS.values()}
+    for subject, hit in hits.items():
+        assert hit.sender == "alice@contoso.com"
+        assert hit.date == JOURNALED, subject
+        shown = vault.show(hit.id)
+        assert PLACEHOLDER in shown.notes
+        assert [one.id for one in vault.search(f'"{dict(shown.headers)["Message-ID"]}"')] == [hit.id]
+    vault.sound()
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from muniment.archive.index import IndexDocument, Mention
+from muniment.mail.addresses import mailboxes
 from muniment.mail.model import MessageText, Role
 from muniment.mail.text import read_message
 
@@ -45,7 +46,16 @@ def document(
         size=size,
         attachments=len(attachments),
         sha=hashlib.sha256(str(number).encode()).digest(),
-        text=MessageText(subject, sender, to, cc, bcc, body, tuple(attachments)),
+        text=MessageText(
+            subject,
+            sender,
+            to,
+            cc,
+            bcc,
+            body,
+            tuple(attachments),
+            people=tuple(mailboxes((value,)) for value in (sender, to, cc, bcc)),
+        ),
         mentions=tuple(mentions),
     )
 

@@ -20,6 +20,7 @@ from muniment.archive.matching import INDEX, INDEX_NEW, INDEX_OLD
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.mail.addresses import mailboxes
 from muniment.mail.model import MessageText
 from muniment.mail.notes import OPAQUE, UNREAD
 from muniment.parsing.pool import mail_reader
@@ -213,7 +214,8 @@ class Indexing:
 
 def _known_text(row: MessageRow, note: str) -> MessageText:
     """What the catalog knows of a message that can't be read."""
-    return MessageText(row.subject, row.sender, row.to, "", "", "", (), (note,))
+    people = (mailboxes((row.sender,)), mailboxes((row.to,)))
+    return MessageText(row.subject, row.sender, row.to, "", "", "", (), (note,), people=people)
 
 
 def _document(

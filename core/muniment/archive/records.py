@@ -18,6 +18,7 @@ from msgspec import Struct
 from muniment.archive.facts import DeletionFact, OriginalFact, ReceiptFact, Route
 from muniment.archive.ledger.codec import Encoder
 from muniment.archive.ledger.model import Kind, Record
+from muniment.mail.addresses import normalise
 
 VERSION = 1
 DISPLACEMENT_RULE = 2
@@ -174,7 +175,11 @@ def _read_item(item: dict[str, Any]) -> Receipt:
 
 
 def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[ReceiptFact | OriginalFact]:
-    """The catalog's view of a group; `time` is the record's, seconds since 1970 UTC."""
+    """The catalog's view of a group; `time` is the record's, seconds since 1970 UTC.
+
+    Older versions recorded an owner in any spelling of the domain.
+    """
+    owner = normalise(group.owner)
     for r in group.receipts:
         yield ReceiptFact(
             sequence=sequence,
@@ -186,7 +191,7 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
             sha=r.sha,
             route=r.route,
             profile=group.profile,
-            owner=group.owner,
+            owner=owner,
             owner_folder=group.owner_folder,
             flags=r.notes,
             time=time,

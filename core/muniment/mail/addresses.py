@@ -1,13 +1,23 @@
-"""Addresses as mail writes them (RFC 5322 3.4), and in the one form that they are compared in."""
+"""Addresses as mail writes them (RFC 5322 3.4), and in the one form that they are compared in.
+
+Whom a mail concerns, what the catalog lists and what a search for an address finds is read by `parse` and
+`mailboxes` alone, so they agree.
+
+An encoded word (RFC 2047) is no address, nor does what it hides separate any: it is a name. But where a
+mailbox of a field has no address outside its encoded words, as programs wrote that encode a whole field, the
+words are decoded and read as mailboxes. So a name can add no address to the one that it stands beside.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from muniment.mail import domains
 from muniment.mail.charsets import to_text
-from muniment.mail.headers import decode_words
+from muniment.mail.headers import decode_words, remembered
 
 ADDRESS_LIMIT = 1024
 """Characters of an address; RFC 5321 allows 254, X.500 and encapsulated ones are longer."""
@@ -19,7 +29,13 @@ _MARKS_PER_ADDRESS = 4
 addresses: after that number for each address that is wanted, only what looks like an address is taken."""
 _MARKS_AT_LEAST = 1000
 _SCHEMES = ("smtp:", "mailto:")
-_SPECIAL = re.compile(r'["(<>,;:]')
+_SPECIAL = re.compile(r'["(<>,;:]|=\?')
+_ENCODED = re.compile(r"=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=")
+_NOT_BARE = re.compile(r'[\s<>,;:()"\\\[\]@]')
+"""What an encoded half of an address must not hold."""
+_QUOTED_LOCAL = re.compile(r'\A"((?:[^"\\]|\\.)*+)"\Z', re.DOTALL)
+_NEEDS_QUOTES = re.compile(r'[\s<>,;:()"\\\[\]@\x00-\x1f\x7f]')
+_MUST_ESCAPE = re.compile(r'(["\\])')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _LOCAL = re.compile(r'"(?:[^"\\]|\\.)*+"@\S+\Z', re.DOTALL)
 _ANGLE = re.compile(r"<++([^<>]*)")
@@ -39,8 +55,9 @@ class Address(NamedTuple):
 def normalise(address: str) -> str:
     """The form that addresses are compared in: bare, composed (NFC), all in lower case.
 
-    Exchange's `SMTP:` is dropped; its IMCEA-encapsulated addresses stay encapsulated. Of text longer than
-    ADDRESS_LIMIT, which is no usable address, one character more than that.
+    Exchange's `SMTP:` is dropped; its IMCEA-encapsulated addresses stay encapsulated. The domain has one
+    spelling (see `mail.domains`) and no dot at its end, the part before it no quotes that it does not need.
+    Of text longer than ADDRESS_LIMIT, which is no usable address, one character more than that.
     """
     bare = address.strip()[: ADDRESS_LIMIT + 1].lower()[: ADDRESS_LIMIT + 1]
     if len(bare) > ADDRESS_LIMIT:  # to put many combining marks in order takes quadratic time
@@ -49,7 +66,24 @@ def normalise(address: str) -> str:
         bare = bare[1:-1].strip()
     if bare.startswith(_SCHEMES):
         bare = bare.partition(":")[2].strip()
-    return bare if bare.isascii() else unicodedata.normalize("NFC", bare)
+    if bare.isascii() and '"' not in bare and domains.PREFIX not in bare and bare[-1:] != ".":
+        return bare
+    local, at, host = unicodedata.normalize("NFC", bare).rpartition("@")
+    if not at:
+        return host
+    name, space, rest = host.partition(" ")  # a user's label may have a word behind it
+    return _unquoted(local) + at + domains.canonical(name) + space + rest
+
+
+def _unquoted(local: str) -> str:
+    """The part before the @ without quotes and escapes that it does not need."""
+    quoted = _QUOTED_LOCAL.match(local)
+    if quoted is None:
+        return local
+    content = _ESCAPED.sub(r"\1", quoted[1])
+    if content and not _NEEDS_QUOTES.search(content):
+        return content
+    return '"' + _MUST_ESCAPE.sub(r"\\\1", content) + '"'
 
 
 def without_tag(address: str) -> str:
@@ -60,8 +94,8 @@ def without_tag(address: str) -> str:
 
 
 def domain(address: str) -> str:
-    """What stands behind the last `@`, in lower case; "" for an address without one."""
-    return address.rpartition("@")[2].lower() if "@" in address else ""
+    """What stands behind the last `@`, in its one spelling; "" for an address without one."""
+    return domains.canonical(address.rpartition("@")[2]) if "@" in address else ""
 
 
 def usable(address: str) -> bool:
@@ -88,12 +122,32 @@ def parse(value: bytes | str, limit: int = COUNT_LIMIT) -> list[Address]:
     return _Scan(text, limit).addresses
 
 
-class _Scan:
-    """One pass over a field. What is opened and never closed is taken as plain text from there on."""
+def mailboxes(values: Iterable[bytes | str]) -> tuple[str, ...]:
+    """The normalised usable addresses in fields of one name, each once, in order; at most COUNT_LIMIT."""
+    found: dict[str, None] = {}
+    for value in values:
+        found |= dict.fromkeys(_read(value))
+        if len(found) >= COUNT_LIMIT:
+            return tuple(found)[:COUNT_LIMIT]
+    return tuple(found)
 
-    def __init__(self, text: str, limit: int) -> None:
+
+@remembered
+def _read(value: bytes | str) -> tuple[str, ...]:
+    return tuple(filter(usable, (normalise(entry.address) for entry in parse(value))))
+
+
+class _Scan:
+    """One pass over a field. What is opened and never closed is taken as plain text from there on.
+
+    `decoded`: the text was decoded, and what still looks like an encoded word in it is none.
+    """
+
+    def __init__(self, text: str, limit: int, decoded: bool = False) -> None:
         self.addresses: list[Address] = []
         self._text = text
+        self._limit = limit
+        self._decoded = decoded
         self._plain: set[str] = set()
         self._held = ""
         self._start()
@@ -113,7 +167,7 @@ class _Scan:
 
     def _start(self) -> None:
         self._words: list[str] = []
-        self._has_at = False
+        self._has_at = self._encoded = False
         self._comment = ""
         self._angle: str | None = None
 
@@ -126,6 +180,8 @@ class _Scan:
         if char in self._plain:
             self._add(char)
             return at + 1
+        if char == "=":
+            return self._encoded_word(at)
         if char == '"':
             return self._quoted(at)
         if char == "(":
@@ -138,12 +194,24 @@ class _Scan:
             self._finish(char)
         return at + 1
 
+    def _encoded_word(self, at: int) -> int:
+        """Take an encoded word as it stands: nothing in it separates mailboxes, no `@` in it is theirs."""
+        word = None if self._decoded else _ENCODED.match(self._text, at)
+        if word is None:
+            self._encoded = True
+            self._add("=?")
+            return at + 2
+        self._encoded = True
+        self._words.append(word[0])
+        return word.end()
+
     def _quoted(self, at: int) -> int:
         match = _QUOTED.match(self._text, at)
         if match is None:
             self._plain.add('"')
             return at + 1
         local = self._text.startswith("@", match.end())
+        self._encoded = self._encoded or (not local and "=?" in match[1])
         self._add(match[0] if local else _ESCAPED.sub(r"\1", match[1]))
         return match.end()
 
@@ -180,19 +248,71 @@ class _Scan:
 
     def _finish(self, delimiter: str) -> None:
         """End a mailbox. `Berg, Anna <anna@x>` is one, though its comma should have been quoted."""
-        text, comment, angle = "".join(self._words).strip(), self._comment, self._angle
+        text, comment, angle, has_at = "".join(self._words).strip(), self._comment, self._angle, self._has_at
+        encoded = self._encoded and not self._decoded
         held, self._held = self._held, ""
         self._start()
+        if held and (hidden := self._hidden(held)):  # the comma separates mailboxes that are encoded whole
+            self.addresses += hidden
+            held = ""
         if angle is not None and angle.strip():
             name = f"{held}, {text}" if held and text else held or text
-            self.addresses.append(Address(_name(name or comment), _route_less(angle)))
+            self.addresses.append(Address(_name(name or comment), _decoded_half(_route_less(angle))))
             return
         if held:
             self.addresses += _bare(held, "")
-        if delimiter == "," and text and "@" not in text and not comment:
+        if delimiter == "," and text and not has_at and not comment:
             self._held = text
+        elif encoded:
+            self.addresses += self._hidden(text) or _beside_words(text, comment)
         elif text:
             self.addresses += _bare(text, comment)
+
+    def _hidden(self, text: str) -> list[Address]:
+        """The mailboxes in the encoded words of a text that has no address outside them."""
+        if self._decoded or "=?" not in text or "@" in _ENCODED.sub(" ", text):
+            return []
+        plain = decode_words(text)
+        if "@" not in plain:
+            return []
+        room = max(self._limit - len(self.addresses), 0)
+        return [one for one in _Scan(plain, room, decoded=True).addresses if "@" in one.address]
+
+
+def _beside_words(text: str, comment: str) -> list[Address]:
+    """A mailbox without angle brackets that has encoded words: they are its name, or half of its address."""
+    whole = _decoded_half(text)
+    if "=?" not in whole:
+        return _bare(whole, comment)
+    name = " ".join(_ENCODED.findall(text))
+    outside = _ENCODED.sub(" ", text).strip()
+    found = _bare(outside, comment) if outside else []
+    if not any("@" in one.address for one in found):
+        return [Address(_name(text or comment), "")]
+    return [Address(one.name or _name(name), one.address) for one in found]
+
+
+def _decoded_half(address: str) -> str:
+    """An address whose one or other half is encoded words, decoded; as it is where that makes no address."""
+    if "=?" not in address or address[0] == '"':
+        return address
+    local, at, host = _ENCODED.sub(_marked, address).rpartition("@")
+    halves = [decode_words(half.replace(_AT, "@")) for half in (local, host)]
+    if at and not any(_NOT_BARE.search(half) or "=?" in half for half in halves):
+        return "@".join(halves)
+    whole = decode_words(address)
+    if _ENCODED.sub("", address).strip():
+        return address
+    name, at, host = whole.rpartition("@")
+    return whole if at and not (_NOT_BARE.search(name) or _NOT_BARE.search(host)) else address
+
+
+_AT = "\0"
+
+
+def _marked(word: re.Match[str]) -> str:
+    """An encoded word in which no @ separates the halves of an address."""
+    return word[0].replace("@", _AT)
 
 
 def _name(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from muniment.mail.addresses import normalise, parse, usable
+from muniment.mail.addresses import mailboxes, normalise, usable
 from muniment.mail.charsets import to_text
 from muniment.mail.headers import decode_words, remembered
 from muniment.mail.model import Envelope, Party, Role
@@ -166,10 +166,9 @@ def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> No
 def _addresses(written: str) -> tuple[str, ...]:
     """Normalised usable addresses: one as a rule, more where a line wrongly has more."""
     address = normalise(written)
-    if usable(address) and not any(char in address for char in ",;<>"):
+    if usable(address) and "=?" not in address and not any(char in address for char in ",;<>"):
         return (address,)
-    found = (normalise(entry.address) for entry in parse(written))
-    return tuple(address for address in found if usable(address))
+    return mailboxes((written,))
 
 
 def _note(text: EnvelopeText, what: str, line: str) -> None:

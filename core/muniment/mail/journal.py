@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from muniment.mail.addresses import normalise, parse, usable
+from muniment.mail.addresses import mailboxes, normalise, usable
 from muniment.mail.charsets import to_text
 from muniment.mail.dates import parse_date
 from muniment.mail.delimiters import content_end, delimiters, last_closing
@@ -236,9 +236,9 @@ def _begin(buf: Buffer, part: _Part, size: int) -> bytes:
 def _tenant(stated: bytes) -> str:
     """The address of the report's own sender, which is the tenant's journaling agent."""
     address = normalise(to_text(stated))
-    if usable(address) and not {"<", ",", '"'} & set(address):
+    if usable(address) and "=?" not in address and not {"<", ",", '"'} & set(address):
         return address
-    return next((normalise(entry.address) for entry in parse(stated, 1)), "")
+    return next(iter(mailboxes((stated,))), "")
 
 
 def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: list[str]) -> Envelope:

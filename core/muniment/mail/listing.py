@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from muniment.mail.charsets import Others, none_stated
 from muniment.mail.dates import EARLIEST, parse_date, received_dates
+from muniment.mail.domains import readable
 from muniment.mail.headers import decode, gather
 from muniment.mail.mime import header_at, leaves
 from muniment.mail.model import Buffer, Leaf, Summary
@@ -46,8 +47,8 @@ def summary_of(
     hops = received_dates(received)
     return Summary(
         subject=_first(subject, others),
-        sender=_first(sender, others) or _first(submitter, others),
-        to=joined(to, others),
+        sender=readable(_first(sender, others) or _first(submitter, others)),
+        to=readable(joined(to, others)),
         message_id=_first(message_id, others),
         date=_date(date, hops),
         attachments=attached,

@@ -191,6 +191,8 @@ class MessageText(Struct, frozen=True, array_like=True):
     """Its Message-ID, as mail.ids compares it."""
     references: tuple[str, ...] = ()
     """The ids that it names in References and In-Reply-To."""
+    people: tuple[tuple[str, ...], ...] = ()
+    """The addresses of From and Sender, of To, of Cc and of Bcc, as routing reads them (mail.addresses)."""
 
 
 class Likeness(Struct, frozen=True, array_like=True):

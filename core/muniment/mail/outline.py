@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from muniment.mail.domains import readable
 from muniment.mail.headers import decode, gather
 from muniment.mail.ids import bare_id, bare_ids
 from muniment.mail.listing import joined, read_summary
@@ -15,6 +16,7 @@ from muniment.mail.mime import header_at, leaves
 from muniment.mail.model import Buffer, Leaf, MessageText, Summary
 from muniment.mail.notes import UNREAD
 from muniment.mail.parts import parts
+from muniment.mail.routing import people_in
 from muniment.mail.stated import labels_of
 
 _FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
@@ -31,12 +33,13 @@ def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
         subject=summary.subject,
         sender=summary.sender,
         to=summary.to,
-        cc=joined(cc, others),
-        bcc=joined(bcc, others),
+        cc=readable(joined(cc, others)),
+        bcc=readable(joined(bcc, others)),
         body="",
         filenames=tuple(file[0] for file in files if file is not None and file[0]),
         notes=(UNREAD,),
         message_id=bare_id(summary.message_id),
         references=bare_ids(" ".join(decode(value) for values in named for value in values)),
+        people=people_in(buf),
     )
     return summary, text

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from muniment.mail.addresses import COUNT_LIMIT, normalise, parse, usable
-from muniment.mail.headers import block, decode, fields, unfold
+from muniment.mail.addresses import COUNT_LIMIT, mailboxes, normalise, usable
+from muniment.mail.headers import block, decode, fields, gather, unfold
 from muniment.mail.model import INBOX_ROLES, Buffer, Envelope, Party, Role
 
 PARTY_LIMIT = COUNT_LIMIT
@@ -30,7 +30,8 @@ _ROLES = {
     b"x-envelope-to": Role.RECIPIENT,
 }
 """Fields that name recipients."""
-_WANTED = frozenset(_ROLES) | {b"from", b"sender", b"received", b"subject", b"message-id"}
+_WANTED = (*_ROLES, b"from", b"sender", b"received", b"subject", b"message-id")
+_PEOPLE = (b"from", b"sender", b"to", b"cc", b"bcc")
 _FOR = re.compile(rb"\sfor\s+(?:<([^<>\s]+)>|([^<>\s;]+@[^<>\s;]+))")
 _LONGEST_TRACE = 4096
 
@@ -40,29 +41,35 @@ def read_routing(buf: Buffer) -> Envelope:
     return envelope_of(block(buf))
 
 
+def people_in(buf: Buffer) -> tuple[tuple[str, ...], ...]:
+    """The addresses of From and Sender, of To, of Cc and of Bcc: what a search for people finds."""
+    author, agent, *others = gather(block(buf), _PEOPLE)
+    return mailboxes((*author, *agent)), *map(mailboxes, others)
+
+
 def envelope_of(header: bytes) -> Envelope:
     """The envelope that a header block gives.
 
     `From` is the sender; where a `Sender` differs, that one is, and acts on behalf of `From`. One who
     is named in To, Cc or Bcc is not named again as a mere recipient.
     """
-    found = _wanted(header)
+    found = dict(zip(_WANTED, gather(header, _WANTED), strict=True))
     parties: dict[Party, None] = dict.fromkeys(_senders(found))
     named: set[str] = set()
     for name, role in _ROLES.items():
-        for value in found.get(name, ()):
-            _add(parties, named, role, [entry.address for entry in parse(value)])
-    for value in found.get(b"received", ()):
+        _add(parties, named, role, mailboxes(found[name]))
+    for value in found[b"received"]:
         match = _FOR.search(value, 0, _LONGEST_TRACE)
         if match is not None:
-            _add(parties, named, Role.RECIPIENT, [(match[1] or match[2]).decode("utf-8", "replace")])
+            reached = normalise((match[1] or match[2]).decode("utf-8", "replace"))
+            _add(parties, named, Role.RECIPIENT, filter(usable, (reached,)))
     notes = (
         () if len(parties) <= PARTY_LIMIT else (f"more than {PARTY_LIMIT} addresses: the rest was left out",)
     )
     return Envelope(
         parties=tuple(parties)[:PARTY_LIMIT],
-        subject=decode(found.get(b"subject", [b""])[0]),
-        message_id=decode(found.get(b"message-id", [b""])[0]),
+        subject=decode(next(iter(found[b"subject"]), b"")),
+        message_id=decode(next(iter(found[b"message-id"]), b"")),
         notes=notes,
     )
 
@@ -80,29 +87,13 @@ def named_in(buf: Buffer, names: Iterable[str]) -> tuple[str, ...]:
     wanted = frozenset(name.lower().encode("utf-8", "replace") for name in names)
     if not wanted:
         return ()
-    header, found = block(buf), dict[str, None]()
-    for name, start, end in fields(header):
-        if name in wanted and len(found) < PARTY_LIMIT:
-            value = unfold(header[start:end].partition(b":")[2])
-            addresses = (normalise(entry.address) for entry in parse(value))
-            found.update(dict.fromkeys(filter(usable, addresses)))
-    return tuple(found)[:PARTY_LIMIT]
-
-
-def _wanted(header: bytes) -> dict[bytes, list[bytes]]:
-    found: dict[bytes, list[bytes]] = {}
-    for name, start, end in fields(header):
-        if name in _WANTED:
-            value = header[start:end].partition(b":")[2]
-            found.setdefault(name, []).append(unfold(value))
-    return found
+    header = block(buf)
+    values = (header[start:end].partition(b":")[2] for name, start, end in fields(header) if name in wanted)
+    return mailboxes(map(unfold, values))
 
 
 def _senders(found: dict[bytes, list[bytes]]) -> list[Party]:
-    authors = [entry.address for value in found.get(b"from", ()) for entry in parse(value)]
-    agents = [entry.address for value in found.get(b"sender", ()) for entry in parse(value)]
-    written = list(filter(usable, map(normalise, authors)))
-    sent = list(filter(usable, map(normalise, agents)))
+    written, sent = mailboxes(found[b"from"]), mailboxes(found[b"sender"])
     acting = set(sent)
     if acting <= set(written):
         return [Party(Role.SENDER, address) for address in written]
@@ -112,11 +103,10 @@ def _senders(found: dict[bytes, list[bytes]]) -> list[Party]:
     ]
 
 
-def _add(parties: dict[Party, None], named: set[str], role: Role, addresses: list[str]) -> None:
-    for written in addresses:
+def _add(parties: dict[Party, None], named: set[str], role: Role, addresses: Iterable[str]) -> None:
+    for address in addresses:
         if len(parties) > PARTY_LIMIT:
             return
-        address = normalise(written)
-        if usable(address) and (role is not Role.RECIPIENT or address not in named):
+        if role is not Role.RECIPIENT or address not in named:
             parties[Party(role, address)] = None
             named.add(address)

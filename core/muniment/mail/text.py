@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from muniment.mail import rtf
 from muniment.mail.buffer import JoinedBuffer
 from muniment.mail.charsets import Others, codec, none_stated, to_text
+from muniment.mail.domains import readable
 from muniment.mail.headers import BLOCK_LIMIT, NO_FIELD, decode, field, gather
 from muniment.mail.html import lines_of, link_targets, raw_text
 from muniment.mail.ids import bare_id, bare_ids
@@ -37,6 +38,7 @@ from muniment.mail.parts import (
     parts,
 )
 from muniment.mail.public import body_text, hidden_bytes, stray_text
+from muniment.mail.routing import people_in
 from muniment.mail.stated import charset_of_text, charset_within, labels_of, stated_charset
 
 PART_LIMIT = 1024 * 1024
@@ -104,14 +106,15 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
         subject=summary.subject,
         sender=summary.sender,
         to=summary.to,
-        cc=joined(stated[_CC], others),
-        bcc=joined(stated[_BCC], others),
+        cc=readable(joined(stated[_CC], others)),
+        bcc=readable(joined(stated[_BCC], others)),
         body="\n".join(reader.texts),
         filenames=tuple(reader.names),
         notes=tuple(reader.notes),
         links=tuple(reader.links),
         message_id=bare_id(summary.message_id),
         references=bare_ids(" ".join(map(decode, (*stated[_REFERENCES], *stated[_IN_REPLY_TO])))),
+        people=people_in(buf),
     )
     return summary, text
 

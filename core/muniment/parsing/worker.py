@@ -17,7 +17,9 @@ import msgspec
 
 from muniment.collector import ease_collector
 from muniment.mail.buffer import FileBuffer, sub
+from muniment.mail.charsets import Others
 from muniment.mail.content import content_hash
+from muniment.mail.domains import readable
 from muniment.mail.headers import block, decode, field
 from muniment.mail.journal import read_report
 from muniment.mail.likeness import likeness
@@ -64,13 +66,19 @@ def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
     header, known = block(buffer), leaves(buffer)
     others = labels_of(buffer, known)
     text = (read_outline if ask.outline else read_message)(buffer, known)[1]
-    found = ((name, field(header, name)) for name in SHOWN)
+    found = ((name.decode(), field(header, name)) for name in SHOWN)
     return MessageView(
-        headers=tuple((name.decode(), decode(value, others)) for name, value in found if value is not None),
+        headers=tuple((name, _shown(name, value, others)) for name, value in found if value is not None),
         text=text.body,
         files=tuple(_info(file) for file in files(buffer, known, others, inside=not ask.outline)),
         notes=text.notes,
     )
+
+
+def _shown(name: str, value: bytes, others: Others) -> str:
+    """A header field as a person reads it: domains of people in Unicode."""
+    text = decode(value, others)
+    return readable(text) if name in ("From", "To", "Cc", "Bcc") else text
 
 
 def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:

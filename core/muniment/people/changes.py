@@ -1,7 +1,8 @@
 """Changes to the directory of users: the JSON that the ledger keeps as DIRECTORY records.
 
 A change is an object with `v` (1), `op`, and the fields of its operation; fields without a value
-are left out. Times are seconds since 1970 UTC.
+are left out. Times are seconds since 1970 UTC. A domain may have any spelling (see mail.domains): older
+versions took them for different ones.
 
     add-user        user, name, primary [, since]
                     A new user, or another name or primary address for one. The primary address
@@ -30,6 +31,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from muniment.errors import ConfigError
+from muniment.mail.domains import canonical
 
 VERSION = 1
 
@@ -79,7 +81,7 @@ def remove_user(user: str) -> Change:
 
 def set_domains(domains: Iterable[str]) -> Change:
     """The organisation's own domains, in place of those before."""
-    return _change("set-domains", domains=sorted({d.strip().lower() for d in domains}))
+    return _change("set-domains", domains=sorted({canonical(d.strip()) for d in domains}))
 
 
 def set_login(login: str, address: str, user: str | None) -> Change:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from muniment.errors import ConfigError, NotFound
 from muniment.mail.addresses import domain as domain_of
 from muniment.mail.addresses import normalise, usable, without_tag
+from muniment.mail.domains import canonical
 from muniment.people import changes
 from muniment.people.changes import Change
 from muniment.people.logins import Binding
@@ -73,6 +74,8 @@ class Directory:
         self._lines: dict[str, Line] = {}
         self._people: dict[str, _Person] = {}
         self._logins: dict[str, Binding] = {}
+        self._spelt: dict[tuple[str, str], frozenset[str]] = {}
+        """How a user's address was written, where not as it is now: a change takes one spelling back."""
         self._read: set[str] = set()
         """Ids of users to whom a login is or was bound."""
         self.id_key = b""
@@ -93,6 +96,7 @@ class Directory:
         made = Directory()
         made._lines, made._people = dict(self._lines), dict(self._people)
         made._logins, made._read = dict(self._logins), set(self._read)
+        made._spelt = dict(self._spelt)
         made._domains, made._own, made.id_key = self._domains, self._own, self.id_key
         made._version = self._version
         return made
@@ -132,6 +136,7 @@ class Directory:
         primary = _checked(change["primary"])
         before = self._people.get(user)
         self._people[user] = _Person(name, primary, before.addresses if before else ())
+        self._spell(user, primary, change["primary"])
         return self._grant(user, primary, time, change.get("since"), None, None)
 
     def _add_address(self, change: Change, time: int) -> set[str]:
@@ -140,6 +145,7 @@ class Directory:
         if valid_from is not None and valid_to is not None and valid_from >= valid_to:
             raise ConfigError(f"{change['address']} would end before it begins; correct its validity.")
         address = _checked(change["address"])
+        self._spell(change["user"], address, change["address"])
         return self._grant(change["user"], address, time, change.get("since"), valid_from, valid_to)
 
     def _grant(
@@ -159,6 +165,10 @@ class Directory:
         person = self._person(user)
         if address not in person.addresses:
             raise NotFound(f"{address} is not an address of {self.label(user)}.")
+        spelt, spelling = self._spelt.pop((user, address), frozenset()), _spelling(change["address"])
+        if spelling in spelt and len(spelt) > 1:
+            self._spelt[user, address] = spelt - {spelling}
+            return set()
         left = tuple(one for one in person.addresses if one != address)
         self._people[user] = replace(person, addresses=left)
         return self._put(address, without(self._lines[address], user))
@@ -168,12 +178,13 @@ class Directory:
         affected: set[str] = set()
         for address in self._person(user).addresses:
             affected |= self._put(address, without(self._lines[address], user))
+            self._spelt.pop((user, address), None)
         del self._people[user]
         self._release(user)  # another person may get this id
         return affected
 
     def _set_domains(self, change: Change, time: int) -> set[str]:
-        domains = [d.strip().lower() for d in change["domains"] if isinstance(d, str)]
+        domains = [canonical(d.strip()) for d in change["domains"] if isinstance(d, str)]
         if len(domains) != len(change["domains"]) or not all(d and "@" not in d for d in domains):
             raise ConfigError("An own domain must be a name such as example.com, without @.")
         before, self._own = self._own, frozenset(domains)
@@ -184,7 +195,9 @@ class Directory:
         user = change.get("user")
         if user == CATCH_ALL:
             raise ConfigError("The catch-all is nobody's own mail; bind the login to a person.")
-        if user is not None and not user.startswith(AUTO):
+        if user is not None and user.startswith(AUTO):
+            user = AUTO + normalise(user.removeprefix(AUTO))
+        elif user is not None:
             self._person(user)
         login, address = change["login"], normalise(change["address"])
         self._logins[login] = Binding(login, address, user, time)
@@ -202,6 +215,18 @@ class Directory:
         except ValueError as error:
             raise ConfigError("The key of public ids is not in hex.") from error
         return set()
+
+    def _spell(self, user: str, address: str, written: str) -> None:
+        """Note how an address was written: older versions took two spellings of one for two."""
+        known = self._spelt.get((user, address), frozenset())
+        if known or _spelling(written) != address:
+            held = address in self._people[user].addresses
+            known = known or frozenset({address} if held else ())
+            self._spelt[user, address] = known | {_spelling(written)}
+
+    def spellings(self, user: str, address: str) -> tuple[str, ...]:
+        """All ways in which an address of a user was recorded; to take it away, each is taken away."""
+        return tuple(sorted(self._spelt.get((user, address), {address})))
 
     def _release(self, user: str) -> None:
         """Bind no login to a user any more."""
@@ -380,6 +405,10 @@ def touches(affected: Iterable[str], address: str) -> bool:
     """Whether what a change has affected (see `Directory.apply`) takes in an address."""
     folded = normalise(address)
     return not {folded, without_tag(folded), domain_of(folded)}.isdisjoint(affected)
+
+
+def _spelling(address: str) -> str:
+    return address.strip().lower()
 
 
 def _checked(address: str) -> str:

@@ -91,7 +91,8 @@ def remove_changes(directory: Directory, user: str, alias: str = "") -> list[Cha
     if alias:
         if normalise(alias) not in found.addresses:
             raise NotFound(f"{alias} is not an address of {found.primary}.")
-        return [changes.remove_address(found.id, normalise(alias))]
+        spellings = directory.spellings(found.id, normalise(alias))
+        return [changes.remove_address(found.id, spelling) for spelling in spellings]
     return [changes.remove_user(found.id)]
 
 

@@ -25,7 +25,7 @@ from muniment.archive.facts import Route
 from muniment.archive.vault import Vault
 from muniment.archive.work import own_work
 from muniment.errors import LedgerDamaged, MailUnreadable
-from muniment.mail.addresses import normalise
+from muniment.mail.addresses import mailboxes, normalise
 from muniment.mail.model import SENT_ROLES, Likeness, Party
 from muniment.mail.names import name_of
 from muniment.mail.notes import NO_ENVELOPE, UNREAD
@@ -240,7 +240,9 @@ class Links:
 def _may_be(one: Named, like: Likeness) -> bool:
     """Whether a kept message can be from the same senders, as far as its row in the catalog tells."""
     sender = one.sender.lower()
-    return not like.senders or any(address in sender for address in like.senders)
+    if not like.senders or any(address in sender for address in like.senders):
+        return True
+    return not set(like.senders).isdisjoint(mailboxes((one.sender,)))
 
 
 def _is_copy(like: Likeness, kept: Likeness, *, vouched: bool, own: bool) -> bool:

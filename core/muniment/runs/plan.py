@@ -52,7 +52,7 @@ class Plan:
 
     def owner_of(self, place: Place) -> str:
         """Whose mailbox a place belongs to; "" for nobody's."""
-        return place.owner or self.owner
+        return normalise(place.owner or self.owner)
 
     def folder_of(self, place: Place) -> str:
         """The folder in which its owner finds what lies in a place."""

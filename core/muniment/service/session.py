@@ -17,6 +17,7 @@ from muniment.config.file import interpret, load, read, version_of
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.line.place import SETTINGS, has_settings, no_vault
+from muniment.mail.domains import canonical
 from muniment.people.changes import Change, set_domains
 from muniment.people.directory import Directory
 from muniment.runs.run import sentence
@@ -188,11 +189,14 @@ def apply_settings(vault: Vault, read: Callable[[], Settings]) -> None:
     """
     now = int(time.time())
     vault.note_configuration(lambda: without_secrets(read()), now)
-    if set(vault.directory.domains) != set(read().domains):
+    if not _same_domains(vault.directory, read()):
         vault.change_directory(lambda directory: _domain_changes(directory, read()), now)
     record_logins(vault, lambda: read().access.users)
 
 
 def _domain_changes(directory: Directory, settings: Settings) -> list[Change]:
-    same = set(directory.domains) == set(settings.domains)
-    return [] if same else [set_domains(settings.domains)]
+    return [] if _same_domains(directory, settings) else [set_domains(settings.domains)]
+
+
+def _same_domains(directory: Directory, settings: Settings) -> bool:
+    return set(directory.domains) == set(map(canonical, settings.domains))

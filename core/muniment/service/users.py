@@ -10,6 +10,7 @@ from muniment import api
 from muniment.archive.changed import Changed
 from muniment.archive.naming import person, suggestion
 from muniment.errors import ConfigError, NotFound
+from muniment.mail.addresses import normalise
 from muniment.people.changes import Change
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
@@ -46,7 +47,7 @@ def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
     """One user, by any address of theirs."""
     words = list_users(session, api.ListUsers()).users
     for word in words:
-        if request.user.lower() in (word.user, *word.aliases):
+        if normalise(request.user) in (word.user, *word.aliases):
             return word
     close = suggestion(request.user, (one for word in words for one in (word.user, *word.aliases)))
     raise NotFound(f"nobody has the address {request.user!r}{close}: `muniment users list` names them all")

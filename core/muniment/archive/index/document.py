@@ -112,18 +112,6 @@ def date_of(order: int) -> int:
     return order >> ID_BITS
 
 
-# --- addresses ----------------------------------------------------------------------------------
-
-_SEPARATORS = re.compile(r"[\s<>,;:\"()\[\]]+")
-
-
-def addresses(header: str) -> set[str]:
-    """The addresses that an address header names, in lower case."""
-    if "@" not in header:
-        return set()
-    return {word.lower() for word in _SEPARATORS.split(header) if "@" in word and len(word) <= MAX_NAME}
-
-
 # --- documents ----------------------------------------------------------------------------------
 
 _FIELD = {Role.SENDER: "from", Role.ON_BEHALF_OF: "from", Role.TO: "to", Role.CC: "cc", Role.BCC: "bcc"}
@@ -212,11 +200,10 @@ def _tags(doc: IndexDocument) -> set[str]:
 
 
 def _header_tags(text: MessageText) -> set[str]:
-    headers = (("from", text.sender), ("to", text.to), ("cc", text.cc), ("bcc", text.bcc))
     return {
         tag
-        for field, header in headers
-        for address in addresses(header)
+        for field, addresses in zip(("from", "to", "cc", "bcc"), text.people, strict=False)
+        for address in addresses
         for tag in _address_tags(field, clean(address))
     }
 

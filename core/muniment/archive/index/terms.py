@@ -22,6 +22,8 @@ from muniment.archive.index.queries import (
     with_ids,
 )
 from muniment.archive.index.wording import find_words
+from muniment.mail.addresses import normalise
+from muniment.mail.domains import PREFIX, canonical, spellings
 from muniment.mail.ids import bare_id
 from muniment.mail.links import reduced
 from muniment.mail.words import ANY, Sought, sought_words, wildcards
@@ -164,9 +166,13 @@ class Compiler:
 
     def _text(self, node: q.Text) -> Query:
         text = _typed(node)
-        words = sought_words(text)
         if node.field in _ADDRESSED:
-            return self._addressed(node.field, text, words)
+            return self._addressed(node.field, text)
+        return any_of(self._plain(node, spelling) for spelling in spellings(text))
+
+    def _plain(self, node: q.Text, text: str) -> Query:
+        """A text in one spelling of the domains in it."""
+        words = sought_words(text)
         if node.field == "link":
             return self._words(_link_words(text, words), ("link",))
         if node.field:
@@ -181,10 +187,12 @@ class Compiler:
             return find_words(words, fields)
         return find_words(words, fields, _weighed, everywhere=True)
 
-    def _addressed(self, field: str, text: str, words: Sequence[Sought]) -> Query:
+    def _addressed(self, field: str, text: str) -> Query:
         """An address whole or in part, a domain, or words of the header."""
         name = _name_in(text)
-        found = [] if name is not None and name.whole else [self._words(words, (_TEXT[field],))]
+        found = []
+        if name is None or not name.whole:
+            found = [self._words(sought_words(spelling), (_TEXT[field],)) for spelling in spellings(text)]
         hidden = []
         if name is not None:
             found.append(name.tagged(f"{field}:"))
@@ -235,8 +243,15 @@ def _name_in(text: str) -> _Name | None:
     if at:
         if not host:  # nora@
             return _Name(f"{local}@{ANY}", True)
-        return _Name(f"@{host}" if local in ("", ANY) else typed, True)
-    return _Name(f"@{typed}", False) if "." in typed else None
+        if local in ("", ANY):
+            return _Name(f"@{_domain(host)}", True)
+        return _Name(f"{local}@{_domain(host)}" if ANY in typed else normalise(typed), True)
+    return _Name(f"@{_domain(typed)}", False) if "." in typed or typed.startswith(PREFIX) else None
+
+
+def _domain(typed: str) -> str:
+    """A domain as tags have it; a part of one, as it stands."""
+    return typed if ANY in typed else canonical(typed)
 
 
 def vague(node: q.Node, about: bool) -> bool:
