@@ -167,8 +167,8 @@ BOMBS = {
     "attributes": tnef(attribute(BODY, b"") * 100_000),
     "files": tnef(attribute(NEW_FILE, b"", 2) * 100_000),
     "properties": tnef(attribute(MESSAGE, b"\xff" * 4 + struct.pack("<HHI", 3, 1, 0) * 100_000)),
-    "values": tnef(attribute(MESSAGE, struct.pack("<I", 9) + MANY + bytes(1_000_000))),
-    "fixed values": tnef(attribute(MESSAGE, b"\x09\0\0\0" + FIXED + bytes(900_000))),
+    "values": tnef(attribute(MESSAGE, struct.pack("<I", 9) + MANY + bytes(400_000))),
+    "fixed values": tnef(attribute(MESSAGE, b"\x09\0\0\0" + FIXED + bytes(300_000))),
     "names": tnef(attribute(MESSAGE, b"\xff" * 4 + (struct.pack("<HH", 3, 0x8000) + bytes(24)) * 40_000)),
     "RTF": tnef(attribute(MESSAGE, props((0x1009, 258, struct.pack("<II4sI", 9, 2**31, b"LZFu", 0)
                                           + (b"\xff" + b"\x00\x0f" * 8) * 60_000)))),

@@ -55,6 +55,7 @@ _TEXT_TYPES = frozenset(
     for name in (
         *("json", "ndjson", "x-ndjson", "xml", "xhtml+xml", "csv", "x-csv", "yaml", "x-yaml", "toml", "sql"),
         *("javascript", "x-javascript", "x-sh", "x-tex", "x-subrip", "ics", "x-vcard", "sgml", "markdown"),
+        *("pgp", "x-pgp-message"),
     )
 )
 _TEXT_NAMES = frozenset(

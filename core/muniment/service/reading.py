@@ -254,7 +254,8 @@ def attachment(
     with closing(Attachment(vault, row, request.number, request.text)) as read:
         found = read.found
         if found.info is None:
-            raise NotFound(f"message {named} has {found.count} attachments: name one of them")
+            had = "one attachment" if found.count == 1 else f"{found.count} attachments"
+            raise NotFound(f"message {named} has {had}: name one of them")
         if request.text and not found.info.is_text:
             kind = found.info.content_type
             raise UsageError(f"an attachment of type {kind} is no text: save it to a file")

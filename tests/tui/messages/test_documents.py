@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from muniment.api import Attachment, Mark
@@ -139,6 +140,16 @@ def test_a_message_says_all_there_is() -> None:
         "Report 1", "! untrusted", "by the list all@quill.example",
     ):  # fmt: skip
         assert said in text
+
+
+def test_an_attachment_says_in_which_it_lies() -> None:
+    files = [
+        Attachment("winmail.dat", "application/ms-tnef", 9),
+        Attachment("a.txt", "text/plain", 3, within=1),
+    ]
+    lines = letter(replace(message(), attachments=tuple(files))).text
+    assert "application/ms-tnef, 9 B\n" in lines
+    assert "text/plain, 3 B, in 1\n" in lines
 
 
 def test_nothing_hostile_is_left_in_a_document() -> None:

@@ -1,0 +1,144 @@
+"""What lies within attachments keeps the rules of access: whose it is, what is secret, what is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from muniment import api
+from muniment.api import Request, Word
+from muniment.archive.vault import Vault
+from muniment.errors import MailUnreadable, NotFound
+from muniment.parsing.reader import Mail
+from muniment.parsing.tasks import Ask, Content
+from muniment.parsing.worker import answer
+from muniment.service import audit, engine, guard, letter_view
+from muniment.service.access import Caller
+from muniment.service.session import Session
+from support.reports import line, plain, report
+from support.vaults import TestVault
+from support.wrapped import enclosing, signed
+
+NAMES = ("bob", "carol", "audrey")
+BOB, CAROL, AUDITOR = (Caller(61_000 + n, 61_000, 1, name) for n, name in enumerate(NAMES))
+ACCESS = """
+[access]
+auditors = ["audrey"]
+[access.users]
+bob = "bob@example.com"
+carol = "carol@example.com"
+"""
+INNER = plain(
+    subject="inner", bcc=["eve@example.com"], body="inner words\n", attachments=[("plan.pdf", b"%PDF")],
+    headers=["Bcc: eve@example.com"],
+)  # fmt: skip
+ENTITY = b"Content-Type: message/rfc822\r\n\r\n" + INNER
+OUTER = enclosing(signed(ENTITY), "application/pkcs7-mime", "smime.p7m")
+NUMBERS = {"smime.p7m": 1, "inner.eml": 2, "plan.pdf": 3}
+Ways = Callable[[Caller, Request], list[Word]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault with one mail to bob, which holds another one that had a secret recipient."""
+    vault = TestVault(tmp_path_factory.mktemp("attached") / "vault")
+    assert vault.archive([report(OUTER, recipients=[line("To", "bob@example.com")])]).new == 1
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write(ACCESS)
+    with Session(vault.folder).writing():
+        pass
+    return vault.folder
+
+
+@pytest.fixture
+def say(folder: Path) -> Iterator[Ways]:
+    vault = Vault.open(folder, write=True)
+
+    def ask(caller: Caller, request: Request) -> list[Word]:
+        session = Session(folder, vault, caller)
+        if type(request) in engine.CALLS:
+            return [guard.call(session, request, engine.CALLS[type(request)])]
+        return list(guard.stream(session, request, engine.STREAMS[type(request)]))
+
+    yield ask
+    audit.trail_of(vault)._flush()
+    vault.close()
+
+
+def own_id(say: Ways, caller: Caller) -> str:
+    (hits,) = say(caller, api.Search(query="words"))
+    assert isinstance(hits, api.Hits)
+    (hit,) = hits.hits
+    return hit.id
+
+
+def data(words: list[Word]) -> bytes:
+    return b"".join(word.data for word in words if isinstance(word, api.Chunk))
+
+
+def test_a_plain_user_reads_their_own_and_is_shown_no_secret_recipient(say: Ways) -> None:
+    id_ = own_id(say, BOB)
+    (shown,) = say(BOB, api.Show(id=id_))
+    assert isinstance(shown, api.Message)
+    assert {file.filename: number for number, file in enumerate(shown.attachments, start=1)} == NUMBERS
+    assert [file.within for file in shown.attachments] == [0, 1, 2]
+    assert "inner words" in shown.text
+    assert "eve@" not in shown.text
+    read = data(say(BOB, api.ReadAttachment(id=id_, number=2, text=True))).decode()
+    assert "inner words" in read
+    assert "eve@" not in read
+    assert data(say(BOB, api.ReadAttachment(id=id_, number=3))) == b"%PDF"
+    # Its bytes are what the sender attached, as in the public form of the message.
+    assert data(say(BOB, api.ReadAttachment(id=id_, number=2))) == INNER
+    assert data(say(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
+    for query in ("eve", "to:eve@example.com", "bcc:eve@example.com", "from:eve"):
+        (hits,) = say(BOB, api.Search(query=query))
+        assert isinstance(hits, api.Hits)
+        assert hits.total == 0, query
+
+
+def test_nobody_else_reads_what_lies_within(say: Ways) -> None:
+    id_ = own_id(say, BOB)
+    for number in NUMBERS.values():
+        with pytest.raises(NotFound):
+            say(CAROL, api.ReadAttachment(id=id_, number=number))
+    with pytest.raises(NotFound, match="has 3 attachments"):
+        say(BOB, api.ReadAttachment(id=id_, number=4))
+
+
+def test_a_read_of_what_lies_within_is_logged(say: Ways) -> None:
+    id_ = own_id(say, AUDITOR)
+    for number in NUMBERS.values():
+        say(AUDITOR, api.ReadAttachment(id=id_, number=number))
+    (trail,) = say(AUDITOR, api.GetAudit(limit=1000))
+    assert isinstance(trail, api.Audit)
+    logged = [event for event in trail.events if (event.word, event.who) == ("ReadAttachment", "audrey")]
+    assert [event.detail["messages"] for event in logged] == [[id_]] * len(NUMBERS)
+
+
+def test_files_of_the_first_level_are_saved_where_the_parser_fails_within(
+    say: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers mean the same with and without what lies within."""
+    id_ = own_id(say, BOB)
+    asked: list[bool] = []
+
+    class Failing:
+        """A reader that fails over whatever lies within."""
+
+        def content(self, mail: Mail, number: int, into: object = None) -> Content:
+            asked.append(mail.outline)
+            if not mail.outline:
+                raise MailUnreadable("failed")
+            assert isinstance(mail.content, bytes)
+            ask = Ask("content", len(mail.content), outline=True, option=number)
+            return msgspec.msgpack.decode(answer(ask, mail.content).value, type=Content)
+
+    monkeypatch.setattr(letter_view, "mail_reader", Failing)
+    assert data(say(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
+    assert asked == [False, True]
+    with pytest.raises(NotFound, match="has one attachment:"):
+        say(BOB, api.ReadAttachment(id=id_, number=3))
