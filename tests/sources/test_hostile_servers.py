@@ -25,7 +25,12 @@ from support.hostile_servers import IMAP, MESSAGE, POP3, Answers, HostileServer
 MEMORY = 160 * 1024 * 1024
 """Bytes of address space that a session may take beyond what the program has when it starts."""
 SECONDS = 60
-TREE = ("folders without end", "a folder's name as a literal of 4 GB")
+TREE = (
+    "folders without end",
+    "a folder's name as a literal of 4 GB",
+    "namespaces without end",
+    "labels without end",
+)
 """Rows that only a profile which reads a tree of folders meets."""
 
 SESSION = """
@@ -57,6 +62,7 @@ try:
     items = list(source.listing())
     answers = list(source.fetch(items))
     problem = next((one.reason for one in answers if isinstance(one, Unfetched)), "")
+    problem = problem or next((one.reason for one in source.refusals()), "")
 except MunimentError as error:
     problem = str(error)
 source.close()

@@ -128,8 +128,58 @@ def test_searches_are_read_in_both_forms(
 def test_a_range_that_no_search_can_mean_is_refused() -> None:
     with pytest.raises(ValueError, match="1:4294967295"):
         read_found([None], [b"UID ALL 1:4294967295"])
+    with pytest.raises(ValueError, match="1:900000"):
+        read_found([None], [b"UID ALL " + b"1:900000," * 100 + b"1"])
 
 
 def test_a_body_that_the_line_broke_in_is_left_out() -> None:
     data = [(b"1 (UID 1 BODY[] {3}", b"abc"), b")", (b"2 (UID 2 BODY[] {5}", b"ab")]
     assert list(read_bodies(data)) == [(1, b"abc")]
+
+
+N = 300_000
+"""Bytes of a hostile line, so that reading it in quadratic time takes minutes."""
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'"' + b'\\"' * (N // 2),
+        b"(" * N,
+        b'("' * (N // 2),
+        b"\\" * N,
+        b'"a" ' * (N // 4),
+        b"((" + b'"a" NIL ' * (N // 8),
+    ],
+)
+def test_hostile_namespaces_take_linear_time(line: bytes) -> None:
+    assert len(read_namespaces(line)) <= 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "labels",
+    [b"X-GM-LABELS (", b'X-GM-LABELS ("', b'X-GM-LABELS ("a', b'X-GM-LABELS ("\\" ', b"X-GM-LABELS (\\"],
+)
+def test_hostile_labels_take_linear_time(labels: bytes) -> None:
+    line = b"1 (UID 5 " + labels * (N // len(labels)) + b" RFC822.SIZE 10 FLAGS ())"
+    assert len(list(read_rows([line]))) <= 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'() "/" "' + b"a/" * (N // 2) + b'"',
+        b'() "/" "' + b'\\"' * (N // 2),
+        b"(" * N,
+        b'() "' + b"\\" * N,
+        b'() "/" ' + b"&" * N,
+        b'() "/" ' + b"&-" * (N // 2),
+    ],
+)
+def test_hostile_folders_take_linear_time_and_little_memory(line: bytes) -> None:
+    for one in locate(read_list([line]), SHARED):
+        assert len(one.folder.names) <= 100
+        assert len(one.folder.above) < 100

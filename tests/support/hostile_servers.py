@@ -116,6 +116,19 @@ IMAP: dict[str, Answers] = {
         "UID FETCH": lambda: itertools.chain([b"* 1 FETCH (UID 1 BODY[] {500000}\r\n"], drips(b"Z" * 500_000))
     },
     "untagged lines that drip": {"UID FETCH": lambda: drips(b"* OK still here\r\n" * 10_000)},
+    "namespaces without end": {
+        "CAPABILITY": lambda: [b"* CAPABILITY IMAP4rev1 NAMESPACE UIDPLUS\r\n", b"OK\r\n"],
+        "NAMESPACE": lambda: itertools.chain([b"* NAMESPACE (("], endless(b'"a." ".")(' * 1000)),
+    },
+    "labels without end": {
+        "CAPABILITY": lambda: [b"* CAPABILITY IMAP4rev1 X-GM-EXT-1\r\n", b"OK\r\n"],
+        "LIST": lambda: [b'* LIST (\\All) "/" "[Gmail]/All Mail"\r\n', b"OK\r\n"],
+        "FETCH": lambda: itertools.chain([b"* 1 FETCH (UID 1 X-GM-LABELS ("], endless(b'"a" ' * 1000)),
+    },
+    "ranges of found messages beyond belief": {
+        "UID FETCH": lambda: [b"OK\r\n"],
+        "UID SEARCH": lambda: [b"* ESEARCH UID ALL " + b"1:900000," * 9000 + b"1\r\n", b"OK\r\n"],
+    },
     "found messages that are none": {
         "UID SEARCH": lambda: [b"* SEARCH 1 x -3\r\n", b"OK\r\n"],
         "UID FETCH": lambda: [b"OK\r\n"],

@@ -10,7 +10,7 @@ import imaplib
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from muniment.errors import CertificateRefused, SourceError
@@ -27,7 +27,8 @@ _LASTING = ("BYE", "READ-ONLY", "PREAUTH")
 """What an untagged response says of the session or the folder, not of one command."""
 _LONGEST_LINE = 1_000_000
 _RECEIVE = 256 * 1024
-_BAD = re.compile(r"BAD \[(b(?:'.*'|\".*\"))\]\Z", re.DOTALL)
+_QUOTED_AT_MOST = 10_000
+"""Characters of a quoted answer that are read."""
 _GREETED = re.compile(rb"\* (?:BYE|NO|BAD) ?(.*)\Z", re.DOTALL | re.IGNORECASE)
 
 
@@ -160,10 +161,12 @@ def reason(error: imaplib.IMAP4.error) -> str:
     if isinstance(first, bytes):
         greeted = _GREETED.match(first)
         return (greeted[1] if greeted else first).decode("utf-8", "replace")
-    bad = _BAD.search(str(first))
-    if bad:
-        return str(ast.literal_eval(bad[1]).decode("utf-8", "replace"))
-    return str(first)
+    text = str(first)
+    quoted = text.partition(" BAD [")[2]
+    if quoted.endswith("]") and len(quoted) < _QUOTED_AT_MOST:  # as imaplib writes a list of bytes
+        with suppress(ValueError, SyntaxError):
+            return bytes(ast.literal_eval(quoted[:-1])).decode("utf-8", "replace")
+    return text
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from muniment.sources.imap_text import Listed, decode_folder, split_levels, use_
 
 PUBLIC = "public folders"
 """The owner of what belongs to nobody: no address, so that it is filed in the catch-all."""
-_TOKEN = re.compile(rb'[()]|"((?:[^"\\]|\\.)*)"|[^()\s"]+', re.DOTALL)
+_TOKEN = re.compile(rb'[()]|"((?:[^"\\]|\\.)*)(?:"|\Z|\\\Z)|[^()\s"]+', re.DOTALL)
+"""A quoted string that does not end goes to the end, so that nothing is looked at twice."""
 _DEPTH = 10
 GMAIL = ("[gmail]", "[google mail]")
 """What Gmail's own folders lie in."""

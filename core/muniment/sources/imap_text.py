@@ -18,7 +18,8 @@ LARGEST_SIZE = 2**53
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
 _QUOTED = rb'"((?:[^"\\]|\\.)*)"'
-_LABELS = re.compile(rb'\bX-GM-LABELS \(((?:[^()"]|"(?:[^"\\]|\\.)*")*)\)')
+_LABELLED = b"X-GM-LABELS ("
+_LABELS = re.compile(rb'X-GM-LABELS \(((?:[^()"]|"(?:[^"\\]|\\.)*")*)\)', re.DOTALL)
 _LABEL = re.compile(_QUOTED + rb"|([^\s()\"]+)", re.DOTALL)
 _LISTED = re.compile(
     rb"\(([^)]*)\) (?:" + _QUOTED + rb"|NIL) (?:" + _QUOTED + rb"|([^ ]+))", re.IGNORECASE | re.DOTALL
@@ -35,8 +36,10 @@ _USES = {
     "\\all": Use.ALL,
 }
 """Special uses of folders (RFC 6154, 2)."""
+MOST_LEVELS = 100
+"""Levels of a folder's name that are told apart."""
 MOST_FOUND = 1_000_000
-"""Numbers in one range of what a search found; no search here asks for more."""
+"""Numbers in the ranges of what a search found; no search here asks for as many."""
 _SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"')
 
 
@@ -146,8 +149,8 @@ def _listed(line: bytes) -> Listed | None:
 
 
 def split_levels(name: str, delimiter: str) -> tuple[str, ...]:
-    """The levels of a folder's name."""
-    return tuple(name.split(delimiter)) if delimiter else (name,)
+    """The levels of a folder's name; what is deeper than any folder is one level."""
+    return tuple(name.split(delimiter, MOST_LEVELS - 1)) if delimiter else (name,)
 
 
 def use_of(flags: frozenset[str], levels: tuple[str, ...]) -> Use:
@@ -159,7 +162,8 @@ def use_of(flags: frozenset[str], levels: tuple[str, ...]) -> Use:
 def read_rows(data: list[Any]) -> Iterator[Row]:
     """The messages in an answer to FETCH."""
     for line in joined(data):
-        labels = _LABELS.search(line)
+        start = line.find(_LABELLED)
+        labels = _LABELS.match(line, start) if start >= 0 else None
         if labels:  # they are free text, in which anything might be found
             line = line[: labels.start()] + line[labels.end() :]
         uid, size = _UID.search(line), _SIZE.search(line)
@@ -186,13 +190,15 @@ def read_found(search: list[Any], esearch: list[Any]) -> set[int]:
     Raises ValueError for what is no number.
     """
     found = {int(uid) for line in search if line for uid in line.split()}
+    left = MOST_FOUND
     for line in joined(esearch):
         for run in every[1].split(b",") if (every := _FOUND.search(line)) else ():
             first, _, last = run.partition(b":")
-            ends = sorted((int(first), int(last or first)))
-            if ends[1] - ends[0] > MOST_FOUND:
+            low, high = sorted((int(first), int(last or first)))
+            left -= high - low + 1
+            if left < 0:
                 raise ValueError(run)
-            found.update(range(ends[0], ends[1] + 1))
+            found.update(range(low, high + 1))
     return found
 
 

@@ -14,6 +14,7 @@ from muniment.sources.base import Place
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Choice, Folder, Use
 from muniment.sources.imap_names import GMAIL, PUBLIC, Located, Whose
+from muniment.sources.imap_text import split_levels
 
 GMAIL_CAPABILITY = "X-GM-EXT-1"
 REMEMBERED = 10_000
@@ -165,7 +166,7 @@ class Labels:
 def _folder(label: str) -> Folder | None:
     if label.startswith("\\"):
         return _SYSTEM.get(label.lower())
-    return Folder(tuple(label.split("/")))
+    return Folder(split_levels(label, "/"))
 
 
 def _first(folders: Sequence[Folder]) -> Folder:
