@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mailbox
 import re
+import tracemalloc
 from collections.abc import Callable
 from email import message_from_bytes
 from pathlib import Path
@@ -427,3 +428,22 @@ def test_what_is_no_mbox_is_named(opened: Opener, tmp_path: Path, content: bytes
     path.write_bytes(content)
     with pytest.raises(SourceError, match="is no mbox file"):
         opened(path)
+
+
+def test_memory_does_not_grow_with_a_file_or_a_message(opened: Opener, tmp_path: Path) -> None:
+    path = tmp_path / "box"
+    large = b"Subject: large\n\n" + b"a line of text\n" * 2**20
+    with path.open("wb") as file:
+        file.write(SEP + large + b"\n")
+        for number in range(2000):
+            file.write(SEP + written(number, [b"text"]) + b"\n")
+    source = opened(path)
+    tracemalloc.start()
+    answers = [answer for item in source.listing() for answer in source.fetch([item])]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(answers) == 2001
+    assert peak < 14 * 2**20  # of which 8 MiB may be held before a message goes into a file
+    (first,) = [answer.content for answer in answers if isinstance(answer, Fetched)][:1]
+    assert isinstance(first, Path)
+    assert first.read_bytes() == large

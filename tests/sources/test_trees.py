@@ -105,6 +105,7 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "blank.eml": lambda mail: b"\r\n\n" + mail,
     "both.eml": lambda mail: b"\xef\xbb\xbf\r\n" + SEP + mail,
     "separator.eml": lambda mail: SEP + mail,
+    "banner.eml": lambda mail: b"Microsoft Mail Internet Headers Version 2.0\r\n" + mail,
     "le.eml": lambda mail: b"\xff\xfe" + mail.decode().encode("utf-16-le"),
     "be.eml": lambda mail: b"\xfe\xff" + mail.decode().encode("utf-16-be"),
     "unmarked.eml": lambda mail: mail.decode().encode("utf-16-le"),
@@ -195,7 +196,7 @@ def test_what_is_no_mail_is_named(
     [
         b"Received: x\r\n by y\r\n\r\n",
         b"X-Mozilla-Status: 0001\n\n",
-        b"Microsoft Mail Internet Headers Version 2.0\r\nReceived: x\r\n\r\n",
+        b"A line of junk\r\nReceived: x\r\n\r\n",
         b"subject : x\r\n",
         b"Subject: cr only\r\rtext\r",
         b"X-Long: " + b"a" * 60_000 + b"\r\nSubject: s\r\n\r\n",

@@ -25,6 +25,8 @@ _WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _WIDE_FIELD = re.compile(rb"(?:[!-9;-~]\0){1,100}(?:[ \t]\0)?:\0")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _DOUBLE = b"\x00\x05\x16\x07"
+_BANNER = b"Microsoft Mail Internet Headers Version 2.0"
+"""What Exchange and Outlook write before a header that they show."""
 _LENGTH = re.compile(rb"[ \t]{0,20}(\d{1,12})[ \t]{0,20}\r?\n")
 _PLIST = 64 * 1024
 """Bytes of a property list that are looked at."""
@@ -135,11 +137,12 @@ def _wide(head: bytes) -> tuple[str, int]:
 
 
 def _before(head: bytes) -> int:
-    """Bytes of a byte order mark, of blank lines and of an mbox file's separator before the header."""
+    """Bytes before the header: a byte order mark, blank lines, an mbox file's separator or a banner."""
     at = len(_BOM) if head.startswith(_BOM) else 0
     at += len(head[at:]) - len(head[at:].lstrip(b"\r\n"))
     line, end, _ = head[at : at + LONGEST + 2].partition(b"\n")
-    return at + len(line) + 1 if end and separator(line.rstrip(b"\r")) is not None else at
+    begins = line.rstrip(b"\r \t")
+    return at + len(line) + 1 if end and (begins == _BANNER or separator(begins) is not None) else at
 
 
 def _no_mail(text: bytes, head: bytes) -> str:

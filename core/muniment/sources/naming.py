@@ -19,11 +19,23 @@ from muniment.sources.passing import (
 from muniment.sources.unpacking import ENDINGS
 
 _ENDINGS = {
-    INDEX: (".msf", ".mork", ".toc", ".idx", ".ind", ".ibex.index", ".cmeta", ".snm", ".db", ".plist"),
+    INDEX: (
+        ".msf",
+        ".mork",
+        ".toc",
+        ".idx",
+        ".ind",
+        ".ibex.index",
+        ".cmeta",
+        ".snm",
+        ".db",
+        ".plist",
+        ".lock",
+    ),
     OUTLOOK: (".msg", ".oft"),
     OUTLOOK_DATA: (".pst", ".ost"),
     PACKED_FILES: (".zip", ".tar", ".tgz", ".7z", ".rar", *(f".tar{packed}" for packed in ENDINGS)),
-}
+}  # fmt: skip
 _INDEXES = frozenset(
     {
         "table_of_contents", ".ds_store", "desktop.ini", "thumbs.db", "maildirfolder", "subscriptions",
