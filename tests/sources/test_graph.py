@@ -291,6 +291,17 @@ def test_throttles_are_waited_for(box: GraphBox, graph: GraphDouble, asked_for: 
     assert graph.storm == 0
 
 
+@pytest.mark.parametrize("asked_for", ["0", "", "10", "600"])
+def test_a_service_that_is_always_busy_ends(box: GraphBox, graph: GraphDouble, asked_for: str) -> None:
+    box.put(mails(3))
+    source = opened(box)
+    graph.storm, graph.retry_after = 10**9, asked_for
+    with pytest.raises(Passing, match="run again later, or less often"):
+        list(source.listing())
+    assert sum(box.waits) <= (300 if not asked_for else 1800)
+    assert 10**9 - graph.storm < 400
+
+
 def test_a_service_that_is_busy_for_too_long_is_not_waited_for(box: GraphBox, graph: GraphDouble) -> None:
     box.put(mails(3))
     source = opened(box)

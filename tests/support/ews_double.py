@@ -3,11 +3,12 @@
 It speaks SOAP by Microsoft's public schema (Messages and Types): GetFolder, FindFolder (Deep), FindItem by
 IndexedPageItemView, SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete),
 GetSearchableMailboxes; delegate access and ExchangeImpersonation; NTLM (pyspnego's server side; no colons in
-passwords), Basic and bearer tokens.
+passwords), Basic and bearer tokens. Where each answer comes from is in `support.ews_sources`, by the letters
+in the comments here (tests/sources/test_ews_double.py holds it to each). What is unknown is refused.
 
 It does not cover: other operations, restrictions, sorting, search folders, public folders and archive
 mailboxes, calendars and contacts as such, Exchange's own conversion of MIME (`regenerate` stands for it;
-sizes are those of the MIME), ChangeKeys that a request must match, autodiscovery, Kerberos, channel binding,
+sizes are those of the MIME), ConvertId, extended properties, autodiscovery, Kerberos, channel binding,
 redirects between servers, and real throttling policies: it is busy when it is told to be.
 """
 
@@ -50,6 +51,18 @@ HEAD = (
 ENCODINGS = ("base64", "8bit", "quoted-printable")
 
 
+OPERATIONS = ("GetFolder", "FindFolder", "FindItem", "SyncFolderItems", "GetItem", "DeleteItem",
+              "GetSearchableMailboxes")  # fmt: skip
+
+
+class Sick(Exception):
+    """An answer of the web server instead of EWS's."""
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.headers = status, headers
+
+
 class Exchange:
     """A running server; use as a context manager."""
 
@@ -67,6 +80,10 @@ class Exchange:
         """Names and passwords; an address logs in to its own mailbox."""
         self.impersonators: set[str] = set()
         self.searchers: set[str] = set()
+        self.groups: list[str] = []
+        """Distribution groups, which GetSearchableMailboxes names as well (X9)."""
+        self.external: list[str] = []
+        """Mailboxes elsewhere, which it names too (X10)."""
         self.offers: tuple[str, ...] = ("Negotiate", "NTLM", 'Basic realm="double"')
         self.good: Callable[[str], bool] | None = None
         """Whether a bearer token is good."""
@@ -121,6 +138,12 @@ class Exchange:
             login = ""
             ntlm: Any = None
 
+            def do_GET(self) -> None:
+                double._look(self)
+
+            def do_HEAD(self) -> None:
+                double._look(self)
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 double._serve(self, body)
@@ -132,8 +155,14 @@ class Exchange:
 
     # --- HTTP -------------------------------------------------------------------------------
 
+    def _look(self, handler: Any) -> None:
+        """GET and HEAD, by which clients find out how to log in: 401 with what is offered (X3)."""
+        found = handler.path.lower() == PATH.lower()
+        offers = {"WWW-Authenticate": ", ".join(self.offers)} if found else {}
+        _send(handler, 401 if found else 404, b"", offers)
+
     def _serve(self, handler: Any, body: bytes) -> None:
-        if handler.path != PATH:
+        if handler.path.lower() != PATH.lower():  # X4
             _send(handler, 404, b"", {})
             return
         if self.fail:
@@ -145,7 +174,11 @@ class Exchange:
             return
         time.sleep(self.slow)
         with self.lock:
-            status, answer = self._answer(login, body)
+            try:
+                status, answer = self._answer(login, body)
+            except Sick as sick:
+                _send(handler, sick.status, b"", sick.headers)
+                return
             self._answers += 1
             cut = self.cut_every and self._answers % self.cut_every == 0
         handler.send_response(status)
@@ -213,7 +246,15 @@ class Exchange:
             "s:Header/t:ExchangeImpersonation/t:ConnectingSID/t:PrimarySmtpAddress", "", NS
         )
         if person and login not in self.impersonators:
-            return 500, _fault("ErrorImpersonateUserDenied")
+            return 500, _fault("ErrorImpersonateUserDenied")  # X5
+        if person and person not in self.people:
+            return 500, _fault("ErrorNonExistentMailbox")  # X6
+        if person and (code := self.people[person].fault):
+            return 500, _fault(code)  # X7
+        if person and self.people[person].status:
+            raise Sick(*self.people[person].status)  # X8
+        if operation not in OPERATIONS:
+            return 500, _fault("ErrorInvalidOperation")  # unknown to the double
         asks = _Request(self, login, person, request)
         messages = getattr(asks, operation)()
         self.after(operation)
@@ -286,11 +327,11 @@ class _Request:
     def SyncFolderItems(self) -> list[Answer]:
         folder = self._folder(self._request.find("m:SyncFolderId", NS)[0])
         if isinstance(folder, str):
-            return [("ErrorSyncFolderNotFound" if folder == "ErrorItemNotFound" else folder, "")]
+            return [("ErrorSyncFolderNotFound" if folder == "ErrorItemNotFound" else folder, "")]  # X11
         state = self._request.findtext("m:SyncState", "", NS)
         since = _state(state, folder)
         if since is None:
-            return [("ErrorInvalidSyncStateData", "")]
+            return [("ErrorInvalidSyncStateData", "")]  # X11
         limit = int(self._request.findtext("m:MaxChangesReturned", "", NS))
         changes: list[str] = []
         at = start = bisect_right(folder.log, (since, "\uffff"))
@@ -317,7 +358,7 @@ class _Request:
     def _content(self, mail_id: str, wanted: bool) -> Answer:
         folder = self._double.where.get(mail_id)
         if folder is None or not self._may(self._double.folders[folder.id][0]):
-            return "ErrorItemNotFound", "<m:Items/>"
+            return "ErrorItemNotFound", "<m:Items/>"  # X2: not there, or not ours to see
         mail = folder.items[mail_id]
         if mail.error:
             return mail.error, "<m:Items/>"
@@ -333,7 +374,10 @@ class _Request:
         for element in self._request.find("m:ItemIds", NS):
             folder = self._double.where.get(element.get("Id"))
             if folder is None:
-                answers.append(("ErrorItemNotFound", ""))
+                answers.append(("ErrorItemNotFound", ""))  # X1
+                continue
+            if code := folder.items[element.get("Id")].stays:
+                answers.append((code, ""))
                 continue
             person = self._double.folders[folder.id][0]
             if not self._may(person):
@@ -348,12 +392,18 @@ class _Request:
         if self._login not in self._double.searchers:
             error = "<m:MessageText>no</m:MessageText><m:ResponseCode>ErrorAccessDenied</m:ResponseCode>"
             return [f'{response}ResponseClass="Error">{error}</m:GetSearchableMailboxesResponse>'.encode()]
+        named = [
+            *((one, False, False) for one in self._double.people),
+            *((one, True, False) for one in self._double.groups),
+            *((one, False, True) for one in self._double.external),
+        ]
         people = "".join(
             f"<t:SearchableMailbox><t:Guid>00000000-0000-0000-0000-{number:012}</t:Guid><t:PrimarySmtpAddress>{escape(address)}"
-            "</t:PrimarySmtpAddress><t:IsExternalMailbox>false</t:IsExternalMailbox><t:ExternalEmailAddress/>"
-            f"<t:DisplayName>{escape(address)}</t:DisplayName><t:IsMembershipGroup>false</t:IsMembershipGroup>"
+            f"</t:PrimarySmtpAddress><t:IsExternalMailbox>{str(external).lower()}</t:IsExternalMailbox>"
+            f"<t:ExternalEmailAddress/><t:DisplayName>{escape(address)}</t:DisplayName>"
+            f"<t:IsMembershipGroup>{str(group).lower()}</t:IsMembershipGroup>"
             f"<t:ReferenceId>{number}</t:ReferenceId></t:SearchableMailbox>"
-            for number, address in enumerate(self._double.people)
+            for number, (address, group, external) in enumerate(named)
         )
         return [f'{response}ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
                 f"<m:SearchableMailboxes>{people}</m:SearchableMailboxes></m:GetSearchableMailboxesResponse>"
@@ -371,13 +421,15 @@ class _Request:
             found = self._double.folders.get(element.get("Id"))
             if found is None:
                 return "ErrorItemNotFound"
-            return found[1] if self._may(found[0]) else "ErrorAccessDenied"
+            return found[1].sick or found[1] if self._may(found[0]) else "ErrorAccessDenied"
         address = element.findtext("t:Mailbox/t:EmailAddress", "", NS) or self._person or self._login
         person = self._double.people.get(address)
         if person is None:
             return "ErrorNonExistentMailbox"
         if not self._may(person):
             return "ErrorAccessDenied"
+        if person.sick:
+            return person.sick
         known = [
             f for p, f in self._double.folders.values() if p is person and f.known_as == element.get("Id")
         ]

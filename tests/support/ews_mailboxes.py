@@ -35,6 +35,8 @@ class Mail:
     tag: str = "Message"
     error: str = ""
     """The error that GetItem has for it."""
+    stays: str = ""
+    """The error that DeleteItem has for it."""
     mime: bool = True
 
 
@@ -47,6 +49,8 @@ class Folder:
     parent: Folder | None
     kind: str | None = "IPF.Note"
     known_as: str = ""
+    sick: str = ""
+    """The error that every request about it has."""
     items: dict[str, Mail] = field(default_factory=dict)
     log: list[tuple[int, str]] = field(default_factory=list)
 
@@ -71,6 +75,12 @@ class Person:
         self.address = address
         self.delegates: set[str] = set()
         """Logins with full access."""
+        self.sick = ""
+        """The error in the messages that answer requests about its well-known folders."""
+        self.fault = ""
+        """The error in a SOAP fault, with status 500, where it is impersonated."""
+        self.status: tuple[int, dict[str, str]] | None = None
+        """What the web server answers where it is impersonated: status and header fields."""
         self._double = double
         store = self._made("", None, "root", None)
         self.root = self._made("Top of Information Store", store, "msgfolderroot", None)

@@ -56,7 +56,7 @@ class ExchangeBox(Box):
 
 
 def exchange_profile(vault: TestVault, exchange: Exchange, **more: Any) -> None:
-    """A profile named "box" for Anna's mailbox, or what `more` says."""
+    """A profile for Anna's mailbox, or what `more` says, named "box" unless it says another name."""
     secret = vault.folder / "secret"
     secret.write_text(PASSWORD + "\n")
     secret.chmod(0o600)
@@ -71,4 +71,4 @@ def exchange_profile(vault: TestVault, exchange: Exchange, **more: Any) -> None:
         "password": {"file": str(secret)},
         "timeout": 20,
     }
-    vault.profile("box", **fields | more)
+    vault.profile(str(more.pop("name", "box")), **fields | more)

@@ -158,6 +158,7 @@ class Fetcher(threading.Thread):
                 self._source.resume(self._marks.of)
             for portion in chunked(self._source.listing(), self._source.session):
                 self._session(portion)
+                self._see_whether_to_delete()  # some servers show only when asked that they can't
                 self._say_refusals()
             self._say_passed()
             self._say_refusals()

@@ -22,12 +22,14 @@ from muniment.service.profiles import endpoint_of, find, password_of
 from muniment.service.session import Session
 from muniment.service.untested import drafts, release
 from muniment.sources.base import Choosing, Deleting, Partial, Refusal, Remarking
-from muniment.sources.endpoint import Connected, Endpoint, Event, LoggedIn, Secured, Waiting
+from muniment.sources.endpoint import Connected, Endpoint, Event, LeftOut, LoggedIn, Secured, Waiting
 from muniment.sources.factory import open_source
 from muniment.sources.network import look_up
 
 SHOWN = 100_000
 """A test counts at most so many messages."""
+SHOWN_NAMES = 5
+"""Mailboxes that a test names of those that are left out."""
 TIMEOUT = 30.0
 """Seconds that a network operation of a test may take at most: somebody is waiting for it."""
 NO_PIN = "0" * 64
@@ -156,6 +158,10 @@ def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> No
         say(api.Step(text=f"waiting for {event.seconds:g} s: {event.reason.rstrip('.')}"))
     elif isinstance(event, LoggedIn):
         say(api.Step(text=f"logged in as {endpoint.mailbox or 'the application'}"))
+    elif isinstance(event, LeftOut):
+        named = ", ".join(clean(name) for name in event.names[:SHOWN_NAMES])
+        more = f" and {len(event.names) - SHOWN_NAMES:,} more" if len(event.names) > SHOWN_NAMES else ""
+        say(api.Step(text=f"left out: {len(event.names):,} {event.kind} ({named}{more})"))
     elif isinstance(event, Secured):
         seen.append(event)
         shown = certificate(event, endpoint)

@@ -64,7 +64,17 @@ class Waiting:
     """A sentence."""
 
 
-Event = Connected | Secured | LoggedIn | Waiting
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Of all mailboxes there are, some are not read, and need not be."""
+
+    kind: str
+    """What they are, such as "distribution groups"."""
+    names: tuple[str, ...]
+    """Their addresses."""
+
+
+Event = Connected | Secured | LoggedIn | Waiting | LeftOut
 """How far getting in has come, for who watches."""
 
 

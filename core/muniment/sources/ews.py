@@ -16,13 +16,15 @@ from typing import TypeVar
 from muniment.errors import LoginRefused, SourceError
 from muniment.fields import EXCHANGE_ONLINE, is_exchange_online
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Endpoint, LoggedIn
+from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
+from muniment.sources.ews_faults import Failure, NoFolder, NoMailbox, StaleMark, Trouble
 from muniment.sources.ews_http import make_auth, offered
-from muniment.sources.ews_wire import Box, Changes, EwsWire, Failure, NoFolder, NoMailbox, StaleMark
+from muniment.sources.ews_wire import Box, Changes, EwsWire
 from muniment.sources.limits import MOST_MESSAGES, Pages
 from muniment.sources.network import dial
-from muniment.sources.remote import Answer, RemoteSource
-from muniment.sources.retry import Passing, Patience
+from muniment.sources.refusing import Shut
+from muniment.sources.remote import OBEYED_FOR, SURELY_DEAD, Answer, RemoteSource
+from muniment.sources.retry import PATIENT_FOR, Passing, Patience
 
 T = TypeVar("T")
 
@@ -33,6 +35,8 @@ REFUSALS = 3
 """How often in a row a login that has worked may be refused."""
 EVERYBODY = "*"
 GONE = "it is no longer in its folder"
+GROUPS = "distribution groups, which have no mailbox"
+ELSEWHERE = "mailboxes outside this server"
 REFUSES = ("ErrorAccessDenied", "ErrorCannotDeleteObject")
 
 
@@ -49,6 +53,7 @@ class EwsSource(RemoteSource):
         self._proved = False
         self._refusals = 0
         self._everybody: list[str] = []
+        self._undeletable: set[str] = set()
         self._mark: Callable[[Place], str] = lambda place: ""
         self._marks: dict[Place, str] = {}
 
@@ -93,10 +98,14 @@ class EwsSource(RemoteSource):
     def _log_in(self, wire: EwsWire) -> None:
         """Of several mailboxes, one that is shut is the listing's concern."""
         if self._endpoint.mailboxes == (EVERYBODY,):
-            self._everybody = wire.everybody()
+            found = wire.everybody()
+            self._everybody = found.people
+            for kind, names in ((GROUPS, found.groups), (ELSEWHERE, found.elsewhere)):
+                if names:
+                    self._endpoint.tell(LeftOut(kind, tuple(names)))
             return
         who, *others = self._endpoint.mailboxes or ("",)
-        with suppress(*((NoMailbox,) if others else ())):
+        with suppress(*((NoMailbox, Trouble) if others else ())):
             wire.inbox(who)
 
     @contextmanager
@@ -126,7 +135,7 @@ class EwsSource(RemoteSource):
 
     def _persist(self, ask: Callable[[EwsWire], T]) -> T:
         """What the server answers, in spite of lines that break."""
-        patience = Patience(self._sleep)
+        patience = Patience(self._sleep, obeys=OBEYED_FOR if self._endpoint.mailboxes else PATIENT_FOR)
         while True:
             try:
                 wire = self._opened()
@@ -142,26 +151,46 @@ class EwsSource(RemoteSource):
     def listing(self) -> Iterator[Item]:
         """Every message there now, mailbox by mailbox and folder by folder, taken 512 at a time.
 
-        Of several mailboxes, those that are shut are told of once all others are listed. A folder that goes
+        Of several mailboxes, one that can't be read stops no other, nor does a folder. A folder that goes
         away while it is read ends early: the next run sees what became of it.
         """
         self._marks.clear()
         self.expected = None
-        shut: list[NoMailbox] = []
         people = self._people()
+        first: SourceError | None = None
+        failed = in_a_row = 0
         for who in people:
             try:
-                boxes = self._chosen(who)
-                if len(people) == 1 and not any(self._mark(self._place(who, box)) for box in boxes):
-                    self.expected = sum(box.count for box in boxes)
-                for box in boxes:
-                    yield from self._listing(who, box)
-            except NoMailbox as error:
+                yield from self._mailbox(who, alone=len(people) == 1)
+                in_a_row = 0
+            except (NoMailbox, NoFolder, Passing) as error:
                 if len(people) == 1:
                     raise
-                shut.append(error)
-        if shut:
-            raise SourceError(f"{len(shut)} of {len(people)} mailboxes were not read. {shut[0]}")
+                first, failed = first or error, failed + 1
+                # A line that breaks at one mailbox after the other is no mailbox's fault.
+                in_a_row = 0 if isinstance(error, NoMailbox | NoFolder | Trouble) else in_a_row + 1
+                if in_a_row >= SURELY_DEAD:
+                    raise
+                self.refuse(who, str(error) if who in str(error) else f"{who} could not be read. {error}")
+        if first is not None and failed == len(people):
+            raise first
+
+    def _mailbox(self, who: str, *, alone: bool) -> Iterator[Item]:
+        boxes = self._chosen(who)
+        if alone and not any(self._mark(self._place(who, box)) for box in boxes):
+            self.expected = sum(box.count for box in boxes)
+        failed = 0
+        for box in boxes:
+            try:
+                yield from self._listing(who, box)
+                failed = 0
+            except (Trouble, LostTrack) as error:
+                failed += 1
+                if failed >= SURELY_DEAD or self._endpoint.folders is None:
+                    raise
+                name = box.folder.title
+                where = f"{self._place(who, box).mailbox}/{name}"
+                self.refuse(where, f"The folder {name} could not be listed. {error}")
 
     def _people(self) -> list[str]:
         """The mailboxes to read: their addresses, or "" for the login's own."""
@@ -191,7 +220,7 @@ class EwsSource(RemoteSource):
                 changes = self._changes(who, box, state)
             except StaleMark as error:
                 if not marked or state != marked:
-                    raise SourceError(
+                    raise LostTrack(
                         f"{self._endpoint.address} lost track of a folder while listing it: run again."
                     ) from error
                 marked = state = ""
@@ -227,13 +256,28 @@ class EwsSource(RemoteSource):
                 self._batch = max(1, self._batch // 5)
             self._stumbled = True
             raise
+        except NoMailbox as error:
+            if len(self._endpoint.mailboxes) == 0:
+                raise
+            raise Shut(str(error), place.mailbox) from error
+        missing = any(isinstance(answer, Failure) and answer.missing for answer in answers)
+        gone = missing and self._lets_us_see(wire, place)
         for item, answer in zip(batch, answers, strict=True):
             if not isinstance(answer, Failure):
                 yield Fetched(item, answer)
-            elif answer.gone:
+            elif answer.missing and gone:
                 yield Unfetched(item, GONE, gone=True)
             else:
                 yield Unfetched(item, f"Exchange does not hand it out ({answer.code})")
+
+    def _lets_us_see(self, wire: EwsWire, place: Place) -> bool:
+        """Whether what is missing in a folder has gone: the folder has, or is open to us still."""
+        try:
+            with self._forgiving():
+                wire.is_open(self._who(place), place.folder)
+        except NoMailbox:
+            return False
+        return True
 
     def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
         """Items to fetch at once: memory takes them all. One that is too large for that stands alone."""
@@ -255,20 +299,52 @@ class EwsSource(RemoteSource):
     # --- deleting -------------------------------------------------------------------------------
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, past the Deleted Items; returns the items that are no longer in their folder."""
+        """Delete for good, past the Deleted Items; returns the items that the server says it has deleted."""
         confirmed: list[Item] = []
         for place, group in groupby(items, key=lambda item: item.place):
             while batch := list(islice(group, DELETED_AT_ONCE)):
-                confirmed += self._delete(place, batch)
+                if place.mailbox not in self._undeletable:
+                    confirmed += self._delete(place, batch)
         return confirmed
 
     def _delete(self, place: Place, batch: list[Item]) -> list[Item]:
         keys = [item.key for item in batch]
-        answers = self._persist(lambda wire: wire.delete(self._who(place), keys))
-        refused = [one.code for one in answers if one is not None and not one.gone]
+        asked = 0
+
+        def ask(wire: EwsWire) -> list[Failure | None]:
+            nonlocal asked
+            asked += 1
+            return wire.delete(self._who(place), keys)
+
+        try:
+            answers = self._persist(ask)
+        except (NoMailbox, Trouble) as error:
+            self._left_there(place, str(error))
+            return []
+        # What is not there was deleted by the request whose answer was lost; else it was moved, or deleted by
+        # somebody else, and we deleted nothing.
+        ours = asked > 1
+        refused = [one.code for one in answers if one is not None and not one.missing]
         if refused and len(refused) == len(batch) and refused[0] in REFUSES:
-            raise SourceError(
+            self._undeletable.add(place.mailbox)
+            self._left_there(
+                place,
                 f"{self._endpoint.address} does not let this login delete in {place.mailbox} ({refused[0]}): "
-                "give it full access, or keep the mail with `--keep`."
+                "give it full access, or keep the mail with `--keep`.",
             )
-        return [item for item, one in zip(batch, answers, strict=True) if one is None or one.gone]
+        elif refused:
+            self._left_there(
+                place,
+                f"Some messages of {place.mailbox} could not be deleted, and stay there: "
+                f"{self._endpoint.address} answers with {refused[0]}; run again.",
+            )
+        return [
+            item for item, one in zip(batch, answers, strict=True) if one is None or (one.missing and ours)
+        ]
+
+    def _left_there(self, place: Place, reason: str) -> None:
+        self.refuse(place.mailbox, reason, deleting=True)
+
+
+class LostTrack(SourceError):
+    """A folder whose listing can't be brought to its end."""

@@ -5,7 +5,6 @@ What is left is the answer with a number in place of each MimeContent, small eno
 
 from __future__ import annotations
 
-import binascii
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -48,7 +47,7 @@ class _Content:
             return
         try:
             piece = pybase64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; so is that of a character which is no ASCII
             self._broken = True
             return
         self._size += len(piece)

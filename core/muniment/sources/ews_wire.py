@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,22 @@ from exchangelib.transport import NOAUTH
 from exchangelib.util import TNS, DummyResponse
 from exchangelib.version import EXCHANGE_2013_SP1, Version
 
-from muniment.errors import LoginRefused, SourceError
+from muniment.errors import SourceError
 from muniment.sources.endpoint import Endpoint
+from muniment.sources.ews_faults import (
+    NO_FOLDER,
+    SHUT,
+    STALE,
+    Failure,
+    NoFolder,
+    StaleMark,
+    explained,
+    failure,
+)
 from muniment.sources.ews_http import LoginFailed, NoService, make_session, path_of, waits_for
-from muniment.sources.ews_mime import MimeReader, Unreadable
+from muniment.sources.ews_mime import MimeReader
 from muniment.sources.folders import Folder, Use
 from muniment.sources.limits import MOST_FOLDERS, Pages
-from muniment.sources.network import lost
 from muniment.sources.received import of_instant
 from muniment.sources.retry import Passing
 
@@ -66,21 +75,6 @@ LONGEST_NUMBER = 15
 _MAIL = ("IPF.Note", "IPF.Imap")
 """Classes of folders that hold mail, and those of IMAP programs."""
 _NO_MAIL = frozenset({"CalendarItem", "Contact", "DistributionList", "Task"})
-_SHUT = (
-    errors.ErrorAccessDenied,
-    errors.ErrorNonExistentMailbox,
-    errors.ErrorImpersonateUserDenied,
-    errors.ErrorImpersonationDenied,
-    errors.ErrorImpersonationFailed,
-    errors.ErrorMailboxMoveInProgress,
-    errors.ErrorMissingEmailAddress,
-)
-"""What Exchange says of a mailbox that may not be opened, or is not there."""
-_NO_FOLDER = (errors.ErrorFolderNotFound, errors.ErrorItemNotFound, errors.ErrorSyncFolderNotFound)
-_STALE = (errors.ErrorInvalidSyncStateData,)
-_BUSY = (errors.ErrorServerBusy, errors.ErrorInternalServerTransientError, errors.ErrorTooManyObjectsOpened,
-         errors.ErrorMailboxStoreUnavailable, errors.ErrorBatchProcessingStopped,
-         errors.ErrorTimeoutExpired, errors.ErrorExceededConnectionCount)  # fmt: skip
 _NO_XML = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-f])|0*(?:[0-8]|1[124-9]|2\d|3[01]));", re.I
 )
@@ -90,16 +84,16 @@ _NO_XML = re.compile(
 logging.getLogger("exchangelib").setLevel(logging.CRITICAL + 1)
 
 
-class NoMailbox(SourceError):
-    """A mailbox that may not be opened, or is not there."""
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """Whom Exchange names as searchable."""
 
-
-class NoFolder(SourceError):
-    """A folder that is no longer there."""
-
-
-class StaleMark(Exception):
-    """The server no longer knows a state of synchronisation."""
+    people: list[str]
+    """The addresses of mailboxes on this server."""
+    groups: list[str]
+    """Those of distribution groups, which are listed among them and have no mailbox."""
+    elsewhere: list[str]
+    """Those of mailboxes outside, in Exchange Online for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +123,6 @@ class Changes:
     rows: list[Row]
     state: str
     last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a message can't be had."""
-
-    code: str
-    gone: bool = False
 
 
 Mime = bytes | Path | Failure
@@ -264,19 +250,28 @@ class EwsWire:
         """Hang up."""
         self._protocol.close()
 
-    def everybody(self) -> list[str]:
-        """The addresses of all mailboxes that the login may search. Raises SourceError when it may not."""
+    def everybody(self) -> Everybody:
+        """Whom the login may search. Raises SourceError when it may not."""
         with self._explained():
             try:
                 service = GetSearchableMailboxes(protocol=self._protocol)
                 found = list(service._get_elements(service.get_payload("", False)))
-            except _SHUT as error:
+            except SHUT as error:
                 raise SourceError(
                     "Exchange does not tell this login which mailboxes there are: make it a member of the "
                     "role group Discovery Management, or name the `mailboxes`."
                 ) from error
-        addresses = [_text(one, "PrimarySmtpAddress") for one in found if not isinstance(one, Exception)]
-        return sorted({address.lower() for address in addresses if "@" in address})
+        people, groups, elsewhere = set[str](), set[str](), set[str]()
+        for one in found:
+            if isinstance(one, Exception) or "@" not in (address := _text(one, "PrimarySmtpAddress")):
+                continue
+            if _text(one, "IsMembershipGroup").lower() == "true":
+                groups.add(address.lower())
+            elif _text(one, "IsExternalMailbox").lower() == "true":
+                elsewhere.add(address.lower())
+            else:
+                people.add(address.lower())
+        return Everybody(sorted(people), sorted(groups), sorted(elsewhere))
 
     # --- folders --------------------------------------------------------------------------------
 
@@ -335,6 +330,18 @@ class EwsWire:
                 found += listed
         return [one for one in found if one.tag == f"{{{TNS}}}Folder"]
 
+    def is_open(self, who: str, folder: str) -> bool:
+        """Whether a folder is there, and may be read. Raises NoMailbox where that is refused."""
+        with self._explained(who):
+            service = _Folders(account=self._account(who))
+            payload = service.get_payload([FolderId(id=folder)], [], ID_ONLY)
+            (found,) = service._get_elements(payload)
+            if isinstance(found, NO_FOLDER):
+                return False
+            if isinstance(found, Exception):
+                raise found
+        return True
+
     # --- messages -------------------------------------------------------------------------------
 
     def changes(self, who: str, folder: str, state: str) -> Changes:
@@ -354,9 +361,9 @@ class EwsWire:
                 found = list(service._get_elements(payload))
                 if found and isinstance(found[0], Exception):
                     raise found[0]
-            except _STALE as error:
+            except STALE as error:
                 raise StaleMark from error
-            except _NO_FOLDER as error:
+            except NO_FOLDER as error:
                 raise NoFolder("A folder was deleted while it was read.") from error
         created = (one[0] for one in found if one.tag == f"{{{TNS}}}Create" and len(one))
         rows = [_row(one) for one in created if _local(one) not in _NO_MAIL]
@@ -382,7 +389,7 @@ class EwsWire:
             service = _Delete(account=self._account(who))
             payload = service.get_payload(_items(ids), HARD_DELETE, SEND_TO_NONE, ALL_OCCURRENCES, True)
             found = list(service._get_elements(payload))
-        return [_failure(one) if isinstance(one, Exception) else None for one in found]
+        return [failure(one) if isinstance(one, Exception) else None for one in found]
 
     # --- as whom --------------------------------------------------------------------------------
 
@@ -399,38 +406,8 @@ class EwsWire:
     def _mailbox(self, who: str) -> Any:
         return Mailbox(email_address=who) if who and self._endpoint.access == "delegate" else None
 
-    @contextmanager
-    def _explained(self, who: str = "") -> Iterator[None]:
-        """Turn exchangelib's errors into ours."""
-        address = self._endpoint.address
-        try:
-            yield
-        except LoginFailed as error:
-            raise LoginRefused(
-                f"{address} refused the login of {self._endpoint.mailbox or 'the application'}: check "
-                "`mailbox` (DOMAIN\\name, or the address), the password, and how it logs in (`auth`)."
-            ) from error
-        except NoService as error:
-            raise SourceError(
-                f"There is no EWS at {path_of(self._endpoint)}: check `host` and `port`."
-            ) from error
-        except _BUSY as error:
-            wait = float(getattr(error, "back_off", 0) or 0)
-            if isinstance(error, errors.ErrorTimeoutExpired):
-                raise lost(self._endpoint, TimeoutError() if "Timeout" in str(error) else None) from error
-            raise Passing(f"{address} is busy ({type(error).__name__}): run again later.", wait) from error
-        except _SHUT as error:
-            raise NoMailbox(
-                f"{address} does not open the mailbox {who or self._endpoint.mailbox} "
-                f"({type(error).__name__}): check its address, and give this login access to it "
-                "(docs/mailboxes.md says how)."
-            ) from error
-        except errors.RedirectError as error:
-            raise SourceError(f"{address} sends elsewhere ({error.url}): set `host` to that.") from error
-        except requests.RequestException as error:
-            raise lost(self._endpoint, error) from error
-        except (errors.EWSError, Unreadable) as error:
-            raise Passing(f"{address} answers with {type(error).__name__}: run again later.") from error
+    def _explained(self, who: str = "") -> AbstractContextManager[None]:
+        return explained(self._endpoint, who)
 
 
 def _fields(of: Any, *names: str) -> list[Any]:
@@ -481,16 +458,9 @@ def _line(folder_id: str, found: dict[str, Any], uses: dict[str, Use]) -> list[F
     return [Folder(names[: n + 1], uses.get(one, Use.NONE)) for n, one in enumerate(ids)]
 
 
-def _failure(error: Exception) -> Failure:
-    """Of a message alone; raises what is no fault of the message."""
-    if isinstance(error, _BUSY):
-        raise Passing(f"The server is busy ({type(error).__name__}).")
-    return Failure(type(error).__name__, gone=isinstance(error, errors.ErrorItemNotFound))
-
-
 def _mime(answer: Any, reader: MimeReader) -> Mime:
     if isinstance(answer, Exception):
-        return _failure(answer)
+        return failure(answer)
     number = _number(answer, "MimeContent")
     content = None if number is None else reader.take(number)
     return Failure("no MIME that can be read") if content is None else content

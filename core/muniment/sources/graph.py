@@ -15,7 +15,7 @@ from typing import Any
 
 from muniment.errors import SourceError
 from muniment.sources.base import Item, Place
-from muniment.sources.endpoint import Endpoint, LoggedIn
+from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
 from muniment.sources.graph_answers import FORBIDDEN, Page, PutOff, Refused, understood
 from muniment.sources.graph_deleting import Deleter
 from muniment.sources.graph_fetching import THREADS, Fetching
@@ -32,6 +32,7 @@ from muniment.sources.roll import Roll
 from muniment.sources.work import make_work
 
 EVERYBODY = "*"
+PASSED = "people who have no mailbox, or whose mailbox the application may not read"
 
 
 class GraphSource(Refusing):
@@ -141,6 +142,7 @@ class GraphSource(Refusing):
         """
         self._marks.clear()
         failed = _Failed(self._wire, len(self._boxes))
+        passed: list[str] = []
         due = list(self._boxes.values())
         while due:
             later: list[Mailbox] = []
@@ -154,7 +156,9 @@ class GraphSource(Refusing):
                     if not self._several:
                         raise
                     failed.take(error)
-                    if not (isinstance(error, Passed) and EVERYBODY in self._endpoint.mailboxes):
+                    if isinstance(error, Passed) and EVERYBODY in self._endpoint.mailboxes:
+                        passed.append(box.address)
+                    else:
                         self.refuse(box.address, str(_of(box, error)))
             if later:
                 opened = self._wire.lanes.await_one(box.address for box in later)
@@ -165,6 +169,8 @@ class GraphSource(Refusing):
         if failed.count and failed.count == len(self._boxes):
             assert failed.first is not None
             raise failed.first
+        if passed:
+            self._endpoint.tell(LeftOut(PASSED, tuple(passed)))
 
     def _mailbox(self, box: Mailbox) -> Iterator[Item]:
         """The messages of a mailbox. Raises Delayed for one that has not brought a message yet."""
@@ -183,7 +189,7 @@ class GraphSource(Refusing):
             except (Delayed, PutOff, Cut, Shut, Untaken):
                 raise
             except (Refused, Passing) as error:
-                failed += isinstance(error, Passing)
+                failed += 1
                 if failed >= SURELY_DEAD:
                     raise
                 title = folder.place.title
@@ -213,7 +219,7 @@ class GraphSource(Refusing):
                     continue
                 if error.no_item:
                     return
-                if error.status == FORBIDDEN or error.no_mailbox:
+                if error.no_mailbox:
                     raise explained(box, error) from error
                 raise
             with understood(self._endpoint):

@@ -76,13 +76,22 @@ class Deleter:
             (answer,) = self._wire.some(mailbox.address, [_deletion(mailbox, NO_ID)], wait=False)
         except (Delayed, SourceError):
             return None
-        if not isinstance(answer, Refused) or answer.no_mailbox:
+        if not isinstance(answer, Refused):
             return None
+        if answer.no_mailbox:  # or is it the request that is not known?
+            return self._absent if self._host != GLOBAL and self._is_there(mailbox) else None
         if answer.code == MALFORMED or (answer.no_item and self._host not in WITHOUT):
             return ""
         if answer.status == FORBIDDEN:
             return str(explained(mailbox, answer, "Mail.ReadWrite"))
         return self._absent if self._says_absent(answer) else None
+
+    def _is_there(self, mailbox: Mailbox) -> bool:
+        try:
+            self._wire.page(mailbox.address, f"{mailbox.path}/mailFolders/inbox?$select=id", wait=False)
+        except SourceError:
+            return False
+        return True
 
     def _says_absent(self, answer: Refused) -> bool:
         """Whether an answer says that there is no `permanentDelete`: 405, or 400 by Graph itself."""

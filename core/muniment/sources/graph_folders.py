@@ -10,7 +10,7 @@ from muniment.errors import SourceError
 from muniment.sources.base import Place
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Choice, Folder, Use
-from muniment.sources.graph_answers import FORBIDDEN, NOT_FOUND, Call, Page, Refused, understood
+from muniment.sources.graph_answers import FORBIDDEN, NO_CODE, NOT_FOUND, Call, Page, Refused, understood
 from muniment.sources.graph_http import BATCH, GraphWire
 from muniment.sources.limits import MOST_FOLDERS, Pages
 from muniment.sources.refusing import Shut
@@ -76,6 +76,12 @@ class Passed(Shut):
 def explained(mailbox: Mailbox, error: SourceError, permission: str = "Mail.Read") -> Shut:
     """What to do about a mailbox that the service does not open."""
     address = mailbox.address
+    if isinstance(error, Refused) and error.code == NO_CODE and not error.no_mailbox:
+        return Shut(
+            f"{address} is answered for by something that is not Exchange Online ({error.status} without a "
+            "code): a proxy may block it; ask the people who run the network.",
+            address,
+        )
     if isinstance(error, Refused) and error.status == FORBIDDEN:
         return Passed(
             f"Microsoft Graph does not let the application into {address} ({error.code}): grant it "

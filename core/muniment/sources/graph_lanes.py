@@ -19,6 +19,8 @@ OBEYED_FOR = 1800.0
 PATIENT_FOR = 300.0
 """Seconds where it does not say."""
 LONGEST_STEP = 60.0
+AT_ONCE = 5
+"""How often in a row a service is believed that names no time, or next to none."""
 DOOMED = 10
 """Mailboxes given up one after the other before the next ones are not waited for: the service is down."""
 
@@ -60,7 +62,9 @@ class Lanes:
                     self._until[lane] = max(self._until[lane], retry.now() + error.seconds)
                 return
             step = self._steps[lane] = self._steps.get(lane, 0) + 1
-            wait = min(2.0**step, LONGEST_STEP) if error.seconds is None else error.seconds
+            wait = _growing(step) if error.seconds is None else error.seconds
+            if step > AT_ONCE:  # a service that says "at once" again and again
+                wait = max(wait, _growing(step - AT_ONCE))
             spent, most = (
                 (self._patient, PATIENT_FOR) if error.seconds is None else (self._obeyed, OBEYED_FOR)
             )
@@ -79,7 +83,11 @@ class Lanes:
         if left > 0 and not wait:
             raise Delayed(left)
         if left > 0:
+            until = self._until.get(lane)
             self._sleep(left)
+            with self._lock:
+                if self._until.get(lane) == until:
+                    self._until.pop(lane, None)
 
     def await_one(self, lanes: Iterable[str]) -> set[str]:
         """Wait until at least one of some mailboxes may be asked; returns those that may."""
@@ -96,3 +104,7 @@ class Lanes:
     def left(self, lane: str) -> float:
         """Seconds for which a mailbox is to be left alone yet; not above 0 for none."""
         return self._until.get(lane, 0.0) - retry.now()
+
+
+def _growing(step: int) -> float:
+    return min(2.0**step, LONGEST_STEP)

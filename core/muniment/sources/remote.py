@@ -13,7 +13,7 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.limits import Overrun
 from muniment.sources.network import Unreachable
 from muniment.sources.refusing import Refusing, Shut
-from muniment.sources.retry import ATTEMPTS, Passing, Patience
+from muniment.sources.retry import ATTEMPTS, PATIENT_FOR, Passing, Patience
 from muniment.sources.work import make_work
 
 Answer = Fetched | Unfetched
@@ -26,6 +26,8 @@ LONGEST_SILENCE = 300.0
 WORN = 3
 """Messages given up in a run before the next ones get fewer attempts."""
 ATTEMPTS_WORN = 2
+OBEYED_FOR = 900.0
+"""Seconds that one of several mailboxes is waited for, where the server says how long to wait."""
 SURELY_DEAD = 3
 """Folders given up, and not one message had, before the whole server is held to be at fault."""
 
@@ -42,6 +44,8 @@ class RemoteSource(ABC, Refusing):
         self._endpoint = endpoint
         self._sleep = sleep
         self._row = _Row(Patience(sleep))
+        self._batch = 1
+        """How many messages are asked for at once."""
         self._answered = False
         """Whether any message was had."""
         self._given_up = 0
@@ -102,13 +106,13 @@ class RemoteSource(ABC, Refusing):
             if not remaining:
                 return
             self._reopen()
-            began = retry.now()
+            began, alone = retry.now(), self._batch == 1
             try:
                 for answer in self._retrieve(list(remaining.values())):
                     del remaining[answer.item.place, answer.item.key]
                     row.patience.progress()
                     row.place, row.length, row.seconds = None, 0, 0.0
-                    began, self._answered = retry.now(), True
+                    began, alone, self._answered = retry.now(), False, True
                     yield answer
                 continue
             except Shut as error:
@@ -118,6 +122,13 @@ class RemoteSource(ABC, Refusing):
                 self._drop()
                 row.seconds += retry.now() - began
                 if self._waited(row, error):
+                    continue
+                if error.wait:
+                    yield from self._put_off(remaining, error)
+                    continue
+                if not alone:  # which of them is it? Each is asked for alone before it is given up.
+                    self._batch = 1
+                    row.patience = self._patience()
                     continue
                 failure: SourceError = error
                 suspect = next(iter(remaining.values()))
@@ -140,7 +151,20 @@ class RemoteSource(ABC, Refusing):
 
     def _patience(self) -> Patience:
         """What a failing server is given: less, once it has failed at several messages in spite of all."""
-        return Patience(self._sleep, ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN)
+        attempts = ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN
+        return Patience(self._sleep, attempts, OBEYED_FOR if self._several else PATIENT_FOR)
+
+    @property
+    def _several(self) -> bool:
+        """Whether there are parts of which one may be left out."""
+        return self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
+
+    def _put_off(self, remaining: dict[tuple[Place, str], Item], error: Passing) -> Iterator[Answer]:
+        """The server has asked for time again and again: a mailbox is left for the next run, or all of it."""
+        mailbox = next(iter(remaining.values())).place.mailbox
+        if len(self._endpoint.mailboxes) <= 1:
+            raise error
+        yield from self._shut(remaining, Shut(f"{mailbox} could not be read. {error}", mailbox))
 
     def _waited(self, row: _Row, error: Passing) -> bool:
         try:
@@ -151,9 +175,8 @@ class RemoteSource(ABC, Refusing):
 
     def _lose(self, place: Place, error: SourceError) -> None:
         """Give a folder up for this run. Raises `error` where the server seems to be at fault as a whole."""
-        several = self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
         self._lost[place] = f"the server failed at all that was tried of what is left there: {error}"
-        if not self._answered and (not several or len(self._lost) >= SURELY_DEAD):
+        if not self._answered and (not self._several or len(self._lost) >= SURELY_DEAD):
             raise error
         self.refuse("/".join(filter(None, (place.mailbox, place.title or place.folder))), str(error))
 

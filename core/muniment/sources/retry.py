@@ -37,9 +37,15 @@ class Patience:
     A server that says how long to wait is obeyed, for an hour in all.
     """
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
+        obeys: float = PATIENT_FOR,
+    ) -> None:
         self._sleep = sleep
         self._attempts = attempts
+        self._obeys = obeys
         self._failures = 0
         self._obeyed = 0.0
 
@@ -55,7 +61,7 @@ class Patience:
         """
         if error.wait:
             self._obeyed += error.wait
-            if self._obeyed > PATIENT_FOR:
+            if self._obeyed > self._obeys:
                 self._obeyed = 0.0
                 raise error
             wait = error.wait
