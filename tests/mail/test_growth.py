@@ -246,7 +246,7 @@ def read_label(label: str) -> None:
 
 
 def read_bytes(value: bytes) -> None:
-    charsets.wide(value)
+    charsets.marked(value)
     charsets.to_text(value, "", lambda: ["gb2312", "koi8-r"])
     charsets.to_text(value, "utf-8", lambda: ["shift_jis"], cut=True)
     charsets.none_stated()

@@ -244,7 +244,7 @@ def letter(one: Labelled, number: int, *, quoted: bool = True) -> bytes:
         "",
         base64.encodebytes(body).decode(),
         "--bb",
-        "Content-Type: application/octet-stream",
+        "Content-Type: image/png",
         f"Content-Disposition: attachment; filename*={token}''{name}",
         "Content-Transfer-Encoding: base64",
         "",

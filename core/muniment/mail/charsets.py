@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 from muniment.mail import escapes
 from muniment.mail.grids import BAD
@@ -39,8 +38,9 @@ _BOMS = (
     (b"\xff\xfe", "utf_16_le"),
     (b"\xfe\xff", "utf_16_be"),
 )
+_MARKS = tuple(mark for mark, _ in _BOMS)
 _LOOK = 1024
-"""Bytes at its beginning by which a text without a label is taken for UTF-16 or UTF-32."""
+"""Bytes at its beginning by which the order of bytes in a text is told."""
 _UNLIKELY = re.compile("[\u0180-\u036f\u0500-\u058f\u0700-\u07ff]")
 """What a capital letter and a quote or a dash in Windows-1252 look like, read as UTF-8."""
 _WITHIN_WORD = re.compile("[A-Za-z][\u00c0-\u024f]|[\u00c0-\u024f][A-Za-z]")
@@ -91,30 +91,13 @@ def writes_lines(charset: str) -> bool:
     return name in _UNSURE or name in MULTIBYTE or name in escapes.READERS or table(name)[10] == "\n"
 
 
-def wide(raw: bytes) -> str:
-    """The charset of UTF-16 or UTF-32 that bytes without a label are in, by their first; "" for another."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _marked(raw)
-    if raw.find(b"\0", 0, _LOOK) < 0:
-        return ""
-    mark = _marked(raw)
-    if mark:
-        return mark if mark in _WIDE else ""
-    begin = raw[: min(_LOOK, len(raw) // 4 * 4)]
-    if len(begin) < 4:
-        return ""
-    if len(begin) >= 8:
-        for name in ("utf_32_le", "utf_32_be"):
-            with suppress(UnicodeDecodeError):
-                begin.decode(name)
-                return name
-    even, odd = begin[::2].count(0), begin[1::2].count(0)
-    if max(even, odd) * 8 < len(begin) or min(even, odd) * 4 > max(even, odd):
-        return ""
-    return "utf_16_be" if even > odd else "utf_16_le"
+def marked(raw: bytes) -> str:
+    """The charset of UTF-16 or UTF-32 whose byte order mark the bytes begin with; "" for none."""
+    name = _mark(raw) if raw.startswith(_MARKS) else ""
+    return name if name in _WIDE else ""
 
 
-def _marked(raw: bytes) -> str:
+def _mark(raw: bytes) -> str:
     """The charset whose byte order mark the bytes begin with."""
     return next((name for mark, name in _BOMS if raw.startswith(mark)), "")
 
@@ -309,28 +292,26 @@ def _has_switches(raw: bytes, name: str) -> bool:
 
 def _in_units(raw: bytes, name: str, others: Others, cut: bool) -> str:
     """Text labelled as UTF-16 or UTF-32. Where it is plainly text of single bytes, the label is wrong."""
-    if b"\0" not in raw and not _marked(raw):
+    if b"\0" not in raw and not _mark(raw):
         words = len(raw.split()) > 1 or len(raw) % _WIDE[name]
         if words and (raw.isascii() or _utf8(raw, cut) is not None):
             return _guessed(raw, "", others, cut)
-    return _units(raw, _marked_wide(raw) or _order(raw, name), cut)
-
-
-def _marked_wide(raw: bytes) -> str:
-    mark = _marked(raw)
-    return mark if mark in _WIDE else ""
+    return _units(raw, _order(raw, name), cut)
 
 
 def _order(raw: bytes, name: str) -> str:
-    """The charset with its order of bytes, where neither a mark nor the label tells it."""
-    if name not in ("utf_16", "utf_32"):
-        return name
-    found = wide(raw)
-    if found.startswith(name):
-        return found
-    first, last = set(raw[:_LOOK:2]), set(raw[1:_LOOK:2])
-    # The upper bytes of a text are few, as it is of one script. Where both are, RFC 2781 wants them first.
-    return f"{name}_le" if len(last) < len(first) else f"{name}_be"
+    """The charset with its order of bytes: as a mark says, or the label, or else by where the zeros are."""
+    mark = marked(raw)
+    if mark or name not in ("utf_16", "utf_32"):
+        return mark or name
+    begin = raw[: min(_LOOK, len(raw) // 4 * 4)]
+    if name == "utf_32":
+        return f"{name}_be" if begin[::4].count(0) > begin[3::4].count(0) else f"{name}_le"
+    even, odd = begin[::2].count(0), begin[1::2].count(0)
+    if even == odd:
+        # The upper bytes of a text are few, as it is of one script. RFC 2781 wants them first in doubt.
+        even, odd = -len(set(begin[::2])), -len(set(begin[1::2]))
+    return f"{name}_le" if odd > even else f"{name}_be"
 
 
 def _units(raw: bytes, name: str, cut: bool) -> str:

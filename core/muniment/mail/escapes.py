@@ -65,6 +65,8 @@ _HIGH_KANA = {number: chr(0xFEC0 + number) for number in range(0xA1, 0xE0)}
 _UTF_7 = re.compile(rb"\+([A-Za-z0-9+/\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]*)(-?)")
 _NO_DIGIT = re.compile(rb"[^A-Za-z0-9+/]")
 _FAULT = re.compile(_FAULTY)
+_CR_SWITCH = re.compile(rb"\r[\x0e\x0f\x1b]")
+"""A line end before a switch, which would be one with an LF behind it."""
 _SOUND = bytes((9, 10, 13, 14, 15, 27, *range(0x20, 0x7F)))
 _LINE_IN_KANJI = re.compile(rb"\x1b\$[^\x1b\n]*\n")
 _LINE_IN_KANA = re.compile(rb"\x1b\(I[^\x1b\n]*\n")
@@ -90,7 +92,12 @@ def read_iso2022(raw: bytes, charset: str = "iso2022_jp", cut: bool = False) -> 
     if charset in _BY_PYTHON:
         codec, unended = _BY_PYTHON[charset]
         shifted = charset == "iso2022_jp" and _SHIFT_OUT in raw
-        if not (shifted or raw.translate(None, _SOUND) or any(pattern.search(raw) for pattern in unended)):
+        if not (
+            shifted
+            or _CR_SWITCH.search(raw)
+            or raw.translate(None, _SOUND)
+            or any(pattern.search(raw) for pattern in unended)
+        ):
             end = raw.rfind(b"\n") + 1 if cut else len(raw)
             with suppress(UnicodeDecodeError):  # no fault: in a tenth of the time
                 text = as_microsoft(raw[:end].decode(codec))
@@ -165,7 +172,12 @@ class _Reader:
             if self._set not in ("ascii", "roman") and not self._goes_on(double, behind):
                 self._flush()
                 self._plain, self._out = "ascii", False
-            self._held.append(token)
+            lone = token.endswith(b"\r") and raw[switch.end : switch.end + 1] in (
+                _SHIFT_OUT,
+                _SHIFT_IN,
+                b"\x1b",
+            )
+            self._held.append(token[:-1] + b"\n" if lone else token)
             return switch.end
         self._flush()
         if switch.to in ("in", "out"):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from muniment.mail.charsets import Others, codec, says_little, wide
+from muniment.mail.charsets import Others, codec, marked, says_little
 from muniment.mail.headers import parameters
 from muniment.mail.mime import decoded
 from muniment.mail.model import Buffer, Leaf
@@ -43,9 +43,9 @@ def charset_of_text(stated: bytes, begin: bytes, kind: str) -> str:
     """
     charset = stated_charset(stated)
     if says_little(charset):
-        units = wide(begin)
-        if units:
-            return units
+        mark = marked(begin)
+        if mark:
+            return mark
     if codec(charset):
         return charset
     return charset_within(begin, kind) if kind == "text/html" else ""
