@@ -143,6 +143,22 @@ def test_words_are_one_clean_line_without_the_password(words: str, password: str
         )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "\u200b".join(PASSWORD),
+        "\u00ad" * 2390 + PASSWORD,
+        "\u00ad" * 2395 + f"no {PASSWORD} here",
+        f"\r{PASSWORD}\n",
+    ],
+)
+def test_no_trick_shows_the_password(words: str) -> None:
+    endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=PASSWORD)
+    found = said(endpoint, words)
+    assert PASSWORD not in found
+    assert PASSWORD[:6] not in found
+
+
 def test_words_without_end_are_cut(tmp_path: Path) -> None:
     long = "x" * 50_000
     with ImapDouble(override=lambda c, _: [f"NO \x1b[31m{long}"] if c == "LOGIN" else None) as server:

@@ -27,7 +27,8 @@ def shown(text: str) -> str:
 def said(endpoint: Endpoint, text: str | bytes) -> str:
     """A server's words in quotes, as a sentence has them in brackets; "no reason given" for none."""
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    line = shown(_without_secrets(endpoint, whole[: 8 * LONGEST]))
+    # Both before and after: what is cut or invisible must not keep a secret from being seen.
+    line = _without_secrets(endpoint, shown(_without_secrets(endpoint, whole)))
     return f'"{line}"' if line else "no reason given"
 
 
