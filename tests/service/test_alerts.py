@@ -207,9 +207,10 @@ def test_a_daily_summary(watch: Watch) -> None:
     put(watch.vault.maildir("box"), [report(plain(subject="One")), report(plain(subject="Two"))])
     watch.vault.run("box")
     day = time.localtime(watch.now)
-    seven = [time.mktime((day.tm_year, day.tm_mon, day.tm_mday + n, 7, 0, 0, 0, 0, -1)) for n in (0, 1)]
-    watch.now = next(when for when in seven if when > watch.now)
-    watch.configure("[notify]", 'daily = "07:30"', "silent_hours = 0")
+    hour = time.mktime((day.tm_year, day.tm_mon, day.tm_mday, day.tm_hour + 1, 0, 0, 0, 0, -1))
+    watch.now = hour  # the next one, so that the run is of the last 24 hours whatever the time is now
+    half_past = time.strftime("%H:30", time.localtime(hour))
+    watch.configure("[notify]", f'daily = "{half_past}"', "silent_hours = 0")
     alerts = watch.alerts()
     assert watch.titles(alerts) == []
     watch.now += 1800

@@ -86,9 +86,8 @@ class MailServer:
             self._wait(process, log)
             yield
         finally:
-            os.killpg(
-                process.pid, signal.SIGKILL
-            )  # the namespace, and all in it, ends with its first process
+            with suppress(ProcessLookupError):  # the namespace, and all in it, ends with its first process
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def _wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -241,5 +240,6 @@ def opensmtpd(root: Path, archive: int) -> MailServer:
     """OpenSMTPD by the recipe; it relays all mail to the archive's port."""
     server = MailServer(root, "exec smtpd -d -f /etc/smtpd.conf", "opensmtpd")
     text = recipe("opensmtpd: smtpd.conf").replace(f"{ARCHIVE}:25", f"127.0.0.1:{archive}")
+    server.put("etc/mailname", "mx.contoso.example\n")
     server.put("etc/smtpd.conf", f"listen on 127.0.0.1 port {server.port}\n{text}")
     return server
