@@ -97,3 +97,21 @@ def test_the_people_do_not_depend_on_the_text(text: bytes, other: bytes) -> None
 def test_real_mail_is_listed_as_a_reader_of_its_text_lists_it() -> None:
     for name, raw in islice(real(), 500):
         assert read_summary(raw) == read_message(raw)[0], name
+
+
+IN_MARCH, IN_APRIL = "Wed, 4 Mar 2020 10:00:30 +0000", "Fri, 3 Apr 2020 10:00:30 +0000"
+
+
+def test_received_tells_day_and_month_of_a_date_in_numbers_apart() -> None:
+    for received in (IN_MARCH, IN_APRIL):
+        mail = plain(date="03/04/2020 10:00:00", headers=[f"Received: from a by b; {received}"])
+        summary = read_summary(mail)
+        assert summary.date is not None
+        assert summary.hops == (summary.date + 30,)
+
+
+def test_of_several_date_fields_the_first_counts_that_is_a_date() -> None:
+    mail = plain(date=EPOCH, headers=["Date: soon", "Date: Thu, 1 Jan 1970 00:00:00 +0000"])
+    assert read_summary(mail).date == EPOCH
+    assert read_summary(plain(date="Thu, 1 Jan 1970 00:00:00 +0000")).date == 0
+    assert read_summary(plain(date="soon")).date is None

@@ -68,6 +68,10 @@ def test_mail_is_dated_by_what_can_be_believed(vault: TestVault) -> None:
     assert vault.search("on:today") == []
     (hit,) = vault.search('subject:"date 1970"')
     assert vault.show(hit.id).date == ARRIVED
+    export = vault.folder.parent / "export.mbox"
+    list(vault.client.stream(api.Export(query='subject:"date 1970"', path=str(export))))
+    assert export.read_bytes().startswith(b"From "), "an mbox"
+    assert b" Thu Feb 12 15:20:11 2009\n" in export.read_bytes().partition(b"Subject")[0]
     listed = vault.client.call(api.ListMessages(user="catch-all", folder="Inbox"), api.Hits).hits
     assert {one.subject: one.date for one in listed} == right
 
