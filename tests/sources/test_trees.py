@@ -10,7 +10,7 @@ import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 import zstandard
@@ -262,6 +262,46 @@ def test_a_folder_without_permission_is_named(opened: Opener, tmp_path: Path) ->
         (box / "shut").chmod(0o700)
     assert "Permission denied" in reason
     assert names == ("shut",)
+
+
+@pytest.mark.parametrize("kind", ["eml", "mbox", "maildir"])
+def test_a_folder_that_fails_is_named_and_the_rest_is_read(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    files = {"eml": ("a.eml", MAIL % 1), "mbox": ("a", SEP + MAIL % 1), "maildir": ("cur/a", MAIL % 1)}
+    name, content = files[kind]
+    box = fill(tmp_path / "box", {name: content, f"broken/{name}": content})
+    scandir = os.scandir
+
+    def failing(path: Path) -> Any:
+        if Path(path).name == "broken":
+            raise OSError(5, "Input/output error")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    source = opened(kind, box)
+    assert [content for _, content in read(source)] == [MAIL % 1]
+    ((reason, names),) = passed(source).items()
+    assert "Input/output error" in reason
+    assert names == ("broken",)
+
+
+def test_a_file_that_fails_in_a_tree_is_named_and_the_rest_is_read(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened("mbox", fill(tmp_path / "box", {"a": MBOX, "b": MBOX}))
+    plain = unpacking.open_plain
+
+    def failing(path: Path) -> BinaryIO:
+        if Path(path).name == "a":
+            raise OSError(5, "Input/output error")
+        return plain(path)
+
+    monkeypatch.setattr(unpacking, "open_plain", failing)
+    assert [item.place.folder for item, _ in read(source)] == ["b", "b"]
+    ((reason, names),) = passed(source).items()
+    assert "Input/output error" in reason
+    assert names == ("a",)
 
 
 # --- bombs and damage ---------------------------------------------------------------------------------

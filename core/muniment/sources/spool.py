@@ -33,9 +33,10 @@ class SpoolSource(FileSource):
 
     def listing(self) -> Iterator[Item]:
         """Every message there now, in the order of names."""
+        self._passing.clear()
         roll = Roll(self._endpoint.work)
-        roll.merge((key_of(name), "") for name in plain_names(self._root / "new"))
-        self.expected = len(roll)
+        roll.merge((key_of(name), "") for name in plain_names(self._root / "new", self._passing))
+        self.expected = len(roll) + self._passing.count
         for key, _ in roll.by_key():
             try:
                 found = (self._root / "new" / name_of(key)).stat()
