@@ -321,6 +321,8 @@ def test_of_a_clear_header_every_transport_field_is_left_out(lines: list[bytes],
     [
         (b"Received: a\nReceived: b\nprose\nReceived: c\n\n", b"Received: b\nprose\nReceived: c\n\n"),
         (b"Received: a\nSubject: s\nReceived: b\n", b"Subject: s\nReceived: b\n"),
+        (b"Status: a\nX-UID: b\nprose\nStatus: c\n\n", b"X-UID: b\nprose\nStatus: c\n\n"),
+        (b"Status: a\nA: b\nTo: t\n \nLines: b\n\n", b"A: b\nTo: t\n \nLines: b\n\n"),
         (b"Received: a\rprose\nSubject: s\n\n", b"Received: a\rprose\nSubject: s\n\n"),
         (b"Received: a\nTo: t\nSubject: s\n \nReceived: b\n\n", b"To: t\nSubject: s\n \nReceived: b\n\n"),
     ],
