@@ -405,6 +405,7 @@ def test_a_nested_message_is_read_by_its_own_labels() -> None:
         ("iso-2022-jp", b"\x1b$B8f8+\r\nplain words, no escape\r\n", "御見\r\nplain words, no escape\r\n"),
         ("iso-2022-jp", b"\x1b$B8f8+\r\n@Q=q\x1b(B\r\n", "御見\r\n積書\r\n"),
         ("iso-2022-kr", b"\x1b$)C\r\n\x0e>H3g\xff>H3g", f"\r\n안녕{BAD}안녕"),
+        ("iso-2022-jp", b"a\x1b(\n\x1b$B8f8+\x1b(B\n", "a\x1b(\n御見\n"),
         ("hz", b"~{VPND~} a~~b~\r\nc", "中文 a~bc"),
         (
             "iso-2022-kr",

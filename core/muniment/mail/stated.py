@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from muniment.mail.charsets import Others, codec, marked, says_little
-from muniment.mail.headers import parameters
+from muniment.mail.headers import parameters, remembered
 from muniment.mail.mime import decoded
 from muniment.mail.model import Buffer, Leaf
 
@@ -27,6 +27,7 @@ _LEAVES = 50
 """Leaves that are looked into for labels."""
 
 
+@remembered
 def stated_charset(stated: bytes) -> str:
     """The charset that the value of a Content-Type states, in broken ways too; "" for none."""
     loose = _CHARSET.search(stated) if b"=" in stated else None
