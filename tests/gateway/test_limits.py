@@ -24,6 +24,7 @@ from muniment.gateway.refused import (
     NETWORKS,
     TRIES,
     Refused,
+    client_of,
     network_of,
     refused_at,
 )
@@ -359,6 +360,15 @@ def test_refused_networks_are_bounded() -> None:
 )
 def test_networks_are_named_as_they_are_listed(peer: str, network: str) -> None:
     assert network_of(peer) == network
+
+
+def test_what_counts_as_one_client() -> None:
+    one = {client_of(f"2001:db8:1:2::{n}") for n in range(1, 9)}
+    assert len(one) == 1
+    assert client_of("2001:db8:1:3::1") not in one
+    assert client_of("192.0.2.1") != client_of("192.0.2.2")
+    assert client_of("::ffff:192.0.2.1") != client_of("::ffff:192.0.2.2")
+    assert client_of("") == ""
 
 
 def test_a_gateway_notes_whom_it_refuses(start: Start, tmp_path: Path) -> None:

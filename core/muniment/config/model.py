@@ -144,7 +144,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Bytes that stay free on the spool's disk, so that the run that empties it can work: below that, mail is
     refused for the time being. 512 MiB by default; 0 for none."""
     peer_connections: int = 50
-    """Connections that one client address may have at once."""
+    """Connections that one client may have at once: one IPv4 address, or one /64 of IPv6."""
     peer_messages: int = 5000
     """Messages on one connection; then the client has to connect again."""
     peer_errors: int = 100

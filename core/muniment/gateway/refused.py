@@ -98,6 +98,12 @@ def network_of(peer: str) -> str:
     return str(ipaddress.ip_network((address, _PREFIXES[address.version]), strict=False))
 
 
+def client_of(peer: str) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 /64, all of which one machine may have."""
+    network = network_of(peer)
+    return network if network.endswith("/64") else peer
+
+
 _refused: dict[Path, Refused] = {}
 _lock = threading.Lock()
 

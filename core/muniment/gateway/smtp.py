@@ -19,7 +19,7 @@ from muniment.gateway.disk import Reserve
 from muniment.gateway.envelope import Mailboxes, Recipient
 from muniment.gateway.hosting import Limits
 from muniment.gateway.local_peer import Address
-from muniment.gateway.refused import refused_at
+from muniment.gateway.refused import client_of, refused_at
 from muniment.gateway.senders import Delivery, SenderRules, Senders
 from muniment.gateway.session import MailSession
 from muniment.gateway.spool import SYNCS, Incoming, Spool
@@ -65,7 +65,7 @@ class GatewaySettings:
     """The name it greets with; this machine's by default."""
     max_connections: int = 200
     max_connections_of_one: int = 50
-    """Connections of one client address, so that it can't keep the others out."""
+    """Connections of one client (of one /64 in IPv6), so that it can't keep the others out."""
     messages: int = 5000
     """Messages on one connection."""
     errors: int = 100
@@ -154,7 +154,8 @@ class Gateway:
     def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
         """Who a new client is, and the reply that turns it away, or ""."""
         peer = client[0]
-        peers = sum(session.peer == peer for session in self._sessions)
+        one = client_of(peer)
+        peers = sum(client_of(session.peer) == one for session in self._sessions)
         if len(self._sessions) > self._settings.max_connections:
             return Delivery(peer), self._senders.turn_away(peer, "too many connections already")
         if peers > self._settings.max_connections_of_one:
