@@ -172,6 +172,10 @@ def test_every_case_of_search_is_tried() -> None:
         ("red 会*议", 5),
         ("a?b", 0),
         ("msgid:8b71*", 10),
+        ("*one *two *six *ten *elf", 20),
+        ("red ab" + "*c" * 100, 6),
+        ("red ab" + "?" * 5 + "c", 4),
+        ("from:a" + ".*" * 20 + "@example.com", 7),
     ],
 )
 def test_a_wildcard_that_cannot_work_is_refused_at_its_place(query: str, position: int) -> None:

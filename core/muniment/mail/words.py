@@ -91,6 +91,8 @@ class Wild:
     """Letters in a row, at most."""
     narrow: bool
     """Whether the letters before the first wildcard are beyond ASCII, and so tell much."""
+    count: int
+    """Wildcards in it."""
     parted: int
     """Where a wildcard stands between letters of a script without blanks; -1 for nowhere."""
 
@@ -109,11 +111,11 @@ def wild_words(text: str) -> Iterator[Wild]:
             end += 1
         at = end
         word = text[start:end]
-        pieces = _WILD_RUN.split(word)
+        pieces, count = _WILD_RUN.split(word), len(_WILD.findall(word))
         parted = next(
             (start + one.start() for one in _WILD_RUN.finditer(word) if _parts(word, *one.span())), -1
         )
-        yield Wild(start, end, len(pieces[0]), max(map(len, pieces)), not pieces[0].isascii(), parted)
+        yield Wild(start, end, len(pieces[0]), max(map(len, pieces)), not pieces[0].isascii(), count, parted)
 
 
 def _parts(word: str, start: int, end: int) -> bool:

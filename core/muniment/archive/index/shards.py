@@ -37,6 +37,8 @@ def guarded(doing: str) -> Iterator[None]:
             ) from error
         if any(word in str(error) for word in _DAMAGE):
             raise VaultError(f"{doing} failed; run `muniment rebuild --index` ({_brief(error)}).") from error
+        if "size limit" in str(error):
+            raise QueryError("These are too many wildcards; take some away.") from error
         if "max expansions" in str(error):
             raise QueryError("Too many words begin so; type more letters before the *.") from error
         raise VaultError(f"{doing} failed; check the disk and its free space ({_brief(error)}).") from error

@@ -45,6 +45,10 @@ MAX_WORD = 127
 """Bytes of UTF-8 in one run of letters and digits; longer runs are not in the index."""
 BEGIN, WITHIN = 2, 3
 """Letters of a word with wildcards: before the first one, or else in a row."""
+MAX_WILD = 4
+"""Wildcards in a word: each makes what the index has to try many times as large."""
+MAX_OPEN = 4
+"""Words in a query that begin with a wildcard."""
 MAX_TERMS = 256
 """Words, phrases and conditions in a query."""
 MAX_DEPTH = 40
@@ -83,6 +87,8 @@ class _Parser:
         self._zone = zone
         self._at = 0
         self._terms = 0
+        self._open = 0
+        """Words that begin with a wildcard: each is compared with all words that there are."""
 
     def parse(self) -> Node:
         if len(self._query) > MAX_QUERY:
@@ -229,14 +235,27 @@ class _Parser:
 
     def _check_wildcards(self, text: str, start: int) -> None:
         """See that no wildcard stands where it can't work; `start` is where the text begins in the query."""
+        if text.count("*") > MAX_WILD * MAX_OPEN:
+            raise self._error("These are too many wildcards; take some away.", start + text.find("*"))
         for word in wild_words(text):
             if word.parted >= 0:
                 raise self._error(
                     "No wildcard can stand between letters of a script without blanks; search both parts.",
                     start + word.parted,
                 )
-            begins = word.literal >= BEGIN or (word.literal and word.narrow)
-            if not begins and word.longest < WITHIN:
+            if word.count > MAX_WILD:
+                raise self._error(
+                    f"A word has at most {MAX_WILD} wildcards; take some away.", start + word.start
+                )
+            if word.literal >= BEGIN or (word.literal and word.narrow):
+                continue
+            self._open += 1
+            if self._open > MAX_OPEN:
+                raise self._error(
+                    f"At most {MAX_OPEN} words of a query can begin with a wildcard; take this one away.",
+                    start + word.start,
+                )
+            if word.longest < WITHIN:
                 raise self._error(
                     "Too many words begin so; type at least two letters before the *, or three behind it.",
                     start + word.start,
