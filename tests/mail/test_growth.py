@@ -174,6 +174,9 @@ def read_words(value: bytes) -> None:
     for sought in words.sought_words(written[:512])[:3]:
         sought.matches(folding.halfway(written))
     words.Sought("ab*", "ab*").matches(folding.halfway(written))
+    placed = words.placed_words(written, 0, len(written))
+    for number in list(placed.places(words.Sought("a*", "a*")))[-3:]:
+        placed.span(number, number)
     words.wildcards(f"a*{written}")
     list(words.wild_words(written))
     sanitise.without_hidden(written)
