@@ -15,6 +15,7 @@ from muniment.runs.refusals import NAMED, Refusals
 from muniment.sources.base import Item, Place, Refusal
 from support.reports import plain
 from support.scripted import Server
+from support.sickrooms import in_soak
 from support.vaults import TestVault
 
 _NUMBERS = itertools.count()
@@ -55,7 +56,7 @@ def run(vault: TestVault, server: Server, state: str = "ok") -> api.RunSummary:
     return summary
 
 
-@pytest.mark.parametrize(("sick", "delete"), [(0, True), (2, False), (4, True)])
+@pytest.mark.parametrize(("sick", "delete"), [(2, True), *in_soak((0, False), (4, True))])
 def test_one_mailbox_that_is_shut_stops_only_itself(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, sick: int, delete: bool
 ) -> None:
@@ -72,7 +73,7 @@ def test_one_mailbox_that_is_shut_stops_only_itself(
     assert run(vault, server).new == 4
 
 
-@pytest.mark.parametrize(("sick", "delete"), [(0, False), (1, True), (2, True)])
+@pytest.mark.parametrize(("sick", "delete"), [(1, True), *in_soak((0, False), (2, True))])
 def test_one_folder_that_is_shut_while_it_is_read_stops_only_itself(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, sick: int, delete: bool
 ) -> None:
@@ -88,7 +89,7 @@ def test_one_folder_that_is_shut_while_it_is_read_stops_only_itself(
     assert run(vault, server).new == 5
 
 
-@pytest.mark.parametrize(("after", "expected"), [(3, None), (50, None), (73, 500)])
+@pytest.mark.parametrize(("after", "expected"), [(73, 500), *in_soak((3, None), (50, None))])
 def test_what_was_listed_is_archived_though_the_listing_broke(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, after: int, expected: int | None
 ) -> None:
@@ -103,7 +104,7 @@ def test_what_was_listed_is_archived_though_the_listing_broke(
     assert run(vault, server).new == 90 - after
 
 
-@pytest.mark.parametrize("after", [1, 64, 70])
+@pytest.mark.parametrize("after", [70, *in_soak(1, 64)])
 def test_the_batch_in_hand_is_kept_when_the_server_dies(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -118,7 +119,8 @@ def test_the_batch_in_hand_is_kept_when_the_server_dies(
 
 
 @pytest.mark.parametrize(
-    ("at", "count"), [("first", 4), ("middle", 30), ("last", 30), ("all but one", 44), ("every third", 15)]
+    ("at", "count"),
+    [("middle", 30), *in_soak(("first", 4), ("last", 30), ("all but one", 44), ("every third", 15))],
 )
 def test_bad_messages_in_a_row_do_not_block_a_mailbox(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, at: str, count: int
@@ -140,6 +142,7 @@ def test_bad_messages_in_a_row_do_not_block_a_mailbox(
     assert (run(vault, server).new, server.left()) == (len(bad), 0)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("good", ["other mailbox", "last message"])
 def test_a_folder_of_bad_messages_costs_minutes_and_nothing_else(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, good: str
@@ -158,6 +161,7 @@ def test_a_folder_of_bad_messages_costs_minutes_and_nothing_else(
     assert summary.new + run(vault, server).new == 655
 
 
+@pytest.mark.soak
 def test_a_server_that_fails_at_all_it_is_asked_for_ends_the_run(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

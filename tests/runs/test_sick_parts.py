@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,18 +19,11 @@ from support.entra import Entra
 from support.ews_double import Exchange
 from support.graph_double import GraphDouble
 from support.reports import plain
-from support.sickrooms import FOLDERS, ExchangeRoom, GraphRoom, Sickroom
+from support.sickrooms import FOLDERS, ExchangeRoom, GraphRoom, Sickroom, in_soak
 from support.vaults import TestVault
 
 KINDS: dict[str, type[Sickroom]] = {"graph": GraphRoom, "ews": ExchangeRoom}
 MINUTES = 6 * 60
-
-
-def in_soak(*values: Any) -> list[Any]:
-    """Values of a parameter that are tried by `make soak`, which takes its time."""
-    return [pytest.param(one, marks=pytest.mark.soak) for one in values]
-
-
 _NUMBERS = itertools.count()
 
 
@@ -95,9 +87,7 @@ def where(summary: api.RunSummary) -> set[str]:
 # --- mailboxes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "sick", [pytest.param(0, marks=pytest.mark.soak), 2, pytest.param(4, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("sick", in_soak(0, 2, 4))
 def test_one_sick_mailbox_of_five(vault: TestVault, room: Sickroom, sick: int, clock: Clock) -> None:
     people = room.hire(5)
     for one in people:
@@ -218,7 +208,7 @@ def test_a_login_that_expires_in_the_midst(vault: TestVault, room: Sickroom) -> 
 # --- clouds that can't delete ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [405, "404 item", *in_soak(400, 404)])
+@pytest.mark.parametrize("kind", [405, *in_soak("404 item", 400, 404)])
 def test_a_cloud_without_permanent_delete(vault: TestVault, graph: GraphRoom, kind: int | str) -> None:
     (one,) = graph.hire(1)
     graph.put(one, mails(45))
@@ -293,3 +283,33 @@ def test_a_profile_of_many_is_tried(vault: TestVault, room: Sickroom, tmp_path: 
     room.heal()
     words = list(vault.client.stream(api.TestProfile(name=room.name)))
     assert any(isinstance(word, api.Step) and word.text == "listed 6 messages" for word in words)
+
+
+def steps(vault: TestVault, room: Sickroom) -> str:
+    """What a test of the profile says."""
+    words = list(vault.client.stream(api.TestProfile(name=room.name)))
+    return "\n".join(word.text for word in words if isinstance(word, api.Step))
+
+
+def test_of_all_mailboxes_those_that_are_none_are_left_out_and_named(
+    vault: TestVault, services: dict[str, Callable[[], Sickroom]]
+) -> None:
+    exchange, graph = services["ews"](), services["graph"]()
+    assert isinstance(exchange, ExchangeRoom)
+    assert isinstance(graph, GraphRoom)
+    exchange.double.people.clear()
+    exchange.double.searchers.add("svc")
+    exchange.double.groups = ["allstaff@example.com"]
+    for room in (exchange, graph):
+        people = room.hire(2)
+        for one in people:
+            room.put(one, mails(2))
+        room.profile(vault, mailboxes=["*"])
+    assert "left out: 1 distribution groups, which have no mailbox (allstaff@" in steps(vault, exchange)
+    assert run(vault, exchange).new == 4
+    graph.double.mailboxes[graph.people[0]].absent = True
+    said = steps(vault, graph)
+    assert "left out: 1 people who have no mailbox, or whose mailbox the application may not read" in said
+    assert graph.people[0] in said
+    assert run(vault, graph).new == 2
+    graph.double.mailboxes[graph.people[0]].absent = False

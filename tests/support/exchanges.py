@@ -57,7 +57,7 @@ class ExchangeBox(Box):
 
 def exchange_profile(vault: TestVault, exchange: Exchange, **more: Any) -> None:
     """A profile for Anna's mailbox, or what `more` says, named "box" unless it says another name."""
-    secret = vault.folder / "secret"
+    secret = vault.folder / "exchange-secret"
     secret.write_text(PASSWORD + "\n")
     secret.chmod(0o600)
     fields: dict[str, Any] = {
