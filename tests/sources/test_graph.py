@@ -13,6 +13,7 @@ import trustme
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources import retry
 from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.endpoint import Event, Waiting
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice, title
 from muniment.sources.graph import GraphSource
@@ -294,11 +295,13 @@ def test_throttles_are_waited_for(box: GraphBox, graph: GraphDouble, asked_for: 
 @pytest.mark.parametrize("asked_for", ["0", "", "10", "600"])
 def test_a_service_that_is_always_busy_ends(box: GraphBox, graph: GraphDouble, asked_for: str) -> None:
     box.put(mails(3))
-    source = opened(box)
+    told: list[Event] = []
+    source = opened(box, tell=told.append)
     graph.storm, graph.retry_after = 10**9, asked_for
     with pytest.raises(Passing, match="run again later, or less often"):
         list(source.listing())
     assert sum(box.waits) <= (300 if not asked_for else 1800)
+    assert [event.seconds for event in told if isinstance(event, Waiting)] == box.waits
     assert 10**9 - graph.storm < 400
 
 

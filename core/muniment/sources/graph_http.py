@@ -24,7 +24,7 @@ from muniment.errors import LoginRefused, SourceError
 from muniment.fields import is_loopback
 from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, Waiting
 from muniment.sources.graph_answers import (
     BAD_REQUEST,
     Call,
@@ -53,6 +53,7 @@ BATCH = 20
 PAGE = 500
 """Entries of a list that are asked for at once."""
 RENEWALS = 2
+BUSY = "Microsoft Graph is busy, and asked to be left alone for a while"
 HTTPS_PORT = 443
 _LENGTHS = {"content-length", "transfer-encoding"}
 """Fields that say where an answer ends: without them an empty one may be a line that broke."""
@@ -94,7 +95,7 @@ class GraphWire:
         self._endpoint = endpoint
         self._sleep = sleep
         self._bearer = _Bearer(tokens)
-        self.lanes = Lanes(sleep)
+        self.lanes = Lanes(self._leave_alone)
         self.proved = False
         """Whether the service has taken a token."""
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
@@ -107,6 +108,13 @@ class GraphWire:
         proxy = proxy_for(endpoint.host)
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         bound_heads(self._pool)
+
+    def _leave_alone(self, seconds: float) -> None:
+        """Wait as the service wants it, and say so to who watches."""
+        self._endpoint.tell(
+            Waiting(seconds, "Microsoft Graph is busy, and asked to be left alone for a while")
+        )
+        self._sleep(seconds)
 
     def close(self) -> None:
         """Close all connections that are idle."""
