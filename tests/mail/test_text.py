@@ -224,10 +224,11 @@ def readable(raw: bytes, *charsets: str) -> str:
     for charset in [*([] if raw.isascii() else ["utf-8"]), *wider, "ascii"]:
         with suppress(LookupError, ValueError):
             return raw.decode(charset)
-    for charset in charsets:
+    for charset in ("utf-8", *charsets):
         with suppress(LookupError):
             text = raw.decode(charset, "replace")
-            if text.count("\ufffd") * 2 < max(sum(char > "\x7f" for char in text), len(text) / 10):
+            upper = sum(char > "\x7f" for char in text)
+            if text.count("\ufffd") * 2 < (upper if charset == "utf-8" else max(upper, len(text) / 10)):
                 return text
     return raw.decode("cp1252", "replace")
 
