@@ -64,6 +64,8 @@ unixhierarchysep: no
 popminpoll: 0
 slow_popminpoll: 1
 cyrus_user: cyrus
+munge8bit: no
+reject8bit: no
 """
 _CYRUS_CONF = """\
 START {{ recover cmd="/usr/lib/cyrus/bin/ctl_cyrusdb -r" }}
@@ -187,7 +189,7 @@ class Servers:
         mbox, new = self.folder / "mail" / person, self.folder / "home" / person / "Maildir" / "new"
         mbox.touch()
         for mail in mails:
-            stored = mail.replace(b"\r\n", b"\n")
+            stored = mail.replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
             with mbox.open("ab") as file:
                 file.write(b"From a@example.org Mon Nov 23 10:00:00 2026\n" + stored + b"\n")
             path = new / f"{time.time_ns()}.test"
