@@ -262,12 +262,14 @@ class _Walk:
         yield from self.message(inner, found, part.level + 1, part.key, others)
 
     def _winmail(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
-        """A message that Outlook wrapped: its wrapping is listed, and does not count."""
-        attached = part.leaf.head == part.leaf.body and part.level > 0
+        """A message that Outlook wrapped: its wrapping is listed, and does not count unless it is empty."""
         found = read_tnef(inner)
+        texts = list(_texts(inner, found, part.level + 1))
+        attached = part.leaf.head == part.leaf.body and part.level > 0
+        attached = attached or not (texts or found.files)
         note = "" if found.whole else NOTE
         yield part._replace(file=(file[0], file[1] or not attached), reading=note, words=CUT)
-        yield from _texts(inner, found, part.level + 1)
+        yield from texts
         for one in found.files:
             kind = "application/ms-tnef" if one.message else one.content_type or "application/octet-stream"
             name = f"{one.name or found.subject or 'message'}.tnef" if one.message else one.name
