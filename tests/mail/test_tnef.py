@@ -123,8 +123,9 @@ def test_attached_messages_are_read_level_by_level() -> None:
     assert read_message(mail)[1].body.split() == [word for n in range(1, 6) for word in ("level", str(n))]
 
 
-def test_other_files_named_so_are_files() -> None:
-    mail = enclosing(b"no TNEF at all", "application/ms-tnef", "winmail.dat")
+@pytest.mark.parametrize("data", [b"no TNEF at all", tnef()[:4], tnef()[:9], tnef(), tnef() + b"\xff" * 20])
+def test_a_file_in_which_nothing_is_counts_as_a_file(data: bytes) -> None:
+    mail = enclosing(data, "application/ms-tnef", "winmail.dat")
     summary, text = read_message(mail)
     assert (summary.attachments, text.body, text.filenames) == (1, "", ("winmail.dat",))
 
