@@ -12,10 +12,10 @@ from muniment_tui.actions import Action, actions
 from muniment_tui.widgets.entry import Entry
 
 LANGUAGE = """\
-Words, "phrases", -not, OR, (groups), begin*
-from: to: cc: bcc: subject: body: filename:   where it stands
+Words, "phrases", -not, OR, (groups), begin*, *end, be*nd
+from: to: cc: bcc: subject: body: filename: link:   where it stands
 has:attachment  in:inbox  in:sent  user:ADDR  what and whose it is
-before: after: on: DATE  larger: smaller: SIZE  id:HEX"""
+before: after: on: DATE  larger: smaller: SIZE  id:HEX  msgid:ID"""
 _BEGUN = re.compile(r"(?:^|[\s(])(\w{3,})$")
 """A plain word at the end, long enough that not all the mail has words that begin so."""
 _OPERATORS = ("OR", "AND", "NOT")
