@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import ews_double
+from support import ews_double, ews_xml
 from support.ews_double import Exchange
 from support.ews_mailboxes import Person
 from support.ews_sources import SOURCES
@@ -48,7 +48,7 @@ class Asked:
         status, _, text = self(
             "POST",
             ews_double.PATH,
-            f'<s:Envelope xmlns:s="{ews_double.SOAP}" xmlns:t="{ews_double.T}" xmlns:m="{ews_double.M}">'
+            f'<s:Envelope xmlns:s="{ews_xml.SOAP}" xmlns:t="{ews_xml.T}" xmlns:m="{ews_xml.M}">'
             f"<s:Header>{acting if person else ''}</s:Header><s:Body>{request}</s:Body></s:Envelope>",
             login,
         )
@@ -103,7 +103,7 @@ def test_searchable_mailboxes(asked: Asked) -> None:
     asked.exchange.searchers.add(ANNA)
     asked.exchange.groups, asked.exchange.external = ["all@example.com"], ["cloud@example.com"]
     body = (
-        f'<s:Envelope xmlns:s="{ews_double.SOAP}" xmlns:m="{ews_double.M}"><s:Header/><s:Body>'
+        f'<s:Envelope xmlns:s="{ews_xml.SOAP}" xmlns:m="{ews_xml.M}"><s:Header/><s:Body>'
         "<m:GetSearchableMailboxes/></s:Body></s:Envelope>"
     )
     _, _, text = asked("POST", ews_double.PATH, body, ANNA)

@@ -25,8 +25,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -36,18 +35,23 @@ from lxml import etree
 
 from support.dovecot import Certificates, make_certificates
 from support.ews_mailboxes import ENGLISH, Folder, Mail, Person
+from support.ews_xml import (
+    NS,
+    M,
+    T,
+    above,
+    busy,
+    envelope,
+    fault,
+    folder_xml,
+    item_xml,
+    page_of,
+    send,
+    state_of,
+)
 from support.regenerating import regenerated, regenerated_report
 
 PATH = "/EWS/Exchange.asmx"
-T = "http://schemas.microsoft.com/exchange/services/2006/types"
-M = "http://schemas.microsoft.com/exchange/services/2006/messages"
-E = "http://schemas.microsoft.com/exchange/services/2006/errors"
-SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
-NS = {"t": T, "m": M, "s": SOAP}
-HEAD = (
-    f'<s:Header><h:ServerVersionInfo xmlns:h="{T}" MajorVersion="15" MinorVersion="2" '
-    'MajorBuildNumber="1118" MinorBuildNumber="7" Version="V2017_07_11"/></s:Header>'
-)
 ENCODINGS = ("base64", "8bit", "quoted-printable")
 
 
@@ -159,15 +163,15 @@ class Exchange:
         """GET and HEAD, by which clients find out how to log in: 401 with what is offered (X3)."""
         found = handler.path.lower() == PATH.lower()
         offers = {"WWW-Authenticate": ", ".join(self.offers)} if found else {}
-        _send(handler, 401 if found else 404, b"", offers)
+        send(handler, 401 if found else 404, b"", offers)
 
     def _serve(self, handler: Any, body: bytes) -> None:
         if handler.path.lower() != PATH.lower():  # X4
-            _send(handler, 404, b"", {})
+            send(handler, 404, b"", {})
             return
         if self.fail:
             status, headers = self.fail.pop(0)
-            _send(handler, status, b"", headers)
+            send(handler, status, b"", headers)
             return
         login = self._logged_in(handler)
         if login is None:
@@ -177,7 +181,7 @@ class Exchange:
             try:
                 status, answer = self._answer(login, body)
             except Sick as sick:
-                _send(handler, sick.status, b"", sick.headers)
+                send(handler, sick.status, b"", sick.headers)
                 return
             self._answers += 1
             cut = self.cut_every and self._answers % self.cut_every == 0
@@ -206,7 +210,7 @@ class Exchange:
             return "application"
         if scheme == "NTLM" and "NTLM" in self.offers:
             return self._ntlm(handler, base64.b64decode(shown))
-        _send(handler, 401, b"", {"WWW-Authenticate": ", ".join(self.offers)})
+        send(handler, 401, b"", {"WWW-Authenticate": ", ".join(self.offers)})
         return None
 
     def _ntlm(self, handler: Any, token: bytes) -> str | None:
@@ -230,36 +234,36 @@ class Exchange:
             handler.ntlm = None
             return str(handler.login)
         shown = "NTLM" if answer is None else f"NTLM {base64.b64encode(answer).decode()}"
-        _send(handler, 401, b"", {"WWW-Authenticate": shown})
+        send(handler, 401, b"", {"WWW-Authenticate": shown})
         return None
 
     # --- SOAP -------------------------------------------------------------------------------
 
     def _answer(self, login: str, body: bytes) -> tuple[int, list[bytes]]:
-        envelope = etree.fromstring(body)
-        request = envelope.find("s:Body", NS)[0]
+        parsed = etree.fromstring(body)
+        request = parsed.find("s:Body", NS)[0]
         operation = etree.QName(request).localname
         self.asked[operation] += 1
         if self.busy:
-            return 500, _busy(self.busy.pop(0))
-        person = envelope.findtext(
+            return 500, busy(self.busy.pop(0))
+        person = parsed.findtext(
             "s:Header/t:ExchangeImpersonation/t:ConnectingSID/t:PrimarySmtpAddress", "", NS
         )
         if person and login not in self.impersonators:
-            return 500, _fault("ErrorImpersonateUserDenied")  # X5
+            return 500, fault("ErrorImpersonateUserDenied")  # X5
         if person and person not in self.people:
-            return 500, _fault("ErrorNonExistentMailbox")  # X6
+            return 500, fault("ErrorNonExistentMailbox")  # X6
         if person and (code := self.people[person].fault):
-            return 500, _fault(code)  # X7
+            return 500, fault(code)  # X7
         if person and self.people[person].status:
             raise Sick(*self.people[person].status)  # X8
         if operation not in OPERATIONS:
-            return 500, _fault("ErrorInvalidOperation")  # unknown to the double
+            return 500, fault("ErrorInvalidOperation")  # unknown to the double
         asks = _Request(self, login, person, request)
         messages = getattr(asks, operation)()
         self.after(operation)
         if operation == "GetSearchableMailboxes":
-            return 200, _envelope(messages)
+            return 200, envelope(messages)
         pieces = [f'<m:{operation}Response xmlns:m="{M}" xmlns:t="{T}"><m:ResponseMessages>'.encode()]
         for code, content in messages:
             kind = "Success" if code == "NoError" else "Error"
@@ -273,7 +277,7 @@ class Exchange:
             pieces += [content] if isinstance(content, bytes) else [content.encode("utf-8", "surrogatepass")]
             pieces.append(f"</m:{operation}ResponseMessage>".encode())
         pieces.append(f"</m:ResponseMessages></m:{operation}Response>".encode())
-        return 200, _envelope(pieces)
+        return 200, envelope(pieces)
 
     def mime(self, mail: Mail) -> bytes:
         """What GetItem hands out."""
@@ -302,7 +306,7 @@ class _Request:
         return [
             (one, "<m:Folders/>")
             if isinstance(one, str)
-            else ("NoError", f"<m:Folders>{_folder(one)}</m:Folders>")
+            else ("NoError", f"<m:Folders>{folder_xml(one)}</m:Folders>")
             for one in found
         ]
 
@@ -310,18 +314,18 @@ class _Request:
         top = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
         if isinstance(top, str):
             return [(top, "")]
-        below = [f for _, f in self._double.folders.values() if top in _above(f)]
+        below = [f for _, f in self._double.folders.values() if top in above(f)]
         view = self._request.find("m:IndexedPageFolderView", NS)
-        page, root = _page(below, view)
-        inside = "".join(_folder(one) for one in page)
+        page, root = page_of(below, view)
+        inside = "".join(folder_xml(one) for one in page)
         return [("NoError", f"<m:RootFolder {root}><t:Folders>{inside}</t:Folders></m:RootFolder>")]
 
     def FindItem(self) -> list[Answer]:
         folder = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
         if isinstance(folder, str):
             return [(folder, "")]
-        page, root = _page(list(folder.items.values()), self._request.find("m:IndexedPageItemView", NS))
-        inside = "".join(_item(one) for one in page)
+        page, root = page_of(list(folder.items.values()), self._request.find("m:IndexedPageItemView", NS))
+        inside = "".join(item_xml(one) for one in page)
         return [("NoError", f"<m:RootFolder {root}><t:Items>{inside}</t:Items></m:RootFolder>")]
 
     def SyncFolderItems(self) -> list[Answer]:
@@ -329,7 +333,7 @@ class _Request:
         if isinstance(folder, str):
             return [("ErrorSyncFolderNotFound" if folder == "ErrorItemNotFound" else folder, "")]  # X11
         state = self._request.findtext("m:SyncState", "", NS)
-        since = _state(state, folder)
+        since = state_of(state, folder)
         if since is None:
             return [("ErrorInvalidSyncStateData", "")]  # X11
         limit = int(self._request.findtext("m:MaxChangesReturned", "", NS))
@@ -340,7 +344,7 @@ class _Request:
             since, at = number, at + 1
             mail = folder.items.get(mail_id)
             if mail is not None and mail.seq == number:
-                changes.append(f"<t:Create>{_item(mail)}</t:Create>")
+                changes.append(f"<t:Create>{item_xml(mail)}</t:Create>")
             elif mail is None and state and start:
                 changes.append(f"<t:Delete><t:ItemId Id={quoteattr(mail_id)}/></t:Delete>")
         new = base64.b64encode(f"{folder.id}\n{since}".encode()).decode()
@@ -434,82 +438,3 @@ class _Request:
             f for p, f in self._double.folders.values() if p is person and f.known_as == element.get("Id")
         ]
         return known[0] if known else "ErrorFolderNotFound"
-
-
-def _above(folder: Folder) -> list[Folder]:
-    found = []
-    while folder.parent is not None:
-        folder = folder.parent
-        found.append(folder)
-    return found
-
-
-def _page(things: list[Any], view: Any) -> tuple[list[Any], str]:
-    offset, count = int(view.get("Offset")), int(view.get("MaxEntriesReturned"))
-    end = min(len(things), offset + count)
-    last = str(end == len(things)).lower()
-    root = f'IndexedPagingOffset="{end}" TotalItemsInView="{len(things)}" IncludesLastItemInRange="{last}"'
-    return things[offset:end], root
-
-
-def _folder(folder: Folder) -> str:
-    parent = folder.parent.id if folder.parent else folder.id
-    kind = "" if folder.kind is None else f"<t:FolderClass>{folder.kind}</t:FolderClass>"
-    return (
-        f'<t:Folder><t:FolderId Id={quoteattr(folder.id)} ChangeKey="AQAAABYA"/>'
-        f'<t:ParentFolderId Id={quoteattr(parent)} ChangeKey="AQAAAA=="/>{kind}'
-        f"<t:DisplayName>{_named(folder.name)}</t:DisplayName>"
-        f"<t:TotalCount>{len(folder.items)}</t:TotalCount><t:ChildFolderCount>0</t:ChildFolderCount></t:Folder>"
-    )
-
-
-def _named(name: str) -> str:
-    """A name; control characters are written as Exchange does, against XML's own rules."""
-    return "".join(f"&#x{ord(c):X};" if ord(c) < 32 else c for c in escape(name))
-
-
-def _item(mail: Mail) -> str:
-    date = datetime.fromtimestamp(mail.received, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        f'<t:{mail.tag}><t:ItemId Id={quoteattr(mail.id)} ChangeKey="CQAAABYA{mail.seq}"/>'
-        f"<t:DateTimeReceived>{date}</t:DateTimeReceived><t:Size>{len(mail.content)}</t:Size></t:{mail.tag}>"
-    )
-
-
-def _state(state: str, folder: Folder) -> int | None:
-    """What has been told by a state of synchronisation; None for a state that is none of the folder's."""
-    if not state:
-        return 0
-    try:
-        of, number = base64.b64decode(state).decode().split("\n")
-    except ValueError:
-        return None
-    return int(number) if of == folder.id else None
-
-
-def _envelope(body: Iterable[bytes]) -> list[bytes]:
-    begin = f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}">{HEAD}<s:Body>'
-    return [begin.encode(), *body, b"</s:Body></s:Envelope>"]
-
-
-def _fault(code: str, more: str = "") -> list[bytes]:
-    return [
-        f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault>'
-        f'<faultcode xmlns:a="{T}">a:{code}</faultcode><faultstring xml:lang="en-US">{code}</faultstring>'
-        f'<detail xmlns:e="{E}"><e:ResponseCode>{code}</e:ResponseCode><e:Message>{code}</e:Message>{more}'
-        "</detail></s:Fault></s:Body></s:Envelope>".encode()
-    ]
-
-
-def _busy(milliseconds: int) -> list[bytes]:
-    stated = f'<t:Value Name="BackOffMilliseconds">{milliseconds}</t:Value>' if milliseconds else ""
-    return _fault("ErrorServerBusy", f'<t:MessageXml xmlns:t="{T}">{stated}</t:MessageXml>')
-
-
-def _send(handler: Any, status: int, body: bytes, headers: dict[str, str]) -> None:
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
