@@ -135,7 +135,7 @@ accept {popa3d} /usr/sbin/popa3d
 accept {solid_pop3d} /usr/sbin/solid-pop3d
 accept {gnu_imap4d} /usr/sbin/imap4d --no-config --inetd
 accept {gnu_pop3d} /usr/sbin/pop3d --no-config --inetd
-wait
+cat  # until the tests are over, or were killed
 """
 
 
@@ -158,7 +158,7 @@ class Servers:
             unshared = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "unchanged")
             self._process = subprocess.Popen(
                 [*unshared, "sh", str(ENTER), str(UNPACKED), str(self.folder), "sh", "/state/start.sh"],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
