@@ -84,8 +84,9 @@ def test_maildir_messages_that_are_renamed_meanwhile_are_found(opened: Opener, t
 
 
 def test_what_is_no_maildir_is_named(opened: Opener, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="is no Maildir"):
-        opened("maildir", tmp_path)
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(SourceError, match="is no Maildir"):
+            opened("maildir", path)
 
 
 # --- what is no mail ----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class MaildirSource(FileSource):
 
     def _check(self) -> None:
         self._passing.clear()
-        if not any(True for _ in self._folders()):
+        if not self._root.is_dir() or not any(True for _ in self._folders()):
             raise SourceError(f"{self._root} is no Maildir (it has no new/ and cur/): check `path`.")
 
     def listing(self) -> Iterator[Item]:
