@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from muniment.sources import ews_wire, graph, imap_wire
+from muniment.sources import ews_wire, graph, imap_text
 from muniment.sources.received import at, of_file, of_maildir
 
 AT = int(datetime(2009, 11, 3, 9, 15, tzinfo=UTC).timestamp())
@@ -57,7 +57,7 @@ def test_a_time_that_is_none_is_none() -> None:
     ],
 )
 def test_what_an_imap_server_states_is_a_date_or_none(stated: bytes, date: int | None) -> None:
-    (row,) = imap_wire._rows([b'1 (UID 1 RFC822.SIZE 5 INTERNALDATE "' + stated + b'" FLAGS ())'])
+    (row,) = imap_text.read_rows([b'1 (UID 1 RFC822.SIZE 5 INTERNALDATE "' + stated + b'" FLAGS ())'])
     assert row.date == date
 
 
