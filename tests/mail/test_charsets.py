@@ -359,6 +359,22 @@ def test_html_without_a_label_is_read_as_it_says() -> None:
         assert read_summary(mail) == summary
 
 
+def test_parts_that_could_not_be_told_apart_are_read_as_their_headers_say() -> None:
+    text = 'This is a MIME message.\r\nContent-Type: text/plain; charset="gb2312"\r\n\r\n合同报价\r\n'.encode(
+        "gbk"
+    )
+    assert read_text(b"Content-Type: multipart/mixed\r\n\r\n" + text).body.split()[-1] == "合同报价"
+
+
+def test_text_is_read_in_the_charset_of_the_encoded_words_in_the_header() -> None:
+    text = "Счёт на оплату".encode("koi8-r")
+    for field in (b"Subject", b"From"):
+        mail = field + b": =?koi8-r?B?896j1A==?= <a@example.com>\r\n\r\n" + text
+        assert read_text(mail).body == "Счёт на оплату"
+    stray = b"X-Spam: =?koi8-r?B?896j1A==?=\r\n\r\n" + text  # what transport adds decides nothing
+    assert read_text(stray).body == to_text(text)
+
+
 def test_a_card_is_read_as_its_properties_say() -> None:
     card = "BEGIN:VCARD\r\nN;CHARSET=windows-1251:Иванов\r\nEND:VCARD\r\n".encode("cp1251")
     assert "Иванов" in read_text(b"Content-Type: text/x-vcard\r\n\r\n" + card).body

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from muniment.mail.charsets import Others, codec, marked, says_little
-from muniment.mail.headers import parameters, remembered
-from muniment.mail.mime import decoded
+from muniment.mail.headers import gather, parameters, remembered
+from muniment.mail.mime import decoded, header_at
 from muniment.mail.model import Buffer, Leaf
 
 _CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
 _WITHIN = re.compile(
-    rb"(?:<meta\b[^>]{0,400}?\bcharset|<\?xml\b[^>]{0,200}?\bencoding)\s*=\s*[\"']?\s*([^\s\"'/;>]{1,64}+)",
+    rb"(?:<meta\b[^>]{0,400}?\bcharset|<\?xml\b[^>]{0,200}?\bencoding|\ncontent-type:[^\n]{0,200}?\bcharset)"
+    rb"\s*=\s*[\"']?\s*([^\s\"'/;>]{1,64}+)",
     re.IGNORECASE,
 )
+"""The last is in the header of a part, which stands in the text where parts could not be told apart."""
 _PROPERTY = re.compile(rb";charset=\"?([^\s\";:,]{1,64}+)", re.IGNORECASE)
 """A parameter of a property in vCard 2.1 and vCalendar 1.0."""
+_WORD = re.compile(rb"=\?([!#-)+->@-~]{2,40}+)(?:\*[!-)+->@-~]{0,20}+)?\?[BbQq]\?")
+"""What an encoded word begins with."""
+_WRITTEN = (b"subject", b"from", b"to")
+"""Header fields whose encoded words tell what the sender writes in. All are content: what transport adds must
+not decide how a text is read."""
 _LOOK = 4096
 """Bytes at its beginning in which a text may state its charset."""
 _ENCODED = 2 * _LOOK
@@ -61,7 +68,7 @@ def charset_within(begin: bytes, kind: str) -> str:
 
 
 def labels_of(buf: Buffer, found: Sequence[Leaf]) -> Others:
-    """What gives the labels of a message, in order: those of its parts, then those that its texts state.
+    """What gives the labels of a message: those of its parts, those that its texts state, those of its words.
 
     They are looked for when they are first needed. `found` is what `mime.leaves` gave.
     """
@@ -80,8 +87,14 @@ def _labels(buf: Buffer, found: Sequence[Leaf]) -> Iterator[str]:
     for leaf in found:
         if leaf.stated and not says_little(label := stated_charset(leaf.stated)):
             yield label
+    header = header_at(buf, 0, len(buf))
+    words = [_WORD.findall(value[:_LOOK]) for values in gather(header, _WRITTEN) for value in values]
     texts = (leaf for leaf in found if leaf.content_type.startswith("text/"))
     for leaf in islice(texts, _LEAVES):
         begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _ENCODED)], leaf.encoding)
         if not says_little(label := charset_within(begin, leaf.content_type)):
+            yield label
+        words.append(_WORD.findall(begin, 0, _LOOK))
+    for word in dict.fromkeys(chain.from_iterable(words)):
+        if not says_little(label := word.decode("ascii")):
             yield label
