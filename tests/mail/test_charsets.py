@@ -200,6 +200,11 @@ def test_a_byte_too_much_costs_no_more(name: str) -> None:
         assert lost(text, to_text(raw[:at] + b"\xff" + raw[at:], name)) <= 1, at
 
 
+def test_a_character_that_a_server_parted_comes_together() -> None:
+    raw = "商情搜索，直接找到根源客户的".encode("gbk")
+    assert to_text(raw[:13] + b"!\r\n " + raw[13:], "gb2312") == "商情搜索，直接找到根源客户的"
+
+
 def test_a_bad_byte_in_utf_7_costs_no_more_than_the_piece_that_it_is_in() -> None:
     text = SENTENCES["utf_7"]
     raw = text.encode("utf_7")

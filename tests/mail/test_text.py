@@ -271,7 +271,7 @@ def test_no_text_of_real_mail_is_lost() -> None:
 
 
 OUT_OF_STEP = ("00737.af5f503f", "00824.eec96f74", "01064.50715ffe", "01072.ac604802")
-"""Mail of which the standard library reads some characters out of step behind a bad byte, or by no charset."""
+"""Mail of which the standard library reads some characters out of step behind a bad byte, or in none."""
 
 
 @pytest.mark.soak

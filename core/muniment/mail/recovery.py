@@ -64,6 +64,10 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f](?=[\x80-\xff]
 """A byte that stands in place of the first of a character, or is no text anyway."""
 _IN_STEP = re.compile(rb"[\x00-\x2f]")
 """A byte that is never part of a longer character."""
+_PARTED = re.compile(rb"!\r?\n ?([\x40-\x7e\x80-\xfe])")
+"""What old mail servers put into a line that was too long for them, between the bytes of a character."""
+_NO_CHARACTER = re.compile("[\ue000-\uf8ff\ufffd]")
+"""What a text holds that is out of step: bad bytes, and characters for private use."""
 _WINDOW = 512
 _TRIES = 1000
 """Faults of a text behind which the best place to go on is sought."""
@@ -140,6 +144,11 @@ def _handler(name: str, cut: bool) -> Callable[[UnicodeError], tuple[str, int]]:
             text, size = added(raw, start)
             if text:
                 return text, start + size
+        parted = _PARTED.match(raw, start + 1)
+        if parted is not None:
+            text = _two(raw[start : start + 1] + parted[1], 0, name)
+            if text:
+                return text, parted.end()
         if start + 1 >= len(raw):
             return "" if cut else BAD, len(raw)
         tries = getattr(error, "tries", 0)
@@ -161,7 +170,8 @@ def _step(raw: bytes, start: int, name: str) -> int:
         return 1
     found = _IN_STEP.search(raw, start + most, start + _WINDOW)
     end = found.end() if found is not None else start + _WINDOW
-    faults = [raw[start + step : end].decode(name, "replace").count(BAD) for step in range(1, most + 1)]
+    read = (raw[start + step : end].decode(name, "replace") for step in range(1, most + 1))
+    faults = [len(_NO_CHARACTER.findall(text)) for text in read]
     return faults.index(min(faults)) + 1
 
 
