@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.logs import Harmless, Structured, to_journald
+from muniment.system.logs import Harmless, Structured, to_journald
 
 
 def record() -> logging.LogRecord:

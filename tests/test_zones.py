@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment import zones
 from muniment.api import AddUser, Done, Search
-from muniment.cli import humane
-from muniment.client import Client
+from muniment.client.client import Client
 from muniment.errors import ConfigError, UsageError
-from muniment.periods import period
-from muniment.service.users import _since
-from muniment.zones import local_zone, zone_of
+from muniment.service.operations.users import _since
+from muniment.system import formatting, time_zones
+from muniment.system.periods import period
+from muniment.system.time_zones import local_zone, zone_of
 from muniment_tui.messages.dates import period as typed_period
 from support.cases import cases_dir
 from support.program import Program
@@ -125,8 +124,8 @@ def test_the_zone_is_the_one_that_is_set(tmp_path: Path, monkeypatch: pytest.Mon
     with in_zone(str(berlin)):
         assert local_zone() == "Europe/Berlin"
     machine, written = tmp_path / "localtime", tmp_path / "timezone"
-    monkeypatch.setattr(zones, "MACHINE", machine)
-    monkeypatch.setattr(zones, "MACHINE_NAME", written)
+    monkeypatch.setattr(time_zones, "MACHINE", machine)
+    monkeypatch.setattr(time_zones, "MACHINE_NAME", written)
     machine.symlink_to(berlin)
     with in_zone(None):
         assert local_zone() == "Europe/Berlin"
@@ -145,7 +144,7 @@ def test_the_zone_is_the_one_that_is_set(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_unknown_zone_has_the_offset_that_the_system_shows() -> None:
     with in_zone("XYZ-3ABC"):
         assert local_zone() in ("+03:00", "+04:00")
-        assert humane.local(0) == "1970-01-01 03:00" or local_zone() == "+04:00"
+        assert formatting.local(0) == "1970-01-01 03:00" or local_zone() == "+04:00"
 
 
 def test_the_client_says_its_zone_and_nothing_else_changes() -> None:

@@ -22,8 +22,8 @@ from benchmarks.measure import Command, percentile, run
 from benchmarks.peers import last_json, require, vault_of
 from benchmarks.report import Aim, Section, Table, megabytes, ranged, times
 from benchmarks.servers import Teletype
-from muniment.line.place import peer_of, place_of
-from muniment.line.transport import NoService, dial
+from muniment.client.socket_path import peer_of, place_of
+from muniment.client.socket_transport import NoService, dial
 
 START_LIMIT, KEY_LIMIT, SLOWDOWN = 1.5, 0.050, 1.05
 MOVE_LIMIT, IDLE_LIMIT, LIVE_LIMIT = 1_000, 0, 60_000

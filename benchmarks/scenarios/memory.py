@@ -10,7 +10,7 @@ from benchmarks.measure import INTERVAL, Peak, watched
 from benchmarks.peers import Muniment, from_maildir, from_server
 from benchmarks.report import Aim, Section, Table, megabytes
 from benchmarks.servers import Dovecot, filled, login
-from muniment.archive.indexing import COMMIT_TEXT
+from muniment.archive.operations.indexing import COMMIT_TEXT
 
 ALL_LIMIT = 500_000_000
 EACH_LIMIT = 300_000_000

@@ -12,14 +12,14 @@ from benchmarks.lab import Lab, Mail
 from benchmarks.peers import from_maildir, vault_of
 from benchmarks.report import MEGA, Section, Table
 from benchmarks.sampler import NATIVE, Sampler
-from muniment.archive.vault import Vault
-from muniment.runs.copy import Job
-from muniment.runs.fetch import BATCH_ITEMS
-from muniment.runs.prepare import Preparer
-from muniment.runs.workers import WorkerPool
-from muniment.service.profiles import find
-from muniment.service.running import run_profile
-from muniment.service.session import Session
+from muniment.archive.vault.vault import Vault
+from muniment.runs.pipeline.fetch import BATCH_ITEMS
+from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.prepare.worker_pool import WorkerPool
+from muniment.service.host.run_profile import run_profile
+from muniment.service.host.session import Session
+from muniment.service.operations.profiles import find
 
 SHOWN = 15
 """Modules and functions that are listed of each part."""

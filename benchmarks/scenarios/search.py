@@ -16,9 +16,9 @@ from benchmarks.measure import percentile, run
 from benchmarks.peers import from_maildir, muniment, vault_of
 from benchmarks.report import Aim, Section, Table
 from muniment import api
-from muniment.archive.vault import Vault
-from muniment.service.engine import CALLS
-from muniment.service.session import Session
+from muniment.archive.vault.vault import Vault
+from muniment.service.dispatch.engine import CALLS
+from muniment.service.host.session import Session
 
 SEARCH_LIMIT = 0.010
 PAGE_LIMIT = 0.005

@@ -14,42 +14,42 @@ from pathlib import Path
 
 from muniment.api import Word
 from muniment.cli import EngineDoors, main
-from muniment.cli.doors import Installer
-from muniment.client import Transport
-from muniment.collector import look_seldom
-from muniment.logs import harmless_warnings
+from muniment.cli.engine_port import Installer
+from muniment.client.client import Transport
+from muniment.system.gc_tuning import look_seldom
+from muniment.system.logs import harmless_warnings
 
 PRIVATE = 0o077
 """The umask: whatever is written, vault or export, is for its owner alone."""
 
 
 def _connect(vault: Path) -> Transport:
-    from muniment.line.start import connected
+    from muniment.client.autostart import connected
 
     return connected(vault, _here)
 
 
 def _here(vault: Path) -> Transport:
     """The engine in this process."""
-    from muniment.service.engine import connect
+    from muniment.service.dispatch.engine import connect
 
     return connect(vault)
 
 
 def _serve(vault: Path, say: Callable[[str], None]) -> int:
-    from muniment.service.foreground import serve
+    from muniment.service.daemon.serve import serve
 
     return serve(vault, say)
 
 
 def _demo(vault: Path) -> Iterator[Word]:
-    from muniment.service.demo import run_demo
+    from muniment.service.demo.demo import run_demo
 
     return run_demo(vault)
 
 
 def _installer() -> Installer:
-    from muniment.service.install import Installer as SystemdInstaller
+    from muniment.service.daemon.install import Installer as SystemdInstaller
 
     return SystemdInstaller()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.model import Kind
-from muniment.archive.matching import rebuild_catalog
-from muniment.archive.records import json_record
-from muniment.archive.vault import Vault
-from muniment.archive.verify import verify_vault
+from muniment.archive.ledger.records import json_record
+from muniment.archive.operations.verify import verify_vault
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 
 
@@ -123,7 +123,7 @@ def test_an_event_that_waited_too_long_is_not_committed_later(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it is about was refused, so that it would say what never happened; it is tried again besides."""
-    monkeypatch.setattr("muniment.archive.vault.PATIENCE", 0.05)
+    monkeypatch.setattr("muniment.archive.vault.vault.PATIENCE", 0.05)
     vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
     refused: list[VaultError] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muniment.mail.labels import charset_of
+from muniment.mail.charsets.labels import charset_of
 from support.cases import cases_dir
 from support.charset_table import BEGIN, DOCUMENT, outcomes
 from support.labelled import labelled

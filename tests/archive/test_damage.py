@@ -17,7 +17,7 @@ from muniment.archive.ledger.frame import HEADER_SIZE
 from muniment.archive.ledger.model import Frame, Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, MailUnreadable
 from muniment.parsing.pool import ReaderPool
 from muniment.parsing.reader import Mail
@@ -236,7 +236,7 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
                 yield structs.replace(found, problem="no longer understood")
 
     with closing(Strict()) as reader:
-        monkeypatch.setattr("muniment.archive.projection.mail_reader", lambda: reader)
+        monkeypatch.setattr("muniment.archive.catalog.projection.mail_reader", lambda: reader)
         rebuild(vault, index=False)
     assert len(vault.messages()) == 3
     assert any("no longer understood" in note for note in vault.show(vault.messages()[0].id).notes)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.export import quoted
+from muniment.archive.operations.export import quoted
 from support.program import Program, command
 from support.reports import line, plain, report
 from support.vaults import TestVault, put

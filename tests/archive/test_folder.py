@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.folder import exposed, readable
+from muniment.archive.files.permissions import exposed, readable
 from support.osusers import needs_root
 from support.program import Program
 from support.reports import plain, report

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from muniment.archive.gate import Gate
+from muniment.archive.files.gate import Gate
 
 SOON = 10.0
 

@@ -11,9 +11,9 @@ import pytest
 
 from muniment import api
 from muniment.archive.index import Index
-from muniment.archive.indexing import Indexing
-from muniment.archive.matching import rebuild_catalog
-from muniment.archive.vault import Vault
+from muniment.archive.operations.indexing import Indexing
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged
 from support.reports import plain, report
 from support.vaults import TestVault

@@ -23,29 +23,29 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from muniment.archive.backup import backup_vault
 from muniment.archive.catalog import Catalog
-from muniment.archive.indexing import Indexing, behind, renew_index
+from muniment.archive.catalog.replay import Stopped, replay
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import last_head, scan
-from muniment.archive.matching import LEDGER, rebuild_catalog
-from muniment.archive.replay import Stopped, replay
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
-from muniment.archive.verify import catalog_problems, index_problems
+from muniment.archive.operations.backup import backup_vault
+from muniment.archive.operations.indexing import Indexing, behind, renew_index
+from muniment.archive.operations.search import find
+from muniment.archive.operations.verify import catalog_problems, index_problems
+from muniment.archive.vault.open_catalog import LEDGER, rebuild_catalog
+from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
 from muniment.people.directory import Directory
 from muniment.people.planning import add_changes, remove_changes
-from muniment.runs.archivist import Archivist
-from muniment.runs.copy import PreparedCopy
-from muniment.runs.plan import Plan
-from muniment.runs.prepare import Preparer
-from muniment.runs.worker import Job
-from muniment.service.session import apply_settings
+from muniment.runs.pipeline.archivist import Archivist
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.prepare.prepared_copy import PreparedCopy
+from muniment.runs.prepare.worker_process import Job
+from muniment.service.host.session import apply_settings
 from muniment.sources.base import Fetched, Item, Place
 from support.interleaving import Actor, Busy, Scheduler, interleaved
 from support.reports import plain, report
@@ -298,7 +298,7 @@ def _planned(number: int, directory: Directory) -> list[changes.Change]:
 
 def _host(scheduler: Scheduler) -> Any:
     """The one thread in which runs and rebuilds go on, as a lock."""
-    from muniment.archive import gate
+    from muniment.archive.files import gate
 
     return gate.threading.Lock()
 

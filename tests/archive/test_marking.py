@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from muniment.archive.marking import sought
 from muniment.archive.query import Phrase, Prefix, Word, parse
+from muniment.archive.query.highlight import sought
 
 
 @pytest.mark.parametrize(

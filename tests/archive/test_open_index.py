@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import indexing as indexing_module
 from muniment.archive.index import Index, peek, put_aside
-from muniment.archive.indexing import Indexing, behind
-from muniment.archive.matching import INDEX
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
+from muniment.archive.operations import indexing as indexing_module
+from muniment.archive.operations.indexing import Indexing, behind
+from muniment.archive.operations.search import find
+from muniment.archive.vault.open_catalog import INDEX
+from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from support.reports import plain, report
 from support.vaults import TestVault

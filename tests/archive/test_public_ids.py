@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.public_ids import DIGITS, PublicIds
-from muniment.archive.vault import Vault
+from muniment.archive.operations.public_ids import DIGITS, PublicIds
+from muniment.archive.vault.vault import Vault
 from support.reports import plain
 from support.vaults import TestVault
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from support.evidence import rich_vault
 from support.osusers import as_user, needs_root, open_folder
 from support.program import Program, Said, fingerprint

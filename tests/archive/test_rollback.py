@@ -20,8 +20,8 @@ from muniment.archive.ledger.frame import HEADER_SIZE
 from muniment.archive.ledger.model import Frame, Kind, Record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.noting import Checkpoints, alarms, read_file
-from muniment.archive.vault import Vault
+from muniment.archive.vault.known_roots import Checkpoints, alarms, read_file
+from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, VaultError
 from support.program import Program, fingerprint
 from support.reports import plain, report
@@ -358,16 +358,16 @@ def test_of_each_day_the_last_is_kept_whatever_the_clock_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: TestVault
 ) -> None:
     """The clock may be set back; checkpoints are in the order of the ledger, and the newest always stays."""
-    from muniment.archive import noting
+    from muniment.archive.vault import known_roots
 
-    class Clock(noting.datetime):  # type: ignore[misc]
+    class Clock(known_roots.datetime):  # type: ignore[misc]
         day = 1
 
         @classmethod
-        def now(cls, tz: object = None) -> noting.datetime:
-            return noting.datetime(2026, 5, cls.day, tzinfo=noting.UTC)
+        def now(cls, tz: object = None) -> known_roots.datetime:
+            return known_roots.datetime(2026, 5, cls.day, tzinfo=known_roots.UTC)
 
-    monkeypatch.setattr(noting, "datetime", Clock)
+    monkeypatch.setattr(known_roots, "datetime", Clock)
     states = heads(vault.folder / "ledger")
     kept = Checkpoints(vault.folder, read_file(vault.folder)[0].vault)
     kept.begin()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.sizes import size_of, size_of_files
+from muniment.archive.files.disk_usage import size_of, size_of_files
 
 
 def test_what_is_gone_counts_nothing(tmp_path: Path) -> None:

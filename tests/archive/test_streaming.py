@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.export import Choice, Edition, export_messages
-from muniment.archive.streaming import File, Piece, stream_export
-from muniment.archive.vault import Vault
-from muniment.client import receive
+from muniment.archive.operations.export import Choice, Edition, export_messages
+from muniment.archive.operations.export_stream import File, Piece, stream_export
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import receive
 from support.reports import plain
 from support.vaults import TestVault
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from muniment.archive import readback
 from muniment.archive.catalog import Catalog
+from muniment.archive.files.temp_files import clean_work, make_work, own_work
+from muniment.archive.ledger import readback
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
-from muniment.archive.matching import rebuild_catalog
-from muniment.archive.vault import Vault
-from muniment.archive.work import clean_work, make_work, own_work
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from muniment.people.changes import add_user
 from support.osusers import needs_root

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from muniment.archive import verify
 from muniment.archive.catalog import Catalog
 from muniment.archive.ledger.check import Report, check
 from muniment.archive.ledger.files import segment_path
@@ -19,8 +18,9 @@ from muniment.archive.ledger.frame import HEADER_SIZE
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault import Vault
-from muniment.archive.verify import verify_vault
+from muniment.archive.operations import verify
+from muniment.archive.operations.verify import verify_vault
+from muniment.archive.vault.vault import Vault
 from support.program import Program
 from support.reports import plain, report
 from support.vaults import TestVault

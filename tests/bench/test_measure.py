@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.mail.html import to_text
+from muniment.mail.text.html import to_text
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from muniment.cli import humane
+from muniment.system import formatting
 
 
 @pytest.fixture
@@ -24,18 +24,18 @@ def _berlin(monkeypatch):
     ],
 )  # fmt: skip
 def test_sizes(number, told):
-    assert humane.size(number) == told
+    assert formatting.size(number) == told
 
 
 @pytest.mark.parametrize(
     ("value", "told"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")]
 )
 def test_durations(value, told):
-    assert humane.seconds(value) == told
+    assert formatting.seconds(value) == told
 
 
 def test_counts():
-    assert humane.count(1234567) == "1,234,567"
+    assert formatting.count(1234567) == "1,234,567"
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_counts():
     ],
 )
 def test_iso(timestamp, told):
-    assert humane.iso(timestamp) == told
+    assert formatting.iso(timestamp) == told
 
 
 @pytest.mark.usefixtures("_berlin")
 def test_local_time():
-    assert humane.local(1736186997) == "2025-01-06 19:09"
-    assert humane.local(10**18).startswith("9999-12-31")
+    assert formatting.local(1736186997) == "2025-01-06 19:09"
+    assert formatting.local(10**18).startswith("9999-12-31")

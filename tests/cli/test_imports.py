@@ -39,9 +39,9 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import muniment.client",
-        "import muniment.cli, muniment.client",
-        "import muniment.line.start",
+        "import muniment.client.client",
+        "import muniment.cli, muniment.client.client",
+        "import muniment.client.autostart",
         "import muniment.__main__",
         "import muniment_tui.__main__",
         "from muniment.__main__ import ENGINE\nfrom muniment.cli import main\nmain(['--help'], ENGINE)",

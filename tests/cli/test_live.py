@@ -3,7 +3,7 @@
 import pytest
 
 from muniment.cli import live
-from muniment.cli.frame import Session
+from muniment.cli.command import Session
 from muniment.cli.live import Display
 from muniment.cli.output import Output
 from support.engine_double import HOSTILE, EngineDouble, Screen

@@ -20,9 +20,9 @@ from muniment.api import (
     Tree,
     UserFolders,
 )
-from muniment.cli.humane import name_of
 from muniment.cli.messages import split_place
 from muniment.errors import UsageError
+from muniment.system.formatting import name_of
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
 from support.words import SHA, hit, hostile_hit, message
 

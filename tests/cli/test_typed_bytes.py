@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from muniment import api
 from muniment.cli.root import root
-from muniment.line import wire
-from muniment.paths import as_path, as_text, readable, typed
+from muniment.client import protocol
+from muniment.system.paths import as_path, as_text, readable, typed
 from support.program import Program, command, one_sentence
 from support.reports import plain
 from support.services import end, muniment, service_of
@@ -188,8 +188,8 @@ def test_names_pass_the_line_to_the_service(here: Path) -> None:
 
 def test_a_word_that_tells_of_such_a_name_travels() -> None:
     word = api.Step(text=f"/x/{TYPED} is there")
-    frame = wire.encoded(word)
-    assert wire.replies()(frame[wire.LENGTH.size :]) == api.Step(text="/x/M\ufffdller is there")
+    frame = protocol.encoded(word)
+    assert protocol.replies()(frame[protocol.LENGTH.size :]) == api.Step(text="/x/M\ufffdller is there")
 
 
 @given(st.binary(min_size=1, max_size=40).filter(lambda name: b"\0" not in name))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from muniment.config.model import Profile
-from muniment.fields import KIND, is_exchange_online, problems
-from muniment.service.profiles import SCOPES, endpoint_of, grant_of
+from muniment.profiles.fields import KIND, is_exchange_online, problems
+from muniment.service.operations.profiles import SCOPES, endpoint_of, grant_of
 
 GOOD: dict[str, Any] = {
     "host": "mail.example.org",

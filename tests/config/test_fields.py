@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from muniment.fields import KIND, UNWANTED, problems
+from muniment.profiles.fields import KIND, UNWANTED, problems
 
 LOGIN = {"host": "mail.example.org", "mailbox": "bob", "password": {"file": "secret"}}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from muniment.config.edit import create, put_profile
 from muniment.config.file import load
-from muniment.config.keeping import FOLDER, forget, is_kept, keep
+from muniment.config.password_store import FOLDER, forget, is_kept, keep
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, VaultError
 

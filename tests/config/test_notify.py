@@ -9,7 +9,7 @@ import pytest
 from muniment.config.file import interpret
 from muniment.config.model import Notify
 from muniment.errors import ConfigError
-from muniment.service.session import without_secrets
+from muniment.service.host.session import without_secrets
 
 WHOLE = """
 [notify]

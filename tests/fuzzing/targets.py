@@ -13,33 +13,26 @@ from pathlib import Path
 
 from muniment.archive import query
 from muniment.errors import QueryError
-from muniment.mail import (
-    addresses,
-    charsets,
-    cms,
-    dates,
-    envelope,
-    fork,
-    headers,
-    html,
-    labels,
-    rtf,
-    sanitise,
-    split,
-    tnef,
-    uuencode,
-)
-from muniment.mail.content import content_hash
-from muniment.mail.delimiters import delimiters, last_closing
-from muniment.mail.journal import read_report
-from muniment.mail.likeness import likeness
-from muniment.mail.listing import read_summary
-from muniment.mail.mime import attachments, content, header_at, leaves, part_bytes
+from muniment.mail.charsets import decode as charsets
+from muniment.mail.charsets import labels
+from muniment.mail.content import fork
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.content.public import hidden_bytes, public_header, public_pieces
+from muniment.mail.headers import addresses, dates
+from muniment.mail.headers import fields as headers
+from muniment.mail.headers.routing import read_routing
+from muniment.mail.journal import envelope
+from muniment.mail.journal.report import read_report
+from muniment.mail.mime import cms, rtf, split, tnef, uuencode
+from muniment.mail.mime.delimiters import delimiters, last_closing
+from muniment.mail.mime.parts import files
+from muniment.mail.mime.walker import attachments, content, header_at, leaves, part_bytes
 from muniment.mail.model import Leaf, UnwrapError
-from muniment.mail.parts import files
-from muniment.mail.public import hidden_bytes, public_header, public_pieces
-from muniment.mail.routing import read_routing
-from muniment.mail.text import read_file, read_message
+from muniment.mail.text import html
+from muniment.mail.text.likeness import likeness
+from muniment.mail.text.listing import read_summary
+from muniment.mail.text.read_text import read_file, read_message
+from muniment.system import sanitise
 from support.growth import MAKERS
 from support.reports import fork as forked
 from support.reports import line, ndr, plain, report

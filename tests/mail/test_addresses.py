@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.addresses import (
+from muniment.mail.headers.addresses import (
     ADDRESS_LIMIT,
     Address,
     domain,

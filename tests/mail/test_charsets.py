@@ -10,16 +10,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from webencodings.labels import LABELS
 
-from muniment.mail.charsets import codec, to_text, writes_lines
-from muniment.mail.content import content_hash
-from muniment.mail.escapes import READERS
-from muniment.mail.labels import KNOWN, charset_of
-from muniment.mail.listing import read_summary
-from muniment.mail.mime import attachments, leaves
-from muniment.mail.outline import read_outline
-from muniment.mail.recovery import MULTIBYTE, table
-from muniment.mail.stated import labels_of
-from muniment.mail.text import PART_LIMIT, read_message, read_text
+from muniment.mail.charsets.decode import codec, to_text, writes_lines
+from muniment.mail.charsets.escapes import READERS
+from muniment.mail.charsets.labels import KNOWN, charset_of
+from muniment.mail.charsets.recovery import MULTIBYTE, table
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.mime.stated_charsets import labels_of
+from muniment.mail.mime.walker import attachments, leaves
+from muniment.mail.text.listing import read_summary
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import PART_LIMIT, read_message, read_text
 from support.cases import cases_dir
 from support.labelled import UNKNOWN, Labelled, labelled, letter, number_word, sample
 
@@ -494,6 +494,6 @@ def test_a_letter_says_what_it_is() -> None:
 
 
 def attachments_and_text(mail: bytes) -> bytes:
-    from muniment.mail.mime import part_bytes
+    from muniment.mail.mime.walker import part_bytes
 
     return b"".join(part_bytes(mail, leaf) for leaf in leaves(mail))

@@ -18,11 +18,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.cms import Cms, content_of, read_cms
-from muniment.mail.mime import content
+from muniment.mail.mime.cms import Cms, content_of, read_cms
+from muniment.mail.mime.parts import INFLATED, files
+from muniment.mail.mime.walker import content
 from muniment.mail.notes import CUT, ENCRYPTED
-from muniment.mail.parts import INFLATED, files
-from muniment.mail.text import read_message
+from muniment.mail.text.read_text import read_message
 from support.wrapped import ber, compressed, der, detached, enclosing, enveloped, signed
 
 ENTITY = (

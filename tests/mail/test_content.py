@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from muniment.mail.content import content_hash, content_header
-from muniment.mail.fork import ADDED_HEADERS, STORE_HEADERS, is_added, is_transport
-from muniment.mail.headers import BLOCK_LIMIT, fields
-from muniment.mail.mime import attachments, is_text, part_bytes
-from muniment.mail.public import hidden_bytes, is_public, public_pieces
-from muniment.mail.text import read_message
+from muniment.mail.content.content_hash import content_hash, content_header
+from muniment.mail.content.fork import ADDED_HEADERS, STORE_HEADERS, is_added, is_transport
+from muniment.mail.content.public import hidden_bytes, is_public, public_pieces
+from muniment.mail.headers.fields import BLOCK_LIMIT, fields
+from muniment.mail.mime.walker import attachments, is_text, part_bytes
+from muniment.mail.text.read_text import read_message
 from support.cases import cases_dir
 from support.corpus import malformed
 from support.reports import fork, plain

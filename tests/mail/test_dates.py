@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.date_words import MONTHS, WEEKDAYS, ZONES
-from muniment.mail.dates import clamp, message_date, parse_date, received_dates
+from muniment.mail.headers.date_words import MONTHS, WEEKDAYS, ZONES
+from muniment.mail.headers.dates import clamp, message_date, parse_date, received_dates
 
 DAY = 86_400
 MOMENT = 1_700_000_000

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from muniment.mail import delimiters as module
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.delimiters import Delimiter, delimiters, last_closing
-from muniment.mail.journal import read_report
-from muniment.mail.mime import leaves
+from muniment.mail.journal.report import read_report
+from muniment.mail.mime import delimiters as module
+from muniment.mail.mime.delimiters import Delimiter, delimiters, last_closing
+from muniment.mail.mime.walker import leaves
 from support.reports import plain, report
 
 PIECES = st.sampled_from(

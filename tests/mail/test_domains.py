@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.addresses import domain, normalise, usable
-from muniment.mail.domains import ascii_form, canonical, readable, spellings
-from muniment.mail.sanitise import clean
+from muniment.mail.headers.addresses import domain, normalise, usable
+from muniment.mail.headers.domains import ascii_form, canonical, readable, spellings
+from muniment.system.sanitise import clean
 
 RUSSIA = "\u0440\u043e\u0441\u0441\u0438\u044f.\u0440\u0444"
 SPELT = {

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from muniment.mail.envelope import LINE_LIMIT, PARTY_LIMIT, read_envelope
-from muniment.mail.journal import ENVELOPE_LIMIT
+from muniment.mail.journal.envelope import LINE_LIMIT, PARTY_LIMIT, read_envelope
+from muniment.mail.journal.report import ENVELOPE_LIMIT
 
 WHOLE = b"Sender: anna@example.com\nTo: bob@example.com\n"
 

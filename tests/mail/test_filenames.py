@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.filenames import name_stated
+from muniment.mail.headers.filenames import name_stated
 
 STATED = {
     # RFC 6266 4.3: the form with a star counts, wherever it stands.

@@ -11,9 +11,9 @@ import tantivy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail import folding
-from muniment.mail.folding import fold, halfway, plain, second_spellings, spelled
-from muniment.mail.sanitise import clean
+from muniment.mail.text import folding
+from muniment.mail.text.folding import fold, halfway, plain, second_spellings, spelled
+from muniment.system.sanitise import clean
 
 FOLDED = {
     "case": ("STRASSE GROẞ ΤΆΞΙΣ Ա", "strasse gross ταξισ ա"),

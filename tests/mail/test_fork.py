@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.fork import ForkPiece, fork_cuts
+from muniment.mail.content.fork import ForkPiece, fork_cuts
 from support.corpus import malformed
 from support.reports import fork, plain
 

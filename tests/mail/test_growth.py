@@ -17,48 +17,30 @@ import pytest
 import muniment.mail
 from muniment.archive import query
 from muniment.errors import MunimentError
-from muniment.mail import (
+from muniment.mail import names
+from muniment.mail.buffer import sub, window
+from muniment.mail.charsets import decode as charsets
+from muniment.mail.charsets import escapes, labels, recovery
+from muniment.mail.content import content_hash as content
+from muniment.mail.content import fork, public
+from muniment.mail.headers import (
     addresses,
-    charsets,
-    cms,
-    content,
     date_forms,
     date_words,
     dates,
-    delimiters,
     domains,
-    envelope,
-    escapes,
     filenames,
-    folding,
-    fork,
-    headers,
-    html,
-    ids,
-    journal,
-    labels,
-    likeness,
-    links,
-    listing,
-    mime,
-    names,
-    outline,
-    parts,
-    public,
-    recovery,
+    message_ids,
     routing,
-    rtf,
-    sanitise,
-    split,
-    stated,
-    text,
-    tnef,
-    uuencode,
-    words,
 )
-from muniment.mail.buffer import sub, window
+from muniment.mail.headers import fields as headers
+from muniment.mail.journal import envelope, report
+from muniment.mail.mime import cms, delimiters, parts, rtf, split, stated_charsets, tnef, uuencode, walker
+from muniment.mail.text import folding, html, likeness, links, listing, outline, words
+from muniment.mail.text import read_text as text
 from muniment.people import importer
 from muniment.people.directory import Directory
+from muniment.system import sanitise
 from support.growth import MAKERS, PIECES, repeated, too_steep
 
 HEAD = b"From: anna@example.com\r\nTo: bob@example.com\r\nMessage-ID: <1@example.com>\r\n"
@@ -123,11 +105,11 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
 
 def read_mail(message: bytes) -> None:
     """What is done with a mail that is fetched and indexed."""
-    with suppress(journal.UnwrapError):
-        journal.read_report(message)
+    with suppress(report.UnwrapError):
+        report.read_report(message)
     routing.read_routing(message)
     routing.named_in(message, ("to", "x-other"))
-    found = mime.leaves(message)
+    found = walker.leaves(message)
     for cut in split.split(message, found):
         if cut.encoding == "base64":
             b"".join(split.decode_chunks(message, cut))
@@ -147,14 +129,14 @@ def show_mail(message: bytes) -> None:
         b"".join(public.public_pieces(message, 4096))
     public.hidden_bytes(message)
     read = text.read_text(message)
-    for leaf in mime.leaves(message)[:3]:
+    for leaf in walker.leaves(message)[:3]:
         text.read_leaf(message, leaf)
-        b"".join([*mime.content(message, leaf), mime.part_bytes(message, leaf)])
-    for one in mime.attachments(message)[:100]:
+        b"".join([*walker.content(message, leaf), walker.part_bytes(message, leaf)])
+    for one in walker.attachments(message)[:100]:
         sanitise.filename(one.filename)
     for file in parts.files(message)[:3]:
         text.read_file(file)
-        b"".join(mime.content(file.buf, file.leaf))
+        b"".join(walker.content(file.buf, file.leaf))
     sanitise.clean(read.body, newline=True)
     sanitise.clean(f"{read.subject} {read.sender} {read.to}")
     fork.fork_cuts(message, message)
@@ -180,8 +162,8 @@ def read_words(value: bytes) -> None:
     words.wildcards(f"a*{written}")
     list(words.wild_words(written))
     sanitise.without_hidden(written)
-    ids.bare_id(written)
-    ids.bare_ids(written)
+    message_ids.bare_id(written)
+    message_ids.bare_ids(written)
     links.reduced(written)
     links.is_target(written)
 
@@ -204,7 +186,7 @@ def read_header(value: bytes) -> None:
     headers.field(value, b"to")
     headers.pick(value, (b"to", b"x"))
     headers.gather(value, (b"to", b"x"))
-    mime.header_at(value, 0, len(value))
+    walker.header_at(value, 0, len(value))
     fork.is_transport(value)
     content.content_header(value)
     public.public_header(value)
@@ -217,19 +199,19 @@ def read_value(value: bytes) -> None:
     headers.decode_words(value.decode("utf-8", "replace"))
     headers.parameters(value)
     headers.parameters(b"text/plain" + value)
-    mime.media_type(value)
-    mime.decoded(value, "base64")
-    mime.decoded(value, "quoted-printable")
+    walker.media_type(value)
+    walker.decoded(value, "base64")
+    walker.decoded(value, "quoted-printable")
     dates.parse_date(value)
     dates.parse_date(value, (1, 2))
     dates.received_dates([value, b";" + value])
     date_forms.readings(value)
     date_words.folded(value.decode("utf-8", "replace"))
     read_label(value.decode("utf-8", "replace"))
-    stated.stated_charset(value)
+    stated_charsets.stated_charset(value)
     for kind in ("text/html", "text/vcard"):
-        stated.charset_of_text(value, value, kind)
-        stated.charset_within(value, kind)
+        stated_charsets.charset_of_text(value, value, kind)
+        stated_charsets.charset_within(value, kind)
     names.name_of(value.decode("utf-8", "replace"))
     listing.joined([value, value])
     list(delimiters.delimiters(value, b"b", 0, len(value)))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from muniment.mail.charsets import codec, to_text
-from muniment.mail.headers import (
+from muniment.mail.charsets.decode import codec, to_text
+from muniment.mail.headers.fields import (
     BLOCK_LIMIT,
     block,
     decode,

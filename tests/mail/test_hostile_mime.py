@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from muniment.mail.mime import attachments, leaves
-from muniment.mail.split import encode, split
-from muniment.mail.text import read_message
+from muniment.mail.mime.split import encode, split
+from muniment.mail.mime.walker import attachments, leaves
+from muniment.mail.text.read_text import read_message
 
 HEAD = b"Content-Type: multipart/mixed; boundary="
 B64 = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.html import LIMIT, to_text
+from muniment.mail.text.html import LIMIT, to_text
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ CRASHES = Path(__file__).parent / "crashes"
 READS_CRASHES = """
 import sys
 from pathlib import Path
-from muniment.mail.html import raw_text
-from muniment.mail.text import read_message
+from muniment.mail.text.html import raw_text
+from muniment.mail.text.read_text import read_message
 for path in sorted(Path(sys.argv[1]).iterdir()):
     raw = path.read_bytes()
     once = read_message(raw), raw_text(raw.decode())
@@ -171,7 +171,7 @@ def test_documents_that_crash_native_parsers_are_read(filling: str) -> None:
 
 
 def test_reading_html_takes_no_parser_in_native_code() -> None:
-    script = "import sys, muniment.mail.html; print(*sys.modules)"
+    script = "import sys, muniment.mail.text.html; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"selectolax", "lxml", "html5lib", "bs4"}.intersection(done.stdout.split())
 

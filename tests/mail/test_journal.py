@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.content import content_hash
-from muniment.mail.fork import fork_cuts
-from muniment.mail.journal import read_report
-from muniment.mail.mime import decoded
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.content.fork import fork_cuts
+from muniment.mail.headers.routing import read_routing
+from muniment.mail.journal.report import read_report
+from muniment.mail.mime.walker import decoded
 from muniment.mail.model import Party, Report, Role, UnwrapError
-from muniment.mail.routing import read_routing
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, TENANT, fork, line, ndr, plain, report
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from muniment.mail.likeness import likeness
 from muniment.mail.names import name_of
-from muniment.mail.text import PART_LIMIT, TEXT_LIMIT
+from muniment.mail.text.likeness import likeness
+from muniment.mail.text.read_text import PART_LIMIT, TEXT_LIMIT
 from support.regenerating import regenerated
 from support.reports import plain
 

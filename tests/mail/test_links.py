@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.html import LIMIT, link_targets
-from muniment.mail.ids import IDS, bare_id, bare_ids
-from muniment.mail.links import LINKS, TARGET_LIMIT, reduced
+from muniment.mail.headers.message_ids import IDS, bare_id, bare_ids
+from muniment.mail.text.html import LIMIT, link_targets
+from muniment.mail.text.links import LINKS, TARGET_LIMIT, reduced
 
 
 @pytest.mark.parametrize(

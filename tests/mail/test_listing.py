@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from muniment.mail.journal import read_report
-from muniment.mail.listing import read_summary
+from muniment.mail.headers.routing import read_routing
+from muniment.mail.journal.report import read_report
 from muniment.mail.model import Buffer
-from muniment.mail.outline import read_outline
-from muniment.mail.routing import read_routing
-from muniment.mail.text import read_message
+from muniment.mail.text.listing import read_summary
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_message
 from support.corpus import real
 from support.reports import EPOCH, plain, report
 
@@ -30,7 +30,7 @@ with open(sys.argv[1], "rb") as file:
 original = raw[span.start : span.end]
 assert routing.read_routing(original).parties
 assert outline.read_outline(original)[0].subject == "Lunch"
-loaded = {"muniment.mail.html", "muniment.mail.text"} & set(sys.modules)
+loaded = {"muniment.mail.text.html", "muniment.mail.text.read_text"} & set(sys.modules)
 assert not loaded, loaded
 """
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muniment.mail import mime
 from muniment.mail.buffer import window
-from muniment.mail.mime import DEPTH, attachments, content, content_size, leaves, part_bytes
+from muniment.mail.mime import walker
+from muniment.mail.mime.walker import DEPTH, attachments, content, content_size, leaves, part_bytes
 from muniment.mail.model import Leaf
 from support.corpus import malformed
 from support.reports import plain
@@ -227,5 +227,5 @@ def test_content_in_pieces_is_the_content(encoding: str, data: st.DataObject) ->
     leaf = Leaf(0, 0, len(raw), "application/octet-stream", encoding, 0)
     size = data.draw(st.integers(1, 30))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mime, "window", partial(window, size=size))
+        patch.setattr(walker, "window", partial(window, size=size))
         assert b"".join(content(raw, leaf)) == part_bytes(raw, leaf)

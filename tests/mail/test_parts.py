@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.mime import content, leaves
+from muniment.mail.mime.parts import IN_MEMORY, LEVELS, File, files, parts
+from muniment.mail.mime.walker import content, leaves
 from muniment.mail.notes import CUT
-from muniment.mail.outline import read_outline
-from muniment.mail.parts import IN_MEMORY, LEVELS, File, files, parts
-from muniment.mail.text import read_file, read_message
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_file, read_message
 from support.cases import cases_dir
 from support.corpus import malformed
 from support.reports import plain

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import muniment.mail
-from muniment.archive import export
 from muniment.archive.index import document, wording
+from muniment.archive.operations import export
 from muniment.archive.query import reading
-from muniment.sources import containers, mbox_scan, naming, separator
+from muniment.sources.files import containers, mbox_scan, naming, separator
 from support.growth import repeated, too_steep
 
 parser: Any = import_module("re._parser")

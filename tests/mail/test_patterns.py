@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import muniment
-from muniment.mail import content, headers
-from muniment.mail.html import to_text
+from muniment.mail.content import content_hash
+from muniment.mail.headers import fields
+from muniment.mail.text.html import to_text
 
 LOOKS = {_constants.ASSERT, _constants.ASSERT_NOT, _constants.MAX_REPEAT, _constants.MIN_REPEAT}
 POSSESSIVE = {_constants.POSSESSIVE_REPEAT, _constants.ATOMIC_GROUP}
@@ -31,8 +32,8 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
             for each in held:
                 if isinstance(each, re.Pattern):
                     yield f"{module.name}.{name}", each
-    yield "muniment.mail.headers._pattern", headers._pattern((b"to", b"subject"))
-    yield "muniment.mail.content._added_field", content._added_field(b"\n")
+    yield "muniment.mail.headers.fields._pattern", fields._pattern((b"to", b"subject"))
+    yield "muniment.mail.content.content_hash._added_field", content_hash._added_field(b"\n")
 
 
 def unsafe(parsed: Any) -> Iterator[Any]:

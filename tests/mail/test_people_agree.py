@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.archive.index.document import IndexDocument, _tags
+from muniment.mail.headers.routing import read_routing
 from muniment.mail.model import Role
-from muniment.mail.outline import read_outline
-from muniment.mail.routing import read_routing
-from muniment.mail.text import read_text
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_text
 from support import corpus
 from support.cases import cases_dir
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from muniment.mail.public import PUBLIC_FIELDS, hidden_bytes, is_public, public_pieces
-from muniment.mail.text import read_message
+from muniment.mail.content.public import PUBLIC_FIELDS, hidden_bytes, is_public, public_pieces
+from muniment.mail.text.read_text import read_message
 
 EVE = b"eve@example.com"
 SECRET_NAMES = (

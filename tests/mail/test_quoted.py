@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from muniment.mail.headers import decode
-from muniment.mail.quoted import unquoted, unquoted_pieces
-from muniment.mail.text import read_text
+from muniment.mail.headers.fields import decode
+from muniment.mail.headers.quoted import unquoted, unquoted_pieces
+from muniment.mail.text.read_text import read_text
 
 BYTES = st.lists(st.sampled_from(list(b"=3D0A \t\r\nxyz_")), max_size=60).map(bytes)
 

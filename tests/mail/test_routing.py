@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muniment.mail.headers.routing import PARTY_LIMIT, read_routing
 from muniment.mail.model import Party, Role
-from muniment.mail.routing import PARTY_LIMIT, read_routing
 from support.corpus import malformed
 from support.reports import plain
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.rtf import Rich, decompressed, is_rtf, read_rtf
-from muniment.mail.text import read_message
+from muniment.mail.mime.rtf import Rich, decompressed, is_rtf, read_rtf
+from muniment.mail.text.read_text import read_message
 from support.wrapped import enclosing, packed_rtf
 
 SPECIFIED = bytes.fromhex(

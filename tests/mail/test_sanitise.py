@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.sanitise import NAME_LIMIT, clean, filename
+from muniment.system.sanitise import NAME_LIMIT, clean, filename
 
 HOSTILE = st.text(max_size=40) | st.text(
     alphabet=st.characters(categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muniment.mail import split as module
 from muniment.mail.buffer import FileBuffer
+from muniment.mail.mime import split as module
+from muniment.mail.mime.split import decode_chunks, encode, encode_chunks, split
 from muniment.mail.model import Buffer, Cut
-from muniment.mail.split import decode_chunks, encode, encode_chunks, split
 from support.corpus import malformed, real
 from support.reports import plain
 
@@ -204,8 +204,8 @@ MEASURE = """
 import hashlib, resource, sys
 from pathlib import Path
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.split import decode_chunks, encode_chunks, split
-from muniment.mail.text import read_message
+from muniment.mail.mime.split import decode_chunks, encode_chunks, split
+from muniment.mail.text.read_text import read_message
 sys.path.insert(0, sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 digest = hashlib.sha256()

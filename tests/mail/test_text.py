@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.headers import fields, header_end
-from muniment.mail.html import to_text
-from muniment.mail.listing import read_summary
-from muniment.mail.mime import leaves
-from muniment.mail.parts import files
-from muniment.mail.text import PART_LIMIT, TEXT_LIMIT, read_message, read_text
+from muniment.mail.headers.fields import fields, header_end
+from muniment.mail.mime.parts import files
+from muniment.mail.mime.walker import leaves
+from muniment.mail.text.html import to_text
+from muniment.mail.text.listing import read_summary
+from muniment.mail.text.read_text import PART_LIMIT, TEXT_LIMIT, read_message, read_text
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, plain, report
 

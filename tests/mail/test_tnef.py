@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.mime import content
+from muniment.mail.mime.parts import files
+from muniment.mail.mime.tnef import FILES, is_tnef, read_tnef
+from muniment.mail.mime.walker import content
 from muniment.mail.notes import CUT
-from muniment.mail.parts import files
-from muniment.mail.text import read_message
-from muniment.mail.tnef import FILES, is_tnef, read_tnef
+from muniment.mail.text.read_text import read_message
 from support.wrapped import (
     attribute,
     enclosing,

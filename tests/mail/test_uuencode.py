@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.mime import content, content_size, leaves, part_bytes
+from muniment.mail.mime.parts import files
+from muniment.mail.mime.uuencode import BLOCKS, blocks, uu_content, uu_length
+from muniment.mail.mime.walker import content, content_size, leaves, part_bytes
 from muniment.mail.model import Leaf
-from muniment.mail.parts import files
-from muniment.mail.text import read_message
-from muniment.mail.uuencode import BLOCKS, blocks, uu_content, uu_length
+from muniment.mail.text.read_text import read_message
 from support.wrapped import uuencoded
 
 HEAD = b"From: a@example.com\r\nSubject: x\r\n\r\n"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.folding import halfway
-from muniment.mail.sanitise import clean
-from muniment.mail.words import Sought, placed_words, sought_words, wild_words, wildcards
+from muniment.mail.text.folding import halfway
+from muniment.mail.text.words import Sought, placed_words, sought_words, wild_words, wildcards
+from muniment.system.sanitise import clean
 
 ODD = st.text(
     alphabet=st.characters(categories=["Mn", "Mc", "Lo", "Lm", "Ll", "Lu", "Nd", "So", "Po"])

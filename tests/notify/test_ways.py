@@ -18,7 +18,7 @@ from muniment.errors import ConfigError
 from muniment.notify.model import Event
 from muniment.notify.telling import NotTold, Origin
 from muniment.notify.ways import ways
-from muniment.service.online import Lent
+from muniment.service.host.notify_tokens import Lent
 from support.certs import ServerCertificate, server_certificate
 from support.listeners import Relay, Web, web
 from support.osusers import needs_root

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import MailUnreadable
-from muniment.mail.content import content_hash
-from muniment.mail.journal import read_report
-from muniment.mail.outline import read_outline
-from muniment.mail.text import read_message, read_text
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.journal.report import read_report
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_message, read_text
 from muniment.parsing.pool import ReaderPool
 from muniment.parsing.process import WorkersUnusable
 from muniment.parsing.reader import Mail, mail_of

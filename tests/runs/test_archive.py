@@ -212,7 +212,7 @@ def test_an_alias_files_old_mail_anew(vault: TestVault) -> None:
 
 @pytest.mark.parametrize("what", ["catalog", "index"])
 def test_projections_are_rebuilt_from_the_ledger_alone(vault: TestVault, what: str) -> None:
-    from muniment.archive.vault import Vault
+    from muniment.archive.vault.vault import Vault
 
     originals = [plain(subject=f"No {n}", attachments=[("a.bin", b"x" * 5000)]) for n in range(30)]
     vault.archive([report(one, recipients=["bob@example.com"]) for one in originals])

@@ -51,7 +51,7 @@ def keeps_every_byte(vault: TestVault, mails: Iterable[bytes]) -> None:
 def returned(vault: TestVault) -> set[str]:
     """SHA-256 of every copy and message that the vault gives back, quarantined ones included."""
     from muniment import api
-    from muniment.archive.vault import Vault
+    from muniment.archive.vault.vault import Vault
 
     found = {item.id for item in vault.client.call(api.ListQuarantine(), api.Quarantine).items}
     opened = Vault.open(vault.folder, write=False)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
-from muniment.runs.archivist import Archivist
-from muniment.runs.copy import Job, PreparedCopy
-from muniment.runs.plan import Plan
-from muniment.runs.prepare import Preparer
+from muniment.archive.vault.vault import Vault
+from muniment.runs.pipeline.archivist import Archivist
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
 from muniment.sources.base import Fetched, Item, Place
 from support.cases import cases_dir
 from support.crashing import server_profile

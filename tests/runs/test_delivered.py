@@ -10,8 +10,8 @@ import pytest
 
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.records import Receipt, read_receipts
 from muniment.archive.ledger.scan import scan
-from muniment.archive.records import Receipt, read_receipts
 from muniment.gateway.smtp import Gateway, GatewaySettings
 from support.reports import plain, report
 from support.vaults import TestVault

@@ -22,22 +22,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from muniment import api
-from muniment.archive.indexing import renew_index
-from muniment.archive.matching import rebuild_catalog
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
-from muniment.archive.verify import verify_vault
+from muniment.archive.operations.indexing import renew_index
+from muniment.archive.operations.search import find
+from muniment.archive.operations.verify import verify_vault
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
-from muniment.mail.content import content_hash
+from muniment.mail.content.content_hash import content_hash
 from muniment.mail.names import name_of
 from muniment.people.changes import set_domains
-from muniment.runs import archivist
-from muniment.runs.linking import Links
-from muniment.runs.plan import Plan
+from muniment.runs.pipeline import archivist
+from muniment.runs.pipeline.link_copies import Links
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
-from muniment.runs.workers import WorkerPool
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.maildir import MaildirSource
+from muniment.sources.files.maildir import MaildirSource
 from support.regenerating import mailbox, regenerated
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault

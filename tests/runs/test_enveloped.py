@@ -11,12 +11,12 @@ import pytest
 from muniment import api
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.gateway.smtp import Gateway, GatewaySettings
-from muniment.service import guard
-from muniment.service.access import Caller
-from muniment.service.engine import CALLS
-from muniment.service.session import Session
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch import guard
+from muniment.service.dispatch.engine import CALLS
+from muniment.service.host.session import Session
 from runs.test_delivered import receipts
 from support.reports import line, plain, report
 from support.vaults import TestVault
@@ -139,7 +139,7 @@ def test_a_header_field_that_is_trusted_names_people(vault: TestVault, large: bo
 
 def test_envelopes_of_any_size_fit_into_receipts(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch ends before its receipts become too large for one record."""
-    monkeypatch.setattr("muniment.runs.archivist.BATCH_BYTES", 64 * 1024)
+    monkeypatch.setattr("muniment.runs.pipeline.archivist.BATCH_BYTES", 64 * 1024)
     crowd = [f"{'p' * 50}{n}@{'long-' * 8}domain{n}.example" for n in range(MANY)]
     run(vault, *[(MAIL + b"%d\r\n" % n, crowd) for n in range(12)])
     assert vault.status().messages == 12

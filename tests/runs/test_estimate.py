@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.runs.estimate import APART, WINDOW, Estimate
+from muniment.runs.pipeline.estimate import APART, WINDOW, Estimate
 
 COUNTS = st.integers(0, 10**9)
 EVENTS = st.lists(st.tuples(st.floats(0, 3600), COUNTS, COUNTS, st.booleans()), max_size=60)

@@ -13,8 +13,8 @@ import pytest
 
 from muniment import api
 from muniment.archive.facts import REGENERATED
-from muniment.mail.journal import read_report
-from muniment.mail.likeness import likeness
+from muniment.mail.journal.report import read_report
+from muniment.mail.text.likeness import likeness
 from support.crashing import command, kept, run_killed, sample_reports
 from support.ews_double import Exchange
 from support.ews_mailboxes import GERMAN, Person

@@ -17,7 +17,7 @@ import pytest
 
 from muniment import api
 from muniment.archive.catalog import Catalog
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, VaultError, VaultLocked
 from support.crashing import assert_complete, command, sample_reports, server_profile
 from support.dovecot import Dovecot
@@ -223,7 +223,7 @@ def test_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The worker itself is made to die over one subject: no mail is known that does it.
-    monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")
+    monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "support.dying_worker")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     killer = report(plain(subject="Killer"))
     others = [report(plain(subject=f"No {n}")) for n in range(10)]
@@ -241,7 +241,7 @@ def test_workers_that_cannot_work_fail_the_run_and_not_the_mail(
 ) -> None:
     new = vault.maildir("box", delete=True)
     put(new, [report(plain(subject=f"No {n}")) for n in range(5)])
-    monkeypatch.setattr("muniment.runs.workers.MODULE", "muniment.no_such_module")
+    monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "muniment.no_such_module")
     summary = vault.run("box")
     assert (summary.state, summary.fetched, summary.deleted, summary.balanced) == ("failed", 0, 0, True)
     assert "nothing was deleted" in summary.error

@@ -12,9 +12,9 @@ import pytest
 
 from muniment import api
 from muniment.archive.facts import REGENERATED
-from muniment.archive.work import own_work
+from muniment.archive.files.temp_files import own_work
 from muniment.sources.folders import title
-from muniment.sources.graph_http import BATCH
+from muniment.sources.graph.connection import BATCH
 from support.crashing import graph_crash_loop
 from support.entra import Entra
 from support.graph_boxes import graph_profile

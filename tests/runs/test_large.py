@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
-from muniment.mail.placeholder import is_message
+from muniment.archive.vault.vault import Vault
+from muniment.mail.journal.placeholder import is_message
 from support.crashing import command
 from support.reports import fork, plain, report
 from support.vaults import TestVault, put
@@ -190,7 +190,7 @@ def test_a_large_repeat_is_read_back_before_it_is_deleted(vault: TestVault) -> N
 def test_large_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muniment.runs.workers.MODULE", "support.dying_worker")
+    monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "support.dying_worker")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     killers = [report(drawings("Killer")), report(plain(subject="Killer", body=lines(9_000_000)))]
     assert vault.archive(killers).new == 2

@@ -25,21 +25,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from muniment.archive.facts import Route
-from muniment.archive.indexing import behind, renew_index
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.matching import rebuild_catalog
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
-from muniment.archive.verify import verify_vault
+from muniment.archive.operations.indexing import behind, renew_index
+from muniment.archive.operations.search import find
+from muniment.archive.operations.verify import verify_vault
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.vault import Vault
 from muniment.people.changes import Change, add_address, add_user, remove_user, set_domains
-from muniment.runs.plan import Plan
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
 from muniment.runs.run import ArchiveRun
-from muniment.runs.workers import WorkerPool
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.maildir import MaildirSource
+from muniment.sources.files.maildir import MaildirSource
 from support.crashpoints import FAULTS, POINTS, CrashPoints
 from support.reports import EPOCH, fork, line, plain, report
 
@@ -157,7 +157,7 @@ class Machine(RuleBasedStateMachine):
         (self.base / "copies").mkdir()
         for defaults in (Ledger.open.__func__.__kwdefaults__, Ledger.create.__func__.__kwdefaults__):
             self.stack.enter_context(mock.patch.dict(defaults, segment=12_000))
-        self.stack.enter_context(mock.patch("muniment.archive.vault.SAMPLES", 8))
+        self.stack.enter_context(mock.patch("muniment.archive.vault.vault.SAMPLES", 8))
         self.stack.enter_context(self.points.watching())
         self.numbers = itertools.count(1)
         self.sent: dict[str, Mail] = {}

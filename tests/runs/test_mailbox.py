@@ -15,9 +15,9 @@ from muniment import api
 from muniment.archive.catalog import Catalog
 from muniment.errors import VaultError
 from muniment.sources.base import Unfetched
-from muniment.sources.imap import ImapSource
-from muniment.sources.imap_text import encode_folder, quoted
-from muniment.sources.imap_wire import ImapWire
+from muniment.sources.imap.connection import ImapWire
+from muniment.sources.imap.source import ImapSource
+from muniment.sources.imap.text import encode_folder, quoted
 from support.crashing import server_profile
 from support.dovecot import Dovecot, Mailbox
 from support.reports import plain, report

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from muniment.runs.pause import Cancelled, Pause
+from muniment.runs.pipeline.pause import Cancelled, Pause
 
 
 @pytest.mark.timeout(30)

@@ -10,8 +10,8 @@ import pytest
 
 from muniment import api
 from muniment.archive.ledger.model import Kind
-from muniment.archive.records import json_record
-from muniment.archive.vault import Vault
+from muniment.archive.ledger.records import json_record
+from muniment.archive.vault.vault import Vault
 from muniment.people import changes
 from support.cases import cases_dir
 from support.reports import plain, report

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from muniment.archive import projection
+from muniment.archive.catalog import projection
 from muniment.archive.facts import Position, Route
 from muniment.archive.ledger.model import Kind
-from muniment.archive.records import Receipt
+from muniment.archive.ledger.records import Receipt
 from muniment.mail.notes import PLACEHOLDER
 from muniment.parsing.tasks import CopyFacts
 from support.cases import cases_dir

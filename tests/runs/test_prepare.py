@@ -14,11 +14,11 @@ import pytest
 
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Codec, Kind, Record
-from muniment.mail.mime import leaves
-from muniment.parsing.frames import KEPT, FrameReader, send
-from muniment.runs import prepare as module
-from muniment.runs.copy import Job, PreparedCopy
-from muniment.runs.prepare import Preparer
+from muniment.mail.mime.walker import leaves
+from muniment.parsing.pipe_frames import KEPT, FrameReader, send
+from muniment.runs.prepare import prepare as module
+from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
 from support.corpus import malformed
 from support.reports import plain, report
 

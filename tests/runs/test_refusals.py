@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.archive.work import own_work
-from muniment.runs.fetch import Portion, chunked
-from muniment.runs.refusals import NAMED, Refusals
+from muniment.archive.files.temp_files import own_work
+from muniment.runs.pipeline.fetch import Portion, chunked
+from muniment.runs.pipeline.refusals import NAMED, Refusals
 from muniment.sources.base import Item, Place, Refusal
 from support.reports import plain
 from support.scripted import Server
@@ -44,7 +44,7 @@ def profile(vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, *
     """A profile whose source is the scripted one."""
     vault.maildir(server.host, **{"journal": False, "owner": "a@example.com", "delete": False} | fields)
     monkeypatch.setattr(
-        "muniment.service.running.source_of",
+        "muniment.service.host.run_profile.source_of",
         lambda profile, folder, pause: server.open(own_work(folder) / "scripted"),
     )
 

@@ -234,7 +234,7 @@ def test_national_clouds_are_known_to_be_without(
     vault: TestVault, graph: GraphRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By Microsoft's page, where a trial says nothing (503), or what any cloud may say (404)."""
-    monkeypatch.setattr("muniment.sources.graph_deleting.WITHOUT", frozenset({graph.double.host}))
+    monkeypatch.setattr("muniment.sources.graph.deleting.WITHOUT", frozenset({graph.double.host}))
     (one,) = graph.hire(1)
     graph.put(one, mails(3))
     graph.profile(vault, delete=True, mailboxes=[], mailbox=one)

@@ -10,16 +10,16 @@ from itertools import pairwise
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
-from muniment.runs.pause import Pause
-from muniment.runs.progress import Progress
+from muniment.runs.pipeline.pause import Pause
+from muniment.runs.pipeline.progress import Progress
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
-from muniment.runs.workers import WorkerPool
-from muniment.service.jobs import RunJob
-from muniment.service.profiles import find, plan_of, source_of
-from muniment.sources import files
-from muniment.sources.maildir import MaildirSource
+from muniment.service.host.jobs import RunJob
+from muniment.service.operations.profiles import find, plan_of, source_of
+from muniment.sources.files import base
+from muniment.sources.files.maildir import MaildirSource
 from support.reports import plain, report
 from support.vaults import TestVault, put
 
@@ -34,7 +34,7 @@ def letters(count: int) -> list[bytes]:
 
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.FileSource, "session", PORTION)
+    monkeypatch.setattr(base.FileSource, "session", PORTION)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.archive.vault import Vault
-from muniment.client import receive
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import receive
 from muniment.config.model import Access, Settings
 from muniment.errors import (
     AccessRefused,
@@ -29,9 +29,11 @@ from muniment.errors import (
     UsageError,
     VaultError,
 )
-from muniment.service import audit, engine, guard, reading, view
-from muniment.service.access import LEAST, Caller, Role, authorise
-from muniment.service.session import Session
+from muniment.service.access import audit_trail
+from muniment.service.access.roles import LEAST, Caller, Role, authorise
+from muniment.service.dispatch import engine, guard
+from muniment.service.host.session import Session
+from muniment.service.operations import own_mail, reading
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
 
@@ -84,9 +86,9 @@ class House:
 
     def trail(self) -> list[api.AuditEvent]:
         """The trail, after what waits was committed."""
-        audit.trail_of(self.vault)._flush()
+        audit_trail.trail_of(self.vault)._flush()
         session = Session(self.folder, self.vault)
-        return list(audit.list_audit(session, api.GetAudit(limit=10_000)).events)
+        return list(audit_trail.list_audit(session, api.GetAudit(limit=10_000)).events)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +141,7 @@ def test_every_word_has_a_least_role() -> None:
 
 def test_every_word_of_a_user_has_their_view() -> None:
     theirs = {word for word, role in LEAST.items() if role is Role.USER}
-    assert theirs == set(view.CALLS) | set(view.STREAMS)
+    assert theirs == set(own_mail.CALLS) | set(own_mail.STREAMS)
 
 
 @pytest.mark.parametrize("word", words())
@@ -367,7 +369,7 @@ def test_equal_refusals_are_one_event_with_a_count(house: House) -> None:
 def test_nobody_fills_the_ledger_with_what_is_refused_to_them(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "DIFFERENT", 20)
+    monkeypatch.setattr(audit_trail, "DIFFERENT", 20)
     before = len(house.trail())
     for number in range(80):
         with pytest.raises(NotFound):
@@ -377,7 +379,7 @@ def test_nobody_fills_the_ledger_with_what_is_refused_to_them(
     house.vault.close()
     house.vault = Vault.open(house.folder, write=True)
     new = house.trail()[: len(house.trail()) - before]
-    assert len(new) == audit.DIFFERENT + 3  # two for those that were not told apart, and carol's
+    assert len(new) == audit_trail.DIFFERENT + 3  # two for those that were not told apart, and carol's
     assert sum(one.detail["count"] for one in new) == 81
     assert {one.who for one in new} == {"bob", "carol"}
 
@@ -396,7 +398,7 @@ def test_where_the_trail_cannot_be_written_nothing_is_listed_either(
         house.say(AUDITOR, api.Search(query="before anybody knows"))
         assert broken.wait(10)
         deadline = time.monotonic() + 10
-        while not audit.trail_of(house.vault)._failing:
+        while not audit_trail.trail_of(house.vault)._failing:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         with pytest.raises(OSError, match="No space"):

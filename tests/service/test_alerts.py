@@ -20,9 +20,9 @@ import pytest
 from muniment.archive.ledger.files import segment_path
 from muniment.config.file import load
 from muniment.notify.memory import load as remembered
-from muniment.service.alerts import EVERY, Alerts
-from muniment.service.certificates import OWN, Certificates, expiry
-from muniment.service.session import Session
+from muniment.service.daemon.alerts import EVERY, Alerts
+from muniment.service.daemon.certificates import OWN, Certificates, expiry
+from muniment.service.host.session import Session
 from support.certs import EXPIRED, server_certificate
 from support.program import Program, command
 from support.reports import plain, report

@@ -10,14 +10,16 @@ import pytest
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import MailUnreadable, NotFound
 from muniment.parsing.reader import Mail
 from muniment.parsing.tasks import Ask, Content
 from muniment.parsing.worker import answer
-from muniment.service import audit, engine, guard, letter_view
-from muniment.service.access import Caller
-from muniment.service.session import Session
+from muniment.service.access import audit_trail
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch import engine, guard
+from muniment.service.host.session import Session
+from muniment.service.operations import message_view
 from support.reports import line, plain, report
 from support.vaults import TestVault
 from support.wrapped import enclosing, signed
@@ -64,7 +66,7 @@ def say(folder: Path) -> Iterator[Ways]:
         return list(guard.stream(session, request, engine.STREAMS[type(request)]))
 
     yield ask
-    audit.trail_of(vault)._flush()
+    audit_trail.trail_of(vault)._flush()
     vault.close()
 
 
@@ -137,7 +139,7 @@ def test_files_of_the_first_level_are_saved_where_the_parser_fails_within(
             ask = Ask("content", len(mail.content), outline=True, option=number)
             return msgspec.msgpack.decode(answer(ask, mail.content).value, type=Content)
 
-    monkeypatch.setattr(letter_view, "mail_reader", Failing)
+    monkeypatch.setattr(message_view, "mail_reader", Failing)
     assert data(say(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
     assert asked == [False, True]
     with pytest.raises(NotFound, match="has one attachment:"):

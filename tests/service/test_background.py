@@ -18,10 +18,10 @@ import pytest
 
 from muniment.__main__ import ALONE
 from muniment.api import GetTree, ProgressWord, Run, RunsState, Tree, WatchRuns
-from muniment.archive.vault import Vault
-from muniment.client import Transport
+from muniment.archive.vault.vault import Vault
+from muniment.client import autostart
+from muniment.client.client import Transport
 from muniment.errors import MunimentError, VaultLocked
-from muniment.line import start
 from support.program import Program, one_sentence
 from support.reports import plain, report
 from support.services import end, muniment, service_of, socket_of, stop_service
@@ -148,8 +148,8 @@ def test_it_leaves_with_its_vault(vault: Path) -> None:
 
 
 def test_a_vault_that_another_process_holds_is_named(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "HELD", 0.1)
-    line = start.connected(vault, ALONE.connect)
+    monkeypatch.setattr(autostart, "HELD", 0.1)
+    line = autostart.connected(vault, ALONE.connect)
     with (
         closing(Vault.open(vault, write=True)),
         pytest.raises(VaultLocked, match=rf"process {os.getpid()}, since"),
@@ -192,7 +192,7 @@ def test_one_of_another_version_is_replaced_if_a_client_started_it(vault: Path) 
 def test_one_that_takes_its_time_to_leave_is_replaced_as_well(vault: Path) -> None:
     start_old(
         vault,
-        "import time\nfrom muniment.service.listening import _Thread as line\nend = line.end\n"
+        "import time\nfrom muniment.service.transport.listener import _Thread as line\nend = line.end\n"
         "line.end = lambda self: (time.sleep(2), end(self))",
     )
     old = service_of(vault)
@@ -224,7 +224,7 @@ def foreground(vault: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_one_in_the_foreground_takes_over_from_one_in_the_background(vault: Path) -> None:
     Program(vault)("profile", "edit", "box", "--enabled")  # so that it is needed all the time
-    line = start.connected(vault, ALONE.connect)
+    line = autostart.connected(vault, ALONE.connect)
     watched = line.stream(WatchRuns())
     next(watched)
     before = service_of(vault)
@@ -248,7 +248,7 @@ def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp
     new.mkdir(parents=True)
     put(new, [report(plain(subject=f"Many {n}", body=f"text {n}\n")) for n in range(1500)])
     Program(vault)("profile", "add", "many", "--source", "maildir", "--path", str(new.parent), "--disabled")
-    line = start.connected(vault, ALONE.connect)
+    line = autostart.connected(vault, ALONE.connect)
     words = line.stream(Run(profile="many"))
     assert isinstance(next(words), ProgressWord)
     words.close()  # type: ignore[attr-defined]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
-from muniment.client import Client
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import Client
 from muniment.errors import MunimentError, NotFound, VaultError
 from support.reports import plain, report
 from support.served import served

@@ -4,8 +4,8 @@ import pytest
 
 from muniment.api import Done, Hits, RunSummary, Step, Tree, Verified
 from muniment.errors import RunFailed
-from muniment.service import demo
-from muniment.service.samples import truth
+from muniment.service.demo import demo
+from muniment.service.demo.samples import truth
 
 COUNT = 150
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from muniment.archive.vault import Vault
-from muniment.client import Transport
-from muniment.service import foreground
-from muniment.service.access import Caller
-from muniment.service.listening import listening
-from muniment.service.session import Session
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import Transport
+from muniment.service.access.roles import Caller
+from muniment.service.daemon import serve
+from muniment.service.host.session import Session
+from muniment.service.transport.listener import listening
 from support.program import Program, command
 from support.reports import plain, report
 from support.vaults import TestVault, put
@@ -296,7 +296,7 @@ def test_one_in_the_background_leaves_when_what_it_has_in_hand_has_ended(vault: 
     assert begun.wait(PATIENCE)
     session = Session(vault.folder)
     with ExitStack() as stack:
-        assert foreground._opened(stack, session, stop, tell, takes_over=True) is not None
+        assert serve._opened(stack, session, stop, tell, takes_over=True) is not None
     thread.join()
     assert ["run in hand" in line for line in told] == [True]
 
@@ -305,7 +305,7 @@ def test_waiting_for_another_ends_when_it_is_to_stop(vault: TestVault) -> None:
     stop = threading.Event()
     with closing(Vault.open(vault.folder, write=True)), ExitStack() as stack:
         threading.Timer(0.3, stop.set).start()
-        assert foreground._opened(stack, Session(vault.folder), stop, print, takes_over=True) is None
+        assert serve._opened(stack, Session(vault.folder), stop, print, takes_over=True) is None
 
 
 def test_what_a_bug_quotes_of_mail_is_not_on_standard_error(vault: TestVault, tmp_path: Path) -> None:

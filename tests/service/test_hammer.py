@@ -19,10 +19,10 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.scan import scan
-from muniment.archive.matching import CATALOG, rebuild_catalog
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
-from muniment.client import Client
+from muniment.archive.operations.search import find
+from muniment.archive.vault.open_catalog import CATALOG, rebuild_catalog
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import Client
 from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
 from muniment.people.directory import Directory

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
 from muniment.errors import NotFound, VaultError, VaultLocked
-from muniment.service import runs
-from muniment.service.history import get_history
-from muniment.service.host import Host, Observer
-from muniment.service.session import Session
-from muniment.service.users import add_user
+from muniment.service.host.run_host import Host, Observer
+from muniment.service.host.session import Session
+from muniment.service.operations import runs
+from muniment.service.operations.history import get_history
+from muniment.service.operations.users import add_user
 from support.engine_double import HOSTILE, assert_harmless
 from support.reports import plain, report
 from support.vaults import TestVault, put

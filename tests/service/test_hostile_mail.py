@@ -15,10 +15,10 @@ from muniment.api import Request, Word
 from muniment.errors import AccessRefused, MailUnreadable
 from muniment.mail.notes import UNREAD
 from muniment.parsing.pool import end_readers
-from muniment.service import engine, guard
-from muniment.service.access import Caller
-from muniment.service.letter_view import UNREADABLE
-from muniment.service.session import Session
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch import engine, guard
+from muniment.service.host.session import Session
+from muniment.service.operations.message_view import UNREADABLE
 from support.hostile_mail import CRASH, GROW, HANG, PARSER, RAISE, hostile, hostile_parser
 from support.reports import line, plain, report
 from support.services import end, muniment, service_of, socket_of, stop_service
@@ -27,8 +27,13 @@ from support.vaults import TestVault, put
 BOB = Caller(61_000, 61_000, 1, "bob")
 ROOT = Caller.this_process()
 PARSERS = (
-    *("muniment.mail.html", "muniment.mail.text", "muniment.mail.likeness", "muniment.mail.parts"),
-    *("muniment.mail.tnef", "muniment.mail.cms", "muniment.mail.rtf", "selectolax"),
+    *(
+        "muniment.mail.text.html",
+        "muniment.mail.text.read_text",
+        "muniment.mail.text.likeness",
+        "muniment.mail.mime.parts",
+    ),
+    *("muniment.mail.mime.tnef", "muniment.mail.mime.cms", "muniment.mail.mime.rtf", "selectolax"),
 )
 """What no service loads."""
 WORDS = (CRASH, HANG, GROW, RAISE)
@@ -264,7 +269,7 @@ def test_a_service_that_works_with_hostile_mail_lives_and_loads_no_parser(
         assert lives(folder, pid), words
     end(pid)
     loaded = (tmp_path / "modules" / str(pid)).read_text().split("\n")
-    assert "muniment.service.letter_view" in loaded
+    assert "muniment.service.operations.message_view" in loaded
     assert not set(PARSERS).intersection(loaded)
 
 

@@ -14,10 +14,10 @@ import pytest
 from muniment import api
 from muniment.api import ImportUsers, ListMessages, Request, Search, ShowUser, Status
 from muniment.archive.query import MAX_QUERY
+from muniment.client import protocol
 from muniment.errors import QueryError, UsageError
-from muniment.line import wire
-from muniment.mail.addresses import ADDRESS_LIMIT
-from muniment.service.lengths import COUNT_LIMIT, VALUE_LIMIT, check_lengths
+from muniment.mail.headers.addresses import ADDRESS_LIMIT
+from muniment.service.dispatch.lengths import COUNT_LIMIT, VALUE_LIMIT, check_lengths
 from support.served import served
 from support.vaults import TestVault
 
@@ -128,4 +128,4 @@ def refused(client: Any, request: Request) -> None:
 def test_the_error_does_not_repeat_the_text() -> None:
     with pytest.raises(UsageError) as caught:
         check_lengths(ShowUser(user=LONG))
-    assert len(wire.encoded(wire.failure(caught.value))) < 300
+    assert len(protocol.encoded(protocol.failure(caught.value))) < 300

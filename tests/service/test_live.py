@@ -22,13 +22,13 @@ import psutil
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
-from muniment.client import Client
-from muniment.service import server
-from muniment.service.engine import Engine
-from muniment.service.host import Host
-from muniment.service.session import Session
-from muniment_tui.pace import QUESTION as ASKED
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import Client
+from muniment.service.dispatch.engine import Engine
+from muniment.service.host.run_host import Host
+from muniment.service.host.session import Session
+from muniment.service.transport import server
+from muniment_tui.terminal.pace import QUESTION as ASKED
 from support.clock_run import TICKS, ClockRun
 from support.served import answering
 from support.teletype import Teletype

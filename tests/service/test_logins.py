@@ -18,11 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import AccessRefused, NotFound
-from muniment.service import audit, engine, guard, users
-from muniment.service.access import Caller
-from muniment.service.session import Session
+from muniment.service.access import audit_trail
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch import engine, guard
+from muniment.service.host.session import Session
+from muniment.service.operations import users
 from support.program import Program
 from support.reports import EPOCH, line, plain, report
 from support.vaults import TestVault
@@ -78,7 +80,7 @@ class Office:
         return status.logins
 
     def trail(self) -> list[api.AuditEvent]:
-        audit.trail_of(self.vault)._flush()
+        audit_trail.trail_of(self.vault)._flush()
         found = self.say(api.GetAudit(limit=1000))
         assert isinstance(found, api.Audit)
         return list(found.events)

@@ -11,12 +11,12 @@ import pytest
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.archive.naming import suggestion
-from muniment.archive.vault import Vault
+from muniment.archive.operations.check_names import suggestion
+from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
-from muniment.service import engine, guard
-from muniment.service.access import Caller
-from muniment.service.session import Session
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch import engine, guard
+from muniment.service.host.session import Session
 from support.reports import line, plain, report
 from support.vaults import TestVault
 

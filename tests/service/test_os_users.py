@@ -22,15 +22,15 @@ import pytest
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.client import Client, receive
+from muniment.client import socket_path
+from muniment.client.autostart import connected
+from muniment.client.client import Client, receive
+from muniment.client.socket_path import place_of
+from muniment.client.socket_transport import dial
 from muniment.errors import AccessRefused, MunimentError, NotFound, VaultError
-from muniment.line import place
-from muniment.line.place import place_of
-from muniment.line.start import connected
-from muniment.line.transport import dial
-from muniment.service import engine
-from muniment.service.access import LEAST, Role
-from muniment.service.session import Session
+from muniment.service.access.roles import LEAST, Role
+from muniment.service.dispatch import engine
+from muniment.service.host.session import Session
 from support.osusers import as_user, needs_python_for_others, needs_root, open_folder
 from support.reports import line, plain, report
 from support.served import line_to, served
@@ -278,11 +278,11 @@ def test_the_command_of_another_user(house: House) -> None:
 
 def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that mallory has put where bob's is due, once in a folder of theirs, once in bob's own."""
-    monkeypatch.delenv(place.RUNTIME, raising=False)
+    monkeypatch.delenv(socket_path.RUNTIME, raising=False)
     with open_folder() as shared:
         shared.chmod(0o1777)
-        monkeypatch.setattr(place, "SYSTEM", shared / "system")
-        monkeypatch.setattr(place, "TEMPORARY", shared)
+        monkeypatch.setattr(socket_path, "SYSTEM", shared / "system")
+        monkeypatch.setattr(socket_path, "TEMPORARY", shared)
         folder, squatted = shared / "vault", shared / f"muniment-{BOB}"
         for made, uid in ((folder, BOB), (squatted, MALLORY)):
             made.mkdir()
@@ -297,10 +297,10 @@ def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.Mo
             call: Callable[[], Word] = lambda: line_to(folder).call(api.GetTree())  # noqa: E731
             with pytest.raises(VaultError, match="again and again"):
                 as_user(AUDREY, call)
-            monkeypatch.setenv(place.RUNTIME, str(squatted))
+            monkeypatch.setenv(socket_path.RUNTIME, str(squatted))
             with pytest.raises(VaultError, match="others may write to it"):
-                as_user(BOB, lambda: str(place.own_folder(where)))
-            monkeypatch.delenv(place.RUNTIME, raising=False)
+                as_user(BOB, lambda: str(socket_path.own_folder(where)))
+            monkeypatch.delenv(socket_path.RUNTIME, raising=False)
             os.chown(squatted, BOB, BOB)
             with pytest.raises(VaultError, match=f"another user .uid {MALLORY}"):
                 as_user(AUDREY, call)
@@ -308,11 +308,11 @@ def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.Mo
 
 def test_a_place_that_somebody_else_made_first_stops_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """The owner's own folder beside it is found by its owner, among any number of mallory's."""
-    monkeypatch.delenv(place.RUNTIME, raising=False)
+    monkeypatch.delenv(socket_path.RUNTIME, raising=False)
     with open_folder() as shared:
         shared.chmod(0o1777)
-        monkeypatch.setattr(place, "SYSTEM", shared / "system")
-        monkeypatch.setattr(place, "TEMPORARY", shared)
+        monkeypatch.setattr(socket_path, "SYSTEM", shared / "system")
+        monkeypatch.setattr(socket_path, "TEMPORARY", shared)
         folder = shared / "vault"
         folder.mkdir()
         os.chown(folder, BOB, BOB)
@@ -321,8 +321,8 @@ def test_a_place_that_somebody_else_made_first_stops_no_service(monkeypatch: pyt
             (shared / name).mkdir(mode=0o777)
             os.chown(shared / name, MALLORY, MALLORY)
         where = place_of(folder)
-        made = Path(as_user(BOB, lambda: str(place.own_folder(where))))
+        made = Path(as_user(BOB, lambda: str(socket_path.own_folder(where))))
         assert made.stat().st_uid == BOB
         assert made.stat().st_mode & 0o777 == 0o755
-        assert as_user(BOB, lambda: str(place.own_folder(where))) == str(made), "one is enough"
+        assert as_user(BOB, lambda: str(socket_path.own_folder(where))) == str(made), "one is enough"
         assert as_user(AUDREY, lambda: [str(path) for path in where.sockets()]) == [str(made / where.name)]

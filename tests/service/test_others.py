@@ -25,12 +25,13 @@ from hypothesis import strategies as st
 
 from muniment import api
 from muniment.api import Request, Word
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.people.changes import set_id_key
-from muniment.service import engine, guard, view
-from muniment.service.access import Caller
-from muniment.service.session import Session
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch import engine, guard
+from muniment.service.host.session import Session
+from muniment.service.operations import own_mail as view
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
 

@@ -28,8 +28,8 @@ from muniment.errors import (
     SourceError,
     VaultError,
 )
-from muniment.fields import FIELDS, KINDS, asked, default, folded, tidied
-from muniment.service import testing
+from muniment.profiles.fields import FIELDS, KINDS, asked, default, folded, tidied
+from muniment.service.operations import profile_test
 from support.dovecot import Dovecot, Mailbox, require_dovecot
 from support.reports import line, plain, report
 from support.vaults import TestVault
@@ -322,11 +322,11 @@ def test_a_folder_is_tried(vault: TestVault, tmp_path: Path) -> None:
 def test_what_waits_for_a_person_does_not_hold_up_the_end_of_the_service() -> None:
     ending, go = threading.Event(), threading.Event()
 
-    def waits(say: testing.Say) -> None:
+    def waits(say: profile_test.Say) -> None:
         say(api.Step(text="sign in"))
         go.wait(60)
 
-    words = testing.live(waits, ending.is_set)
+    words = profile_test.live(waits, ending.is_set)
     assert next(words) == api.Step(text="sign in")
     threading.Timer(0.2, ending.set).start()
     with pytest.raises(VaultError, match="stopping"):

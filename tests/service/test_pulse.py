@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from muniment.runs.schedule import LATE, Schedule
-from muniment.service import host as host_module
-from muniment.service.host import Host
-from muniment.service.pulse import GRACE, STUCK, Pulse
-from muniment.service.session import Session
-from muniment.service.systemd import Heart, Notifier
+from muniment.service.daemon.systemd import Heart, Notifier
+from muniment.service.daemon.watchdog import GRACE, STUCK, Pulse
+from muniment.service.host import run_host as host_module
+from muniment.service.host.run_host import Host
+from muniment.service.host.session import Session
 from support.vaults import TestVault
 
 

@@ -14,21 +14,21 @@ from typing import Any, cast
 import pytest
 
 from muniment import api
-from muniment.archive import vault as vault_module
-from muniment.archive.indexing import renew_index
 from muniment.archive.ledger.model import Kind
-from muniment.archive.records import json_record
-from muniment.archive.vault import Vault
+from muniment.archive.ledger.records import json_record
+from muniment.archive.operations.indexing import renew_index
+from muniment.archive.vault import vault as vault_module
+from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
-from muniment.runs.archivist import Archivist
-from muniment.runs.copy import Job, PreparedCopy
-from muniment.runs.plan import Plan
-from muniment.runs.prepare import Preparer
+from muniment.runs.pipeline.archivist import Archivist
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
-from muniment.runs.workers import WorkerPool
-from muniment.service.host import Host
-from muniment.service.rebuilding import RebuildJob
-from muniment.service.session import Session
+from muniment.service.host.run_host import Host
+from muniment.service.host.session import Session
+from muniment.service.operations.rebuilding import RebuildJob
 from support.reports import plain, report
 from support.served import served
 from support.vaults import TestVault, put
@@ -39,9 +39,9 @@ BESIDE = """
 import sys
 from contextlib import closing
 from pathlib import Path
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
-from muniment.archive.verify import index_problems
+from muniment.archive.operations.search import find
+from muniment.archive.vault.vault import Vault
+from muniment.archive.operations.verify import index_problems
 
 folder, times = Path(sys.argv[1]), 0
 print("begun", flush=True)

@@ -17,7 +17,10 @@ import pytest
 
 from muniment import api
 from muniment.api import Chunk, Done, GetStatus, Request, Step, Verify, Word
-from muniment.client import Client
+from muniment.client import protocol
+from muniment.client.client import Client
+from muniment.client.socket_path import own_folder, place_of
+from muniment.client.socket_transport import Answer, dial
 from muniment.errors import (
     AccessRefused,
     LedgerDamaged,
@@ -26,12 +29,9 @@ from muniment.errors import (
     QueryError,
     VaultLocked,
 )
-from muniment.line import wire
-from muniment.line.place import own_folder, place_of
-from muniment.line.transport import Answer, dial
-from muniment.service import server
-from muniment.service.access import Caller
-from muniment.service.quota import Quota
+from muniment.service.access.roles import Caller
+from muniment.service.transport import server
+from muniment.service.transport.log_quota import Quota
 from support.served import answering
 
 PATIENCE = 20.0
@@ -107,9 +107,9 @@ def all_of(made: socket.socket) -> bytes:
     return data
 
 
-def post(path: str, body: bytes, length: int | None = None, version: str = wire.VERSION) -> bytes:
+def post(path: str, body: bytes, length: int | None = None, version: str = protocol.VERSION) -> bytes:
     size = len(body) if length is None else length
-    head = f"POST {path} HTTP/1.0\r\n{wire.VERSION_HEADER}: {version}\r\nContent-Length: {size}\r\n\r\n"
+    head = f"POST {path} HTTP/1.0\r\n{protocol.VERSION_HEADER}: {version}\r\nContent-Length: {size}\r\n\r\n"
     return head.encode() + body
 
 
@@ -192,7 +192,7 @@ def test_every_word_of_the_api_travels() -> None:
             continue
         values = {f.name: _sample(str(f.type)) for f in msgspec.structs.fields(kind) if f.required}
         word = kind(**values)
-        read = wire.requests() if issubclass(kind, Request) else wire.replies()
+        read = protocol.requests() if issubclass(kind, Request) else protocol.replies()
         assert read(msgspec.msgpack.encode(word)) == word
 
 
@@ -280,13 +280,13 @@ def test_another_version_is_told(client: Client, folder: Path) -> None:
     with connection(folder) as made:
         made.sendall(post("/call", msgspec.msgpack.encode(GetStatus()), version="0.0.1"))
         said = all_of(made)
-    (word,) = [wire.replies()(said.partition(b"\r\n\r\n")[2][4:])]
-    assert word == wire.Other(version=wire.VERSION, pid=os.getpid(), implicit=False)
+    (word,) = [protocol.replies()(said.partition(b"\r\n\r\n")[2][4:])]
+    assert word == protocol.Other(version=protocol.VERSION, pid=os.getpid(), implicit=False)
 
 
 def test_one_that_was_not_started_by_a_client_is_not_retired(client: Client, folder: Path) -> None:
     with pytest.raises(MunimentError, match="in use"):
-        list(Answer(dial(place_of(folder)), wire.RETIRE, None).words())
+        list(Answer(dial(place_of(folder)), protocol.RETIRE, None).words())
     assert works(client)
 
 
@@ -383,8 +383,8 @@ def test_leaving_a_stream_ends_its_work_before_close_returns(client: Client, eng
 def test_a_stream_that_is_silent_for_long_is_not_taken_for_dead(
     client: Client, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "BEAT", 0.05)
-    monkeypatch.setattr(wire, "SILENCE", 0.5)
+    monkeypatch.setattr(protocol, "BEAT", 0.05)
+    monkeypatch.setattr(protocol, "SILENCE", 0.5)
     go = threading.Event()
 
     def words(request: Request) -> Iterator[Word]:
@@ -442,8 +442,8 @@ def _cut_off(folder: Path) -> bool:
 def test_who_waits_for_a_turn_is_told_that_it_is_at_work(
     client: Client, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "BEAT", 0.05)
-    monkeypatch.setattr(wire, "SILENCE", 1.0)
+    monkeypatch.setattr(protocol, "BEAT", 0.05)
+    monkeypatch.setattr(protocol, "SILENCE", 1.0)
     endless = Endless(10)
     engine.words = endless.words
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
@@ -462,7 +462,7 @@ def test_who_waits_for_a_turn_is_told_that_it_is_at_work(
 def test_who_leaves_while_they_wait_gives_their_turn_to_the_next(
     client: Client, folder: Path, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "BEAT", 0.05)
+    monkeypatch.setattr(protocol, "BEAT", 0.05)
     engine.words = Endless(10).words
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
     for one in open_:
@@ -522,12 +522,12 @@ def test_a_decoder_is_made_once_whoever_asks_first(monkeypatch: pytest.MonkeyPat
         making.pop()
         return msgspec.msgpack.Decoder(kinds[0]).decode
 
-    monkeypatch.setattr(wire, "_decoder", slow)
-    wire._replies.cache_clear()
+    monkeypatch.setattr(protocol, "_decoder", slow)
+    protocol._replies.cache_clear()
     try:
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda _: wire.replies(), range(4)))
+            found = list(pool.map(lambda _: protocol.replies(), range(4)))
     finally:
-        wire._replies.cache_clear()
+        protocol._replies.cache_clear()
     assert most == [1]
     assert all(one is found[0] for one in found)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.service.systemd import Heart, Notifier, inherited_sockets
+from muniment.service.daemon.systemd import Heart, Notifier, inherited_sockets
 from support.program import command
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -143,7 +143,7 @@ def activated(
 
 def test_sockets_are_found_by_name_and_not_passed_on(tmp_path: Path) -> None:
     script = (
-        "from muniment.service.systemd import inherited_sockets; import os\n"
+        "from muniment.service.daemon.systemd import inherited_sockets; import os\n"
         "found = inherited_sockets()\n"
         "print({name: [s.getsockname()[1] for s in socks] for name, socks in sorted(found.items())})\n"
         "sockets = [sock for group in found.values() for sock in group]\n"

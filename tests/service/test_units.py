@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.lock import VaultLock
+from muniment.archive.files.lock import VaultLock
 from muniment.config.model import Gateway, Profile, Settings
 from muniment.errors import UsageError
-from muniment.service.install import Installer
-from muniment.service.units import SERVICE, SOCKET, Place, units
+from muniment.service.daemon.install import Installer
+from muniment.service.daemon.units import SERVICE, SOCKET, Place, units
 from support.program import Program
 from support.vaults import TestVault
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
 from muniment.config.model import Profile
 from muniment.errors import MunimentError
 from muniment.runs.schedule import Schedule
-from muniment.service.host import Host
-from muniment.service.session import Session
-from muniment.service.untested import WAY, Drafts, marked
-from muniment.service.untested import release as released
+from muniment.service.host.run_host import Host
+from muniment.service.host.session import Session
+from muniment.service.host.untested_profiles import WAY, Drafts, marked
+from muniment.service.host.untested_profiles import release as released
 from support.reports import plain, report
 from support.vaults import TestVault, put
 

@@ -153,7 +153,7 @@ def test_an_address_at_somebody_elses_server(
     checklist: Checklist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (port,) = free_ports(1)
-    monkeypatch.setattr("muniment.service.checklist.SMTP_PORT", port)
+    monkeypatch.setattr("muniment.service.operations.checklist.SMTP_PORT", port)
     checklist.put(address="journal@other.example")
     step = checklist.check("report-address")
     assert step.state == "done", step

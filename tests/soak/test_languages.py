@@ -19,9 +19,9 @@ import pytest
 
 from muniment.api import Message
 from muniment.errors import QueryError
-from muniment.mail.folding import UNSPACED, fold
-from muniment.mail.sanitise import clean
-from muniment.mail.words import is_letter
+from muniment.mail.text.folding import UNSPACED, fold
+from muniment.mail.text.words import is_letter
+from muniment.system.sanitise import clean
 from support.languages import CHARSETS, catalogues, mail, sentences
 from support.vaults import TestVault
 

@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.corpus import Corpus
 from muniment import api
-from muniment.client import Client
+from muniment.client.client import Client
 from support.served import line_to
 from support.services import end, service_of
 from support.teletype import Teletype

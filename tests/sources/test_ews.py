@@ -14,8 +14,8 @@ import pytest
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Connected, LeftOut, LoggedIn, Secured
-from muniment.sources.ews import ELSEWHERE, GROUPS, EwsSource
-from muniment.sources.ews_mime import MimeReader
+from muniment.sources.ews.mime_reader import MimeReader
+from muniment.sources.ews.source import ELSEWHERE, GROUPS, EwsSource
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.oauth import Grant, tokens

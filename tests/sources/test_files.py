@@ -150,7 +150,7 @@ def test_a_file_that_fails_to_read_is_named(
     def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("muniment.sources.unpacking.open_plain", broken)
+    monkeypatch.setattr("muniment.sources.files.unpacking.open_plain", broken)
     (answer,) = source.fetch(items)
     assert isinstance(answer, Unfetched)
     assert not answer.gone

@@ -16,7 +16,7 @@ from muniment.sources.base import Fetched, Item, Unfetched
 from muniment.sources.endpoint import Event, Waiting
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice, title
-from muniment.sources.graph import GraphSource
+from muniment.sources.graph.source import GraphSource
 from muniment.sources.oauth import sign_in, tokens
 from muniment.sources.retry import Passing
 from support.graph_boxes import GraphBox, grant

@@ -27,8 +27,8 @@ from muniment.sources import limits
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.graph_answers import Call
-from muniment.sources.graph_http import GraphWire
+from muniment.sources.graph.answers import Call
+from muniment.sources.graph.connection import GraphWire
 from muniment.sources.oauth import Grant, tokens
 
 what, ports, authority, work, memory = sys.argv[1:]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
-from muniment.sources import imap
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Unfetched
-from muniment.sources.imap_client import Client, Oversized
-from muniment.sources.imap_text import encode_folder, read_bodies, read_rows, uid_set
+from muniment.sources.imap import source as imap
+from muniment.sources.imap.client import Client, Oversized
+from muniment.sources.imap.text import encode_folder, read_bodies, read_rows, uid_set
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
 from support.proxy import Proxy

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.sources.imap_names import Namespace, Whose, locate, own_prefix, read_namespaces
-from muniment.sources.imap_text import read_bodies, read_found, read_list, read_rows
+from muniment.sources.imap.namespaces import Namespace, Whose, locate, own_prefix, read_namespaces
+from muniment.sources.imap.text import read_bodies, read_found, read_list, read_rows
 
 OWN, ANOTHERS, PUBLIC = Whose
 

@@ -13,7 +13,7 @@ import pytest
 from muniment.sources.base import Fetched, Item, Source, Unfetched
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice, Use
-from muniment.sources.imap_text import encode_folder, quoted, read_list
+from muniment.sources.imap.text import encode_folder, quoted, read_list
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
 

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from muniment.errors import SourceError
-from muniment.sources import mbox_scan
 from muniment.sources.base import Fetched, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.mbox_scan import spots
-from muniment.sources.separator import is_bare, separator
+from muniment.sources.files import mbox_scan
+from muniment.sources.files.mbox_scan import spots
+from muniment.sources.files.separator import is_bare, separator
 from support.cases import cases_dir
 
 Opener = Callable[[Path], Source]

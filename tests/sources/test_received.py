@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from muniment.sources import ews_wire, graph, imap_text
+from muniment.sources.ews import connection
+from muniment.sources.graph import source
+from muniment.sources.imap import text as imap_text
 from muniment.sources.received import at, of_file, of_maildir
 
 AT = int(datetime(2009, 11, 3, 9, 15, tzinfo=UTC).timestamp())
@@ -65,13 +67,13 @@ def item(received: str) -> Any:
     """An item as Exchange lists it."""
     found = ElementTree.Element("Message")
     for name, text in (("ItemId", ""), ("Size", "5"), ("DateTimeReceived", received)):
-        ElementTree.SubElement(found, f"{{{ews_wire.TNS}}}{name}").text = text
+        ElementTree.SubElement(found, f"{{{connection.TNS}}}{name}").text = text
     return found
 
 
 def test_what_graph_and_ews_state_is_a_date_or_none() -> None:
     for stamp in ("2009-11-03T09:15:00Z", "2009-11-03T10:15:00.1234567+01:00", "2009-11-03T09:15:00"):
-        assert graph._seconds(stamp) == ews_wire._row(item(stamp)).date == AT
+        assert source._seconds(stamp) == connection._row(item(stamp)).date == AT
     for nonsense in ("", "soon", "9999-99-99", "2009-11-03T29:15:00Z"):
-        assert graph._seconds(nonsense) is ews_wire._row(item(nonsense)).date is None
-    assert graph._seconds(None) is None
+        assert source._seconds(nonsense) is connection._row(item(nonsense)).date is None
+    assert source._seconds(None) is None

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
-from muniment.fields import is_loopback
+from muniment.profiles.fields import is_loopback
 from muniment.sources import network
 from muniment.sources.endpoint import Endpoint, Security
 from muniment.sources.factory import open_source

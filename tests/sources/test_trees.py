@@ -17,10 +17,11 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from muniment.sources import passing, unpacking
+from muniment.sources import passing
 from muniment.sources.base import Choosing, Fetched, Item, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
+from muniment.sources.files import unpacking
 from support.cases import cases_dir
 
 Opener = Callable[[str, Path], Source]

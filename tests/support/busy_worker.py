@@ -9,7 +9,7 @@ import msgspec
 
 from muniment.parsing import budget
 from muniment.parsing.budget import CpuBudgets
-from muniment.parsing.frames import FrameReader, send
+from muniment.parsing.pipe_frames import FrameReader, send
 
 
 def work(seconds: float) -> None:

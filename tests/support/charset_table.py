@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muniment import api
-from muniment.mail.labels import charset_of
+from muniment.mail.charsets.labels import charset_of
 from support.labelled import Labelled, letter, number_word, sample
 from support.vaults import TestVault
 

@@ -6,13 +6,13 @@ import dataclasses
 import time
 
 from muniment import api
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
-from muniment.runs.progress import Progress
+from muniment.runs.pipeline.progress import Progress
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import summary
-from muniment.runs.workers import WorkerPool
-from muniment.service.host import Host
-from muniment.service.jobs import RunJob
+from muniment.service.host.jobs import RunJob
+from muniment.service.host.run_host import Host
 
 TICKS = 10
 """Messages that "arrive" each second."""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from muniment.runs.pause import Pause
+from muniment.runs.pipeline.pause import Pause
 from muniment.sources import retry
 
 

@@ -22,7 +22,7 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.index import Index
 from muniment.archive.ledger.writer import Ledger
 from muniment.sources.base import Item
-from muniment.sources.maildir import MaildirSource
+from muniment.sources.files.maildir import MaildirSource
 
 POINTS = (
     "append:before",

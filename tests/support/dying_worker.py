@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from muniment.runs import worker
-from muniment.runs.copy import Job, PreparedCopy
-from muniment.runs.prepare import Preparer
+from muniment.runs.prepare import worker_process
+from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
 
 KILLER = "Killer"
 _REAL = Preparer.prepare
@@ -25,4 +25,4 @@ def prepare(self: Preparer, jobs: Sequence[Job], outline: bool = False) -> list[
 
 if __name__ == "__main__":
     Preparer.prepare = prepare  # type: ignore[method-assign]
-    worker.main()
+    worker_process.main()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from muniment.api import Request, Word
 from muniment.cli import EngineDoors, main
-from muniment.cli.doors import Installer
-from muniment.service.install import Installer as SystemdInstaller
+from muniment.cli.engine_port import Installer
+from muniment.service.daemon.install import Installer as SystemdInstaller
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[/x][bold red]won\x9b31m \u202egnp.tset\u202c\u200b\x00\r\nFrom: me"
 """What a mail's subject, name or file name may hold."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from support.program import Program
 from support.reports import line, plain, report
 from support.vaults import TestVault, put

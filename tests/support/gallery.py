@@ -9,7 +9,8 @@ from textual.containers import Horizontal, Vertical
 
 from muniment.api import GetStatus
 from muniment_tui.app import MunimentApp
-from muniment_tui.frame import FrameScreen
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import block, shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
 from muniment_tui.widgets.meters import Bar, Spark
@@ -19,7 +20,6 @@ from muniment_tui.widgets.rows import Row, ShortList
 from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.tail import Tail
 from muniment_tui.widgets.tree import LazyTree, Node
-from muniment_tui.words import block, shown
 from support.engine_double import HOSTILE, EngineDouble
 from support.screens import app_on
 from support.words import status

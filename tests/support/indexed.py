@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 
 from muniment.archive.index import IndexDocument, Mention
-from muniment.mail.addresses import mailboxes
+from muniment.mail.headers.addresses import mailboxes
 from muniment.mail.model import MessageText, Role
-from muniment.mail.text import read_message
+from muniment.mail.text.read_text import read_message
 
 DAY = 86_400
 JANUARY = 1_704_067_200

@@ -19,15 +19,16 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from muniment.archive import gate, index_place, turns, vault
 from muniment.archive.catalog import catalog, store
 from muniment.archive.catalog.writing import Writer
+from muniment.archive.files import gate
 from muniment.archive.index import index
 from muniment.archive.ledger.writer import Ledger
+from muniment.archive.vault import append_turns, open_index, vault
 
 HANGS = 60.0
 """Seconds after which a step that does not end fails the test."""
-LOCKED = (gate, index, index_place, turns, catalog, store)
+LOCKED = (gate, index, open_index, append_turns, catalog, store)
 """Modules whose locks are the scheduler's."""
 POINTS: tuple[tuple[Any, str], ...] = (
     (Ledger, "append"),

@@ -8,7 +8,7 @@ from itertools import repeat
 
 import msgspec
 
-from muniment.parsing.frames import LENGTH, FrameReader, send
+from muniment.parsing.pipe_frames import LENGTH, FrameReader, send
 
 if __name__ == "__main__":
     asked = FrameReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(str)).receive()

@@ -9,9 +9,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from muniment import api
-from muniment.client import Client
-from muniment.service.engine import connect
-from muniment.service.samples import COMPANY, DOMAIN, samples, users_csv
+from muniment.client.client import Client
+from muniment.service.demo.samples import COMPANY, DOMAIN, samples, users_csv
+from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from support.engine_double import HOSTILE
 from support.reports import EPOCH, plain, report

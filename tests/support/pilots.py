@@ -8,7 +8,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from muniment.service.engine import connect
+from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from support.screens import SMALL, text_of, until
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from muniment.parsing.confinement import confine, last_words
-from muniment.parsing.frames import FrameReader, send
+from muniment.parsing.pipe_frames import FrameReader, send
 
 MEMORY = 512 * 1024 * 1024
 

@@ -7,13 +7,13 @@ import email.policy
 from email import message_from_bytes
 from email.message import EmailMessage
 
-from muniment.archive.vault import Vault
-from muniment.mail.fork import is_transport
-from muniment.mail.journal import read_report
-from muniment.runs.plan import Plan
-from muniment.runs.progress import Books
+from muniment.archive.vault.vault import Vault
+from muniment.mail.content.fork import is_transport
+from muniment.mail.journal.report import read_report
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.progress import Books
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
-from muniment.runs.workers import WorkerPool
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from support.vaults import TestVault, put

@@ -24,8 +24,8 @@ from textual.pilot import Pilot
 
 from muniment.api import GetSetup, GetStatus
 from muniment_tui.app import MunimentApp
-from muniment_tui.areas import AREAS
-from muniment_tui.frame import AreaScreen
+from muniment_tui.shell.areas import AREAS
+from muniment_tui.shell.frame import AreaScreen
 from support.checklists import checklist
 from support.engine_double import EngineDouble
 from support.words import status

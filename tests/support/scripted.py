@@ -14,7 +14,7 @@ from muniment.sources.folders import Choice
 from muniment.sources.refusing import Shut
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing
-from muniment.sources.work import make_work
+from muniment.sources.spool_files import make_work
 
 _NUMBERS = itertools.count()
 

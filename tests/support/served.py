@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from muniment.archive.vault import Vault
-from muniment.client import Client, Transport
-from muniment.line.place import place_of
-from muniment.line.transport import SocketTransport, dial
-from muniment.line.wire import Other
-from muniment.service.access import Caller
-from muniment.service.engine import Engine
-from muniment.service.host import Host
-from muniment.service.listening import listening
-from muniment.service.session import Session
+from muniment.archive.vault.vault import Vault
+from muniment.client.client import Client, Transport
+from muniment.client.protocol import Other
+from muniment.client.socket_path import place_of
+from muniment.client.socket_transport import SocketTransport, dial
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch.engine import Engine
+from muniment.service.host.run_host import Host
+from muniment.service.host.session import Session
+from muniment.service.transport.listener import listening
 
 
 def line_to(folder: Path) -> SocketTransport:

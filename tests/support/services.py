@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from muniment.line.place import Place, peer_of, place_of
-from muniment.line.transport import NoService, dial
+from muniment.client.socket_path import Place, peer_of, place_of
+from muniment.client.socket_transport import NoService, dial
 from support.program import Said
 
 PATIENCE = 30.0

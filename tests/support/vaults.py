@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from muniment import api
-from muniment.client import Client
-from muniment.service.engine import connect
+from muniment.client.client import Client
+from muniment.service.dispatch.engine import connect
 
 _COUNTER = itertools.count()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from muniment import zones
+from muniment.system import time_zones
 
 
 @contextmanager
@@ -27,4 +27,4 @@ def _set(setting: str | None) -> None:
     else:
         os.environ["TZ"] = setting
     time.tzset()
-    zones._named.cache_clear()
+    time_zones._named.cache_clear()

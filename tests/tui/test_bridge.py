@@ -11,8 +11,8 @@ from textual.app import App
 
 from muniment.api import Done, GetStatus, GetTree, RunsState, Status, Step, Tree, WatchRuns
 from muniment.errors import NotFound
-from muniment_tui import bridge as module
-from muniment_tui.bridge import AHEAD, Bridge
+from muniment_tui.engine import bridge as module
+from muniment_tui.engine.bridge import AHEAD, Bridge
 from support.engine_double import EngineDouble
 from support.screens import until
 from support.words import status

@@ -8,7 +8,7 @@ import pytest
 
 from muniment.api import WatchRuns
 from muniment.errors import AccessRefused
-from muniment_tui.farewell import farewell
+from muniment_tui.shell.exit_message import farewell
 from support.engine_double import EngineDouble
 from support.running import forever, going, profile, state
 

@@ -12,14 +12,14 @@ from textual.dom import DOMNode
 
 import muniment_tui
 from muniment.errors import VaultError
-from muniment_tui.actions import FORBIDDEN, Action, actions, every, known, typed
-from muniment_tui.areas import AREAS
-from muniment_tui.frame import KEYS, FrameScreen, KeyBar, StatusLine
-from muniment_tui.here import offers
-from muniment_tui.notices import KEPT
+from muniment_tui.actions.available import offers
+from muniment_tui.actions.registry import FORBIDDEN, Action, actions, every, known, typed
+from muniment_tui.shell.areas import AREAS
+from muniment_tui.shell.frame import KEYS, FrameScreen, KeyBar, StatusLine
+from muniment_tui.shell.notices import KEPT
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import shown
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import app_on, drive, shows, text_of, until
 

@@ -21,7 +21,7 @@ import pytest
 import muniment_tui
 from muniment import api
 from muniment.cli.root import root
-from muniment_tui.frame import FrameScreen
+from muniment_tui.shell.frame import FrameScreen
 from support.hostile import (
     BODY,
     FILE,

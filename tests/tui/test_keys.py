@@ -11,7 +11,7 @@ import pkgutil
 import pytest
 
 import muniment_tui
-from muniment_tui.actions import Action, every
+from muniment_tui.actions.registry import Action, every
 
 for module in pkgutil.walk_packages(muniment_tui.__path__, "muniment_tui."):
     if not module.name.endswith("__main__"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from muniment_tui.launch import Options, options
-from muniment_tui.vaults import is_vault, named_vault
+from muniment_tui.shell.vaults import is_vault, named_vault
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment_tui.pace import LOST, PATIENCE, QUESTION, Pace
+from muniment_tui.terminal.pace import LOST, PATIENCE, QUESTION, Pace
 
 
 class Terminal:

@@ -20,7 +20,7 @@ from muniment.api import (
     Word,
 )
 from muniment.errors import ConfigError
-from muniment.service.engine import connect
+from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from muniment_tui.setup import screen as module
 from muniment_tui.widgets.field import Form

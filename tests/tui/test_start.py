@@ -13,7 +13,7 @@ import pytest
 from textual.pilot import Pilot
 
 from muniment_tui.app import MunimentApp
-from muniment_tui.areas import AREAS
+from muniment_tui.shell.areas import AREAS
 from support.engine_double import EngineDouble
 from support.screens import SMALL, app_on, shows, text_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment_tui.state import State, load, save, state_file
+from muniment_tui.shell.state import State, load, save, state_file
 
 
 def test_it_is_remembered_for_its_owner_alone(tmp_path):

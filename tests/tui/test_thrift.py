@@ -13,7 +13,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from muniment_tui.thrift import GAP, Canvas
+from muniment_tui.terminal.diff_renderer import GAP, Canvas
 
 COLUMNS, ROWS = 40, 3
 PLAIN, BOLD, RED = Style.null(), Style(bold=True), Style(color="red")

@@ -11,9 +11,9 @@ from textual.color import Color
 from textual.content import Content
 
 import muniment_tui
-from muniment_tui.net import Net
+from muniment_tui.terminal.output_filter import Net
+from muniment_tui.terminal.safe_text import block, joined, shown
 from muniment_tui.widgets.text import Words, harmless, same
-from muniment_tui.words import block, joined, shown
 from support.engine_double import HOSTILE, assert_harmless
 
 SOURCE = Path(muniment_tui.__file__).parent

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from muniment.__main__ import ENGINE, PRIVATE, start
-from muniment.cli.folders import COMPLETION
+from muniment.system.environment import COMPLETION
 from muniment_tui.launch import Options, drawable, launch, on_terminal, options
 
 
@@ -28,7 +28,7 @@ def main() -> int:
     os.umask(PRIVATE)
     if on_terminal():
         return launch(ENGINE, called)
-    from muniment_tui.overview import overview
+    from muniment_tui.shell.overview import overview
 
     return overview(ENGINE, called.vault)
 

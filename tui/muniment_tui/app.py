@@ -25,22 +25,22 @@ from textual.reactive import var
 from textual.screen import Screen
 
 from muniment.api import GetStatus, Status
-from muniment.client import Connect
+from muniment.client.client import Connect
 from muniment.errors import MunimentError
-from muniment_tui import state, themes
-from muniment_tui.actions import Action, actions
-from muniment_tui.areas import AREAS
-from muniment_tui.bridge import Bridge
-from muniment_tui.command_line import CommandLine
-from muniment_tui.frame import HEIGHTS, WIDTHS, FrameScreen, TopBar
-from muniment_tui.here import Offer, asked, declared, offers
-from muniment_tui.net import Net
-from muniment_tui.notices import Notice, Notices
-from muniment_tui.pace import Pace
-from muniment_tui.palette import ActionsPalette, ActionsProvider
-from muniment_tui.thrift import Canvas
-from muniment_tui.vaults import is_vault
-from muniment_tui.words import clean
+from muniment_tui.actions.available import Offer, asked, declared, offers
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Bridge
+from muniment_tui.shell import state, themes
+from muniment_tui.shell.areas import AREAS
+from muniment_tui.shell.command_line import CommandLine
+from muniment_tui.shell.frame import HEIGHTS, WIDTHS, FrameScreen, TopBar
+from muniment_tui.shell.notices import Notice, Notices
+from muniment_tui.shell.palette import ActionsPalette, ActionsProvider
+from muniment_tui.shell.vaults import is_vault
+from muniment_tui.terminal.diff_renderer import Canvas
+from muniment_tui.terminal.output_filter import Net
+from muniment_tui.terminal.pace import Pace
+from muniment_tui.terminal.safe_text import clean
 
 FIRST = "first"
 """The mode of the first page, where there is no vault yet."""
@@ -235,7 +235,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         `values` are typed in already, by field ("name" among them). `done` gets the name once it is saved,
         and None where it is left unsaved.
         """
-        from muniment.fields import KIND
+        from muniment.profiles.fields import KIND
         from muniment_tui.profiles.draft import Draft
         from muniment_tui.profiles.form import ProfileForm
 
@@ -446,7 +446,7 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Explain what has the focus."""
-        from muniment_tui.help import HelpScreen
+        from muniment_tui.shell.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
 
@@ -462,7 +462,7 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     def action_notices(self) -> None:
         """List the last notices."""
-        from muniment_tui.help import NoticesScreen
+        from muniment_tui.shell.help import NoticesScreen
 
         self.push_screen(NoticesScreen())
 

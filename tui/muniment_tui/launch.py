@@ -63,9 +63,9 @@ def launch(engine: EngineDoors, called: Options) -> int:
         return UNUSABLE
     sys.setswitchinterval(SWITCH)
     from muniment_tui.app import MunimentApp
-    from muniment_tui.state import state_file
-    from muniment_tui.vaults import named_vault
-    from muniment_tui.words import clean
+    from muniment_tui.shell.state import state_file
+    from muniment_tui.shell.vaults import named_vault
+    from muniment_tui.terminal.safe_text import clean
 
     named = named_vault(called.vault)
     app = MunimentApp(
@@ -76,7 +76,7 @@ def launch(engine: EngineDoors, called: Options) -> int:
     finally:
         app.hang_up()
         if app.runs_go_on and app.vault is not None:
-            from muniment_tui.farewell import farewell
+            from muniment_tui.shell.exit_message import farewell
 
             with suppress(OSError):  # the terminal may be gone
                 for line in farewell(engine.connect, app.vault):

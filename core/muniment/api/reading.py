@@ -98,7 +98,7 @@ class Search(Request, frozen=True):
     oldest_first: bool = False
     around: int | None = None
     zone: str = ""
-    """Whose days the query means: a time zone as muniment.zones has it; "" for UTC."""
+    """Whose days the query means: a time zone as muniment.system.time_zones has it; "" for UTC."""
 
 
 class Show(Request, frozen=True):

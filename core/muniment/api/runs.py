@@ -26,7 +26,7 @@ class RunAll(Request, frozen=True):
 
 
 class ProgressWord(StateWord, frozen=True):
-    """A running run at one instant: runs.progress.Progress as plain values."""
+    """A running run at one instant: runs.pipeline.progress.Progress as plain values."""
 
     profile: str
     stage: str

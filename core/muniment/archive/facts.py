@@ -64,7 +64,7 @@ class MessageFact(Struct, frozen=True):
     name: bytes = b""
     """Its Message-ID as it is looked up (mail.names.name_of), to find what it may be a copy of."""
     hidden: int = -1
-    """Bytes that its public form lacks (mail.public); -1 where it could not be read."""
+    """Bytes that its public form lacks (mail.content.public); -1 where it could not be read."""
 
 
 class PartFact(Struct, frozen=True):
@@ -169,7 +169,7 @@ class DirectoryFact(Struct, frozen=True):
 
 
 class AuditFact(Struct, frozen=True):
-    """That somebody read, or was refused, something: as JSON (see service.audit)."""
+    """That somebody read, or was refused, something: as JSON (see service.access.audit_trail)."""
 
     sequence: int
     position: Position

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from muniment.cli.doors import EngineDoors
+from muniment.cli.engine_port import EngineDoors
 
 __all__ = ["EngineDoors", "main"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from muniment.api import Done, Hit, Hits, Request, Step, Word
-from muniment.cli.frame import Session
-from muniment.cli.humane import count, iso, local, name_of, size
+from muniment.cli.command import Session
 from muniment.cli.live import Display
 from muniment.cli.output import Column, complain, plain
-from muniment.client import receive
+from muniment.client.client import receive
+from muniment.system.formatting import count, iso, local, name_of, size
 
 WIDE = 100
 """From so many columns on, lists show sizes as well."""

@@ -9,13 +9,13 @@ from contextlib import suppress
 
 import click
 
-from muniment.cli.doors import EngineDoors
-from muniment.cli.folders import COMPLETION
-from muniment.cli.frame import Session
+from muniment.cli.command import Session
+from muniment.cli.engine_port import EngineDoors
 from muniment.cli.output import Output, complain, complain_lines
 from muniment.cli.root import root
 from muniment.errors import MunimentError, QueryError
-from muniment.mail.sanitise import clean
+from muniment.system.environment import COMPLETION
+from muniment.system.sanitise import clean
 
 DEBUG = "MUNIMENT_DEBUG"
 INTERRUPTED, BROKEN_PIPE, BUG = 130, 141, 70

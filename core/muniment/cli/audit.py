@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from muniment.api import Audit, AuditEvent, GetAudit
-from muniment.cli.frame import Command, Session, pass_session
-from muniment.cli.humane import iso, local
+from muniment.cli.command import Command, Session, pass_session
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import LedgerDamaged
+from muniment.system.formatting import iso, local
 
 ID = 12
 """Digits of a message's id that are shown."""

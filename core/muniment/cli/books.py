@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from muniment.api import ProgressWord, RunSummary
-from muniment.cli.humane import count, seconds, size
 from muniment.cli.progress import bar, far, remaining
+from muniment.system.formatting import count, seconds, size
 
 KEYS = (
     "profile", "state", "listed", "fetched", "already", "skipped", "pending", "new", "merged", "quarantined",

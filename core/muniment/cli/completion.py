@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.command import Command, Session, pass_session
 
 INSTALL = {
     "bash": '# For bash 4.4 or newer. Add to ~/.bashrc:   eval "$(muniment completion bash)"',

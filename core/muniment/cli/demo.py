@@ -15,12 +15,12 @@ import click
 from muniment.api import Done, Hits, ProgressWord, RunSummary, Step, Tree, Verified, Word
 from muniment.cli import books
 from muniment.cli.answers import hit_table, hits_as_json
-from muniment.cli.frame import Command, Session, pass_session
-from muniment.cli.humane import count, seconds
-from muniment.cli.keeping import show_verified
+from muniment.cli.command import Command, Session, pass_session
 from muniment.cli.live import Display
+from muniment.cli.maintenance import show_verified
 from muniment.cli.messages import show_tree, tree_as_json
 from muniment.cli.output import plain
+from muniment.system.formatting import count, seconds
 
 SHOWN = 3
 """Hits of a search that are shown."""

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from muniment.cli.frame import Session
-from muniment.mail.sanitise import clean
+from muniment.cli.command import Session
+from muniment.system.sanitise import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

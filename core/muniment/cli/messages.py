@@ -23,13 +23,13 @@ from muniment.api import (
     Tree,
 )
 from muniment.cli.answers import show_hits, streaming, work
-from muniment.cli.choices import users
-from muniment.cli.folders import absolute
-from muniment.cli.frame import Command, Session, pass_session
-from muniment.cli.humane import count, iso, local, size
+from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.complete_names import users
 from muniment.cli.output import complain, plain
 from muniment.errors import UsageError
-from muniment.paths import as_text
+from muniment.system.environment import absolute
+from muniment.system.formatting import count, iso, local, size
+from muniment.system.paths import as_text
 
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."

@@ -6,7 +6,7 @@ import click
 
 from muniment.api import Done, SignIn, Step, TestNotify
 from muniment.cli.answers import done, last, streaming
-from muniment.cli.frame import Group, Session, pass_session
+from muniment.cli.command import Group, Session, pass_session
 from muniment.cli.output import plain
 
 

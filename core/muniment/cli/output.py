@@ -1,6 +1,6 @@
 """Everything that reaches standard output or the terminal passes through here.
 
-Strings may come from mail, so each is made harmless first (muniment.mail.sanitise), and none is ever
+Strings may come from mail, so each is made harmless first (muniment.system.sanitise), and none is ever
 read as markup. Exact bytes reach files and pipes as they are, and a terminal made harmless.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from muniment.api import Word
-from muniment.mail.sanitise import clean
+from muniment.system.sanitise import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

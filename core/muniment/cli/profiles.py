@@ -25,14 +25,14 @@ from muniment.api import (
     TestProfile,
 )
 from muniment.cli.answers import done, streaming
-from muniment.cli.choices import profiles as known_profiles
-from muniment.cli.folders import absolute
-from muniment.cli.frame import Group, Session, pass_session
-from muniment.cli.humane import local
+from muniment.cli.command import Group, Session, pass_session
+from muniment.cli.complete_names import profiles as known_profiles
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, SourceError, UsageError
-from muniment.fields import FIELD, FIELDS, KIND, KINDS, Field
-from muniment.paths import as_path, as_text
+from muniment.profiles.fields import FIELD, FIELDS, KIND, KINDS, Field
+from muniment.system.environment import absolute
+from muniment.system.formatting import local
+from muniment.system.paths import as_path, as_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 

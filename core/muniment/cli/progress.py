@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muniment.api import ProgressWord
-from muniment.cli.humane import count
+from muniment.system.formatting import count
 
 BAR = 20
 """Cells of a bar."""

@@ -6,11 +6,11 @@ import click
 
 from muniment.api import ListQuarantine, Quarantine, QuarantineItem, ReadRaw, RetryQuarantine
 from muniment.cli.answers import work
-from muniment.cli.frame import Group, Session, pass_session
-from muniment.cli.humane import iso, local, size
+from muniment.cli.command import Group, Session, pass_session
 from muniment.cli.messages import write_raw
 from muniment.cli.output import Column, plain
 from muniment.errors import NotFound, UsageError
+from muniment.system.formatting import iso, local, size
 
 
 @click.group(cls=Group)

@@ -9,7 +9,7 @@ from muniment.cli import (
     audit,
     completion,
     demo,
-    keeping,
+    maintenance,
     messages,
     notify,
     profiles,
@@ -21,7 +21,7 @@ from muniment.cli import (
     vaults,
     watching,
 )
-from muniment.cli.frame import Group
+from muniment.cli.command import Group
 
 TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
@@ -93,7 +93,7 @@ for family in (
     audit,
     completion,
     demo,
-    keeping,
+    maintenance,
     messages,
     notify,
     profiles,

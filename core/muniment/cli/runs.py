@@ -12,8 +12,8 @@ import click
 from muniment.api import CancelRun, Done, ProgressWord, Request, Run, RunAll, RunSummary
 from muniment.cli import books
 from muniment.cli.answers import streaming
-from muniment.cli.choices import profiles
-from muniment.cli.frame import Command, Session, pass_session
+from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.complete_names import profiles
 from muniment.cli.live import Display
 from muniment.cli.output import complain
 from muniment.errors import RunFailed, UsageError

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import click
 
-from muniment.cli.frame import Group, Session, json_option, pass_session
-from muniment.logs import LogFormat, log_to_stderr, say_in_log
+from muniment.cli.command import Group, Session, json_option, pass_session
+from muniment.system.logs import LogFormat, log_to_stderr, say_in_log
 
 
 class Bare(Group):

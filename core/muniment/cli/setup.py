@@ -12,11 +12,11 @@ import click
 
 from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep
 from muniment.cli.answers import streaming
-from muniment.cli.folders import absolute
-from muniment.cli.frame import Command, Session, pass_session
-from muniment.cli.humane import iso, local
+from muniment.cli.command import Command, Session, pass_session
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, UsageError
+from muniment.system.environment import absolute
+from muniment.system.formatting import iso, local
 
 EVIDENCE = "first-report"
 POLL = 1.5

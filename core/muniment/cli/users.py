@@ -22,12 +22,12 @@ from muniment.api import (
     UserWord,
 )
 from muniment.cli.answers import done
-from muniment.cli.choices import logins as known_logins
-from muniment.cli.choices import users as known_users
-from muniment.cli.frame import Group, Session, pass_session
-from muniment.cli.humane import count
+from muniment.cli.command import Group, Session, pass_session
+from muniment.cli.complete_names import logins as known_logins
+from muniment.cli.complete_names import users as known_users
 from muniment.cli.output import Column, plain
 from muniment.errors import ConfigError
+from muniment.system.formatting import count
 
 EFFECTS = ("moved", "logins")
 """What JSON says besides of a change of users."""

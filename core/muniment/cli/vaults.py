@@ -8,9 +8,9 @@ import click
 
 from muniment.api import Done, GetStatus, Init, LoginWord, ProfileStatus, Status
 from muniment.cli.answers import done
-from muniment.cli.frame import Command, Session, pass_session
-from muniment.cli.humane import count, size
+from muniment.cli.command import Command, Session, pass_session
 from muniment.cli.output import Column, complain, plain
+from muniment.system.formatting import count, size
 
 NOTE_IT = "note it elsewhere; later, `muniment verify --was` proves that nothing before it was changed"
 

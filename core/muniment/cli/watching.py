@@ -9,13 +9,13 @@ import click
 
 from muniment.api import CancelRun, Done, GetHistory, History, ProfileState, RunRecord, RunsState, WatchRuns
 from muniment.cli.answers import done, streaming
-from muniment.cli.choices import profiles
-from muniment.cli.frame import Command, Session, pass_session
-from muniment.cli.humane import count, iso, local, seconds, size
+from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.complete_names import profiles
 from muniment.cli.live import Display
 from muniment.cli.output import Column, plain
 from muniment.cli.progress import far, remaining
 from muniment.errors import UsageError
+from muniment.system.formatting import count, iso, local, seconds, size
 
 TAIL = 8
 """Lines of the log that are drawn below the profiles."""

@@ -7,7 +7,16 @@ import re
 
 from muniment.config.model import Access, Gateway, Journaling, Profile, Settings
 from muniment.errors import ConfigError
-from muniment.fields import FIELD, KIND, MAX_PORT, MAX_SECONDS, is_address, is_domain, name_problem, problems
+from muniment.profiles.fields import (
+    FIELD,
+    KIND,
+    MAX_PORT,
+    MAX_SECONDS,
+    is_address,
+    is_domain,
+    name_problem,
+    problems,
+)
 
 RULE_LENGTH = 64
 """Characters that a journal rule's name may have (New-JournalRule)."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from muniment.config.model import Notify, NotifyCommand, NotifyMail
 from muniment.errors import ConfigError
-from muniment.fields import MAX_PORT, is_address, is_loopback
+from muniment.profiles.fields import MAX_PORT, is_address, is_loopback
 
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from muniment.fields import KIND, UNWANTED, tidied
+from muniment.profiles.fields import KIND, UNWANTED, tidied
 
 Kind = Literal["gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml"]
 
@@ -137,7 +137,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
     envelope_headers: tuple[str, ...] = ()
     """Header fields in which its clients name a message's recipients, such as "X-Rcpt-To", besides those that
-    always count (see mail.routing)."""
+    always count (see mail.headers.routing)."""
     size_limit: int = 157286400
     """Bytes a message may have; 150 MiB by default. A journal report about it may have more."""
     reserve: int = 536870912

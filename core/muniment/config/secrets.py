@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.errors import ConfigError
-from muniment.paths import as_path
+from muniment.system.paths import as_path
 
 COMMAND_SECONDS = 30
 """How long a command may take to print a password."""

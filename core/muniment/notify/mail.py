@@ -19,9 +19,9 @@ from pathlib import Path
 from muniment.config.model import NotifyMail
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, MunimentError
-from muniment.mail.sanitise import clean
 from muniment.notify.model import Event
 from muniment.notify.telling import Answer, NotTold, Online, Origin, body, said, subject
+from muniment.system.sanitise import clean
 
 SECONDS = 30.0
 """How long a network operation may take."""

@@ -54,7 +54,8 @@ class Memory(msgspec.Struct):
     summarised: str = ""
     """The local date of the last daily summary."""
     checkpoint: dict[str, Any] = {}
-    """The ledger's state at the last look: archive.noting finds by it that the ledger was cut since."""
+    """The ledger's state at the last look: archive.vault.known_roots finds by it that the ledger was cut
+    since."""
 
 
 def load(folder: Path) -> Memory:

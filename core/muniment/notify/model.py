@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from muniment.mail.sanitise import clean
+from muniment.system.sanitise import clean
 
 Kind = Literal[
     "run-failed",

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 
 from muniment.config.model import NotifyMail
 from muniment.errors import MunimentError
-from muniment.mail.sanitise import clean
 from muniment.notify.model import Event
+from muniment.system.sanitise import clean
 
 WORDS = 300
 """Characters of a server's own words that are repeated."""

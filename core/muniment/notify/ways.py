@@ -12,10 +12,10 @@ import msgspec
 from muniment.config.model import Notify, NotifyCommand
 from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.config.secrets import resolve
-from muniment.mail.sanitise import clean
 from muniment.notify.mail import GraphWay, MailWay
 from muniment.notify.model import Event
 from muniment.notify.telling import NotTold, Online, Origin, body, subject
+from muniment.system.sanitise import clean
 
 MOST_OUTPUT = 16 * 1024 * 1024
 """Bytes that a program may print; they are dropped."""

@@ -15,7 +15,6 @@ from typing import IO, TypeVar
 
 from muniment.errors import MailUnreadable
 from muniment.mail.model import Likeness, MessageText
-from muniment.mail.sanitise import clean
 from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
 from muniment.parsing.reader import Mail, MailReader
 from muniment.parsing.tasks import (
@@ -35,6 +34,7 @@ from muniment.parsing.tasks import (
     MessageView,
     Task,
 )
+from muniment.system.sanitise import clean
 
 log = logging.getLogger("muniment.workers")
 

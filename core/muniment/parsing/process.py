@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, TypeVar, cast
 import msgspec
 
 from muniment.errors import MunimentError
-from muniment.parsing.frames import FrameReader, send
+from muniment.parsing.pipe_frames import FrameReader, send
 
 PIPE_SIZE = 1024 * 1024
 BUFFER = 64 * 1024

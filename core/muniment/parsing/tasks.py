@@ -1,4 +1,4 @@
-"""What a reading worker is asked, and what it answers: frames on its pipes (see parsing.frames).
+"""What a reading worker is asked, and what it answers: frames on its pipes (see parsing.pipe_frames).
 
 Both sides import this, so nothing here reads mail.
 """
@@ -60,7 +60,7 @@ class MessageFacts(msgspec.Struct, frozen=True, array_like=True):
     summary: Summary
     notes: tuple[str, ...]
     content: bytes
-    """Content hash (see mail.content)."""
+    """Content hash (see mail.content.content_hash)."""
     size: int
 
 
@@ -77,7 +77,7 @@ class CopyFacts(msgspec.Struct, frozen=True, array_like=True):
     problem: str = ""
     """Why what claims to be a report can't be unwrapped."""
     key: bytes = b""
-    """For a report with a placeholder: what tells which mail it stands for (see mail.placeholder)."""
+    """For a report with a placeholder: what tells which mail it stands for (see mail.journal.placeholder)."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,6 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     """The name of what the parser raised, where it did."""
 
 
-# Made once, by the thread that loads this: see line.wire.
+# Made once, by the thread that loads this: see client.protocol.
 ASKS = msgspec.msgpack.Decoder(list[Ask])
 ANSWERS = msgspec.msgpack.Decoder(list[Answer])

@@ -15,24 +15,23 @@ from contextlib import ExitStack
 
 import msgspec
 
-from muniment.collector import ease_collector
 from muniment.mail.buffer import FileBuffer, sub
-from muniment.mail.charsets import Others
-from muniment.mail.content import content_hash
-from muniment.mail.domains import readable
-from muniment.mail.headers import block, decode, field
-from muniment.mail.journal import read_report
-from muniment.mail.likeness import likeness
-from muniment.mail.mime import content, leaves
+from muniment.mail.charsets.decode import Others
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.headers.domains import readable
+from muniment.mail.headers.fields import block, decode, field
+from muniment.mail.headers.routing import read_routing
+from muniment.mail.journal.report import read_report
+from muniment.mail.mime.parts import NOTE, File, files
+from muniment.mail.mime.stated_charsets import labels_of
+from muniment.mail.mime.walker import content, leaves
 from muniment.mail.model import Buffer, Likeness, UnwrapError
-from muniment.mail.outline import read_outline
-from muniment.mail.parts import NOTE, File, files
-from muniment.mail.routing import read_routing
-from muniment.mail.stated import labels_of
-from muniment.mail.text import read_file, read_message
+from muniment.mail.text.likeness import likeness
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_file, read_message
 from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
-from muniment.parsing.frames import FrameReader, send
+from muniment.parsing.pipe_frames import FrameReader, send
 from muniment.parsing.tasks import (
     ASKS,
     CONTENT,
@@ -51,6 +50,7 @@ from muniment.parsing.tasks import (
     MessageFacts,
     MessageView,
 )
+from muniment.system.gc_tuning import ease_collector
 
 MEMORY_LIMIT = 1024**3
 """Address space that a reading worker may take, in bytes."""

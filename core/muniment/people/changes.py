@@ -1,8 +1,8 @@
 """Changes to the directory of users: the JSON that the ledger keeps as DIRECTORY records.
 
 A change is an object with `v` (1), `op`, and the fields of its operation; fields without a value
-are left out. Times are seconds since 1970 UTC. A domain may have any spelling (see mail.domains): older
-versions took them for different ones.
+are left out. Times are seconds since 1970 UTC. A domain may have any spelling (see mail.headers.domains):
+older versions took them for different ones.
 
     add-user        user, name, primary [, since]
                     A new user, or another name or primary address for one. The primary address
@@ -31,7 +31,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from muniment.errors import ConfigError
-from muniment.mail.domains import canonical
+from muniment.mail.headers.domains import canonical
 
 VERSION = 1
 

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from muniment.errors import ConfigError, NotFound
-from muniment.mail.addresses import domain as domain_of
-from muniment.mail.addresses import normalise, usable, without_tag
-from muniment.mail.domains import canonical
+from muniment.mail.headers.addresses import domain as domain_of
+from muniment.mail.headers.addresses import normalise, usable, without_tag
+from muniment.mail.headers.domains import canonical
 from muniment.people import changes
+from muniment.people.address_history import BEGINNING, FOREVER, Line, always, at, granted, without
 from muniment.people.changes import Change
 from muniment.people.logins import Binding
-from muniment.people.tenure import BEGINNING, FOREVER, Line, always, at, granted, without
 
 CATCH_ALL = "catch-all"
 """Id and label of the user who has what is nobody's."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from muniment.mail.addresses import normalise
+from muniment.mail.headers.addresses import normalise
 from muniment.people import changes
 from muniment.people.changes import Change
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from muniment.errors import ConfigError, NotFound
-from muniment.mail.addresses import normalise, usable
+from muniment.mail.headers.addresses import normalise, usable
 from muniment.people import changes
 from muniment.people.changes import Change
 from muniment.people.directory import Directory, User

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from muniment.archive.catalog import QuarantineRow
-from muniment.archive.indexing import Indexing
-from muniment.archive.vault import Vault
-from muniment.archive.work import make_work, own_work
-from muniment.runs.archivist import Archivist
-from muniment.runs.copy import Job
-from muniment.runs.fetch import Batch, discard
-from muniment.runs.plan import Plan
-from muniment.runs.workers import WorkerPool
+from muniment.archive.files.temp_files import make_work, own_work
+from muniment.archive.operations.indexing import Indexing
+from muniment.archive.vault.vault import Vault
+from muniment.runs.pipeline.archivist import Archivist
+from muniment.runs.pipeline.fetch import Batch, discard
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place
 
 

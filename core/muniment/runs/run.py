@@ -11,15 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from muniment.archive.facts import RunFact
-from muniment.archive.indexing import Indexing
 from muniment.archive.ledger.model import Kind
-from muniment.archive.records import VERSION, canonical, deletion_fact, deletion_value, json_record
-from muniment.archive.vault import Vault
-from muniment.collector import ease_collector
+from muniment.archive.ledger.records import VERSION, canonical, deletion_fact, deletion_value, json_record
+from muniment.archive.operations.indexing import Indexing
+from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError, RunFailed, VaultError
-from muniment.mail.sanitise import clean
-from muniment.runs.archivist import Archivist, Committed, Outcome
-from muniment.runs.fetch import (
+from muniment.runs.pipeline.archivist import Archivist, Committed, Outcome
+from muniment.runs.pipeline.fetch import (
     Batch,
     Deleted,
     End,
@@ -31,16 +29,18 @@ from muniment.runs.fetch import (
     Settle,
     discard,
 )
-from muniment.runs.indexer import Indexer
-from muniment.runs.marks import marks_of
-from muniment.runs.memory import few_arenas
-from muniment.runs.opaque import opaque
-from muniment.runs.pause import Pause
-from muniment.runs.plan import Plan
-from muniment.runs.progress import Books, Progress
-from muniment.runs.refusals import Refusals
-from muniment.runs.workers import WorkerPool
+from muniment.runs.pipeline.indexer import Indexer
+from muniment.runs.pipeline.pause import Pause
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.progress import Books, Progress
+from muniment.runs.pipeline.refusals import Refusals
+from muniment.runs.pipeline.sync_state import marks_of
+from muniment.runs.prepare.opaque import opaque
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.sources.base import Item, PassedOver, Place, Source, Unfetched
+from muniment.system.gc_tuning import ease_collector
+from muniment.system.memory import few_arenas
+from muniment.system.sanitise import clean
 
 log = logging.getLogger("muniment.runs")
 

@@ -1,4 +1,4 @@
-"""`python -m muniment.service VAULT`: a service in the background, as muniment.line.start starts it.
+"""`python -m muniment.service VAULT`: a service in the background, as muniment.client.autostart starts it.
 
 Writes one thing to standard output and closes it: that it is ready, or why it is not.
 """
@@ -15,12 +15,12 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from muniment.collector import look_seldom
+from muniment.client import protocol
+from muniment.client.autostart import READY
+from muniment.client.socket_path import digest
 from muniment.errors import MunimentError, VaultError, VaultLocked
-from muniment.line import wire
-from muniment.line.place import digest
-from muniment.line.start import READY
-from muniment.logs import Structured, say_in_log
+from muniment.system.gc_tuning import look_seldom
+from muniment.system.logs import Structured, say_in_log
 
 log = logging.getLogger("muniment.service")
 
@@ -39,12 +39,12 @@ def main(vault: str) -> int:
     try:
         return _served(Path(vault), lambda: _tell(READY))
     except MunimentError as error:
-        _tell(wire.encoded(wire.failure(error))[wire.LENGTH.size :])
+        _tell(protocol.encoded(protocol.failure(error))[protocol.LENGTH.size :])
         return error.exit_code
 
 
 def _served(vault: Path, ready: Callable[[], None]) -> int:
-    from muniment.service.foreground import serve, serve_reading
+    from muniment.service.daemon.serve import serve, serve_reading
 
     try:
         return serve(vault, say_in_log, ready=ready)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from muniment.errors import SourceError
-from muniment.fields import UNWANTED
+from muniment.profiles.fields import UNWANTED
 from muniment.sources.said import shown
 
 

@@ -22,7 +22,7 @@ from muniment.sources.network import dial, lost
 from muniment.sources.oauth import Tokens, encoded, sasl
 from muniment.sources.retry import Passing
 from muniment.sources.said import said
-from muniment.sources.work import spool_file
+from muniment.sources.spool_files import spool_file
 
 _RECEIVE = 256 * 1024
 _LONGEST_LINE = 64 * 1024

@@ -14,7 +14,7 @@ from muniment.sources.limits import Overrun
 from muniment.sources.network import Unreachable
 from muniment.sources.refusing import Refusing, Shut
 from muniment.sources.retry import ATTEMPTS, PATIENT_FOR, Passing, Patience
-from muniment.sources.work import make_work
+from muniment.sources.spool_files import make_work
 
 Answer = Fetched | Unfetched
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from muniment.mail.sanitise import clean
+from muniment.system.sanitise import clean
 
 if TYPE_CHECKING:
     from muniment.sources.endpoint import Endpoint

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from muniment.errors import CertificateRefused, SourceError
-from muniment.fields import is_loopback
+from muniment.profiles.fields import is_loopback
 from muniment.sources.endpoint import Endpoint, Secured
 from muniment.sources.retry import Passing
 

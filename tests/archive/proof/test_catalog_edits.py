@@ -13,11 +13,11 @@ import pytest
 
 from muniment.archive.catalog import tables
 from muniment.archive.ledger.check import Report
+from muniment.archive.operations.verify import verify_vault
 from muniment.archive.proof import replica
 from muniment.archive.proof.compare import differences, faults, misshapen, reading
 from muniment.archive.proof.tables import OWN, VIEWS
-from muniment.archive.vault import Vault
-from muniment.archive.verify import verify_vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from support.evidence import rich_vault
 

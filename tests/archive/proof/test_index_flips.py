@@ -14,10 +14,10 @@ import pytest
 
 from muniment.archive.index import peek
 from muniment.archive.ledger.check import Report
+from muniment.archive.operations.search import find
+from muniment.archive.operations.verify import index_problems, verify_vault
 from muniment.archive.proof.index import damaged_files, intact
-from muniment.archive.searching import find
-from muniment.archive.vault import Vault
-from muniment.archive.verify import index_problems, verify_vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from support.evidence import rich_vault
 

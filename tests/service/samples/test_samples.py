@@ -7,9 +7,9 @@ from collections import Counter
 from email.message import Message
 from random import Random
 
-from muniment.service.samples import COUNT, STAFF, samples, truth, users_csv
-from muniment.service.samples.files import csv, pdf, png, price_list
-from muniment.service.samples.scenario import SHARING_QUERY
+from muniment.service.demo.samples import COUNT, STAFF, samples, truth, users_csv
+from muniment.service.demo.samples.files import csv, pdf, png, price_list
+from muniment.service.demo.samples.scenario import SHARING_QUERY
 
 
 def inner(data: bytes) -> bytes:

@@ -5,15 +5,15 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from muniment.mail.content import content_hash
-from muniment.mail.journal import read_report
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.headers.routing import read_routing
+from muniment.mail.journal.report import read_report
 from muniment.mail.model import UnwrapError
-from muniment.mail.routing import read_routing
 from muniment.people.changes import set_domains
 from muniment.people.directory import Directory
 from muniment.people.importer import import_csv
 from muniment.people.routing import RoutedEnvelope, place
-from muniment.service.samples import DOMAIN, samples, truth, users_csv
+from muniment.service.demo.samples import DOMAIN, samples, truth, users_csv
 
 JOURNAL, HEADERS = 1, 2
 

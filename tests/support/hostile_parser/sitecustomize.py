@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 CRASH, HANG, GROW, RAISE = "CrashParser", "HangParser", "GrowParser", "RaiseParser"
-NAME = "muniment.mail.html"
+NAME = "muniment.mail.text.html"
 
 
 def _hostile(real: Callable[[str], str]) -> Callable[[str], str]:

@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from muniment.api import Attachment, Mark
 from muniment_tui.messages.dates import period, trouble
 from muniment_tui.messages.document import Rows, Writer
-from muniment_tui.messages.letters import enclosed, letter, source
-from muniment_tui.messages.marking import MOST, find
+from muniment_tui.messages.highlight import MOST, find
+from muniment_tui.messages.message_document import enclosed, letter, source
 from support.engine_double import HOSTILE, assert_harmless
 from support.words import message
 

@@ -12,7 +12,7 @@ import pytest
 
 from muniment import api
 from muniment.errors import VaultError
-from muniment.service.engine import connect
+from muniment.service.dispatch.engine import connect
 from muniment_tui.messages.query import begun
 from muniment_tui.messages.screen import MessagesScreen
 from support.endless import MANY, Endless
@@ -529,7 +529,7 @@ def test_ten_million_rows_feel_as_ten(tmp_path):
 IN_PROCESS = """
 import sys
 from pathlib import Path
-from muniment.service.engine import connect
+from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 MunimentApp(connect, Path(sys.argv[1]), area="messages").run()
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muniment.errors import VaultError
-from muniment.service.engine import connect
+from muniment.service.dispatch.engine import connect
 from support import screens
 from support.mailroom import app_over
 from support.screens import settled, shows, until

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from muniment.config.file import profile_of
-from muniment.fields import FIELD, KIND, KINDS
+from muniment.profiles.fields import FIELD, KIND, KINDS
 from muniment_tui.profiles.conflict import differences, question
 from muniment_tui.profiles.draft import COMMAND, ENV, FILE, KEYRING, VAULT, Draft, described
 

@@ -9,7 +9,7 @@ import pytest
 
 from muniment.api import Problems
 from muniment.config.file import load
-from muniment.fields import KIND, KINDS
+from muniment.profiles.fields import KIND, KINDS
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm
 from support.dovecot import Dovecot

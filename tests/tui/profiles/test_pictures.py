@@ -29,7 +29,7 @@ from muniment.api import (
 )
 from muniment.api import TestProfile as TryProfile
 from muniment.errors import CertificateRefused, SettingsChanged
-from muniment.fields import KIND, KINDS
+from muniment.profiles.fields import KIND, KINDS
 from muniment_tui.app import MunimentApp
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm

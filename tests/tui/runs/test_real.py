@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from muniment.service.engine import connect
+from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from support.engine_double import HOSTILE
 from support.program import Program

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from textual import events
 
-from muniment_tui.frame import FrameScreen
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
 from muniment_tui.widgets.meters import bar, spark
 from muniment_tui.widgets.prompt import Prompt
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import shown
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import app_on, drive, shows, text_of, until
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment_tui.words import shown
+from muniment_tui.terminal.safe_text import shown
 from support.engine_double import EngineDouble
 from support.gallery import Forms, Hostile, Lists
 from support.screens import SMALL, app_on

@@ -9,12 +9,12 @@ from typing import ClassVar
 import pytest
 from textual.app import App
 
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
 from muniment_tui.widgets.paged import PAGE, PAGES, PagedList
 from muniment_tui.widgets.rows import Row, RowList, ShortList
 from muniment_tui.widgets.tail import Tail
 from muniment_tui.widgets.tree import LazyTree, Node
-from muniment_tui.words import shown
 from support.engine_double import HOSTILE, assert_harmless
 from support.screens import until
 

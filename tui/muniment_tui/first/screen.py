@@ -13,15 +13,15 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from muniment.api import Done, Init
-from muniment.cli.folders import VAULT, absolute
 from muniment.errors import MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Bridge
-from muniment_tui.frame import FrameScreen
-from muniment_tui.vaults import is_vault
+from muniment.system.environment import VAULT, absolute
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Bridge
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.shell.vaults import is_vault
+from muniment_tui.terminal.safe_text import block
 from muniment_tui.widgets.field import Field, Form, TextField
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import block
 
 WELCOME = (
     "Muniment keeps an organisation's mail: complete, unchanged, provable.\n"

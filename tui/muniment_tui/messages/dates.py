@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from muniment import periods
-from muniment.zones import local_tz
+from muniment.system import periods
+from muniment.system.time_zones import local_tz
 
 _DATE = re.compile(r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?")
 HOW = "Write a date as 2025, 2025-03 or 2025-03-14."

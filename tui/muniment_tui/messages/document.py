@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct, field
 from rich.cells import get_character_cell_size
 
-from muniment_tui.messages.marking import Span
-from muniment_tui.words import clean
+from muniment_tui.messages.highlight import Span
+from muniment_tui.terminal.safe_text import clean
 
 LINE = 4_000
 """Characters of a line whose further rows can be indented."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.message import Message
 
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
 from muniment_tui.widgets.entry import Entry
 
 LANGUAGE = """\

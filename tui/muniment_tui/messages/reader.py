@@ -13,19 +13,19 @@ from textual.content import Content
 from textual.message import Message as Posted
 
 from muniment.api import Attachment, Chunk, Done, Mark, Message, ReadAttachment, ReadRaw, Show, Step, Word
-from muniment.cli.humane import count, size
 from muniment.errors import MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
-from muniment_tui.messages.asking import AskingScreen
+from muniment.system.formatting import count, size
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
 from muniment_tui.messages.document import Document, Writer
-from muniment_tui.messages.letters import SOURCE, enclosed, letter, source
+from muniment_tui.messages.message_document import SOURCE, enclosed, letter, source
+from muniment_tui.messages.reason_prompt import AskingScreen
 from muniment_tui.messages.saving import free, path_of, saved, trouble
 from muniment_tui.messages.text_pane import TextPane
+from muniment_tui.terminal.safe_text import filename, joined, shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import Row, RowList, ShortList
-from muniment_tui.words import filename, joined, shown
 
 FILES = (
     Column("#", 4, right=True),

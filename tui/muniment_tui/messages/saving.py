@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from muniment.api import Chunk, Done, Word
-from muniment.cli.folders import absolute
-from muniment.cli.humane import size
 from muniment.errors import UsageError
+from muniment.system.environment import absolute
+from muniment.system.formatting import size
 
 
 def path_of(typed: str) -> Path:

@@ -16,24 +16,24 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from muniment.api import Done, Export, GetTree, ListMessages, Search, Step, Tree, Word
-from muniment.cli.humane import count
-from muniment.client import receive
+from muniment.client.client import receive
 from muniment.errors import MunimentError, QueryError, ReasonNeeded
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
-from muniment_tui.messages.asking import AskingScreen
-from muniment_tui.messages.found import Found
+from muniment.system.formatting import count
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
+from muniment_tui.messages.folder_tree import Place, folders, nodes, place_of
 from muniment_tui.messages.listing import RELEVANT, Asked, Listing
-from muniment_tui.messages.people import Place, folders, nodes, place_of
 from muniment_tui.messages.query import LANGUAGE, Narrowing, Query, begun
 from muniment_tui.messages.reader import Reader
+from muniment_tui.messages.reason_prompt import AskingScreen
+from muniment_tui.messages.result_list import Found
 from muniment_tui.messages.saving import free, path_of, trouble
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
 from muniment_tui.widgets.situation import situation
 from muniment_tui.widgets.text import Words
 from muniment_tui.widgets.tree import LazyTree, Node
-from muniment_tui.words import joined, shown
 
 PAUSE = 0.25
 """Seconds without a key after which what was typed is searched for."""

@@ -14,9 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from muniment.api import Mark
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages.document import Document, Rows
-from muniment_tui.messages.marking import Span, find
+from muniment_tui.messages.highlight import Span, find
 from muniment_tui.widgets.columns import in_cells
 
 AHEAD = 200

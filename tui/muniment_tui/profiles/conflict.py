@@ -7,10 +7,10 @@ from typing import Any
 
 from textual.content import Content
 
-from muniment.fields import FIELD, Kind, default
+from muniment.profiles.fields import FIELD, Kind, default
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.listing import said
-from muniment_tui.words import joined, shown
+from muniment_tui.terminal.safe_text import joined, shown
 
 
 def differences(draft: Draft, now: Mapping[str, Any]) -> list[tuple[str, str, str]]:

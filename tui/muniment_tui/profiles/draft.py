@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from muniment.fields import (
+from muniment.profiles.fields import (
     FIELD,
     Field,
     Kind,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.message import Message
 
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
 from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.field import Form, TextField
 from muniment_tui.widgets.text import Words

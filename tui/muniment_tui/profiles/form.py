@@ -25,9 +25,8 @@ from muniment.api import (
     TestProfile,
 )
 from muniment.errors import MunimentError, SettingsChanged
-from muniment.fields import FIELD, asked, folded
-from muniment_tui.actions import Action, actions
-from muniment_tui.frame import FrameScreen
+from muniment.profiles.fields import FIELD, asked, folded
+from muniment_tui.actions.registry import Action, actions
 from muniment_tui.profiles import conflict
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.editors import Press, Sheet
@@ -44,10 +43,11 @@ from muniment_tui.profiles.layout import (
     title,
 )
 from muniment_tui.profiles.trial import Trial
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.answers import Answers
 from muniment_tui.widgets.field import Field
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import joined, shown
 
 SOON = 0.4
 """Seconds without a key after which the service is asked what is wrong."""

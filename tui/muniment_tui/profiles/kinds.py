@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
-from muniment.fields import KINDS
-from muniment_tui.frame import FrameScreen
+from muniment.profiles.fields import KINDS
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.rows import Row, RowList, ShortList
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import shown
 
 
 class KindScreen(FrameScreen):

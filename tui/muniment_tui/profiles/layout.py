@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from textual.content import Content
 
-from muniment.fields import FIELD, Kind, choices, default
-from muniment.fields import Field as Entry
+from muniment.profiles.fields import FIELD, Kind, choices, default
+from muniment.profiles.fields import Field as Entry
 from muniment_tui.profiles.draft import (
     COMMAND,
     ENV,
@@ -22,8 +22,8 @@ from muniment_tui.profiles.draft import (
     Draft,
 )
 from muniment_tui.profiles.editors import MailboxField
+from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.field import ChoiceField, Field, TextField
-from muniment_tui.words import joined
 
 PLACE, SECRET, WHERE = "place", "secret", "where"
 """Fields of the form that vault.toml does not have: together they are the password."""

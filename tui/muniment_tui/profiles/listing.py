@@ -8,12 +8,12 @@ from typing import Any
 from textual.content import Content
 
 from muniment.api import ProfileState, ProfileWord
-from muniment.cli.humane import local
-from muniment.fields import FIELD, KIND, default, warnings
+from muniment.profiles.fields import FIELD, KIND, default, warnings
+from muniment.system.formatting import local
 from muniment_tui.profiles.draft import described
+from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.rows import Row
-from muniment_tui.words import joined
 
 COLUMNS = (
     Column("Profile", share=2),

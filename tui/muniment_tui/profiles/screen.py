@@ -27,19 +27,19 @@ from muniment.api import (
     Word,
 )
 from muniment.errors import MunimentError, SettingsChanged
-from muniment.fields import KIND, name_problem
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
-from muniment_tui.frame import AreaScreen
+from muniment.profiles.fields import KIND, name_problem
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm
 from muniment_tui.profiles.kinds import KindScreen
 from muniment_tui.profiles.listing import COLUMNS, by_hand, deletes, details, every, row_of, runs_by_itself
 from muniment_tui.profiles.trial import Trial
+from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import joined, shown
 
 DELETED = " What is safely kept is deleted at the source."
 DELETED = " What is safely kept is deleted at the source."

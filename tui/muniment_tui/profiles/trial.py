@@ -11,12 +11,12 @@ from textual.content import Content
 from textual.message import Message
 
 from muniment.api import Certificate, Done, Step, TestProfile, Word
-from muniment.cli.humane import local_moment
 from muniment.errors import MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
+from muniment.system.formatting import local_moment
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import joined, shown
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp

@@ -10,8 +10,8 @@ from typing import Any
 from textual.content import Content
 
 from muniment.api import ProfileState, ProgressWord
-from muniment.cli.humane import count, local_moment, seconds, size
-from muniment_tui.words import joined, shown
+from muniment.system.formatting import count, local_moment, seconds, size
+from muniment_tui.terminal.safe_text import joined, shown
 
 WINDOW = 15.0
 """Seconds over which a rate is taken."""

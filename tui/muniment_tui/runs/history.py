@@ -10,17 +10,17 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from muniment.api import GetHistory, History, RunRecord
-from muniment.cli.humane import count, local, seconds, size
 from muniment.errors import MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.frame import FrameScreen
+from muniment.system.formatting import count, local, seconds, size
+from muniment_tui.actions.registry import Action, actions
 from muniment_tui.runs.figures import news, sign
 from muniment_tui.runs.record import RecordScreen
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import Row, RowList, ShortList
 from muniment_tui.widgets.situation import situation
-from muniment_tui.words import joined, shown
 
 PAGE = 100
 MOST = 5000

@@ -9,13 +9,13 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from muniment.api import ProfileState, ProgressWord
-from muniment.cli.humane import count, seconds, size
 from muniment.cli.progress import expected, remaining, settled
+from muniment.system.formatting import count, seconds, size
 from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, last_run, runs_by_itself
+from muniment_tui.terminal.safe_text import block, joined, shown
 from muniment_tui.widgets.meters import Bar, spark
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import block, joined, shown
 
 STAGES = ("Fetch", "Dedup", "Store", "Index", "Delete")
 

@@ -22,17 +22,17 @@ from muniment.api import (
     Step,
     Word,
 )
-from muniment.cli.humane import count, local, size
 from muniment.errors import AccessRefused, MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
-from muniment_tui.frame import FrameScreen
+from muniment.system.formatting import count, local, size
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import block, joined, shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import Row, RowList, ShortList
 from muniment_tui.widgets.situation import Situation, situation
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import block, joined, shown
 
 HEAD = 16 * 1024
 """Bytes of an item that are shown."""

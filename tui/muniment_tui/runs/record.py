@@ -11,12 +11,12 @@ from textual.widget import Widget
 
 from muniment.api import RunRecord
 from muniment.cli.books import passed_over
-from muniment.cli.humane import count, local, seconds, size
-from muniment_tui.frame import FrameScreen
+from muniment.system.formatting import count, local, seconds, size
 from muniment_tui.runs.figures import equations, sign
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import block, joined, shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import block, joined, shown
 
 LABEL = 13
 MEANINGS = (

@@ -25,12 +25,11 @@ from muniment.api import (
     WatchRuns,
     Word,
 )
-from muniment.cli.humane import count, local_moment
 from muniment.cli.progress import far
 from muniment.errors import AccessRefused, MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
-from muniment_tui.frame import AreaScreen
+from muniment.system.formatting import count, local_moment
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
 from muniment_tui.runs import figures
 from muniment_tui.runs.figures import clock, last_run, news, standing
 from muniment_tui.runs.history import COLUMNS as HISTORY
@@ -38,12 +37,13 @@ from muniment_tui.runs.history import HistoryScreen, run_row
 from muniment_tui.runs.live import RunPane
 from muniment_tui.runs.quarantine import QuarantineScreen
 from muniment_tui.runs.record import RecordScreen
+from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import Row, RowList, ShortList
 from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.tail import Tail
-from muniment_tui.words import joined, shown
 
 AGAIN = 5.0
 """Seconds after a lost line to the service before it is tried anew."""

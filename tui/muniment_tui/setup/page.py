@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.message import Message
 
 from muniment.api import SetupField, SetupFinding, SetupStep
-from muniment_tui.setup import told
+from muniment_tui.setup import step_text
+from muniment_tui.terminal.safe_text import block, shown
 from muniment_tui.widgets.field import ChoiceField, Field, Form, TextField
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import block, shown
 
 OPEN = {"microsoft-365": "Microsoft 365", "exchange-server": "Exchange Server"}
 """What choices are called, where that is not what they are."""
@@ -70,10 +70,12 @@ class Page(VerticalScroll, can_focus=True):
         """Show a step; what was typed and not saved stays."""
         another = self.step is None or self.step.key != step.key
         before, self.step = self.step, step
-        self._say("#standing", told.standing(step))
-        self._say("#found", told.found(step, findings))
-        self._say("#guide", told.guide(step))
-        self._say("#language", shown(told.LANGUAGES.get(step.language, ""), "$secondary"), bool(step.command))
+        self._say("#standing", step_text.standing(step))
+        self._say("#found", step_text.found(step, findings))
+        self._say("#guide", step_text.guide(step))
+        self._say(
+            "#language", shown(step_text.LANGUAGES.get(step.language, ""), "$secondary"), bool(step.command)
+        )
         self._say("#command", block(step.command.rstrip("\n")))
         if another or before is None or _shape(before) != _shape(step):
             await self._rebuild(step, drafts)

@@ -12,19 +12,19 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep, Word
-from muniment.cli.folders import absolute
 from muniment.cli.setup import EVIDENCE, write_command
 from muniment.errors import MunimentError
-from muniment_tui.actions import Action, actions
-from muniment_tui.bridge import Line
-from muniment_tui.frame import AreaScreen
-from muniment_tui.setup import told
+from muniment.system.environment import absolute
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.engine.bridge import Line
+from muniment_tui.setup import step_text
 from muniment_tui.setup.page import Page
+from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import situation
-from muniment_tui.words import joined, shown
 
 POLL = 1.5
 """Seconds between two looks at the list, while the first report is waited for."""
@@ -191,8 +191,8 @@ class SetupScreen(AreaScreen):
     def _fill(self) -> None:
         if self._setup is None:
             return
-        self.list.fill(told.rows(self._setup, frozenset(self._drafts)))
-        self.query_one("#steps", Pane).name_it(shown(f"Setup: {told.progress(self._setup)}"))
+        self.list.fill(step_text.rows(self._setup, frozenset(self._drafts)))
+        self.query_one("#steps", Pane).name_it(shown(f"Setup: {step_text.progress(self._setup)}"))
 
     def _rested(self) -> None:
         self._rest.pause()
@@ -216,11 +216,11 @@ class SetupScreen(AreaScreen):
             pane.name_it(shown("Health"))
             self.say(shown("Found out by itself, once a minute."))
             with self.app.batch_update():
-                await self.page.say(told.health(self._setup))
+                await self.page.say(step_text.health(self._setup))
             return
         unsaved = (shown("not saved: F2 saves", "$warning"),) if step.key in self._drafts else ()
         pane.name_it(joined(shown(step.title), *unsaved, gap=" · "))
-        self.say(told.ways(step))
+        self.say(step_text.ways(step))
         with self.app.batch_update():
             await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))
 

@@ -16,9 +16,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import joined
 
 
 def _answer(name: str, keys: str, title: str, help: str, changes: bool = False) -> Action:

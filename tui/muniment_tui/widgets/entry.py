@@ -7,8 +7,8 @@ from typing import Any
 
 from textual.widgets import Input
 
-from muniment_tui.actions import FORBIDDEN
-from muniment_tui.words import clean
+from muniment_tui.actions.registry import FORBIDDEN
+from muniment_tui.terminal.safe_text import clean
 
 
 class Entry(Input):

@@ -14,10 +14,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import joined, shown
 
 Check = Callable[[str], str]
 """Says what is wrong with a value, in a sentence; "" where nothing is."""

@@ -6,8 +6,8 @@ from collections import deque
 
 from textual.content import Content
 
+from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import joined
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"

@@ -20,10 +20,10 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
 from muniment_tui.widgets.text import harmless, same
-from muniment_tui.words import shown
 
 GUTTER = 2
 """Cells before the first column: the cursor's sign and the mark's."""

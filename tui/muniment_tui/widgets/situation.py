@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from muniment_tui.terminal.safe_text import block, joined
 from muniment_tui.widgets.text import Words
-from muniment_tui.words import block, joined
 
 
 def situation(sign: str, style: str, title: str, advice: str = "") -> Content:

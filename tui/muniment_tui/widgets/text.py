@@ -1,11 +1,12 @@
-"""Text on the screen that can't be markup: it takes `Content` alone, which `muniment_tui.words` makes."""
+"""Text on the screen that can't be markup: it takes `Content` alone, which `muniment_tui.terminal.safe_text`
+makes."""
 
 from __future__ import annotations
 
 from textual.content import Content
 from textual.widgets import Static
 
-from muniment_tui.words import clean
+from muniment_tui.terminal.safe_text import clean
 
 
 class Words(Static, inherit_bindings=False):
@@ -41,12 +42,13 @@ def same(one: Content, other: Content) -> bool:
 def harmless(words: Content) -> Content:
     """`words`, which must be a Content: a str would be parsed as markup.
 
-    One that holds what a terminal acts on, made without `muniment_tui.words`, becomes harmless, and plain.
+    One that holds what a terminal acts on, made without `muniment_tui.terminal.safe_text`, becomes
+    harmless, and plain.
 
     Raises:
         TypeError: they are none.
     """
     if not isinstance(words, Content):
-        raise TypeError(f"{type(words).__name__} can't be shown: use muniment_tui.words")
+        raise TypeError(f"{type(words).__name__} can't be shown: use muniment_tui.terminal.safe_text")
     safe = clean(words.plain, newline=True)
     return words if safe == words.plain else Content(safe)

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from muniment_tui.actions import Action, actions
+from muniment_tui.actions.registry import Action, actions
 from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.rows import Cell, Row, RowList
 

@@ -21,8 +21,8 @@ from muniment.archive.catalog.encoding import (
     split,
 )
 from muniment.archive.facts import EnvelopeFact, MessageFact, ReceiptFact
+from muniment.mail.headers.routing import enveloped
 from muniment.mail.model import Party
-from muniment.mail.routing import enveloped
 from muniment.people.routing import OWNED, TRUSTED, Placement, RoutedEnvelope
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.model import CatalogDamaged, CatalogOutdated
 from muniment.archive.catalog.trouble import explained
-from muniment.archive.gate import Gate
+from muniment.archive.files.gate import Gate
 from muniment.archive.ledger.model import Head
 from muniment.errors import VaultError
 

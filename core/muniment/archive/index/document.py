@@ -11,8 +11,8 @@ Words go into text fields with positions. All that is matched whole goes into on
     has:attachment  id:3f9a...                   the first 16 hex digits of its SHA-256
     msgid:a1@example.com  ref:a0@example.com     its Message-ID; those in its References and In-Reply-To
 
-Text fields hold words as `mail.folding` folds them. A word with an umlaut is written out besides in one more
-field, `spelled`, as `body:mueller`: see there.
+Text fields hold words as `mail.text.folding` folds them. A word with an umlaut is written out besides in
+one more field, `spelled`, as `body:mueller`: see there.
 
 `order` is (date, id) in one number: what results are sorted, paged and bounded by. `first` and `last`
 bound the times of the trusted mentions, by which an address that passed from one person to another is split.
@@ -26,10 +26,10 @@ from collections.abc import Iterator
 import tantivy
 from msgspec import Struct
 
-from muniment.mail.addresses import without_tag
-from muniment.mail.folding import halfway, plain, second_spellings
-from muniment.mail.links import reduced
+from muniment.mail.headers.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
+from muniment.mail.text.folding import halfway, plain, second_spellings
+from muniment.mail.text.links import reduced
 
 FORMAT = 5
 """Raised when the schema or the way words are cut changes; an index of another format is built anew."""

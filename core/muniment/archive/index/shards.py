@@ -16,7 +16,7 @@ import tantivy
 
 from muniment.archive.index.document import IndexDocument, analyzer, encode, schema, weight
 from muniment.errors import MunimentError, QueryError, VaultError, VaultLocked
-from muniment.paths import as_text
+from muniment.system.paths import as_text
 
 
 class Broken(Exception):

@@ -22,11 +22,11 @@ from muniment.archive.index.queries import (
     with_ids,
 )
 from muniment.archive.index.wording import find_words
-from muniment.mail.addresses import normalise
-from muniment.mail.domains import PREFIX, canonical, spellings
-from muniment.mail.ids import bare_id
-from muniment.mail.links import reduced
-from muniment.mail.words import ANY, Sought, sought_words, wildcards
+from muniment.mail.headers.addresses import normalise
+from muniment.mail.headers.domains import PREFIX, canonical, spellings
+from muniment.mail.headers.message_ids import bare_id
+from muniment.mail.text.links import reduced
+from muniment.mail.text.words import ANY, Sought, sought_words, wildcards
 
 PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
 """Where plain words are sought, besides targets of links. Not in bcc: that is for those who may see it."""

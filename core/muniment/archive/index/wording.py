@@ -1,9 +1,9 @@
 """Words and phrases of a query as the index library finds them.
 
-Words with umlauts have two spellings (mail/folding.py). A field holds the plain one of each of its words, and
-the field `spelled` a word with an umlaut as it is when written out. So a single word is found exactly. A
-phrase needs places, which `spelled` has not: it is found by the plain words that its own may stand for, in
-messages that have each of its words exactly.
+Words with umlauts have two spellings (mail/text/folding.py). A field holds the plain one of each of its
+words, and the field `spelled` a word with an umlaut as it is when written out. So a single word is found
+exactly. A phrase needs places, which `spelled` has not: it is found by the plain words that its own may
+stand for, in messages that have each of its words exactly.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from tantivy import Query
 
 from muniment.archive.index.document import SPELLED_FIELD, spelled_term
 from muniment.archive.index.queries import SCHEMA, all_of, any_of
-from muniment.mail.folding import DIGRAPHS
-from muniment.mail.words import Sought, pattern_of
+from muniment.mail.text.folding import DIGRAPHS
+from muniment.mail.text.words import Sought, pattern_of
 
 PHRASES = 8
 """Spellings of a phrase that are sought one by one; more of them by patterns."""

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from muniment.mail.split import encode as encode_base64
-from muniment.mail.split import encode_chunks
+from muniment.mail.mime.split import encode as encode_base64
+from muniment.mail.mime.split import encode_chunks
 
 VERSION = 1
 EOLS = (b"\r\n", b"\n", b"\r", b"")

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from muniment.archive.proof.tables import VIEWS, Row, View, count_of
-from muniment.mail.sanitise import clean
+from muniment.system.sanitise import clean
 
 FAULTS = 3
 """Findings of SQLite's own check that are named."""

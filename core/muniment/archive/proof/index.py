@@ -20,7 +20,7 @@ from muniment.archive.index import Index
 from muniment.archive.index.document import order_of
 from muniment.archive.index.shards import View
 from muniment.archive.proof.compare import reading
-from muniment.archive.vault import Vault
+from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 
 MEND = "run `muniment rebuild --index`"

@@ -20,7 +20,7 @@ from muniment.archive.ledger.stored import made_frame
 from muniment.archive.ledger.walk import Found
 from muniment.archive.proof.compare import reading
 from muniment.errors import LedgerDamaged
-from muniment.mail.sanitise import clean
+from muniment.system.sanitise import clean
 
 MEND = "verify with --deep to see more, then run `muniment rebuild --catalog`"
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from sqlalchemy.exc import DatabaseError
 
 from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.replay import known_damage, replay
+from muniment.archive.files.disk_usage import size_of_files
+from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.ledger.model import Head
-from muniment.archive.matching import CATALOG, LEDGER
 from muniment.archive.proof.compare import Difference, differences, faults, misshapen, reading
-from muniment.archive.replay import known_damage, replay
-from muniment.archive.sizes import size_of_files
-from muniment.archive.vault import Vault
-from muniment.archive.work import make_work, own_work
+from muniment.archive.vault.open_catalog import CATALOG, LEDGER
+from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
-from muniment.mail.sanitise import clean
+from muniment.system.sanitise import clean
 
 MEND = "keep a copy of catalog.db if it matters who changed it, then run `muniment rebuild --catalog`"
 UPDATED = "; an update of Muniment may read mail differently, then rebuild and verify again"

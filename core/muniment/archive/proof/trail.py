@@ -10,8 +10,8 @@ from muniment.archive.ledger.commits import UNCOUNTED
 from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.model import Head, Kind
 from muniment.archive.ledger.walk import commit_before
-from muniment.archive.matching import LEDGER
-from muniment.archive.vault import Vault
+from muniment.archive.vault.open_catalog import LEDGER
+from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged
 
 MEND = "run `muniment verify`, and then `muniment rebuild --catalog` to see the trail as the ledger has it"

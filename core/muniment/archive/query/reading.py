@@ -32,10 +32,10 @@ from muniment.archive.query.nodes import (
     negate,
 )  # fmt: skip
 from muniment.errors import QueryError
-from muniment.mail.folding import fold
-from muniment.mail.ids import bare_id
-from muniment.mail.words import wild_words, wildcards
-from muniment.periods import period
+from muniment.mail.headers.message_ids import bare_id
+from muniment.mail.text.folding import fold
+from muniment.mail.text.words import wild_words, wildcards
+from muniment.system.periods import period
 
 MAX_QUERY = 16_384
 """Characters in a query."""

@@ -1,0 +1,1 @@
+"""What is done with a vault: search, index, verify, back up, export."""

@@ -1,0 +1,193 @@
+"""Backup: a consistent copy of a live vault, and only what is new since the last one.
+
+A backup is a vault without its projections: settings and the ledger up to a commit. Committed bytes of
+a segment never change, so each is copied once; of the last segment only the tail is. What a backup holds
+is never written over: where it is not what the vault has, the vault is at fault until someone has looked.
+Restoring is copying it back: the catalog is rebuilt when it is opened, the index at the next run or by
+`muniment rebuild`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from muniment.archive.catalog import EMPTY
+from muniment.archive.ledger.files import VAULT_ID, read_vault_id
+from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.scan import known_commit
+from muniment.archive.vault.known_roots import as_json
+from muniment.archive.vault.open_catalog import LEDGER
+from muniment.archive.vault.vault import Vault
+from muniment.errors import UsageError, VaultError, VaultLocked
+
+STATE = "backup.json"
+SETTINGS = "vault.toml"
+DRAFT = ".new"
+OVERLAP = 64 * 1024
+BLOCK = 4 * 1024 * 1024
+
+
+def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
+    """Bring the backup in `target` up to the vault's present state; yields a sentence a step.
+
+    Raises:
+        UsageError: `target` is something else than a backup of this vault.
+        VaultError: it can't be written.
+    """
+    head = vault.head
+    try:
+        _prepare(vault.folder, target)
+        with _locked(target):
+            yield from _copy(vault.folder, target, head)
+    except OSError as error:
+        raise VaultError(
+            f"the backup in {target} stopped ({error.strerror}): mend that and run it again, "
+            "it goes on from here"
+        ) from error
+    yield f"backup holds {head.tree_size} records, root {head.root.hex()}"
+
+
+def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
+    before = _read_state(target)
+    if before.tree_size > head.tree_size:
+        raise UsageError(
+            f"the backup in {target} holds {before.tree_size} records, the vault {head.tree_size}: the vault "
+            "was set back; back up into a new folder, and keep this one"
+        )
+    if not known_commit(source / LEDGER, read_vault_id(source / LEDGER), before):
+        raise UsageError(
+            f"the backup in {target} holds a state that the vault's ledger never had: the vault was written "
+            f"anew, or {STATE} was edited; verify both with `muniment verify --was`, back up into a new "
+            "folder, and keep this one"
+        )
+    for path in sorted((source / LEDGER).iterdir()):
+        if path.is_file() and path.suffix != ".seg":
+            _replace(path, target / LEDGER / path.name)
+    for segment in range(1, head.segment + 1):
+        if copied := _segment(source / LEDGER, target / LEDGER, segment, head, before):
+            yield f"segment {segment}: {copied:,} bytes copied"
+    if (source / SETTINGS).is_file():
+        _replace(source / SETTINGS, target / SETTINGS)
+    _write_state(target, head, (source / LEDGER / VAULT_ID).read_text().strip())
+
+
+def _unbegun(target: Path) -> bool:
+    """Whether a folder holds nothing, or but the drafts of a backup that was interrupted as it began."""
+    return all(path == target / LEDGER or path.suffix == DRAFT for path in target.rglob("*"))
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """One backup at a time writes a folder."""
+    handle = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise VaultLocked(f"another backup is being written to {target}: wait for it to end") from error
+    finally:
+        os.close(handle)
+
+
+def _prepare(source: Path, target: Path) -> None:
+    if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
+        raise UsageError(f"{target} is inside the vault: name a folder elsewhere, best on another disk")
+    identity = target / LEDGER / VAULT_ID
+    if identity.exists():
+        if identity.read_bytes() != (source / LEDGER / VAULT_ID).read_bytes():
+            raise UsageError(f"{target} holds a backup of another vault: name another folder")
+    elif target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file: name a folder for the backup")
+    elif target.exists() and not _unbegun(target):
+        raise UsageError(f"{target} is not empty and no backup: name a new folder")
+    (target / LEDGER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    target.chmod(0o700)
+
+
+def _read_state(target: Path) -> Head:
+    """What the last complete backup held; nothing where there was none, or it can't be told."""
+    try:
+        state = json.loads((target / STATE).read_bytes())
+        return Head(
+            int(state["tree_size"]), bytes.fromhex(state["root"]), int(state["segment"]), int(state["offset"])
+        )
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return EMPTY
+
+
+def _segment(source: Path, target: Path, number: int, head: Head, before: Head) -> int:
+    """Copy what the backup lacks of a segment; returns how many bytes that were."""
+    name = f"{number:012d}.seg"
+    size = head.offset if number == head.segment else (source / name).stat().st_size
+    handle = os.open(target / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with (source / name).open("rb") as read, os.fdopen(handle, "r+b") as write:
+        done = write.seek(0, os.SEEK_END)
+        if done > size:
+            raise UsageError(
+                f"{target / name} is larger than the vault's own segment: the vault was set back; "
+                "back up into a new folder, and keep this one"
+            )
+        _compare(read, write, target / name, _unproven(number, done, before), done)
+        left = size - done
+        while left and (block := read.read(min(BLOCK, left))):
+            write.write(block)
+            left -= len(block)
+        if left:
+            raise OSError(errno.EIO, f"{source / name} is shorter than the catalog knows it")
+        write.flush()
+        os.fsync(write.fileno())
+    return size - done
+
+
+def _unproven(number: int, done: int, before: Head) -> int:
+    """From where on the copied bytes of a segment must be compared: all that an interrupted backup left,
+    and the end of what a complete one did, which holds a commit and so speaks for all before it."""
+    whole = done if number < before.segment else before.offset if number == before.segment else 0
+    return max(0, min(done - OVERLAP, whole))
+
+
+def _compare(read: BinaryIO, copy: BinaryIO, target: Path, start: int, end: int) -> None:
+    """See that bytes are the same in both files; leaves both at `end`."""
+    read.seek(start)
+    copy.seek(start)
+    while start < end:
+        count = min(BLOCK, end - start)
+        if read.read(count) != copy.read(count):
+            raise UsageError(
+                f"{target} differs from the vault's own segment: verify the vault; back up into a new "
+                "folder, and keep this one"
+            )
+        start += count
+
+
+def _replace(source: Path, target: Path) -> None:
+    draft = target.with_name(target.name + DRAFT)
+    shutil.copyfile(source, draft)
+    draft.chmod(0o600)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.rename(target)
+
+
+def _write_state(target: Path, head: Head, vault: str) -> None:
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    state = {"made": made, "vault": vault, **as_json(head)}
+    draft = target / (STATE + DRAFT)
+    draft.write_text(json.dumps(state, indent=1) + "\n")
+    draft.chmod(0o600)
+    draft.rename(target / STATE)
+    for folder in (target / LEDGER, target):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,1 @@
+"""A vault, opened: ledger, catalog and index together."""

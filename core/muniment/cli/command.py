@@ -1,0 +1,160 @@
+"""What all commands share: the session, and the options that every one of them takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from muniment.api import Request
+from muniment.cli.engine_port import EngineDoors
+from muniment.cli.output import Output
+from muniment.client.client import Client, W
+from muniment.errors import UsageError
+from muniment.system.environment import VAULT, absolute
+from muniment.system.paths import typed
+
+
+class Session:
+    """One call of the program: which vault, how to answer, and the line to the engine."""
+
+    def __init__(self, engine: EngineDoors, out: Output) -> None:
+        self.engine = engine
+        self.out = out
+        self.json = False
+        self.folder: Path | None = None
+        """What --vault says."""
+        self._client: Client | None = None
+
+    @property
+    def vault(self) -> Path:
+        """The vault's folder, by --vault or MUNIMENT_VAULT.
+
+        Raises:
+            UsageError: neither names one.
+        """
+        if self.folder is not None:
+            return self.folder
+        if named := os.environ.get(VAULT):
+            return absolute(named)
+        raise UsageError(f"No vault is named: add --vault DIR, or set {VAULT} once for all commands.")
+
+    @property
+    def client(self) -> Client:
+        """The engine of the vault, opened at the first use."""
+        if self._client is None:
+            self._client = Client(self.engine.connect(self.vault))
+        return self._client
+
+    def ask(self, request: Request, reply: type[W]) -> W:
+        """Say a request and return its one reply."""
+        return self.client.call(request, reply)
+
+    @property
+    def lively(self) -> bool:
+        """Whether progress is to be drawn."""
+        return self.out.lively and not self.json
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def _take_vault(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        _session(ctx).folder = absolute(value)
+
+
+def _take_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        _session(ctx).json = True
+
+
+def _session(ctx: click.Context) -> Session:
+    session = ctx.find_object(Session)
+    assert session is not None
+    return session
+
+
+def _vault_option() -> click.Option:
+    return click.Option(
+        ["--vault"],
+        metavar="DIR",
+        type=click.Path(file_okay=False, readable=False),
+        callback=_take_vault,
+        expose_value=False,
+        help=f"The vault's folder; else {VAULT} names it.",
+    )
+
+
+def json_option() -> click.Option:
+    """The option --json, which sets `Session.json`."""
+    return click.Option(
+        ["--json"],
+        is_flag=True,
+        callback=_take_json,
+        expose_value=False,
+        help="Answer in JSON, for programs.",
+    )
+
+
+def take_text(ctx: click.Context) -> None:
+    """Take what was typed as text, but for paths: the name of a file may be any bytes.
+
+    Raises:
+        UsageError: something is not.
+    """
+    for param in ctx.command.params:
+        name = param.name or ""
+        value = ctx.params.get(name)
+        if isinstance(param.type, click.Path) or not isinstance(value, str | tuple):
+            continue
+        found = [
+            typed(one) if isinstance(one, str) else one
+            for one in ((value,) if isinstance(value, str) else value)
+        ]
+        if None in found:
+            shown = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise UsageError(
+                f"{shown} is not UTF-8: set the terminal and its locale to UTF-8, and type it again."
+            )
+        ctx.params[name] = found[0] if isinstance(value, str) else tuple(found)
+
+
+class Command(click.Command):
+    """A command with --vault and --json."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As any command's; what is typed has to be text."""
+        rest = super().parse_args(ctx, args)
+        take_text(ctx)
+        return rest
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [_vault_option(), json_option()]
+
+
+class Group(click.Group):
+    """A family of commands; --vault may stand before the command's name, too."""
+
+    command_class = Command
+    group_class = type
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"no_args_is_help": False} | kwargs)
+        self.params.append(_vault_option())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Bare, a family says what it can do."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit(0 if ctx.parent is None else 2)
+        return super().parse_args(ctx, args)

@@ -1,0 +1,123 @@
+"""Commands that keep a vault sound: verify, rebuild, backup."""
+
+from __future__ import annotations
+
+import click
+
+from muniment.api import Backup, Rebuild, Verified, Verify
+from muniment.cli.answers import last, watched, work
+from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.output import complain, plain
+from muniment.errors import LedgerDamaged
+from muniment.system.environment import absolute
+from muniment.system.formatting import count
+from muniment.system.paths import as_text
+
+WIDE = 32
+"""Characters of a checkpoint that are enough to tell it from others."""
+
+
+@click.command(cls=Command)
+@click.option("--deep", is_flag=True, help="Read and hash every byte anew.")
+@click.option(
+    "--was",
+    multiple=True,
+    metavar="SIZE:ROOT",
+    help="A checkpoint that was noted earlier; may be repeated.",
+)
+@pass_session
+def verify(session: Session, deep: bool, was: tuple[str, ...]) -> int:
+    """Prove that the vault is whole and unchanged.
+
+    Checks the ledger's chain, that every part is there, and that catalog and
+    index say what the ledger says. Exits 6 and names each problem where
+    something does not prove itself; nothing is changed.
+
+    A chain can't show that its end is missing, or that all of it was written
+    anew. So note the checkpoint that is printed, away from this machine, and
+    give it with --was later: the ledger must have grown from it, unchanged.
+
+    \b
+    Example:
+      muniment verify --deep
+      muniment verify --was 1042:5f3c...
+    """
+    _, rest = watched(session, Verify(deep=deep, was=was))
+    return show_verified(session, last(rest, Verified))
+
+
+def show_verified(session: Session, answer: Verified) -> int:
+    """Print what was found; returns the exit code."""
+    if session.json:
+        session.out.json(plain(answer))
+    else:
+        head = "The vault is whole and unchanged" if answer.ok else "The vault does NOT prove itself"
+        session.out.line(f"{head}: {count(answer.records)} records, {count(answer.messages)} messages.")
+        session.out.line(f"Merkle tree of {count(answer.tree_size)} leaves, root")
+        session.out.line(f"  {answer.root}")
+        if answer.checkpoint:
+            session.out.line("Checkpoint, to be noted elsewhere and given with --was later:")
+            session.out.line(f"  {answer.checkpoint}")
+        for noted in answer.was:
+            session.out.line(f"{noted.checkpoint[:WIDE]}: {noted.text}.")
+        for note in answer.notes:
+            session.out.line(f"Note: {note}.")
+        for problem in answer.problems:
+            session.out.line(f"  {problem}")
+    if answer.ok:
+        return 0
+    wrong = len(answer.problems) + sum(noted.state != "unchanged" for noted in answer.was)
+    complain(
+        f"{count(wrong)} {'problem was' if wrong == 1 else 'problems were'} found: keep this vault as it is, "
+        "and restore a backup beside it to compare."
+    )
+    return LedgerDamaged.exit_code
+
+
+@click.command(cls=Command)
+@click.option("--catalog", is_flag=True, help="Only the catalog: users' folders and lists.")
+@click.option("--index", is_flag=True, help="Only the index for search.")
+@click.option(
+    "--accept-damage",
+    is_flag=True,
+    help="Go on with a ledger whose end is damaged, without what is lost of it; implies --catalog.",
+)
+@pass_session
+def rebuild(session: Session, catalog: bool, index: bool, accept_damage: bool) -> int:
+    """Build catalog and index anew from the ledger.
+
+    Both are made from the ledger and nothing else; use this when they were
+    lost or are doubted. Message ids stay the same. What is damaged is left out
+    and named; where the end of the ledger is damaged, nothing is written until
+    it was restored from a backup, or you decide to go on with --accept-damage:
+    new records then go to a new segment, and the damaged one stays as it is.
+
+    \b
+    Example:
+      muniment rebuild --index
+    """
+    both = catalog == index
+    request = Rebuild(
+        catalog=both or catalog or accept_damage, index=both or index, accept_damage=accept_damage
+    )
+    return work(session, request)
+
+
+@click.command(cls=Command)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@pass_session
+def backup(session: Session, folder: str) -> int:
+    """Copy the vault to a folder while it is in use.
+
+    The copy is consistent: the first time all of it, later only what was added. To
+    restore, copy the folder back, then run `muniment rebuild` and
+    `muniment verify --deep` on it.
+
+    \b
+    Example:
+      muniment backup /mnt/backup/mail
+    """
+    return work(session, Backup(path=as_text(absolute(folder))))
+
+
+COMMANDS = (verify, rebuild, backup)

@@ -1,0 +1,1 @@
+"""Bytes to text, in every charset that mail uses."""

@@ -1,0 +1,1 @@
+"""Which copies are one message, and what of it is public."""

@@ -1,0 +1,230 @@
+"""The content hash: equal for copies of one message that differ in what transport or a store wrote on them.
+
+Whatever a reader can see is content. So the hash takes a message apart as the reader does
+(`mail.mime.walker`): the header ends where the reader ends it, and each leaf counts with its type, its
+encoding and its place. Three things are left out:
+
+- Header fields that transport or a store adds. They are known by the tables in `mail.content.fork`, they are
+  well-formed, and they stand before any line that is no field or is made of blanks: what follows such a line
+  may be shown. Only the message's own header has such fields: in a message within, each is content.
+- The difference between LF and CRLF where it has no meaning: in headers, between parts, in base64, and in
+  text whose charset writes line ends as ASCII does. In a `binary` part, and in a file that is not base64,
+  each byte counts. A CR alone counts everywhere.
+- Line ends at the very end of the message, since an mbox file, a POP3 server or an editor adds or drops one.
+  They count where they may mean something: in a file that is not base64, in a `binary` part, in an encoding
+  that is not known, and where what stands before them may be read otherwise without them (`_may_go`). A
+  header alone counts the same with and without the blank line that ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from muniment.mail.charsets.decode import codec, to_text, writes_lines
+from muniment.mail.content.fork import ADDED_HEADERS, TRANSPORT_VERSION, is_added
+from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, Field, fields
+from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
+from muniment.mail.mime.walker import decoded, file_of, header_at, is_text, leaves
+from muniment.mail.model import Buffer, Leaf
+from muniment.mail.patterns import any_of
+
+CONTENT_VERSION = 3
+"""Number of what is hashed. Hashes are kept in the catalog alone, whose schema changes with this number."""
+_BLOCK = 1024 * 1024
+_BARE_LF = re.compile(rb"\n(?<!\r\n)")
+_UNCLEAR = {b"\n": re.compile(rb"\n[ \t]+\r?\n|\r(?!\n)"), b"\r": re.compile(rb"\r[ \t]+\r")}
+"""By the header's line end: what is a folded line to one program and ends a line or the header to another."""
+_BEGIN = 16 * 1024
+"""Bytes of a text in which it may state its own charset."""
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_LAST_LINE = 1000
+"""Bytes of a last line that are looked at."""
+_PLAIN = frozenset({"", "ascii", "utf_8", "cp1252"})
+_LINE = re.compile(rb"[\r\n]")
+_END_KNOWN = frozenset({"", "7bit", "8bit", "base64", "quoted-printable"})
+"""Encodings of which is known what a line end at the end means."""
+_END = struct.Struct("<Q")
+
+
+def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
+    """SHA-256 of what a message says. Reads in blocks, so memory does not grow with the message.
+
+    `found` is what `mime.leaves` gave, if it was called already.
+    """
+    digest = _Digest(repr((CONTENT_VERSION, TRANSPORT_VERSION)))
+    head = header_at(buf, 0, len(buf))
+    at, lines = 0, _crlf(head)
+    if len(lines) < BLOCK_LIMIT:
+        whole = _completed(lines) if len(head) == len(buf) else lines
+        digest.add((content_header(whole),), "header")
+        at = len(head)
+    last = _text_end(buf)
+    for leaf in leaves(buf) if found is None else found:
+        digest.add(_lines(buf, at, leaf.body), "between")
+        exact = _is_exact(buf, leaf)
+        end = leaf.end
+        if not exact and last < end and _may_go(buf, leaf, max(last, leaf.body)):
+            end = max(last, leaf.body)
+        pieces = _blocks(buf, leaf.body, end) if exact else _lines(buf, leaf.body, end)
+        digest.add(pieces, f"{leaf.content_type} {leaf.encoding}")
+        at = max(leaf.end, at)
+    digest.add(_lines(buf, at, max(at, last)), "behind")
+    return digest.sha256.digest()
+
+
+def _text_end(buf: Buffer) -> int:
+    """Where the line ends begin that end a message."""
+    end = len(buf)
+    while end:
+        block = buf[max(end - _BLOCK, 0) : end]
+        text = len(block.rstrip(b"\r\n"))
+        end -= len(block) - text
+        if text:
+            break
+    for block in _lines(buf, end, len(buf)):
+        # What remains of a lone CR begins text: line ends before it are followed by it.
+        if _LONE_CR.search(block):
+            return len(buf)
+    return end
+
+
+def _completed(header: bytes) -> bytes:
+    """A header that is all of a message, with the blank line that ends it; an unclear one as it is."""
+    whole = header.rstrip(b"\r\n") + b"\r\n\r\n"
+    clear = (
+        not _LONE_CR.search(header)
+        and NO_FIELD.search(whole) is None
+        and _UNCLEAR[b"\n"].search(whole) is None
+    )
+    return whole if clear and header.strip(b"\r\n") else header
+
+
+def _may_go(buf: Buffer, leaf: Leaf, end: int) -> bool:
+    """Whether a leaf that is no exact one is read the same without the line ends from `end` on, its last.
+
+    Not where an escape, a tag, a character or an encoded file may go on over them.
+    """
+    if leaf.encoding == "base64":
+        return True
+    if leaf.encoding not in _END_KNOWN or file_of(buf, leaf) is not None:
+        return False
+    line = buf[max(end - _LAST_LINE, leaf.body) : end]
+    if leaf.encoding == "quoted-printable":
+        if line.endswith((b"=", b" ", b"\t")):
+            return False
+        line = decoded(line, leaf.encoding)[0]
+    cut = end - _LAST_LINE > leaf.body and _LINE.search(line) is None
+    if leaf.content_type == "text/html":
+        _, tag, behind = line.rpartition(b">")
+        if b"<" in behind or b"&" in behind or (cut and not tag):
+            return False
+    return end == leaf.body or _ends_alike(_LINE.split(line)[-1], stated_charset(leaf.stated), cut)
+
+
+def _ends_alike(line: bytes, charset: str, cut: bool) -> bool:
+    """Whether a last line of text is read the same with and without a line end; `cut`: it began before."""
+    if not line.strip(b" \t`") or line.strip().lower() == b"end":
+        return False  # the last lines of a uuencoded file
+    if cut and (not line.isascii() or b"\x1b" in line or codec(charset) not in _PLAIN):
+        return False
+    alone, ended = to_text(line, charset), to_text(line + b"\r\n", charset)
+    return not alone.endswith("\ufffd") and ended == alone + "\r\n"
+
+
+class _Digest:
+    """A hash over pieces; how long each was and what it is counts, so that none passes for another."""
+
+    def __init__(self, version: str) -> None:
+        self.sha256 = hashlib.sha256(version.encode())
+
+    def add(self, blocks: Iterable[bytes], what: str) -> None:
+        size = 0
+        for block in blocks:
+            self.sha256.update(block)
+            size += len(block)
+        name = what.encode("utf-8", "surrogatepass")
+        self.sha256.update(name + _END.pack(len(name)) + _END.pack(size))
+
+
+def content_header(header: bytes) -> bytes:
+    """A header block without the well-formed fields that transport or a store adds.
+
+    A header of such fields alone stays as it is: a message that begins with a blank line is read otherwise.
+    """
+    kept = _without_added(header)
+    return kept if kept.strip(b"\r\n") else header
+
+
+def _without_added(header: bytes) -> bytes:
+    """What remains of a header; of an unclear one, more than that.
+
+    Behind the first line that is unclear nothing is left out, nor is the field before it: there a reader may
+    show text, and how much of it depends on that field.
+    """
+    eol = b"\n" if b"\n" in header else b"\r"
+    ends = _ended(header)
+    if ends and NO_FIELD.search(header) is None and _UNCLEAR[eol].search(header) is None:
+        return _added_field(eol).sub(b"", eol + header)[1:]
+    found = list(fields(header))
+    clear = next((n for n, one in enumerate(found) if _is_unclear(header, one, eol)), len(found))
+    if not (ends and clear == len(found) - 1):
+        clear -= 1
+    kept = [one for n, one in enumerate(found) if n >= clear or not is_added(one.name)]
+    return b"".join(header[one.start : one.end] for one in kept)
+
+
+def _ended(header: bytes) -> bool:
+    """Whether a header ends with a blank line, or is nothing else."""
+    return header.endswith((b"\n\r\n", b"\n\n", b"\r\r")) or header in (b"\r\n", b"\n", b"\r")
+
+
+def _is_unclear(header: bytes, one: Field, eol: bytes) -> bool:
+    return not one.name or _UNCLEAR[eol].search(header, one.start, one.end) is not None
+
+
+@lru_cache(maxsize=2)
+def _added_field(eol: bytes) -> re.Pattern[bytes]:
+    """Matches a line end and the added field behind it, in a header whose lines end so.
+
+    One scan takes half the time of a look at field after field, of which Exchange writes many.
+    """
+    exact = [name.decode() for name in ADDED_HEADERS if not name.endswith(b"*")]
+    begun = [name[:-1].decode() for name in ADDED_HEADERS if name.endswith(b"*")]
+    name = f"(?:{any_of(exact)}|{any_of(begun, lambda _: '[!-9;-~]*+')})"
+    pattern = rf"@{name}[ \t]*+:[^@]*+(?:@[ \t][^@]*+)*+"
+    return re.compile(pattern.replace("@", eol.decode()).encode())
+
+
+def _is_exact(buf: Buffer, leaf: Leaf) -> bool:
+    """Whether each byte of a leaf's content counts, its line ends too."""
+    if leaf.encoding == "base64":
+        return False
+    if leaf.encoding == "binary" or not is_text(leaf.content_type):
+        return True
+    begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)], leaf.encoding)
+    return not writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type))
+
+
+def _lines(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
+    """The bytes [start, end) in blocks, every LF made CRLF; no block ends between a CR and its LF."""
+    while start < end:
+        block = buf[start : min(start + _BLOCK, end)]
+        if block.endswith(b"\r") and start + len(block) < end:
+            block = block[:-1] or block
+        start += len(block)
+        yield _crlf(block)
+
+
+def _blocks(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, _BLOCK):
+        yield buf[at : min(at + _BLOCK, end)]
+
+
+def _crlf(block: bytes) -> bytes:
+    if _BARE_LF.search(block) is None:
+        return block
+    return block.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -1,0 +1,204 @@
+"""The public form of a message: what every one of its readers may see of its header.
+
+Servers and programs write recipients into header fields of many names: `Bcc` and `Resent-Bcc`, but also
+`X-Receiver`, `X-Gm-Original-To`, `Delivered-To` and whatever comes next year. So the public form has the
+fields of one table, and no other. The body is left as it is: what a sender attaches, a forwarded message with
+its own header included, is content.
+
+A reader program may take another line for the end of a field than Muniment does. So any CR or LF begins a new
+line here, and a line that begins with white space, blank or not, belongs to the field before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from muniment.mail.content.fork import STORE_HEADERS, is_store, is_transport
+from muniment.mail.headers.fields import BLOCK_LIMIT, header_end
+from muniment.mail.mime.walker import header_at
+from muniment.mail.model import Buffer
+from muniment.mail.patterns import any_of
+
+PUBLIC_VERSION = 2
+"""Number of the table below."""
+
+PUBLIC_FIELDS = (
+    # RFC 5322: who wrote what, when, to whom; Bcc and Resent-Bcc are for their sender.
+    *("from", "sender", "reply-to", "to", "cc", "date", "subject", "comments", "keywords"),
+    *("message-id", "in-reply-to", "references"),
+    *("resent-from", "resent-sender", "resent-reply-to", "resent-to", "resent-cc", "resent-date"),
+    "resent-message-id",
+    # How the content is written: RFC 2045 and 3282.
+    *("mime-version", "content-*", "accept-language"),
+    # Mailing lists: RFC 2369, 2919, 8058. Threads: what Outlook writes.
+    *("list-*", "mail-followup-to", "mail-reply-to", "newsgroups", "followup-to"),
+    *("thread-topic", "thread-index", "archived-at"),
+    # How important, secret or automatic it is: RFC 2156, 3834, and what programs write.
+    *("importance", "priority", "x-priority", "x-msmail-priority", "sensitivity", "precedence"),
+    *("auto-submitted", "x-auto-response-suppress", "expires", "expiry-date", "reply-by", "supersedes"),
+    *("disposition-notification-to", "return-receipt-to"),
+    # What it was written with, and by whom.
+    *("user-agent", "x-mailer", "x-mimeole", "organization", "organisation", "autocrypt", "openpgp"),
+    *("x-ms-has-attach", "x-ms-tnef-correlator"),
+)
+"""Names of the fields that are shown, in lower case; a name that ends in `*` stands for all that begin so.
+
+No store's own field is (`mail.content.fork.STORE_HEADERS`): `Content-Length` is none of the message's.
+"""
+
+_EXACT = frozenset(name.encode() for name in PUBLIC_FIELDS if not name.endswith("*"))
+_PREFIXES = tuple(name[:-1].encode() for name in PUBLIC_FIELDS if name.endswith("*"))
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_NAME = re.compile(rb"(?:\xef\xbb\xbf)?([!-9;-~]{1,100})[ \t]*:")
+_SEPARATOR = re.compile(rb">?From ")
+_ADDRESSES = re.compile(
+    rb"bcc|rcpt|recipient|receiver|apparently|deliver|envelope|(?:real|original|forwarded|x)-?to\b",
+    re.IGNORECASE,
+)
+"""What the names of fields hold that are known to name recipients."""
+_UNUSUAL = re.compile(rb"\n(?:(?![!-9;-~]{1,100}[ \t]*:|[ \t]|\r?\n|\Z)|(?<=\A\n)[ \t])")
+"""Matches before a line that is no field and continues none."""
+_SHOWN = re.compile(
+    "\n(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
+        any_of([name.decode() for name in STORE_HEADERS if name.startswith(_PREFIXES)]),
+        any_of([name for name in PUBLIC_FIELDS if not name.endswith("*")]),
+        any_of([name[:-1] for name in PUBLIC_FIELDS if name.endswith("*")]),
+    ).encode()
+)
+"""Matches a line end and the public field behind it."""
+_LOOK = 100
+"""Bytes of a line in which a broken name is sought."""
+
+
+def is_public(name: bytes) -> bool:
+    """Whether a field of this name, in lower case, is shown to every reader."""
+    return name in _EXACT or (name.startswith(_PREFIXES) and not is_store(name))
+
+
+def is_prose(name: bytes) -> bool:
+    """Whether what looks like a field of this name may be a line of text, where text stands in a header."""
+    return is_public(name) or not (b"-" in name or _ADDRESSES.search(name) or is_transport(name))
+
+
+class _Lines:
+    """Decides line after line of a header what is shown of it."""
+
+    def __init__(self) -> None:
+        self.text = False
+        """Whether the header has ended for some readers, so that text may follow."""
+        self.shown = False
+        """Whether the line is shown that was taken last."""
+        self.name = b""
+        """The name of the field that it belongs to; b"" for none."""
+        self._secret = False
+        """Whether that field is known to name recipients."""
+
+    def take(self, line: bytes) -> None:
+        """Take the next line."""
+        if line[:1] in b" \t\r\n":
+            return
+        named = _NAME.match(line)
+        self.name = named[1].lower() if named is not None else b""
+        if self.name:
+            self.shown = is_prose(self.name) if self.text else is_public(self.name)
+            self._secret = not self.shown and _ADDRESSES.search(self.name) is not None
+        elif _SEPARATOR.match(line):
+            self.shown = self.text
+        elif _is_broken_name(line[:_LOOK]):
+            self.shown, self._secret = False, True
+        else:
+            # A list of recipients that was folded without white space goes on here.
+            self.shown = not (self._secret and b"@" in line)
+            self.text = self.text or self.shown
+
+
+def _is_broken_name(line: bytes) -> bool:
+    """Whether a line begins as a field that names recipients, but for characters that no name may have."""
+    name, colon, _ = line.partition(b":")
+    return len(name.split()) <= (2 if colon else 1) and _ADDRESSES.search(name) is not None
+
+
+def _spans(block: bytes, lines: _Lines, start: int = 0) -> Iterator[tuple[int, int]]:
+    """The spans of a block that are shown, from offset `start` on; neighbours are joined.
+
+    A blank line at the end of the block is shown always.
+    """
+    begun = done = start
+    for match in _LINE.finditer(block, start):
+        lines.take(match[0])
+        last = match.end() == len(block) and not match[0].strip(b"\r\n")
+        if not (lines.shown or last):
+            continue
+        if match.start() != done:
+            if begun < done:
+                yield begun, done
+            begun = match.start()
+        done = match.end()
+    if begun < done:
+        yield begun, done
+
+
+def public_header(buf: Buffer) -> tuple[list[tuple[int, int]], int]:
+    """The spans of a message's header that are shown, and where the rest of it begins, which is shown whole.
+
+    No span where the header is longer than BLOCK_LIMIT: then nothing of it can be shown.
+    """
+    end = header_end(buf)
+    if end > BLOCK_LIMIT:
+        return [], end
+    block, head, lines = buf[:end], len(header_at(buf, 0, len(buf))), _Lines()
+    spans = list(_spans(block[:head], lines))
+    if head < end:  # a reader may take the rest for text or for fields
+        lines.text = True
+        spans += _spans(block, lines, head)
+    return spans, end
+
+
+def hidden_bytes(buf: Buffer) -> int:
+    """How many bytes the public form of a message lacks."""
+    head = header_at(buf, 0, len(buf))
+    blank = next((len(line) - 1 for line in (b"\n\r\n", b"\n\n") if head.endswith(line)), 0)
+    if blank and len(head) < BLOCK_LIMIT and head.count(b"\r") == head.count(b"\r\n"):
+        lines = b"\n" + head
+        if _UNUSUAL.search(lines) is None:
+            return len(head) - blank - sum(map(len, _SHOWN.findall(lines)))
+    spans, end = public_header(buf)
+    return end - sum(stop - start for start, stop in spans)
+
+
+def public_pieces(buf: Buffer, step: int) -> Iterator[bytes]:
+    """The bytes of a message's public form, in pieces of at most `step` bytes but for the header's.
+
+    Raises:
+        ValueError: the header is too long for it to be told which fields it has.
+    """
+    spans, end = public_header(buf)
+    if end > BLOCK_LIMIT:
+        raise ValueError("the header is too long")
+    yield b"".join(buf[start:stop] for start, stop in spans)
+    for at in range(end, len(buf), step):
+        yield buf[at : min(at + step, len(buf))]
+
+
+def stray_text(header: bytes) -> Iterator[bytes]:
+    """The lines of a header that are no fields, and what may be text behind them, for every reader."""
+    lines = _Lines()
+    for match in _LINE.finditer(header):
+        lines.take(match[0])
+        if lines.text and lines.shown and b"-" not in lines.name:
+            yield match[0]
+
+
+def body_text(header: bytes, body: bytes) -> bytes:
+    """The text of a body whose header, the block before it, ended without a blank line.
+
+    Fields that may name recipients are taken out up to the first blank
+    line, since other programs take these lines for the header.
+    """
+    end = header_end(body)
+    lines = _Lines()
+    for match in _LINE.finditer(header):
+        lines.take(match[0])
+    lines.text = True
+    return b"".join(body[start:stop] for start, stop in _spans(body[:end], lines)) + body[end:]

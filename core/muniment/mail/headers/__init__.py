@@ -1,0 +1,1 @@
+"""Header fields, and the addresses, dates, names and domains in them."""

@@ -1,0 +1,112 @@
+"""Whom a message concerns that came without a journal report: told by its own routing headers.
+
+For copies made by always_bcc, per-recipient copies, and reports whose envelope is missing. What such
+headers claim is only as good as the server that wrote them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from muniment.mail.headers.addresses import COUNT_LIMIT, mailboxes, normalise, usable
+from muniment.mail.headers.fields import block, decode, fields, gather, unfold
+from muniment.mail.model import INBOX_ROLES, Buffer, Envelope, Party, Role
+
+PARTY_LIMIT = COUNT_LIMIT
+"""Parties that are taken from one message; a note says where there were more."""
+
+_ROLES = {
+    b"to": Role.TO,
+    b"resent-to": Role.TO,
+    b"cc": Role.CC,
+    b"resent-cc": Role.CC,
+    b"bcc": Role.BCC,
+    b"resent-bcc": Role.BCC,
+    b"delivered-to": Role.RECIPIENT,
+    b"x-delivered-to": Role.RECIPIENT,
+    b"x-original-to": Role.RECIPIENT,
+    b"envelope-to": Role.RECIPIENT,
+    b"x-envelope-to": Role.RECIPIENT,
+}
+"""Fields that name recipients."""
+_WANTED = (*_ROLES, b"from", b"sender", b"received", b"subject", b"message-id")
+_PEOPLE = (b"from", b"sender", b"to", b"cc", b"bcc")
+_FOR = re.compile(rb"\sfor\s+(?:<([^<>\s]+)>|([^<>\s;]+@[^<>\s;]+))")
+_LONGEST_TRACE = 4096
+
+
+def read_routing(buf: Buffer) -> Envelope:
+    """The envelope that a plain message's headers give. Never raises."""
+    return envelope_of(block(buf))
+
+
+def people_in(buf: Buffer) -> tuple[tuple[str, ...], ...]:
+    """The addresses of From and Sender, of To, of Cc and of Bcc: what a search for people finds."""
+    author, agent, *others = gather(block(buf), _PEOPLE)
+    return mailboxes((*author, *agent)), *map(mailboxes, others)
+
+
+def envelope_of(header: bytes) -> Envelope:
+    """The envelope that a header block gives.
+
+    `From` is the sender; where a `Sender` differs, that one is, and acts on behalf of `From`. One who
+    is named in To, Cc or Bcc is not named again as a mere recipient.
+    """
+    found = dict(zip(_WANTED, gather(header, _WANTED), strict=True))
+    parties: dict[Party, None] = dict.fromkeys(_senders(found))
+    named: set[str] = set()
+    for name, role in _ROLES.items():
+        _add(parties, named, role, mailboxes(found[name]))
+    for value in found[b"received"]:
+        match = _FOR.search(value, 0, _LONGEST_TRACE)
+        if match is not None:
+            reached = normalise((match[1] or match[2]).decode("utf-8", "replace"))
+            _add(parties, named, Role.RECIPIENT, filter(usable, (reached,)))
+    notes = (
+        () if len(parties) <= PARTY_LIMIT else (f"more than {PARTY_LIMIT} addresses: the rest was left out",)
+    )
+    return Envelope(
+        parties=tuple(parties)[:PARTY_LIMIT],
+        subject=decode(next(iter(found[b"subject"]), b"")),
+        message_id=decode(next(iter(found[b"message-id"]), b"")),
+        notes=notes,
+    )
+
+
+def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Party, ...]:
+    """The recipients that an SMTP envelope names and `parties` do not: of a kind that it does not tell."""
+    named = {party.address for party in parties if party.role in INBOX_ROLES}
+    found = (normalise(address) for address in addresses)
+    fresh = dict.fromkeys(address for address in found if usable(address) and address not in named)
+    return tuple(Party(Role.RECIPIENT, address) for address in fresh)[: max(0, PARTY_LIMIT - len(parties))]
+
+
+def named_in(buf: Buffer, names: Iterable[str]) -> tuple[str, ...]:
+    """The addresses in header fields of these names, each once. Never raises."""
+    wanted = frozenset(name.lower().encode("utf-8", "replace") for name in names)
+    if not wanted:
+        return ()
+    header = block(buf)
+    values = (header[start:end].partition(b":")[2] for name, start, end in fields(header) if name in wanted)
+    return mailboxes(map(unfold, values))
+
+
+def _senders(found: dict[bytes, list[bytes]]) -> list[Party]:
+    written, sent = mailboxes(found[b"from"]), mailboxes(found[b"sender"])
+    acting = set(sent)
+    if acting <= set(written):
+        return [Party(Role.SENDER, address) for address in written]
+    return [
+        *(Party(Role.SENDER, address) for address in sent),
+        *(Party(Role.ON_BEHALF_OF, address) for address in written if address not in acting),
+    ]
+
+
+def _add(parties: dict[Party, None], named: set[str], role: Role, addresses: Iterable[str]) -> None:
+    for address in addresses:
+        if len(parties) > PARTY_LIMIT:
+            return
+        if role is not Role.RECIPIENT or address not in named:
+            parties[Party(role, address)] = None
+            named.add(address)

@@ -1,0 +1,1 @@
+"""Journal reports: envelope and original."""

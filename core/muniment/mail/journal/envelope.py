@@ -1,0 +1,178 @@
+"""The text of a journal report: one field a line, one line a recipient ([MS-XJRNL] 2.1).
+
+Lines are told apart as bytes, before the charset has a say: no charset can make a subject into
+further recipients. Exchange 2003 wrote `Recipients:` and then one address a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from muniment.mail.charsets.decode import to_text
+from muniment.mail.headers.addresses import mailboxes, normalise, usable
+from muniment.mail.headers.fields import decode_words, remembered
+from muniment.mail.model import Envelope, Party, Role
+
+PARTY_LIMIT = 100_000
+"""Parties that are taken from one envelope; a note says where there were more."""
+LINE_LIMIT = 4 * PARTY_LIMIT
+"""Lines that are read of one envelope; a note says where there were more."""
+_NOTE_LIMIT = 20
+_NOTE_LENGTH = 200
+_RECIPIENTS = {b"to": Role.TO, b"cc": Role.CC, b"bcc": Role.BCC, b"recipient": Role.RECIPIENT}
+_SENDERS = {b"sender": Role.SENDER, b"on-behalf-of": Role.ON_BEHALF_OF}
+_ABOUT = frozenset({b"subject", b"message-id"})
+_IGNORED = frozenset({b"label", b"mailbox", b"sentutc", b"receivedutc"})
+_BLOCK = b"recipients"
+FIELDS = frozenset(_RECIPIENTS) | frozenset(_SENDERS) | _ABOUT | _IGNORED | {_BLOCK}
+"""Names of an envelope's fields, in lower case."""
+_LINE = re.compile(rb"^[ \t\r\f\v]*+[^\s][^\n]*+", re.MULTILINE)
+"""A line with something in it."""
+_REACHED = re.compile(r",\s*(expanded|forwarded)\s*:", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class EnvelopeText:
+    """What the lines of an envelope say."""
+
+    seen: set[bytes] = field(default_factory=set)
+    """Names of the fields that stood there, `recipient` for any kind of recipient."""
+    senders: dict[Party, None] = field(default_factory=dict)
+    recipients: dict[Party, None] = field(default_factory=dict)
+    subject: str = ""
+    message_id: str = ""
+    notes: list[str] = field(default_factory=list)
+    unread: int = 0
+    """Lines that were not understood and found no room among the notes."""
+    left_out: int = 0
+    """Recipient lines beyond PARTY_LIMIT."""
+
+    def complete(self) -> bool:
+        """Whether this can be nothing but an envelope: a sender, a Message-Id and a recipient."""
+        return {b"sender", b"message-id"} <= self.seen and bool(self.recipients)
+
+    def envelope(self) -> Envelope:
+        """The same as the value that the rest of the engine knows."""
+        notes = list(self.notes)
+        if self.unread:
+            notes.append(f"{self.unread} more lines of the envelope were not understood")
+        if self.left_out:
+            notes.append(f"more than {PARTY_LIMIT} recipients: {self.left_out} lines were left out")
+        return Envelope((*self.senders, *self.recipients), self.subject, self.message_id, tuple(notes))
+
+
+def looks_like_envelope(begin: bytes) -> bool:
+    """Whether text that begins so can be an envelope; cheap, for mail that does not claim to be a report."""
+    return begin.lstrip()[:64].partition(b":")[0].strip().lower() in FIELDS
+
+
+def read_envelope(raw: bytes, charset: str) -> EnvelopeText:
+    """Read an envelope's decoded text part. Never raises; what is not understood becomes a note."""
+    text = EnvelopeText()
+    listing = False
+    lines = _LINE.finditer(raw if b"\n" in raw else raw.replace(b"\r", b"\n"))
+    for line in _logical_lines(found[0] for found in islice(lines, LINE_LIMIT)):
+        name, colon, value = line.partition(b":")
+        name = name.strip().lower() if colon else b""
+        if name in FIELDS:
+            listing = name == _BLOCK
+            _take(text, name, value.strip(), charset)
+        elif listing:
+            _recipient(text, Role.RECIPIENT, line.strip(), charset)
+    if next(lines, None) is not None:
+        text.notes.append(f"only the first {LINE_LIMIT} lines of the envelope were read")
+    return text
+
+
+def _logical_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines whose folding is undone: an indented one goes on with its predecessor, but not in a list."""
+    pending: list[bytes] = []
+    listing = False
+    for line in lines:
+        content = line.rstrip()
+        if pending and not listing and content.startswith((b" ", b"\t")):
+            pending.append(content.lstrip())
+            continue
+        if pending:
+            yield b" ".join(pending)
+        pending = [content]
+        name = content.partition(b":")[0].strip().lower()
+        listing = name == _BLOCK or (listing and name not in FIELDS)
+    if pending:
+        yield b" ".join(pending)
+
+
+def _take(text: EnvelopeText, name: bytes, value: bytes, charset: str) -> None:
+    role = _RECIPIENTS.get(name)
+    if role is not None:
+        text.seen.add(b"recipient")
+        _recipient(text, role, value, charset)
+    elif name == _BLOCK:
+        text.seen.add(b"recipient")
+        if value:
+            _recipient(text, Role.RECIPIENT, value, charset)
+    elif name in text.seen:
+        if name not in _IGNORED:
+            _note(text, f"a second {name.decode()} line", to_text(value, charset))
+    else:
+        text.seen.add(name)
+        _about(text, name, value, charset)
+
+
+def _about(text: EnvelopeText, name: bytes, value: bytes, charset: str) -> None:
+    role = _SENDERS.get(name)
+    if role is not None:
+        _sender(text, role, to_text(value, charset))
+    elif name == b"subject":
+        text.subject = decode_words(to_text(value, charset))
+    elif name == b"message-id":
+        text.message_id = to_text(value, charset)
+
+
+def _sender(text: EnvelopeText, role: Role, written: str) -> None:
+    """Take a sender; the empty reverse path `<>` of a bounce is none, and right so."""
+    addresses = _addresses(written)
+    for address in addresses:
+        text.senders[Party(role, address)] = None
+    if not addresses and written not in ("", "<>"):
+        _note(text, "sender line not understood", written)
+
+
+def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> None:
+    """Take `address[, Expanded: list | , Forwarded: address]`."""
+    if len(text.recipients) >= PARTY_LIMIT:
+        text.left_out += 1
+        return
+    written = to_text(value, charset)
+    address, *reached = _REACHED.split(written)
+    addresses = _addresses(address)
+    via = ""
+    room = PARTY_LIMIT - len(text.recipients)
+    for kind, original in islice(zip(reached[::2], reached[1::2], strict=True), room):
+        passed = Role.EXPANDED if kind.lower() == "expanded" else Role.FORWARDED
+        for each in _addresses(original):
+            via = via or each
+            text.recipients[Party(passed, each)] = None
+    for each in addresses:
+        text.recipients[Party(role, each, via)] = None
+    if not addresses or (reached and not via):
+        _note(text, "recipient line not understood", written)
+
+
+@remembered
+def _addresses(written: str) -> tuple[str, ...]:
+    """Normalised usable addresses: one as a rule, more where a line wrongly has more."""
+    address = normalise(written)
+    if usable(address) and "=?" not in address and not any(char in address for char in ",;<>"):
+        return (address,)
+    return mailboxes((written,))
+
+
+def _note(text: EnvelopeText, what: str, line: str) -> None:
+    if len(text.notes) < _NOTE_LIMIT:
+        text.notes.append(f"{what}: {line[:_NOTE_LENGTH]}")
+    else:
+        text.unread += 1

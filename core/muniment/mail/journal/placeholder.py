@@ -1,0 +1,106 @@
+"""Placeholders: what stands in a journal report where its original should be.
+
+Scanners put a notice there, Exchange a `winmail.dat` or an Outlook item. Such bytes are the same for many
+mails, so they do not say which mail it was: the envelope does. A message is made of its words and of the part
+as it stands. So the mail is listed, shown and found by its subject, its sender and its Message-ID, and no two
+mails have the same bytes. Recipients stay out, since not every reader may see all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+
+from muniment.mail.headers.fields import gather
+from muniment.mail.mime.walker import header_at
+from muniment.mail.model import Buffer, Envelope, Placeholder, Role
+
+_OWN = (b"message-id", b"from", b"date")
+_WORD = 45
+"""Bytes of text in one encoded word (RFC 2047 2: a word has at most 75 characters)."""
+_LONGEST = 2000
+"""Characters of a subject or an identifier that are taken."""
+
+
+def is_message(buf: Buffer) -> bool:
+    """Whether bytes have a message's own identity: a Message-ID, or at least its author and its date."""
+    message_id, author, date = gather(header_at(buf, 0, len(buf)), _OWN)
+    return any(message_id) or (any(author) and any(date))
+
+
+def placeholder(envelope: Envelope, report_id: str, part: bytes, head: bool) -> Placeholder | None:
+    """The message that stands for a mail of which the envelope alone is left; None if that says too little.
+
+    `part` is what stands in the original's place, or its beginning; `head` says whether it begins with a
+    header of its own. `report_id` is the report's own Message-ID, for an envelope that names none.
+    """
+    message_id, subject = _line(envelope.message_id), _line(envelope.subject)
+    if not (message_id or subject):
+        return None
+    senders = ", ".join(_senders(envelope))
+    boundary = b"placeholder-" + hashlib.sha256(part).hexdigest().encode()
+    said = [f"Subject: {subject}", f"Sender: {senders}", f"Message-ID: {message_id}"]
+    if not message_id:
+        said.append(f"Journal report: {_line(report_id)}")
+    lines = [
+        *(_field("Subject", subject) if subject else ()),
+        *([b"From: " + _bytes(senders)] if senders else ()),
+        *([b"Message-ID: " + _bytes(message_id)] if message_id else ()),
+        b"MIME-Version: 1.0",
+        b'Content-Type: multipart/mixed; boundary="' + boundary + b'"',
+        b"",
+        b"--" + boundary,
+        b"Content-Type: text/plain; charset=utf-8",
+        b"Content-Transfer-Encoding: 8bit",
+        b"",
+        b"The journal report of this mail holds no original. Its envelope says:",
+        b"",
+        *map(_bytes, said),
+        b"",
+        b"What stood in the place of the original follows.",
+        b"--" + boundary,
+        *(() if head else (b"",)),
+        b"",
+    ]
+    key = hashlib.sha256(repr((message_id, subject, senders)).encode()).digest() if message_id else b""
+    return Placeholder(b"\r\n".join(lines), b"\r\n--" + boundary + b"--\r\n", key)
+
+
+def _senders(envelope: Envelope) -> list[str]:
+    """Who wrote it: on whose behalf it was sent, or who sent it."""
+    for role in (Role.ON_BEHALF_OF, Role.SENDER):
+        found = sorted({party.address for party in envelope.parties if party.role is role})
+        if found:
+            return found
+    return []
+
+
+def _line(value: str) -> str:
+    return " ".join(value.split())[:_LONGEST]
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "replace")
+
+
+def _field(name: str, value: str) -> Iterator[bytes]:
+    """A field's lines: encoded words where the value is not plain ASCII, or might be taken for such words."""
+    if value.isascii() and value.isprintable() and "=?" not in value and len(value) < 900:
+        yield f"{name}: {value}".encode("ascii")
+        return
+    words = [b"=?utf-8?B?" + base64.b64encode(piece) + b"?=" for piece in _pieces(value)]
+    yield f"{name}: ".encode("ascii") + words[0]
+    yield from (b" " + word for word in words[1:])
+
+
+def _pieces(value: str) -> Iterator[bytes]:
+    """The text in UTF-8, cut between characters into pieces of at most _WORD bytes."""
+    piece = b""
+    for char in value:
+        encoded = _bytes(char)
+        if len(piece) + len(encoded) > _WORD:
+            yield piece
+            piece = b""
+        piece += encoded
+    yield piece

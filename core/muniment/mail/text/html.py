@@ -1,0 +1,142 @@
+"""HTML to text, for the index and for readers.
+
+What is decided here, and why:
+- The document is cut into tags, comments and text as the HTML standard does it (13.2.5, tokenization), by one
+  regular expression. No tree is built: the sender chooses its shape, which can cost a parser much memory, or
+  crash one in native code, and the words and their order are there without it.
+- Hidden text (`display:none`, font size 0, the `hidden` attribute, `template`) is kept: a reader could be
+  shown one text and the search another, and what hides in one program shows in the next. Where programs
+  differ on whether something is text, it is text.
+- Scripts, styles, titles and comments are not text. Nothing remote is fetched, nothing is run.
+- The targets of links are no text: `link_targets` gives them. Alternative texts of images are left out.
+- Elements that begin a line become line breaks; all other white space is one space, as a browser has it.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from muniment.mail.patterns import any_of
+from muniment.mail.text.links import LINKS, TARGET_LIMIT, is_target
+
+LIMIT = 1024 * 1024
+"""Characters of a document that are read."""
+_LINE = (
+    *("p", "div", "br", "tr", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"),
+    *("table", "td", "th", "caption", "blockquote", "pre", "hr", "center", "section", "article"),
+    *("header", "footer", "main", "aside", "nav", "address", "form", "fieldset", "option"),
+    *("figure", "figcaption", "body", "title"),
+)
+"""Elements that begin a line, and end it."""
+_NOT_TEXT = ("script", "style", "noembed", "noframes", "iframe")
+"""Elements that hold no tags, and no text to be read. So does `title`, which begins a line besides."""
+_AS_IT_STANDS = ("textarea", "xmp")
+"""Elements whose content is text even where it looks like tags or comments."""
+
+_AFTER_NAME = r"(?=[\t\n\r />])"
+_ATTRIBUTES = (
+    # Names and values; these are quoted where a quote follows the `=`. To the `>` or the end of the document.
+    r"(?:[\t\n\r /]++|(?:=[^\t\n\r />=]*+|[^\t\n\r />=]++)"
+    r"(?:[\t\n\r ]*+=[\t\n\r ]*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\t\n\r >\"'][^\t\n\r >]*+|))?+)*+>?+"
+)
+# No lookahead stands in a possessive group: before 3.11.5 (Debian 12 has 3.11.2), Python goes on behind what
+# a failed one saw, and text counts as comment: https://github.com/python/cpython/issues/106052
+_COMMENT = r"!--(?:-?>|[\s\S]*?(?:--!?>|\Z))"
+_BOGUS = r"[!?][^>]*+>?+|/(?:>|[^>a-zA-Z][^>]*+>?+)"
+"""Declarations and what the standard calls bogus comments."""
+
+
+def _start(name: str) -> str:
+    return any_of([name]) + _AFTER_NAME + _ATTRIBUTES
+
+
+def _content(name: str) -> str:
+    """What lies before the end tag of an element that holds no tags, or before the document's end."""
+    return rf"[\s\S]*?(?=</{any_of([name])}[\t\n\r />]|\Z)"
+
+
+_LINE_TAG = f"/?+{any_of(_LINE)}{_AFTER_NAME}{_ATTRIBUTES}"
+_OTHER = rf"/?+[a-zA-Z][^\t\n\r />]*+{_ATTRIBUTES}|{_COMMENT}"
+_TOKEN = re.compile(
+    "<(?:"
+    + "|".join(_start(name) + _content(name) for name in _NOT_TEXT)
+    + f"|({_start('title')}{_content('title')}|{_LINE_TAG})|"
+    + "|".join(f"{_start(name)}({_content(name)})" for name in _AS_IT_STANDS)
+    + rf"|{_start('plaintext')}([\s\S]*+)|({any_of(['svg', 'math'])}{_AFTER_NAME}[\s\S]*+)|{_OTHER}|{_BOGUS})"
+)
+"""All that is no text. Groups: what begins a line; contents that are text as they stand; SVG and MathML."""
+_GROUPS = 5
+_FOREIGN_TOKEN = re.compile(rf"<(?:({_LINE_TAG})|{_OTHER}|!\[CDATA\[|{_BOGUS})|\]\]>")
+"""The same from the first SVG or MathML on. In these, elements of any name hold tags and text, and CDATA is
+text; and where they end depends on the tree."""
+_LINK = re.compile(f"<{any_of(['a', 'area', 'form'])}{_AFTER_NAME}{_ATTRIBUTES}")
+_TARGET = re.compile(
+    rf"[\t\n\r /\"']{any_of(['href', 'action'])}[\t\n\r ]*+=[\t\n\r ]*+"
+    r"(?:\"([^\"]{1,4000})|'([^']{1,4000})|([^\t\n\r >\"'][^\t\n\r >]{0,4000}))"
+)
+_NO_BLANKS = str.maketrans("", "", "\t\n\r")
+_PRE = re.compile(f"<{any_of(['pre'])}{_AFTER_NAME}")
+_ZEROS = re.compile(r"&#([xX]?)0+(?=[0-9a-fA-F])")
+_TOO_LARGE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
+"""Character references beyond Unicode; those of thousands of digits can't be read as numbers."""
+
+
+def to_text(html: str) -> str:
+    """The text of a document, a line a block, at most its first LIMIT characters. Never raises."""
+    return lines_of(raw_text(html))
+
+
+def raw_text(html: str) -> str:
+    """The words of a document in order, and "\\f" where lines end, amid any white space. Never raises.
+
+    Time and memory are linear in its length.
+    """
+    html = html[:LIMIT].replace("\f", " ").replace("\0", " ")
+    preformatted = _PRE.search(html) is not None
+    if preformatted:
+        html = html.replace("\r", "\n")
+    text = _decoded(_without_tags(html))
+    return text.replace("\n", "\f") if preformatted else text
+
+
+def link_targets(html: str) -> list[str]:
+    """Where links and forms of a document lead, each once, LINKS at most. Never raises; linear in time."""
+    found: dict[str, None] = {}
+    for tag in _LINK.finditer(html[:LIMIT]):
+        stated = _TARGET.search(tag[0])
+        if stated is not None:
+            target = unescape(stated[stated.lastindex or 0].translate(_NO_BLANKS)).strip()[:TARGET_LIMIT]
+            if is_target(target):
+                found[target] = None
+            if len(found) >= LINKS:
+                break
+    return list(found)
+
+
+def _without_tags(html: str) -> str:
+    """The text with "\\f" where lines end, and "\\0" where another tag parts what it stands between."""
+    pieces = _pieces(_TOKEN, _GROUPS, html)
+    if len(pieces) > 1 and (foreign := pieces[-2]):
+        pieces[-2:] = _pieces(_FOREIGN_TOKEN, 1, f"<{foreign}")
+    return "".join(filter(None, pieces))
+
+
+def _pieces(token: re.Pattern[str], groups: int, html: str) -> list[str | None]:
+    """What lies between the tokens, and their groups; in place of the first group "\\f" or "\\0"."""
+    pieces: list[str | None] = token.split(html)
+    step = groups + 1
+    pieces[1::step] = ["\f" if line else "\0" for line in pieces[1::step]]
+    return pieces
+
+
+def _decoded(text: str) -> str:
+    """The text with its character references decoded, without NULs."""
+    if "&#" in text:
+        text = _TOO_LARGE.sub("\ufffd", _ZEROS.sub(r"&#\1", text))
+    return unescape(text).replace("\0", "")
+
+
+def lines_of(raw: str) -> str:
+    """What `raw_text` gave as lines, none of them empty."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in raw.split("\f"))))

@@ -1,0 +1,45 @@
+"""The outline of a message: what can be told of it without reading its text.
+
+As `mail.text.listing`, and with the names of its files: enough for the index, and for a reader who can't be
+shown its text. No HTML is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from muniment.mail.headers.domains import readable
+from muniment.mail.headers.fields import decode, gather
+from muniment.mail.headers.message_ids import bare_id, bare_ids
+from muniment.mail.headers.routing import people_in
+from muniment.mail.mime.parts import parts
+from muniment.mail.mime.stated_charsets import labels_of
+from muniment.mail.mime.walker import header_at, leaves
+from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+from muniment.mail.notes import UNREAD
+from muniment.mail.text.listing import joined, read_summary
+
+_FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
+
+
+def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
+    """Summary and text of a message, with no body; `found` is what `mime.leaves` gave, if it was called."""
+    known = leaves(buf) if found is None else found
+    summary = read_summary(buf, known)
+    cc, bcc, *named = gather(header_at(buf, 0, len(buf)), _FIELDS)
+    others = labels_of(buf, known)
+    files = [part.file for part in parts(buf, known, others, inside=False)]
+    text = MessageText(
+        subject=summary.subject,
+        sender=summary.sender,
+        to=summary.to,
+        cc=readable(joined(cc, others)),
+        bcc=readable(joined(bcc, others)),
+        body="",
+        filenames=tuple(file[0] for file in files if file is not None and file[0]),
+        notes=(UNREAD,),
+        message_id=bare_id(summary.message_id),
+        references=bare_ids(" ".join(decode(value) for values in named for value in values)),
+        people=people_in(buf),
+    )
+    return summary, text

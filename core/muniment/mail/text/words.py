@@ -1,0 +1,211 @@
+"""The words of a query and of a text, as the index and whoever marks hits compare them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from muniment.mail.text.folding import UNSPACED, halfway, plain, spelled
+
+Span = tuple[int, int]
+ANY, ONE = "*", "?"
+"""Wildcards: any letters of a word, none included; one letter."""
+_WILD = re.compile(r"[*?]")
+_ADDRESS_LIKE = frozenset(":/=&@\\")
+"""What a text has in which a question mark parts an address from its query."""
+_WILD_RUN = re.compile(r"[*?]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """One word of a query; either spelling may hold wildcards."""
+
+    plain: str
+    spelled: str
+    """With umlauts and the like written out; equal to `plain` where there are none."""
+
+    @property
+    def wild(self) -> bool:
+        """Whether it stands for more than one word."""
+        return _WILD.search(self.plain) is not None
+
+    def matches(self, half: str) -> bool:
+        """Whether a word, as `folding.halfway` gives it, is found by this one."""
+        bare, written = plain(half), spelled(half)
+        if not self.wild:
+            return bare in (self.plain, self.spelled) or written == self.spelled
+        by_plain, by_spelled = (re.compile(pattern_of(form)).fullmatch for form in (self.plain, self.spelled))
+        return bool(by_plain(bare) or by_spelled(bare) or by_spelled(written))
+
+
+def pattern_of(word: str) -> str:
+    """A regular expression for a word with wildcards, for the index library and for Python alike."""
+    return "".join(
+        ".*" if part == ANY else "." if part == ONE else re.escape(part) for part in re.split(r"([*?])", word)
+    )
+
+
+def sought_words(text: str) -> tuple[Sought, ...]:
+    """The words of a query's word or phrase, in order."""
+    half: list[str] = []
+    at = 0
+    for place in wildcards(text):
+        half += [halfway(text[at:place]), text[place]]
+        at = place + 1
+    half.append(halfway(text[at:]))
+    words = ("".join(half)).split()
+    return tuple(Sought(plain(word), spelled(word)) for word in words if _WILD_RUN.fullmatch(word) is None)
+
+
+def wildcards(text: str) -> list[int]:
+    """Where wildcards stand: stars beside a letter or digit, and question marks between two of them.
+
+    A star by itself, and a question mark behind a word or in an address, are punctuation.
+    """
+    found: list[int] = []
+    for match in _WILD_RUN.finditer(text):
+        start, end = match.span()
+        before, after = is_letter(text[start - 1 : start]), is_letter(text[end : end + 1])
+        if (ANY in match[0] and (before or after)) or (before and after and _ADDRESS_LIKE.isdisjoint(text)):
+            found += range(start, end)
+    return found
+
+
+def is_letter(char: str) -> bool:
+    """Whether a character is part of a word; "" is not."""
+    return bool(char) and unicodedata.category(char)[0] in "LNM"
+
+
+@dataclass(frozen=True, slots=True)
+class Wild:
+    """A word with wildcards in the text of a query, where it stands: [start, end)."""
+
+    start: int
+    end: int
+    literal: int
+    """Letters before the first wildcard."""
+    longest: int
+    """Letters in a row, at most."""
+    narrow: bool
+    """Whether the letters before the first wildcard are beyond ASCII, and so tell much."""
+    count: int
+    """Wildcards in it."""
+    parted: int
+    """Where a wildcard stands between letters of a script without blanks; -1 for nowhere."""
+
+
+def wild_words(text: str) -> Iterator[Wild]:
+    """The words with wildcards in a word or phrase of a query."""
+    places = set(wildcards(text))
+    at = 0
+    for place in sorted(places):
+        if place < at:
+            continue
+        start = end = place
+        while start > 0 and (start - 1 in places or is_letter(text[start - 1])):
+            start -= 1
+        while end < len(text) and (end in places or is_letter(text[end])):
+            end += 1
+        at = end
+        word = text[start:end]
+        pieces, count = _WILD_RUN.split(word), len(_WILD.findall(word))
+        parted = next(
+            (start + one.start() for one in _WILD_RUN.finditer(word) if _parts(word, *one.span())), -1
+        )
+        yield Wild(start, end, len(pieces[0]), max(map(len, pieces)), not pieces[0].isascii(), count, parted)
+
+
+def _parts(word: str, start: int, end: int) -> bool:
+    before, after = word[:start][-1:], word[end:][:1]
+    return bool(before and after and (UNSPACED.match(before) or UNSPACED.match(after)))
+
+
+# --- a text's own words -----------------------------------------------------------------------------
+
+_CHUNK = re.compile(r"[^ \n]+")
+"""What ASCII blanks part folds by itself."""
+_CONTINUES = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
+"""Letters that join the one before them, as marks do: vowels and finals of Korean, voicing of kana."""
+
+
+class Placed:
+    """The words of a text in order, and where they stand."""
+
+    def __init__(self, text: str, chunks: list[Span], words: list[str], owners: list[int]) -> None:
+        self._text = text
+        self._chunks = chunks
+        self._words = words
+        self._owners = owners
+        """The chunk that each word is of."""
+        self._at: dict[str, list[int]] = {}
+        for number, word in enumerate(words):
+            self._at.setdefault(word, []).append(number)
+        self._umlauts = [word for word in self._at if plain(word) != word]
+        self._cut: dict[int, list[Span]] = {}
+
+    def places(self, word: Sought) -> Iterator[int]:
+        """The numbers of the words that are found by one of a query."""
+        for each in self._at if word.wild else self._likely(word):
+            if word.matches(each):
+                yield from self._at[each]
+
+    def _likely(self, word: Sought) -> Iterable[str]:
+        """The words that one without wildcards may find: itself, and those with umlauts and their like."""
+        itself = (form for form in dict.fromkeys((word.plain, word.spelled)) if form in self._at)
+        return (*itself, *(each for each in self._umlauts if each not in (word.plain, word.spelled)))
+
+    def holds(self, number: int, word: Sought) -> bool:
+        """Whether the word of that number is found by one of a query."""
+        return number < len(self._words) and word.matches(self._words[number])
+
+    def span(self, first: int, last: int) -> Span:
+        """Where the words from one to another stand in the text."""
+        return self._span(first)[0], self._span(last)[1]
+
+    def _span(self, number: int) -> Span:
+        owner = self._owners[number]
+        if owner not in self._cut:
+            self._cut[owner] = list(_spans(self._text, *self._chunks[owner]))
+        return self._cut[owner][number - bisect_left(self._owners, owner)]
+
+
+def placed_words(text: str, start: int, end: int) -> Placed:
+    """The words of text[start:end], which is as the sanitiser leaves it."""
+    chunks, words, owners = list[Span](), list[str](), list[int]()
+    for match in _CHUNK.finditer(text, start, end):
+        found = halfway(match[0]).split()
+        owners += [len(chunks)] * len(found)
+        words += found
+        chunks.append(match.span())
+    return Placed(text, chunks, words, owners)
+
+
+def _spans(text: str, start: int, end: int) -> Iterator[Span]:
+    """Where the words of a chunk stand: it is folded letter by letter, each with the marks behind it."""
+    begun = last = -1
+    for first, behind in _letters(text, start, end):
+        parts = halfway(text[first:behind]).split(" ")
+        for number, part in enumerate(parts):
+            if number and begun >= 0:  # a blank ends a word
+                yield begun, last
+                begun = -1
+            if part:
+                begun, last = (first if begun < 0 else begun), behind
+        if parts == [""] and begun >= 0:  # what folds to nothing belongs to the word
+            last = behind
+    if begun >= 0:
+        yield begun, last
+
+
+def _letters(text: str, start: int, end: int) -> Iterator[Span]:
+    first = start
+    for at in range(start + 1, end):
+        char = text[at]
+        if char.isascii() or not (unicodedata.category(char)[0] == "M" or _CONTINUES.match(char)):
+            yield first, at
+            first = at
+    if first < end:
+        yield first, end

@@ -1,0 +1,1 @@
+"""The fields of a profile, for the engine and for its clients."""

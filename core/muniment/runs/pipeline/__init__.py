@@ -1,0 +1,1 @@
+"""The stages of a run that work in the service's process."""

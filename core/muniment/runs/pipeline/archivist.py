@@ -1,0 +1,541 @@
+"""The middle stage: decide what a copy is, append it, and commit batches.
+
+Decides by content (invariant 3): an envelope that is known is an exact repeat; a message with a
+known hash is the same message; one with a known content hash is a fork of it. What is new is
+appended to the ledger; nothing counts until the batch's commit frame is on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from muniment.archive.catalog.derive import copy_time, envelope_fact, mentions, message_fact
+from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, Route, public_size
+from muniment.archive.index import IndexDocument
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.model import CHUNK, Appended, Codec, Head, Kind, Record
+from muniment.archive.ledger.reader import chunks
+from muniment.archive.ledger.recipe import Literal, Piece, Slice
+from muniment.archive.ledger.records import (
+    DISPLACEMENT_RULE,
+    Receipt,
+    ReceiptGroup,
+    json_record,
+    receipt_facts,
+    receipt_value,
+)
+from muniment.archive.vault.vault import Vault
+from muniment.errors import NotFound
+from muniment.mail.buffer import FileBuffer, window
+from muniment.mail.notes import PLACEHOLDER
+from muniment.people.routing import RoutedEnvelope, known
+from muniment.runs.pipeline.fork_recipe import fork_pieces, rebuilt
+from muniment.runs.pipeline.link_copies import Bringer, Links, bringer
+from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.smtp_envelope import envelope_value, people_of, weight
+from muniment.runs.prepare.prepared_copy import PreparedCopy, PreparedMessage
+from muniment.runs.prepare.spill import Spill, read_spill, rebuilds, whole
+from muniment.sources.base import Fetched, Item, Place
+
+log = logging.getLogger("muniment.run")
+
+BATCH_ITEMS = 512
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_SECONDS = 0.5
+REMEMBERED = 10_000
+"""How many parts are remembered to be kept."""
+FORK_LIMIT = 8 * 1024 * 1024
+"""Forks of messages above this many bytes are kept as recipes of their own, not as differences."""
+
+
+class Outcome(Enum):
+    """What became of a fetched item; the names of the books' columns."""
+
+    NEW = auto()
+    MERGED = auto()
+    QUARANTINED = auto()
+    LEFT = auto()
+
+
+@dataclass(slots=True)
+class Committed:
+    """A batch that is safely kept."""
+
+    head: Head
+    outcomes: list[tuple[Item, Outcome]]
+    documents: list[IndexDocument]
+    touched: list[bytes]
+    """Messages kept before that a further copy concerns: to be indexed anew."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What was appended since the last commit."""
+
+    now: int = field(default_factory=lambda: time.time_ns() // 1000)
+    started: float = field(default_factory=time.monotonic)
+    facts: list[Fact] = field(default_factory=list)
+    outcomes: list[tuple[Item, Outcome]] = field(default_factory=list)
+    receipts: list[ReceiptGroup] = field(default_factory=list)
+    groups: dict[tuple[Place, str], ReceiptGroup] = field(default_factory=dict)
+    """The last of the receipts' groups of each place and title: Gmail's labels are titles in one place."""
+    received: set[bytes] = field(default_factory=set)
+    """The hashes that its receipts speak of."""
+    documents: dict[bytes, IndexDocument] = field(default_factory=dict)
+    touched: set[bytes] = field(default_factory=set)
+    originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
+    """Where the bytes of this batch's messages are, for forks of them: [start, end) of a copy."""
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    copies: dict[tuple[bytes, bool], tuple[bytes, ...]] = field(default_factory=dict)
+    """The messages of each copy, by its hash and whether it was unwrapped as a report."""
+    instead: dict[bytes, bytes] = field(default_factory=dict)
+    """Messages that a service wrote anew, by hash, with their originals, which this batch has."""
+    quarantined: set[bytes] = field(default_factory=set)
+    parts: set[bytes] = field(default_factory=set)
+    bytes: int = 0
+
+
+class _Stored(NamedTuple):
+    """Under which hash a message is kept."""
+
+    sha: bytes
+    new: bool = False
+    linked: bool = False
+    """Whether that is the original of what a service wrote anew."""
+    remakes: tuple[bytes, ...] = ()
+    """What a service wrote anew from it before it came."""
+
+
+class _Archived(NamedTuple):
+    """What became of a copy, which messages it brought, and of which others these are the originals."""
+
+    outcome: Outcome
+    messages: tuple[bytes, ...]
+    instead: dict[bytes, bytes]
+
+
+class Archivist:
+    """Archives prepared copies into a vault, batch by batch. Belongs to one thread."""
+
+    def __init__(self, vault: Vault, plan: Plan) -> None:
+        self._vault = vault
+        self._plan = plan
+        self._reads_back = plan.delete or bool(vault.damage)
+        """Whether what is kept already counts as kept only once it was read back."""
+        self._batch = _Batch()
+        self._expected: set[bytes] = set()
+        self._maybe_known: set[bytes] = set()
+        self._parts_kept: set[bytes] = set()
+        self._links = Links(vault)
+
+    @property
+    def due(self) -> bool:
+        """Whether the batch should be committed now."""
+        batch = self._batch
+        return bool(batch.outcomes) and (
+            len(batch.outcomes) >= BATCH_ITEMS
+            or batch.bytes >= BATCH_BYTES
+            or time.monotonic() - batch.started >= BATCH_SECONDS
+        )
+
+    def expect(self, copies: Iterable[PreparedCopy]) -> None:
+        """Ask the catalog at once which of the coming copies' hashes it may know.
+
+        What it does not know then it will not know later either, unless this archivist adds it.
+        """
+        coming = list(copies)
+        messages = [message for copy in coming for message in copy.messages]
+        hashes = (
+            [copy.sha for copy in coming],
+            [message.sha for message in messages],
+            [message.content for message in messages],
+            [part.sha for message in messages for part in message.parts],
+        )
+        self._maybe_known = self._vault.catalog.glimpse(*hashes)
+        self._expected = set[bytes]().union(*hashes)
+        if self._plan.journal:
+            self._links.expect(messages)
+
+    def _is_kept(self, sha: bytes) -> bool:
+        if self._surely_new(sha):
+            return False
+        row = self._vault.catalog.message_by_sha(sha)
+        if row is None or DAMAGED in row.notes:
+            return False
+        return not self._reads_back or self._vault.reads_back(sha)
+
+    def _surely_new(self, sha: bytes) -> bool:
+        return sha in self._expected and sha not in self._maybe_known
+
+    def take(self, fetched: Fetched, copy: PreparedCopy) -> None:
+        """Archive one copy into the batch.
+
+        Raises:
+            OSError: the ledger can't be written; the batch is void.
+        """
+        if not self._batch.outcomes:
+            self._batch.now, self._batch.started = time.time_ns() // 1000, time.monotonic()
+        people = people_of(fetched.item, copy)
+        route, notes = self._plan.route(copy, bool(people))
+        if self._leaves(copy, route, fetched.item):
+            self._batch.outcomes.append((fetched.item, Outcome.LEFT))
+            return
+        if copy.problem:
+            archived = _Archived(self._quarantine(copy), (), {})
+        else:
+            archived = self._archive(fetched, copy, route)
+        if PLACEHOLDER in copy.notes:
+            log.warning("%s: report %s: %s", self._plan.profile, copy.sha.hex()[:12], PLACEHOLDER)
+        self._receive(fetched.item, copy, archived, route, notes)
+        self._batch.outcomes.append((fetched.item, archived.outcome))
+        self._batch.bytes += copy.size + weight(fetched.item, copy)
+
+    def commit(self) -> Committed | None:
+        """Make the batch durable, in the ledger and then in the catalog; None if it is empty.
+
+        Raises:
+            OSError: it could not be written; the batch is void.
+        """
+        batch, self._batch = self._batch, _Batch()
+        self._links.clear()
+        if not batch.outcomes:
+            return None
+        for group in batch.receipts:
+            record = json_record(self._vault.encoder, Kind.RECEIPT, receipt_value(group))
+            appended = self._vault.append(record, batch.now)
+            batch.facts.extend(receipt_facts(group, appended.sequence, batch.now // 1_000_000))
+        head = self._vault.commit(batch.facts)
+        self._maybe_known |= {
+            *(sha for sha, _ in batch.copies),
+            *batch.originals,
+            *batch.contents,
+            *batch.parts,
+        }
+        originals = set(batch.instead.values())  # indexed with the copies of what gave way to them
+        documents = [document for sha, document in batch.documents.items() if sha not in originals]
+        return Committed(head, batch.outcomes, documents, [*(batch.touched | originals)])
+
+    def drop(self) -> None:
+        """Forget the batch; the caller rolls the ledger back."""
+        self._links.clear()
+        self._batch = _Batch()
+
+    # --- one copy -------------------------------------------------------------------------
+
+    def _leaves(self, copy: PreparedCopy, route: Route, item: Item) -> bool:
+        if self._plan.unknown != "leave" or copy.problem or not route & (Route.JOURNAL | Route.HEADERS):
+            return False
+        time = copy_time(copy.report, copy.date, item.date, self._now)
+        parties = (*copy.parties, *people_of(item, copy))
+        return not known(RoutedEnvelope(route, time, parties), self._vault.directory)
+
+    @property
+    def _now(self) -> int:
+        return self._batch.now // 1_000_000
+
+    def _quarantine(self, copy: PreparedCopy) -> Outcome:
+        if copy.sha not in self._batch.quarantined and not self._is_quarantined(copy.sha):
+            self._spilled(copy)
+            appended = self._append(copy.envelope)
+            self._batch.quarantined.add(copy.sha)
+            self._batch.facts.append(
+                QuarantineFact(
+                    appended.sequence, appended.position, copy.sha, copy.size, copy.problem, self._now
+                )
+            )
+        return Outcome.QUARANTINED
+
+    def _is_quarantined(self, sha: bytes) -> bool:
+        try:
+            row = self._vault.catalog.quarantine_by_prefix(sha.hex())
+        except NotFound:
+            return False
+        return not self._reads_back or self._vault.reads_back_at(row.position)
+
+    def _archive(self, fetched: Fetched, copy: PreparedCopy, route: Route) -> _Archived:
+        repeat = self._repeated(copy)
+        if repeat is None and self._plan.regenerated and self._plan.delete:
+            repeat = self._links.read_before(fetched, copy)
+        if repeat is not None:
+            self._batch.touched.update(repeat)
+            return _Archived(Outcome.MERGED, repeat, {})
+        self._spilled(copy)
+        by = self._bringer(fetched.item, copy, route)
+        stored = [self._message(fetched, message, copy, by) for message in copy.messages]
+        shas = tuple(dict.fromkeys(one.sha for one in stored))
+        appended = self._append(self._envelope(fetched, copy, stored, shas))
+        self._batch.copies[copy.sha, copy.report] = shas
+        self._batch.facts.append(envelope_fact(appended, copy, shas, fetched.item.date, self._now))
+        self._touch(copy, shas, route, fetched.item)
+        instead = {remake: one.sha for one in stored for remake in one.remakes}
+        self._batch.instead |= instead
+        return _Archived(Outcome.NEW if any(one.new for one in stored) else Outcome.MERGED, shas, instead)
+
+    def _envelope(
+        self, fetched: Fetched, copy: PreparedCopy, stored: list[_Stored], shas: tuple[bytes, ...]
+    ) -> Record:
+        """The record of a copy, whose messages may be kept in the form of others."""
+        if any(one.linked for one in stored):
+            return self._linked(fetched, copy)
+        forked = any(one.sha != message.sha for one, message in zip(stored, copy.messages, strict=True))
+        return self._forked(fetched, copy, shas) if forked else copy.envelope
+
+    def _repeated(self, copy: PreparedCopy) -> tuple[bytes, ...] | None:
+        """The messages of a copy that is kept already, to the byte and read alike; None if it is not.
+
+        Bytes that an ordinary mailbox brought as mail are no repeat for a journal mailbox that unwraps them.
+        """
+        in_batch = self._batch.copies.get((copy.sha, copy.report))
+        if in_batch is not None:
+            return in_batch
+        if self._surely_new(copy.sha):
+            return None
+        envelope = self._vault.catalog.envelope_by_sha(copy.sha, copy.report)
+        if envelope is None or (self._reads_back and not self._vault.reads_back(copy.sha)):
+            return None
+        return envelope.messages
+
+    def _bringer(self, item: Item, copy: PreparedCopy, route: Route) -> Bringer:
+        time = copy_time(copy.report, copy.date, item.date, self._now)
+        return bringer(self._plan.owner_of(item.place), route, copy, time)
+
+    def _message(
+        self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, by: Bringer
+    ) -> _Stored:
+        """Keep a message, unless it is kept already as it is, as a fork of it, or as its original."""
+        if message.key and by.reported:
+            message.content = (
+                message.key
+            )  # the envelope says which mail a placeholder stands for, not its bytes
+        known = message.sha if self._is_known(message.sha) else self._fork_of(message)
+        if known is not None:
+            return _Stored(known, remakes=self._links.remakes_of(fetched, message, by, known))
+        original = self._links.original_of(fetched, message, by) if self._plan.regenerated else None
+        if original is not None:
+            return _Stored(original, linked=True)
+        self._keep(fetched, message, copy)
+        remakes = self._links.remakes_of(fetched, message, by, message.sha)
+        return _Stored(message.sha, new=True, remakes=remakes)
+
+    def _is_known(self, sha: bytes) -> bool:
+        return sha in self._batch.originals or self._is_kept(sha)
+
+    def _keep(self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy) -> None:
+        """Append a message that is new."""
+        for part in message.parts:
+            self._part(part)
+        appended = self._append(message.record)
+        fact = message_fact(appended, message, copy.date, fetched.item.date, self._now, copy.notes)
+        self._batch.facts.append(fact)
+        self._batch.documents[message.sha] = IndexDocument(
+            id=appended.sequence,
+            date=fact.date,
+            size=message.size,
+            attachments=message.summary.attachments,
+            sha=message.sha,
+            text=message.text,
+            public_size=public_size(fact.size, fact.hidden),
+        )
+        self._batch.originals[message.sha] = self._original(fetched, message)
+        if message.content:
+            self._batch.contents[message.content] = message.sha
+
+    def _fork_of(self, message: PreparedMessage) -> bytes | None:
+        if not message.content:
+            return None
+        in_batch = self._batch.contents.get(message.content)
+        if in_batch is not None:
+            return in_batch
+        if self._surely_new(message.content):
+            return None
+        for sha in self._vault.catalog.messages_by_content(message.content):
+            if self._vault.reads_back(sha):
+                return sha
+        return None
+
+    @staticmethod
+    def _original(fetched: Fetched, message: PreparedMessage) -> tuple[bytes, int, int]:
+        """Where a message's bytes are, as a fork of it may need them before they can be read back."""
+        if isinstance(fetched.content, Path) or not message.end:
+            return b"", 0, 0
+        return fetched.content, message.start, message.end
+
+    # --- records --------------------------------------------------------------------------
+
+    def _append(self, record: Record) -> Appended:
+        return self._vault.append(record, self._batch.now)
+
+    def _part(self, record: Record) -> None:
+        if record.sha in self._batch.parts:
+            return
+        if not self._surely_new(record.sha) and self._part_kept(record.sha):
+            return
+        appended = self._append(record)
+        self._batch.parts.add(record.sha)
+        self._batch.facts.append(PartFact(appended.sequence, appended.position, record.sha))
+
+    def _part_kept(self, sha: bytes) -> bool:
+        """As the vault's, but asked once: what many messages have attached is asked for again and again."""
+        if sha in self._parts_kept:
+            return True
+        kept = self._vault.part_kept(sha, self._reads_back)
+        if kept:
+            if len(self._parts_kept) >= REMEMBERED:
+                self._parts_kept.clear()
+            self._parts_kept.add(sha)
+        return kept
+
+    def _spilled(self, copy: PreparedCopy) -> None:
+        if copy.spill:
+            for record in read_spill(Path(copy.spill)):
+                self._part(record)
+
+    def _forked(self, fetched: Fetched, copy: PreparedCopy, shas: tuple[bytes, ...]) -> Record:
+        """The envelope record of a copy whose message is kept in the form of another fork."""
+        if isinstance(fetched.content, bytes) and len(shas) == 1 and len(copy.messages) == 1:
+            message = copy.messages[0]
+            content, start, end = self._batch.originals.get(shas[0], (b"", 0, 0))
+            stored = content[start:end] or self._small(shas[0])
+            if message.end and hashlib.sha256(stored).digest() == shas[0]:
+                pieces = fork_pieces(fetched.content, message.start, message.end, stored, shas[0])
+                if rebuilt(pieces, {shas[0]: stored}) == fetched.content:
+                    return self._recipe(copy, pieces)
+        if isinstance(fetched.content, bytes):
+            return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
+        return self._standalone(fetched.content, copy)
+
+    def _linked(self, fetched: Fetched, copy: PreparedCopy) -> Record:
+        """The envelope record of a copy that was written anew: all of it, its parts kept once as all are."""
+        if isinstance(fetched.content, Path):
+            return self._standalone(fetched.content, copy)
+        for message in copy.messages:
+            for part in message.parts:
+                self._part(part)
+        record = self._spelled_envelope(copy)
+        parts = {part.sha: self._vault.decoder.payload(part) for one in copy.messages for part in one.parts}
+        pieces = recipe.decode(self._vault.decoder.payload(record))
+        try:
+            content = b"".join(recipe.rebuild(pieces, lambda sha: (parts[sha],)))
+        except KeyError:
+            content = b""
+        if content == fetched.content:
+            return record
+        return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
+
+    def _small(self, sha: bytes) -> bytes:
+        row = self._vault.catalog.message_by_sha(sha)
+        if row is None or row.size > FORK_LIMIT:
+            return b""
+        return self._vault.reader.content_bytes(sha)
+
+    def _standalone(self, path: Path, copy: PreparedCopy) -> Record:
+        """An envelope record that spells out its messages instead of referring to them."""
+        spill = Spill.reopened(Path(copy.spill))
+        try:
+            record = self._spelled_envelope(copy)
+            if not rebuilds(record, spill.read, self._vault.decoder):
+                with FileBuffer(path) as buffer:
+                    content = window(buffer, 0, copy.size, CHUNK)
+                    record = whole(Kind.ENVELOPE, copy.sha, copy.size, content, self._vault.encoder, spill)
+        finally:
+            spill.close()
+        self._spilled(copy)
+        return record
+
+    def _spelled_envelope(self, copy: PreparedCopy) -> Record:
+        if not copy.envelope.codec & Codec.RECIPE:
+            return copy.envelope
+        own = {message.sha: message.record for message in copy.messages}
+        pieces: list[Piece] = []
+        for piece in recipe.decode(self._vault.decoder.payload(copy.envelope)):
+            if isinstance(piece, Slice) and piece.sha in own:
+                pieces += self._spelled_out(own[piece.sha])
+            else:
+                pieces.append(piece)
+        return self._recipe(copy, pieces)
+
+    def _spelled_out(self, record: Record) -> Iterable[Piece]:
+        payload = self._vault.decoder.payload(record)
+        if record.codec & Codec.RECIPE:
+            return recipe.decode(payload)
+        if record.codec & Codec.CHUNK_LIST:
+            starts = range(0, record.size, CHUNK)
+            return [
+                Slice(sha, 0, min(CHUNK, record.size - start))
+                for sha, start in zip(chunks(payload), starts, strict=True)
+            ]
+        return [Literal(payload)]
+
+    def _recipe(self, copy: PreparedCopy, pieces: list[Piece]) -> Record:
+        return self._vault.encoder.encode_recipe(Kind.ENVELOPE, recipe.encode(pieces), copy.sha, copy.size)
+
+    # --- receipts and the index -----------------------------------------------------------
+
+    def _receive(
+        self,
+        item: Item,
+        copy: PreparedCopy,
+        archived: _Archived,
+        route: Route,
+        notes: tuple[str, ...],
+    ) -> None:
+        group = self._group(item.place, copy)
+        self._batch.received.add(copy.sha)
+        group.receipts.append(
+            Receipt(
+                key=item.key,
+                size=copy.size,
+                sha=copy.sha,
+                messages=archived.messages,
+                route=route,
+                report=copy.report,
+                date=item.date,
+                flags=item.flags,
+                notes=(*notes, *copy.notes),
+                reason=copy.problem,
+                delivered=dict(item.delivered),
+                envelope=envelope_value(item.envelope, copy.named),
+                instead=archived.instead,
+                rule=DISPLACEMENT_RULE,
+            )
+        )
+
+    def _group(self, place: Place, copy: PreparedCopy) -> ReceiptGroup:
+        """Where the receipt of a copy stands. The first of a copy stands first: it tells when that came."""
+        batch = self._batch
+        group = batch.groups.get((place, place.title))
+        if group is not None and (group is batch.receipts[-1] or copy.sha not in batch.received):
+            return group
+        owner = self._plan.owner_of(place)
+        group = batch.groups[place, place.title] = ReceiptGroup(
+            profile=self._plan.profile,
+            host=place.host,
+            mailbox=place.mailbox,
+            folder=place.folder,
+            owner=owner,
+            owner_folder=self._plan.folder_of(place) if owner else "",
+        )
+        batch.receipts.append(group)
+        return group
+
+    def _touch(self, copy: PreparedCopy, shas: tuple[bytes, ...], route: Route, item: Item) -> None:
+        found = mentions(
+            (*copy.parties, *people_of(item, copy)), route, copy.report, copy.date, item.date, self._now,
+            self._plan.owner_of(item.place), self._plan.folder_of(item.place),
+        )  # fmt: skip
+        for sha in shas:
+            document = self._batch.documents.get(sha)
+            if document is None:
+                self._batch.touched.add(sha)
+            else:
+                mentioned = (*document.mentions, *found)
+                self._batch.documents[sha] = replace(document, mentions=mentioned)

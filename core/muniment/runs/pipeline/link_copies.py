@@ -1,0 +1,252 @@
+"""Linking: a copy whose bytes a service wrote is stored once, with the message that it is a copy of.
+
+Likeness (`mail.text.likeness`) says which messages show the same. Who brought them decides what follows,
+since anybody may put a message into a mailbox of their own:
+
+- A copy that a service wrote is linked to a message that a trusted journal report brought, or to one that a
+  mailbox of the same owner brought. What another person's mailbox brought is never its original.
+- A message takes the place of what a service wrote from it only where a trusted journal report brings it.
+- A journal report vouches for a message where its envelope names the message's From as the sender: a person
+  who writes another's name into From gets a genuine report too, and that report names the true sender.
+
+In doubt both are kept and shown. Only messages that share a Message-ID are compared, so that a mailbox whose
+originals are not here costs one look-up a message, and journaled mail costs one for many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from muniment.archive.catalog import EnvelopeRow, Named
+from muniment.archive.facts import Route
+from muniment.archive.files.contents import mail_from
+from muniment.archive.files.temp_files import own_work
+from muniment.archive.vault.vault import Vault
+from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.mail.headers.addresses import mailboxes, normalise
+from muniment.mail.model import SENT_ROLES, Likeness, Party
+from muniment.mail.names import name_of
+from muniment.mail.notes import NO_ENVELOPE, UNREAD
+from muniment.parsing.pool import mail_reader
+from muniment.parsing.reader import Mail
+from muniment.runs.prepare.prepared_copy import PreparedCopy, PreparedMessage
+from muniment.sources.base import Fetched
+
+log = logging.getLogger("muniment.runs")
+
+REMEMBERED = 1000
+"""Likenesses of kept messages that are remembered."""
+COMPARED = 50
+"""Kept messages that are read back for one message: hostile mail may give one Message-ID to all of its."""
+NOTHING = Likeness()
+
+
+class Bringer(NamedTuple):
+    """Who brings a copy, as far as that decides what it may be linked to."""
+
+    owner: str
+    """The normalised address of the mailbox's owner; "" for nobody's."""
+    reported: bool
+    """Whether it is a trusted journal report with an envelope of its own."""
+    time: int
+    parties: tuple[Party, ...]
+
+
+def bringer(owner: str, route: Route, copy: PreparedCopy, time: int) -> Bringer:
+    """Who brings a copy; `time` is when it was journaled or received, seconds since 1970 UTC."""
+    trusted = bool(route & Route.JOURNAL) and copy.report and NO_ENVELOPE not in copy.notes
+    return Bringer(normalise(owner) if route & Route.OWNER else "", trusted, time, copy.parties)
+
+
+class _New(NamedTuple):
+    """A message of the batch in hand."""
+
+    sha: bytes
+    owner: str
+    vouched: bool
+    like: Likeness
+
+
+class Links:
+    """Finds what a vault, or the batch in hand, has of messages that a service wrote."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._batch: dict[bytes, list[_New]] = {}
+        """The messages of the batch in hand, by their names."""
+        self._kept: dict[bytes, Likeness] = {}
+        """The likeness of messages that were read back, by their hashes."""
+        self._regenerated = vault.catalog.regenerated
+        self._unnamed: set[bytes] = set()
+        """Names that no kept message has."""
+        self._given: set[bytes] = set()
+        """What gives way to messages of the batch in hand."""
+
+    def clear(self) -> None:
+        """The batch in hand is kept, or void."""
+        self._batch.clear()
+        self._given.clear()
+
+    def expect(self, messages: Iterable[PreparedMessage]) -> None:
+        """Ask the catalog at once which names of coming originals it knows."""
+        if self._regenerated:
+            names = {name_of(message.summary.message_id) for message in messages}
+            self._unnamed = names - self._vault.catalog.names_known(names)
+
+    def remakes_of(
+        self, fetched: Fetched, message: PreparedMessage, by: Bringer, stored: bytes
+    ) -> tuple[bytes, ...]:
+        """The messages that a service wrote from this one: they give way to `stored`, as which it is kept.
+
+        None unless a journal report vouches for it. Asked of known messages too, since anybody may have put
+        their own copy of an original into a mailbox before its report came.
+        """
+        if not by.reported or not self._regenerated or not message.end:
+            return ()
+        name = name_of(message.summary.message_id)
+        if not name or name in self._unnamed:
+            return ()
+        done = {*self._given, stored}
+        kept = [one for one in self._vault.catalog.regenerated_named(name) if one.sha not in done]
+        if not kept:
+            return ()
+        like = self._like(fetched, message)
+        if not like.message or not self._vouches(by.parties, by.time, like):
+            return ()
+        near = [one.sha for one in kept if _may_be(one, like)][:COMPARED]
+        found = tuple(sha for sha in near if self._kept_like(sha).message == like.message)
+        self._given.update(found)
+        return found
+
+    def original_of(self, fetched: Fetched, message: PreparedMessage, by: Bringer) -> bytes | None:
+        """The hash of the message that this one is a copy of; None if it is the first of its kind."""
+        name = name_of(message.summary.message_id)
+        if not name or not message.end:
+            return None
+        like = self._like(fetched, message)
+        if not like.message:
+            return None
+        batch = self._batch.setdefault(name, [])
+        for new in batch:
+            if _is_copy(like, new.like, vouched=new.vouched, own=bool(by.owner) and new.owner == by.owner):
+                return new.sha
+        found = self._kept_original(name, like, by)
+        if found is None:
+            vouched = by.reported and self._vouches(by.parties, by.time, like)
+            batch.append(_New(message.sha, by.owner, vouched, like))
+        return found
+
+    def _kept_original(self, name: bytes, like: Likeness, by: Bringer) -> bytes | None:
+        catalog = self._vault.catalog
+        compared = 0
+        for one in catalog.messages_named(name):
+            if not _may_be(one, like):
+                continue
+            vouched = self._vouched(one.sequence, like)
+            own = bool(by.owner) and catalog.brought_by(one.sequence, by.owner)
+            if not vouched and not own:
+                continue
+            if _is_copy(like, self._kept_like(one.sha), vouched=vouched, own=own):
+                return one.sha
+            compared += 1
+            if compared >= COMPARED:
+                break
+        return None
+
+    def _vouched(self, sequence: int, like: Likeness) -> bool:
+        """Whether one of the trusted journal reports of a kept message vouches for it."""
+        reports = self._vault.catalog.trusted_reports(sequence)
+        return any(
+            NO_ENVELOPE not in one.flags and self._vouches(one.parties, one.time, like) for one in reports
+        )
+
+    def _vouches(self, parties: Iterable[Party], time: int, like: Likeness) -> bool:
+        """Whether an envelope names everybody in From as sender, under whichever of their addresses."""
+        named = {self._person(party.address, time) for party in parties if party.role in SENT_ROLES}
+        return bool(like.senders) and all(self._person(one, time) in named for one in like.senders)
+
+    def _person(self, address: str, time: int) -> str:
+        return self._vault.directory.resolve(address, time) or address
+
+    def read_before(self, fetched: Fetched, copy: PreparedCopy) -> tuple[bytes, ...] | None:
+        """The messages that an earlier read of this very item brought, if it says the same now.
+
+        All of it is read back from the ledger. The copy then stands for the bytes that are kept. None if
+        the item was not read before, or says something else.
+        """
+        place, key = fetched.item.place, fetched.item.key
+        catalog = self._vault.catalog
+        known = catalog.known_keys(place.host, place.mailbox, place.folder, [key]).get(key)
+        if known is None or not all(message.end for message in copy.messages):
+            return None
+        envelope = catalog.envelope_by_sha(known.sha, copy.report)
+        if (
+            envelope is None
+            or set(envelope.parties) != set(copy.parties)
+            or not self._vault.reads_back(known.sha)
+        ):
+            return None
+        kept, now = self._kept_says(known.sha, envelope), self._says(fetched, copy)
+        if b"" in kept or kept != now:
+            return None
+        copy.sha, copy.size = known.sha, known.size
+        return envelope.messages
+
+    def _kept_says(self, sha: bytes, envelope: EnvelopeRow) -> list[bytes]:
+        """What an earlier read of an item said: a report by its messages, other mail by its own bytes."""
+        if not envelope.report:
+            return [self._kept_like(sha).item]
+        likes = [self._kept_like(message) for message in envelope.messages]
+        return sorted(like.message or like.item for like in likes)
+
+    def _says(self, fetched: Fetched, copy: PreparedCopy) -> list[bytes]:
+        likes = [self._like(fetched, message) for message in copy.messages]
+        if not copy.report:
+            return [like.item for like in likes]
+        return sorted({like.message or like.item for like in likes})
+
+    @staticmethod
+    def _like(fetched: Fetched, message: PreparedMessage) -> Likeness:
+        """The likeness of a fetched message; none where it can't be read: it is linked to no other."""
+        if UNREAD in message.text.notes:
+            return NOTHING
+        content = fetched.content if isinstance(fetched.content, bytes) else fetched.content.open("rb")
+        try:
+            return mail_reader().likeness(Mail(content, message.sha, message.start, message.end))
+        except MailUnreadable as error:
+            log.warning("a message is linked to no other: %s", error)
+            return NOTHING
+
+    def _kept_like(self, sha: bytes) -> Likeness:
+        """The likeness of a message that is kept; of one that can't be read back none."""
+        known = self._kept.get(sha)
+        if known is None:
+            if len(self._kept) >= REMEMBERED:
+                self._kept.clear()
+            known = self._kept[sha] = self._read_like(sha)
+        return known
+
+    def _read_like(self, sha: bytes) -> Likeness:
+        reader = self._vault.reader
+        try:
+            work = own_work(self._vault.folder)
+            return mail_reader().likeness(mail_from(reader.content(sha), reader.size(sha), work, sha))
+        except (LedgerDamaged, MailUnreadable):
+            return NOTHING
+
+
+def _may_be(one: Named, like: Likeness) -> bool:
+    """Whether a kept message can be from the same senders, as far as its row in the catalog tells."""
+    sender = one.sender.lower()
+    if not like.senders or any(address in sender for address in like.senders):
+        return True
+    return not set(like.senders).isdisjoint(mailboxes((one.sender,)))
+
+
+def _is_copy(like: Likeness, kept: Likeness, *, vouched: bool, own: bool) -> bool:
+    """Whether a kept message is the original: of a report's, or another read of the same owner's item."""
+    if vouched and like.message == kept.message:
+        return True
+    return own and like.item == kept.item

@@ -1,0 +1,96 @@
+"""What one run is to do: a profile's choices as the pipeline needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muniment.archive.facts import REGENERATED, Route
+from muniment.mail.headers.addresses import normalise
+from muniment.mail.notes import OPAQUE
+from muniment.runs.prepare.prepared_copy import PreparedCopy
+from muniment.sources.base import Item, Place
+
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A profile's choices; see config.model.Profile for their meanings."""
+
+    profile: str
+    journal: bool
+    delete: bool
+    tenant: str = ""
+    plain: str = "route"
+    unknown: str = "catch-all"
+    owner: str = ""
+    owner_folder: str = "Inbox"
+    older_than: int = 0
+    newer_than: int = 0
+    delete_after: int = 0
+    """Days, all three; see config.model.Profile."""
+    regenerated: bool = False
+    """Whether the source makes bytes anew at each fetch: copies are then linked to originals by likeness."""
+
+    def takes(self, item: Item, now: float) -> bool:
+        """Whether an item is of an age that is archived; what the source gives no date for is."""
+        age = None if item.date is None else (now - item.date) / DAY
+        if age is None:
+            return True
+        return age >= self.older_than and (not self.newer_than or age <= self.newer_than)
+
+    def deletes(self, item: Item, now: float) -> bool:
+        """Whether an item may be deleted once it is kept; with an age to wait for, not without a date.
+
+        Never where the folder belongs to others.
+        """
+        if item.place.others:
+            return False
+        if not self.delete or not self.delete_after:
+            return self.delete
+        return item.date is not None and (now - item.date) / DAY >= self.delete_after
+
+    def owner_of(self, place: Place) -> str:
+        """Whose mailbox a place belongs to; "" for nobody's."""
+        return normalise(place.owner or self.owner)
+
+    def folder_of(self, place: Place) -> str:
+        """The folder in which its owner finds what lies in a place."""
+        return place.title or place.folder or self.owner_folder
+
+    def route(self, copy: PreparedCopy, enveloped: bool = False) -> tuple[Route, tuple[str, ...]]:
+        """How a copy is routed, and the notes that say why (invariant 8).
+
+        `enveloped`: its SMTP envelope names further people.
+        """
+        if not self.journal:
+            return Route.OWNER, self._about
+        if OPAQUE in copy.notes:
+            return Route.CATCH_ALL, ()
+        if copy.report:
+            route, notes = self._report_route(copy)
+        elif self.plain == "catch-all":
+            route, notes = Route.CATCH_ALL, ("no journal report, so routed to the catch-all",)
+        else:
+            by = "its headers and its SMTP envelope" if enveloped else "its headers"
+            route, notes = Route.HEADERS, (f"no journal report, so routed by {by}",)
+        return route, (*notes, *self._about)
+
+    @property
+    def _about(self) -> tuple[str, ...]:
+        """What a receipt says of the bytes themselves."""
+        return (REGENERATED,) if self.regenerated else ()
+
+    def reads_as(self, route: Route) -> bool:
+        """Whether a copy that was routed so before was read as this plan reads mail.
+
+        If not (a journal mailbox that was archived as an ordinary one, say), it must be fetched again.
+        """
+        if not route:  # quarantined: by a journal profile, since an ordinary one unwraps nothing
+            return self.journal
+        return bool(route & ~Route.OWNER) if self.journal else bool(route & Route.OWNER)
+
+    def _report_route(self, copy: PreparedCopy) -> tuple[Route, tuple[str, ...]]:
+        if self.tenant and normalise(self.tenant) != copy.tenant:
+            return Route.CATCH_ALL, (f"report from {copy.tenant or 'nobody'}, not from the pinned tenant",)
+        return Route.JOURNAL, ()

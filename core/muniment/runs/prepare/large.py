@@ -1,0 +1,257 @@
+"""Preparing a copy that is too large for memory: read from its file, its records go to another.
+
+The same steps as in runs.prepare.prepare, with bounded memory: at most a few chunks are held at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.mail.buffer import FileBuffer, sub, window
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.headers.quoted import unquoted_pieces
+from muniment.mail.headers.routing import named_in, read_routing
+from muniment.mail.journal.report import read_report
+from muniment.mail.mime.split import decode_chunks, split
+from muniment.mail.model import Buffer, Cut, Envelope, MessageText, Report, Span, Summary, UnwrapError
+from muniment.mail.notes import UNREAD
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_message
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, PreparedMessage
+from muniment.runs.prepare.spill import Spill, hash_of, rebuilds, whole
+
+LITERAL = 1024 * 1024
+"""Verbatim stretches above this many bytes become records of their own."""
+LITERALS = 4 * 1024 * 1024
+"""So do all further ones once those kept in the recipe add up to this many bytes."""
+READ = 1024 * 1024
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _ALPHABET)
+
+
+def prepare_file(job: Job, encoder: Encoder, decoder: Decoder, outline: bool = False) -> PreparedCopy:
+    """Prepare the copy in a file; its parts are left in the file that `spill` of the result names.
+
+    `outline`: its text is not read.
+    """
+    path = job.path
+    spill = Spill(Path(path + ".records"))
+    try:
+        with FileBuffer(Path(path)) as buffer:
+            large = _LargeCopy(
+                buffer, path, encoder, decoder, spill, read_outline if outline else read_message
+            )
+            copy = large.prepare(job.journal)
+            if not copy.report and not copy.problem:
+                copy.named = named_in(buffer, job.headers)
+    finally:
+        spill.close()
+    copy.spill = str(spill.path)
+    if outline and not copy.problem:
+        copy.notes += (UNREAD,)
+    return copy
+
+
+class _LargeCopy:
+    """One copy on its way; collects records in the spill."""
+
+    def __init__(
+        self,
+        buffer: FileBuffer,
+        path: str,
+        encoder: Encoder,
+        decoder: Decoder,
+        spill: Spill,
+        read: Callable[[Buffer], tuple[Summary, MessageText]],
+    ) -> None:
+        self._buffer = buffer
+        self._path = path
+        self._encoder = encoder
+        self._decoder = decoder
+        self._spill = spill
+        self._read = read
+        self._sha = hash_of(window(buffer, 0, len(buffer), READ))
+
+    def prepare(self, journal: bool) -> PreparedCopy:
+        """Unwrap or take as it is."""
+        try:
+            report = read_report(self._buffer) if journal else None
+        except UnwrapError as error:
+            record = self._whole(Kind.QUARANTINE, self._buffer, self._sha)
+            return PreparedCopy(self._sha, len(self._buffer), record, problem=str(error))
+        if report is None:
+            return self._plain(read_routing(self._buffer))
+        return self._report(report)
+
+    def _plain(self, envelope: Envelope) -> PreparedCopy:
+        message = self._message(self._buffer, self._sha)
+        message.end = len(self._buffer)
+        record = self._recipe(
+            Kind.ENVELOPE, [Slice(self._sha, 0, len(self._buffer))], self._sha, len(self._buffer)
+        )
+        return self._copy(record, envelope, [message])
+
+    def _report(self, report: Report) -> PreparedCopy:
+        literals = _Literals(self)
+        pieces: list[Piece] = []
+        messages: list[PreparedMessage] = []
+        position = 0
+        for span in report.originals:
+            message, piece = self._original(span)
+            messages.append(message)
+            pieces += literals.pieces(self._buffer, position, span.start if piece else span.end)
+            if piece:
+                pieces.append(piece)
+            position = span.end
+        pieces += literals.pieces(self._buffer, position, len(self._buffer))
+        record = self._recipe(Kind.ENVELOPE, pieces, self._sha, len(self._buffer))
+        if not self._rebuilds(record, {message.sha: message.record for message in messages}):
+            record = self._whole(Kind.ENVELOPE, self._buffer, self._sha)
+        copy = self._copy(record, report.envelope, messages)
+        copy.report, copy.tenant, copy.date = True, report.tenant, report.date
+        copy.notes += report.notes
+        return copy
+
+    def _original(self, span: Span) -> tuple[PreparedMessage, Piece | None]:
+        """The message in a span, and the piece that stands for it; None: keep the span's bytes too."""
+        made = span.placeholder
+        if span.encoding == "identity" and made is None:
+            view = sub(self._buffer, span.start, span.end)
+            sha = hash_of(window(view, 0, len(view), READ))
+            message = self._message(view, sha)
+            message.start, message.end = span.start, span.end
+            return message, Slice(sha, 0, len(view))
+        path = Path(f"{self._path}.{span.start}.inner")
+        try:
+            with path.open("wb") as file:
+                pieces = window(self._buffer, span.start, span.end, READ)
+                if made is not None:
+                    pieces = itertools.chain((made.before,), pieces, (made.after,))
+                file.writelines(pieces if made is not None else decoded(pieces, span.encoding))
+            with FileBuffer(path) as inner:
+                sha = hash_of(window(inner, 0, len(inner), READ))
+                message = self._message(inner, sha)
+        finally:
+            path.unlink(missing_ok=True)
+        if made is None:
+            return message, None
+        message.key = made.key
+        return message, Slice(sha, len(made.before), span.end - span.start)
+
+    def _message(self, view: Buffer, sha: bytes) -> PreparedMessage:
+        cuts = split(view)
+        record = None if len(cuts) == 1 else self._split_record(view, sha, cuts)
+        if record is None or not self._rebuilds(record, {}):
+            record = self._whole(Kind.MESSAGE, view, sha)
+        summary, text = self._read(view)
+        return PreparedMessage(
+            sha=sha,
+            content=content_hash(view),
+            size=len(view),
+            record=record,
+            parts=[],
+            summary=summary,
+            text=text,
+        )
+
+    def _split_record(self, view: Buffer, sha: bytes, cuts: Iterable[Cut]) -> Record:
+        literals = _Literals(self)
+        pieces = [piece for cut in cuts for piece in self._cut_pieces(view, cut, literals)]
+        return self._recipe(Kind.MESSAGE, pieces, sha, len(view))
+
+    def _cut_pieces(self, view: Buffer, cut: Cut, literals: _Literals) -> list[Piece]:
+        if not cut.encoding:
+            return literals.pieces(view, cut.start, cut.end)
+        if cut.inline and cut.data is not None and literals.fits(len(cut.data)):
+            return [InlineBase64(cut.data, cut.width, cut.eol)]
+        if cut.encoding == "identity":
+            return literals.slices(view, cut.start, cut.end)
+        sha = self.keep(decode_chunks(view, cut, CHUNK) if cut.data is None else (cut.data,))
+        return [PartBase64(sha, cut.width, cut.eol)]
+
+    def keep(self, chunks: Iterable[bytes]) -> bytes:
+        """Spill content as one part, or as chunks and their list; returns its SHA-256."""
+        digest = hashlib.sha256()
+        shas: list[bytes] = []
+        size = 0
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            shas.append(hashlib.sha256(chunk).digest())
+            self._spill.write(self._encoder.encode(Kind.PART, chunk, shas[-1]))
+        sha = digest.digest()
+        if len(shas) != 1:
+            self._spill.write(Record(Kind.CHUNKS, sha, size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas)))
+        return sha
+
+    def _whole(self, kind: Kind, view: Buffer, sha: bytes) -> Record:
+        """Content of any kind as it stands."""
+        chunks = window(view, 0, len(view), CHUNK)
+        return whole(kind, sha, len(view), chunks, self._encoder, self._spill)
+
+    def _recipe(self, kind: Kind, pieces: list[Piece], sha: bytes, size: int) -> Record:
+        return self._encoder.encode_recipe(kind, recipe.encode(pieces), sha, size)
+
+    def _rebuilds(self, record: Record, messages: dict[bytes, Record]) -> bool:
+        return rebuilds(record, lambda sha: messages.get(sha) or self._spill.read(sha), self._decoder)
+
+    def _copy(self, record: Record, envelope: Envelope, messages: list[PreparedMessage]) -> PreparedCopy:
+        return PreparedCopy(
+            sha=self._sha,
+            size=len(self._buffer),
+            envelope=record,
+            parties=envelope.parties,
+            messages=messages,
+            notes=envelope.notes,
+        )
+
+
+class _Literals:
+    """Decides for one recipe what stays in it and what becomes a record of its own."""
+
+    def __init__(self, copy: _LargeCopy) -> None:
+        self._copy = copy
+        self._kept = 0
+
+    def pieces(self, view: Buffer, start: int, end: int) -> list[Piece]:
+        """Pieces for bytes [start, end) of `view`."""
+        length = end - start
+        if length <= 0:
+            return []
+        if self.fits(length):
+            return [Literal(view[start:end])]
+        return self.slices(view, start, end)
+
+    def fits(self, length: int) -> bool:
+        """Whether so many bytes are to stay in the recipe; if so, they count."""
+        if length > LITERAL or self._kept + length > LITERALS:
+            return False
+        self._kept += length
+        return True
+
+    def slices(self, view: Buffer, start: int, end: int) -> list[Piece]:
+        """The same, as records of their own."""
+        return [Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)]
+
+
+def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """An original that its report encodes, a chunk at a time; what is broken in it, as far as it goes."""
+    if encoding != "base64":
+        yield from unquoted_pieces(chunks)
+        return
+    rest = b""
+    for chunk in chunks:
+        text = rest + chunk.translate(None, NOT_BASE64)
+        cut = len(text) // 4 * 4
+        yield base64.b64decode(text[:cut])
+        rest = text[cut:]
+    if len(rest) > 1:  # a single character holds no byte
+        yield base64.b64decode(rest + b"=" * (4 - len(rest)))

@@ -1,0 +1,325 @@
+"""From a copy's bytes to records ready to be kept: unwrap, hash, split, read the text, compress.
+
+Pure work on bytes, done in worker processes. Every message and every copy is rebuilt from the very pieces
+that are kept and compared with its bytes; where that fails, it is stored whole. Every payload that is
+compressed is decoded again and compared.
+
+A batch goes through stage by stage, not message by message: what a stage needs of code and tables is then in
+the processor's cache, which saves up to a quarter of the time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from muniment.archive.ledger import recipe
+from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.model import Codec, Kind, Record
+from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.mail.content.content_hash import content_hash
+from muniment.mail.headers.routing import named_in, read_routing
+from muniment.mail.journal.report import read_report
+from muniment.mail.mime.split import split
+from muniment.mail.mime.walker import leaves
+from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
+from muniment.mail.notes import UNREAD
+from muniment.mail.text.outline import read_outline
+from muniment.mail.text.read_text import read_message
+from muniment.runs.prepare.large import decoded, prepare_file
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, PreparedMessage, bare_message, size_of
+
+T = TypeVar("T")
+
+
+class Budgets(Protocol):
+    """Limits the time for each mail of a batch."""
+
+    def begin(self, number: int) -> None:
+        """From now on the mail with this number is worked on, and no other."""
+
+    def end(self) -> None:
+        """None is worked on."""
+
+
+class _Unlimited:
+    def __init__(self, sizes: Iterable[int]) -> None:
+        """Any mail may take any time."""
+
+    def begin(self, number: int) -> None:
+        """See Budgets."""
+
+    def end(self) -> None:
+        """See Budgets."""
+
+
+@dataclass(slots=True)
+class _Original:
+    """A message that a copy brought, on its way. At first nothing is known of it but its bytes."""
+
+    data: bytes
+    message: PreparedMessage
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A copy on its way, with what stands for each of its messages in it."""
+
+    raw: bytes
+    copy: PreparedCopy
+    originals: list[_Original] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    """The copy, as made of its messages."""
+
+
+class Preparer:
+    """Prepares copies; holds the compressors, so it belongs to one thread."""
+
+    def __init__(
+        self, dictionaries: Mapping[int, bytes], budgets: Callable[[Iterable[int]], Budgets] = _Unlimited
+    ) -> None:
+        """`budgets` makes what limits the time for each mail of a batch, from the sizes of the mails."""
+        self._encoder = Encoder(dictionaries)
+        self._decoder = Decoder(dictionaries)
+        self._budgets = budgets
+
+    def prepare(self, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
+        """Prepare copies; for one over which the parser is broken, the name of what it raised.
+
+        `outline`: the text is not read; each copy says so in a note.
+
+        Raises:
+            OSError, ImportError: what the machine lacks, which would befall any mail.
+        """
+        budgets = self._budgets(map(size_of, jobs))
+        try:
+            drafts = self._drafts(jobs, budgets, outline)
+        finally:
+            budgets.end()
+        return [draft if isinstance(draft, str) else draft.copy for draft in drafts]
+
+    def _drafts(self, jobs: Sequence[Job], budgets: Budgets, outline: bool) -> list[_Draft | str]:
+        """The copies after all stages."""
+
+        def unwrap(job: Job) -> _Draft:
+            return self._unwrap(job, outline)
+
+        drafts = [_tried(unwrap, job, budgets, number) for number, job in enumerate(jobs)]
+        for stage in (
+            _split_messages,
+            _split_copy,
+            _read_outline if outline else _read,
+            _identify,
+            self._pack_messages,
+            self._pack_parts,
+            self._pack_copy,
+        ):
+            drafts = [
+                draft if isinstance(draft, str) else _tried(stage, draft, budgets, number)
+                for number, draft in enumerate(drafts)
+            ]
+        return drafts
+
+    def _unwrap(self, job: Job, outline: bool) -> _Draft:
+        if job.path:  # with all stages of its own, in bounded memory
+            copy = prepare_file(job, self._encoder, self._decoder, outline)
+            return _Draft(b"", copy)
+        return _unwrapped(job)
+
+    def _pack_messages(self, draft: _Draft) -> _Draft:
+        for original in draft.originals:
+            original.message.record = self._packed(original.message.record)
+        return draft
+
+    def _pack_parts(self, draft: _Draft) -> _Draft:
+        for original in draft.originals:
+            original.message.parts = [self._packed(part) for part in original.message.parts]
+        return draft
+
+    def _pack_copy(self, draft: _Draft) -> _Draft:
+        draft.copy.envelope = self._packed(draft.copy.envelope)
+        return draft
+
+    def _packed(self, record: Record) -> Record:
+        packed = self._encoder.pack(record)
+        return packed if self._decoder.payload(packed) == record.payload else record
+
+
+def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int) -> _Draft | str:
+    """What comes of a stage, or the name of what it raised; that itself would keep alive all that it held."""
+    try:
+        budgets.begin(number)
+        return stage(value)
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
+        return type(error).__name__
+
+
+# --- stages ---------------------------------------------------------------------------------
+
+
+def _unwrapped(job: Job) -> _Draft:
+    """Find the messages in a copy, and whom it concerns."""
+    raw = job.content
+    sha = hashlib.sha256(raw).digest()
+    try:
+        report = read_report(raw) if job.journal else None
+    except UnwrapError as error:
+        kept = _raw_record(Kind.QUARANTINE, raw, sha)
+        return _Draft(raw, PreparedCopy(sha=sha, size=len(raw), envelope=kept, problem=str(error)))
+    envelope = report.envelope if report else read_routing(raw)
+    copy = PreparedCopy(
+        sha=sha,
+        size=len(raw),
+        envelope=_raw_record(Kind.ENVELOPE, raw, sha),
+        parties=envelope.parties,
+        notes=envelope.notes,
+        named=() if report else named_in(raw, job.headers),
+    )
+    draft = _Draft(raw, copy)
+    if report:
+        _take_report(draft, report)
+    else:
+        _take(draft, raw, sha, 0, len(raw))
+        draft.pieces = [Slice(sha, 0, len(raw))]
+    return draft
+
+
+def _take_report(draft: _Draft, report: Report) -> None:
+    draft.copy.report, draft.copy.tenant, draft.copy.date = True, report.tenant, report.date
+    draft.copy.notes += report.notes
+    raw, position = draft.raw, 0
+    for span in report.originals:
+        inner = decode_span(raw[span.start : span.end], span)
+        sha = hashlib.sha256(inner).digest()
+        as_it_is = span.encoding == "identity" and span.placeholder is None
+        _take(draft, inner, sha, span.start if as_it_is else 0, span.end if as_it_is else 0)
+        draft.copy.messages[-1].key = span.placeholder.key if span.placeholder else b""
+        if raw[position : span.start]:
+            draft.pieces.append(Literal(raw[position : span.start]))
+        draft.pieces.append(span_piece(raw, span, sha, len(inner)))
+        position = span.end
+    if raw[position:]:
+        draft.pieces.append(Literal(raw[position:]))
+
+
+def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
+    """Add a message to a draft, as one of which nothing is known."""
+    message = bare_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
+    message.start, message.end = start, end
+    draft.copy.messages.append(message)
+    draft.originals.append(_Original(data, message))
+
+
+def _split_messages(draft: _Draft) -> _Draft:
+    """Cut the messages into text and parts; one that its pieces don't make again stays whole."""
+    for original in draft.originals:
+        data, message = original.data, original.message
+        original.leaves = leaves(data)
+        parts: list[Record] = []
+        made = recipe.encode([_piece(data, cut, parts) for cut in split(data, original.leaves)])
+        if _rebuilds(made, data, {part.sha: part.payload for part in parts}):
+            message.record = _recipe_record(Kind.MESSAGE, made, message.sha, message.size)
+            message.parts = parts
+    return draft
+
+
+def _split_copy(draft: _Draft) -> _Draft:
+    """Tell what a copy says itself from its messages."""
+    copy, known = draft.copy, {original.message.sha: original.data for original in draft.originals}
+    if known:
+        made = recipe.encode(draft.pieces)
+        if _rebuilds(made, draft.raw, known):
+            copy.envelope = _recipe_record(Kind.ENVELOPE, made, copy.sha, copy.size)
+    return draft
+
+
+def _read(draft: _Draft) -> _Draft:
+    for original in draft.originals:
+        message = original.message
+        message.summary, message.text = read_message(original.data, original.leaves)
+    return draft
+
+
+def _read_outline(draft: _Draft) -> _Draft:
+    for original in draft.originals:
+        message = original.message
+        message.summary, message.text = read_outline(original.data, original.leaves)
+    draft.copy.notes += (UNREAD,)
+    return draft
+
+
+def _identify(draft: _Draft) -> _Draft:
+    for original in draft.originals:
+        original.message.content = content_hash(original.data, original.leaves)
+        original.leaves = []
+    return draft
+
+
+# --- records --------------------------------------------------------------------------------
+
+
+def _piece(inner: bytes, cut: Cut, parts: list[Record]) -> Piece:
+    if not cut.encoding or cut.data is None:
+        return Literal(inner[cut.start : cut.end])
+    if cut.inline:
+        return InlineBase64(cut.data, cut.width, cut.eol)
+    sha = hashlib.sha256(cut.data).digest()
+    parts.append(_raw_record(Kind.PART, cut.data, sha))
+    if cut.encoding == "base64":
+        return PartBase64(sha, cut.width, cut.eol)
+    return Slice(sha, 0, len(cut.data))
+
+
+def _rebuilds(made: bytes, content: bytes, known: Mapping[bytes, bytes]) -> bool:
+    """Whether a recipe makes the content again, given what it refers to."""
+    at = 0
+    for chunk in recipe.rebuild(recipe.decode(made), lambda sha: (known[sha],)):
+        if not content.startswith(chunk, at):
+            return False
+        at += len(chunk)
+    return at == len(content)
+
+
+def _raw_record(kind: Kind, content: bytes, sha: bytes) -> Record:
+    """Content as it is, not compressed yet."""
+    return Record(kind, sha, len(content), Codec.RAW, content)
+
+
+def _recipe_record(kind: Kind, made: bytes, sha: bytes, size: int) -> Record:
+    """Content that a recipe makes, not compressed yet."""
+    return Record(kind, sha, size, Codec.RAW | Codec.RECIPE, made)
+
+
+def decode_span(raw: bytes, span: Span) -> bytes:
+    """The original that a report's part encodes; what is broken in it is decoded as far as it goes."""
+    if span.placeholder is not None:
+        return span.placeholder.before + raw + span.placeholder.after
+    return raw if span.encoding == "identity" else b"".join(decoded((raw,), span.encoding))
+
+
+def span_piece(raw: bytes, span: Span, sha: bytes, size: int) -> Piece:
+    """The piece of a report's recipe that stands for its original."""
+    encoded = raw[span.start : span.end]
+    if span.placeholder is not None:
+        return Slice(sha, len(span.placeholder.before), len(encoded))
+    if span.encoding == "identity":
+        return Slice(sha, 0, size)
+    if span.encoding == "base64":
+        width, eol = line_shape(encoded)
+        piece = PartBase64(sha, width, eol)
+        if recipe.encoded_length(piece, size) == len(encoded):
+            return piece
+    return Literal(encoded)
+
+
+def line_shape(encoded: bytes) -> tuple[int, bytes]:
+    """Line width and line end of base64 text; (76, CRLF) where it has one line."""
+    end = encoded.find(b"\n")
+    if end <= 0:
+        return 76, b"\r\n"
+    return (end - 1, b"\r\n") if encoded[end - 1 : end] == b"\r" else (end, b"\n")

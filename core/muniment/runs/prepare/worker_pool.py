@@ -1,0 +1,206 @@
+"""The pool of worker processes that parse mail.
+
+One thread a worker passes batches of jobs to it over pipes. A worker that dies, or gives no answer for
+too long, is replaced and the batch is tried again one job at a time. A job over which a worker died twice is
+prepared without its text; if a worker dies over that as well, the job comes back as None. A process pool of
+the standard library can't tell which job killed its worker, and is broken by it as a whole.
+
+A worker reads a sample mail before it gets a job. So one that can't work at all (a broken installation,
+no memory, no disk) fails the run, and is not taken for the mail's fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
+from muniment.runs.prepare.messages import REPLIES, Request
+from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, size_of
+from muniment.system.sanitise import clean
+
+log = logging.getLogger("muniment.workers")
+
+MODULE = "muniment.runs.prepare.worker_process"
+"""What a worker process runs."""
+ATTEMPTS = 2
+"""How often a worker may die over the text of one job."""
+SECONDS_PER_BYTE = 1 / 1024 / 1024
+"""Time that a batch is given for each byte besides its timeout, so that no mail is too large to be read."""
+Copies = list[PreparedCopy | None]
+
+
+GREETING = 60.0
+"""Seconds a worker may take to start."""
+UNUSABLE = (
+    "mail can't be read, whichever it is: mend the installation, memory or disk, and run again; "
+    "nothing was deleted"
+)
+
+
+class Worker:
+    """One worker process, as the thread that feeds it sees it."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._told = -1
+        self._greeted = False
+        self._process = WorkerProcess(MODULE, REPLIES)
+
+    def prepare(
+        self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes], outline: bool = False
+    ) -> Copies:
+        """Have jobs prepared; tells the worker of new dictionaries on the way.
+
+        `outline`: no text is read.
+
+        Raises:
+            WorkerDied: it did not answer, and is gone.
+            WorkersUnusable: it can't work at all, whatever the mail.
+        """
+        self._greet()
+        news = dictionaries if version != self._told else None
+        bare = [Job(b"", job.path, job.journal, job.headers) for job in jobs]
+        sizes = [len(job.content) for job in jobs]
+        patience = self._timeout + sum(map(size_of, jobs)) * SECONDS_PER_BYTE
+        request = Request(bare, sizes, news, outline)
+        reply = self._process.ask(request, [job.content for job in jobs], timeout=patience)
+        if reply.fault:
+            raise WorkersUnusable(f"{UNUSABLE} ({clean(reply.fault)})")
+        if len(reply.copies) != len(jobs):
+            raise WorkerDied("an answer to something else")
+        for problem in reply.problems[: len(jobs)]:
+            log.warning("the parser failed over one message (%s)", clean(problem[:80]))
+        self._told = version
+        return reply.copies
+
+    def _greet(self) -> None:
+        """See that the worker can read a sample mail, so that what it dies over later is the mail's fault."""
+        if self._greeted:
+            return
+        try:
+            reply = self._process.receive(GREETING)
+        except WorkerDied as death:
+            raise WorkersUnusable(f"{UNUSABLE} ({death})") from death
+        if reply.fault or not reply.copies or reply.copies[0] is None:
+            raise WorkersUnusable(f"{UNUSABLE} ({reply.fault or 'a sample mail could not be read'})")
+        self._greeted = True
+
+    def end(self) -> None:
+        """Stop the process, whatever it is doing, and wait for it."""
+        self._process.end()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+
+class WorkerPool:
+    """Prepares batches of jobs in worker processes; usable from any thread."""
+
+    def __init__(self, workers: int | None = None, timeout: float = 300.0) -> None:
+        """`workers`: how many processes, by default one a core; `timeout`: seconds a batch may take."""
+        self._timeout = timeout
+        self._queue: queue.Queue[tuple[Sequence[Job], Future[Copies]] | None] = queue.Queue()
+        self._dictionaries: tuple[int, dict[int, bytes]] = (0, {})
+        count = workers or max(1, len(os.sched_getaffinity(0)))
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"worker-{n}", daemon=True) for n in range(count)
+        ]
+        self._workers: dict[int, Worker] = {}
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self._threads)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run now."""
+        return [worker.pid for worker in list(self._workers.values())]
+
+    def use_dictionaries(self, dictionaries: dict[int, bytes]) -> None:
+        """Compress with these dictionaries from now on (by id; see archive.ledger.codec)."""
+        self._dictionaries = (self._dictionaries[0] + 1, dict(dictionaries))
+
+    def submit(self, jobs: Sequence[Job]) -> Future[Copies]:
+        """Prepare jobs; the future yields one copy a job, or None for a job that kills workers."""
+        future: Future[Copies] = Future()
+        self._queue.put((jobs, future))
+        return future
+
+    def close(self) -> None:
+        """End all workers; what was submitted before is finished first. Safe to call twice."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        slot = threading.get_ident()
+        try:
+            with contextlib.suppress(OSError):  # said, if it stays so, to whoever submits
+                self._worker(slot)  # starts while the source connects
+            while (task := self._queue.get()) is not None:
+                jobs, future = task
+                try:
+                    future.set_result(self._prepare(slot, jobs))
+                except BaseException as error:  # noqa: BLE001 - whoever waits must be told
+                    future.set_exception(error)
+        finally:
+            self._drop(slot)
+
+    def _prepare(self, slot: int, jobs: Sequence[Job]) -> Copies:
+        if len(jobs) == 1:
+            return [self._prepare_alone(slot, jobs[0])]
+        try:
+            copies = self._worker(slot).prepare(jobs, *self._dictionaries)
+        except WorkerDied as death:
+            log.warning("a worker died over a batch of %d: %s; trying one at a time", len(jobs), death)
+            self._drop(slot)
+            return [self._prepare_alone(slot, job) for job in jobs]
+        return [copy or self._outlined(slot, job) for copy, job in zip(copies, jobs, strict=True)]
+
+    def _prepare_alone(self, slot: int, job: Job) -> PreparedCopy | None:
+        """One copy; without its text where workers die over that; None where they die over all of it."""
+        for _ in range(ATTEMPTS):
+            try:
+                copy = self._worker(slot).prepare([job], *self._dictionaries)[0]
+            except WorkerDied as death:
+                log.warning("a worker died over one message: %s", death)
+                self._drop(slot)
+                if death.timed_out:  # a second try would take as long
+                    break
+                continue
+            if copy is not None:
+                return copy
+            break  # the parser raised an error, and would again
+        return self._outlined(slot, job)
+
+    def _outlined(self, slot: int, job: Job) -> PreparedCopy | None:
+        """One copy without its text: its report, people, subject and parts are read by our own code."""
+        try:
+            return self._worker(slot).prepare([job], *self._dictionaries, outline=True)[0]
+        except WorkerDied as death:
+            log.warning("a worker died over the outline of one message: %s", death)
+            self._drop(slot)
+            return None
+
+    def _worker(self, slot: int) -> Worker:
+        worker = self._workers.get(slot)
+        if worker is None:
+            worker = self._workers[slot] = Worker(self._timeout)
+        return worker
+
+    def _drop(self, slot: int) -> None:
+        worker = self._workers.pop(slot, None)
+        if worker is not None:
+            worker.end()

@@ -1,0 +1,240 @@
+"""Watches the archive and has people told: gathers facts, finds what is wrong, hands it to the outbox.
+
+All in a thread of its own, beside the runs: it opens no mail, and nothing here can hold up a run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from muniment import api
+from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.ledger.scan import known_commit
+from muniment.archive.operations.indexing import behind
+from muniment.archive.vault.known_roots import as_json
+from muniment.archive.vault.open_catalog import LEDGER
+from muniment.archive.vault.vault import Vault
+from muniment.config.model import Profile, Settings
+from muniment.errors import MunimentError
+from muniment.notify import daily
+from muniment.notify.findings import DAY, findings
+from muniment.notify.memory import Memory, news
+from muniment.notify.model import Event, Facts, ProfileFacts
+from muniment.notify.outbox import Outbox
+from muniment.notify.ways import ways
+from muniment.service.daemon.certificates import Certificates
+from muniment.service.host.notify_tokens import Lent
+from muniment.service.host.session import Session
+from muniment.service.operations.gateway_state import gateway_facts
+from muniment.service.operations.history import last_run
+from muniment.service.operations.notifying import origin
+
+log = logging.getLogger("muniment.notify")
+
+EVERY = 60.0
+"""Seconds between two looks; a run that did not end well is looked at at once."""
+SETTLED = 1800.0
+"""Seconds after which a service has fetched what came while it did not run."""
+LOOK_BACK = 100_000
+"""Records in which the last reports are looked for, the first time."""
+RUNS = 2000
+"""Runs that are looked through at most: those of a day, and those since the last report."""
+
+
+class Alerts:
+    """Looks at a vault again and again, and has people told what is wrong."""
+
+    def __init__(
+        self,
+        session: Session,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float] = time.time,
+        settled: float = SETTLED,
+    ) -> None:
+        """`settings` is asked at every look; where it raises, the look is skipped."""
+        self._session = session
+        self._settings = settings
+        self._clock = clock
+        self._settles = clock() + settled
+        self._ended: dict[str, dict[str, Any]] = {}
+        self._watermark = (-1, 0.0)
+        """How far the index is, and since when."""
+        self._facts = Facts(now=0.0)
+        self._certificates = Certificates(session.folder, clock)
+        self.outbox = Outbox(session.folder, self._ways, lambda: origin(session, settings()), clock)
+        self._awake = threading.Event()
+        self._stopped = self._closed = False
+        self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, and to tell."""
+        self.outbox.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more. What was found is told as far as that is quick; the rest is kept."""
+        self._stopped = True
+        self._awake.set()
+        if self._ended:
+            self._look_safely()
+        self.outbox.update(self._shut)
+        self.outbox.close()
+
+    def _shut(self, memory: Memory) -> list[Event]:
+        """From now on the vault is not read any more: whoever opened it closes it."""
+        self._closed = True
+        return []
+
+    def __enter__(self) -> Alerts:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run_ended(self, summary: api.RunSummary) -> None:
+        """A run has ended; returns at once. From any thread."""
+        told = {key: getattr(summary, key) for key in summary.__struct_fields__}
+        self._ended[summary.profile] = told
+        if summary.state != "ok" or not summary.balanced:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look soon, in the thread."""
+        self._awake.set()
+
+    def look(self) -> list[Event]:
+        """Look once; returns what was found anew and is told now.
+
+        Raises:
+            MunimentError: vault.toml can't be read.
+        """
+        settings = self._settings()
+        return self.outbox.update(lambda memory: self._news(memory, settings))
+
+    # --- in the thread --------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while not self._stopped:
+            self._look_safely()
+            self._certificates.look(self._settings_or_none())
+            self._awake.wait(EVERY)
+            self._awake.clear()
+
+    def _look_safely(self) -> None:
+        try:
+            self.look()
+        except Exception as error:  # noqa: BLE001 - to look again in a minute is better than to look no more
+            log.debug("could not look at the archive: %s", type(error).__name__)
+
+    def _settings_or_none(self) -> Settings | None:
+        try:
+            return self._settings()
+        except MunimentError:
+            return None
+
+    def _ways(self) -> list[Any]:
+        settings = self._settings_or_none()
+        return ways(settings.notify, self._session.folder, Lent()) if settings else []
+
+    def _news(self, memory: Memory, settings: Settings) -> list[Event]:
+        if self._closed:
+            return []
+        now = self._clock()
+        memory.since = memory.since or int(now)
+        runs, messages = self._gather(memory, settings, now)
+        events = news(memory, list(findings(self._facts, settings.notify, memory.told)), now)
+        if daily.due(settings.notify.daily, memory, now):
+            events.append(daily.summary(self._facts, runs, memory, messages))
+        return events
+
+    def _gather(self, memory: Memory, settings: Settings, now: float) -> tuple[list[dict[str, Any]], int]:
+        """Bring the facts up to now; where the vault can't be read, only what runs said is new."""
+        ended, self._ended = self._ended, {}
+        try:
+            with self._session.reading() as vault:
+                runs, messages = self._read(vault, memory, settings, now)
+        except (MunimentError, OSError) as error:
+            log.warning("the vault can't be looked at: %s", type(error).__name__)
+            runs, messages = [], 0
+        profiles = tuple(
+            msgspec.structs.replace(profile, last=ended.get(profile.name, profile.last))
+            for profile in self._facts.profiles
+        )
+        self._facts = msgspec.structs.replace(
+            self._facts,
+            now=now,
+            profiles=profiles,
+            disk=self._disk(),
+            gateway=gateway_facts(self._session.folder, settings),
+        )
+        return runs, messages
+
+    def _read(
+        self, vault: Vault, memory: Memory, settings: Settings, now: float
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Facts from the vault; returns the runs of the last day and the number of messages."""
+        self._reports(vault, memory)
+        lacking, head = behind(vault), vault.head
+        known = known_commit(vault.folder / LEDGER, vault.catalog.vault_id, head)
+        if known and head.tree_size:
+            memory.checkpoint = {"vault": vault.catalog.vault_id.hex(), **as_json(head)}
+            vault.note_checkpoint()
+        self._facts = Facts(
+            now=now,
+            since=memory.since,
+            profiles=tuple(_profile(vault, p, memory) for p in settings.profiles if p.enabled),
+            settled=now >= self._settles,
+            certificates=self._certificates.known(settings),
+            behind=lacking,
+            behind_since=self._stands(vault.index_place.state().watermark, now) if lacking else None,
+            checkpoint=str(Checkpoint(head.tree_size, head.root)) if known and head.tree_size else "",
+            altered=not known,
+        )
+        rows = vault.catalog.runs(limit=RUNS) if settings.notify.daily else []
+        runs = [json.loads(row.summary) for row in rows if row.time >= now - DAY]
+        return runs, vault.catalog.totals().messages
+
+    def _reports(self, vault: Vault, memory: Memory) -> None:
+        """Learn when the last journal reports were archived."""
+        size = vault.head.tree_size
+        first = not memory.seen or memory.seen > size
+        after = max(0, size - LOOK_BACK) if first else memory.seen
+        for name, place in vault.catalog.last_reports(after).items():
+            memory.reports[name] = self._archived(vault, name, place)
+        memory.seen = size
+
+    def _archived(self, vault: Vault, name: str, place: int) -> int:
+        """When a record of a profile was archived: by the end of its run, or now while that goes on."""
+        ends = [run.time for run in vault.catalog.runs(name, limit=RUNS) if run.sequence > place]
+        return ends[-1] if ends else int(self._clock())
+
+    def _stands(self, watermark: int, now: float) -> float:
+        """Since when the index stands where it is."""
+        if watermark != self._watermark[0]:
+            self._watermark = (watermark, now)
+        return self._watermark[1]
+
+    def _disk(self) -> tuple[int, int] | None:
+        try:
+            state = os.statvfs(self._session.folder)
+        except OSError:
+            return None
+        return state.f_blocks * state.f_frsize, state.f_bavail * state.f_frsize
+
+
+def _profile(vault: Vault, profile: Profile, memory: Memory) -> ProfileFacts:
+    return ProfileFacts(
+        name=profile.name,
+        journal=profile.journal_on,
+        last=last_run(vault, profile.name),
+        report=memory.reports.get(profile.name, 0),
+    )

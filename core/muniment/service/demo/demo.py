@@ -1,0 +1,180 @@
+"""`muniment demo`: sample journal mail on the whole way from SMTP to a verified, searchable vault.
+
+Nothing is taken for granted: what the vault holds in the end is compared with what was sent.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from muniment import api
+from muniment.api import Word
+from muniment.client.client import Client
+from muniment.errors import RunFailed
+from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.service.demo.samples import COMPANY, COUNT, DOMAIN, JOURNAL, Truth, samples, truth, users_csv
+from muniment.service.dispatch.engine import connect
+from muniment.service.operations.profiles import SPOOL
+
+PROFILE = "spool"
+
+
+def run_demo(vault: Path, count: int = COUNT) -> Iterator[Word]:
+    """Make a vault in `vault`, fill it with `count` mails and look at it.
+
+    What it yields is described at muniment.cli.engine_port.EngineDoors.demo.
+
+    Raises:
+        MunimentError: a step failed.
+        RunFailed: what the vault holds is not what was sent; says what differs.
+    """
+    client = Client(connect(vault))
+    told, found = truth(count), _Found()
+    try:
+        yield from _prepare(client, vault)
+        yield from _send(vault, count)
+        yield from found.watching(_run(client))
+        yield from found.watching(_look(client, told))
+        yield from found.watching(_verify(client))
+    finally:
+        client.close()
+    differences = found.differences(told)
+    if differences:
+        raise RunFailed("The demo's vault does not hold what was sent: " + "; ".join(differences) + ".")
+    yield api.Done(message="Everything that was sent is there, once, filed, found and proven.")
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def _prepare(client: Client, vault: Path) -> Iterator[Word]:
+    yield api.Step(text=f"A new vault in {vault}, for {COMPANY} ({DOMAIN}).")
+    client.call(api.Init(domains=(DOMAIN,), name=COMPANY), api.Done)
+    client.call(api.ImportUsers(text=users_csv(), filename="people.csv"), api.Done)
+    client.call(
+        api.PutProfile(name=PROFILE, fields={"source": "spool", "enabled": False}, new=True), api.Done
+    )
+
+
+def _send(vault: Path, count: int) -> Iterator[Word]:
+    yield api.Step(
+        text=f"An embedded gateway on this machine takes in {count:,} mails over SMTP for {JOURNAL}."
+    )
+    started = time.monotonic()
+    with Gateway(_settings(vault / SPOOL)) as gateway:
+        size = _deliver(gateway.port, count)
+    seconds = time.monotonic() - started
+    yield api.Step(
+        text=f"{size / 1e6:.1f} MB sent in {seconds:.1f} s; each mail was answered with 250 "
+        "once it was safe on disk."
+    )
+
+
+def _settings(spool: Path) -> GatewaySettings:
+    """On this machine alone, at any port that is free."""
+    return GatewaySettings(spool=spool, addresses=(JOURNAL,), host="127.0.0.1", port=0, hostname="localhost")
+
+
+def _deliver(port: int, count: int) -> int:
+    """Send all samples over one connection; returns their bytes."""
+    size = 0
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+        for sample in samples(count):
+            smtp.sendmail(sample.sender, [JOURNAL], sample.data, mail_options=["BODY=8BITMIME"])
+            size += len(sample.data)
+    return size
+
+
+def _run(client: Client) -> Iterator[Word]:
+    yield api.Step(text="One run fetches, unwraps, files and indexes them, and empties the gateway's spool.")
+    yield from client.stream(api.Run(profile=PROFILE))
+
+
+def _look(client: Client, told: Truth) -> Iterator[Word]:
+    yield api.Step(text="Every person has an Inbox and a Sent; each message is stored once.")
+    yield client.call(api.GetTree(), api.Tree)
+    for query in told.searches:
+        started = time.monotonic()
+        hits = client.call(api.Search(query=query), api.Hits)
+        taken = (time.monotonic() - started) * 1000
+        yield api.Step(text=f"Search: {query}  ({taken:.0f} ms)")
+        yield hits
+
+
+def _verify(client: Client) -> Iterator[Word]:
+    yield api.Step(text="Verify: every byte is hashed anew, and the ledger's chain is followed.")
+    for word in client.stream(api.Verify(deep=True)):
+        if isinstance(word, api.Verified):
+            yield word
+
+
+# --- does it agree? -------------------------------------------------------------------------------
+
+
+class _Found:
+    """What the vault was seen to hold."""
+
+    def __init__(self) -> None:
+        self._run: api.RunSummary | None = None
+        self._tree: dict[str, dict[str, int]] = {}
+        self._hits: list[int] = []
+        self._verified: api.Verified | None = None
+
+    def watching(self, words: Iterator[Word]) -> Iterator[Word]:
+        """Pass words on, and remember what they say."""
+        for word in words:
+            if isinstance(word, api.RunSummary):
+                self._run = word
+            elif isinstance(word, api.Tree):
+                self._tree = {u.user: {f.name: f.count for f in u.folders} for u in word.users}
+            elif isinstance(word, api.Hits):
+                self._hits.append(word.total)
+            elif isinstance(word, api.Verified):
+                self._verified = word
+            yield word
+
+    def differences(self, told: Truth) -> list[str]:
+        """What is not as it should be, in words; none where all agrees."""
+        seen = {**self._books(), **self._folders(), **self._searches(told), **self._proof()}
+        due = {**_due_books(told), **_due_folders(told), **told.searches, "messages proven": told.messages}
+        return [
+            f"{name}: {due.get(name, 0)} expected, {seen.get(name, 0)} found"
+            for name in dict.fromkeys((*due, *seen))
+            if due.get(name, 0) != seen.get(name, 0)
+        ]
+
+    def _books(self) -> dict[str, int]:
+        run = self._run
+        if run is None or run.state != "ok" or not run.balanced:
+            return {}
+        return {name: getattr(run, name) for name in ("fetched", "new", "merged", "quarantined", "deleted")}
+
+    def _folders(self) -> dict[str, int]:
+        return {f"{user}/{name}": n for user, folders in self._tree.items() for name, n in folders.items()}
+
+    def _searches(self, told: Truth) -> dict[str, int]:
+        return dict(zip(told.searches, self._hits, strict=False))
+
+    def _proof(self) -> dict[str, int]:
+        proof = self._verified
+        return {"messages proven": proof.messages} if proof is not None and proof.ok else {}
+
+
+def _due_books(told: Truth) -> dict[str, int]:
+    return {
+        "fetched": told.reports,
+        "new": told.messages,
+        "merged": told.merged,
+        "quarantined": told.quarantined,
+        "deleted": told.reports,
+    }
+
+
+def _due_folders(told: Truth) -> dict[str, int]:
+    due = {"catch-all/Inbox": told.catch_all}
+    for user, counts in told.users.items():
+        due |= {f"{user}/Inbox": counts.inbox, f"{user}/Sent": counts.sent}
+    return due

@@ -1,0 +1,22 @@
+"""Journal mail of a small company that doesn't exist: the same bytes every time, and the truth about them.
+
+For the demo, tests and benchmarks. All text is our own.
+"""
+
+from __future__ import annotations
+
+from muniment.service.demo.samples.people import COMPANY, DOMAIN, JOURNAL, STAFF, users_csv
+from muniment.service.demo.samples.scenario import COUNT, Sample, Truth, samples, truth
+
+__all__ = [
+    "COMPANY",
+    "COUNT",
+    "DOMAIN",
+    "JOURNAL",
+    "STAFF",
+    "Sample",
+    "Truth",
+    "samples",
+    "truth",
+    "users_csv",
+]

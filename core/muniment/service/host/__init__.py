@@ -1,0 +1,1 @@
+"""Runs, their schedule, and what one client works with."""

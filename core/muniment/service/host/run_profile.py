@@ -1,0 +1,78 @@
+"""One run of a profile, from its settings to its summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+
+from muniment import api
+from muniment.archive.vault.vault import Vault
+from muniment.config.model import Profile
+from muniment.errors import MunimentError
+from muniment.runs.pipeline.pause import Pause
+from muniment.runs.pipeline.progress import Progress
+from muniment.runs.prepare.worker_pool import WorkerPool
+from muniment.runs.run import ArchiveRun, exit_code, sentence, summary
+from muniment.service.operations.history import note_failure
+from muniment.service.operations.profiles import plan_of, source_of
+
+
+def run_profile(
+    vault: Vault,
+    profile: Profile,
+    pool: WorkerPool,
+    observe: Callable[[Progress], None],
+    cancel: threading.Event,
+) -> api.RunSummary:
+    """Run a profile to its end. Never raises for what the run met: the summary says it."""
+    ended = _ended(vault, profile, pool, observe, cancel)
+    if ended.state == "failed" and not ended.listed:
+        note_failure(vault, ended)
+    return ended
+
+
+def _ended(
+    vault: Vault,
+    profile: Profile,
+    pool: WorkerPool,
+    observe: Callable[[Progress], None],
+    cancel: threading.Event,
+) -> api.RunSummary:
+    pause = Pause(cancel)
+    try:
+        source = source_of(profile, vault.folder, pause)
+    except MunimentError as error:
+        progress = Progress(profile.name, state="failed", error=str(error))
+        return api.RunSummary(**summary(progress), exit_code=error.exit_code)
+    archive_run = ArchiveRun(vault, source, plan_of(profile), pool, observe, pause)
+    try:
+        progress = archive_run.execute()
+    except Exception as error:  # noqa: BLE001 - a run must end in a summary
+        progress = archive_run.progress
+        progress.state, progress.error = "failed", sentence(error)
+    return api.RunSummary(**summary(progress), exit_code=exit_code(archive_run))
+
+
+def progress_word(progress: Progress) -> api.ProgressWord:
+    """A run's state as a word."""
+    return api.ProgressWord(
+        profile=progress.profile,
+        stage=progress.stage,
+        books=dataclasses.asdict(progress.books),
+        expected=progress.expected,
+        arrived=progress.arrived,
+        decided=progress.decided,
+        deletes=progress.deletes,
+        stored=progress.stored,
+        indexed=progress.indexed,
+        bytes=progress.bytes,
+        seconds=progress.seconds,
+        rates=dict(progress.rates),
+        total_known=progress.total_known,
+    )
+
+
+def counters(word: api.ProgressWord) -> tuple[object, ...]:
+    """What changes in a state when the run gets further, which the clock alone does not bring about."""
+    return word.stage, word.books, word.arrived, word.decided, word.stored, word.indexed, word.bytes

@@ -1,0 +1,123 @@
+"""What the vault knows that set-up goes by: runs, users, and the first journal report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from muniment.archive.catalog import EnvelopeRow
+from muniment.archive.files.contents import mail_from
+from muniment.archive.files.lock import holder
+from muniment.archive.files.temp_files import own_work
+from muniment.archive.vault.vault import Vault
+from muniment.errors import MunimentError
+from muniment.parsing.pool import mail_reader
+from muniment.service.host.session import Session
+from muniment.service.operations.history import last_end
+from muniment.service.operations.profiles import SPOOL
+from muniment.setup.model import Arrival, LastRun, Situation
+
+log = logging.getLogger("muniment.service")
+
+FLAGGED = 10_000
+"""So many of the newest flagged copies are looked at."""
+READ = 8 * 1024 * 1024
+"""A report of more bytes is not read again for its sender."""
+STRANGER = "report from "
+"""How the flag of a report begins that failed the tenant pin; see runs.pipeline.plan."""
+PIN = ", not from the pinned tenant"
+
+
+class _Seen(NamedTuple):
+    """The answer to whether a report has arrived, and the state of the vault that it is of."""
+
+    tree_size: int
+    arrival: Arrival | None
+
+
+_seen: dict[tuple[Path, str], _Seen] = {}
+
+
+def situation_of(session: Session, vault: Vault) -> Situation:
+    """All that guides and checks go by, as it is now."""
+    settings = session.settings()
+    bare = Situation(session.folder, settings, int(time.time()))
+    profile = bare.profile
+    return Situation(
+        folder=session.folder,
+        settings=settings,
+        now=bare.now,
+        users=sum(not user.automatic for user in vault.directory.users()),
+        last_run=_last_run(vault, profile.name) if profile else None,
+        arrival=_arrival(session.folder, vault, profile.name) if profile else None,
+        strangers=strangers(vault) if profile and profile.tenant else (),
+        waiting=_waiting(session.folder) if profile and profile.source == SPOOL else 0,
+        served=holder(session.folder),
+    )
+
+
+def _last_run(vault: Vault, profile: str) -> LastRun | None:
+    ended = last_end(vault, profile)
+    if ended is None:
+        return None
+    time, told = ended
+    return LastRun(time, str(told["state"]), int(told["fetched"]), str(told.get("error", "")))
+
+
+def _arrival(folder: Path, vault: Vault, profile: str) -> Arrival | None:
+    """The first report; looked for anew only where the vault has grown."""
+    size = vault.head.tree_size
+    seen = _seen.get((folder, profile))
+    if seen is None or (seen.tree_size != size and (seen.arrival is None or seen.tree_size > size)):
+        row = vault.catalog.first_report(profile)
+        seen = _seen[folder, profile] = _Seen(size, _described(vault, row) if row else None)
+    return seen.arrival
+
+
+def _described(vault: Vault, row: EnvelopeRow) -> Arrival:
+    senders = [party.address for party in row.parties if party.role.name in ("SENDER", "ON_BEHALF_OF")]
+    others = [party.address for party in row.parties if party.address not in senders]
+    known = [vault.catalog.message_by_sha(sha) for sha in row.messages]
+    placed = vault.catalog.folders_of([message.sequence for message in known if message])
+    users = {folder.rpartition("/")[0] for folders in placed.values() for folder in folders}
+    return Arrival(
+        time=row.time,
+        profile=row.profile,
+        sender=next(iter(senders), ""),
+        recipients=tuple(dict.fromkeys(others)),
+        users=tuple(sorted(users)),
+        tenant=_tenant(vault, row),
+    )
+
+
+def _tenant(vault: Vault, row: EnvelopeRow) -> str:
+    """The report's own sender, read from its very bytes; "" where that can't be."""
+    if row.size > READ:
+        return ""
+    try:
+        content = vault.reader.content_at(row.position)
+        mail = mail_from(content, row.size, own_work(vault.folder), outline=True)
+        return mail_reader().copy(mail, journal=True).tenant
+    except (MunimentError, OSError) as error:
+        log.warning("the first report can't be read again: %s", error)
+        return ""
+
+
+def strangers(vault: Vault) -> tuple[str, ...]:
+    """Senders of the newest reports that failed the tenant pin, the newest first."""
+    found = {
+        flag.removeprefix(STRANGER).partition(PIN)[0]: None
+        for _, flags in vault.catalog.flagged(FLAGGED)
+        for flag in flags
+        if flag.startswith(STRANGER) and PIN in flag
+    }
+    return tuple(found)
+
+
+def _waiting(folder: Path) -> int:
+    with suppress(OSError):
+        return sum(1 for _ in (folder / SPOOL / "new").iterdir())
+    return 0

@@ -1,0 +1,70 @@
+"""The words that keep a vault sound: verify, backup, what is in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from muniment import api
+from muniment.archive.catalog import CatalogOutdated
+from muniment.archive.ledger.check import Report
+from muniment.archive.ledger.checkpoints import Checkpoint, read_checkpoint
+from muniment.archive.operations.backup import backup_vault
+from muniment.archive.operations.verify import verify_ledger, verify_vault
+from muniment.service.host.session import Session
+from muniment.system.paths import as_path, readable
+
+
+def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
+    """Prove the ledger, and that catalog and index say what it says."""
+    was = tuple(read_checkpoint(text) for text in request.was)
+    with ExitStack() as stack:
+        try:
+            steps = verify_vault(stack.enter_context(session.reading()), request.deep, was)
+        except CatalogOutdated as problem:
+            steps = verify_ledger(session.folder, request.deep, str(problem), was)
+        for step in steps:
+            yield api.Step(text=step) if isinstance(step, str) else _verified(step)
+
+
+def _verified(report: Report) -> api.Verified:
+    return api.Verified(
+        ok=not report.problems and all(proof.holds for proof in report.proofs),
+        records=report.records,
+        messages=report.messages,
+        tree_size=report.tree_size,
+        root=report.root.hex(),
+        problems=tuple(report.problems),
+        checkpoint=str(Checkpoint(report.tree_size, report.root)),
+        was=tuple(
+            api.Noted(checkpoint=str(proof.checkpoint), state=proof.state, text=proof.text)
+            for proof in report.proofs
+        ),
+        notes=tuple(report.notes),
+    )
+
+
+def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
+    """Copy a live vault, incrementally."""
+    with session.reading() as vault:
+        for step in backup_vault(vault, Path(as_path(request.path))):
+            yield api.Step(text=step)
+    yield api.Done(message=f"Backup in {readable(as_path(request.path))} is complete.")
+
+
+def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quarantine:
+    """What could not be unwrapped."""
+    with session.reading() as vault:
+        return api.Quarantine(
+            items=tuple(
+                api.QuarantineItem(
+                    id=item.sha.hex(),
+                    time=item.time,
+                    size=item.size,
+                    reason=item.reason,
+                    profile=item.profile,
+                )
+                for item in vault.catalog.quarantine()
+            )
+        )

@@ -1,0 +1,39 @@
+"""The word that lets a person sign in for a mailbox that is opened with their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from muniment import api
+from muniment.errors import ConfigError
+from muniment.service.host.notify_tokens import notify_grant
+from muniment.service.host.session import Session
+from muniment.service.operations.profile_test import live
+from muniment.service.operations.profiles import find, grant_of
+from muniment.sources import oauth
+
+
+def sign_in(session: Session, request: api.SignIn) -> Iterator[api.Word]:
+    """Let the person of a mailbox sign in by a code; Steps say where and with which code."""
+    if request.notify:
+        yield from _sign_in_to_notify(session)
+        return
+    profile = find(session.settings(), request.name)
+    if profile.auth_by != "device":
+        raise ConfigError(f'profile {profile.name!r} signs nobody in: that is for auth = "device"')
+    grant = grant_of(profile, session.folder, None)
+    yield from _signed_in(session, grant)
+    yield api.Done(message=f"Signed in; try it with `muniment profile test {profile.name}`.")
+
+
+def _sign_in_to_notify(session: Session) -> Iterator[api.Word]:
+    """Let the person sign in from whose mailbox [notify.mail] sends."""
+    mail = session.settings().notify.mail
+    if mail.auth != "device":
+        raise ConfigError('notify.mail signs nobody in: that is for auth = "device"')
+    yield from _signed_in(session, notify_grant(mail, session.folder, None))
+    yield api.Done(message="Signed in; try it with `muniment notify test`.")
+
+
+def _signed_in(session: Session, grant: oauth.Grant) -> Iterator[api.Word]:
+    yield from live(lambda say: oauth.sign_in(grant, lambda text: say(api.Step(text=text))), session.stopping)

@@ -1,0 +1,119 @@
+"""The words about users and their addresses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import tzinfo
+
+from muniment import api
+from muniment.archive.operations.check_names import person, suggestion
+from muniment.archive.vault.changes import Changed
+from muniment.errors import ConfigError, NotFound
+from muniment.mail.headers.addresses import normalise
+from muniment.people.changes import Change
+from muniment.people.directory import CATCH_ALL, Directory, User
+from muniment.people.importer import import_csv
+from muniment.people.planning import add_changes, remove_changes
+from muniment.service.host.session import Session
+from muniment.service.operations.logins import changed_logins, moved_addresses, preview, sentences
+from muniment.service.operations.time_zone import zone_asked
+from muniment.system.periods import period
+
+
+def list_users(session: Session, request: api.ListUsers) -> api.Users:
+    """All users: those that were named, and those made automatically as their mail came."""
+    with session.reading() as vault:
+        counts = {user: sum(n for _, n in folders) for user, folders in vault.catalog.tree()}
+        named = [_word(user, counts.pop(user.primary, 0)) for user in vault.directory.users()]
+        automatic = [
+            api.UserWord(user=user, name="", automatic=True, messages=count)
+            for user, count in counts.items()
+            if user != CATCH_ALL
+        ]
+    return api.Users(users=tuple(sorted(named + automatic, key=lambda word: word.user)))
+
+
+def _word(user: User, messages: int) -> api.UserWord:
+    return api.UserWord(
+        user=user.primary,
+        name=user.name,
+        aliases=user.aliases,
+        messages=messages,
+    )
+
+
+def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
+    """One user, by any address of theirs."""
+    words = list_users(session, api.ListUsers()).users
+    for word in words:
+        if normalise(request.user) in (word.user, *word.aliases):
+            return word
+    close = suggestion(request.user, (one for word in words for one in (word.user, *word.aliases)))
+    raise NotFound(f"nobody has the address {request.user!r}{close}: `muniment users list` names them all")
+
+
+def add_user(session: Session, request: api.AddUser) -> api.Done:
+    """A new user, or more addresses for one."""
+    since = _since(request.since, zone_asked(request.zone))
+
+    def wanted(directory: Directory) -> list[Change]:
+        return add_changes(directory, request.name, request.addresses, since)
+
+    return _changed(session, wanted, request.name, request.check)
+
+
+def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
+    """Forget a user or one of their addresses; the mail is filed anew, none is lost."""
+
+    with session.reading() as vault:
+        person(vault, request.user)
+
+    def wanted(directory: Directory) -> list[Change]:
+        return remove_changes(directory, request.user, request.alias)
+
+    return _changed(session, wanted, f"{request.alias or request.user} removed", request.check)
+
+
+def import_users(session: Session, request: api.ImportUsers) -> api.Done:
+    """Users from CSV, all or none."""
+
+    def wanted(directory: Directory) -> list[Change]:
+        return import_csv(request.text, directory, request.filename or "the file")
+
+    return _changed(session, wanted, "Users imported", request.check)
+
+
+def _changed(
+    session: Session, planned: Callable[[Directory], list[Change]], what: str, check: bool
+) -> api.Done:
+    """Change the directory as planned, unless that is only to be checked, and say who loses what by it."""
+    now, moves = int(time.time()), tuple[api.MovedAddress, ...]()
+    with session.writing() as vault:
+
+        def plan(directory: Directory) -> list[Change]:
+            nonlocal moves
+            made = planned(directory)
+            after = preview(directory, made, now)
+            moves = moved_addresses(directory, after, made, lambda user: bool(vault.catalog.folders(user)))
+            return made
+
+        if check:
+            before = vault.directory
+            made = tuple(plan(before))
+            changed = Changed(before, preview(before, made, now), made, 0)
+        else:
+            changed = vault.change_directory(plan, now)
+        logins = changed_logins(changed.before, changed.after, session.settings().access.users)
+    said = f"{what}: {len(changed.made)} changes to the directory"
+    message = f"Nothing was changed. {said}." if check else f"{said}, {changed.refiled} messages filed anew."
+    return api.Done(message=message, warnings=sentences(moves, logins), moved=moves, logins=logins)
+
+
+def _since(text: str, zone: tzinfo) -> int | None:
+    if not text:
+        return None
+    try:
+        return period(text, time.time(), zone)[0]
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no date: write it as 2026-01-31") from error

@@ -1,0 +1,86 @@
+"""The words about a vault as a whole."""
+
+from __future__ import annotations
+
+from muniment import api
+from muniment.archive.files.disk_usage import size_of, size_of_files
+from muniment.archive.files.lock import require_own
+from muniment.archive.files.permissions import exposed, readable
+from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.operations.indexing import behind
+from muniment.archive.vault.vault import Vault
+from muniment.client.socket_path import SETTINGS
+from muniment.config.edit import create
+from muniment.errors import VaultError
+from muniment.service.host.session import Session, apply_settings
+from muniment.service.operations.gateway_state import gateway_troubles
+from muniment.service.operations.history import last_run
+from muniment.service.operations.logins import refused_logins
+
+
+def init(session: Session, request: api.Init) -> api.Done:
+    """Make a new vault."""
+    folder = session.folder
+    try:
+        if (folder / SETTINGS).exists() or (folder / "ledger").exists():
+            raise VaultError(f"there is a vault in {folder} already: nothing was changed")
+        if folder.exists() and any(folder.iterdir()):
+            raise VaultError(f"{folder} is not empty: name a new folder for the vault")
+        require_own(folder)  # before its mode is changed
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        vault = Vault.create(folder)
+    except OSError as error:
+        raise VaultError(
+            f"no vault could be made in {folder} ({error.strerror}): choose a folder you may write to"
+        ) from error
+    try:
+        create(folder / SETTINGS, name=request.name, domains=request.domains)
+        apply_settings(vault, session.settings)
+    finally:
+        vault.close()
+    warnings = () if request.domains else ("no domain given: all mail goes to the catch-all until one is",)
+    return api.Done(message=f"Vault made in {folder}.", warnings=warnings)
+
+
+def status(session: Session, request: api.GetStatus) -> api.Status:
+    """How a vault stands."""
+    settings = session.settings()
+    running = session.running()
+    with session.reading() as vault:
+        head, totals = vault.catalog.snapshot()
+        profiles = tuple(
+            api.ProfileStatus(
+                name=profile.name,
+                source=profile.source,
+                enabled=profile.enabled,
+                every=profile.every,
+                last=last_run(vault, profile.name),
+                tested=not profile.untested,
+                running=profile.name in running,
+            )
+            for profile in settings.profiles
+        )
+        return api.Status(
+            vault=str(session.folder),
+            name=settings.name,
+            domains=settings.domains,
+            owner=vault.owner(),
+            messages=totals.messages,
+            envelopes=totals.envelopes,
+            records=totals.records,
+            quarantined=totals.quarantined,
+            behind=behind(vault),
+            users=len(vault.catalog.tree()),
+            bytes_raw=totals.bytes,
+            bytes_ledger=size_of(session.folder / "ledger"),
+            bytes_catalog=size_of_files(session.folder.glob("catalog.db*")),
+            bytes_index=size_of(session.folder / "index"),
+            profiles=profiles,
+            checkpoint=str(Checkpoint(head.tree_size, head.root)) if head.tree_size else "",
+            warnings=(
+                *filter(None, [exposed(session.folder) or readable(session.folder)]),
+                *gateway_troubles(session.folder, settings),
+            ),
+            logins=refused_logins(vault.directory, settings.access.users),
+        )

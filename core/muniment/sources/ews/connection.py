@@ -1,0 +1,466 @@
+"""Exchange Web Services (MS-OXWS*): the operations that reading and emptying mailboxes takes.
+
+exchangelib makes the requests, agrees with the server on a version of the schema, and reads its errors.
+Whatever comes by the thousand (ids, MIME) is read here, from the elements as they are. exchangelib would wait
+by itself when the server is busy; here it fails at once, so that the source decides how long to wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from exchangelib import errors
+from exchangelib.account import Identity
+from exchangelib.configuration import Configuration
+from exchangelib.credentials import DELEGATE, IMPERSONATION
+from exchangelib.fields import FieldPath
+from exchangelib.folders import Folder as ExchangeFolder
+from exchangelib.items import ALL_OCCURRENCES, HARD_DELETE, ID_ONLY, SEND_TO_NONE, Message
+from exchangelib.properties import DistinguishedFolderId, FolderId, ItemId, Mailbox
+from exchangelib.protocol import BaseProtocol, FailFast
+from exchangelib.services import (
+    DeleteItem,
+    FindFolder,
+    GetFolder,
+    GetItem,
+    GetSearchableMailboxes,
+    SyncFolderItems,
+)
+from exchangelib.services.common import EWSAccountService
+from exchangelib.transport import NOAUTH
+from exchangelib.util import TNS, DummyResponse
+from exchangelib.version import EXCHANGE_2013_SP1, Version
+
+from muniment.errors import SourceError
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.ews.faults import (
+    NO_FOLDER,
+    SHUT,
+    STALE,
+    Failure,
+    NoFolder,
+    StaleMark,
+    explained,
+    failure,
+)
+from muniment.sources.ews.http import LoginFailed, NoService, make_session, path_of, waits_for
+from muniment.sources.ews.mime_reader import MimeReader
+from muniment.sources.folders import Folder, Use
+from muniment.sources.limits import MOST_FOLDERS, Pages
+from muniment.sources.received import of_instant
+from muniment.sources.retry import Passing
+
+CHANGES_AT_ONCE = 512
+"""The most that SyncFolderItems gives."""
+FOLDERS_AT_ONCE = 500
+USES = {
+    "inbox": Use.INBOX,
+    "sentitems": Use.SENT,
+    "drafts": Use.DRAFTS,
+    "junkemail": Use.JUNK,
+    "deleteditems": Use.DELETED,
+    "outbox": Use.OUTBOX,
+}
+"""Well-known folders by their names in the protocol, which are the same in every language."""
+ROOT = "msgfolderroot"
+LONGEST_NUMBER = 15
+"""Digits of a number that is believed."""
+_MAIL = ("IPF.Note", "IPF.Imap")
+"""Classes of folders that hold mail, and those of IMAP programs."""
+_NO_MAIL = frozenset({"CalendarItem", "Contact", "DistributionList", "Task"})
+_NO_XML = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-f])|0*(?:[0-8]|1[124-9]|2\d|3[01]));", re.I
+)
+"""Control characters that XML 1.0 has no place for, as they are or as references."""
+
+# Exchange's answers name people, and requests carry credentials: neither is for a log.
+logging.getLogger("exchangelib").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """Whom Exchange names as searchable."""
+
+    people: list[str]
+    """The addresses of mailboxes on this server."""
+    groups: list[str]
+    """Those of distribution groups, which are listed among them and have no mailbox."""
+    elsewhere: list[str]
+    """Those of mailboxes outside, in Exchange Online for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A folder as the server has it."""
+
+    id: str
+    folder: Folder
+    above: tuple[Folder, ...]
+    """The folders it lies in, from the top."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message as listed."""
+
+    id: str
+    size: int | None
+    date: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of what has come into a folder since a state."""
+
+    rows: list[Row]
+    state: str
+    last: bool
+
+
+Mime = bytes | Path | Failure
+
+
+class _Policy(FailFast):  # type: ignore[misc]
+    """What an answer's status means. Nothing is waited for here."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def raise_response_errors(self, response: requests.Response) -> None:
+        if response.status_code == 401:
+            raise LoginFailed
+        if response.status_code in (404, 405):
+            raise NoService
+        if response.status_code in (429, 503):
+            raise errors.ErrorServerBusy(f"status {response.status_code}", back_off=waits_for(response))
+        super().raise_response_errors(response)
+
+
+class _Protocol(BaseProtocol):  # type: ignore[misc]
+    """One connection to one server. Not exchangelib's Protocol, which keeps connections in a global cache."""
+
+    RETRY_WAIT = 0  # so that a busy server's own figure is told from none
+
+    def __init__(self, endpoint: Endpoint, auth: Any) -> None:
+        self._endpoint = endpoint
+        self._auth = auth
+        self.TIMEOUT = endpoint.timeout
+        super().__init__(
+            Configuration(
+                service_endpoint=path_of(endpoint),
+                auth_type=NOAUTH,
+                version=Version(EXCHANGE_2013_SP1),
+                retry_policy=_Policy(endpoint),
+            )
+        )
+
+    @property
+    def version(self) -> Version:
+        return self.config.version
+
+    def create_session(self) -> requests.Session:
+        session: Any = make_session(self._endpoint, self._auth)
+        session.session_id, session.usage_count = 0, 0
+        return session  # type: ignore[no-any-return]
+
+
+class _WellKnown(DistinguishedFolderId):  # type: ignore[misc]
+    """A well-known folder; where no mailbox is named, the login's own, which exchangelib would not have."""
+
+    def clean(self, version: Version | None = None) -> None:
+        """There is nothing to check."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """As whom a mailbox is asked for: what exchangelib's services look at of an Account."""
+
+    protocol: _Protocol
+    primary_smtp_address: str | None
+    access_type: str
+    identity: Any
+    version: Version = field(default_factory=lambda: Version(EXCHANGE_2013_SP1))
+    default_timezone: Any = None
+    affinity_cookie: str | None = None
+
+
+class _EachApart:
+    """A service whose answers are errors for themselves, and none of them all the others' end."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = (errors.ResponseMessageError,)
+
+
+class _Folders(_EachApart, GetFolder):  # type: ignore[misc]
+    """GetFolder."""
+
+
+class _Tree(FindFolder):  # type: ignore[misc]
+    """FindFolder. A name may have control characters, which are no XML and cost what comes after them."""
+
+    @classmethod
+    def _get_soap_parts(cls, response: Any) -> Any:
+        content = _NO_XML.sub("\N{REPLACEMENT CHARACTER}".encode(), response.content)
+        return super()._get_soap_parts(DummyResponse(content=content))
+
+
+class _Delete(_EachApart, DeleteItem):  # type: ignore[misc]
+    """DeleteItem."""
+
+
+class _Changes(SyncFolderItems):  # type: ignore[misc]
+    """SyncFolderItems; its errors have no state of synchronisation, which exchangelib takes for granted."""
+
+    def _get_element_container(self, message: Any, name: str | None = None) -> Any:
+        if message.get("ResponseClass") == "Error":
+            return EWSAccountService._get_element_container(self, message=message, name=name)
+        return super()._get_element_container(message=message, name=name)
+
+
+class _Mime(_EachApart, GetItem):  # type: ignore[misc]
+    """GetItem for MIME, which is decoded while it arrives, and never in the tree of elements."""
+
+    def __init__(self, work: Path, **options: Any) -> None:
+        super().__init__(**options)
+        self.streaming = True
+        self.reader = MimeReader(work)
+
+    def _get_soap_parts(self, response: Any) -> Any:
+        for chunk in response.iter_content():
+            self.reader.feed(chunk)
+        return super()._get_soap_parts(DummyResponse(content=self.reader.close()))
+
+
+class EwsWire:
+    """A connection to an Exchange Server. `who` is the address of a mailbox, "" for the login's own."""
+
+    def __init__(self, endpoint: Endpoint, auth: Any) -> None:
+        self._endpoint = endpoint
+        self._protocol = _Protocol(endpoint, auth)
+        self._accounts: dict[str, _Account] = {}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._protocol.close()
+
+    def everybody(self) -> Everybody:
+        """Whom the login may search. Raises SourceError when it may not."""
+        with self._explained():
+            try:
+                service = GetSearchableMailboxes(protocol=self._protocol)
+                found = list(service._get_elements(service.get_payload("", False)))
+            except SHUT as error:
+                raise SourceError(
+                    "Exchange does not tell this login which mailboxes there are: make it a member of the "
+                    "role group Discovery Management, or name the `mailboxes`."
+                ) from error
+        people, groups, elsewhere = set[str](), set[str](), set[str]()
+        for one in found:
+            if isinstance(one, Exception) or "@" not in (address := _text(one, "PrimarySmtpAddress")):
+                continue
+            if _text(one, "IsMembershipGroup").lower() == "true":
+                groups.add(address.lower())
+            elif _text(one, "IsExternalMailbox").lower() == "true":
+                elsewhere.add(address.lower())
+            else:
+                people.add(address.lower())
+        return Everybody(sorted(people), sorted(groups), sorted(elsewhere))
+
+    # --- folders --------------------------------------------------------------------------------
+
+    def inbox(self, who: str) -> Box:
+        """The Inbox, whatever it is called."""
+        (element,) = self._known(who, ["inbox"])
+        return Box(
+            _id(element, "FolderId"), Folder(("Inbox",), Use.INBOX), (), _number(element, "TotalCount") or 0
+        )
+
+    def folders(self, who: str) -> list[Box]:
+        """Every folder of mail."""
+        root, *known = self._known(who, [ROOT, *USES])
+        uses = {_id(one, "FolderId"): use for one, use in zip(known, USES.values(), strict=True)
+                if not isinstance(one, Exception)}  # fmt: skip
+        found = {_id(one, "FolderId"): one for one in self._below(who, _id(root, "FolderId"))}
+        return [
+            Box(folder_id, line[-1], tuple(line[:-1]), _number(element, "TotalCount") or 0)
+            for folder_id, element in found.items()
+            if _holds_mail(element) and (line := _line(folder_id, found, uses))
+        ]
+
+    def _known(self, who: str, names: Sequence[str]) -> list[Any]:
+        """Well-known folders, an error in place of one that is not there; the first must be."""
+        ids = [_WellKnown(id=name, mailbox=self._mailbox(who)) for name in names]
+        with self._explained(who):
+            service = _Folders(account=self._account(who))
+            payload = service.get_payload(ids, _fields(ExchangeFolder, "name", "total_count"), ID_ONLY)
+            found = list(service._get_elements(payload))
+            if isinstance(found[0], Exception):
+                raise found[0]
+        return found
+
+    def _below(self, who: str, root: str) -> list[Any]:
+        fields = _fields(ExchangeFolder, "name", "folder_class", "parent_folder_id", "total_count")
+        found: list[Any] = []
+        offset: int | None = 0
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
+        while offset is not None:
+            with self._explained(who):
+                service = _Tree(account=self._account(who), page_size=FOLDERS_AT_ONCE)
+                asked = {
+                    "folders": [FolderId(id=root)],
+                    "additional_fields": fields,
+                    "restriction": None,
+                    "shape": ID_ONLY,
+                    "depth": "Deep",
+                    "page_size": FOLDERS_AT_ONCE,
+                    "offset": offset,
+                }
+                ((page, offset),) = service._get_pages(service.get_payload, asked, 1)
+                if isinstance(page, Exception):
+                    raise page
+                listed = [] if page is None else list(page.find(f"{{{TNS}}}Folders"))
+                pages.took(len(listed))
+                found += listed
+        return [one for one in found if one.tag == f"{{{TNS}}}Folder"]
+
+    def is_open(self, who: str, folder: str) -> bool:
+        """Whether a folder is there, and may be read. Raises NoMailbox where that is refused."""
+        with self._explained(who):
+            service = _Folders(account=self._account(who))
+            payload = service.get_payload([FolderId(id=folder)], [], ID_ONLY)
+            (found,) = service._get_elements(payload)
+            if isinstance(found, NO_FOLDER):
+                return False
+            if isinstance(found, Exception):
+                raise found
+        return True
+
+    # --- messages -------------------------------------------------------------------------------
+
+    def changes(self, who: str, folder: str, state: str) -> Changes:
+        """What has come into a folder since a state, or all that is in it.
+
+        Raises:
+            StaleMark: the server does not know the state.
+            NoFolder: it is not there any more.
+        """
+        with self._explained(who):
+            service = _Changes(account=self._account(who))
+            payload = service.get_payload(
+                FolderId(id=folder), ID_ONLY, _fields(Message, "size", "datetime_received"), state or None,
+                None, CHANGES_AT_ONCE, None,
+            )  # fmt: skip
+            try:
+                found = list(service._get_elements(payload))
+                if found and isinstance(found[0], Exception):
+                    raise found[0]
+            except STALE as error:
+                raise StaleMark from error
+            except NO_FOLDER as error:
+                raise NoFolder("A folder was deleted while it was read.") from error
+        created = (one[0] for one in found if one.tag == f"{{{TNS}}}Create" and len(one))
+        rows = [_row(one) for one in created if _local(one) not in _NO_MAIL]
+        return Changes(rows, service.sync_state or "", bool(service.includes_last_item_in_range))
+
+    def mime(self, who: str, ids: Sequence[str]) -> list[Mime]:
+        """Messages as MIME, in the order of their ids. What is above SPOOL_ABOVE is a file."""
+        service = _Mime(self._endpoint.work, account=self._account(who))
+        try:
+            with self._explained(who):
+                payload = service.get_payload(_items(ids), _fields(Message, "mime_content"), ID_ONLY)
+                found = list(service._get_elements(payload))
+            if len(found) != len(ids):
+                raise Passing(f"{self._endpoint.address} answered {len(found)} of {len(ids)} messages.")
+            return [_mime(one, service.reader) for one in found]
+        except BaseException:
+            service.reader.discard()
+            raise
+
+    def delete(self, who: str, ids: Sequence[str]) -> list[Failure | None]:
+        """Delete messages for good; None for each that is deleted."""
+        with self._explained(who):
+            service = _Delete(account=self._account(who))
+            payload = service.get_payload(_items(ids), HARD_DELETE, SEND_TO_NONE, ALL_OCCURRENCES, True)
+            found = list(service._get_elements(payload))
+        return [failure(one) if isinstance(one, Exception) else None for one in found]
+
+    # --- as whom --------------------------------------------------------------------------------
+
+    def _account(self, who: str) -> _Account:
+        if who not in self._accounts:
+            self._accounts[who] = _Account(
+                protocol=self._protocol,
+                primary_smtp_address=who or None,
+                access_type=IMPERSONATION if who and self._endpoint.access == "impersonation" else DELEGATE,
+                identity=Identity(primary_smtp_address=who or None),
+            )
+        return self._accounts[who]
+
+    def _mailbox(self, who: str) -> Any:
+        return Mailbox(email_address=who) if who and self._endpoint.access == "delegate" else None
+
+    def _explained(self, who: str = "") -> AbstractContextManager[None]:
+        return explained(self._endpoint, who)
+
+
+def _fields(of: Any, *names: str) -> list[Any]:
+    return [FieldPath(field=of.get_field_by_fieldname(name)) for name in names]
+
+
+def _items(ids: Sequence[str]) -> list[Any]:
+    return [ItemId(id=one) for one in ids]
+
+
+def _local(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _text(element: Any, name: str) -> str:
+    return element.findtext(f"{{{TNS}}}{name}") or ""
+
+
+def _number(element: Any, name: str) -> int | None:
+    text = _text(element, name)
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
+
+
+def _id(element: Any, name: str) -> str:
+    found = element.find(f"{{{TNS}}}{name}")
+    return "" if found is None else found.get("Id", "")
+
+
+def _row(element: Any) -> Row:
+    date = of_instant(_text(element, "DateTimeReceived"))
+    return Row(_id(element, "ItemId"), _number(element, "Size"), date)
+
+
+def _holds_mail(element: Any) -> bool:
+    """Whether a folder is for mail; one without a class is."""
+    kind = _text(element, "FolderClass")
+    return not kind or any(kind == mail or kind.startswith(f"{mail}.") for mail in _MAIL)
+
+
+def _line(folder_id: str, found: dict[str, Any], uses: dict[str, Use]) -> list[Folder]:
+    """A folder and those it lies in, from the top."""
+    ids: list[str] = []
+    while folder_id in found and folder_id not in ids:
+        ids.append(folder_id)
+        folder_id = _id(found[folder_id], "ParentFolderId")
+    ids.reverse()
+    names = tuple(_text(found[one], "DisplayName") for one in ids)
+    return [Folder(names[: n + 1], uses.get(one, Use.NONE)) for n, one in enumerate(ids)]
+
+
+def _mime(answer: Any, reader: MimeReader) -> Mime:
+    if isinstance(answer, Exception):
+        return failure(answer)
+    number = _number(answer, "MimeContent")
+    content = None if number is None else reader.take(number)
+    return Failure("no MIME that can be read") if content is None else content

@@ -1,0 +1,350 @@
+"""Mailboxes on an Exchange Server: the Inbox that journal reports arrive in, or people's folders.
+
+A key is the ItemId, which stays as long as the message lies in its folder, and never comes again. Exchange
+makes the MIME of a message anew at each read, and lets its text be changed in place, so that no size vouches
+for a content: what was archived by an earlier run is read again, and compared, before it is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import groupby, islice
+from typing import TypeVar
+
+from muniment.errors import LoginRefused, SourceError
+from muniment.profiles.fields import EXCHANGE_ONLINE, is_exchange_online
+from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
+from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
+from muniment.sources.ews.connection import Box, Changes, EwsWire
+from muniment.sources.ews.faults import Failure, NoFolder, NoMailbox, StaleMark, Trouble
+from muniment.sources.ews.http import make_auth, offered
+from muniment.sources.limits import MOST_MESSAGES, Pages
+from muniment.sources.network import dial
+from muniment.sources.refusing import Shut
+from muniment.sources.remote import OBEYED_FOR, SURELY_DEAD, Answer, RemoteSource
+from muniment.sources.retry import PATIENT_FOR, Passing, Patience
+
+T = TypeVar("T")
+
+FETCHED_AT_ONCE = 100
+"""Messages in one GetItem."""
+DELETED_AT_ONCE = 100
+REFUSALS = 3
+"""How often in a row a login that has worked may be refused."""
+EVERYBODY = "*"
+GONE = "it is no longer in its folder"
+GROUPS = "distribution groups, which have no mailbox"
+ELSEWHERE = "mailboxes outside this server"
+REFUSES = ("ErrorAccessDenied", "ErrorCannotDeleteObject")
+
+
+class EwsSource(RemoteSource):
+    """One, several or all mailboxes of an Exchange Server."""
+
+    vouches = False
+
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__(endpoint, sleep)
+        self._wire: EwsWire | None = None
+        self._batch = FETCHED_AT_ONCE
+        self._stumbled = False
+        self._proved = False
+        self._refusals = 0
+        self._everybody: list[str] = []
+        self._undeletable: set[str] = set()
+        self._mark: Callable[[Place], str] = lambda place: ""
+        self._marks: dict[Place, str] = {}
+
+    def resume(self, mark: Callable[[Place], str]) -> None:
+        """List only what came into folders since a mark (see base.Resumable)."""
+        self._mark = mark
+
+    def marks(self) -> dict[Place, str]:
+        """The state of synchronisation of each folder that was listed to its end."""
+        return dict(self._marks)
+
+    def connect(self) -> None:
+        """Reach the server and log in.
+
+        Raises:
+            SourceError: it is Exchange Online, among others.
+        """
+        if is_exchange_online(self._endpoint.host):
+            raise SourceError(EXCHANGE_ONLINE)
+        super().connect()
+
+    # --- the connection -------------------------------------------------------------------------
+
+    def _is_open(self) -> bool:
+        return self._wire is not None
+
+    def _open(self) -> None:
+        dial(self._endpoint).close()  # says what is wrong with the line better than HTTP would
+        if self._endpoint.tokens is None and self._endpoint.scheme == "password":
+            self._endpoint = replace(self._endpoint, scheme=offered(self._endpoint))
+        endpoint = self._endpoint
+        wire = EwsWire(endpoint, make_auth(endpoint, renew=self._refusals > 0))
+        try:
+            with self._forgiving():
+                self._log_in(wire)
+        except BaseException:
+            wire.close()
+            raise
+        self._wire, self._proved = wire, True
+        endpoint.tell(LoggedIn())
+
+    def _log_in(self, wire: EwsWire) -> None:
+        """Of several mailboxes, one that is shut is the listing's concern."""
+        if self._endpoint.mailboxes == (EVERYBODY,):
+            found = wire.everybody()
+            self._everybody = found.people
+            for kind, names in ((GROUPS, found.groups), (ELSEWHERE, found.elsewhere)):
+                if names:
+                    self._endpoint.tell(LeftOut(kind, tuple(names)))
+            return
+        who, *others = self._endpoint.mailboxes or ("",)
+        with suppress(*((NoMailbox, Trouble) if others else ())):
+            wire.inbox(who)
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """A login that has worked may be refused meanwhile: a token expired, Exchange wants fewer requests.
+
+        It is tried anew a few times; more often could lock the account.
+        """
+        try:
+            yield
+        except LoginRefused as error:
+            self._refusals += 1
+            if not self._proved or self._refusals > REFUSALS:
+                raise
+            raise Passing(str(error)) from error
+        self._refusals = 0
+
+    def _drop(self) -> None:
+        if self._wire:
+            self._wire.close()
+        self._wire = None
+
+    def _opened(self) -> EwsWire:
+        self._reopen()
+        assert self._wire is not None
+        return self._wire
+
+    def _persist(self, ask: Callable[[EwsWire], T]) -> T:
+        """What the server answers, in spite of lines that break."""
+        patience = Patience(self._sleep, obeys=OBEYED_FOR if self._endpoint.mailboxes else PATIENT_FOR)
+        while True:
+            try:
+                wire = self._opened()
+                with self._forgiving():
+                    return ask(wire)
+            except Passing as error:
+                if not error.wait:
+                    self._drop()
+                patience.again(error)
+
+    # --- listing --------------------------------------------------------------------------------
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now, mailbox by mailbox and folder by folder, taken 512 at a time.
+
+        Of several mailboxes, one that can't be read stops no other, nor does a folder. A folder that goes
+        away while it is read ends early: the next run sees what became of it.
+        """
+        self._marks.clear()
+        self.expected = None
+        people = self._people()
+        first: SourceError | None = None
+        failed = in_a_row = 0
+        for who in people:
+            try:
+                yield from self._mailbox(who, alone=len(people) == 1)
+                in_a_row = 0
+            except (NoMailbox, NoFolder, Passing) as error:
+                if len(people) == 1:
+                    raise
+                first, failed = first or error, failed + 1
+                # A line that breaks at one mailbox after the other is no mailbox's fault.
+                in_a_row = 0 if isinstance(error, NoMailbox | NoFolder | Trouble) else in_a_row + 1
+                if in_a_row >= SURELY_DEAD:
+                    raise
+                self.refuse(who, str(error) if who in str(error) else f"{who} could not be read. {error}")
+        if first is not None and failed == len(people):
+            raise first
+
+    def _mailbox(self, who: str, *, alone: bool) -> Iterator[Item]:
+        boxes = self._chosen(who)
+        if alone and not any(self._mark(self._place(who, box)) for box in boxes):
+            self.expected = sum(box.count for box in boxes)
+        failed = 0
+        for box in boxes:
+            try:
+                yield from self._listing(who, box)
+                failed = 0
+            except (Trouble, LostTrack) as error:
+                failed += 1
+                if failed >= SURELY_DEAD or self._endpoint.folders is None:
+                    raise
+                name = box.folder.title
+                where = f"{self._place(who, box).mailbox}/{name}"
+                self.refuse(where, f"The folder {name} could not be listed. {error}")
+
+    def _people(self) -> list[str]:
+        """The mailboxes to read: their addresses, or "" for the login's own."""
+        self._opened()
+        if self._endpoint.mailboxes == (EVERYBODY,):
+            return self._everybody
+        return list(dict.fromkeys(one.lower() for one in self._endpoint.mailboxes)) or [""]
+
+    def _chosen(self, who: str) -> list[Box]:
+        choice = self._endpoint.folders
+        if choice is None:
+            return [self._persist(lambda wire: wire.inbox(who))]
+        boxes = self._persist(lambda wire: wire.folders(who))
+        return [box for box in boxes if choice.wants(box.folder, box.above)]
+
+    def _place(self, who: str, box: Box) -> Place:
+        title = "" if self._endpoint.folders is None else box.folder.title
+        return Place(self._endpoint.address, who or self._endpoint.mailbox, box.id, title, who)
+
+    def _listing(self, who: str, box: Box) -> Iterator[Item]:
+        place = self._place(who, box)
+        marked = state = self._mark(place)
+        last = False
+        pages = Pages(self._endpoint.address, MOST_MESSAGES)
+        while not last:
+            try:
+                changes = self._changes(who, box, state)
+            except StaleMark as error:
+                if not marked or state != marked:
+                    raise LostTrack(
+                        f"{self._endpoint.address} lost track of a folder while listing it: run again."
+                    ) from error
+                marked = state = ""
+                continue
+            except NoFolder:
+                return
+            pages.took(len(changes.rows))
+            for row in changes.rows:
+                yield Item(place, row.id, row.size, date=row.date)
+            state, last = changes.state, changes.last
+        self._marks[place] = state
+
+    def _changes(self, who: str, box: Box, state: str) -> Changes:
+        return self._persist(lambda wire: wire.changes(who, box.id, state))
+
+    # --- fetching -------------------------------------------------------------------------------
+
+    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+        for place, group in groupby(items, key=lambda item: item.place):
+            for batch in self._batches(group):
+                yield from self._fetch(place, batch)
+                self._batch = min(FETCHED_AT_ONCE, self._batch * 2)
+                self._stumbled = False
+
+    def _fetch(self, place: Place, batch: list[Item]) -> Iterator[Answer]:
+        wire = self._opened()
+        try:
+            with self._forgiving():
+                answers = wire.mime(self._who(place), [item.key for item in batch])
+        except Passing as error:
+            if self._stumbled and not error.wait:
+                # A message that the server fails at is come at by smaller and smaller batches.
+                self._batch = max(1, self._batch // 5)
+            self._stumbled = True
+            raise
+        except NoMailbox as error:
+            if len(self._endpoint.mailboxes) == 0:
+                raise
+            raise Shut(str(error), place.mailbox) from error
+        missing = any(isinstance(answer, Failure) and answer.missing for answer in answers)
+        gone = missing and self._lets_us_see(wire, place)
+        for item, answer in zip(batch, answers, strict=True):
+            if not isinstance(answer, Failure):
+                yield Fetched(item, answer)
+            elif answer.missing and gone:
+                yield Unfetched(item, GONE, gone=True)
+            else:
+                yield Unfetched(item, f"Exchange does not hand it out ({answer.code})")
+
+    def _lets_us_see(self, wire: EwsWire, place: Place) -> bool:
+        """Whether what is missing in a folder has gone: the folder has, or is open to us still."""
+        try:
+            with self._forgiving():
+                wire.is_open(self._who(place), place.folder)
+        except NoMailbox:
+            return False
+        return True
+
+    def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
+        """Items to fetch at once: memory takes them all. One that is too large for that stands alone."""
+        batch: list[Item] = []
+        size = 0
+        for item in items:
+            length = SPOOL_ABOVE + 1 if item.size is None else item.size
+            if batch and (len(batch) >= self._batch or size + length > SPOOL_ABOVE):
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += length
+        if batch:
+            yield batch
+
+    def _who(self, place: Place) -> str:
+        return place.mailbox if self._endpoint.mailboxes else ""
+
+    # --- deleting -------------------------------------------------------------------------------
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Delete for good, past the Deleted Items; returns the items that the server says it has deleted."""
+        confirmed: list[Item] = []
+        for place, group in groupby(items, key=lambda item: item.place):
+            while batch := list(islice(group, DELETED_AT_ONCE)):
+                if place.mailbox not in self._undeletable:
+                    confirmed += self._delete(place, batch)
+        return confirmed
+
+    def _delete(self, place: Place, batch: list[Item]) -> list[Item]:
+        keys = [item.key for item in batch]
+        asked = 0
+
+        def ask(wire: EwsWire) -> list[Failure | None]:
+            nonlocal asked
+            asked += 1
+            return wire.delete(self._who(place), keys)
+
+        try:
+            answers = self._persist(ask)
+        except (NoMailbox, Trouble) as error:
+            self._left_there(place, str(error))
+            return []
+        # What is not there was deleted by the request whose answer was lost; else it was moved, or deleted by
+        # somebody else, and we deleted nothing.
+        ours = asked > 1
+        refused = [one.code for one in answers if one is not None and not one.missing]
+        if refused and len(refused) == len(batch) and refused[0] in REFUSES:
+            self._undeletable.add(place.mailbox)
+            self._left_there(
+                place,
+                f"{self._endpoint.address} does not let this login delete in {place.mailbox} ({refused[0]}): "
+                "give it full access, or keep the mail with `--keep`.",
+            )
+        elif refused:
+            self._left_there(
+                place,
+                f"Some messages of {place.mailbox} could not be deleted, and stay there: "
+                f"{self._endpoint.address} answers with {refused[0]}; run again.",
+            )
+        return [
+            item for item, one in zip(batch, answers, strict=True) if one is None or (one.missing and ours)
+        ]
+
+    def _left_there(self, place: Place, reason: str) -> None:
+        self.refuse(place.mailbox, reason, deleting=True)
+
+
+class LostTrack(SourceError):
+    """A folder whose listing can't be brought to its end."""

@@ -1,0 +1,1 @@
+"""Mail in files: mbox, Maildir, .eml, and the gateway's spool."""

@@ -1,0 +1,91 @@
+"""A folder of files of one mail each, with its subfolders: .eml, Apple's .emlx, and both compressed.
+
+A key is the path within the folder. Files of other names, and those in which there is no mail, are passed
+over. What is kept of a file is told in `sources.files.containers`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, remove
+from muniment.sources.files.containers import HEAD, Mail, find_mail, pieces
+from muniment.sources.files.naming import reason_by_name
+from muniment.sources.files.unpacking import ENDINGS, MAGIC_LENGTH, beginning, opened, packing
+from muniment.sources.files.walking import walk
+from muniment.sources.listing_store import Roll
+from muniment.sources.passing import BOMB, NO_ROOM
+from muniment.sources.received import of_file
+
+_SINGLE = (".eml", ".emlx")
+_NAMES = tuple(f"{single}{packed}" for single in _SINGLE for packed in ("", *ENDINGS))
+
+
+class EmlSource(FileSource):
+    """Files that end in .eml or .emlx, in the order of their paths."""
+
+    def _check(self) -> None:
+        if not self._root.is_dir():
+            raise SourceError(f"There is no folder {self._root}: set `path` to the folder of .eml files.")
+
+    def listing(self) -> Iterator[Item]:
+        """Every mail there now."""
+        self._passing.clear()
+        roll = Roll(self._endpoint.work)
+        roll.merge((key_of(name), "") for name in self._named())
+        self.expected = len(roll) + self._passing.count
+        for key, _ in roll.by_key():
+            try:
+                item = self._listed(key)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                item = Item(self._place, key)  # fetching it says what is wrong
+            if item is not None:
+                yield item
+
+    def _named(self) -> Iterator[str]:
+        for path in walk(self._root, self._passing):
+            if path.lower().endswith(_NAMES):
+                yield path
+            else:
+                self._passing.add(path, reason_by_name(path) or "a file that is not named .eml or .emlx")
+
+    def _listed(self, key: str) -> Item | None:
+        """The item for a file; None where there is no mail in it. Raises OSError."""
+        path = name_of(key)
+        with open_plain(self._root / path) as file:
+            date = of_file(os.fstat(file.fileno()))
+            packed = packing(file.read(MAGIC_LENGTH))
+            file.seek(0)
+            if packed:
+                head = io.BytesIO(beginning(file, packed, HEAD))
+                found = "" if _is_framed(path) else find_mail(head, False, whole=False)
+            else:
+                found = find_mail(file, _is_framed(path), whole=False)
+        if isinstance(found, str) and found:
+            self._passing.add(path, found)
+            return None
+        mail = found if isinstance(found, Mail) and not packed else Mail(0, 0, "unknown")
+        return Item(self._place, key, mail.size(), mail.flags, date)
+
+    def _answer(self, item: Item) -> Fetched | Unfetched:
+        path = name_of(item.key)
+        with opened(self._root / path, self._endpoint.work) as (file, fault):
+            mail = fault if fault in (BOMB, NO_ROOM) else find_mail(file, _is_framed(path))
+            if isinstance(mail, str):
+                return Unfetched(item, f"it is {fault or mail}")
+            return self._take(item, pieces(file, mail))
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Unlink, and sync the folders."""
+        return remove((item, self._root / name_of(item.key)) for item in items)
+
+
+def _is_framed(path: str) -> bool:
+    return ".emlx" in Path(path.lower()).suffixes[-2:]

@@ -1,0 +1,137 @@
+"""Mbox files: one file, or a folder of them. Read only.
+
+Where messages lie is found by `sources.files.mbox_scan`. Their bytes are handed on as they are stored:
+`>From ` stays quoted, since a file doesn't tell whether mboxrd or mboxo wrote it, and undoing the wrong one
+would change the mail. Files may have LF or CRLF, and may be compressed.
+
+Of a folder, all files in it and below are looked at. A file's path is its folder of mail: Thunderbird has the
+folders below `Inbox` in `Inbox.sbd`, Apple Mail has each in `NAME.mbox/mbox`.
+
+A key is `OFFSET:SIZE:HASH`, the hash being the beginning of the content's SHA-256: it stays when
+the file is appended to, and tells when the file was rewritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, unreadable
+from muniment.sources.files.containers import find_mail
+from muniment.sources.files.mbox_scan import is_mbox, is_whole, spots
+from muniment.sources.files.naming import folder_title, reason_by_name
+from muniment.sources.files.unpacking import MAGIC_LENGTH, Held, packing
+from muniment.sources.files.walking import walk
+from muniment.sources.listing_store import Roll
+from muniment.sources.passing import unreadable_file
+
+_BLOCK = 1024 * 1024
+_HASH_DIGITS = 16
+
+
+class MboxSource(FileSource):
+    """An mbox file, or every mbox file in a folder and below; other files are passed over."""
+
+    vouches = True
+
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__(endpoint, sleep)
+        self._held = Held(endpoint.work)
+
+    def close(self) -> None:
+        """Let go of what was unpacked."""
+        self._held.close()
+
+    def _check(self) -> None:
+        if self._root.is_dir():
+            return
+        try:
+            with open_plain(self._root) as file:
+                packed = packing(file.read(MAGIC_LENGTH))
+                found = packed or os.fstat(file.fileno()).st_size == 0 or is_mbox(file)
+        except OSError as error:
+            raise SourceError(f"{self._root} can't be read: {error.strerror}; check `path`.") from error
+        if not found:
+            raise SourceError(
+                f"{self._root} is no mbox file (it does not begin with `From ADDRESS DATE`): check `path`."
+            )
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now, file by file in the order of their paths, as they are in each."""
+        self._passing.clear()
+        if not self._root.is_dir():
+            try:
+                yield from self._list_file(self._root, "", self._place)
+            except OSError as error:
+                raise unreadable(self._root, error) from error
+            return
+        roll = Roll(self._endpoint.work)
+        roll.merge((key_of(path), "") for path in walk(self._root, self._passing))
+        for key, _ in roll.by_key():
+            path = name_of(key)
+            place = Place(self._place.host, "", key, folder_title(path))
+            try:
+                yield from self._list_file(self._root / path, path, place)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._passing.add(path, unreadable_file(error))
+
+    def _list_file(self, path: Path, name: str, place: Place) -> Iterator[Item]:
+        """The messages of one file; `name` is its path in the folder. Raises OSError."""
+        reason = reason_by_name(name) if name else ""
+        if reason:
+            self._passing.add(name, reason)
+            return
+        with self._held.opened(path) as (file, fault):
+            listed = False
+            for start, end, date, _ in spots(file):
+                listed = True
+                key = f"{start}:{end - start}:{_hash(file, start, end)}"
+                yield Item(place, key, end - start, date=date)
+            if fault or (name and not listed):
+                self._passing.add(name or str(self._root), fault or _why(file))
+
+    def _answer(self, item: Item) -> Fetched | Unfetched:
+        start, size, digest = item.key.split(":")
+        with self._held.opened(self._path(item)) as (file, _):
+            begin, end = int(start), int(start) + int(size)
+            if _hash(file, begin, end) != digest:
+                return Unfetched(item, "the file was changed since it was listed", gone=True)
+            if not is_whole(file, begin, end):
+                return Unfetched(item, "it was still being written when it was listed", gone=True)
+            return self._take(item, _blocks(file, begin, end))
+
+    def _path(self, item: Item) -> Path:
+        return self._root / name_of(item.place.folder) if item.place.folder else self._root
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Raise SourceError: an mbox file is never written to."""
+        raise SourceError(
+            f"Mail can't be deleted in {self._root}: mbox files are read only; keep the mail with `--keep`."
+        )
+
+
+def _why(file: BinaryIO) -> str:
+    """What a file is that is no mbox file."""
+    found = find_mail(file, False, whole=False)
+    return found if isinstance(found, str) else "a file of a single mail: use a profile of kind eml"
+
+
+def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    while start < end and (block := os.pread(file.fileno(), min(_BLOCK, end - start), start)):
+        yield block
+        start += len(block)
+
+
+def _hash(file: BinaryIO, start: int, end: int) -> str:
+    digest = hashlib.sha256()
+    for block in _blocks(file, start, end):
+        digest.update(block)
+    return digest.hexdigest()[:_HASH_DIGITS]

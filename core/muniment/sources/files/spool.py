@@ -1,0 +1,94 @@
+"""The embedded gateway's spool.
+
+A message is written to `tmp/NAME`, synced, renamed to `new/NAME`, and `new/` is synced. So whatever is
+in `new/` is whole, and its name never comes again (time, process, counter and chance are in it).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from muniment.errors import SourceError
+from muniment.sources.base import Fetched, Item, SmtpEnvelope, Unfetched
+from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, plain_names, remove
+from muniment.sources.listing_store import Roll
+
+LONGEST_NOTE = 4 * 1024 * 1024
+"""Bytes of a note of who delivered a message. The gateway takes at most a hundred recipients at once."""
+
+
+class SpoolSource(FileSource):
+    """Messages in `new/`, oldest name first."""
+
+    def _check(self) -> None:
+        for name in ("new", "tmp"):
+            try:
+                (self._root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise SourceError(f"The spool {self._root} can't be made: {error.strerror}.") from error
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now, in the order of names."""
+        self._passing.clear()
+        roll = Roll(self._endpoint.work)
+        roll.merge((key_of(name), "") for name in plain_names(self._root / "new", self._passing))
+        self.expected = len(roll) + self._passing.count
+        for key, _ in roll.by_key():
+            try:
+                found = (self._root / "new" / name_of(key)).stat()
+            except FileNotFoundError:
+                continue
+            yield Item(self._place, key, found.st_size, date=int(found.st_mtime))
+
+    def _answer(self, item: Item) -> Fetched | Unfetched:
+        note = self._read_note(item)
+        known = replace(item, delivered=_delivered(note), envelope=_envelope(note.get("envelope")))
+        return self._read(known, self._root / "new" / name_of(item.key))
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Unlink, and sync the folder."""
+        gone = remove((item, self._root / "new" / name_of(item.key)) for item in items)
+        for item in gone:
+            self._note(item).unlink(missing_ok=True)
+        return gone
+
+    def _note(self, item: Item) -> Path:
+        return self._root / "delivered" / f"{name_of(item.key)}.json"
+
+    def _read_note(self, item: Item) -> dict[str, Any]:
+        """What the gateway knows of a delivery; nothing where its note is gone or damaged."""
+        try:
+            with open_plain(self._note(item)) as file:
+                note = json.loads(file.read(LONGEST_NOTE))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return note if isinstance(note, dict) else {}
+
+
+def _delivered(note: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Who delivered a message."""
+    return tuple((name, value) for name, value in note.items() if isinstance(value, str))
+
+
+def _envelope(value: object) -> SmtpEnvelope | None:
+    """The SMTP envelope that a note tells of; None where it tells of none that can be read."""
+    if not isinstance(value, dict):
+        return None
+    originals = value.get("original", {})
+    return SmtpEnvelope(
+        sender=str(value.get("from", "")),
+        recipients=_texts(value.get("to")),
+        people=_texts(value.get("people")),
+        headers=_texts(value.get("headers")),
+        originals=tuple((str(to), str(one)) for to, one in originals.items())
+        if isinstance(originals, dict)
+        else (),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()

@@ -1,0 +1,35 @@
+"""The files in a folder and below it, in constant memory for each level; links are not followed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from muniment.sources.files.base import unreadable
+from muniment.sources.passing import LINK, SPECIAL, Passing, unreadable_folder
+
+
+def walk(root: Path, passing: Passing) -> Iterator[str]:
+    """Paths, relative to `root`, of the regular files in it and below, in no order.
+
+    Links, special files and folders below that can't be read are passed over. Raises SourceError where `root`
+    itself can't be read.
+    """
+    folders = [""]
+    while folders:
+        inside = folders.pop()
+        try:
+            with os.scandir(root / inside) as entries:
+                for entry in entries:
+                    path = os.path.join(inside, entry.name)  # noqa: PTH118  names may be no Unicode
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(path)
+                    elif entry.is_file(follow_symlinks=False):
+                        yield path
+                    else:
+                        passing.add(path, LINK if entry.is_symlink() else SPECIAL)
+        except OSError as error:
+            if not inside:
+                raise unreadable(root, error) from error
+            passing.add(inside, unreadable_folder(error))

@@ -1,0 +1,213 @@
+"""Fetching MIME from Microsoft Graph: several mailboxes beside each other, none of which holds up another."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muniment.errors import SourceError
+from muniment.sources import retry
+from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.graph.answers import FORBIDDEN, NOT_FOUND, PutOff, Refused
+from muniment.sources.graph.connection import GraphWire, Untaken
+from muniment.sources.graph.folders import Mailbox, explained
+from muniment.sources.graph.lanes import Delayed
+from muniment.sources.refusing import Shut
+from muniment.sources.remote import (
+    ATTEMPTS_WORN,
+    LONGEST_SILENCE,
+    SURE,
+    SURELY_DEAD,
+    WORN,
+    Answer,
+)
+from muniment.sources.retry import ATTEMPTS, Passing
+
+AT_ONCE = 4
+"""Requests that Exchange Online serves at a time for an application and a mailbox."""
+THREADS = 8
+"""Requests at a time, over all mailboxes."""
+GONE = "it is no longer in the mailbox"
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What is asked for of a mailbox."""
+
+    mailbox: Mailbox
+    queue: deque[Item] = field(default_factory=deque)
+    running: int = 0
+    delayed: bool = False
+    in_a_row: int = 0
+    """Messages given up since the last that was had."""
+    since: float = 0.0
+    """When the first of them was asked for."""
+    lost: str = ""
+    """Why no more is asked for in this run."""
+
+
+class Fetching:
+    """The threads that fetch, and what each mailbox has been like so far in this run."""
+
+    def __init__(
+        self,
+        wire: GraphWire,
+        mailbox_of: Callable[[Item], Mailbox],
+        refuse: Callable[[str, str], None],
+        *,
+        several: bool,
+    ) -> None:
+        """`refuse` is called for a mailbox that is given up; one that is the only one ends the run."""
+        self._wire = wire
+        self._mailbox_of = mailbox_of
+        self._refuse = refuse
+        self._several = several
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="graph")
+        self._lanes: dict[str, _Lane] = {}
+        self._given_up = 0
+        self._dead = 0
+        """Mailboxes given up for the service's failing, since the last message that was had."""
+
+    def close(self) -> None:
+        """Wait for what is on its way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
+        """An answer an item. Raises SourceError where the service fails at whatever it is asked for."""
+        lanes = self._sorted(items)
+        running: dict[Future[Answer], Item] = {}
+        ready: deque[tuple[Item, Future[Answer]]] = deque()
+        try:
+            while True:
+                for lane in lanes:
+                    yield from self._left_out(lane)
+                self._fill(lanes, running)
+                if running:
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    ready.extend((running.pop(future), future) for future in done)
+                    while ready:
+                        yield from self._taken(*ready.popleft())
+                elif delayed := [lane.mailbox.address for lane in lanes if lane.queue and lane.delayed]:
+                    opened = self._wire.lanes.await_one(delayed)
+                    for lane in lanes:
+                        lane.delayed &= lane.mailbox.address not in opened
+                elif not any(lane.queue for lane in lanes):
+                    return
+        finally:
+            _abandon([*running, *(future for _, future in ready)])
+            for lane in lanes:
+                lane.queue.clear()
+                lane.running = 0
+
+    def _sorted(self, items: Sequence[Item]) -> list[_Lane]:
+        lanes: dict[str, _Lane] = {}
+        for item in dict.fromkeys(items):
+            name = item.place.mailbox
+            if name not in lanes:
+                lanes[name] = self._lanes.setdefault(name, _Lane(self._mailbox_of(item)))
+            lanes[name].queue.append(item)
+        return list(lanes.values())
+
+    def _fill(self, lanes: list[_Lane], running: dict[Future[Answer], Item]) -> None:
+        """Start as many requests as are allowed, of as many mailboxes as there are."""
+        for lane in lanes:
+            if lane.delayed and self._wire.lanes.left(lane.mailbox.address) <= 0:
+                lane.delayed = False
+            while lane.queue and not lane.delayed and lane.running < AT_ONCE and len(running) < THREADS:
+                item = lane.queue.popleft()
+                lane.running += 1
+                running[self._threads.submit(self._get, lane.mailbox, item)] = item
+
+    def _left_out(self, lane: _Lane) -> Iterator[Answer]:
+        while lane.lost and lane.queue:
+            yield Unfetched(lane.queue.popleft(), lane.lost)
+
+    def _taken(self, item: Item, future: Future[Answer]) -> Iterator[Answer]:
+        """What came of a request. Raises what ends the run."""
+        lane = self._lanes[item.place.mailbox]
+        lane.running -= 1
+        try:
+            answer = future.result()
+        except Delayed:
+            lane.delayed = True
+            lane.queue.appendleft(item)
+            return
+        except (PutOff, Shut, Untaken) as error:
+            yield self._given_up_with(lane, item, error)
+            return
+        except Passing as error:
+            yield self._failed(lane, item, error)
+            return
+        lane.in_a_row = self._dead = 0
+        yield answer
+
+    def _given_up_with(self, lane: _Lane, item: Item, error: SourceError) -> Answer:
+        """A mailbox is shut, or put off for too long."""
+        if not self._several or (isinstance(error, Untaken) and not self._wire.proved):
+            raise error
+        lane.lost = lane.lost or str(error)
+        self._refuse(lane.mailbox.address, str(error))
+        return Unfetched(item, str(error))
+
+    def _failed(self, lane: _Lane, item: Item, error: Passing) -> Answer:
+        """A message is given up; in time, when messages from all over it fail, so is the mailbox."""
+        if not lane.in_a_row:
+            lane.since = retry.now()
+        lane.in_a_row += 1
+        self._given_up += 1
+        enough = lane.in_a_row >= SURE + len(lane.queue).bit_length()
+        if enough and retry.now() - lane.since >= LONGEST_SILENCE and not lane.lost:
+            self._dead += 1
+            if not self._several or self._dead >= SURELY_DEAD:
+                raise error
+            lane.lost = f"the service failed at all that was tried of what is left there: {error}"
+            self._refuse(lane.mailbox.address, str(explained(lane.mailbox, error)))
+        # Bad messages lie next to each other: those beside this one are asked for last.
+        lane.queue.rotate(-min(2 ** (lane.in_a_row - 1), len(lane.queue)))
+        return Unfetched(item, f"the service failed at it again and again: {error}")
+
+    # --- in the threads -------------------------------------------------------------------------
+
+    def _get(self, mailbox: Mailbox, item: Item) -> Answer:
+        attempts = ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN
+        path = mailbox.message(item.key)
+        try:
+            mime = self._wire.mime(mailbox.address, f"{path}/$value", wait=False, attempts=attempts)
+            return Fetched(item, mime)
+        except Refused as error:
+            if error.no_mailbox:
+                raise explained(mailbox, error) from error
+            if error.status == FORBIDDEN:
+                self._require_open(mailbox)
+            if error.status == NOT_FOUND and self._is_gone(mailbox, path):
+                return Unfetched(item, GONE, gone=True)
+            return Unfetched(item, f"the service can't hand it out ({error.code})")
+
+    def _require_open(self, mailbox: Mailbox) -> None:
+        """See whether one message is kept from us, or the mailbox. Raises Shut."""
+        try:
+            self._wire.page(mailbox.address, f"{mailbox.path}/mailFolders/inbox?$select=id", wait=False)
+        except Refused as error:
+            raise explained(mailbox, error) from error
+
+    def _is_gone(self, mailbox: Mailbox, path: str) -> bool:
+        """Whether Exchange itself says that there is no such message (see Refused.no_item)."""
+        try:
+            self._wire.page(mailbox.address, f"{path}?$select=id", wait=False)
+        except Refused as error:
+            return error.no_item
+        return False
+
+
+def _abandon(running: Iterable[Future[Answer]]) -> None:
+    """Wait for requests that are on their way, and remove the files of those that nobody takes."""
+    waiting = [future for future in running if not future.cancel()]
+    wait(waiting)
+    for future in waiting:
+        if future.exception() is None:
+            answer = future.result()
+            if isinstance(answer, Fetched) and isinstance(answer.content, Path):
+                answer.content.unlink(missing_ok=True)

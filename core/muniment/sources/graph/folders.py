@@ -1,0 +1,205 @@
+"""The folders of a mailbox in Exchange Online, as Microsoft Graph lists them, and why a mailbox is shut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from muniment.errors import SourceError
+from muniment.sources.base import Place
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.folders import Choice, Folder, Use
+from muniment.sources.graph.answers import FORBIDDEN, NO_CODE, NOT_FOUND, Call, Page, Refused, understood
+from muniment.sources.graph.connection import BATCH, GraphWire
+from muniment.sources.limits import MOST_FOLDERS, Pages
+from muniment.sources.refusing import Shut
+
+WELL_KNOWN = {
+    "inbox": Use.INBOX,
+    "sentitems": Use.SENT,
+    "drafts": Use.DRAFTS,
+    "junkemail": Use.JUNK,
+    "deleteditems": Use.DELETED,
+    "archive": Use.ARCHIVE,
+    "outbox": Use.OUTBOX,
+}
+"""What Graph calls folders for their use, whatever the mailbox's language."""
+_FOLDER = "$select=id,displayName,childFolderCount,totalItemCount,isHidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox that is read."""
+
+    address: str
+    name: str
+    """What the service knows it by: a user principal name, or an id."""
+
+    @property
+    def path(self) -> str:
+        return f"/users/{quote(self.name, safe='@')}"
+
+    def message(self, key: str) -> str:
+        """A message, in whatever folder it is: below a folder Graph hands out no MIME (405)."""
+        return f"{self.path}/messages/{quote(key, safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A folder to be listed."""
+
+    place: Place
+    path: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A folder of a mailbox, as the service lists it."""
+
+    id: str
+    folder: Folder
+    above: tuple[Folder, ...]
+    messages: int
+    children: int
+
+    @property
+    def path(self) -> str:
+        return f"/mailFolders/{quote(self.id, safe='')}"
+
+
+class Passed(Shut):
+    """A mailbox that is none, or that the application may not read: of all there are, it is passed by."""
+
+
+def explained(mailbox: Mailbox, error: SourceError, permission: str = "Mail.Read") -> Shut:
+    """What to do about a mailbox that the service does not open."""
+    address = mailbox.address
+    if isinstance(error, Refused) and error.code == NO_CODE and not error.no_mailbox:
+        return Shut(
+            f"{address} is answered for by something that is not Exchange Online ({error.status} without a "
+            "code): a proxy may block it; ask the people who run the network.",
+            address,
+        )
+    if isinstance(error, Refused) and error.status == FORBIDDEN:
+        return Passed(
+            f"Microsoft Graph does not let the application into {address} ({error.code}): grant it "
+            f"the permission {permission} with admin consent (Entra admin centre, App registrations, API "
+            "permissions), and see that no application access policy or role leaves this mailbox out.",
+            address,
+        )
+    if isinstance(error, Refused) and (error.no_mailbox or error.status == NOT_FOUND):
+        return Passed(
+            f"There is no mailbox {address} in Exchange Online ({error.code}): check its name, which "
+            "is the user principal name, and the person's licence.",
+            address,
+        )
+    if isinstance(error, Refused):
+        return Shut(
+            f"Microsoft Graph does not open {address} ({error.status} {error.code}): run again, and if it "
+            "stays so, look that code up in Microsoft's documentation.",
+            address,
+        )
+    return Shut(f"{address} could not be read. {error}", address)
+
+
+class Tree:
+    """The folders of one mailbox. Errors are the wire's, or Shut."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        wire: GraphWire,
+        mailbox: Mailbox,
+        refuse: Callable[[str, str], None],
+        *,
+        wait: bool,
+    ) -> None:
+        """`refuse` is called for a folder whose subfolders can't be had; for `wait` see GraphWire."""
+        self._endpoint = endpoint
+        self._wire = wire
+        self._mailbox = mailbox
+        self._refuse = refuse
+        self._wait = wait
+
+    def chosen(self, owner: str) -> list[Listing]:
+        """The folders to read."""
+        choice = self._endpoint.folders or Choice()
+        box = self._mailbox
+        return [
+            Listing(
+                Place(self._endpoint.address, box.address, node.id, node.folder.title, owner),
+                box.path + node.path,
+                node.messages,
+            )
+            for node in self._nodes()
+            if choice.wants(node.folder, node.above)
+        ]
+
+    def _ask(self, path: str) -> Page:
+        try:
+            return self._wire.page(self._mailbox.address, path, wait=self._wait)
+        except Refused as error:
+            raise explained(self._mailbox, error) from error
+
+    def _nodes(self) -> Iterator[_Node]:
+        """Every folder that people see, level by level."""
+        uses = self._uses()
+        seen: set[str] = set()
+        first = self._ask(f"{self._mailbox.path}/mailFolders?{_FOLDER}")
+        level = list(self._listed(first, uses, None))
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
+        while level:
+            level = [node for node in level if node.id not in seen]
+            pages.took(len(level))
+            seen.update(node.id for node in level)
+            yield from level
+            level = list(self._below([node for node in level if node.children], uses))
+
+    def _uses(self) -> dict[str, Use]:
+        """The ids of folders that the service has a use for."""
+        box = self._mailbox
+        calls = [Call("GET", f"{box.path}/mailFolders/{name}?$select=id") for name in WELL_KNOWN]
+        found: dict[str, Use] = {}
+        answers = self._wire.batch(box.address, calls, wait=self._wait)
+        for use, answer in zip(WELL_KNOWN.values(), answers, strict=True):
+            if isinstance(answer, Refused) and (answer.status != NOT_FOUND or answer.no_mailbox):
+                raise explained(box, answer) from answer
+            if isinstance(answer, dict) and "id" in answer:
+                found[str(answer["id"])] = use
+        return found
+
+    def _below(self, parents: list[_Node], uses: dict[str, Use]) -> Iterator[_Node]:
+        """The folders right below some others, asked for in batches."""
+        box = self._mailbox
+        for start in range(0, len(parents), BATCH):
+            some = parents[start : start + BATCH]
+            calls = [Call("GET", f"{box.path}{node.path}/childFolders?{_FOLDER}") for node in some]
+            for node, answer in zip(some, self._wire.some(box.address, calls, wait=self._wait), strict=True):
+                if isinstance(answer, dict):
+                    yield from self._listed(self._wire.as_page(answer), uses, node)
+                elif not (isinstance(answer, Refused) and answer.no_item):  # a deleted one has none below
+                    title = node.folder.title
+                    self._refuse(
+                        f"{box.address}/{title}", f"The folders below {title} could not be listed. {answer}"
+                    )
+
+    def _listed(self, page: Page, uses: dict[str, Use], above: _Node | None) -> Iterator[_Node]:
+        """The folders of a list, hidden ones and views (search folders) left out."""
+        line = (*above.above, above.folder) if above else ()
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
+        while True:
+            pages.took(len(page.values))
+            for one in page.values:
+                if one.get("isHidden") or str(one.get("@odata.type", "")).endswith("mailSearchFolder"):
+                    continue
+                names = (*(line[-1].names if line else ()), str(one.get("displayName") or ""))
+                with understood(self._endpoint):
+                    id_ = str(one["id"])
+                    counts = [int(one.get(name) or 0) for name in ("totalItemCount", "childFolderCount")]
+                folder = Folder(names, uses.get(id_, Use.NONE))
+                yield _Node(id_, folder, line, *counts)
+            if not page.next:
+                return
+            page = self._ask(page.next)

@@ -1,0 +1,309 @@
+"""Microsoft 365 mailboxes by Microsoft Graph: their folders, what changed in each, and their messages' MIME.
+
+The service makes a message's MIME anew at each read, and an item may be edited in its mailbox, so that a
+key does not vouch for a content: what is to be deleted and was kept by an earlier run is fetched again and
+compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from muniment.errors import SourceError
+from muniment.sources.base import Item, Place
+from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
+from muniment.sources.graph.answers import FORBIDDEN, Page, PutOff, Refused, understood
+from muniment.sources.graph.connection import Cut, GraphWire, Untaken, proxy_for
+from muniment.sources.graph.deleting import Deleter
+from muniment.sources.graph.fetching import THREADS, Fetching
+from muniment.sources.graph.folders import Listing, Mailbox, Passed, Tree, explained
+from muniment.sources.graph.lanes import Delayed
+from muniment.sources.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
+from muniment.sources.listing_store import Roll
+from muniment.sources.network import dial
+from muniment.sources.received import of_instant
+from muniment.sources.refusing import Refusing, Shut
+from muniment.sources.remote import SURELY_DEAD, Answer
+from muniment.sources.retry import Passing, Patience
+from muniment.sources.spool_files import make_work
+
+EVERYBODY = "*"
+PASSED = "people who have no mailbox, or whose mailbox the application may not read"
+
+
+class GraphSource(Refusing):
+    """One, several or all mailboxes of a tenant. A key is a message's immutable id."""
+
+    session = 5000
+    vouches = False
+
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__()
+        if endpoint.tokens is None:
+            raise SourceError("Microsoft Graph takes no password: set `auth` to app or device.")
+        self._endpoint = replace(endpoint, security="tls")
+        self._tokens = endpoint.tokens
+        self._sleep = sleep
+        self.expected: int | None = None
+        self._open: GraphWire | None = None
+        self._fetching: Fetching | None = None
+        self._deleting: Deleter | None = None
+        self._boxes: dict[str, Mailbox] = {}
+        self._mark: Callable[[Place], str] = lambda place: ""
+        self._marks: dict[Place, str] = {}
+        self._parents: dict[Place, set[str]] = {}
+        """How messages name the folder they were listed in, where they don't name it by its id."""
+
+    def resume(self, mark: Callable[[Place], str]) -> None:
+        """List only what changed since a mark, which is a delta link (see base.Resumable)."""
+        self._mark = mark
+
+    def marks(self) -> dict[Place, str]:
+        """The delta link of each folder that was listed to its end."""
+        return dict(self._marks)
+
+    # --- getting in -----------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Reach the service, be let in, and learn which mailboxes there are."""
+        make_work(self._endpoint.work)
+        if not proxy_for(self._endpoint.host):
+            with closing(dial(self._endpoint)):  # says at once what is wrong with host, port or certificate
+                pass
+        named = self._endpoint.mailboxes or (self._endpoint.mailbox,)
+        if EVERYBODY in named:
+            boxes = self._everybody()
+        else:
+            boxes = [Mailbox(name.strip().lower(), name.strip()) for name in named]
+        self._boxes = {box.address: box for box in boxes}
+        if not self._several:
+            try:
+                self._wire.page(boxes[0].address, f"{boxes[0].path}/mailFolders/inbox?$select=id")
+            except Refused as error:
+                raise explained(boxes[0], error) from error
+        self._endpoint.tell(LoggedIn())
+
+    @property
+    def _several(self) -> bool:
+        return bool(self._endpoint.mailboxes)
+
+    @property
+    def _wire(self) -> GraphWire:
+        if self._open is None:
+            self._open = GraphWire(self._endpoint, self._tokens, self._sleep, THREADS)
+        return self._open
+
+    def close(self) -> None:
+        """Hang up; never deletes anything. Safe to call twice."""
+        if self._fetching:
+            self._fetching.close()
+        if self._open:
+            self._open.close()
+        self._fetching = self._deleting = self._open = None
+
+    def _everybody(self) -> list[Mailbox]:
+        """Whoever has a mail address in the tenant; not all of them have a mailbox."""
+        found: list[Mailbox] = []
+        pages = Pages(self._endpoint.address, MOST_FOLDERS)
+        link = "/users?$select=id,mail&$top=999"
+        while link:
+            try:
+                page = self._wire.page("", link)
+            except Refused as error:
+                if error.status != FORBIDDEN:
+                    raise
+                raise SourceError(
+                    "Microsoft Graph does not tell the application who is in the tenant: grant it the "
+                    "permission User.Read.All with admin consent (Entra admin centre, App registrations, API "
+                    "permissions), or name the mailboxes."
+                ) from error
+            with understood(self._endpoint):
+                found += [
+                    Mailbox(str(one["mail"]).lower(), str(one["id"]))
+                    for one in page.values
+                    if one.get("mail")
+                ]
+            pages.took(len(page.values))
+            link = page.next
+        return found
+
+    # --- listing --------------------------------------------------------------------------------
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now, or what changed since the marks, folder by folder.
+
+        A mailbox that can't be read stops no other, nor does a folder. One that the service wants to be left
+        alone is come back to when the others are listed. Of all mailboxes of a tenant, those that are none,
+        or that the application may not read, are passed by.
+        """
+        self._marks.clear()
+        failed = _Failed(self._wire, len(self._boxes))
+        passed: list[str] = []
+        due = list(self._boxes.values())
+        while due:
+            later: list[Mailbox] = []
+            for box in due:
+                try:
+                    yield from self._mailbox(box)
+                    failed.in_a_row = 0
+                except Delayed:
+                    later.append(box)
+                except (Shut, Refused, Untaken, Passing) as error:
+                    if not self._several:
+                        raise
+                    failed.take(error)
+                    if isinstance(error, Passed) and EVERYBODY in self._endpoint.mailboxes:
+                        passed.append(box.address)
+                    else:
+                        self.refuse(box.address, str(_of(box, error)))
+            if later:
+                opened = self._wire.lanes.await_one(box.address for box in later)
+                # Those that may be asked come first; the others say again how long they have to wait.
+                due = sorted(later, key=lambda box: box.address not in opened)
+            else:
+                due = []
+        if failed.count and failed.count == len(self._boxes):
+            assert failed.first is not None
+            raise failed.first
+        if passed:
+            self._endpoint.tell(LeftOut(PASSED, tuple(passed)))
+
+    def _mailbox(self, box: Mailbox) -> Iterator[Item]:
+        """The messages of a mailbox. Raises Delayed for one that has not brought a message yet."""
+        tree = Tree(self._endpoint, self._wire, box, self.refuse, wait=not self._several)
+        folders = tree.chosen(box.address if self._several else "")
+        if not self._several:
+            fresh = not any(self._mark(folder.place) for folder in folders)
+            self.expected = sum(folder.messages for folder in folders) if fresh else None
+        patient, failed = not self._several, 0
+        for folder in folders:
+            try:
+                for item in self._folder(box, folder, wait=patient):
+                    patient = True
+                    yield item
+                failed = 0
+            except (Delayed, PutOff, Cut, Shut, Untaken):
+                raise
+            except (Refused, Passing) as error:
+                failed += 1
+                if failed >= SURELY_DEAD:
+                    raise
+                title = folder.place.title
+                self.refuse(f"{box.address}/{title}", f"The folder {title} could not be listed. {error}")
+
+    def _folder(self, box: Mailbox, folder: Listing, *, wait: bool) -> Iterator[Item]:
+        """The messages of a folder, each once, however often the service repeats itself or has to begin anew.
+
+        A folder that goes away while it is read ends early: the next run sees what became of it.
+        """
+        place = folder.place
+        patience = Patience(self._sleep)
+        first = f"{folder.path}/messages/delta?$select=receivedDateTime,parentFolderId"
+        link = self._mark(place) or first
+        seen = Roll(self._endpoint.work)
+        pages = Pages(self._endpoint.address, MOST_MESSAGES)
+        page = Page([])
+        while link:
+            try:
+                page = self._wire.page(box.address, link, wait=wait)
+            except Refused as error:
+                if error.stale:
+                    patience.again(
+                        Passing(f"The folder {place.title} can't be listed to its end: run again.")
+                    )
+                    link = first
+                    continue
+                if error.no_item:
+                    return
+                if error.no_mailbox:
+                    raise explained(box, error) from error
+                raise
+            with understood(self._endpoint):
+                listed = {str(one["id"]): one for one in page.values if "@removed" not in one}
+            known = seen.numbers(list(listed))
+            pages.took(len(page.values) - len(known))
+            seen.merge((key, "") for key in listed if key not in known)
+            for key, one in listed.items():
+                if key not in known:
+                    self._learn_parent(place, one.get("parentFolderId"))
+                    wait = True
+                    yield Item(place, key, date=_seconds(one.get("receivedDateTime")))
+            link = page.next
+        self._marks[place] = page.delta
+
+    def _learn_parent(self, place: Place, parent: Any) -> None:
+        if isinstance(parent, str) and parent != place.folder:
+            self._parents.setdefault(place, set()).add(parent)
+
+    # --- fetching -------------------------------------------------------------------------------
+
+    def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
+        """The MIME of listed items, at most AT_ONCE at a time of a mailbox; no item is answered twice.
+
+        Read it to its end before the next call. An item that the service fails at again and again is
+        answered with Unfetched, so that it stops nothing; so are the items of a mailbox that is given up.
+        """
+        if self._fetching is None:
+            self._fetching = Fetching(
+                self._wire, lambda item: self._box(item.place), self.refuse, several=self._several
+            )
+        return self._fetching.fetch(items)
+
+    def _box(self, place: Place) -> Mailbox:
+        return self._boxes.get(place.mailbox) or Mailbox(place.mailbox, place.mailbox)
+
+    # --- deleting -------------------------------------------------------------------------------
+
+    @property
+    def _deleter(self) -> Deleter:
+        if self._deleting is None:
+            self._deleting = Deleter(
+                self._endpoint.host,
+                self._wire,
+                lambda item: self._parents.get(item.place, {item.place.folder}),
+                lambda where, reason: self.refuse(where, reason, deleting=True),
+            )
+        return self._deleting
+
+    def undeletable(self) -> str:
+        """Why nothing can be deleted for good; "" where it can (see base.Deleting)."""
+        return self._deleter.undeletable(self._boxes.values())
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Delete for good, these and no others; returns the items that are gone by it."""
+        confirmed: list[Item] = []
+        for place, group in groupby(items, key=lambda item: self._box(item.place)):
+            confirmed += self._deleter.delete(place, group)
+        return confirmed
+
+
+class _Failed:
+    """Counts the mailboxes of a listing that failed."""
+
+    def __init__(self, wire: GraphWire, boxes: int) -> None:
+        self._wire = wire
+        self._boxes = boxes
+        self.count = self.in_a_row = 0
+        self.first: SourceError | None = None
+
+    def take(self, error: SourceError) -> None:
+        """Another one failed. Raises `error` where that is no mailbox's fault: the line, or all tokens."""
+        self.count += 1
+        self.first = self.first or error
+        everywhere = isinstance(error, Cut) or (isinstance(error, Untaken) and not self._wire.proved)
+        self.in_a_row = self.in_a_row + 1 if everywhere else 0
+        if self.in_a_row >= SURELY_DEAD:
+            raise error
+
+
+def _of(box: Mailbox, error: SourceError) -> SourceError:
+    return error if isinstance(error, Shut) else explained(box, error)
+
+
+def _seconds(stamp: Any) -> int | None:
+    """An instant of Graph's JSON, such as 2026-01-31T12:00:00Z, as seconds since 1970 UTC."""
+    return of_instant(stamp) if isinstance(stamp, str) else None

@@ -1,0 +1,485 @@
+"""IMAP mailboxes: one folder of an account or its tree, read without a trace, emptied message by message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TypeVar
+
+from muniment.errors import SourceError
+from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.folders import Choice, existing, no_match
+from muniment.sources.imap.client import Oversized
+from muniment.sources.imap.connection import CantOpen, ImapWire, NoFolder, Selected
+from muniment.sources.imap.namespaces import locate, own_prefix, prefixes
+from muniment.sources.imap.text import Row, encode_folder
+from muniment.sources.imap.tree import GMAIL_CAPABILITY, Box, Labels, Tree, choose, remarks
+from muniment.sources.limits import most_bytes, overrun
+from muniment.sources.refusing import Shut
+from muniment.sources.remote import Answer, RemoteSource
+from muniment.sources.retry import Passing, Patience
+from muniment.sources.said import shown
+from muniment.sources.spool_files import kept, spool_file
+
+T = TypeVar("T")
+
+GONE = "it is no longer in the folder"
+LISTED_AT_ONCE = 5000
+FETCHED_AT_ONCE = 500
+"""Messages in one FETCH: few round trips, and a command of at most 6 KB."""
+PIECE = 4 * 1024 * 1024
+"""Bytes of a large message fetched at once: imaplib holds a literal whole."""
+OPENED = 3
+"""Attempts to open a folder for fetching before it is held to be shut."""
+
+
+class _Sick(Exception):
+    """One folder can't be read or changed, though the server can be reached."""
+
+    def __init__(self, error: SourceError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class ImapSource(RemoteSource):
+    """Folders on an IMAP server. A key is `UIDVALIDITY:UID`, so an unchanged key is an unchanged message."""
+
+    vouches = True
+
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__(endpoint, sleep)
+        self._boxes: dict[Place, Box] = {}
+        self._wire: ImapWire | None = None
+        self._batch = FETCHED_AT_ONCE
+        self._sizes_lie = False
+        self._mark: Callable[[Place], str] = lambda place: ""
+        self._marks: dict[Place, str] = {}
+        self._tree: Tree | None = None
+        name = endpoint.folder
+        self._only = self._place("INBOX" if name.upper() in ("", "INBOX") else name)
+        """The one folder that is read where no tree is."""
+        self._attempts: dict[Place, int] = {}
+        """How often folders could not be opened to fetch from them."""
+
+    def resume(self, mark: Callable[[Place], str]) -> None:
+        """Pass by folders in which nothing has changed since a mark (see base.Resumable)."""
+        self._mark = mark
+
+    def marks(self) -> dict[Place, str]:
+        """The state of each folder that was listed to its end."""
+        return dict(self._marks)
+
+    def _is_open(self) -> bool:
+        return self._wire is not None
+
+    def _open(self) -> None:
+        self._wire = ImapWire(self._endpoint)
+        try:
+            if self._endpoint.folders is None:
+                self._select_only(self._wire)
+        except BaseException:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        if self._wire:
+            self._wire.close()
+        self._wire = None
+
+    def _opened(self) -> ImapWire:
+        self._reopen()
+        assert self._wire is not None
+        return self._wire
+
+    # --- folders --------------------------------------------------------------------------------
+
+    def _place(self, name: str) -> Place:
+        return Place(self._endpoint.address, self._endpoint.mailbox, name)
+
+    def _box(self, place: Place) -> Box:
+        return self._boxes.setdefault(place, Box(place))
+
+    def _select_only(self, wire: ImapWire) -> None:
+        """Open the one folder; its name may leave out the prefix that the server wants."""
+        try:
+            self._select(wire, self._box(self._only))
+        except NoFolder as error:
+            name, prefix = self._only.folder, own_prefix(wire.namespaces())
+            if not prefix or name.startswith(prefix) or wire.still_lists(encode_folder(name).encode()):
+                raise self._with_names(wire, error) from error
+            place = self._place(prefix + name)
+            try:
+                self._select(wire, self._box(place))
+            except NoFolder:
+                raise self._with_names(wire, error) from error
+            self._only = place
+
+    def _with_names(self, wire: ImapWire, error: NoFolder) -> SourceError:
+        """The error for a folder that can't be opened, with the names of those that there are."""
+        folders = [one.folder for one in locate(wire.folders([b""]), wire.namespaces())]
+        return NoFolder(f"{str(error).rstrip('.')}; {existing(folders)}.")
+
+    def _chosen(self) -> list[Box]:
+        """The folders to read, in the server's order."""
+        choice = self._endpoint.folders
+        if choice is None:
+            return [self._box(self._only)]
+        try:
+            self._tree = self._persist(lambda wire: self._look(wire, choice))
+        except _Sick as sick:
+            raise sick.error from sick
+        return [self._known(box) for box in self._tree.boxes]
+
+    def _look(self, wire: ImapWire, choice: Choice) -> Tree:
+        namespaces = wire.namespaces()
+        listed = wire.folders(prefixes(namespaces, shared=self._endpoint.shared))
+        return choose(self._endpoint, choice, locate(listed, namespaces), wire.capabilities)
+
+    def _known(self, box: Box) -> Box:
+        """A folder of the tree, with what was learnt of it before."""
+        found = self._boxes.setdefault(box.place, box)
+        found.place, found.raw, found.labelled = box.place, box.raw, box.labelled
+        return found
+
+    def _persist(self, ask: Callable[[ImapWire], T]) -> T:
+        """What the server answers, in spite of lines that break. Raises what stays of that as _Sick."""
+        patience = self._patience()
+        while True:
+            wire = self._opened()
+            try:
+                return ask(wire)
+            except Passing as error:
+                self._drop()
+                self._wait(patience, error)
+
+    def _wait(self, patience: Patience, error: Passing) -> None:
+        """Wait before another attempt. Raises _Sick when attempts are used up."""
+        try:
+            patience.again(error)
+        except Passing as last:
+            self._given_up += 1
+            raise _Sick(last) from last
+
+    def _select(self, wire: ImapWire, box: Box) -> Selected:
+        """Look at the folder (again). Raises NoFolder when it is not the one that was listed."""
+        folder = box.place.folder
+        selected = wire.select(folder, box.raw)
+        if box.validity and box.validity != selected.uidvalidity:
+            raise _MadeAnew(
+                f"The folder {folder} on {self._endpoint.address} was made anew meanwhile "
+                "(its UIDVALIDITY changed): run again."
+            )
+        box.validity, box.read_only = selected.uidvalidity, selected.read_only
+        return selected
+
+    # --- listing --------------------------------------------------------------------------------
+
+    def listing(self) -> Iterator[Item]:
+        """Every message there now, folder by folder, in the order of UIDs, taken 5,000 at a time.
+
+        Of many folders, one that goes away while it is read ends early: the next run sees what became of
+        it. One that can't be read is named by `refusals`. Patterns that match nothing are an error in the
+        end.
+        """
+        self._marks.clear()
+        for box in self._chosen():
+            box.validity = ""
+            try:
+                listed = yield from self._listing(box)
+                if listed >= box.exists:  # else the server kept some from us: the next run asks again
+                    self._marks[box.place] = box.state
+                self._see_whether_to_delete(box)
+            except NoFolder as error:
+                self._gone(box, error)
+            except _Sick as sick:
+                if self._endpoint.folders is None:
+                    raise sick.error from sick
+                self.refuse(_where(box.place), str(sick.error))
+        if self._tree and self._tree.missing:
+            raise no_match(self._endpoint.address, self._tree.missing, self._tree.folders)
+
+    def _gone(self, box: Box, error: NoFolder) -> None:
+        """A folder could not be opened: it has gone meanwhile, or it may not be read."""
+        if self._endpoint.folders is None:
+            raise error
+        if self._opened().still_lists(box.raw):
+            self.refuse(_where(box.place), str(error))
+
+    def _see_whether_to_delete(self, box: Box) -> None:
+        if self._endpoint.deletes and box.read_only and not box.place.others:
+            if self._endpoint.folders is None:
+                raise self._read_only(box)
+            self.refuse(_where(box.place), str(self._read_only(box)), deleting=True)
+
+    def _listing(self, box: Box) -> Generator[Item, None, int]:
+        """Every message of a folder; returns how many there were. Raises _Sick where it can't be read.
+
+        Messages are asked for by number, which saves searching for UIDs over the gaps. Numbers shift
+        when others expunge, so that each step begins at the last message known, and steps back when
+        that is no longer there.
+        """
+        patience = self._patience()
+        labels = Labels(box.place, self._endpoint.folders or Choice()) if box.labelled else None
+        start, after, listed, more = 1, 0, 0, True
+        while more:
+            wire = self._opened()
+            try:
+                rows, more = self._step(wire, box, start, after)
+            except _Shifted as shift:
+                self._wait(patience, shift)
+                start, more = max(1, start - LISTED_AT_ONCE), True
+                continue
+            except Passing as error:
+                self._drop()
+                self._wait(patience, error)
+                continue
+            except NoFolder:
+                raise
+            except SourceError as error:
+                self._drop()
+                raise _Sick(error) from error
+            fresh = [row for row in rows if row.uid > after]
+            if not fresh and more:
+                self._wait(patience, self._too_few(box))
+                continue
+            if fresh:
+                patience.progress()
+                after = fresh[-1].uid
+                listed += len(fresh)
+            for row in fresh:
+                place = labels.place(row.labels) if labels else box.place
+                if place is not None:
+                    yield Item(place, f"{box.validity}:{row.uid}", row.size, row.flags, row.date)
+            start += LISTED_AT_ONCE - 1
+        return listed
+
+    def _too_few(self, box: Box) -> Passing:
+        return Passing(
+            f"{self._endpoint.address} lists fewer messages in {box.place.folder} than it says there are: "
+            "run again later."
+        )
+
+    def _step(self, wire: ImapWire, box: Box, start: int, after: int) -> tuple[list[Row], bool]:
+        """Messages numbered from `start` on, and whether there are more behind them.
+
+        Raises _Shifted unless the first is the one with UID `after`, or one before it.
+        """
+        selected = self._select(wire, box)
+        exists = box.exists = selected.exists
+        if start == 1:
+            box.state = selected.state
+            if box.state and box.state == self._mark(box.place):
+                box.exists = 0
+                return [], False
+        if self._endpoint.folders is None:
+            self.expected = exists
+        end = min(exists, start + LISTED_AT_ONCE - 1)
+        rows = wire.rows(start, end, labels=box.labelled) if start <= end else []
+        if start > 1 and (not rows or rows[0].uid > after):
+            raise _Shifted(
+                f"The folder {box.place.folder} keeps changing while it is listed: run again later."
+            )
+        return rows, end < exists
+
+    # --- fetching -------------------------------------------------------------------------------
+
+    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+        for place, group in groupby(items, key=lambda item: item.place):
+            yield from self._of_folder(self._box(place), list(group))
+
+    def _of_folder(self, box: Box, items: list[Item]) -> Iterator[Answer]:
+        wire = self._opened()
+        try:
+            uids = {self._uid(item): item for item in items}
+            self._open_to_fetch(wire, box)
+        except NoFolder as error:
+            if self._endpoint.folders is None:
+                raise
+            if box.raw and wire.still_lists(box.raw) and not isinstance(error, _MadeAnew):
+                raise self._shut_folder(box.place, error) from error
+            yield from (Unfetched(item, str(error), gone=True) for item in items)
+            return
+        try:
+            for batch in self._batches(list(uids.values())):
+                yield from self._fetch(wire, batch)
+                self._batch = min(FETCHED_AT_ONCE, self._batch * 2)
+        except Oversized as error:
+            self._sizes_lie = True
+            raise Passing(f"{self._endpoint.address} sends more than it announced: use POP3.") from error
+        except Passing:
+            # A message that the server fails at is come at by smaller and smaller batches.
+            self._batch = max(1, self._batch // 5)
+            raise
+
+    def _open_to_fetch(self, wire: ImapWire, box: Box) -> None:
+        """Select a folder. Raises Shut for one of many that the server fails to open again and again."""
+        try:
+            self._select(wire, box)
+        except CantOpen as error:
+            attempts = self._attempts[box.place] = self._attempts.get(box.place, 0) + 1
+            if self._endpoint.folders is None or attempts < OPENED:
+                raise
+            raise self._shut_folder(box.place, error) from error
+        self._attempts.pop(box.place, None)
+
+    def _shut_folder(self, place: Place, error: SourceError) -> Shut:
+        return Shut(str(error), place.mailbox, place.folder, place.title)
+
+    def _batches(self, items: list[Item]) -> Iterator[list[Item]]:
+        """Items to fetch at once: memory takes them all. One that is too large for that stands alone."""
+        batch: list[Item] = []
+        size = 0
+        for item in items:
+            length = self._length(item)
+            if batch and (len(batch) >= self._batch or size + length > SPOOL_ABOVE):
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += length
+        if batch:
+            yield batch
+
+    def _length(self, item: Item) -> int:
+        return SPOOL_ABOVE + 1 if item.size is None or self._sizes_lie else item.size
+
+    def _fetch(self, wire: ImapWire, batch: list[Item]) -> Iterator[Answer]:
+        uids = {self._uid(item): item for item in batch}
+        if self._length(batch[0]) <= SPOOL_ABOVE:
+            announced = sum(self._length(item) for item in batch)
+            for uid, body in wire.bodies(list(uids), announced):
+                yield Fetched(uids.pop(uid), kept(body, self._endpoint.work))
+        if not uids:
+            return
+        present = wire.present(list(uids))
+        for uid, item in uids.items():
+            content = self._by_pieces(wire, uid, item) if uid in present else None
+            if content is not None:
+                yield Fetched(item, content)
+            elif uid in present:
+                yield Unfetched(item, "the server lists it but does not hand it out")
+            else:
+                yield Unfetched(item, GONE, gone=True)
+
+    def _by_pieces(self, wire: ImapWire, uid: int, item: Item) -> bytes | Path | None:
+        piece = wire.piece(uid, 0, PIECE)
+        if piece is None or len(piece) < PIECE:
+            return piece
+        with spool_file(self._endpoint.work) as (file, path):
+            size = file.write(piece)
+            while piece is not None and len(piece) == PIECE and size != item.size:
+                if size > most_bytes(item.size):
+                    raise overrun(self._endpoint, item)
+                piece = wire.piece(uid, size, PIECE)
+                size += file.write(piece or b"")
+        if piece is None or size <= SPOOL_ABOVE:
+            whole = path.read_bytes() if piece is not None else None
+            path.unlink()
+            return whole
+        return path
+
+    def _uid(self, item: Item) -> int:
+        box = self._box(item.place)
+        validity, _, uid = item.key.partition(":")
+        if validity != box.validity or not uid.isdecimal():
+            raise _MadeAnew(
+                f"The folder {item.place.folder} on {self._endpoint.address} is not the one that {item.key} "
+                "was listed in (its UIDVALIDITY changed): run again."
+            )
+        return int(uid)
+
+    # --- deleting -------------------------------------------------------------------------------
+
+    def undeletable(self) -> str:
+        """Why nothing can be deleted there (see base.Deleting)."""
+        wire = self._opened()
+        if GMAIL_CAPABILITY in wire.capabilities:
+            return "" if "MOVE" in wire.capabilities and self._trash(wire) else self._no_trash()
+        return "" if "UIDPLUS" in wire.capabilities else str(self._no_uidplus())
+
+    def delete(self, items: Iterable[Item]) -> list[Item]:
+        """Delete for good, these and no others; returns the items that are no longer in their folder.
+
+        At Gmail they go to the trash, which Gmail empties after 30 days. What belongs to others stays.
+        """
+        confirmed: list[Item] = []
+        for place, group in groupby(items, key=lambda item: item.place):
+            while batch := list(islice(group, FETCHED_AT_ONCE)):
+                if not (place.others or any(item.place.others for item in batch)):
+                    confirmed += self._delete(self._box(place), batch)
+        return confirmed
+
+    def _delete(self, box: Box, batch: list[Item]) -> list[Item]:
+        try:
+            return self._persist(lambda wire: self._expunge(wire, box, batch))
+        except NoFolder:
+            if self._endpoint.folders is None:
+                raise
+            return []  # the folder has gone, nobody knows where its messages are now
+        except _Sick as sick:
+            if self._endpoint.folders is None:
+                raise sick.error from sick
+            self.refuse(_where(box.place), str(sick.error), deleting=True)
+            return []
+
+    def _expunge(self, wire: ImapWire, box: Box, batch: list[Item]) -> list[Item]:
+        uids = {self._uid(item): item for item in batch}
+        self._select(wire, box)
+        if box.read_only:
+            raise _Sick(self._read_only(box))
+        if GMAIL_CAPABILITY in wire.capabilities:
+            trash = self._trash(wire)
+            if not trash or "MOVE" not in wire.capabilities:
+                raise SourceError(self._no_trash())
+            self._select(wire, box)
+            wire.move(list(uids), trash)
+        else:
+            if "UIDPLUS" not in wire.capabilities:
+                raise self._no_uidplus()
+            wire.expunge(list(uids))
+        present = wire.present(list(uids))
+        return [item for uid, item in uids.items() if uid not in present]
+
+    def _trash(self, wire: ImapWire) -> bytes:
+        """Gmail's folder for deleted messages; b"" where it is hidden."""
+        if self._tree is None:
+            self._tree = self._look(wire, self._endpoint.folders or Choice())
+        return self._tree.trash
+
+    def _no_trash(self) -> str:
+        return (
+            f"{self._endpoint.address} shows no trash to move messages to, which is how mail is deleted at "
+            "Gmail: have it shown in IMAP there (Settings, Labels), or keep the mail with `--keep`."
+        )
+
+    def _no_uidplus(self) -> SourceError:
+        return SourceError(
+            f"{self._endpoint.address} has no UIDPLUS, so that deleting here could expunge what others "
+            "marked: use POP3, or keep the mail with `--keep`."
+        )
+
+    def _read_only(self, box: Box) -> SourceError:
+        return SourceError(
+            f"The folder {shown(box.place.folder)} is read only: have it made writable, or use `--keep`."
+        )
+
+    # --- what an administrator should know --------------------------------------------------------
+
+    def remarks(self) -> list[str]:
+        """What an administrator should know of this server (see base.Remarking)."""
+        alerts = [f"the server says {alert}" for alert in self._opened().alerts]
+        return alerts + (remarks(self._endpoint, self._tree) if self._tree else [])
+
+
+def _where(place: Place) -> str:
+    """A folder as people know it."""
+    return f"{place.mailbox}/{place.title or place.folder}"
+
+
+class _MadeAnew(NoFolder):
+    """The folder is another one than that which was listed."""
+
+
+class _Shifted(Passing):
+    """Message numbers have shifted since the last step."""

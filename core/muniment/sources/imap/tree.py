@@ -1,0 +1,177 @@
+"""Which folders of an IMAP server a profile reads, and whose mail is in them.
+
+Gmail is read by its folder of all mail: each message lies there once, with its labels, while every other
+folder shows messages by a label. Its spam and trash are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from muniment.profiles.fields import UNWANTED
+from muniment.sources.base import Place
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.folders import Choice, Folder, Use
+from muniment.sources.imap.namespaces import GMAIL, PUBLIC, Located, Whose
+from muniment.sources.imap.text import split_levels
+
+GMAIL_CAPABILITY = "X-GM-EXT-1"
+REMEMBERED = 10_000
+"""Titles of labels that are kept; a mailbox at Gmail has at most so many labels."""
+ALL_MAIL = Folder(("All Mail",), Use.ALL)
+_SYSTEM = {
+    "\\inbox": Folder(("INBOX",), Use.INBOX),
+    "\\sent": Folder(("Sent",), Use.SENT),
+    "\\draft": Folder(("Drafts",), Use.DRAFTS),
+    "\\drafts": Folder(("Drafts",), Use.DRAFTS),
+    "\\junk": Folder(("Spam",), Use.JUNK),
+    "\\spam": Folder(("Spam",), Use.JUNK),
+    "\\trash": Folder(("Trash",), Use.DELETED),
+}
+"""Gmail's own labels that are folders; others, such as `\\Important`, are marks."""
+
+
+@dataclass(slots=True)
+class Box:
+    """A folder that is read."""
+
+    place: Place
+    raw: bytes = b""
+    labelled: bool = False
+    """Whether its messages are filed by Gmail's labels."""
+    validity: str = ""
+    read_only: bool = False
+    state: str = ""
+    """The server's word for all that was in it when its listing began; "" where it has none."""
+    exists: int = 0
+    """How many messages the server said were there to list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The folders of a mailbox, and which of them are read."""
+
+    boxes: tuple[Box, ...]
+    missing: tuple[str, ...]
+    """Patterns of the profile that match no folder."""
+    folders: tuple[Folder, ...]
+    """Those that could be read."""
+    of_others: int
+    """How many folders belong to others, or are public."""
+    views: int
+    """How many only show messages that lie elsewhere."""
+    gmail: bool
+    trash: bytes
+    """The folder for deleted messages, as it goes over the line; b"" where none is known."""
+
+
+def is_gmail(capabilities: frozenset[str], located: Iterable[Located]) -> bool:
+    """Whether folders are labels, as they are at Gmail."""
+    return GMAIL_CAPABILITY in capabilities or any(
+        one.folder.use is Use.ALL and one.listed.levels[0].casefold() in GMAIL for one in located
+    )
+
+
+def choose(
+    endpoint: Endpoint, choice: Choice, located: Sequence[Located], capabilities: frozenset[str]
+) -> Tree:
+    """The folders that a profile reads, in the server's order."""
+    own = [one for one in located if not one.view and (endpoint.shared or one.whose is Whose.OWN)]
+    gmail = is_gmail(capabilities, located)
+    everything = next((one for one in own if one.whose is Whose.OWN and one.folder.use is Use.ALL), None)
+    if gmail and everything and not choice.take and _by_labels(choice):
+        taken = [one for one in own if one is everything or _beside(one, choice)]
+    else:
+        taken = [one for one in own if choice.wants(one.folder, one.folder.above)]
+    labelled = everything if GMAIL_CAPABILITY in capabilities else None
+    folders = tuple(one.folder for one in own)
+    named = choice.missing([folder for one in own for folder in (*one.folder.above, one.folder)])
+    return Tree(
+        boxes=tuple(Box(_place(endpoint, one), one.listed.raw, one is labelled) for one in taken),
+        missing=tuple(one for one in named if not one.startswith("@") or not taken),
+        folders=folders,
+        of_others=sum(one.whose is not Whose.OWN for one in located),
+        views=sum(one.view for one in located),
+        gmail=gmail,
+        trash=next((one.listed.raw for one in own if "\\trash" in one.listed.flags), b""),
+    )
+
+
+def _by_labels(choice: Choice) -> bool:
+    """Whether all mail may be read, which is left out by default where folders are folders."""
+    return choice.leave_out == UNWANTED or "@all" not in choice.leave_out
+
+
+def _beside(one: Located, choice: Choice) -> bool:
+    """Whether a folder is read besides that of all mail, which lacks its messages."""
+    return one.folder.use in (Use.JUNK, Use.DELETED) and choice.wants(one.folder, one.folder.above)
+
+
+def _place(endpoint: Endpoint, one: Located) -> Place:
+    owner = {Whose.OWN: "", Whose.PUBLIC: PUBLIC}.get(one.whose, _address(endpoint, one.person))
+    title = ALL_MAIL.title if one.folder.use is Use.ALL else one.title
+    return Place(
+        endpoint.address, endpoint.mailbox, one.listed.name, title, owner, others=one.whose is not Whose.OWN
+    )
+
+
+def _address(endpoint: Endpoint, person: str) -> str:
+    """The address of another user: their name, in the owner's domain where it names none."""
+    _, at, domain = (endpoint.owner or endpoint.mailbox).rpartition("@")
+    return person if "@" in person or not at else f"{person}@{domain}"
+
+
+def remarks(endpoint: Endpoint, tree: Tree) -> list[str]:
+    """What an administrator should know of these folders: clauses without a full stop."""
+    found = []
+    if tree.of_others:
+        many = "1 folder of others is" if tree.of_others == 1 else f"{tree.of_others:,} folders of others are"
+        found.append(
+            f"{many} read, and nothing is deleted there"
+            if endpoint.shared
+            else f"{many} left out: `shared = true` has them read, and deletes nothing there"
+        )
+    if tree.gmail and any(box.place.title == ALL_MAIL.title for box in tree.boxes):
+        found.append("this is Gmail: All Mail is read, where each message lies once, whatever its labels")
+    if tree.gmail and endpoint.deletes:
+        found.append(
+            "to delete at Gmail is to move to the trash, out of all labels; Gmail removes it for good after "
+            "30 days"
+        )
+    return found
+
+
+class Labels:
+    """Files Gmail's messages by their labels: each in one folder."""
+
+    def __init__(self, place: Place, choice: Choice) -> None:
+        self._place = place
+        self._choice = choice
+        self._titled: dict[str, Place] = {}
+
+    def place(self, labels: Sequence[str]) -> Place | None:
+        """Where a message is filed; None where a label of its is left out."""
+        folders = [folder for label in labels if (folder := _folder(label))]
+        if any(self._choice.leaves_out(folder) for folder in folders):
+            return None
+        title = _first(folders).title
+        if title not in self._titled:
+            if len(self._titled) >= REMEMBERED:
+                self._titled.clear()
+            self._titled[title] = replace(self._place, title=title)
+        return self._titled[title]
+
+
+def _folder(label: str) -> Folder | None:
+    if label.startswith("\\"):
+        return _SYSTEM.get(label.lower())
+    return Folder(split_levels(label, "/"))
+
+
+def _first(folders: Sequence[Folder]) -> Folder:
+    """The folder that says most of a message: sent mail, else a label of one's own, else the inbox."""
+    for wanted in ((Use.SENT,), (Use.NONE,), (Use.INBOX, Use.JUNK, Use.DELETED, Use.DRAFTS)):
+        if found := next((folder for folder in folders if folder.use in wanted), None):
+            return found
+    return ALL_MAIL

@@ -1,0 +1,1 @@
+"""What the process and the machine give: logs, memory, paths, time zones."""

@@ -1,0 +1,305 @@
+"""The bridge to the engine: words are said in threads, and what comes back is handed to the app's own loop.
+
+The client is synchronous, and a screen must never wait. So every request runs in a thread; its answer is
+posted as a message to the widget that asked (posting is the one thing that is safe in a thread) and
+handled there, unless the request was cancelled or the widget has gone.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from textual.message_pump import MessagePump
+
+from muniment.api import Request, Word
+from muniment.api.base import StateWord
+from muniment.client.client import Client, Connect
+from muniment.errors import MunimentError
+
+log = logging.getLogger("muniment.tui")
+
+W = TypeVar("W", bound=Word)
+EVERY = 1.0
+"""Seconds between two states (StateWord) of a stream. The service makes each when it is asked for."""
+AHEAD = 64
+"""Words of a stream that may wait for the screen; the stream is read no faster than that."""
+
+
+class Line:
+    """One request under way. Cancel it when its answer is wanted no more."""
+
+    def __init__(
+        self, owner: MessagePump, request: Request, failed: Failed, heard: Heard, hushed: threading.Event
+    ) -> None:
+        """`hushed` is set when nothing more is to be heard of any."""
+        self.request = request
+        self.owner = owner
+        self.failed = failed
+        self._heard = heard
+        self._hushed = hushed
+        self.name = f"say-{type(request).__name__}"
+        self.streams = False
+        self.client: Client | None = None
+        self.lane: _Lane | None = None
+        self._over = threading.Event()
+        self._room = threading.BoundedSemaphore(AHEAD)
+        self._lock = threading.Lock()
+        self._newest: Word | None = None
+        """A state that waits for the app's loop. A newer one takes its place, so that none queue up."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it was cancelled or has ended, or nothing is to be heard of any."""
+        return self._over.is_set() or self._hushed.is_set()
+
+    def cancel(self) -> None:
+        """Hear no more of it; a stream is hung up, so that its work stops. Safe to call twice."""
+        self._over.set()
+        if self.client is not None:
+            with suppress(Exception):
+                self.client.close()
+
+    def deliver(self, then: Callable[..., object], *values: object, last: bool = True) -> bool:
+        """In the thread: have the owner call `then`. Returns False once nobody listens."""
+        while not self._room.acquire(timeout=0.1):
+            if self.over:
+                return False
+        return not self.over and self.owner.call_later(self._handle, then, values, last)
+
+    def replace(self, then: Callable[[Word], object], state: Word) -> bool:
+        """In the thread: as `deliver`, in place of the last state if the owner has not taken that yet."""
+        with self._lock:
+            waits, self._newest = self._newest is not None, state
+        return not self.over if waits else self.deliver(self._take_newest, then, last=False)
+
+    def _take_newest(self, then: Callable[[Word], object]) -> None:
+        """In the app's loop."""
+        with self._lock:
+            state, self._newest = self._newest, None
+        if state is not None:
+            then(state)
+
+    def _handle(self, then: Callable[..., object], values: tuple[object, ...], last: bool) -> None:
+        """In the app's loop."""
+        self._room.release()
+        if not self.over:
+            if last:
+                self._over.set()
+            then(*values)
+            self._heard(self.owner)
+
+    def pause(self) -> None:
+        """In the thread: wait until the next state may be shown."""
+        self._over.wait(EVERY)
+
+
+Failed = Callable[[MunimentError], object]
+Heard = Callable[[MessagePump], object]
+Through = Callable[[Iterator[Word]], Iterator[Word]]
+
+
+class Bridge:
+    """The engine of one vault, as screens see it."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        vault: Path,
+        refused: Failed,
+        heard: Heard = lambda owner: None,
+    ) -> None:
+        """`refused` hears of errors that the one who asked does not care to handle; `heard` is told of each
+        answer that has been handled, and by whom."""
+        self.vault = vault
+        self._heard = heard
+        self._connect = connect
+        self._refused = refused
+        self._idle: list[Client] = []
+        self._lock = threading.Lock()
+        self._hushed = threading.Event()
+        self._lines: dict[Line, threading.Thread] = {}
+        self._lanes: WeakKeyDictionary[MessagePump, dict[str, _Lane]] = WeakKeyDictionary()
+
+    def ask(
+        self,
+        owner: MessagePump,
+        request: Request,
+        reply: type[W],
+        then: Callable[[W], object],
+        *,
+        failed: Failed | None = None,
+        lane: str = "",
+    ) -> Line:
+        """Say a request that has one reply; `then` gets it, in the owner's handler.
+
+        `failed` gets what the engine refuses; without it, it becomes a notice. Of requests with the
+        same `lane` and owner only one runs at a time and only the newest is answered: search as one types.
+        """
+        line = Line(owner, request, failed or self._refused, self._heard, self._hushed)
+
+        def start() -> None:
+            self._start(line, lambda: self._call(line, reply, then))
+
+        if not lane:
+            start()
+        else:
+            line.lane = self._lanes.setdefault(owner, {}).setdefault(lane, _Lane())
+            line.lane.next(line, start)
+        return line
+
+    def stream(
+        self,
+        owner: MessagePump,
+        request: Request,
+        each: Callable[[Word], object],
+        *,
+        ended: Callable[[], object] | None = None,
+        failed: Failed | None = None,
+        through: Through = lambda words: words,
+    ) -> Line:
+        """Say a request that is answered by a stream; `each` gets every word, of states the newest.
+
+        `ended` is called after the last one. Cancel the line to stop the work. What takes long with the words
+        themselves, such as writing them to a file, is done in the thread, by `through`.
+        """
+        line = Line(owner, request, failed or self._refused, self._heard, self._hushed)
+        line.streams = True
+        self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
+        return line
+
+    @property
+    def calling(self) -> int:
+        """How many requests with one reply are under way."""
+        return sum(not line.streams for line in list(self._lines))
+
+    def hush(self) -> None:
+        """Cancel everything for good, and wait for nothing: whoever asks is about to go.
+
+        What was answered and is not handled yet is not heard either.
+        """
+        self._hushed.set()
+        with self._lock:
+            lines = list(self._lines)
+        for line in lines:
+            line.cancel()
+
+    def close(self, wait: float = 5.0) -> None:
+        """Cancel everything and hang up; waits at most `wait` seconds for the threads to notice."""
+        self.hush()
+        with self._lock:
+            lines, idle, self._idle = dict(self._lines), self._idle, []
+        for thread in lines.values():
+            thread.join(wait / len(lines))
+        for client in idle:
+            client.close()
+
+    def _start(self, line: Line, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except MunimentError as error:
+                line.deliver(line.failed, error)
+            except Exception as error:
+                if not line.over:
+                    log.exception("%s failed", line.name)
+                    line.deliver(line.failed, _bug(error))
+            finally:
+                with self._lock:
+                    self._lines.pop(line, None)
+                if line.lane is not None:
+                    line.lane.done(line)
+
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=lambda: context.run(run), name=line.name, daemon=True)
+        with self._lock:
+            self._lines[line] = thread
+        thread.start()
+
+    def _call(self, line: Line, reply: type[W], then: Callable[[W], object]) -> None:
+        client = self._take()
+        try:
+            word = client.call(line.request, reply)
+        except BaseException as error:
+            if not isinstance(error, MunimentError):
+                client.close()
+            else:
+                self._give(client)
+            raise
+        self._give(client)
+        line.deliver(then, word)
+
+    def _stream(
+        self, line: Line, each: Callable[[Word], object], ended: Callable[[], object], through: Through
+    ) -> None:
+        line.client = client = Client(self._connect(self.vault))
+        words = client.stream(line.request)
+        passed = through(words)
+        try:
+            for word in passed:
+                if isinstance(word, StateWord):
+                    if not line.replace(each, word):
+                        return
+                    line.pause()
+                elif not line.deliver(each, word, last=False):
+                    return
+                if line.over:
+                    return
+            line.deliver(ended)
+        finally:
+            for each_of in (passed, words):
+                close = cast(Any, getattr(each_of, "close", None))
+                if close is not None:
+                    close()
+            client.close()
+
+    def _take(self) -> Client:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return Client(self._connect(self.vault))
+
+    def _give(self, client: Client) -> None:
+        with self._lock:
+            self._idle.append(client)
+
+
+class _Lane:
+    """Requests of which only the newest counts: one runs, at most one waits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: Line | None = None
+        self._waiting: tuple[Line, Callable[[], None]] | None = None
+
+    def next(self, line: Line, start: Callable[[], None]) -> None:
+        with self._lock:
+            if self._waiting is not None:
+                self._waiting[0].cancel()
+            if self._running is not None:
+                self._running.cancel()
+                self._waiting = (line, start)
+                return
+            self._running = line
+        start()
+
+    def done(self, line: Line) -> None:
+        with self._lock:
+            if self._running is not line:
+                return
+            waiting, self._waiting = self._waiting, None
+            self._running = waiting[0] if waiting else None
+        if waiting:
+            waiting[1]()
+
+
+def _bug(error: Exception) -> MunimentError:
+    return MunimentError(
+        f"This should not have happened ({type(error).__name__}); nothing that was kept is lost."
+    )

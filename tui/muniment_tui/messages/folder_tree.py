@@ -1,0 +1,56 @@
+"""The tree of users and their folders, as nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from muniment.api import Tree, UserFolders
+from muniment.system.formatting import count
+from muniment_tui.terminal.safe_text import joined
+from muniment_tui.widgets.tree import Node
+
+CATCH_ALL = "catch-all"
+
+
+class Place(Struct, frozen=True):
+    """What a node of the tree stands for: a folder, a user (no folder), or all mail (neither)."""
+
+    user: str = ""
+    folder: str = ""
+
+    @property
+    def title(self) -> str:
+        """How it is called."""
+        if self.folder:
+            return f"{self.folder} of {self.user}"
+        return self.user or "All mail"
+
+
+def nodes(tree: Tree) -> list[Node]:
+    """All mail, then each user with their folders; these are made when they are opened."""
+    return [Node("", "All mail", value=Place()), *map(_user, tree.users)] if tree.users else []
+
+
+def _user(user: UserFolders) -> Node:
+    label = (
+        joined((user.name, ""), (user.user, "$secondary"), gap="  ") if user.name else joined((user.user, ""))
+    )
+    total = count(sum(folder.count for folder in user.folders))
+    return Node(user.user, label, total, (Place(user.user), user.folders), children=None)
+
+
+def folders(node: Node) -> Iterator[Node]:
+    """The folders of a user's node: the usual ones first."""
+    place, known = node.value
+    usual = {"Inbox": 0, "Sent": 1}
+    for folder in sorted(known, key=lambda one: (usual.get(one.name, 2), one.name.casefold())):
+        key = f"{place.user}/{folder.name}"
+        yield Node(key, folder.name, count(folder.count), Place(place.user, folder.name))
+
+
+def place_of(node: Node) -> Place:
+    """What a node stands for."""
+    place: Place = node.value if isinstance(node.value, Place) else node.value[0]
+    return place

@@ -1,0 +1,131 @@
+"""Messages, attachments and sources as documents to read."""
+
+from __future__ import annotations
+
+from muniment.api import Attachment, EnvelopeWord, Message
+from muniment.system.formatting import count, local, size
+from muniment_tui.messages.document import Document, Writer
+
+NAME = 12
+"""Cells of a header's name."""
+HEADER = 600
+"""Characters of a header that are shown; all of it is in the source."""
+LISTED = 20
+"""Attachments, or addresses of one report, that are named."""
+SOURCE = 1_000_000
+"""Bytes of a source that are shown."""
+REGIONS = {"From": "from", "To": "to", "Cc": "cc", "Bcc": "bcc", "Subject": "subject"}
+ROLES = {"on-behalf-of": "on behalf of", "expanded": "by a list"}
+LABEL, QUIET, WARN = "$secondary", "$secondary", "$warning"
+
+
+def letter(message: Message) -> Document:
+    """A message: its headers, its text, its attachments, and who else has it by which reports."""
+    subject = next((value for name, value in message.headers if name == "Subject"), "")
+    writer = Writer(subject or "(no subject)")
+    for name, value in message.headers:
+        _header(writer, name, value)
+    if message.attachments:
+        _header(writer, "Attached", _attached(message.attachments))
+    for note in message.notes:
+        _field(writer, "Note", note, WARN)
+    writer.end_line()
+    writer.section("text")
+    writer.put(message.text, region="body", lines=True)
+    if not message.text.strip():
+        writer.put("(no text)", QUIET)
+    writer.end_line(2)
+    _attachments(writer, message.attachments)
+    _evidence(writer, message)
+    return writer.document()
+
+
+def _header(writer: Writer, name: str, value: str) -> None:
+    cut = len(value) - HEADER
+    _field(writer, name, value[:HEADER], "bold" if name == "Subject" else "", REGIONS.get(name, ""))
+    if cut > 0:
+        writer.line(f"{'':<{NAME}}… and {count(cut)} more characters: h shows all headers", QUIET)
+
+
+def _field(writer: Writer, name: str, value: str, style: str = "", region: str = "") -> None:
+    writer.hang(NAME)
+    writer.put(f"{name:<{NAME}}", LABEL)
+    writer.put(value, style, region)
+    writer.end_line()
+
+
+def _attached(files: tuple[Attachment, ...]) -> str:
+    named = ", ".join(file.filename or "without a name" for file in files[:3])
+    more = f" and {count(len(files) - 3)} more" if len(files) > 3 else ""
+    return f"{named}{more} (a lists them)"
+
+
+def _rule(writer: Writer, title: str) -> None:
+    writer.section(title.lower())
+    writer.line(f"── {title} ──", "$primary")
+
+
+def _attachments(writer: Writer, files: tuple[Attachment, ...]) -> None:
+    if not files:
+        return
+    _rule(writer, "Attachments")
+    for number, file in enumerate(files[:LISTED], start=1):
+        writer.put(f"{number:>3}. ", LABEL)
+        writer.put(file.filename or "without a name", region="filename")
+        where = f", in {file.within}" if file.within else ""
+        writer.line(f"  {file.content_type or 'no type'}, {size(file.size)}{where}", QUIET)
+    if len(files) > LISTED:
+        writer.line(f"     and {count(len(files) - LISTED)} more: a lists them all", QUIET)
+    writer.end_line()
+
+
+def _evidence(writer: Writer, message: Message) -> None:
+    _rule(writer, "Envelope")
+    for place in message.folders:
+        _field(writer, "Stands in", place)
+    _field(writer, "Archived", f"{size(message.size)}, dated {local(message.date)}")
+    _field(writer, "Id", message.id)
+    for envelope in message.envelopes:
+        _envelope(writer, envelope)
+
+
+def _envelope(writer: Writer, envelope: EnvelopeWord) -> None:
+    writer.end_line()
+    kind = "Report" if envelope.report else "Copy"
+    facts = [local(envelope.time)]
+    if envelope.size:
+        facts.append(size(envelope.size))
+    if envelope.profile:
+        facts.append(f"by {envelope.profile}")
+    writer.put(f"{kind} {envelope.number}", "bold")
+    writer.put(f"  {', '.join(facts)}")
+    writer.line(f"  ! {', '.join(envelope.flags)}" if envelope.flags else "", WARN)
+    for role, address, via in envelope.parties[:LISTED]:
+        writer.put(f"  {ROLES.get(role, role):<{NAME + 2}}", LABEL)
+        writer.put(address)
+        writer.line(f"  by the list {via}" if via else "", QUIET)
+    if len(envelope.parties) > LISTED:
+        writer.line(f"  and {count(len(envelope.parties) - LISTED)} more addresses", QUIET)
+
+
+def source(title: str, data: bytes, notes: list[str], cut: bool) -> Document:
+    """Bytes as they are, made harmless; `cut` where only the beginning is at hand."""
+    writer = Writer(title)
+    for note in notes:
+        writer.line(f"Note: {note}.", WARN)
+    if cut:
+        writer.line(f"The first {size(len(data))}; w writes all of it to a file.", WARN)
+    writer.put(data.decode("utf-8", "replace"), lines=True)
+    return writer.document()
+
+
+def enclosed(file: Attachment, text: str, notes: list[str]) -> Document:
+    """An attachment's text."""
+    writer = Writer(file.filename or "attachment without a name")
+    _field(writer, "Attachment", file.filename or "without a name", "bold")
+    _field(writer, "Type", f"{file.content_type or 'none stated'}, {size(file.size)}")
+    for note in notes:
+        _field(writer, "Note", note, WARN)
+    writer.end_line()
+    writer.put(text, region="body", lines=True)
+    return writer.document()

@@ -1,0 +1,108 @@
+"""What the Setup screen says of a step, as words with signs and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from muniment.api import Setup, SetupFinding, SetupStep
+from muniment.system.formatting import local
+from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.rows import Row
+
+HEALTH = "health"
+"""The key of the row behind the steps that says what needs care."""
+SIGNS = {
+    "to do": ("○", "$secondary"),
+    "checking": ("…", "$primary"),
+    "done": ("✓", "$success"),
+    "failed": ("✗", "$error"),
+}
+VERDICTS = {
+    "fine": ("✓", "$success"),
+    "note": ("!", "$warning"),
+    "missing": ("○", "$secondary"),
+    "wrong": ("✗", "$error"),
+}
+LANGUAGES = {"powershell": "PowerShell", "shell": "Shell, on this machine"}
+
+
+def rows(setup: Setup, changed: frozenset[str] = frozenset()) -> list[Row]:
+    """The list: a row a step, and one for what needs care once reports arrive."""
+    made = [_row(step, step.key in changed) for step in setup.steps]
+    if setup.health:
+        count = len(setup.health)
+        made.append(
+            Row(HEALTH, (shown("!", "bold $warning"), "Health", f"{count} note{'s' if count > 1 else ''}"))
+        )
+    return made
+
+
+def _row(step: SetupStep, changed: bool) -> Row:
+    sign, style = SIGNS.get(step.state, SIGNS["to do"])
+    state = "edited" if changed else step.state
+    return Row(step.key, (shown(sign, f"bold {style}"), step.title, shown(state, style)), step)
+
+
+def progress(setup: Setup) -> str:
+    """How far it is, for the list's title."""
+    done = sum(step.state == "done" for step in setup.steps)
+    return f"{done} of {len(setup.steps)} done"
+
+
+def standing(step: SetupStep) -> Content:
+    """State, since when it is proven, and what was found."""
+    sign, style = SIGNS.get(step.state, SIGNS["to do"])
+    head = [joined((f"{sign} {step.state}", f"bold {style}"))]
+    if step.proven:
+        head.append(shown(f"proven {local(step.proven)}", "$secondary"))
+    if step.affirmed:
+        head.append(shown(f"said by {step.affirmed_by} {local(step.affirmed)}", "$secondary"))
+    lines = [joined(*head, gap=" · ")]
+    if step.detail and step.state != "checking":
+        lines.append(shown(step.detail))
+    return Content("\n").join(lines)
+
+
+def found(step: SetupStep, findings: Sequence[SetupFinding]) -> Content:
+    """What a check has looked at so far; at its end, what the step does not say itself."""
+    lines = []
+    for finding in findings:
+        if step.state != "checking" and finding.text in step.detail:
+            continue
+        sign, style = VERDICTS.get(finding.verdict, VERDICTS["note"])
+        lines.append(joined((f"{sign} ", f"bold {style}"), (finding.text, "")))
+    return Content("\n").join(lines)
+
+
+def guide(step: SetupStep) -> Content:
+    """What to do, and what may be said to be done."""
+    lines = [_line(line) for line in step.guide.splitlines()]
+    if step.affirm and not step.affirmed and step.state != "done":
+        lines.append(joined(("d", "bold $accent"), (f" says: {step.affirm}.", "")))
+    return Content("\n").join(lines)
+
+
+def _line(line: str) -> Content:
+    if line.startswith("- "):
+        return joined(("• ", "$primary"), (line[2:], ""))
+    return shown(line)
+
+
+def ways(step: SetupStep) -> Content:
+    """Where to go from the list, for the status line: what is below may be out of sight."""
+    fields = f"{len(step.fields)} field{'s' if len(step.fields) > 1 else ''}"
+    said = [("Space", "reads on")]
+    if step.fields:
+        said.insert(0, ("Enter", f"goes to {fields}"))
+    if step.command:
+        said.append(("p", f"copies the command ({LANGUAGES[step.language].partition(',')[0]})"))
+    return joined(
+        *(joined((f"{key} ", "bold $accent"), (what, "$secondary")) for key, what in said), gap="   "
+    )
+
+
+def health(setup: Setup) -> Content:
+    """What needs care."""
+    return Content("\n\n").join([joined(("! ", "bold $warning"), (one, "")) for one in setup.health])

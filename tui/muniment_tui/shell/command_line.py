@@ -1,0 +1,83 @@
+"""The `:` line: what can be done, by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, on
+from textual.binding import BindingType
+from textual.suggester import Suggester
+from textual.widgets import Input
+
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.widgets.entry import Entry
+
+if TYPE_CHECKING:
+    from muniment_tui.app import MunimentApp
+
+
+class Names(Suggester):
+    """Completes a name that works where the focus was."""
+
+    def __init__(self, app: MunimentApp) -> None:
+        super().__init__(use_cache=False)
+        self._app = app
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The first name that begins so."""
+        if not value:
+            return None
+        return next((name for name in sorted(self._app.names()) if name.startswith(value)), None)
+
+
+class CommandLine(Entry):
+    """One line at the bottom; hidden until `:` is pressed."""
+
+    HELP = "Type what to do, such as `runs` or `quit`; → completes, Enter does it, Esc leaves."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action("command.leave", "escape", "Leave", "Close the command line; nothing is done.", footer=9),
+            Action("command.complete", "tab", "Complete", "Take the name that is offered.", footer=8),
+        )
+    ]
+    DEFAULT_CSS = """
+    CommandLine { display: none; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="setup, profiles, runs, messages, help, quit ...")
+        self.can_focus = False
+        self._came_from: object | None = None
+
+    def on_mount(self) -> None:
+        """Know the names."""
+        self.suggester = Names(cast("MunimentApp", self.app))
+
+    def open(self) -> None:
+        """Show it, and take the focus."""
+        self._came_from = self.screen.focused
+        self.value = ""
+        self.display = self.can_focus = True
+        self.focus()
+
+    def action_leave(self) -> None:
+        """Hide it, and give the focus back."""
+        from textual.widget import Widget
+
+        self._hide()
+        came_from, self._came_from = self._came_from, None
+        self.screen.set_focus(came_from if isinstance(came_from, Widget) else None)
+
+    def action_complete(self) -> None:
+        """Take what is suggested."""
+        self.action_cursor_right() if self.cursor_at_end else self.action_end()
+
+    @on(events.Blur)
+    def _hide(self) -> None:
+        self.display = self.can_focus = False
+
+    @on(Input.Submitted)
+    async def _do(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_leave()
+        await cast("MunimentApp", self.app).do_named(event.value.strip())

@@ -1,0 +1,273 @@
+"""The frame around every screen: the areas on top, a line of status or notice, and the keys at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.geometry import Size
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from muniment_tui.actions.available import Offer, offers
+from muniment_tui.actions.registry import Action, actions, key_name
+from muniment_tui.shell.areas import AREAS
+from muniment_tui.shell.command_line import CommandLine
+from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.prompt import Prompt, Question
+from muniment_tui.widgets.text import Words
+
+if TYPE_CHECKING:
+    from muniment_tui.app import MunimentApp
+
+KEYS = 6
+"""The most keys that the key bar shows."""
+TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Make it larger, or press q to quit."
+
+
+WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
+"""Classes that screens have by the columns of the terminal."""
+HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
+
+
+def size_classes(size: Size) -> dict[str, bool]:
+    """Which of the classes by size a screen has, as Textual's own breakpoints give them."""
+    return _class_of(size.width, WIDTHS) | _class_of(size.height, HEIGHTS)
+
+
+def _class_of(cells: int, steps: list[tuple[int, str]]) -> dict[str, bool]:
+    here = [name for least, name in steps if cells >= least][-1]
+    return {name: name == here for _, name in steps}
+
+
+class FrameScreen(Screen[Any]):
+    """A screen with the frame around it. Subclasses say what is inside, in `inside()`."""
+
+    AUTO_FOCUS = "#inside *"
+    _came_before = False
+    HELP: ClassVar[str] = ""
+    """What the screen is for, in plain text; a pane's own HELP comes before it."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action(
+                "app.back",
+                "escape",
+                "Back",
+                "Leave what is open and go back to where you came from.",
+                footer=6,
+            ),
+            Action("app.find", "slash", "Search", "Search or filter what this screen lists.", footer=3),
+        )
+    ]
+    DEFAULT_CSS = """
+    FrameScreen {
+        layout: vertical;
+        #inside { height: 1fr; }
+        #too-small { display: none; }
+        &.-slim, &.-low {
+            #inside, TopBar, StatusLine, KeyBar, CommandLine, Prompt { display: none; }
+            #too-small { display: block; }
+        }
+    }
+    """
+
+    @property
+    def muniment(self) -> MunimentApp:
+        """The app, by its own type."""
+        return cast("MunimentApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """The frame, with what is inside it; it is styled once, for the terminal's size."""
+        self.update_classes(size_classes(self.app.size), update=False)
+        yield TopBar()
+        with Container(id="inside"):
+            yield from self.inside()
+        yield Prompt()
+        yield StatusLine()
+        yield CommandLine()
+        yield KeyBar()
+        yield Words(id="too-small")
+
+    def inside(self) -> Iterable[Widget]:
+        """What the screen shows between the bars."""
+        return ()
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        """When it comes first, all is styled already: Textual need not do it again."""
+        event.refresh_styles = event.refresh_styles and self._came_before
+        self._came_before = True
+
+    def _compositor_refresh(self) -> None:
+        """Draw, unless the first frame still waits for what is to be seen in it."""
+        if not self.muniment.held_back:
+            super()._compositor_refresh()
+
+    def say(self, status: Content) -> None:
+        """Set the status line, which notices cover for a while."""
+        self.query_one(StatusLine).status = status
+
+    def confirm(
+        self,
+        words: Content,
+        then: Callable[[], object],
+        *,
+        phrase: str = "",
+        otherwise: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Ask before something is done; `words` name what it is done to, and how many.
+
+        The answer is No unless `y` is pressed. For what can't be undone a `phrase` is to be typed instead.
+        """
+        question = Question(words, lambda _: then(), phrase=phrase, otherwise=otherwise)
+        self.query_one(Prompt).ask(question)
+
+    def ask_for(
+        self,
+        words: Content,
+        then: Callable[[str], object],
+        *,
+        value: str = "",
+        check: Callable[[str], str] = lambda value: "",
+    ) -> None:
+        """Ask for a line, such as a path; `check` says in a sentence what is wrong with it."""
+        self.query_one(Prompt).ask(Question(words, then, typed=True, value=value, check=check))
+
+    @property
+    def too_small(self) -> bool:
+        """Whether the terminal is below 80x24."""
+        return self.has_class("-slim") or self.has_class("-low")
+
+    @on(events.Resize)
+    def _say_the_size(self, event: events.Resize) -> None:
+        self.query_one("#too-small", Words).say(shown(TOO_SMALL.format(event.size.width, event.size.height)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action is there: searching where a screen says how, going back where there is a way."""
+        if action == "find":
+            return type(self).action_find is not FrameScreen.action_find
+        if action == "back" and type(self).action_back is FrameScreen.action_back:
+            typing = isinstance(self.focused, Input)
+            return len(self.app.screen_stack) > 1 or typing or self.muniment.notice is not None
+        return True
+
+    @property
+    def unsaved(self) -> str:
+        """What would be lost if the screen were left now; "" for nothing."""
+        return ""
+
+    def ask_to_leave(self, leave: Callable[[], object]) -> None:
+        """Ask about what is unsaved; `leave` is called once it may be lost. For screens that have such."""
+
+    def action_back(self) -> None:
+        """Esc: a notice goes first, then what was opened last; the areas themselves stay."""
+        if self.muniment.notice is not None:
+            self.muniment.notice = None
+        elif len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+        elif isinstance(self.focused, Input):
+            self.set_focus(None)  # where one types, letters are letters: now `q` and the others work
+
+    def action_find(self) -> None:
+        """`/`: screens with something to find override it."""
+
+
+class AreaScreen(FrameScreen):
+    """The first screen of an area."""
+
+    AREA: ClassVar[str] = ""
+    """Its id in `areas.AREAS`."""
+
+
+class TopBar(Words):
+    """The areas, and whose vault it is."""
+
+    DEFAULT_CSS = """
+    TopBar { height: 1; background: $panel; color: $foreground; padding: 0 1; text-wrap: nowrap; }
+    """
+
+    def on_mount(self) -> None:
+        """Draw it, now and when the screen comes back."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw it anew: the area or the vault has changed."""
+        app = cast("MunimentApp", self.app)
+        there = AREAS if app.vault else ()  # without a vault there is nowhere to go
+        left = joined(
+            *(self._area(area.key, area.title, area.id == app.current_mode) for area in there), gap=" "
+        )
+        right = joined(
+            (app.organisation, "bold"), *((("read-only", "$warning"),) if app.read_only else ()), gap=" · "
+        )
+        room = max(self.app.size.width - 2 - left.cell_length - right.cell_length, 1)
+        self.say(joined(left, (" " * room, ""), right))
+
+    def on_resize(self) -> None:
+        """The right end has moved."""
+        self.draw()
+
+    @staticmethod
+    def _area(key: str, title: str, here: bool) -> Content:
+        style = "bold reverse" if here else ""
+        return joined((f" {key} ", style or "$secondary"), (f"{title} ", style))
+
+
+class StatusLine(Words):
+    """What the screen has to say, or the newest notice."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; padding: 0 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+    status: var[Content] = var(Content(), always_update=True)
+
+    def on_mount(self) -> None:
+        """Follow the app's notice."""
+        self.watch(self.app, "notice", self._noticed)
+
+    def _noticed(self) -> None:
+        """Esc takes a notice away, so that the keys that work have changed as well."""
+        self._draw()
+        self.screen.refresh_bindings()
+
+    def watch_status(self) -> None:
+        """Draw it."""
+        self._draw()
+
+    def _draw(self) -> None:
+        notice = cast("MunimentApp", self.app).notice
+        self.say(self.status if notice is None else notice.content())
+
+
+class KeyBar(Words):
+    """The keys that matter most where the focus is; at most six."""
+
+    DEFAULT_CSS = """
+    KeyBar { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; }
+    """
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.draw())
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the keys that work now."""
+        app = cast("MunimentApp", self.app)
+        found = [offer for offer in offers(self.screen) if offer.action.footer and offer.key]
+        best = sorted(found, key=lambda offer: -offer.action.footer)[:KEYS]
+        keys = (self._key(offer, offer.enabled and not app.is_off(offer.action)) for offer in best)
+        self.say(joined(*keys, gap="  "))
+
+    @staticmethod
+    def _key(offer: Offer, on: bool) -> Content:
+        title = offer.action.title if on else f"({offer.action.title})"
+        return joined(
+            (key_name(offer.key), "bold $accent" if on else "dim"), (title, "" if on else "dim"), gap=" "
+        )

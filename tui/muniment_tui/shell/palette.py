@@ -1,0 +1,69 @@
+"""The command palette: everything that the registry says can be done where the focus is."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
+
+from muniment_tui.actions.available import Offer, offers
+from muniment_tui.actions.registry import ANYWHERE, Action, key_names
+from muniment_tui.terminal.safe_text import shown
+
+if TYPE_CHECKING:
+    from muniment_tui.app import MunimentApp
+
+
+class ActionsPalette(CommandPalette):
+    """The palette without what moves by itself; what is below is not dimmed: that draws all of it."""
+
+    DEFAULT_CSS = """
+    ActionsPalette { background: transparent; }
+    ActionsPalette SearchIcon { display: none; }
+    ActionsPalette LoadingIndicator { display: none; visibility: hidden; }
+    """
+
+    def on_mount(self) -> None:
+        """Nothing blinks."""
+        self.query_one(Input).cursor_blink = False
+
+
+class ActionsProvider(Provider):
+    """Offers actions; those of the focused pane before those of the app."""
+
+    def _here(self) -> list[Offer]:
+        app = cast("MunimentApp", self.app)
+        found = [
+            offer
+            for offer in offers(self.screen)
+            if offer.enabled and not app.is_off(offer.action) and offer.action.id != "app.palette"
+        ]
+        return sorted(found, key=_rank)
+
+    async def discover(self) -> Hits:
+        """All of them."""
+        for offer in self._here():
+            yield DiscoveryHit(shown(_title(offer.action)), self._doing(offer), help=offer.action.help)
+
+    async def search(self, query: str) -> Hits:
+        """Those that match what is typed."""
+        matcher = self.matcher(query)
+        for offer in self._here():
+            title = _title(offer.action)
+            if (score := max(matcher.match(title), matcher.match(offer.action.name))) > 0:
+                yield Hit(score, matcher.highlight(title), self._doing(offer), help=offer.action.help)
+
+    def _doing(self, offer: Offer) -> partial[Any]:
+        return partial(self.app.run_action, offer.action.call, offer.node)
+
+
+def _rank(offer: Offer) -> tuple[bool, int, str]:
+    """What belongs to this screen first, and of that what the key bar ranks first."""
+    return offer.action.part == ANYWHERE, -offer.action.footer, offer.action.title
+
+
+def _title(action: Action) -> str:
+    keys = key_names(action)
+    return f"{action.title}  ({keys})" if keys else action.title

@@ -1,0 +1,29 @@
+"""The one way by which words reach the screen: through the sanitiser, and never as markup.
+
+Whatever comes from mail or from the service is a `str` until it passes here, and a `Content` or the
+plain text of a cell afterwards. The app's own widgets take `Content` alone (see `widgets.text`).
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from muniment.system.sanitise import clean, filename
+
+__all__ = ["block", "clean", "filename", "joined", "shown"]
+
+
+def shown(text: str, style: str = "") -> Content:
+    """One harmless line; line ends become spaces. `style` is Textual's, such as "bold $error"."""
+    return Content(clean(text)) if not style else Content.styled(clean(text), style)
+
+
+def block(text: str, style: str = "") -> Content:
+    """Harmless text of many lines."""
+    safe = clean(text, newline=True)
+    return Content(safe) if not style else Content.styled(safe, style)
+
+
+def joined(*parts: Content | tuple[str, str], gap: str = "") -> Content:
+    """Pieces in a row; a pair is (text, style), and its text is made harmless."""
+    return Content(gap).join([part if isinstance(part, Content) else shown(*part) for part in parts])
