@@ -69,6 +69,10 @@ def test_names_rules_and_offsets_are_zones(name: str, winter: int, summer: int) 
         "ü",
         "+99:00",
         "CET-1CEST,x",
+        "AAA24",
+        "AAA-24",
+        "AAA-23",
+        "AAA5BBB99,M3.2.0,M11.1.0",
     ],
 )
 def test_what_is_no_zone_is_refused(name: str) -> None:
@@ -83,6 +87,23 @@ def test_any_name_is_a_zone_or_refused(name: str) -> None:
     except ValueError:
         return
     datetime(2026, 1, 1, tzinfo=zone).utcoffset()
+
+
+@given(st.from_regex(r"A{3}[+-]?[0-9]{1,3}(:[0-9]{2}){0,2}(B{3}[+-]?[0-9]{0,2},[MJ]?[0-9]{1,3},J9)?\Z"))
+def test_every_rule_that_is_taken_can_be_used(name: str) -> None:
+    """`datetime` refuses a zone a day away from UTC, and does so only where it is used."""
+    try:
+        zone = zone_of(name)
+    except ValueError:
+        return
+    for day in range(1, 366, 3):
+        (datetime(2026, 1, 1, tzinfo=zone) + timedelta(days=day)).utcoffset()
+    period("today", 1_700_000_000, zone)
+
+
+def test_a_device_in_place_of_a_zone_is_not_read() -> None:
+    with in_zone("/dev/zero"):
+        assert local_zone() == ""
 
 
 @given(st.sampled_from(ODD), st.integers(-2_000_000_000, 7_000_000_000))

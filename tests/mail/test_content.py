@@ -124,6 +124,14 @@ BINARY = (
     b'--b\r\nContent-Type: application/octet-stream; name="x"\r\nContent-Transfer-Encoding: binary\r\n\r\n'
     b"one\r\ntwo\nthree\r\n\r\n--b--\r\n"
 )
+RTF = b"Content-Type: text/rtf\r\n\r\n{\\rtf1 pay \\bin5 \r\n1234 567}"
+NO_BASE64 = (
+    b"Content-Type: text/plain; charset=%s\r\nContent-Transfer-Encoding: base64\r\n\r\npay\r\n500!\r\n!"
+)
+NO_UUENCODE = (
+    b"Content-Transfer-Encoding: x-uuencode\r\nContent-Disposition: attachment; filename=a.dat\r\n\r\n"
+    b"\x78\x9f\x3e\x22\x01\0\x01\x04\x80\x01\0\x06\0\0\0one\n\0pay"
+)
 QUOTED = (
     b"From: a@example.com\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
@@ -266,10 +274,34 @@ def test_many_messages_that_show_something_else(data: st.DataObject, base: bytes
             b"Content-Type: text/plain; charset=hz-gb-2312\r\n\r\na~\r\nb",
             b"Content-Type: text/plain; charset=hz-gb-2312\r\n\r\na~\nb",
         ),
+        (RTF, RTF.replace(b"\r\n1234", b"\n1234")),
+        (RTF.replace(b"rtf", b"richtext", 1), RTF.replace(b"rtf", b"richtext", 1).replace(b"\r\n1", b"\n1")),
+        (NO_UUENCODE, NO_UUENCODE.replace(b"\n\0pay", b"\r\n\0pay")),
+        (NO_BASE64 % b"utf-16le", (NO_BASE64 % b"utf-16le").replace(b"pay\r", b"pay")),
+        (NO_BASE64 % b"cp037", (NO_BASE64 % b"cp037").replace(b"pay\r", b"pay")),
+        (NO_BASE64 % b"cp037", NO_BASE64 % b"cp037" + b"\r\n"),
+        (
+            b"Content-Type: application/xml\r\nContent-Transfer-Encoding: base64\r\n\r\n\xff\xfea\0\n\0<\0",
+            b"Content-Type: application/xml\r\nContent-Transfer-Encoding: base64\r\n\r\n\xff\xfea\0\r\n\0<\0",
+        ),
     ],
 )
 def test_what_hid_from_the_hash_does_no_more(one: bytes, other: bytes) -> None:
     assert content_hash(one) != content_hash(other)
+
+
+def test_line_ends_of_base64_that_can_be_decoded_make_no_difference() -> None:
+    mail = NO_BASE64.partition(b"\r\n\r\n")[0] % b"utf-16le" + b"\r\n\r\naAA=\r\n"
+    assert content_hash(mail) == content_hash(mail.replace(b"\r\n", b"\n")) == content_hash(mail + b"\r\n")
+
+
+def test_a_file_that_stands_before_a_text_makes_it_no_utf_16() -> None:
+    """What decides whether line ends count sees the text with the file, and so does what reads it."""
+    mail = b"A: b\r\n\r\nbegin 644 a.bin\r\n#0V%T\r\n`\r\nend\r\n\xff\xfea\0\n\0pay"
+    other = mail.replace(b"a\0\n", b"a\0\r\n")
+    assert content_hash(mail) == content_hash(other)
+    assert "pay" in read_message(mail)[1].body
+    assert read_message(mail)[1].body == read_message(other)[1].body
 
 
 @pytest.mark.parametrize("mail", [BASES[0], BASES[1], QUOTED], ids=["parts", "text", "quoted"])

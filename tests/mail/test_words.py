@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from muniment.mail.text.folding import halfway
-from muniment.mail.text.words import Sought, placed_words, sought_words, wild_words, wildcards
+from muniment.mail.text.words import Sought, pattern_of, placed_words, sought_words, wild_words, wildcards
 from muniment.system.sanitise import clean
 
 ODD = st.text(
@@ -65,6 +68,29 @@ def test_any_text_has_words(text: str) -> None:
         assert 0 <= wild.start < wild.end <= len(text)
         assert set(text[wild.start : wild.end]) & set("*?")
     assert all(text[at] in "*?" for at in wildcards(text))
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("h*nd*k", "h" + "nd" * 200_000),
+        ("a*a*a*a*b", "a" * 200_000),
+        ("*a?a?c*a?d", "a" * 200_000),
+        ("ü*ü*ü*n", "ü" * 100_000),
+    ],
+)
+def test_a_hostile_word_takes_no_time(query: str, word: str) -> None:
+    [sought] = sought_words(query)
+    started = time.process_time()
+    assert not sought.matches(word)
+    assert time.process_time() - started < 1
+
+
+@given(st.text("ab*?", min_size=1, max_size=8), st.text("ab", max_size=12))
+def test_wildcards_match_as_their_pattern_does(wild: str, word: str) -> None:
+    assume("*" in wild or "?" in wild)
+    expected = re.fullmatch(pattern_of(wild), word) is not None
+    assert Sought(wild, wild).matches(word) == expected
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,10 @@ LONGEST = 128
 """Characters of a zone's name."""
 MACHINE, MACHINE_NAME, DATABASE = Path("/etc/localtime"), Path("/etc/timezone"), Path("/usr/share/zoneinfo")
 _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):?([0-5][0-9])")
-_RULE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?[0-9][ -~]*")
+_STATED = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
+_HOURS = r"[+-]?(?:[01]?[0-9]|2[0-2])(?::[0-5][0-9]){0,2}(?![0-9:])"
+_RULE = re.compile(rf"{_STATED}{_HOURS}(?:{_STATED}(?:{_HOURS})?,[ -~]*)?")
+"""A name and how far it is from UTC, twice. POSIX allows 24 hours, `datetime` less than that."""
 _NAME = re.compile(r"[A-Za-z0-9_+/-]+")
 _UTC = frozenset({"", "UTC", "UTC0", "UCT", "GMT", "GMT0", "Zulu", "Universal"})
 
@@ -111,9 +114,11 @@ def _of_file(path: Path) -> list[str]:
     """What a file of the database is called, by where it is, and the rule that it ends with."""
     try:
         real = path.resolve(strict=True)
+        if not real.is_file():  # a device would be read without end
+            return []
         with real.open("rb") as file:
             file.seek(max(real.stat().st_size - LONGEST, 0))
-            rule = file.read().rstrip(b"\n").rpartition(b"\n")[2].decode("ascii", "ignore")
+            rule = file.read(LONGEST).rstrip(b"\n").rpartition(b"\n")[2].decode("ascii", "ignore")
     except OSError:
         return []
     _, within, name = str(real).rpartition("/zoneinfo/")

@@ -8,8 +8,9 @@ encoding and its place. Three things are left out:
   well-formed, and they stand before any line that is no field or is made of blanks: what follows such a line
   may be shown. Only the message's own header has such fields: in a message within, each is content.
 - The difference between LF and CRLF where it has no meaning: in headers, between parts, in base64, and in
-  text whose charset writes line ends as ASCII does. In a `binary` part, and in a file that is not base64,
-  each byte counts. A CR alone counts everywhere.
+  text whose charset writes line ends as ASCII does. In a `binary` part, in a file that is not base64, and in
+  RTF, which counts bytes itself (`\\bin`), each byte counts. A CR alone counts everywhere. Broken base64 is
+  shown as it stands as well, so it is text in this, too.
 - Line ends at the very end of the message, since an mbox file, a POP3 server or an editor adds or drops one.
   They count where they may mean something: in a file that is not base64, in a `binary` part, in an encoding
   that is not known, and where what stands before them may be read otherwise without them (`_may_go`). A
@@ -28,7 +29,7 @@ from muniment.mail.charsets.decode import codec, to_text, writes_lines
 from muniment.mail.content.fork import ADDED_HEADERS, TRANSPORT_VERSION, is_added
 from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, Field, fields
 from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
-from muniment.mail.mime.walker import decoded, file_of, header_at, is_text, leaves
+from muniment.mail.mime.walker import UUENCODED, decoded, file_of, header_at, is_text, is_uuencoded, leaves
 from muniment.mail.model import Buffer, Leaf
 from muniment.mail.patterns import any_of
 
@@ -48,6 +49,10 @@ _LINE = re.compile(rb"[\r\n]")
 _END_KNOWN = frozenset({"", "7bit", "8bit", "base64", "quoted-printable"})
 """Encodings of which is known what a line end at the end means."""
 _END = struct.Struct("<Q")
+_COUNTING = frozenset({"text/rtf", "text/richtext"})
+"""Types of text in which a number may say how many bytes follow that are no text."""
+_STANDING = 2 * _BLOCK
+"""Bytes of broken base64 that are shown as they stand, or more (`mail.text.read_text.PART_LIMIT`)."""
 
 
 def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
@@ -202,11 +207,21 @@ def _added_field(eol: bytes) -> re.Pattern[bytes]:
 def _is_exact(buf: Buffer, leaf: Leaf) -> bool:
     """Whether each byte of a leaf's content counts, its line ends too."""
     if leaf.encoding == "base64":
-        return False
-    if leaf.encoding == "binary" or not is_text(leaf.content_type):
+        return _stands(buf, leaf)
+    if leaf.encoding == "binary" or not is_text(leaf.content_type) or leaf.content_type in _COUNTING:
         return True
+    if leaf.encoding in UUENCODED and not is_uuencoded(buf, leaf):
+        return True  # it is read as it stands, and may hold files by its name
     begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)], leaf.encoding)
     return not writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type))
+
+
+def _stands(buf: Buffer, leaf: Leaf) -> bool:
+    """Whether base64 is broken and, read as it stands, in a charset that writes line ends in its own way."""
+    begin = buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)]
+    if writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type)):
+        return False
+    return not decoded(buf[leaf.body : min(leaf.end, leaf.body + _STANDING)], leaf.encoding)[1]
 
 
 def _lines(buf: Buffer, start: int, end: int) -> Iterator[bytes]:

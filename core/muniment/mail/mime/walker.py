@@ -182,7 +182,7 @@ def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[byt
 
 def part_bytes(buf: Buffer, leaf: Leaf) -> bytes:
     """The decoded content of a leaf, held whole; what is broken is decoded as far as it can be."""
-    if _is_uuencoded(buf, leaf):
+    if is_uuencoded(buf, leaf):
         return b"".join(uu_content(buf, leaf.body, leaf.end))
     return decoded(buf[leaf.body : leaf.end], leaf.encoding)[0]
 
@@ -198,7 +198,7 @@ def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
 
 def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
     """The decoded content of a leaf in pieces, in constant memory; what is broken as far as it goes."""
-    if _is_uuencoded(buf, leaf):
+    if is_uuencoded(buf, leaf):
         return uu_content(buf, leaf.body, leaf.end)
     pieces = window(buf, leaf.body, leaf.end)
     if leaf.encoding == "base64":
@@ -206,7 +206,7 @@ def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
     return unquoted_pieces(pieces) if leaf.encoding == "quoted-printable" else pieces
 
 
-def _is_uuencoded(buf: Buffer, leaf: Leaf) -> bool:
+def is_uuencoded(buf: Buffer, leaf: Leaf) -> bool:
     """Whether a leaf is uuencoded, and not only says so."""
     return leaf.encoding in UUENCODED and any(uu_content(buf, leaf.body, leaf.end))
 
@@ -296,7 +296,7 @@ def is_text(kind: str) -> bool:
 
 def content_size(buf: Buffer, leaf: Leaf) -> int:
     """Bytes of a leaf's content when decoded, counted without decoding it or holding it whole."""
-    if _is_uuencoded(buf, leaf):
+    if is_uuencoded(buf, leaf):
         return uu_length(buf, leaf.body, leaf.end)
     if leaf.encoding != "base64":
         return leaf.end - leaf.body

@@ -216,7 +216,7 @@ class _Reader:
             if headless:
                 raw = body_text(header, raw)
             html = is_html(leaf, part.file[0] if part.file else "")
-            text = self._readable(raw, leaf, "text/html" if html else leaf.content_type)
+            text = self._readable(raw, leaf, "text/html" if html else leaf.content_type, part.cuts)
             if html:
                 self._links(text)
                 self._html(raw_text(text))
@@ -229,14 +229,18 @@ class _Reader:
         if len(self.links) < LINKS:
             self.links.update(dict.fromkeys(link_targets(html)[: LINKS - len(self.links)]))
 
-    def _readable(self, raw: bytes, leaf: Leaf, kind: str) -> str:
-        """A leaf's content as text, by its own label or, where that says little, by the message's others."""
+    def _readable(self, raw: bytes, leaf: Leaf, kind: str, cuts: tuple[tuple[int, int], ...]) -> str:
+        """A leaf's content as text, by its own label or, where that says little, by the message's others.
+
+        What stands behind a file that was cut off its beginning is no byte order mark of the text.
+        """
+        begin = b"" if cuts and cuts[0][0] == 0 else raw
 
         def others() -> Iterator[str]:
             yield charset_within(raw, kind)
             yield from self.others()
 
-        return to_text(raw, charset_of_text(leaf.stated, raw, kind), others, cut=self._cut)
+        return to_text(raw, charset_of_text(leaf.stated, begin, kind), others, cut=self._cut)
 
     def _rich(self, part: Part) -> None:
         """Add RTF as HTML is added, as it says what the plain text says."""

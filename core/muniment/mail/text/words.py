@@ -7,6 +7,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from muniment.mail.text.folding import UNSPACED, halfway, plain, spelled
 
@@ -37,12 +38,30 @@ class Sought:
         bare, written = plain(half), spelled(half)
         if not self.wild:
             return bare in (self.plain, self.spelled) or written == self.spelled
-        by_plain, by_spelled = (re.compile(pattern_of(form)).fullmatch for form in (self.plain, self.spelled))
-        return bool(by_plain(bare) or by_spelled(bare) or by_spelled(written))
+        return _is_like(self.plain, bare) or _is_like(self.spelled, bare) or _is_like(self.spelled, written)
+
+
+def _is_like(wild: str, word: str) -> bool:
+    """Whether a word is what one with wildcards stands for, in linear time: a sender writes the word."""
+    first, *others = _pieces(wild)
+    if not others:
+        return first.fullmatch(word) is not None
+    begun = first.match(word)
+    *within, last = others
+    for piece in within:  # the first place is the best one, as it leaves the most behind it
+        begun = piece.search(word, begun.end()) if begun else None
+    rest = len(word) - len(wild.rpartition(ANY)[2])
+    return begun is not None and rest >= begun.end() and last.match(word, rest) is not None
+
+
+@lru_cache(maxsize=256)
+def _pieces(wild: str) -> tuple[re.Pattern[str], ...]:
+    """What stands between the stars of a word."""
+    return tuple(re.compile(pattern_of(piece)) for piece in wild.split(ANY))
 
 
 def pattern_of(word: str) -> str:
-    """A regular expression for a word with wildcards, for the index library and for Python alike."""
+    """A regular expression for a word with wildcards, as the index library has them."""
     return "".join(
         ".*" if part == ANY else "." if part == ONE else re.escape(part) for part in re.split(r"([*?])", word)
     )
