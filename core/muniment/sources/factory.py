@@ -16,13 +16,13 @@ Sleep = Callable[[float], None]
 _CLASSES = {
     "gateway": ("pop3", "Pop3Source"),
     "pop3": ("pop3", "Pop3Source"),
-    "imap": ("imap", "ImapSource"),
-    "ews": ("ews", "EwsSource"),
-    "graph": ("graph", "GraphSource"),
-    "maildir": ("maildir", "MaildirSource"),
-    "mbox": ("mbox", "MboxSource"),
-    "eml": ("eml", "EmlSource"),
-    "spool": ("spool", "SpoolSource"),
+    "imap": ("imap.source", "ImapSource"),
+    "ews": ("ews.source", "EwsSource"),
+    "graph": ("graph.source", "GraphSource"),
+    "maildir": ("files.maildir", "MaildirSource"),
+    "mbox": ("files.mbox", "MboxSource"),
+    "eml": ("files.eml", "EmlSource"),
+    "spool": ("files.spool", "SpoolSource"),
 }
 _SERVERS = ("gateway", "pop3", "imap", "ews", "graph")
 
