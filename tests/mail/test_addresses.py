@@ -3,9 +3,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muniment.mail.headers import addresses
 from muniment.mail.headers.addresses import (
     ADDRESS_LIMIT,
     Address,
@@ -219,6 +220,32 @@ def test_every_address_of_a_list_is_found(addresses: list[str]) -> None:
     assert [
         entry.address for entry in parse(", ".join(f'"N, N" <{each}>' for each in addresses))
     ] == addresses
+
+
+pieces = st.sampled_from(
+    [
+        *("Anna Berg", "anna@Example.com", "bob@b.example", "/o=a/cn=b", '"Berg, Anna"', '"a\\"b"', "smtp:"),
+        *("=?utf-8?Q?A=2C_b?=", "=?utf-8?B?YUBiLmV4YW1wbGU=?=", "=?x?q?a b?=", "=?", "?=", "(c)", "@"),
+        *("x" * 65 + "@b.example", "a@b.example.", "\u00e4@b.example", "xn--mnchen-3ya.example"),
+        *("<", ">", "<", ">", ",", ",", ", ", ";", ":", "\\", '"', " ", "\t", "\x1b", "\0", "'", "="),
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(pieces, max_size=9), st.booleans())
+def test_a_list_is_read_alike_with_and_without_a_look_for_what_is_odd(parts: list[str], raw: bool) -> None:
+    text = "".join(parts)
+    value = text.encode() if raw else text
+    found = (normalise(entry.address) for entry in parse(value))
+    assert mailboxes([value]) == tuple(dict.fromkeys(address for address in found if usable(address)))
+
+
+def test_a_plain_list_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "parse", None)
+    anna, bob = b'"Berg, Anna" <Anna@plain.example>', b"=?utf-8?q?B=C3=B6b?= Ob <bob@plain.example>"
+    plain = anna + b",\r\n " + bob + b" , eve@plain.example"
+    assert mailboxes([plain]) == ("anna@plain.example", "bob@plain.example", "eve@plain.example")
 
 
 @pytest.mark.parametrize("piece", ["<", "<,", "()", '""', ":", "a:", "<a ", '"'])

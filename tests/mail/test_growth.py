@@ -311,6 +311,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
 }
 NOT_READ = {
     "date_forms.seconds_at": "takes numbers",
+    "date_forms.time_of_day": "takes numbers",
     "grids.grid": "takes a name of the program",
     "recovery.table": "takes a name of the program",
     "dates.clamp": "takes numbers",
@@ -321,6 +322,7 @@ NOT_READ = {
     "model.senders_of": "takes people that were read",
     "patterns.any_case": "takes words of the program",
     "patterns.any_of": "takes words of the program",
+    "patterns.begins_any": "takes words of the program",
 }
 CHARSETS = sorted({labels.charset_of(label) for label in labels.KNOWN})
 SHORT, LONG = 8 * 1024, 256 * 1024
