@@ -21,7 +21,7 @@ LONGEST = 256
 YEARS = range(1970, 2200)
 """Years that are one."""
 EPOCH_DAY = date(1970, 1, 1).toordinal()
-_DAY = 86_400
+DAY = 86_400
 
 _COMMENT = re.compile(r"\(([^()]*)\)")
 _NESTED = 4
@@ -81,14 +81,14 @@ class _Time:
 
 def seconds_at(day: _Day, hour: int, minute: int, second: int, shift: int) -> int | None:
     """Seconds since 1970 UTC; None where there is no such time. A `shift` of a day or more counts as none."""
-    time = _time_of_day(hour, minute, second)
+    time = time_of_day(hour, minute, second)
     if day[0] not in YEARS or time is None:
         return None
     try:
         days = date(*day).toordinal() - EPOCH_DAY
     except (ValueError, OverflowError):
         return None
-    return days * _DAY + time - (shift if -_DAY < shift < _DAY else 0)
+    return days * DAY + time - (shift if -DAY < shift < DAY else 0)
 
 
 def readings(raw: bytes) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ class _Line:
             end = behind.end() if behind else end
             start = start if behind else max(start - 8, 0) + half.start()
         self._behind = end
-        time = _time_of_day(hour, int(found[2] or 0), int(found[3] or 0))
+        time = time_of_day(hour, int(found[2] or 0), int(found[3] or 0))
         shift = self._zone_behind(end)
         self._blank(start, end)
         self.broken = time is None
@@ -310,7 +310,7 @@ def _full_year(digits: str) -> int:
     return 1900 + year
 
 
-def _time_of_day(hour: int, minute: int, second: int) -> int | None:
+def time_of_day(hour: int, minute: int, second: int) -> int | None:
     """Seconds since midnight; 24:00 is the next one, and 60 a leap second."""
     if minute > 59 or second > 60 or hour > 24 or (hour == 24 and minute + second):
         return None
@@ -320,7 +320,7 @@ def _time_of_day(hour: int, minute: int, second: int) -> int | None:
 def _shift(found: re.Match[str]) -> int:
     """The offset that a sign, hours and minutes state; of a day or more it is none."""
     shift = int(found[2]) * 3600 + int(found[3] or 0) * 60
-    return (-shift if found[1] == "-" else shift) if shift < _DAY else 0
+    return (-shift if found[1] == "-" else shift) if shift < DAY else 0
 
 
 def _zone_named(text: str) -> int | None:

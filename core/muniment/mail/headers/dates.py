@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from email.utils import parsedate_tz
+from functools import lru_cache
 from itertools import islice
 
-from muniment.mail.headers.date_forms import LONGEST, readings, seconds_at
+from muniment.mail.headers.date_forms import DAY, LONGEST, readings, seconds_at, time_of_day
 from muniment.mail.headers.fields import remembered
 
 EARLIEST = 315_532_800
@@ -25,7 +26,7 @@ _MONTHS = {
 }
 _USUAL = re.compile(
     rb"(?:[A-Za-z]{3}, {1,2})?([0-3]?\d) ([A-Za-z]{3}) ([12]\d{3}) (\d\d):(\d\d):(\d\d) "
-    rb"(?:([+-])(\d\d)(\d\d)(?!\d)|(?:GMT|UTC?|Z)(?=[ (]|\Z))"
+    rb"(?:([+-])(\d{4})(?!\d)|(?:GMT|UTC?|Z)(?=[ (]|\Z))"
 )
 
 
@@ -51,20 +52,35 @@ def received_dates(values: Iterable[bytes]) -> tuple[int, ...]:
     return tuple(found[0] for found in dates if found)
 
 
-@remembered
 def _read(raw: bytes) -> tuple[int, ...]:
     """What a date may mean, the likeliest first."""
     match = _USUAL.match(raw)
     if match is None:
-        return readings(raw) or _fallback(raw)
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
-    shift = 0
-    if sign is not None:
-        shift = int(zone_hours) * 3600 + int(zone_minutes) * 60
-        shift = -shift if sign == b"-" else shift
-    named = (int(year), _MONTHS.get(month.lower(), 0), int(day))
-    found = seconds_at(named, int(hour), int(minute), int(second), shift)
-    return () if found is None else (found,)
+        return _odd(raw)
+    day, month, year, hour, minute, second, sign, zone = match.groups()
+    midnight, time = _midnight(day, month, year), time_of_day(int(hour), int(minute), int(second))
+    if midnight is None or time is None:
+        return ()
+    return (midnight + time - (_shift(sign, zone) if sign else 0),)
+
+
+@lru_cache(maxsize=512)
+def _midnight(day: bytes, month: bytes, year: bytes) -> int | None:
+    """When a day begins in UTC; mail after mail is of the same days."""
+    return seconds_at((int(year), _MONTHS.get(month.lower(), 0), int(day)), 0, 0, 0, 0)
+
+
+@lru_cache(maxsize=128)
+def _shift(sign: bytes, zone: bytes) -> int:
+    """The seconds that a zone is east of UTC; one of a day or more counts as none."""
+    shift = int(zone[:2]) * 3600 + int(zone[2:]) * 60
+    return 0 if shift >= DAY else -shift if sign == b"-" else shift
+
+
+@remembered
+def _odd(raw: bytes) -> tuple[int, ...]:
+    """As `_read`, of a date in another form than the usual one."""
+    return readings(raw) or _fallback(raw)
 
 
 def _fallback(raw: bytes) -> tuple[int, ...]:

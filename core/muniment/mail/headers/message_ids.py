@@ -15,12 +15,14 @@ def bare_id(written: str) -> str:
     """The id in a Message-ID field's value, or as a person types it; "" for none."""
     found = _BRACKETED.search(written)
     bare = (found[1] if found else written.strip().strip("<>")).lower()
-    return bare if bare and len(bare) <= ID_LIMIT and not any(char.isspace() for char in bare) else ""
+    return bare if len(bare) <= ID_LIMIT and bare.split() == [bare] else ""
 
 
 def bare_ids(written: str) -> tuple[str, ...]:
     """The ids in the value of References or In-Reply-To, each once: the first, and the last of the others."""
-    found = _BRACKETED.findall(written) or [word for word in written.split() if "@" in word]
-    ids = dict.fromkeys(filter(None, map(bare_id, found)))
+    found = [one.lower() for one in _BRACKETED.findall(written)]
+    if not found:
+        found = [bare_id(word) for word in written.split() if "@" in word]
+    ids = dict.fromkeys(one for one in found if 0 < len(one) <= ID_LIMIT)
     first, *others = ids or ("",)
     return (first, *others[-(IDS - 1) :]) if first else ()

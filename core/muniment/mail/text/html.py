@@ -106,7 +106,10 @@ def link_targets(html: str) -> list[str]:
     for tag in _LINK.finditer(html[:LIMIT]):
         stated = _TARGET.search(tag[0])
         if stated is not None:
-            target = unescape(stated[stated.lastindex or 0].translate(_NO_BLANKS)).strip()[:TARGET_LIMIT]
+            written = stated[stated.lastindex or 0]
+            if not written.isprintable():
+                written = written.translate(_NO_BLANKS)
+            target = unescape(written).strip()[:TARGET_LIMIT]
             if is_target(target):
                 found[target] = None
             if len(found) >= LINKS:
