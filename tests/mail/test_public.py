@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from muniment.mail.content.public import PUBLIC_FIELDS, hidden_bytes, is_public, public_pieces
+from muniment.mail.headers.routing import people_in
 from muniment.mail.text.read_text import read_message
 
 EVE = b"eve@example.com"
@@ -133,6 +134,9 @@ lines = st.sampled_from(
         " folded",
         "stray",
         "To :b",
+        "From a@b.example Mon Jan  1 00:00:00 2024",
+        ">From a@b.example",
+        "From : a@b.example",
     ]
 )
 
@@ -142,6 +146,7 @@ lines = st.sampled_from(
 def test_the_size_of_the_public_form_is_told_without_making_it(given_lines: list[tuple[str, str]]) -> None:
     message = "".join(line + end for line, end in given_lines).encode() + b"\r\n\r\nbody\r\n"
     assert hidden_bytes(message) == len(message) - len(public(message))
+    assert read_message(message)[1].people == people_in(message)
 
 
 @settings(max_examples=200, deadline=None)

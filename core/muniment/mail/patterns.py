@@ -10,6 +10,11 @@ def any_case(pattern: str) -> str:
     return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in pattern)
 
 
+def begins_any(words: Collection[str]) -> str:
+    """A look at the first letter of any of the words, in any case: it rules out most others at once."""
+    return f"(?=[{''.join(sorted({word[0] for word in words} | {word[0].upper() for word in words}))}])"
+
+
 def any_of(words: Collection[str], tail: Callable[[int], str] = lambda length: "", length: int = 0) -> str:
     """A pattern for any of the words, in any case; what they begin with in common is tried once.
 

@@ -31,7 +31,7 @@ from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, Field, fields
 from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
 from muniment.mail.mime.walker import UUENCODED, decoded, file_of, header_at, is_text, is_uuencoded, leaves
 from muniment.mail.model import Buffer, Leaf
-from muniment.mail.patterns import any_of
+from muniment.mail.patterns import any_of, begins_any
 
 CONTENT_VERSION = 3
 """Number of what is hashed. Hashes are kept in the catalog alone, whose schema changes with this number."""
@@ -200,7 +200,7 @@ def _added_field(eol: bytes) -> re.Pattern[bytes]:
     exact = [name.decode() for name in ADDED_HEADERS if not name.endswith(b"*")]
     begun = [name[:-1].decode() for name in ADDED_HEADERS if name.endswith(b"*")]
     name = f"(?:{any_of(exact)}|{any_of(begun, lambda _: '[!-9;-~]*+')})"
-    pattern = rf"@{name}[ \t]*+:[^@]*+(?:@[ \t][^@]*+)*+"
+    pattern = rf"@{begins_any(exact + begun)}{name}[ \t]*+:[^@]*+(?:@[ \t][^@]*+)*+"
     return re.compile(pattern.replace("@", eol.decode()).encode())
 
 

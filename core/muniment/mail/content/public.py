@@ -18,7 +18,7 @@ from muniment.mail.content.fork import STORE_HEADERS, is_store, is_transport
 from muniment.mail.headers.fields import BLOCK_LIMIT, header_end
 from muniment.mail.mime.walker import header_at
 from muniment.mail.model import Buffer
-from muniment.mail.patterns import any_of
+from muniment.mail.patterns import any_of, begins_any
 
 PUBLIC_VERSION = 2
 """Number of the table below."""
@@ -51,16 +51,18 @@ _EXACT = frozenset(name.encode() for name in PUBLIC_FIELDS if not name.endswith(
 _PREFIXES = tuple(name[:-1].encode() for name in PUBLIC_FIELDS if name.endswith("*"))
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _NAME = re.compile(rb"(?:\xef\xbb\xbf)?([!-9;-~]{1,100})[ \t]*:")
+_LONE_CR = re.compile(rb"\r(?!\n)")
 _SEPARATOR = re.compile(rb">?From ")
 _ADDRESSES = re.compile(
     rb"bcc|rcpt|recipient|receiver|apparently|deliver|envelope|(?:real|original|forwarded|x)-?to\b",
     re.IGNORECASE,
 )
 """What the names of fields hold that are known to name recipients."""
-_UNUSUAL = re.compile(rb"\n(?:(?![!-9;-~]{1,100}[ \t]*:|[ \t]|\r?\n|\Z)|(?<=\A\n)[ \t])")
-"""Matches before a line that is no field and continues none."""
+_UNUSUAL = re.compile(rb"\n(?:(?![!-9;-~]{1,100}[ \t]*:|[ \t]|\r?\n|\Z|>?From )|(?<=\A\n)[ \t])")
+"""Matches before a line that is no field, continues none, and separates no messages in an mbox file."""
 _SHOWN = re.compile(
-    "\n(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
+    "\n{}(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
+        begins_any(PUBLIC_FIELDS),
         any_of([name.decode() for name in STORE_HEADERS if name.startswith(_PREFIXES)]),
         any_of([name for name in PUBLIC_FIELDS if not name.endswith("*")]),
         any_of([name[:-1] for name in PUBLIC_FIELDS if name.endswith("*")]),
@@ -155,14 +157,24 @@ def public_header(buf: Buffer) -> tuple[list[tuple[int, int]], int]:
     return spans, end
 
 
-def hidden_bytes(buf: Buffer) -> int:
-    """How many bytes the public form of a message lacks."""
-    head = header_at(buf, 0, len(buf))
-    blank = next((len(line) - 1 for line in (b"\n\r\n", b"\n\n") if head.endswith(line)), 0)
-    if blank and len(head) < BLOCK_LIMIT and head.count(b"\r") == head.count(b"\r\n"):
-        lines = b"\n" + head
-        if _UNUSUAL.search(lines) is None:
-            return len(head) - blank - sum(map(len, _SHOWN.findall(lines)))
+def is_usual(header: bytes) -> bool:
+    """Whether a header, as `header_at` gives it, has nothing but fields and ends with a blank line.
+
+    Then all programs take the same lines for the header, and no text stands in it.
+    """
+    ended = header.endswith((b"\n\n", b"\n\r\n")) and len(header) < BLOCK_LIMIT
+    return ended and _LONE_CR.search(header) is None and _UNUSUAL.search(b"\n" + header) is None
+
+
+def hidden_bytes(buf: Buffer, header: bytes | None = None, usual: bool | None = None) -> int:
+    """How many bytes the public form of a message lacks.
+
+    `header` is what `header_at` gave, `usual` what `is_usual` gave, if these were called already.
+    """
+    head = header_at(buf, 0, len(buf)) if header is None else header
+    if is_usual(head) if usual is None else usual:
+        blank = 2 if head.endswith(b"\r\n") else 1
+        return len(head) - blank - sum(map(len, _SHOWN.findall(b"\n" + head)))
     spans, end = public_header(buf)
     return end - sum(stop - start for start, stop in spans)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from muniment.mail.charsets.decode import Others, codec, none_stated, to_text
 from muniment.mail.headers.quoted import unquoted
 from muniment.mail.model import Buffer
-from muniment.mail.patterns import any_case
+from muniment.mail.patterns import any_case, begins_any
 
 BLOCK_LIMIT = 1024 * 1024
 """Bytes of a header block that are looked at."""
@@ -186,8 +186,11 @@ def _scan(header: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]
 @lru_cache(maxsize=64)
 def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Matches a line end and the field behind it; the number of the group is that of the name."""
-    groups = "|".join(f"({any_case(re.escape(name.decode('ascii').lower()))})" for name in names)
-    return re.compile(rf"\n(?:{groups})[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+".encode("ascii"))
+    words = [name.decode("ascii").lower() for name in names]
+    groups = "|".join(f"({any_case(re.escape(word))})" for word in words)
+    return re.compile(
+        rf"\n{begins_any(words)}(?:{groups})[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+".encode("ascii")
+    )
 
 
 def fields(header: bytes) -> Iterator[Field]:

@@ -7,7 +7,7 @@ headers claim is only as good as the server that wrote them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from muniment.mail.headers.addresses import COUNT_LIMIT, mailboxes, normalise, usable
 from muniment.mail.headers.fields import block, decode, fields, gather, unfold
@@ -31,7 +31,8 @@ _ROLES = {
 }
 """Fields that name recipients."""
 _WANTED = (*_ROLES, b"from", b"sender", b"received", b"subject", b"message-id")
-_PEOPLE = (b"from", b"sender", b"to", b"cc", b"bcc")
+PEOPLE = (b"from", b"sender", b"to", b"cc", b"bcc")
+"""Fields that name the people whom a search finds."""
 _FOR = re.compile(rb"\sfor\s+(?:<([^<>\s]+)>|([^<>\s;]+@[^<>\s;]+))")
 _LONGEST_TRACE = 4096
 
@@ -43,7 +44,12 @@ def read_routing(buf: Buffer) -> Envelope:
 
 def people_in(buf: Buffer) -> tuple[tuple[str, ...], ...]:
     """The addresses of From and Sender, of To, of Cc and of Bcc: what a search for people finds."""
-    author, agent, *others = gather(block(buf), _PEOPLE)
+    return people_of(gather(block(buf), PEOPLE))
+
+
+def people_of(stated: Sequence[Sequence[bytes]]) -> tuple[tuple[str, ...], ...]:
+    """The same from the values of the fields PEOPLE in the block that `fields.block` gives."""
+    author, agent, *others = stated
     return mailboxes((*author, *agent)), *map(mailboxes, others)
 
 

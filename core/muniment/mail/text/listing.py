@@ -32,8 +32,8 @@ def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
     others = labels_of(buf, known)
     shown = [part.file for part in parts(buf, known, others, inside=False)]
     attached = sum(1 for file in shown if file is not None and not file[1])
-    stated = gather(header_at(buf, 0, len(buf)), SUMMARY_FIELDS)
-    return summary_of(stated, attached, hidden_bytes(buf), others)
+    header = header_at(buf, 0, len(buf))
+    return summary_of(gather(header, SUMMARY_FIELDS), attached, hidden_bytes(buf, header), others)
 
 
 def summary_of(

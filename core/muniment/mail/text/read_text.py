@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 
 from muniment.mail.buffer import JoinedBuffer
 from muniment.mail.charsets.decode import Others, codec, none_stated, to_text
-from muniment.mail.content.public import body_text, hidden_bytes, stray_text
+from muniment.mail.content.public import body_text, hidden_bytes, is_usual, stray_text
 from muniment.mail.headers.domains import readable
 from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, decode, field, gather
 from muniment.mail.headers.message_ids import bare_id, bare_ids
-from muniment.mail.headers.routing import people_in
+from muniment.mail.headers.routing import PEOPLE, people_in, people_of
 from muniment.mail.mime import rtf
 from muniment.mail.mime.parts import (
     HEADER,
@@ -52,6 +52,7 @@ _TITLES = (b"from", b"to", b"cc", b"date", b"subject")
 """Fields of an attached message that stand before its text. `Bcc` is for its sender."""
 _SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc", b"references", b"in-reply-to")
 _CC, _BCC, _REFERENCES, _IN_REPLY_TO = range(len(SUMMARY_FIELDS), len(_SHOWN))
+_PEOPLE = tuple(map(_SHOWN.index, PEOPLE))
 """Where in _SHOWN they are."""
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 
@@ -95,13 +96,14 @@ def read_file(file: File) -> MessageText:
 def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
     """Summary and text in one pass; `found` is what `mime.leaves` gave, if it was called already."""
     header = header_at(buf, 0, len(buf))
+    usual = is_usual(header)
     known = leaves(buf) if found is None else found
     others = labels_of(buf, known)
     stated = gather(header, _SHOWN)
     reader = _Reader()
     reader.known = stated[0]
-    reader.message(buf, known, header, others)
-    summary = summary_of(stated, reader.attached, hidden_bytes(buf), others)
+    reader.message(buf, known, b"" if usual else header, others)
+    summary = summary_of(stated, reader.attached, hidden_bytes(buf, header, usual), others)
     text = MessageText(
         subject=summary.subject,
         sender=summary.sender,
@@ -114,7 +116,7 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
         links=tuple(reader.links),
         message_id=bare_id(summary.message_id),
         references=bare_ids(" ".join(map(decode, (*stated[_REFERENCES], *stated[_IN_REPLY_TO])))),
-        people=people_in(buf),
+        people=people_of([stated[at] for at in _PEOPLE]) if usual else people_in(buf),
     )
     return summary, text
 
@@ -159,7 +161,7 @@ class _Reader:
     def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes, others: Others) -> None:
         """Take all parts of a message, and the headers of the messages nested in it.
 
-        `others`: the charsets that it states.
+        `header` is its own; b"" does for one without text in it. `others`: the charsets that it states.
         """
         self.others = others
         self._stray(header)
