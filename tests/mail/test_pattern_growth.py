@@ -45,6 +45,7 @@ ONE_PLACE = {
     "mail.journal._HEADER_LINE": "looks at the beginning of 200 bytes",
     "mail.headers._NAME": "looks at the beginning of a field",
     "mail.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
+    "mail.headers.addresses._MAILBOX": "is tried behind a comma, and at no other place once it failed",
     "archive.query.reading._NAME": "is tried where a word begins",
     "mail.public._NAME": "looks at the beginning of a line",
     "sources.containers._WIDE_FIELD": "looks at the beginning of a file",
