@@ -12,7 +12,7 @@ from muniment.errors import LoginRefused, SourceError
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.pop3_wire import WINDOW
+from muniment.sources.pop3.connection import WINDOW
 from muniment.sources.retry import ATTEMPTS
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
@@ -318,7 +318,7 @@ def test_a_full_work_folder_is_named_and_leaves_no_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("muniment.sources.pop3_wire._unstuffed", full)
+    monkeypatch.setattr("muniment.sources.pop3.connection._unstuffed", full)
     with pytest.raises(SourceError, match="No space left"):
         list(source.fetch(items))
     assert list(account.endpoint.work.iterdir()) == []
@@ -418,7 +418,7 @@ def test_a_server_whose_lines_end_with_lf_is_read(
     tmp_path: Path, spooled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if spooled:
-        monkeypatch.setattr("muniment.sources.pop3_wire.SPOOL_ABOVE", 1000)
+        monkeypatch.setattr("muniment.sources.pop3.connection.SPOOL_ABOVE", 1000)
 
     def override(command: str) -> bytes | None:
         verb, _, number = command.partition(" ")

@@ -15,7 +15,7 @@ from muniment.sources.base import Deleting, Fetched, Item, Remarking, Source, Un
 from muniment.sources.endpoint import Endpoint, Event, Waiting
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.pop3_wire import Wire
+from muniment.sources.pop3.connection import Wire
 from support.real_servers import NAMES, PASSWORD, Servers, running
 
 

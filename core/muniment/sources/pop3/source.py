@@ -19,7 +19,7 @@ from muniment.sources.base import Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint, Waiting
 from muniment.sources.limits import MOST_MESSAGES, require_believable
 from muniment.sources.listing_store import Roll, common_key
-from muniment.sources.pop3_wire import Refused, Wire, judge
+from muniment.sources.pop3.connection import Refused, Wire, judge
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
 from muniment.sources.said import said
