@@ -23,7 +23,9 @@ from support.reports import EPOCH, plain, report
 
 READS_ROUTES = """
 import sys
-from muniment.mail import journal, outline, routing
+from muniment.mail.headers import routing
+from muniment.mail.journal import report as journal
+from muniment.mail.text import outline
 with open(sys.argv[1], "rb") as file:
     raw = file.read()
 (span,) = journal.read_report(raw).originals

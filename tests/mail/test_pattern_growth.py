@@ -24,7 +24,7 @@ from support.growth import repeated, too_steep
 
 parser: Any = import_module("re._parser")
 MODULES = (
-    *(import_module(f"muniment.mail.{info.name}") for info in pkgutil.iter_modules(muniment.mail.__path__)),
+    *(import_module(info.name) for info in pkgutil.walk_packages(muniment.mail.__path__, "muniment.mail.")),
     export,
     reading,
     document,

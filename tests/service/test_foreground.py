@@ -312,7 +312,7 @@ def test_what_a_bug_quotes_of_mail_is_not_on_standard_error(vault: TestVault, tm
     script = (
         "import logging, sys\n"
         "from pathlib import Path\n"
-        "from muniment.service import foreground\n"
+        "from muniment.service.daemon import serve as foreground\n"
         "def bug(*words, **more):\n"
         "    try: raise ValueError('xyzzysecret of a mail')\n"
         "    except ValueError: logging.getLogger('muniment.runs').exception('a bug')\n"

@@ -14,8 +14,8 @@ from muniment.sources.endpoint import Endpoint
 Sleep = Callable[[float], None]
 
 _CLASSES = {
-    "gateway": ("pop3", "Pop3Source"),
-    "pop3": ("pop3", "Pop3Source"),
+    "gateway": ("pop3.source", "Pop3Source"),
+    "pop3": ("pop3.source", "Pop3Source"),
     "imap": ("imap.source", "ImapSource"),
     "ews": ("ews.source", "EwsSource"),
     "graph": ("graph.source", "GraphSource"),
