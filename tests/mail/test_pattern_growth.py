@@ -41,18 +41,18 @@ PATTERNS = {
     if isinstance(value, re.Pattern)
 }
 ONE_PLACE = {
-    "mail.mime._FIELD": "looks at the beginning of 1,000 bytes",
-    "mail.journal._HEADER_LINE": "looks at the beginning of 200 bytes",
-    "mail.headers._NAME": "looks at the beginning of a field",
-    "mail.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
+    "mail.mime.walker._FIELD": "looks at the beginning of 1,000 bytes",
+    "mail.journal.report._HEADER_LINE": "looks at the beginning of 200 bytes",
+    "mail.headers.fields._NAME": "looks at the beginning of a field",
+    "mail.headers.addresses._QUOTED": "is tried at a quote, and at no other once one was not closed",
     "mail.headers.addresses._MAILBOX": "is tried behind a comma, and at no other place once it failed",
     "archive.query.reading._NAME": "is tried where a word begins",
-    "mail.public._NAME": "looks at the beginning of a line",
-    "sources.containers._WIDE_FIELD": "looks at the beginning of a file",
-    "sources.containers._LENGTH": "looks at the beginning of a file",
-    "sources.containers._MARKUP": "looks at the beginning of a file",
-    "sources.separator._BARE": "looks at a line of at most 1,000 bytes",
-    "sources.separator._FIELD": "looks at the beginning of a line",
+    "mail.content.public._NAME": "looks at the beginning of a line",
+    "sources.files.containers._WIDE_FIELD": "looks at the beginning of a file",
+    "sources.files.containers._LENGTH": "looks at the beginning of a file",
+    "sources.files.containers._MARKUP": "looks at the beginning of a file",
+    "sources.files.separator._BARE": "looks at a line of at most 1,000 bytes",
+    "sources.files.separator._FIELD": "looks at the beginning of a line",
 }
 """Patterns that are never searched for, but matched at one place of a text."""
 SIZE = 8 * 1024
