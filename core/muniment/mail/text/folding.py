@@ -119,7 +119,7 @@ def second_spellings(half: str) -> set[str]:
             end = len(half) if end < 0 else end
             found.add(half[start:end])
             at = half.find(letter, end)
-    return {spelled(word) for word in found}
+    return set(spelled(" ".join(found)).split())
 
 
 def halfway(text: str) -> str:
