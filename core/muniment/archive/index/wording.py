@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations, groupby, product
 from math import prod
 
@@ -105,7 +106,8 @@ def _exactly(found: Query, words: Sequence[Sought], field: str) -> Query:
     return all_of([found, *(Query.const_score_query(_word(word, [field]), 0.0) for word in doubtful)])
 
 
-def _plain_forms(word: Sought) -> list[str]:
+@lru_cache(maxsize=256)
+def _plain_forms(word: Sought) -> tuple[str, ...]:
     """The plain words that one may stand for: itself, written out, with umlauts for two letters."""
     forms = dict.fromkeys((word.plain, word.spelled))
     at = [match.start() for match in _DIGRAPH.finditer(word.spelled)]
@@ -113,7 +115,7 @@ def _plain_forms(word: Sought) -> list[str]:
     for count in counts:
         for places in combinations(at, count):
             forms[_collapsed(word.spelled, places)] = None
-    return list(forms)
+    return tuple(forms)
 
 
 def _collapsed(written: str, places: Sequence[int]) -> str:

@@ -46,6 +46,11 @@ def reduced(target: str) -> str:
     )
 
 
+def is_reduced(word: str) -> bool:
+    """Whether `reduced` plainly changes nothing of a word but its case."""
+    return len(word) <= _WORD and word.isascii() and word.isalpha()
+
+
 def _unicode(label: re.Match[str]) -> str:
     """A label of an internationalised host name as people write it; short, so that it takes no time."""
     try:
