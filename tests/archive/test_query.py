@@ -35,6 +35,7 @@ from muniment.archive.query import (
     parse,
     unparse,
 )
+from muniment.archive.query.reading import MAX_WILDS
 from muniment.errors import QueryError
 
 NOW = datetime(2024, 5, 15, 13, 30, tzinfo=UTC).timestamp()
@@ -167,6 +168,9 @@ def test_a_day_begins_where_the_reader_is() -> None:
         ("& - &", 0, "letter"),
         ("x" * (MAX_QUERY + 1), MAX_QUERY, "16,384"),
         ("ab " * (MAX_TERMS + 1), MAX_TERMS * 3, "256"),
+        ("inv* " * (MAX_WILDS + 1), MAX_WILDS * 5, "100 wildcards"),
+        ("aa*b*c?d*e " * 26, 25 * 11, "100 wildcards"),
+        ('"inv* inv*" ' * 51, 50 * 12 + 1, "100 wildcards"),
     ],
 )
 def test_points_at_what_is_wrong(query: str, position: int, says: str) -> None:

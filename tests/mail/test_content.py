@@ -290,6 +290,18 @@ def test_what_hid_from_the_hash_does_no_more(one: bytes, other: bytes) -> None:
     assert content_hash(one) != content_hash(other)
 
 
+def test_what_a_device_says_day_after_day_are_messages() -> None:
+    """Neither Date nor Message-ID tells them apart, but when they came does, by which they are dated."""
+    text = b"From: ups@example.com\r\nSubject: On battery\r\n\r\nPower is out.\r\n"
+    hub = b"Received: from hub by mail; Wed, 4 Feb 2026 10:00:02 +0000\r\n"
+    first, second = (b"Received: from ups\r\n by hub; %d Feb 2026 10:00:00 +0000\r\n" % day for day in (3, 4))
+    assert content_hash(first + text) != content_hash(second + text)
+    assert content_hash(first + text) == content_hash(hub + first + text), "a fork"
+    assert content_hash(first + text) == content_hash((first + text).replace(b"\r\n", b"\n"))
+    for named in (b"Date: Tue, 3 Feb 2026 10:00:00 +0000\r\n", b"message-id : <1@x>\r\n"):
+        assert content_hash(first + named + text) == content_hash(second + named + text)
+
+
 def test_line_ends_of_base64_that_can_be_decoded_make_no_difference() -> None:
     mail = NO_BASE64.partition(b"\r\n\r\n")[0] % b"utf-16le" + b"\r\n\r\naAA=\r\n"
     assert content_hash(mail) == content_hash(mail.replace(b"\r\n", b"\n")) == content_hash(mail + b"\r\n")
@@ -304,7 +316,9 @@ def test_a_file_that_stands_before_a_text_makes_it_no_utf_16() -> None:
     assert read_message(mail)[1].body == read_message(other)[1].body
 
 
-@pytest.mark.parametrize("mail", [BASES[0], BASES[1], QUOTED], ids=["parts", "text", "quoted"])
+@pytest.mark.parametrize(
+    "mail", [BASES[0], BASES[1], b"Message-ID: <1@x>\r\n" + QUOTED], ids=["parts", "text", "quoted"]
+)
 @pytest.mark.parametrize(
     "added",
     [

@@ -49,6 +49,8 @@ MAX_WILD = 4
 """Wildcards in a word: each makes what the index has to try many times as large."""
 MAX_OPEN = 4
 """Words in a query that begin with a wildcard."""
+MAX_WILDS = 100
+"""Wildcards in a query: a word with four of them may cost the service 4 MB and 40 ms."""
 MAX_TERMS = 256
 """Words, phrases and conditions in a query."""
 MAX_DEPTH = 40
@@ -87,6 +89,8 @@ class _Parser:
         self._zone = zone
         self._at = 0
         self._terms = 0
+        self._wilds = 0
+        """Wildcards so far."""
         self._open = 0
         """Words that begin with a wildcard: each is compared with all words that there are."""
 
@@ -246,6 +250,11 @@ class _Parser:
             if word.count > MAX_WILD:
                 raise self._error(
                     f"A word has at most {MAX_WILD} wildcards; take some away.", start + word.start
+                )
+            self._wilds += word.count
+            if self._wilds > MAX_WILDS:
+                raise self._error(
+                    f"A query has at most {MAX_WILDS} wildcards; search in two steps.", start + word.start
                 )
             if word.literal >= BEGIN or (word.literal and word.narrow):
                 continue

@@ -7,6 +7,8 @@ encoding and its place. Three things are left out:
 - Header fields that transport or a store adds. They are known by the tables in `mail.content.fork`, they are
   well-formed, and they stand before any line that is no field or is made of blanks: what follows such a line
   may be shown. Only the message's own header has such fields: in a message within, each is content.
+  A message with neither a Date nor a Message-ID is told from others that say the same, as of one device day
+  after day, by its oldest Received field, which all of its copies have: it dates the message.
 - The difference between LF and CRLF where it has no meaning: in headers, between parts, in base64, and in
   text whose charset writes line ends as ASCII does. In a `binary` part, in a file that is not base64, and in
   RTF, which counts bytes itself (`\\bin`), each byte counts. A CR alone counts everywhere. Broken base64 is
@@ -27,7 +29,7 @@ from functools import lru_cache
 
 from muniment.mail.charsets.decode import codec, to_text, writes_lines
 from muniment.mail.content.fork import ADDED_HEADERS, TRANSPORT_VERSION, is_added
-from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, Field, fields
+from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, Field, fields, gather
 from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
 from muniment.mail.mime.walker import UUENCODED, decoded, file_of, header_at, is_text, is_uuencoded, leaves
 from muniment.mail.model import Buffer, Leaf
@@ -39,6 +41,7 @@ _BLOCK = 1024 * 1024
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _UNCLEAR = {b"\n": re.compile(rb"\n[ \t]+\r?\n|\r(?!\n)"), b"\r": re.compile(rb"\r[ \t]+\r")}
 """By the header's line end: what is a folded line to one program and ends a line or the header to another."""
+_TOLD_APART = re.compile(rb"(?:\A|\n)(?:date|message-id)[ \t]*:[ \t]*[^\s]", re.IGNORECASE)
 _BEGIN = 16 * 1024
 """Bytes of a text in which it may state its own charset."""
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -65,7 +68,7 @@ def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
     at, lines = 0, _crlf(head)
     if len(lines) < BLOCK_LIMIT:
         whole = _completed(lines) if len(head) == len(buf) else lines
-        digest.add((content_header(whole),), "header")
+        digest.add((content_header(whole), *_origin(lines)), "header")
         at = len(head)
     last = _text_end(buf)
     for leaf in leaves(buf) if found is None else found:
@@ -79,6 +82,13 @@ def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
         at = max(leaf.end, at)
     digest.add(_lines(buf, at, max(at, last)), "behind")
     return digest.sha256.digest()
+
+
+def _origin(header: bytes) -> tuple[bytes, ...]:
+    """The oldest dated Received field of a header in which neither date nor name tells messages apart."""
+    if _TOLD_APART.search(header):
+        return ()
+    return tuple([value for value in gather(header, (b"received",))[0] if b";" in value][-1:])
 
 
 def _text_end(buf: Buffer) -> int:
