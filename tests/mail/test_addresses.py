@@ -25,6 +25,8 @@ from muniment.mail.headers.addresses import (
         (" <Anna@Example.COM> ", "anna@example.com"),
         ("SMTP:Anna@Example.com", "anna@example.com"),
         ("<smtp:anna@example.com>", "anna@example.com"),
+        ("smtp:<anna@example.com>", "anna@example.com"),
+        ("mailto: smtp: < <anna@example.com> >", "anna@example.com"),
         ("IMCEAEX-_O=ORG_CN=A@Example.com", "imceaex-_o=org_cn=a@example.com"),
         ("JOSE\u0301@example.com", "jos\u00e9@example.com"),
         ("bob@contoso.com.", "bob@contoso.com"),
@@ -43,6 +45,22 @@ from muniment.mail.headers.addresses import (
 )
 def test_normalise(written: str, address: str) -> None:
     assert normalise(written) == address
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*'@<>\\", a.+/=', "smtp:", "mailto:", "xn--", "x.example", "\u3002", "\uff20", "\u00a0"]
+        )
+        | st.characters(),
+        max_size=8,
+    ).map("".join)
+)
+def test_a_mailbox_that_is_filed_is_found_by_its_one_form(written: str) -> None:
+    """The directory compares an address's form once more, the index does not."""
+    once = normalise(written)
+    if usable(once):
+        assert normalise(once) == once
 
 
 @given(st.text(max_size=20))

@@ -63,6 +63,12 @@ def test_what_may_deceive_is_shown_encoded(domain_: str, encoded: str) -> None:
     assert readable(f"Anna <anna@{found}>") == f"Anna <anna@{found}>"
 
 
+def test_a_sign_that_looks_like_an_at_parts_no_domain() -> None:
+    for sign in "\uff20\ufe6b":
+        assert normalise(f"bob@x.example{sign}corp.example") == f"bob@x.example{sign}corp.example"
+        assert domain(f"bob@x.example{sign}corp.example") != "corp.example"
+
+
 BROKEN = (
     *("xn--", "xn--a", "xn---", "xn--zzzzzzzz99999", "xn--\u00e9", "xn--a.xn--b", "xn--" + "a" * 80, "a..b"),
     *(".", "", "\u00fc" * 70, "\u00fc" * 400, "xn--mnchen-3YA\x00", "[192.0.2.1]", "_dmarc.\u00fc.x"),

@@ -47,7 +47,7 @@ def lines(size: int) -> bytes:
 
 def eight_bit(times: int = 50_000) -> bytes:
     """No MIME, no charset, no line of a sane length."""
-    return b"From: anna@example.com\r\nSubject: raw\r\n\r\n" + bytes(range(32, 256)) * times
+    return b"From: anna@example.com\r\nMessage-ID: <raw@x>\r\n\r\n" + bytes(range(32, 256)) * times
 
 
 def many_parts() -> bytes:

@@ -51,6 +51,7 @@ _MAILBOX = re.compile(rf"\s*+(?:{_PLAIN_NAME}<\s*+({_PLAIN})\s*+>|({_PLAIN}))\s*
 """A mailbox of which nothing is odd, in lower case, and the comma behind it."""
 _LISTED = 32_768
 """Characters of a list of such mailboxes; in a longer one there may be too many."""
+_END = re.compile(r"[\s.]+\Z")
 
 
 class Address(NamedTuple):
@@ -70,17 +71,15 @@ def normalise(address: str) -> str:
     bare = address.strip()[: ADDRESS_LIMIT + 1].lower()[: ADDRESS_LIMIT + 1]
     if len(bare) > ADDRESS_LIMIT:  # to put many combining marks in order takes quadratic time
         return bare
-    if bare.startswith("<") and bare.endswith(">"):
-        bare = bare[1:-1].strip()
-    if bare.startswith(_SCHEMES):
-        bare = bare.partition(":")[2].strip()
+    while (angled := bare.startswith("<") and bare.endswith(">")) or bare.startswith(_SCHEMES):
+        bare = (bare[1:-1] if angled else bare.partition(":")[2]).strip()
     if bare.isascii() and '"' not in bare and domains.PREFIX not in bare and bare[-1:] != ".":
         return bare
     local, at, host = unicodedata.normalize("NFC", bare).rpartition("@")
     if not at:
         return host
     name, space, rest = host.partition(" ")  # a user's label may have a word behind it
-    return _unquoted(local) + at + domains.canonical(name) + space + rest
+    return _END.sub("", _unquoted(local) + at + domains.canonical(name) + space + rest)
 
 
 def _unquoted(local: str) -> str:

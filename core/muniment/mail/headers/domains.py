@@ -37,6 +37,8 @@ def canonical(domain: str) -> str:
     if len(lower) > _LONGEST:
         return unicodedata.normalize("NFC", lower[: 4 * _LONGEST]) + lower[4 * _LONGEST :]
     mapped = _mapped(_STOPS.sub(".", lower)).rstrip(".")
+    if "@" in mapped:  # what looks like one is none: the domain would begin behind it
+        return lower
     return ".".join(_shown(_encoded(label)) for label in mapped.split("."))
 
 
