@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import smtplib
 import socket
@@ -189,6 +190,23 @@ def test_chunks_that_are_pipelined(start: Start, tmp_path: Path) -> None:
         codes = [reply[:3] for reply in replies if reply[3:4] == b" "]
     assert codes == [b"220", b"250", b"250", b"250", b"250", b"250", b"250", b"503", b"221"]
     assert [path.read_bytes() for path in (tmp_path / "spool" / "new").iterdir()] == [b"a\r\n.\r\n!"]
+
+
+def test_no_recipient_is_taken_behind_the_first_chunk(start: Start, tmp_path: Path) -> None:
+    """The envelope is kept with the message as it began: a later recipient would be lost without a word."""
+    with client(start(any_recipient=True)) as smtp:
+        smtp.ehlo()
+        for line in ("MAIL FROM:<>", "RCPT TO:<ann@example.com>"):
+            assert smtp.docmd(line)[0] == 250
+        smtp.send(b"BDAT 1\r\nx")
+        assert smtp.getreply()[0] == 250
+        assert smtp.docmd("RCPT TO:<bob@example.com>")[0] == 503
+        smtp.send(b"BDAT 1 LAST\r\ny")
+        assert smtp.getreply()[0] == 250
+        assert smtp.docmd("MAIL FROM:<>")[0] == 250
+        assert smtp.docmd("RCPT TO:<bob@example.com>")[0] == 250
+    (note,) = (tmp_path / "spool" / "delivered").iterdir()
+    assert json.loads(note.read_text())["envelope"]["to"] == ["ann@example.com"]
 
 
 def test_chunks_without_a_transaction_are_read_and_refused(start: Start, tmp_path: Path) -> None:

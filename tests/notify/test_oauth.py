@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +118,19 @@ def test_a_refused_token_is_asked_for_once_more(
     assert len(relay.strings) == 2
     assert entra.asked["client_credentials"] == 2
     assert not any(shown.split("Bearer ")[1][:-2] in told for shown in relay.strings)
+
+
+def test_a_token_that_a_relay_repeats_in_any_form_is_hidden(
+    tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay
+) -> None:
+    relay.repeats = True
+    relay.mailbox = "another@contoso.example"
+    told = refused(by_relay, tmp_path)
+    assert "not these" in told
+    for shown in relay.strings:
+        token = shown.split("Bearer ")[1][:-2]
+        forms = (token, *(base64.b64encode(one.encode()).decode() for one in (token, shown)))
+        assert not any(form[:60] in told for form in forms)
 
 
 def test_a_token_that_was_revoked_is_replaced(

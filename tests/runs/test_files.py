@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +90,39 @@ def test_folders_of_an_owner_s_files(vault: TestVault, tmp_path: Path) -> None:
         (box / name).write_bytes(mail(number))
     (box / "dovecot-uidlist").write_bytes(b"3")
     summary = run(vault, "maildir", box, journal=False, owner="bob@example.com", delete=True)
-    assert (summary.new, summary.skipped, summary.deleted, summary.balanced) == (2, 1, 2, True)
+    assert (summary.new, summary.skipped, summary.deleted, summary.balanced) == (2, 1, 1, True)
     assert vault.tree()["bob@example.com"]["Kunden/Alt"] == 1
-    assert [path.name for path in box.rglob("*") if path.is_file()] == ["dovecot-uidlist"]
+    left = sorted(str(path.relative_to(box)) for path in box.rglob("*") if path.is_file())
+    assert left == [".Kunden.Alt/cur/1", "dovecot-uidlist"]
+    again = vault.run("maildir")
+    assert (again.listed, again.already, again.fetched, again.deleted) == (2, 1, 0, 0)
+
+
+def test_an_odd_mix_of_files_loses_nothing(vault: TestVault, tmp_path: Path) -> None:
+    """What is not kept to the last byte stays, run after run; the books balance."""
+    packed = gzip.compress(mail(2) * 40)
+    long_ago = 1_700_000_000
+    files = {
+        "1.eml": mail(1), "2.eml.gz": packed, "3.eml.gz": packed[:-30],
+        "4.eml": mail(4).decode().encode("utf-16"),
+        "5.emlx": b"%d\n" % len(mail(5)) + mail(5), "6.eml": b"", "7.eml": b"no mail", "8.txt": b"x",
+        "9.eml": b"\n" + mail(9), "deep/1.eml": mail(1), "deep/10.eml": mail(10),
+    }  # fmt: skip
+    for name, content in files.items():
+        path = tmp_path / "mix" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        os.utime(path, (long_ago, long_ago))
+    summary = run(vault, "eml", tmp_path / "mix", delete=True)
+    assert (summary.state, summary.balanced) == ("ok", True)
+    assert (summary.listed, summary.fetched, summary.skipped, summary.deleted) == (11, 8, 3, 4)
+    left = {str(path.relative_to(tmp_path / "mix")) for path in (tmp_path / "mix").rglob("*.*")}
+    assert left == set(files) - {"1.eml", "2.eml.gz", "deep/1.eml", "deep/10.eml"}
+    for name in left:
+        assert (tmp_path / "mix" / name).read_bytes() == files[name]
+    again = vault.run("mix")
+    assert (again.state, again.balanced, again.new, again.deleted) == ("ok", True, 0, 0)
+    vault.sound()
 
 
 def test_an_mbox_file_that_grows(vault: TestVault, tmp_path: Path) -> None:

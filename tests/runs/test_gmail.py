@@ -41,7 +41,7 @@ def fill(server: ImapDouble) -> None:
         server.put(plain(subject=f"number {number}"), *folders)
 
 
-def profile(vault: TestVault, server: ImapDouble, **fields: Any) -> None:
+def profile(vault: TestVault, server: ImapDouble, name: str = "box", **fields: Any) -> None:
     secret = vault.folder / "secret"
     secret.write_text("application password\n")
     secret.chmod(0o600)
@@ -49,7 +49,7 @@ def profile(vault: TestVault, server: ImapDouble, **fields: Any) -> None:
         "source": "imap", "host": "127.0.0.1", "port": server.port, "security": "none", "timeout": 10,
         "mailbox": "bob@example.com", "password": {"file": str(secret)}, "journal": False, "delete": False,
     }  # fmt: skip
-    vault.profile("box", **(usual | fields))
+    vault.profile(name, **(usual | fields))
 
 
 def run(vault: TestVault) -> api.RunSummary:
@@ -93,12 +93,28 @@ def test_spam_and_trash_are_read_beside_all_mail_where_they_are_wanted(
 
 def test_deleting_moves_to_the_trash_out_of_all_labels(vault: TestVault, server: ImapDouble) -> None:
     fill(server)
-    profile(vault, server, delete=True)
+    profile(vault, server, delete=True, folders=["@all"])
     summary = run(vault)
     assert (summary.new, summary.deleted) == (7, 7)
+    assert vault.tree() == {
+        "bob@example.com": {"Inbox": 2, "Kunden": 1, "Kunden/Alt": 1, "Sent": 2, "All Mail": 1}
+    }
     assert [one.folders for one in server.within(TRASH)] == [{TRASH}] * 8
     assert [one.folders for one in server.within(ALL)] == [{DRAFTS}]
     assert not any("EXPUNGE" in command for command in server.commands)
+
+
+def test_an_account_is_not_emptied_by_a_profile_that_names_no_folder(
+    vault: TestVault, server: ImapDouble
+) -> None:
+    """One that was made when All Mail was left out read labels, and took off only those."""
+    fill(server)
+    profile(vault, server, delete=True)
+    for _ in range(2):
+        summary = run(vault)
+        assert (summary.listed, summary.deleted) == (7, 0)
+    assert len(server.within(ALL)) == 8
+    assert not any("MOVE" in command or "EXPUNGE" in command for command in server.commands)
 
 
 def test_a_label_that_is_named_is_read_as_a_folder_and_views_are_none(
@@ -119,6 +135,10 @@ def test_a_test_says_what_deletion_does_there(vault: TestVault, server: ImapDoub
     words = list(vault.client.stream(api.TestProfile(name="box")))
     said = [word.text for word in words if isinstance(word, api.Step)]
     assert any("this is Gmail" in one for one in said)
+    assert any("nothing is deleted in All Mail" in one for one in said)
+    profile(vault, server, "all", delete=True, folders=["@all"])
+    words = list(vault.client.stream(api.TestProfile(name="all")))
+    said = [word.text for word in words if isinstance(word, api.Step)]
     assert any("to delete at Gmail is to move to the trash" in one for one in said)
     assert isinstance(words[-1], api.Done)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,16 @@ def test_a_pop3_server_without_uidl_is_found(vault: TestVault) -> None:
         pytest.raises(SourceError, match=r'no UIDL \("unknown"\)'),
     ):
         tried(vault, "pop3", server.port)
+
+
+def test_a_test_does_not_wait_for_as_long_as_a_run(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run waits an hour for a server that wants pauses; nobody looks on for so long."""
+    monkeypatch.setattr("muniment.service.operations.profile_test.PATIENCE", 50.0)
+    refusal = b"-ERR [LOGIN-DELAY] slower\r\n"
+    began = time.monotonic()
+    with (
+        FakePop3(override=lambda c: refusal if c.startswith("PASS") else None) as server,
+        pytest.raises(SourceError, match=r"wants to be left alone for .* s, which a run waits for"),
+    ):
+        tried(vault, "pop3", server.port)
+    assert time.monotonic() - began < 20

@@ -189,9 +189,8 @@ def test_what_others_remove_is_gone(box: Box, hung_up: bool) -> None:
     assert [a.gone for a in gone] == [True]
     assert contents(a for a in answers if isinstance(a, Fetched)) == sent
     if box.deletes:
-        # Graph and Exchange move messages to where we don't see them: what we did not delete was not deleted.
-        by_us = [] if box.endpoint.kind in ("graph", "ews") else [gone[0].item.key]
-        assert [i.key for i in source.delete([gone[0].item])] == by_us
+        # It may have been moved to where we don't see it: what we did not delete was not deleted.
+        assert source.delete([gone[0].item]) == []
     source.close()
 
 

@@ -18,7 +18,10 @@ from muniment.sources.ews.mime_reader import MimeReader
 from muniment.sources.ews.source import ELSEWHERE, GROUPS, EwsSource
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
+from muniment.sources.network import Unreachable
 from muniment.sources.oauth import Grant, tokens
+from muniment.sources.remote import OBEYED_FOR
+from muniment.sources.retry import ATTEMPTS
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.ews_double import Exchange
 from support.ews_mailboxes import FRENCH, GERMAN, JAPANESE, RUSSIAN, Person
@@ -400,6 +403,54 @@ def test_a_server_that_stays_busy_is_given_up_after_an_hour(
     with pytest.raises(SourceError, match="busy"):
         list(source.listing())
     assert 3000 <= sum(one.waits) <= 4500
+    source.close()
+
+
+def _of_many(exchange: Exchange, work: Path, people: list[str]) -> tuple[EwsSource, Opened]:
+    exchange.logins["svc"] = PASSWORD
+    for who in people:
+        person = exchange.person(who, "other")
+        person.delegates.add("svc")
+        person.put(mails(1))
+    named = {"mailbox": "svc", "mailboxes": tuple(people), "access": "delegate", "folders": ALL}
+    one = Opened(exchange, work, **named)
+    return one.connect(), one
+
+
+def test_a_server_that_is_busy_for_everybody_is_not_waited_for_at_each(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    """Thirty mailboxes at a quarter of an hour each would take all day."""
+    people = [f"p{n}@example.org" for n in range(30)]
+    source, one = _of_many(exchange, tmp_path, people)
+    exchange.busy = [60_000] * 10_000
+    with pytest.raises(SourceError, match="busy"):
+        list(source.listing())
+    assert sum(one.waits) <= 4 * OBEYED_FOR
+    exchange.busy = [60_000] * 3
+    assert len(list(source.listing())) >= 27
+    source.close()
+
+
+def test_a_server_that_can_not_be_reached_any_more_ends_the_run_soon(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [f"p{n}@example.org" for n in range(30)]
+    source, _ = _of_many(exchange, tmp_path, people)
+    dialled = 0
+
+    def nobody(_: object) -> None:
+        nonlocal dialled
+        dialled += 1
+        raise Unreachable("nobody answers there")
+
+    listing = source.listing()
+    next(listing)
+    source._drop()
+    monkeypatch.setattr("muniment.sources.ews.source.dial", nobody)
+    with pytest.raises(Unreachable):
+        list(listing)
+    assert dialled <= ATTEMPTS
     source.close()
 
 

@@ -195,3 +195,63 @@ def test_a_server_that_dies_in_a_batch_leaves_what_came_whole(tmp_path: Path) ->
         with pytest.raises(SourceError):
             next(answers)
         source.close()
+
+
+# --- whose folders, and who deleted what ------------------------------------------------------------
+
+
+def test_without_an_answer_to_namespace_no_folder_counts_as_ones_own(tmp_path: Path) -> None:
+    """Else all folders of others were read as the owner's, and emptied."""
+    folders = {"INBOX": "", "shared/bert": ""}
+    with ImapDouble(folders=folders, namespace='(("" "/")) (("shared/" "/")) NIL') as server:
+        server.put(MAILS[0], "shared/bert")
+        source = connected(server, tmp_path, folders=Choice(), deletes=True)
+        server.override = lambda command, _: ["NO [SERVERBUG] later"] if command == "NAMESPACE" else None
+        with pytest.raises(SourceError, match=r"does not tell whose folders are whose .*SERVERBUG"):
+            list(source.listing())
+        server.override = lambda command, _: None
+        assert list(source.listing()) == []
+        source.close()
+
+
+def test_what_was_moved_by_others_is_not_said_to_be_deleted(tmp_path: Path) -> None:
+    with filled(ImapDouble(folders={"INBOX": "", "Archive": ""})) as server:
+        source = connected(server, tmp_path)
+        items = list(source.listing())
+        server.messages[1].folders = {"Archive"}
+        assert source.delete(items) == [items[0], *items[2:]]
+        assert [one.body for one in server.within("Archive")] == [MAILS[1]]
+        source.close()
+
+
+def test_a_deletion_whose_answer_is_lost_is_found_out(tmp_path: Path) -> None:
+    with filled(ImapDouble()) as server:
+        source = connected(server, tmp_path)
+        items = list(source.listing())
+
+        def cut(command: str, argument: str) -> list[str] | None:
+            if command != "UID EXPUNGE" or len(server.within("INBOX")) < len(MAILS):
+                return None
+            for message in server.messages[:2]:
+                message.folders = set()
+            return []
+
+        server.override = cut
+        gone = source.delete(items[:2])
+        assert gone == items[:2]
+        source.close()
+
+
+@pytest.mark.parametrize("pattern", ["INBOX/Private", "inbox/priv*", "Private"])
+def test_a_folder_that_was_left_out_by_its_whole_name_still_is(tmp_path: Path, pattern: str) -> None:
+    """Titles had the prefix once: settings of that time must not have folders read, and emptied, now."""
+    folders = {"INBOX": "", "INBOX/Private": "", "INBOX/Private/Deep": "", "INBOX/Work": ""}
+    with ImapDouble(folders=folders, namespace='(("INBOX/" "/")) NIL NIL') as server:
+        for name in folders:
+            server.put(MAILS[0], name)
+        source = connected(server, tmp_path, folders=Choice((), (pattern,)))
+        assert [one.place.title for one in source.listing()] == ["Inbox", "Work"]
+        source.close()
+        source = connected(server, tmp_path, folders=Choice((pattern,)))
+        assert [one.place.title for one in source.listing()] == ["Private", "Private/Deep"]
+        source.close()

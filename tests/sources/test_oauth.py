@@ -95,6 +95,14 @@ def test_a_refusal_is_told_without_the_secret(entra: Entra, wrong: dict[str, str
     assert SECRET not in repr(grant(entra))
 
 
+@pytest.mark.parametrize("echo", [f"bad {SECRET}", SECRET * 40, "\x1b[31minvalid", "x" * 500, ["invalid"]])
+def test_an_error_that_is_no_code_is_not_repeated(entra: Entra, echo: object) -> None:
+    entra.fail.append((400, {"error": echo, "error_description": f"secret was {SECRET}"}))
+    with pytest.raises(LoginRefused, match=r"\(no reason given\)") as refused:
+        tokens(grant(entra)).token()
+    assert SECRET not in str(refused.value)
+
+
 def test_trouble_that_may_pass_is_passing(entra: Entra) -> None:
     entra.fail.append((503, {"error": "temporarily_unavailable"}))
     with pytest.raises(Passing, match="run again later"):

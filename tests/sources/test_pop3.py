@@ -124,6 +124,15 @@ def test_a_lost_answer_to_quit_is_found_out_in_the_next_session(account: ServerB
     assert len(bodies(iter(source.fetch(items[10:])))) == 290
 
 
+def test_what_was_gone_before_is_not_said_to_be_deleted(account: ServerBox) -> None:
+    source = account.connected()
+    items = list(source.listing())
+    other = account.connected()
+    assert len(other.delete(items[:2])) == 2
+    source._drop()  # type: ignore[attr-defined]
+    assert [i.key for i in source.delete(items[:4])] == [i.key for i in items[2:4]]
+
+
 def test_closing_between_dele_and_quit_deletes_nothing(account: ServerBox, proxy: Proxy) -> None:
     source = account.connected(port=proxy.port)
     proxy.cut_before(b"DELE 5\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import imaplib
 import itertools
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,6 +17,8 @@ from muniment.sources.factory import open_source
 from support.dovecot import Dovecot, Mailbox
 from support.proxy import Proxy
 
+DELIVERED = 1_700_000_000
+"""When the messages of folders were written, seconds since 1970: long ago, so that they are complete."""
 REMOTE_KINDS = ("gateway", "pop3", "pop3-unpipelined", "imap", "imap-starttls")
 FILE_KINDS = ("maildir", "mbox", "eml", "spool")
 
@@ -94,7 +97,9 @@ class FolderBox(Box):
 
     def put(self, messages: Iterable[bytes]) -> None:
         for message in messages:
-            (self.folder / next(self._names)).write_bytes(message)
+            path = self.folder / next(self._names)
+            path.write_bytes(message)
+            os.utime(path, (DELIVERED, DELIVERED))
 
     def steal(self, message: bytes) -> None:
         next(path for path in self.folder.iterdir() if path.read_bytes() == message).unlink()

@@ -93,6 +93,8 @@ class OAuthRelay(Relay):
         """Whether SMTP AUTH is turned off for the tenant."""
         self.challenges = False
         """Whether it refuses by a challenge first (developers.google.com/gmail/imap/xoauth2-protocol)."""
+        self.repeats = False
+        """Whether it repeats what it was shown, which no real one is known to do."""
         self._good = good
 
     async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
@@ -108,6 +110,8 @@ class OAuthRelay(Relay):
             return AuthResult(success=True, auth_data=found[1])
         else:
             refusal = "535 5.7.3 Authentication unsuccessful [DB8PR.prod.outlook.com]"
+        if self.repeats:
+            refusal = f"535 5.7.3 not these: {args[1]} {shown[-300:-2].rpartition(' ')[2]}"
         if self.challenges:
             reason = base64.b64encode(b'{"status":"400","schemes":"Bearer","scope":"x"}')
             await server.push(b"334 " + reason)

@@ -250,7 +250,13 @@ class MailSession(SMTP):
         await super().smtp_MAIL(left or arg)
 
     async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802
-        """RCPT; a client that guesses addresses is sent away."""
+        """RCPT; a client that guesses addresses is sent away.
+
+        Not behind a chunk of the message (RFC 3030, 2), with which its envelope is kept.
+        """
+        if self._chunks is not None:
+            await self.push("503 5.5.1 The message comes by BDAT already")
+            return
         left, options = without_options(arg or "", ("ORCPT", "NOTIFY"))
         self._original = options.get("ORCPT", "")
         known = bool(self.recipients)

@@ -81,7 +81,8 @@ class MailWay:
 
     def _send(self, message: EmailMessage, secret: str) -> None:
         to = list(self.settings.to)
-        with _explained(self.name, secret), self._connected() as smtp:
+        shown = _shown_as(self.settings, secret)
+        with _explained(self.name, shown), self._connected() as smtp:
             if self.settings.auth != "password":
                 _show_token(smtp, self.settings.mailbox, secret)
             elif secret:
@@ -89,9 +90,8 @@ class MailWay:
             refused = smtp.send_message(message, sender_of(self.settings), to)
             if refused:
                 _, words = next(iter(refused.values()))
-                raise NotTold(
-                    f"{self.name}: {len(refused)} of {len(to)} recipients were refused ({said(words)})"
-                )
+                why = said(words, *shown)
+                raise NotTold(f"{self.name}: {len(refused)} of {len(to)} recipients were refused ({why})")
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
@@ -129,8 +129,12 @@ def _show_token(smtp: smtplib.SMTP, mailbox: str, token: str) -> None:
     smtp.ehlo_or_helo_if_needed()
     if XOAUTH2 not in smtp.esmtp_features.get("auth", "").upper().split():
         raise smtplib.SMTPNotSupportedError
-    first = f"user={mailbox}\x01auth=Bearer {token}\x01\x01"
+    first = _xoauth2(mailbox, token)
     smtp.auth(XOAUTH2, lambda challenge=None: first if challenge is None else "")
+
+
+def _xoauth2(mailbox: str, token: str) -> str:
+    return f"user={mailbox}\x01auth=Bearer {token}\x01\x01"
 
 
 @contextmanager
@@ -144,13 +148,27 @@ def _named(name: str) -> Iterator[None]:
         raise NotTold(f"{name}: {error}") from None
 
 
+def _shown_as(settings: NotifyMail, secret: str) -> list[str]:
+    """A password or token, and all that it goes over the line as, the longest first."""
+    if not secret:
+        return []
+    login = settings.login
+    whole = (
+        secret,
+        f"\0{login}\0{secret}",
+        f"{login}\0{login}\0{secret}",
+        _xoauth2(settings.mailbox, secret),
+    )
+    encoded = (base64.b64encode(one.encode()).decode() for one in whole)
+    return sorted({secret, *encoded}, key=len, reverse=True)
+
+
 @contextmanager
-def _explained(name: str, secret: str) -> Iterator[None]:
+def _explained(name: str, secrets: list[str]) -> Iterator[None]:
     """Turn what goes wrong at a relay into a sentence, with the server's own words but no secret in them."""
 
     def words(error: smtplib.SMTPResponseException) -> str:
-        encoded = base64.b64encode(secret.encode()).decode()
-        return f"{error.smtp_code} {said(error.smtp_error, secret, encoded)}".strip()
+        return f"{error.smtp_code} {said(error.smtp_error, *secrets)}".strip()
 
     try:
         yield
@@ -162,7 +180,7 @@ def _explained(name: str, secret: str) -> Iterator[None]:
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
-        raise NotTold(f"{name}: the relay refused all recipients: {code} {said(reason)}") from None
+        raise NotTold(f"{name}: the relay refused all recipients: {code} {said(reason, *secrets)}") from None
     except smtplib.SMTPNotSupportedError:
         raise NotTold(
             f"{name}: the relay does not offer what is asked: STARTTLS, or a login of that kind"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,6 +14,8 @@ from muniment.errors import MunimentError
 from muniment.notify.model import Event
 from muniment.system.sanitise import clean
 
+_TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{60,}")
+"""What may be an access token, as it is or encoded."""
 WORDS = 300
 """Characters of a server's own words that are repeated."""
 
@@ -46,12 +50,17 @@ class Online(Protocol):
         """Post something. Raises MunimentError where there is no answer."""
 
 
+def _hidden(text: str, secrets: Sequence[str]) -> str:
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return text
+
+
 def said(words: str | bytes, *secrets: str) -> str:
     """A server's own words, on one line, without any of the secrets."""
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    line = " ".join(clean(text).split())
+    line = " ".join(clean(_hidden(text, secrets)).split())
+    line = _TOKEN.sub("***", _hidden(line, secrets))  # once more: what is invisible may have parted it
     return line if len(line) <= WORDS else line[: WORDS - 3] + "..."
 
 

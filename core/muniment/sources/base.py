@@ -60,6 +60,11 @@ class Item:
     """Who delivered it, as names and values, where the source knows: the embedded gateway does."""
     envelope: SmtpEnvelope | None = field(default=None, compare=False)
     """Its SMTP envelope, where the source knows it."""
+    stays: bool = field(default=False, compare=False)
+    """Whether it is never deleted: what is kept is not all that its file has, or it lies where the profile's
+    setting to delete does not reach."""
+    stamp: tuple[int, ...] = field(default=(), compare=False)
+    """How its file was when it was read: it is deleted only while it is so. () where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,10 @@ class Source(Protocol):
         """The bytes of listed items, pipelined; one answer an item, in any order."""
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete at the source; returns those whose deletion the source has confirmed for good."""
+        """Delete at the source; returns those whose deletion the source has confirmed for good.
+
+        What was not there any more is left out: it may have been moved to where the source does not look.
+        """
 
     def close(self) -> None:
         """Hang up; never deletes anything. Safe to call twice."""

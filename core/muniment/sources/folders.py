@@ -87,6 +87,8 @@ class Folder:
     names: tuple[str, ...]
     """Its levels' names from the top, as people see them."""
     use: Use = Use.NONE
+    prefix: tuple[str, ...] = ()
+    """The levels that the server has above these, which people don't see; a pattern may name them, too."""
 
     @property
     def title(self) -> str:
@@ -100,7 +102,7 @@ class Folder:
     @property
     def above(self) -> list[Folder]:
         """The folders that it lies in, by their names."""
-        return [Folder(self.names[:n]) for n in range(1, len(self.names))]
+        return [Folder(self.names[:n], prefix=self.prefix) for n in range(1, len(self.names))]
 
 
 def title(names: Iterable[str]) -> str:
@@ -181,7 +183,10 @@ def _matches(pattern: str, folder: Folder) -> bool:
     if pattern.startswith("@"):
         return pattern[1:].lower() == folder.use.value != ""
     wanted = _pattern(pattern)
-    return any(wanted.fullmatch(known) for known in {folder.title, title(folder.names)})
+    known = {folder.title, title(folder.names)}
+    if folder.prefix:
+        known.add(title((*folder.prefix, *folder.names)))
+    return any(wanted.fullmatch(one) for one in known)
 
 
 @lru_cache(256)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ Way = Literal["app", "device", "google"]
 
 MICROSOFT = "https://login.microsoftonline.com"
 GOOGLE_SCOPE = "https://mail.google.com/"
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")
+"""An error code of OAuth 2; whatever else a service says is not repeated, as it may be what it was sent."""
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "service_unavailable"})
 
 
@@ -314,9 +317,7 @@ class _translated:  # noqa: N801 - reads as the statement it is used as
         import requests
 
         if isinstance(error, msal.exceptions.MsalServiceError):  # an answer of 500 or above
-            raise Passing(
-                f"{self._grant.authority} gives no token now ({error}): run again later."
-            ) from error
+            raise Passing(f"{self._grant.authority} gives no token now: run again later.") from error
         if isinstance(error, requests.exceptions.SSLError):
             raise SourceError(f"the certificate of {self._grant.authority} is not trusted") from error
         if isinstance(error, (requests.RequestException, OSError)):
@@ -344,7 +345,8 @@ def _token_in(grant: Grant, answer: dict[str, Any]) -> str:
 
 def _refusal(grant: Grant, answer: dict[str, Any]) -> SourceError:
     """Why there is no token; the service's own words are long, its codes are what one looks up."""
-    error = str(answer.get("error", "no reason given"))
+    error = str(answer.get("error", ""))
+    error = error if _CODE.match(error) else "no reason given"
     codes = "".join(f" AADSTS{code}" for code in _codes(answer))
     if error in _PASSING:
         return Passing(f"{grant.authority} gives no token now ({error}): run again later.")

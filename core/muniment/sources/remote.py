@@ -49,6 +49,8 @@ class RemoteSource(ABC, Refusing):
         self._answered = False
         """Whether any message was had."""
         self._given_up = 0
+        self._busy = 0
+        """Mailboxes given up one after the other because the server asked for time again and again."""
         self._lost: dict[Place, str] = {}
         """Folders that were given up, and why."""
 
@@ -112,7 +114,7 @@ class RemoteSource(ABC, Refusing):
                     del remaining[answer.item.place, answer.item.key]
                     row.patience.progress()
                     row.place, row.length, row.seconds = None, 0, 0.0
-                    began, alone, self._answered = retry.now(), False, True
+                    began, alone, self._answered, self._busy = retry.now(), False, True, 0
                     yield answer
                 continue
             except Shut as error:
@@ -125,6 +127,7 @@ class RemoteSource(ABC, Refusing):
                     continue
                 if error.wait:
                     yield from self._put_off(remaining, error)
+                    row.patience = self._patience()
                     continue
                 if not alone:  # which of them is it? Each is asked for alone before it is given up.
                     self._batch = 1
@@ -150,7 +153,12 @@ class RemoteSource(ABC, Refusing):
             _put_last(remaining, beside[: 2 ** (row.length - 1)])
 
     def _patience(self) -> Patience:
-        """What a failing server is given: less, once it has failed at several messages in spite of all."""
+        """What a failing server is given: less, once it has failed at several messages in spite of all.
+
+        One that is busy for one mailbox after the other is not waited for at the next one.
+        """
+        if self._busy >= SURELY_DEAD:
+            return Patience(self._sleep, ATTEMPTS_WORN, 0.0)
         attempts = ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN
         return Patience(self._sleep, attempts, OBEYED_FOR if self._several else PATIENT_FOR)
 
@@ -164,6 +172,7 @@ class RemoteSource(ABC, Refusing):
         mailbox = next(iter(remaining.values())).place.mailbox
         if len(self._endpoint.mailboxes) <= 1:
             raise error
+        self._busy += 1
         yield from self._shut(remaining, Shut(f"{mailbox} could not be read. {error}", mailbox))
 
     def _waited(self, row: _Row, error: Passing) -> bool:

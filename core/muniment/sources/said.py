@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING
 
 from muniment.system.sanitise import clean
@@ -14,6 +15,8 @@ LONGEST = 300
 """Characters of a server's words that are shown."""
 HIDDEN = "[hidden]"
 """Stands where a server repeats the password."""
+_TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{60,}")
+"""What may be an access token, as it is or encoded: servers say nothing of that length in one word."""
 _SHORT = 4
 """A secret of fewer characters may stand in any text by chance, so that all of the text is hidden then."""
 
@@ -38,7 +41,7 @@ def _without_secrets(endpoint: Endpoint, text: str) -> str:
             if len(secret) < _SHORT:
                 return HIDDEN
             text = text.replace(secret, HIDDEN)
-    return text
+    return _TOKEN.sub(HIDDEN, text) if endpoint.tokens is not None else text
 
 
 def _secrets(endpoint: Endpoint) -> list[str]:

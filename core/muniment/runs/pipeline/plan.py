@@ -42,9 +42,9 @@ class Plan:
     def deletes(self, item: Item, now: float) -> bool:
         """Whether an item may be deleted once it is kept; with an age to wait for, not without a date.
 
-        Never where the folder belongs to others.
+        Never where the folder belongs to others, or where the source keeps it.
         """
-        if item.place.others:
+        if item.place.others or item.stays:
             return False
         if not self.delete or not self.delete_after:
             return self.delete

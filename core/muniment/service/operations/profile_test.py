@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -32,6 +33,8 @@ SHOWN_NAMES = 5
 """Mailboxes that a test names of those that are left out."""
 TIMEOUT = 30.0
 """Seconds that a network operation of a test may take at most: somebody is waiting for it."""
+PATIENCE = 120.0
+"""Seconds in all that a test waits for a server which wants to be left alone; a run waits up to an hour."""
 NO_PIN = "0" * 64
 """The fingerprint of no certificate: with it a server's is seen, and neither name nor password sent."""
 
@@ -122,7 +125,7 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
     if KIND[endpoint.kind].server:
         say(api.Step(text=f"{endpoint.host} is {', '.join(look_up(endpoint))}"))
     watched = replace(endpoint, tell=lambda event: _tell(endpoint, event, say, seen))
-    with closing(open_source(watched)) as source:
+    with closing(open_source(watched, sleep=_Waits(endpoint))) as source:
         try:
             source.connect()
         except CertificateRefused:
@@ -181,6 +184,24 @@ def _peek(endpoint: Endpoint, say: Say) -> None:
     unpinned = replace(endpoint, fingerprint=NO_PIN, ca_file="", tell=tell)
     with suppress(SourceError), closing(open_source(unpinned, sleep=_give_up)) as source:
         source.connect()
+
+
+class _Waits:
+    """Waits as a run does, but not for longer than a person does who looks on."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._left = PATIENCE
+
+    def __call__(self, seconds: float) -> None:
+        """Wait. Raises SourceError where it would be too long."""
+        self._left -= seconds
+        if self._left < 0:
+            raise SourceError(
+                f"{self._endpoint.host} wants to be left alone for {seconds:.0f} s, which a run waits for "
+                "and a test does not: test it again later."
+            )
+        time.sleep(seconds)
 
 
 def _give_up(seconds: float) -> None:

@@ -21,10 +21,10 @@ from muniment.sources.ews.connection import Box, Changes, EwsWire
 from muniment.sources.ews.faults import Failure, NoFolder, NoMailbox, StaleMark, Trouble
 from muniment.sources.ews.http import make_auth, offered
 from muniment.sources.limits import MOST_MESSAGES, Pages
-from muniment.sources.network import dial
+from muniment.sources.network import Unreachable, dial
 from muniment.sources.refusing import Shut
-from muniment.sources.remote import OBEYED_FOR, SURELY_DEAD, Answer, RemoteSource
-from muniment.sources.retry import PATIENT_FOR, Passing, Patience
+from muniment.sources.remote import SURELY_DEAD, Answer, RemoteSource
+from muniment.sources.retry import Passing
 
 T = TypeVar("T")
 
@@ -135,10 +135,10 @@ class EwsSource(RemoteSource):
 
     def _persist(self, ask: Callable[[EwsWire], T]) -> T:
         """What the server answers, in spite of lines that break."""
-        patience = Patience(self._sleep, obeys=OBEYED_FOR if self._endpoint.mailboxes else PATIENT_FOR)
+        patience = self._patience()
         while True:
+            wire = self._opened()
             try:
-                wire = self._opened()
                 with self._forgiving():
                     return ask(wire)
             except Passing as error:
@@ -162,10 +162,11 @@ class EwsSource(RemoteSource):
         for who in people:
             try:
                 yield from self._mailbox(who, alone=len(people) == 1)
-                in_a_row = 0
+                in_a_row = self._busy = 0
             except (NoMailbox, NoFolder, Passing) as error:
-                if len(people) == 1:
+                if len(people) == 1 or isinstance(error, Unreachable):
                     raise
+                self._busy = self._busy + 1 if isinstance(error, Trouble) else 0
                 first, failed = first or error, failed + 1
                 # A line that breaks at one mailbox after the other is no mailbox's fault.
                 in_a_row = 0 if isinstance(error, NoMailbox | NoFolder | Trouble) else in_a_row + 1

@@ -6,6 +6,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,7 +75,8 @@ class FileSource(ABC):
     def _read(self, item: Item, path: Path | str) -> Fetched | Unfetched:
         """A whole file as an item's bytes. Raises OSError."""
         with open_plain(path) as file:
-            return self._take(item, iter(lambda: file.read(_BLOCK), b""))
+            known = replace(item, stamp=stamp_of(os.fstat(file.fileno())))
+            return self._take(known, iter(lambda: file.read(_BLOCK), b""))
 
     def _take(self, item: Item, blocks: Iterator[bytes]) -> Fetched:
         """An item's bytes, in a file of the work folder where there are many. Raises OSError."""
@@ -130,8 +132,18 @@ def unreadable(path: Path, error: OSError) -> SourceError:
     return SourceError(f"{path} can't be read: {error.strerror}; check its owner and permissions.")
 
 
-def remove(paths: Iterable[tuple[Item, Path]]) -> list[Item]:
-    """Unlink files and sync their folders; returns the items whose files are gone for good.
+def stamp_of(found: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file is written to, or another takes its name."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def remove(
+    paths: Iterable[tuple[Item, Path]], ready: Callable[[os.stat_result], bool] = lambda found: True
+) -> list[Item]:
+    """Unlink files and sync their folders; returns the items whose files are gone for good by it.
+
+    A file stays that is not the one that was read, that was written to since, or that is not `ready`. So does
+    the item of a file that is not there: it may have been moved.
 
     Raises SourceError when a folder can't be synced: then nothing is confirmed.
     """
@@ -139,7 +151,10 @@ def remove(paths: Iterable[tuple[Item, Path]]) -> list[Item]:
     folders = set()
     for item, path in paths:
         try:
-            path.unlink(missing_ok=True)
+            found = path.lstat()
+            if item.stays or not ready(found) or item.stamp not in ((), stamp_of(found)):
+                continue
+            path.unlink()
         except OSError:
             continue
         folders.add(path.parent)

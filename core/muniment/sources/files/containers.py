@@ -58,6 +58,10 @@ class Mail(NamedTuple):
         """Its bytes; None where only decoding them tells."""
         return None if self.charset else self.end - self.start
 
+    def is_all_of(self, size: int) -> bool:
+        """Whether it is, byte for byte, all that a file of so many bytes has."""
+        return not self.charset and (self.start, self.end) == (0, size)
+
 
 def find_mail(file: BinaryIO, framed: bool, *, whole: bool = True) -> Mail | str:
     """Where the mail is in a file, or why there is none; `framed`: the file is an .emlx. Raises OSError.

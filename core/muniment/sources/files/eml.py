@@ -2,13 +2,18 @@
 
 A key is the path within the folder. Files of other names, and those in which there is no mail, are passed
 over. What is kept of a file is told in `sources.files.containers`.
+
+A file is deleted only if all its bytes are kept, compression undone. What was taken out of a frame or another
+encoding stays, as do a damaged file and one that is written to: programs write such files in place.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from muniment.errors import SourceError
@@ -23,6 +28,8 @@ from muniment.sources.passing import BOMB, NO_ROOM
 from muniment.sources.received import of_file
 
 _SINGLE = (".eml", ".emlx")
+SETTLED = 60.0
+"""Seconds since a file was last written to before it is deleted: its writer may not have come to its end."""
 _NAMES = tuple(f"{single}{packed}" for single in _SINGLE for packed in ("", *ENDINGS))
 
 
@@ -66,25 +73,34 @@ class EmlSource(FileSource):
             if packed:
                 head = io.BytesIO(beginning(file, packed, HEAD))
                 found = "" if _is_framed(path) else find_mail(head, False, whole=False)
+                size = len(head.getbuffer())
             else:
                 found = find_mail(file, _is_framed(path), whole=False)
+                size = os.fstat(file.fileno()).st_size
         if isinstance(found, str) and found:
             self._passing.add(path, found)
             return None
+        stays = not (isinstance(found, Mail) and found.is_all_of(size))
         mail = found if isinstance(found, Mail) and not packed else Mail(0, 0, "unknown")
-        return Item(self._place, key, mail.size(), mail.flags, date)
+        return Item(self._place, key, mail.size(), mail.flags, date, stays=stays)
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
         path = name_of(item.key)
-        with opened(self._root / path, self._endpoint.work) as (file, fault):
+        with opened(self._root / path, self._endpoint.work) as (file, fault, stamp):
             mail = fault if fault in (BOMB, NO_ROOM) else find_mail(file, _is_framed(path))
             if isinstance(mail, str):
                 return Unfetched(item, f"it is {fault or mail}")
-            return self._take(item, pieces(file, mail))
+            stays = bool(fault) or not mail.is_all_of(file.seek(0, os.SEEK_END))
+            return self._take(replace(item, stays=stays, stamp=stamp), pieces(file, mail))
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
         """Unlink, and sync the folders."""
-        return remove((item, self._root / name_of(item.key)) for item in items)
+        return remove(((item, self._root / name_of(item.key)) for item in items), _is_settled)
+
+
+def _is_settled(found: os.stat_result) -> bool:
+    """Whether a file was not written to just now; a time that lies well ahead was set, and says nothing."""
+    return abs(time.time() - found.st_mtime) >= SETTLED
 
 
 def _is_framed(path: str) -> bool:

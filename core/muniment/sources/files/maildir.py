@@ -1,7 +1,9 @@
 """A Maildir: one message a file in `new/` and `cur/`. A key is the unique name, without flags.
 
 Its subfolders are read as well: `.Folder.Sub` beside `cur/` (Maildir++, as Dovecot and Courier have it), or
-folders within folders. Other files, such as the indexes of a server, are passed over.
+folders within folders. Other files, such as the indexes of a server, are passed over. **Nothing is deleted
+in a subfolder**: a person keeps mail there, and throws some away. One that is to be emptied has a profile of
+its own.
 
 Mail programs move messages from new/ to cur/ and rename them when flags change, so a file is sought where it
 was last, and where it isn't, by one look through both folders for all that are missing. A server may have
@@ -13,6 +15,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from muniment.errors import SourceError
@@ -27,6 +30,7 @@ from muniment.sources.received import of_maildir
 _INFO = ":2,"
 _LOOKS = 3
 _BLOCK = 1024 * 1024
+TWIN = "a message in cur/ with the unique name of one in new/: give it another"
 _SUBS = ("new", "cur")
 """Where messages are. Those of new/ come first, as they move from there to cur/."""
 
@@ -94,9 +98,18 @@ class MaildirSource(FileSource):
         return self._root / name_of(item.place.folder) if item.place.folder else self._root
 
     def _paths(self, home: Path) -> Iterator[Path]:
-        """Files relative to a Maildir."""
+        """Files relative to a Maildir. Raises SourceError where the Maildir itself can't be read."""
         for sub in _SUBS:
-            yield from (Path(sub, name) for name in plain_names(home / sub, self._passing))
+            try:
+                for name in plain_names(home / sub, self._passing):
+                    if sub == "cur" and os.path.lexists(home / "new" / _unique(name)):
+                        self._passing.add(os.path.relpath(home / sub / name, self._root), TWIN)
+                    else:
+                        yield Path(sub, name)
+            except SourceError as error:
+                if home == self._root or not isinstance(error.__cause__, OSError):
+                    raise
+                self._passing.add(f"{home.relative_to(self._root)}/{sub}", unreadable_folder(error.__cause__))
 
     def _item(self, place: Place, key: str, path: Path) -> Item:
         flags = tuple(path.name.partition(_INFO)[2])
@@ -104,8 +117,9 @@ class MaildirSource(FileSource):
         try:
             found = (home / path).lstat()
         except FileNotFoundError:
-            return Item(place, key, None, flags)
-        return Item(place, key, found.st_size, flags, of_maildir(path.name, found))
+            return Item(place, key, None, flags, stays=bool(place.folder))
+        date = of_maildir(path.name, found)
+        return Item(place, key, found.st_size, flags, date, stays=bool(place.folder))
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
         """The bytes of listed items; those that have been renamed come last."""
@@ -126,10 +140,11 @@ class MaildirSource(FileSource):
         """The answer for an item; None where it is in none of the likely places."""
         for path in [found] if found else self._likely(item):
             try:
-                with opened(path, self._endpoint.work) as (file, fault):
+                with opened(path, self._endpoint.work) as (file, fault, stamp):
                     if fault in (BOMB, NO_ROOM):
                         return Unfetched(item, f"it is {fault}")
-                    return self._take(item, iter(lambda: file.read(_BLOCK), b""))
+                    known = replace(item, stays=item.stays or bool(fault), stamp=stamp)
+                    return self._take(known, iter(lambda: file.read(_BLOCK), b""))
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -159,13 +174,24 @@ class MaildirSource(FileSource):
         return found
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Unlink, and sync the folders."""
-        places = {item: self._present(item) for item in items}
-        found = self._search(item for item, path in places.items() if path is None)
-        return remove(
-            (item, path or Path(found.get(item) or self._home(item) / "cur" / name_of(item.key)))
-            for item, path in places.items()
-        )
+        """Unlink, and sync the folders. What lies in a subfolder stays."""
+        places = {item: self._present(item) for item in items if not item.place.folder}
+        missing = self._search(item for item, path in places.items() if path is None)
+        found = ((item, path or missing.get(item)) for item, path in places.items())
+        return remove((item, Path(path)) for item, path in found if path is not None)
+
+    def remarks(self) -> list[str]:
+        """What an administrator should know of these folders (see base.Remarking)."""
+        below = sum(1 for folder in self._folders() if folder) if self._endpoint.deletes else 0
+        if not below:
+            return []
+        return [
+            f"{below:,} folders below are read, and nothing is deleted there: a folder that is to be emptied "
+            "takes a profile with its own path"
+            if below > 1
+            else "1 folder below is read, and nothing is deleted there: to empty it takes a profile with its "
+            "own path"
+        ]
 
     def _present(self, item: Item) -> Path | None:
         return next((path for path in map(Path, self._likely(item)) if path.exists()), None)

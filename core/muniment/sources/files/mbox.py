@@ -89,7 +89,7 @@ class MboxSource(FileSource):
         if reason:
             self._passing.add(name, reason)
             return
-        with self._held.opened(path) as (file, fault):
+        with self._held.opened(path) as (file, fault, _):
             listed = False
             for start, end, date, _ in spots(file):
                 listed = True
@@ -100,7 +100,7 @@ class MboxSource(FileSource):
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
         start, size, digest = item.key.split(":")
-        with self._held.opened(self._path(item)) as (file, _):
+        with self._held.opened(self._path(item)) as (file, *_):
             begin, end = int(start), int(start) + int(size)
             if _hash(file, begin, end) != digest:
                 return Unfetched(item, "the file was changed since it was listed", gone=True)

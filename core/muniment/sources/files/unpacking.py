@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import zstandard
 
-from muniment.sources.files.base import open_plain
+from muniment.sources.files.base import open_plain, stamp_of
 from muniment.sources.passing import BOMB, DAMAGED, NO_ROOM
 from muniment.sources.spool_files import make_work
 
@@ -51,6 +51,8 @@ class Opened(NamedTuple):
     file: BinaryIO
     fault: str = ""
     """Why not all of it could be unpacked, or nothing; "" where all is well."""
+    stamp: tuple[int, ...] = ()
+    """How the file itself was when it was opened (see Item)."""
 
 
 def packing(head: bytes) -> str:
@@ -64,14 +66,15 @@ def opened(path: Path | str, work: Path) -> Iterator[Opened]:
     with open_plain(path) as file:
         kind = packing(file.read(MAGIC_LENGTH))
         file.seek(0)
+        stamp = stamp_of(os.fstat(file.fileno()))
         if not kind:
-            yield Opened(file)
+            yield Opened(file, stamp=stamp)
             return
         make_work(work)
         with tempfile.TemporaryFile(dir=work, buffering=0) as unpacked:
             fault = _unpack(file, kind, cast(BinaryIO, unpacked))
             unpacked.seek(0)
-            yield Opened(cast(BinaryIO, unpacked), fault)
+            yield Opened(cast(BinaryIO, unpacked), fault, stamp)
 
 
 class Held:

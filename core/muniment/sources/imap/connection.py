@@ -167,12 +167,21 @@ class ImapWire:
     # --- the folder -----------------------------------------------------------------------------
 
     def namespaces(self) -> list[Namespace]:
-        """Whose folders have which prefixes (RFC 2342); none where the server does not say."""
+        """Whose folders have which prefixes (RFC 2342); none where the server does not know namespaces.
+
+        Raises Passing where it knows them and does not tell: all folders would count as one's own then.
+        """
         if "NAMESPACE" not in self.capabilities:
             return []
         with translated(self._endpoint, self._client):
             kind, data = self._client.namespace()
-        return read_namespaces(b" ".join(joined(data))) if kind == "OK" else []
+        if kind != "OK":
+            why = self._said(text(data))
+            raise Passing(
+                f"{self._endpoint.address} does not tell whose folders are whose ({why}): run again, and ask "
+                "who runs that server."
+            )
+        return read_namespaces(b" ".join(joined(data)))
 
     def folders(self, prefixes: list[bytes]) -> list[Listed]:
         """Every folder below the prefixes that can be selected, each once.

@@ -124,7 +124,8 @@ def _located(listed: Listed, spaces: Sequence[Namespace], virtual: set[str]) -> 
     levels = split_levels(rest, listed.delimiter)
     if rest != listed.name and levels[0].casefold() == "inbox":
         levels = listed.levels  # a folder of that name below the inbox is not the inbox
-    folder = Folder(levels, use_of(listed.flags, levels))
+    above = listed.levels[: len(listed.levels) - len(levels)]
+    folder = Folder(levels, use_of(listed.flags, levels), above)
     return Located(listed, folder, title=folder.title, view=view)
 
 

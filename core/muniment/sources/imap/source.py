@@ -140,7 +140,7 @@ class ImapSource(RemoteSource):
     def _known(self, box: Box) -> Box:
         """A folder of the tree, with what was learnt of it before."""
         found = self._boxes.setdefault(box.place, box)
-        found.place, found.raw, found.labelled = box.place, box.raw, box.labelled
+        found.place, found.raw, found.labelled, found.stays = box.place, box.raw, box.labelled, box.stays
         return found
 
     def _persist(self, ask: Callable[[ImapWire], T]) -> T:
@@ -251,7 +251,8 @@ class ImapSource(RemoteSource):
             for row in fresh:
                 place = labels.place(row.labels) if labels else box.place
                 if place is not None:
-                    yield Item(place, f"{box.validity}:{row.uid}", row.size, row.flags, row.date)
+                    key = f"{box.validity}:{row.uid}"
+                    yield Item(place, key, row.size, row.flags, row.date, stays=box.stays)
             start += LISTED_AT_ONCE - 1
         return listed
 
@@ -399,20 +400,21 @@ class ImapSource(RemoteSource):
         return "" if "UIDPLUS" in wire.capabilities else str(self._no_uidplus())
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, these and no others; returns the items that are no longer in their folder.
+        """Delete for good, these and no others; returns the items that are no longer in their folder by it.
 
         At Gmail they go to the trash, which Gmail empties after 30 days. What belongs to others stays.
         """
         confirmed: list[Item] = []
         for place, group in groupby(items, key=lambda item: item.place):
             while batch := list(islice(group, FETCHED_AT_ONCE)):
-                if not (place.others or any(item.place.others for item in batch)):
+                if not any(item.place.others or item.stays for item in batch):
                     confirmed += self._delete(self._box(place), batch)
         return confirmed
 
     def _delete(self, box: Box, batch: list[Item]) -> list[Item]:
+        seen: set[int] = set()
         try:
-            return self._persist(lambda wire: self._expunge(wire, box, batch))
+            return self._persist(lambda wire: self._expunge(wire, box, batch, seen))
         except NoFolder:
             if self._endpoint.folders is None:
                 raise
@@ -423,11 +425,13 @@ class ImapSource(RemoteSource):
             self.refuse(_where(box.place), str(sick.error), deleting=True)
             return []
 
-    def _expunge(self, wire: ImapWire, box: Box, batch: list[Item]) -> list[Item]:
+    def _expunge(self, wire: ImapWire, box: Box, batch: list[Item], seen: set[int]) -> list[Item]:
+        """`seen` are those that were there at this attempt or an earlier one: others may have been moved."""
         uids = {self._uid(item): item for item in batch}
         self._select(wire, box)
         if box.read_only:
             raise _Sick(self._read_only(box))
+        seen |= wire.present(list(uids))
         if GMAIL_CAPABILITY in wire.capabilities:
             trash = self._trash(wire)
             if not trash or "MOVE" not in wire.capabilities:
@@ -439,7 +443,7 @@ class ImapSource(RemoteSource):
                 raise self._no_uidplus()
             wire.expunge(list(uids))
         present = wire.present(list(uids))
-        return [item for uid, item in uids.items() if uid not in present]
+        return [item for uid, item in uids.items() if uid in seen and uid not in present]
 
     def _trash(self, wire: ImapWire) -> bytes:
         """Gmail's folder for deleted messages; b"" where it is hidden."""

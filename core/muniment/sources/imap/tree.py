@@ -1,7 +1,8 @@
 """Which folders of an IMAP server a profile reads, and whose mail is in them.
 
 Gmail is read by its folder of all mail: each message lies there once, with its labels, while every other
-folder shows messages by a label. Its spam and trash are not in it.
+folder shows messages by a label. Its spam and trash are not in it. Nothing is deleted there unless the
+profile names that folder: to empty it is to empty the account, which takes more than naming no folders.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Box:
     raw: bytes = b""
     labelled: bool = False
     """Whether its messages are filed by Gmail's labels."""
+    stays: bool = False
+    """Whether nothing is deleted in it."""
     validity: str = ""
     read_only: bool = False
     state: str = ""
@@ -80,7 +83,8 @@ def choose(
     own = [one for one in located if not one.view and (endpoint.shared or one.whose is Whose.OWN)]
     gmail = is_gmail(capabilities, located)
     everything = next((one for one in own if one.whose is Whose.OWN and one.folder.use is Use.ALL), None)
-    if gmail and everything and not choice.take and _by_labels(choice):
+    unnamed = gmail and everything is not None and not choice.take and _by_labels(choice)
+    if unnamed:
         taken = [one for one in own if one is everything or _beside(one, choice)]
     else:
         taken = [one for one in own if choice.wants(one.folder, one.folder.above)]
@@ -88,7 +92,10 @@ def choose(
     folders = tuple(one.folder for one in own)
     named = choice.missing([folder for one in own for folder in (*one.folder.above, one.folder)])
     return Tree(
-        boxes=tuple(Box(_place(endpoint, one), one.listed.raw, one is labelled) for one in taken),
+        boxes=tuple(
+            Box(_place(endpoint, one), one.listed.raw, one is labelled, stays=unnamed and one is everything)
+            for one in taken
+        ),
         missing=tuple(one for one in named if not one.startswith("@") or not taken),
         folders=folders,
         of_others=sum(one.whose is not Whose.OWN for one in located),
@@ -134,7 +141,9 @@ def remarks(endpoint: Endpoint, tree: Tree) -> list[str]:
         )
     if tree.gmail and any(box.place.title == ALL_MAIL.title for box in tree.boxes):
         found.append("this is Gmail: All Mail is read, where each message lies once, whatever its labels")
-    if tree.gmail and endpoint.deletes:
+    if endpoint.deletes and any(box.stays for box in tree.boxes):
+        found.append('nothing is deleted in All Mail, since `folders` does not name it: ["@all"] does')
+    elif tree.gmail and endpoint.deletes:
         found.append(
             "to delete at Gmail is to move to the trash, out of all labels; Gmail removes it for good after "
             "30 days"

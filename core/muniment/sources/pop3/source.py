@@ -202,19 +202,22 @@ class Pop3Source(RemoteSource):
     def delete(self, items: Iterable[Item]) -> list[Item]:
         """DELE, then QUIT; the next call opens a new session.
 
-        Returns the items confirmed by `+OK` to QUIT, and those that are not in the mailbox (any more):
-        when the answer to QUIT is lost, a new session's UIDL tells which. Twins are left where they are,
-        unless they were fetched in this session.
+        Returns the items confirmed by `+OK` to QUIT. When the answer to QUIT is lost, a new session's UIDL
+        tells which are no longer in the mailbox. Twins are left where they are, unless they were fetched in
+        this session.
         """
         remaining = {item.key: item for item in items}
         confirmed: list[Item] = []
+        asked: set[str] = set()
         patience = Patience(self._sleep)
         while remaining:
             wire, roll = self._opened()
             for key in [key for key in remaining if self._is_doubtful(roll, key)]:
                 del remaining[key]
             numbers = roll.numbers(list(remaining))
-            confirmed += [remaining.pop(key) for key in list(remaining) if key not in numbers]
+            missing = [(key, remaining.pop(key)) for key in list(remaining) if key not in numbers]
+            confirmed += [item for key, item in missing if key in asked]
+            asked.update(numbers)
             try:
                 marked = self._expunge(wire, numbers)
             except (Passing, Refused) as error:
