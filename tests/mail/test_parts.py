@@ -225,3 +225,25 @@ def test_a_large_file_that_is_no_regular_base64_is_not_looked_into() -> None:
     mail = enclosing(written, "application/octet-stream", "a.eml", "7bit").replace(b": 7bit", b": base64")
     assert [file.filename for file in files(mail)] == ["a.eml"]
     assert CUT in read_message(mail)[1].notes
+
+
+UU = b"begin 644 A\n#4$%9\n`\nend\n"
+WITHIN = b"Subject: one\r\nSubject: seven\r\nTo: a@x.example\r\nTo: eight@x.example\r\n\r\ntext\r\n"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        b"Content-Type: text/plain; name=a.txt\r\n\r\nwords\n" + UU + b"more\n",
+        b"Content-Type: message/rfc822\r\n\r\n" + WITHIN,
+        b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encodebytes(WITHIN),
+    ],
+    ids=["uuencode", "message", "encoded message"],
+)
+def test_what_is_shown_of_a_file_can_be_found(mail: bytes) -> None:
+    """The index has the message's text, the screen a file's own."""
+    mail = b"Subject: s\r\n" + mail
+    text = read_message(mail)[1]
+    found = set(f"{text.body} {' '.join(text.filenames)}".split())
+    shown = set(read_file(files(mail)[0]).body.split())
+    assert shown - {"From:", "To:", "Cc:", "Date:", "Subject:"} <= found

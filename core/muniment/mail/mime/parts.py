@@ -147,6 +147,8 @@ class File(NamedTuple):
     leaf: Leaf
     others: Others
     """The charsets that the message states to which it belongs."""
+    cuts: tuple[tuple[int, int], ...] = ()
+    """What of its decoded content is no text, but a file."""
 
 
 def files(
@@ -167,7 +169,8 @@ def _file(part: Part, within: int) -> File:
     name, inline = part.file or ("", False)
     leaf = part.leaf
     size = content_size(part.buf, leaf)
-    return File(name, leaf.content_type, size, inline, within, part.reading, part.buf, leaf, part.others)
+    kind, reading = leaf.content_type, part.reading
+    return File(name, kind, size, inline, within, reading, part.buf, leaf, part.others, part.cuts)
 
 
 def parts(

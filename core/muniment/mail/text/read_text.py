@@ -15,7 +15,7 @@ from muniment.mail.buffer import JoinedBuffer
 from muniment.mail.charsets.decode import Others, codec, none_stated, to_text
 from muniment.mail.content.public import body_text, hidden_bytes, is_usual, stray_text
 from muniment.mail.headers.domains import readable
-from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, decode, field, gather
+from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, decode, gather
 from muniment.mail.headers.message_ids import bare_id, bare_ids
 from muniment.mail.headers.routing import PEOPLE, people_in, people_of
 from muniment.mail.mime import rtf
@@ -89,7 +89,7 @@ def read_file(file: File) -> MessageText:
             reader.message(inner, found, header, others)
     else:
         shown = (file.filename, file.inline)
-        reader._read(Part(file.buf, file.leaf, 1, shown, file.reading, others=file.others))
+        reader._read(Part(file.buf, file.leaf, 1, shown, file.reading, file.cuts, others=file.others))
     return reader.text()
 
 
@@ -187,9 +187,9 @@ class _Reader:
             self._add(part.words)
 
     def _nested_header(self, header: bytes) -> None:
-        for name in (b"subject", b"from", b"to", b"cc"):
-            value = field(header, name)
-            self._add(decode(value, self.others) if value else "")
+        for values in gather(header, (b"subject", b"from", b"to", b"cc")):
+            for value in values:
+                self._add(decode(value, self.others))
         self._stray(header)
 
     def _stray(self, header: bytes) -> None:
