@@ -156,6 +156,7 @@ def read_words(value: bytes) -> None:
     for sought in words.sought_words(written[:512])[:3]:
         sought.matches(folding.halfway(written))
     words.Sought("ab*", "ab*").matches(folding.halfway(written))
+    words.Sought("a*b*c", "a*b*c").matches(folding.halfway(written))
     placed = words.placed_words(written, 0, len(written))
     for number in list(placed.places(words.Sought("a*", "a*")))[-3:]:
         placed.span(number, number)
@@ -166,6 +167,7 @@ def read_words(value: bytes) -> None:
     message_ids.bare_ids(written)
     links.reduced(written)
     links.is_target(written)
+    links.is_reduced(written)
 
 
 def read_people(value: bytes) -> None:
