@@ -168,6 +168,7 @@ def read_words(value: bytes) -> None:
     links.reduced(written)
     links.is_target(written)
     links.is_reduced(written)
+    words.pattern_of(written)
 
 
 def read_people(value: bytes) -> None:
