@@ -24,12 +24,13 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from muniment.mail.charsets.decode import codec, to_text, writes_lines
 from muniment.mail.content.fork import ADDED_HEADERS, TRANSPORT_VERSION, is_added
-from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, Field, fields, gather
+from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, fields, gather
 from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
 from muniment.mail.mime.walker import UUENCODED, decoded, file_of, header_at, is_text, is_uuencoded, leaves
 from muniment.mail.model import Buffer, Leaf
@@ -39,8 +40,8 @@ CONTENT_VERSION = 3
 """Number of what is hashed. Hashes are kept in the catalog alone, whose schema changes with this number."""
 _BLOCK = 1024 * 1024
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
-_UNCLEAR = {b"\n": re.compile(rb"\n[ \t]+\r?\n|\r(?!\n)"), b"\r": re.compile(rb"\r[ \t]+\r")}
-"""By the header's line end: what is a folded line to one program and ends a line or the header to another."""
+_BLANKS = {b"\n": re.compile(rb"\n[ \t]+\r?\n"), b"\r": re.compile(rb"\r[ \t]+\r")}
+"""By the header's line end: what is a folded line to one program and ends the header to another."""
 _TOLD_APART = re.compile(rb"(?:\A|\n)(?:date|message-id)[ \t]*:[ \t]*[^\s]", re.IGNORECASE)
 _BEGIN = 16 * 1024
 """Bytes of a text in which it may state its own charset."""
@@ -110,11 +111,7 @@ def _text_end(buf: Buffer) -> int:
 def _completed(header: bytes) -> bytes:
     """A header that is all of a message, with the blank line that ends it; an unclear one as it is."""
     whole = header.rstrip(b"\r\n") + b"\r\n\r\n"
-    clear = (
-        not _LONE_CR.search(header)
-        and NO_FIELD.search(whole) is None
-        and _UNCLEAR[b"\n"].search(whole) is None
-    )
+    clear = not _LONE_CR.search(header) and NO_FIELD.search(whole) is None and not _is_unclear(whole, b"\n")
     return whole if clear and header.strip(b"\r\n") else header
 
 
@@ -182,10 +179,13 @@ def _without_added(header: bytes) -> bytes:
     """
     eol = b"\n" if b"\n" in header else b"\r"
     ends = _ended(header)
-    if ends and NO_FIELD.search(header) is None and _UNCLEAR[eol].search(header) is None:
+    if ends and NO_FIELD.search(header) is None and not _is_unclear(header, eol):
         return _added_field(eol).sub(b"", eol + header)[1:]
     found = list(fields(header))
-    clear = next((n for n, one in enumerate(found) if _is_unclear(header, one, eol)), len(found))
+    clear = next(
+        (n for n, one in enumerate(found) if not one.name or _is_unclear(header, eol, one.start, one.end)),
+        len(found),
+    )
     if not (ends and clear == len(found) - 1):
         clear -= 1
     kept = [one for n, one in enumerate(found) if n >= clear or not is_added(one.name)]
@@ -197,8 +197,11 @@ def _ended(header: bytes) -> bool:
     return header.endswith((b"\n\r\n", b"\n\n", b"\r\r")) or header in (b"\r\n", b"\n", b"\r")
 
 
-def _is_unclear(header: bytes, one: Field, eol: bytes) -> bool:
-    return not one.name or _UNCLEAR[eol].search(header, one.start, one.end) is not None
+def _is_unclear(header: bytes, eol: bytes, start: int = 0, end: int = sys.maxsize) -> bool:
+    """Whether programs may read a line differently. Two patterns are five times as fast as one for both."""
+    if _BLANKS[eol].search(header, start, end) is not None:
+        return True
+    return eol == b"\n" and _LONE_CR.search(header, start, end) is not None
 
 
 @lru_cache(maxsize=2)
