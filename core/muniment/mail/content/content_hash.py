@@ -34,7 +34,7 @@ from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, fields, gather
 from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
 from muniment.mail.mime.walker import UUENCODED, decoded, file_of, header_at, is_text, is_uuencoded, leaves
 from muniment.mail.model import Buffer, Leaf
-from muniment.mail.patterns import any_of, begins_any
+from muniment.mail.patterns import any_case, any_of, begins_any
 
 CONTENT_VERSION = 3
 """Number of what is hashed. Hashes are kept in the catalog alone, whose schema changes with this number."""
@@ -42,7 +42,7 @@ _BLOCK = 1024 * 1024
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _BLANKS = {b"\n": re.compile(rb"\n[ \t]+\r?\n"), b"\r": re.compile(rb"\r[ \t]+\r")}
 """By the header's line end: what is a folded line to one program and ends the header to another."""
-_TOLD_APART = re.compile(rb"(?:\A|\n)(?:date|message-id)[ \t]*:[ \t]*[^\s]", re.IGNORECASE)
+_TOLD_APART = re.compile(rf"\n{any_case('(?:date|message-id)')}[ \t]*:[ \t]*[^\s]".encode())
 _BEGIN = 16 * 1024
 """Bytes of a text in which it may state its own charset."""
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -87,7 +87,7 @@ def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
 
 def _origin(header: bytes) -> tuple[bytes, ...]:
     """The oldest dated Received field of a header in which neither date nor name tells messages apart."""
-    if _TOLD_APART.search(header):
+    if _TOLD_APART.search(b"\n" + header):
         return ()
     return tuple([value for value in gather(header, (b"received",))[0] if b";" in value][-1:])
 
