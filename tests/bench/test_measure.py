@@ -82,7 +82,7 @@ def test_sampler_tells_functions_of_the_package_apart() -> None:
         while time.thread_time() < until:
             to_text(text)
     dearest = max(sampler.functions, key=lambda place: sampler.functions[place])
-    assert dearest.startswith("mail.html: ")
+    assert dearest.startswith("mail.text.html: ")
 
 
 def test_sampler_counts_other_threads() -> None:

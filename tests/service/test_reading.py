@@ -31,7 +31,13 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
     kind = first.rpartition(b"application/octet-stream")
     mails.append(kind[0] + b"text/html; charset=utf-8" + kind[2] + name + rest)
     people = ["bob@example.com"]
-    made.archive([report(mail, recipients=people, sender="anna@example.com") for mail in mails])
+    dates = [EPOCH + day * DAY for day in (*range(30), 40)]  # a Date behind its report's is not believed
+    made.archive(
+        [
+            report(mail, recipients=people, sender="anna@example.com", date=date)
+            for mail, date in zip(mails, dates, strict=True)
+        ]
+    )
     return made
 
 

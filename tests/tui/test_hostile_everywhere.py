@@ -111,6 +111,7 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "cancel": [("--all", "")],
     "history": [("", "post"), ("--every", "post")],
     "notify test": [("", "")],
+    "notify sign-in": [("", "")],
     "status": [("", "post")],
     "quarantine list": [("", "")],
     "quarantine show": [("{item}", "post"), ("{item} --raw", LOST)],
