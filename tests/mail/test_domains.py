@@ -94,7 +94,8 @@ XN = st.from_regex(r"xn--[a-z0-9-]{1,20}", fullmatch=True)
 def test_one_form_is_the_form_of_itself_and_of_its_encoding(written: str) -> None:
     found = canonical(written)
     assert canonical(found) == found
-    assert canonical(found.upper().lower()) == found
+    if found.upper().lower() == found:  # not so of ß, which is SS in capitals
+        assert canonical(found.upper()) == found
     if "\ufffd" not in found and len(found) < 60:
         assert canonical(ascii_form(written)) == found
 

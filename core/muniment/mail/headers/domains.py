@@ -43,8 +43,9 @@ def canonical(domain: str) -> str:
 
 
 def ascii_form(domain: str) -> str:
-    """A domain as it is spelled in the DNS, with `xn--` labels."""
-    return ".".join(_encoded(label) for label in canonical(domain).split("."))
+    """A domain as it is spelled in the DNS, with `xn--` labels; what is no domain as it is compared."""
+    found = canonical(domain)
+    return found if "@" in found else ".".join(_encoded(label) for label in found.split("."))
 
 
 def readable(text: str) -> str:
