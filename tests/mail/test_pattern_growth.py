@@ -127,8 +127,15 @@ def test_a_pattern_takes_linear_time(name: str) -> None:
 def test_a_pattern_that_takes_quadratic_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, pattern in {"label": rb"name\*=([^';\s]+)'", "tag": "<a[^>]*>", "nested": "(?:a|b)+c"}.items():
         monkeypatch.setitem(PATTERNS, name, re.compile(pattern))  # type: ignore[call-overload]
-        with pytest.raises(AssertionError):
-            test_a_pattern_takes_linear_time(name)
+        assert any(_fails(name) for _ in range(5)), name  # a busy machine blurs one measurement
+
+
+def _fails(name: str) -> bool:
+    try:
+        test_a_pattern_takes_linear_time(name)
+    except AssertionError:
+        return True
+    return False
 
 
 def test_the_patterns_are_many() -> None:
