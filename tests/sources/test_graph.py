@@ -423,6 +423,18 @@ def test_deletions_go_in_batches_and_are_confirmed_one_by_one(box: GraphBox, gra
     assert "500 ErrorInternalServerError" in refusal.reason
 
 
+@pytest.mark.parametrize("status", [200, 202, 302])
+def test_only_204_says_that_a_message_is_deleted(box: GraphBox, graph: GraphDouble, status: int) -> None:
+    ids = box.mailbox.put(mails(3))
+    source = opened(box)
+    items = list(source.listing())
+    graph.trouble = [(f"{ids[1]}/permanentDelete", status, "")]
+    assert {item.key for item in source.delete(items)} == {ids[0], ids[2]}
+    assert [message.id for message in box.mailbox.messages()] == [ids[1]]
+    (refusal,) = source.refusals()
+    assert refusal.deleting
+
+
 # --- who is let in --------------------------------------------------------------------------------
 
 

@@ -17,7 +17,16 @@ from muniment.errors import SourceError
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.retry import Passing
 
-OK, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, GONE = 200, 400, 401, 403, 404, 405, 410
+OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, GONE = (
+    200,
+    204,
+    400,
+    401,
+    403,
+    404,
+    405,
+    410,
+)
 PUT_OFF = frozenset({429, 503, 509})
 """Statuses of a service that wants to be left alone for a while."""
 SERVER_ERROR = 500

@@ -27,6 +27,8 @@ from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint, Waiting
 from muniment.sources.graph.answers import (
     BAD_REQUEST,
+    NO_CODE,
+    NO_CONTENT,
     Call,
     Expired,
     Page,
@@ -241,10 +243,14 @@ class GraphWire:
         body = json.dumps({"requests": open_calls}).encode()
         value = self._json(Call("POST", "/$batch"), token, body)
         trouble: list[Exception] = []
+        asked = {int(one["id"]) for one in open_calls}
         for number, status, stated, content in self._parts(value):
+            if number not in asked:
+                continue
             try:
                 check(status, stated, content)
-                answers[number] = content
+                done = calls[number].method == "GET" or status == NO_CONTENT  # anything else proves nothing
+                answers[number] = content if done else Refused(status, NO_CODE)
             except Refused as refusal:
                 answers[number] = refusal
             except (Expired, Passing) as error:
