@@ -368,11 +368,13 @@ def test_time_does_not_grow_with_the_square_of_a_long_text(reader: str) -> None:
     assert not steep(READERS[reader], LONG)
 
 
-def test_no_charset_takes_time_that_grows_with_the_square() -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("size", [SHORT, pytest.param(8 * SHORT, marks=pytest.mark.soak)])
+def test_no_charset_takes_time_that_grows_with_the_square(size: int) -> None:
     names = ("bad bytes", "cut UTF-8", "shifts", "UTF-7", "HZ", "Chinese", "marks", "dashes")
     for charset in CHARSETS:
         for name in names:
-            steepness = too_steep(partial(charsets.to_text, charset=charset), repeated(PIECES[name]), SHORT)
+            steepness = too_steep(partial(charsets.to_text, charset=charset), repeated(PIECES[name]), size)
             assert not steepness, (charset, name, steepness)
 
 
