@@ -46,7 +46,9 @@ echo "Making a Debian $suite for its Python ..."
 mkdir -p "$root/srv/muniment"
 git ls-files -z | xargs -0 cp --parents -t "$root/srv/muniment"
 inside="sh tools/set-up.sh .venv && sh tools/servers.sh test && .venv/bin/python -VV"
-set -- "$root" sh -c "$inside && .venv/bin/pytest $options $tests"
-shared=$(cd .. && pwd)/shared
+shared=${MUNIMENT_CORPUS:-$(cd .. && pwd)/shared}
+insist=
+if [ -n "${MUNIMENT_CORPUS:-}" ]; then insist="MUNIMENT_CORPUS=/srv/shared"; fi
+set -- "$root" sh -c "$inside && $insist .venv/bin/pytest $options $tests"
 if [ -d "$shared" ]; then set -- --at "$shared=/srv/shared" "$@"; fi
 .venv/bin/python tools/debian.py run --in /srv/muniment "$@"

@@ -379,10 +379,10 @@ def samples() -> list[bytes]:
 
 
 def beside() -> Iterable[bytes]:
-    """Mail that lies beside the project, if it does: malformed mail and journal reports first."""
+    """Mail that others wrote, where it is there: malformed mail and journal reports first."""
     from support import corpus
 
-    shared = ROOT.parent / "shared"
+    shared = corpus.shared_dir()
     if (shared / "corpus").is_dir():
         yield from (raw for _, raw in corpus.journal_files())
         yield from (raw for _, raw in islice(corpus.malformed(), 300) if len(raw) < SEED_LIMIT)

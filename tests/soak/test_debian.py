@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from support.corpus import shared_dir
 from support.teletype import Teletype
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ REASONS = (
     "root may read everything",
     "smtp-source is in Debian's postfix package",
     "this machine has no address but loopback",
-    " absent",  # the corpus, or another part of ../shared
+    " absent",  # others' mail
 )
 """Why a test may be skipped, as root."""
 SHUT = f"other users can't enter {Path(CLOSED).parent}"
@@ -83,7 +84,7 @@ class Debian:
         return done.stdout
 
     def clone(self, folder: str) -> None:
-        """Put a clone of this project there, beside what this one has in `../shared`."""
+        """Put a clone of this project there, with others' mail in `../shared`."""
         inside = self.root / folder.lstrip("/")
         if inside.exists():
             return
@@ -91,7 +92,7 @@ class Debian:
         inside.parent.chmod(0o700 if folder == CLOSED else 0o755)
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(inside)], check=True, timeout=300)
         subprocess.run(["chown", "-R", "root:root", str(inside)], check=True, timeout=300)
-        if (shared := ROOT.parent / "shared").is_dir():
+        if (shared := shared_dir()).is_dir():
             self.shown += ["--at", f"{shared}={Path(folder).parent / 'shared'}"]
 
 

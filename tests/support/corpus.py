@@ -1,6 +1,7 @@
-"""Mail that lies beside the project, read where it lies: `../shared/corpus`.
+"""Mail that others wrote, read where it is: the folder that MUNIMENT_CORPUS names, or `../shared`.
 
-Tests that use it are skipped, saying so, where it is absent; with CI=true its absence is a failure.
+The folder has two parts, `corpus` and `cases`; they may not be copied into the project. A test that needs a
+part is skipped where that is absent, with the reason. Where MUNIMENT_CORPUS is set, the test fails instead.
 """
 
 from __future__ import annotations
@@ -12,15 +13,26 @@ from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).resolve().parents[2]
+VARIABLE = "MUNIMENT_CORPUS"
+_BESIDE = Path(__file__).resolve().parents[2].parent / "shared"
+
+
+def shared_dir() -> Path:
+    """The folder of others' mail; it may be absent."""
+    return Path(os.environ.get(VARIABLE) or _BESIDE)
 
 
 def corpus_dir() -> Path:
-    """The corpus's folder; skips the test where there is none, or fails it when CI=true."""
-    found = _ROOT.parent / "shared" / "corpus"
+    """The folder `corpus`; skips or fails the test where there is none."""
+    return part("corpus")
+
+
+def part(name: str) -> Path:
+    """A folder within it; skips the test where it is absent, or fails it where MUNIMENT_CORPUS is set."""
+    found = shared_dir() / name
     if not found.is_dir():
-        reason = "the corpus is absent: no folder ../shared/corpus beside the project"
-        if os.environ.get("CI", "").lower() == "true":
+        reason = f"others' mail is absent: no folder {found} (see {VARIABLE} in CONTRIBUTING.md)"
+        if os.environ.get(VARIABLE):
             pytest.fail(reason)
         pytest.skip(reason)
     return found
