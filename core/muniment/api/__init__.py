@@ -1,8 +1,21 @@
-"""The words that the engine and its clients speak.
+"""Requests and replies: the protocol between the engine and its clients.
 
-A client calls with a request and gets one reply, or a stream of events that ends with one. All
-are msgspec structs with a tag, so that the same words travel over a socket unchanged. Strings in
-replies are as the mail has them: whoever shows them sanitises them.
+A client sends a `Request`. The engine answers with one reply, or with a stream of replies. All are frozen
+msgspec structs with a tag, so they are the same over a socket and inside one process. The names of classes
+and fields are the protocol: a change of one breaks older clients.
+
+Conventions of all classes:
+
+- A time is seconds since 1970 UTC. A size is bytes. A duration is seconds. Any other unit is stated.
+- An id of a message is its SHA-256 in hex. A plain user gets public ids instead, of the same form. A request
+  accepts a prefix of at least 8 hex digits.
+- Text from mail and from servers is not sanitised. A client must sanitise it before it shows it.
+- `Role:` names the least role that may send the request. Roles in ascending order are user, auditor and
+  administrator; each may do what a lower one may. A user gets only what concerns their own mail.
+- `Stream:` names the replies of a stream in their order. `Reply:` names the single reply of a call.
+
+Every request can fail with `AccessRefused` (the caller lacks the role), `UsageError` (a text or a list is too
+long) and `VaultError` (there is no vault, or it can't be used). A docstring names further errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""About a vault as a whole: making it, how it stands, keeping it sound, its audit trail, telling people."""
+"""Requests about a vault as a whole: creation, status, verification, backup, audit trail, notifications."""
 
 from __future__ import annotations
 
@@ -13,177 +13,289 @@ from muniment.api.users import LoginWord, MovedAddress
 
 
 class Init(Request, frozen=True):
-    """Make a new vault for an organisation with these domains. Reply: Done."""
+    """Create a vault in the folder that the client has connected to.
+
+    Role: administrator; if the folder has no vault.toml yet, anybody who can write to the folder.
+    Reply: Done.
+
+    Raises:
+        VaultError: the folder is not empty, has a vault already, or can't be written.
+    """
 
     domains: tuple[str, ...] = ()
+    """The organisation's own mail domains. Without any, all mail is filed in the catch-all."""
     name: str = ""
+    """The organisation's name."""
 
 
 class Done(Word, frozen=True):
-    """It was done; `message` is a sentence that says what."""
+    """The request succeeded. It is the last reply of many streams."""
 
     message: str
+    """A sentence that says what was done."""
     warnings: tuple[str, ...] = ()
+    """A sentence for each thing that needs attention."""
     moved: tuple[MovedAddress, ...] = ()
-    """Addresses that a change of users moved from one to another, or would."""
+    """After a change of users: the addresses that lead to another user now, or would after a dry run."""
     logins: tuple[LoginWord, ...] = ()
-    """Logins that read other mail by it, or none, as they are after it."""
+    """After a change of users or logins: the logins that read other mail, or none, in their new state."""
 
 
 class GetStatus(Request, frozen=True):
-    """Reply: Status."""
+    """Ask for the state of the vault.
+
+    Role: user.
+    Reply: Status. For a user, `messages` and `behind` count their own mail, `users` is 1, and all other
+    counts are 0; profiles, checkpoint, warnings and logins are empty.
+    """
 
 
 class ProfileStatus(Word, frozen=True):
+    """A profile and its last run. Part of Status."""
+
     name: str
     source: str
+    """The kind of source, as in vault.toml: "gateway", "imap", "pop3", "ews", "graph", "spool", "maildir",
+    "mbox" or "eml"."""
     enabled: bool
+    """Whether the service runs it when it is due."""
     every: int
+    """Seconds between the starts of two runs."""
     last: dict[str, Any] | None
-    """The last run's summary, with the keys of `run --json`; None if it never ran."""
+    """The summary of the last run, with the keys of `run --json` and `ended`, the time when it ended; None
+    before the first run. After a run that failed before it listed anything, `in_a_row` counts such runs."""
     tested: bool = True
     """As in ProfileWord."""
     running: bool = False
-    """Whether a run of it goes on, or waits its turn, now."""
+    """Whether a run of it is under way or waiting."""
 
 
 class Status(Word, frozen=True):
+    """The state of the vault."""
+
     vault: str
+    """The vault's folder."""
     name: str
+    """The organisation's name."""
     domains: tuple[str, ...]
+    """The organisation's own mail domains."""
     owner: str
-    """Who holds the vault now ("" for nobody but this call)."""
+    """The process that holds the vault's lock, such as "process 4711, since 2026-01-31 02:00:00"; "" for
+    none."""
     messages: int
+    """Stored messages, each counted once."""
     envelopes: int
+    """Stored copies: journal reports, and copies without a report."""
     records: int
+    """Leaves of the ledger's Merkle tree."""
     quarantined: int
+    """Items in quarantine."""
     behind: int
+    """Messages that the index lacks, in whole or in part."""
     users: int
+    """Users who have messages, the catch-all included."""
     bytes_raw: int
+    """Bytes of all copies as they were fetched."""
     bytes_ledger: int
     bytes_catalog: int
     bytes_index: int
+    """The last three: bytes on disk."""
     profiles: tuple[ProfileStatus, ...]
     checkpoint: str = ""
-    """The ledger's tree size and root as `SIZE:ROOT`, to be noted elsewhere."""
+    """The ledger's checkpoint as `SIZE:ROOT`: number of records, colon, root in hex. Keep it elsewhere and
+    pass it to Verify later. "" for an empty ledger."""
     warnings: tuple[str, ...] = ()
-    """What is wrong with the vault's folder, and with the embedded gateway."""
+    """A sentence for each problem of the vault's folder and of the embedded gateway."""
     logins: tuple[LoginWord, ...] = ()
-    """Logins of [access.users] that read nothing."""
+    """The logins of [access.users] that can't read any mail."""
 
 
-# --- keeping -------------------------------------------------------------------------------------
+# --- verification and upkeep -----------------------------------------------------------------------
 
 
 class Verify(Request, frozen=True):
-    """Stream of Step (how far), then Verified."""
+    """Check the ledger, and compare catalog and index with it.
+
+    Role: auditor.
+    Stream: Step for each stage, then Verified. Problems are part of Verified and raise nothing.
+
+    Raises:
+        UsageError: an entry of `was` is not a checkpoint.
+    """
 
     deep: bool = False
+    """Also decode every content and compare it with its hash."""
     was: tuple[str, ...] = ()
-    """Checkpoints that were noted earlier, `SIZE:ROOT` each: the ledger must have grown from them."""
+    """Earlier checkpoints, `SIZE:ROOT` each. The ledger must contain each of them unchanged."""
 
 
 class Noted(Word, frozen=True):
-    """What the ledger makes of a checkpoint that was noted earlier."""
+    """The result for one earlier checkpoint. Part of Verified."""
 
     checkpoint: str
-    """`SIZE:ROOT`."""
+    """`SIZE:ROOT`, as it was given."""
     state: str
-    """"unchanged", "cut", "rewritten", or "unreadable" where records before it are damaged."""
+    """"unchanged"; "cut" (the ledger has fewer records); "rewritten" (its records are others); "unreadable"
+    (records before the checkpoint are damaged)."""
     text: str
-    """The same as a sentence."""
+    """The same as a sentence, without a full stop."""
 
 
 class Verified(Word, frozen=True):
+    """The result of a verification."""
+
     ok: bool
+    """Whether there are no problems, and all earlier checkpoints are unchanged."""
     records: int
+    """Intact frames of the ledger."""
     messages: int
+    """Messages that were verified."""
     tree_size: int
+    """Leaves of the Merkle tree that the last commit proves."""
     root: str
+    """Root of that tree, in hex."""
     problems: tuple[str, ...]
+    """A sentence for each problem."""
     checkpoint: str = ""
-    """Tree size and root as `SIZE:ROOT`, to be noted elsewhere."""
+    """Tree size and root as `SIZE:ROOT`, to be kept elsewhere."""
     was: tuple[Noted, ...] = ()
-    """The answer to `Verify.was`, in its order."""
+    """A result for each checkpoint in `Verify.was`, without duplicates, in the same order."""
     notes: tuple[str, ...] = ()
-    """What is worth knowing and no fault of the archive."""
+    """A sentence for each remark that is not a problem."""
 
 
 class Rebuild(Request, frozen=True):
-    """Build catalog and index anew from the ledger. Stream of Step, then Done."""
+    """Build catalog, index or both from the ledger.
+
+    Role: administrator.
+    Stream: Step for each stage, then Done. Closing the stream stops the rebuild and keeps the old data.
+    Without `index`, the index only gets what it lacks.
+
+    Raises:
+        LedgerDamaged: without `accept_damage`: the ledger's end is damaged, or records are missing.
+        VaultError: the rebuild was stopped.
+    """
 
     catalog: bool = True
     index: bool = True
     accept_damage: bool = False
-    """An administrator's decision: a ledger whose end is damaged is written on, in a new segment."""
+    """Continue a ledger whose end is damaged or missing, in a new segment. An administrator decides this; the
+    ledger records it."""
 
 
 class Backup(Request, frozen=True):
-    """A consistent, incremental copy of the vault in folder `path`. Stream of Step, then Done."""
+    """Copy the vault, consistently and incrementally.
+
+    Role: administrator.
+    Stream: Step for each stage, then Done.
+    """
 
     path: str
+    """The folder of the backup. A later backup to the same folder copies only what is new."""
 
 
 class QuarantineItem(Word, frozen=True):
+    """An item that could not be unwrapped. Part of Quarantine."""
+
     id: str
+    """SHA-256 of its bytes, in hex."""
     time: int
+    """When it was archived, seconds since 1970 UTC."""
     size: int
+    """Bytes."""
     reason: str
+    """Why it could not be unwrapped."""
     profile: str
+    """The profile that brought it first."""
 
 
 class Quarantine(Word, frozen=True):
+    """All items in quarantine."""
+
     items: tuple[QuarantineItem, ...]
 
 
 class ListQuarantine(Request, frozen=True):
-    """Reply: Quarantine."""
+    """Ask for all items in quarantine.
+
+    Role: auditor.
+    Reply: Quarantine.
+    """
 
 
 class RetryQuarantine(Request, frozen=True):
-    """Try quarantined items again: those named, or all. Stream of Step, then Done."""
+    """Unwrap quarantined items again, and archive those that succeed.
+
+    Role: administrator.
+    Stream: Step for each item, then Done.
+
+    Raises:
+        NotFound: an id names no item.
+    """
 
     ids: tuple[str, ...] = ()
+    """Ids of the items, or prefixes of them; empty for all items."""
 
 
-# --- the audit trail -----------------------------------------------------------------------------
+# --- audit trail -----------------------------------------------------------------------------------
 
 
 class GetAudit(Request, frozen=True):
-    """Who read what, and who was refused, newest first. Reply: Audit."""
+    """Ask for a page of the audit trail, newest first: who read or changed what, and who was refused.
+
+    Role: auditor.
+    Reply: Audit.
+    """
 
     limit: int = 100
+    """Events of a page, from 1 to 10,000."""
     after: int = 0
-    """What the page before said; 0 for the first page."""
+    """`Audit.after` of the page before; 0 for the first page."""
 
 
 class AuditEvent(Word, frozen=True):
+    """One event of the audit trail. Part of Audit."""
+
     sequence: int
-    """Its record's place in the ledger."""
+    """The number of its record in the ledger."""
     time: int
-    """Seconds since 1970 UTC."""
+    """When it happened, seconds since 1970 UTC."""
     event: str
-    """"read", "refused", or another event that the ledger records."""
+    """"read", "refused", "login bound", "login released", "affirmed", "withdrawn", or another kind."""
     who: str
+    """Login name of the caller."""
     uid: int
+    """The caller's user id in the operating system; -1 if not recorded."""
     role: str
-    """"administrator", "auditor", "user", or "" for nobody."""
+    """"administrator", "auditor", "user", or "" for a caller without a role."""
     word: str
-    """What was asked for, such as "Show"."""
+    """The name of the request, such as "Show"."""
     detail: dict[str, Any] = field(default_factory=dict)
-    """What is known besides: `messages`, `query`, `user`, `folder`, `reason`, `count`, `refusal`."""
+    """Further fields of the event, such as `messages` (ids), `query`, `user`, `folder`, `reason`, `refusal`
+    and `count` (how many equal refusals this event stands for)."""
 
 
 class Audit(Word, frozen=True):
+    """A page of the audit trail."""
+
     events: tuple[AuditEvent, ...]
+    """Newest first."""
     after: int = 0
-    """Pass it as `after` for the next page; 0 at the end."""
+    """Value of `after` for the next page; 0 if this is the last page."""
     problems: tuple[str, ...] = ()
-    """How the catalog, by which events are found, differs from the ledger, from which they are read."""
+    """A sentence for each difference between the catalog, which finds the events, and the ledger, which
+    holds them."""
 
 
-# --- being told ----------------------------------------------------------------------------------
+# --- notifications ---------------------------------------------------------------------------------
 
 
 class TestNotify(Request, frozen=True):
-    """Send a test message by every way in [notify]. Stream of Step, one a way, then Done."""
+    """Send a test message by each way in [notify] of vault.toml.
+
+    Role: administrator.
+    Stream: Step for each way (not ok if it failed), then Done.
+
+    Raises:
+        ConfigError: [notify] names no way.
+    """

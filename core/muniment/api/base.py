@@ -1,4 +1,4 @@
-"""Bases of everything that is said."""
+"""Base classes of requests and replies."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import msgspec
 
 
 class Word(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Base of everything that is said."""
+    """Base class of every request and reply. Its tag on the wire is the name of the class."""
 
 
 class StateWord(Word, frozen=True):
-    """A word that says how things are now: a newer one replaces it.
+    """Base class of replies that describe a current state, each of which replaces the one before.
 
-    The service sends one only when the reader asks for the next word (`line.wire`), so that none is old.
+    The service sends the next one only after the client has asked for it with one byte
+    (`client.protocol.NEXT`), so a client never reads an old state.
     """
 
 
 class Request(Word, frozen=True):
-    """Base of what a client says."""
+    """Base class of what a client sends."""

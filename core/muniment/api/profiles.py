@@ -1,4 +1,4 @@
-"""About profiles."""
+"""Requests about profiles: list, change, check and test them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,52 @@ from muniment.api.base import Request, Word
 
 
 class ProfileWord(Word, frozen=True):
-    """A profile as vault.toml has it; never holds a password, only where it comes from."""
+    """A profile of vault.toml. It never holds a password, only where the password comes from."""
 
     name: str
     source: str
+    """The kind of source, such as "imap"; see ProfileStatus."""
     fields: dict[str, Any]
+    """The profile's fields by name, as in vault.toml, without name and source."""
     version: str = ""
-    """Which text of vault.toml this was read from; said back with a change, it keeps others' changes."""
+    """The version of vault.toml that this was read from. Send it with a change, and the change is refused if
+    somebody else has changed the file in between."""
     tested: bool = True
-    """False: it was saved without a test, and runs by hand only until a test or a run of it succeeds."""
+    """False if the profile was saved without a test. It then runs only by hand, until a test or a run of it
+    succeeds."""
 
 
 class Profiles(Word, frozen=True):
+    """All profiles of vault.toml, in its order."""
+
     profiles: tuple[ProfileWord, ...]
     version: str = ""
     """As in ProfileWord."""
 
 
 class ListProfiles(Request, frozen=True):
-    """Every profile, with the fields that are not at their defaults. Reply: Profiles."""
+    """Ask for all profiles. Fields with their default values are left out.
+
+    Role: administrator.
+    Reply: Profiles.
+    """
 
 
 class ShowProfile(Request, frozen=True):
-    """Reply: ProfileWord, with defaults filled in."""
+    """Ask for one profile, with all fields; defaults are filled in.
+
+    Role: administrator.
+    Reply: ProfileWord.
+
+    Raises:
+        NotFound: there is no such profile.
+    """
 
     name: str
 
 
 class _Discreet:
-    """For words that may hold a password: shown, they say their name alone."""
+    """Base class of requests that may hold a password: `repr` shows only the name of the class."""
 
     __slots__ = ()
 
@@ -50,97 +67,160 @@ class _Discreet:
 
 
 class PutProfile(_Discreet, Request, frozen=True):
-    """Add a profile (`new`), or change the named fields of one (None removes). Reply: Done.
+    """Add a profile, or change fields of one.
 
-    A profile that is new, or reaches its mailbox otherwise than before, runs by hand only until a test or a
-    run of it succeeds (TestProfile before it is saved counts). `enabled` among the fields is a person's word
-    that it runs by itself now.
+    Role: administrator.
+    Reply: Done.
 
-    With a `version` it is refused (SettingsChanged) where vault.toml is of another one. With a
-    `password` the service keeps that where `keep` says, and sets the field "password" to that place.
+    A profile that is new, or that reaches its mailbox in another way than before, runs only by hand until a
+    test or a run of it succeeds. A successful TestProfile of the same fields before the save counts. If
+    `enabled` is among the fields, the profile runs by itself without a test.
+
+    Raises:
+        ConfigError: a field is unknown or wrong, or the name is taken or not allowed.
+        NotFound: there is no such profile, and `new` is false.
+        SettingsChanged: vault.toml has another version than `version`.
     """
 
     name: str
     fields: dict[str, Any]
+    """The fields to set, by name. None removes a field, so its default applies."""
     new: bool = False
+    """Add the profile; false changes an existing one."""
     version: str = ""
+    """The version of vault.toml that the change was made for; "" for any version."""
     password: str = ""
+    """A password to store at the place that `keep` names. The field "password" is then set to that place.
+    "" changes nothing."""
     keep: str = "file"
-    """"file": in a file of the vault, for its owner alone; "keyring": in the owner's keyring."""
+    """"file": a file in the vault that only its owner can read. "keyring": the owner's keyring."""
 
 
 class RenameProfile(Request, frozen=True):
-    """Give a profile another name. Nothing is fetched again: what is kept goes by mailbox. Reply: Done."""
+    """Rename a profile. Nothing is fetched again, since archived messages are known by their mailbox.
+
+    Role: administrator.
+    Reply: Done. Past runs keep the old name.
+
+    Raises:
+        ConfigError: the new name is taken or not allowed.
+        NotFound: there is no such profile.
+        SettingsChanged: vault.toml has another version than `version`.
+    """
 
     name: str
     to: str
+    """The new name."""
     version: str = ""
+    """As in PutProfile."""
 
 
 class RemoveProfile(Request, frozen=True):
-    """Reply: Done. What was archived stays, and so does a password that the service keeps."""
+    """Remove a profile from vault.toml. Archived mail stays, and so does a password that the service stored.
+
+    Role: administrator.
+    Reply: Done.
+
+    Raises:
+        NotFound: there is no such profile.
+        SettingsChanged: vault.toml has another version than `version`.
+    """
 
     name: str
     version: str = ""
+    """As in PutProfile."""
 
 
 class CheckProfile(_Discreet, Request, frozen=True):
-    """Say what is wrong with a profile that is not saved; nothing is reached. Reply: Problems."""
+    """Check the fields of a profile that is not saved. Nothing is connected to.
+
+    Role: administrator.
+    Reply: Problems.
+
+    Raises:
+        SettingsChanged: vault.toml has another version than `version`.
+    """
 
     name: str
     fields: dict[str, Any]
-    """Those of vault.toml, `source` among them."""
+    """All fields as in vault.toml, `source` included."""
     new: bool = False
+    """Whether the profile is to be added."""
     password: str = ""
-    """One that is typed, as PutProfile would have it."""
+    """A typed password, as in PutProfile."""
     version: str = ""
-    """As in PutProfile: SettingsChanged where vault.toml is of another one."""
+    """As in PutProfile."""
 
 
 class Problems(Word, frozen=True):
+    """The problems of a profile that was checked."""
+
     problems: dict[str, str] = field(default_factory=dict)
-    """A sentence by field, "name" among them; empty when it can be saved."""
+    """A sentence for each wrong field, by the field's name; "name" is the profile's name. Empty if the
+    profile can be saved."""
     tested: bool = True
-    """Whether a test of it went well. Else it is saved to run by hand only, unless `enabled` is given."""
+    """Whether the profile counts as tested. If not, it is saved to run only by hand, unless `enabled` is
+    among the saved fields."""
 
 
 class SignIn(Request, frozen=True):
-    """Let the person of a mailbox sign in by a code (auth = "device"). Stream of Step, then Done."""
+    """Let the owner of a mailbox sign in with a code (auth = "device").
+
+    Role: administrator.
+    Stream: Step with the address and the code, then Done once they have signed in.
+
+    Raises:
+        ConfigError: the profile, or [notify.mail], does not use auth = "device".
+        NotFound: there is no such profile.
+        SourceError: the sign-in failed.
+    """
 
     name: str = ""
-    """The profile's."""
+    """The profile; ignored with `notify`."""
     notify: bool = False
-    """The mailbox that [notify.mail] sends from, in place of a profile's."""
+    """Sign in for the mailbox that [notify.mail] sends from, not for a profile."""
 
 
 class TestProfile(_Discreet, Request, frozen=True):
-    """Reach the mailbox and list it; fetches and deletes nothing.
+    """Connect to a profile's mailbox and list it. Nothing is fetched or deleted.
 
-    Stream of Step and Certificate, then Done; what fails is raised. With `fields` (`source` among
-    them) it is a profile that is not saved, or not as it is saved; with `password`, with that.
+    Role: administrator.
+    Stream: Step and Certificate replies, then Done.
+
+    Raises:
+        ConfigError: the profile is incomplete, or its password is not available.
+        NotFound: there is no such profile.
+        SourceError: the mailbox can't be used; LoginRefused and CertificateRefused say why.
     """
 
     name: str
     fields: dict[str, Any] | None = None
+    """All fields of a profile that is not saved, `source` included; None tests the saved profile."""
     password: str = ""
+    """A password to use in place of the profile's; "" for the profile's."""
 
 
 class Step(Word, frozen=True):
-    """One step of a test: what was tried, and whether it worked."""
+    """One step of a longer operation."""
 
     text: str
+    """What was done or found. It may quote a server, and is not sanitised."""
     ok: bool = True
+    """Whether it succeeded."""
 
 
 class Certificate(Word, frozen=True):
-    """The certificate that a server shows. Its texts are the server's."""
+    """The certificate that a server presented. Its texts come from the server; "" if unreadable."""
 
     subject: str
     issuer: str
+    """The last two: distinguished names (RFC 4514)."""
     expires: int
-    """Seconds since 1970 UTC."""
+    """End of validity, seconds since 1970 UTC; 0 if unreadable."""
     fingerprint: str
-    """SHA-256 in hex: as the field `fingerprint`, it is trusted for itself."""
+    """SHA-256 of the certificate, in hex. A profile whose field `fingerprint` has this value trusts the
+    certificate."""
     self_signed: bool
+    """Whether subject and issuer are the same."""
     trusted: bool
-    """Whether it passed; where it did not, the reason is raised next."""
+    """Whether it was accepted. If not, the next thing in the stream is the error that says why."""

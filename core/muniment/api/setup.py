@@ -1,4 +1,4 @@
-"""About set-up."""
+"""Requests about the set-up checklist."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ from muniment.api.base import Request, Word
 
 
 class GetSetup(Request, frozen=True):
-    """The checklist as it stands. Reply: Setup."""
+    """Ask for the checklist and the state of its steps.
+
+    Role: administrator.
+    Reply: Setup.
+    """
 
 
 class SetupField(Word, frozen=True):
-    """A value that a step asks for."""
+    """A setting that a step asks for. Part of SetupStep."""
 
     name: str
+    """Its key in `PutSetup.values`."""
     label: str
     value: str
-    """As it stands in vault.toml, as text; lists with commas; "" for none."""
+    """The current value in vault.toml as text; lists are separated by commas; "" for none."""
     choices: tuple[str, ...] = ()
-    """All that it can be; empty where it is free text."""
+    """All allowed values; empty if the value is free text."""
     hint: str = ""
+    """An example, or what an empty value means."""
 
 
 class SetupStep(Word, frozen=True):
-    """One step of the checklist."""
+    """One step of the checklist. Part of Setup, and sent by CheckSetup."""
 
     key: str
     """"organisation", "report-address", "undeliverable", "journal-rule", "users", "profile",
@@ -31,61 +37,90 @@ class SetupStep(Word, frozen=True):
     state: str
     """"to do", "checking", "done" or "failed"."""
     guide: str
-    """What to do and where, plain text with the vault's own values filled in; "- " begins an item."""
+    """What to do and where: plain text with the vault's own values. A line that begins with "- " is an item
+    of a list."""
     command: str = ""
-    """PowerShell or shell text, ready to be copied; "" for none."""
+    """PowerShell or shell commands to copy; "" for none."""
     language: str = ""
-    """Of `command`: "powershell" or "shell"."""
+    """Language of `command`: "powershell" or "shell"."""
     detail: str = ""
-    """What was found last; for a failed one why, and what to do."""
+    """The result of the last check; for a failed step, why it failed and what to do."""
     proven: int = 0
-    """When it was last proven, seconds since 1970 UTC; 0 for never."""
+    """When a check last succeeded, seconds since 1970 UTC; 0 for never."""
     affirm: str = ""
-    """What an administrator may say with AffirmSetup, since it can't be seen from here; "" for nothing."""
+    """A statement that an administrator can confirm with AffirmSetup, since Muniment can't check it; "" for
+    none."""
     affirmed: int = 0
-    """When they said so, seconds since 1970 UTC; 0 for never."""
+    """When it was confirmed, seconds since 1970 UTC; 0 for never."""
     affirmed_by: str = ""
+    """Login name of the administrator who confirmed it."""
     fields: tuple[SetupField, ...] = ()
-    """What PutSetup takes for it."""
+    """The settings that the step asks for."""
 
 
 class SetupFinding(Word, frozen=True):
-    """One thing that a check looked at."""
+    """One result of a check. Sent by CheckSetup."""
 
     text: str
+    """A sentence."""
     verdict: str
-    """"fine", "note" (fine, but worth to know), "missing" (still to be done) or "wrong"."""
+    """"fine", "note" (fine, with a remark), "missing" (still to do) or "wrong"."""
 
 
 class Setup(Word, frozen=True):
+    """The checklist."""
+
     steps: tuple[SetupStep, ...]
+    """In the order in which they are done."""
     platform: str
     """"microsoft-365" or "exchange-server"."""
     health: tuple[str, ...] = ()
-    """What needs care once reports arrive, a sentence each."""
+    """A sentence for each thing that needs attention once reports arrive."""
 
 
 class PutSetup(Request, frozen=True):
-    """Set values of the checklist, by the names in `SetupStep.fields`; "" takes one out. Reply: Setup."""
+    """Change settings of the checklist in vault.toml.
+
+    Role: administrator.
+    Reply: Setup.
+
+    Raises:
+        ConfigError: a name is unknown, or a value is wrong.
+    """
 
     values: dict[str, str]
+    """New values by `SetupField.name`; "" removes a value."""
 
 
 class AffirmSetup(Request, frozen=True):
-    """Say that what `SetupStep.affirm` says is so, or take that back. Reply: Setup.
+    """Confirm the statement in `SetupStep.affirm`, or withdraw the confirmation.
 
-    Who said so, and when, is remembered; what is said of other values later on is void.
+    The login name and the time are kept. A confirmation ends when the settings of the step change.
+
+    Role: administrator.
+    Reply: Setup.
+
+    Raises:
+        ConfigError: the step has no statement, or a check contradicts it.
+        NotFound: there is no such step.
     """
 
     step: str
+    """Key of the step."""
     done: bool = True
+    """True confirms, false withdraws."""
 
 
 class CheckSetup(Request, frozen=True):
-    """Test a step ("" for all) against the real thing.
+    """Check one step or all steps against DNS, mail servers, the vault and systemd.
 
-    Stream of a SetupStep as each check begins ("checking") and ends, between them a SetupFinding for each
-    thing looked at, then Setup.
+    Role: administrator.
+    Stream: for each step a SetupStep in state "checking", a SetupFinding for each result, and the SetupStep
+    in its new state; then Setup.
+
+    Raises:
+        NotFound: there is no such step.
     """
 
     step: str = ""
+    """Key of the step; "" for all steps."""

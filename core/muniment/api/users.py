@@ -1,4 +1,4 @@
-"""About users."""
+"""Requests about users, their addresses, and the logins that read their mail."""
 
 from __future__ import annotations
 
@@ -6,93 +6,159 @@ from muniment.api.base import Request, Word
 
 
 class UserWord(Word, frozen=True):
+    """A user."""
+
     user: str
-    """Primary address; "catch-all" for the catch-all."""
+    """Primary address."""
     name: str
+    """"" for an automatic user."""
     aliases: tuple[str, ...] = ()
+    """Further addresses."""
     automatic: bool = False
+    """Whether Muniment made the user when their first mail came, and no administrator has named them."""
     messages: int = 0
+    """Messages in their folders; one that is in two folders counts twice."""
 
 
 class Users(Word, frozen=True):
+    """All users, sorted by address."""
+
     users: tuple[UserWord, ...]
 
 
 class LoginWord(Word, frozen=True):
-    """A login of [access.users], and whose mail it reads."""
+    """A login of [access.users] in vault.toml, and whose mail it reads."""
 
     login: str
+    """Login name in the operating system."""
     address: str
-    """As vault.toml has it."""
+    """The address that vault.toml gives it."""
     state: str
-    """"bound"; or why it reads nothing: "moved" (the address leads to another user than the one it is
-    bound to), "nobody" (the address is nobody's), "unbound" (nobody has bound it to the address's user)."""
+    """"bound": it reads the mail of `user`. The others read nothing: "moved" (the address leads to another
+    user than the one it is bound to), "nobody" (no user has the address), "unbound" (no administrator has
+    bound it to the user who has the address)."""
     user: str
-    """The user that it is bound to; "" for none."""
+    """Primary address of the user that it is bound to; "" for none."""
     holder: str
-    """The user whose the address is now; "" for nobody."""
+    """Primary address of the user who has `address` now; "" for none."""
 
 
 class Logins(Word, frozen=True):
+    """All logins of [access.users]."""
+
     logins: tuple[LoginWord, ...]
 
 
 class MovedAddress(Word, frozen=True):
-    """An address that leads to another user than before."""
+    """An address that leads to another user than before. Part of Done."""
 
     address: str
     before: str
+    """Primary address of the former user."""
     after: str
-    """"" for nobody."""
+    """Primary address of the new user; "" for none."""
 
 
 class ListLogins(Request, frozen=True):
-    """All logins of [access.users]. Reply: Logins."""
+    """Ask for all logins of [access.users].
+
+    Role: auditor.
+    Reply: Logins.
+    """
 
 
 class BindLogins(Request, frozen=True):
-    """Bind logins of [access.users] to the users whose their addresses are now. Reply: Done."""
+    """Bind logins of [access.users] to the users who have their addresses now, all or none.
+
+    Role: administrator.
+    Reply: Done, with the logins.
+
+    Raises:
+        NotFound: vault.toml names no such login, or no user has its address.
+    """
 
     logins: tuple[str, ...]
+    """Login names."""
 
 
 class ListUsers(Request, frozen=True):
-    """Reply: Users."""
+    """Ask for all users.
+
+    Role: user, who gets only themselves.
+    Reply: Users.
+    """
 
 
 class ShowUser(Request, frozen=True):
-    """Reply: UserWord. `user` is any address of theirs."""
+    """Ask for one user.
+
+    Role: user, for themselves.
+    Reply: UserWord.
+
+    Raises:
+        NotFound: no user has this address.
+    """
 
     user: str
+    """Any address of the user."""
 
 
 class AddUser(Request, frozen=True):
-    """A new user, or more aliases for one. Reply: Done, with the addresses that move and the logins.
+    """Add a user, or addresses to a user.
 
-    With `check`, here as in the other changes of users, nothing is changed: the reply says what would be.
+    Role: administrator.
+    Reply: Done, with the addresses that move and the logins that change.
 
-    `since` (ISO date, "" for always) says from when an address taken over from another person is theirs.
+    Raises:
+        ConfigError: the name is empty, an address is wrong or missing, or `since` is not a date.
+        UsageError: `zone` is unknown.
     """
 
     name: str
+    """The user's name."""
     addresses: tuple[str, ...]
+    """Their addresses; for a new user, the first is the primary one."""
     since: str = ""
+    """ISO date from which an address that is taken over from another person belongs to this user; "" for
+    always."""
     check: bool = False
+    """Dry run: change nothing, and reply with what would change."""
     zone: str = ""
-    """Whose day `since` is, as in Search."""
+    """The time zone of `since`, as in Search."""
 
 
 class RemoveUser(Request, frozen=True):
-    """Forget a user, or with `alias` one address of theirs. Mail stays. Reply: Done."""
+    """Remove a user, or one address of a user. No mail is deleted.
+
+    Role: administrator.
+    Reply: Done, with the addresses that move and the logins that change.
+
+    Raises:
+        ConfigError: the user is an automatic one.
+        NotFound: there is no such user, or they have no such alias.
+    """
 
     user: str
+    """Any address of the user."""
     alias: str = ""
+    """The address to remove; "" removes the user."""
     check: bool = False
+    """As in AddUser."""
 
 
 class ImportUsers(Request, frozen=True):
-    """Users from CSV text: a header line, then name,address[,alias ...] a line. Reply: Done."""
+    """Add users from CSV, all or none.
+
+    Role: administrator.
+    Reply: Done, with the addresses that move and the logins that change.
+
+    Raises:
+        ConfigError: a line is wrong; says which.
+    """
 
     text: str
+    """A header line, then `name,address[,alias ...]` on each line."""
     filename: str = ""
+    """Name of the file, for error messages."""
     check: bool = False
+    """As in AddUser."""
