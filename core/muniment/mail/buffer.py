@@ -1,4 +1,4 @@
-"""Buffers over more than memory should hold: a file read in windows, and a range of another buffer."""
+"""Buffers for content that memory should not hold: a file read in windows, and ranges of another buffer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Self, overload
 from muniment.mail.model import Buffer
 
 WINDOW = 1024 * 1024
-"""Bytes of a file that are read, and kept, at a time."""
+"""Bytes of a file that are read, and cached, at a time."""
 _KEPT = 2
+"""Windows that are cached."""
 
 
 class _Ranged(ABC):
-    """What a file and a range have in common: `bytes`' own calls, by way of `_read` and `_size`."""
+    """The calls of `bytes` that need only `_read` and `_size`."""
 
     __slots__ = ("_size",)
 
@@ -31,7 +32,7 @@ class _Ranged(ABC):
 
     @abstractmethod
     def _read(self, start: int, end: int) -> bytes:
-        """Bytes [start, end), which lie within."""
+        """Bytes [start, end), which lie inside the buffer."""
 
     def startswith(self, prefix: bytes, start: int = 0, end: int | None = None, /) -> bool:
         if start > self._size:
@@ -44,7 +45,7 @@ class _Ranged(ABC):
     @overload
     def __getitem__(self, index: slice, /) -> bytes: ...
     def __getitem__(self, index: slice | int, /) -> bytes | int:
-        """Raises IndexError as bytes do, ValueError for a slice with a step."""
+        """Raises IndexError as `bytes` does, and ValueError for a slice with a step."""
         if isinstance(index, slice):
             start, end, step = index.indices(self._size)
             if step != 1:
@@ -57,7 +58,7 @@ class _Ranged(ABC):
 
 
 class _Blocked(_Ranged):
-    """A buffer that is loaded in windows, of which the last few are kept."""
+    """A buffer that loads windows and caches the last few."""
 
     __slots__ = ("_blocks", "_window")
 
@@ -68,7 +69,7 @@ class _Blocked(_Ranged):
 
     @abstractmethod
     def _load(self, start: int, end: int) -> bytes:
-        """Bytes [start, end), which lie within."""
+        """Bytes [start, end), which lie inside the buffer."""
 
     def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
         first, last, _ = slice(start, end).indices(self._size)
@@ -106,12 +107,12 @@ class _Blocked(_Ranged):
         return -1
 
     def _bounds(self, at: int) -> tuple[int, int]:
-        """Where the window that holds offset `at` begins and ends."""
+        """Begin and end of the window that holds offset `at`."""
         base = at - at % self._window
         return base, base + self._window
 
     def _block(self, base: int) -> bytes:
-        """The window begun at `base`; the last few are kept."""
+        """The window that begins at `base`, from the cache if it is there."""
         block = self._blocks.get(base)
         if block is None:
             while len(self._blocks) >= _KEPT:
@@ -131,16 +132,26 @@ class _Blocked(_Ranged):
 
 
 class FileBuffer(_Blocked):
-    """A file that answers as `bytes` do, in constant memory; closes it at the end of a `with`.
+    """A file with the calls of `bytes`, in constant memory. Leaving a `with` block closes it.
 
-    Never mapped: mapped pages count as the process's memory. Raises OSError as reading a file does,
-    also when the file became shorter since it was opened.
+    It is never mapped, since mapped pages count as the process's memory.
+
+    Raises:
+        OSError: from any call, as reading a file does; also when the file became shorter since it was opened.
     """
 
     __slots__ = ("_file",)
 
     def __init__(self, path: Path | int, window: int = WINDOW) -> None:
-        """`path` may be the descriptor of an open file, which is copied."""
+        """Open the file.
+
+        Args:
+            path: a path, or the descriptor of an open file. The descriptor is duplicated.
+            window: bytes that are read at a time.
+
+        Raises:
+            OSError: the file can't be opened.
+        """
         self._file = os.dup(path) if isinstance(path, int) else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         super().__init__(os.fstat(self._file).st_size, window)
 
@@ -171,15 +182,25 @@ class FileBuffer(_Blocked):
 
 
 class LinesBuffer(_Blocked):
-    """What base64 text in lines of one width decodes to, decoded where it is read, in constant memory."""
+    """The decoded content of base64 text in lines of one width.
+
+    It decodes what is read, in constant memory.
+    """
 
     __slots__ = ("_buf", "_decode", "_start", "_stop", "_stride", "_width")
 
     def __init__(
         self, buf: Buffer, start: int, end: int, width: int, eol: int, decode: Callable[[bytes], bytes]
     ) -> None:
-        """The text lies at [start, end) of `buf`: lines of `width` characters, a multiple of 4, each but the
-        last followed by `eol` bytes. `decode` decodes what is left of them without their ends.
+        """Take the base64 text at [start, end) of `buf`.
+
+        Args:
+            buf: the buffer with the text.
+            start: where the text begins.
+            end: where the text ends, in front of the last line end.
+            width: characters of each line but the last; a multiple of 4.
+            eol: bytes of each line end.
+            decode: decodes base64 without line ends.
         """
         self._buf, self._start, self._stop = buf, start, end
         self._width, self._stride, self._decode = width, width + eol, decode
@@ -197,7 +218,7 @@ class LinesBuffer(_Blocked):
 
 
 class JoinedBuffer(_Blocked):
-    """Several ranges of another buffer, one behind the other."""
+    """Several ranges of another buffer, one after the other."""
 
     __slots__ = ("_buf", "_ends", "_spans")
 
@@ -219,7 +240,7 @@ class JoinedBuffer(_Blocked):
 
 
 class _View(_Ranged):
-    """The range [start, start + size) of another buffer, as a buffer of its own."""
+    """The range [start, start + size) of another buffer, as a buffer."""
 
     __slots__ = ("_buf", "_start")
 
@@ -247,7 +268,7 @@ class _View(_Ranged):
 
 
 def sub(buf: Buffer, start: int, end: int) -> Buffer:
-    """Bytes [start, end) of a buffer as a buffer: a slice of `bytes`, else a view that copies nothing."""
+    """Bytes [start, end) of a buffer as a buffer: a slice of `bytes`, otherwise a view without a copy."""
     first, last, _ = slice(start, end).indices(len(buf))
     if isinstance(buf, bytes):
         return buf[first:last]
@@ -255,6 +276,6 @@ def sub(buf: Buffer, start: int, end: int) -> Buffer:
 
 
 def window(buf: Buffer, start: int, end: int, size: int = WINDOW) -> Iterator[bytes]:
-    """Bytes [start, end) in pieces of `size` bytes; the last may be shorter."""
+    """Yield bytes [start, end) in pieces of `size` bytes; the last may be shorter."""
     for at in range(start, min(end, len(buf)), size):
         yield buf[at : min(at + size, end)]

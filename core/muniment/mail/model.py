@@ -10,9 +10,13 @@ from msgspec import Struct
 
 
 class Buffer(Protocol):
-    """What mail is read from: `bytes`, or a file that answers the same calls.
+    """Mail to read: `bytes`, or an object with the same calls over a file or a range.
 
-    A slice yields `bytes`, so slices are kept small where the buffer may be large.
+    All offsets are in bytes. The calls behave as those of `bytes`. A slice returns `bytes`, so callers keep
+    slices small where the buffer may be large.
+
+    Raises:
+        OSError: from any call, when the buffer reads a file and that fails.
     """
 
     def __len__(self) -> int: ...
@@ -26,11 +30,14 @@ class Buffer(Protocol):
 
 
 class UnwrapError(ValueError):
-    """Claims to be a journal report but can't be unwrapped; the text says why."""
+    """The message claims to be a journal report, but no original can be taken out of it.
+
+    `str(error)` says why. It is kept with the quarantined item.
+    """
 
 
 class Role(IntEnum):
-    """What an address is to a message. Kept in the catalog: never renumber."""
+    """What an address is to a message. The catalog stores these numbers: never renumber."""
 
     SENDER = 1
     ON_BEHALF_OF = 2
@@ -38,11 +45,11 @@ class Role(IntEnum):
     CC = 4
     BCC = 5
     RECIPIENT = 6
-    """A recipient whose kind the report does not tell (`Recipient:`)."""
+    """A recipient whose kind is unknown (`Recipient:` in a report, or an SMTP envelope)."""
     EXPANDED = 7
-    """A distribution list that was expanded to reach a recipient; never routed."""
+    """A distribution list that was expanded to reach a recipient. Never routed."""
     FORWARDED = 8
-    """The address that a recipient's mail was forwarded from; never routed."""
+    """The address from which a recipient's mail was forwarded. Never routed."""
 
 
 SENT_ROLES = frozenset({Role.SENDER, Role.ON_BEHALF_OF})
@@ -50,21 +57,24 @@ INBOX_ROLES = frozenset({Role.TO, Role.CC, Role.BCC, Role.RECIPIENT})
 
 
 class Party(Struct, frozen=True, array_like=True):
-    """One address on an envelope; `address` is normalised (see mail.addresses)."""
+    """One address on an envelope.
+
+    `address` is normalised (`mail.headers.addresses.normalise`).
+    """
 
     role: Role
     address: str
     via: str = ""
-    """For a recipient: the list or the forwarding address it was reached through."""
+    """For a recipient: the list or forwarding address through which the mail came. Else ""."""
 
 
 def senders_of(parties: Iterable[Party]) -> tuple[str, ...]:
-    """The addresses that sent what an envelope with these parties is about."""
+    """The addresses of all senders among `parties`, each once, in order."""
     return tuple(dict.fromkeys(party.address for party in parties if party.role in SENT_ROLES))
 
 
 class Envelope(Struct, frozen=True):
-    """Whom a message concerned, as a journal report or routing headers say it."""
+    """Who sent and received a message, as a journal report or the message's own headers say."""
 
     parties: tuple[Party, ...]
     subject: str = ""
@@ -73,42 +83,46 @@ class Envelope(Struct, frozen=True):
 
 
 class Placeholder(Struct, frozen=True):
-    """What makes a message of a part that stands in an original's place (see mail.placeholder)."""
+    """How to build a message from a part that replaces an original (see `mail.journal.placeholder`)."""
 
     before: bytes
-    """What stands before the part's bytes in the message."""
+    """The bytes in front of the part."""
     after: bytes
+    """The bytes behind the part."""
     key: bytes
-    """A hash of the envelope's Message-ID, subject and sender: equal for two reports of one mail. Empty where
+    """A hash of the envelope's Message-ID, subject and sender: equal for two reports of one mail. Empty if
     the envelope has no Message-ID."""
 
 
 class Span(Struct, frozen=True):
-    """Where an original lies in its report: bytes [start, end), and how they are encoded."""
+    """Where an original lies in its report: bytes [start, end), in a transfer encoding."""
 
     start: int
     end: int
     encoding: str = "identity"
     """"identity", "base64" or "quoted-printable"."""
     placeholder: Placeholder | None = None
-    """Given where these bytes are no original, but a part that stands in its place."""
+    """Given if these bytes are no original, but a part that replaces it."""
 
 
 class Report(Struct, frozen=True):
-    """A journal report, read: its envelope and where the originals lie."""
+    """A journal report that was read: its envelope and where its originals lie."""
 
     envelope: Envelope
     originals: tuple[Span, ...]
-    """One, or two when an IRM-protected mail comes with its clear copy."""
+    """One. Two when an IRM-protected message comes with its decrypted copy."""
     tenant: str
-    """Address of the report's own `Sender` header, normalised; "" if it has none."""
+    """The normalised address of the report's own `Sender` field; "" if it has none."""
     date: int | None
-    """The report's own `Date`, seconds since 1970 UTC; None if missing or mad."""
+    """The report's own `Date` in seconds since 1970 UTC; None if it is missing or not plausible."""
     notes: tuple[str, ...] = ()
 
 
 class Nested(Struct, frozen=True):
-    """A message that a part holds as it is: the part's header at [head, body), the message at [body, end)."""
+    """A message inside another one, as an undecoded part.
+
+    The part's header lies at [head, body), the message at [body, end).
+    """
 
     head: int
     body: int
@@ -116,35 +130,40 @@ class Nested(Struct, frozen=True):
     content_type: str
     """Lower-case: message/rfc822, message/global or the like."""
     stated: bytes
-    """The value of the part's Content-Type, unfolded."""
+    """The value of the part's Content-Type field, unfolded."""
     outer: Nested | None = None
-    """The nested message that it lies in; None if that is the outermost."""
+    """The nested message around this one; None if it lies in the outermost message."""
 
 
 class Leaf(Struct, frozen=True):
-    """A MIME leaf in a buffer: headers at [head, body), content at [body, end)."""
+    """A MIME part without children: its header at [head, body) of a buffer, its content at [body, end)."""
 
     head: int
     body: int
     end: int
     content_type: str
-    """Lower-case `type/subtype`; "" where none is stated."""
+    """`type/subtype` in lower case; "" if none is given."""
     encoding: str
-    """Lower-case Content-Transfer-Encoding; "" where none is stated."""
+    """Content-Transfer-Encoding in lower case; "" if none is given."""
     message: int = 0
-    """Where the header of the message begins that the leaf belongs to; 0 for the outermost."""
+    """Where the header of the message begins to which the leaf belongs; 0 for the outermost message."""
     stated: bytes = b""
-    """The value of its Content-Type, unfolded; empty where none is stated."""
+    """The value of its Content-Type field, unfolded; empty if there is none."""
     within: Nested | None = None
-    """The nested message that it belongs to; None for the outermost."""
+    """The nested message to which it belongs; None for the outermost message."""
 
 
 class Cut(Struct, frozen=True):
-    """One piece of a message as the splitter sees it; cuts cover the buffer without gaps.
+    """One piece of a message as `mail.mime.split` cuts it. The cuts cover the buffer without gaps.
 
-    Without `encoding` the bytes stay with the message. With "identity" they are a part to be
-    kept once; with "base64" their decoded content is, and `width` and `eol` give these very
-    bytes back. `inline` means: decode, but keep with the message (text compresses there).
+    `encoding` says how the piece is kept:
+
+    - "": its bytes stay with the message.
+    - "identity": its bytes are a part, which is stored once for all messages.
+    - "base64": its decoded content is such a part. `width` (characters a line) and `eol` rebuild the exact
+      bytes.
+
+    `inline` means: decode, but keep with the message, since text compresses well there.
     """
 
     start: int
@@ -154,27 +173,28 @@ class Cut(Struct, frozen=True):
     eol: bytes = b"\r\n"
     inline: bool = False
     data: bytes | None = None
-    """The decoded content, or None where it is too large to hold: read it chunk by chunk."""
+    """The decoded content; None if it is too large to hold. Then read it with `split.decode_chunks`."""
 
 
 class Summary(Struct, frozen=True, array_like=True):
-    """What a list of messages shows; decoded, not yet sanitised for a terminal."""
+    """What a list shows of a message. The texts are decoded, but not yet sanitised for a terminal."""
 
     subject: str
     sender: str
     to: str
     message_id: str
     date: int | None
-    """`Date` in seconds since 1970 UTC; None if missing or not to be believed."""
+    """The `Date` field in seconds since 1970 UTC; None if it is missing or not plausible."""
     attachments: int
+    """Number of files, inline ones not counted."""
     hidden: int = -1
-    """Bytes that the public form of the message lacks; -1 where that was not looked at."""
+    """Bytes that the public form of the message leaves out; -1 if this was not measured."""
     hops: tuple[int, ...] = ()
-    """When it was received, by its `Received` fields, the newest first; seconds since 1970 UTC."""
+    """The times in its `Received` fields, newest first, in seconds since 1970 UTC."""
 
 
 class MessageText(Struct, frozen=True, array_like=True):
-    """What can be searched in a message; every field is decoded text."""
+    """What can be searched in a message. Every field is decoded text."""
 
     subject: str
     sender: str
@@ -184,25 +204,26 @@ class MessageText(Struct, frozen=True, array_like=True):
     body: str
     filenames: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What went wrong in reading it: unknown charset, broken base64, no parsable MIME."""
+    """What went wrong while it was read: unknown charset, broken base64, no readable MIME."""
     links: tuple[str, ...] = ()
-    """Where the links of its HTML lead."""
+    """The targets of the links in its HTML."""
     message_id: str = ""
-    """Its Message-ID, as mail.ids compares it."""
+    """Its Message-ID in the form of `mail.headers.message_ids.bare_id`."""
     references: tuple[str, ...] = ()
-    """The ids that it names in References and In-Reply-To."""
+    """The ids in its References and In-Reply-To fields, in the same form."""
     people: tuple[tuple[str, ...], ...] = ()
-    """The addresses of From and Sender, of To, of Cc and of Bcc, as routing reads them (mail.addresses)."""
+    """The addresses of From and Sender, of To, of Cc and of Bcc, normalised
+    (`mail.headers.routing.people_in`)."""
 
 
 class Likeness(Struct, frozen=True, array_like=True):
-    """What a message is compared by (see mail.likeness)."""
+    """Two hashes that compare messages (see `mail.text.likeness`)."""
 
     message: bytes = b""
-    """SHA-256 of what an original and its rewritten copy have in common; empty for what is never linked: a
-    message without a Message-ID, or one with a text too long to be compared as a whole."""
+    """SHA-256 of what an original shares with its rewritten copy. Empty for a message that is never linked:
+    it has no Message-ID, or a text too long to compare as a whole."""
     item: bytes = b""
-    """SHA-256 of what two reads of one item of a mailbox have in common: the same, and all header fields but
-    those of transport. Empty only where a text is too long."""
+    """SHA-256 of what two reads of one item in a mailbox share: the same as `message`, and all header fields
+    except those of transport. Empty only if a text is too long."""
     senders: tuple[str, ...] = ()
     """The normalised addresses of its From field, sorted."""

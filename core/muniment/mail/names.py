@@ -1,4 +1,4 @@
-"""The names by which messages are looked up."""
+"""The short keys by which the catalog looks up messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 
 
 def name_of(message_id: str) -> bytes:
-    """A Message-ID as it is looked up: 8 bytes of its SHA-256; empty for none."""
+    """The look-up key of a Message-ID: 8 bytes of its SHA-256; b"" if it is empty.
+
+    White space does not count. Case does.
+    """
     bare = "".join(message_id.split())
     return hashlib.sha256(bare.encode("utf-8", "surrogatepass")).digest()[:8] if bare else b""

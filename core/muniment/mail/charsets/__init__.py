@@ -1,1 +1,1 @@
-"""Bytes to text, in every charset that mail uses."""
+"""Text from bytes in any charset that mail uses."""

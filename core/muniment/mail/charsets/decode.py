@@ -1,13 +1,13 @@
-"""Text from bytes in the charset that mail names, whatever it names. Never raises.
+"""Text from bytes in the charset that mail names, also if the name is wrong. Never raises.
 
-Labels are read as browsers and Outlook read them, as supersets (`mail.charsets.labels`), and doubted where
-the bytes say otherwise. A wrong label costs no text, and a bad byte one character:
+Labels are read as browsers and Outlook read them, as supersets (`mail.charsets.labels`), and doubted if the
+bytes contradict them. A wrong label costs no text, and a bad byte costs one character:
 
-- Bytes that are UTF-8, in more than ASCII, are UTF-8 whatever the label says, unless the label's charset
-  makes plain sense of them too.
-- Text without a label, or labelled as UTF-8 or ASCII and neither, is what its first bytes or its escapes say,
-  else what the message's other labels say, else Windows-1252.
-- Control characters of the upper half (C1) never come from a guess.
+- Bytes that are valid UTF-8 and not just ASCII are UTF-8 under any label, unless the label's charset
+  gives a plausible text, too.
+- Text without a label is read by its first bytes or its escapes, otherwise by the message's other labels,
+  otherwise as Windows-1252. So is text that is labelled as UTF-8 or ASCII and is neither.
+- A guess never gives control characters of the upper half (C1).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from muniment.mail.charsets.labels import LENGTH_LIMIT, charset_of
 from muniment.mail.charsets.recovery import MULTIBYTE, read_single, read_strictly, read_with_faults, table
 
 Others = Callable[[], Iterable[str]]
-"""Gives the labels that a message states elsewhere, the likeliest first. Called only where one is needed."""
+"""Gives the labels that a message names elsewhere, the likeliest first. Called only if one is needed."""
 _UNSURE = frozenset({"", "ascii", "utf_8"})
-"""Labels that say little of bytes that are no UTF-8."""
+"""Labels that do not help with bytes that are no UTF-8."""
 _ESCAPE = 0x1B
 _WIDE = {"utf_16": 2, "utf_16_le": 2, "utf_16_be": 2, "utf_32": 4, "utf_32_le": 4, "utf_32_be": 4}
 """Bytes of a unit."""
 _LATIN = frozenset(
     {"cp1252", "cp1250", "cp1254", "cp1257", "iso8859_2", "iso8859_15", "mac_roman", "cp850", "cp437"}
 )
-"""Charsets of Latin letters, in which two letters of the upper half seldom meet."""
+"""Charsets of Latin letters, in which two letters of the upper half are seldom adjacent."""
 _BOMS = (
     (b"\xef\xbb\xbf", "utf_8"),
     (b"\xff\xfe\0\0", "utf_32_le"),
@@ -40,22 +40,22 @@ _BOMS = (
 )
 _MARKS = tuple(mark for mark, _ in _BOMS)
 _LOOK = 1024
-"""Bytes at its beginning by which the order of bytes in a text is told."""
+"""Bytes at its beginning that decide the byte order of a text."""
 _UNLIKELY = re.compile("[\u0180-\u036f\u0500-\u058f\u0700-\u07ff]")
-"""What a capital letter and a quote or a dash in Windows-1252 look like, read as UTF-8."""
+"""What a capital letter followed by a quote or a dash in Windows-1252 looks like, read as UTF-8."""
 _WITHIN_WORD = re.compile("[A-Za-z][\u00c0-\u024f]|[\u00c0-\u024f][A-Za-z]")
 _ASIAN = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _SEVERAL = 6
-"""Characters of several bytes that are not UTF-8 by chance."""
+"""Number of characters of several bytes that can't be UTF-8 by chance."""
 _SHORT = 200
 _BAD_BYTES = BAD.encode()
 _UPPER_RUN = re.compile(rb"[\x80-\xff]+")
 _CESU = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 """A character beyond 16 bits as Java and Oracle write it in UTF-8: two surrogates."""
 _TAIL = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
-"""What is left of a character of UTF-8 that the end of a text cuts."""
+"""An incomplete character of UTF-8 at the end of a text."""
 _NOISE = b"\x81\x8d\x8f\x90\x9d\xff"
-"""Bytes that stand for no character in Windows-1252, or for one that hardly a text has."""
+"""Bytes that have no character in Windows-1252, or one that few texts use."""
 _FAULTS = re.compile(f"{BAD}{{2,4}}")
 _RELATIVES = {
     "iso2022_jp": ("euc_jp", "cp932"),
@@ -65,26 +65,29 @@ _RELATIVES = {
     "iso2022_cn": ("gb18030",),
     "hz": ("gb18030",),
 }
-"""Charsets of the same language, one of which is often taken for another."""
+"""Charsets of the same language that are often mistaken for this one."""
 
 
 def none_stated() -> Iterable[str]:
-    """For text that stands by itself: there are no other labels."""
+    """No labels: for text that is not part of a message."""
     return ()
 
 
 def codec(charset: str) -> str:
-    """The name of the charset that a label means; "" for one that nobody knows."""
+    """The name of the charset that a label means; "" for a label that is not known."""
     return charset_of(charset[:LENGTH_LIMIT])
 
 
 def says_little(charset: str) -> bool:
-    """Whether a label says little of bytes that are no UTF-8: none, an unknown one, UTF-8's or ASCII's."""
+    """Whether a label does not help with bytes that are no UTF-8.
+
+    Such labels are none, an unknown one, UTF-8's and ASCII's.
+    """
     return charset_of(charset[:LENGTH_LIMIT]) in _UNSURE
 
 
 def writes_lines(charset: str) -> bool:
-    """Whether text with that label has line ends as ASCII does: not UTF-16, EBCDIC, or HZ with its `~` LF."""
+    """Whether text with that label has line ends as in ASCII: not UTF-16, EBCDIC, or HZ with its `~` LF."""
     name = codec(charset)
     if name in _WIDE or name == "hz":
         return False
@@ -92,20 +95,24 @@ def writes_lines(charset: str) -> bool:
 
 
 def marked(raw: bytes) -> str:
-    """The charset of UTF-16 or UTF-32 whose byte order mark the bytes begin with; "" for none."""
+    """The charset of the UTF-16 or UTF-32 byte order mark at the beginning; "" for none."""
     name = _mark(raw) if raw.startswith(_MARKS) else ""
     return name if name in _WIDE else ""
 
 
 def _mark(raw: bytes) -> str:
-    """The charset whose byte order mark the bytes begin with."""
+    """The charset of the byte order mark at the beginning; "" for none."""
     return next((name for mark, name in _BOMS if raw.startswith(mark)), "")
 
 
 def to_text(raw: bytes, charset: str = "", others: Others = none_stated, *, cut: bool = False) -> str:
-    """The text that `raw` is in `charset`, a label; "" for none. There is never a lone surrogate in it.
+    """The text of bytes in a charset. It never contains a lone surrogate. Never raises.
 
-    `cut`: the end may lie within a character, which is left out then.
+    Args:
+        raw: the bytes.
+        charset: the label that the mail gives; "" for none.
+        others: gives the labels that the message names elsewhere.
+        cut: the end may lie inside a character, which is then left out.
     """
     name = charset_of(charset[:LENGTH_LIMIT]) if charset else ""
     if name in _UNSURE:
@@ -137,14 +144,14 @@ def to_text(raw: bytes, charset: str = "", others: Others = none_stated, *, cut:
 
 
 def table_is_ascii(name: str) -> bool:
-    """Whether the lower half of a charset, by its name, is ASCII's."""
+    """Whether the lower half of a charset, given by its name, is that of ASCII."""
     return name in MULTIBYTE or table(name)[65:91] == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _utf8(raw: bytes, cut: bool) -> str | None:
-    """The text in UTF-8; None where it is not valid."""
+    """The text in UTF-8; None if it is not valid."""
     if len(raw) < _SHORT and not cut and BAD in raw.decode("utf-8", "replace") and _BAD_BYTES not in raw:
-        return None  # as an exception would say, in a third of the time
+        return None  # the same result as by the exception, in a third of the time
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -155,11 +162,10 @@ def _utf8(raw: bytes, cut: bool) -> str | None:
 
 
 def _is_utf8(text: str, name: str) -> bool:
-    """Whether bytes that are valid UTF-8 are that, though a label of one byte a character says otherwise.
+    """Whether bytes that are valid UTF-8 are UTF-8, though the label names a charset of one byte a character.
 
-    Two letters of a Latin charset seldom make a character of UTF-8. Those of other charsets do: `รถ` in Thai
-    is `ö`. So there the characters must be such as that charset has, or many, or within words
-    of Latin letters.
+    Two letters of a Latin charset are seldom valid UTF-8. Those of other charsets can be: `รถ` in Thai is
+    `ö`. So for those the characters must be in that charset, or be many, or be inside words of Latin letters.
     """
     upper = [char for char in text if char > "\x7f"]
     if not upper:
@@ -175,7 +181,7 @@ def _is_utf8(text: str, name: str) -> bool:
 
 
 def _guessed(raw: bytes, name: str, others: Others, cut: bool) -> str:
-    """Text whose label is missing or says nothing: `name` is "", "ascii" or "utf_8"."""
+    """Text whose label is missing or useless: `name` is "", "ascii" or "utf_8"."""
     text = _utf8(raw, cut)
     if escapes.switches(raw) and (text is None or raw.isascii()):
         return escapes.read_iso2022(raw, cut=cut)
@@ -194,7 +200,7 @@ def _guessed(raw: bytes, name: str, others: Others, cut: bool) -> str:
 
 
 def _by_other(raw: bytes, name: str, cut: bool) -> str | None:
-    """Text in the charset that is stated elsewhere in the message, or a relative of it, if that can be."""
+    """Text in a charset that the message names elsewhere, or in a relative of it; None if neither fits."""
     for one in (name, *_RELATIVES.get(name, ())):
         if one in MULTIBYTE:
             read = _other_multibyte(raw, one, cut)
@@ -206,9 +212,9 @@ def _by_other(raw: bytes, name: str, cut: bool) -> str | None:
 
 
 def _other_multibyte(raw: bytes, name: str, cut: bool) -> str | None:
-    """Text in the charset of another label, if it is right for nearly all of it.
+    """Text in the charset of another label, if nearly all of it is valid; None otherwise.
 
-    Where most bytes of the upper half stand alone, they are letters with accents.
+    If most bytes of the upper half are single, they are letters with accents.
     """
     runs = _UPPER_RUN.findall(raw)
     if sum(len(run) > 1 for run in runs) * 2 < len(runs):
@@ -222,7 +228,11 @@ def _other_multibyte(raw: bytes, name: str, cut: bool) -> str | None:
 
 
 def _faulty_utf8(raw: bytes) -> tuple[str, int, int]:
-    """Text with U+FFFD for what is no UTF-8, and how many characters of several bytes are good and bad."""
+    """Text with U+FFFD for each fault in UTF-8.
+
+    Returns:
+        The text, and the numbers of good and bad characters of several bytes.
+    """
     if b"\xed" in raw:
         raw = _CESU.sub(_joined, raw)
     text = _FAULTS.sub(BAD, raw.decode("utf-8", "replace"))
@@ -237,13 +247,13 @@ def _joined(pair: re.Match[bytes]) -> bytes:
 
 
 def _mostly_good(text: str, share: int = 4) -> bool:
-    """Whether the good characters that are not ASCII are that many times as many as the bad ones."""
+    """Whether there are `share` times as many good characters beyond ASCII as bad ones."""
     bad = text.count(BAD)
     return len(text) - len(text.encode("ascii", "ignore")) - bad >= bad * share
 
 
 def _multibyte(raw: bytes, name: str, others: Others, cut: bool) -> str:
-    """Text whose label is that of a charset with several bytes a character."""
+    """Text whose label names a charset with several bytes a character."""
     utf8 = _utf8(raw, cut)
     if utf8 is not None:
         upper = len(utf8) - len(utf8.encode("ascii", "ignore"))
@@ -258,7 +268,7 @@ def _multibyte(raw: bytes, name: str, others: Others, cut: bool) -> str:
     if text is not None:
         return text + BAD
     text = read_strictly(raw, "euc_jp", cut) if name == "cp932" else None
-    if text is not None:  # of which Shift_JIS makes half-width kana
+    if text is not None:  # Shift_JIS would read it as half-width kana
         return text
     text = read_with_faults(raw, name, cut)
     if _mostly_good(text):
@@ -271,7 +281,7 @@ def _multibyte(raw: bytes, name: str, others: Others, cut: bool) -> str:
 
 
 def _switching(raw: bytes, name: str, others: Others, cut: bool) -> str:
-    """Text whose label is that of a charset of seven bits."""
+    """Text whose label names a charset of seven bits."""
     if not raw.isascii() and not _has_switches(raw, name):
         text = _utf8(raw, cut)
         if text is not None:
@@ -291,7 +301,7 @@ def _has_switches(raw: bytes, name: str) -> bool:
 
 
 def _in_units(raw: bytes, name: str, others: Others, cut: bool) -> str:
-    """Text labelled as UTF-16 or UTF-32. Where it is plainly text of single bytes, the label is wrong."""
+    """Text labelled as UTF-16 or UTF-32. If it is clearly text of single bytes, the label is ignored."""
     if b"\0" not in raw and not _mark(raw):
         words = len(raw.split()) > 1 or len(raw) % _WIDE[name]
         if words and (raw.isascii() or _utf8(raw, cut) is not None):
@@ -300,7 +310,7 @@ def _in_units(raw: bytes, name: str, others: Others, cut: bool) -> str:
 
 
 def _order(raw: bytes, name: str) -> str:
-    """The charset with its order of bytes: as a mark says, or the label, or else by where the zeros are."""
+    """The charset with its byte order: by a mark, by the label, or by where the zeros are."""
     mark = marked(raw)
     if mark or name not in ("utf_16", "utf_32"):
         return mark or name
@@ -309,14 +319,15 @@ def _order(raw: bytes, name: str) -> str:
         return f"{name}_be" if begin[::4].count(0) > begin[3::4].count(0) else f"{name}_le"
     even, odd = begin[::2].count(0), begin[1::2].count(0)
     if even == odd:
-        # The upper bytes of a text are few, as it is of one script. RFC 2781 wants them first in doubt.
+        # The upper bytes of a text have few values, since it is in one script. In doubt they come first
+        # (RFC 2781).
         even, odd = -len(set(begin[::2])), -len(set(begin[1::2]))
     return f"{name}_le" if odd > even else f"{name}_be"
 
 
 def _units(raw: bytes, name: str, cut: bool) -> str:
     over = len(raw) % _WIDE[name]
-    if over and (cut or not raw[-over:].strip()):  # as of the line end that an mbox file adds
+    if over and (cut or not raw[-over:].strip()):  # such as the line end that an mbox file adds
         raw = raw[: len(raw) - over]
     text = raw.decode(name, "replace")
     if (

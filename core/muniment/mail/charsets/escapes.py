@@ -1,13 +1,14 @@
-"""Text of seven bits that switches its charset: ISO-2022, HZ, UTF-7. Never raises; a bad byte costs little.
+"""Reads 7-bit text that switches its charset: ISO-2022, HZ, UTF-7. Never raises.
 
-The standard library's codecs give up at the first fault, or read all that follows as something else. Here a
-fault costs a character:
+The standard library's codecs stop at the first fault, or misread everything behind it. Here a fault costs one
+character:
 
-- A switch that lost one of its bytes is seen by what follows: what a later switch ends has begun.
-- A text of two bytes a character goes on in step: whether a byte was changed, came or went is told by
-  whether the bytes before and behind it are even in number.
-- A line ends what the one before it forgot to end, as RFC 1468 and RFC 1557 want it, unless the switch comes
-  later.
+- A switch that lost one of its bytes is recognised by a later one: a switch that ends two-byte text shows
+  that such text has begun.
+- A text of two bytes a character stays in step. Whether a byte was changed, inserted or lost follows from
+  whether the numbers of bytes in front of it and behind it are even.
+- A line end ends two-byte text that the line did not end itself (RFC 1468, RFC 1557), unless the switch
+  comes later.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from muniment.mail.charsets.grids import BAD, grid
 from muniment.mail.charsets.recovery import as_microsoft
 
 _FAULTY = rb"[\x00-\x08\x0b\x0c\x10-\x1a\x1c-\x1f\x7f-\xff]"
-"""A byte that no such text holds."""
+"""A byte that no such text contains."""
 _SHIFT_OUT, _SHIFT_IN = b"\x0e", b"\x0f"
 _SWITCHES = {
     "iso2022": re.compile(
@@ -33,9 +34,9 @@ _SWITCHES = {
     "hz": re.compile(rb"~(?:[{}~]|\r?\n|%)|[\r\n]+|(?:%|[\x0e\x0f])[{}]?".replace(b"%", _FAULTY)),
 }
 _ESCAPE = 0x1B
-"""As a number, which is found in a fifth of the time that bytes take."""
+"""As a number: searching for it takes a fifth of the time that a search for bytes takes."""
 _JAPANESE = re.compile(rb"\x1b(?:\$[@AB]|\$\([A-Q]|\([IJ]|\$[)*][ACG])")
-"""What in a text without a label shows that it is ISO-2022: no other text has these escapes."""
+"""Escapes that show that a text without a label is ISO-2022: no other text has them."""
 _RUN = re.compile(rb"[\x21-\x7e]+|[\t\r\n ]+|[^\t\r\n\x20-\x7e]+")
 _SINGLE = {b"B": "ascii", b"J": "roman", b"I": "kana", b"H": "ascii"}
 _DOUBLE = {
@@ -58,7 +59,7 @@ _DOUBLE = {
     b"$*H": "cns2",
 }
 _SHIFTED = {"iso2022_jp": "kana", "iso2022_kr": "ks", "iso2022_cn": "gb"}
-"""What a shift leads to where nothing was named."""
+"""The set to which a shift leads if the text named none."""
 _KANA = {number: chr(0xFF40 + number) for number in range(0x21, 0x60)}
 _ROMAN = {0x5C: "\u00a5", 0x7E: "\u203e"}
 _HIGH_KANA = {number: chr(0xFEC0 + number) for number in range(0xA1, 0xE0)}
@@ -66,7 +67,7 @@ _UTF_7 = re.compile(rb"\+([A-Za-z0-9+/\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]*)(-?)
 _NO_DIGIT = re.compile(rb"[^A-Za-z0-9+/]")
 _FAULT = re.compile(_FAULTY)
 _CR_SWITCH = re.compile(rb"\r[\x0e\x0f\x1b]")
-"""A line end before a switch, which would be one with an LF behind it."""
+"""A CR in front of a switch. With an LF in between it would be an ordinary line end."""
 _SOUND = bytes((9, 10, 13, 14, 15, 27, *range(0x20, 0x7F)))
 _LINE_IN_KANJI = re.compile(rb"\x1b\$[^\x1b\n]*\n")
 _LINE_IN_KANA = re.compile(rb"\x1b\(I[^\x1b\n]*\n")
@@ -76,12 +77,12 @@ _ESCAPES = {
     "iso2022_jp": (b"\x1b$B", b"\x1b(B", b"\x1b(J", b"\x1b$@", b"\x1b(I", b"\x1b$(D"),
     "iso2022_kr": (b"\x1b$)C",),
 }
-"""What the codec reads."""
+"""The escapes that Python's codec reads."""
 _UNENDED_LINES = {"iso2022_jp": (_LINE_IN_KANJI, _LINE_IN_KANA), "iso2022_kr": (_LINE_SHIFTED,)}
-"""Lines that end in a set other than ASCII: which one the next begins in must be guessed. Patterns that begin
-with the same bytes are found ten times faster than one for all."""
+"""Lines that end in a set other than ASCII: the set of the next line must be guessed. Several patterns that
+begin with different bytes are ten times faster than one for all."""
 _UNENDED = re.compile(rb"(?:\x1b\$?[(-/]?|~)\Z")
-"""A switch that the end of a text cuts."""
+"""A switch that is cut off by the end of a text."""
 
 
 def switches(raw: bytes) -> bool:
@@ -90,17 +91,26 @@ def switches(raw: bytes) -> bool:
 
 
 def read_iso2022(raw: bytes, charset: str = "iso2022_jp", cut: bool = False) -> str:
-    """Text in ISO-2022-JP, -KR or -CN with all their relatives; `cut`: its end may lie within a character."""
+    """Text in ISO-2022-JP, -KR or -CN and their variants.
+
+    Args:
+        raw: the bytes of the text.
+        charset: "iso2022_jp", "iso2022_kr" or "iso2022_cn".
+        cut: the end may lie inside a character, which is then left out.
+    """
     if charset in _BY_PYTHON and _is_sound(raw, charset):
         end = raw.rfind(b"\n") + 1 if cut else len(raw)
-        with suppress(UnicodeDecodeError):  # no fault: in a tenth of the time
+        with suppress(UnicodeDecodeError):  # without faults, the codec needs a tenth of the time
             text = as_microsoft(raw[:end].decode(_BY_PYTHON[charset]))
             return text + _Reader("iso2022", _SHIFTED[charset], cut).read(raw[end:])
     return _Reader("iso2022", _SHIFTED[charset], cut).read(raw)
 
 
 def _is_sound(raw: bytes, charset: str) -> bool:
-    """Whether Python's codec can be asked: it takes faulty escapes for others, and guesses no line's set."""
+    """Whether Python's codec may read this.
+
+    It misreads faulty escapes, and never guesses the set of a line.
+    """
     if raw.translate(None, _SOUND) or _CR_SWITCH.search(raw):
         return False
     if charset == "iso2022_jp" and _SHIFT_OUT in raw:
@@ -111,19 +121,20 @@ def _is_sound(raw: bytes, charset: str) -> bool:
 
 
 def read_hz(raw: bytes, cut: bool = False) -> str:
-    """Text in HZ (RFC 1843)."""
+    """Text in HZ (RFC 1843). `cut`: the end may lie inside a character, which is then left out."""
     return _Reader("hz", "gb", cut).read(raw)
 
 
 class _Switch(NamedTuple):
-    """Where the charset may change, and to what."""
+    """A token at which the charset may change."""
 
     start: int
     end: int
     to: str
-    """The set that is named; "in" or "out" for a shift, "line" for line ends, "fault" for a faulty byte."""
+    """The set that is named; "in" or "out" for a shift, "line" for line ends, "fault" for a faulty byte,
+    "text" for an escaped character, "once" for one character of the next set."""
     into: str = ""
-    """Which of the sets it becomes: "" for the one in use, "shifted", or "next" for that of one character."""
+    """What it sets: "" for the set in use, "shifted", or "next" for the set of single characters."""
 
 
 class _Reader:
@@ -140,7 +151,7 @@ class _Reader:
         self._held: list[bytes] = []
 
     def read(self, raw: bytes) -> str:
-        """The text of all of it."""
+        """The decoded text."""
         unended = _UNENDED.search(raw)
         if unended is not None:
             raw = raw[: unended.start()] + (b"" if self._cut else b"\xff")
@@ -149,7 +160,7 @@ class _Reader:
         at = 0
         for number, switch in enumerate(found):
             if switch.start < at:
-                continue  # a part of what one character was
+                continue  # it was part of a single character
             self._held.append(raw[at : switch.start])
             stop = found[number + 1].start if number + 1 < len(found) else len(raw)
             at = self._take(raw, switch, doubles[number], raw[switch.end : stop])
@@ -166,9 +177,9 @@ class _Reader:
         return _Switch(start, end, *(_hz_switch(token) if self._hz else _iso_switch(token)))
 
     def _take(self, raw: bytes, switch: _Switch, double: bool | None, behind: bytes) -> int:
-        """Handle a switch; returns where the text goes on. `double`: whether a later one ends two-byte text.
+        """Handle a switch. Returns the offset at which the text continues.
 
-        `behind` is what stands between it and the next one.
+        `double`: whether a later switch ends two-byte text. `behind`: the bytes up to the next switch.
         """
         token = raw[switch.start : switch.end]
         if switch.to == "fault":
@@ -202,11 +213,11 @@ class _Reader:
         return switch.end
 
     def _goes_on(self, double: bool | None, behind: bytes) -> bool:
-        """Whether the next line, which is `behind`, is in the set of the one that ends."""
+        """Whether the next line, `behind`, is in the same set as the one that ends."""
         return bool(double) if double is not None else _looks_double(behind, self._set)
 
     def _one(self, raw: bytes, at: int) -> int:
-        """One character of the set that is named for single ones (RFC 1554, RFC 1922)."""
+        """Take one character of the set that is named for single ones (RFC 1554, RFC 1922)."""
         size = 2 if _is_double(self._next) else 1
         one = raw[at : at + size]
         if size == 2:
@@ -217,10 +228,10 @@ class _Reader:
         return at + size
 
     def _fault(self, token: bytes, switch: _Switch, double: bool | None) -> int:
-        """A faulty byte: one that stands in place of a switch that is missing, or one within the text."""
+        """Handle a faulty byte. It replaces a missing switch, or lies in the text."""
         inside = _is_double(self._set)
         by_shift = not (self._hz or self._kana)
-        if by_shift and len(token) > 1:  # what it named is what is shifted to anyway
+        if by_shift and len(token) > 1:  # it named the set to which a shift leads anyway
             self._flush()
             self._pieces.append(BAD)
             return switch.end if token[:1] == b"\x1b" else switch.start + 1
@@ -245,7 +256,7 @@ class _Reader:
             self._pieces.append(self._text(held, self._cut and last))
 
     def _text(self, raw: bytes, cut: bool) -> str:
-        """What the bytes say in the set that is in use."""
+        """The text of the bytes in the set that is in use."""
         if _is_double(self._set):
             return _double(raw, self._set, cut)
         if raw.isascii() and self._set == "ascii":
@@ -254,7 +265,7 @@ class _Reader:
 
 
 def _iso_switch(token: bytes) -> tuple[str, str]:
-    """To what a token of ISO-2022 switches, and which set it names."""
+    """What a token of ISO-2022 switches to, and what it sets (`_Switch.to` and `into`)."""
     if token[:1] in b"\r\n":
         return "line", ""
     if token == _SHIFT_OUT:
@@ -276,7 +287,7 @@ def _iso_switch(token: bytes) -> tuple[str, str]:
 
 
 def _hz_switch(token: bytes) -> tuple[str, str]:
-    """The same of a token of HZ."""
+    """The same for a token of HZ."""
     if token[:1] in b"\r\n":
         return "line", ""
     if token[:1] != b"~" or (len(token) == 2 and token[1] not in b"{}~\n"):
@@ -285,7 +296,7 @@ def _hz_switch(token: bytes) -> tuple[str, str]:
 
 
 def _what_follows(found: Sequence[_Switch]) -> list[bool | None]:
-    """Of each switch, whether the next real one behind it ends two-byte text; None where there is none."""
+    """For each switch: whether the next real one ends two-byte text; None if there is none."""
     following: list[bool | None] = []
     ends: bool | None = None
     for switch in reversed(found):
@@ -302,7 +313,7 @@ def _is_double(name: str) -> bool:
 
 
 def _looks_double(raw: bytes, name: str) -> bool:
-    """Whether what stands behind a line end goes on with two bytes a character, though nothing says so."""
+    """Whether the bytes behind a line end look like more two-byte text, though no switch says so."""
     text = raw.strip(b"\r\n")
     if not _is_double(name) or not text or len(text) % 2 or b" " in text or not text.isascii():
         return False
@@ -311,15 +322,15 @@ def _looks_double(raw: bytes, name: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _single(name: str, kana: bool) -> dict[int, str]:
-    """What each byte stands for that is not ASCII's."""
+    """The characters of the bytes for which a set differs from ASCII."""
     table = dict.fromkeys(range(127, 256), BAD)
-    if kana:  # half-width kana with the eighth bit, as JIS X 0201 has it
+    if kana:  # half-width kana as bytes with the eighth bit (JIS X 0201)
         table |= _HIGH_KANA
     return table | {"roman": _ROMAN, "kana": _KANA}.get(name, {})
 
 
 def _double(raw: bytes, name: str, cut: bool) -> str:
-    """Text of two bytes a character. What is out of step by a byte comes back into step behind it."""
+    """Text of two bytes a character. After a fault that shifts it by one byte, it comes back into step."""
     to = grid(name)
     runs = _RUN.findall(raw)
     pieces: list[str] = []
@@ -340,7 +351,7 @@ def _double(raw: bytes, name: str, cut: bool) -> str:
 
 
 def _run(runs: list[bytes], number: int, run: bytes, lost: bool, to: dict[int, str], cut: bool) -> str:
-    """One run of good bytes; `lost`: a faulty byte stands before it."""
+    """The text of one run of good bytes. `lost`: a faulty byte precedes it."""
     if len(run) % 2 == 0:
         return run.decode("utf-16-be").translate(to)
     if lost:  # in place of the first of a pair
@@ -353,20 +364,23 @@ def _run(runs: list[bytes], number: int, run: bytes, lost: bool, to: dict[int, s
         return text + BAD
     after = runs[number + 2] if number + 2 < len(runs) else b""
     if len(behind) == 1 and after[:1] > b" " and len(after) % 2 and after[0] < 0x7F:
-        runs[number + 1] = b""  # it came in between the two
+        runs[number + 1] = b""  # it was inserted between the two
         return text + BAD + (run[-1:] + after[:1]).decode("utf-16-be").translate(to) + _rest(runs, number + 2)
     runs[number + 1] = behind[1:]
     return text + BAD
 
 
 def _rest(runs: list[bytes], number: int) -> str:
-    """Take the first byte from a run, as it was read."""
+    """Remove the first byte of a run, which was read already."""
     runs[number] = runs[number][1:]
     return ""
 
 
 def read_utf7(raw: bytes, cut: bool = False) -> str:
-    """Text in UTF-7 (RFC 2152). A faulty byte in an encoded piece costs the characters that it is part of."""
+    """Text in UTF-7 (RFC 2152). A faulty byte in an encoded piece costs the characters that contain it.
+
+    `cut`: the end may lie inside a character, which is then left out.
+    """
     pieces: list[str] = []
     at = 0
     for match in _UTF_7.finditer(raw):
@@ -378,7 +392,7 @@ def read_utf7(raw: bytes, cut: bool = False) -> str:
 
 
 def _encoded(digits: bytes, ended: bool, cut: bool) -> str:
-    """One encoded piece of UTF-7, its `+` and `-` left out."""
+    """The text of one encoded piece of UTF-7, given without its `+` and `-`."""
     if not digits:
         return "+" if ended or not cut else ""
     whole, replaced, rest = _units(_NO_DIGIT.sub(b"A", digits))
@@ -390,7 +404,7 @@ def _encoded(digits: bytes, ended: bool, cut: bool) -> str:
 
 
 def _units(digits: bytes) -> tuple[str, list[str], bool]:
-    """The text of base64 digits, it unit for unit, and whether bits are left over that should not be."""
+    """The text of base64 digits, its single units, and whether bits are left over that should not be."""
     size = len(digits) * 6 // 16 * 2
     raw = base64.b64decode(digits + b"A" * (-len(digits) % 4))
     units = [raw[at : at + 2].decode("utf-16-be", "replace") for at in range(0, size, 2)]
@@ -398,7 +412,10 @@ def _units(digits: bytes) -> tuple[str, list[str], bool]:
 
 
 def _faulty(digits: bytes, units: list[str], rest: bool) -> str:
-    """A piece with faulty bytes: each stands in place of a digit, or too much where the piece ends badly."""
+    """The text of a piece with faulty bytes.
+
+    Each replaces a digit; if the piece ends badly, each was inserted.
+    """
     if rest:
         kept = _NO_DIGIT.sub(b"", digits)
         whole, _, left = _units(kept)
@@ -418,4 +435,4 @@ READERS: dict[str, Callable[[bytes, bool], str]] = {
     "hz": read_hz,
     "utf_7": read_utf7,
 }
-"""By the charset's name."""
+"""The readers by the name of a charset."""

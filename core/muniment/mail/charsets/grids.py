@@ -1,7 +1,7 @@
-"""Character sets of 94 rows by 94 columns, as tables for `str.translate`, and those of one byte.
+"""Character sets of 94 rows by 94 columns, as tables for `str.translate`.
 
-A text of two bytes a character, read as UTF-16, is a string whose characters are the positions; a grid turns
-each into what it stands for, and what stands for nothing into U+FFFD.
+A text of two bytes a character, read as UTF-16, is a string of positions. A grid turns each position into its
+character, and a position without one into U+FFFD.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _GL = range(0x21, 0x7F)
 
 
 class Grid(dict[int, str]):
-    """Positions, 0x2121 to 0x7e7e, and the characters there."""
+    """The characters at the positions 0x2121 to 0x7e7e. A position without one gives U+FFFD."""
 
     def __missing__(self, position: int) -> str:
         return BAD
@@ -33,7 +33,7 @@ def _grid(of_bytes: Callable[[int, int], str]) -> Grid:
 
 
 def _by_codecs(*names: str, before: bytes = b"") -> Callable[[int, int], str]:
-    """What reads a position by the first codec that knows it, with both its bytes above 0x80."""
+    """A function that reads a position, with both bytes above 0x80, by the first codec that knows it."""
 
     def read(row: int, column: int) -> str:
         raw = before + bytes((row | 0x80, column | 0x80))
@@ -50,7 +50,7 @@ def _strict(raw: bytes, name: str) -> str:
 
 
 def _japanese(row: int, column: int) -> str:
-    """JIS X 0208 with the rows of NEC and IBM, by Shift_JIS as Microsoft has it."""
+    """JIS X 0208 with the rows of NEC and IBM, taken from Microsoft's Shift_JIS."""
     first = (row + 1) // 2 + (0x70 if row < 0x5F else 0xB0)
     second = column + (0x7E if row % 2 == 0 else 0x20 if column > 0x5F else 0x1F)
     return _strict(bytes((first, second)), "cp932")
@@ -60,7 +60,7 @@ _IBM = (
     "ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ＇＂㈱№℡炻仼僴凬匇匤﨎咊坙﨏塚增寬峵嵓﨑德悅愠敎昻晥晴朗栁﨓﨔橫"
     "櫢淸淲瀨凞猪甁皂皞益礰礼神祥福竧靖精綠緖羽荢﨟薰蘒﨡蠇諸譿賴赶﨣﨤逸郞都鄕﨧﨨閒隆﨩霻靍靑飯飼館馞髙魲鶴黑"
 )
-"""What IBM added to JIS X 0212, from row 83, column 83 on, as eucJP-ms has it."""
+"""Characters that IBM added to JIS X 0212 from row 83, column 83 on, as eucJP-ms has them."""
 _IBM_AT = 0x7373
 _CNS_BY_BIG5 = {
     1: (
@@ -94,7 +94,7 @@ _CNS_BY_BIG5 = {
         (0x7241, 0xF9D2, 4),
     ),
 }  # fmt: skip
-"""Runs of a plane of CNS 11643: the first position, the first in Big5, and how many follow in both."""
+"""Runs of a plane of CNS 11643: the first position, its position in Big5, and the length in both."""
 
 
 def _second_japanese(row: int, column: int) -> str:
@@ -106,7 +106,7 @@ def _second_japanese(row: int, column: int) -> str:
 
 
 def _taiwanese(plane: int) -> Grid:
-    """A plane of CNS 11643. Big5 has the characters of the first two in nearly the same order."""
+    """A plane of CNS 11643. Big5 has the characters of the first two planes in nearly the same order."""
     found = Grid()
     for position, big5, count in _CNS_BY_BIG5[plane]:
         for at in range(count):
@@ -118,7 +118,7 @@ def _taiwanese(plane: int) -> Grid:
 
 
 def _big5(first: int, at: int) -> bytes:
-    """The code that many places behind the first; a row has 157, in two pieces."""
+    """The Big5 code `at` places behind `first`. A row has 157 places, in two pieces."""
     second = first & 0xFF
     place = (first >> 8) * 157 + (second - 0x40 if second < 0x7F else second - 0x62) + at
     row, column = divmod(place, 157)
@@ -127,7 +127,10 @@ def _big5(first: int, at: int) -> bytes:
 
 @lru_cache(maxsize=16)
 def grid(name: str) -> Grid:
-    """The grid of that name, made when it is first needed."""
+    """The grid of that name, made at its first use.
+
+    `name`: a key of _READS, "cns1" or "cns2".
+    """
     if name in ("cns1", "cns2"):
         return _taiwanese(int(name[-1]))
     return _grid(_READS[name])

@@ -1,8 +1,8 @@
-"""What charset a label means, as browsers and mail programs take it.
+"""Which charset a label means, as browsers and mail programs read it.
 
-The labels of the WHATWG's list come from `webencodings`, those of Python from its own table. The tables here
-have what neither knows: labels of the IANA registry and of real mail, and numbers of code pages. A label is
-compared by its letters and digits alone, so `"x-cp1250"`, `cp-1250` and `CP1250;` are one.
+The labels of the WHATWG list come from `webencodings`, those of Python from its own table. The tables here
+add what neither knows: labels of the IANA registry and of real mail, and numbers of code pages. Only letters
+and digits of a label are compared, so `"x-cp1250"`, `cp-1250` and `CP1250;` are one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _NOT_TEXT = frozenset(
         "zlib_codec",
     }
 )
-"""Codecs of Python that turn no bytes into text. In no table either are idna and punycode, which take
-quadratic time, unicode_escape, which warns, and raw_unicode_escape."""
+"""Python's codecs that do not turn bytes into text. Three more are missing from all tables: idna and
+punycode, which take quadratic time, unicode_escape, which warns, and raw_unicode_escape."""
 
 _MEANT = {
     "latin_1": "cp1252",
@@ -41,13 +41,13 @@ _MEANT = {
     "utf_8_sig": "utf_8",
     **dict.fromkeys((f"iso2022_jp_{n}" for n in ("1", "2", "3", "2004", "ext")), "iso2022_jp"),
 }
-"""By the name of a charset: the wider one that mail means by it."""
+"""By the name of a charset: the superset that mail means by it."""
 
 _WITHOUT_ALIASES = (
     *("cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "mac_arabic"),
     *("mac_croatian", "mac_farsi", "mac_romanian", "palmos"),
 )
-"""Codecs that Python's table has no other names of."""
+"""Codecs that have no other names in Python's table."""
 
 _WHATWG = {
     "ibm866": "cp866",
@@ -55,7 +55,7 @@ _WHATWG = {
     "x-mac-cyrillic": "mac_cyrillic",
     "iso-8859-8-i": "iso8859_8",
 }
-"""Names of the WHATWG that Python does not know as they are."""
+"""Names of the WHATWG list that Python does not know in this form."""
 
 _BY_CHARSET = {
     "ascii": "usascii ascii7 isoir6us usaskey ascii7bit",
@@ -106,7 +106,7 @@ _BY_CHARSET = {
     "kz1048": "kz1048 strk10482002 rk1048",
     "ptcp154": "cyrillicasian pt154",
 }  # fmt: skip
-"""Labels that stand for a charset besides Python's and the WHATWG's, or in their place."""
+"""Further labels of a charset, which add to or override those of Python and the WHATWG."""
 
 _PAGES: dict[str, tuple[int, ...]] = {
     "ascii": (367, 20127),
@@ -155,16 +155,16 @@ _PAGES: dict[str, tuple[int, ...]] = {
     "cp424": (20424,),
     "cp500": (20297,),
 }
-"""Numbers of code pages, Microsoft's and IBM's, that name no codec of Python by themselves."""
+"""Code pages of Microsoft and IBM whose number alone names no codec of Python."""
 _BY_PAGE = {page: name for name, pages in _PAGES.items() for page in pages}
 _PAGE = re.compile(
     r"(?:cp|windows|win|ms|msdos|mscp|ibm|ibmcp|dos|codepage|ansi|oem|pc|pcp|ccsid|db2|microsoftcp|"
     r"windowscodepage|mscodepage)0*([1-9][0-9]{2,4})"
 )
 _BEFORE = ("3d", "charset", "x", "cs", "ms", "pc")
-"""What stands before a label: escapes of quoted-printable, its parameter's name, marks of a private one."""
+"""Prefixes of a label: an escape of quoted-printable, the name of the parameter, marks of private labels."""
 _SHORTEST = 4
-"""Letters and digits that a label has at least which is known by its beginning."""
+"""Fewest letters and digits of a label that is recognised as the beginning of another."""
 
 
 def _compact(label: str) -> str:
@@ -172,12 +172,12 @@ def _compact(label: str) -> str:
 
 
 def _table() -> dict[str, str]:
-    """The charset by label, in letters and digits alone."""
+    """The charset of each label, reduced to letters and digits."""
     found = {}
     python = {**aliases, **{name: name for name in (*aliases.values(), *_WITHOUT_ALIASES)}}
     for label, name in LABELS.items():
         named = python.get(re.sub("[^a-z0-9]", "_", _WHATWG.get(name, name)))
-        if named is not None:  # not x-user-defined, nor what the standard refuses to read
+        if named is not None:  # neither x-user-defined nor a charset that the standard refuses to read
             found[_compact(label)] = named
     found |= {_compact(label): name for label, name in python.items() if name not in _NOT_TEXT}
     for name, labels in _BY_CHARSET.items():
@@ -187,14 +187,14 @@ def _table() -> dict[str, str]:
 
 _CHARSETS = _table()
 KNOWN = frozenset(_CHARSETS)
-"""Every label that is known as it is, in letters and digits alone."""
+"""Every label that is known directly, reduced to letters and digits."""
 
 
 @lru_cache(maxsize=512)
 def charset_of(label: str) -> str:
-    """The name of the charset that a label means; "" for one that says nothing.
+    """The name of the charset that a label means; "" for a label that means none.
 
-    What is longer than LENGTH_LIMIT is no label: it is cut before, since labels are remembered.
+    Labels are cached, so the caller cuts them to LENGTH_LIMIT characters.
     """
     compact = _compact(label)
     if compact in _CHARSETS:
@@ -211,7 +211,7 @@ def charset_of(label: str) -> str:
 
 
 def _spellings(compact: str) -> Iterator[str]:
-    """A label, and what remains of it without what stands before others."""
+    """Yield a label, and what is left of it without its prefixes."""
     prefix: str | None = ""
     while prefix is not None:
         compact = compact[len(prefix) :]
@@ -229,10 +229,10 @@ def _by_number(compact: str) -> str:
 
 
 def _by_beginning(compact: str) -> str:
-    """The charset of the longest label that this one begins with, as in `utf-8http-equiv`."""
+    """The charset of the longest label at the beginning of this one, as in `utf-8http-equiv`."""
     for end in range(len(compact) - 1, _SHORTEST - 1, -1):
         if compact[end].isdigit() and compact[end - 1].isdigit():
-            continue  # a number is not cut
+            continue  # never cut a number
         if compact[:end] in _CHARSETS:
             return _CHARSETS[compact[:end]]
     return ""

@@ -1,12 +1,12 @@
-"""Text of one byte or of several a character, of eight bits: supersets, and little lost to a bad byte.
+"""Decodes 8-bit charsets with one or several bytes a character, as supersets, and loses little to a bad byte.
 
-Of charsets with one byte a character there is one table each: what the charset itself leaves undefined, or
-gives to control characters, is what Windows has there. So „quotes“ and the euro sign are read in mail that
-names an ISO charset. Where Windows has nothing either, it is U+FFFD.
+Each charset with one byte a character has one table. Where the charset itself has no character, or a control
+character, the table has that of Windows. So „quotes“ and the euro sign are read in mail that names an ISO
+charset. Where Windows has none either, the table has U+FFFD.
 
-Charsets with several bytes a character are Python's codecs, with what they lack of their supersets. Behind a
-fault a codec may take the second byte of each character for the first, until the next ASCII character. So
-the place to go on is the one from which the fewest faults follow.
+Charsets with several bytes a character are Python's codecs, with the characters of supersets added. After a
+bad byte, a codec may take the second byte of each character for the first, until the next ASCII character. So
+reading continues at the offset from which the fewest further faults follow.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _FILLED = {
     "iso8859_15": "cp1252",
     "iso8859_16": "cp1250",
 }
-"""By an ISO charset, the Windows one whose characters stand where it has none."""
+"""By an ISO charset: the Windows one that fills its gaps."""
 _CODECS = {"cp932": "shift_jis"}
-"""Codecs that are used in place of those that take bad bytes for characters, once there are bad bytes."""
+"""Codecs that replace others once there are bad bytes, because the others take bad bytes for characters."""
 MULTIBYTE = frozenset(
     {
         *("gb18030", "big5hkscs", "cp949", "cp932", "johab", "euc_jp"),
@@ -44,12 +44,13 @@ MULTIBYTE = frozenset(
 _CHARACTERLESS = "\x80\xa0\uf8f0\uf8f1\uf8f2\uf8f3"
 """What Python's cp932 makes of bytes that are no characters."""
 _OF_JIS, _OF_MICROSOFT = "\u301c\u2016\u2212\u00a2\u00a3\u00ac", "\uff5e\u2225\uff0d\uffe0\uffe1\uffe2"
-"""Characters of JIS X 0208 that Windows and browsers read as others, which Japanese mail is written with."""
+"""Characters of JIS X 0208, and those of Windows and browsers in their place, which Japanese mail is written
+with."""
 _HONG_KONG = (
     "㡵𡵓𣚞𦀡㻬𥣞㫵竼龗𤅡𨤍𣇪𠪊𣉞䌊蒄龖鐯䤰蘓墖靊鈘秐稲晠権袝瑌篅枂稬剏遆"
     "㓦珄𥶹瓆鿇垳䤯呌䄱𣚎堘穲𧭥讏䚮𦺈䆁𥶙箮𢒼鿈𢓁𢓉𢓌鿉蔄𣖻䂴鿊䓡𪷿拁灮鿋"
 )
-"""What HKSCS-2008 added at 0x877A, which Python's codec of 2004 lacks."""
+"""Characters that HKSCS-2008 added from 0x877A on. Python's codec of 2004 lacks them."""
 _NO_LONGER_PRIVATE = dict(
     zip(
         "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796"
@@ -59,29 +60,30 @@ _NO_LONGER_PRIVATE = dict(
         strict=True,
     )
 )
-"""Characters that GB 18030 of 2022 has at their own places in Unicode."""
+"""Characters to which GB 18030 of 2022 gives their own places in Unicode."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f](?=[\x80-\xff])")
-"""A byte that stands in place of the first of a character, or is no text anyway."""
+"""A byte that replaces the first byte of a character, or is no text anyway."""
 _IN_STEP = re.compile(rb"[\x00-\x2f]")
 """A byte that is never part of a longer character."""
 _PARTED = re.compile(rb"!\r?\n ?([\x40-\x7e\x80-\xfe])")
-"""What old mail servers put into a line that was too long for them, between the bytes of a character."""
+"""What old mail servers inserted between the bytes of a character, to break a line that was too long for
+them."""
 _NO_CHARACTER = re.compile("[\ue000-\uf8ff\ufffd]")
-"""What a text holds that is out of step: bad bytes, and characters for private use."""
+"""What a misaligned text contains: bad bytes, and characters for private use."""
 _WINDOW = 512
 _TRIES = 1000
-"""Faults of a text behind which the best place to go on is sought."""
+"""Faults of a text after which the best offset to continue is sought."""
 
 
 @lru_cache(maxsize=128)
 def table(name: str) -> str:
-    """What each of the 256 bytes stands for in a charset of one byte a character."""
+    """The characters of the 256 bytes in a charset of one byte a character."""
     filled = _FILLED.get(name, name)
     return "".join(_one(byte, name) or _one(byte, filled) or UNDEFINED for byte in range(256))
 
 
 def _one(byte: int, name: str) -> str:
-    """What a byte stands for; "" for nothing. The control character for a new line (EBCDIC's) is one here."""
+    """The character of a byte; "" for none. EBCDIC's control character for a new line counts as one."""
     try:
         found = bytes((byte,)).decode(name)
     except UnicodeDecodeError:
@@ -92,14 +94,14 @@ def _one(byte: int, name: str) -> str:
 
 
 def read_single(raw: bytes, name: str) -> str:
-    """Text in a charset of one byte a character."""
+    """Text in a charset of one byte a character. A byte without a character becomes U+FFFD."""
     return codecs.charmap_decode(raw, "replace", table(name))[0]
 
 
 def read_strictly(raw: bytes, name: str, cut: bool = False) -> str | None:
-    """Text in a charset of several bytes a character; None where a byte of it is bad.
+    """Text in a charset of several bytes a character; None if a byte of it is bad.
 
-    `cut`: what is left of a character at the end is left out.
+    `cut`: an incomplete character at the end is left out.
     """
     try:
         text = codecs.getincrementaldecoder(name)().decode(raw) if cut else raw.decode(name)
@@ -111,7 +113,7 @@ def read_strictly(raw: bytes, name: str, cut: bool = False) -> str | None:
 
 
 def _as_now(text: str, name: str) -> str:
-    """What Python's codecs read otherwise than browsers and the standards of today."""
+    """Correct what Python's codecs read differently from browsers and today's standards."""
     if name == "gb18030":
         for char, other in _NO_LONGER_PRIVATE.items():
             if char in text:
@@ -120,7 +122,7 @@ def _as_now(text: str, name: str) -> str:
 
 
 def as_microsoft(text: str) -> str:
-    """Japanese text with the characters that Windows has for some of JIS X 0208."""
+    """Japanese text with Windows' characters for some of JIS X 0208."""
     for char, other in zip(_OF_JIS, _OF_MICROSOFT, strict=True):
         if char in text:
             text = text.replace(char, other)
@@ -128,13 +130,19 @@ def as_microsoft(text: str) -> str:
 
 
 def read_with_faults(raw: bytes, name: str, cut: bool = False) -> str:
-    """The same, with U+FFFD for what is bad."""
+    """Text in a charset of several bytes a character, with U+FFFD for each fault.
+
+    `cut`: an incomplete character at the end is left out.
+    """
     errors = f"muniment-{name}{'-cut' if cut else ''}"
     return _as_now(_CONTROL.sub(b"\xff", raw).decode(_CODECS.get(name, name), errors), name)
 
 
 def _handler(name: str, cut: bool) -> Callable[[UnicodeError], tuple[str, int]]:
-    """What a codec calls at a fault: gives the text that stands for it, and where to go on."""
+    """The error handler of a codec.
+
+    It returns the replacement for a fault, and the offset at which to continue.
+    """
     added = _ADDED.get(name)
 
     def handle(error: UnicodeError) -> tuple[str, int]:
@@ -162,7 +170,7 @@ def _handler(name: str, cut: bool) -> Callable[[UnicodeError], tuple[str, int]]:
 
 
 def _step(raw: bytes, start: int, name: str) -> int:
-    """How many bytes to leave out, so that the fewest faults follow until the codec is in step again."""
+    """How many bytes to skip so that the fewest faults follow before the codec is in step again."""
     most = 1
     while most < 3 and raw[start + most : start + most + 1] > b"\x7f":
         most += 1
@@ -176,7 +184,7 @@ def _step(raw: bytes, start: int, name: str) -> int:
 
 
 def _chinese(raw: bytes, start: int) -> tuple[str, int]:
-    """What Microsoft's Big5 and Hong Kong's newest set have besides."""
+    """A character that Microsoft's Big5 or the newest Hong Kong set adds, and its bytes."""
     place = int.from_bytes(raw[start : start + 2], "big") - 0x877A
     if place >= 0x27:  # no character ends with a byte between 0x7F and 0xA0
         place -= 0x22
@@ -186,13 +194,13 @@ def _chinese(raw: bytes, start: int) -> tuple[str, int]:
 
 
 def _shift_jis(raw: bytes, start: int) -> tuple[str, int]:
-    """What NEC, IBM and Microsoft added to Shift_JIS."""
+    """A character that NEC, IBM or Microsoft added to Shift_JIS, and its bytes."""
     text = _two(raw, start, "cp932")
     return ("" if text in _CHARACTERLESS else text), 2
 
 
 def _two(raw: bytes, start: int, name: str) -> str:
-    """The character of the two bytes there; "" for none, or for one of private use."""
+    """The character of the two bytes at `start`; "" for none, or for one of private use."""
     try:
         text = raw[start : start + 2].decode(name)
     except UnicodeDecodeError:
@@ -201,7 +209,7 @@ def _two(raw: bytes, start: int, name: str) -> str:
 
 
 def _euc_jp(raw: bytes, start: int) -> tuple[str, int]:
-    """What NEC and IBM added to EUC-JP (eucJP-ms)."""
+    """A character that NEC or IBM added to EUC-JP (eucJP-ms), and its bytes."""
     third = raw[start : start + 1] == b"\x8f"
     pair = raw[start + 1 : start + 3] if third else raw[start : start + 2]
     if len(pair) < 2 or min(pair) < 0xA1 or max(pair) > 0xFE:

@@ -1,1 +1,1 @@
-"""Which copies are one message, and what of it is public."""
+"""Which copies are one message, and which part of a message is public."""

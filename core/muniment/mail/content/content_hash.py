@@ -1,22 +1,22 @@
-"""The content hash: equal for copies of one message that differ in what transport or a store wrote on them.
+r"""The content hash: equal for copies of one message that differ only in what transport or a store added.
 
-Whatever a reader can see is content. So the hash takes a message apart as the reader does
-(`mail.mime.walker`): the header ends where the reader ends it, and each leaf counts with its type, its
+Everything that a reader can see is content. So the hash takes a message apart as the reader does
+(`mail.mime.walker`): the header ends where it ends for the reader, and each leaf counts with its type, its
 encoding and its place. Three things are left out:
 
-- Header fields that transport or a store adds. They are known by the tables in `mail.content.fork`, they are
-  well-formed, and they stand before any line that is no field or is made of blanks: what follows such a line
-  may be shown. Only the message's own header has such fields: in a message within, each is content.
-  A message with neither a Date nor a Message-ID is told from others that say the same, as of one device day
-  after day, by its oldest Received field, which all of its copies have: it dates the message.
+- Header fields that transport or a store adds. They must be in a table of `mail.content.fork`, well-formed,
+  and before any line that is no field or only blanks, since a reader may see what follows such a line.
+  Only the message's own header has such fields; in a nested message each field is content. A message without
+  a Date and a Message-ID may repeat another's words, as a device sends them day after day. Its oldest
+  Received field tells the two apart: all copies of one message have it, and it dates the message.
 - The difference between LF and CRLF where it has no meaning: in headers, between parts, in base64, and in
-  text whose charset writes line ends as ASCII does. In a `binary` part, in a file that is not base64, and in
-  RTF, which counts bytes itself (`\\bin`), each byte counts. A CR alone counts everywhere. Broken base64 is
-  shown as it stands as well, so it is text in this, too.
+  text whose charset writes line ends as ASCII does. Each byte counts in a `binary` part, in a file that is
+  not base64, and in RTF, which counts bytes itself (`\bin`). A CR alone counts everywhere. Broken base64 is
+  also shown undecoded, so it is treated as text.
 - Line ends at the very end of the message, since an mbox file, a POP3 server or an editor adds or drops one.
-  They count where they may mean something: in a file that is not base64, in a `binary` part, in an encoding
-  that is not known, and where what stands before them may be read otherwise without them (`_may_go`). A
-  header alone counts the same with and without the blank line that ends it.
+  They count where they may have a meaning: in a file that is not base64, in a `binary` part, in an unknown
+  encoding, and where the text before them may be read differently without them (`_may_go`). A message that
+  is only a header counts the same with and without the blank line that ends it.
 """
 
 from __future__ import annotations
@@ -37,32 +37,38 @@ from muniment.mail.model import Buffer, Leaf
 from muniment.mail.patterns import any_case, any_of, begins_any
 
 CONTENT_VERSION = 3
-"""Number of what is hashed. Hashes are kept in the catalog alone, whose schema changes with this number."""
+"""Version of these rules. Only the catalog keeps hashes, and its schema version changes with this number."""
 _BLOCK = 1024 * 1024
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _BLANKS = {b"\n": re.compile(rb"\n[ \t]+\r?\n"), b"\r": re.compile(rb"\r[ \t]+\r")}
-"""By the header's line end: what is a folded line to one program and ends the header to another."""
-_TOLD_APART = re.compile(rf"\n{any_case('(?:date|message-id)')}[ \t]*:[ \t]*[^\s]".encode())
+"""By the header's line end: a line of blanks. One program takes it for a folded line, another for the
+header's end."""
+_DATE_OR_ID = re.compile(rf"\n{any_case('(?:date|message-id)')}[ \t]*:[ \t]*[^\s]".encode())
+"""Matches a Date or Message-ID field with a value."""
 _BEGIN = 16 * 1024
-"""Bytes of a text in which it may state its own charset."""
+"""Bytes at its beginning in which a text may name its own charset."""
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _LAST_LINE = 1000
-"""Bytes of a last line that are looked at."""
+"""Bytes of a last line that are examined."""
 _PLAIN = frozenset({"", "ascii", "utf_8", "cp1252"})
 _LINE = re.compile(rb"[\r\n]")
 _END_KNOWN = frozenset({"", "7bit", "8bit", "base64", "quoted-printable"})
-"""Encodings of which is known what a line end at the end means."""
+"""Encodings for which it is known what a line end at the end means."""
 _END = struct.Struct("<Q")
 _COUNTING = frozenset({"text/rtf", "text/richtext"})
-"""Types of text in which a number may say how many bytes follow that are no text."""
-_STANDING = 2 * _BLOCK
-"""Bytes of broken base64 that are shown as they stand, or more (`mail.text.read_text.PART_LIMIT`)."""
+"""Types of text in which a number may say how many of the next bytes are no text."""
+_UNDECODED = 2 * _BLOCK
+"""Bytes of broken base64 that are shown undecoded, at least (`mail.text.read_text.PART_LIMIT`)."""
 
 
 def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
-    """SHA-256 of what a message says. Reads in blocks, so memory does not grow with the message.
+    """SHA-256 of what a message says.
 
-    `found` is what `mime.leaves` gave, if it was called already.
+    Reads in blocks, so memory does not grow with the message. Never raises.
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`, if it is there already.
     """
     digest = _Digest(repr((CONTENT_VERSION, TRANSPORT_VERSION)))
     head = header_at(buf, 0, len(buf))
@@ -86,14 +92,14 @@ def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
 
 
 def _origin(header: bytes) -> tuple[bytes, ...]:
-    """The oldest dated Received field of a header in which neither date nor name tells messages apart."""
-    if _TOLD_APART.search(b"\n" + header):
+    """The oldest dated Received field of a header without Date and Message-ID; empty for other headers."""
+    if _DATE_OR_ID.search(b"\n" + header):
         return ()
     return tuple([value for value in gather(header, (b"received",))[0] if b";" in value][-1:])
 
 
 def _text_end(buf: Buffer) -> int:
-    """Where the line ends begin that end a message."""
+    """Offset of the line ends at the end of the message."""
     end = len(buf)
     while end:
         block = buf[max(end - _BLOCK, 0) : end]
@@ -102,23 +108,27 @@ def _text_end(buf: Buffer) -> int:
         if text:
             break
     for block in _lines(buf, end, len(buf)):
-        # What remains of a lone CR begins text: line ends before it are followed by it.
+        # A lone CR counts as text, so all line ends in front of it are inside the message.
         if _LONE_CR.search(block):
             return len(buf)
     return end
 
 
 def _completed(header: bytes) -> bytes:
-    """A header that is all of a message, with the blank line that ends it; an unclear one as it is."""
+    """A header that is the whole message, with the blank line that ends it.
+
+    An unclear header stays as it is.
+    """
     whole = header.rstrip(b"\r\n") + b"\r\n\r\n"
     clear = not _LONE_CR.search(header) and NO_FIELD.search(whole) is None and not _is_unclear(whole, b"\n")
     return whole if clear and header.strip(b"\r\n") else header
 
 
 def _may_go(buf: Buffer, leaf: Leaf, end: int) -> bool:
-    """Whether a leaf that is no exact one is read the same without the line ends from `end` on, its last.
+    """Whether a leaf reads the same without the line ends from `end` on, which are its last bytes.
 
-    Not where an escape, a tag, a character or an encoded file may go on over them.
+    They stay where an escape, a tag, a character or an encoded file may continue after them. Not for leaves
+    whose every byte counts.
     """
     if leaf.encoding == "base64":
         return True
@@ -138,7 +148,10 @@ def _may_go(buf: Buffer, leaf: Leaf, end: int) -> bool:
 
 
 def _ends_alike(line: bytes, charset: str, cut: bool) -> bool:
-    """Whether a last line of text is read the same with and without a line end; `cut`: it began before."""
+    """Whether a last line of text reads the same with and without a line end.
+
+    `cut`: the line begins before `line` does.
+    """
     if not line.strip(b" \t`") or line.strip().lower() == b"end":
         return False  # the last lines of a uuencoded file
     if cut and (not line.isascii() or b"\x1b" in line or codec(charset) not in _PLAIN):
@@ -148,12 +161,16 @@ def _ends_alike(line: bytes, charset: str, cut: bool) -> bool:
 
 
 class _Digest:
-    """A hash over pieces; how long each was and what it is counts, so that none passes for another."""
+    """A hash over pieces.
+
+    The length and the name of each piece are hashed too, so that no piece passes for another.
+    """
 
     def __init__(self, version: str) -> None:
         self.sha256 = hashlib.sha256(version.encode())
 
     def add(self, blocks: Iterable[bytes], what: str) -> None:
+        """Add one piece, in blocks. `what` is its name."""
         size = 0
         for block in blocks:
             self.sha256.update(block)
@@ -165,17 +182,18 @@ class _Digest:
 def content_header(header: bytes) -> bytes:
     """A header block without the well-formed fields that transport or a store adds.
 
-    A header of such fields alone stays as it is: a message that begins with a blank line is read otherwise.
+    A header that has only such fields stays as it is: otherwise the message would begin with a blank line,
+    and readers would read it differently.
     """
     kept = _without_added(header)
     return kept if kept.strip(b"\r\n") else header
 
 
 def _without_added(header: bytes) -> bytes:
-    """What remains of a header; of an unclear one, more than that.
+    """The content fields of a header. Of an unclear header, more than these.
 
-    Behind the first line that is unclear nothing is left out, nor is the field before it: there a reader may
-    show text, and how much of it depends on that field.
+    From the field before the first unclear line on, everything stays: a reader may show text there, and that
+    field decides how much.
     """
     eol = b"\n" if b"\n" in header else b"\r"
     ends = _ended(header)
@@ -193,7 +211,7 @@ def _without_added(header: bytes) -> bytes:
 
 
 def _ended(header: bytes) -> bool:
-    """Whether a header ends with a blank line, or is nothing else."""
+    """Whether a header ends with a blank line, or is only one."""
     return header.endswith((b"\n\r\n", b"\n\n", b"\r\r")) or header in (b"\r\n", b"\n", b"\r")
 
 
@@ -206,9 +224,9 @@ def _is_unclear(header: bytes, eol: bytes, start: int = 0, end: int = sys.maxsiz
 
 @lru_cache(maxsize=2)
 def _added_field(eol: bytes) -> re.Pattern[bytes]:
-    """Matches a line end and the added field behind it, in a header whose lines end so.
+    """Matches a line end and the added field behind it, in a header with line ends `eol`.
 
-    One scan takes half the time of a look at field after field, of which Exchange writes many.
+    One scan takes half the time of testing field after field, of which Exchange writes many.
     """
     exact = [name.decode() for name in ADDED_HEADERS if not name.endswith(b"*")]
     begun = [name[:-1].decode() for name in ADDED_HEADERS if name.endswith(b"*")]
@@ -218,27 +236,27 @@ def _added_field(eol: bytes) -> re.Pattern[bytes]:
 
 
 def _is_exact(buf: Buffer, leaf: Leaf) -> bool:
-    """Whether each byte of a leaf's content counts, its line ends too."""
+    """Whether each byte of a leaf's content counts, also in its line ends."""
     if leaf.encoding == "base64":
-        return _stands(buf, leaf)
+        return _undecoded_lines(buf, leaf)
     if leaf.encoding == "binary" or not is_text(leaf.content_type) or leaf.content_type in _COUNTING:
         return True
     if leaf.encoding in UUENCODED and not is_uuencoded(buf, leaf):
-        return True  # it is read as it stands, and may hold files by its name
+        return True  # it is read undecoded, and may contain files under the part's name
     begin, _ = decoded(buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)], leaf.encoding)
     return not writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type))
 
 
-def _stands(buf: Buffer, leaf: Leaf) -> bool:
-    """Whether base64 is broken and, read as it stands, in a charset that writes line ends in its own way."""
+def _undecoded_lines(buf: Buffer, leaf: Leaf) -> bool:
+    """Whether broken base64 is read undecoded in a charset that writes line ends in its own way."""
     begin = buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)]
     if writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type)):
         return False
-    return not decoded(buf[leaf.body : min(leaf.end, leaf.body + _STANDING)], leaf.encoding)[1]
+    return not decoded(buf[leaf.body : min(leaf.end, leaf.body + _UNDECODED)], leaf.encoding)[1]
 
 
 def _lines(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
-    """The bytes [start, end) in blocks, every LF made CRLF; no block ends between a CR and its LF."""
+    """The bytes [start, end) in blocks, with CRLF for every LF. No block ends between a CR and its LF."""
     while start < end:
         block = buf[start : min(start + _BLOCK, end)]
         if block.endswith(b"\r") and start + len(block) < end:

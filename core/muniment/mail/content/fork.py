@@ -1,8 +1,8 @@
-"""Forks: copies of one message that differ in what transport or a store wrote on them.
+"""Forks: copies of one message that differ only in what transport or a store added.
 
-Exchange makes one report for each fork of a message; mail programs note in the header of a copy what they
-know of it. Two forks are known by the same content hash
-(`mail.content.content_hash`); what differs is kept as pieces, so that each of them comes back byte for byte.
+Exchange makes one report for each fork of a message. Mail programs write their own notes into the header of a
+copy. Two forks have the same content hash (`mail.content.content_hash`). The differences are kept as pieces,
+so that each fork comes back byte for byte.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from muniment.mail.headers.fields import block, spans
 from muniment.mail.model import Buffer
 
 TRANSPORT_VERSION = 2
-"""Number of the two tables below. It is part of the content hash, so no two tables' hashes are ever equal."""
+"""Version of the two tables below. It is part of the content hash, so hashes by different tables never
+match."""
 
 TRANSPORT_HEADERS = (
     # Trace and final delivery: RFC 5321 4.4, RFC 9228, and what servers wrote before there was a standard.
@@ -34,7 +35,7 @@ TRANSPORT_HEADERS = (
     b"authentication-results-original",
     b"received-spf",
     b"arc-*",
-    # Exchange and its filters: routing, scores and identities, written anew on each hop and for each fork.
+    # Exchange and its filters: routing, scores and identities, which differ on each hop and in each fork.
     b"x-ms-exchange-*",
     b"x-microsoft-exchange-diagnostics*",
     b"x-microsoft-antispam*",
@@ -68,11 +69,12 @@ TRANSPORT_HEADERS = (
     b"x-gmail-fetch-info",
     b"x-sieve",
 )
-"""Fields that transport adds; a name that ends in `*` stands for all that begin so.
+"""Fields that transport adds. A name that ends in `*` means all names with this prefix.
 
-Anything else but STORE_HEADERS is content: Message-ID, From, Date, Subject and all addressees, Bcc among
-them (the sender's own copy has it, the others' don't), DKIM signatures, List-* and Resent-* fields. A field
-that is missing here costs space, as a fork is then stored twice; one too many would make one message of two.
+Everything else except STORE_HEADERS is content: Message-ID, From, Date, Subject and all addressees, DKIM
+signatures, List-* and Resent-* fields. Bcc is content, too: the sender's own copy has it, the others' copies
+don't. A field that is missing here costs space, since a fork is then stored twice. A field too many would
+merge two messages into one.
 """
 
 STORE_HEADERS = (
@@ -118,15 +120,18 @@ STORE_HEADERS = (
     b"x-tuid",
     b"x-offlineimap",
 )
-"""Fields that a store of mail adds to its copy, as TRANSPORT_HEADERS. They say what somebody did with a copy,
-so they are never shown to a plain user. `Keywords` and `X-Label` are their writers' own: they are content."""
+"""Fields that a store of mail adds to its copy, in the form of TRANSPORT_HEADERS.
+
+They say what somebody did with a copy, so a plain user never sees them. `Keywords` and `X-Label` belong to
+the writer of the message: they are content.
+"""
 
 ADDED_HEADERS = TRANSPORT_HEADERS + STORE_HEADERS
-"""What is left out when two copies are compared."""
+"""The fields that are left out when two copies are compared."""
 
 
 class _Names:
-    """Whether a name is one of a table's."""
+    """The names in a table. `in` tests for one in lower case."""
 
     def __init__(self, table: tuple[bytes, ...]) -> None:
         self._exact = frozenset(name for name in table if not name.endswith(b"*"))
@@ -141,13 +146,17 @@ _TRANSPORT = _Names(TRANSPORT_HEADERS)
 _ADDED = _Names(ADDED_HEADERS)
 _STEP = 64 * 1024
 _LONGEST = 95
-"""Bytes of a field's name that are looked at."""
+"""Bytes of a field's name that are examined."""
 _SMALLEST = 16
-"""Bytes below which a copy that begins a new piece costs more than the bytes themselves."""
+"""Shortest piece, in bytes, that is copied from elsewhere. For a shorter one the reference costs more than
+the bytes."""
 
 
 class ForkPiece(NamedTuple):
-    """Bytes [start, end) of a fork: a copy of the stored message from `offset`, or literal where None."""
+    """Bytes [start, end) of a fork.
+
+    They equal the bytes from `offset` of the stored message on; if `offset` is None, they are kept literally.
+    """
 
     start: int
     end: int
@@ -155,17 +164,17 @@ class ForkPiece(NamedTuple):
 
 
 def is_transport(name: bytes) -> bool:
-    """Whether a header field of this name is one that transport adds."""
-    return _is_transport(name.rstrip(b" \t")[:_LONGEST])  # what is remembered must not be long
+    """Whether transport adds header fields of this name, in any case of letters."""
+    return _is_transport(name.rstrip(b" \t")[:_LONGEST])  # cached, so it must not be long
 
 
 def is_store(name: bytes) -> bool:
-    """Whether a header field of this name, in lower case, is one that a store adds."""
+    """Whether a store adds header fields of this name, in lower case."""
     return name in _STORE
 
 
 def is_added(name: bytes) -> bool:
-    """Whether a header field of this name is one that transport or a store adds."""
+    """Whether transport or a store adds header fields of this name, in any case of letters."""
     return _is_added(name.rstrip(b" \t")[:_LONGEST])
 
 
@@ -180,10 +189,17 @@ def _is_added(name: bytes) -> bool:
 
 
 def fork_cuts(fork: Buffer, stored: bytes) -> list[ForkPiece]:
-    """Pieces that cover the fork, as copies of the stored message wherever possible; linear in time.
+    """Describe a fork by pieces of the stored message. Linear in time.
 
-    Header fields are found by their exact bytes wherever they stand in the stored header, the body by
-    what its begin and its end have in common with the stored one.
+    A header field is found by its exact bytes anywhere in the stored header. The body is compared from its
+    beginning and from its end.
+
+    Args:
+        fork: the copy to describe.
+        stored: the message that is stored already.
+
+    Returns:
+        Pieces that cover the fork without gaps, in order.
     """
     head, known = block(fork), block(stored)
     places = {known[start:end]: start for start, end in spans(known)}
@@ -200,20 +216,20 @@ def fork_cuts(fork: Buffer, stored: bytes) -> list[ForkPiece]:
 
 
 class _Pieces:
-    """Pieces in order; what goes on with the one before is merged with it."""
+    """Pieces in order. A piece that continues the one before is merged with it."""
 
     def __init__(self) -> None:
         self.done: list[ForkPiece] = []
 
     def follows(self) -> int | None:
-        """The stored offset that goes on with the last copy; None after a literal."""
+        """The stored offset at which the last copied piece ended; None after a literal piece."""
         if not self.done:
             return None
         start, end, offset = self.done[-1]
         return None if offset is None else offset + end - start
 
     def add(self, start: int, end: int, offset: int | None) -> None:
-        """Add bytes [start, end) of the fork, which begin where the last piece ended."""
+        """Add bytes [start, end) of the fork. They begin where the last piece ended."""
         if start == end:
             return
         last = self.done[-1] if self.done else None
@@ -237,7 +253,7 @@ def _add_body(pieces: _Pieces, fork: Buffer, start: int, stored: bytes, offset: 
 
 
 def _common_front(a: Buffer, at: int, b: bytes, offset: int, most: int) -> int:
-    """How many bytes, at most `most`, a[at:] and b[offset:] have in common."""
+    """How many bytes a[at:] and b[offset:] share at their beginning, at most `most`."""
     done = 0
     while done < most:
         step = min(_STEP, most - done)
@@ -249,7 +265,7 @@ def _common_front(a: Buffer, at: int, b: bytes, offset: int, most: int) -> int:
 
 
 def _common_back(a: Buffer, b: bytes, most: int) -> int:
-    """How many bytes, at most `most`, the ends of a and b have in common."""
+    """How many bytes a and b share at their end, at most `most`."""
     done = 0
     while done < most:
         step = min(_STEP, most - done)
@@ -262,7 +278,7 @@ def _common_back(a: Buffer, b: bytes, most: int) -> int:
 
 
 def _first_difference(left: bytes, right: bytes) -> int:
-    """Offset of the first byte that differs, by halving; the two are equally long and differ."""
+    """Offset of the first byte that differs, by bisection. The two are equally long and not equal."""
     low, high = 0, len(left)
     while high - low > 1:
         middle = (low + high) // 2

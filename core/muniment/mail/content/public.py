@@ -1,12 +1,12 @@
-"""The public form of a message: what every one of its readers may see of its header.
+"""The public form of a message: the part of its header that all of its readers may see.
 
 Servers and programs write recipients into header fields of many names: `Bcc` and `Resent-Bcc`, but also
-`X-Receiver`, `X-Gm-Original-To`, `Delivered-To` and whatever comes next year. So the public form has the
-fields of one table, and no other. The body is left as it is: what a sender attaches, a forwarded message with
-its own header included, is content.
+`X-Receiver`, `X-Gm-Original-To`, `Delivered-To`, and new ones every year. So the public form has the fields
+of one table, and no others. The body is unchanged: everything that a sender attaches is content, also a
+forwarded message with its own header.
 
-A reader program may take another line for the end of a field than Muniment does. So any CR or LF begins a new
-line here, and a line that begins with white space, blank or not, belongs to the field before it.
+Programs differ in where a field ends. So any CR or LF begins a new line here, and a line that begins with
+white space, blank or not, belongs to the field before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from muniment.mail.model import Buffer
 from muniment.mail.patterns import any_of, begins_any
 
 PUBLIC_VERSION = 2
-"""Number of the table below."""
+"""Version of the table below."""
 
 PUBLIC_FIELDS = (
     # RFC 5322: who wrote what, when, to whom; Bcc and Resent-Bcc are for their sender.
@@ -42,9 +42,11 @@ PUBLIC_FIELDS = (
     *("user-agent", "x-mailer", "x-mimeole", "organization", "organisation", "autocrypt", "openpgp"),
     *("x-ms-has-attach", "x-ms-tnef-correlator"),
 )
-"""Names of the fields that are shown, in lower case; a name that ends in `*` stands for all that begin so.
+"""Names of the fields that are shown, in lower case. A name that ends in `*` means all names with this
+prefix.
 
-No store's own field is (`mail.content.fork.STORE_HEADERS`): `Content-Length` is none of the message's.
+A store's own field is never shown (`mail.content.fork.STORE_HEADERS`): `Content-Length` is no field of the
+message.
 """
 
 _EXACT = frozenset(name.encode() for name in PUBLIC_FIELDS if not name.endswith("*"))
@@ -57,9 +59,9 @@ _ADDRESSES = re.compile(
     rb"bcc|rcpt|recipient|receiver|apparently|deliver|envelope|(?:real|original|forwarded|x)-?to\b",
     re.IGNORECASE,
 )
-"""What the names of fields hold that are known to name recipients."""
+"""Matches names of fields that are known to name recipients."""
 _UNUSUAL = re.compile(rb"\n(?:(?![!-9;-~]{1,100}[ \t]*:|[ \t]|\r?\n|\Z|>?From )|(?<=\A\n)[ \t])")
-"""Matches before a line that is no field, continues none, and separates no messages in an mbox file."""
+"""Matches in front of a line that is no field, no continuation, and no separator of an mbox file."""
 _SHOWN = re.compile(
     "\n{}(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
         begins_any(PUBLIC_FIELDS),
@@ -74,30 +76,29 @@ _LOOK = 100
 
 
 def is_public(name: bytes) -> bool:
-    """Whether a field of this name, in lower case, is shown to every reader."""
+    """Whether every reader may see a field of this name, in lower case."""
     return name in _EXACT or (name.startswith(_PREFIXES) and not is_store(name))
 
 
 def is_prose(name: bytes) -> bool:
-    """Whether what looks like a field of this name may be a line of text, where text stands in a header."""
+    """Whether a line that looks like a field of this name may be text, where a header contains text."""
     return is_public(name) or not (b"-" in name or _ADDRESSES.search(name) or is_transport(name))
 
 
 class _Lines:
-    """Decides line after line of a header what is shown of it."""
+    """Decides for each line of a header in turn whether it is shown."""
 
     def __init__(self) -> None:
         self.text = False
-        """Whether the header has ended for some readers, so that text may follow."""
+        """Whether some readers take the header for ended, so that text may follow."""
         self.shown = False
-        """Whether the line is shown that was taken last."""
+        """Whether the last line is shown."""
         self.name = b""
-        """The name of the field that it belongs to; b"" for none."""
+        """The name of the field to which the last line belongs; b"" for none."""
         self._secret = False
         """Whether that field is known to name recipients."""
 
     def take(self, line: bytes) -> None:
-        """Take the next line."""
         if line[:1] in b" \t\r\n":
             return
         named = _NAME.match(line)
@@ -110,21 +111,21 @@ class _Lines:
         elif _is_broken_name(line[:_LOOK]):
             self.shown, self._secret = False, True
         else:
-            # A list of recipients that was folded without white space goes on here.
+            # A list of recipients that was folded without white space continues here.
             self.shown = not (self._secret and b"@" in line)
             self.text = self.text or self.shown
 
 
 def _is_broken_name(line: bytes) -> bool:
-    """Whether a line begins as a field that names recipients, but for characters that no name may have."""
+    """Whether a line would be a field that names recipients, if its name had no forbidden characters."""
     name, colon, _ = line.partition(b":")
     return len(name.split()) <= (2 if colon else 1) and _ADDRESSES.search(name) is not None
 
 
 def _spans(block: bytes, lines: _Lines, start: int = 0) -> Iterator[tuple[int, int]]:
-    """The spans of a block that are shown, from offset `start` on; neighbours are joined.
+    """The spans of a block that are shown, from offset `start` on. Adjacent spans are joined.
 
-    A blank line at the end of the block is shown always.
+    A blank line at the end of the block is always shown.
     """
     begun = done = start
     for match in _LINE.finditer(block, start):
@@ -142,34 +143,39 @@ def _spans(block: bytes, lines: _Lines, start: int = 0) -> Iterator[tuple[int, i
 
 
 def public_header(buf: Buffer) -> tuple[list[tuple[int, int]], int]:
-    """The spans of a message's header that are shown, and where the rest of it begins, which is shown whole.
+    """Which bytes of a message's header are public.
 
-    No span where the header is longer than BLOCK_LIMIT: then nothing of it can be shown.
+    Returns:
+        The spans that are shown, and the offset from which on everything is shown. There are no spans if the
+        header is longer than BLOCK_LIMIT: then nothing of it can be shown.
     """
     end = header_end(buf)
     if end > BLOCK_LIMIT:
         return [], end
     block, head, lines = buf[:end], len(header_at(buf, 0, len(buf))), _Lines()
     spans = list(_spans(block[:head], lines))
-    if head < end:  # a reader may take the rest for text or for fields
+    if head < end:  # some readers take the rest for text, others for fields
         lines.text = True
         spans += _spans(block, lines, head)
     return spans, end
 
 
 def is_usual(header: bytes) -> bool:
-    """Whether a header, as `header_at` gives it, has nothing but fields and ends with a blank line.
+    """Whether a header, as `header_at` returns it, has only well-formed fields and ends with a blank line.
 
-    Then all programs take the same lines for the header, and no text stands in it.
+    Then all programs agree on where the header ends, and no text is inside it.
     """
     ended = header.endswith((b"\n\n", b"\n\r\n")) and len(header) < BLOCK_LIMIT
     return ended and _LONE_CR.search(header) is None and _UNUSUAL.search(b"\n" + header) is None
 
 
 def hidden_bytes(buf: Buffer, header: bytes | None = None, usual: bool | None = None) -> int:
-    """How many bytes the public form of a message lacks.
+    """How many bytes the public form of a message leaves out.
 
-    `header` is what `header_at` gave, `usual` what `is_usual` gave, if these were called already.
+    Args:
+        buf: the message.
+        header: the result of `header_at`, if it is there already.
+        usual: the result of `is_usual`, if it is there already.
     """
     head = header_at(buf, 0, len(buf)) if header is None else header
     if is_usual(head) if usual is None else usual:
@@ -180,10 +186,10 @@ def hidden_bytes(buf: Buffer, header: bytes | None = None, usual: bool | None = 
 
 
 def public_pieces(buf: Buffer, step: int) -> Iterator[bytes]:
-    """The bytes of a message's public form, in pieces of at most `step` bytes but for the header's.
+    """Yield the public form of a message: first its header, then pieces of at most `step` bytes.
 
     Raises:
-        ValueError: the header is too long for it to be told which fields it has.
+        ValueError: the header is too long to find its fields.
     """
     spans, end = public_header(buf)
     if end > BLOCK_LIMIT:
@@ -194,7 +200,7 @@ def public_pieces(buf: Buffer, step: int) -> Iterator[bytes]:
 
 
 def stray_text(header: bytes) -> Iterator[bytes]:
-    """The lines of a header that are no fields, and what may be text behind them, for every reader."""
+    """The lines of a header that are no fields, and what may be text behind them, without private fields."""
     lines = _Lines()
     for match in _LINE.finditer(header):
         lines.take(match[0])
@@ -205,8 +211,8 @@ def stray_text(header: bytes) -> Iterator[bytes]:
 def body_text(header: bytes, body: bytes) -> bytes:
     """The text of a body whose header, the block before it, ended without a blank line.
 
-    Fields that may name recipients are taken out up to the first blank
-    line, since other programs take these lines for the header.
+    Other programs take its lines up to the first blank one for the header. So fields that may name recipients
+    are removed there.
     """
     end = header_end(body)
     lines = _Lines()

@@ -1,1 +1,1 @@
-"""Header fields, and the addresses, dates, names and domains in them."""
+"""Header fields, and the addresses, dates, file names and domains in them."""

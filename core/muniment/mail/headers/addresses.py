@@ -1,11 +1,11 @@
-"""Addresses as mail writes them (RFC 5322 3.4), and in the one form that they are compared in.
+"""Addresses as mail writes them (RFC 5322 3.4), and the one form in which they are compared.
 
-Whom a mail concerns, what the catalog lists and what a search for an address finds is read by `parse` and
-`mailboxes` alone, so they agree.
+Routing, the catalog and the search for an address all read addresses by `parse` and `mailboxes`, so they
+agree.
 
-An encoded word (RFC 2047) is no address, nor does what it hides separate any: it is a name. But where a
-mailbox of a field has no address outside its encoded words, as programs wrote that encode a whole field, the
-words are decoded and read as mailboxes. So a name can add no address to the one that it stands beside.
+An encoded word (RFC 2047) is a name: it contains no address and separates none. There is one exception, for
+programs that encode a whole field: a mailbox without an address outside its encoded words is decoded and then
+read. So a name can never add an address to the one beside it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from muniment.mail.headers import domains
 from muniment.mail.headers.fields import decode_words, remembered
 
 ADDRESS_LIMIT = 1024
-"""Characters of an address; RFC 5321 allows 254, X.500 and encapsulated ones are longer."""
+"""Characters of an address. RFC 5321 allows 254; X.500 and encapsulated ones are longer."""
 COUNT_LIMIT = 10_000
 """Addresses that are read from one field."""
 
 _MARKS_PER_ADDRESS = 4
-"""Brackets, quotes and commas that an address has as a rule. A field that has many more is no list of
-addresses: after that number for each address that is wanted, only what looks like an address is taken."""
+"""Brackets, quotes and commas that an address normally has. A field with many more is no list of addresses:
+after this number for each wanted address, only words that look like addresses are taken."""
 _MARKS_AT_LEAST = 1000
 _SCHEMES = ("smtp:", "mailto:")
 _SPECIAL = re.compile(r'["(<>,;:]|=\?')
 _ENCODED = re.compile(r"=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=")
 _NOT_BARE = re.compile(r'[\s<>,;:()"\\\[\]@]')
-"""What an encoded half of an address must not hold."""
+"""Characters that an encoded half of an address must not contain."""
 _QUOTED_LOCAL = re.compile(r'\A"((?:[^"\\]|\\.)*+)"\Z', re.DOTALL)
 _NEEDS_QUOTES = re.compile(r'[\s<>,;:()"\\\[\]@\x00-\x1f\x7f]')
 _MUST_ESCAPE = re.compile(r'(["\\])')
@@ -44,32 +44,32 @@ _PAREN = re.compile(r"[()\\]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPACE = re.compile(r"\s+")
 _PLAIN = r"(?!/)[a-z0-9!#$%&'*+/=^_`{|}~.-]{1,64}+@[a-z0-9._-]{1,255}+(?<!\.)"
-"""An address that is in its normalised form once it is in lower case."""
+"""An address that lower case alone brings into its normalised form."""
 _PLAIN_WORD = r"=\?[^?\s\"(<>,;:@]{1,80}\?[bq]\?[^?\s\"(<>,;:@]*\?="
 _PLAIN_NAME = rf'[^"(<>,;:=]*+(?:(?:"[^"\\]*+"|{_PLAIN_WORD}|=[^?"(<>,;:=])[^"(<>,;:=]*+)*'
 _MAILBOX = re.compile(rf"\s*+(?:{_PLAIN_NAME}<\s*+({_PLAIN})\s*+>|({_PLAIN}))\s*+(?:,|\Z)")
-"""A mailbox of which nothing is odd, in lower case, and the comma behind it."""
+"""An ordinary mailbox in lower case, and the comma behind it."""
 _LISTED = 32_768
-"""Characters of a list of such mailboxes; in a longer one there may be too many."""
+"""Characters of a list of ordinary mailboxes. A longer one may have too many."""
 _END = re.compile(r"[\s.]+\Z")
 
 
 class Address(NamedTuple):
-    """One mailbox of a header field; `address` is as written, "" where there is none."""
+    """One mailbox of a header field. `address` is as it was written; "" if there is none."""
 
     name: str
     address: str
 
 
 def normalise(address: str) -> str:
-    """The form that addresses are compared in: bare, composed (NFC), all in lower case.
+    """The form in which addresses are compared: bare, composed (NFC), all in lower case. Never raises.
 
-    Exchange's `SMTP:` is dropped; its IMCEA-encapsulated addresses stay encapsulated. The domain has one
-    spelling (see `mail.headers.domains`) and no dot at its end, the part before it no quotes that it does
-    not need. Of text longer than ADDRESS_LIMIT, which is no usable address, one character more than that.
+    Exchange's `SMTP:` is removed; its IMCEA-encapsulated addresses stay encapsulated. The domain has one
+    spelling (see `mail.headers.domains`) and no dot at its end. The part before it has no unnecessary quotes.
+    Text longer than ADDRESS_LIMIT is no usable address: it comes back cut to one character more than that.
     """
     bare = address.strip()[: ADDRESS_LIMIT + 1].lower()[: ADDRESS_LIMIT + 1]
-    if len(bare) > ADDRESS_LIMIT:  # to put many combining marks in order takes quadratic time
+    if len(bare) > ADDRESS_LIMIT:  # NFC takes quadratic time for many combining marks
         return bare
     while (angled := bare.startswith("<") and bare.endswith(">")) or bare.startswith(_SCHEMES):
         bare = (bare[1:-1] if angled else bare.partition(":")[2]).strip()
@@ -78,12 +78,12 @@ def normalise(address: str) -> str:
     local, at, host = unicodedata.normalize("NFC", bare).rpartition("@")
     if not at:
         return host
-    name, space, rest = host.partition(" ")  # a user's label may have a word behind it
+    name, space, rest = host.partition(" ")  # a user's label may have another word behind it
     return _END.sub("", _unquoted(local) + at + domains.canonical(name) + space + rest)
 
 
 def _unquoted(local: str) -> str:
-    """The part before the @ without quotes and escapes that it does not need."""
+    """The part before the @ without unnecessary quotes and escapes."""
     quoted = _QUOTED_LOCAL.match(local)
     if quoted is None:
         return local
@@ -94,14 +94,14 @@ def _unquoted(local: str) -> str:
 
 
 def without_tag(address: str) -> str:
-    """The address that a plus-address leads to: `bob+news@x` is `bob@x`; others as they are."""
+    """The address to which a plus-address leads: `bob+news@x` is `bob@x`. Others stay as they are."""
     local, at, host = address.rpartition("@")
     base, plus, _ = local.partition("+")
     return base + at + host if plus and base else address
 
 
 def domain(address: str) -> str:
-    """What stands behind the last `@`, in its one spelling; "" for an address without one."""
+    """The domain behind the last `@`, in its one spelling; "" for an address without one."""
     return domains.canonical(address.rpartition("@")[2]) if "@" in address else ""
 
 
@@ -118,10 +118,10 @@ def usable(address: str) -> bool:
 
 
 def parse(value: bytes | str, limit: int = COUNT_LIMIT) -> list[Address]:
-    """The mailboxes of an address field, at most `limit`, in order. Never raises; linear in time.
+    """The mailboxes of an address field in order, at most `limit`. Never raises; linear in time.
 
-    Members of groups are given without their group; names are decoded; of what is broken, whatever
-    looks like an address is kept.
+    Members of a group are given without the group. Names are decoded. Of a broken field, everything is kept
+    that looks like an address.
     """
     text = to_text(value) if isinstance(value, bytes) else value
     if not _SPECIAL.search(text):
@@ -130,7 +130,10 @@ def parse(value: bytes | str, limit: int = COUNT_LIMIT) -> list[Address]:
 
 
 def mailboxes(values: Iterable[bytes | str]) -> tuple[str, ...]:
-    """The normalised usable addresses in fields of one name, each once, in order; at most COUNT_LIMIT."""
+    """The normalised usable addresses in the values of a field, each once, in order, at most COUNT_LIMIT.
+
+    Never raises.
+    """
     found: dict[str, None] = {}
     for value in values:
         found |= dict.fromkeys(_read(value))
@@ -150,9 +153,9 @@ def _read(value: bytes | str) -> tuple[str, ...]:
 
 
 def _listed(value: bytes | str) -> tuple[str, ...] | None:
-    """The addresses in a list of mailboxes of which nothing is odd, as nearly all are; None for another.
+    """The addresses in a list of ordinary mailboxes; None for any other list. Nearly all are ordinary.
 
-    `parse` makes the same of it, in many times the time.
+    `parse` gives the same result, but takes many times as long.
     """
     if len(value) > _LISTED or not value.isascii():
         return None
@@ -170,9 +173,9 @@ def _listed(value: bytes | str) -> tuple[str, ...] | None:
 
 
 class _Scan:
-    """One pass over a field. What is opened and never closed is taken as plain text from there on.
+    """One pass over a field. A quote, comment or bracket that is never closed is plain text.
 
-    `decoded`: the text was decoded, and what still looks like an encoded word in it is none.
+    `decoded`: the text was decoded before, so nothing in it is an encoded word.
     """
 
     def __init__(self, text: str, limit: int, decoded: bool = False) -> None:
@@ -208,7 +211,7 @@ class _Scan:
         self._has_at = self._has_at or "@" in word
 
     def _take(self, char: str, at: int) -> int:
-        """Handle the special character at `at`; returns where to go on."""
+        """Handle the special character at `at`. Returns the offset at which to continue."""
         if char in self._plain:
             self._add(char)
             return at + 1
@@ -227,7 +230,7 @@ class _Scan:
         return at + 1
 
     def _encoded_word(self, at: int) -> int:
-        """Take an encoded word as it stands: nothing in it separates mailboxes, no `@` in it is theirs."""
+        """Take an encoded word undecoded. It separates no mailboxes, and an `@` in it is no address's."""
         word = None if self._decoded else _ENCODED.match(self._text, at)
         if word is None:
             self._encoded = True
@@ -272,7 +275,7 @@ class _Scan:
         return self._text.index(content, match.start(1)) + len(content)
 
     def _colon(self) -> None:
-        """What stood before a colon named a group, or was a scheme: neither is an address."""
+        """The words before a colon name a group or a scheme. Neither is an address."""
         if self._angle is None and not self._has_at:
             self._words.clear()
         else:
@@ -312,7 +315,7 @@ class _Scan:
 
 
 def _beside_words(text: str, comment: str) -> list[Address]:
-    """A mailbox without angle brackets that has encoded words: they are its name, or half of its address."""
+    """A mailbox without angle brackets but with encoded words, which are its name or half of its address."""
     whole = _decoded_half(text)
     if "=?" not in whole:
         return _bare(whole, comment)
@@ -325,7 +328,7 @@ def _beside_words(text: str, comment: str) -> list[Address]:
 
 
 def _decoded_half(address: str) -> str:
-    """An address whose one or other half is encoded words, decoded; as it is where that makes no address."""
+    """An address with encoded words as one half or both, decoded; unchanged if that gives no address."""
     if "=?" not in address or address[0] == '"':
         return address
     local, at, host = _ENCODED.sub(_marked, address).rpartition("@")
@@ -352,7 +355,7 @@ def _name(text: str) -> str:
 
 
 def _route_less(angle: str) -> str:
-    """The address between angle brackets, without the white space and the route (RFC 5322 4.4)."""
+    """The address in angle brackets, without white space and route (RFC 5322 4.4)."""
     bare = angle.strip()
     if bare.startswith("@"):
         bare = bare.rpartition(":")[2]
@@ -362,7 +365,10 @@ def _route_less(angle: str) -> str:
 
 
 def _bare(text: str, comment: str) -> list[Address]:
-    """What is written without angle brackets: usually one mailbox, its name in a comment or beside it."""
+    """The mailboxes in a text without angle brackets.
+
+    Usually there is one, with its name in a comment or beside it.
+    """
     words = text.split()
     if len(words) < 2 or (text[0] == '"' and _LOCAL.match(text)):
         return [Address(_name(comment), text)] if text else []

@@ -1,7 +1,7 @@
-"""Dates in any form that mailers wrote: what an odd one may mean.
+"""The possible meanings of a date in any form that mail programs wrote.
 
-A date is taken apart in turns: the time of day, the zone behind it, then the day. What was taken is blanked,
-so that no digit counts twice. Words that no table knows are passed over. LONGEST characters are looked at.
+A date is taken apart in this order: the time of day, the zone behind it, the day. What was read is blanked
+out, so that no digit counts twice. Words that no table has are ignored. At most LONGEST characters are read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from muniment.mail.headers.date_words import MONTHS, WEEKDAYS, ZONES, folded
 from muniment.mail.headers.fields import decode_words
 
 LONGEST = 256
-"""Characters of a date that are looked at."""
+"""Characters of a date that are read."""
 YEARS = range(1970, 2200)
-"""Years that are one."""
+"""Years that a date may have."""
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY = 86_400
 
@@ -41,7 +41,7 @@ _BASIC = re.compile(
 )
 """ISO 8601 without separators."""
 _JOINED = re.compile(r"(?<=\d)t(?=\d\d:)|(?<=\d{4}):(?=\d\d:\d\d)")
-"""What joins day and time: the T of ISO 8601, the colon of web servers' logs."""
+"""The separator of day and time: the T of ISO 8601, the colon of web servers' logs."""
 
 _COLON_TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,:]\d{1,9})?)?(?!\d)")
 _LETTER_TIME = re.compile(r"(?<!\d)(\d{1,2})\s?h\s?(\d{2})(?:\s?m(?:in)?\s?(\d{2})(?:\s?s)?)?(?!\d)")
@@ -57,7 +57,7 @@ _OFFSET_ANYWHERE = re.compile(rf"(?:(?<![\w/.,-])(?=[+-]\d\d:?\d\d)|\b(?=gmt|utc
 _ZONE_BEHIND = re.compile(r"\s{0,3}([a-z]{1,5})\b")
 _ZONE_WORD = re.compile(r"\b([a-z]{3,5})\b")
 _SIGNLESS = re.compile(r"\s{1,3}([01]\d)([0-5]\d)(?!\d)")
-"""An offset whose plus is missing."""
+"""An offset without its plus sign."""
 
 _TOKEN = re.compile(r"(\d+)|([^\W\d_]+)")
 _YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})\s{0,2}[-/.]\s{0,2}(\d{1,2})\s{0,2}[-/.]\s{0,2}(\d{1,2})(?!\d)")
@@ -70,17 +70,20 @@ _Day = tuple[int, int, int]
 
 @dataclass(slots=True)
 class _Time:
-    """A time of day, and what was said beside it."""
+    """A time of day, and what is written beside it."""
 
     seconds: int
     american: bool = False
-    """Whether it has the twelve hours of a clock's face."""
+    """Whether it is on a 12-hour clock."""
     shift: int | None = None
-    """The zone's, in seconds east of UTC."""
+    """The zone's offset in seconds east of UTC."""
 
 
 def seconds_at(day: _Day, hour: int, minute: int, second: int, shift: int) -> int | None:
-    """Seconds since 1970 UTC; None where there is no such time. A `shift` of a day or more counts as none."""
+    """Seconds since 1970 UTC of a time; None if there is no such time.
+
+    `shift` is in seconds east of UTC. A `shift` of a day or more counts as none.
+    """
     time = time_of_day(hour, minute, second)
     if day[0] not in YEARS or time is None:
         return None
@@ -92,11 +95,14 @@ def seconds_at(day: _Day, hour: int, minute: int, second: int, shift: int) -> in
 
 
 def readings(raw: bytes) -> tuple[int, ...]:
-    """What a date may mean, as seconds since 1970 UTC, the likeliest first; empty for what is none.
+    """The possible meanings of a date, in seconds since 1970 UTC, the likeliest first. Never raises.
 
-    There are several only where day and month are numbers and neither order nor weekday tells which is which.
-    Then the day comes first, as in most of the world; but before a time with AM or PM and behind slashes the
-    month does, as in the United States.
+    There are several only if day and month are numbers, and neither their order nor a weekday decides. Then
+    the day comes first, as in most of the world. Before a time with AM or PM, and with slashes, the month
+    comes first, as in the United States.
+
+    Returns:
+        The empty tuple for what is no date.
     """
     text, comments = _prepared(raw)
     alone = _SECONDS.match(text)
@@ -144,15 +150,15 @@ def _separated(found: re.Match[str]) -> str:
 
 
 class _Line:
-    """What is left of a date's text."""
+    """The text of a date, from which each call takes one piece."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._behind = -1
-        """Where the text behind the time begins."""
+        """Offset behind the time."""
         self.weekday: int | None = None
         self.broken = False
-        """Whether it has a time of day that no day has."""
+        """Whether its time of day is impossible."""
 
     def _blank(self, start: int, end: int) -> None:
         self._text = self._text[:start] + " " * (end - start) + self._text[end:]
@@ -160,15 +166,15 @@ class _Line:
     # --- time and zone
 
     def time(self) -> _Time | None:
-        """The time of day that shows by its colons, its h or its AM."""
+        """The time of day, recognised by its colons, its h or its AM."""
         for pattern in (_COLON_TIME, _LETTER_TIME, _HOUR_ALONE):
             for found in pattern.finditer(self._text):
                 if found[3] or self._text[found.start() - 1 : found.start()] not in ("+", "-"):
-                    return self._taken(found)  # else an offset: +01:00
+                    return self._taken(found)  # otherwise it is an offset: +01:00
         return None
 
     def dotted_time(self) -> _Time:
-        """A time with dots, or midnight for a day that has none."""
+        """A time with dots; midnight if there is none."""
         found = _DOTTED_TIME.search(self._text)
         return _Time(0) if found is None else self._taken(found)
 
@@ -190,7 +196,7 @@ class _Line:
         return _Time(time or 0, half is not None, shift)
 
     def _zone_behind(self, at: int) -> int | None:
-        """The zone that follows the time at once."""
+        """The zone directly behind the time."""
         found = _OFFSET_BEHIND.match(self._text, at)
         if found is not None:
             self._blank(*found.span())
@@ -210,19 +216,19 @@ class _Line:
         return _shift(found)
 
     def signless_zone(self) -> int | None:
-        """Four digits behind the time that are no year."""
+        """Four digits behind the time that are no year, as an offset in seconds."""
         found = _SIGNLESS.match(self._text, self._behind) if self._behind >= 0 else None
         return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60
 
     # --- the day
 
     def days(self, american: bool) -> list[_Day]:
-        """The days that may be meant, the likeliest first."""
+        """The possible days, the likeliest first."""
         days = self._named_day()
         return self._numbered_days(american) if days is None else days
 
     def _named_day(self) -> list[_Day] | None:
-        """The day whose month has a name; None where none has."""
+        """The day in a month that is named; None if no month is."""
         numbers: list[re.Match[str]] = []
         months: list[tuple[int, re.Match[str]]] = []
         for token in _TOKEN.finditer(self._text):
@@ -266,7 +272,7 @@ class _Line:
 
 
 def _pairs(numbers: list[re.Match[str]], at: int) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
-    """Which of the numbers beside a month's name, which stands at `at`, may be day and year."""
+    """Which numbers around a month's name at offset `at` may be day and year."""
     before = [one for one in numbers if one.start() < at]
     behind = [one for one in numbers if one.start() > at]
     if before and behind:
@@ -279,7 +285,7 @@ def _pairs(numbers: list[re.Match[str]], at: int) -> Iterator[tuple[re.Match[str
 
 
 def _orders(match: re.Match[str], american: bool) -> Iterator[_Day]:
-    """The days that three numbers may mean, by the signs between them."""
+    """The days that three numbers may mean, by the separators between them."""
     one, other, last = int(match[1]), int(match[3]), match[4]
     day_first, month_first = (_full_year(last), other, one), (_full_year(last), one, other)
     yield from (month_first, day_first) if american and match[2] == "/" else (day_first, month_first)
@@ -288,7 +294,7 @@ def _orders(match: re.Match[str], american: bool) -> Iterator[_Day]:
 
 
 def _of_weekday(days: list[_Day], weekday: int | None) -> list[_Day]:
-    """The days that are that day of the week; all where none is."""
+    """The days that fall on that weekday; all of them if none does."""
     return [day for day in days if date(*day).weekday() == weekday] or days
 
 
@@ -297,7 +303,7 @@ def _is_day(day: _Day) -> bool:
 
 
 def _full_year(digits: str) -> int:
-    """A year as RFC 5322 4.3 reads it, and as programs wrote it that counted from 1900: 100, 19100, 20103."""
+    """A year as RFC 5322 4.3 reads it, or as programs wrote it that counted from 1900: 100, 19100, 20103."""
     if len(digits) > 5:
         return 0
     year = int(digits)
@@ -311,20 +317,20 @@ def _full_year(digits: str) -> int:
 
 
 def time_of_day(hour: int, minute: int, second: int) -> int | None:
-    """Seconds since midnight; 24:00 is the next one, and 60 a leap second."""
+    """Seconds since midnight; None if there is no such time. 24:00 is midnight, second 60 a leap second."""
     if minute > 59 or second > 60 or hour > 24 or (hour == 24 and minute + second):
         return None
     return hour * 3600 + minute * 60 + second
 
 
 def _shift(found: re.Match[str]) -> int:
-    """The offset that a sign, hours and minutes state; of a day or more it is none."""
+    """An offset by its sign, hours and minutes, in seconds. An offset of a day or more counts as none."""
     shift = int(found[2]) * 3600 + int(found[3] or 0) * 60
     return (-shift if found[1] == "-" else shift) if shift < DAY else 0
 
 
 def _zone_named(text: str) -> int | None:
-    """The first zone that an offset or a word of a text names."""
+    """The offset of the first zone that a text names, as a number or a word."""
     offset = _OFFSET_ANYWHERE.search(text)
     if offset is not None:
         return _shift(offset)

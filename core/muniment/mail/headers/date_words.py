@@ -1,10 +1,10 @@
-"""Names of months, weekdays and time zones as dates in mail have them.
+"""The names of months, weekdays and time zones in the dates of mail.
 
-Months and weekdays are those of Unicode's CLDR 49 (wide and abbreviated, format and stand-alone), by way of
+Months and weekdays are those of Unicode's CLDR 49 (wide and abbreviated, format and stand-alone), taken from
 Babel 2.19: English, German, French, Italian, Spanish, Portuguese, Dutch, Swedish, Danish, Norwegian, Finnish,
 Polish, Czech, Slovak, Slovenian, Hungarian, Romanian, Turkish, Estonian, Latvian, Lithuanian, Russian,
-Ukrainian, Bulgarian and Greek. A table, since Babel brings the data of a thousand locales, and these names do
-not change. Chinese, Japanese and Korean dates have numbers.
+Ukrainian, Bulgarian and Greek. This is a table, since Babel brings the data of a thousand locales, and these
+names do not change. Chinese, Japanese and Korean dates use numbers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import unicodedata
 
 _LONGEST = 64
-"""Characters of a word that are looked at."""
+"""Characters of a word that are examined."""
 _LETTERS = str.maketrans("łøđı", "lodi")
 
 
 def folded(word: str) -> str:
-    """A word of a date as the tables have it: lower case, without accents and dots."""
+    """A word of a date in the form of the tables: lower case, without accents and dots."""
     lower = word[:_LONGEST].casefold()
     if not lower.isascii():
         lower = "".join(
@@ -91,9 +91,9 @@ _DAYS = (
 )
 
 MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
-"""Number of a month by its folded name."""
+"""Number of a month, 1 to 12, by its folded name."""
 WEEKDAYS = {name: number for number, names in enumerate(_DAYS) for name in names.split()}
-"""Number of a weekday by its folded name, Monday being 0."""
+"""Number of a weekday, Monday being 0, by its folded name."""
 
 _HOUR = 3600
 ZONES = {
@@ -135,6 +135,9 @@ ZONES = {
     )
     for name in names.split()
 }
-"""Seconds east of UTC by a zone's abbreviation. RFC 5322 4.3 fixes those of North America. Of others that
-several zones share, the one with the most people counts: `ist` is India's, `bst` Britain's. In mail the
-difference as a number stands beside them as a rule, and counts instead."""
+"""Seconds east of UTC by a zone's abbreviation.
+
+RFC 5322 4.3 fixes those of North America. Of several zones with one abbreviation, the one with the most
+people counts: `ist` is India's, `bst` Britain's. Mail normally has a numeric offset as well, which then
+counts instead.
+"""

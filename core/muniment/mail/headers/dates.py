@@ -1,4 +1,4 @@
-"""Dates of mail as seconds since 1970 UTC; whatever can't be believed is None."""
+"""Dates of mail in seconds since 1970 UTC. A date that is not plausible is None."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from muniment.mail.headers.date_forms import DAY, LONGEST, readings, seconds_at,
 from muniment.mail.headers.fields import remembered
 
 EARLIEST = 315_532_800
-"""1980-01-01: no mail is older than this and still has a date that is right."""
+"""1980-01-01 in seconds since 1970 UTC. A date before this is wrong: there was no mail to archive."""
 SLACK = 2 * 86_400
-"""Seconds that a date may be ahead of its receipt: clocks and time zones that are set wrong."""
+"""Seconds that a date may be later than its receipt, for clocks and time zones that are set wrong."""
 HOPS = 8
-"""Received fields that are read, from the newest."""
+"""Received fields that are read, newest first."""
 _NEAR = 3 * 86_400
+"""Seconds between a date and an arrival that still let the arrival decide between two readings."""
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -31,11 +32,19 @@ _USUAL = re.compile(
 
 
 def parse_date(value: bytes | str, near: Sequence[int] = ()) -> int | None:
-    """Seconds since 1970 UTC of a Date value: RFC 5322 3.3, ISO 8601, and the odd ways it is written.
+    """The time of a Date value: RFC 5322 3.3, ISO 8601, and the odd forms in which it is written.
 
-    None for what is no date, and for years that no mail is from. A date without a zone is UTC. Where day
-    and month can't be told apart, the reading next to one of `near`, when the mail came, counts; where that
-    does not help, the rule of `date_forms.readings`.
+    Never raises.
+
+    A date without a zone is in UTC.
+
+    Args:
+        value: the field's value.
+        near: times at which the mail arrived. Where day and month could be exchanged, the reading next to one
+            of them counts. Without such a reading, the rule of `date_forms.readings` decides.
+
+    Returns:
+        Seconds since 1970 UTC; None for what is no date, and for years outside `date_forms.YEARS`.
     """
     raw = value.encode("utf-8", "replace") if isinstance(value, str) else value
     found = _read(raw)
@@ -47,13 +56,16 @@ def parse_date(value: bytes | str, near: Sequence[int] = ()) -> int | None:
 
 
 def received_dates(values: Iterable[bytes]) -> tuple[int, ...]:
-    """When a message came, by its first HOPS Received fields in their order, the newest first."""
+    """When a message arrived, by its first HOPS Received fields, newest first.
+
+    The values are in seconds since 1970 UTC.
+    """
     dates = (_read(value.rpartition(b";")[2].strip()) for value in islice(values, HOPS) if b";" in value)
     return tuple(found[0] for found in dates if found)
 
 
 def _read(raw: bytes) -> tuple[int, ...]:
-    """What a date may mean, the likeliest first."""
+    """The possible meanings of a date, the likeliest first."""
     match = _USUAL.match(raw)
     if match is None:
         return _odd(raw)
@@ -66,25 +78,25 @@ def _read(raw: bytes) -> tuple[int, ...]:
 
 @lru_cache(maxsize=512)
 def _midnight(day: bytes, month: bytes, year: bytes) -> int | None:
-    """When a day begins in UTC; mail after mail is of the same days."""
+    """When a day begins in UTC. Cached, since successive mails are of the same days."""
     return seconds_at((int(year), _MONTHS.get(month.lower(), 0), int(day)), 0, 0, 0, 0)
 
 
 @lru_cache(maxsize=128)
 def _shift(sign: bytes, zone: bytes) -> int:
-    """The seconds that a zone is east of UTC; one of a day or more counts as none."""
+    """The seconds that a zone is east of UTC. An offset of a day or more counts as none."""
     shift = int(zone[:2]) * 3600 + int(zone[2:]) * 60
     return 0 if shift >= DAY else -shift if sign == b"-" else shift
 
 
 @remembered
 def _odd(raw: bytes) -> tuple[int, ...]:
-    """As `_read`, of a date in another form than the usual one."""
+    """As `_read`, for a date that is not in the usual form."""
     return readings(raw) or _fallback(raw)
 
 
 def _fallback(raw: bytes) -> tuple[int, ...]:
-    """What the standard library makes of it."""
+    """The standard library's reading."""
     text = raw[:LONGEST].decode("ascii", "replace")
     try:
         parsed = parsedate_tz(text)
@@ -100,13 +112,20 @@ def _fallback(raw: bytes) -> tuple[int, ...]:
 def message_date(
     stated: int | None, hops: Sequence[int], report: int | None, source: int | None, received: int
 ) -> int:
-    """The date that a message is listed and found by, as seconds since 1970 UTC.
+    """The date by which a message is listed and found, in seconds since 1970 UTC.
 
-    It is the first of these that is sane: what its Date field states, its first Received field (`hops`, the
-    newest first), the date of the journal report that brought it, what its source says, its receipt. Sane is
-    from 1980 to two days after the receipt. A Date is not believed either if it is more than two days later
-    than every Received field and the report: they say when the mail was there. What a source says sets no
-    such bound, since a file's time may be older than its mail.
+    It is the first of these that is plausible: the Date field, the first Received field, the date of the
+    journal report, the date from the source, the receipt. Plausible means from 1980 to two days after the
+    receipt. A Date field must also not be more than two days later than every Received field and the report,
+    since the mail existed by then. The date from the source sets no such limit, since a file may be older
+    than its mail.
+
+    Args:
+        stated: the time in the Date field; None if there is none.
+        hops: the times of the Received fields, newest first.
+        report: the date of the journal report that brought the message; None without one.
+        source: the date that the source gives; None if it gives none.
+        received: when the copy was fetched.
     """
     arrivals = [one for one in (*hops, report) if one is not None and is_sane(one, received)]
     if stated is not None and EARLIEST <= stated <= max(arrivals, default=received) + SLACK:
@@ -115,7 +134,10 @@ def message_date(
 
 
 def clamp(date: int | None, other: int | None, received: int) -> int:
-    """The first of two dates that is sane, else the receipt's. All are seconds since 1970 UTC."""
+    """The first of two dates that is plausible, otherwise the receipt's.
+
+    All are in seconds since 1970 UTC.
+    """
     for candidate in (date, other):
         if candidate is not None and is_sane(candidate, received):
             return candidate
@@ -123,5 +145,8 @@ def clamp(date: int | None, other: int | None, received: int) -> int:
 
 
 def is_sane(date: int, received: int) -> bool:
-    """Whether mail that was received then may be from that date: from 1980 to two days after the receipt."""
+    """Whether a date is plausible for mail received then: from 1980 to two days after the receipt.
+
+    Both are in seconds since 1970 UTC.
+    """
     return EARLIEST <= date <= received + SLACK

@@ -1,8 +1,9 @@
 """Internationalised domains: one form for all spellings of a domain (UTS 46, RFC 5890 to 5893).
 
 `xn--mnchen-3ya.example`, `münchen.example` and `MÜNCHEN。example` are one domain. It is compared and shown in
-Unicode where that is safe, else by its `xn--` labels: those that IDNA 2008 refuses (symbols, controls), that
-hold joiners, that mix scripts which look alike, or that are of such letters throughout.
+Unicode if that is safe. Otherwise the unsafe labels stay in their `xn--` form: labels that IDNA 2008 refuses
+(symbols, controls), that contain joiners, that mix scripts with similar letters, or whose letters all look
+like Latin ones.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from functools import lru_cache
 
 PREFIX = "xn--"
 _LONGEST = 255
-"""Characters of a domain (RFC 1035); longer ones are compared as they are."""
+"""Characters of a domain (RFC 1035). Longer ones are not mapped."""
 _LONGEST_LABEL = 63
 _STOPS = re.compile("[\u3002\uff0e\uff61]")
-"""What UTS 46 takes for a dot."""
+"""Characters that UTS 46 takes for a dot."""
 _LABEL = re.compile(r"(?<![\w-])[Xx][Nn]--[A-Za-z0-9-]{1,59}(?![\w-])")
 """A label in a text for people."""
 _IN_TEXT = re.compile(r"(?<![\w.-])[\w-]++[.\u3002\uff0e\uff61][\w.\u3002\uff0e\uff61-]++(?![\w@])")
@@ -25,36 +26,45 @@ _JOINERS = re.compile("[\u200c\u200d]")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 """Scripts whose letters look alike."""
 _LATIN_LIKE = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡαικνρυωηοτ")
-"""Letters of other scripts that look like Latin ones, as browsers have it."""
+"""Letters of other scripts that look like Latin ones, by the rules of browsers."""
 
 
 @lru_cache(maxsize=4096)
 def canonical(domain: str) -> str:
-    """The form in which a domain is compared and shown. Never raises; of what is no domain, lower case."""
+    """The form in which a domain is compared and shown. Never raises.
+
+    Text that is no domain comes back in lower case.
+    """
     lower = domain.lower()
     if lower.isascii() and PREFIX not in lower:
         return lower.rstrip(".")
     if len(lower) > _LONGEST:
         return unicodedata.normalize("NFC", lower[: 4 * _LONGEST]) + lower[4 * _LONGEST :]
     mapped = _mapped(_STOPS.sub(".", lower)).rstrip(".")
-    if "@" in mapped:  # what looks like one is none: the domain would begin behind it
+    if "@" in mapped:  # a character that maps to an at sign is none: the domain would begin behind it
         return lower
     return ".".join(_shown(_encoded(label)) for label in mapped.split("."))
 
 
 def ascii_form(domain: str) -> str:
-    """A domain as it is spelled in the DNS, with `xn--` labels; what is no domain as it is compared."""
+    """A domain in the spelling of the DNS, with `xn--` labels.
+
+    Text that is no domain comes back as `canonical` gives it.
+    """
     found = canonical(domain)
     return found if "@" in found else ".".join(_encoded(label) for label in found.split("."))
 
 
 def readable(text: str) -> str:
-    """A text for people with its `xn--` labels in Unicode, where that is safe."""
+    """A text for people, with its `xn--` labels in Unicode where that is safe."""
     return _LABEL.sub(lambda found: _shown(found[0].lower()), text) if "n--" in text.lower() else text
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """A text as it stands; then, where that differs, with its domains in Unicode, and as the DNS has them."""
+    """The spellings of a text with domains: first itself, then those that differ.
+
+    These are the text with its domains in Unicode, and with its domains as in the DNS.
+    """
     if text.isascii() and PREFIX not in text.lower():
         return (text,)
     shown = _IN_TEXT.sub(lambda found: canonical(found[0]), text)
@@ -63,8 +73,8 @@ def spellings(text: str) -> tuple[str, ...]:
 
 
 def _mapped(text: str) -> str:
-    """As UTS 46 maps it, without transition; what that refuses, in lower case and in NFKC."""
-    import idna  # its tables take time, and hardly any mail needs them
+    """The text as UTS 46 maps it, non-transitional. Text that UTS 46 refuses, in lower case and NFKC."""
+    import idna  # loading its tables takes time, and little mail needs them
 
     try:
         return idna.uts46_remap(text, std3_rules=False, transitional=False)
@@ -73,7 +83,7 @@ def _mapped(text: str) -> str:
 
 
 def _encoded(label: str) -> str:
-    """A mapped label in ASCII; one that is too long for the DNS as it is."""
+    """A mapped label in ASCII. A label that is too long for the DNS stays as it is."""
     if label.isascii():
         return label
     try:
@@ -85,7 +95,7 @@ def _encoded(label: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _shown(label: str) -> str:
-    """A label of ASCII in Unicode, where that is safe; others, and broken ones, as they are."""
+    """An ASCII label in Unicode, if that is safe. Other and broken labels stay as they are."""
     if not label.startswith(PREFIX):
         return label
     try:
@@ -96,7 +106,7 @@ def _shown(label: str) -> str:
 
 
 def _is_safe(label: str) -> bool:
-    """Whether people see which label it is."""
+    """Whether people can see which label it is."""
     import idna
 
     if _JOINERS.search(label):

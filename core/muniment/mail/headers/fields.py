@@ -1,7 +1,7 @@
-"""Header blocks as bytes: where they end, what fields they hold, what a value says (RFC 5322, 2047, 2231).
+"""Header blocks as bytes: their end, their fields, and what a value says (RFC 5322, 2047, 2231).
 
-A line ends with CRLF or LF. CR alone ends lines only in a block that holds no LF at all, as some very
-old programs wrote it. A block is looked at up to BLOCK_LIMIT bytes, however long a hostile one is.
+A line ends with CRLF or LF. CR alone ends lines only in a block without any LF, as some very old programs
+wrote it. At most BLOCK_LIMIT bytes of a block are examined, however long a hostile one is.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ from muniment.mail.model import Buffer
 from muniment.mail.patterns import any_case, begins_any
 
 BLOCK_LIMIT = 1024 * 1024
-"""Bytes of a header block that are looked at."""
+"""Bytes of a header block that are examined."""
 _SHORT = 256
+"""Longest argument, in bytes or characters, whose result `remembered` caches."""
 _WINDOW = 16 * 1024
 _BLANK = re.compile(rb"\n\r?\n")
 _FOLD = b" \t"
 _NAME = re.compile(rb"[!-9;-~]+\Z")
 NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]|>?From )[^\n]")
-"""Where a header has a line that is no field: what it holds from there on may be text for people."""
+"""Matches where a header has a line that is no field. From there on it may contain text for people."""
 _ESCAPE = 0x1B
 _WORD = re.compile(r"=\?[ \t]?([^?*\s]{1,80}+)(?:\*[^?\s]{0,80}+)?[ \t]?\?[ \t]?([A-Za-z0-9]?)[ \t]?\?")
-"""What an encoded word begins with."""
+"""The beginning of an encoded word."""
 _SOUND_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([BbQq])\?([^?]*)\?=")
-"""A whole encoded word, as nearly all are."""
+"""A complete encoded word. Nearly all are complete."""
 _WORD_END = re.compile(r"\?[ \t]?=")
 _SPACE = re.compile(r"\s")
 _CUT_ESCAPE = re.compile(rb"=[0-9A-Fa-f]?\Z")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{4,}={0,2}")
 _NOT_BASE64 = re.compile(rb"=[0-9A-F]{2}")
-"""An escape of quoted-printable; padding is followed by more padding or by nothing, as a rule."""
+"""An escape of quoted-printable. In base64, `=` is padding: more padding or nothing follows it."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _WHITE = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="))
-"""What is no digit of base64."""
+"""Bytes that are no digits of base64."""
 _PARAMETER = re.compile(rb';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;\s]*))', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -50,9 +51,9 @@ Read = TypeVar("Read", bound=Callable[..., Any])
 
 
 def remembered(read: Read) -> Read:
-    """For a function of a header block or of a field's value: remembers what it made of short ones.
+    """Decorate a function of a header block or of a field's value: cache its results for short arguments.
 
-    The parts of mail after mail have the same few headers, and an organisation the same addresses.
+    Many parts have the same few headers, and one organisation has the same addresses again and again.
     """
     known = lru_cache(maxsize=1024)(read)
 
@@ -64,16 +65,16 @@ def remembered(read: Read) -> Read:
 
 
 class Field(NamedTuple):
-    """A field in its block, folding and line end included: bytes [start, end)."""
+    """A field in its block: bytes [start, end), folding and line end included."""
 
     name: bytes
-    """Lower case; b"" for a line that is no field: the blank one, an mbox `From `, rubbish."""
+    """Lower case; b"" for a line that is no field: the blank one, an mbox `From `, garbage."""
     start: int
     end: int
 
 
 def header_end(buf: Buffer, start: int = 0, end: int | None = None) -> int:
-    """Offset just past the blank line that ends the header begun at `start`; `end` if there is no body."""
+    """Offset behind the blank line that ends the header at `start`; `end` if there is no body."""
     stop = len(buf) if end is None else end
     if buf.startswith(b"\n", start, stop):
         return start + 1
@@ -95,7 +96,7 @@ def header_end(buf: Buffer, start: int = 0, end: int | None = None) -> int:
 
 
 def _bare_blank(chunk: bytes, following: bytes) -> tuple[int, bool]:
-    """Offset past a blank line made of CRs alone before any LF, or 0; and whether no LF was seen."""
+    """Offset behind a blank line of CRs alone before any LF, or 0; and whether the chunk has no LF."""
     first = chunk.find(b"\n")
     stop = max(first - 1, 0)
     if first < 0:
@@ -105,12 +106,15 @@ def _bare_blank(chunk: bytes, following: bytes) -> tuple[int, bool]:
 
 
 def block(buf: Buffer, start: int = 0, end: int | None = None) -> bytes:
-    """The header block begun at `start`, its blank line included, of at most BLOCK_LIMIT bytes."""
+    """The header block at `start` with its blank line, at most BLOCK_LIMIT bytes of it."""
     return buf[start : min(header_end(buf, start, end), start + BLOCK_LIMIT)]
 
 
 def _searchable(header: bytes) -> bytes:
-    """The block in lower case behind a line end, every line ending in LF: offsets are the block's plus 1."""
+    """The block in lower case, after a line end, with LF for every line end.
+
+    Offsets are those of the block plus 1.
+    """
     lower = b"\n" + header.lower()
     return lower if b"\n" in header else lower.replace(b"\r", b"\n")
 
@@ -134,7 +138,7 @@ def _past_space(lower: bytes, at: int) -> int:
 
 
 def _field_end(lower: bytes, at: int) -> int:
-    """Offset past the line end of the field that goes on at `at`; folded lines belong to it."""
+    """Offset behind the line end of the field that continues at `at`. Folded lines belong to it."""
     while True:
         at = lower.find(b"\n", at) + 1
         if not at:
@@ -144,7 +148,7 @@ def _field_end(lower: bytes, at: int) -> int:
 
 
 def unfold(value: bytes) -> bytes:
-    """A field's value on one line, without the white space around it."""
+    """A field's value on one line, without white space around it."""
     value = value.strip()
     if b"\n" in value:
         return value.replace(b"\r\n", b"").replace(b"\n", b"")
@@ -152,13 +156,13 @@ def unfold(value: bytes) -> bytes:
 
 
 def field(header: bytes, name: bytes) -> bytes | None:
-    """The first value of that name, unfolded and stripped; None if there is no such field."""
+    """The first value of a field of that name, unfolded and stripped; None if there is no such field."""
     start, end = _find(_searchable(header), b"\n" + name.lower(), 0)
     return unfold(header[start - 1 : end - 1]) if start >= 0 else None
 
 
 def pick(header: bytes, names: tuple[bytes, ...]) -> list[bytes | None]:
-    """The first value of each of the names, as `field` gives it, found in one scan."""
+    """The first value of each of the names, as `field` returns it. One scan finds them all."""
     found: list[bytes | None] = [None] * len(names)
     for number, value in _scan(header, names):
         if found[number] is None:
@@ -167,7 +171,7 @@ def pick(header: bytes, names: tuple[bytes, ...]) -> list[bytes | None]:
 
 
 def gather(header: bytes, names: tuple[bytes, ...]) -> list[list[bytes]]:
-    """All values of each of the names in order, as `field` gives them, found in one scan."""
+    """All values of each of the names in order, as `field` returns them. One scan finds them all."""
     found: list[list[bytes]] = [[] for _ in names]
     for number, value in _scan(header, names):
         found[number].append(unfold(value))
@@ -175,7 +179,7 @@ def gather(header: bytes, names: tuple[bytes, ...]) -> list[list[bytes]]:
 
 
 def _scan(header: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
-    """The fields of these names in order: which name it is, and the value as it stands."""
+    """Yield the fields of these names in order: the position of the name, and the raw value."""
     lines = behind = b"\n" + header
     if b"\n" not in header:
         lines = behind.replace(b"\r", b"\n")
@@ -185,7 +189,7 @@ def _scan(header: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]
 
 @lru_cache(maxsize=64)
 def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
-    """Matches a line end and the field behind it; the number of the group is that of the name."""
+    """Matches a line end and the field behind it. The group number is that of the name."""
     words = [name.decode("ascii").lower() for name in names]
     groups = "|".join(f"({any_case(re.escape(word))})" for word in words)
     return re.compile(
@@ -194,13 +198,13 @@ def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
 
 
 def fields(header: bytes) -> Iterator[Field]:
-    """The fields in order; their spans cover the block without gaps."""
+    """Yield the fields in order. Their spans cover the block without gaps."""
     for start, end in spans(header):
         yield Field(_name(header[start:end]), start, end)
 
 
 def spans(header: bytes) -> Iterator[tuple[int, int]]:
-    """Where the fields lie, continuation lines included; they cover the block without gaps."""
+    """Yield where the fields lie, with their continuation lines. They cover the block without gaps."""
     eol = b"\n" if b"\n" in header else b"\r"
     start = 0
     while start < len(header):
@@ -218,9 +222,9 @@ def _name(line: bytes) -> bytes:
 
 
 def decode(value: bytes, others: Others = none_stated) -> str:
-    """The text of a value: encoded words (RFC 2047) and raw 8-bit text alike. Never raises.
+    """The text of a value, with encoded words (RFC 2047) and raw 8-bit text decoded. Never raises.
 
-    `others` gives the charsets that the message states elsewhere: raw text is in one of them, as a rule.
+    `others` gives the charsets that the message names elsewhere: raw text is normally in one of them.
     """
     if value.isascii():
         if b"=?" in value:
@@ -237,14 +241,14 @@ def decode(value: bytes, others: Others = none_stated) -> str:
 
 
 def decode_words(text: str, others: Others = none_stated) -> str:
-    """`text` with its encoded words decoded; neighbours are joined before they are decoded.
+    """`text` with its encoded words decoded. Adjacent words are joined before they are decoded.
 
-    `others` is for words that name no charset, as `=?unknown-8bit?q?...?=`.
+    `others` is for words that name no charset, such as `=?unknown-8bit?q?...?=`.
     """
     if "=?" not in text:
         return text
     if not text.isascii() or "\x1b" in text:
-        return _decoded(text, _as_it_stands, _encoded_in, others)
+        return _decoded(text, _plain_text, _encoded_in, others)
     out: list[str] = []
     pending: list[bytes] = []
     charset = ""
@@ -253,7 +257,7 @@ def decode_words(text: str, others: Others = none_stated) -> str:
         raw = _word_bytes(word[2], word[3].encode("utf-8", "replace"), False)
         between = text[at : word.start()]
         if raw is None or "=?" in between:
-            return _decoded(text, _as_it_stands, _encoded_in, others)
+            return _decoded(text, _plain_text, _encoded_in, others)
         apart = bool(between.strip()) or not at
         if pending and (apart or not _same(word[1], charset)):
             out.append(to_text(b"".join(pending), charset, others))
@@ -264,14 +268,14 @@ def decode_words(text: str, others: Others = none_stated) -> str:
         charset = word[1]
         at = word.end()
     if "=?" in text[at:]:
-        return _decoded(text, _as_it_stands, _encoded_in, others)
+        return _decoded(text, _plain_text, _encoded_in, others)
     if pending:
         out.append(to_text(b"".join(pending), charset, others))
     out.append(text[at:])
     return "".join(out)
 
 
-def _as_it_stands(text: str) -> str:
+def _plain_text(text: str) -> str:
     return to_text(text.encode("ascii")) if "\x1b" in text and text.isascii() else text
 
 
@@ -280,7 +284,7 @@ def _as_latin_1(content: str, charset: str) -> bytes:
 
 
 def _encoded_in(content: str, charset: str) -> bytes:
-    """The bytes that the odd characters in an encoded word were, as far as that can be told."""
+    """The bytes that the non-ASCII characters in an encoded word probably were."""
     if not content.isascii():
         with suppress(UnicodeEncodeError, LookupError):
             return content.encode(codec(charset) or "utf-8")
@@ -299,7 +303,7 @@ class _Word(NamedTuple):
 def _decoded(
     text: str, plain: Callable[[str], str], to_bytes: Callable[[str, str], bytes], others: Others
 ) -> str:
-    """The text, what is no encoded word of it made readable by `plain`."""
+    """The text with its encoded words decoded; `plain` makes the rest readable."""
     out: list[str] = []
     pending: list[bytes] = []
     charset = ""
@@ -326,7 +330,7 @@ def _same(charset: str, other: str) -> bool:
 
 
 def _words(text: str, to_bytes: Callable[[str, str], bytes]) -> Iterator[_Word]:
-    """The encoded words that can be read. One that its end is missing of goes to the next white space."""
+    """Yield the encoded words that can be read. A word without an end goes up to the next white space."""
     begun = _WORD.search(text)
     while begun is not None:
         following = _WORD.search(text, begun.end())
@@ -336,7 +340,7 @@ def _words(text: str, to_bytes: Callable[[str, str], bytes]) -> Iterator[_Word]:
             ended = None
         if ended is not None:
             stop, end = ended.span()
-            if following is not None and following.start() < end:  # the `=` of `?=` begins no word
+            if following is not None and following.start() < end:  # it began with the `=` of this word's `?=`
                 following = _WORD.search(text, end)
         else:
             space = _SPACE.search(text, begun.end(), limit)
@@ -350,9 +354,9 @@ def _words(text: str, to_bytes: Callable[[str, str], bytes]) -> Iterator[_Word]:
 
 
 def _word_bytes(encoding: str, content: bytes, cut: bool) -> bytes | None:
-    """What an encoded word encodes; None for one that is broken beyond reading.
+    """The bytes that an encoded word encodes; None if it can't be read.
 
-    Where the letter for the encoding is wrong, or contradicts the content, the content decides.
+    If the letter of the encoding is wrong or contradicts the content, the content decides.
     """
     if cut:
         content = _CUT_ESCAPE.sub(b"", content)
@@ -370,7 +374,7 @@ def _word_bytes(encoding: str, content: bytes, cut: bool) -> bytes | None:
 
 
 def _base64(content: bytes) -> bytes | None:
-    """Base64 with white space, without padding, or of pieces with padding; None where it is too little."""
+    """Base64 with white space, without padding, or in pieces with padding; None if it is too short."""
     if b"=" not in content[:-2] and b"-" not in content and b"_" not in content:
         with suppress(binascii.Error):
             return binascii.a2b_base64(content + b"==") or None
@@ -383,9 +387,13 @@ def _base64(content: bytes) -> bytes | None:
 
 
 def parameters(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-    """A structured value such as Content-Type's: its main word, lower-case, and its parameters.
+    """Split a structured value such as that of Content-Type.
 
-    Parameters in pieces or with percent signs (RFC 2231) are put together; of repeated ones the first counts.
+    Parameters in pieces or with percent signs (RFC 2231) are joined and decoded. The first of several with
+    one name counts.
+
+    Returns:
+        The value's main word in lower case, and the parameters by their names in lower case.
     """
     main = value.partition(b";")[0].strip().lower()
     found: dict[bytes, bytes] = {}
@@ -403,7 +411,7 @@ def parameters(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 def _add_piece(numbered: dict[int, bytes], rest: bytes, content: bytes) -> None:
-    """Take one piece of a parameter, whose name went on with `rest` behind the star."""
+    """Take one piece of a parameter. `rest` is the part of its name behind the star."""
     digits = rest.removesuffix(b"*")
     number = int(digits) if digits.isdigit() and len(digits) < 4 else 0
     if rest.endswith(b"*") or not rest:

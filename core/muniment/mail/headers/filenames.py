@@ -1,9 +1,9 @@
-"""The name of a file, as the header of its part states it in any of four ways.
+"""The name of a file, which the header of its part gives in any of four ways.
 
-`filename*` and `filename` of Content-Disposition, `name*` and `name` of Content-Type (RFC 2183, 2231, 6266).
-The form with a star says its charset, so it counts before the plain one, which stands in for it in old
-programs. Programs write plain values without quotes though they hold blanks, with quotes within quotes, and
-with encoded words (RFC 2047), all against the rules; such values are read as they are meant.
+These are `filename*` and `filename` of Content-Disposition, `name*` and `name` of Content-Type (RFC 2183,
+2231, 6266). The form with a star names its charset, so it precedes the plain one, which is there for old
+programs. Against the rules, programs write plain values with blanks and no quotes, with quotes inside quotes,
+and with encoded words (RFC 2047). Such values are read as they are meant.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _EXTENDED = re.compile(rb"([A-Za-z0-9_.:-]{1,40}+)'[A-Za-z-]{0,20}+'")
 _LOST = re.compile(r"\?\?|\ufffd")
-"""What is in a name whose characters a program could not write."""
+"""What a name contains if a program could not write its characters."""
 
 
 def name_stated(disposition: bytes, content_type: bytes, others: Others = none_stated) -> str:
-    """The best name that the values of these two fields state; "" for none.
+    """The best name in the values of these two fields; "" for none. Never raises.
 
-    `others`: the charsets that the message states.
+    Args:
+        disposition: the value of Content-Disposition.
+        content_type: the value of Content-Type.
+        others: gives the charsets that the message names.
     """
     found: list[str] = []
     for value, parameter in ((disposition, b"filename"), (content_type, b"name")):
@@ -39,7 +42,7 @@ def name_stated(disposition: bytes, content_type: bytes, others: Others = none_s
 
 
 def _names(value: bytes, parameter: bytes, others: Others) -> Iterator[str]:
-    """The name by the parameter with a star, and by the plain one."""
+    """Yield the name of the parameter with a star, then that of the plain one."""
     plain, extended = b"", _Extended()
     for name, content in _parameters(value):
         base, star, rest = name.partition(b"*")
@@ -54,7 +57,7 @@ def _names(value: bytes, parameter: bytes, others: Others) -> Iterator[str]:
 
 
 def _parameters(value: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The parameters of a field's value: lower-case names, and contents without quotes."""
+    """Yield the parameters of a field's value: names in lower case, and contents without quotes."""
     at = value.find(b";")
     while at >= 0:
         stated = _PARAMETER.match(value, at)
@@ -75,12 +78,12 @@ def _content(value: bytes, at: int) -> tuple[bytes, int]:
     end = value.find(b";", quoted.end())
     whole = value[at : end if end >= 0 else len(value)].rstrip()
     if quoted.end() < at + len(whole) and whole.endswith(b'"'):
-        return whole[1:-1], at + len(whole)  # quotes within quotes
+        return whole[1:-1], at + len(whole)  # quotes inside quotes
     return _ESCAPED.sub(rb"\1", quoted[1]), quoted.end()
 
 
 def _bare_end(value: bytes, at: int) -> int:
-    """Where a value without quotes ends: at the next semicolon that is not within an encoded word."""
+    """Where a value without quotes ends: at the next semicolon outside an encoded word."""
     end = at
     while (end := value.find(b";", at)) >= 0:
         begun = value.rfind(b"=?", at, end)
@@ -92,7 +95,7 @@ def _bare_end(value: bytes, at: int) -> int:
 
 
 def _plain(raw: bytes, others: Others) -> str:
-    """The text of a plain value: a stray RFC 2231 form, encoded words, or raw 8-bit text."""
+    """The text of a plain value: a form of RFC 2231 in the wrong place, encoded words, or raw 8-bit text."""
     stray = _EXTENDED.match(raw)
     if stray and _PERCENT.search(raw):
         return _one_line(to_text(_unescaped(raw[stray.end() :]), stray[1].decode("ascii"), others))
@@ -105,10 +108,13 @@ class _Extended:
 
     charset: str = ""
     pieces: dict[int, tuple[bool, bytes]] = field(default_factory=dict)
-    """By number: whether the piece has percent signs for bytes, and what it holds."""
+    """By number: whether the piece writes bytes with percent signs, and its content."""
 
     def add(self, rest: bytes, content: bytes) -> None:
-        """Take a piece; `rest` is what its name has behind the star. The first of a number counts."""
+        """Take a piece. The first one of each number counts.
+
+        `rest` is the part of its name behind the first star.
+        """
         digits = rest.removesuffix(b"*")
         number = int(digits) if digits.isdigit() and len(digits) < 4 else 0
         if number in self.pieces:
@@ -120,7 +126,7 @@ class _Extended:
         self.pieces[number] = escaped, content
 
     def text(self, others: Others) -> str:
-        """The text of all pieces; what stands for a byte may be cut in two between them."""
+        """The text of all pieces. A percent escape may be cut in two between pieces."""
         ordered = (self.pieces[number] for number in sorted(self.pieces))
         joined = ((escaped, b"".join(raw for _, raw in run)) for escaped, run in groupby(ordered, _first))
         raw = b"".join(_unescaped(raw) if escaped else raw for escaped, raw in joined)

@@ -1,7 +1,7 @@
-"""Quoted-printable (RFC 2045 6.7, RFC 2047 4.2), read so that nothing of it is hidden.
+"""Decodes quoted-printable (RFC 2045 6.7, RFC 2047 4.2) so that no text is hidden.
 
-The standard library's decoder drops everything between `=` CR and the next LF. Here `=` before a CR that
-stands alone is a soft line break, as it is before CRLF and LF, and what follows is text.
+The standard library's decoder drops everything between `=` CR and the next LF. Here `=` in front of a lone CR
+is a soft line break, as it is in front of CRLF and LF, and what follows is text.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 
 _LONE_CR = re.compile(rb"=\r(?!\n)")
 _PAIR_OR_LONE_CR = re.compile(rb"==|=\r(?!\n)")
-"""The decoder reads `==` as one `=`, so the second of a pair begins no escape."""
+"""The decoder reads `==` as one `=`, so the second one of a pair begins no escape."""
 
 
 def unquoted(raw: bytes, *, header: bool = False) -> bytes:
-    """What quoted-printable text encodes. Never raises.
+    """The bytes that quoted-printable text encodes. Never raises.
 
-    `header`: it is an encoded word, in which `_` is a blank.
+    `header`: the text is an encoded word, in which `_` is a blank.
     """
     if _LONE_CR.search(raw):
         raw = _PAIR_OR_LONE_CR.sub(lambda found: b"==" if found[0] == b"==" else b"=\n", raw)
@@ -26,7 +26,10 @@ def unquoted(raw: bytes, *, header: bool = False) -> bytes:
 
 
 def unquoted_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """`unquoted` of all pieces joined, piece by piece; what may begin an escape waits for the next piece."""
+    """Yield `unquoted` of all pieces joined, piece by piece.
+
+    A possible beginning of an escape at the end of a piece waits for the next piece.
+    """
     held = b""
     for piece in pieces:
         whole = held + piece
@@ -37,7 +40,7 @@ def unquoted_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _complete(raw: bytes) -> int:
-    """Where the escape begins that the end of `raw` leaves open; its length if there is none."""
+    """Where the incomplete escape at the end of `raw` begins; the length of `raw` if there is none."""
     end = len(raw)
     if not raw.endswith(b"="):
         if raw[-2:-1] != b"=":

@@ -1,7 +1,7 @@
-"""Whom a message concerns that came without a journal report: told by its own routing headers.
+"""The recipients of a message without a journal report, from its own routing headers.
 
-For copies made by always_bcc, per-recipient copies, and reports whose envelope is missing. What such
-headers claim is only as good as the server that wrote them.
+For copies made by always_bcc, copies for each recipient, and reports without an envelope. These headers are
+only as reliable as the server that wrote them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from muniment.mail.headers.fields import block, decode, fields, gather, unfold
 from muniment.mail.model import INBOX_ROLES, Buffer, Envelope, Party, Role
 
 PARTY_LIMIT = COUNT_LIMIT
-"""Parties that are taken from one message; a note says where there were more."""
+"""Parties that are taken from one message. A note says when there were more."""
 
 _ROLES = {
     b"to": Role.TO,
@@ -29,7 +29,7 @@ _ROLES = {
     b"envelope-to": Role.RECIPIENT,
     b"x-envelope-to": Role.RECIPIENT,
 }
-"""Fields that name recipients."""
+"""Fields that name recipients, and their roles."""
 _WANTED = (*_ROLES, b"from", b"sender", b"received", b"subject", b"message-id")
 PEOPLE = (b"from", b"sender", b"to", b"cc", b"bcc")
 """Fields that name the people whom a search finds."""
@@ -38,26 +38,29 @@ _LONGEST_TRACE = 4096
 
 
 def read_routing(buf: Buffer) -> Envelope:
-    """The envelope that a plain message's headers give. Never raises."""
+    """The envelope that the headers of a plain message describe. Never raises."""
     return envelope_of(block(buf))
 
 
 def people_in(buf: Buffer) -> tuple[tuple[str, ...], ...]:
-    """The addresses of From and Sender, of To, of Cc and of Bcc: what a search for people finds."""
+    """The addresses of From and Sender, of To, of Cc and of Bcc, normalised: what a search for people finds.
+
+    Never raises.
+    """
     return people_of(gather(block(buf), PEOPLE))
 
 
 def people_of(stated: Sequence[Sequence[bytes]]) -> tuple[tuple[str, ...], ...]:
-    """The same from the values of the fields PEOPLE in the block that `fields.block` gives."""
+    """The same from the values of the fields in PEOPLE, as `fields.gather` returns them for a whole block."""
     author, agent, *others = stated
     return mailboxes((*author, *agent)), *map(mailboxes, others)
 
 
 def envelope_of(header: bytes) -> Envelope:
-    """The envelope that a header block gives.
+    """The envelope that a header block describes. Never raises.
 
-    `From` is the sender; where a `Sender` differs, that one is, and acts on behalf of `From`. One who
-    is named in To, Cc or Bcc is not named again as a mere recipient.
+    `From` is the sender. If `Sender` names somebody else, that one is the sender, on behalf of `From` (RFC
+    5322 3.6.2). An address in To, Cc or Bcc is not repeated as a mere recipient.
     """
     found = dict(zip(_WANTED, gather(header, _WANTED), strict=True))
     parties: dict[Party, None] = dict.fromkeys(_senders(found))
@@ -81,7 +84,15 @@ def envelope_of(header: bytes) -> Envelope:
 
 
 def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Party, ...]:
-    """The recipients that an SMTP envelope names and `parties` do not: of a kind that it does not tell."""
+    """The recipients that an SMTP envelope adds to `parties`, with the role RECIPIENT.
+
+    Args:
+        parties: the parties that are known already.
+        addresses: the addresses of RCPT TO, in any form.
+
+    Returns:
+        At most as many as PARTY_LIMIT leaves room for.
+    """
     named = {party.address for party in parties if party.role in INBOX_ROLES}
     found = (normalise(address) for address in addresses)
     fresh = dict.fromkeys(address for address in found if usable(address) and address not in named)
@@ -89,7 +100,7 @@ def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Par
 
 
 def named_in(buf: Buffer, names: Iterable[str]) -> tuple[str, ...]:
-    """The addresses in header fields of these names, each once. Never raises."""
+    """The normalised addresses in header fields of these names, each once. Never raises."""
     wanted = frozenset(name.lower().encode("utf-8", "replace") for name in names)
     if not wanted:
         return ()

@@ -1,1 +1,1 @@
-"""Journal reports: envelope and original."""
+"""Journal reports: their envelope and their original ([MS-XJRNL])."""

@@ -1,7 +1,7 @@
-"""The text of a journal report: one field a line, one line a recipient ([MS-XJRNL] 2.1).
+"""Reads the text of a journal report's envelope: one field a line, one line a recipient ([MS-XJRNL] 2.1).
 
-Lines are told apart as bytes, before the charset has a say: no charset can make a subject into
-further recipients. Exchange 2003 wrote `Recipients:` and then one address a line.
+Lines are split as bytes, before the charset is applied: so no charset can turn a subject into further
+recipients. Exchange 2003 wrote `Recipients:` and then one address a line.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from muniment.mail.headers.fields import decode_words, remembered
 from muniment.mail.model import Envelope, Party, Role
 
 PARTY_LIMIT = 100_000
-"""Parties that are taken from one envelope; a note says where there were more."""
+"""Parties that are taken from one envelope. A note counts the lines that were left out."""
 LINE_LIMIT = 4 * PARTY_LIMIT
-"""Lines that are read of one envelope; a note says where there were more."""
+"""Lines that are read of one envelope. A note says when there were more."""
 _NOTE_LIMIT = 20
 _NOTE_LENGTH = 200
 _RECIPIENTS = {b"to": Role.TO, b"cc": Role.CC, b"bcc": Role.BCC, b"recipient": Role.RECIPIENT}
@@ -28,34 +28,34 @@ _ABOUT = frozenset({b"subject", b"message-id"})
 _IGNORED = frozenset({b"label", b"mailbox", b"sentutc", b"receivedutc"})
 _BLOCK = b"recipients"
 FIELDS = frozenset(_RECIPIENTS) | frozenset(_SENDERS) | _ABOUT | _IGNORED | {_BLOCK}
-"""Names of an envelope's fields, in lower case."""
+"""Names of an envelope's fields, in lower case ([MS-XJRNL] 2.1)."""
 _LINE = re.compile(rb"^[ \t\r\f\v]*+[^\s][^\n]*+", re.MULTILINE)
-"""A line with something in it."""
+"""A line that is not blank."""
 _REACHED = re.compile(r",\s*(expanded|forwarded)\s*:", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class EnvelopeText:
-    """What the lines of an envelope say."""
+    """What the lines of an envelope say, while they are read."""
 
     seen: set[bytes] = field(default_factory=set)
-    """Names of the fields that stood there, `recipient` for any kind of recipient."""
+    """Names of the fields that occurred. `recipient` represents any kind of recipient."""
     senders: dict[Party, None] = field(default_factory=dict)
     recipients: dict[Party, None] = field(default_factory=dict)
     subject: str = ""
     message_id: str = ""
     notes: list[str] = field(default_factory=list)
     unread: int = 0
-    """Lines that were not understood and found no room among the notes."""
+    """Lines that were not understood, beyond the _NOTE_LIMIT that notes quote."""
     left_out: int = 0
     """Recipient lines beyond PARTY_LIMIT."""
 
     def complete(self) -> bool:
-        """Whether this can be nothing but an envelope: a sender, a Message-Id and a recipient."""
+        """Whether this can only be an envelope: it has a sender, a Message-Id and a recipient."""
         return {b"sender", b"message-id"} <= self.seen and bool(self.recipients)
 
     def envelope(self) -> Envelope:
-        """The same as the value that the rest of the engine knows."""
+        """The result as an immutable `Envelope`."""
         notes = list(self.notes)
         if self.unread:
             notes.append(f"{self.unread} more lines of the envelope were not understood")
@@ -65,12 +65,23 @@ class EnvelopeText:
 
 
 def looks_like_envelope(begin: bytes) -> bool:
-    """Whether text that begins so can be an envelope; cheap, for mail that does not claim to be a report."""
+    """Whether text with this beginning can be an envelope.
+
+    Cheap, for mail that does not claim to be a report.
+    """
     return begin.lstrip()[:64].partition(b":")[0].strip().lower() in FIELDS
 
 
 def read_envelope(raw: bytes, charset: str) -> EnvelopeText:
-    """Read an envelope's decoded text part. Never raises; what is not understood becomes a note."""
+    """Read the text part of a report as an envelope ([MS-XJRNL] 2.1). Never raises.
+
+    Args:
+        raw: the part's content without its transfer encoding.
+        charset: the label in the part's Content-Type; "" for none.
+
+    Returns:
+        Senders, recipients, subject and Message-ID. A line that is not understood becomes a note.
+    """
     text = EnvelopeText()
     listing = False
     lines = _LINE.finditer(raw if b"\n" in raw else raw.replace(b"\r", b"\n"))
@@ -88,7 +99,7 @@ def read_envelope(raw: bytes, charset: str) -> EnvelopeText:
 
 
 def _logical_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines whose folding is undone: an indented one goes on with its predecessor, but not in a list."""
+    """Unfolded lines: an indented line continues the one before it, except in a list of recipients."""
     pending: list[bytes] = []
     listing = False
     for line in lines:
@@ -133,7 +144,10 @@ def _about(text: EnvelopeText, name: bytes, value: bytes, charset: str) -> None:
 
 
 def _sender(text: EnvelopeText, role: Role, written: str) -> None:
-    """Take a sender; the empty reverse path `<>` of a bounce is none, and right so."""
+    """Take a sender.
+
+    The empty reverse path `<>` of a bounce names none, which is correct (RFC 5321 4.5.5).
+    """
     addresses = _addresses(written)
     for address in addresses:
         text.senders[Party(role, address)] = None
@@ -142,7 +156,7 @@ def _sender(text: EnvelopeText, role: Role, written: str) -> None:
 
 
 def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> None:
-    """Take `address[, Expanded: list | , Forwarded: address]`."""
+    """Take `address[, Expanded: list | , Forwarded: address]` ([MS-XJRNL] 2.1)."""
     if len(text.recipients) >= PARTY_LIMIT:
         text.left_out += 1
         return
@@ -152,10 +166,10 @@ def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> No
     via = ""
     room = PARTY_LIMIT - len(text.recipients)
     for kind, original in islice(zip(reached[::2], reached[1::2], strict=True), room):
-        passed = Role.EXPANDED if kind.lower() == "expanded" else Role.FORWARDED
+        role_of_via = Role.EXPANDED if kind.lower() == "expanded" else Role.FORWARDED
         for each in _addresses(original):
             via = via or each
-            text.recipients[Party(passed, each)] = None
+            text.recipients[Party(role_of_via, each)] = None
     for each in addresses:
         text.recipients[Party(role, each, via)] = None
     if not addresses or (reached and not via):
@@ -164,7 +178,7 @@ def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> No
 
 @remembered
 def _addresses(written: str) -> tuple[str, ...]:
-    """Normalised usable addresses: one as a rule, more where a line wrongly has more."""
+    """Normalised usable addresses: normally one, more if a line wrongly holds several."""
     address = normalise(written)
     if usable(address) and "=?" not in address and not any(char in address for char in ",;<>"):
         return (address,)

@@ -1,9 +1,9 @@
-"""Placeholders: what stands in a journal report where its original should be.
+"""Placeholders: what a journal report holds where its original should be.
 
-Scanners put a notice there, Exchange a `winmail.dat` or an Outlook item. Such bytes are the same for many
-mails, so they do not say which mail it was: the envelope does. A message is made of its words and of the part
-as it stands. So the mail is listed, shown and found by its subject, its sender and its Message-ID, and no two
-mails have the same bytes. Recipients stay out, since not every reader may see all of them.
+Virus scanners put a notice there, Exchange a `winmail.dat` or an Outlook item. Such bytes are the same for
+many mails, so they do not identify the mail: the envelope does. So a message is built from the envelope and
+the unchanged part. It is listed, shown and found by the envelope's subject, sender and Message-ID, and no two
+mails have the same bytes. Recipients are left out, since not every reader may see all of them.
 """
 
 from __future__ import annotations
@@ -20,29 +20,35 @@ _OWN = (b"message-id", b"from", b"date")
 _WORD = 45
 """Bytes of text in one encoded word (RFC 2047 2: a word has at most 75 characters)."""
 _LONGEST = 2000
-"""Characters of a subject or an identifier that are taken."""
+"""Characters of a subject or an identifier that are used."""
 
 
 def is_message(buf: Buffer) -> bool:
-    """Whether bytes have a message's own identity: a Message-ID, or at least its author and its date."""
+    """Whether bytes have the identity of a message: a Message-ID, or both From and Date."""
     message_id, author, date = gather(header_at(buf, 0, len(buf)), _OWN)
     return any(message_id) or (any(author) and any(date))
 
 
 def placeholder(envelope: Envelope, report_id: str, part: bytes, head: bool) -> Placeholder | None:
-    """The message that stands for a mail of which the envelope alone is left; None if that says too little.
+    """The message that represents a mail of which only the envelope is left.
 
-    `part` is what stands in the original's place, or its beginning; `head` says whether it begins with a
-    header of its own. `report_id` is the report's own Message-ID, for an envelope that names none.
+    Args:
+        envelope: the report's envelope.
+        report_id: the report's own Message-ID, used if the envelope names none.
+        part: what replaces the original, or the beginning of it.
+        head: whether `part` begins with a header of its own.
+
+    Returns:
+        The bytes around the part; None if the envelope has neither a Message-ID nor a subject.
     """
     message_id, subject = _line(envelope.message_id), _line(envelope.subject)
     if not (message_id or subject):
         return None
     senders = ", ".join(_senders(envelope))
     boundary = b"placeholder-" + hashlib.sha256(part).hexdigest().encode()
-    said = [f"Subject: {subject}", f"Sender: {senders}", f"Message-ID: {message_id}"]
+    facts = [f"Subject: {subject}", f"Sender: {senders}", f"Message-ID: {message_id}"]
     if not message_id:
-        said.append(f"Journal report: {_line(report_id)}")
+        facts.append(f"Journal report: {_line(report_id)}")
     lines = [
         *(_field("Subject", subject) if subject else ()),
         *([b"From: " + _bytes(senders)] if senders else ()),
@@ -56,7 +62,7 @@ def placeholder(envelope: Envelope, report_id: str, part: bytes, head: bool) -> 
         b"",
         b"The journal report of this mail holds no original. Its envelope says:",
         b"",
-        *map(_bytes, said),
+        *map(_bytes, facts),
         b"",
         b"What stood in the place of the original follows.",
         b"--" + boundary,
@@ -68,7 +74,7 @@ def placeholder(envelope: Envelope, report_id: str, part: bytes, head: bool) -> 
 
 
 def _senders(envelope: Envelope) -> list[str]:
-    """Who wrote it: on whose behalf it was sent, or who sent it."""
+    """Who wrote the mail: on whose behalf it was sent, otherwise who sent it."""
     for role in (Role.ON_BEHALF_OF, Role.SENDER):
         found = sorted({party.address for party in envelope.parties if party.role is role})
         if found:
@@ -85,7 +91,10 @@ def _bytes(value: str) -> bytes:
 
 
 def _field(name: str, value: str) -> Iterator[bytes]:
-    """A field's lines: encoded words where the value is not plain ASCII, or might be taken for such words."""
+    """A field's lines.
+
+    The value becomes encoded words unless it is plain ASCII that no program takes for them.
+    """
     if value.isascii() and value.isprintable() and "=?" not in value and len(value) < 900:
         yield f"{name}: {value}".encode("ascii")
         return

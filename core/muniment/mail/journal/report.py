@@ -1,8 +1,8 @@
-"""Journal reports: their envelope, and where the original lies in them ([MS-XJRNL], RFC 2046).
+"""Reads journal reports: their envelope, and where the original lies ([MS-XJRNL], RFC 2046).
 
-Everything is sliced from the raw bytes, as the original must come out byte for byte. Only direct
-children of the report's own multipart count: what the original nests, and whatever it holds that looks
-like a delimiter of the report, is the original's.
+Offsets are those of the raw bytes, since the original must come out byte for byte. Only direct children of
+the report's own multipart count. Whatever the original contains belongs to the original, also lines that look
+like a delimiter of the report.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Repor
 from muniment.mail.notes import NO_ENVELOPE, PLACEHOLDER
 
 ENVELOPE_LIMIT = 16 * 1024 * 1024
-"""Bytes of an envelope's text part that are read; a note says where there were more."""
+"""Bytes of an envelope's text part that are read. A note says when there were more."""
 _ORIGINALS = 2
 _CHILDREN = 64
-"""Direct children that are looked at."""
+"""Direct children that are examined."""
 _PART_HEAD = 64 * 1024
 _BEGIN = 200
 _MESSAGE = frozenset({b"message/rfc822", b"message/global"})
@@ -52,7 +52,7 @@ _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
 
 
 class _Head(NamedTuple):
-    """What the header of a message says that matters here."""
+    """What matters here in the header of a message."""
 
     kind: bytes
     boundary: bytes
@@ -60,7 +60,7 @@ class _Head(NamedTuple):
     sender: bytes
     date: bytes
     marked: bool
-    """Whether it claims to be a journal report."""
+    """Whether it claims to be a journal report: `X-MS-Journal-Report` or one of its older forms."""
     message_id: bytes
 
 
@@ -81,16 +81,26 @@ class _Children(NamedTuple):
     text: _Part | None
     originals: list[_Part]
     exact: bool
-    """Whether there is nothing else: text first, then originals that say what they are, then the end."""
+    """Whether there is nothing else: first text, then originals with a message type, then the closing
+    delimiter."""
     notes: tuple[str, ...]
 
 
 def read_report(buf: Buffer) -> Report | None:
-    """Read a journal report; None for mail that is none.
+    """Read a journal report ([MS-XJRNL]).
 
-    A report is known by its marker, in any of the forms that Exchange and gateways gave it, or, where a
-    service dropped that, by being exactly an envelope and its original. Also one that comes back as a part of
-    a non-delivery report. Raises UnwrapError for a marked report that has no original to unwrap.
+    A report is recognised by its marker, in any form that Exchange and gateways have used. Where a service
+    removed the marker, a message that is exactly an envelope and its original is one, too. A report that
+    comes back inside a non-delivery report (RFC 3464) is found as well.
+
+    Args:
+        buf: the message as it was fetched.
+
+    Returns:
+        The report; None for mail that is none.
+
+    Raises:
+        UnwrapError: the message is marked as a report and has no original to take out.
     """
     return _read(buf, 0, len(buf), nested=False)
 
@@ -109,7 +119,7 @@ def _read(buf: Buffer, start: int, end: int, *, nested: bool) -> Report | None:
 
 
 def _head(header: bytes) -> _Head:
-    """Read a message's header; any of the markers that were ever in use makes it a journal report."""
+    """Read a message's header. Any marker that was ever in use makes it a journal report."""
     content_type, encoding, sender, date, exchange, transport, gateway, *others = pick(header, _WANTED)
     *identifiers, message_id = others
     kind, stated = parameters(content_type or b"")
@@ -124,7 +134,7 @@ def _head(header: bytes) -> _Head:
 
 
 def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | None:
-    """The journal report that a non-delivery report (RFC 3464) brings back as a part, if it does."""
+    """The journal report that a non-delivery report (RFC 3464) returns as a part, if it does."""
     limit, _ = _closing(buf, boundary, start, end)
     for part in islice(_parts(buf, boundary, start, limit), _CHILDREN):
         if part.kind in _MESSAGE and part.encoding in _IDENTITY:
@@ -135,7 +145,7 @@ def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | No
 
 
 def _children(buf: Buffer, head: _Head, body: int, end: int) -> _Children | None:
-    """The children of a report; None where an unmarked message turns out to be none."""
+    """The children of a report; None if an unmarked message turns out to be none."""
     if head.kind in _MESSAGE:
         original = _Part(head.kind, head.encoding, "", body, body, end)
         return _Children(None, [original], False, ("the report is its original alone",))
@@ -145,11 +155,11 @@ def _children(buf: Buffer, head: _Head, body: int, end: int) -> _Children | None
         return None
     limit, closed = _closing(buf, head.boundary, body, end)
     parts = list(islice(_parts(buf, head.boundary, body, limit), _CHILDREN))
-    return _sorted_out(buf, parts, limit, closed)
+    return _sort_children(buf, parts, limit, closed)
 
 
 def _begins_with_envelope(buf: Buffer, boundary: bytes, start: int, end: int) -> bool:
-    """Whether the first child is text that begins as an envelope does; looks at no more than that."""
+    """Whether the first child is text that begins like an envelope. Reads only its beginning."""
     first = next(_parts(buf, boundary, start, end), None)
     if first is None or first.kind != b"text/plain":
         return False
@@ -157,11 +167,12 @@ def _begins_with_envelope(buf: Buffer, boundary: bytes, start: int, end: int) ->
     return looks_like_envelope(begin)
 
 
-def _sorted_out(buf: Buffer, parts: list[_Part], limit: int, closed: bool) -> _Children:
-    """Tell the envelope from the originals, and the originals' ends from lines that look like delimiters.
+def _sort_children(buf: Buffer, parts: list[_Part], limit: int, closed: bool) -> _Children:
+    """Separate the envelope from the originals, and find where each original really ends.
 
-    A part that says it is a message is an original; if none does, the second is. Each goes on until the
-    next that says so, the last until the report's last delimiter.
+    A part with a message type is an original. If there is none, the second part is. A line inside an original
+    may look like a delimiter, so each original ends where the next one begins, and the last at the report's
+    last delimiter.
     """
     stated = [number for number, part in enumerate(parts) if part.kind in _MESSAGE][:_ORIGINALS]
     notes = [] if closed else ["the closing delimiter is missing"]
@@ -207,10 +218,10 @@ def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
 
 
 def _placed(buf: Buffer, head: _Head, part: _Part, stated: Envelope, notes: list[str]) -> Span | None:
-    """The span of a part that is no message and stands in an original's place; None for an original.
+    """The span of a part that is no message and replaces an original; None for an original.
 
-    A part that says it is a message is believed, however poor its header, unless the envelope names a
-    Message-ID that it lacks.
+    A part with a message type is accepted, however poor its header, unless the envelope names a Message-ID
+    that it lacks.
     """
     if part.kind in _MESSAGE and not stated.message_id.strip():
         return None
@@ -234,7 +245,7 @@ def _begin(buf: Buffer, part: _Part, size: int) -> bytes:
 
 @remembered
 def _tenant(stated: bytes) -> str:
-    """The address of the report's own sender, which is the tenant's journaling agent."""
+    """The address in the report's own Sender field: the tenant's journaling agent."""
     address = normalise(to_text(stated))
     if usable(address) and "=?" not in address and not {"<", ",", '"'} & set(address):
         return address
@@ -242,7 +253,7 @@ def _tenant(stated: bytes) -> str:
 
 
 def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: list[str]) -> Envelope:
-    """The envelope as the report states it; what it lacks is taken from the original's headers."""
+    """The envelope from the report. What it lacks is taken from the original's headers."""
     stated = text.envelope() if text is not None else Envelope(())
     if any(party.role in INBOX_ROLES for party in stated.parties):
         return stated
@@ -260,7 +271,7 @@ def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: lis
 
 
 def _head_of(buf: Buffer, original: Span) -> bytes:
-    """The header block of an original, decoded where its part is encoded."""
+    """The header block of an original, decoded if its part is encoded."""
     if original.encoding == "identity":
         return block(buf, original.start, original.end)
     encoded = buf[original.start : min(original.end, original.start + 2 * BLOCK_LIMIT)]
@@ -275,7 +286,7 @@ def _text(buf: Buffer, part: _Part) -> EnvelopeText:
 
 
 def _span(buf: Buffer, part: _Part, notes: list[str]) -> Span:
-    """Where an original lies. An encoding that is stated but was not applied is not believed."""
+    """Where an original lies. The stated encoding is ignored if it was not applied."""
     if part.encoding in _IDENTITY:
         return Span(part.body, part.end)
     begin = buf[part.body : min(part.body + _BEGIN, part.end)].lstrip()
@@ -286,7 +297,7 @@ def _span(buf: Buffer, part: _Part, notes: list[str]) -> Span:
 
 
 def _parts(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[_Part]:
-    """The direct children in [start, end), in order; the last one ends at `end` if nothing closes it."""
+    """The direct children in [start, end), in order. If nothing closes the last one, it ends at `end`."""
     begun = -1
     for delimiter in delimiters(buf, boundary, start, end):
         if begun >= 0:
@@ -299,7 +310,7 @@ def _parts(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[_Part
 
 
 def _part(buf: Buffer, start: int, end: int) -> _Part:
-    """The child in [start, end). One without headers of its own may begin with its content at once."""
+    """The child in [start, end). A child without a header may begin with its content at once."""
     body = header_end(buf, start, min(end, start + _PART_HEAD))
     head = buf[start:body]
     own, kind, encoding, charset = _part_head(head)
@@ -308,7 +319,7 @@ def _part(buf: Buffer, start: int, end: int) -> _Part:
 
 @remembered
 def _part_head(head: bytes) -> tuple[bool, bytes, str, str]:
-    """Whether these are a child's own headers, and the type, encoding and charset that they state."""
+    """Whether these are a child's own headers, and the type, encoding and charset in them."""
     if b"content-" not in head.lower() or _OWN_FIELD.search(head):
         return not head.strip(b"\r\n"), b"", "", ""
     content_type, encoding = pick(head, _WANTED[:2])
@@ -321,6 +332,6 @@ def _encoding(stated: bytes | None) -> str:
 
 
 def _closing(buf: Buffer, boundary: bytes, start: int, end: int) -> tuple[int, bool]:
-    """Where the last child ends: at the last closing delimiter, or at `end` if there is none."""
+    """Where the last child ends, and whether a closing delimiter is there. Without one, it ends at `end`."""
     found = last_closing(buf, boundary, start, end)
     return (end, False) if found is None else (content_end(buf, start, found.at), True)

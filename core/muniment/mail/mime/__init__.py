@@ -1,1 +1,1 @@
-"""The parts of a message, and what other formats wrap."""
+"""MIME: the parts of a message, and the containers inside parts."""

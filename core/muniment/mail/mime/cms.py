@@ -1,10 +1,10 @@
-"""The outermost layers of S/MIME: what is signed or compressed can be read without a key (RFC 5652, 3274).
+"""The outer layers of S/MIME: signed or compressed content can be read without a key (RFC 5652, 3274).
 
-Only the way to the content is walked, in BER as in DER: programs that write a signed mail while they read it
-leave lengths open and cut the content into pieces. No signature is checked, no certificate is looked at.
-Where the content lies is all that is told, so memory does not grow with it. Nothing here raises on any bytes.
+Only the way to the content is followed, in BER as in DER: programs that sign a mail while they read it leave
+lengths open and cut the content into pieces. No signature and no certificate is checked. The result says
+where the content lies, so memory does not grow with it. Nothing here raises on any bytes.
 
-Why no library does this stands in docs/decisions/13-containers.md.
+docs/decisions/13-containers.md says why no library does this.
 """
 
 from __future__ import annotations
@@ -24,21 +24,25 @@ _ENCRYPTED = frozenset({_OID + b"\x07\x03", _OID + b"\x07\x06", _OID + b"\x09\x1
 """Enveloped, encrypted, and authenticated-enveloped data."""
 _SEQUENCE, _OCTETS, _OCTETS_PIECES, _IDENTIFIER, _TAGGED = 0x30, 0x04, 0x24, 0x06, 0xA0
 _LEVELS = 40
-"""Open lengths within one another that are followed."""
+"""Nested open lengths that are followed."""
 _ELEMENTS = 200_000
-"""Elements that are passed in one structure."""
+"""Elements of one structure that are read."""
 
 
 class Cms(Struct, frozen=True):
-    """What a structure is: "signed", "compressed" or "encrypted", or "" for anything else."""
+    """A structure of S/MIME."""
 
     kind: str
+    """"signed", "compressed" or "encrypted"; "" for anything else."""
     spans: tuple[tuple[int, int], ...] = ()
-    """Where the pieces of its content lie; none for a signature that lies beside what it signs."""
+    """The ranges of its content; none for a signature that is separate from what it signs."""
 
 
 class _Element(Struct, frozen=True):
-    """A tag, and where the content lies. `open_end`: its length is open; `end` is that of what it is in."""
+    """A tag, and where its content lies.
+
+    `open_end`: its length is open, and `end` is that of the element around it.
+    """
 
     tag: int
     start: int
@@ -47,11 +51,11 @@ class _Element(Struct, frozen=True):
 
 
 class _BrokenError(ValueError):
-    """The bytes are no BER."""
+    """The bytes are not BER."""
 
 
 def read_cms(buf: Buffer) -> Cms:
-    """What a structure is, and where its content lies."""
+    """The kind of a structure, and where its content lies. Never raises."""
     try:
         return _Walk(buf).read()
     except _BrokenError:
@@ -59,7 +63,10 @@ def read_cms(buf: Buffer) -> Cms:
 
 
 def inflated(buf: Buffer, limit: int) -> bytes:
-    """At most `limit` bytes of what was compressed; what is broken as far as it goes."""
+    """At most `limit` bytes of compressed content, decompressed.
+
+    A broken stream gives what comes before the fault.
+    """
     engine = zlib.decompressobj()
     out: list[bytes] = []
     at, room = 0, limit
@@ -77,7 +84,10 @@ def inflated(buf: Buffer, limit: int) -> bytes:
 
 
 def content_of(buf: Buffer, found: Cms, room: int) -> Buffer:
-    """The content of what was signed or compressed; at most `room` bytes of what was compressed."""
+    """The content of a signed or compressed structure.
+
+    `room`: largest size, in bytes, to which compressed content may grow.
+    """
     content: Buffer = JoinedBuffer(buf, found.spans)
     if isinstance(buf, bytes):
         content = b"".join([buf[start:end] for start, end in found.spans])
@@ -118,7 +128,7 @@ class _Walk:
         yield from self._octets(tagged.start, tagged.end)
 
     def _octets(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Where the bytes of a string lie that may be cut into pieces, and these again."""
+        """Yield the ranges of a byte string. It may be cut into pieces, and these again."""
         ends, at = [end], start
         while ends:
             if at >= ends[-1]:
@@ -146,7 +156,7 @@ class _Walk:
         return element
 
     def _element(self, at: int, end: int) -> _Element:
-        """The element at `at`; one that claims to be longer than what it is in ends with that."""
+        """The element at `at`. If it claims to be longer than the element around it, it ends with that."""
         self._passed += 1
         head = self._buf[at : min(at + 12, end)]
         if len(head) < 2 or self._passed > _ELEMENTS or head[0] & 31 == 31:
@@ -165,7 +175,7 @@ class _Walk:
         return _Element(tag, start, min(start + int.from_bytes(head[2 : 2 + digits]), end), False)
 
     def _behind(self, element: _Element) -> int:
-        """Where an element ends that may have an open length, with all that is in it."""
+        """Where an element ends, also one with an open length and everything inside it."""
         if not element.open_end:
             return element.end
         ends, at = [element.end], element.start

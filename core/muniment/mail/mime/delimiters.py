@@ -1,7 +1,7 @@
-"""Delimiter lines of multiparts in a buffer (RFC 2046 5.1.1).
+"""Finds the delimiter lines of multiparts in a buffer (RFC 2046 5.1.1).
 
-What looks like a delimiter and is none costs a step in Python. Real mail has few of these. A hostile one has
-millions, so after the first few a regular expression looks for the true ones.
+Each false delimiter costs a step in Python. Real mail has few of them, but a hostile one has millions. So
+after the first few, a regular expression finds the true ones.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from muniment.mail.buffer import WINDOW
 from muniment.mail.model import Buffer
 
 PATIENCE = 32
-"""False delimiters that are looked at one by one."""
+"""False delimiters that are examined one by one."""
 _BEHIND = rb"(?:[ \t]{78}|[ \t]*+(?:\r\n|\r|\n|\Z))"
-"""What ends the line: white space of any length is not waited for."""
+"""The end of the line. The pattern does not wait for the end of very long white space."""
 _REST = re.compile(rb"(--)?" + _BEHIND)
 _REST_LENGTH = 82
-"""Bytes that a match of _REST may have, and that one must see of it."""
+"""Longest match of _REST in bytes, and what it must see."""
 _LONGEST = 1000
-"""Bytes of a needle that a pattern is made for; longer ones are few in any buffer."""
+"""Bytes of a needle for which a pattern is made. No buffer has many longer ones."""
 
 
 class Delimiter(NamedTuple):
-    """A delimiter line."""
+    """A delimiter line of a multipart."""
 
     at: int
-    """Where it begins."""
+    """Offset of its first byte."""
     end: int
-    """Where the line after it begins."""
+    """Offset of the next line."""
     closing: bool
     """Whether it closes the multipart."""
 
 
 def delimiters(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[Delimiter]:
-    """The delimiter lines in [start, end), in order. Linear in time."""
+    """Yield the delimiter lines in [start, end) in order. Linear in time."""
     needle = b"--" + boundary
     false = 0
     at = buf.find(needle, start, end)
@@ -70,14 +70,14 @@ def last_closing(buf: Buffer, boundary: bytes, start: int, end: int) -> Delimite
 
 
 def content_end(buf: Buffer, start: int, at: int) -> int:
-    """Where content from `start` on ends: before the line end that belongs to the delimiter line at `at`."""
+    """Where the content from `start` on ends: before the line end in front of the delimiter at `at`."""
     if buf.startswith(b"\r\n", max(at - 2, start), at):
         return at - 2
     return max(at - 1, start)
 
 
 def _delimiter(buf: Buffer, at: int, length: int, start: int, end: int) -> Delimiter | None:
-    """The delimiter line at `at`; None if it does not begin there or goes on with something else."""
+    """The delimiter line at `at`; None if none begins there."""
     if at > start and buf[at - 1] not in b"\r\n":
         return None
     behind = at + length
@@ -86,7 +86,7 @@ def _delimiter(buf: Buffer, at: int, length: int, start: int, end: int) -> Delim
 
 
 def _by_pattern(buf: Buffer, needle: bytes, at: int, start: int, end: int) -> Iterator[Delimiter]:
-    """The delimiter lines that begin in [at, end), all of them behind a line end."""
+    """The delimiter lines that begin in [at, end), all of them after a line end."""
     pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)?" + _BEHIND + rb"))")
     for low in range(at, end, WINDOW):
         yield from _in_window(buf, pattern, len(needle), max(low - 1, start), min(low + WINDOW, end), end)
@@ -107,7 +107,7 @@ def _last_by_pattern(buf: Buffer, needle: bytes, start: int, at: int, end: int) 
 def _in_window(
     buf: Buffer, pattern: re.Pattern[bytes], length: int, low: int, high: int, end: int
 ) -> Iterator[Delimiter]:
-    """The delimiter lines whose line end before them lies in [low, high - 1)."""
+    """The delimiter lines whose preceding line end lies in [low, high - 1)."""
     chunk = buf[low : min(high + length + _REST_LENGTH, end)]
     for match in pattern.finditer(chunk):
         at = low + match.start() + 1

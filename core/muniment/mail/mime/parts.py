@@ -1,15 +1,15 @@
-"""The parts of a message as a person sees them: texts and files, those within files too.
+"""The parts of a message as a person sees them: texts and files, also those inside other files.
 
-`mime.leaves` tells what the bytes of a message are made of. Here the leaves are looked into that wrap others:
-attached messages, encoded or under a wrong type; `winmail.dat` (TNEF); what S/MIME signed or compressed;
-uuencoded files in a text. This is a reading alone: what is kept, and what is hashed, are the leaves.
+`mime.walker.leaves` gives the leaves of a message. Here those leaves are opened that contain others: attached
+messages that are encoded or have a wrong type; `winmail.dat` (TNEF); content that S/MIME signed or
+compressed; uuencoded files in a text. This is only a way of reading: what is kept and hashed are the leaves.
 
-Whatever lies within is a leaf again, of a buffer of its own: a large one is decoded where it is read, so
-memory does not grow with a file. Depth, the number of files and what decompresses have limits; nothing here
+Each thing found inside is a leaf again, in a buffer of its own. A large one is decoded as it is read, so
+memory does not grow with a file. Depth, the number of files and decompressed bytes have limits. Nothing here
 raises.
 
-Files are numbered level by level: first those of the message itself, then what lies within these. So a number
-stays the same whether or not what lies within could be read.
+Files are numbered level by level: first those of the message itself, then those inside them. So a number
+stays the same whether or not the inside of a file can be read.
 """
 
 from __future__ import annotations
@@ -44,18 +44,25 @@ from muniment.mail.model import Buffer, Leaf, Nested
 from muniment.mail.notes import CUT, ENCRYPTED
 
 LEVELS = 5
-"""Levels of files within one another that are looked into."""
+"""Levels of files inside one another that are opened."""
 IN_MEMORY = 8 * 1024 * 1024
-"""Bytes of a file within which others are sought that are held; a larger one is decoded where it is read."""
+"""Largest file, in bytes, that is held in memory to open it. A larger one is decoded as it is read."""
 INFLATED = 16 * 1024 * 1024
-"""Bytes of one message that decompress."""
+"""Bytes of one message that are decompressed at most."""
 _BEGIN = 4096
-"""Bytes by which it is told whether a file is text."""
+"""Bytes that decide whether a file is text."""
 TEXT, RICH, PACKED, MESSAGE, HEADER, WORDS, NOTE = (
     *("text", "rich text", "compressed rich text", "message", "header", "words", "note"),
 )
-"""How a part is read: as text or HTML, as RTF, as RTF that Outlook compressed, as a message by itself, as the
-header of a message whose parts follow, by words that are given; or not at all, with a note."""
+"""How a part is read:
+
+- TEXT: as text or HTML.
+- RICH, PACKED: as RTF; as RTF that Outlook compressed.
+- MESSAGE: as a message by itself.
+- HEADER: as the header of a message whose parts follow.
+- WORDS: by words that are given.
+- NOTE: not at all; a note is given instead.
+"""
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _CMS_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _RICH_TYPES = frozenset({"application/rtf", "application/x-rtf", "text/rtf", "text/richtext"})
@@ -88,7 +95,7 @@ _TEXT_NAMES = frozenset(
         *("vcf", "sql", "tex", "srt", "eml", "mht", "mhtml", "diff", "patch"),
     )
 )
-"""Endings of names of files that are text, whatever their type says."""
+"""File name extensions of text, which count more than the type."""
 _MESSAGE_NAMES = frozenset({"eml", "mht", "mhtml"})
 _HTML_NAMES = frozenset({"html", "htm", "xhtml"})
 _CONTROLS = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
@@ -107,57 +114,63 @@ _OWN_FIELDS = (
 
 
 class Part(NamedTuple):
-    """A text or a file of a message; both where it is a file that is read as text."""
+    """A text or a file of a message. A file that is read as text is both."""
 
     buf: Buffer
     leaf: Leaf
-    """Where it lies, in `buf`."""
+    """Where in `buf` it lies."""
     level: int
-    """0 for what is no file's content."""
+    """Number of files around it."""
     file: tuple[str, bool] | None = None
-    """The name of a file ("" if none), and whether it is inline: listed, but not counted."""
+    """The name of a file ("" if none), and whether it is inline: listed, but not counted. None for no
+    file."""
     reading: str = ""
+    """One of TEXT, RICH and so on; "" for a file that is no text."""
     cuts: tuple[tuple[int, int], ...] = ()
-    """What of the leaf's decoded content is no text, but a file."""
+    """Ranges of the leaf's decoded content that are not text, but files."""
     words: str = ""
-    """The words or the note that is given."""
+    """The words for WORDS, or the note for NOTE."""
     key: int = 0
-    """What tells a file from others in one walk, from 1."""
+    """The number of a file in one walk, from 1."""
     holder: int = 0
-    """The key of the file that it lies in; 0 for none."""
+    """The key of the file in which it lies; 0 for none."""
     others: Others = none_stated
-    """The charsets that the message states to which it belongs."""
+    """Gives the charsets that its message names."""
 
 
 class File(NamedTuple):
     """A part that is shown as a file. Its content is that of `leaf`."""
 
     filename: str
-    """Decoded, "" where none is stated; not yet sanitised, never to be used as a path."""
+    """Decoded; "" if none is given. It is not sanitised: never use it as a path."""
     content_type: str
     size: int
-    """Bytes of the decoded content; for broken or quoted-printable content about that."""
+    """Bytes of the decoded content. An estimate for broken base64 and for quoted-printable."""
     inline: bool
-    """Part of the body's looks or its wrapping, as an image of the HTML or a signature: not counted."""
+    """Part of the body's looks or its wrapping, such as an image of the HTML or a signature. It is not
+    counted."""
     within: int
-    """The number of the file that it lies in, from 1; 0 for none."""
+    """The number of the file in which it lies, from 1; 0 for none."""
     reading: str
-    """How it is read as text; "" for what is no text."""
+    """How it is read as text; "" for a file that is no text."""
     buf: Buffer
     leaf: Leaf
     others: Others
-    """The charsets that the message states to which it belongs."""
+    """Gives the charsets that its message names."""
     cuts: tuple[tuple[int, int], ...] = ()
-    """What of its decoded content is no text, but a file."""
+    """Ranges of its decoded content that are not text, but files."""
 
 
 def files(
     buf: Buffer, found: Sequence[Leaf] | None = None, others: Others | None = None, *, inside: bool = True
 ) -> list[File]:
-    """What is shown as files, in the order of their numbers.
+    """The files of a message, in the order of their numbers. Never raises.
 
-    `found` is what `leaves` gave, `others` what `labels_of` gave, if these were called already. `inside`:
-    what lies within files is told too.
+    Args:
+        buf: the message.
+        found: the result of `leaves`, if it is there already.
+        others: the result of `labels_of`, if it is there already.
+        inside: also list what lies inside files.
     """
     shown = [part for part in parts(buf, found, others, inside=inside) if part.file is not None]
     shown.sort(key=lambda part: part.level)
@@ -176,13 +189,16 @@ def _file(part: Part, within: int) -> File:
 def parts(
     buf: Buffer, found: Sequence[Leaf] | None = None, others: Others | None = None, *, inside: bool = True
 ) -> Iterator[Part]:
-    """All parts of a message, in the order in which they are read. Arguments as of `files`."""
+    """Yield all parts of a message, in the order in which they are read. Never raises.
+
+    The arguments are those of `files`.
+    """
     known = leaves(buf) if found is None else found
     return _Walk(inside).message(buf, known, 0, 0, others or labels_of(buf, known))
 
 
 class _Walk:
-    """One walk over a message and what is in it."""
+    """One walk over a message and everything inside it."""
 
     __slots__ = ("_inside", "_keys", "_others", "_room")
 
@@ -195,7 +211,7 @@ class _Walk:
     def message(
         self, buf: Buffer, found: Sequence[Leaf], level: int, holder: int, others: Others
     ) -> Iterator[Part]:
-        """The parts of a message, or of another MIME entity, which the file with the key `holder` holds."""
+        """The parts of a message, or of another MIME entity, that lies in the file with the key `holder`."""
         outer, self._others = self._others, others
         begun: dict[int, int] = {}
         for leaf in found:
@@ -211,7 +227,7 @@ class _Walk:
         self._others = outer
 
     def _nested(self, buf: Buffer, nested: Nested, level: int, holder: int) -> Part:
-        """A message that lies in another one as it is."""
+        """A message that lies undecoded in another one."""
         leaf = Leaf(nested.head, nested.body, nested.end, nested.content_type, "", 0, nested.stated)
         stated = file_of(buf, leaf, self._others)
         name = stated[0] if stated else ""
@@ -225,7 +241,7 @@ class _Walk:
     def _leaf(
         self, buf: Buffer, leaf: Leaf, file: tuple[str, bool] | None, level: int, holder: int
     ) -> Iterator[Part]:
-        """A leaf, and what lies within."""
+        """A leaf, and what lies inside it."""
         kind = leaf.content_type
         if is_text(kind) and leaf.encoding not in UUENCODED and kind not in _RICH_TYPES:
             yield from self._text(buf, leaf, file, level, holder)
@@ -247,7 +263,7 @@ class _Walk:
     def _text(
         self, buf: Buffer, leaf: Leaf, file: tuple[str, bool] | None, level: int, holder: int
     ) -> Iterator[Part]:
-        """A text, and the uuencoded files that stand in it."""
+        """A text, and the uuencoded files inside it."""
         whole = None
         looked = self._inside and level < LEVELS and leaf.content_type != "text/html"
         if looked and _may_hold_files(buf, leaf):
@@ -263,7 +279,7 @@ class _Walk:
             name = " ".join(decode(block.name).split())
             yield from self._leaf(whole or b"", inner, (name, False), level + 1, key or holder)
 
-    # --- what wraps others: `part` is the wrapping, `inner` its content ----------------------------------
+    # --- containers: `part` is the container, `inner` its content ----------------------------------------
 
     def _attached(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
         """A message that is encoded, against the rules (RFC 2046 5.2.1), or has another type."""
@@ -274,7 +290,7 @@ class _Walk:
         yield from self.message(inner, found, part.level + 1, part.key, others)
 
     def _winmail(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
-        """A message that Outlook wrapped: its wrapping is listed, and does not count unless it is empty."""
+        """A message that Outlook wrapped. The container is listed, but counts only if it is empty."""
         found = read_tnef(inner)
         texts = list(_texts(inner, found, part.level + 1))
         attached = part.leaf.head == part.leaf.body and part.level > 0
@@ -289,7 +305,7 @@ class _Walk:
             yield from self._leaf(inner, leaf, (name, one.pictured), part.level + 1, part.key)
 
     def _signed(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
-        """What S/MIME signed or compressed: its wrapping is listed, and does not count."""
+        """Content that S/MIME signed or compressed. The container is listed, but does not count."""
         inner = _unarmoured(inner)
         found = read_cms(inner)
         if found.kind == "encrypted" or not found.spans:
@@ -316,7 +332,7 @@ _WRAPPED = {"attached": _Walk._attached, "winmail": _Walk._winmail, "signed": _W
 
 
 def _unarmoured(buf: Buffer) -> Buffer:
-    """S/MIME that is base64 again, with or without lines around it, as some programs attach it."""
+    """S/MIME without the second base64 encoding that some programs add, with or without lines around it."""
     begin = buf[:64].lstrip()
     if not begin.startswith((b"-----BEGIN ", b"MI")) or len(buf) > IN_MEMORY:
         return buf
@@ -325,7 +341,7 @@ def _unarmoured(buf: Buffer) -> Buffer:
 
 
 def _not_begun(nested: Nested | None, begun: Mapping[int, int]) -> list[Nested]:
-    """The nested messages around a leaf that were not told yet, outermost first."""
+    """The nested messages around a leaf that were not yielded yet, outermost first."""
     chain: list[Nested] = []
     while nested is not None and nested.body not in begun:
         chain.append(nested)
@@ -334,14 +350,14 @@ def _not_begun(nested: Nested | None, begun: Mapping[int, int]) -> list[Nested]:
 
 
 def message_name(buf: Buffer, leaf: Leaf, others: Others) -> str:
-    """The name of an attached message that has none: its subject's."""
+    """A name for an attached message without one: that of its subject."""
     subject = gather(header_at(buf, leaf.body, leaf.end), (b"subject",))[0]
     words = " ".join(decode(subject[0], others).split()) if subject else ""
     return f"{words or 'message'}.eml"
 
 
 def _texts(inner: Buffer, found: Tnef, level: int) -> Iterator[Part]:
-    """The subject and the texts of a TNEF stream, each as a leaf of its own."""
+    """The subject and the texts of a TNEF stream, each as a leaf."""
     if found.subject:
         yield Part(inner, Leaf(0, 0, 0, "", ""), level, None, WORDS, words=found.subject)
     for span, kind in ((found.plain, "text/plain"), (found.html, "text/html")):
@@ -355,16 +371,16 @@ def _texts(inner: Buffer, found: Tnef, level: int) -> Iterator[Part]:
 
 
 def _without_nul(buf: Buffer, start: int, end: int, charset: str) -> int:
-    """Where a text ends that has a NUL behind it."""
+    """The end of a text without the NUL behind it."""
     nul = b"\0\0" if charset.startswith("utf-16") else b"\0"
     return end - len(nul) if buf[max(start, end - len(nul)) : end] == nul else end
 
 
-# --- what a leaf is ---------------------------------------------------------------------------------
+# --- kinds of leaves --------------------------------------------------------------------------------
 
 
 def _reading(buf: Buffer, leaf: Leaf, name: str) -> str:
-    """How a leaf is read that is no text by its type: also by what it wraps."""
+    """How to read a leaf whose type is no text: a value of Part.reading, or a key of _WRAPPED."""
     kind, ending = leaf.content_type, name.rpartition(".")[2].lower() if "." in name else ""
     if kind.startswith("message/"):
         return "attached" if leaf.encoding in ("base64", "quoted-printable") else TEXT
@@ -409,13 +425,13 @@ def _looks_like_text(begin: bytes) -> bool:
 
 
 def _looks_like_message(begin: bytes) -> bool:
-    """Whether there are fields of a message at the front of a file."""
+    """Whether a file begins with fields of a message."""
     found = gather(header_at(begin, 0, len(begin)), _OWN_FIELDS)
     return sum(1 for values in found if values) >= 2
 
 
 def _may_hold_files(buf: Buffer, leaf: Leaf) -> bool:
-    """Whether the word by which a uuencoded file begins stands at the beginning of a line of a text."""
+    """Whether a line of a text begins with the word by which a uuencoded file begins."""
     if leaf.encoding == "base64" and _is_small(leaf):
         return b"begin" in decoded(buf[leaf.body : leaf.end], leaf.encoding)[0]
     begins = buf.startswith(b"begin", leaf.body, leaf.end)
@@ -427,13 +443,13 @@ def _is_small(leaf: Leaf) -> bool:
 
 
 def _first_name(buf: Buffer, leaf: Leaf) -> str:
-    """The name that the first line of a uuencoded leaf states."""
+    """The name in the first line of a uuencoded leaf."""
     found = blocks(buf[leaf.body : min(leaf.end, leaf.body + IN_MEMORY)])
     return " ".join(decode(found[0].name).split()) if found else ""
 
 
 def opened(buf: Buffer, leaf: Leaf) -> Buffer | None:
-    """The decoded content of a leaf as a buffer; None where it is large and can't be decoded in pieces."""
+    """The decoded content of a leaf as a buffer; None if it is large and can't be decoded in pieces."""
     if leaf.encoding not in ("base64", "quoted-printable", *UUENCODED):
         return sub(buf, leaf.body, leaf.end)
     if _is_small(leaf):

@@ -1,10 +1,9 @@
 """Rich text: how Outlook compresses it (MS-OXRTFCP), and what a person reads of it.
 
-Text or HTML that Outlook wrapped into RTF comes back as it was (MS-OXRTFEX). What RTF hides is kept, as in
-HTML; pictures, fonts, styles and other tables are no text. Time and memory are linear in the input, nothing
-raises.
+Text or HTML that Outlook wrapped in RTF comes back unchanged (MS-OXRTFEX). Hidden text is kept, as in HTML.
+Pictures, fonts, styles and other tables are no text. Time and memory are linear in the input; nothing raises.
 
-Why no library does this stands in docs/decisions/13-containers.md.
+docs/decisions/13-containers.md says why no library does this.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ _NOT_TEXT = frozenset(
         *("fldinst", "filetbl", "revtbl", "xmlnstbl", "pgptbl", "userprops"),
     )
 )
-"""Destinations that hold no text, even without a star before them."""
+"""Destinations without text, even if no star precedes them."""
 _SHOWN = frozenset({"shptxt", "footnote", "annotation", "htmltag"})
-"""Destinations that hold text though a star stands before them."""
+"""Destinations with text, even if a star precedes them."""
 _CHARS = {
     "par": "\n", "line": "\n", "sect": "\n", "page": "\n", "row": "\n", "tab": "\t", "cell": "\t",
     "nestcell": "\t", "nestrow": "\n", "emdash": "\u2014", "endash": "\u2013", "emspace": "\u2003",
@@ -47,16 +46,16 @@ _CHARSETS = {
     0: "cp1252", 128: "cp932", 129: "cp949", 134: "gbk", 136: "big5", 161: "cp1253", 162: "cp1254",
     163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250",
 }  # fmt: skip
-"""Code pages by the number that a font's charset has."""
+"""Code pages by the number of a font's charset."""
 
 
 def is_rtf(raw: bytes) -> bool:
-    """Whether bytes begin as RTF does."""
+    """Whether bytes begin like RTF."""
     return raw[:16].lstrip().startswith(b"{\\rtf")
 
 
 def decompressed(raw: bytes, limit: int) -> bytes:
-    """At most `limit` bytes of RTF that Outlook compressed; what is broken as far as it goes."""
+    """At most `limit` bytes of RTF that Outlook compressed. Broken data gives what comes before the fault."""
     if len(raw) < _HEADER.size:
         return b""
     _, size, kind, _ = _HEADER.unpack_from(raw)
@@ -84,7 +83,7 @@ def _unpacked(data: bytes, limit: int) -> bytes:
                 at += 2
                 if read == write or at > len(data):
                     return bytes(out[:limit])
-                # What is read may be what is being written, so it goes on in a circle.
+                # The range may include bytes that are being written, which are then repeated.
                 ahead = (write - read) % _WINDOW
                 whole = bytes(window[read : read + length])
                 whole += bytes(window[: length - len(whole)])
@@ -97,24 +96,24 @@ def _unpacked(data: bytes, limit: int) -> bytes:
 
 
 class Rich(NamedTuple):
-    """What RTF says: text, or HTML that was wrapped into it."""
+    """The content of RTF: text, or HTML that was wrapped in it."""
 
     text: str
     html: bool
 
 
 class _State(NamedTuple):
-    """What a group has of the group around it."""
+    """What a group inherits from the group around it."""
 
     hidden: bool = False
-    """Whether what it holds is no text."""
+    """Whether its content is no text."""
     skip: int = 1
-    """How many characters stand in for one that is written as a number."""
+    """How many characters replace one that is written as a number, for old programs."""
     charset: str = ""
     fonts: bool = False
     """Whether it is the table of fonts."""
     verbatim: bool = False
-    """Whether it holds HTML as it was."""
+    """Whether it contains original HTML."""
 
 
 def read_rtf(raw: bytes) -> Rich:
@@ -123,7 +122,7 @@ def read_rtf(raw: bytes) -> Rich:
 
 
 class _Reader:
-    """One reading."""
+    """One pass over an RTF document."""
 
     __slots__ = (
         "_bytes", "_charset", "_font", "_fonts", "_out", "_passed_over", "_rtf_only", "_skipping", "_stack",
@@ -134,7 +133,7 @@ class _Reader:
         self._text = text
         self._out: list[str] = []
         self._bytes: list[str] = []
-        """Characters that are bytes in the charset of the moment."""
+        """Characters that are bytes in the current charset."""
         self._units: list[int] = []
         """UTF-16 code units that were written as numbers."""
         self._stack: list[_State] = []
@@ -146,7 +145,7 @@ class _Reader:
         self._skipping = 0
         self._wrapped = ""
         self._rtf_only = False
-        """Whether this was added where HTML or text was wrapped, so that RTF programs show it well."""
+        """Whether the current text is for RTF programs only, and not part of the wrapped HTML or text."""
 
     def read(self) -> Rich:
         at, text = 0, self._text
@@ -184,7 +183,7 @@ class _Reader:
             self._add(_SYMBOLS[symbol])
 
     def _word(self, word: str, number: int | None) -> int:
-        """Take a control word; returns how many characters behind it are no RTF."""
+        """Take a control word. Returns how many of the next characters are no RTF."""
         starred, self._starred = self._starred, False
         if word == "bin":
             return max(number or 0, 0)
@@ -225,7 +224,7 @@ class _Reader:
             self._fonts[self._font] = "" if number == 0 else _CHARSETS[number]
 
     def _bare(self, text: str) -> None:
-        """Take characters that are bytes in the charset of the moment."""
+        """Take characters that are bytes in the current charset."""
         if self._skipping:
             skipped = min(self._skipping, len(text))
             self._skipping -= skipped

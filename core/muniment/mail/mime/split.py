@@ -1,8 +1,8 @@
-"""Cutting a message into the pieces that are kept: text with the message, parts by themselves.
+"""Cuts a message into the pieces that are kept: text with the message, parts by themselves.
 
-A base64 part is kept decoded only where encoding it again gives the very bytes: every line but the last
-of one width, one kind of line end, nothing else (RFC 2045 6.8 as programs write it). The line ends behind
-the last line stay with the message. What is not so regular is kept as it stands.
+A base64 part is kept decoded only if encoding it again gives the exact bytes: every line but the last of one
+width, one kind of line end, nothing else (RFC 2045 6.8 as programs write it). The line ends behind the last
+line stay with the message. Irregular base64 is kept undecoded.
 """
 
 from __future__ import annotations
@@ -16,28 +16,34 @@ from muniment.mail.mime.walker import is_text, leaves
 from muniment.mail.model import Buffer, Cut, Leaf
 
 CHUNK = 16 * 1024 * 1024
-"""Bytes held at a time; a part whose encoded size is above it has no `data`."""
+"""Bytes that are held at a time. A part with a larger encoded size has no `data`."""
 PART_BASE64 = 1024
-"""Decoded bytes from which a base64 leaf is a part of its own."""
+"""Decoded bytes from which a base64 leaf becomes a part."""
 PART_IDENTITY = 2048
-"""Bytes from which a leaf that is neither text nor base64 is a part of its own."""
+"""Bytes from which a leaf that is neither text nor base64 becomes a part."""
 INLINE_BELOW = 64 * 1024
-"""Encoded bytes below which base64 text stays, decoded, with the message."""
+"""Encoded bytes below which base64 text stays with the message, decoded."""
 INLINE_FROM = 64
-"""Encoded bytes from which decoding text is worth a cut."""
+"""Encoded bytes from which text is decoded. A smaller one is not worth a cut."""
 VERBATIM = 8 * 1024 * 1024
-"""Bytes that stay with the message at most; what would exceed them becomes a part."""
+"""Bytes that stay with the message at most. What exceeds them becomes a part."""
 _WIDTHS = range(4, 1000, 4)
 _ENCODEBYTES_WIDTH = 76
 _TAIL = 64
 
 
 def split(buf: Buffer, found: Sequence[Leaf] | None = None) -> list[Cut]:
-    """Cuts that cover the buffer without gaps, in order; joined and encoded again they are the buffer.
+    """Cut a message. Joined and encoded again, the cuts give the exact bytes of the buffer.
 
-    Parts have their `data`, but for those whose encoded size is above CHUNK and, in a message above
-    that size, those that no longer fit into CHUNK bytes for all together: read them by `decode_chunks`.
-    `found` is what `mime.leaves` gave, if it was called already.
+    Some parts have no `data`: those with an encoded size above CHUNK, and those that exceed CHUNK bytes of
+    one message together. Read them with `decode_chunks`.
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`, if it is there already.
+
+    Returns:
+        Cuts that cover the buffer without gaps, in order.
     """
     cutter = _Cutter(buf)
     for leaf in leaves(buf) if found is None else found:
@@ -47,7 +53,7 @@ def split(buf: Buffer, found: Sequence[Leaf] | None = None) -> list[Cut]:
 
 
 class _Cutter:
-    """Makes the cuts of one buffer from its front to its end."""
+    """Makes the cuts of one buffer from its beginning to its end."""
 
     __slots__ = ("at", "buf", "cuts", "room", "verbatim")
 
@@ -59,7 +65,7 @@ class _Cutter:
         self.verbatim = VERBATIM
 
     def leaf(self, leaf: Leaf) -> None:
-        """Cut out what of the leaf is a part, if anything is."""
+        """Cut out the part of the leaf, if it has one."""
         size = leaf.end - leaf.body
         text = is_text(leaf.content_type)
         if leaf.encoding == "base64" and size >= INLINE_FROM and self._base64(leaf, text):
@@ -69,7 +75,7 @@ class _Cutter:
             self._identity(leaf.body, leaf.end)
 
     def gap(self, end: int) -> None:
-        """What lies before `end` and is no part stays with the message, as long as that has room for it."""
+        """Keep what lies before `end` and is no part with the message, as long as there is room for it."""
         size = end - self.at
         if size > self.verbatim:
             self._identity(self.at, end)
@@ -84,7 +90,7 @@ class _Cutter:
         )
 
     def _base64(self, leaf: Leaf, text: bool) -> bool:
-        """Cut out a base64 leaf; False if it is too small, or can't be made again from its content."""
+        """Cut out a base64 leaf; False if it is too small or too irregular."""
         lines = layout(self.buf, leaf.body, leaf.end)
         if lines is None:
             return False
@@ -112,7 +118,11 @@ class _Cutter:
 
 
 def layout(buf: Buffer, start: int, end: int) -> tuple[int, bytes, int] | None:
-    """Line width, line end, and where the last line ends, as the first and last bytes have it."""
+    """The layout of base64 text, by its first and last bytes; None if its lines have no valid width.
+
+    Returns:
+        Characters of a line, the line end, and the end of the last line.
+    """
     tail = buf[max(start, end - _TAIL) : end]
     end -= len(tail) - len(tail.rstrip(b"\r\n"))
     line, lf, _ = buf[start : min(start + _WIDTHS.stop + 2, end)].partition(b"\n")
@@ -122,7 +132,7 @@ def layout(buf: Buffer, start: int, end: int) -> tuple[int, bytes, int] | None:
 
 
 def _content(core: bytes, width: int, eol: bytes) -> bytes | None:
-    """What base64 text decodes to; None unless `encode` gives the text back from it."""
+    """The content of base64 text; None unless `encode` gives the exact text back from it."""
     stride = width + len(eol)
     breaks = (len(core) - 1) // stride
     for place, byte in enumerate(eol, width):
@@ -139,7 +149,7 @@ def _content(core: bytes, width: int, eol: bytes) -> bytes | None:
 
 
 def _pieces(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> Iterator[bytes | None]:
-    """The content of base64 text, some whole lines at a time; ends with None where it is not regular."""
+    """Yield the content of base64 text, some whole lines at a time. Irregular text ends with None."""
     stride = width + len(eol)
     step = WINDOW // stride * stride
     for at in range(start, end, step):
@@ -158,14 +168,14 @@ def _pieces(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> Iterat
 
 
 def is_regular(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> bool:
-    """Whether base64 text is as `layout` has it from end to end."""
+    """Whether base64 text follows its `layout` from beginning to end."""
     return all(piece is not None for piece in _pieces(buf, start, end, width, eol))
 
 
 def decode_chunks(buf: Buffer, cut: Cut, size: int = CHUNK) -> Iterator[bytes]:
-    """The content of a part in chunks of `size` bytes, the last one shorter; `cut` is one of `split`'s.
+    """Yield the content of a part in chunks of `size` bytes, the last one shorter.
 
-    The chunks depend on the content alone, not on how it was encoded.
+    The chunks depend only on the content, not on its encoding. `cut` comes from `split`.
     """
     if cut.encoding != "base64":
         yield from window(buf, cut.start, cut.end, size)
@@ -183,7 +193,10 @@ def decode_chunks(buf: Buffer, cut: Cut, size: int = CHUNK) -> Iterator[bytes]:
 
 
 def encode(data: bytes, width: int, eol: bytes) -> bytes:
-    """Base64 text of `data` in lines of `width` characters, a multiple of 4, with no line end at the end."""
+    """Base64 text of `data` in lines of `width` characters. There is no line end at its end.
+
+    `width` is a multiple of 4.
+    """
     if width == _ENCODEBYTES_WIDTH:
         text = pybase64.encodebytes(data)[:-1]
         return text if eol == b"\n" else text.replace(b"\n", eol)
@@ -192,7 +205,10 @@ def encode(data: bytes, width: int, eol: bytes) -> bytes:
 
 
 def encode_chunks(chunks: Iterable[bytes], width: int, eol: bytes) -> Iterator[bytes]:
-    """`encode` of all chunks joined, piece by piece; the same bytes wherever one chunk ends."""
+    """Yield `encode` of all chunks joined, piece by piece.
+
+    The result does not depend on where a chunk ends.
+    """
     line = width // 4 * 3
     held = between = b""
     for piece in (piece for chunk in chunks for piece in window(chunk, 0, len(chunk))):

@@ -1,4 +1,4 @@
-"""The charsets that a message states: in a Content-Type, in the text itself, anywhere."""
+"""The charsets that a message names: in a Content-Type, inside a text, and in encoded words."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ _WITHIN = re.compile(
     rb"\s*=\s*[\"']?\s*([^\s\"'/;>]{1,64}+)",
     re.IGNORECASE,
 )
-"""The last is in the header of a part, which stands in the text where parts could not be told apart."""
+"""The last alternative is in the header of a part. Such a header is in the text if the parts could not be
+separated."""
 _PROPERTY = re.compile(rb";charset=\"?([^\s\";:,]{1,64}+)", re.IGNORECASE)
 """A parameter of a property in vCard 2.1 and vCalendar 1.0."""
 _WORD = re.compile(rb"=\?([!#-)+->@-~]{2,40}+)(?:\*[!-)+->@-~]{0,20}+)?\?[BbQq]\?")
-"""What an encoded word begins with."""
+"""The beginning of an encoded word."""
 _WRITTEN = (b"subject", b"from", b"to")
-"""Header fields whose encoded words tell what the sender writes in. All are content: what transport adds must
-not decide how a text is read."""
+"""Header fields whose encoded words show which charset the sender uses. All are content: fields of transport
+must not change how a text is read."""
 _LOOK = 4096
-"""Bytes at its beginning in which a text may state its charset."""
+"""Bytes at its beginning in which a text may name its charset."""
 _ENCODED = 2 * _LOOK
 _LABELS = 20
 """Labels of one message that are tried."""
 _LEAVES = 50
-"""Leaves that are looked into for labels."""
+"""Leaves in which labels are sought."""
 
 
 @remembered
 def stated_charset(stated: bytes) -> str:
-    """The charset that the value of a Content-Type states, in broken ways too; "" for none."""
+    """The charset in the value of a Content-Type field, also if it is malformed; "" for none."""
     loose = _CHARSET.search(stated) if b"=" in stated else None
     if loose is None:
         return ""
@@ -45,9 +46,14 @@ def stated_charset(stated: bytes) -> str:
 
 
 def charset_of_text(stated: bytes, begin: bytes, kind: str) -> str:
-    """The label that a text is read by, from the value of its Content-Type, its first bytes, and its type.
+    """The label by which a text is read; "" for none.
 
-    What decides whether line ends are content asks the same (`mail.content.content_hash`).
+    The content hash asks the same function whether line ends are content (`mail.content.content_hash`).
+
+    Args:
+        stated: the value of the part's Content-Type field.
+        begin: the first bytes of the text.
+        kind: `type/subtype` in lower case.
     """
     charset = stated_charset(stated)
     if says_little(charset):
@@ -60,7 +66,7 @@ def charset_of_text(stated: bytes, begin: bytes, kind: str) -> str:
 
 
 def charset_within(begin: bytes, kind: str) -> str:
-    """The charset that a text states itself; "" for none, or one that it can't be in."""
+    """The charset that a text names itself; "" for none, or for one in which it can't be written."""
     pattern = _PROPERTY if kind.endswith(("card", "calendar", "directory")) else _WITHIN
     found = pattern.search(begin, 0, _LOOK)
     label = found[1].decode("ascii", "replace") if found else ""
@@ -68,9 +74,14 @@ def charset_within(begin: bytes, kind: str) -> str:
 
 
 def labels_of(buf: Buffer, found: Sequence[Leaf]) -> Others:
-    """What gives the labels of a message: those of its parts, those that its texts state, those of its words.
+    """A function that gives the labels of a message, in the order of preference.
 
-    They are looked for when they are first needed. `found` is what `mime.leaves` gave.
+    First come those of its parts, then those of its texts and encoded words. The function searches at its
+    first call.
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`.
     """
     known: list[str] | None = None
 

@@ -1,10 +1,10 @@
 """TNEF, in which Outlook and Exchange wrap a message: `winmail.dat` (MS-OXTNEF, MS-OXCDATA).
 
-A stream is a list of attributes, each with its length. Two of them hold MAPI properties. What is told is
-where names, texts and files lie, so memory does not grow with the files. A length that lies ends where what
-it is in ends. Nothing here raises on any bytes.
+A stream is a list of attributes, each with its length. Two of them contain MAPI properties. The result says
+where names, texts and files lie, so memory does not grow with the files. A wrong length ends where the
+element around it ends. Nothing here raises on any bytes.
 
-Why no library does this stands in docs/decisions/13-containers.md.
+docs/decisions/13-containers.md says why no library does this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from muniment.mail.model import Buffer
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 FILES = 1000
-"""Files of one stream that are told."""
+"""Files of one stream that are listed."""
 _ATTRIBUTES = 20_000
 """Attributes of one stream that are read."""
 _PROPERTIES = 10_000
@@ -32,7 +32,7 @@ _LONG = struct.Struct("<I")
 _SUBJECT, _BODY, _PROPS, _CODEPAGE = 0x8004, 0x800C, 0x9003, 0x9007
 _NEW_FILE, _TITLE, _TRANSPORT_NAME, _DATA, _FILE_PROPS = 0x9002, 0x8010, 0x9001, 0x800F, 0x9005
 _WIDTHS = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
-"""Bytes that a value of each fixed type takes, padding included."""
+"""Bytes of a value of each fixed type, padding included."""
 _OBJECT, _STRING8, _UNICODE, _BINARY, _MANY = 13, 30, 31, 258, 0x1000
 _VARIABLE = frozenset({_OBJECT, _STRING8, _UNICODE, _BINARY})
 _P_SUBJECT, _P_BODY, _P_RTF, _P_HTML = 0x0037, 0x1000, 0x1009, 0x1013
@@ -44,9 +44,9 @@ _CODEPAGES = {
     936: "gbk", 20127: "us-ascii", 20866: "koi8-r", 21866: "koi8-u", 50220: "iso-2022-jp",
     50221: "iso-2022-jp", 51932: "euc-jp", 51949: "euc-kr", 54936: "gb18030", 65001: "utf-8",
 }  # fmt: skip
-"""Labels of the code pages that are not named by their number."""
+"""Labels of the code pages whose label is not made from their number."""
 _OBJECT_ID = 16
-"""Bytes of the identifier before an object's content."""
+"""Bytes of the identifier in front of an object's content."""
 
 
 class Span(Struct, frozen=True):
@@ -65,19 +65,19 @@ class TnefFile(Struct, frozen=True):
     name: str
     content_type: str = ""
     message: bool = False
-    """Whether it is a message of its own, in TNEF again."""
+    """Whether it is a message, in TNEF again."""
     pictured: bool = False
-    """Whether the text refers to it, as it does to its pictures."""
+    """Whether the text refers to it, as to a picture."""
 
 
 class Tnef(Struct, frozen=True):
-    """What a stream holds."""
+    """The content of a stream."""
 
     subject: str
     plain: Span | None
     html: Span | None
     rtf: tuple[int, int] | None
-    """Where compressed RTF lies."""
+    """Range of the compressed RTF."""
     files: tuple[TnefFile, ...]
     whole: bool
     """Whether all of it could be read."""
@@ -85,7 +85,7 @@ class Tnef(Struct, frozen=True):
 
 @dataclass(slots=True)
 class _File:
-    """A file on its way: values by which of the attributes or properties gave them."""
+    """A file while it is read. Its values are kept by the attribute or property that gave them."""
 
     names: dict[int, str] = field(default_factory=dict)
     content: tuple[int, int] = (0, 0)
@@ -102,12 +102,12 @@ class _File:
 
 
 def is_tnef(buf: Buffer) -> bool:
-    """Whether a buffer begins as a TNEF stream does."""
+    """Whether a buffer begins like a TNEF stream."""
     return buf.startswith(SIGNATURE)
 
 
 def read_tnef(buf: Buffer) -> Tnef:
-    """What a stream holds; of a broken one, what stands before the place where it breaks off."""
+    """The content of a stream. Of a broken one, the content in front of the fault. Never raises."""
     return _Stream(buf).read()
 
 
@@ -139,7 +139,7 @@ class _Stream:
         return Tnef(self._subject, plain, html, self._rtf, files, not self._broken)
 
     def _attributes(self) -> Iterator[tuple[int, int, int]]:
-        """Each attribute: its identifier, and where its data lies."""
+        """Yield each attribute: its identifier, and the range of its data."""
         at, size = 6, len(self._buf)
         for _ in range(_ATTRIBUTES):
             head = self._buf[at : at + _ATTRIBUTE.size]
@@ -216,7 +216,7 @@ class _Stream:
             file.pictured = start < end
 
     def _properties(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """Each value of each property: key, type, and where the value lies. Named ones have a key of 0."""
+        """Yield each value of each property: key, type, and range. Named properties have the key 0."""
         count = self._number(start)
         at = start + 4
         for number in range(count):

@@ -1,8 +1,8 @@
-"""Files that stand in a text as uuencode wrote them, before there was MIME (POSIX uuencode).
+"""Files inside a text, written by uuencode (POSIX) as before there was MIME.
 
-A block begins with a line `begin 644 name` or `begin-base64 644 name`. It counts as a file only if each line
-behind it can be one of the encoding, up to the line that ends it, so words such as "begin 644 times" stay
-text. Of a file that was cut off, at least a few whole lines must be there.
+A block begins with a line `begin 644 name` or `begin-base64 644 name`. It is a file only if every line up to
+its last one can be of the encoding, so words such as "begin 644 times" stay text. A block that is cut off
+must have at least a few whole lines.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from muniment.mail.model import Buffer
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin(-base64)? [0-7]{3,4} ([^\r\n]{1,500}?)[ \t]*\r?\n")
 _MARK = b"\nbegin"
 _LINE = 1024
-"""Bytes of a line that are looked at; none of the encoding is as long."""
+"""Bytes of a line that are read. No line of the encoding is as long."""
 _FULL = 61
-"""Characters of a line with 45 bytes, as all but the last have."""
+"""Characters of a full line of 45 bytes. All lines except the last are full."""
 _CUT_OFF = 4
-"""Lines from which a block without an end counts as a file that was cut off."""
+"""Full lines from which a block without an end is a file that was cut off."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}\Z")
 _SHORT = 100_000
-"""Lines with fewer characters than a full one has that are taken of one block."""
+"""Shorter lines that one block may have."""
 BLOCKS = 200
-"""Blocks of one text that are told apart."""
+"""Blocks of one text that are found."""
 _TRIED = 1000
-"""Lines that look like the first of a block and are tried."""
+"""Lines that look like the first line of a block and are examined."""
 _FIRST_STEP, _STEP = 512, 64 * 1024
 """Bytes that are read at first, and at a time in a long block."""
 
 
 class Block(Struct, frozen=True):
-    """A file in a text: all of its lines are bytes [start, end), those with its content [first, last)."""
+    """A file in a text: all of its lines are bytes [start, end), its content lines [first, last)."""
 
     start: int
     first: int
@@ -44,11 +44,11 @@ class Block(Struct, frozen=True):
     name: bytes
     base64: bool
     empty: bool
-    """Whether it holds no bytes."""
+    """Whether it contains no bytes."""
 
 
 def blocks(buf: Buffer) -> list[Block]:
-    """The files that stand in a text, in order."""
+    """The files in a text, in order. Never raises."""
     found: list[Block] = []
     at = 0 if buf.startswith(_MARK[1:]) else _next(buf, 0)
     for _ in range(_TRIED):
@@ -62,7 +62,7 @@ def blocks(buf: Buffer) -> list[Block]:
 
 
 def _next(buf: Buffer, at: int) -> int:
-    """Where the next line begins that may be the first of a block; -1 if there is none."""
+    """Where the next possible first line of a block begins; -1 if there is none."""
     found = buf.find(_MARK, at)
     return found + 1 if found >= 0 else -1
 
@@ -89,7 +89,10 @@ def _block(buf: Buffer, start: int) -> Block | None:
 
 
 def _lines(buf: Buffer, at: int) -> Iterator[tuple[int, bytes]]:
-    """The lines from `at` on, without their ends, and where each ends; a line that is too long ends it."""
+    """Yield the lines from `at` on without their line ends, and the offset behind each.
+
+    A line that is too long ends it.
+    """
     held, step = b"", _FIRST_STEP
     while at < len(buf):
         chunk = buf[at : at + step]
@@ -110,9 +113,9 @@ def _lines(buf: Buffer, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def uu_size(line: bytes) -> int:
-    """How many bytes a line of uuencode holds; -1 if it is none.
+    """How many bytes a line of uuencode encodes; -1 if it is no such line.
 
-    Blanks at its end may be missing, and a checksum of one or two characters may stand there.
+    Blanks at its end may be missing, and a checksum of one or two characters may be there.
     """
     if not line.strip(b" "):
         return 0
@@ -130,7 +133,7 @@ def uu_size(line: bytes) -> int:
 
 
 def uu_line(line: bytes) -> bytes:
-    """The bytes of a line that `uu_size` takes for one of the encoding."""
+    """The bytes that a line encodes; b"" if `uu_size` finds no such line."""
     size = uu_size(line)
     if size <= 0:
         return b""
@@ -143,7 +146,7 @@ def uu_line(line: bytes) -> bytes:
 
 
 def uu_content(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
-    """The content of the lines [start, end) of uuencode, piece by piece; other lines are passed over."""
+    """Yield the content of the lines [start, end) of uuencode, piece by piece. Other lines are skipped."""
     pieces: list[bytes] = []
     held = 0
     for line in _within(buf, start, end):
@@ -156,7 +159,7 @@ def uu_content(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
 
 
 def uu_length(buf: Buffer, start: int, end: int) -> int:
-    """How many bytes `uu_content` gives."""
+    """How many bytes `uu_content` yields."""
     return sum(max(uu_size(line), 0) for line in _within(buf, start, end))
 
 

@@ -1,7 +1,7 @@
-"""MIME structure by scanning bytes: leaves, their content, attachments and their names (RFC 2045-2049).
+"""The MIME structure of a message: its leaves, their content, and its attachments (RFC 2045-2049).
 
-Everything is found by `find` in ranges that shrink with each level of nesting, so the time is at most
-DEPTH passes over the buffer, whatever a hostile mail nests. Nothing here raises on any bytes.
+Everything is found by `find` in ranges that shrink with each level of nesting. So the time is at most DEPTH
+passes over the buffer, however deep a hostile mail nests. Nothing here raises on any bytes.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from muniment.mail.mime.uuencode import uu_content, uu_length
 from muniment.mail.model import Buffer, Leaf, Nested
 
 DEPTH = 20
-"""Levels of multiparts and nested messages that are walked; what lies deeper is one leaf."""
+"""Levels of multiparts and nested messages that are walked. Whatever lies deeper is one leaf."""
 LEAVES = 5000
-"""Leaves that are told apart; what comes behind the last is part of it."""
+"""Leaves that are separated. What follows the last one is part of it."""
 REPORT_TYPES = frozenset(
     {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
 )
-"""`message/` types that hold fields for people and programs, not a message."""
+"""`message/` types that contain fields for people and programs, not a message."""
 _SIGNATURES = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 )
 _STATED = (b"content-type", b"content-transfer-encoding")
 _ENCODED = frozenset({"base64", "quoted-printable"})
 UUENCODED = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
-"""What programs name an encoding that no standard has."""
+"""Names that programs give to this encoding, which no standard has."""
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:|From |>From |[ \t]")
 _BLANK = re.compile(rb"\n\r?\n")
 _NO_BLANK_LINE = re.compile(rb"\n(?:(?=--)|[ \t]+\r?\n(?![!-9;-~]+[ \t]*:|[ \t\r\n]))")
-"""What ends a header without a blank line: a delimiter, or a line of spaces before what is no field."""
+"""What ends a header without a blank line: a delimiter, or a line of blanks before a line that is no
+field."""
 _BOUNDARY = re.compile(rb'boundary\s*=\s*"?([^";\r\n]*)', re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:\A|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-", re.IGNORECASE)
 _NOT_BASE64 = bytes(
@@ -57,17 +58,18 @@ class AttachmentInfo:
     """A leaf that is shown as a file."""
 
     filename: str
-    """Decoded, "" where none is stated; not yet sanitised, never to be used as a path."""
+    """Decoded; "" if none is given. It is not sanitised: never use it as a path."""
     content_type: str
     size: int
-    """Bytes of the decoded content; for broken or quoted-printable content about that."""
+    """Bytes of the decoded content. An estimate for broken base64 and for quoted-printable."""
     leaf: Leaf
     inline: bool = False
-    """Part of the body's looks, as an image of the HTML or a signature: listed, but not counted."""
+    """Part of the body's looks, such as an image of the HTML or a signature. It is listed, but not
+    counted."""
 
 
 def leaves(buf: Buffer) -> list[Leaf]:
-    """All MIME leaves in the buffer's order, those of nested messages too."""
+    """All MIME leaves of a message in the buffer's order, those of nested messages included. Never raises."""
     walk = _Walk(buf)
     walk.part(0, len(buf), 0, 0, "", None)
     return walk.found
@@ -85,7 +87,7 @@ class _Walk:
     def part(
         self, start: int, end: int, depth: int, message: int, default: str, within: Nested | None
     ) -> None:
-        """Take the part whose headers begin at `start`; `default` is its type if it states none."""
+        """Take the part whose header begins at `start`. `default` is its type if it names none."""
         head = header_at(self.buf, start, end)
         body = start + len(head) if len(head) < BLOCK_LIMIT else header_end(self.buf, start, end)
         stated, kind, encoding = _content(head)
@@ -103,7 +105,7 @@ class _Walk:
     def _multipart(
         self, stated: bytes, kind: str, body: int, end: int, depth: int, message: int, within: Nested | None
     ) -> bool:
-        """Take the children; False if there are none, as no delimiter is where it should be."""
+        """Take the children; False if there are none, because no delimiter is found."""
         default = "message/rfc822" if kind == "multipart/digest" else ""
         for boundary in _boundaries(stated, self.buf, body, end):
             opened = -1
@@ -124,18 +126,18 @@ class _Walk:
         return False
 
     def _epilogue(self, start: int, end: int, message: int, within: Nested | None) -> None:
-        """Text behind the last part: programs don't show it, but nothing shall hide there."""
+        """Text behind the last part. Programs don't show it, but nothing may hide there."""
         if _has_text(self.buf, start, end):
             self.found.append(Leaf(start, start, end, "", "", message, b"", within))
 
 
 def _has_text(buf: Buffer, start: int, end: int) -> bool:
-    """Whether there is more than white space, as far as a look at the first bytes tells."""
+    """Whether there is more than white space in the first bytes."""
     return start < end and bool(buf[start : min(start + _LOOK, end)].strip())
 
 
 def header_at(buf: Buffer, start: int, end: int) -> bytes:
-    """The header block at `start`, of at most BLOCK_LIMIT bytes; b"" where a part begins with its text."""
+    """The header block at `start`, at most BLOCK_LIMIT bytes of it; b"" if a part begins with its text."""
     chunk = buf[start : min(start + _HEAD, end)]
     if not _FIELD.match(chunk, 0, _FIRST):
         return next((eol for eol in (b"\r\n", b"\n", b"\r") if chunk.startswith(eol)), b"")
@@ -150,14 +152,14 @@ def header_at(buf: Buffer, start: int, end: int) -> bytes:
 
 @remembered
 def _content(head: bytes) -> tuple[bytes, str, str]:
-    """What a header states of its content: the Content-Type's value, its media type, and the encoding."""
+    """What a header says of its content: the value of Content-Type, the media type, and the encoding."""
     content_type, transfer = pick(head, _STATED)
     stated = content_type or b""
     return stated, media_type(stated), _token(transfer or b"")
 
 
 def media_type(stated: bytes) -> str:
-    """Lower-case `type/subtype` of a Content-Type's value; "" where it states none."""
+    """`type/subtype` of a Content-Type's value, in lower case; "" if it names none."""
     main = stated.partition(b";")[0].split(None, 1)
     kind = main[0].lower().decode("ascii", "replace") if main else ""
     return kind if kind.count("/") == 1 and not kind.startswith("/") else ""
@@ -168,7 +170,7 @@ def _token(value: bytes) -> str:
 
 
 def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[bytes]:
-    """What the boundary may be: as stated, as stated in a broken way, as the body shows it."""
+    """Yield possible boundaries: the one given, a malformed one, and one that the body shows."""
     first = parameters(stated)[1].get(b"boundary", b"").rstrip()
     if first:
         yield first
@@ -181,14 +183,18 @@ def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[byt
 
 
 def part_bytes(buf: Buffer, leaf: Leaf) -> bytes:
-    """The decoded content of a leaf, held whole; what is broken is decoded as far as it can be."""
+    """The decoded content of a leaf as one value. A broken encoding is decoded as far as possible."""
     if is_uuencoded(buf, leaf):
         return b"".join(uu_content(buf, leaf.body, leaf.end))
     return decoded(buf[leaf.body : leaf.end], leaf.encoding)[0]
 
 
 def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
-    """Content without a transfer encoding of RFC 2045, and whether all of it could be decoded."""
+    """Undo a transfer encoding of RFC 2045.
+
+    Returns:
+        The content, and whether all of it could be decoded.
+    """
     if encoding == "base64":
         return _base64(raw)
     if encoding == "quoted-printable":
@@ -197,7 +203,10 @@ def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
 
 
 def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
-    """The decoded content of a leaf in pieces, in constant memory; what is broken as far as it goes."""
+    """Yield the decoded content of a leaf in pieces, in constant memory.
+
+    A broken encoding is decoded as far as possible.
+    """
     if is_uuencoded(buf, leaf):
         return uu_content(buf, leaf.body, leaf.end)
     pieces = window(buf, leaf.body, leaf.end)
@@ -207,7 +216,7 @@ def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
 
 
 def is_uuencoded(buf: Buffer, leaf: Leaf) -> bool:
-    """Whether a leaf is uuencoded, and not only says so."""
+    """Whether the content of a leaf really is uuencoded, and not only labelled so."""
     return leaf.encoding in UUENCODED and any(uu_content(buf, leaf.body, leaf.end))
 
 
@@ -233,7 +242,7 @@ def _base64(raw: bytes) -> tuple[bytes, bool]:
 
 
 def _whole(piece: bytes) -> bytes:
-    """Base64 text that was cut off, made whole: a lone last digit goes, padding comes back."""
+    """Repair base64 text that was cut off: remove a lone last digit, restore the padding."""
     if len(piece) % 4 == 1:
         piece = piece[:-1]
     return piece + b"=" * (-len(piece) % 4)
@@ -242,11 +251,16 @@ def _whole(piece: bytes) -> bytes:
 def attachments(
     buf: Buffer, found: list[Leaf] | None = None, others: Others = none_stated
 ) -> list[AttachmentInfo]:
-    """The leaves that are shown as files, in order: named ones, those marked as attachment, and all no text.
+    """The leaves that are shown as files, in order.
 
-    As Outlook does, images that the HTML shows by Content-ID and signatures are `inline`: not counted.
-    What lies within such files, and nested messages, `parts.files` tells. `found` is what `leaves` gave, if
-    it was called already. `others`: the charsets that the message states.
+    These are the leaves with a name, those marked as attachment, and all that are no text. As in Outlook,
+    images that the HTML shows by Content-ID, and signatures, are `inline`: they are not counted.
+    `parts.files` also lists nested messages and what lies inside files.
+
+    Args:
+        buf: the message.
+        found: the result of `leaves`, if it is there already.
+        others: gives the charsets that the message names.
     """
     out = []
     for leaf in leaves(buf) if found is None else found:
@@ -260,7 +274,7 @@ def attachments(
 def file_of(buf: Buffer, leaf: Leaf, others: Others = none_stated) -> tuple[str, bool] | None:
     """The name ("" if none) of a leaf that is shown as a file, and whether it is inline; None for text.
 
-    `others`: the charsets that the message states.
+    `others` gives the charsets that the message names.
     """
     head = buf[leaf.head : min(leaf.body, leaf.head + BLOCK_LIMIT)]
     if head.isascii():
@@ -274,7 +288,7 @@ def _file(head: bytes, kind: str, stated: bytes) -> tuple[str, bool] | None:
 
 
 def _file_in(head: bytes, kind: str, stated: bytes, others: Others) -> tuple[str, bool] | None:
-    """As `file_of`, of a leaf's header, its type and its Content-Type's value."""
+    """As `file_of`, from a leaf's header, its type and the value of its Content-Type."""
     lower = head.lower()
     value = b""
     if b"content-disposition" in lower:
@@ -290,12 +304,12 @@ def _file_in(head: bytes, kind: str, stated: bytes, others: Others) -> tuple[str
 
 
 def is_text(kind: str) -> bool:
-    """Whether a type is read as text: text/*, none, reports, and multiparts that have no parts."""
+    """Whether a type is read as text: text/*, none, reports, and multiparts without parts."""
     return not kind or kind.startswith(("text/", "multipart/")) or kind in REPORT_TYPES
 
 
 def content_size(buf: Buffer, leaf: Leaf) -> int:
-    """Bytes of a leaf's content when decoded, counted without decoding it or holding it whole."""
+    """Bytes of a leaf's decoded content, counted without decoding it."""
     if is_uuencoded(buf, leaf):
         return uu_length(buf, leaf.body, leaf.end)
     if leaf.encoding != "base64":

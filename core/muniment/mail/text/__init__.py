@@ -1,1 +1,1 @@
-"""What a person reads and searches in a message."""
+"""What of a message people read and search, as text."""

@@ -1,23 +1,23 @@
-"""Text as it is compared: the one folding, for what is searched, for queries and for what is marked.
+"""Folding: the one form in which texts and queries are compared and hits are marked.
 
     fold("İSTANBUL şubesi, Nr. ﾃﾞｰﾀ")  ->  "istanbul subesi nr デ ー タ"
 
-What comes out is words with blanks around them; what is no word is a blank. The rules:
-- What the screen leaves out (system/sanitise.py: zero-width characters, soft hyphens, marks of direction,
-  escape sequences) is no part of a word here either. So a word is found as it reads.
+The result is words with blanks between them; everything that is no word becomes a blank. The rules:
+- Characters that the screen leaves out (system/sanitise.py: zero-width characters, soft hyphens, direction
+  marks, escape sequences) are left out here, too. So a word is found as it reads.
 - Width, ligatures, mathematical letters and the like are those of NFKC. Case is folded.
-- Accents are off: combining marks that are accents, points or tones, in every script. Marks that are letters
-  stay: vowel signs, viramas, voiced kana, the breve of й and ў, the dots of ї. The nukta of Devanagari is
-  off, since most people leave it out; in other scripts it makes another letter.
-- Letters that do not decompose, but that people type without their stroke, are so: ø, ł, đ, ı; æ is ae, ß is
-  ss. Arabic has one alef, one yeh, one kaf, one heh, and no tatweel. All digits are 0 to 9.
-- Scripts that put no blanks between words are cut into letters, so that a query for several is a phrase.
-- A word is a run of letters, digits and marks. An apostrophe parts words, in whichever form.
+- Accents are removed: combining marks that are accents, points or tones, in every script. Marks that make
+  another letter stay: vowel signs, viramas, voiced kana, the breve of й and ў, the dots of ї. The nukta of
+  Devanagari is removed, since most people leave it out; in other scripts it makes another letter and stays.
+- Letters that do not decompose, but that people type without their stroke, lose it: ø, ł, đ, ı. æ becomes
+  ae, ß becomes ss. Arabic has one alef, one yeh, one kaf, one heh, and no tatweel. All digits are 0 to 9.
+- Scripts without blanks between words are cut into letters, so a query of several letters is a phrase.
+- A word is a run of letters, digits and marks. Every form of apostrophe separates words.
 
-Umlauts have two spellings, Müller and Mueller. `halfway` keeps the letters in question (SPELLED); `plain`
-makes of that the word without accents, `spelled` the word written out. A word is indexed plain, and written
-out as well where it has such a letter; a query asks for both. So Mueller finds Müller and Müller finds
-Mueller, while what merely has ue in it (neue, blue, juego) finds nothing but itself.
+Umlauts have two spellings, Müller and Mueller. `halfway` keeps these letters (SPELLED). From its result,
+`plain` makes the word without accents and `spelled` the word written out. A word is indexed plain, and also
+written out if it has such a letter; a query asks for both. So Mueller finds Müller and Müller finds Mueller,
+but a word that merely contains ue (neue, blue, juego) finds nothing but itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ _STROKES = """
 ᶎz ᶏa ᶑd ᶒe ᶓe ᶔe ᶕa ᶖi ᶗo ᶙu ẜs ẝs ỻll ỿy ↄc ⱡl ⱥa ⱦt ⱨh ⱪk ⱬz ⱱv ⱳw ⱴv ⱶh ⱸe ⱺo ⱻe ꜩtz ꜰf ꜱs ꜳaa ꜵao ꜷau ꜹav
 ꜻav ꜽay ꜿc ꝁk ꝃk ꝅk ꝇl ꝉl ꝋo ꝍo ꝏoo ꝑp ꝓp ꝕp ꝗq ꝙq ꝛr ꝟv ꝡvy ꝣz ꝧth ꝺd ꝼf ꝿg ꞁl ꞃr ꞅs ꟻf ꟼp ꟽm ꟾi ꟿm
 """
-"""Letters that do not decompose, each with what Lucene's ASCIIFoldingFilter makes of it (Apache 2.0)."""
+"""Letters that do not decompose, each followed by what Lucene's ASCIIFoldingFilter makes of it (Apache
+2.0)."""
 _LETTERS = {pair[0]: pair[1:] for pair in _STROKES.split()}
 _LETTERS |= dict.fromkeys("\u02b9\u02ba\u02bb\u02bc\u02bd\u02be\u02bf", " ")  # apostrophes that are letters
 _LETTERS |= {
@@ -65,8 +66,8 @@ _KEPT = frozenset("йўї")
 _VOICED = frozenset("\u3099\u309a")
 _NUKTA_OFF = "\u093c"
 _LETTER_CLASSES = frozenset({7, 8, 9, 84, 91, 103, 118, 129, 130, 132})
-"""Combining classes of marks that make another letter: nuktas, voicing, viramas, and vowel signs that have
-classes of their own. All other classes but 0 are accents, points of Hebrew and Arabic, and tones."""
+"""Combining classes of marks that make another letter: nuktas, voicing, viramas, and vowel signs with classes
+of their own. All other classes except 0 are accents, points of Hebrew and Arabic, and tones."""
 
 _APART = re.compile(
     # Symbols that stand for letters or digits, and fractions: ™ is no part of the word before it.
@@ -74,23 +75,23 @@ _APART = re.compile(
     "\u3200-\u33ff\ufdfc\U0001f14a-\U0001f14f\U0001f16a-\U0001f16c\U0001f190]"
 )
 _LONG = {"\ufdfa": "\u0635\u0644\u064a", "\ufdfb": "\u062c\u0644"}
-"""Ligatures of whole sentences: the first word stands for them, since NFKC makes 18 letters of one."""
+"""Ligatures of whole sentences. The first word represents them, since NFKC makes 18 letters of one."""
 _REORDERED = re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb])")
-"""Sara am typed in two pieces around a tone; NFKC makes the same pieces of it, behind the tone."""
+"""Sara am, typed in two pieces around a tone. NFKC makes the same pieces of it, behind the tone."""
 _DECOMPOSED = re.compile("[aouAOU]\u0308|[aA]\u030a")
-"""Letters of SPELLED of which the first half is ASCII."""
+"""Letters of SPELLED whose first half is ASCII."""
 _RUN = re.compile(rb"[\x80-\xff]+")
 _SHORT = 96
-"""Bytes of a run that is remembered."""
+"""Longest run, in bytes, whose folding is cached."""
 
 
 def fold(text: str) -> str:
-    """The words of a text as they are compared, with blanks between. Time and memory are linear."""
+    """The words of a text as they are compared, separated by blanks. Time and memory are linear."""
     return plain(halfway(text))
 
 
 def plain(half: str) -> str:
-    """What `halfway` gave, without the umlauts and their like."""
+    """The result of `halfway` with umlauts and similar letters reduced to their base letter."""
     if half.isascii():
         return half
     for letter, base in _PLAIN.items():
@@ -99,7 +100,7 @@ def plain(half: str) -> str:
 
 
 def spelled(half: str) -> str:
-    """What `halfway` gave, with umlauts and their like written out."""
+    """The result of `halfway` with umlauts and similar letters written out."""
     if half.isascii():
         return half
     for letter, letters in SPELLED.items():
@@ -108,7 +109,7 @@ def spelled(half: str) -> str:
 
 
 def second_spellings(half: str) -> set[str]:
-    """The words of what `halfway` gave that have an umlaut or the like, written out."""
+    """The words in a result of `halfway` that have an umlaut or similar letter, written out."""
     if half.isascii():
         return set()
     found = set()
@@ -123,7 +124,7 @@ def second_spellings(half: str) -> set[str]:
 
 
 def halfway(text: str) -> str:
-    """`fold`, but for the letters of SPELLED, which are left as they are."""
+    """`fold`, except that the letters of SPELLED stay."""
     if text.isascii() and "\x1b" not in text:
         return text.encode().translate(_ASCII).decode()
     try:
@@ -150,7 +151,10 @@ def _composed(match: re.Match[str]) -> str:
 
 
 def _run(match: re.Match[bytes]) -> bytes:
-    """A run of characters beyond ASCII. What composes with an ASCII character is off, so it reads alone."""
+    """Fold a run of non-ASCII characters.
+
+    It can be read alone: a mark on an ASCII letter is removed anyway.
+    """
     run = match[0]
     return _known_run(run) if len(run) <= _SHORT else _folded(run)
 
@@ -169,7 +173,10 @@ _known_run = lru_cache(maxsize=16_384)(_folded)
 
 
 class _Table(dict[int, str]):
-    """What each character becomes; found out when it is met, as there are over a million."""
+    """Maps each character to its folded form.
+
+    Entries are made at first use, since there are over a million.
+    """
 
     def __missing__(self, code: int) -> str:
         found = self[code] = _character(chr(code))
@@ -177,7 +184,7 @@ class _Table(dict[int, str]):
 
 
 def _character(char: str) -> str:
-    """What a character of a text in NFKC becomes."""
+    """The folded form of a character of an NFKC text."""
     kind = unicodedata.category(char)
     if kind[0] == "M":
         return _mark(char)
@@ -218,7 +225,7 @@ def _digit(char: str) -> str:
         return str(digit)
     number = unicodedata.numeric(char, None)
     if number is not None and "\u2460" <= char <= "\u27bf":
-        return str(int(number))  # circled ones of which NFKC knows nothing
+        return str(int(number))  # circled digits that NFKC does not change
     return f" {char} " if UNSPACED.match(char) else char
 
 
@@ -226,11 +233,14 @@ _TABLE = _Table()
 _ASCII = bytes(
     code if code >= 128 else ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(256)
 )
-"""Letters in lower case, digits, and blanks; bytes of characters beyond ASCII stay."""
+"""A translation table: letters in lower case, digits, and blanks. Bytes of non-ASCII characters stay."""
 
 
 def _latin() -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """The folding of Latin-1 by bytes, NUL where `_any_text` has to do it; and letters that become two."""
+    """The folding of Latin-1 by bytes, and the letters that become two.
+
+    NUL marks a byte for which `_any_text` is needed.
+    """
     table, pairs = bytearray(_ASCII), []
     for code in (0, 27, *range(128, 256)):
         char = chr(code)

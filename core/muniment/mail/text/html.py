@@ -1,15 +1,15 @@
 """HTML to text, for the index and for readers.
 
 What is decided here, and why:
-- The document is cut into tags, comments and text as the HTML standard does it (13.2.5, tokenization), by one
-  regular expression. No tree is built: the sender chooses its shape, which can cost a parser much memory, or
-  crash one in native code, and the words and their order are there without it.
-- Hidden text (`display:none`, font size 0, the `hidden` attribute, `template`) is kept: a reader could be
-  shown one text and the search another, and what hides in one program shows in the next. Where programs
+- One regular expression cuts the document into tags, comments and text, as the HTML standard does it
+  (13.2.5, tokenization). No tree is built: the sender chooses its shape, which can cost a parser much memory
+  or crash native code, and the words and their order are there without it.
+- Hidden text (`display:none`, font size 0, the `hidden` attribute, `template`) is kept. Otherwise readers
+  could see one text and the search another, and what one program hides, the next one shows. Where programs
   differ on whether something is text, it is text.
 - Scripts, styles, titles and comments are not text. Nothing remote is fetched, nothing is run.
 - The targets of links are no text: `link_targets` gives them. Alternative texts of images are left out.
-- Elements that begin a line become line breaks; all other white space is one space, as a browser has it.
+- Elements that begin a line become line breaks; all other white space is one space, as in a browser.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _LINE = (
 )
 """Elements that begin a line, and end it."""
 _NOT_TEXT = ("script", "style", "noembed", "noframes", "iframe")
-"""Elements that hold no tags, and no text to be read. So does `title`, which begins a line besides."""
-_AS_IT_STANDS = ("textarea", "xmp")
-"""Elements whose content is text even where it looks like tags or comments."""
+"""Elements that contain no tags, and no text to read. So does `title`, which also begins a line."""
+_VERBATIM = ("textarea", "xmp")
+"""Elements whose content is text even if it looks like tags or comments."""
 
 _AFTER_NAME = r"(?=[\t\n\r />])"
 _ATTRIBUTES = (
-    # Names and values; these are quoted where a quote follows the `=`. To the `>` or the end of the document.
+    # Names and values, up to the `>` or the document's end. A value is quoted if a quote follows the `=`.
     r"(?:[\t\n\r /]++|(?:=[^\t\n\r />=]*+|[^\t\n\r />=]++)"
     r"(?:[\t\n\r ]*+=[\t\n\r ]*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\t\n\r >\"'][^\t\n\r >]*+|))?+)*+>?+"
 )
-# No lookahead stands in a possessive group: before 3.11.5 (Debian 12 has 3.11.2), Python goes on behind what
-# a failed one saw, and text counts as comment: https://github.com/python/cpython/issues/106052
+# No lookahead may be in a possessive group. Before 3.11.5 (Debian 12 has 3.11.2), Python continues behind
+# what a failed lookahead saw, and takes text for a comment: https://github.com/python/cpython/issues/106052
 _COMMENT = r"!--(?:-?>|[\s\S]*?(?:--!?>|\Z))"
 _BOGUS = r"[!?][^>]*+>?+|/(?:>|[^>a-zA-Z][^>]*+>?+)"
-"""Declarations and what the standard calls bogus comments."""
+"""Declarations, and what the standard calls bogus comments."""
 
 
 def _start(name: str) -> str:
@@ -52,7 +52,7 @@ def _start(name: str) -> str:
 
 
 def _content(name: str) -> str:
-    """What lies before the end tag of an element that holds no tags, or before the document's end."""
+    """Matches up to the end tag of an element that contains no tags, or up to the document's end."""
     return rf"[\s\S]*?(?=</{any_of([name])}[\t\n\r />]|\Z)"
 
 
@@ -62,14 +62,15 @@ _TOKEN = re.compile(
     "<(?:"
     + "|".join(_start(name) + _content(name) for name in _NOT_TEXT)
     + f"|({_start('title')}{_content('title')}|{_LINE_TAG})|"
-    + "|".join(f"{_start(name)}({_content(name)})" for name in _AS_IT_STANDS)
+    + "|".join(f"{_start(name)}({_content(name)})" for name in _VERBATIM)
     + rf"|{_start('plaintext')}([\s\S]*+)|({any_of(['svg', 'math'])}{_AFTER_NAME}[\s\S]*+)|{_OTHER}|{_BOGUS})"
 )
-"""All that is no text. Groups: what begins a line; contents that are text as they stand; SVG and MathML."""
+"""Everything that is no text. Groups: what begins a line; contents that are text without further reading; SVG
+and MathML."""
 _GROUPS = 5
 _FOREIGN_TOKEN = re.compile(rf"<(?:({_LINE_TAG})|{_OTHER}|!\[CDATA\[|{_BOGUS})|\]\]>")
-"""The same from the first SVG or MathML on. In these, elements of any name hold tags and text, and CDATA is
-text; and where they end depends on the tree."""
+"""The same from the first SVG or MathML on. In these, elements of any name contain tags and text, and CDATA
+is text. Where they end depends on the tree, so it is not known here."""
 _LINK = re.compile(f"<{any_of(['a', 'area', 'form'])}{_AFTER_NAME}{_ATTRIBUTES}")
 _TARGET = re.compile(
     rf"[\t\n\r /\"']{any_of(['href', 'action'])}[\t\n\r ]*+=[\t\n\r ]*+"
@@ -79,16 +80,16 @@ _NO_BLANKS = str.maketrans("", "", "\t\n\r")
 _PRE = re.compile(f"<{any_of(['pre'])}{_AFTER_NAME}")
 _ZEROS = re.compile(r"&#([xX]?)0+(?=[0-9a-fA-F])")
 _TOO_LARGE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
-"""Character references beyond Unicode; those of thousands of digits can't be read as numbers."""
+"""Character references beyond Unicode. Those of thousands of digits can't be read as numbers."""
 
 
 def to_text(html: str) -> str:
-    """The text of a document, a line a block, at most its first LIMIT characters. Never raises."""
+    """The text of a document, one line a block, of at most its first LIMIT characters. Never raises."""
     return lines_of(raw_text(html))
 
 
 def raw_text(html: str) -> str:
-    """The words of a document in order, and "\\f" where lines end, amid any white space. Never raises.
+    r"""The words of a document in order, with "\f" where a line ends, and any white space. Never raises.
 
     Time and memory are linear in its length.
     """
@@ -101,7 +102,7 @@ def raw_text(html: str) -> str:
 
 
 def link_targets(html: str) -> list[str]:
-    """Where links and forms of a document lead, each once, LINKS at most. Never raises; linear in time."""
+    """The targets of a document's links and forms, each once, at most LINKS. Never raises; linear in time."""
     found: dict[str, None] = {}
     for tag in _LINK.finditer(html[:LIMIT]):
         stated = _TARGET.search(tag[0])
@@ -118,7 +119,7 @@ def link_targets(html: str) -> list[str]:
 
 
 def _without_tags(html: str) -> str:
-    """The text with "\\f" where lines end, and "\\0" where another tag parts what it stands between."""
+    r"""The text, with "\f" where a line ends, and "\0" in place of any other tag."""
     pieces = _pieces(_TOKEN, _GROUPS, html)
     if len(pieces) > 1 and (foreign := pieces[-2]):
         pieces[-2:] = _pieces(_FOREIGN_TOKEN, 1, f"<{foreign}")
@@ -126,7 +127,7 @@ def _without_tags(html: str) -> str:
 
 
 def _pieces(token: re.Pattern[str], groups: int, html: str) -> list[str | None]:
-    """What lies between the tokens, and their groups; in place of the first group "\\f" or "\\0"."""
+    r"""The text between the tokens, and their groups. "\f" or "\0" replaces the first group."""
     pieces: list[str | None] = token.split(html)
     step = groups + 1
     pieces[1::step] = ["\f" if line else "\0" for line in pieces[1::step]]
@@ -134,12 +135,12 @@ def _pieces(token: re.Pattern[str], groups: int, html: str) -> list[str | None]:
 
 
 def _decoded(text: str) -> str:
-    """The text with its character references decoded, without NULs."""
+    """The text with its character references decoded, and without NULs."""
     if "&#" in text:
         text = _TOO_LARGE.sub("\ufffd", _ZEROS.sub(r"&#\1", text))
     return unescape(text).replace("\0", "")
 
 
 def lines_of(raw: str) -> str:
-    """What `raw_text` gave as lines, none of them empty."""
+    """The result of `raw_text` as lines, without empty ones."""
     return "\n".join(filter(None, (" ".join(line.split()) for line in raw.split("\f"))))

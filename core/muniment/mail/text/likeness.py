@@ -1,12 +1,12 @@
-"""Likeness: what two copies of one message have in common when a service wrote the bytes of one.
+"""Likeness: a hash of what two copies of one message share, though a service rewrote one of them.
 
-Exchange and Graph write the MIME of a message each time it is read: the order of headers, boundaries,
-encodings and charsets differ from the original's. Message-ID, Date, Subject, the addresses of From, Sender,
-Reply-To, To and Cc, the words of every text part in order, the dates of messages within, and the names and
-contents of attachments do not.
+Exchange and Graph generate the MIME of a message at each read: the order of headers, boundaries, encodings
+and charsets differ from the original's. These do not differ: Message-ID, Date, Subject, the addresses of
+From, Sender, Reply-To, To and Cc, the words of every text part in order, the dates of nested messages, and
+the names and contents of attachments.
 
-Likeness only says that two messages show the same. It is no authority: which of the two may stand for the
-other is decided by who brought them (`runs.pipeline.link_copies`).
+Equal likeness only means that two messages show the same. It does not decide which of the two replaces the
+other: that depends on who brought them (`runs.pipeline.link_copies`).
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from muniment.mail.text.read_text import read_leaf, read_message
 
 _PEOPLE = (b"from", b"sender", b"reply-to", b"to", b"cc")
 _WRITTEN = (b"mime-version", b"content-", b"bcc")
-"""Beginnings of the names of fields that a service writes for itself, or leaves out for some readers."""
+"""Prefixes of the names of fields that a service writes itself, or leaves out for some readers."""
 
 
 def likeness(buf: Buffer) -> Likeness:
-    """What a message is compared by, however it is written.
+    """The hashes by which a rewritten message is recognised. Never raises.
 
-    A run of white space counts as one blank. Attachments count by name and content, in no order, since
-    services do not keep it. A message whose text is read in part is like no other.
+    A run of white space counts as one blank. Attachments count by name and content; their order does not
+    count, since services do not keep it. A message whose text is read only in part has no likeness.
     """
     found = leaves(buf)
     senders, *others = _people(buf)
     summary, text = read_message(buf, found)
     if CUT in text.notes:
-        return Likeness(senders=senders)  # the rest of such a text may differ unseen
+        return Likeness(senders=senders)  # the part of the text that is not read may differ
     labels = labels_of(buf, found)
     files = attachments(buf, found, labels)
     message_id = "".join(summary.message_id.split())
@@ -55,20 +55,20 @@ def likeness(buf: Buffer) -> Likeness:
 
 
 def _people(buf: Buffer) -> Iterator[tuple[str, ...]]:
-    """The addresses of each field that names people, all its occurrences together."""
+    """Yield the addresses of each field that names people, of all its occurrences together."""
     for values in gather(header_at(buf, 0, len(buf)), _PEOPLE):
         yield tuple(sorted({normalise(one.address) for value in values for one in parse(value)} - {""}))
 
 
 def _dates_within(buf: Buffer, found: Sequence[Leaf]) -> list[int | None]:
-    """The date of each message within the message, in order; their people and subjects are in its text."""
+    """The date of each nested message, in order. Their people and subjects are part of the text."""
     begun = dict.fromkeys(leaf.message for leaf in found if leaf.message)
     stated = (gather(header_at(buf, start, len(buf)), (b"date",))[0] for start in begun)
     return [parse_date(values[0] if values else b"") for values in stated]
 
 
 def _header(buf: Buffer, others: Others) -> Iterable[tuple[str, str]]:
-    """The header's fields without those that a service writes for itself; white space counts as one blank."""
+    """The header's fields, without those that a service writes itself. White space counts as one blank."""
     header = header_at(buf, 0, len(buf))
     for name, start, end in fields(header):
         if name and not name.startswith(_WRITTEN) and not is_transport(name):
@@ -83,5 +83,5 @@ def _digest(buf: Buffer, file: AttachmentInfo) -> str:
     return digest.hexdigest()
 
 
-def _hash(said: object) -> bytes:
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).digest()
+def _hash(value: object) -> bytes:
+    return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).digest()

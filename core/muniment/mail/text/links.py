@@ -1,7 +1,7 @@
-"""Targets of links as words that can be searched: host, path, and what a rewriting gateway has wrapped.
+"""The targets of links as words that can be searched: host, path, and the target inside a rewritten link.
 
-`reduced` makes the same of a target in a mail and of an address that is typed or pasted into a query, so that
-the one finds the other. Ids of trackers are no words: left out is what mixes letters and digits at length.
+`reduced` treats a target in a mail and an address in a query alike, so that the address finds the target. Ids
+of trackers are left out: long words, and words that mix letters and digits.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ _ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//|\\\\|www\.)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 _PUNY = re.compile(r"\bxn--([a-z0-9-]{1,59})", re.IGNORECASE)
 _WORD = 24
-"""Letters of a word of a target; longer ones are ids or encoded."""
+"""Longest word of a target, in letters. Longer ones are ids or encoded data."""
 _ID = 8
-"""Letters and digits of what is an id, where both are mixed."""
+"""Length from which a word that mixes letters and digits is an id."""
 
 
 def is_target(written: str) -> bool:
-    """Whether what a link names is an address that somebody may ask for."""
+    """Whether a link leads to an address that somebody may search for."""
     return _ADDRESS.match(written) is not None and not written.lower().startswith(_UNSEEN)
 
 
 def reduced(target: str) -> str:
-    """The words of a target as `folding.halfway` gives them, in order, with one blank between."""
+    """The words of a target as `folding.halfway` gives them, in order, separated by one blank."""
     text = target[:TARGET_LIMIT]
     if "%" in text:
         text = unquote(text, errors="replace")
     text = _SCHEME.sub("", text, count=1)
     if "xn--" in text.lower():
         text = _PUNY.sub(_unicode, text)
-    # What is left out is an id: a long word, or one that mixes letters and digits.
+    # A long word, and one that mixes letters and digits, is an id: it is left out.
     return " ".join(
         word
         for word in halfway(text).split()
@@ -47,12 +47,12 @@ def reduced(target: str) -> str:
 
 
 def is_reduced(word: str) -> bool:
-    """Whether `reduced` plainly changes nothing of a word but its case."""
+    """Whether `reduced` surely changes nothing of a word but its case."""
     return len(word) <= _WORD and word.isascii() and word.isalpha()
 
 
 def _unicode(label: re.Match[str]) -> str:
-    """A label of an internationalised host name as people write it; short, so that it takes no time."""
+    """A label of an internationalised host name in Unicode. Labels are short, so decoding is fast."""
     try:
         return label[1].encode("ascii").decode("punycode")
     except (UnicodeError, OverflowError):

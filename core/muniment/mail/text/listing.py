@@ -1,6 +1,6 @@
-"""How a message is listed: its subject, people, date and Message-ID, by its headers alone.
+"""How a message appears in a list: subject, people, date and Message-ID, from its headers alone.
 
-No text part is opened and no HTML is read, so a message whose text can't be read is still listed.
+No text part and no HTML is read, so a message whose text can't be read still appears.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from muniment.mail.model import Buffer, Leaf, Summary
 SUMMARY_FIELDS = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"received")
 """Names of the header fields that `summary_of` needs, in its order."""
 _DATES = 8
-"""Date fields that are looked at."""
+"""Date fields that are examined."""
 
 
 def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
-    """What a list shows of a message. Never raises. `found` is what `mime.leaves` gave, if it was called.
+    """What a list shows of a message. Never raises.
 
-    No file is looked into, so the files within are not counted (see mail.mime.parts).
+    Files inside files are not counted, since no file is opened (see `mail.mime.parts`).
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`, if it is there already.
     """
     known = leaves(buf) if found is None else found
     others = labels_of(buf, known)
@@ -39,9 +43,13 @@ def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
 def summary_of(
     stated: Sequence[Sequence[bytes]], attached: int, hidden: int, others: Others = none_stated
 ) -> Summary:
-    """The same from a header's fields; `stated` begins with the values of those that SUMMARY_FIELDS names.
+    """The summary from the values of a header's fields. Never raises.
 
-    `hidden`: how many bytes its public form lacks. `others`: the charsets that the message states.
+    Args:
+        stated: the values of each field in SUMMARY_FIELDS, in that order; more may follow.
+        attached: number of files that are not inline.
+        hidden: bytes that the public form leaves out.
+        others: gives the charsets that the message names.
     """
     subject, sender, to, message_id, date, submitter, received, *_ = stated
     hops = received_dates(received)
@@ -58,7 +66,7 @@ def summary_of(
 
 
 def _date(stated: Sequence[bytes], hops: Sequence[int]) -> int | None:
-    """What the first Date field says that may be believed, else the first that says anything."""
+    """The first Date field with a plausible date, otherwise the first that can be read."""
     found = [date for value in stated[:_DATES] if (date := parse_date(value, hops)) is not None]
     return next((date for date in found if date >= EARLIEST), found[0] if found else None)
 
@@ -68,5 +76,5 @@ def _first(stated: Sequence[bytes], others: Others) -> str:
 
 
 def joined(stated: Sequence[bytes], others: Others = none_stated) -> str:
-    """The decoded values of a field that a header has several times, as one text."""
+    """The decoded values of a repeated field as one text."""
     return ", ".join(decode(value, others) for value in stated if value)

@@ -1,7 +1,6 @@
-"""The outline of a message: what can be told of it without reading its text.
+"""The outline of a message: what the index gets when its text can't be read.
 
-As `mail.text.listing`, and with the names of its files: enough for the index, and for a reader who can't be
-shown its text. No HTML is looked at.
+It is what `mail.text.listing` gives, and the names of the files. No HTML is read.
 """
 
 from __future__ import annotations
@@ -23,7 +22,12 @@ _FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
 
 
 def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
-    """Summary and text of a message, with no body; `found` is what `mime.leaves` gave, if it was called."""
+    """Summary and searchable fields of a message, with an empty body and the note UNREAD. Never raises.
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`, if it is there already.
+    """
     known = leaves(buf) if found is None else found
     summary = read_summary(buf, known)
     cc, bcc, *named = gather(header_at(buf, 0, len(buf)), _FIELDS)

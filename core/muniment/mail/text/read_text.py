@@ -1,8 +1,7 @@
-"""What can be searched and listed of a message: its headers and its text, decoded.
+"""Reads what can be searched and listed of a message: its headers and its decoded text.
 
-Headers and leaves are found by `mail.mime.walker`, and each leaf is read by itself: at most PART_LIMIT
-bytes of one and TEXT_LIMIT characters of all, whatever the message's size. Nothing here raises on any
-bytes; what went wrong is noted.
+`mail.mime.walker` finds headers and leaves, and each leaf is read by itself: at most PART_LIMIT bytes of one
+and TEXT_LIMIT characters of all. Nothing here raises on any bytes. What went wrong becomes a note.
 """
 
 from __future__ import annotations
@@ -46,26 +45,34 @@ PART_LIMIT = 1024 * 1024
 TEXT_LIMIT = 4 * 1024 * 1024
 """Characters of text of one message that are read."""
 _LINE_ENDS = io.IncrementalNewlineDecoder(None, translate=True)
-"""Makes CRLF and CR to LF; given whole texts only, it remembers nothing."""
+"""Turns CRLF and CR into LF. It gets whole texts only, so it keeps no state between them."""
 _WORD = re.compile(r"\w+")
 _TITLES = (b"from", b"to", b"cc", b"date", b"subject")
-"""Fields of an attached message that stand before its text. `Bcc` is for its sender."""
+"""Fields of an attached message that are put before its text. `Bcc` is for its sender only."""
 _SHOWN = (*SUMMARY_FIELDS, b"cc", b"bcc", b"references", b"in-reply-to")
 _CC, _BCC, _REFERENCES, _IN_REPLY_TO = range(len(SUMMARY_FIELDS), len(_SHOWN))
 _PEOPLE = tuple(map(_SHOWN.index, PEOPLE))
-"""Where in _SHOWN they are."""
+"""The positions of PEOPLE in _SHOWN."""
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
 def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
-    """All text of a message. `found` is what `mime.leaves` gave, if it was called already."""
+    """All text of a message. Never raises.
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`, if it is there already.
+    """
     return read_message(buf, found)[1]
 
 
 def read_leaf(buf: Buffer, leaf: Leaf, found: Sequence[Leaf] | None = None) -> MessageText:
-    """The text of one leaf, whether or not it is shown as a file; none of what is no text.
+    """The text of one leaf, also if it is shown as a file; empty if the leaf is no text. Never raises.
 
-    `found` is what `mime.leaves` gave, if it was called already.
+    Args:
+        buf: the message.
+        leaf: a leaf of `buf`.
+        found: the result of `mime.walker.leaves`, if it is there already.
     """
     reader = _Reader()
     reader.others = lambda: labels_of(buf, leaves(buf) if found is None else found)()
@@ -75,7 +82,7 @@ def read_leaf(buf: Buffer, leaf: Leaf, found: Sequence[Leaf] | None = None) -> M
 
 
 def read_file(file: File) -> MessageText:
-    """The text of a file, as a person reads it; none of what is no text."""
+    """The text of a file, as a person reads it; empty if the file is no text. Never raises."""
     reader = _Reader()
     if file.reading in (MESSAGE, HEADER):
         inner = opened(file.buf, file.leaf)
@@ -94,7 +101,12 @@ def read_file(file: File) -> MessageText:
 
 
 def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
-    """Summary and text in one pass; `found` is what `mime.leaves` gave, if it was called already."""
+    """Summary and text in one pass. Never raises.
+
+    Args:
+        buf: the message.
+        found: the result of `mime.walker.leaves`, if it is there already.
+    """
     header = header_at(buf, 0, len(buf))
     usual = is_usual(header)
     known = leaves(buf) if found is None else found
@@ -122,7 +134,7 @@ def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summ
 
 
 class _Reader:
-    """Gathers the text of one message, and of those within it, leaf by leaf."""
+    """Collects the text of one message, and of the messages in it, leaf by leaf."""
 
     __slots__ = (
         "_bare_words",
@@ -146,7 +158,7 @@ class _Reader:
         self.links: dict[str, None] = {}
         self.attached = 0
         self.known: Sequence[bytes] = ()
-        """The values of the message's own Subject, whose words are not said once more."""
+        """The values of the message's own Subject, whose words are not repeated in the text."""
         self.others: Others = none_stated
         self._unread: list[str] = []
         self._words: set[str] = set()
@@ -155,13 +167,17 @@ class _Reader:
         self._cut = False
 
     def text(self) -> MessageText:
-        """What was gathered, of a message without a header."""
+        """What was collected, as a message without header fields."""
         return MessageText("", "", "", "", "", "\n".join(self.texts), (), tuple(self.notes))
 
     def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes, others: Others) -> None:
-        """Take all parts of a message, and the headers of the messages nested in it.
+        """Add all parts of a message, and the headers of the messages nested in it.
 
-        `header` is its own; b"" does for one without text in it. `others`: the charsets that it states.
+        Args:
+            buf: the message.
+            found: its leaves.
+            header: its own header; b"" if that holds fields only.
+            others: gives the charsets that it names.
         """
         self.others = others
         self._stray(header)
@@ -173,7 +189,7 @@ class _Reader:
             self._read(part)
 
     def _read(self, part: Part) -> None:
-        """Take the text of a part, if it has any."""
+        """Add the text of a part, if it has any."""
         self.others, reading = part.others, part.reading
         if reading == TEXT:
             self._text(part)
@@ -195,8 +211,8 @@ class _Reader:
     def _stray(self, header: bytes) -> None:
         """Add the lines of a header that are no fields, and what may be prose behind them.
 
-        A message without a blank line has its text there. Fields that transport writes, and `Bcc`,
-        stay out: they may name recipients that not everybody who reads the text may know.
+        A message without a blank line has its text there. Fields that transport writes, and `Bcc`, stay out:
+        they may name recipients whom not every reader may know.
         """
         if not NO_FIELD.search(header):
             return
@@ -227,14 +243,14 @@ class _Reader:
                 self._add(text)
 
     def _links(self, html: str) -> None:
-        """Take where the links of an HTML leaf lead."""
+        """Add the targets of the links of an HTML leaf."""
         if len(self.links) < LINKS:
             self.links.update(dict.fromkeys(link_targets(html)[: LINKS - len(self.links)]))
 
     def _readable(self, raw: bytes, leaf: Leaf, kind: str, cuts: tuple[tuple[int, int], ...]) -> str:
-        """A leaf's content as text, by its own label or, where that says little, by the message's others.
+        """A leaf's content as text, by its label, or by another of the message if that says little.
 
-        What stands behind a file that was cut off its beginning is no byte order mark of the text.
+        If a file was cut off the beginning, the first bytes of the rest are no byte order mark.
         """
         begin = b"" if cuts and cuts[0][0] == 0 else raw
 
@@ -245,7 +261,7 @@ class _Reader:
         return to_text(raw, charset_of_text(leaf.stated, begin, kind), others, cut=self._cut)
 
     def _rich(self, part: Part) -> None:
-        """Add RTF as HTML is added, as it says what the plain text says."""
+        """Add RTF in the way HTML is added, since it repeats the plain text."""
         for raw in self._contents(part):
             if part.reading == PACKED:
                 raw = rtf.decompressed(raw, PART_LIMIT)
@@ -259,12 +275,12 @@ class _Reader:
     def _html(self, raw: str) -> None:
         """Add an HTML leaf's text, unless the plain text before it has all its words.
 
-        `raw` is without its lines yet, as most is not needed.
+        `raw` is not yet split into lines, since most of it is not needed.
         """
         words = raw.split()
         if len(self._unread) == 1:
             plain = self._unread.pop().split()
-            if plain == words:  # as in most mail; the one stands for the other until more is asked
+            if plain == words:  # as in most mail: either of them will do as the plain text
                 self._unread.append(raw)
                 return
             self._learn(plain)
@@ -288,25 +304,25 @@ class _Reader:
         return self._bare_words
 
     def _contents(self, part: Part) -> list[bytes]:
-        """A part's decoded content; of broken base64 also as it stands, as it may be plain text."""
+        """A part's decoded content. Broken base64 is also given undecoded, as it may be plain text."""
         buf, leaf = part.buf, part.leaf
         limit = min(PART_LIMIT, self._room * 4)
         if part.cuts or leaf.encoding in UUENCODED:
             return [self._picked(part, limit)]
         most = limit if leaf.encoding != "base64" else limit * 3 // 2
         end = min(leaf.end, leaf.body + most)
-        stands = buf[leaf.body : end]
-        found, whole = decoded(stands, leaf.encoding)
+        raw = buf[leaf.body : end]
+        found, whole = decoded(raw, leaf.encoding)
         self._cut = end < leaf.end or len(found) > limit
         if self._cut:
             self._note(CUT)
         elif not whole:
             self._note("broken base64 was read as far as it could be")
-            return [found[:limit], stands]
+            return [found[:limit], raw]
         return [found[:limit]]
 
     def _picked(self, part: Part, limit: int) -> bytes:
-        """The content of a uuencoded part, or of a text without the files that stand in it."""
+        """The content of a uuencoded part, or a text without the files inside it."""
         if not part.cuts:
             pieces, size = [], 0
             for piece in content(part.buf, part.leaf):
@@ -326,7 +342,7 @@ class _Reader:
         return text[:limit]
 
     def _name_unknown(self, stated: bytes) -> None:
-        """Note a charset that nobody knows."""
+        """Note a charset that is not known."""
         charset = stated_charset(stated)
         if charset and not codec(charset):
             self._note("unknown charset " + ascii(charset[:40]))

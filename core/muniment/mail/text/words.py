@@ -1,4 +1,4 @@
-"""The words of a query and of a text, as the index and whoever marks hits compare them."""
+"""The words of a query and of a text, compared in the same way by the index and by the highlighter."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from muniment.mail.text.folding import UNSPACED, halfway, plain, spelled
 
 Span = tuple[int, int]
 ANY, ONE = "*", "?"
-"""Wildcards: any letters of a word, none included; one letter."""
+"""Wildcards: `*` is any number of letters of a word, also none; `?` is one letter."""
 _WILD = re.compile(r"[*?]")
 _ADDRESS_LIKE = frozenset(":/=&@\\")
-"""What a text has in which a question mark parts an address from its query."""
+"""Characters of an address. In a text that has one, a question mark separates the address from its query."""
 _WILD_RUN = re.compile(r"[*?]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """One word of a query; either spelling may hold wildcards."""
+    """One word of a query. Both spellings may contain wildcards."""
 
     plain: str
+    """Without accents."""
     spelled: str
-    """With umlauts and the like written out; equal to `plain` where there are none."""
+    """With umlauts and similar letters written out; equal to `plain` if there are none."""
 
     @property
     def wild(self) -> bool:
-        """Whether it stands for more than one word."""
+        """Whether it contains wildcards."""
         return _WILD.search(self.plain) is not None
 
     def matches(self, half: str) -> bool:
-        """Whether a word, as `folding.halfway` gives it, is found by this one."""
+        """Whether this word of a query finds a word of a text, given as `folding.halfway` returns it."""
         bare, written = plain(half), spelled(half)
         if not self.wild:
             return bare in (self.plain, self.spelled) or written == self.spelled
@@ -42,13 +43,13 @@ class Sought:
 
 
 def _is_like(wild: str, word: str) -> bool:
-    """Whether a word is what one with wildcards stands for, in linear time: a sender writes the word."""
+    """Whether a word matches one with wildcards. Linear in time, since a sender chooses the word."""
     first, *others = _pieces(wild)
     if not others:
         return first.fullmatch(word) is not None
     begun = first.match(word)
     *within, last = others
-    for piece in within:  # the first place is the best one, as it leaves the most behind it
+    for piece in within:  # the first match is the best one: it leaves the longest rest
         begun = piece.search(word, begun.end()) if begun else None
     rest = len(word) - len(wild.rpartition(ANY)[2])
     return begun is not None and rest >= begun.end() and last.match(word, rest) is not None
@@ -56,19 +57,19 @@ def _is_like(wild: str, word: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _pieces(wild: str) -> tuple[re.Pattern[str], ...]:
-    """What stands between the stars of a word."""
+    """Patterns for the pieces between the stars of a word."""
     return tuple(re.compile(pattern_of(piece)) for piece in wild.split(ANY))
 
 
 def pattern_of(word: str) -> str:
-    """A regular expression for a word with wildcards, as the index library has them."""
+    """A regular expression for a word with wildcards, in the dialect of the index library."""
     return "".join(
         ".*" if part == ANY else "." if part == ONE else re.escape(part) for part in re.split(r"([*?])", word)
     )
 
 
 def sought_words(text: str) -> tuple[Sought, ...]:
-    """The words of a query's word or phrase, in order."""
+    """The words of a word or phrase in a query, in order. A word of wildcards alone is left out."""
     half: list[str] = []
     at = 0
     for place in wildcards(text):
@@ -80,9 +81,9 @@ def sought_words(text: str) -> tuple[Sought, ...]:
 
 
 def wildcards(text: str) -> list[int]:
-    """Where wildcards stand: stars beside a letter or digit, and question marks between two of them.
+    """Offsets of the wildcards: stars beside a letter or digit, and question marks between two of them.
 
-    A star by itself, and a question mark behind a word or in an address, are punctuation.
+    A star by itself is punctuation. So is a question mark behind a word or in an address.
     """
     found: list[int] = []
     for match in _WILD_RUN.finditer(text):
@@ -94,30 +95,31 @@ def wildcards(text: str) -> list[int]:
 
 
 def is_letter(char: str) -> bool:
-    """Whether a character is part of a word; "" is not."""
+    """Whether a character is part of a word: a letter, digit or mark. "" is not."""
     return bool(char) and unicodedata.category(char)[0] in "LNM"
 
 
 @dataclass(frozen=True, slots=True)
 class Wild:
-    """A word with wildcards in the text of a query, where it stands: [start, end)."""
+    """A word with wildcards in the text of a query, at [start, end)."""
 
     start: int
     end: int
     literal: int
     """Letters before the first wildcard."""
     longest: int
-    """Letters in a row, at most."""
+    """Length of its longest run of letters."""
     narrow: bool
-    """Whether the letters before the first wildcard are beyond ASCII, and so tell much."""
+    """Whether the letters before the first wildcard are not ASCII. Few words begin with them, so they narrow
+    a search."""
     count: int
-    """Wildcards in it."""
+    """Number of wildcards."""
     parted: int
-    """Where a wildcard stands between letters of a script without blanks; -1 for nowhere."""
+    """Offset of a wildcard between letters of a script without blanks; -1 if there is none."""
 
 
 def wild_words(text: str) -> Iterator[Wild]:
-    """The words with wildcards in a word or phrase of a query."""
+    """Yield the words with wildcards in a word or phrase of a query."""
     places = set(wildcards(text))
     at = 0
     for place in sorted(places):
@@ -142,16 +144,16 @@ def _parts(word: str, start: int, end: int) -> bool:
     return bool(before and after and (UNSPACED.match(before) or UNSPACED.match(after)))
 
 
-# --- a text's own words -----------------------------------------------------------------------------
+# --- the words of a text ----------------------------------------------------------------------------
 
 _CHUNK = re.compile(r"[^ \n]+")
-"""What ASCII blanks part folds by itself."""
+"""Text between ASCII blanks. Chunks can be folded one by one."""
 _CONTINUES = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
-"""Letters that join the one before them, as marks do: vowels and finals of Korean, voicing of kana."""
+"""Letters that belong to the one before them, as marks do: vowels and finals of Korean, voicing of kana."""
 
 
 class Placed:
-    """The words of a text in order, and where they stand."""
+    """The words of a text in order, with their places in it."""
 
     def __init__(self, text: str, chunks: list[Span], words: list[str], owners: list[int]) -> None:
         self._text = text
@@ -166,22 +168,22 @@ class Placed:
         self._cut: dict[int, list[Span]] = {}
 
     def places(self, word: Sought) -> Iterator[int]:
-        """The numbers of the words that are found by one of a query."""
+        """Yield the numbers of the words that a word of a query finds."""
         for each in self._at if word.wild else self._likely(word):
             if word.matches(each):
                 yield from self._at[each]
 
     def _likely(self, word: Sought) -> Iterable[str]:
-        """The words that one without wildcards may find: itself, and those with umlauts and their like."""
+        """The words that a word without wildcards may find: itself, and all with umlauts or the like."""
         itself = (form for form in dict.fromkeys((word.plain, word.spelled)) if form in self._at)
         return (*itself, *(each for each in self._umlauts if each not in (word.plain, word.spelled)))
 
     def holds(self, number: int, word: Sought) -> bool:
-        """Whether the word of that number is found by one of a query."""
+        """Whether a word of a query finds the word of that number."""
         return number < len(self._words) and word.matches(self._words[number])
 
     def span(self, first: int, last: int) -> Span:
-        """Where the words from one to another stand in the text."""
+        """Where the words from number `first` to `last` lie in the text: [start, end)."""
         return self._span(first)[0], self._span(last)[1]
 
     def _span(self, number: int) -> Span:
@@ -192,7 +194,7 @@ class Placed:
 
 
 def placed_words(text: str, start: int, end: int) -> Placed:
-    """The words of text[start:end], which is as the sanitiser leaves it."""
+    """The words of text[start:end]. `text` has passed the sanitiser."""
     chunks, words, owners = list[Span](), list[str](), list[int]()
     for match in _CHUNK.finditer(text, start, end):
         found = halfway(match[0]).split()
@@ -203,7 +205,10 @@ def placed_words(text: str, start: int, end: int) -> Placed:
 
 
 def _spans(text: str, start: int, end: int) -> Iterator[Span]:
-    """Where the words of a chunk stand: it is folded letter by letter, each with the marks behind it."""
+    """Yield where the words of a chunk lie.
+
+    Each letter is folded by itself, together with the marks behind it.
+    """
     begun = last = -1
     for first, behind in _letters(text, start, end):
         parts = halfway(text[first:behind]).split(" ")
@@ -213,7 +218,7 @@ def _spans(text: str, start: int, end: int) -> Iterator[Span]:
                 begun = -1
             if part:
                 begun, last = (first if begun < 0 else begun), behind
-        if parts == [""] and begun >= 0:  # what folds to nothing belongs to the word
+        if parts == [""] and begun >= 0:  # a letter that folds to nothing belongs to the word
             last = behind
     if begun >= 0:
         yield begun, last
