@@ -212,7 +212,7 @@ def test_where_the_end_is_damaged_an_admin_decides(end_damaged: tuple[TestVault,
 
 
 def frames_past_damage(vault: TestVault, kind: Kind) -> list[Frame]:
-    found = scan(vault.folder / "ledger", damaged=lambda damage: None)
+    found = scan(vault.folder / "ledger", on_damage=lambda damage: None)
     return [frame for frame in found if frame.kind is kind]
 
 

@@ -1,4 +1,4 @@
-"""Small ledgers with a record of every make, to be torn and damaged."""
+"""Small ledgers with records of every encoding, for tests that tear and damage them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ WORDS = ("ledger", "letter", "harbour", "invoice", "autumn", "meeting", "signed"
 
 
 def sha256(data: bytes) -> bytes:
-    """Its digest."""
+    """Return the SHA-256 of the data."""
     return hashlib.sha256(data).digest()
 
 
 def text(seed: int, words: int = 200) -> bytes:
-    """A made-up mail that differs with the seed."""
+    """Return an invented mail that depends on the seed."""
     chosen = random.Random(seed).choices(WORDS, k=words)
     head = f"From: clerk{seed}@example.com\r\nSubject: {' '.join(chosen[:4])}\r\n\r\n"
     return (head + " ".join(chosen)).encode()
 
 
 def dictionary(kind: Kind = Kind.MESSAGE) -> bytes:
-    """A small dictionary, trained on mail of `text`."""
+    """Return a small dictionary, trained on mails of `text`."""
     samples = [recipe.encode([Literal(text(seed, 60 + seed % 90))]) for seed in range(400)]
     return train(samples, 1024, kind)
 
 
 @dataclass
 class Writing:
-    """A ledger being filled, and what was put into it."""
+    """Fills a ledger, and knows what was put into it."""
 
     ledger: Ledger
     encoder: Encoder = field(default_factory=Encoder)
@@ -49,21 +49,21 @@ class Writing:
     time: int = NOON
 
     def append(self, record: Record) -> Appended:
-        """Append a record, and note where it is."""
+        """Append a record, and note its position."""
         self.time += 1
         appended = self.ledger.append(record, self.time)
         self.places[record.sha] = appended.position
         return appended
 
     def content(self, kind: Kind, data: bytes) -> bytes:
-        """Append content as it is; returns its hash."""
+        """Append content itself; returns its hash."""
         sha = sha256(data)
         self.contents[sha] = data
         self.append(self.encoder.encode(kind, data, sha))
         return sha
 
     def recipe(self, kind: Kind, *pieces: Piece) -> bytes:
-        """Append what these pieces make; returns its hash."""
+        """Append a recipe of these pieces; returns the hash of its content."""
         data = b"".join(recipe.rebuild(pieces, lambda sha: (self.contents[sha],)))
         sha = sha256(data)
         self.contents[sha] = data
@@ -113,7 +113,7 @@ class Writing:
 
 
 def written(folder: Path, *, segment: int = 1 << 20, batches: int = 3) -> Writing:
-    """A closed ledger of some batches with records of every make."""
+    """Write a ledger of some batches with records of every encoding, and close it."""
     writing = Writing(Ledger.create(folder, segment=segment))
     writing.copy(0)
     writing.commit()

@@ -1,1 +1,1 @@
-"""What is kept: ledger, catalog, index, verification, rebuilding, export."""
+"""The archive of one organisation: ledger, catalog, index, and the operations on them."""

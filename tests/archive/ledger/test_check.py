@@ -1,4 +1,4 @@
-"""No flipped byte stays unseen, by the check or by the stand-alone verifier; nothing is changed."""
+"""The check: it finds every flipped byte, like the stand-alone verifier, and changes nothing."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VERIFIER = Path(__file__).parents[3] / "tools" / "verify_ledger.py"
 
 
 def verifier(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Run the stand-alone verifier, isolated from this environment."""
+    """Run the stand-alone verifier in Python's isolated mode."""
     return subprocess.run(
         [sys.executable, "-I", str(VERIFIER), str(folder), *more], capture_output=True, text=True, timeout=60
     )
 
 
 def flipped(folder: Path, step: int, offset: int = 0) -> Iterator[tuple[Frame, int]]:
-    """Flip every `step`th byte, one after the other; yields the frame it is in and its place there."""
+    """Flip every `step`th byte, one at a time; yields the frame that it is in, and its offset there."""
     for frame in list(scan(folder)):
         path = segment_path(folder, frame.position.segment)
         good = path.read_bytes()
@@ -42,7 +42,7 @@ def flipped(folder: Path, step: int, offset: int = 0) -> Iterator[tuple[Frame, i
         path.write_bytes(good)
 
 
-def test_a_sound_ledger_is_sound(tmp_path: Path) -> None:
+def test_an_intact_ledger_has_no_problems(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder, segment=2000, batches=8)
     frames = list(scan(folder))
@@ -65,7 +65,7 @@ def test_a_sound_ledger_is_sound(tmp_path: Path) -> None:
     assert "all is well" in outcome.stdout
 
 
-def test_a_flipped_byte_is_found_and_named_wherever_it_is(tmp_path: Path) -> None:
+def test_any_flipped_byte_is_found_and_named(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder, segment=3000, batches=4)
     number = 0
@@ -80,7 +80,7 @@ def test_a_flipped_byte_is_found_and_named_wherever_it_is(tmp_path: Path) -> Non
     assert check(folder, deep=True).problems == []
 
 
-def test_a_deep_check_finds_it_too(tmp_path: Path) -> None:
+def test_a_deep_check_finds_flipped_bytes(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder, segment=3000)
     for frame, _ in flipped(folder, 211, 3):
@@ -88,7 +88,7 @@ def test_a_deep_check_finds_it_too(tmp_path: Path) -> None:
         assert any(place in problem for problem in check(folder, deep=True).problems)
 
 
-def test_the_stand_alone_verifier_finds_it_too(tmp_path: Path) -> None:
+def test_the_stand_alone_verifier_finds_flipped_bytes(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder, segment=3000)
     for frame, _ in flipped(folder, 601, 5):
@@ -106,7 +106,7 @@ def test_the_stand_alone_verifier_finds_any_flipped_byte(tmp_path: Path) -> None
         assert f"segment {frame.position.segment}, offset {frame.position.offset}" in verifier(folder).stdout
 
 
-def test_content_that_is_not_its_hash_is_found_by_a_deep_check(tmp_path: Path) -> None:
+def test_a_deep_check_finds_content_that_does_not_match_its_hash(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = Writing(Ledger.create(folder))
     writing.append(Record(Kind.PART, sha256(b"right"), 5, Codec.RAW, b"wrong"))
@@ -134,7 +134,7 @@ def test_a_missing_segment_is_named(tmp_path: Path) -> None:
     assert "segment 2: the file is missing" in outcome.stdout
 
 
-def test_swapped_segments_are_noticed(tmp_path: Path) -> None:
+def test_swapped_segments_are_found(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder, segment=1500, batches=8)
     two, three = segment_path(folder, 2), segment_path(folder, 3)
@@ -145,7 +145,7 @@ def test_swapped_segments_are_noticed(tmp_path: Path) -> None:
     assert verifier(folder).returncode == 1
 
 
-def test_a_batch_in_the_making_is_no_problem(tmp_path: Path) -> None:
+def test_a_batch_that_is_being_written_is_no_problem(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = Writing(Ledger.create(folder))
     writing.copy(1)
@@ -176,7 +176,7 @@ def test_an_earlier_state_can_be_checked(tmp_path: Path) -> None:
         assert (report.tree_size, report.root, report.problems) == (head.tree_size, head.root, [])
 
 
-def test_no_ledger_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_ledger_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="no ledger"):
         check(tmp_path, deep=True)
     outcome = verifier(tmp_path)
@@ -184,12 +184,12 @@ def test_no_ledger_is_said_so(tmp_path: Path) -> None:
     assert "there is no ledger" in outcome.stderr
 
 
-def test_all_mail_can_be_extracted_without_the_program(tmp_path: Path) -> None:
+def test_the_verifier_extracts_all_mail(tmp_path: Path) -> None:
     folder, target = tmp_path / "ledger", tmp_path / "out"
     writing = written(folder, segment=3000, batches=5)
     ledger = Ledger.open(folder)
     more = Writing(ledger, time=NOON)
-    more.content(Kind.QUARANTINE, b"what nobody can read")
+    more.content(Kind.QUARANTINE, b"an unreadable item")
     more.commit()
     ledger.close()
     contents = writing.contents | more.contents
@@ -210,14 +210,14 @@ def test_the_verifier_imports_nothing_of_ours() -> None:
     assert set(imports) - set(sys.stdlib_module_names) == {"zstandard"}
 
 
-def test_the_verifier_takes_the_vault_as_well_as_its_ledger(tmp_path: Path) -> None:
+def test_the_verifier_takes_the_vault_or_its_ledger(tmp_path: Path) -> None:
     written(tmp_path / "ledger")
     assert verifier(tmp_path).stdout == verifier(tmp_path / "ledger").stdout != ""
     missing = verifier(tmp_path / "nowhere")
     assert (missing.returncode, missing.stdout) == (2, "")
 
 
-def test_a_torn_tail_of_garbage_is_told(tmp_path: Path) -> None:
+def test_a_torn_tail_of_garbage_is_a_problem(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
     with segment_path(folder, segments(folder)[-1]).open("ab") as file:

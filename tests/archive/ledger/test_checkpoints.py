@@ -1,4 +1,4 @@
-"""A checkpoint that was noted shows a ledger that was cut, set back or written anew, here and stand-alone."""
+"""Checkpoints: they show that a ledger was cut, set back or rewritten; the stand-alone verifier agrees."""
 
 from __future__ import annotations
 
@@ -44,15 +44,14 @@ def leaves(folder: Path) -> list[bytes]:
 
 
 def proofs(folder: Path, *checkpoints: Checkpoint) -> list[Proof]:
-    """What the ledger makes of them; the stand-alone verifier must say the same."""
+    """Return the result for each checkpoint; the stand-alone verifier must have the same results."""
     found = check(folder, deep=False, checkpoints=checkpoints).proofs
-    words = [word for one in checkpoints for word in ("--was", str(one))]
-    alone = subprocess.run(
-        [sys.executable, "-I", str(VERIFIER), str(folder), *words], capture_output=True, text=True, timeout=60
-    )
-    said = [line for line in alone.stdout.splitlines() if line.startswith("checkpoint ")]
+    options = [word for one in checkpoints for word in ("--was", str(one))]
+    command = [sys.executable, "-I", str(VERIFIER), str(folder), *options]
+    alone = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    lines = [line for line in alone.stdout.splitlines() if line.startswith("checkpoint ")]
     assert alone.stderr == ""
-    assert [_state(line) for line in said] == [proof.state for proof in found]
+    assert [_state(line) for line in lines] == [proof.state for proof in found]
     assert alone.returncode == (0 if all(proof.holds for proof in found) else 1), alone.stdout
     return found
 
@@ -70,7 +69,7 @@ def test_a_ledger_has_grown_from_each_of_its_own_states(folder: Path) -> None:
     assert {head.root for head in heads(folder)} <= {one.root for one in every}
 
 
-def test_a_root_that_is_not_of_so_many_records_is_of_another_ledger(folder: Path) -> None:
+def test_a_root_that_does_not_fit_its_size_means_another_ledger(folder: Path) -> None:
     found = leaves(folder)
     wrong = [Checkpoint(n, naive_root(found[: n - 1])) for n in range(1, len(found))]
     assert {proof.state for proof in proofs(folder, *wrong)} == {"rewritten"}
@@ -78,7 +77,7 @@ def test_a_root_that_is_not_of_so_many_records_is_of_another_ledger(folder: Path
     assert proof.state == "rewritten"
 
 
-def test_a_cut_ledger_is_named_at_every_commit(folder: Path) -> None:
+def test_a_ledger_cut_at_any_commit_is_found(folder: Path) -> None:
     states = heads(folder)
     noted = [Checkpoint(head.tree_size, head.root) for head in states]
     for place in range(len(states) - 2, -1, -2):
@@ -88,8 +87,8 @@ def test_a_cut_ledger_is_named_at_every_commit(folder: Path) -> None:
         assert check(folder, deep=False).problems == []
 
 
-def test_a_ledger_that_was_written_anew_is_named(folder: Path) -> None:
-    """One message goes, and every root is right again: only what was noted elsewhere can show it."""
+def test_a_rewritten_ledger_is_found(folder: Path) -> None:
+    """One message is removed and every root is made right again, so only a checkpoint can show it."""
     states = heads(folder)
     noted = [Checkpoint(head.tree_size, head.root) for head in states]
     victim = [frame for frame in scan(folder) if frame.kind is Kind.ENVELOPE][3]
@@ -106,7 +105,7 @@ def test_a_ledger_that_was_written_anew_is_named(folder: Path) -> None:
 
 
 def test_rewriting_without_an_edit_keeps_every_root(folder: Path) -> None:
-    """So the rewriting of these tests itself leaves no trace."""
+    """This proves that the rewriting in these tests leaves no trace of its own."""
     before = heads(folder)
     rewrite(folder, as_it_is, segment=2000)
     assert [(head.tree_size, head.root) for head in heads(folder)] == [
@@ -114,8 +113,8 @@ def test_rewriting_without_an_edit_keeps_every_root(folder: Path) -> None:
     ]
 
 
-def test_a_checkpoint_among_damage_can_not_be_compared(folder: Path) -> None:
-    """A lost header hides which leaf stood there; from the next commit frame on, sizes compare again."""
+def test_a_checkpoint_after_damage_can_not_be_compared(folder: Path) -> None:
+    """A lost header makes its leaf unknown; from the next commit frame on, checkpoints compare again."""
     states = heads(folder)
     frames = [frame for frame in scan(folder) if states[1].tree_size < frame.sequence < states[2].tree_size]
     lost = frames[1]
@@ -129,7 +128,7 @@ def test_a_checkpoint_among_damage_can_not_be_compared(folder: Path) -> None:
     assert [proof.state for proof in report.proofs] == ["unreadable", "unchanged"]
 
 
-def test_beside_a_writer_what_comes_after_the_end_is_compared_too(folder: Path) -> None:
+def test_checkpoints_after_the_end_of_the_check_are_compared(folder: Path) -> None:
     states = heads(folder)
     noted = [Checkpoint(head.tree_size, head.root) for head in states]
     for end in states:
@@ -143,11 +142,11 @@ def test_beside_a_writer_what_comes_after_the_end_is_compared_too(folder: Path) 
     ["", ":", "5", f"5{ROOT}", f"-1:{ROOT}", f"5:{ROOT}00", f"5:{'g' * 64}", f"²:{ROOT}", f"{1 << 63}:{ROOT}",
      f"5:{' ' * 64}"],
 )  # fmt: skip
-def test_what_is_no_checkpoint_is_refused(text: str) -> None:
+def test_text_that_is_not_a_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="give SIZE:ROOT"):
         read_checkpoint(text)
 
 
-def test_a_checkpoint_reads_as_it_is_written() -> None:
+def test_a_checkpoint_is_read_as_it_was_written() -> None:
     one = Checkpoint(1042, bytes(range(32)))
     assert read_checkpoint(f" {one}\n") == one

@@ -1,4 +1,4 @@
-"""Records are made small and given back, and bombs are refused."""
+"""The codec: content survives a round trip, records are small, and compression bombs are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_latest_dictionary_of_its_kind_is_used(dictionaries: dict[int, bytes
         assert decoder.payload(record) == content
 
 
-def test_a_dictionary_gains(dictionaries: dict[int, bytes]) -> None:
+def test_a_dictionary_makes_records_smaller(dictionaries: dict[int, bytes]) -> None:
     content = text(9, 60)
     plain, trained = (
         Encoder().encode(Kind.MESSAGE, content),
@@ -52,7 +52,7 @@ def test_a_dictionary_gains(dictionaries: dict[int, bytes]) -> None:
     assert len(trained.payload) < 0.7 * len(plain.payload)
 
 
-def test_a_dictionary_says_what_it_is_for(dictionaries: dict[int, bytes]) -> None:
+def test_the_kind_of_a_dictionary_can_be_read_from_it(dictionaries: dict[int, bytes]) -> None:
     assert [purpose(data) for data in dictionaries.values()] == [Kind.MESSAGE, Kind.ENVELOPE, Kind.MESSAGE]
     assert purpose(b"a foreign one") == Kind.MESSAGE
 
@@ -68,7 +68,7 @@ def test_a_part_that_hardly_shrinks_stays_raw() -> None:
     assert Encoder().encode(Kind.PART, content + bytes(50_000)).codec == Codec.ZSTD
 
 
-def test_what_is_too_large_must_be_chunks() -> None:
+def test_content_that_is_too_large_is_refused() -> None:
     with pytest.raises(ValueError, match="chunks"):
         Encoder().encode(Kind.PART, bytes(MAX_CONTENT + 1))
     with pytest.raises(ValueError, match="too large"):
@@ -79,7 +79,7 @@ def record(codec: int, payload: bytes, size: int = 10, number: int = 0) -> Recor
     return Record(Kind.MESSAGE, bytes(32), size, codec, payload, number)
 
 
-def test_bombs_and_nonsense_are_refused() -> None:
+def test_bombs_and_invalid_payloads_are_refused() -> None:
     bomb = zstandard.ZstdCompressor().compress(bytes(MAX_CONTENT + 1))
     stream = zstandard.ZstdCompressor().compressobj()
     unstated = stream.compress(bytes(1000)) + stream.flush()
@@ -102,7 +102,7 @@ def test_bombs_and_nonsense_are_refused() -> None:
             Decoder().payload(bad)
 
 
-def test_threads_share_encoder_and_decoder(dictionaries: dict[int, bytes]) -> None:
+def test_threads_can_share_encoder_and_decoder(dictionaries: dict[int, bytes]) -> None:
     encoder, decoder = Encoder(dictionaries), Decoder(dictionaries)
     failures: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Frames survive a round trip, and not one flipped bit."""
+"""Frames: headers survive a round trip, and any flipped bit is found."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from muniment.archive.ledger.frame import (
     MAX_PAYLOAD,
     FrameError,
     NewerFrame,
-    claimed,
     intact,
     leaf_hash,
     pack_header,
     parse_header,
+    stated_identity,
     tag_in,
 )
 from muniment.archive.ledger.model import Kind
@@ -32,7 +32,7 @@ SHA = st.binary(min_size=32, max_size=32)
 
 
 @given(st.sampled_from(Kind), st.integers(0, 255), I64, U64, SHA, st.binary(max_size=500), U32)
-def test_a_header_says_what_was_packed(
+def test_a_header_is_parsed_as_it_was_packed(
     kind: Kind, codec: int, time: int, size: int, sha: bytes, payload: bytes, dictionary: int
 ) -> None:
     data = pack_header(TAG, kind, codec, time, size, sha, payload, dictionary)
@@ -42,11 +42,11 @@ def test_a_header_says_what_was_packed(
     assert intact(header, payload)
     assert not intact(header, payload + b"x")
     assert tag_in(data) == TAG
-    assert claimed(data) == (kind, sha)
+    assert stated_identity(data) == (kind, sha)
 
 
 @given(st.integers(0, 8 * HEADER_SIZE - 1), st.binary(max_size=50))
-def test_any_flipped_bit_of_a_header_is_seen(bit: int, payload: bytes) -> None:
+def test_any_flipped_bit_of_a_header_is_found(bit: int, payload: bytes) -> None:
     data = bytearray(pack_header(TAG, Kind.PART, 1, 5, 6, bytes(32), payload))
     data[bit // 8] ^= 1 << bit % 8
     with pytest.raises(FrameError):
@@ -54,20 +54,20 @@ def test_any_flipped_bit_of_a_header_is_seen(bit: int, payload: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_other_bytes_are_no_frame(data: bytes) -> None:
+def test_arbitrary_bytes_are_no_frame(data: bytes) -> None:
     with pytest.raises(FrameError):
         parse_header(data, TAG)
     assert tag_in(data) is None
 
 
-def test_a_frame_of_another_vault_is_none() -> None:
+def test_a_frame_of_another_vault_is_refused() -> None:
     data = pack_header(bytes(8), Kind.PART, 0, 0, 0, bytes(32), b"")
     with pytest.raises(FrameError, match="no frame begins here"):
         parse_header(data, TAG)
 
 
 @pytest.mark.parametrize(("at", "value"), [(4, 2), (5, 200), (7, 1)])
-def test_a_later_format_is_told_from_damage(at: int, value: int) -> None:
+def test_a_later_format_is_distinguished_from_damage(at: int, value: int) -> None:
     data = bytearray(pack_header(TAG, Kind.PART, 0, 0, 0, bytes(32), b""))
     data[at] = value
     data[-4:] = struct.pack("<I", crc32(data[:-4]))
@@ -76,7 +76,7 @@ def test_a_later_format_is_told_from_damage(at: int, value: int) -> None:
     assert tag_in(bytes(data)) == TAG
 
 
-def test_what_can_t_be_framed_is_refused() -> None:
+def test_fields_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError):
         pack_header(TAG, Kind.PART, 0, 0, 0, bytes(32), bytes(MAX_PAYLOAD + 1))
     with pytest.raises(ValueError):
@@ -85,7 +85,7 @@ def test_what_can_t_be_framed_is_refused() -> None:
         pack_header(TAG, Kind.PART, 0, 1 << 63, 0, bytes(32), b"")
 
 
-def test_a_leaf_binds_what_the_format_says() -> None:
+def test_a_leaf_hash_covers_what_the_format_says() -> None:
     sha = hashlib.sha256(b"content").digest()
     plain = (
         b"\x00" + b"\x01" + b"\x02" + (3).to_bytes(8, "little", signed=True) + (7).to_bytes(8, "little") + sha

@@ -1,4 +1,4 @@
-"""The frontier gives the roots of RFC 9162's own definition."""
+"""The Merkle tree: its frontier gives the roots that RFC 9162 defines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAVES = st.lists(st.binary(min_size=32, max_size=32), max_size=70)
 
 
 def merkle_tree_hash(leaves: list[bytes]) -> bytes:
-    """RFC 9162, 2.1.1, word by word; `leaves` are hashed already."""
+    """Return the root by the definition in RFC 9162, 2.1.1; `leaves` are hashes of leaves."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
@@ -58,6 +58,6 @@ def test_a_tree_goes_on_from_its_frontier(before: list[bytes], after: list[bytes
 @pytest.mark.parametrize(
     ("size", "peaks"), [(3, [bytes(32)]), (1, [bytes(31)]), (-1, [bytes(32)]), (0, [bytes(32)])]
 )
-def test_a_frontier_that_can_t_be_is_refused(size: int, peaks: list[bytes]) -> None:
+def test_an_impossible_frontier_is_refused(size: int, peaks: list[bytes]) -> None:
     with pytest.raises(ValueError):
         Frontier.from_frontier(size, peaks)

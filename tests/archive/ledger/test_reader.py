@@ -1,4 +1,4 @@
-"""Content comes back to the byte, in bounded memory, or not at all."""
+"""The reader: content comes back byte for byte in bounded memory, or an error is raised."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert reader.content_bytes(sha) == content
 
 
-def test_a_scan_may_begin_anywhere(tmp_path: Path) -> None:
+def test_a_scan_can_begin_at_any_frame(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger", segment=2000, batches=8)
     frames = list(scan(tmp_path / "ledger"))
     for index, frame in enumerate(frames):
@@ -62,7 +62,7 @@ def test_references_are_listed(tmp_path: Path) -> None:
     assert reader.references(frame) == [sha256(b"a" * 100), sha256(b"b" * 100)]
 
 
-def test_reading_goes_on_beside_the_writer(tmp_path: Path) -> None:
+def test_reading_goes_on_while_a_writer_appends(tmp_path: Path) -> None:
     writing = Writing(Ledger.create(tmp_path / "ledger", segment=20_000))
     reader = Reader(tmp_path / "ledger", writing.places.get)
     stop = threading.Event()
@@ -97,7 +97,7 @@ def test_reading_goes_on_beside_the_writer(tmp_path: Path) -> None:
     assert failures == []
 
 
-def test_content_that_is_not_there_is_damage(tmp_path: Path) -> None:
+def test_missing_content_is_damage(tmp_path: Path) -> None:
     writing = Writing(Ledger.create(tmp_path / "ledger"))
     message = writing.copy(1)
     other = writing.copy(2)
@@ -123,7 +123,9 @@ def test_content_that_is_not_there_is_damage(tmp_path: Path) -> None:
         [PartBase64(sha256(b"missing"))],
     ],
 )
-def test_what_does_not_make_the_content_is_damage(tmp_path: Path, pieces: list[recipe.Piece]) -> None:
+def test_a_recipe_that_does_not_make_the_content_is_damage(
+    tmp_path: Path, pieces: list[recipe.Piece]
+) -> None:
     writing = Writing(Ledger.create(tmp_path / "ledger"))
     writing.content(Kind.PART, b"part")
     sha = sha256(b"itself")
@@ -138,7 +140,7 @@ def test_what_does_not_make_the_content_is_damage(tmp_path: Path, pieces: list[r
         list(reader.content_at(place))
 
 
-def test_a_recipe_that_is_none_is_damage(tmp_path: Path) -> None:
+def test_an_invalid_recipe_is_damage(tmp_path: Path) -> None:
     writing = Writing(Ledger.create(tmp_path / "ledger"))
     sha = sha256(b"x")
     writing.append(Record(Kind.MESSAGE, sha, 1, Codec.RAW | Codec.RECIPE, b"\x01\xff"))
@@ -152,7 +154,7 @@ def test_a_recipe_that_is_none_is_damage(tmp_path: Path) -> None:
         reader.references(reader.read_frame(writing.places[sha]))
 
 
-def test_more_than_the_limit_is_not_read_at_once(tmp_path: Path) -> None:
+def test_content_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     writing = Writing(Ledger.create(tmp_path / "ledger"))
     sha = writing.content(Kind.PART, b"x" * 1000)
     writing.commit()
@@ -162,8 +164,8 @@ def test_more_than_the_limit_is_not_read_at_once(tmp_path: Path) -> None:
         reader.content_bytes(sha, 999)
 
 
-def large(tmp_path: Path, count: int) -> None:
-    """A message with an attachment of `count` chunks, and a report that quotes it."""
+def read_large(tmp_path: Path, count: int) -> None:
+    """Read a message with an attachment of `count` chunks, and a report that quotes it."""
     ledger = Ledger.create(tmp_path / "ledger", segment=3 * CHUNK)
     writing = Writing(ledger)
     chunk = hashlib.shake_256(b"seed").digest(4096) * (CHUNK // 4096)
@@ -181,10 +183,10 @@ def large(tmp_path: Path, count: int) -> None:
         reader = Reader(tmp_path / "ledger", writing.places.get)
         inner = [Literal(b"Subject: large\r\n\r\n"), PartBase64(part.digest())]
         writing.commit()
-        message = kept(writing, reader, Kind.MESSAGE, inner)
+        message = append_recipe(writing, reader, Kind.MESSAGE, inner)
         size = reader.size(message)
         report = [Literal(b"report\r\n"), Slice(message, 0, size - 5000), Slice(message, size - 4000, 4000)]
-        envelope = kept(writing, reader, Kind.ENVELOPE, report)
+        envelope = append_recipe(writing, reader, Kind.ENVELOPE, report)
         assert sum(map(len, reader.content_at(writing.places[envelope]))) == size - 1000 + 8
         assert tracemalloc.get_traced_memory()[1] < 8 * CHUNK
     finally:
@@ -192,8 +194,8 @@ def large(tmp_path: Path, count: int) -> None:
         ledger.close()
 
 
-def kept(writing: Writing, reader: Reader, kind: Kind, pieces: list[recipe.Piece]) -> bytes:
-    """Append and commit what pieces make, without holding it."""
+def append_recipe(writing: Writing, reader: Reader, kind: Kind, pieces: list[recipe.Piece]) -> bytes:
+    """Append and commit a recipe, without holding its content in memory; returns the content's hash."""
     digest, size = hashlib.sha256(), 0
     for made in recipe.rebuild(pieces, reader.content):
         digest.update(made)
@@ -204,16 +206,16 @@ def kept(writing: Writing, reader: Reader, kind: Kind, pieces: list[recipe.Piece
 
 
 def test_large_content_takes_a_few_chunks_of_memory(tmp_path: Path) -> None:
-    large(tmp_path, 3)
+    read_large(tmp_path, 3)
 
 
 @pytest.mark.soak
-def test_very_large_content_takes_no_more(tmp_path: Path) -> None:
-    large(tmp_path, 10)
+def test_very_large_content_takes_no_more_memory(tmp_path: Path) -> None:
+    read_large(tmp_path, 10)
 
 
 def test_many_slices_of_one_message_are_quick(tmp_path: Path) -> None:
-    """Each slice of a message that is read anew would be quadratic."""
+    """Reading the message again for each slice would take quadratic time."""
     writing = Writing(Ledger.create(tmp_path / "ledger"))
     content = text(1, 100_000)
     message = writing.content(Kind.MESSAGE, content)
@@ -233,7 +235,7 @@ def test_many_slices_of_one_message_are_quick(tmp_path: Path) -> None:
     assert opened == [message]
 
 
-def test_a_frame_cut_off_under_the_reader_is_damage(tmp_path: Path) -> None:
+def test_a_frame_that_is_cut_off_is_damage(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger")
     sha = max(writing.contents, key=lambda sha: writing.places[sha].offset)
     path = segment_path(tmp_path / "ledger", 1)

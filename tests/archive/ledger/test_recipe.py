@@ -1,4 +1,4 @@
-"""Recipes give back the very bytes, stream, and refuse what is none."""
+"""Recipes: they give the exact bytes back, as a stream, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def wrapped(data: bytes, width: int, eol: bytes) -> bytes:
 
 @st.composite
 def cooked(draw: st.DrawFn) -> tuple[list[Piece], dict[bytes, bytes], bytes]:
-    """Pieces, the contents they refer to, and what they make."""
+    """Pieces, the contents that they refer to, and the content that they make."""
     contents = {sha256(data): data for data in draw(CONTENTS)}
     pieces: list[Piece] = []
     made = []
@@ -78,12 +78,12 @@ def test_a_recipe_gives_its_pieces_and_its_content_back(
 
 
 @given(st.binary(max_size=300), WIDTHS, EOL)
-def test_encoded_length_is_what_is_made(data: bytes, width: int, eol: bytes) -> None:
+def test_encoded_length_is_the_length_of_the_result(data: bytes, width: int, eol: bytes) -> None:
     piece = PartBase64(sha256(data), width, eol)
     assert encoded_length(piece, len(data)) == len(wrapped(data, width, eol))
 
 
-def test_lines_that_recipes_can_t_state_are_refused() -> None:
+def test_lines_that_recipes_can_not_express_are_refused() -> None:
     for piece in (PartBase64(bytes(32), 61), PartBase64(bytes(32), 0), InlineBase64(b"x", 76, b"\n\n")):
         assert encoded_length(piece, 100) == -1
         with pytest.raises(ValueError):
@@ -100,7 +100,7 @@ def test_a_reference_is_stored_once() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_recipe_or_refused(data: bytes) -> None:
+def test_arbitrary_bytes_are_a_recipe_or_refused(data: bytes) -> None:
     for candidate in (data, b"\x01" + data):
         try:
             pieces = recipe.decode(candidate)
@@ -121,7 +121,7 @@ def test_a_damaged_recipe_is_refused_or_read(
             assert sum(len(p.data) for p in pieces if isinstance(p, Literal | InlineBase64)) <= len(candidate)
 
 
-def test_a_recipe_that_claims_much_takes_no_memory() -> None:
+def test_a_recipe_that_claims_large_numbers_takes_no_memory() -> None:
     huge = b"\xff" * 7 + b"\x7f"
     tracemalloc.start()
     try:
@@ -143,7 +143,7 @@ def test_a_slice_beyond_the_content_is_refused() -> None:
         list(recipe.rebuild([Slice(bytes(32), 3, 5)], lambda sha: (b"seven..",)))
 
 
-def test_slices_in_order_take_one_reading() -> None:
+def test_slices_in_order_read_the_content_once() -> None:
     data = bytes(range(256)) * 100
     readings = []
 

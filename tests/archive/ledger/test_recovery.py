@@ -1,4 +1,4 @@
-"""A torn tail is moved aside; damage is reported and left as it is."""
+"""Recovery: a torn tail is moved aside; damage is reported and left in place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.ledgers import NOON, Writing, sha256, text, written
 
 
 def state(folder: Path) -> tuple[list[Frame], dict[str, bytes]]:
-    """All that a reader sees, and all bytes of the segments that hold any."""
+    """Return all committed frames, and the bytes of all segments that are not empty."""
     files = {path.name: path.read_bytes() for path in folder.glob("*.seg") if path.stat().st_size}
     return list(scan(folder)), files
 
@@ -33,7 +33,7 @@ def torn_bytes(folder: Path) -> bytes:
 @pytest.mark.parametrize(
     ("segment", "batches"), [pytest.param(1 << 20, 2, marks=pytest.mark.soak), (1500, 4)]
 )
-def test_a_ledger_torn_at_any_byte_comes_back_to_its_last_commit(
+def test_a_ledger_torn_at_any_byte_goes_back_to_its_last_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, batches: int
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
@@ -61,7 +61,7 @@ def test_a_ledger_torn_at_any_byte_comes_back_to_its_last_commit(
         shutil.rmtree(folder / "torn", ignore_errors=True)
 
 
-def test_writing_goes_on_after_a_tear(tmp_path: Path) -> None:
+def test_a_torn_ledger_can_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     for segment, cut in ((1 << 20, 700), (1500, 30), (1500, 0)):
         writing = written(folder, segment=segment, batches=4)
@@ -79,7 +79,7 @@ def test_writing_goes_on_after_a_tear(tmp_path: Path) -> None:
         shutil.rmtree(folder)
 
 
-def test_zeros_behind_the_last_commit_are_a_torn_tail(tmp_path: Path) -> None:
+def test_zeros_after_the_last_commit_are_a_torn_tail(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
     with segment_path(folder, 1).open("ab") as file:
@@ -102,7 +102,7 @@ def test_complete_frames_without_a_commit_are_a_torn_tail(tmp_path: Path) -> Non
     assert torn_bytes(folder) == frame
 
 
-def test_to_examine_changes_nothing(tmp_path: Path) -> None:
+def test_examining_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
     with segment_path(folder, 1).open("ab") as file:
@@ -113,7 +113,7 @@ def test_to_examine_changes_nothing(tmp_path: Path) -> None:
 
 
 def damaged(folder: Path, offset: int, number: int = 1) -> bytes:
-    """Flip a byte; returns what the segment then holds."""
+    """Flip a byte of a segment; returns the segment's new bytes."""
     path = segment_path(folder, number)
     data = bytearray(path.read_bytes())
     data[offset] ^= 0xFF
@@ -121,7 +121,7 @@ def damaged(folder: Path, offset: int, number: int = 1) -> bytes:
     return bytes(data)
 
 
-def test_a_flipped_byte_before_a_commit_is_damage_wherever_it_is(tmp_path: Path) -> None:
+def test_any_flipped_byte_before_a_commit_is_damage(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
     good = segment_path(folder, 1).read_bytes()
@@ -143,7 +143,7 @@ def test_a_flipped_byte_before_a_commit_is_damage_wherever_it_is(tmp_path: Path)
         segment_path(folder, 1).write_bytes(good)
 
 
-def test_a_ledger_with_accepted_damage_is_written_on_in_a_new_segment(tmp_path: Path) -> None:
+def test_a_ledger_with_accepted_damage_goes_on_in_a_new_segment(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
     victim = next(frame for frame in scan(folder) if frame.kind is Kind.MESSAGE)
@@ -159,16 +159,16 @@ def test_a_ledger_with_accepted_damage_is_written_on_in_a_new_segment(tmp_path: 
     ledger.close()
     assert segment_path(folder, 1).read_bytes() == data
     Ledger.open(folder).close()
-    news: list[Damage] = []
-    frames = list(scan(folder, damaged=news.append))
-    assert [(d.segment, d.offset) for d in news] == [(1, victim.position.offset)]
+    reported: list[Damage] = []
+    frames = list(scan(folder, on_damage=reported.append))
+    assert [(d.segment, d.offset) for d in reported] == [(1, victim.position.offset)]
     assert [frame.sequence for frame in frames][-1] == frames[-1].sequence
     assert victim.sequence not in {frame.sequence for frame in frames}
     assert sorted({frame.sequence for frame in frames} | {victim.sequence}) == list(range(len(frames) + 1))
 
 
-def test_a_lost_frame_is_noticed_by_the_root(tmp_path: Path) -> None:
-    """Cut out to the byte, so that every checksum holds."""
+def test_the_root_shows_a_lost_frame(tmp_path: Path) -> None:
+    """Exactly one frame is cut out, so that every checksum is right."""
     folder = tmp_path / "ledger"
     written(folder)
     victim = next(frame for frame in scan(folder) if frame.kind is Kind.RECEIPT)
@@ -183,13 +183,13 @@ def test_a_lost_frame_is_noticed_by_the_root(tmp_path: Path) -> None:
 
 
 def hostile(vault_id: bytes) -> bytes:
-    """A frame, complete with a commit, as somebody might mail it."""
+    """A frame and a commit frame, as an attacker may send them by mail."""
     frame = pack_header(vault_id, Kind.MESSAGE, 0, NOON, 4, sha256(b"evil"), b"evil") + b"evil"
     commit = b'{"v":1,"count":1,"tree_size":9,"root":"","frontier":[],"dictionaries":{}}'
     return frame + pack_header(vault_id, Kind.COMMIT, 0, NOON, len(commit), sha256(commit), commit) + commit
 
 
-def test_frames_inside_mail_fool_nobody(tmp_path: Path) -> None:
+def test_frames_inside_mail_are_not_taken_for_frames(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = Writing(Ledger.create(folder))
     content = b"hello " + hostile(bytes(8)) * 3 + b" bye"
@@ -211,7 +211,7 @@ def test_frames_inside_mail_fool_nobody(tmp_path: Path) -> None:
     assert examine(folder).head.tree_size == 0
 
 
-def test_a_ledger_whose_segments_are_all_torn_begins_anew(tmp_path: Path) -> None:
+def test_a_ledger_with_only_torn_segments_starts_empty(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
     segment_path(folder, 1).write_bytes(b"\0" * 1000)

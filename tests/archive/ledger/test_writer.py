@@ -1,4 +1,4 @@
-"""What is committed stays, what is not never counts, whatever the disk does."""
+"""The writer: committed records stay and uncommitted ones never count, even when the disk fails."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_clock_that_goes_back_is_harmless(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_does_no_harm(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "ledger")
     for seed, time in enumerate((NOON, NOON - 10**12, 0, -5, NOON)):
         ledger.append(raw(seed), time)
@@ -92,7 +92,7 @@ def test_a_clock_that_goes_back_is_harmless(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger").close()
 
 
-def test_heads_are_known_and_others_are_not(tmp_path: Path) -> None:
+def test_only_committed_states_are_known(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger", segment=2000, batches=6)
     ledger = Ledger.open(tmp_path / "ledger")
     assert all(ledger.knows(head) for head in writing.heads)
@@ -104,7 +104,7 @@ def test_heads_are_known_and_others_are_not(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_segments_roll_and_each_has_the_dictionaries_it_uses(tmp_path: Path) -> None:
+def test_each_segment_has_a_copy_of_the_dictionaries_that_it_uses(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder, segment=2500, batches=12)
     assert len(segments(folder)) >= 4
@@ -124,12 +124,12 @@ def test_segments_roll_and_each_has_the_dictionaries_it_uses(tmp_path: Path) -> 
     assert check(folder, deep=True).problems == []
     for number in segments(folder)[2:]:
         only_this = Dictionaries(Files(folder, writing.ledger.vault_id))
-        only_this.hint(number)
+        only_this.prefer_segment(number)
         if any(f.dictionary == 1 and f.position.segment == number for f in frames):
             assert only_this[1] == writing.ledger.dictionaries[1]
 
 
-def test_a_dictionary_counts_once_it_is_committed(tmp_path: Path) -> None:
+def test_a_dictionary_can_be_used_only_after_its_commit(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "ledger")
     record = Record(Kind.MESSAGE, bytes(32), 5, Codec.ZSTD_DICT, b"xxxxx", 1)
     with pytest.raises(ValueError, match="not committed"):
@@ -171,7 +171,7 @@ def test_a_rollback_leaves_no_trace(tmp_path: Path) -> None:
     assert check(folder, deep=True).problems == []
 
 
-def test_large_batches_are_written_on_the_way(tmp_path: Path) -> None:
+def test_large_batches_are_written_before_the_commit(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "ledger")
     position = None
     for seed in range(40):
@@ -190,7 +190,7 @@ def test_large_batches_are_written_on_the_way(tmp_path: Path) -> None:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[None]:
-    """A file system of `size` bytes on `folder`; without root, a limit on the size of files."""
+    """Mount a file system of `size` bytes on `folder`; without root rights, limit the size of files."""
     folder.mkdir()
     mounted = os.geteuid() == 0 and (
         subprocess.run(
@@ -221,8 +221,8 @@ def commit_four(ledger: Ledger, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1_500_000, 700_000])
-def test_a_full_disk_voids_the_batch_and_nothing_else(tmp_path: Path, size: int) -> None:
-    """Large records fail at append, small ones at commit."""
+def test_a_full_disk_voids_only_the_current_batch(tmp_path: Path, size: int) -> None:
+    """Large records fail in `append`, small ones in `commit`."""
     with small_disk(tmp_path / "disk", 2_000_000):
         folder = tmp_path / "disk" / "ledger"
         ledger = Ledger.create(folder)
@@ -247,7 +247,7 @@ def test_a_full_disk_voids_the_batch_and_nothing_else(tmp_path: Path, size: int)
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])
 def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """`fsync` is of the folder, where the segment is new."""
+    """`fdatasync` is called for the segment, `fsync` for the folder if the segment is new."""
     folder = tmp_path / "ledger"
     ledger = Ledger.create(folder)
     ledger.append(raw(1), NOON)
@@ -267,7 +267,7 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         lambda: ledger.append(raw(2), NOON),
         lambda: ledger.add_dictionary(b"d"),
     ):
-        with pytest.raises(VaultError, match="open the vault anew"):
+        with pytest.raises(VaultError, match="open the vault again"):
             later()
     assert len(attempts) == 1
     ledger.close()
@@ -283,12 +283,12 @@ def test_a_rollback_that_fails_is_final(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "ftruncate", fail)
     with pytest.raises(VaultError, match="rolled back"):
         ledger.rollback()
-    with pytest.raises(VaultError, match="open the vault anew"):
+    with pytest.raises(VaultError, match="open the vault again"):
         ledger.commit()
     ledger.close()
 
 
-def test_a_damaged_id_stops_everything(tmp_path: Path) -> None:
+def test_a_ledger_with_a_damaged_vault_id_is_not_opened(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
     before = segment_path(folder, 1).read_bytes()
@@ -304,7 +304,7 @@ def test_a_damaged_id_stops_everything(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_sequences_and_positions_are_those_of_the_frames(tmp_path: Path) -> None:
+def test_append_returns_sequence_and_position_of_the_frame(tmp_path: Path) -> None:
     writing = Writing(Ledger.create(tmp_path / "ledger", segment=1500), Encoder())
     appended = []
     for seed in range(30):
@@ -319,7 +319,7 @@ def test_sequences_and_positions_are_those_of_the_frames(tmp_path: Path) -> None
     assert Position(1, 0) in found.values()
 
 
-def test_the_last_batch_is_written_and_synced_once_more_when_it_is_opened(
+def test_opening_writes_and_syncs_the_last_batch_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.create(tmp_path)
@@ -332,16 +332,16 @@ def test_the_last_batch_is_written_and_synced_once_more_when_it_is_opened(
     calls: list[tuple[int, int]] = []
     pwrite, fdatasync = os.pwrite, os.fdatasync
 
-    def noted(file: int, data: bytes, offset: int) -> int:
+    def recording_pwrite(file: int, data: bytes, offset: int) -> int:
         calls.append((offset, offset + len(data)))
         return pwrite(file, data, offset)
 
-    def synced(file: int) -> None:
+    def recording_fdatasync(file: int) -> None:
         calls.append((-1, -1))
         fdatasync(file)
 
-    monkeypatch.setattr(os, "pwrite", noted)
-    monkeypatch.setattr(os, "fdatasync", synced)
+    monkeypatch.setattr(os, "pwrite", recording_pwrite)
+    monkeypatch.setattr(os, "fdatasync", recording_fdatasync)
     Ledger.open(tmp_path).close()
     *written, sync = calls
     assert sync == (-1, -1)
@@ -350,9 +350,7 @@ def test_the_last_batch_is_written_and_synced_once_more_when_it_is_opened(
     assert segment_path(tmp_path, 1).read_bytes() == before
 
 
-def test_a_ledger_whose_disk_still_fails_is_not_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ledger_is_not_opened_while_its_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger.create(tmp_path)
     ledger.append(raw(1), NOON)
     ledger.commit()

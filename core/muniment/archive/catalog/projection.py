@@ -171,7 +171,7 @@ class _Ledger:
         except LedgerDamaged as error:
             self.observer.damage(str(error))
         try:
-            rest = self.reader.salvaged(light.position)
+            rest = self.reader.salvage(light.position)
             return mail_from(rest, light.size, self.work, outline=outline), False
         except LedgerDamaged:
             return None, False

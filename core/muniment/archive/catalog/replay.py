@@ -116,7 +116,7 @@ def replay(
 def _frames(ledger: Path, since: Head | None) -> Iterator[Frame | Damage]:
     """The frames, and the damage where it was met."""
     found: list[Damage] = []
-    for frame in scan(ledger, since, damaged=found.append):
+    for frame in scan(ledger, since, on_damage=found.append):
         yield from found
         found.clear()
         yield frame

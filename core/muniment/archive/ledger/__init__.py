@@ -1,1 +1,1 @@
-"""The append-only, hash-chained log that is the truth."""
+"""The ledger: the append-only, hash-chained log of all records, from which all else is built."""

@@ -1,8 +1,7 @@
-"""Proving a ledger: every checksum and every root, and on demand every byte of content.
+"""Checks a ledger: every checksum and every Merkle root, and on demand every byte of content.
 
-It reads beside a running writer and changes nothing. Segments are read one after the other; for a
-deep check, threads decode and hash behind the reader, which zstd and SHA-256 do without the lock of
-the interpreter.
+It is safe while a writer appends, and changes nothing. One thread reads the segments in order. For a deep
+check, other threads decode and hash the records; zstd and SHA-256 release the interpreter's lock for that.
 """
 
 from __future__ import annotations
@@ -24,38 +23,44 @@ from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
 from muniment.archive.ledger.model import Frame, Head, Kind
 from muniment.archive.ledger.reader import Held, Locate, Reader
-from muniment.archive.ledger.stored import UNKNOWN, made_frame, named
+from muniment.archive.ledger.stored import UNKNOWN, describe_record, make_frame
 from muniment.archive.ledger.walk import Found, Gap, commit_of, walk
 from muniment.errors import LedgerDamaged, MunimentError
 
 BATCH = 64
-"""Records that a thread decodes at a time, so that what they share is read once."""
+"""Most records that a thread decodes at a time; what several of them refer to is read once."""
 BATCH_BYTES = 4 * 1024 * 1024
+"""Most bytes of payload that a thread decodes at a time."""
 REFERENCED = frozenset({Kind.MESSAGE, Kind.PART, Kind.CHUNKS})
+"""The kinds of record that others may refer to."""
 Progress = Callable[[int, int], None]
+"""Called with the bytes that are read so far, and the bytes of all segments."""
 Watch = Callable[[int, int | None, Found], None]
-"""Told of each intact frame: its segment, its sequence where that is known, and the frame."""
+"""Called with each intact frame: the segment's number, the frame's sequence (None if unknown), the frame."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     records: int = 0
-    """Intact frames up to the last commit frame, and that one."""
+    """Number of intact frames up to and including the last commit frame."""
     tree_size: int = 0
-    """Leaves that the last commit frame proves."""
+    """Number of leaves that the last commit frame proves."""
     root: bytes = EMPTY_ROOT
+    """Merkle root over these leaves."""
     problems: list[str] = field(default_factory=list)
-    """One sentence each: where, what, and what is wrong."""
+    """One sentence each: where, which record, and what is wrong."""
     messages: int = 0
+    """Number of message records among `records`."""
     envelopes: int = 0
+    """Number of envelope records among `records`."""
     uncommitted: int = 0
-    """Bytes after the last commit frame: a batch in the making, or one that a crash cut short."""
+    """Bytes after the last commit frame: a batch that is being written, or that a crash cut short."""
     proofs: list[Proof] = field(default_factory=list)
-    """What the ledger makes of each checkpoint that was given."""
+    """The result for each checkpoint that was given."""
     notes: list[str] = field(default_factory=list)
-    """What is worth knowing and no fault, a sentence each without its full stop."""
+    """Remarks that are not problems, a sentence each without its full stop."""
 
 
 def check(
@@ -68,17 +73,26 @@ def check(
     checkpoints: Iterable[Checkpoint] = (),
     watch: Watch | None = None,
 ) -> Report:
-    """Check the ledger in `folder`, and compare it with `checkpoints`.
+    """Check a ledger and compare it with checkpoints.
 
-    Shallow: the checksums of every frame, and the Merkle root at every commit frame. Deep: every
-    record is decoded as well, and every byte of its content hashed. `locate` says where content
-    stands (see Reader); without it, that is noted in a temporary file on the way. `progress` is told
-    bytes read and bytes in all. With `until` it ends at that commit: beside a writer, the state that
-    `locate` knows. `watch` is told of each frame up to there. For checkpoints beyond it, the rest is read
-    as well, but not checked.
+    Args:
+        folder: The ledger's folder, VAULT/ledger.
+        deep: Whether to decode every record and hash its content as well. Otherwise only the checksums of
+            every frame and the Merkle root at every commit frame are checked.
+        locate: Finds content by its SHA-256, for a deep check. Without it, a temporary file records the
+            positions of content as it is read.
+        progress: Called with the bytes that are read so far, and the bytes of all segments.
+        until: The committed state at which the check ends. Pass the state that `locate` knows if the ledger
+            is being written.
+        checkpoints: Checkpoints to compare. For one that is after `until`, the frames up to it are read, but
+            not checked.
+        watch: Called with each intact frame up to `until`.
+
+    Returns:
+        What was found; problems do not raise an error.
 
     Raises:
-        VaultError: there is no ledger, or it was written by a newer program.
+        VaultError: There is no ledger, or a newer program wrote it.
     """
     report = Report()
     chain = _Chain(report, Proofs(checkpoints))
@@ -98,7 +112,7 @@ def _readable(folder: Path) -> bool:
 
 
 def _vault_id(folder: Path, report: Report) -> bytes:
-    """The vault's id; where its file is damaged, that of the segments."""
+    """Return the vault's id, from the segments if its file is damaged."""
     try:
         return read_vault_id(folder)
     except LedgerDamaged as error:
@@ -141,27 +155,27 @@ def _read_all(
 
 
 class _Chain:
-    """Follows frames and commits; writes what does not hold into the report."""
+    """Checks frames and commits in order, and adds problems to the report."""
 
     def __init__(self, report: Report, proofs: Proofs) -> None:
         self._report = report
         self._proofs = proofs
         self._proven = 0
-        """Leaves that the last commit frame proves, also beyond the end."""
+        """Number of leaves that the last commit frame proves, also after the end of the check."""
         self.ended = False
-        """Whether what follows is read for checkpoints alone."""
+        """Whether the frames that follow are read for checkpoints only."""
         self._tree: Frontier | None = Frontier()
-        """Of all leaves so far; None where a frame was lost since the last commit frame."""
+        """Tree of all leaves so far; None if a frame was lost since the last commit frame."""
         self._segment = 0
         self._counts = [0, 0, 0]
-        """Records, messages, envelopes since the last commit frame."""
+        """Numbers of records, messages and envelopes since the last commit frame."""
         self._audits = 0
-        """Audit records so far, as far as no frame was lost."""
+        """Number of audit records so far; too low if a frame was lost since the last commit frame."""
         self._gaps: list[tuple[int, Gap]] = []
         self._bytes = 0
 
     def begin(self, segment: int) -> None:
-        """The segment that the next items are of."""
+        """Begin a segment; a gap in the numbers is a problem."""
         if segment != self._segment + 1:
             missing = f"{self._segment + 1}" + (f" to {segment - 1}" if segment > self._segment + 2 else "")
             self._report.problems.append(f"segment {missing}: the file is missing")
@@ -170,20 +184,20 @@ class _Chain:
 
     @property
     def sequence(self) -> int | None:
-        """Of the next frame; None where damage hides it."""
+        """Sequence of the next frame; None if damage before it makes that unknown."""
         return None if self._tree is None else self._tree.size
 
     def end(self) -> None:
-        """Nothing after this is checked; it is followed as far as a checkpoint needs it."""
+        """End the check here. What follows is read only as far as a checkpoint needs it."""
         self.ended = True
 
     @property
     def done(self) -> bool:
-        """Whether nothing that follows is needed."""
-        return self.ended and not self._proofs.waits(self._proven)
+        """Whether the rest of the ledger is not needed."""
+        return self.ended and not self._proofs.needs_more_than(self._proven)
 
     def gap(self, gap: Gap) -> None:
-        """Bytes that are no intact frame; a problem, unless they are what a writer has just begun."""
+        """Take bytes that are not an intact frame. They are a problem unless a writer has just begun them."""
         if not self.ended:
             self._bytes += gap.length
             self._gaps.append((self._segment, gap))
@@ -193,7 +207,7 @@ class _Chain:
             self._leaf(gap.header.kind, gap.header.time, gap.header.size, gap.header.sha)
 
     def frame(self, found: Found) -> None:
-        """An intact frame."""
+        """Take an intact frame."""
         header = found.header
         commit = commit_of(found)
         if self.ended:
@@ -208,28 +222,28 @@ class _Chain:
         if commit is not None:
             self._commit(found, commit)
         elif header.kind == Kind.COMMIT:
-            self._problem(found, "what it commits does not agree with itself")
+            self._problem(found, "its content is not valid")
             self._tree = None
         self._leaf(header.kind, header.time, header.size, header.sha)
 
     def finish(self) -> None:
-        """No item is left: what was not committed may be cut short, but not otherwise broken."""
+        """End the check. Uncommitted bytes may be cut short; any other defect of theirs is a problem."""
         self._report.uncommitted = self._bytes
         self._report.proofs = self._proofs.results(self._proven)
         if any(not gap.cut_short for _, gap in self._gaps):
-            self._tell_gaps("no commit follows; it may be the tail of a write that a crash cut short")
+            self._report_gaps("no commit follows; it may be the tail of a write that a crash cut short")
 
     def _leaf(self, kind: int, time: int, size: int, sha: bytes) -> None:
         if self._tree is not None:
             self._tree.add(leaf_hash(kind, time, size, sha))
-            self._proofs.see(self._tree)
+            self._proofs.add_tree(self._tree)
 
     def _follow(self, commit: Commit | None) -> None:
-        """Take up the tree of a commit frame."""
+        """Go on with the tree that a commit frame states."""
         if commit is None:
             return
         self._tree = commit.tree.copy()
-        self._proofs.see(self._tree)
+        self._proofs.add_tree(self._tree)
         if not commit.segment:
             self._proven = commit.tree.size
 
@@ -242,7 +256,7 @@ class _Chain:
         if commit.audits != UNCOUNTED:
             if tree is not None and commit.audits != self._audits:
                 self._problem(
-                    found, f"it counts {commit.audits} audit records, and {self._audits} are before it"
+                    found, f"it counts {commit.audits} audit records, but {self._audits} are before it"
                 )
             self._audits = commit.audits
         self._follow(commit)
@@ -250,7 +264,7 @@ class _Chain:
             if commit.segment != self._segment or found.offset:
                 self._problem(found, f"it is the beginning of segment {commit.segment}, out of place")
             return
-        self._tell_gaps("")
+        self._report_gaps("")
         report = self._report
         report.tree_size, report.root = commit.tree.size, commit.root
         report.records += self._counts[0]
@@ -260,13 +274,13 @@ class _Chain:
         self._bytes = 0
 
     def _problem(self, found: Found, reason: str) -> None:
-        what = named(found.header.kind, found.header.sha)
+        what = describe_record(found.header.kind, found.header.sha)
         self._report.problems.append(f"segment {self._segment}, offset {found.offset}: {what}: {reason}")
 
-    def _tell_gaps(self, note: str) -> None:
+    def _report_gaps(self, note: str) -> None:
         for segment, gap in self._gaps:
-            kind, sha = (gap.header.kind, gap.header.sha) if gap.header else gap.claims
-            what = f"{named(kind, sha)}, as its header has it" if sha else "unknown"
+            kind, sha = (gap.header.kind, gap.header.sha) if gap.header else gap.stated
+            what = f"{describe_record(kind, sha)}, by its header" if sha else "unknown"
             reason = f"{gap.reason}; {note}" if note else gap.reason
             self._report.problems.append(
                 f"segment {segment}, offset {gap.offset}, {gap.length} bytes ({what}): {reason}"
@@ -278,7 +292,7 @@ class _Chain:
 
 
 class _Shallow:
-    """Looks into no record."""
+    """Decodes no record."""
 
     def __enter__(self) -> _Shallow:
         return self
@@ -287,11 +301,11 @@ class _Shallow:
         return
 
     def take(self, segment: int, found: Found) -> None:
-        """The next intact frame."""
+        """Take the next intact frame of a segment."""
 
 
 class _Deep(_Shallow):
-    """Has threads decode and hash the records, batch by batch, never far behind the reader."""
+    """Decodes and hashes records in other threads, in batches that stay close behind the reading."""
 
     def __init__(self, folder: Path, report: Report, locate: Locate | None) -> None:
         self._places = None if locate is not None else _Places()
@@ -304,9 +318,8 @@ class _Deep(_Shallow):
         self._bytes = 0
 
     def take(self, segment: int, found: Found) -> None:
-        """The next intact frame."""
         position = Position(segment, found.offset)
-        frame = made_frame(UNKNOWN, position, found.header, found.payload)
+        frame = make_frame(UNKNOWN, position, found.header, found.payload)
         if self._places is not None and frame.kind in REFERENCED:
             self._places.note(frame.sha, position)
         self._batch.append(frame)
@@ -338,7 +351,7 @@ class _Deep(_Shallow):
 
 
 def _hash_all(reader: Reader, frames: list[Frame]) -> list[str]:
-    """What is wrong with the content of these frames."""
+    """Return the problems of the content of these frames."""
     problems = []
     held = Held()
     for frame in frames:
@@ -351,7 +364,7 @@ def _hash_all(reader: Reader, frames: list[Frame]) -> list[str]:
 
 
 class _Places:
-    """Where content stands, in a temporary file that nobody else sees; usable from any thread."""
+    """Positions of content, in a temporary database without a name. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -362,18 +375,18 @@ class _Places:
         )
 
     def note(self, sha: bytes, position: Position) -> None:
-        """Note a place; a later one of the same content replaces it."""
+        """Record a position; it replaces an earlier one of the same content."""
         with self._lock:
             self._store.execute(
                 "INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (sha, position.segment, position.offset)
             )
 
     def locate(self, sha: bytes) -> Position | None:
-        """Where content stands; None if nowhere so far."""
+        """Return the position of content; None if it was not read so far."""
         with self._lock:
             row = self._store.execute("SELECT segment, offset FROM place WHERE sha = ?", (sha,)).fetchone()
         return Position(*row) if row else None
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close and delete the database."""
         self._store.close()

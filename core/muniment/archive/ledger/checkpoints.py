@@ -1,8 +1,8 @@
-"""Checkpoints: a ledger's size and root as they were at one time, and what a later ledger makes of them.
+"""Checkpoints: size and root of a ledger at one time, and their comparison with the ledger at a later time.
 
-A Merkle root (RFC 9162, 2.1) over the first N leaves stands for these leaves and no others. So whoever has
-noted size and root can compare them with any later state of the ledger: the root over its first N leaves
-is the noted one, or the ledger is not what it was.
+A Merkle root (RFC 9162, 2.1) over the first N leaves proves exactly these leaves. So anyone who has noted
+size and root can check any later state of the ledger: if the root over its first N leaves is another, the
+ledger was changed. `docs/ledger-format.md`, section "Checkpoints", says more.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from muniment.errors import UsageError
 State = Literal["unchanged", "cut", "rewritten", "unreadable"]
 
 MOST = 1 << 63
-"""No ledger has so many leaves."""
+"""More leaves than any ledger can have."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Checkpoint:
-    """The number of leaves of a ledger's tree, and its root over them."""
+    """The number of leaves of a ledger's tree, and the Merkle root over them."""
 
     tree_size: int
     root: bytes
@@ -33,24 +33,24 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a ledger makes of a checkpoint."""
+    """The result of comparing a checkpoint with a ledger."""
 
     checkpoint: Checkpoint
     state: State
     text: str
-    """A sentence without its full stop."""
+    """The result as a sentence without its full stop."""
 
     @property
     def holds(self) -> bool:
-        """Whether the ledger has grown from it, unchanged."""
+        """Whether the ledger still has everything that the checkpoint covers, unchanged."""
         return self.state == "unchanged"
 
 
 def read_checkpoint(text: str) -> Checkpoint:
-    """A checkpoint from `SIZE:ROOT`, the root in 64 hex digits.
+    """Parse a checkpoint of the form `SIZE:ROOT`, with the root in 64 hex digits.
 
     Raises:
-        UsageError: that is none.
+        UsageError: The text has another form.
     """
     size, _, root = text.strip().partition(":")
     try:
@@ -59,33 +59,37 @@ def read_checkpoint(text: str) -> Checkpoint:
         return Checkpoint(int(size), bytes.fromhex(root))
     except ValueError:
         raise UsageError(
-            f"{text!r} is no checkpoint: give SIZE:ROOT, as `muniment verify` and `muniment status` print it"
+            f"{text!r} is not a checkpoint: give SIZE:ROOT, as `muniment status` and `muniment verify` do"
         ) from None
 
 
 class Proofs:
-    """Compares checkpoints with a ledger that is read in order."""
+    """Compares checkpoints with a ledger while it is read in order."""
 
     def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
         self._checkpoints = list(dict.fromkeys(checkpoints))
         self._sizes = sorted({one.tree_size for one in self._checkpoints}, reverse=True)
-        """Sizes that the tree has not reached."""
+        """Sizes that the tree has not reached yet, in descending order."""
         self._most = max(self._sizes, default=0)
         self._roots: dict[int, bytes] = {}
 
-    def see(self, tree: Frontier) -> None:
-        """The tree of the leaves so far. Call it for every leaf: a size that it skips is not comparable."""
+    def add_tree(self, tree: Frontier) -> None:
+        """Take the tree of the leaves so far. Call this after every leaf, or checkpoints are not compared."""
         while self._sizes and self._sizes[-1] <= tree.size:
             size = self._sizes.pop()
             if size == tree.size:
                 self._roots[size] = tree.root()
 
-    def waits(self, tree_size: int) -> bool:
-        """Whether a checkpoint is of more than `tree_size` leaves."""
+    def needs_more_than(self, tree_size: int) -> bool:
+        """Return whether a checkpoint covers more than `tree_size` leaves."""
         return self._most > tree_size
 
     def results(self, tree_size: int) -> list[Proof]:
-        """What the ledger makes of each; `tree_size` is how many leaves its last commit frame proves."""
+        """Return the result for each checkpoint.
+
+        Args:
+            tree_size: Number of leaves that the ledger's last commit frame proves.
+        """
         return [self._result(one, tree_size) for one in self._checkpoints]
 
     def _result(self, one: Checkpoint, tree_size: int) -> Proof:
@@ -103,7 +107,7 @@ class Proofs:
                 one,
                 "rewritten",
                 f"the ledger was rewritten, or is another vault's: its first {one.tree_size} records are not "
-                "those that were noted",
+                "those of the checkpoint",
             )
         more = tree_size - one.tree_size
         grown = f"the ledger has grown from it by {more} records" if more else "the ledger is what it was"

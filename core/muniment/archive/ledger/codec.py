@@ -1,8 +1,8 @@
-"""Content to records and back: zstd, with dictionaries of the vault's own mail where there are any.
+"""Encodes content as records and decodes it, with zstd.
 
-A dictionary says itself for which kind of record it was trained: the low byte of the id in its zstd
-header is the kind. zstd contexts are dear to make and belong to one thread each, so every thread
-keeps its own.
+Where the vault has compression dictionaries, trained on its own mail, they are used. The low byte of the id
+in a dictionary's zstd header is the kind of record that it was trained for. zstd contexts are slow to make
+and not thread-safe, so every thread keeps its own.
 """
 
 from __future__ import annotations
@@ -19,49 +19,67 @@ from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
 LEVEL = 3
 PART_LEVEL = 1
 PART_GAIN = 0.97
-"""A part is stored raw unless compression leaves less than this share of it."""
+"""A part is stored compressed only if the result is smaller than this share of it."""
 MAX_CONTENT = 4 * CHUNK
-"""Nothing is decoded to more bytes than this at once; larger content is a chunk list."""
+"""Most bytes that one payload may decode to; larger content is a list of chunks."""
 DICTIONARY_SIZE = 110 * 1024
 _PIECES, _MATCHES = 1024, 8
-"""Bytes of the pieces that a dictionary is put together from, and of the matches by which they are chosen.
+"""Parameters `k` and `d` of zstd's training, in bytes: sizes of the pieces that a dictionary is made of, and
+of the matches by which they are chosen.
 
-What zstd's own search over several sizes ends with on mail of 4 KB and more; it takes four times as long.
+zstd's own search finds these values for mail of 4 KB and more, but takes four times as long.
 """
 
 _BASE = 0x0F
 _PURPOSE = 0x4D554E00
-"""The ids of our dictionaries in their zstd headers: this, and the kind of record they are for."""
-_STANDS_IN = {Kind.ENVELOPE: Kind.MESSAGE, Kind.QUARANTINE: Kind.MESSAGE}
-"""Whose dictionary serves a kind that has none of its own."""
+"""The id in the zstd header of our dictionaries, plus the kind of record that they are for."""
+_FALLBACKS = {Kind.ENVELOPE: Kind.MESSAGE, Kind.QUARANTINE: Kind.MESSAGE}
+"""The kind whose dictionary is used for a kind that has no dictionary of its own."""
 
 
 class DecodeError(ValueError):
-    """A payload can't be decoded to what its record states."""
+    """A payload can't be decoded, or not to the size that its record states."""
 
 
 class Stored(Protocol):
-    """What the decoder needs of a record or a frame."""
+    """The fields of a record or frame that a decoder reads.
+
+    They are those of docs/ledger-format.md, sections "Frames" and "From payload to content".
+    """
 
     @property
-    def codec(self) -> int: ...
+    def codec(self) -> int:
+        """How the payload is encoded: a sum of `Codec` numbers."""
+
     @property
-    def dictionary(self) -> int: ...
+    def dictionary(self) -> int:
+        """Number of the compression dictionary; 0 for none."""
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Size of the decoded content, in bytes."""
+
     @property
-    def payload(self) -> bytes: ...
+    def payload(self) -> bytes:
+        """The encoded content."""
 
 
 def train(
     samples: Sequence[bytes], size: int = DICTIONARY_SIZE, kind: Kind = Kind.MESSAGE, level: int = LEVEL
 ) -> bytes:
-    """A zstd dictionary for records of `kind`, trained on decoded payloads (`Decoder.payload`).
+    """Train a zstd dictionary. It takes about 0.1 s for 500 samples of a few KB each.
 
-    Takes about 0.1 s for 500 samples of a few KB each.
+    Args:
+        samples: Decoded payloads, as `Decoder.payload` returns them.
+        size: Largest size of the dictionary, in bytes.
+        kind: The kind of record that the dictionary is for.
+        level: The compression level that it is tuned for.
+
+    Returns:
+        The dictionary in zstd's format; `purpose` reads its kind back.
 
     Raises:
-        ValueError: there are too few samples, or they are too much alike, to train on.
+        ValueError: There are too few samples, or they are too similar.
     """
     try:
         trained = zstandard.train_dictionary(
@@ -73,7 +91,7 @@ def train(
 
 
 def purpose(dictionary: bytes) -> Kind:
-    """The kind of record that a dictionary was trained for; a foreign one counts as for messages."""
+    """Return the kind of record that a dictionary was trained for; MESSAGE if it was not made by `train`."""
     stated = int.from_bytes(dictionary[4:8], "little")
     try:
         return Kind(stated & 0xFF) if stated & ~0xFF == _PURPOSE else Kind.MESSAGE
@@ -82,42 +100,56 @@ def purpose(dictionary: bytes) -> Kind:
 
 
 class Encoder:
-    """Makes records; usable from any number of threads.
-
-    `dictionaries` are the ledger's, by id; of each purpose the latest is used. They must be
-    committed to the ledger before a record that this makes is appended.
-    """
+    """Makes records from content. Thread-safe."""
 
     def __init__(self, dictionaries: Mapping[int, bytes] | None = None, level: int = LEVEL) -> None:
+        """Prepare the dictionaries.
+
+        Args:
+            dictionaries: The ledger's dictionaries by number. For each kind of record, the one with the
+                highest number is used. Records that use one can be appended only after it is committed.
+            level: The zstd compression level.
+        """
         self._level = level
         self._current: dict[Kind, tuple[int, zstandard.ZstdCompressionDict]] = {}
         for number, data in sorted((dictionaries or {}).items()):
             prepared = zstandard.ZstdCompressionDict(data)
             prepared.precompute_compress(level=level)
             self._current[purpose(data)] = number, prepared
-        for kind, other in _STANDS_IN.items():
+        for kind, other in _FALLBACKS.items():
             if kind not in self._current and other in self._current:
                 self._current[kind] = self._current[other]
         self._local = threading.local()
 
     def encode(self, kind: Kind, content: bytes, sha: bytes | None = None) -> Record:
-        """The record of content as it is; `sha` is its SHA-256 where the caller knows it.
+        """Make a record that holds the content itself.
+
+        Args:
+            kind: The kind of the record.
+            content: The content, at most MAX_CONTENT bytes.
+            sha: Its SHA-256, if the caller knows it already.
 
         Raises:
-            ValueError: it has more than MAX_CONTENT bytes and must be a chunk list.
+            ValueError: The content is larger than MAX_CONTENT; it must become a list of chunks.
         """
         if len(content) > MAX_CONTENT:
-            raise ValueError(f"content of {len(content)} bytes must be kept as a list of chunks")
+            raise ValueError(f"content of {len(content)} bytes must be stored as a list of chunks")
         if sha is None:
             sha = hashlib.sha256(content).digest()
         codec, dictionary, payload = self._compress(kind, content)
         return Record(kind, sha, len(content), codec, payload, dictionary)
 
     def encode_recipe(self, kind: Kind, recipe: bytes, sha: bytes, size: int) -> Record:
-        """The record of content that `recipe` makes; `sha` and `size` are the content's.
+        """Make a record that holds a recipe for the content.
+
+        Args:
+            kind: The kind of the record.
+            recipe: The encoded recipe (`recipe.encode`).
+            sha: SHA-256 of the content that the recipe makes.
+            size: Size of that content, in bytes.
 
         Raises:
-            ValueError: the recipe has more than MAX_CONTENT bytes.
+            ValueError: The recipe is larger than MAX_CONTENT.
         """
         if len(recipe) > MAX_CONTENT:
             raise ValueError(f"a recipe of {len(recipe)} bytes is too large: refer to parts instead")
@@ -125,7 +157,10 @@ class Encoder:
         return Record(kind, sha, size, codec | Codec.RECIPE, payload, dictionary)
 
     def pack(self, record: Record) -> Record:
-        """A record with its payload compressed where that gains; what is packed or a list of chunks stays."""
+        """Return the record with its payload compressed, if that makes it smaller.
+
+        A record that is compressed already, or is a list of chunks, is returned unchanged.
+        """
         if record.codec & ~Codec.RECIPE:
             return record
         codec, dictionary, payload = self._compress(record.kind, record.payload)
@@ -159,20 +194,27 @@ class Encoder:
 
 
 class Decoder:
-    """Decodes payloads; usable from any number of threads.
-
-    `dictionaries` are the ledger's, by id; the mapping is asked when one is first needed.
-    """
+    """Decodes payloads. Thread-safe."""
 
     def __init__(self, dictionaries: Mapping[int, bytes] | None = None) -> None:
+        """Keep the mapping of dictionaries.
+
+        Args:
+            dictionaries: The ledger's dictionaries by number; each is looked up when it is first needed.
+        """
         self._dictionaries: Mapping[int, bytes] = {} if dictionaries is None else dictionaries
         self._local = threading.local()
 
     def payload(self, stored: Stored) -> bytes:
-        """What the payload decodes to: the content, or its recipe, or its list of chunks.
+        """Decode the payload of a record or frame.
+
+        Returns:
+            The content itself, its recipe, or its list of chunks (32-byte hashes, joined), depending on
+            the codec.
 
         Raises:
-            DecodeError: it can't be decoded, or to another size or more bytes than are due.
+            DecodeError: The payload can't be decoded, or decodes to more than MAX_CONTENT bytes or to
+                another size than the record states.
         """
         codec = stored.codec
         if codec & ~_BASE not in (0, Codec.RECIPE, Codec.CHUNK_LIST):

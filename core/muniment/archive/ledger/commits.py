@@ -1,4 +1,7 @@
-"""What commit frames say: how many leaves there are, and the root that proves them."""
+"""The content of commit frames: the number of leaves, and the root that proves them.
+
+`docs/ledger-format.md`, section "Commits and the chain", specifies it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from muniment.archive.ledger.merkle import Frontier
 
 VERSION = 1
 UNCOUNTED = -1
+"""The number of audit records where it is not known."""
 MAX_COMMIT = 64 * 1024
-"""No commit frame has more bytes than this."""
+"""Largest commit frame, in bytes."""
 
 ABOUT = (
     "A segment of a Muniment ledger, format 1: frames, one after the other. A frame is a header of 80 "
@@ -29,23 +33,23 @@ ABOUT = (
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The content of a commit frame; it covers all leaves before it and is the next leaf itself."""
+    """The content of a commit frame. It proves all leaves before it, and is the next leaf itself."""
 
     count: int
-    """Records since the commit frame before it."""
+    """Number of records since the previous commit frame."""
     tree: Frontier
-    """The tree of all leaves before it."""
+    """The tree of all leaves before this frame."""
     root: bytes
     dictionaries: dict[int, Position] = field(default_factory=dict)
-    """Where the latest copy of each compression dictionary begins."""
+    """Position of the latest copy of each compression dictionary, by number."""
     segment: int = 0
-    """In the first frame of a segment, the segment's number; else 0."""
+    """The segment's number in the first frame of a segment; else 0."""
     audits: int = UNCOUNTED
-    """Audit records before it; UNCOUNTED in a ledger that was begun before they were counted."""
+    """Number of audit records before this frame; UNCOUNTED in ledgers of versions that did not count them."""
 
 
 def write_commit(commit: Commit) -> bytes:
-    """The canonical JSON of a commit."""
+    """Encode a commit as canonical JSON."""
     value: dict[str, Any] = {
         "v": VERSION,
         "count": commit.count,
@@ -62,10 +66,10 @@ def write_commit(commit: Commit) -> bytes:
 
 
 def read_commit(content: bytes) -> Commit:
-    """Read a commit and see that it agrees with itself.
+    """Decode the content of a commit frame.
 
     Raises:
-        ValueError: this is no commit, or its root is not that of its frontier.
+        ValueError: It is not valid, or its root is not that of its frontier.
     """
     try:
         value = json.loads(content)

@@ -1,4 +1,4 @@
-"""The ledger's folder: segments by number, the vault's id, and what it takes to make them last."""
+"""The ledger's folder: segment files, the file with the vault's id, and durable writes of both."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _SEGMENT = re.compile(r"(\d{12})\.seg")
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """The file of a segment."""
+    """Return the path of a segment file."""
     return folder / f"{number:012d}.seg"
 
 
 def segments(folder: Path) -> list[int]:
-    """The numbers of all segments, in order."""
+    """Return the numbers of all segments in the folder, in order."""
     names = (_SEGMENT.fullmatch(entry.name) for entry in os.scandir(folder))
     return sorted(int(match[1]) for match in names if match)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the entries of a folder durable."""
+    """Make the entries of a folder durable (fsync)."""
     with descriptor(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
         os.fsync(fd)
 
 
 @contextmanager
 def descriptor(path: Path, flags: int) -> Iterator[int]:
-    """A file descriptor, closed at the end; a file that is made is for its owner alone."""
+    """Open a file descriptor and close it at the end. A new file is readable by its owner only."""
     fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
         yield fd
@@ -45,10 +45,13 @@ def descriptor(path: Path, flags: int) -> Iterator[int]:
 
 
 def make_vault_id(folder: Path) -> bytes:
-    """Give a new ledger its id, durably.
+    """Write a random id for a new ledger, durably.
+
+    Returns:
+        The id, 8 bytes.
 
     Raises:
-        VaultError: it has one already.
+        VaultError: The folder has an id already.
     """
     tag = secrets.token_bytes(TAG_SIZE)
     try:
@@ -62,23 +65,26 @@ def make_vault_id(folder: Path) -> bytes:
 
 
 def read_vault_id(folder: Path) -> bytes:
-    """The ledger's id, as its file and its first segment agree on it.
+    """Read the vault's id from its file, and compare it with the id in the segments.
+
+    Returns:
+        The id, 8 bytes.
 
     Raises:
-        VaultError: there is no ledger here.
-        LedgerDamaged: the file is not what the first segment says.
+        VaultError: There is no ledger in the folder.
+        LedgerDamaged: The file is damaged, or states another id than the segments.
     """
     stated, framed = _stated_id(folder), framed_id(folder)
     if stated is None and framed is None:
         raise VaultError(f"there is no ledger in {folder}: restore it from a backup, or name another vault")
     if stated == b"" or (framed and stated and framed != stated):
-        remedy = f"by the segments it should read {framed.hex()}" if framed else "restore it from a backup"
+        remedy = f"write {framed.hex()} into it, as in the segments" if framed else "restore it from a backup"
         raise LedgerDamaged(f"{folder / VAULT_ID} is damaged: {remedy}; then run `muniment verify --deep`")
     return framed or stated or b""
 
 
 def framed_id(folder: Path) -> bytes | None:
-    """The id in the first segment that begins with an intact header; None if none does."""
+    """Return the vault's id from the first segment that begins with an intact header; None if none does."""
     for number in segments(folder) if folder.is_dir() else ():
         with segment_path(folder, number).open("rb") as file:
             tag = tag_in(file.read(HEADER_SIZE))
@@ -88,7 +94,7 @@ def framed_id(folder: Path) -> bytes | None:
 
 
 def _stated_id(folder: Path) -> bytes | None:
-    """The id in its file: None if there is no such file, not of the right size if that is damaged."""
+    """Return the id from its file: None if there is no such file, b"" if the file is damaged."""
     try:
         text = (folder / VAULT_ID).read_bytes()
     except FileNotFoundError:

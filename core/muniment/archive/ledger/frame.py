@@ -1,8 +1,8 @@
-"""How a record lies on disk: a fixed header of 80 bytes, then the payload.
+"""The binary form of a record: a header of 80 bytes, then the payload.
 
-All numbers are little endian; `docs/ledger-format.md` is the specification. The vault's tag, 8
-random bytes that nobody outside knows, stands in every header, so that bytes inside a hostile mail
-can't pass as a frame when a reader looks for the next one behind damage.
+All numbers are little endian; `docs/ledger-format.md` is the specification. Every header holds the vault's
+id, 8 random bytes that a sender of mail can't know (called the tag here). So bytes inside a hostile mail
+can't pass as a frame when a reader searches for the next frame after damage.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAGIC = b"MUNF"
 VERSION = 1
 TAG_SIZE = 8
 MAX_PAYLOAD = 4 * CHUNK
-"""No payload has more bytes; a header that says otherwise is damaged."""
+"""Largest payload, in bytes; a header that states more is damaged."""
 
 _FIELDS = struct.Struct("<4sBBBB8sqQII32sI")
 _CRC = struct.Struct("<I")
@@ -29,7 +29,7 @@ _KINDS = frozenset(int(kind) for kind in Kind)
 
 
 class FrameError(ValueError):
-    """These bytes are no intact frame; the text says why."""
+    """The bytes are not an intact frame; the text says why."""
 
 
 class NewerFrame(FrameError):
@@ -37,16 +37,16 @@ class NewerFrame(FrameError):
 
 
 class Header(NamedTuple):
-    """What a frame's header says."""
+    """The fields of a frame's header."""
 
     kind: int
     codec: int
     time: int
     """Microseconds since 1970 UTC, by the writer's clock."""
     size: int
-    """Bytes of the decoded content."""
+    """Size of the decoded content, in bytes."""
     length: int
-    """Bytes of the payload."""
+    """Size of the payload, in bytes."""
     dictionary: int
     sha: bytes
     """SHA-256 of the decoded content."""
@@ -56,28 +56,38 @@ class Header(NamedTuple):
 def pack_header(
     tag: bytes, kind: int, codec: int, time: int, size: int, sha: bytes, payload: bytes, dictionary: int = 0
 ) -> bytes:
-    """The header of a frame; the payload follows it on disk.
+    """Encode the header of a frame; the payload follows it on disk.
+
+    Args:
+        tag: The vault's id, 8 bytes.
+        kind: A number of `Kind`.
+        codec: A sum of `Codec` numbers.
+        time: Microseconds since 1970 UTC.
+        size: Size of the decoded content, in bytes.
+        sha: SHA-256 of the decoded content, 32 bytes.
+        payload: The encoded content.
+        dictionary: Number of the compression dictionary; 0 for none.
 
     Raises:
-        ValueError: a field is out of range.
+        ValueError: A field is out of range.
     """
     if len(payload) > MAX_PAYLOAD or len(sha) != 32 or len(tag) != TAG_SIZE:
-        raise ValueError("a payload, hash or tag of the wrong size can't be framed")
+        raise ValueError("can't make a frame: the payload, hash or vault id has the wrong size")
     try:
         fields = _FIELDS.pack(
             MAGIC, VERSION, kind, codec, 0, tag, time, size, len(payload), dictionary, sha, crc32(payload)
         )
     except struct.error as error:
-        raise ValueError(f"this can't be framed: {error}") from error
+        raise ValueError(f"can't make a frame: {error}") from error
     return fields + _CRC.pack(crc32(fields))
 
 
 def parse_header(data: bytes, tag: bytes, offset: int = 0) -> Header:
-    """Read the header at `offset` of `data`.
+    """Decode the header at byte `offset` of `data`.
 
     Raises:
-        FrameError: there is no intact header of this vault.
-        NewerFrame: there is one, of a later format.
+        FrameError: There is no intact header of the vault with id `tag`.
+        NewerFrame: The header is intact and of a later format.
     """
     if len(data) - offset < HEADER_SIZE:
         raise FrameError("cut short")
@@ -97,12 +107,12 @@ def parse_header(data: bytes, tag: bytes, offset: int = 0) -> Header:
 
 
 def intact(header: Header, payload: bytes) -> bool:
-    """Whether a payload is the one that its header speaks of."""
+    """Return whether `payload` has the length and the checksum that its header states."""
     return len(payload) == header.length and crc32(payload) == header.payload_crc
 
 
 def tag_in(data: bytes) -> bytes | None:
-    """The vault's tag in the header that `data` begins with; None if that is damaged."""
+    """Return the vault's id from the header at the start of `data`; None if that header is damaged."""
     tag = data[TAG_OFFSET : TAG_OFFSET + TAG_SIZE]
     try:
         parse_header(data, tag)
@@ -113,8 +123,8 @@ def tag_in(data: bytes) -> bytes | None:
     return tag
 
 
-def claimed(data: bytes) -> tuple[int, bytes]:
-    """Kind and hash as a header states them that may be damaged; (0, b"") where `data` is too short."""
+def stated_identity(data: bytes) -> tuple[int, bytes]:
+    """Return kind and hash from a header that may be damaged; (0, b"") if `data` is too short."""
     if len(data) < HEADER_SIZE:
         return 0, b""
     fields = _FIELDS.unpack_from(data)
@@ -122,8 +132,9 @@ def claimed(data: bytes) -> tuple[int, bytes]:
 
 
 def leaf_hash(kind: int, time: int, size: int, sha: bytes) -> bytes:
-    """The record's leaf in the Merkle tree (RFC 9162, 2.1.1): it binds what was kept, not how.
+    """Return the hash of a record's leaf in the Merkle tree (RFC 9162, 2.1.1).
 
-    SHA-256 over 0x00, version, kind, time (i64), size (u64) and SHA-256 of the decoded content.
+    It is the SHA-256 over 0x00, version, kind, time (i64), size (u64) and the SHA-256 of the decoded
+    content. It covers what is stored, not how it is encoded.
     """
     return hashlib.sha256(_LEAF.pack(0, VERSION, kind, time, size, sha)).digest()

@@ -1,4 +1,7 @@
-"""The Merkle tree of RFC 9162, 2.1, kept as its frontier: at most 64 hashes for any number of leaves."""
+"""The Merkle tree of RFC 9162, 2.1, kept as its frontier: at most 64 hashes for any number of leaves.
+
+`frame.leaf_hash` makes the hashes of leaves.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,26 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of an inner node."""
+    """Return the hash of an inner node (RFC 9162, 2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 class Frontier:
-    """The roots of the full subtrees that the leaves so far form, the largest first."""
+    """A Merkle tree, kept as the roots of its full subtrees, the largest first."""
 
     __slots__ = ("peaks", "size")
 
     def __init__(self) -> None:
         self.size = 0
-        """How many leaves there are."""
+        """Number of leaves."""
         self.peaks: list[bytes] = []
 
     @classmethod
     def from_frontier(cls, size: int, peaks: Sequence[bytes]) -> Frontier:
-        """The tree of `size` leaves with this frontier.
+        """Make the tree of `size` leaves that has this frontier.
 
         Raises:
-            ValueError: no tree of that size has such a frontier.
+            ValueError: No tree of that size has such a frontier.
         """
         if size < 0 or len(peaks) != size.bit_count() or any(len(peak) != 32 for peak in peaks):
             raise ValueError(f"a tree of {size} leaves does not have this frontier")
@@ -37,7 +40,7 @@ class Frontier:
         return tree
 
     def copy(self) -> Frontier:
-        """A tree of its own with the same leaves."""
+        """Return an independent tree with the same leaves."""
         return Frontier.from_frontier(self.size, self.peaks)
 
     def add(self, leaf: bytes) -> None:
@@ -50,7 +53,7 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """The Merkle tree hash over all leaves."""
+        """Return the Merkle tree hash over all leaves (RFC 9162, 2.1.1)."""
         if not self.peaks:
             return EMPTY_ROOT
         root = self.peaks[-1]

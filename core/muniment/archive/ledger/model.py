@@ -1,4 +1,7 @@
-"""The values a ledger is made of. `docs/ledger-format.md` says how they lie on disk."""
+"""Types of the ledger: records, frames and committed states.
+
+`docs/ledger-format.md` specifies their form on disk.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ SEGMENT = 256 * 1024 * 1024
 
 
 class Kind(IntEnum):
-    """What a record is. On disk: never renumber."""
+    """The kind of a record. The numbers are part of the format: never change them."""
 
     MESSAGE = 1
     PART = 2
     CHUNKS = 3
-    """Content above CHUNK: its payload is the concatenated SHA-256 of its PART records."""
+    """Content larger than CHUNK: the payload is the SHA-256 hashes of its PART records, joined."""
     ENVELOPE = 4
     RECEIPT = 5
     DELETION = 6
@@ -37,23 +40,26 @@ class Kind(IntEnum):
 
 
 class Codec(IntEnum):
-    """How a payload is stored. On disk: never renumber. Bit 0x80 is reserved for encryption."""
+    """How a payload is encoded. The numbers are part of the format: never change them.
+
+    Bit 0x80 is reserved for encryption.
+    """
 
     RAW = 0
     ZSTD = 1
     ZSTD_DICT = 2
     """zstd with the dictionary that the frame names."""
     RECIPE = 0x10
-    """Added to one of the above: what it decodes to is a recipe (see recipe.py) for the content."""
+    """Added to one of the above: the payload decodes to a recipe for the content (see recipe.py)."""
     CHUNK_LIST = 0x20
-    """Added to RAW: the payload is the concatenated SHA-256 of the chunks of the content."""
+    """Added to RAW: the payload is the SHA-256 hashes of the content's chunks, joined."""
 
 
 class Record(Struct, frozen=True, array_like=True):
-    """Encoded content, ready to be framed; made in worker processes, appended by the writer.
+    """Encoded content, ready to be framed. Worker processes make records; the writer appends them.
 
-    `sha` and `size` are of the decoded content (a message's or report's very bytes), so that a
-    record can be compressed anew and still proves the same.
+    `sha` and `size` are those of the decoded content, such as the exact bytes of a message. So a record
+    can be compressed differently later and still prove the same content.
     """
 
     kind: Kind
@@ -62,11 +68,11 @@ class Record(Struct, frozen=True, array_like=True):
     codec: int
     payload: bytes
     dictionary: int = 0
-    """Which dictionary, 0 for none."""
+    """Number of the compression dictionary; 0 for none."""
 
 
 class Appended(Struct, frozen=True):
-    """Where a record went: its leaf index in the tree, and its frame's position."""
+    """Where a record was appended: its leaf index in the Merkle tree, and the position of its frame."""
 
     sequence: int
     position: Position
@@ -74,7 +80,7 @@ class Appended(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A record as read back."""
+    """A record as read from a segment."""
 
     sequence: int
     position: Position
@@ -87,15 +93,15 @@ class Frame:
     sha: bytes
     payload: bytes
     next_offset: int
-    """Where the next frame of the segment begins."""
+    """Byte offset in the segment where the next frame begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The state a commit frame proves: that many leaves, and their Merkle root (RFC 9162)."""
+    """A committed state: the number of leaves that a commit frame proves, and their root (RFC 9162)."""
 
     tree_size: int
     root: bytes
     segment: int
     offset: int
-    """Just past the commit frame."""
+    """Byte offset in the segment just after the commit frame."""

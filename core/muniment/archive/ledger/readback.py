@@ -1,4 +1,4 @@
-"""Seeing that what is kept can be read from the ledger, before anything is deleted on its account."""
+"""Reads stored content back from the ledger, before the copy at the source is deleted."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from muniment.errors import LedgerDamaged
 log = logging.getLogger("muniment.vault")
 
 VERIFIED = 100_000
-"""How many hashes are remembered as read back."""
+"""Most hashes that are remembered as read back."""
 REMEMBERED = 3600.0
-"""Seconds for which they are: a disk goes bad while a service runs for months."""
+"""How long they are remembered, in seconds. A disk may go bad while a service runs for months."""
 
 
 class ReadBack:
-    """Reads kept content back, and remembers for REMEMBERED seconds what it has read."""
+    """Reads stored content back, and remembers for REMEMBERED seconds which content was intact."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._verified: OrderedDict[bytes, float] = OrderedDict()
 
     def content(self, sha: bytes) -> bool:
-        """Whether the ledger gives the very bytes of `sha`."""
+        """Return whether the ledger holds the exact bytes whose SHA-256 is `sha`; logs an error if not."""
         now = time.monotonic()
         if now - self._verified.get(sha, float("-inf")) < REMEMBERED:
             return True
@@ -34,7 +34,7 @@ class ReadBack:
             for _ in self._reader.content(sha):
                 pass
         except (LedgerDamaged, KeyError) as error:
-            log.error("kept content can't be read back, so it is kept anew: %s", error)
+            log.error("stored content can't be read back, so it is stored again: %s", error)
             return False
         self._verified[sha] = now
         self._verified.move_to_end(sha)
@@ -43,11 +43,11 @@ class ReadBack:
         return True
 
     def record(self, position: Position) -> bool:
-        """Whether the record at a position gives its very bytes."""
+        """Return whether the record at a position is intact; logs an error if not."""
         try:
             for _ in self._reader.content_at(position):
                 pass
         except LedgerDamaged as error:
-            log.error("kept content can't be read back, so it is kept anew: %s", error)
+            log.error("stored content can't be read back, so it is stored again: %s", error)
             return False
         return True

@@ -1,7 +1,7 @@
-"""Reading content back, at random, beside a running writer.
+"""Reads content by hash or position. This is safe while a writer appends to the ledger.
 
-Content is followed through recipes, lists of chunks and dictionaries, and compared with its hash
-before the last of it counts as read. Memory is bounded by a few chunks, however large the content.
+Content is put together from recipes, lists of chunks and dictionaries, and compared with its hash. Memory is
+bounded by a few chunks of CHUNK bytes, however large the content is.
 """
 
 from __future__ import annotations
@@ -18,29 +18,43 @@ from muniment.archive.ledger.commits import read_commit
 from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.model import Codec, Frame, Head
 from muniment.archive.ledger.scan import scan
-from muniment.archive.ledger.stored import Dictionaries, Files, named, place
+from muniment.archive.ledger.stored import Dictionaries, Files, describe_position, describe_record
 from muniment.errors import LedgerDamaged, VaultError
 
 __all__ = ["Held", "Locate", "Reader", "chunks", "scan"]
 
 CONTENT_LIMIT = 64 * 1024 * 1024
+"""Most bytes of content that are returned as one string by default."""
 SMALL = 8 * 1024 * 1024
-"""Referenced content of at most this many bytes is held while what refers to it is read."""
+"""Largest referenced content, in bytes, that is held in memory for further references to it."""
 HELD = 2 * SMALL
+"""Most bytes of referenced content that are held at a time."""
 BLANKS = b" " * 64 * 1024
 DEPTH = 8
-"""How deep references may nest: an envelope, its message, a part, its chunks, and some."""
+"""Deepest nesting of references. Four are needed: an envelope, its message, a part, its chunks."""
 
 Locate = Callable[[bytes], Position | None]
+"""Takes the SHA-256 of a message, a part or a list of chunks, and returns its position; None if unknown."""
 
 
 class Reader:
-    """Content by hash or position; usable from any thread, beside a running writer.
+    """Reads a ledger's content by hash or position. Thread-safe, and safe while a writer appends.
 
-    `locate` says where a message, a part or a list of chunks stands, given its SHA-256.
+    Errors name segment, offset and hash of what could not be read. `docs/ledger-format.md` specifies the
+    format.
     """
 
     def __init__(self, folder: Path, locate: Locate) -> None:
+        """Open a ledger for reading.
+
+        Args:
+            folder: The ledger's folder, VAULT/ledger.
+            locate: Finds the position of content by its SHA-256; usually the catalog's `locate`.
+
+        Raises:
+            VaultError: There is no ledger in the folder.
+            LedgerDamaged: The file with the vault's id is damaged.
+        """
         self._folder = folder
         self._files = Files(folder, read_vault_id(folder))
         self._locate = locate
@@ -49,54 +63,59 @@ class Reader:
 
     @property
     def dictionaries(self) -> dict[int, bytes]:
-        """The compression dictionaries of the last committed state, by id."""
+        """The compression dictionaries of the last committed state, by number."""
         return self._dictionaries.committed()
 
     def close(self) -> None:
-        """Close the files; they are opened again when needed."""
+        """Close the files; the next read opens them again."""
         self._files.close()
 
     def scan_from(self, head: Head) -> Iterator[Frame]:
-        """All committed frames after the commit frame of `head`, in order (see `scan`)."""
+        """Yield all committed frames after the commit frame of `head`, in order (see `scan`).
+
+        Raises:
+            VaultError: A newer program wrote a frame.
+            LedgerDamaged: A frame is damaged.
+        """
         return scan(self._folder, head)
 
     def read_frame(self, position: Position) -> Frame:
-        """The frame at `position`; its sequence is UNKNOWN.
+        """Read the frame at `position`; its sequence is UNKNOWN.
 
         Raises:
-            LedgerDamaged: there is no intact frame.
+            LedgerDamaged: There is no intact frame at that position.
         """
         return self._files.frame(position)
 
     def head(self, frame: Frame) -> Head:
-        """The state that a commit frame proves.
+        """Return the state that a commit frame proves.
 
         Raises:
-            LedgerDamaged: it is no commit frame, or one that disagrees with itself.
+            LedgerDamaged: The frame is not a commit frame, or its content is not valid.
         """
         try:
             commit = read_commit(frame.payload)
         except ValueError as error:
-            raise LedgerDamaged(f"{place(frame.position)}: {error}") from error
+            raise LedgerDamaged(f"{describe_position(frame.position)}: {error}") from error
         return Head(commit.tree.size, commit.root, frame.position.segment, frame.next_offset)
 
     def payload(self, frame: Frame) -> bytes:
-        """What a frame's payload decodes to: the content, its recipe, or its list of chunks.
+        """Decode a frame's payload into the content, its recipe, or its list of chunks.
 
         Raises:
-            LedgerDamaged: it can't be decoded.
+            LedgerDamaged: The payload can't be decoded.
         """
-        self._dictionaries.hint(frame.position.segment)
+        self._dictionaries.prefer_segment(frame.position.segment)
         try:
             return self._decoder.payload(frame)
         except DecodeError as error:
             raise _damaged(frame, str(error)) from error
 
     def references(self, frame: Frame) -> list[bytes]:
-        """SHA-256 of the records that a frame's content is put together from.
+        """Return the SHA-256 of each record that a frame's content is put together from.
 
         Raises:
-            LedgerDamaged: it can't be decoded.
+            LedgerDamaged: The payload can't be decoded.
         """
         if frame.codec & Codec.RECIPE:
             try:
@@ -106,57 +125,72 @@ class Reader:
         return list(dict.fromkeys(chunks(self.payload(frame)))) if frame.codec & Codec.CHUNK_LIST else []
 
     def size(self, sha: bytes) -> int:
-        """Bytes of the content with this hash.
+        """Return the size in bytes of the content with this SHA-256.
 
         Raises:
-            LedgerDamaged: the ledger does not hold it.
+            LedgerDamaged: The ledger does not hold the content.
         """
         return self._found(sha).size
 
     def content(self, sha: bytes) -> Iterator[bytes]:
-        """The content with this hash, in chunks; whoever reads to the end has read the very bytes.
+        """Yield the content with this SHA-256 in chunks.
+
+        The hash is compared after the last chunk. So the bytes are proven only once the iterator has ended
+        without an error.
+
+        Args:
+            sha: SHA-256 of the content, 32 bytes.
 
         Raises:
-            LedgerDamaged: the ledger does not give these bytes; says where.
+            LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.
         """
         return self.content_of(self._found(sha))
 
     def content_at(self, position: Position) -> Iterator[bytes]:
-        """The content of the record at `position`, as `content` gives it.
+        """Yield the content of the record at `position`, like `content`.
 
         Raises:
-            LedgerDamaged: the ledger does not give its bytes; says where.
+            LedgerDamaged: There is no intact frame at that position, or its content is damaged.
         """
         return self.content_of(self.read_frame(position))
 
     def content_bytes(self, sha: bytes, limit: int = CONTENT_LIMIT) -> bytes:
-        """The content with this hash, at once.
+        """Return the whole content with this SHA-256.
+
+        Args:
+            sha: SHA-256 of the content, 32 bytes.
+            limit: Most bytes to return.
 
         Raises:
-            VaultError: it has more than `limit` bytes.
-            LedgerDamaged: the ledger does not give these bytes; says where.
+            VaultError: The content is larger than `limit`.
+            LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.
         """
         frame = self._found(sha)
         if frame.size > limit:
-            raise VaultError(
-                f"{named(frame.kind, sha)} has {frame.size} bytes, more than is read at once: export it"
-            )
+            what = describe_record(frame.kind, sha)
+            raise VaultError(f"{what} has {frame.size} bytes, too many to show at once: export it")
         return b"".join(self.content_of(frame))
 
     def content_of(self, frame: Frame, held: Held | None = None) -> Iterator[bytes]:
-        """The content of a frame, as `content` gives it; `held` carries over from one to the next.
+        """Yield the content of a frame, like `content`.
+
+        Args:
+            frame: The frame.
+            held: Referenced content to reuse; pass the same object for frames that share references.
 
         Raises:
-            LedgerDamaged: the ledger does not give its bytes; says where.
+            LedgerDamaged: The content is damaged, or something that it refers to is missing.
         """
         return _checked(frame, _Reading(self, Held() if held is None else held).chunks(frame, DEPTH))
 
-    def salvaged(self, position: Position) -> Iterator[bytes]:
-        """What is left of the content of the record at `position`, with blanks for what it refers to
-        and can't be read, as far as its size is known. It is not compared with its hash.
+    def salvage(self, position: Position) -> Iterator[bytes]:
+        """Yield what can still be read of the content of the record at `position`.
+
+        Referenced content that can't be read is replaced by blanks, as far as its size is known. The result
+        is not compared with its hash.
 
         Raises:
-            LedgerDamaged: nothing is left.
+            LedgerDamaged: The frame itself can't be read.
         """
         return _Salvaging(self, Held()).chunks(self.read_frame(position), DEPTH)
 
@@ -173,18 +207,18 @@ class Reader:
 
 
 class Held:
-    """Referenced content, kept as long as it is likely to be referred to again; bounded."""
+    """A cache of referenced content, at most HELD bytes."""
 
     def __init__(self) -> None:
         self._contents: OrderedDict[bytes, bytes] = OrderedDict()
         self._size = 0
 
     def get(self, sha: bytes) -> bytes | None:
-        """The content, if it is held."""
+        """Return the content with this SHA-256; None if it is not held."""
         return self._contents.get(sha)
 
     def put(self, sha: bytes, content: bytes) -> None:
-        """Hold content; what was held longest gives way."""
+        """Hold content, and drop the oldest content while there is too much."""
         if sha not in self._contents:
             self._contents[sha] = content
             self._size += len(content)
@@ -193,14 +227,14 @@ class Held:
 
 
 class _Reading:
-    """Puts one content together."""
+    """Puts the content of one frame together."""
 
     def __init__(self, reader: Reader, held: Held) -> None:
         self._reader = reader
         self._held = held
 
     def chunks(self, frame: Frame, depth: int) -> Iterator[bytes]:
-        """The content of a frame, which may refer to others `depth` times over."""
+        """Yield the content of a frame, following references at most `depth` levels down."""
         if not depth:
             raise _damaged(frame, "records refer to each other without end")
         payload = self._reader.payload(frame)
@@ -232,7 +266,7 @@ class _Reading:
 
 
 class _Salvaging(_Reading):
-    """Puts together what is left of a content."""
+    """Puts together what can still be read of a frame's content."""
 
     def _rebuilt(self, frame: Frame, payload: bytes, depth: int) -> Iterator[bytes]:
         try:
@@ -249,7 +283,7 @@ class _Salvaging(_Reading):
         return self._filled(sha, depth, 0)
 
     def _filled(self, sha: bytes, depth: int, size: int) -> Iterator[bytes]:
-        """What is left of a content; of at least `size` bytes."""
+        """Yield what can be read of a content, filled up with blanks to at least `size` bytes."""
         try:
             for chunk in self.chunks(self._reader._found(sha), depth):
                 size -= len(chunk)
@@ -262,12 +296,12 @@ class _Salvaging(_Reading):
 
 
 def chunks(payload: bytes) -> list[bytes]:
-    """The hashes in a list of chunks."""
+    """Split a list of chunks into its SHA-256 hashes."""
     return [payload[start : start + 32] for start in range(0, len(payload), 32)]
 
 
 def _bounded(frame: Frame, stream: Iterable[bytes]) -> Iterator[bytes]:
-    """The same chunks, if they add up to the size that the frame states."""
+    """Yield the same chunks, and raise if they do not add up to the size that the frame states."""
     size = 0
     for chunk in stream:
         size += len(chunk)
@@ -275,18 +309,20 @@ def _bounded(frame: Frame, stream: Iterable[bytes]) -> Iterator[bytes]:
             break
         yield chunk
     if size != frame.size:
-        raise _damaged(frame, f"it does not come to the {frame.size} bytes that it should")
+        raise _damaged(frame, f"it does not have the {frame.size} bytes that its header states")
 
 
 def _checked(frame: Frame, stream: Iterable[bytes]) -> Iterator[bytes]:
-    """The same chunks, if they are the very content that the frame states."""
+    """Yield the same chunks, and raise if their size or hash is not what the frame states."""
     digest = hashlib.sha256()
     for chunk in _bounded(frame, stream):
         digest.update(chunk)
         yield chunk
     if digest.digest() != frame.sha:
-        raise _damaged(frame, "its bytes do not have the hash that they should")
+        raise _damaged(frame, "its bytes do not match its hash")
 
 
 def _damaged(frame: Frame, reason: str) -> LedgerDamaged:
-    return LedgerDamaged(f"{place(frame.position)}: {named(frame.kind, frame.sha)}: {reason}")
+    return LedgerDamaged(
+        f"{describe_position(frame.position)}: {describe_record(frame.kind, frame.sha)}: {reason}"
+    )

@@ -1,12 +1,10 @@
-"""Recipes: how content is put together from its own bytes and from other records.
+"""Recipes: how content is put together from literal bytes and from other records.
 
-A recipe is a version byte, three numbers (references, pieces, bytes of literals), the referenced
-SHA-256 hashes once each, the table of pieces, and all literal bytes in one area, which compresses
-well. Numbers are LEB128. A piece is a byte (low 4 bits: what it is; high 4 bits: the line end, for
-base64) and its numbers:
+`docs/ledger-format.md`, section "Recipes", specifies the encoding. All literal bytes are in one area, since
+that compresses well. The pieces are:
 
     1 literal          length
-    2 inline base64    decoded length, width             its decoded bytes lie in the literal area
+    2 inline base64    decoded length, width      the decoded bytes are in the literal area
     3 slice            reference, offset, length
     4 part as base64   reference, width
 """
@@ -22,28 +20,28 @@ from muniment.mail.mime.split import encode_chunks
 
 VERSION = 1
 EOLS = (b"\r\n", b"\n", b"\r", b"")
-"""The line ends that base64 pieces may have, by the number that stands for them."""
+"""The possible line ends of base64 pieces; the index of each is its number in a recipe."""
 
 _LITERAL, _INLINE, _SLICE, _PART = 1, 2, 3, 4
 _LIMIT = 1 << 63
 MAX_PIECES = 1 << 20
-"""No recipe has more pieces, so that reading a damaged one takes no more memory than it may."""
+"""Most pieces of a recipe. It bounds the memory that reading a damaged recipe can take."""
 _BLOCK = 1024 * 1024
-"""Decoded bytes that are encoded at a time."""
+"""Most bytes that are encoded as base64 at a time."""
 
 
 class RecipeError(ValueError):
-    """These bytes are no recipe, or what it refers to is not what it says."""
+    """The bytes are not a valid recipe, or a record that it refers to is shorter than the recipe needs."""
 
 
 class Literal(Struct, frozen=True):
-    """These bytes."""
+    """Bytes that are in the recipe itself."""
 
     data: bytes
 
 
 class InlineBase64(Struct, frozen=True):
-    """`data`, encoded as base64 in lines of `width` characters, a multiple of 4, joined by `eol`."""
+    """`data` encoded as base64, in lines of `width` characters (a multiple of 4) joined by `eol`."""
 
     data: bytes
     width: int = 76
@@ -51,7 +49,7 @@ class InlineBase64(Struct, frozen=True):
 
 
 class Slice(Struct, frozen=True):
-    """`length` bytes from `offset` of another record's content."""
+    """`length` bytes of another record's content, from `offset`."""
 
     sha: bytes
     offset: int
@@ -59,7 +57,7 @@ class Slice(Struct, frozen=True):
 
 
 class PartBase64(Struct, frozen=True):
-    """The whole content of another record, encoded as in `InlineBase64`."""
+    """The whole content of another record, encoded like `InlineBase64`."""
 
     sha: bytes
     width: int = 76
@@ -68,17 +66,18 @@ class PartBase64(Struct, frozen=True):
 
 Piece = Literal | InlineBase64 | Slice | PartBase64
 Read = Callable[[bytes], Iterable[bytes]]
-"""Yields the content of a record, given its SHA-256, in chunks of any size."""
+"""Takes the SHA-256 of a record's content and returns that content in chunks of any size."""
 
 
 # --- the bytes of a recipe ----------------------------------------------------------------
 
 
 def encode(pieces: Sequence[Piece]) -> bytes:
-    """The recipe of these pieces.
+    """Encode a recipe.
 
     Raises:
-        ValueError: there are too many pieces, or one has a line end or a number that recipes can't state.
+        ValueError: There are too many pieces, or a piece has a line end, a width or a number that recipes
+            can't express.
     """
     if len(pieces) > MAX_PIECES:
         raise ValueError(f"a recipe can't have {len(pieces)} pieces")
@@ -121,7 +120,7 @@ def _statable(width: int, eol: bytes) -> bool:
 
 def _eol_bits(width: int, eol: bytes) -> int:
     if not _statable(width, eol):
-        raise ValueError(f"a recipe can't state lines of {width} characters that end in {eol!r}")
+        raise ValueError(f"a recipe can't express lines of {width} characters that end in {eol!r}")
     return EOLS.index(eol) << 4
 
 
@@ -132,11 +131,11 @@ def _reference(sha: bytes, references: dict[bytes, int]) -> int:
 
 
 def _put(out: bytearray, number: int) -> None:
-    if 0 <= number < 0x80:  # as most are
+    if 0 <= number < 0x80:  # a fast path for most numbers
         out.append(number)
         return
     if not 0 <= number < _LIMIT:
-        raise ValueError(f"a recipe can't state the number {number}")
+        raise ValueError(f"a recipe can't express the number {number}")
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
@@ -144,25 +143,25 @@ def _put(out: bytearray, number: int) -> None:
 
 
 def decode(data: bytes) -> list[Piece]:
-    """The pieces of a recipe.
+    """Decode a recipe into its pieces.
 
     Raises:
-        RecipeError: this is no recipe.
+        RecipeError: The bytes are not a valid recipe.
     """
     return _Parser(data).pieces()
 
 
 def references(data: bytes) -> list[bytes]:
-    """The SHA-256 of every record that a recipe refers to, once each.
+    """Return the SHA-256 of every record that an encoded recipe refers to, once each.
 
     Raises:
-        RecipeError: this is no recipe.
+        RecipeError: The bytes are not a valid recipe.
     """
     return _Parser(data).references
 
 
 class _Parser:
-    """Reads a recipe from front to end; what it makes is never larger than the recipe."""
+    """Decodes a recipe from front to end. The literals it makes are never larger than the recipe."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -180,7 +179,7 @@ class _Parser:
         self._table_end = self._literal
 
     def pieces(self) -> list[Piece]:
-        """All pieces."""
+        """Decode all pieces."""
         pieces = [self._piece() for _ in range(self._pieces)]
         if self._at != self._table_end or self._literal != len(self._data):
             raise RecipeError("the recipe is longer than its pieces")
@@ -208,7 +207,7 @@ class _Parser:
     def _number(self) -> int:
         number = shift = 0
         data, at = self._data, self._at
-        if at < len(data) and data[at] < 0x80:  # as most are
+        if at < len(data) and data[at] < 0x80:  # a fast path for most numbers
             self._at = at + 1
             return data[at]
         while shift < 63 and at < len(data):
@@ -268,7 +267,7 @@ def rebuild(pieces: Iterable[Piece], read: Read) -> Iterator[bytes]:
 
 
 class _Cursor:
-    """One reading of a record's content, that slices are cut from in ascending order."""
+    """Reads a record's content once, to cut slices from it in ascending order."""
 
     def __init__(self, sha: bytes, read: Read) -> None:
         self.sha = sha
@@ -276,10 +275,10 @@ class _Cursor:
         self._chunks = iter(read(sha))
         self._chunk = b""
         self._start = 0
-        """Where in the content the chunk in hand begins."""
+        """Offset in the content where the current chunk begins."""
 
     def cut(self, offset: int, length: int) -> Iterator[bytes]:
-        """Bytes [offset, offset + length)."""
+        """Yield `length` bytes from `offset`."""
         end = offset + length
         while offset < end:
             while offset >= self._start + len(self._chunk):
@@ -293,12 +292,12 @@ class _Cursor:
         self._start += len(self._chunk)
         chunk = next(self._chunks, None)
         if chunk is None:
-            raise RecipeError("a slice reaches beyond the content it is cut from")
+            raise RecipeError("a slice reaches beyond the end of the content that it refers to")
         self._chunk = chunk
 
 
 def encoded_length(piece: PartBase64 | InlineBase64, size: int) -> int:
-    """Bytes that `piece` makes of content of `size` bytes; -1 where recipes can't state its lines."""
+    """Return how many bytes `piece` makes of `size` decoded bytes; -1 if recipes can't express its lines."""
     if not _statable(piece.width, piece.eol):
         return -1
     text = (size + 2) // 3 * 4
@@ -307,7 +306,7 @@ def encoded_length(piece: PartBase64 | InlineBase64, size: int) -> int:
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks of at most _BLOCK."""
+    """Yield the same bytes in chunks of at most _BLOCK bytes."""
     for chunk in chunks:
         for start in range(0, len(chunk), _BLOCK):
             yield chunk[start : start + _BLOCK]

@@ -1,8 +1,8 @@
-"""The ledger's JSON records: receipts, deletions, runs, changes of directory and configuration.
+"""The ledger's JSON records, such as receipts and deletions.
 
-Each is canonical JSON (UTF-8, sorted keys, no blanks) with a version `v`, so that it can be read
-without this program. Receipts and deletions of one batch that share a place stand in one record.
-`docs/ledger-format.md` describes the fields.
+Each is canonical JSON (UTF-8, sorted keys, no blanks) with a version `v`, so that it can be read without
+this program. Receipts of one batch that come from the same folder share one record, and so do deletions.
+`docs/ledger-format.md`, section "JSON records", specifies the fields.
 """
 
 from __future__ import annotations
@@ -22,46 +22,50 @@ from muniment.mail.headers.addresses import normalise
 
 VERSION = 1
 DISPLACEMENT_RULE = 2
-"""Number of the rule by which `instead` is decided: 2, only a trusted journal report that vouches for its
-message (see runs.pipeline.link_copies). Receipts of rule 1, which looked at likeness alone, do not state
-it."""
+"""Number of the rule by which `instead` is decided.
+
+Rule 2: only a trusted journal report may displace a message (see runs.pipeline.link_copies). Rule 1 looked at
+likeness alone; receipts decided by rule 1 do not state a rule.
+"""
 
 
 class Receipt(Struct, frozen=True):
-    """That one copy was fetched, what it brought, and how it is routed."""
+    """One copy that was fetched: which messages it holds, and how it is routed."""
 
     key: str
+    """The source's key of the item."""
     size: int
-    """Bytes as fetched."""
+    """Size as fetched, in bytes."""
     sha: bytes
-    """SHA-256 as fetched: of its envelope, or of the quarantined item."""
+    """SHA-256 of the bytes as fetched: that of its envelope record or of its quarantine record."""
     messages: tuple[bytes, ...]
-    """SHA-256 of the messages it brought; empty for a quarantined item."""
+    """SHA-256 of each message in the copy; empty for a quarantined item."""
     route: Route
     report: bool = False
-    """Whether it was unwrapped as a journal report."""
+    """Whether the copy was unwrapped as a journal report."""
     date: int | None = None
-    """When the source received it, seconds since 1970 UTC."""
+    """When the source received the copy, in seconds since 1970 UTC."""
     flags: tuple[str, ...] = ()
     """Flags at the source, such as `\\Seen`."""
     notes: tuple[str, ...] = ()
-    """Why it is not trusted, or what went wrong in reading it."""
+    """Why the copy is not trusted, or what went wrong while it was read."""
     reason: str = ""
-    """Why it is quarantined."""
+    """Why the item is quarantined."""
     delivered: dict[str, str] = {}
-    """Who delivered it to the embedded gateway: `peer`, `user`, `helo`, `certificate`."""
+    """Who delivered the copy to the embedded gateway: `peer`, `user`, `helo`, `certificate`."""
     envelope: dict[str, Any] = {}
-    """Its SMTP envelope at the embedded gateway: `from`, `to`, `original`, and `people`, whom `to` names."""
+    """The SMTP envelope at the embedded gateway: `from`, `to`, `original`, and `people` (addresses of people
+    among the recipients)."""
     instead: dict[bytes, bytes] = {}
-    """Messages, by SHA-256, known only as a service wrote them anew, each with that of its original,
-    which this copy brought, and which takes its place."""
+    """Displaced messages. Key: SHA-256 of a message known only in bytes that a service wrote. Value: SHA-256
+    of its original, which this copy holds and which takes its place."""
     rule: int = 1
-    """The rule by which `instead` was decided."""
+    """Number of the rule by which `instead` was decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptGroup:
-    """Receipts of one batch from one place."""
+    """Receipts of one batch from one folder of one mailbox."""
 
     profile: str
     host: str
@@ -73,32 +77,32 @@ class ReceiptGroup:
 
 
 def canonical(value: object) -> bytes:
-    """Canonical JSON of `value`."""
+    """Encode a value as canonical JSON: UTF-8, sorted keys, no blanks."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )
 
 
 def json_record(encoder: Encoder, kind: Kind, value: object) -> Record:
-    """A record of `kind` with `value` as canonical JSON."""
+    """Make a record of `kind` that holds `value` as canonical JSON."""
     content = canonical(value)
     return encoder.encode(kind, content, hashlib.sha256(content).digest())
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """A JSON record's value.
+    """Decode the content of a JSON record.
 
     Raises:
-        ValueError: not an object of a version that this program knows.
+        ValueError: The content is not a JSON object, or is of a later version.
     """
     value = json.loads(content.decode("utf-8", "surrogatepass"))
     if not isinstance(value, dict) or value.get("v", VERSION) > VERSION:
-        raise ValueError("a record of a version that this program does not know")
+        raise ValueError("the record is of a version that this program does not know")
     return value
 
 
 def receipt_value(group: ReceiptGroup) -> dict[str, Any]:
-    """What a receipt record says of a group."""
+    """Return the value of the receipt record for a group."""
     value: dict[str, Any] = {
         "v": VERSION,
         "profile": group.profile,
@@ -137,10 +141,11 @@ def _receipt_item(r: Receipt) -> dict[str, Any]:
 
 
 def read_receipts(content: bytes) -> ReceiptGroup:
-    """The group that a receipt record holds.
+    """Decode the content of a receipt record.
 
     Raises:
-        ValueError: not a receipt record.
+        ValueError: The content is not a JSON object, or is of a later version.
+        KeyError: A field is missing.
     """
     value = parse(content)
     return ReceiptGroup(
@@ -176,11 +181,14 @@ def _read_item(item: dict[str, Any]) -> Receipt:
 
 
 def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[ReceiptFact | OriginalFact]:
-    """The catalog's view of a group; `time` is the record's, seconds since 1970 UTC.
+    """Yield the catalog's facts of a group of receipts.
 
-    Older versions recorded an owner in any spelling of the domain.
+    Args:
+        group: The receipts.
+        sequence: Leaf index of the receipt record.
+        time: Time of the receipt record, in seconds since 1970 UTC.
     """
-    owner = normalise(group.owner)
+    owner = normalise(group.owner)  # older versions recorded the domain in any spelling
     for r in group.receipts:
         yield ReceiptFact(
             sequence=sequence,
@@ -204,7 +212,7 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
 
 
 def deletion_value(profile: str, host: str, mailbox: str, folder: str, keys: Iterable[str]) -> dict[str, Any]:
-    """What a deletion record says: that the source confirmed these keys deleted."""
+    """Return the value of a deletion record: the source confirmed that it deleted these keys."""
     return {
         "v": VERSION,
         "profile": profile,
@@ -216,10 +224,15 @@ def deletion_value(profile: str, host: str, mailbox: str, folder: str, keys: Ite
 
 
 def deletion_fact(content: bytes, sequence: int) -> DeletionFact:
-    """The catalog's view of a deletion record.
+    """Decode the content of a deletion record into the catalog's fact.
+
+    Args:
+        content: The record's content.
+        sequence: Leaf index of the record.
 
     Raises:
-        ValueError: not a deletion record.
+        ValueError: The content is not a JSON object, or is of a later version.
+        KeyError: A field is missing.
     """
     value = parse(content)
     return DeletionFact(sequence, value["host"], value["mailbox"], value["folder"], tuple(value["keys"]))

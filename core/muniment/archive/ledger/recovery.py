@@ -1,8 +1,8 @@
-"""What is left of a ledger after a crash, or after worse.
+"""Brings a ledger back to its last committed state after a crash, and finds damage.
 
-Bytes that can't be read with no valid commit behind them are a torn tail: a batch that was never
-committed. It is moved aside, never dropped. Bytes that can't be read **with** a valid commit behind
-them are damage: that is reported, and nothing is truncated.
+Unreadable bytes with no valid commit frame after them are a torn tail: a batch that was never committed. It
+is moved aside, not deleted. Unreadable bytes **before** a valid commit frame are damage: they are reported,
+and nothing is cut off. `docs/ledger-format.md`, section "After a crash", specifies this.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _COPY = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that can't be read, or a chain that does not hold, with valid commits behind."""
+    """Bytes that can't be read, or a Merkle root that is wrong, before a valid commit frame."""
 
     segment: int
     offset: int
     length: int
     reason: str
     lost: Frame | None = field(default=None, compare=False)
-    """The record, without its payload, where a reader in order found its header intact."""
+    """The frame without its payload, if a scan found its header intact."""
 
     def __str__(self) -> str:
         return f"segment {self.segment}, offset {self.offset}, {self.length} bytes: {self.reason}"
@@ -47,35 +47,37 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """An uncommitted tail, and where it was moved; None while it is only looked at."""
+    """A torn tail: bytes at the end of a segment that were never committed."""
 
     segment: int
     offset: int
     length: int
     moved_to: Path | None = None
+    """The file that it was moved to; None while it is still in the segment."""
 
 
 @dataclass(slots=True)
 class State:
-    """Where the ledger ends, and all that it takes to write on."""
+    """The end of a ledger, with all that is needed to append to it."""
 
     segment: int = 1
     offset: int = 0
+    """Byte offset in the segment where the next frame goes."""
     batch: int = 0
-    """Where the last batch begins, which ends at `offset`."""
+    """Byte offset where the last batch begins; it ends at `offset`."""
     tree: Frontier = field(default_factory=Frontier)
-    """The tree of all leaves, that of the last commit frame among them."""
+    """The tree of all leaves, including the last commit frame."""
     dictionaries: dict[int, Position] = field(default_factory=dict)
-    """The latest copy of each."""
+    """Position of the latest copy of each compression dictionary, by number."""
     present: set[int] = field(default_factory=set)
-    """The dictionaries of which this segment has a copy."""
+    """Numbers of the dictionaries that this segment has a copy of."""
     time: int = 0
-    """Of the last record."""
+    """Time of the last record, in microseconds since 1970 UTC."""
     audits: int = 0
-    """Audit records so far; UNCOUNTED where that is not known."""
+    """Number of audit records so far; UNCOUNTED if it is not known."""
 
     def copy(self) -> State:
-        """A state of its own that says the same."""
+        """Return an independent copy."""
         return State(
             self.segment,
             self.offset,
@@ -90,7 +92,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found, and the last committed state."""
+    """Torn tails and damage that were found, and the last committed state."""
 
     torn: list[Torn]
     damage: list[Damage]
@@ -99,11 +101,13 @@ class Recovery:
 
 
 def examine(folder: Path) -> Recovery:
-    """Look at the end of a ledger, from its last segment's beginning; changes nothing.
+    """Examine the end of a ledger without changing it.
+
+    Reading begins at the last segment that has a commit.
 
     Raises:
-        VaultError: there is no ledger, or it was written by a newer program.
-        LedgerDamaged: the vault's id is not that of its segments.
+        VaultError: There is no ledger, or a newer program wrote it.
+        LedgerDamaged: The file with the vault's id is damaged.
     """
     tag = read_vault_id(folder)
     torn: list[Torn] = []
@@ -123,37 +127,40 @@ def examine(folder: Path) -> Recovery:
 
 
 def recover(folder: Path) -> Recovery:
-    """Bring a ledger back to its last committed state, if it is not damaged: moves torn tails aside.
+    """Bring a ledger back to its last committed state, by moving torn tails aside.
+
+    A damaged ledger is not changed.
 
     Raises:
-        VaultError, LedgerDamaged: as `examine`.
-        OSError: a tail could not be moved.
+        VaultError: There is no ledger, or a newer program wrote it.
+        LedgerDamaged: The file with the vault's id is damaged.
+        OSError: A tail could not be moved.
     """
     found = examine(folder)
     if found.damage:
         return found
-    return set_aside(folder, found)
+    return move_torn_tails(folder, found)
 
 
-def set_aside(folder: Path, found: Recovery) -> Recovery:
-    """Move the torn tails that were found into the folder `torn`, durably.
+def move_torn_tails(folder: Path, found: Recovery) -> Recovery:
+    """Move the torn tails in `found` into the folder `torn`, durably.
 
     Raises:
-        OSError: a tail could not be moved.
+        OSError: A tail could not be moved.
     """
     torn = [_moved(folder, tail) for tail in found.torn]
     return Recovery(torn, found.damage, found.head, found.state)
 
 
-def settle(folder: Path, state: State) -> None:
-    """Write the last batch once more, and sync it: only then is it known to be on disk.
+def rewrite_last_batch(folder: Path, state: State) -> None:
+    """Write the bytes of the last batch again and sync them: only then are they known to be on the disk.
 
-    Whoever wrote it may have been killed before the sync, or have been told that the sync failed;
-    after that a system counts as written what is not, and reads it back from its memory. All earlier
-    batches were synced before this one was begun.
+    The program that wrote them may have died before the sync, or the sync may have failed. After a failed
+    sync, the system takes the bytes for written and returns them from memory. All earlier batches were
+    synced before this one was begun.
 
     Raises:
-        OSError: it could not be written.
+        OSError: The bytes could not be written.
     """
     if not state.offset:
         return
@@ -167,22 +174,22 @@ def settle(folder: Path, state: State) -> None:
 
 
 class _Segment:
-    """Follows the frames of one segment from commit to commit."""
+    """Takes the frames of one segment in order, and keeps the state of its last commit."""
 
     def __init__(self, number: int) -> None:
         self.head: Head | None = None
         self.state = State(number)
-        """As of the last commit."""
+        """State at the last commit frame."""
         self.damage: list[Damage] = []
         self._number = number
         self._tree: Frontier | None = None
-        """Of all leaves so far; None where it is not known."""
+        """Tree of all leaves so far; None while it is not known."""
         self._present: set[int] = set()
         self._gaps: list[Gap] = []
-        """Since the last commit: torn, if no other commit follows."""
+        """Gaps since the last commit frame: a torn tail, unless another commit frame follows."""
 
     def take(self, item: Found | Gap) -> None:
-        """Follow the next frame or gap."""
+        """Take the next frame or gap."""
         if isinstance(item, Gap):
             self._gaps.append(item)
             self._tree = None
@@ -196,7 +203,7 @@ class _Segment:
         elif commit is not None and not commit.segment and commit.tree.size >= self.state.tree.size:
             self._commit(item, commit)
         elif item.header.kind == Kind.COMMIT:
-            self._gaps.append(Gap(item.offset, item.end - item.offset, "a commit frame that can't be"))
+            self._gaps.append(Gap(item.offset, item.end - item.offset, "a commit frame that is not valid"))
         elif item.header.kind == Kind.DICTIONARY:
             self._present.add(item.header.dictionary)
         if self._tree is not None:
@@ -228,7 +235,7 @@ class _Segment:
 
 
 def _moved(folder: Path, tail: Torn) -> Torn:
-    """Copy a tail into a file of its own, durably, and only then cut it off."""
+    """Copy a torn tail into its own file, durably, and only then cut it off."""
     target = folder / TORN
     target.mkdir(mode=0o700, exist_ok=True)
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -1,4 +1,4 @@
-"""Reading a ledger in order, beside a running writer."""
+"""Reads a ledger in order. This is safe while a writer appends to it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from muniment.archive.facts import Position
 from muniment.archive.ledger.files import read_vault_id, segment_path, segments
 from muniment.archive.ledger.model import Frame, Head
 from muniment.archive.ledger.recovery import Damage
-from muniment.archive.ledger.stored import made_frame, named
+from muniment.archive.ledger.stored import describe_record, make_frame
 from muniment.archive.ledger.walk import Found, Gap, commit_before, commit_of, last_commit, walk
 from muniment.errors import LedgerDamaged
 
 
-def known_commit(folder: Path, vault_id: bytes, head: Head) -> bool:
-    """Whether a commit frame ends where `head` says and proves what it says."""
+def has_commit(folder: Path, vault_id: bytes, head: Head) -> bool:
+    """Return whether the ledger has a commit frame that proves `head`, at the place that `head` states.
+
+    Args:
+        folder: The ledger's folder.
+        vault_id: The vault's id, 8 bytes.
+        head: The committed state to look for; an empty one is always known.
+
+    Raises:
+        OSError: The segment can't be read.
+    """
     if not head.tree_size:
         return True
     last = commit_before(segment_path(folder, head.segment), vault_id, head.offset)
@@ -23,10 +32,11 @@ def known_commit(folder: Path, vault_id: bytes, head: Head) -> bool:
 
 
 def last_head(folder: Path) -> Head | None:
-    """The last committed state, as far as a reader can see it; None where nothing is committed.
+    """Return the last committed state of the ledger in `folder`; None if nothing is committed.
 
     Raises:
-        VaultError: there is no ledger, or it was written by a newer program.
+        VaultError: There is no ledger, or a newer program wrote it.
+        LedgerDamaged: The file with the vault's id is on_damage.
     """
     tag = read_vault_id(folder)
     for number in reversed(segments(folder)):
@@ -41,16 +51,21 @@ def scan(
     start: Position | Head | None = None,
     *,
     committed_only: bool = True,
-    damaged: Callable[[Damage], None] | None = None,
+    on_damage: Callable[[Damage], None] | None = None,
 ) -> Iterator[Frame]:
-    """All frames in order: from `start`, where a frame begins, or after the commit of a head.
+    """Yield the frames of a ledger in order.
 
-    With `committed_only` it ends with the last commit frame that there is when it begins. What is
-    damaged is left out where `damaged` takes the news; the sequences behind it are right again.
+    Args:
+        folder: The ledger's folder.
+        start: The position of the first frame, or a committed state after which to begin; None begins at
+            the first frame.
+        committed_only: Whether to end at the last commit frame that exists when the scan begins.
+        on_damage: Called with each damage. Damaged frames are then left out, and the frames after them still
+            get their right sequences.
 
     Raises:
-        VaultError: there is no ledger, or it was written by a newer program.
-        LedgerDamaged: a frame on the way is damaged, and `damaged` is not given; says where.
+        VaultError: There is no ledger, or a newer program wrote it.
+        LedgerDamaged: A frame is on_damage and `on_damage` is not given; the text says where.
     """
     tag = read_vault_id(folder)
     numbers = segments(folder)
@@ -64,7 +79,7 @@ def scan(
             continue
         offset = begin.offset if number == begin.segment else 0
         end = limit.offset if limit is not None and number == limit.segment else None
-        stretch = _Stretch(segment_path(folder, number), number, tag, sequence, damaged)
+        stretch = _Stretch(segment_path(folder, number), number, tag, sequence, on_damage)
         yield from stretch.frames(offset, end)
         sequence = stretch.sequence
         if end is not None:
@@ -72,7 +87,7 @@ def scan(
 
 
 class _Stretch:
-    """Reads part of a segment, counting leaves."""
+    """Reads part of a segment and counts its leaves."""
 
     def __init__(
         self,
@@ -80,17 +95,17 @@ class _Stretch:
         number: int,
         tag: bytes,
         sequence: int | None,
-        damaged: Callable[[Damage], None] | None,
+        on_damage: Callable[[Damage], None] | None,
     ) -> None:
         self._path = path
         self._number = number
         self._tag = tag
-        self._damaged = damaged
+        self._on_damage = on_damage
         self.sequence = sequence
-        """Of the next frame; None where it must be found out."""
+        """Sequence of the next frame; None while it is not known."""
 
     def frames(self, offset: int, end: int | None) -> Iterator[Frame]:
-        """The frames from `offset` to `end`; None: to the end of the file."""
+        """Yield the frames from `offset` to `end`, or to the end of the file."""
         if end is not None and offset >= end:
             return
         for item in walk(self._path, self._tag, offset):
@@ -100,7 +115,7 @@ class _Stretch:
                 self._gap(item)
             else:
                 sequence = self._sequence(item)
-                yield made_frame(sequence, Position(self._number, item.offset), item.header, item.payload)
+                yield make_frame(sequence, Position(self._number, item.offset), item.header, item.payload)
                 self.sequence = sequence + 1
                 if end is not None and item.end >= end:
                     return
@@ -110,7 +125,9 @@ class _Stretch:
             self.sequence = sequence_at(self._path, self._tag, found.offset)
         commit = commit_of(found)
         if commit is not None and commit.tree.size != self.sequence:
-            self._tell(found.offset, found.end - found.offset, "records before this commit frame are missing")
+            self._report_damage(
+                found.offset, found.end - found.offset, "records before this commit frame are missing"
+            )
             return commit.tree.size
         return self.sequence
 
@@ -119,25 +136,27 @@ class _Stretch:
         if gap.header is None:
             self.sequence = None
         else:
-            what = f"{named(gap.header.kind, gap.header.sha)}: "
+            what = f"{describe_record(gap.header.kind, gap.header.sha)}: "
             if self.sequence is None:
                 self.sequence = sequence_at(self._path, self._tag, gap.offset)
-            lost = made_frame(self.sequence, Position(self._number, gap.offset), gap.header, b"")
+            lost = make_frame(self.sequence, Position(self._number, gap.offset), gap.header, b"")
             self.sequence += 1
-        self._tell(gap.offset, gap.length, what + gap.reason, lost)
+        self._report_damage(gap.offset, gap.length, what + gap.reason, lost)
 
-    def _tell(self, offset: int, length: int, reason: str, lost: Frame | None = None) -> None:
+    def _report_damage(self, offset: int, length: int, reason: str, lost: Frame | None = None) -> None:
         damage = Damage(self._number, offset, length, reason, lost)
-        if self._damaged is None:
+        if self._on_damage is None:
             raise LedgerDamaged(f"{damage}; restore the ledger from a backup")
-        self._damaged(damage)
+        self._on_damage(damage)
 
 
 def sequence_at(path: Path, tag: bytes, offset: int) -> int:
-    """The sequence of the frame at `offset`: what the next commit frame states, less the frames between.
+    """Return the sequence of the frame at `offset`.
+
+    It is computed from the tree size in the next commit frame, or in the commit frame that ends at `offset`.
 
     Raises:
-        LedgerDamaged: no commit frame follows, nor ends there.
+        LedgerDamaged: There is no such commit frame.
     """
     between = 0
     for item in walk(path, tag, offset, payloads=False):

@@ -1,4 +1,4 @@
-"""Single frames by position, and the dictionaries among them."""
+"""Reads single frames by position, and the compression dictionaries among them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from muniment.errors import LedgerDamaged
 log = logging.getLogger("muniment.ledger")
 
 UNKNOWN = -1
-"""The sequence of a frame that was read at random."""
+"""The sequence of a frame that was read by position, so that its leaf index is not known."""
 OPEN_FILES = 64
+"""Most segment files that are kept open."""
 GUESS = 16 * 1024
-"""Bytes of a frame that are read at first; most frames are smaller."""
+"""Bytes that the first read of a frame asks for; most frames are smaller."""
 
 
 class _File:
-    """A descriptor that is closed once nobody reads through it any more."""
+    """A file descriptor that closes when the last reference to it is gone."""
 
     __slots__ = ("fd",)
 
@@ -40,7 +41,7 @@ class _File:
 
 
 class Files:
-    """Frames by position, through a bounded number of open files; usable from any thread."""
+    """Reads frames by position through at most OPEN_FILES open files. Thread-safe."""
 
     def __init__(self, folder: Path, vault_id: bytes) -> None:
         self.folder = folder
@@ -49,19 +50,19 @@ class Files:
         self._lock = threading.Lock()
 
     def frame(self, position: Position) -> Frame:
-        """The frame at `position`; its sequence is not known.
+        """Read the frame at `position`; its sequence is UNKNOWN.
 
         Raises:
-            LedgerDamaged: there is no intact frame.
+            LedgerDamaged: There is no intact frame at that position.
         """
         try:
             header, payload = self._read(position)
         except (OSError, FrameError) as error:
-            raise LedgerDamaged(f"{place(position)}: {error}") from error
-        return made_frame(UNKNOWN, position, header, payload)
+            raise LedgerDamaged(f"{describe_position(position)}: {error}") from error
+        return make_frame(UNKNOWN, position, header, payload)
 
     def close(self) -> None:
-        """Close all files; they are opened again when needed."""
+        """Close all files; the next read opens them again."""
         with self._lock:
             self._files.clear()
 
@@ -74,7 +75,7 @@ class Files:
             rest = os.pread(file.fd, header.length - len(payload), position.offset + len(data))
             payload += rest
         if not intact(header, payload):
-            raise FrameError(f"the payload of {named(header.kind, header.sha)} is damaged")
+            raise FrameError(f"the payload of {describe_record(header.kind, header.sha)} is damaged")
         return header, payload
 
     def _file(self, segment: int) -> _File:
@@ -89,8 +90,8 @@ class Files:
             return file
 
 
-def made_frame(sequence: int, position: Position, header: Header, payload: bytes) -> Frame:
-    """The frame that a header and a payload make."""
+def make_frame(sequence: int, position: Position, header: Header, payload: bytes) -> Frame:
+    """Make a frame of a header and a payload."""
     return Frame(
         sequence,
         position,
@@ -105,13 +106,13 @@ def made_frame(sequence: int, position: Position, header: Header, payload: bytes
     )
 
 
-def place(position: Position) -> str:
-    """Where a frame is, for a message to a person."""
+def describe_position(position: Position) -> str:
+    """Return where a frame is, as text for error messages."""
     return f"segment {position.segment}, offset {position.offset}"
 
 
-def named(kind: int, sha: bytes) -> str:
-    """What a frame is, for a message to a person."""
+def describe_record(kind: int, sha: bytes) -> str:
+    """Return the kind and hash of a record, as text for error messages."""
     try:
         name = Kind(kind).name.lower()
     except ValueError:
@@ -119,10 +120,13 @@ def named(kind: int, sha: bytes) -> str:
     return f"{name} {sha.hex()}"
 
 
-def read_dictionaries(files: Files, places: Mapping[int, Position]) -> dict[int, bytes]:
-    """The dictionaries at these places; those that can't be read are left out, with a warning."""
+def read_dictionaries(files: Files, positions: Mapping[int, Position]) -> dict[int, bytes]:
+    """Read the dictionaries at these positions, by number.
+
+    A dictionary that can't be read is left out, and a warning is logged.
+    """
     found = {}
-    for number, position in sorted(places.items()):
+    for number, position in sorted(positions.items()):
         try:
             found[number] = Decoder().payload(files.frame(position))
         except (LedgerDamaged, DecodeError) as error:
@@ -131,19 +135,22 @@ def read_dictionaries(files: Files, places: Mapping[int, Position]) -> dict[int,
 
 
 class Dictionaries(Mapping[int, bytes]):
-    """The ledger's dictionaries, found when they are needed."""
+    """The ledger's compression dictionaries by number, each read when it is first needed."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
         self._known: dict[int, bytes] = {}
-        self._hint = threading.local()
+        self._preferred = threading.local()
 
-    def hint(self, segment: int) -> None:
-        """Say in which segment this thread now reads: it has a copy of each that it uses."""
-        self._hint.segment = segment
+    def prefer_segment(self, segment: int) -> None:
+        """Search this segment first for the dictionaries that the current thread asks for.
+
+        A segment has a copy of every dictionary that its records use.
+        """
+        self._preferred.segment = segment
 
     def committed(self) -> dict[int, bytes]:
-        """All dictionaries of the last committed state."""
+        """Return all dictionaries of the last committed state, by number."""
         folder, tag = self._files.folder, self._files.vault_id
         for number in reversed(segments(folder)):
             last = last_commit(segment_path(folder, number), tag)
@@ -166,7 +173,7 @@ class Dictionaries(Mapping[int, bytes]):
         return len(self.committed())
 
     def _find(self, id: int) -> bytes:
-        own = getattr(self._hint, "segment", 0)
+        own = getattr(self._preferred, "segment", 0)
         for number in sorted(segments(self._files.folder), key=lambda number: (number != own, number)):
             for item in walk(segment_path(self._files.folder, number), self._files.vault_id, payloads=False):
                 if isinstance(item, Found) and _is_dictionary(item.header, id):

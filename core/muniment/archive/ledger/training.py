@@ -1,4 +1,4 @@
-"""Compression dictionaries of a vault's own mail, trained on its first messages."""
+"""Trains compression dictionaries on the first messages of a vault."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from muniment.archive.ledger.codec import Decoder, train
 from muniment.archive.ledger.model import Codec, Frame, Kind
 
 SAMPLES = 500
-"""Records of a kind that a dictionary is trained on; more gain nothing."""
+"""Number of records that a dictionary is train_dictionaries on; more make it no better."""
 LONGEST = 64 * 1024
-"""Bytes of a sample; what is longer would outweigh the rest."""
+"""Longest sample, in bytes; a longer one would outweigh the others, and is cut."""
 SIZES = {Kind.MESSAGE: 110 * 1024, Kind.ENVELOPE: 32 * 1024}
-"""Bytes of the dictionary for each kind of record."""
+"""Size of the dictionary for each kind of record, in bytes."""
 
 
-def trained(frames: Iterable[Frame], decoder: Decoder) -> Iterator[bytes]:
-    """A dictionary for each kind in SIZES that `frames`, read from the ledger's beginning, allow for.
+def train_dictionaries(frames: Iterable[Frame], decoder: Decoder) -> Iterator[bytes]:
+    """Train a dictionary for each kind in SIZES.
 
-    Frames are read until there are enough of each kind.
+    Args:
+        frames: The ledger's frames from its beginning; they are read until there are enough of each kind.
+        decoder: Decodes their payloads.
+
+    Yields:
+        A dictionary for each kind that has enough samples.
     """
     samples: dict[Kind, list[bytes]] = {kind: [] for kind in SIZES}
     for frame in frames:
@@ -31,5 +36,5 @@ def trained(frames: Iterable[Frame], decoder: Decoder) -> Iterator[bytes]:
     for kind, some in samples.items():
         try:
             yield train(some, SIZES[kind], kind)
-        except ValueError:  # too few, or too much alike: that kind goes without
+        except ValueError:  # too few samples, or too similar: this kind gets no dictionary
             continue

@@ -1,4 +1,4 @@
-"""Reading a segment frame by frame, past whatever is damaged in it."""
+"""Reads a segment frame by frame, and goes on after damaged bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from muniment.archive.ledger.frame import (
     FrameError,
     Header,
     NewerFrame,
-    claimed,
     intact,
     parse_header,
+    stated_identity,
 )
 from muniment.archive.ledger.model import Kind
 from muniment.errors import VaultError
@@ -30,38 +30,43 @@ class Found(NamedTuple):
     """An intact frame."""
 
     offset: int
+    """Byte offset in the segment."""
     header: Header
     payload: bytes
-    """Empty where the walk leaves payloads out, but for commit frames."""
+    """Empty if the walk skips payloads, except for commit frames."""
 
     @property
     def end(self) -> int:
-        """Where the next frame begins."""
+        """Byte offset in the segment where the next frame begins."""
         return self.offset + HEADER_SIZE + self.header.length
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bytes that are no intact frame, up to the next one or the end."""
+    """Bytes that are not an intact frame, up to the next intact frame or the end of the file."""
 
     offset: int
     length: int
     reason: str
     header: Header | None = None
-    """Set where the header is intact and only the payload is not: the leaf is known."""
+    """The header, if it is intact and only the payload is damaged: the leaf is known then."""
     cut_short: bool = False
-    """Whether the file ends within what may be an intact frame."""
-    claims: tuple[int, bytes] = (0, b"")
-    """Kind and hash as a damaged header states them."""
+    """Whether the file ends within a frame that may be intact so far."""
+    stated: tuple[int, bytes] = (0, b"")
+    """Kind and hash from a damaged header."""
 
 
 def walk(path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True) -> Iterator[Found | Gap]:
-    """Frames and gaps of a segment from `offset`, up to where the file ends now.
+    """Yield the frames and gaps of a segment, up to the end that the file has now.
 
-    Without `payloads` they are neither read nor checked, but for those of commit frames.
+    Args:
+        path: The segment file.
+        tag: The vault's id, 8 bytes.
+        offset: Byte offset to begin at.
+        payloads: Whether to read and check payloads. Those of commit frames are always read.
 
     Raises:
-        VaultError: a frame was written by a newer program.
+        VaultError: A newer program wrote a frame.
     """
     with path.open("rb", buffering=BUFFER if payloads else 8192) as file:
         end = os.fstat(file.fileno()).st_size
@@ -73,7 +78,7 @@ def walk(path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True) -> I
 
 
 def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> Found | Gap:
-    """What lies at `offset`, where the file stands; leaves it standing behind that."""
+    """Read the frame or gap at `offset`, the file's current position; the file is then after it."""
     head = file.read(HEADER_SIZE)
     try:
         header = parse_header(head, tag)
@@ -82,7 +87,7 @@ def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> 
     except FrameError as error:
         gap_end = _resynchronise(file, tag, offset + 1, end)
         cut_short = len(head) < HEADER_SIZE
-        return Gap(offset, gap_end - offset, str(error), None, cut_short, claimed(head))
+        return Gap(offset, gap_end - offset, str(error), None, cut_short, stated_identity(head))
     frame_end = offset + HEADER_SIZE + header.length
     if frame_end > end:
         gap_end = _resynchronise(file, tag, offset + 1, end)
@@ -115,7 +120,7 @@ def _is_header(data: bytes, tag: bytes, offset: int) -> bool:
 
 
 def _resynchronise(file: BinaryIO, tag: bytes, start: int, end: int) -> int:
-    """Where the next intact header from `start` begins, or `end`; the file is left standing there."""
+    """Return the offset of the next intact header from `start`, or `end`, and move the file there."""
     file.seek(start)
     data = b""
     while start < end:
@@ -137,7 +142,7 @@ def _resynchronise(file: BinaryIO, tag: bytes, start: int, end: int) -> int:
 
 
 def commit_of(found: Found) -> Commit | None:
-    """What a frame commits; None if it is no commit frame, or one that disagrees with itself."""
+    """Decode a commit frame; None if the frame is of another kind or its content is not valid."""
     if found.header.kind != Kind.COMMIT:
         return None
     try:
@@ -147,7 +152,7 @@ def commit_of(found: Found) -> Commit | None:
 
 
 def commit_before(path: Path, tag: bytes, end: int) -> tuple[Found, Commit] | None:
-    """The commit frame that ends at offset `end`, found without reading what lies before it."""
+    """Find the commit frame that ends at offset `end`, without reading the segment from its beginning."""
     start = max(0, end - MAX_COMMIT)
     try:
         with descriptor(path, os.O_RDONLY) as fd:
@@ -164,7 +169,7 @@ def commit_before(path: Path, tag: bytes, end: int) -> tuple[Found, Commit] | No
 
 
 def _found(data: bytes, tag: bytes, at: int, start: int) -> Found | None:
-    """The intact frame at `at` of data that were read at offset `start` of a file."""
+    """Return the intact frame at index `at` of `data`, which was read at offset `start` of a file."""
     try:
         header = parse_header(data, tag, at)
     except FrameError:
@@ -174,12 +179,13 @@ def _found(data: bytes, tag: bytes, at: int, start: int) -> Found | None:
 
 
 def last_commit(path: Path, tag: bytes) -> tuple[Found, Commit] | None:
-    """The last commit frame of a segment but for its opening; None if it has none.
+    """Return the last commit frame of a segment, not counting its opening frame; None if there is none.
 
-    Quick where the file ends with it; else, beside a writer, the segment's headers are read.
+    This is quick if the file ends with that frame. Otherwise, such as during a write, all headers of the
+    segment are read.
 
     Raises:
-        VaultError: a frame was written by a newer program.
+        VaultError: A newer program wrote a frame.
     """
     last = commit_before(path, tag, path.stat().st_size)
     if last is None:

@@ -1,4 +1,4 @@
-"""The one writer of a ledger: appends records in batches, each durable by one commit frame."""
+"""The writer of a ledger: it appends records in batches, and one commit frame makes a batch durable."""
 
 from __future__ import annotations
 
@@ -18,27 +18,30 @@ from muniment.archive.ledger.files import (
 )
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash, pack_header
 from muniment.archive.ledger.model import SEGMENT, Appended, Codec, Head, Kind, Record
-from muniment.archive.ledger.recovery import Recovery, recover, set_aside, settle
-from muniment.archive.ledger.scan import known_commit
+from muniment.archive.ledger.recovery import Recovery, move_torn_tails, recover, rewrite_last_batch
+from muniment.archive.ledger.scan import has_commit
 from muniment.archive.ledger.stored import Files, read_dictionaries
 from muniment.errors import LedgerDamaged, VaultError
 
 BUFFER = 8 * 1024 * 1024
-"""Frames are held in memory up to this many bytes, then written (not synced)."""
+"""Bytes of frames that are gathered in memory before they are written (not synced)."""
 LARGE = 1024 * 1024
-"""Payloads from this many bytes on are written as they are, without gathering them first."""
+"""Payloads of at least this many bytes are written at once, not gathered."""
 
 
 class Ledger:
-    """A ledger, open for writing. Belongs to one thread; nothing else may write it.
+    """A ledger that is open for writing. `docs/ledger-format.md` specifies what it writes.
 
-    What is appended counts once `commit` has returned. When `append` or `commit` raises OSError
-    (no space, say) the batch is void: `rollback` and go on. When the disk fails to sync, nobody can
-    say what it holds: the ledger is dead, every later call raises, and only opening it anew helps.
+    Only one thread at a time may use it, and only one process may write the ledger. A record is kept once
+    `commit` has returned.
+
+    If `append` or `commit` raises OSError (such as for a full disk), the batch is void: call `rollback`, then
+    go on. If a sync fails, what the disk holds is unknown: the ledger is dead, and every later call raises
+    VaultError until it is opened again.
     """
 
     def __init__(self, folder: Path, vault_id: bytes, segment: int, recovery: Recovery) -> None:
-        """For `create` and `open`."""
+        """Not for callers: use `create` or `open`."""
         self._folder = folder
         self._limit = segment
         self._files = Files(folder, vault_id)
@@ -46,28 +49,30 @@ class Ledger:
         self._committed = recovery.state
         self._now = recovery.state.copy()
         self._count = 0
-        """Records since the last commit frame."""
+        """Number of records since the last commit frame."""
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._descriptor: int | None = None
         self._void = self._dead = False
         self._contents = read_dictionaries(self._files, recovery.state.dictionaries)
         self._fresh: dict[int, bytes] = {}
-        """Dictionaries of this batch."""
+        """Dictionaries of the current batch, by number."""
         self.vault_id = vault_id
-        """8 random bytes, in every frame."""
+        """The vault's id: 8 random bytes that are in every frame."""
         self.recovery = recovery
-        """What was found when it was opened."""
+        """Torn tails and damage that were found when the ledger was opened."""
 
     @classmethod
     def create(cls, folder: Path, *, segment: int = SEGMENT) -> Ledger:
-        """Make an empty ledger in `folder` (such as VAULT/ledger), which is made if need be.
+        """Make an empty ledger and open it.
 
-        `segment`: bytes past which a segment is sealed.
+        Args:
+            folder: The ledger's folder, VAULT/ledger; it is made if it does not exist.
+            segment: Size in bytes after which a segment is sealed.
 
         Raises:
-            VaultError: there is one already.
-            OSError: the folder can't be written.
+            VaultError: There is a ledger in the folder already.
+            OSError: The folder can't be written.
         """
         folder.mkdir(mode=0o700, exist_ok=True)
         make_vault_id(folder)
@@ -78,14 +83,18 @@ class Ledger:
 
     @classmethod
     def open(cls, folder: Path, *, segment: int = SEGMENT, accept_damage: bool = False) -> Ledger:
-        """Open a ledger for writing; torn tails are moved aside (see `recovery`).
+        """Open a ledger for writing. A torn tail is moved aside; `recovery` says what was found.
 
-        With `accept_damage`, an admin's decision, a damaged ledger is written on, in a new segment.
+        Args:
+            folder: The ledger's folder, VAULT/ledger.
+            segment: Size in bytes after which a segment is sealed.
+            accept_damage: Whether to go on, in a new segment, although records are damaged. Only an
+                administrator may decide this.
 
         Raises:
-            VaultError: there is no ledger, or it was written by a newer program.
-            LedgerDamaged: records before the last commit can't be read; nothing was changed.
-            OSError: the folder can't be written.
+            VaultError: There is no ledger, or a newer program wrote it.
+            LedgerDamaged: Records before the last commit frame can't be read; nothing was changed.
+            OSError: The folder can't be written.
         """
         vault_id = read_vault_id(folder)
         recovery = recover(folder)
@@ -96,8 +105,8 @@ class Ledger:
                 "or go on without it by `muniment rebuild --catalog --accept-damage`"
             )
         if recovery.damage:
-            recovery = set_aside(folder, recovery)
-        settle(folder, recovery.state)
+            recovery = move_torn_tails(folder, recovery)
+        rewrite_last_batch(folder, recovery.state)
         ledger = cls(folder, vault_id, segment, recovery)
         if recovery.damage or recovery.state.offset >= segment or _followed(folder, recovery.state.segment):
             ledger._seal()
@@ -110,29 +119,37 @@ class Ledger:
 
     @property
     def dead(self) -> bool:
-        """Whether it can't be written any more, since it was closed or its disk failed."""
+        """Whether it can no longer be written: it was closed, or its disk failed."""
         return self._dead
 
     @property
     def dictionaries(self) -> dict[int, bytes]:
-        """The committed compression dictionaries, by id."""
+        """The committed compression dictionaries, by number."""
         return dict(self._contents)
 
     def knows(self, head: Head) -> bool:
-        """Whether `head` was a committed state of this ledger.
+        """Return whether `head` is a state that this ledger committed.
 
         Raises:
-            OSError: the segment can't be read.
+            OSError: The segment can't be read.
         """
-        return known_commit(self._folder, self.vault_id, head)
+        return has_commit(self._folder, self.vault_id, head)
 
     def append(self, record: Record, time: int) -> Appended:
-        """Append a record to the batch; `time` is now, in microseconds since 1970 UTC.
+        """Append a record to the current batch.
+
+        Args:
+            record: The encoded record.
+            time: The time now, in microseconds since 1970 UTC.
+
+        Returns:
+            The record's leaf index and the position of its frame. Both are final once the batch is committed.
 
         Raises:
-            ValueError: it uses a dictionary that is not committed, or can't be framed.
-            OSError: it could not be written; the batch is void.
-            VaultError: the batch is void already, or the ledger is dead.
+            ValueError: The record uses a dictionary that is not committed, or one of its fields is out of
+                range; the batch goes on without it.
+            OSError: The record could not be written; the batch is void.
+            VaultError: The batch is void already, or the ledger is dead.
         """
         self._check()
         if record.dictionary and record.kind != Kind.DICTIONARY:
@@ -140,12 +157,18 @@ class Ledger:
         return self._append(record, time)
 
     def add_dictionary(self, data: bytes, time: int | None = None) -> int:
-        """Append a compression dictionary; returns its id. Once committed, records may use it.
+        """Append a compression dictionary to the current batch. Once it is committed, records may use it.
 
-        `time`: microseconds since 1970 UTC, by default that of the record before.
+        Args:
+            data: The dictionary in zstd's format.
+            time: Microseconds since 1970 UTC; by default the time of the previous record.
+
+        Returns:
+            The dictionary's number.
 
         Raises:
-            OSError, VaultError: as `append`.
+            OSError: It could not be written; the batch is void.
+            VaultError: The batch is void already, or the ledger is dead.
         """
         self._check()
         number = max(self._now.dictionaries, default=0) + 1
@@ -154,13 +177,17 @@ class Ledger:
         return number
 
     def commit(self) -> Head:
-        """Make the batch durable: its commit frame is on disk when this returns.
+        """Make the batch durable. When this returns, its commit frame is on the disk.
 
-        With nothing appended it writes nothing.
+        An empty batch writes nothing.
+
+        Returns:
+            The new committed state; the last one if the batch is empty.
 
         Raises:
-            OSError: it could not be written; the batch is void.
-            VaultError: it could not be synced, and the ledger is dead; or it was void or dead already.
+            OSError: The batch could not be written; it is void.
+            VaultError: The batch was void, or the ledger was dead already; or it is dead now, since the disk
+                could not sync or another program changed the segment.
         """
         self._check()
         if not self._count:
@@ -180,10 +207,10 @@ class Ledger:
         return self._head
 
     def rollback(self) -> None:
-        """Give up the batch: what was written of it is cut off. Does nothing where there is none.
+        """Discard the current batch, and cut off what was written of it. An empty batch needs nothing.
 
         Raises:
-            VaultError: the ledger is dead, or is now, since the file could not be cut.
+            VaultError: The ledger was dead already, or is dead now since the file could not be cut.
         """
         self._check_alive()
         self._pending.clear()
@@ -192,14 +219,18 @@ class Ledger:
             self._cut()
         except OSError as error:
             self._dead = True
-            raise VaultError(f"the ledger could not be rolled back: {error}; open the vault anew") from error
+            raise VaultError(f"the ledger could not be rolled back: {error}; open the vault again") from error
         self._now = self._committed.copy()
         self._count = 0
         self._fresh = {}
         self._void = False
 
     def close(self) -> None:
-        """Close the files; an uncommitted batch is given up. Safe to call twice."""
+        """Discard the current batch and close the files. It may be called twice.
+
+        Raises:
+            VaultError: The batch could not be cut off; the files are closed all the same.
+        """
         try:
             if not self._dead:
                 self.rollback()
@@ -211,7 +242,7 @@ class Ledger:
     # --- frames ---------------------------------------------------------------------------
 
     def _append(self, record: Record, time: int) -> Appended:
-        """Append, beginning the segment first where that is due."""
+        """Append a frame, after the opening frame if the segment is empty."""
         if not self._now.offset:
             self._append_opening(time)
         return self._frame(record, time)
@@ -249,7 +280,7 @@ class Ledger:
         return Record(Kind.COMMIT, hashlib.sha256(content).digest(), len(content), Codec.RAW, content)
 
     def _provide_dictionary(self, id: int, time: int) -> None:
-        """See that this segment has a copy of a dictionary before the first record that uses it."""
+        """Give this segment a copy of a dictionary, before the first record that uses it."""
         if id not in self._contents:
             raise ValueError(f"compression dictionary {id} is not committed to this ledger")
         if id not in self._now.present:
@@ -266,7 +297,7 @@ class Ledger:
 
     def _check_alive(self) -> None:
         if self._dead:
-            raise VaultError("the ledger is closed, or its disk failed: open the vault anew")
+            raise VaultError("the ledger is closed, or its disk failed: open the vault again")
 
     def _check(self) -> None:
         self._check_alive()
@@ -284,10 +315,10 @@ class Ledger:
         if self._pending_size >= BUFFER:
             self._flush(HEADER_SIZE + len(payload))
 
-    def _flush(self, ahead: int = 0) -> None:
-        """Write what is pending; it ends `ahead` bytes behind the offset that is noted."""
+    def _flush(self, uncounted: int = 0) -> None:
+        """Write the gathered frames. The last `uncounted` bytes of them are not yet in the state's offset."""
         if self._pending:
-            self._write(self._now.offset + ahead - self._pending_size, b"".join(self._pending))
+            self._write(self._now.offset + uncounted - self._pending_size, b"".join(self._pending))
             self._pending.clear()
             self._pending_size = 0
 
@@ -310,10 +341,12 @@ class Ledger:
         return self._descriptor
 
     def _require_own_file(self) -> None:
-        """See that the segment is still the file that was written: nothing may be deleted for a lost copy.
+        """Check that the segment's path still names the file that was written.
+
+        Otherwise the batch is lost, and a source must not delete the mail in it.
 
         Raises:
-            VaultError: something else cut, moved or removed it; the ledger is dead.
+            VaultError: Another program cut, replaced or removed the file; the ledger is dead.
         """
         path, own = segment_path(self._folder, self._now.segment), os.fstat(self._open_file())
         try:
@@ -326,12 +359,12 @@ class Ledger:
             return
         self._dead = True
         raise VaultError(
-            f"{path} {problem} by something else while it was written: nothing more is written; run "
+            f"{path} {problem} by another program while Muniment wrote it: nothing more is written; run "
             "`muniment verify`, and restore the ledger from a backup"
         )
 
     def _sync(self) -> None:
-        """Make the file durable, and its name where it is new. Failing at that is final."""
+        """Make the file durable, and its name if it is new. A failure is final."""
         assert self._descriptor is not None
         try:
             os.fdatasync(self._descriptor)
@@ -344,14 +377,14 @@ class Ledger:
             ) from error
 
     def _seal(self) -> None:
-        """Leave the segment as it is, and write on in the next."""
+        """Seal the segment; the next frame goes into a new one."""
         self._close_file()
         state = self._now
         state.segment, state.offset, state.present = state.segment + 1, 0, set()
         self._committed = state.copy()
 
     def _cut(self) -> None:
-        """Cut off what this batch has written."""
+        """Cut off what the current batch has written."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, self._committed.offset)
 
@@ -362,5 +395,5 @@ class Ledger:
 
 
 def _followed(folder: Path, segment: int) -> bool:
-    """Whether a later segment was begun, of which nothing was left."""
+    """Return whether there is a segment file with a higher number, which recovery left empty."""
     return any(number > segment for number in segments(folder))

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from muniment.archive.catalog import EMPTY
 from muniment.archive.ledger.files import VAULT_ID, read_vault_id
 from muniment.archive.ledger.model import Head
-from muniment.archive.ledger.scan import known_commit
+from muniment.archive.ledger.scan import has_commit
 from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
@@ -63,7 +63,7 @@ def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
             f"the backup in {target} holds {before.tree_size} records, the vault {head.tree_size}: the vault "
             "was set back; back up into a new folder, and keep this one"
         )
-    if not known_commit(source / LEDGER, read_vault_id(source / LEDGER), before):
+    if not has_commit(source / LEDGER, read_vault_id(source / LEDGER), before):
         raise UsageError(
             f"the backup in {target} holds a state that the vault's ledger never had: the vault was written "
             f"anew, or {STATE} was edited; verify both with `muniment verify --was`, back up into a new "

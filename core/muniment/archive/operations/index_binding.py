@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from muniment.archive.ledger.model import Head
-from muniment.archive.ledger.scan import known_commit
+from muniment.archive.ledger.scan import has_commit
 from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 
@@ -47,4 +47,4 @@ def bound(vault: Vault, watermark: int, written: str) -> bool:
     now, vault_id = vault.head, vault.catalog.vault_id
     if origin != (vault_id, _digest(vault)) or not watermark <= head.tree_size <= now.tree_size:
         return False
-    return head == now or known_commit(vault.folder / LEDGER, vault_id, head)
+    return head == now or has_commit(vault.folder / LEDGER, vault_id, head)

@@ -200,7 +200,7 @@ class Indexing:
         except LedgerDamaged as error:
             log.error("message %s is indexed as far as it can be read: %s", row.sha.hex()[:12], error)
         try:
-            return mail_from(reader.salvaged(row.position), row.size, work, outline=outline)
+            return mail_from(reader.salvage(row.position), row.size, work, outline=outline)
         except LedgerDamaged:
             return None
 

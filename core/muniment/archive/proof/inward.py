@@ -16,7 +16,7 @@ from muniment.archive.facts import Position
 from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.reader import Reader
-from muniment.archive.ledger.stored import made_frame
+from muniment.archive.ledger.stored import make_frame
 from muniment.archive.ledger.walk import Found
 from muniment.archive.proof.compare import reading
 from muniment.errors import LedgerDamaged
@@ -77,7 +77,7 @@ class Records:
         if sequence is None:
             self.whole = False
             return
-        frame = made_frame(sequence, Position(segment, found.offset), found.header, found.payload)
+        frame = make_frame(sequence, Position(segment, found.offset), found.header, found.payload)
         try:
             content = self._reader.payload(frame).decode("utf-8", "surrogateescape")
         except LedgerDamaged:

@@ -26,7 +26,7 @@ from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.files import read_vault_id, sync_folder
 from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import Head
-from muniment.archive.ledger.scan import known_commit, last_head
+from muniment.archive.ledger.scan import has_commit, last_head
 from muniment.errors import LedgerDamaged, VaultError
 
 log = logging.getLogger("muniment.vault")
@@ -293,7 +293,7 @@ def alarms(folder: Path) -> list[Alarm]:
             found.append(Alarm(note, swapped(note, vault_id)))
         elif note.head.tree_size > held.tree_size:
             found.append(Alarm(note, cut_short(note.source, note.head.tree_size, held.tree_size)))
-        elif not known_commit(ledger, vault_id, note.head):
+        elif not has_commit(ledger, vault_id, note.head):
             doubted.append(note)
     return [*found, *_rewritten(ledger, doubted)]
 

@@ -43,7 +43,7 @@ from muniment.archive.ledger.readback import ReadBack
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.records import VERSION, canonical, json_record
 from muniment.archive.ledger.scan import scan
-from muniment.archive.ledger.training import SAMPLES, trained
+from muniment.archive.ledger.training import SAMPLES, train_dictionaries
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault.append_turns import PATIENCE, Turns
 from muniment.archive.vault.changes import CatalogBehind, Changed, Events, Plan
@@ -460,8 +460,8 @@ class Vault:
         if self.dictionaries or self._messages < self._train_at:
             return False
         self._train_at *= 4
-        whole = scan(self.folder / LEDGER, damaged=lambda damage: log.error("damaged: %s", damage))
-        made = list(trained(whole, self.decoder))
+        whole = scan(self.folder / LEDGER, on_damage=lambda damage: log.error("damaged: %s", damage))
+        made = list(train_dictionaries(whole, self.decoder))
         with self._turns.between_batches(self.rollback):
             for dictionary in made:
                 self.ledger.add_dictionary(dictionary)

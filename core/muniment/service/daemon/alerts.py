@@ -17,7 +17,7 @@ import msgspec
 
 from muniment import api
 from muniment.archive.ledger.checkpoints import Checkpoint
-from muniment.archive.ledger.scan import known_commit
+from muniment.archive.ledger.scan import has_commit
 from muniment.archive.operations.indexing import behind
 from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.open_catalog import LEDGER
@@ -184,7 +184,7 @@ class Alerts:
         """Facts from the vault; returns the runs of the last day and the number of messages."""
         self._reports(vault, memory)
         lacking, head = behind(vault), vault.head
-        known = known_commit(vault.folder / LEDGER, vault.catalog.vault_id, head)
+        known = has_commit(vault.folder / LEDGER, vault.catalog.vault_id, head)
         if known and head.tree_size:
             memory.checkpoint = {"vault": vault.catalog.vault_id.hex(), **as_json(head)}
             vault.note_checkpoint()
