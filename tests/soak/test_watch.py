@@ -39,17 +39,18 @@ SLACK = 3_000_000
 """Bytes that are the allocator's."""
 SERVICE = """
 import sys
-from muniment.service import host
-host.OFTEN = host.SELDOM = {states}
+from muniment.service.host import run_host
+assert (run_host.OFTEN, run_host.SELDOM) == (0.5, 1.0)
+run_host.OFTEN = run_host.SELDOM = {states}
 from muniment.service.__main__ import main
 sys.exit(main(sys.argv[1]))
 """
 APP = """
 import sys
-from muniment_tui import bridge
-bridge.EVERY = {states}
+from muniment_tui.engine import bridge
 from muniment_tui.runs import screen
-screen.OFTEN = {states}
+assert (bridge.EVERY, screen.OFTEN) == (1.0, 0.9)
+bridge.EVERY = screen.OFTEN = {states}
 from muniment_tui.__main__ import main
 sys.exit(main())
 """
