@@ -202,9 +202,10 @@ def too_steep(function: Callable[[bytes], object], make: Make, size: int) -> str
     if slow < FAST:
         return ""
     small = make(size // 4)
+    quick = seconds(function, small)
     for _ in range(_TRIES):
-        quick = min(seconds(function, small) for _ in range(3))
-        slow = min(slow, seconds(function, large))
         if slow < FAST or slow < 9 * quick:
             return ""
+        quick = min(seconds(function, small) for _ in range(3))
+        slow = min(slow, seconds(function, large))
     return f"{len(small):,} bytes take {quick:.4f} s, {len(large):,} bytes {slow:.4f} s"

@@ -263,10 +263,17 @@ class CatalogMachine(RuleBasedStateMachine):
         assert taken == messages
 
 
-CatalogMachine.TestCase.settings = settings(
-    max_examples=40,
+BRIEF = settings(
+    max_examples=15,
     stateful_step_count=20,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+CatalogMachine.TestCase.settings = BRIEF
 TestCatalog = CatalogMachine.TestCase
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+class TestCatalogAtLength(CatalogMachine.TestCase):
+    settings = settings(BRIEF, max_examples=300, stateful_step_count=40)
