@@ -20,6 +20,8 @@ from typing import Any
 
 _READ = 256 * 1024
 _IN_TRANSIT = 64
+_READING = 5.0
+"""Seconds that a client has to read what was sent before a cut."""
 
 
 class Proxy:
@@ -55,7 +57,10 @@ class Proxy:
         self._say(cut_after=count)
 
     def cut_every(self, count: int) -> None:
-        """Cut every connection that begins from now on once `count` bytes have come from the server on it."""
+        """Cut every connection that begins from now on once `count` bytes have come from the server on it.
+
+        The client gets all bytes before the cut, however slowly it reads.
+        """
         self._say(cut_every=count)
 
     def cut_before(self, pattern: bytes) -> None:
@@ -119,7 +124,10 @@ class _Link:
         ]
         try:
             await asyncio.gather(*pumps)
-        except (_Cut, ConnectionError, OSError):
+        except _Cut:
+            if self._left is not None:
+                await asyncio.wait(pumps[:1], timeout=_READING)
+        except OSError:
             pass
         finally:
             for pump in pumps:
@@ -136,7 +144,13 @@ class _Link:
             while data:
                 # In pieces that are small beside the limit, so that something is passed before each cut.
                 data = await reader.read(_READ if self._left is None else max(1, self._left // 4))
-                await queue.put((clock() + self._delay, look(data)))
+                try:
+                    await queue.put((clock() + self._delay, look(data)))
+                except _Cut:
+                    if self._left is not None:
+                        await queue.put((clock(), b""))
+                        await sender
+                    raise
                 if sender.done():
                     break
             await sender
