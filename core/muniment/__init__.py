@@ -1,3 +1,3 @@
 """Muniment: a journal-mail archive that is complete, unchanged, findable, provable."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment import errors
+from muniment import __version__, errors
 from muniment.api import GetStatus, GetTree, Hits, Search, Tree, Verified, Verify
 from muniment.cli.root import EXIT_CODES, TASKS, root
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
@@ -126,7 +126,7 @@ def test_bare_is_help():
 
 def test_version():
     result = invoke(engine(), "--version", vault="")
-    assert (result.code, result.out) == (0, "muniment 0.1.0\n")
+    assert (result.code, result.out) == (0, f"muniment {__version__}\n")
 
 
 def test_every_command_stands_under_a_task():

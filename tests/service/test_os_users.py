@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from muniment import api
+from muniment import __version__, api
 from muniment.api import Request, Word
 from muniment.client import socket_path
 from muniment.client.autostart import connected
@@ -236,8 +236,9 @@ def test_what_a_client_says_of_itself_counts_for_nothing(house: House) -> None:
         body = msgspec.msgpack.encode(api.Show(id=house.ids["xyzzyeve"]))
         with dial(place_of(house.folder)) as made:
             made.sendall(
-                b"POST /call HTTP/1.0\r\nMuniment-Version: 0.1.0\r\nX-Remote-User: root\r\nX-Uid: 0\r\n"
-                b"Forwarded: for=root\r\nAuthorization: Basic cm9vdDo=\r\n"
+                f"POST /call HTTP/1.0\r\nMuniment-Version: {__version__}\r\n".encode()
+                + b"X-Remote-User: root\r\nX-Uid: 0\r\nForwarded: for=root\r\n"
+                + b"Authorization: Basic cm9vdDo=\r\n"
                 + f"Content-Length: {len(body)}\r\n\r\n".encode()
                 + body
             )

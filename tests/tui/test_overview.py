@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from muniment import __version__
 from muniment.api import GetStatus, ProfileStatus
 from muniment.errors import VaultError
 from muniment_tui import __main__ as entry
@@ -58,4 +59,4 @@ def test_a_vault_that_can_not_be_used(bare):
 
 def test_all_else_is_the_command_line(bare):
     code, told = bare(EngineDouble(), "--version")
-    assert (code, told.out) == (0, "muniment 0.1.0\n")
+    assert (code, told.out) == (0, f"muniment {__version__}\n")
