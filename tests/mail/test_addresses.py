@@ -1,3 +1,5 @@
+"""Addresses: their normalised form, and the mailboxes of a field."""
+
 from __future__ import annotations
 
 import time
@@ -56,8 +58,8 @@ def test_normalise(written: str, address: str) -> None:
         max_size=8,
     ).map("".join)
 )
-def test_a_mailbox_that_is_filed_is_found_by_its_one_form(written: str) -> None:
-    """The directory compares an address's form once more, the index does not."""
+def test_a_routed_address_is_found_by_its_normalised_form(written: str) -> None:
+    """The directory normalises an address once more, the index does not."""
     once = normalise(written)
     if usable(once):
         assert normalise(once) == once
@@ -201,7 +203,7 @@ HIDDEN = (
     ],
 )
 def test_an_encoded_name_adds_no_address(hidden: str, form: str) -> None:
-    """A name that says it is Bob's address puts no mail into Bob's folder: a real one is beside it."""
+    """A name that looks like Bob's address puts no mail into Bob's folder: a real address is beside it."""
     assert [normalise(one.address) for one in parse(form.format(hidden, MALLORY))] == [MALLORY]
     assert mailboxes([form.format(hidden, MALLORY).encode()]) == (MALLORY,)
 
@@ -252,14 +254,14 @@ pieces = st.sampled_from(
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(pieces, max_size=9), st.booleans())
-def test_a_list_is_read_alike_with_and_without_a_look_for_what_is_odd(parts: list[str], raw: bool) -> None:
+def test_the_fast_path_for_plain_lists_gives_the_result_of_the_parser(parts: list[str], raw: bool) -> None:
     text = "".join(parts)
     value = text.encode() if raw else text
     found = (normalise(entry.address) for entry in parse(value))
     assert mailboxes([value]) == tuple(dict.fromkeys(address for address in found if usable(address)))
 
 
-def test_a_plain_list_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_list_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "parse", None)
     anna, bob = b'"Berg, Anna" <Anna@plain.example>', b"=?utf-8?q?B=C3=B6b?= Ob <bob@plain.example>"
     plain = anna + b",\r\n " + bob + b" , eve@plain.example"

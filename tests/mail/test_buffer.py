@@ -1,4 +1,4 @@
-"""FileBuffer and views answer as `bytes` do, wherever a window ends."""
+"""Every buffer behaves as `bytes` do, at every border of a window."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def agree(buf: Buffer, content: bytes, needle: bytes, start: int, end: int) -> N
 
 @HERE
 @given(CONTENT, NEEDLE, OFFSET, OFFSET, st.integers(1, 9))
-def test_a_file_answers_as_bytes_do(
+def test_a_file_behaves_as_bytes(
     opened: Callable[[bytes, int], FileBuffer], content: bytes, needle: bytes, start: int, end: int, size: int
 ) -> None:
     agree(opened(content, size), content, needle, start, end)
@@ -58,7 +58,7 @@ def test_a_file_answers_as_bytes_do(
 
 @HERE
 @given(CONTENT, NEEDLE, OFFSET, OFFSET, st.integers(0, 20), st.integers(0, 60))
-def test_a_view_answers_as_a_slice_does(
+def test_a_view_behaves_as_a_slice(
     opened: Callable[[bytes, int], FileBuffer],
     content: bytes,
     needle: bytes,
@@ -71,7 +71,7 @@ def test_a_view_answers_as_a_slice_does(
     assert sub(content, first, last) == content[first:last]
 
 
-def test_single_bytes_and_what_is_out_of_range(opened: Callable[[bytes, int], FileBuffer]) -> None:
+def test_single_bytes_and_indexes_out_of_range(opened: Callable[[bytes, int], FileBuffer]) -> None:
     buf = opened(b"abc", 2)
     assert [buf[0], buf[-1]] == [97, 99]
     for index in (3, -4):
@@ -87,7 +87,7 @@ def test_windows_are_the_content_piece_by_piece(opened: Callable[[bytes, int], F
     assert b"".join(window(content, 90, 1000, 4)) == content[90:]
 
 
-def test_a_file_that_became_shorter_is_an_error_not_wrong_bytes(tmp_path: Path) -> None:
+def test_a_file_that_became_shorter_raises(tmp_path: Path) -> None:
     path = tmp_path / "message"
     path.write_bytes(b"x" * 100)
     with FileBuffer(path, 10) as buf:

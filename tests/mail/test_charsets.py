@@ -1,4 +1,4 @@
-"""Text in every charset that mail names, and what a bad byte, a cut or a wrong label costs it."""
+"""Text in every charset that mail uses, and what a bad byte, a cut or a wrong label costs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ SENTENCES = {
     "cp1252": "„Grüße“ aus Köln – 50 €\r\nzweite Zeile\r\n",
 }
 COST = {"cp932": 3, "johab": 4, "big5": 6, "gb18030": 2, "cp949": 2, "hz": 2}
-"""Characters that a byte which the charset never has costs, where it is more than one: such a byte in place
-of the first of two can leave the second as a character of its own. For UTF-7 see its own test."""
+"""Characters that one bad byte costs, if more than one. A bad byte in place of the first byte of a character
+can turn the second one into a character. UTF-7 has its own test."""
 
 
 def case(name: str) -> bytes:
@@ -61,7 +61,7 @@ def message(label: str, body: bytes, kind: str = "text/plain", head: str = "") -
 
 @pytest.mark.parametrize("source", ["mail", "WHATWG", "Python"])
 def test_text_with_every_label_is_read_everywhere(source: str) -> None:
-    """In the body, in an encoded word and in a file's name, whoever knows the label."""
+    """In the body, in an encoded word and in the name of a file, for labels from every list."""
     wrong = []
     for number, one in enumerate(labelled()):
         if one.source == source:
@@ -79,7 +79,7 @@ def test_the_labels_of_the_whatwg_are_all_known() -> None:
 
 
 @pytest.mark.parametrize("label", UNKNOWN)
-def test_a_label_that_stands_for_no_charset_is_noted_and_the_text_is_read(label: str) -> None:
+def test_an_unknown_label_is_noted_and_the_text_is_read(label: str) -> None:
     read = read_text(message(label, "Grüße, Škoda".encode()))
     assert read.body == "Grüße, Škoda"
     assert read.notes == (f"unknown charset '{label}'",)
@@ -87,13 +87,13 @@ def test_a_label_that_stands_for_no_charset_is_noted_and_the_text_is_read(label:
 
 
 @pytest.mark.parametrize("stated", ['charset=""', "charset=", "charset", 'charset=" "'])
-def test_an_empty_label_is_none(stated: str) -> None:
+def test_an_empty_label_counts_as_no_label(stated: str) -> None:
     read = read_text(f"Content-Type: text/plain; {stated}\r\n\r\nGrüße".encode())
     assert (read.body, read.notes) == ("Grüße", ())
 
 
 def test_codecs_of_one_byte_a_character_are_read_as_python_does() -> None:
-    """But for control characters of the upper half, and what is filled from Windows' charsets."""
+    """Except for control characters of the upper half, and gaps that Windows' charsets fill."""
     for name in {charset_of(label) for label in KNOWN} - MULTIBYTE - set(READERS):
         if name in ("ascii", "utf_8") or name.startswith(("utf_16", "utf_32")):
             continue
@@ -134,7 +134,7 @@ def test_codecs_of_one_byte_a_character_are_read_as_python_does() -> None:
         ("cs-raw-sjis-subject", "raw sjis 請求書", "請求書です"),
     ],
 )
-def test_cases(name: str, subject: str, body: str) -> None:
+def test_each_case_is_read(name: str, subject: str, body: str) -> None:
     mail = case(f"{name}.eml")
     summary, text = read_message(mail)
     assert (summary.subject, text.body.strip(), text.notes) == (subject, body, ())
@@ -142,7 +142,7 @@ def test_cases(name: str, subject: str, body: str) -> None:
 
 
 def test_a_raw_name_without_any_label_has_no_control_characters() -> None:
-    """Nothing in this mail says GBK. What Windows-1252 makes of the bytes can at least be seen and found."""
+    """Nothing in this mail says GBK. The text by Windows-1252 can at least be seen and found."""
     (name,) = read_text(case("f-raw-gbk.eml")).filenames
     assert name == "±¨¼Ûµ¥.pdf"
 
@@ -159,7 +159,7 @@ def test_a_raw_name_is_read_in_the_charset_of_the_body() -> None:
 
 
 def lost(text: str, read: str) -> int:
-    """How many characters of a text lie between what was read right before and behind a fault."""
+    """How many characters lie between the correct text in front of a fault and behind it."""
     before = next(
         (at for at, pair in enumerate(zip(text, read, strict=False)) if pair[0] != pair[1]),
         min(len(text), len(read)),
@@ -171,10 +171,10 @@ def lost(text: str, read: str) -> int:
 
 
 @pytest.mark.parametrize("name", sorted(SENTENCES))
-def test_a_sound_text_is_read_as_it_is(name: str) -> None:
+def test_text_without_faults_is_read_exactly(name: str) -> None:
     raw = SENTENCES[name].encode(name)
     assert to_text(raw, name) == SENTENCES[name]
-    if name in READERS:  # also by what reads faulty text
+    if name in READERS:  # the reader of faulty text agrees
         assert READERS[name](raw, False) == SENTENCES[name]
 
 
@@ -193,14 +193,14 @@ def test_one_bad_byte_costs_one_character_or_little_more(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["iso2022_kr", "euc_jp", "utf_8"])
-def test_a_byte_too_much_costs_no_more(name: str) -> None:
+def test_an_inserted_byte_costs_no_more_than_a_changed_one(name: str) -> None:
     text = SENTENCES[name]
     raw = text.encode(name)
     for at in range(len(raw)):
         assert lost(text, to_text(raw[:at] + b"\xff" + raw[at:], name)) <= 1, at
 
 
-def test_a_character_that_a_server_parted_comes_together() -> None:
+def test_a_character_that_a_server_split_is_joined() -> None:
     raw = "商情搜索，直接找到根源客户的".encode("gbk")
     assert to_text(raw[:13] + b"!\r\n " + raw[13:], "gb2312") == "商情搜索，直接找到根源客户的"
 
@@ -226,7 +226,7 @@ def test_a_cut_costs_the_last_character(name: str) -> None:
 
 @pytest.mark.parametrize("label", ["utf-8", "", "gb2312", "iso-2022-jp", "utf-16", "big5"])
 def test_the_limit_of_a_text_lies_between_characters(label: str) -> None:
-    """At any place of the limit in a character, without a fault and without a guess gone wrong."""
+    """The limit may be at any byte of a character: it gives no fault and no wrong guess."""
     name = {"": "utf-8", "utf-16": "utf-16-le", "gb2312": "gb18030"}.get(label, label)
     line = "日本語 和文です 漢字\r\n" if label != "big5" else "中文測試 報價單\r\n"
     for before in range(4):
@@ -245,7 +245,7 @@ TEXT = st.lists(
 
 @settings(max_examples=200)
 @given(TEXT, st.sampled_from(["cp932", "iso2022_jp_ext", "euc_jp", "utf_7", "utf_8", "utf_16"]))
-def test_what_can_be_written_is_read(text: str, name: str) -> None:
+def test_text_of_any_charset_is_read_back(text: str, name: str) -> None:
     try:
         raw = text.encode(name)
     except UnicodeEncodeError:
@@ -266,7 +266,7 @@ def test_what_can_be_written_is_read(text: str, name: str) -> None:
 @example(b"+\x0e\x0f-", "utf_7", False)
 @example(b"\x1b$B\x1bN\x1b", "iso2022_jp", True)
 @example(b"\xed\xa0\x80\xed\xb0\x80\xff", "utf_8", False)
-def test_no_bytes_raise_and_none_give_surrogates(raw: bytes, label: str, cut: bool) -> None:
+def test_no_bytes_raise_or_give_surrogates(raw: bytes, label: str, cut: bool) -> None:
     to_text(raw, label, lambda: ["gb2312", "iso-2022-jp", "cp500", "hz"], cut=cut).encode()
 
 
@@ -310,7 +310,7 @@ def test_utf_8_that_holds_a_replacement_character_is_utf_8() -> None:
 
 
 def test_text_that_only_looks_like_utf_8() -> None:
-    assert to_text("รถ".encode("cp874"), "windows-874") == "รถ"  # the same bytes are `ö`
+    assert to_text("รถ".encode("cp874"), "windows-874") == "รถ"  # in UTF-8 the same bytes are `ö`
     assert to_text("CAFÉ…".encode("cp1252"), "windows-1252") == "CAFÉ…"
     assert to_text("系统".encode("gbk"), "gb2312") == "系统"
     assert to_text("её".encode("koi8-r"), "koi8-r") == "её"
@@ -348,7 +348,7 @@ def test_ascii_escapes_do_not_make_text_japanese() -> None:
         assert to_text(text.encode(), "us-ascii") == text
 
 
-def test_html_without_a_label_is_read_as_it_says() -> None:
+def test_html_without_a_label_is_read_by_its_meta_element() -> None:
     page = '<meta http-equiv="Content-Type" content="text/html; charset=koi8-r"><p>Счёт'.encode("koi8-r")
     for head in (b"", b"; charset=utf-8", b"; charset=us-ascii"):
         mail = (
@@ -364,7 +364,7 @@ def test_html_without_a_label_is_read_as_it_says() -> None:
         assert read_summary(mail) == summary
 
 
-def test_parts_that_could_not_be_told_apart_are_read_as_their_headers_say() -> None:
+def test_parts_without_delimiters_are_read_in_the_charset_of_their_header() -> None:
     text = 'This is a MIME message.\r\nContent-Type: text/plain; charset="gb2312"\r\n\r\n合同报价\r\n'.encode(
         "gbk"
     )
@@ -376,11 +376,11 @@ def test_text_is_read_in_the_charset_of_the_encoded_words_in_the_header() -> Non
     for field in (b"Subject", b"From"):
         mail = field + b": =?koi8-r?B?896j1A==?= <a@example.com>\r\n\r\n" + text
         assert read_text(mail).body == "Счёт на оплату"
-    stray = b"X-Spam: =?koi8-r?B?896j1A==?=\r\n\r\n" + text  # what transport adds decides nothing
+    stray = b"X-Spam: =?koi8-r?B?896j1A==?=\r\n\r\n" + text  # fields of transport decide nothing
     assert read_text(stray).body == to_text(text)
 
 
-def test_a_card_is_read_as_its_properties_say() -> None:
+def test_a_card_is_read_in_the_charset_of_its_properties() -> None:
     card = "BEGIN:VCARD\r\nN;CHARSET=windows-1251:Иванов\r\nEND:VCARD\r\n".encode("cp1251")
     assert "Иванов" in read_text(b"Content-Type: text/x-vcard\r\n\r\n" + card).body
 
@@ -435,14 +435,14 @@ def test_a_nested_message_is_read_by_its_own_labels() -> None:
         ),
     ],
 )
-def test_text_that_switches(label: str, raw: bytes, text: str) -> None:
+def test_text_with_switches_is_read(label: str, raw: bytes, text: str) -> None:
     assert to_text(raw, label) == text
 
 
 # --- line ends are content in some charsets -------------------------------------------------------
 
 
-def test_line_ends_count_where_a_charset_writes_them_otherwise() -> None:
+def test_line_ends_count_in_charsets_that_write_them_differently() -> None:
     assert [writes_lines(label) for label in ("utf-16", "utf-32be", "cp500", "hz-gb-2312")] == [False] * 4
     assert all(map(writes_lines, ("", "utf-8", "iso-2022-jp", "big5", "koi8-r", "utf-7", "x-unknown")))
     for label, begin in (
@@ -455,7 +455,7 @@ def test_line_ends_count_where_a_charset_writes_them_otherwise() -> None:
         other = raw.replace(b"\n", b"\r\n")
         assert content_hash(message(label, raw)) != content_hash(message(label, other)), (label, begin)
     for label in ("utf-8", "us-ascii", "koi8-r", "iso-2022-jp"):
-        escaped = b"a\r\x1b$B\n\x1b(Bb"  # a line end is one before an escape, and another behind it
+        escaped = b"a\r\x1b$B\n\x1b(Bb"  # a line end differs before an escape and behind it
         assert read_text(message(label, escaped)).body == "a\n\nb"
         assert content_hash(message(label, b"a\nb")) == content_hash(message(label, b"a\r\nb"))
 
@@ -486,8 +486,8 @@ def test_copies_of_one_hash_read_the_same(raw: bytes, label: str, kind: str) -> 
         assert read_text(one) == read_text(other)
 
 
-def test_a_letter_says_what_it_is() -> None:
-    """What the tests of labels are made with: bytes in the charset, not in another."""
+def test_the_sample_mails_are_in_the_charset_of_their_label() -> None:
+    """The helper that builds the labelled test mails uses the right charset."""
     mail = letter(Labelled("koi8-r", "koi8_r", "mail"), 7)
     assert b'charset="koi8-r"' in mail
     assert codecs.encode(f"{number_word(7)} {sample('koi8_r')[1]}", "koi8_r") in attachments_and_text(mail)

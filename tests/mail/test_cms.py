@@ -1,4 +1,7 @@
-"""S/MIME is read without a key as far as it can be, in BER and DER; no bytes raise or take memory or time."""
+"""S/MIME is read as far as possible without a key, in BER and DER.
+
+No bytes raise, or take much memory or time.
+"""
 
 from __future__ import annotations
 
@@ -32,19 +35,19 @@ ENTITY = (
 )
 
 
-def said(data: bytes) -> tuple[str, bytes]:
+def kind_and_content(data: bytes) -> tuple[str, bytes]:
     found = read_cms(data)
     return found.kind, content_of(data, found, 1_000_000)[:]
 
 
 @given(st.binary(max_size=500), st.integers(0, 60))
 def test_any_content_comes_back(data: bytes, piece: int) -> None:
-    assert said(signed(data, piece)) == ("signed", data)
-    assert said(compressed(data, piece)) == ("compressed", data)
+    assert kind_and_content(signed(data, piece)) == ("signed", data)
+    assert kind_and_content(compressed(data, piece)) == ("compressed", data)
 
 
 @given(st.binary(max_size=60))
-def test_pieces_may_be_made_of_pieces(data: bytes) -> None:
+def test_nested_pieces_are_joined(data: bytes) -> None:
     string = ber(0x24, der(4, data), der(0x24, der(4, data), ber(0x24, der(4, b"z"))), der(4, b"end"))
     whole = signed(b"replaced", 0)
     at = whole.index(der(4, b"replaced"))
@@ -52,10 +55,10 @@ def test_pieces_may_be_made_of_pieces(data: bytes) -> None:
     begin = bytes.fromhex("3080 0609") + whole[6:15] + bytes.fromhex("a080 3080 020101 3100 3080 0609")
     data_type = whole[whole.index(bytes.fromhex("2a864886f70d010701")) :][:9]
     assert at > 0
-    assert said(begin + data_type + info + bytes(8)) == ("signed", data + data + b"zend")
+    assert kind_and_content(begin + data_type + info + bytes(8)) == ("signed", data + data + b"zend")
 
 
-def test_what_has_no_content_or_is_encrypted_is_told() -> None:
+def test_a_structure_without_content_and_an_encrypted_one_are_recognised() -> None:
     assert read_cms(detached()) == Cms("signed")
     assert read_cms(enveloped()) == Cms("encrypted")
     assert read_cms(b"%PDF-1.4") == read_cms(b"") == read_cms(der(0x30, der(6, b"\x2a"))) == Cms("")
@@ -70,11 +73,11 @@ def certificate() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     return made.sign(key, hashes.SHA256()), key
 
 
-def test_what_libraries_sign_is_read(tmp_path: Path) -> None:
+def test_mail_signed_by_libraries_is_read(tmp_path: Path) -> None:
     cert, key = certificate()
     builder = pkcs7.PKCS7SignatureBuilder().set_data(ENTITY).add_signer(cert, key, hashes.SHA256())
     der_form = builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
-    assert said(der_form) == ("signed", ENTITY)
+    assert kind_and_content(der_form) == ("signed", ENTITY)
     if shutil.which("openssl"):
         (tmp_path / "entity").write_bytes(ENTITY * 100)
         (tmp_path / "signer.pem").write_bytes(
@@ -88,7 +91,7 @@ def test_what_libraries_sign_is_read(tmp_path: Path) -> None:
         line = "openssl cms -sign -nodetach -binary -in entity -signer signer.pem -outform DER -stream"
         done = subprocess.run(line.split(), cwd=tmp_path, capture_output=True, check=True)
         assert done.stdout[1] == 0x80  # an open length
-        assert said(done.stdout) == ("signed", ENTITY * 100)
+        assert kind_and_content(done.stdout) == ("signed", ENTITY * 100)
         line = "openssl cms -encrypt -in entity -outform DER -aes128 signer.pem"
         done = subprocess.run(line.split(), cwd=tmp_path, capture_output=True, check=True)
         assert read_cms(done.stdout) == Cms("encrypted")
@@ -110,14 +113,14 @@ def test_the_text_and_the_files_of_a_signed_mail_are_read(kind: str, wrap: type[
     assert (summary.attachments, text.body.strip()) == (1, "signed words")
 
 
-def test_layers_within_layers_are_read() -> None:
+def test_nested_layers_are_read() -> None:
     inner = b"Content-Type: application/pkcs7-mime; name=a.p7m\r\n\r\n" + compressed(ENTITY)
     text = read_message(enclosing(signed(inner, 30), "application/pkcs7-mime", "smime.p7m"))[1]
     assert text.body.strip() == "signed words"
     assert text.filenames == ("smime.p7m", "a.p7m", "offer.pdf")
 
 
-def test_a_mail_of_which_a_part_is_encrypted_says_so() -> None:
+def test_a_mail_with_an_encrypted_part_has_a_note() -> None:
     for mail in (
         enclosing(enveloped(), "application/pkcs7-mime", "smime.p7m"),
         enclosing(b"Version: 1\r\n", "application/pgp-encrypted"),
@@ -156,7 +159,7 @@ def test_bombs_take_no_time(name: str) -> None:
     assert time.process_time() - started < 5
 
 
-def test_what_inflates_takes_bounded_memory() -> None:
+def test_decompression_takes_bounded_memory() -> None:
     bomb = compressed(b"Content-Type: text/plain\r\n\r\n" + bytes(4 * INFLATED))
     part = b"\r\n--b\r\nContent-Type: application/pkcs7-mime\r\n\r\n" + bomb
     mail = b"Content-Type: multipart/mixed; boundary=b\r\n" + part * 20 + b"\r\n--b--\r\n"

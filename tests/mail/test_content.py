@@ -1,4 +1,4 @@
-"""The content hash: forks of one message share it, two messages that differ in what is shown never do."""
+"""The content hash: equal for all forks of one message, different for messages that show different things."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_forks_have_one_content() -> None:
         plain(message_id="<2@x>"),
     ],
 )
-def test_what_transport_does_not_add_is_content(other: bytes) -> None:
+def test_fields_that_transport_does_not_add_are_content(other: bytes) -> None:
     assert content_hash(other) != content_hash(plain(message_id="<1@x>"))
 
 
@@ -93,11 +93,11 @@ def test_malformed_mail_has_a_content_hash() -> None:
         assert len(content_hash(mail)) == 32, name
 
 
-# --- what is shown is content ------------------------------------------------------------------------
+# --- everything that people see is content -----------------------------------------------------------
 
 
 def shown(mail: bytes) -> tuple[object, ...]:
-    """All that people see of a message but its transport fields; white space in text does not count."""
+    """All that people see of a message except its transport fields. White space in text does not count."""
     summary, text = read_message(mail)
     files = []
     for one in attachments(mail):
@@ -106,7 +106,7 @@ def shown(mail: bytes) -> tuple[object, ...]:
             data = data.replace(b"\r\n", b"\n")
         files.append((one.filename, one.content_type, one.inline, hashlib.sha256(data).hexdigest()))
     return (
-        replace(summary, hidden=-1),  # how many bytes a plain user does not see: those of transport fields
+        replace(summary, hidden=-1),  # bytes of fields that a plain user does not see
         text.subject,
         text.sender,
         text.to,
@@ -227,7 +227,7 @@ MUTATIONS: list[Callable[[st.DataObject, bytes], bytes]] = [
 
 @settings(max_examples=400, deadline=None)
 @given(data=st.data(), base=st.sampled_from(BASES))
-def test_messages_that_show_something_else_have_other_hashes(data: st.DataObject, base: bytes) -> None:
+def test_messages_that_look_different_have_different_hashes(data: st.DataObject, base: bytes) -> None:
     one = base
     for mutate in data.draw(st.lists(st.sampled_from(MUTATIONS), max_size=2)):
         one = mutate(data, one)
@@ -243,8 +243,8 @@ def test_messages_that_show_something_else_have_other_hashes(data: st.DataObject
 @pytest.mark.timeout(3600)
 @settings(max_examples=200_000, deadline=None, derandomize=False)
 @given(data=st.data(), base=st.sampled_from(BASES))
-def test_many_messages_that_show_something_else(data: st.DataObject, base: bytes) -> None:
-    test_messages_that_show_something_else_have_other_hashes.hypothesis.inner_test(data, base)  # type: ignore[attr-defined]
+def test_many_messages_that_look_different(data: st.DataObject, base: bytes) -> None:
+    test_messages_that_look_different_have_different_hashes.hypothesis.inner_test(data, base)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -286,12 +286,12 @@ def test_many_messages_that_show_something_else(data: st.DataObject, base: bytes
         ),
     ],
 )
-def test_what_hid_from_the_hash_does_no_more(one: bytes, other: bytes) -> None:
+def test_content_that_once_escaped_the_hash_counts(one: bytes, other: bytes) -> None:
     assert content_hash(one) != content_hash(other)
 
 
-def test_what_a_device_says_day_after_day_are_messages() -> None:
-    """Neither Date nor Message-ID tells them apart, but when they came does, by which they are dated."""
+def test_equal_mails_of_a_device_on_two_days_are_two_messages() -> None:
+    """Without Date and Message-ID, the time of arrival tells them apart: it dates them, too."""
     text = b"From: ups@example.com\r\nSubject: On battery\r\n\r\nPower is out.\r\n"
     hub = b"Received: from hub by mail; Wed, 4 Feb 2026 10:00:02 +0000\r\n"
     first, second = (b"Received: from ups\r\n by hub; %d Feb 2026 10:00:00 +0000\r\n" % day for day in (3, 4))
@@ -307,8 +307,8 @@ def test_line_ends_of_base64_that_can_be_decoded_make_no_difference() -> None:
     assert content_hash(mail) == content_hash(mail.replace(b"\r\n", b"\n")) == content_hash(mail + b"\r\n")
 
 
-def test_a_file_that_stands_before_a_text_makes_it_no_utf_16() -> None:
-    """What decides whether line ends count sees the text with the file, and so does what reads it."""
+def test_a_byte_order_mark_behind_a_file_does_not_make_a_text_utf_16() -> None:
+    """The rule for line ends and the reader both decide the charset of the text with the file in it."""
     mail = b"A: b\r\n\r\nbegin 644 a.bin\r\n#0V%T\r\n`\r\nend\r\n\xff\xfea\0\n\0pay"
     other = mail.replace(b"a\0\n", b"a\0\r\n")
     assert content_hash(mail) == content_hash(other)
@@ -330,7 +330,7 @@ def test_a_file_that_stands_before_a_text_makes_it_no_utf_16() -> None:
         b"RECEIVED : by an old relay\r\n",
     ],
 )
-def test_what_transport_adds_makes_no_other_message(mail: bytes, added: bytes) -> None:
+def test_fields_that_transport_adds_do_not_change_the_hash(mail: bytes, added: bytes) -> None:
     assert content_hash(added + mail) == content_hash(mail)
     head, blank, body = mail.partition(b"\r\n\r\n")
     assert content_hash(head + b"\r\n" + added[:-2] + blank + body) == content_hash(mail)
@@ -373,7 +373,7 @@ def test_of_a_clear_header_every_transport_field_is_left_out(lines: list[bytes],
         (b"Received: a\nTo: t\nSubject: s\n \nReceived: b\n\n", b"To: t\nSubject: s\n \nReceived: b\n\n"),
     ],
 )
-def test_of_an_unclear_header_only_what_stands_well_before(header: bytes, kept: bytes) -> None:
+def test_an_unclear_header_keeps_all_fields_near_the_unclear_line(header: bytes, kept: bytes) -> None:
     assert content_header(header) == kept
 
 
@@ -416,7 +416,7 @@ ENDS = [b"", b"\r\n", b"\n", b"\r\n\r\n", b"\n\n\n", b"\r\n\n"]
         b"Subject: s\r\n\r\n" + b"x" * 5000,
     ],
 )
-def test_a_last_line_end_makes_no_other_message(mail: bytes) -> None:
+def test_line_ends_at_the_end_do_not_change_the_hash(mail: bytes) -> None:
     mail = mail.rstrip(b"\r\n")
     ends = ENDS if b"\r\n\r\n" in mail else ENDS[:4]
     assert len({content_hash(mail + end) for end in ends}) == 1
@@ -442,11 +442,11 @@ def test_a_last_line_end_makes_no_other_message(mail: bytes) -> None:
         b"Subject: s\r\n\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend",
     ],
 )
-def test_a_last_line_end_counts_where_it_may_mean_something(mail: bytes) -> None:
+def test_a_last_line_end_counts_where_it_may_have_a_meaning(mail: bytes) -> None:
     assert content_hash(mail) != content_hash(mail + b"\r\n")
 
 
-def test_line_ends_at_the_end_are_few_or_many() -> None:
+def test_many_line_ends_at_the_end_count_like_few() -> None:
     mail = plain().rstrip(b"\r\n")
     for size in (2**20 - 1, 2**20, 2**20 + 1):
         assert content_hash(mail + b"\n" * size) == content_hash(mail + b"\r\n" * size) == content_hash(mail)
@@ -455,7 +455,7 @@ def test_line_ends_at_the_end_are_few_or_many() -> None:
 @pytest.mark.parametrize(
     "name", [b"Status", b"X-Keywords", b"Content-Length", b"X-Mozilla-Status", b"Received"]
 )
-def test_the_fields_of_a_message_within_are_content(name: bytes) -> None:
+def test_the_fields_of_a_nested_message_are_content(name: bytes) -> None:
     inner = plain(message_id="<2@x>")
     for outer in (b"message/rfc822", b"text/plain", b"multipart/digest; boundary=b"):
         begin = b"Subject: s\r\nContent-Type: " + outer + b"\r\n\r\n"
@@ -466,7 +466,7 @@ def test_the_fields_of_a_message_within_are_content(name: bytes) -> None:
 @pytest.mark.parametrize(
     "name", [b"Keywords", b"X-Label", b"Comments", b"X-Status-Report", b"Statuses", b"X-UID-x"]
 )
-def test_fields_of_like_names_are_content(name: bytes) -> None:
+def test_fields_with_similar_names_are_content(name: bytes) -> None:
     assert content_hash(name + b": x\r\n" + plain(message_id="<2@x>")) != content_hash(
         plain(message_id="<2@x>")
     )

@@ -1,3 +1,5 @@
+"""Dates in every form that mail programs write, and which date a message gets."""
+
 from __future__ import annotations
 
 import time
@@ -182,7 +184,7 @@ def test_what_is_no_date_is_none(value: str) -> None:
     assert parse_date(value) is None
 
 
-def test_received_tells_which_number_is_the_month() -> None:
+def test_received_fields_decide_which_number_is_the_month() -> None:
     in_march = int(datetime(2020, 3, 4, 10, tzinfo=UTC).timestamp())
     in_april = int(datetime(2020, 4, 3, 10, tzinfo=UTC).timestamp())
     assert parse_date("03/04/2020 10:00", (in_march + 60,)) == in_march
@@ -229,7 +231,7 @@ def test_each_form_of_any_moment_is_read_as_that_moment(moment: datetime, form: 
 
 
 def _both_ways(moment: datetime) -> bool:
-    """Whether day and month may change places, the weekday being the same."""
+    """Whether day and month may be exchanged without contradicting the weekday."""
     return (
         moment.day < 13 and moment.replace(day=moment.month, month=moment.day).weekday() == moment.weekday()
     )
@@ -258,7 +260,7 @@ def test_every_zone_is_read() -> None:
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 30), timezones=st.timezones()))
-def test_every_date_that_is_written_right_is_read_right(moment: datetime) -> None:
+def test_every_correctly_written_date_is_read(moment: datetime) -> None:
     whole = moment.replace(microsecond=0)
     offset = whole.utcoffset()
     assert offset is not None
@@ -287,7 +289,7 @@ def test_parse_date_never_raises(value: str) -> None:
 
 
 @pytest.mark.parametrize("piece", [*PIECES, "1:1 ", "1/1/", "+0100", "((", "1h1m", "2023-", "1."])
-def test_a_long_date_takes_no_time(piece: str) -> None:
+def test_a_long_date_is_read_quickly(piece: str) -> None:
     started = time.process_time()
     parse_date(piece * (2_000_000 // len(piece)))
     assert time.process_time() - started < 1
@@ -306,7 +308,7 @@ def test_received_fields_are_read_in_their_order() -> None:
     assert len(received_dates(fields[:1] * 100)) == 8
 
 
-def test_clamp_takes_the_first_that_is_sane() -> None:
+def test_clamp_takes_the_first_plausible_date() -> None:
     received = MOMENT
     assert clamp(received - 5, received - 1, received) == received - 5
     assert clamp(received + DAY, None, received) == received + DAY
@@ -316,7 +318,7 @@ def test_clamp_takes_the_first_that_is_sane() -> None:
     assert clamp(None, received - 1, received) == received - 1
 
 
-def test_a_message_is_dated_by_the_first_that_is_sane() -> None:
+def test_a_message_has_the_first_plausible_date() -> None:
     hop, report, source, received = MOMENT - 3000 * DAY, MOMENT - 2000 * DAY, MOMENT - 9 * DAY, MOMENT
     stated = hop - 500
     assert message_date(stated, (hop,), report, source, received) == stated
@@ -330,7 +332,7 @@ def test_a_message_is_dated_by_the_first_that_is_sane() -> None:
         assert message_date(mad, (), None, mad, received) == received
 
 
-def test_a_date_later_than_all_that_saw_the_mail_is_not_believed() -> None:
+def test_a_date_later_than_all_arrivals_is_not_used() -> None:
     hop = MOMENT - 3000 * DAY
     assert message_date(hop + DAY, (hop,), None, None, MOMENT) == hop + DAY
     assert message_date(hop + 30 * DAY, (hop,), None, None, MOMENT) == hop

@@ -1,4 +1,4 @@
-"""Delimiter lines, found one by one and by a pattern."""
+"""Delimiter lines are found one by one and by a pattern, with the same result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LINE = rb"(?:(?<=[\r\n])|(?<![\s\S]))--%s(?=((--)?(?:[ \t]{78}|[ \t]*+(?:\r\n|\r
 
 
 def reference(body: bytes, boundary: bytes) -> list[Delimiter]:
-    """The same by one pattern over the whole body."""
+    """The delimiters by one pattern over the whole body."""
     found = re.finditer(LINE.replace(b"%s", re.escape(boundary)), body)
     return [Delimiter(one.start(), one.end(1), one[2] is not None) for one in found]
 
@@ -33,7 +33,7 @@ def reference(body: bytes, boundary: bytes) -> list[Delimiter]:
 @pytest.mark.parametrize("patience", [0, 1, 1000])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES, boundary=BOUNDARIES, window=st.integers(1, 40), before=st.binary(max_size=3))
-def test_every_way_finds_the_same(
+def test_both_ways_find_the_same_delimiters(
     patience: int, body: bytes, boundary: bytes, window: int, before: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", patience)

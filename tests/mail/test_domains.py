@@ -1,4 +1,4 @@
-"""All spellings of an internationalised domain are one, and what is shown of it can't deceive."""
+"""All spellings of an internationalised domain are one, and the spelling that is shown can't deceive."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def test_all_spellings_are_one(shown: str) -> None:
 @pytest.mark.parametrize(
     ("domain_", "encoded"),
     [
-        ("\u0430pple.com", "xn--pple-43d.com"),  # Cyrillic a
-        ("\u0430\u0440\u0440\u04cf\u0435.com", "xn--80ak6aa92e.com"),  # Cyrillic throughout
-        ("\u03b1\u03bf.com", "xn--mxa2a.com"),  # Greek throughout
+        ("\u0430pple.com", "xn--pple-43d.com"),  # a Cyrillic a
+        ("\u0430\u0440\u0440\u04cf\u0435.com", "xn--80ak6aa92e.com"),  # all Cyrillic
+        ("\u03b1\u03bf.com", "xn--mxa2a.com"),  # all Greek
         ("a\u200db.com", "xn--ab-m1t.com"),
         ("\U0001f4a9.la", "xn--ls8h.la"),
         ("\u202em\u00fcnchen.com", ""),
         ("m\u00fcnchen\u200b\u202e.com", ""),
     ],
 )
-def test_what_may_deceive_is_shown_encoded(domain_: str, encoded: str) -> None:
+def test_a_label_that_may_deceive_is_shown_encoded(domain_: str, encoded: str) -> None:
     found = canonical(domain_)
     assert found.isascii()
     assert found == encoded or not encoded
@@ -63,7 +63,7 @@ def test_what_may_deceive_is_shown_encoded(domain_: str, encoded: str) -> None:
     assert readable(f"Anna <anna@{found}>") == f"Anna <anna@{found}>"
 
 
-def test_a_sign_that_looks_like_an_at_parts_no_domain() -> None:
+def test_a_character_that_looks_like_an_at_sign_does_not_begin_a_domain() -> None:
     for sign in "\uff20\ufe6b":
         assert normalise(f"bob@x.example{sign}corp.example") == f"bob@x.example{sign}corp.example"
         assert domain(f"bob@x.example{sign}corp.example") != "corp.example"
@@ -76,7 +76,7 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_domain_stays_what_it_is(broken: str) -> None:
+def test_a_broken_domain_stays_unchanged(broken: str) -> None:
     found = canonical(broken)
     assert canonical(found) == found
     readable(broken), spellings(broken), ascii_form(broken)
@@ -91,17 +91,17 @@ XN = st.from_regex(r"xn--[a-z0-9-]{1,20}", fullmatch=True)
         ".".join
     )
 )
-def test_one_form_is_the_form_of_itself_and_of_its_encoding(written: str) -> None:
+def test_the_canonical_form_is_stable_and_that_of_its_encoding(written: str) -> None:
     found = canonical(written)
     assert canonical(found) == found
-    if found.upper().lower() == found:  # not so of ß, which is SS in capitals
+    if found.upper().lower() == found:  # not for ß, which is SS in capitals
         assert canonical(found.upper()) == found
     if "\ufffd" not in found and len(found) < 60:
         assert canonical(ascii_form(written)) == found
 
 
 @given(st.lists(LABELS | XN, max_size=4).map(" ".join))
-def test_what_is_made_readable_holds_nothing_that_the_terminal_must_not_get(text: str) -> None:
+def test_readable_text_is_clean_for_the_terminal(text: str) -> None:
     shown = readable(text)
     assert len(clean(shown)) - len(shown) >= len(clean(text)) - len(text), "nothing more to take out"
 
@@ -119,7 +119,7 @@ def test_words_that_are_no_domains_have_one_spelling() -> None:
 
 
 @given(st.text(max_size=30))
-def test_normalising_twice_changes_nothing_whatever_the_domain(host: str) -> None:
+def test_normalising_an_address_with_any_domain_twice_changes_nothing(host: str) -> None:
     once = normalise(f"a@{host}")
     if usable(once):
         assert normalise(once) == once

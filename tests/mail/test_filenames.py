@@ -1,4 +1,4 @@
-"""The name of a file comes through every form in which programs write it."""
+"""The name of a file is read from every form in which programs write it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from muniment.mail.headers.filenames import name_stated
 
 STATED = {
-    # RFC 6266 4.3: the form with a star counts, wherever it stands.
+    # RFC 6266 4.3: the form with a star counts, in any position.
     "attachment; filename*=UTF-8''M%C3%A4rz.pdf; filename=\"M_rz.pdf\"": "März.pdf",
     "attachment; filename=\"M_rz.pdf\"; filename*=UTF-8''M%C3%A4rz.pdf": "März.pdf",
     "attachment; filename*=\"iso-8859-1'de'M%E4rz.pdf\"": "März.pdf",
@@ -24,7 +24,7 @@ STATED = {
     "a; filename*0=a; filename*0=x; filename*1=.pdf": "a.pdf",
     'a; filename*0="=?utf-8?Q?M=C3=A4"; filename*1="rz?=.pdf"': "März.pdf",
     "a; filename*=M%C3%A4rz.pdf": "März.pdf",
-    # Against the rules: no quotes, quotes within, an encoded word, the form with a star under the plain name.
+    # Against the rules: no quotes, quotes inside, an encoded word, the form with a star under the plain name.
     "attachment; filename=Offer for pump station.pdf": "Offer for pump station.pdf",
     "attachment; filename=Offer for pump.pdf; size=12": "Offer for pump.pdf",
     "attachment; filename=a=b.pdf ;size=12": "a=b.pdf",
@@ -50,7 +50,7 @@ STATED = {
 
 
 @pytest.mark.parametrize("value", STATED)
-def test_a_name_is_read_as_it_is_meant(value: str) -> None:
+def test_a_name_is_read_from_each_form(value: str) -> None:
     assert name_stated(value.encode(), b"") == STATED[value]
     as_type = value.replace("filename", "name").replace("FILENAME", "NAME")
     assert name_stated(b"", as_type.encode()) == STATED[value]
@@ -112,18 +112,18 @@ NAMES = st.text(
 
 
 @given(NAMES, st.sampled_from(sorted(FORMS)))
-def test_any_name_comes_through_every_form(name: str, form: str) -> None:
+def test_any_name_is_read_from_every_form(name: str, form: str) -> None:
     assert name_stated(f"attachment; {FORMS[form](name)}".encode(), b"a/b") == name
 
 
 @given(NAMES)
-def test_any_name_comes_through_in_pieces(name: str) -> None:
+def test_any_name_is_read_from_pieces(name: str) -> None:
     if len(name) < 300:
         assert name_stated(f"attachment; {pieces(name)}".encode(), b"a/b") == name
 
 
 @given(NAMES.filter(lambda name: not set(name) & set("\"';\\")))
-def test_any_name_comes_through_without_quotes(name: str) -> None:
+def test_any_name_is_read_without_quotes(name: str) -> None:
     assert name_stated(f"attachment; filename={name}; size=1".encode(), b"a/b") == name
 
 

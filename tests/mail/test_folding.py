@@ -1,4 +1,4 @@
-"""The one folding: text, queries and what is marked are compared by it, and it sees what the screen shows."""
+"""Folding: texts, queries and highlights use the same form, and it agrees with what the screen shows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ FOLDED = {
 
 
 @pytest.mark.parametrize("kind", FOLDED)
-def test_folds(kind: str) -> None:
+def test_each_example_is_folded(kind: str) -> None:
     text, expected = FOLDED[kind]
     assert fold(text).split() == expected.split()
     assert fold(expected).split() == expected.split()
@@ -97,7 +97,7 @@ def test_folding_again_changes_nothing(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | ODD)
-def test_forms_of_the_same_text_are_one(text: str) -> None:
+def test_unicode_forms_of_one_text_fold_alike(text: str) -> None:
     shown = clean(text)
     for form in ("NFC", "NFD", "NFKC"):
         if form != "NFKC" or not (folding._APART.search(shown) or set(folding._LONG) & set(shown)):
@@ -105,19 +105,19 @@ def test_forms_of_the_same_text_are_one(text: str) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=60))
-def test_both_ways_through_latin_are_one(text: str) -> None:
+def test_the_fast_path_for_latin_1_gives_the_same_result(text: str) -> None:
     assert halfway(text).split() == folding._any_text(text).split()
 
 
 @given(ANY | ODD)
-def test_nothing_but_words_and_blanks_comes_out(text: str) -> None:
+def test_the_result_has_only_words_and_blanks(text: str) -> None:
     for char in fold(text):
         assert char == " " or unicodedata.category(char)[0] in "LNM", ascii(char)
     assert fold(text) == plain(halfway(text))
 
 
-def test_no_letter_is_found_worse_than_by_the_library_itself() -> None:
-    """Before format 5 the index library folded: what it took for a letter still is one."""
+def test_every_letter_is_found_at_least_as_well_as_by_the_library() -> None:
+    """Before format 5 the index library folded. Every character that it took for a letter still is one."""
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw()).filter(tantivy.Filter.lowercase())
     library = builder.filter(tantivy.Filter.ascii_fold()).build()
     differing = {}

@@ -1,3 +1,5 @@
+"""Forks are described by a few pieces of the stored message, and rebuilt exactly."""
+
 from __future__ import annotations
 
 import time

@@ -1,4 +1,4 @@
-"""No text that somebody else wrote takes more than n log n time, wherever it stands in a mail."""
+"""No text from outside takes more than n log n time, in any place of a mail."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ENCODED = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-pr
 SIGNED = bytes.fromhex("308006092a864886f70d010702a0803080020101310030800609") + (
     bytes.fromhex("2a864886f70d010701a0802480")
 )
-"""Signed data as far as the pieces of its content, with open lengths."""
+"""Signed data up to the pieces of its content, with open lengths."""
 WINMAIL = tnef.SIGNATURE + b"\0\0"
 PROPERTIES = WINMAIL + bytes.fromhex("010390 0600 ffffff7f ffffffff")
 ENVELOPE = b"--b\r\n\r\nSender: a@b\r\nMessage-Id: <x>\r\nTo: c@d\r\n"
@@ -100,11 +100,11 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
     "behind the report": (REPORT + b"--b\r\n\r\nTo: a@b\r\n" + ORIGINAL + HEAD + b"\r\nx\r\n--b--\r\n", b""),
     "returned report": (MIXED.replace(b"mixed", b"report") + b"--b\r\n", b"\r\n--b--"),
 }  # fmt: skip
-"""Where in a mail the text stands: what is before it, and what behind."""
+"""The places in a mail where the text is put: what precedes it, and what follows."""
 
 
 def read_mail(message: bytes) -> None:
-    """What is done with a mail that is fetched and indexed."""
+    """Everything that is done with a mail when it is fetched and indexed."""
     with suppress(report.UnwrapError):
         report.read_report(message)
     routing.read_routing(message)
@@ -123,7 +123,7 @@ def read_mail(message: bytes) -> None:
 
 
 def show_mail(message: bytes) -> None:
-    """What is done with a mail that is shown, listed or compared, or that can't be read."""
+    """Everything that is done with a mail when it is shown, listed or compared, or can't be read."""
     outline.read_outline(message)
     with suppress(ValueError):
         b"".join(public.public_pieces(message, 4096))
@@ -252,7 +252,7 @@ def read_bytes(value: bytes) -> None:
 
 
 def read_wrapping(value: bytes) -> None:
-    """What others wrap texts and files in."""
+    """Read the value as the containers in which programs wrap texts and files."""
     for before in (b"", WINMAIL, PROPERTIES):
         tnef.is_tnef(before + value)
         tnef.read_tnef(before + value)
@@ -332,13 +332,13 @@ SHORT, LONG = 8 * 1024, 256 * 1024
 
 
 def in_mail(place: str, read: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """What reads a mail that has the text in that place."""
+    """A reader of a mail that has the text in that place."""
     before, behind = PLACES[place]
     return lambda value: read(before + value + behind)
 
 
 def steep(function: Callable[[bytes], None], size: int) -> list[str]:
-    """Each kind of text for which the time grows too fast."""
+    """The kinds of text for which the time grows too fast."""
     found = ((name, too_steep(function, make, size)) for name, make in MAKERS.items())
     return [f"{name}: {measured}" for name, measured in found if measured]
 
@@ -405,5 +405,5 @@ def test_every_public_function_that_reads_mail_is_measured() -> None:
         sys.setprofile(None)
     missing = {name for name, function in public_functions() if function.__code__ not in called}
     assert missing <= set(NOT_READ), (
-        "call them in read_mail, show_mail or a reader, or say why not in NOT_READ"
+        "call them in read_mail, show_mail or a reader, or give the reason in NOT_READ"
     )

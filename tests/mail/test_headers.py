@@ -1,3 +1,5 @@
+"""Header blocks, their fields, and the text of a value."""
+
 from __future__ import annotations
 
 import time
@@ -56,7 +58,7 @@ def test_blank_line_is_found_wherever_a_window_ends(eol: bytes, size: int) -> No
 
 
 @pytest.mark.parametrize("size", [16382, 16383, 16384, 16385])
-def test_cr_cr_lf_is_no_blank_line_at_a_window_end(size: int) -> None:
+def test_cr_cr_lf_across_a_window_end_is_no_blank_line(size: int) -> None:
     mail = b"A" * size + b"\r\r\nB: 2\n\nbody"
     assert header_end(mail) == len(mail) - 4
 
@@ -102,9 +104,9 @@ def test_field_is_unfolded_and_found_in_any_case() -> None:
 @pytest.mark.parametrize("value", [b"", b" ", b"\t", b" \t "])
 @pytest.mark.parametrize("after", [b"", b"\n", b"\r\n", b"\r", b"\r\nC: d\r\n\r\n", b"\n\n", b"\r\n folded"])
 def test_empty_value_is_not_a_missing_field(before: bytes, value: bytes, after: bytes) -> None:
-    """Every reader of fields says so, also where no line end follows."""
+    """This holds for every reader of fields, also if no line end follows."""
     if b"\r" in (before[-1:], after) and b"\n" in before + after:
-        return  # a CR alone ends no line in a block that has LFs
+        return  # a lone CR ends no line in a block that has LFs
     header = before + b"X-MS-Journal-Report:" + value + after
     expected = b"folded" if after.endswith(b"folded") else b""
     name = b"X-MS-Journal-Report"
@@ -152,19 +154,19 @@ def test_decode(value: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        # The end is missing, as of a value that was cut.
+        # The end is missing, as in a value that was cut.
         (b"=?utf-8?B?R3LDvMOfZSBhdXM", "Grüße aus"),
         (b"=?utf-8?B?R3LDvMOfZSBhdX", "Grüße au"),
         (b"=?utf-8?Q?Gr=C3=BC=C3=9F?", "Grüß"),
         (b"=?utf-8?Q?Gr=C3=BC=C", "Grü"),
         (b"Re: =?utf-8?Q?Gr=C3=BC and more", "Re: Grü and more"),
         (b"=?utf-8?Q?Gr=C3=BC =?utf-8?Q?=C3=9Fe?=", "Grüße"),
-        # A character is parted between words, of one encoding or two.
+        # A character is split between words, of one encoding or two.
         (b"=?utf-8?B?R3LDvMM=?= =?utf-8?B?n2U=?=", "Grüße"),
         (b"=?utf-8?Q?Gr=C3=BC=C3?=\r\n =?UTF8?B?n2U=?=", "Grüße"),
         (b"=?gb2312?B?us/NrLE=?= =?gb2312?B?qLzb?=", "合同报价"),
         (b"=?iso-2022-jp?B?GyRCOGY4Kw==?= =?iso-2022-jp?B?QFE9cRsoQg==?=", "御見積書"),
-        # Bytes that no word may hold.
+        # Bytes that no word may contain.
         (b"=?iso-8859-1?Q?M\xfcller?=", "Müller"),
         (b"=?gb2312?Q?\xba\xcf\xcd\xac?=", "合同"),
         (b"=?utf-8?Q?M\xc3\xbcller?= & S\xc3\xb6hne", "Müller & Söhne"),
@@ -177,13 +179,13 @@ def test_decode(value: bytes, text: str) -> None:
         (b"=? utf-8 ?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         (b"=?utf-8?Q?Gr=C3=BC=C3=9Fe? =", "Grüße"),
         (b"=?utf-8?Q?a?==?utf-8?Q?b?=", "ab"),
-        # A letter for the encoding that is wrong.
+        # A wrong letter for the encoding.
         (b"=?utf-8?X?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         (b"=?utf-8?8?R3LDvMOfZQ==?=", "Grüße"),
         (b"=?utf-8?B?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         (b"=?utf-8?Q?R3LDvMOfZQ==?=", "Grüße"),
         (b"=?utf-8??Gr=C3=BC=C3=9Fe?=", "Grüße"),
-        # Base64 of another alphabet, of pieces, without padding.
+        # Base64 in another alphabet, in pieces, without padding.
         (b"=?utf-8?B?w7_Dv-DDvw?=", "ÿÿ\ufffdÿ"),
         (b"=?utf-8?B?R3I=w7w=w59l?=", "Grüße"),
         (b"=?utf-8?B?R3LDvMOfZQ?=", "Grüße"),
@@ -195,7 +197,7 @@ def test_decode(value: bytes, text: str) -> None:
         (b"=?unicode-1-1-utf-7?Q?Gr+APwA3w-e?=", "Grüße"),
         (b"\x1b$B8f8+@Q=q\x1b(B", "御見積書"),
         (b"Re: \x1b$B8f8+\x1b(B =?utf-8?q?=C3=BC?=", "Re: 御見 ü"),
-        # What only looks like a word stays as it stands.
+        # Text that only looks like a word stays unchanged.
         (b"is 1 =? 2 or =?b?", "is 1 =? 2 or =?b?"),
         (b"=?a?q?b", "=?a?q?b"),
         (b"=?x-nonsense?w?b?=", "=?x-nonsense?w?b?="),

@@ -1,4 +1,4 @@
-"""HTML to text, also of documents that were made to hurt a parser."""
+"""HTML to text, also for documents that are made to hurt a parser."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_hidden_text_is_text(style: str) -> None:
     assert to_text(f"<p>shown</p><p {style}>hidden</p>") == "shown\nhidden"
 
 
-def test_a_long_document_says_the_same_as_its_parts_do() -> None:
+def test_a_long_document_gives_the_text_of_its_pieces() -> None:
     row = '<tr class="a"><td id="x">Row <b>num</b>ber &euro; 1</td><!-- no --><td title="2>1">two</td></tr>'
     short = to_text(f"<table>{row}</table>")
     assert short == "Row number € 1\ntwo"
@@ -137,14 +137,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_documents_take_no_time(name: str) -> None:
+def test_hostile_documents_are_read_quickly(name: str) -> None:
     started = time.process_time()
     to_text("seen " + HOSTILE[name])
     assert time.process_time() - started < 1
 
 
-# Documents that crash parsers in native code. They are read many times over, since what such a parser does
-# depends on what its memory held before.
+# Documents that crash parsers in native code. They are read many times, since the behaviour of such a parser
+# depends on the earlier content of its memory.
 CRASHES = Path(__file__).parent / "crashes"
 READS_CRASHES = """
 import sys
@@ -162,7 +162,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 
 @pytest.mark.parametrize("filling", ["0", "1", "85", "170", "255"])
 def test_documents_that_crash_native_parsers_are_read(filling: str) -> None:
-    """Fresh memory is filled with a pattern, so that use of what was never written shows."""
+    """Fresh memory is filled with a pattern, so that the use of uninitialised memory shows."""
     settings = {**os.environ, "MALLOC_PERTURB_": filling, "PYTHONMALLOC": "malloc"}
     command = [sys.executable, "-X", "faulthandler", "-c", READS_CRASHES, CRASHES]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60)
@@ -170,7 +170,7 @@ def test_documents_that_crash_native_parsers_are_read(filling: str) -> None:
     assert done.stdout.split() == sorted(path.name for path in CRASHES.iterdir()) != []
 
 
-def test_reading_html_takes_no_parser_in_native_code() -> None:
+def test_reading_html_loads_no_native_parser() -> None:
     script = "import sys, muniment.mail.text.html; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"selectolax", "lxml", "html5lib", "bs4"}.intersection(done.stdout.split())
@@ -240,7 +240,7 @@ SOUP = st.lists(
 
 
 @given(SOUP)
-def test_words_between_tags_are_all_that_is_read(soup: list[tuple[str, str]]) -> None:
+def test_exactly_the_words_between_tags_are_read(soup: list[tuple[str, str]]) -> None:
     document, text = ("".join(parts) for parts in zip(("", ""), *soup, strict=True))
     assert to_text(document).split() == text.split()
 

@@ -1,3 +1,5 @@
+"""Journal reports are recognised and unwrapped, in every form that servers and gateways send."""
+
 from __future__ import annotations
 
 import base64
@@ -78,7 +80,7 @@ def test_ordinary_report() -> None:
         None,
     ],
 )
-def test_every_marker_and_none(marker: str | None) -> None:
+def test_a_report_with_any_marker_or_without_one_is_recognised(marker: str | None) -> None:
     raw = report(ORIGINAL, marker=marker)
     assert originals(raw, unwrapped(raw)) == [ORIGINAL]
 
@@ -164,7 +166,7 @@ def test_encoded_original(encoding: str) -> None:
     assert originals(raw, found)[0].rstrip(b"\r\n") == ORIGINAL.rstrip(b"\r\n")
 
 
-def test_encoding_that_is_stated_but_not_applied() -> None:
+def test_an_encoding_that_is_named_but_not_applied_is_ignored() -> None:
     raw = report(ORIGINAL).replace(
         b"message/rfc822\r\n", b"message/rfc822\r\nContent-Transfer-Encoding: base64\r\n", 1
     )
@@ -174,7 +176,7 @@ def test_encoding_that_is_stated_but_not_applied() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["", "base64"])
-def test_missing_text_part_is_made_up_for_by_the_headers(encoding: str) -> None:
+def test_headers_replace_a_missing_text_part(encoding: str) -> None:
     raw = report(ORIGINAL, text_part=False, original_encoding=encoding)
     found = unwrapped(raw)
     assert originals(raw, found) == [ORIGINAL]
@@ -234,7 +236,7 @@ def test_boundary_of_the_original_that_begins_like_the_reports() -> None:
 
 
 @pytest.mark.parametrize("marker", ["X-MS-Journal-Report:", None])
-def test_protected_mail_comes_with_its_clear_copy(marker: str | None) -> None:
+def test_protected_mail_comes_with_its_decrypted_copy(marker: str | None) -> None:
     clear = plain(body="In clear.\n")
     raw = report(ORIGINAL, second=clear, marker=marker)
     assert originals(raw, unwrapped(raw)) == [ORIGINAL, clear]
@@ -324,7 +326,7 @@ def test_several_addresses_on_a_line_and_a_folded_line() -> None:
     )
 
 
-def test_no_charset_and_no_bare_cr_makes_a_subject_into_recipients() -> None:
+def test_no_charset_or_lone_cr_turns_a_subject_into_recipients() -> None:
     for charset, subject in (
         ("utf-7", b"x+AAo-Bcc: eve@example.com"),
         ("us-ascii", b"x\rBcc: eve@example.com"),
@@ -365,7 +367,7 @@ def test_second_sender_line_does_not_count() -> None:
         b"\r\n",
     ],
 )
-def test_what_is_no_report(raw: bytes) -> None:
+def test_mail_that_is_no_report_is_left_alone(raw: bytes) -> None:
     assert read_report(raw) is None
 
 
@@ -389,7 +391,7 @@ def test_marked_report_that_can_not_be_unwrapped(raw: bytes) -> None:
 
 @settings(max_examples=300)
 @given(st.data())
-def test_mutated_reports_raise_nothing_else(data: st.DataObject) -> None:
+def test_mutated_reports_raise_nothing_but_unwrap_errors(data: st.DataObject) -> None:
     raw = bytearray(
         data.draw(st.sampled_from([report(plain()), ndr(report(plain())), report(plain(), marker=None)]))
     )
@@ -442,7 +444,7 @@ def test_hostile_reports_take_linear_time() -> None:
     assert time.perf_counter() - started < 30
 
 
-def test_a_file_is_read_as_bytes_are(tmp_path: Path) -> None:
+def test_a_report_in_a_file_is_read_like_one_in_memory(tmp_path: Path) -> None:
     original = plain(body="A long line of text.\n" * 2000, attachments=[("big", bytes(200_000))])
     for raw in (
         report(original, second=plain()),

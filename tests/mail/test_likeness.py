@@ -1,4 +1,4 @@
-"""Likeness: copies that a service wrote are like their original, other messages are not."""
+"""Likeness: equal for a message and its rewritten copy, different for other messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HTML = (
 
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
-def test_what_a_service_wrote_is_like_its_original(encoding: str) -> None:
+def test_a_rewritten_copy_has_the_likeness_of_its_original(encoding: str) -> None:
     copy = regenerated(ORIGINAL, encoding)
     assert copy != ORIGINAL
     assert likeness(copy) == likeness(ORIGINAL)
@@ -54,11 +54,11 @@ def test_what_a_service_wrote_is_like_its_original(encoding: str) -> None:
         (b"Cc: Dora <dora@example.com>", b"Cc: Dora <board@example.com>"),
     ],
 )
-def test_other_messages_are_not(was: bytes, now: bytes) -> None:
+def test_other_messages_have_another_likeness(was: bytes, now: bytes) -> None:
     assert was in ORIGINAL
     other = likeness(ORIGINAL.replace(was, now))
     assert (other.message == likeness(ORIGINAL).message) == (b"To: carl" in now), (
-        "a split field says the same"
+        "a split field means the same"
     )
     assert other.item != likeness(ORIGINAL).item
 
@@ -72,7 +72,9 @@ def test_other_messages_are_not(was: bytes, now: bytes) -> None:
     ],
 )
 def test_the_words_of_an_html_part_count_in_their_order(now: bytes) -> None:
-    """The same words in another order read as another message, and the plain part beside them hides that."""
+    """The same words in another order are another message, even though the plain part beside them is the
+    same.
+    """
     other = HTML.replace(b"<p>pay <b>Anna</b> not Bob</p>", now)
     assert other != HTML
     assert likeness(other).message != likeness(HTML).message
@@ -83,7 +85,7 @@ def test_the_words_of_an_html_part_count_in_their_order(now: bytes) -> None:
     "line", [b"X-Crafted: yes", b"Subject: another", b"In-Reply-To: <x@y>", b"List-Id: <x>"]
 )
 def test_two_reads_of_one_item_have_every_field_in_common(line: bytes) -> None:
-    """But for those that transport adds, and how MIME is written."""
+    """Except the fields that transport adds, and the form of the MIME."""
     assert likeness(ORIGINAL + b"").item == likeness(regenerated(ORIGINAL)).item
     assert (
         likeness(ORIGINAL.replace(b"MIME-Version", line + b"\r\nMIME-Version")).item
@@ -99,7 +101,7 @@ def test_another_attachment_makes_another_message() -> None:
     assert likeness(more).message != likeness(plain(subject="x", message_id="<a@b>")).message
 
 
-def test_without_a_message_id_no_original_is_alike() -> None:
+def test_without_a_message_id_there_is_no_likeness_to_an_original() -> None:
     mail = plain(message_id="")
     assert likeness(mail).message == b""
     assert likeness(mail).item == likeness(regenerated(mail)).item != b""
@@ -107,8 +109,8 @@ def test_without_a_message_id_no_original_is_alike() -> None:
     assert name_of(" <a@b>\r\n ") == name_of("<a@b>") != name_of("<A@b>")
 
 
-def test_a_text_that_is_read_in_part_is_like_nothing() -> None:
-    """What stands behind the limit may differ, and nobody would see it."""
+def test_a_message_whose_text_is_read_in_part_has_no_likeness() -> None:
+    """The text behind the limit may differ without anybody seeing it."""
     long = plain(body="word " * (PART_LIMIT // 5) + "end\n")
     assert (likeness(long).message, likeness(long).item) == (b"", b"")
     assert likeness(plain(attachments=[("a.bin", bytes(2 * PART_LIMIT))])).message != b""
@@ -118,8 +120,8 @@ def test_a_text_that_is_read_in_part_is_like_nothing() -> None:
     ("kind", "last"),
     [(b"plain", b"pay 10"), (b"plain", b"=\r\n" * 100 + b"pay 10"), (b"html", b"<p></p>" * 100 + b"pay 10")],
 )
-def test_a_text_behind_all_that_is_read_of_a_message_counts_too(kind: bytes, last: bytes) -> None:
-    """Parts that are short each may be more than is read of all of them together."""
+def test_parts_beyond_the_limit_of_a_message_count_too(kind: bytes, last: bytes) -> None:
+    """Short parts can together exceed the limit of a message."""
     line = b"w" * 70 + b"\r\n"
     parts = [(b"plain", line * (PART_LIMIT // len(line) - 1))] * (TEXT_LIMIT // PART_LIMIT + 1)
     long = _parted([*parts, (kind, last)])
@@ -135,7 +137,7 @@ def test_a_file_counts_under_its_own_name() -> None:
     )
 
 
-def test_the_date_of_a_message_within_counts() -> None:
+def test_the_date_of_a_nested_message_counts() -> None:
     within = b"From: q@example.com\r\nSubject: in\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\nhello"
     head, _, _ = HTML.partition(b"--b\r\n")
     mail = head + b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + within + b"\r\n--b--\r\n"
@@ -144,7 +146,7 @@ def test_the_date_of_a_message_within_counts() -> None:
 
 
 def _parted(parts: list[tuple[bytes, bytes]]) -> bytes:
-    """A message of text parts, in quoted-printable."""
+    """A message of text parts in quoted-printable."""
     head, _, _ = HTML.partition(b"--b\r\n")
     return (
         head

@@ -1,4 +1,4 @@
-"""Where links lead, and the words by which they are found."""
+"""Targets of links, and the words by which they are found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from muniment.mail.text.links import LINKS, TARGET_LIMIT, reduced
         ("<img src=http://tracker.example/pixel>", []),
     ],
 )
-def test_where_links_lead(html: str, targets: list[str]) -> None:
+def test_the_targets_of_links(html: str, targets: list[str]) -> None:
     assert link_targets(html) == targets
 
 
@@ -61,7 +61,7 @@ def test_links_are_bounded() -> None:
 
 
 @given(st.text() | st.text("<a href=\"' >&#x;:/.%\\\n=formaction", max_size=80))
-def test_any_document_has_targets(html: str) -> None:
+def test_no_document_raises(html: str) -> None:
     for target in link_targets(html):
         reduced(target)
 
@@ -78,7 +78,7 @@ def test_any_document_has_targets(html: str) -> None:
         ("", ""),
     ],
 )
-def test_a_message_id_is_bare(written: str, bare: str) -> None:
+def test_a_message_id_is_reduced_to_the_bare_id(written: str, bare: str) -> None:
     assert bare_id(written) == bare
 
 

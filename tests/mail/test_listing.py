@@ -1,4 +1,4 @@
-"""Whom a message concerns and how it is listed never depends on its text."""
+"""The people of a message and its entry in a list never depend on its text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ assert not loaded, loaded
 
 @dataclass
 class Headers:
-    """A buffer that gives away its first bytes and refuses all others."""
+    """A buffer that gives its first bytes and refuses all others."""
 
     raw: bytes
     readable: int
@@ -63,7 +63,7 @@ class Headers:
 
 
 def page(body: bytes) -> bytes:
-    """A message whose text is HTML alone."""
+    """A message with HTML as its only text."""
     made = plain(sender="anna@example.com", to=["bob@example.com"], subject="Lunch", body=body)
     return made.replace(b"text/plain", b"text/html")
 
@@ -104,7 +104,7 @@ def test_real_mail_is_listed_as_a_reader_of_its_text_lists_it() -> None:
 IN_MARCH, IN_APRIL = "Wed, 4 Mar 2020 10:00:30 +0000", "Fri, 3 Apr 2020 10:00:30 +0000"
 
 
-def test_received_tells_day_and_month_of_a_date_in_numbers_apart() -> None:
+def test_received_fields_decide_day_and_month_of_a_numeric_date() -> None:
     for received in (IN_MARCH, IN_APRIL):
         mail = plain(date="03/04/2020 10:00:00", headers=[f"Received: from a by b; {received}"])
         summary = read_summary(mail)
@@ -112,7 +112,7 @@ def test_received_tells_day_and_month_of_a_date_in_numbers_apart() -> None:
         assert summary.hops == (summary.date + 30,)
 
 
-def test_of_several_date_fields_the_first_counts_that_is_a_date() -> None:
+def test_of_several_date_fields_the_first_readable_one_counts() -> None:
     mail = plain(date=EPOCH, headers=["Date: soon", "Date: Thu, 1 Jan 1970 00:00:00 +0000"])
     assert read_summary(mail).date == EPOCH
     assert read_summary(plain(date="Thu, 1 Jan 1970 00:00:00 +0000")).date == 0

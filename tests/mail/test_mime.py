@@ -60,7 +60,7 @@ def test_a_digest_holds_messages() -> None:
         b'Content-type : Multipart/Mixed;\r\n\tBoundary="b b "',
     ],
 )
-def test_a_boundary_is_found_however_it_is_written(head: bytes) -> None:
+def test_a_boundary_is_found_in_every_form(head: bytes) -> None:
     body = b"--b b\nContent-Type: text/plain\n\none\n--b b  \nContent-Type: text/html\n\ntwo\n--b b--\n"
     assert types(head + b"\n\n" + body) == ["text/plain", "text/html"]
 
@@ -70,7 +70,7 @@ def test_a_delimiter_is_a_line_of_its_own() -> None:
     assert contents(message) == [b"not --b\r\n--bc\r\n --b\r\nthe end"]
 
 
-def test_what_a_broken_message_ends_or_begins_with_is_not_lost() -> None:
+def test_text_at_the_ends_of_a_broken_message_is_not_lost() -> None:
     assert contents(multipart(b"\r\none")[:-9]) == [b"one"]
     assert contents(multipart(b"\r\none") + b"behind") == [b"one", b"behind"]
     assert contents(b"no header at all\r\n\r\nreally") == [b"no header at all\r\n\r\nreally"]
@@ -104,7 +104,7 @@ def test_nesting_is_walked_to_a_depth() -> None:
         ("x-unknown", b"as it is", b"as it is"),
     ],
 )
-def test_content_is_decoded_as_far_as_it_can_be(encoding: str, encoded: bytes, content: bytes) -> None:
+def test_content_is_decoded_as_far_as_possible(encoding: str, encoded: bytes, content: bytes) -> None:
     message = b"Content-Transfer-Encoding: " + encoding.upper().encode() + b"\r\n\r\n" + encoded
     assert contents(message) == [content]
     [leaf] = leaves(message)
@@ -221,7 +221,7 @@ def test_no_bytes_raise(lines: list[tuple[bytes, bytes]]) -> None:
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", ""])
 @given(data=st.data())
 def test_content_in_pieces_is_the_content(encoding: str, data: st.DataObject) -> None:
-    """However the pieces are cut: an escape, a group of base64 digits or a line end may lie across two."""
+    """For any pieces: an escape, a group of base64 digits or a line end may be cut between two of them."""
     alphabet = {"base64": b"Aa+/=\r\n -Zz09", "quoted-printable": b"=3D0A \t\r\nxyz", "": bytes(range(256))}
     raw = bytes(data.draw(st.lists(st.sampled_from(alphabet[encoding]), max_size=60)))
     leaf = Leaf(0, 0, len(raw), "application/octet-stream", encoding, 0)

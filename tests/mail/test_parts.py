@@ -1,4 +1,4 @@
-"""Files are numbered for good, and looked into within limits."""
+"""Files keep their numbers, and are opened within limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data(file: File) -> bytes:
 
 
 def nested(*messages: bytes, kind: bytes = b"message/rfc822", eol: bytes = b"\r\n") -> bytes:
-    """A message that holds others as they are."""
+    """A message that contains others undecoded."""
     boundary = b"b%d" % sum(map(len, messages))
     lines = [b"Subject: outer", b"Content-Type: multipart/mixed; boundary=" + boundary, b""]
     for message in messages:
@@ -40,7 +40,7 @@ def nested(*messages: bytes, kind: bytes = b"message/rfc822", eol: bytes = b"\r\
     return eol.join([*lines, b"--" + boundary + b"--", b""])
 
 
-def test_an_attached_message_comes_before_what_it_holds() -> None:
+def test_an_attached_message_comes_before_its_content() -> None:
     mail = nested(PLAN, nested(PLAN))
     found = files(mail)
     assert [(file.filename, file.within) for file in found] == [
@@ -54,7 +54,7 @@ def test_an_attached_message_comes_before_what_it_holds() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"message/rfc822", b"message/global", b"message/rfc822; name=x.eml"])
-def test_every_kind_of_attached_message_is_saved_as_it_stands(kind: bytes) -> None:
+def test_every_kind_of_attached_message_is_saved_unchanged(kind: bytes) -> None:
     found = files(nested(PLAN, kind=kind))
     assert data(found[0]) == PLAN
     assert found[0].filename == ("x.eml" if b"name" in kind else "inner.eml")
@@ -84,7 +84,7 @@ def test_an_encoded_message_is_saved_decoded(kind: str, name: str, encoding: str
         "x-uuencode": b"begin 644 a.eml\n" + uuencoded(PLAN) + b"end\n",
     }[encoding]
     if encoding == "x-uuencode" and kind == "message/rfc822":
-        return  # what claims to be a message in an encoding that is none is read as it stands
+        return  # a message in an unknown encoding is read undecoded
     mail = enclosing(written, kind, name, encoding) if encoding != "base64" else enclosing(PLAN, kind, name)
     found = files(mail)
     assert [(file.filename, file.within) for file in found] == [
@@ -126,7 +126,7 @@ def test_a_secret_recipient_of_an_attached_message_is_in_no_text() -> None:
         ("application/octet-stream", "a.eml", b"no header at all", True),
     ],
 )
-def test_what_is_plainly_text_is_read(kind: str, name: str, raw: bytes, read: bool) -> None:
+def test_files_that_are_text_are_read(kind: str, name: str, raw: bytes, read: bool) -> None:
     mail = enclosing(raw, kind, name)
     (file,) = files(mail)
     assert bool(file.reading) == read
@@ -142,7 +142,7 @@ def test_what_is_plainly_text_is_read(kind: str, name: str, raw: bytes, read: bo
     inner.map(lambda one: enclosing(tnef(tnef_file("a.eml", one)), "application/ms-tnef", "winmail.dat")),
     inner.map(lambda one: plain(body=b"see\nbegin 644 a.eml\n" + uuencoded(one) + b"end\n", eol=b"\n")),
 ), max_leaves=9))  # fmt: skip
-def test_whatever_lies_in_whatever_is_found(mail: bytes) -> None:
+def test_files_inside_every_container_are_found(mail: bytes) -> None:
     found = files(mail)
     summary, text = read_message(mail)
     assert summary.attachments == sum(1 for file in found if not file.inline)
@@ -165,7 +165,7 @@ def numbered(mail: bytes) -> None:
     assert [file[:6] for file in files(mail, leaves(mail))] == [file[:6] for file in deep]
 
 
-def test_what_lies_within_changes_no_number() -> None:
+def test_files_inside_others_change_no_number() -> None:
     for path in sorted(cases_dir().rglob("*.eml")):
         numbered(path.read_bytes())
     for _, mail in islice(malformed(), 0, None, 3):
@@ -183,7 +183,7 @@ def test_levels_have_a_limit() -> None:
     assert time.process_time() - started < 3
 
 
-def test_many_small_files_take_no_time() -> None:
+def test_many_small_files_are_read_quickly() -> None:
     part = b"--b\r\nContent-Type: application/octet-stream; name=a.eml\r\n\r\nFrom: a\r\nTo: b\r\n\r\nx\r\n"
     mail = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 20_000 + b"--b--\r\n"
     started = time.process_time()
@@ -192,7 +192,7 @@ def test_many_small_files_take_no_time() -> None:
     assert time.process_time() - started < 10
 
 
-def test_a_large_file_is_looked_into_in_bounded_memory(tmp_path: Path) -> None:
+def test_a_large_file_is_opened_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "mail"
     block = bytes(range(256)) * 3 * 1024
     with path.open("wb") as file:
@@ -220,7 +220,7 @@ def test_a_large_file_is_looked_into_in_bounded_memory(tmp_path: Path) -> None:
     assert peak < 2 * IN_MEMORY
 
 
-def test_a_large_file_that_is_no_regular_base64_is_not_looked_into() -> None:
+def test_a_large_file_in_irregular_base64_is_not_opened() -> None:
     written = b64encode(PLAN).ljust(IN_MEMORY + 8, b" ") + b"!"
     mail = enclosing(written, "application/octet-stream", "a.eml", "7bit").replace(b": 7bit", b": base64")
     assert [file.filename for file in files(mail)] == ["a.eml"]
@@ -241,7 +241,7 @@ WITHIN = b"Subject: one\r\nSubject: seven\r\nTo: a@x.example\r\nTo: eight@x.exam
     ids=["uuencode", "message", "encoded message"],
 )
 def test_what_is_shown_of_a_file_can_be_found(mail: bytes) -> None:
-    """The index has the message's text, the screen a file's own."""
+    """The index has the message's text, the screen has the file's own."""
     mail = b"Subject: s\r\n" + mail
     text = read_message(mail)[1]
     found = set(f"{text.body} {' '.join(text.filenames)}".split())

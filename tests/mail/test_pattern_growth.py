@@ -1,7 +1,7 @@
 """No pattern that reads mail takes time that grows with the square of the text.
 
-Each is tried on text of its own making: a string that it matches, and what that begins with, again and again.
-A pattern is at its worst where its beginning is met often and its end never.
+Each is tried on texts made for it: a string that it matches, and the beginnings of that string, many times. A
+pattern is slowest where its beginning is found often and its end never.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ ONE_PLACE = {
     "sources.files.separator._BARE": "looks at a line of at most 1,000 bytes",
     "sources.files.separator._FIELD": "looks at the beginning of a line",
 }
-"""Patterns that are never searched for, but matched at one place of a text."""
+"""Patterns that are never searched for, but matched at one offset of a text."""
 SIZE = 8 * 1024
 MOST = 40
-"""Strings that are tried of one pattern."""
+"""Strings that are tried for one pattern."""
 CANDIDATES = "a b\n=?*<>\"'&-;:@(\x1b\u0301\ud7b0漢"
 
 
 def samples(tree: Any) -> Iterator[str]:
-    """Strings that a pattern matches: of a repetition one, of alternatives each."""
+    """Strings that a pattern matches: one repetition, and each alternative."""
     yield from map("".join, islice(product(*(list(islice(one(*node), 8)) for node in tree)), 200))
 
 
 def one(kind: Any, value: Any) -> Iterator[str]:
-    """The same of one node of a parsed pattern; look-ahead and places match nothing."""
+    """The same for one node of a parsed pattern. Lookaheads and anchors match nothing."""
     name = str(kind)
     if name == "LITERAL":
         yield chr(value)
@@ -87,7 +87,7 @@ def one(kind: Any, value: Any) -> Iterator[str]:
 
 
 def member(kind: Any, value: Any) -> str:
-    """A character of a class: the first of its own, or one that it leaves."""
+    """A character of a class: its first, or one that a negated class does not exclude."""
     if str(kind) == "IN" and str(value[0][0]) in ("LITERAL", "RANGE"):
         return chr(value[0][1] if str(value[0][0]) == "LITERAL" else value[0][1][0])
     if str(kind) == "IN" and str(value[0][0]) == "CATEGORY":
@@ -97,7 +97,7 @@ def member(kind: Any, value: Any) -> str:
 
 
 def pieces(pattern: re.Pattern[Any]) -> list[bytes]:
-    """What the text is made of: samples, and what they begin with."""
+    """The strings from which the text is made: samples, and their beginnings."""
     raw = isinstance(pattern.pattern, bytes)
     made: dict[bytes, None] = {}
     for text in islice(
@@ -138,7 +138,7 @@ def _fails(name: str) -> bool:
     return False
 
 
-def test_the_patterns_are_many() -> None:
+def test_all_patterns_are_found() -> None:
     assert len(PATTERNS) > 60
     assert set(ONE_PLACE) <= set(PATTERNS)
     assert all(len(pieces(pattern)) >= 1 for pattern in PATTERNS.values())

@@ -1,4 +1,4 @@
-"""Regular expressions mean the same on every Python that is supported."""
+"""Regular expressions mean the same on every supported Python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSSESSIVE = {_constants.POSSESSIVE_REPEAT, _constants.ATOMIC_GROUP}
 
 
 def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
-    """All patterns that modules of ours have or make, by name."""
+    """All patterns that our modules have or make, by name."""
     for module in pkgutil.walk_packages(muniment.__path__, "muniment."):
         if module.name.endswith("__main__"):
             continue
@@ -37,10 +37,10 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
 
 
 def unsafe(parsed: Any) -> Iterator[Any]:
-    """The operations in possessive groups that leave their place behind when what follows them fails.
+    """The operations in possessive groups that leave the wrong position behind when what follows them fails.
 
-    Such a place is that of the next operation then, in older releases. Without harm are operations at the
-    group's beginning, and those that nothing follows which can fail.
+    In older releases the group then continues at the position of that operation. Operations at the group's
+    beginning are harmless, and so are those that nothing follows which can fail.
     """
     for operation, arguments in parsed:
         for inner in parts(arguments):
@@ -48,7 +48,7 @@ def unsafe(parsed: Any) -> Iterator[Any]:
 
 
 def displaced(items: Any, follows: bool, begins: bool) -> Iterator[Any]:
-    """Those of the `items` in one possessive group; `follows`: what can fail comes behind them."""
+    """Those of the `items` in one possessive group. `follows`: something that can fail comes behind them."""
     for number, item in enumerate(items):
         operation, arguments = item
         behind = follows or any(can_fail(other) for other in list(items)[number + 1 :])
@@ -73,7 +73,7 @@ def displaced(items: Any, follows: bool, begins: bool) -> Iterator[Any]:
 
 
 def can_fail(item: Any) -> bool:
-    """Whether an operation can fail, wherever it stands."""
+    """Whether an operation can fail at any position."""
     operation, arguments = item
     if operation is _constants.POSSESSIVE_REPEAT:
         return bool(arguments[0] > 0)
@@ -93,8 +93,8 @@ def parts(arguments: Any) -> Iterator[Any]:
             yield from parts(each)
 
 
-def test_possessive_groups_hold_nothing_that_older_pythons_get_wrong() -> None:
-    """Python 3.11 before 3.11.5 goes on at the wrong place where such a part of the group fails.
+def test_possessive_groups_contain_nothing_that_older_pythons_misread() -> None:
+    """Python 3.11 before 3.11.5 continues at the wrong position if such a part of the group fails.
 
     https://github.com/python/cpython/issues/106052; Debian 12 has 3.11.2.
     """
@@ -121,7 +121,7 @@ def test_the_rule_finds_such_groups(pattern: str) -> None:
 @pytest.mark.parametrize(
     "pattern", [r"(?:[^\\]|\\.)*+", r"(?:\n[ \t][^\n]*+)*+", r"[ab]*+c", r"(?:[ ]*+=[ ]*+)?+"]
 )
-def test_the_rule_allows_what_is_right_everywhere(pattern: str) -> None:
+def test_the_rule_allows_groups_that_are_right_everywhere(pattern: str) -> None:
     assert not list(unsafe(_parser.parse(pattern)))
 
 

@@ -35,7 +35,7 @@ def routed(mail: bytes) -> dict[str, set[str]]:
 
 
 def indexed(mail: bytes) -> dict[str, set[str]]:
-    """The addresses that a query of such a field finds the message by."""
+    """The addresses by which a query of such a field finds the message."""
     tags = _tags(IndexDocument(1, 1, 1, 0, b"\0" * 32, read_text(mail)))
     return {
         field: {name for name in _named(tags, field) if name[0] != "@" or "@" in name[1:]} for field in FIELDS
@@ -43,7 +43,7 @@ def indexed(mail: bytes) -> dict[str, set[str]]:
 
 
 def _named(tags: set[str], field: str) -> Iterator[str]:
-    """What stands behind a field in tags: addresses, and domains that begin with `@`."""
+    """The addresses behind a field in tags, and domains that begin with `@`."""
     return (tag.removeprefix(f"{field}:") for tag in tags if tag.startswith(f"{field}:"))
 
 
@@ -53,7 +53,10 @@ def agree(mail: bytes) -> None:
 
 
 def genuine() -> Iterator[tuple[str, bytes]]:
-    """Real and malformed mail without Resent fields, whose people an index has as those of an envelope."""
+    """Real and malformed mail without Resent fields.
+
+    For such mail the index has the people of an envelope.
+    """
     some = chain(islice(corpus.real(), 300), islice(corpus.malformed(), 400))
     return ((name, mail) for name, mail in some if not any(mark in mail for mark in RESENT))
 
@@ -68,7 +71,7 @@ def test_they_agree_on_the_cases(name: str) -> None:
     agree((cases_dir() / name).read_bytes())
 
 
-def test_the_cases_are_read_right() -> None:
+def test_the_cases_are_read_correctly() -> None:
     whole = routed((cases_dir() / "a-whole-encoded.eml").read_bytes())
     assert (whole["from"], whole["to"]) == ({"anna.s@contoso.com"}, {"bob@contoso.com"})
     assert routed((cases_dir() / "a-idn-puny.eml").read_bytes())["from"] == {"info@m\u00fcnchen.example"}

@@ -1,4 +1,4 @@
-"""The public form: what every reader of a message may see of its header; nothing there names the others."""
+"""The public form: the part of a header that every reader may see. It names no other recipients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def public(message: bytes) -> bytes:
 
 
 def text_of(message: bytes) -> str:
-    """All that lists, searches and a plain reader take from a message, but for its own Bcc."""
+    """Everything that lists, searches and a plain reader take from a message, except its own Bcc."""
     summary, text = read_message(message)
     return "\n".join((summary.subject, summary.sender, summary.to, text.cc, text.body))
 
@@ -143,7 +143,7 @@ lines = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(lines, st.sampled_from(["\r\n", "\n", "\r\n", "\r\n", "\r"])), max_size=9))
-def test_the_size_of_the_public_form_is_told_without_making_it(given_lines: list[tuple[str, str]]) -> None:
+def test_the_size_of_the_public_form_is_known_without_building_it(given_lines: list[tuple[str, str]]) -> None:
     message = "".join(line + end for line, end in given_lines).encode() + b"\r\n\r\nbody\r\n"
     assert hidden_bytes(message) == len(message) - len(public(message))
     assert read_message(message)[1].people == people_in(message)
@@ -151,7 +151,7 @@ def test_the_size_of_the_public_form_is_told_without_making_it(given_lines: list
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
-def test_whatever_it_is_given_the_public_form_is_a_part_of_it(message: bytes) -> None:
+def test_the_public_form_of_any_bytes_is_part_of_them(message: bytes) -> None:
     form = public(message)
     assert len(form) == len(message) - hidden_bytes(message)
     rest = iter(message)

@@ -1,4 +1,4 @@
-"""Quoted-printable: nothing of it is hidden, however its line ends are written."""
+"""Quoted-printable with any line ends hides no text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_reader_shows_such_text_and_subjects() -> None:
 
 @given(BYTES)
 @example(b"=\r\r\n=\r=")
-def test_without_a_lone_cr_it_is_the_standard_library_s(raw: bytes) -> None:
+def test_without_a_lone_cr_the_result_is_that_of_the_standard_library(raw: bytes) -> None:
     raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"").replace(b"\n", b"\r\n")
     assert unquoted(raw) == binascii.a2b_qp(raw)
     assert unquoted(raw, header=True) == binascii.a2b_qp(raw, header=True)
@@ -52,21 +52,21 @@ def test_without_a_lone_cr_it_is_the_standard_library_s(raw: bytes) -> None:
 
 @given(BYTES, st.integers(1, 20))
 @example(b"A =A=\rA_", 7)
-def test_in_pieces_it_is_the_same(raw: bytes, size: int) -> None:
+def test_the_result_in_pieces_is_the_same(raw: bytes, size: int) -> None:
     pieces = (raw[at : at + size] for at in range(0, len(raw), size))
     assert b"".join(unquoted_pieces(pieces)) == unquoted(raw)
 
 
 @given(BYTES)
 @example(b"=A=\rA")
-def test_a_lone_cr_breaks_a_line_as_crlf_does(raw: bytes) -> None:
-    """No escape is made of what stands before and behind it."""
-    raw = re.sub(rb"==+", b"=", raw.replace(b"\n", b""))  # the second of a pair breaks no line
+def test_a_lone_cr_breaks_a_line_like_crlf(raw: bytes) -> None:
+    """The text around it makes no escape."""
+    raw = re.sub(rb"==+", b"=", raw.replace(b"\n", b""))  # the second equal sign of a pair breaks no line
     assert unquoted(raw.replace(b"=\r", b"=\r\n")) == unquoted(raw)
 
 
 @pytest.mark.parametrize("count", [77, 78, 79, 200, 201])
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_a_run_of_equal_signs_is_not_cut_apart(count: int, size: int) -> None:
+def test_a_run_of_equal_signs_is_not_split_between_pieces(count: int, size: int) -> None:
     raw = b"x" + b"=" * count + b"41"
     assert b"".join(unquoted_pieces(raw[at : at + size] for at in range(0, len(raw), size))) == unquoted(raw)

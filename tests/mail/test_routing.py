@@ -1,3 +1,5 @@
+"""The envelope that a plain message's own headers describe."""
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -67,7 +69,7 @@ def test_resent_fields_and_repeats() -> None:
     )
 
 
-def test_what_is_no_address_is_no_party() -> None:
+def test_text_that_is_no_address_is_no_party() -> None:
     assert read_routing(plain(sender="Anna", to=["undisclosed-recipients:;", "root", "a b"])).parties == ()
 
 

@@ -1,4 +1,4 @@
-"""Rich text says what a person reads of it."""
+"""The text of RTF is what a person reads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from support.wrapped import enclosing, packed_rtf
 SPECIFIED = bytes.fromhex(
     "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0"
 )
-"""MS-OXRTFCP 4.1.1 and 4.1.2: the form that Outlook writes, and one whose copies go on in themselves."""
+"""MS-OXRTFCP 4.1.1 and 4.1.2: the form that Outlook writes, and one whose copies overlap themselves."""
 CIRCLE = bytes.fromhex("1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0")
 
 
-def test_what_the_specification_compresses_is_decompressed() -> None:
+def test_the_examples_of_the_specification_are_decompressed() -> None:
     assert decompressed(SPECIFIED, 10_000) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
     assert decompressed(CIRCLE, 10_000) == b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"
 
@@ -72,7 +72,7 @@ def test_the_text_is_what_a_person_reads(written: bytes, text: str) -> None:
     assert (found.html, found.text.replace("\ufffd", "")) == (False, text)
 
 
-def test_html_that_was_wrapped_comes_back() -> None:
+def test_wrapped_html_comes_back() -> None:
     written = (
         rb"{\rtf1\ansi\fromhtml1 \deff0{\fonttbl{\f0 A;}}{\*\htmltag64 <p class=\'22x\'22>}\htmlrtf "
         rb"{\par\htmlrtf0 "
@@ -92,7 +92,7 @@ def test_rtf_in_a_mail_is_searched(kind: str, name: str) -> None:
     assert summary.attachments == (kind != "text/rtf")
 
 
-def test_what_only_says_so_is_read_as_text() -> None:
+def test_a_part_that_is_only_labelled_rtf_is_read_as_text() -> None:
     assert read_message(enclosing(b"plain words", "text/rtf"))[1].body == "plain words"
     assert read_message(enclosing(b"\0\1 words", "application/rtf"))[1].body == ""
 
@@ -105,7 +105,7 @@ def test_what_only_says_so_is_read_as_text() -> None:
         b"\\pict\\bin" * 40_000, b"\\bin1" * 60_000,
     ],
 )  # fmt: skip
-def test_hostile_text_takes_no_time(text: bytes) -> None:
+def test_hostile_text_is_read_quickly(text: bytes) -> None:
     started = time.process_time()
     read_rtf(text)
     assert time.process_time() - started < 5

@@ -1,3 +1,5 @@
+"""The sanitiser leaves nothing that can harm a terminal, a log or a file name."""
+
 from __future__ import annotations
 
 import sys
@@ -62,16 +64,16 @@ def test_real_text_keeps_its_marks(language: str) -> None:
 
 
 OF_SCRIPTS = [mark for mark in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(mark)[0] == "M"]
-"""Every combining mark, of every script."""
+"""Every combining mark of every script."""
 
 
 def longest_run(text: str) -> int:
-    """The most marks that one character has."""
+    """The most marks on one character."""
     runs = "".join("m" if unicodedata.category(char)[0] == "M" else " " for char in text).split()
     return max(map(len, runs), default=0)
 
 
-def test_no_mark_of_any_script_stacks_up() -> None:
+def test_marks_of_no_script_stack_up() -> None:
     for mark in OF_SCRIPTS:
         for other in ("", "\u05b0", "\ufe20", "\u0300"):
             assert longest_run(clean("a" + (mark + other) * 104)) <= 8, ascii(mark + other)
@@ -94,7 +96,7 @@ def test_clean_keeps_lines_where_asked() -> None:
 
 
 @given(HOSTILE)
-def test_clean_text_holds_nothing_but_what_shows(text: str) -> None:
+def test_clean_text_has_only_visible_characters(text: str) -> None:
     for shown in (clean(text), clean(text, newline=True).replace("\n", "")):
         assert all(unicodedata.category(char)[0] not in "CZ" or char == " " for char in shown)
         assert clean(shown) == shown
@@ -135,7 +137,7 @@ def test_long_names_keep_their_extension() -> None:
     assert filename("ü" * 200 + ".docx").endswith("ü.docx")
 
 
-def test_a_long_name_of_marks_takes_no_time() -> None:
+def test_a_long_name_of_marks_is_cleaned_quickly() -> None:
     started = time.process_time()
     name = filename("a" + "\u05b0\u05b9" * 200_000 + "\u0315\u0300" * 200_000 + ".docx")
     assert time.process_time() - started < 1

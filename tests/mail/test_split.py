@@ -1,4 +1,4 @@
-"""Splitting loses no byte, and shares what can be shared."""
+"""Splitting loses no byte, and finds the parts that messages share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTHS = st.integers(1, 249).map(lambda groups: groups * 4)
 
 
 def rebuilt(buf: Buffer, cuts: list[Cut]) -> bytes:
-    """The cuts joined as an archive would: parts from their content, the rest as it stands."""
+    """The cuts joined as an archive joins them: parts from their content, the rest unchanged."""
     out, at = [], 0
     for cut in cuts:
         assert (cut.start, cut.end > cut.start) == (at, True)
@@ -90,7 +90,7 @@ def test_base64_of_any_width_and_line_end_is_decoded(width: int, eol: bytes, siz
         lambda text: text + b"\r\n" * 100,
     ],
 )
-def test_base64_that_would_not_come_back_is_kept_as_it_stands(spoil: object) -> None:
+def test_base64_that_would_not_come_back_is_kept_undecoded(spoil: object) -> None:
     text = encode(bytes(range(250)) * 16, 76, b"\r\n")
     assert text.endswith(b"==")
     broken = spoil(text)  # type: ignore[operator]
@@ -107,7 +107,7 @@ def test_base64_text_stays_decoded_with_the_message_if_it_is_short() -> None:
     assert (cut.inline, cut.data) == (False, long)
 
 
-def test_what_is_neither_text_nor_base64_is_a_part_as_it_stands() -> None:
+def test_a_leaf_that_is_neither_text_nor_base64_is_an_unchanged_part() -> None:
     content = b"\0\xff\r" * 1000
     head = b"Content-Type: image/x-thing\nContent-Transfer-Encoding: binary\n\n"
     [cut] = parts(head + content)
@@ -116,7 +116,7 @@ def test_what_is_neither_text_nor_base64_is_a_part_as_it_stands() -> None:
     assert parts(b"") == []
 
 
-def test_content_above_what_is_held_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_too_large_for_memory_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 3000)
     monkeypatch.setattr(module, "WINDOW", 500)
     content = random.Random(1).randbytes(10_000)
@@ -134,14 +134,14 @@ def test_content_above_what_is_held_is_read_in_chunks(monkeypatch: pytest.Monkey
         assert cut.encoding == "identity"
 
 
-def test_what_stays_with_a_message_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_that_stay_with_a_message_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VERBATIM", 1000)
     long = b"Content-Type: text/plain\n\n" + b"A line of text\n" * 100
     assert [cut.encoding for cut in parts(long)] == ["identity"]
 
 
 @given(st.binary(max_size=2000), WIDTHS, st.sampled_from([b"\n", b"\r\n"]), st.data())
-def test_encoding_in_chunks_gives_the_same_wherever_a_chunk_ends(
+def test_encoding_does_not_depend_on_where_chunks_end(
     content: bytes, width: int, eol: bytes, data: st.DataObject
 ) -> None:
     borders = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=5)))
@@ -192,7 +192,7 @@ def test_real_mail_comes_back() -> None:
         assert rebuilt(message, split(message)) == message, name
 
 
-def test_a_file_is_cut_as_bytes_are(tmp_path: Path) -> None:
+def test_a_file_is_cut_like_bytes(tmp_path: Path) -> None:
     message = plain(attachments=[("a.pdf", PDF), ("b.pdf", PDF * 300)])
     path = tmp_path / "message"
     path.write_bytes(message)
@@ -225,7 +225,10 @@ print(digest.hexdigest(), grown, *sorted({cut.encoding for cut in cuts if cut.da
 
 
 def write_big(path: Path, total: int) -> str:
-    """A message of about `total` bytes with one base64 part and one of plain lines; its SHA-256."""
+    """Write a message of about `total` bytes with one base64 part and one of plain lines.
+
+    Returns its SHA-256.
+    """
     import hashlib
 
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What is read of a message: held against Python's own parser on mail that nobody here wrote."""
+"""The text of a message, compared with Python's own parser on mail from outside."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from muniment.mail.text.read_text import PART_LIMIT, TEXT_LIMIT, read_message, r
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, plain, report
 
-UNTOLD = "a multipart whose parts could not be told apart was read as text"
+NO_DELIMITERS = "a multipart whose parts could not be told apart was read as text"
 WORD = re.compile(r"\w+")
 
 
@@ -82,17 +82,17 @@ def test_headers_text_and_names_of_a_message() -> None:
         ("text/html", "<p>Grüße".encode("utf-16"), "Grüße", ""),
         ("text/calendar", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR", "BEGIN:VCALENDAR\nEND:VCALENDAR", ""),
         ("nonsense", b"one\rtwo", "one\ntwo", ""),
-        ("multipart/mixed; boundary=x", b"bare", "bare", UNTOLD),
+        ("multipart/mixed; boundary=x", b"bare", "bare", NO_DELIMITERS),
         ("image/png", b"\x89PNG", "", ""),
     ],
 )
-def test_text_is_decoded_whatever_its_label(head: str, body: bytes, text: str, note: str) -> None:
+def test_text_is_decoded_under_any_label(head: str, body: bytes, text: str, note: str) -> None:
     read = read_text(b"Content-Type: " + head.encode() + b"\r\n\r\n" + body)
     assert read.body == text
     assert read.notes == ((note,) if note else ())
 
 
-def test_broken_base64_is_read_as_it_stands_and_as_it_decodes() -> None:
+def test_broken_base64_is_read_undecoded_and_decoded() -> None:
     head = b"Content-Transfer-Encoding: base64\r\n\r\n"
     read = read_text(head + b"SGVsbG8gV29y*bGQ")
     assert read.body.splitlines() == ["Hello World", "SGVsbG8gV29y*bGQ"]
@@ -100,7 +100,7 @@ def test_broken_base64_is_read_as_it_stands_and_as_it_decodes() -> None:
     assert "plain words after all" in read_text(head + b"plain words after all").body
 
 
-def test_html_is_read_only_where_it_says_more() -> None:
+def test_html_is_read_only_if_it_says_more_than_the_plain_text() -> None:
     same = b"<html><body><p>Hello <b>world</b>, <a href='x'>see you</a></p></body></html>"
     assert read_text(html_alternative(b"Hello world, see you!", same)).body == "Hello world, see you!"
     more = read_text(html_alternative(b"Hello world", same))
@@ -115,7 +115,7 @@ def test_nested_messages_are_read_with_their_headers() -> None:
         assert body.splitlines() == ["Inner matter", "eve@example.net", "bob@example.com", "inner words"]
 
 
-def test_the_header_of_a_nested_message_is_read_once_and_the_outer_not_at_all() -> None:
+def test_the_header_of_a_nested_message_is_read_once_and_the_outer_one_never() -> None:
     nested = b"--b\nContent-Type: message/rfc822\n\n" + plain(
         subject="Inner", attachments=[("a", b"x")], eol=b"\n"
     )
@@ -146,7 +146,7 @@ def encoded(content: bytes) -> bytes:
     return base64.encodebytes(content)
 
 
-def test_messages_encoded_in_one_another_end_somewhere() -> None:
+def test_reading_messages_encoded_in_one_another_ends() -> None:
     message = b"the innermost words"
     for _ in range(12):
         message = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + encoded(message)
@@ -181,7 +181,7 @@ def test_a_report_and_a_file_are_read_as_well(tmp_path: Path) -> None:
 def oracle(message: bytes) -> Iterator[str]:
     """The texts that the standard library finds, each decoded, HTML as text.
 
-    It reads a message that is itself encoded as if it were not; what it finds there is no text.
+    It reads a message that is itself encoded as if it were not. What it finds there is no text.
     """
     others = [found.decode() for found in re.findall(rb"charset=\"?([\w-]+)", message)]
     parsed = email.message_from_bytes(message.removeprefix(b"\xef\xbb\xbf"), policy=policy.compat32)
@@ -205,7 +205,10 @@ def oracle(message: bytes) -> Iterator[str]:
 
 
 def end_at_padding(part: Message) -> None:
-    """Cut what follows the padding of base64: newer releases of Python decode it, too, and it is no text."""
+    """Cut off what follows the padding of base64.
+
+    Newer releases of Python decode it, too, but it is no text.
+    """
     if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
         encoded, padding, rest = str(part.get_payload()).partition("=")
         if rest.strip("=\r\n\t "):
@@ -213,13 +216,13 @@ def end_at_padding(part: Message) -> None:
 
 
 def declared(raw: bytes) -> str:
-    """The charset that an HTML document states itself."""
+    """The charset that an HTML document names itself."""
     found = re.search(rb"<meta[^>]*charset=[\"']?([\w-]+)", raw, re.IGNORECASE)
     return found[1].decode() if found else ""
 
 
 def readable(raw: bytes, *charsets: str) -> str:
-    """Text in its charset, or whatever fits: a label that is wrong may not hide the text."""
+    """Text in its charset, or in any that fits: a wrong label must not hide the text."""
     wider = [{"gb2312": "gb18030"}.get(charset, charset) for charset in charsets]
     for charset in [*([] if raw.isascii() else ["utf-8"]), *wider, "ascii"]:
         with suppress(LookupError, ValueError):
@@ -236,7 +239,7 @@ def readable(raw: bytes, *charsets: str) -> str:
 def missing(message: bytes) -> set[str]:
     """Words that the standard library finds and we don't.
 
-    Fields of headers and delimiters are no text, nor are the lines of a uuencoded file.
+    Fields of headers, delimiters and the lines of a uuencoded file are no text.
     """
     body = read_text(message).body
     blocks = [message[leaf.head : leaf.body] for leaf in leaves(message)] + [message[: header_end(message)]]
@@ -271,7 +274,7 @@ def test_no_text_of_real_mail_is_lost() -> None:
 
 
 OUT_OF_STEP = ("00737.af5f503f", "00824.eec96f74", "01064.50715ffe", "01072.ac604802")
-"""Mail of which the standard library reads some characters out of step behind a bad byte, or in none."""
+"""Mail in which the standard library misreads characters behind a bad byte, or reads none."""
 
 
 @pytest.mark.soak

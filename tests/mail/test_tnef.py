@@ -1,4 +1,4 @@
-"""winmail.dat is read as far as it goes, whatever its lengths claim."""
+"""winmail.dat is read as far as possible, also with wrong lengths."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_text_and_names_are_read_in_the_code_page(codepage: int, text: str) -> N
     assert summary.attachments == 1
 
 
-def test_the_text_is_read_in_each_form_and_said_once() -> None:
+def test_the_text_is_read_in_each_form_and_appears_once() -> None:
     plain = attribute(MESSAGE, props((0x1000, 31, wide("one two three"))))
     html = attribute(
         MESSAGE, props((0x3FDE, 3, struct.pack("<I", 28605)), (0x1013, 258, b"<p>four \xa4</p>"))
@@ -86,7 +86,7 @@ def test_the_text_is_read_in_each_form_and_said_once() -> None:
         assert read_message(winmail(*attributes))[1].body.split() == words
 
 
-def test_a_subject_that_the_header_has_is_not_said_again() -> None:
+def test_a_subject_that_the_header_has_is_not_repeated() -> None:
     assert read_message(winmail(attribute(SUBJECT, b"outer\0")))[1].body == ""
 
 
@@ -107,7 +107,7 @@ def test_a_file_has_its_long_name_and_a_picture_of_the_text_does_not_count() -> 
     assert (summary.attachments, text.body) == (2, "koala;1")
 
 
-def test_properties_behind_one_with_a_name_are_read() -> None:
+def test_properties_behind_a_named_one_are_read() -> None:
     listed = struct.pack("<I", 2) + named_prop(wide("words")) + props((0x1000, 31, wide("behind")))[4:]
     assert read_message(winmail(attribute(MESSAGE, listed)))[1].body == "behind"
 
@@ -124,14 +124,14 @@ def test_attached_messages_are_read_level_by_level() -> None:
 
 
 @pytest.mark.parametrize("data", [b"no TNEF at all", tnef()[:4], tnef()[:9], tnef(), tnef() + b"\xff" * 20])
-def test_a_file_in_which_nothing_is_counts_as_a_file(data: bytes) -> None:
+def test_an_empty_container_counts_as_a_file(data: bytes) -> None:
     mail = enclosing(data, "application/ms-tnef", "winmail.dat")
     summary, text = read_message(mail)
     assert (summary.attachments, text.body, text.filenames) == (1, "", ("winmail.dat",))
 
 
 @pytest.mark.parametrize("claimed", [0, 3, 9, 100, 2**31, 2**32 - 1])
-def test_a_length_that_lies_ends_with_the_stream(claimed: int) -> None:
+def test_a_wrong_length_ends_with_the_stream(claimed: int) -> None:
     mail = winmail(
         attribute(BODY, b"words\0"), attribute(NEW_FILE, bytes(14), 2), attribute(TITLE, b"a.bin\0", 2),
         attribute(FILE, b"content", 2, claimed),

@@ -1,4 +1,4 @@
-"""Files in a text come back byte for byte; what only looks like one stays text."""
+"""Files in a text come back byte for byte. Text that only looks like one stays text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shown(mail: bytes) -> list[tuple[str, bytes]]:
 @given(st.binary(max_size=400), st.booleans(), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_any_bytes_come_back(data: bytes, blanks: bool, eol: bytes, stripped: bool) -> None:
     lines = uuencoded(data, blanks=blanks, eol=eol)
-    if stripped:  # as mail programs and gateways strip lines
+    if stripped:  # stripped, as mail programs and gateways do
         lines = eol.join(line.rstrip(b" ") for line in lines.split(eol))
     text = b"before" + eol + b"begin 644 a b.bin" + eol + lines + b"end" + eol + b"behind" + eol
     (block,) = blocks(text)
@@ -45,7 +45,7 @@ def test_any_bytes_come_back(data: bytes, blanks: bool, eol: bytes, stripped: bo
 
 
 @given(st.binary(min_size=1, max_size=300))
-def test_a_part_whose_encoding_it_is_comes_back(data: bytes) -> None:
+def test_a_uuencoded_part_comes_back(data: bytes) -> None:
     for name in (b"x-uuencode", b"UUENCODE", b"x-uue"):
         mail = (
             b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: " + name
@@ -57,7 +57,7 @@ def test_a_part_whose_encoding_it_is_comes_back(data: bytes) -> None:
         assert shown(mail) == [("plan.bin", data)]
 
 
-def test_a_part_that_only_says_so_is_read_as_it_stands() -> None:
+def test_a_part_that_is_only_labelled_uuencoded_is_read_undecoded() -> None:
     mail = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nplain words\r\n"
     assert read_message(mail)[1].body == "plain words\n"
 
@@ -97,12 +97,12 @@ def test_words_that_look_like_a_file_stay_text(lines: list[bytes]) -> None:
     assert read_message(mail)[1].body.split() == b" ".join([*lines, b"last words"]).decode().split()
 
 
-def test_html_holds_no_such_file() -> None:
+def test_html_contains_no_uuencoded_file() -> None:
     mail = b"Content-Type: text/html\r\n\r\n<pre>\nbegin 644 a\n#0V%T\n`\nend\n</pre>"
     assert shown(mail) == []
 
 
-def test_a_file_that_was_cut_off_is_there_as_far_as_it_goes() -> None:
+def test_a_file_that_was_cut_off_is_read_as_far_as_possible() -> None:
     data = bytes(range(256)) * 2
     lines = uuencoded(data).split(b"\n")
     mail = letter(b"begin 644 a.bin", *lines[:6], b"-- the rest was lost --")
@@ -110,20 +110,20 @@ def test_a_file_that_was_cut_off_is_there_as_far_as_it_goes() -> None:
     assert "the rest was lost" in read_message(mail)[1].body
 
 
-def test_checksums_and_long_lines_are_taken() -> None:
+def test_checksums_and_long_lines_are_accepted() -> None:
     data = bytes(range(45)) * 3
     lines = [line + b"X" for line in uuencoded(data).split(b"\n")[:3]]
     assert shown(letter(b"begin 644 a.bin", *lines, b"`", b"end")) == [("a.bin", data)]
 
 
-def test_several_files_and_the_text_between_them_are_told_apart() -> None:
+def test_several_files_and_the_text_between_them_are_separated() -> None:
     one = [b"begin 644 a.bin", b"#0V%T", b"`", b"end"]
     mail = letter(b"first", *one, b"second", *one, *one, b"third")
     assert shown(mail) == [("a.bin", b"Cat")] * 3
     assert read_message(mail)[1].body.split() == ["first", "second", "third"]
 
 
-def test_a_long_file_in_a_long_text_is_found_behind_all_that_is_read() -> None:
+def test_a_long_file_beyond_the_limit_of_a_text_is_found() -> None:
     data = bytes(range(256)) * 8192
     mail = HEAD + b"words\r\n" * 200_000 + b"begin 644 long.bin\n" + uuencoded(data) + b"end\n"
     started = time.process_time()
@@ -142,7 +142,7 @@ def test_a_long_file_in_a_long_text_is_found_behind_all_that_is_read() -> None:
         b"\nbegin" * 200_000,
     ],
 )
-def test_hostile_texts_take_no_time(text: bytes) -> None:
+def test_hostile_texts_are_read_quickly(text: bytes) -> None:
     started = time.process_time()
     found = blocks(text)
     assert len(found) <= BLOCKS

@@ -1,4 +1,4 @@
-"""Words of queries and texts: wildcards, and where in a text a word stands."""
+"""Words of queries and texts: wildcards, and where a word lies in a text."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_any_text_has_words(text: str) -> None:
         ("ü*ü*ü*n", "ü" * 100_000),
     ],
 )
-def test_a_hostile_word_takes_no_time(query: str, word: str) -> None:
+def test_a_hostile_word_is_matched_quickly(query: str, word: str) -> None:
     [sought] = sought_words(query)
     started = time.process_time()
     assert not sought.matches(word)
@@ -87,7 +87,7 @@ def test_a_hostile_word_takes_no_time(query: str, word: str) -> None:
 
 
 @given(st.text("ab*?", min_size=1, max_size=8), st.text("ab", max_size=12))
-def test_wildcards_match_as_their_pattern_does(wild: str, word: str) -> None:
+def test_wildcards_match_like_their_pattern(wild: str, word: str) -> None:
     assume("*" in wild or "?" in wild)
     expected = re.fullmatch(pattern_of(wild), word) is not None
     assert Sought(wild, wild).matches(word) == expected
@@ -109,7 +109,7 @@ def test_wildcards_match_as_their_pattern_does(wild: str, word: str) -> None:
         ("wom?n", "womeen", False),
     ],
 )
-def test_a_word_matches_as_it_is_found(query: str, text: str, matches: bool) -> None:
+def test_a_word_matches_the_words_that_it_finds(query: str, text: str, matches: bool) -> None:
     [word] = sought_words(query)
     assert word.matches(text) is matches
     assert Sought("a", "a").wild is False
