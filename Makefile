@@ -34,7 +34,7 @@ check: $(STAMP)  ## Lint, types, and the direction of imports
 
 soak: $(STAMP)  ## Run the long tests: hundreds of crashes, the whole corpus, 200,000 messages, a day watched, an hour of fuzzing, bare Debians, real mail servers
 	@sh tools/servers.sh soak
-	@$(VENV)/bin/pytest -m soak --timeout 7200
+	@$(VENV)/bin/pytest -m soak -n 2 --dist loadfile --timeout 7200
 
 bench: $(STAMP)  ## Measure side by side with peers; writes docs/benchmarks.md
 	@sh tools/servers.sh bench

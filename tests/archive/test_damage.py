@@ -23,6 +23,7 @@ from muniment.parsing.pool import ReaderPool
 from muniment.parsing.reader import Mail
 from muniment.parsing.tasks import CopyFacts
 from support.reports import line, plain, report
+from support.soak import in_soak
 from support.vaults import TestVault, put
 
 
@@ -143,7 +144,7 @@ def test_a_damaged_message_that_comes_again_is_kept_anew(vault: TestVault) -> No
 
 
 @pytest.mark.parametrize("kind", [Kind.MESSAGE, Kind.ENVELOPE, Kind.RECEIPT, Kind.COMMIT, Kind.DIRECTORY])
-@pytest.mark.parametrize("within", [HEADER_SIZE, 45])
+@pytest.mark.parametrize("within", [45, *in_soak(HEADER_SIZE)])
 def test_whatever_is_damaged_the_rest_is_read(vault: TestVault, kind: Kind, within: int) -> None:
     mails = letters(0, 10)
     new = vault.maildir("box")
@@ -243,7 +244,9 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("kind", [Kind.MESSAGE, Kind.ENVELOPE, Kind.PART, Kind.QUARANTINE, Kind.RECEIPT])
+@pytest.mark.parametrize(
+    "kind", [Kind.MESSAGE, Kind.PART, Kind.RECEIPT, *in_soak(Kind.ENVELOPE, Kind.QUARANTINE)]
+)
 def test_what_is_damaged_comes_again_from_a_source_that_keeps_its_mail(vault: TestVault, kind: Kind) -> None:
     scanned = report(plain(subject="Scan", body="please file\n", attachments=[("a.pdf", os.urandom(3000))]))
     broken = report(b"", recipients=["bob@example.com"])

@@ -26,6 +26,7 @@ from support.dovecot import Dovecot, Mailbox, require_dovecot, running
 from support.fake_pop3 import FakePop3
 from support.program import Program, Said, command, fingerprint, one_sentence
 from support.reports import plain, report
+from support.soak import in_soak
 from support.vaults import TestVault, put
 
 QUIET = ("lock", "work", "catalog.db", "index")
@@ -196,7 +197,11 @@ def toml_text(word: str) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "password"),
-    [("gateway", one) for one in passwords()] + [("imap", one) for one in passwords()[2:4]],
+    [
+        *(("gateway", one) for one in passwords()[:2]),
+        ("imap", passwords()[2]),
+        *in_soak(*(("gateway", one) for one in passwords()[2:]), ("imap", passwords()[3])),
+    ],
 )
 def test_any_password_logs_in_whichever_way_it_is_given(
     program: Program,

@@ -6,11 +6,12 @@ import pytest
 
 from support.crashing import crash_loop, sample_reports
 from support.dovecot import Dovecot
+from support.soak import in_soak
 from support.vaults import TestVault
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("kind", ["gateway", "imap"])
+@pytest.mark.parametrize("kind", ["gateway", *in_soak("imap")])
 def test_killed_runs_lose_nothing(vault: TestVault, dovecot: Dovecot, kind: str) -> None:
     crash_loop(vault, dovecot, kind, kills=10, mails=sample_reports(800), seed=1)
 

@@ -101,7 +101,7 @@ def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
     monkeypatch.setattr(os, "fsync", failing)
     with pytest.raises(VaultError, match=r"could not be written|space"):
         vault.run("box")  # it is not even opened
-    monkeypatch.setattr("muniment.archive.ledger.writer.settle", lambda folder, state: None)
+    monkeypatch.setattr("muniment.archive.ledger.writer.rewrite_last_batch", lambda folder, state: None)
     summary = vault.run("box")
     assert (summary.state, summary.deleted) == ("failed", 0)
     assert len(list(new.iterdir())) == 10

@@ -488,7 +488,7 @@ OPTIONS = settings(
 class TestMachine(Machine.TestCase):
     """As much as a test run has time for, the same each time."""
 
-    settings = settings(OPTIONS, max_examples=25, stateful_step_count=20)
+    settings = settings(OPTIONS, max_examples=10, stateful_step_count=20)
 
 
 @pytest.mark.soak

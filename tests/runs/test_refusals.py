@@ -15,7 +15,7 @@ from muniment.runs.pipeline.refusals import NAMED, Refusals
 from muniment.sources.base import Item, Place, Refusal
 from support.reports import plain
 from support.scripted import Server
-from support.sickrooms import in_soak
+from support.soak import in_soak
 from support.vaults import TestVault
 
 _NUMBERS = itertools.count()

@@ -19,7 +19,8 @@ from support.entra import Entra
 from support.ews_double import Exchange
 from support.graph_double import GraphDouble
 from support.reports import plain
-from support.sickrooms import FOLDERS, ExchangeRoom, GraphRoom, Sickroom, in_soak
+from support.sickrooms import FOLDERS, ExchangeRoom, GraphRoom, Sickroom
+from support.soak import in_soak
 from support.vaults import TestVault
 
 KINDS: dict[str, type[Sickroom]] = {"graph": GraphRoom, "ews": ExchangeRoom}

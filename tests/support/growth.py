@@ -8,7 +8,8 @@ from collections.abc import Callable
 Make = Callable[[int], bytes]
 FAST = 0.005
 """Seconds of processor time that say nothing of growth."""
-_TRIES = 4
+_TRIES = 8
+"""Measurements before growth is too steep: a busy machine slows the one text or the other."""
 
 
 def repeated(piece: bytes) -> Make:

@@ -10,8 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
-
 from support.ews_double import Exchange
 from support.exchanges import PASSWORD, exchange_profile
 from support.graph_boxes import graph_profile
@@ -20,13 +18,6 @@ from support.vaults import TestVault
 
 _NUMBERS = itertools.count()
 FOLDERS = ("Alpha", "Beta", "Gamma")
-
-
-def in_soak(*values: Any) -> list[Any]:
-    """Values of a parameter that are tried by `make soak`, which takes its time."""
-    return [
-        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.soak) for one in values
-    ]
 
 
 class Sickroom(ABC):

@@ -105,22 +105,27 @@ class WorkerPool:
     """Prepares batches of jobs in worker processes; usable from any thread."""
 
     def __init__(self, workers: int | None = None, timeout: float = 300.0) -> None:
-        """`workers`: how many processes, by default one a core; `timeout`: seconds a batch may take."""
+        """Start the first worker; the others start when batches wait.
+
+        Args:
+            workers: how many processes at most, by default one a core.
+            timeout: seconds that a batch may take.
+        """
         self._timeout = timeout
         self._queue: queue.Queue[tuple[Sequence[Job], Future[Copies]] | None] = queue.Queue()
         self._dictionaries: tuple[int, dict[int, bytes]] = (0, {})
-        count = workers or max(1, len(os.sched_getaffinity(0)))
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"worker-{n}", daemon=True) for n in range(count)
-        ]
+        self._limit = workers or max(1, len(os.sched_getaffinity(0)))
+        self._threads: list[threading.Thread] = []
+        self._unfinished = 0
+        """Batches that wait or are in hand."""
+        self._counting = threading.Lock()
         self._workers: dict[int, Worker] = {}
-        for thread in self._threads:
-            thread.start()
+        self._add_thread()
 
     @property
     def size(self) -> int:
-        """How many workers there are."""
-        return len(self._threads)
+        """How many workers there are at most."""
+        return self._limit
 
     @property
     def pids(self) -> list[int]:
@@ -134,6 +139,10 @@ class WorkerPool:
     def submit(self, jobs: Sequence[Job]) -> Future[Copies]:
         """Prepare jobs; the future yields one copy a job, or None for a job that kills workers."""
         future: Future[Copies] = Future()
+        with self._counting:
+            self._unfinished += 1
+            if len(self._threads) < min(self._unfinished, self._limit):
+                self._add_thread()
         self._queue.put((jobs, future))
         return future
 
@@ -144,19 +153,36 @@ class WorkerPool:
         for thread in self._threads:
             thread.join()
 
+    def _add_thread(self) -> None:
+        """Start one more thread with its worker.
+
+        Most runs bring a few messages, for which one worker is enough. Each costs its start.
+        """
+        name = f"worker-{len(self._threads)}"
+        self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
+        self._threads[-1].start()
+
     def _serve(self) -> None:
         slot = threading.get_ident()
         try:
-            with contextlib.suppress(OSError):  # said, if it stays so, to whoever submits
+            with contextlib.suppress(OSError):  # who submits a batch sees the error if it stays
                 self._worker(slot)  # starts while the source connects
             while (task := self._queue.get()) is not None:
                 jobs, future = task
                 try:
-                    future.set_result(self._prepare(slot, jobs))
-                except BaseException as error:  # noqa: BLE001 - whoever waits must be told
+                    copies = self._prepare(slot, jobs)
+                except BaseException as error:  # noqa: BLE001 - who waits gets the error
+                    self._finished()
                     future.set_exception(error)
+                else:
+                    self._finished()
+                    future.set_result(copies)
         finally:
             self._drop(slot)
+
+    def _finished(self) -> None:
+        with self._counting:
+            self._unfinished -= 1
 
     def _prepare(self, slot: int, jobs: Sequence[Job]) -> Copies:
         if len(jobs) == 1:
