@@ -1,4 +1,4 @@
-"""The SMTP envelope: whom mail is taken for, whom recipients name, and what is kept beside the message."""
+"""The SMTP envelope: which recipients are accepted, whom they name, and what is kept beside a message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Start = Callable[..., Gateway]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts gateways on a free port; they end with the test."""
+    """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(**fields: object) -> Gateway:
@@ -37,8 +37,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield begin
 
 
-def say(gateway: Gateway, *lines: str, data: bytes = MAIL) -> list[int]:
-    """The codes of the replies to some commands, and to a message after them."""
+def reply_codes(gateway: Gateway, *lines: str, data: bytes = MAIL) -> list[int]:
+    """The reply codes of some commands, and of a message after them."""
     with smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="client.example", timeout=20) as smtp:
         smtp.command_encoding = "utf-8"
         smtp.ehlo()
@@ -76,7 +76,7 @@ def noted(tmp_path: Path) -> dict[str, Any]:
         ("POSTMASTER@mx.example", "POSTMASTER@mx.example"),
     ],
 )
-def test_whom_mail_is_taken_for(address: str, person: str) -> None:
+def test_recipients_that_are_accepted(address: str, person: str) -> None:
     mailboxes = Mailboxes((JOURNAL,), "mx.example", any_recipient=False)
     assert mailboxes.recipient(address) == Recipient(address, person)
 
@@ -91,34 +91,34 @@ def test_whom_mail_is_taken_for(address: str, person: str) -> None:
         "journal+bob=contoso.example@mx.example", "+journal@archive.example",
     ],
 )  # fmt: skip
-def test_whom_none_is_taken_for(address: str) -> None:
+def test_recipients_that_are_refused(address: str) -> None:
     assert Mailboxes((JOURNAL,), "mx.example", any_recipient=False).recipient(address) is None
 
 
 def test_with_any_recipient_the_address_is_the_person() -> None:
     mailboxes = Mailboxes((JOURNAL, "a+b@archive.example"), "mx.example", any_recipient=True)
     assert mailboxes.recipient(BOB) == Recipient(BOB, BOB)
-    assert mailboxes.recipient(JOURNAL) == Recipient(JOURNAL)  # the archive's own address is no person
+    assert mailboxes.recipient(JOURNAL) == Recipient(JOURNAL)  # the archive's own address names no person
     assert mailboxes.recipient("a+b@archive.example") == Recipient("a+b@archive.example")
     assert mailboxes.recipient("a+b+c=d@archive.example") == Recipient("a+b+c=d@archive.example", "c@d")
     assert mailboxes.recipient("bob") is None
 
 
 @given(st.text(max_size=80), st.booleans())
-def test_any_address_can_be_asked_for(address: str, anyone: bool) -> None:
+def test_no_address_raises(address: str, anyone: bool) -> None:
     found = Mailboxes((JOURNAL,), "mx.example", anyone).recipient(address)
     assert found is None or found.address == address
     json.dumps(facts(address, [found] if found else []))
 
 
 @given(st.text(max_size=200))
-def test_parameters_are_taken_out_of_any_argument(arg: str) -> None:
+def test_parameters_are_removed_from_any_argument(arg: str) -> None:
     left, taken = without_options(arg, ("ORCPT", "NOTIFY"))
     assert set(taken) <= {"ORCPT", "NOTIFY"}
     assert taken or " ".join(left.split()) == " ".join(arg.split())
 
 
-def test_a_quoted_local_part_may_hold_anything() -> None:
+def test_a_quoted_local_part_may_contain_anything() -> None:
     arg = 'TO:<"a> ORCPT=x\\""@b.example> ORCPT=rfc822;a+2Bb@C.example NOTIFY=NEVER X=1'
     left, taken = without_options(arg, ("ORCPT", "NOTIFY"))
     assert left == 'TO:<"a> ORCPT=x\\""@b.example> X=1'
@@ -127,7 +127,7 @@ def test_a_quoted_local_part_may_hold_anything() -> None:
 
 def test_the_envelope_is_kept_beside_the_message(start: Start, tmp_path: Path) -> None:
     bob = "journal+bob=contoso.example@archive.example"
-    codes = say(
+    codes = reply_codes(
         start(),
         "MAIL FROM:<Anna@contoso.example> RET=HDRS ENVID=QQ1 SIZE=50",
         f"RCPT TO:<{JOURNAL}>",
@@ -161,7 +161,7 @@ def test_recipients_of_one_message_are_not_those_of_the_next(start: Start, tmp_p
     }
 
 
-def test_an_address_that_is_no_unicode_is_kept_as_far_as_it_is(start: Start, tmp_path: Path) -> None:
+def test_an_address_that_is_no_utf_8_is_kept_as_far_as_possible(start: Start, tmp_path: Path) -> None:
     gateway = start(any_recipient=True)
     with smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="client.example", timeout=20) as smtp:
         smtp.ehlo()
@@ -175,10 +175,10 @@ def test_an_address_that_is_no_unicode_is_kept_as_far_as_it_is(start: Start, tmp
     assert noted(tmp_path)["to"] == ["b\N{REPLACEMENT CHARACTER}b@contoso.example"]
 
 
-def test_more_recipients_than_are_kept_are_put_off(start: Start, tmp_path: Path) -> None:
-    """A client sends the message once more to those (RFC 5321 4.5.3.1.10); none is taken and forgotten."""
+def test_recipients_beyond_the_limit_are_deferred(start: Start, tmp_path: Path) -> None:
+    """A client sends the message again for the rest (RFC 5321 4.5.3.1.10). None is accepted and then lost."""
     lines = [f"RCPT TO:<p{n}@contoso.example>" for n in range(RECIPIENTS + 5)]
-    codes = say(start(any_recipient=True), "MAIL FROM:<>", *lines)
+    codes = reply_codes(start(any_recipient=True), "MAIL FROM:<>", *lines)
     assert codes == [250] * (RECIPIENTS + 1) + [452] * 5 + [250]
     assert len(noted(tmp_path)["people"]) == RECIPIENTS
 
@@ -186,7 +186,7 @@ def test_more_recipients_than_are_kept_are_put_off(start: Start, tmp_path: Path)
 def test_the_envelope_is_on_disk_before_the_message_is_acknowledged(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sync of the note that fails is no 250, and leaves neither."""
+    """If the sync of the note fails, there is no 250, and neither note nor message is left."""
     real = os.fsync
 
     def failing(handle: int) -> None:
@@ -195,6 +195,6 @@ def test_the_envelope_is_on_disk_before_the_message_is_acknowledged(
         real(handle)
 
     monkeypatch.setattr(os, "fsync", failing)
-    assert say(start(), "MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>") == [250, 250, 451]
+    assert reply_codes(start(), "MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>") == [250, 250, 451]
     for name in ("new", "tmp", "delivered"):
         assert list((tmp_path / "spool" / name).iterdir()) == []

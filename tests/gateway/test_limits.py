@@ -1,4 +1,6 @@
-"""What one client may do to a gateway: messages, errors, time; and what its disk must keep free."""
+"""Limits: what one client may do to a gateway (messages, errors, time), and how much of its disk stays
+free.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ Start = Callable[..., Gateway]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts gateways on a free port; they end with the test."""
+    """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(**fields: object) -> Gateway:
@@ -82,7 +84,7 @@ def test_after_many_messages_a_client_connects_again(start: Start, tmp_path: Pat
     assert kept(tmp_path) == 4
 
 
-def test_a_client_that_is_refused_again_and_again_is_sent_away(start: Start) -> None:
+def test_a_client_with_many_refused_commands_is_disconnected(start: Start) -> None:
     with client(start(errors=5)) as smtp:
         smtp.ehlo()
         codes = [smtp.docmd("DATA")[0] for _ in range(6)]
@@ -91,7 +93,7 @@ def test_a_client_that_is_refused_again_and_again_is_sent_away(start: Start) -> 
         smtp.close()
 
 
-def test_a_message_that_trickles_is_hung_up_on(
+def test_a_client_whose_message_arrives_too_slowly_is_disconnected(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_module, "SLOW_AFTER", 0.2)
@@ -127,7 +129,7 @@ def test_every_reply_has_an_enhanced_status_code(start: Start) -> None:
 
 
 def chunked(smtp: smtplib.SMTP, *chunks: bytes) -> list[int]:
-    """The codes of the replies to the chunks of a message."""
+    """The reply codes of the chunks of a message."""
     smtp.ehlo_or_helo_if_needed()
     for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>"):
         assert smtp.docmd(line)[0] == 250
@@ -140,7 +142,7 @@ def chunked(smtp: smtplib.SMTP, *chunks: bytes) -> list[int]:
 
 
 def test_chunks_are_joined_byte_for_byte(start: Start, tmp_path: Path) -> None:
-    """No dot means anything, and no line end is needed."""
+    """Dots have no meaning, and no line end is needed."""
     first = bytes(range(256)) + b"\r\n.\r\nQUIT\r\n"
     second = os.urandom(700_000)
     with client(start()) as smtp:
@@ -155,21 +157,23 @@ def test_chunks_are_joined_byte_for_byte(start: Start, tmp_path: Path) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.integers(0, 40))
-def test_any_chunks_come_through(start: Start, chunks: list[bytes], cut: int) -> None:
-    """In any number of packets, with commands right behind them; what comes is what is kept."""
+def test_any_chunks_are_kept(start: Start, chunks: list[bytes], cut: int) -> None:
+    """In any number of packets, with commands directly behind them: what is sent is what is kept."""
     with tempfile.TemporaryDirectory() as folder:
         gateway = start(spool=Path(folder))
-        said = b"".join(
+        stream = b"".join(
             b"BDAT %d%b\r\n" % (len(chunk), b" LAST" if n == len(chunks) - 1 else b"") + chunk
             for n, chunk in enumerate(chunks)
         )
-        said = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<%b>\r\n" % JOURNAL.encode() + said + b"NOOP\r\nQUIT\r\n"
+        stream = (
+            b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<%b>\r\n" % JOURNAL.encode() + stream + b"NOOP\r\nQUIT\r\n"
+        )
         with (
             socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line,
             line.makefile("rb") as replies,
         ):
-            for at in range(0, len(said), 50 + cut):
-                line.sendall(said[at : at + 50 + cut])
+            for at in range(0, len(stream), 50 + cut):
+                line.sendall(stream[at : at + 50 + cut])
             codes = [reply[:3] for reply in replies]
         gateway.stop()
         assert codes == [b"220", b"250", b"250", b"250", *[b"250"] * len(chunks), b"250", b"221"]
@@ -192,8 +196,8 @@ def test_chunks_that_are_pipelined(start: Start, tmp_path: Path) -> None:
     assert [path.read_bytes() for path in (tmp_path / "spool" / "new").iterdir()] == [b"a\r\n.\r\n!"]
 
 
-def test_no_recipient_is_taken_behind_the_first_chunk(start: Start, tmp_path: Path) -> None:
-    """The envelope is kept with the message as it began: a later recipient would be lost without a word."""
+def test_no_recipient_is_accepted_after_the_first_chunk(start: Start, tmp_path: Path) -> None:
+    """The envelope is kept when the message begins. A later recipient would be lost silently."""
     with client(start(any_recipient=True)) as smtp:
         smtp.ehlo()
         for line in ("MAIL FROM:<>", "RCPT TO:<ann@example.com>"):
@@ -229,7 +233,7 @@ def test_a_chunk_without_a_size_ends_the_connection(start: Start) -> None:
                 smtp.docmd("NOOP")
 
 
-def test_chunks_that_are_given_up_leave_nothing(start: Start, tmp_path: Path) -> None:
+def test_abandoned_chunks_leave_nothing(start: Start, tmp_path: Path) -> None:
     gateway = start()
     for how in (b"RSET\r\n", b"EHLO x\r\n", b"QUIT\r\n", b""):
         with client(gateway) as smtp:
@@ -238,7 +242,7 @@ def test_chunks_that_are_given_up_leave_nothing(start: Start, tmp_path: Path) ->
             smtp.docmd(f"RCPT TO:<{JOURNAL}>")
             smtp.send(b"BDAT 300000\r\n" + b"x" * 300_000)
             assert smtp.getreply()[0] == 250
-            assert smtp.docmd("DATA")[0] == 503  # the two must not be mixed
+            assert smtp.docmd("DATA")[0] == 503  # DATA and BDAT must not be mixed
             smtp.send(how)
             smtp.close()
     deadline = time.monotonic() + 5
@@ -265,7 +269,7 @@ def test_chunks_beyond_the_size_limit(start: Start, tmp_path: Path) -> None:
 
 
 class Disk:
-    """os.statvfs that states a number of free bytes."""
+    """os.statvfs with a given number of free bytes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
         self.free = free
@@ -275,7 +279,7 @@ class Disk:
         return SimpleNamespace(f_bavail=self.free, f_frsize=1, f_blocks=1 << 40)
 
 
-def test_below_the_reserve_mail_is_put_off(
+def test_mail_is_deferred_below_the_reserve(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     disk = Disk(monkeypatch, 2 * MEGABYTE - 1)
@@ -293,7 +297,7 @@ def test_below_the_reserve_mail_is_put_off(
     assert kept(tmp_path) == 1
 
 
-def test_a_message_that_uses_up_the_room_is_put_off(
+def test_a_message_that_would_fill_the_disk_is_deferred(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch, 3 * MEGABYTE)
@@ -316,12 +320,12 @@ def test_a_message_that_uses_up_the_room_is_put_off(
 # --- clients of other networks -----------------------------------------------------------------------------
 
 
-def test_a_network_is_told_of_once_a_client_comes_back() -> None:
+def test_a_refused_network_is_listed_once_a_client_comes_back() -> None:
     now = 1000.0
     refused = Refused(lambda: now)
     for _ in range(TRIES):
         refused.note("192.0.2.7")
-    assert refused.came_back() == []  # one burst, as of a program that looks for open ports
+    assert refused.came_back() == []  # one burst, as of a port scanner
     now += BETWEEN
     refused.note("192.0.2.9")
     (visits,) = refused.came_back()
@@ -333,7 +337,7 @@ def test_a_network_is_told_of_once_a_client_comes_back() -> None:
 
 
 def test_messages_about_refused_networks_are_few_and_steady() -> None:
-    """Whatever order they try in: one that has a message keeps it, and others wait for the next day."""
+    """In any order of tries, a network with a message keeps it, and others wait for the next day."""
     now = 1000.0
     refused = Refused(lambda: now)
 
@@ -348,7 +352,7 @@ def test_messages_about_refused_networks_are_few_and_steady() -> None:
     first = tries(*range(NAMED))
     assert len(first) == NAMED
     assert tries(*range(50, 60)) == first
-    assert tries(*range(50, 60)) == first  # though these have more tries by now
+    assert tries(*range(50, 60)) == first  # although these have more tries by now
     now += 23 * 3600
     tries(*range(NAMED))
     now += 3600
@@ -376,7 +380,7 @@ def test_refused_networks_are_bounded() -> None:
         ("nonsense", ""),
     ],
 )
-def test_networks_are_named_as_they_are_listed(peer: str, network: str) -> None:
+def test_networks_have_the_form_of_the_setting(peer: str, network: str) -> None:
     assert network_of(peer) == network
 
 
@@ -389,7 +393,7 @@ def test_what_counts_as_one_client() -> None:
     assert client_of("") == ""
 
 
-def test_a_gateway_notes_whom_it_refuses(start: Start, tmp_path: Path) -> None:
+def test_a_gateway_notes_refused_networks(start: Start, tmp_path: Path) -> None:
     gateway = start(networks=("192.0.2.0/24",))
     with pytest.raises(smtplib.SMTPConnectError):
         client(gateway)

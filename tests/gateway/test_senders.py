@@ -1,4 +1,4 @@
-"""Who may deliver: networks, users of this machine as the kernel names them, names in certificates."""
+"""Who may deliver: networks, users of this machine according to the kernel, names in certificates."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MALLORY = 54321
 RELAY = "daemon"
 """A login name that Debian always has."""
 
-"".encode("idna")  # loads what another user may not be able to read, where Python lies in root's home
+"".encode("idna")  # load modules that another user may not be able to read, if Python is in root's home
 
 Start = Callable[..., Gateway]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts gateways on a free port; they end with the test."""
+    """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(**fields: object) -> Gateway:
@@ -55,13 +55,13 @@ def kept(folder: Path) -> list[bytes]:
 
 
 def delivered(folder: Path) -> list[dict[str, str]]:
-    """The notes of who delivered, without the envelopes."""
+    """The notes about who delivered, without the envelopes."""
     notes = [json.loads(path.read_text()) for path in sorted((folder / "spool" / "delivered").iterdir())]
     return [{name: value for name, value in note.items() if name != "envelope"} for note in notes]
 
 
 def deliver(port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> int:
-    """The code of the reply that ends an attempt to deliver a mail."""
+    """The last reply code of an attempt to deliver a mail."""
     try:
         smtp = smtplib.SMTP(host, port, local_hostname="client.example", timeout=20)
     except smtplib.SMTPConnectError as error:
@@ -102,13 +102,13 @@ def test_a_named_user_of_this_machine_may_deliver(start: Start, tmp_path: Path) 
 
 
 @needs_root
-def test_a_user_without_a_name_is_named_by_the_number(start: Start, tmp_path: Path) -> None:
+def test_a_user_without_a_name_appears_by_the_uid(start: Start, tmp_path: Path) -> None:
     port = start(local_users=(str(MALLORY),)).port
     assert as_user(MALLORY, lambda: deliver(port)) == 250
 
 
 @needs_root
-def test_a_refusal_says_what_to_do(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refusal_is_logged_with_its_remedy(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     port = start().port
     as_user(MALLORY, lambda: deliver(port))
     assert f"user {MALLORY}" in caplog.text
@@ -125,7 +125,7 @@ def own_address() -> str:
 
 
 @needs_root
-def test_the_machines_own_addresses_are_no_other_machine(start: Start) -> None:
+def test_the_machines_own_addresses_count_as_local(start: Start) -> None:
     address = own_address()
     port = start(host="0.0.0.0", networks=("0.0.0.0/0",)).port
     assert as_user(MALLORY, lambda: deliver(port, address)) == 451
@@ -134,8 +134,8 @@ def test_the_machines_own_addresses_are_no_other_machine(start: Start) -> None:
 
 @needs_root
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_users_are_told_apart_over_ipv4_and_ipv6(start: Start, host: str) -> None:
-    """On one socket for both, as systemd opens it: IPv4 addresses come mapped into IPv6."""
+def test_users_are_recognised_over_ipv4_and_ipv6(start: Start, host: str) -> None:
+    """On one socket for both, as systemd opens it: IPv4 addresses arrive mapped into IPv6."""
     both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
     port = start(sockets=(both,)).port
     assert as_user(MALLORY, lambda: deliver(port, host)) == 451
@@ -144,7 +144,7 @@ def test_users_are_told_apart_over_ipv4_and_ipv6(start: Start, host: str) -> Non
 
 @needs_root
 @pytest.mark.parametrize("linger", [True, False])
-def test_a_socket_that_was_closed_already_belongs_to_nobody(linger: bool) -> None:
+def test_a_socket_that_was_closed_already_may_not_deliver(linger: bool) -> None:
     """The kernel lists it as root's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -199,7 +199,7 @@ def test_a_client_of_another_machine_has_no_owner_here() -> None:
 # --- networks -------------------------------------------------------------------------------------
 
 
-def test_networks_of_mapped_addresses() -> None:
+def test_addresses_mapped_into_ipv6_match_ipv4_networks() -> None:
     senders = Senders(SenderRules(("192.0.2.0/24", "2001:db8::/32")))
     server = ("192.0.2.1", 25)
     for peer in ("::ffff:192.0.2.9", "2001:db8::1", "192.0.2.9"):
@@ -208,7 +208,7 @@ def test_networks_of_mapped_addresses() -> None:
         assert senders.admit((peer, 9), server)[1].startswith("421")
 
 
-def test_a_network_that_is_none() -> None:
+def test_a_malformed_network_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no network"):
         Senders(SenderRules(("192.0.2.0/99",)))
 
@@ -221,7 +221,7 @@ def test_refusals_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.records) <= 2 * LOGGED_A_MINUTE + 1
 
 
-def test_one_client_can_not_keep_the_others_out(start: Start) -> None:
+def test_one_client_can_not_block_the_others(start: Start) -> None:
     gateway = start(max_connections=20, max_connections_of_one=3, networks=("127.0.0.0/8",))
     with contextlib.ExitStack() as stack:
         for _ in range(3):
@@ -234,7 +234,7 @@ def test_one_client_can_not_keep_the_others_out(start: Start) -> None:
         assert other.connect("127.0.0.1", gateway.port)[0] == 220
 
 
-def test_a_client_that_guesses_addresses_is_sent_away(start: Start) -> None:
+def test_a_client_that_guesses_addresses_is_disconnected(start: Start) -> None:
     with smtplib.SMTP("127.0.0.1", start().port, timeout=20) as smtp:
         smtp.ehlo()
         smtp.mail("")
@@ -250,12 +250,12 @@ def test_a_client_that_guesses_addresses_is_sent_away(start: Start) -> None:
 
 @pytest.fixture
 def guarded(start: Start, tmp_path: Path) -> Senders:
-    """Rules for clients on other machines, who must show a certificate."""
+    """Rules for clients on other machines, which must present a certificate."""
     return Senders(SenderRules(("0.0.0.0/0",), certificates=("mail.outlook.example", "*.relays.example")))
 
 
 def context_with(folder: Path, *names: str, signed_by: trustme.CA | None = None) -> ssl.SSLContext:
-    """A client's TLS context that shows a certificate."""
+    """A client's TLS context that presents a certificate."""
     context = ssl.create_default_context(cafile=str(server_certificate(folder / "server").authority))
     context.check_hostname = False
     if names:
@@ -290,7 +290,7 @@ def test_without_tls_there_is_no_certificate(guarded: Senders) -> None:
 
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients on loopback count as clients on another machine, which one machine can't have."""
+    """Treat clients on loopback as clients on another machine, since a test has only one machine."""
     monkeypatch.setattr("muniment.gateway.senders.socket_owner", lambda client, server: None)
 
 
@@ -311,7 +311,7 @@ def test_a_client_with_the_right_certificate_delivers(start: Start, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("remote")
-def test_a_client_without_the_right_certificate_does_not(start: Start, tmp_path: Path) -> None:
+def test_a_client_without_the_right_certificate_is_refused(start: Start, tmp_path: Path) -> None:
     gateway = with_certificates(start, tmp_path)
     assert deliver(gateway.port) == 530
     assert deliver(gateway.port, context=context_with(tmp_path)) == 550
@@ -328,7 +328,7 @@ def test_a_certificate_of_another_authority_proves_nothing(start: Start, tmp_pat
     assert kept(tmp_path) == []
 
 
-def test_an_authority_that_can_not_be_read(start: Start, tmp_path: Path) -> None:
+def test_an_unreadable_authority_is_an_error(start: Start, tmp_path: Path) -> None:
     made = server_certificate(tmp_path / "own")
     with pytest.raises(ConfigError, match="client_authority"):
         start(certificate=made.certificate, client_names=("x.example",), client_authority="/nonexistent.pem")
@@ -337,7 +337,7 @@ def test_an_authority_that_can_not_be_read(start: Start, tmp_path: Path) -> None
 # --- what stays with the message ------------------------------------------------------------------
 
 
-def test_a_name_that_a_client_greets_with_is_kept_as_plain_text(start: Start, tmp_path: Path) -> None:
+def test_the_name_in_a_greeting_is_kept_as_plain_text(start: Start, tmp_path: Path) -> None:
     with smtplib.SMTP("127.0.0.1", start().port, timeout=20) as smtp:
         smtp.command_encoding = "latin-1"
         smtp.docmd("EHLO", "evil\x1b]0;x\x07\x9b" + "y" * 300)

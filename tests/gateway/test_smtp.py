@@ -37,12 +37,16 @@ Start = Callable[..., Gateway]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts gateways on a free port; they end with the test."""
+    """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(**fields: object) -> Gateway:
-            told = {"spool": tmp_path / "spool", "addresses": (JOURNAL, "second@archive.example"), "port": 0}
-            return stack.enter_context(Gateway(GatewaySettings(**(told | fields))))  # type: ignore[arg-type]
+            settings = {
+                "spool": tmp_path / "spool",
+                "addresses": (JOURNAL, "second@archive.example"),
+                "port": 0,
+            }
+            return stack.enter_context(Gateway(GatewaySettings(**(settings | fields))))  # type: ignore[arg-type]
 
         yield begin
 
@@ -57,7 +61,7 @@ def client(gateway: Gateway) -> smtplib.SMTP:
 
 
 def send(smtp: smtplib.SMTP, data: bytes, to: str = JOURNAL, sender: str = "") -> tuple[int, bytes]:
-    """One message; unlike smtplib's sendmail, bytes are sent as they are."""
+    """Send one message. Unlike smtplib's sendmail, this sends the bytes unchanged."""
     smtp.ehlo_or_helo_if_needed()
     assert smtp.mail(sender)[0] == 250
     reply = smtp.rcpt(to)
@@ -83,7 +87,7 @@ def test_a_message_is_kept_byte_for_byte(start: Start, new: Path) -> None:
     assert kept(new) == [data, b""]
 
 
-def test_it_says_what_it_offers(start: Start) -> None:
+def test_ehlo_lists_the_extensions(start: Start) -> None:
     with client(start(size_limit=12345, hostname="archive.harbour.example")) as smtp:
         code, greeting = smtp.ehlo()
         assert code == 250
@@ -155,7 +159,7 @@ def test_smtp_source(start: Start, new: Path) -> None:
 
 
 def test_pipelined_commands_are_answered_in_order(start: Start, new: Path) -> None:
-    """Even where a client does not wait for 354, and the next message follows in the same packet."""
+    """Also if a client does not wait for 354, and the next message follows in the same packet."""
     gateway = start()
     one = b"MAIL FROM:<>\r\nRCPT TO:<%s>\r\nDATA\r\n%s.\r\n"
     with (
@@ -193,7 +197,7 @@ def test_a_second_message_can_not_be_smuggled(start: Start, new: Path, trick: by
     assert whole.startswith(b"innocent")
 
 
-def test_a_client_of_another_network_is_turned_away(
+def test_a_client_of_another_network_is_refused(
     start: Start, new: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = start(networks=("192.0.2.0/24", "2001:db8::/32"))
@@ -221,7 +225,7 @@ def test_more_connections_than_allowed(start: Start) -> None:
         smtp.quit()
 
 
-def test_a_silent_client_is_hung_up_on(start: Start, new: Path) -> None:
+def test_a_silent_client_is_disconnected(start: Start, new: Path) -> None:
     gateway = start(idle_timeout=0.3)
     with client(gateway) as smtp:
         assert smtp.getreply()[0] == 421
@@ -263,14 +267,14 @@ def test_starttls(start: Start, new: Path, tmp_path: Path) -> None:
     assert kept(new) == [data, MAIL]
 
 
-def test_what_is_said_before_tls_does_not_count_after(start: Start, tmp_path: Path) -> None:
+def test_commands_before_tls_do_not_count_after_it(start: Start, tmp_path: Path) -> None:
     certificate = server_certificate(tmp_path / "certs")
     gateway = start(certificate=certificate.chain, key=certificate.key)
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as line:
         line.sendall(b"EHLO x\r\n")
-        said = b""
-        while not said.endswith(b"250 HELP\r\n"):
-            said += line.recv(1000)
+        replies = b""
+        while not replies.endswith(b"250 HELP\r\n"):
+            replies += line.recv(1000)
         line.sendall(b"STARTTLS\r\nMAIL FROM:<injected@x.example>\r\n")
         assert line.recv(len(b"220 2.0.0 Ready to start TLS\r\n")).startswith(b"220")
         with client_context().wrap_socket(line, server_hostname="localhost") as tls:
@@ -278,7 +282,7 @@ def test_what_is_said_before_tls_does_not_count_after(start: Start, tmp_path: Pa
             assert tls.recv(1000).startswith(b"503")
 
 
-def test_a_renewed_certificate_is_taken_up(start: Start, tmp_path: Path) -> None:
+def test_a_renewed_certificate_is_loaded(start: Start, tmp_path: Path) -> None:
     certificate = server_certificate(tmp_path / "certs")
     gateway = start(certificate=certificate.certificate)
     first = served(gateway)
@@ -297,7 +301,7 @@ def served(gateway: Gateway) -> str:
         return hashlib.sha256(der).hexdigest()
 
 
-def test_certificates_that_can_not_be_used(tmp_path: Path) -> None:
+def test_an_unusable_certificate_is_an_error(tmp_path: Path) -> None:
     certificate = server_certificate(tmp_path / "certs")
     other = server_certificate(tmp_path / "other")
     (tmp_path / "text").write_text("no PEM")
@@ -306,7 +310,7 @@ def test_certificates_that_can_not_be_used(tmp_path: Path) -> None:
             Gateway(GatewaySettings(spool=tmp_path, addresses=(), certificate=chain, key=key))
 
 
-def test_places_where_it_can_not_listen(start: Start, tmp_path: Path) -> None:
+def test_an_address_where_it_can_not_listen_is_an_error(start: Start, tmp_path: Path) -> None:
     gateway = start()
     for host, port in (("127.0.0.1", gateway.port), ("192.0.2.1", 0), ("no.such.host.invalid", 0)):
         with pytest.raises(ConfigError, match="can't listen on"):
@@ -319,7 +323,7 @@ def test_places_where_it_can_not_listen(start: Start, tmp_path: Path) -> None:
 
 
 class FullDisk:
-    """os.write that writes half of what it gets, and then finds no space."""
+    """os.write that writes half of its bytes and then finds no space."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = True
@@ -334,7 +338,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("size", [100, session_module.FLUSH * 3])
-def test_a_full_disk_is_said_and_the_next_message_is_kept(
+def test_a_full_disk_defers_a_message_and_the_next_is_kept(
     start: Start, new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     disk = FullDisk(monkeypatch)
@@ -348,7 +352,7 @@ def test_a_full_disk_is_said_and_the_next_message_is_kept(
     assert kept(new) == [MAIL]
 
 
-def test_a_sync_that_fails_is_no_250(start: Start, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_sync_is_not_acknowledged(start: Start, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with client(start()) as smtp:
         real = os.fsync
 
@@ -402,7 +406,7 @@ def test_a_connection_that_breaks_leaves_nothing(start: Start, new: Path, tmp_pa
     assert list((tmp_path / "spool" / "tmp").iterdir()) == []
 
 
-def test_stop_lets_a_message_end_and_says_goodbye_to_the_rest(start: Start, new: Path) -> None:
+def test_stop_lets_a_message_finish_and_disconnects_the_others(start: Start, new: Path) -> None:
     gateway = start()
     idle, busy = client(gateway), client(gateway)
     busy.ehlo()
@@ -426,7 +430,7 @@ def test_stop_lets_a_message_end_and_says_goodbye_to_the_rest(start: Start, new:
     busy.close()
 
 
-def test_stop_does_not_wait_for_ever(start: Start, new: Path) -> None:
+def test_stop_waits_no_longer_than_the_grace(start: Start, new: Path) -> None:
     gateway = start()
     with client(gateway) as smtp:
         smtp.ehlo()
@@ -450,7 +454,7 @@ def test_stop_does_not_wait_for_ever(start: Start, new: Path) -> None:
         b"HELO \x1b]0;x\x07", b"RSET x", b"NOOP \xff", b"EXPN x",
     ],
 )  # fmt: skip
-def test_hostile_commands_get_a_reply_and_break_nothing(
+def test_hostile_commands_get_a_reply_and_do_no_harm(
     start: Start, new: Path, line: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -465,7 +469,7 @@ def test_hostile_commands_get_a_reply_and_break_nothing(
     assert all(record.exc_info is None for record in caplog.records)
 
 
-def test_the_log_has_nothing_of_the_mail(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_contains_nothing_from_the_mail(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with client(start(size_limit=1000)) as smtp:
         smtp.docmd("EHLO", "evil\x1b[2J.example")
@@ -475,7 +479,7 @@ def test_the_log_has_nothing_of_the_mail(start: Start, caplog: pytest.LogCapture
         smtp.mail("")
         smtp.rcpt("secret@nowhere.example")
     ours = "".join(record.getMessage() for record in caplog.records if record.name != "asyncio")
-    assert "took 26 bytes from 127.0.0.1" in ours
+    assert "received 26 bytes from 127.0.0.1" in ours
     assert "secret" not in ours.lower()
     assert "\x1b" not in ours
 
@@ -493,7 +497,7 @@ time.sleep(600)
 
 @contextlib.contextmanager
 def gateway_process(spool: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A gateway in a process of its own, and its port."""
+    """A gateway in its own process, and its port."""
     path = ":".join(entry for entry in sys.path if entry)
     with subprocess.Popen(
         [sys.executable, "-c", SERVER, str(spool), JOURNAL],
@@ -507,7 +511,7 @@ def gateway_process(spool: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 @pytest.mark.parametrize("after", [0.15, 0.3, 0.5])
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, after: float) -> None:
+def test_acknowledged_messages_survive_a_kill(tmp_path: Path, after: float) -> None:
     acknowledged: list[bytes] = []
     with gateway_process(tmp_path / "spool") as (process, port):
 

@@ -1,4 +1,4 @@
-"""The spool: what is in `new/` is whole and on disk; what can't be is nowhere."""
+"""The spool: a message in `new/` is complete and on disk; a message that can't be stored leaves nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def entries(folder: Path) -> list[str]:
 
 
 class FailingSync:
-    """os.fsync that fails for folders or for files, and counts."""
+    """os.fsync that fails for folders or for files, and counts its calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folders: bool) -> None:
         self.failing = True
@@ -54,7 +54,7 @@ class FailingSync:
         self._real(handle)
 
 
-def test_a_message_is_private_and_whole(spool: Spool) -> None:
+def test_a_message_is_private_and_complete(spool: Spool) -> None:
     name = put(spool, b"From: a\r\n", b"\r\nbody\n")
     assert (spool.new / name).read_bytes() == b"From: a\r\n\r\nbody\n"
     assert stat.S_IMODE((spool.new / name).stat().st_mode) == 0o600
@@ -70,7 +70,7 @@ def test_names_sort_by_arrival_and_do_not_repeat(spool: Spool) -> None:
     assert sorted(names, key=lambda name: int(name.split(".")[0])) == names
 
 
-def test_what_is_discarded_is_nowhere(spool: Spool) -> None:
+def test_a_discarded_message_leaves_nothing(spool: Spool) -> None:
     incoming = spool.begin()
     incoming.add(b"half")
     incoming.flush()
@@ -83,7 +83,7 @@ def test_what_is_discarded_is_nowhere(spool: Spool) -> None:
     assert entries(spool.new) == []
 
 
-def test_what_is_committed_can_not_be_discarded(spool: Spool) -> None:
+def test_a_committed_message_can_not_be_discarded(spool: Spool) -> None:
     incoming = spool.begin()
     incoming.add(b"whole")
     incoming.commit()
@@ -104,10 +104,8 @@ def test_a_failed_sync_leaves_nothing_behind(
     assert len(entries(spool.new)) == 1
 
 
-def test_a_failed_sync_fails_all_that_it_should_have_covered(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two renames wait for one sync, which fails; the one that comes second must not sync anew and pass."""
+def test_a_failed_sync_fails_for_all_that_wait(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two renames wait for one sync, which fails. The second must not pass by a sync of its own."""
     sync = FailingSync(monkeypatch, folders=True)
     assert spool.arrivals is not None
     with ThreadPoolExecutor(2) as pool:
@@ -142,7 +140,7 @@ def _until(happened: object) -> None:
     raise AssertionError("it did not happen within 5 s")
 
 
-def test_what_was_left_half_received_goes_at_the_next_start(spool: Spool) -> None:
+def test_incomplete_messages_are_removed_at_the_next_start(spool: Spool) -> None:
     incoming = spool.begin()
     incoming.add(b"half")
     incoming.flush()
@@ -154,13 +152,13 @@ def test_what_was_left_half_received_goes_at_the_next_start(spool: Spool) -> Non
     incoming.discard()
 
 
-def test_a_spool_that_can_not_be_made(tmp_path: Path) -> None:
+def test_a_spool_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(VaultError, match="can't be written"):
         Spool(tmp_path / "file" / "spool").open()
 
 
-def test_a_folder_that_vanishes_is_an_error_of_that_message(spool: Spool) -> None:
+def test_a_folder_that_vanishes_fails_only_that_message(spool: Spool) -> None:
     spool.new.rmdir()
     with pytest.raises(OSError):
         put(spool, b"x")

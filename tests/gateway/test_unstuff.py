@@ -1,4 +1,4 @@
-"""DATA as the message's own bytes, in whatever blocks it comes."""
+"""DATA gives the message's own bytes, in any blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIECES = st.lists(
 
 
 def stuffed(body: bytes) -> bytes:
-    """A body as a client sends it, with the dot that RFC 5321 4.5.2 asks for; ends with a line end."""
+    """A body as a client sends it, with the added dots of RFC 5321 4.5.2. It ends with a line end."""
     lines = body.split(b"\r\n")
     return b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines)
 
@@ -54,14 +54,14 @@ def test_any_body_in_any_blocks(body: bytes, after: bytes, places: list[int]) ->
 @pytest.mark.parametrize(
     "line", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\r\n\0.\r\n", b"\n.\r.\n"]
 )
-def test_nothing_but_the_real_end_ends_a_message(line: bytes) -> None:
+def test_only_the_real_end_ends_a_message(line: bytes) -> None:
     got, stream = fed([b"a" + line + b"MAIL FROM:<x@y>\r\n"])
     assert not stream.done
     assert b"MAIL FROM" in got
 
 
 @given(data=PIECES, places=st.lists(st.integers(0, 500)))
-def test_blocks_make_no_difference_and_little_is_held(data: bytes, places: list[int]) -> None:
+def test_the_result_does_not_depend_on_blocks_and_little_is_held(data: bytes, places: list[int]) -> None:
     whole, once = fed([data])
     stream = Unstuffer()
     parts, rest = b"", b""

@@ -1,1 +1,1 @@
-"""Where mail arrives: the embedded SMTP mailbox."""
+"""The embedded gateway: an SMTP server that takes mail into a spool."""

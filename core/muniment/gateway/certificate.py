@@ -1,4 +1,4 @@
-"""The gateway's certificate for STARTTLS, read anew when its file changes."""
+"""The gateway's certificate for STARTTLS. It is read again when its file changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ log = logging.getLogger("muniment.gateway")
 
 
 class Certificate:
-    """A certificate chain with its private key, in PEM; `key` is None where both are in one file.
-
-    With `client_authority`, clients are asked for a certificate as well: a PEM file of the authorities that
-    vouch for them, or "" for the system's.
-    """
+    """A certificate chain with its private key, in PEM files."""
 
     def __init__(self, chain: Path, key: Path | None = None, client_authority: str | None = None) -> None:
-        """Raises ConfigError when it can't be used."""
+        """Read the certificate.
+
+        Args:
+            chain: PEM file of the chain.
+            key: PEM file of the private key; None if it is in `chain`.
+            client_authority: PEM file of the authorities that sign clients' certificates; "" for those of the
+                system; None if clients are asked for no certificate.
+
+        Raises:
+            ConfigError: the certificate can't be used.
+        """
         self._client_authority = client_authority
         self._chain = chain
         self._key = key
@@ -28,15 +34,15 @@ class Certificate:
         self._context = self._load()
 
     def context(self) -> ssl.SSLContext:
-        """The TLS context for a new connection. A renewed certificate that can't be used is not used."""
+        """The TLS context for a new connection. If a renewed certificate can't be used, the old one stays."""
         state = self._state()
         if state != self._seen:
             self._seen = state
             try:
                 self._context = self._load()
-                log.info("took up the renewed certificate")
+                log.info("loaded the renewed certificate")
             except ConfigError as error:
-                log.error("kept the old certificate: %s", error)
+                log.error("still using the old certificate: %s", error)
         return self._context
 
     def _state(self) -> list[tuple[int, int, int] | None]:
@@ -45,12 +51,12 @@ class Certificate:
     def _load(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            # An encrypted key would be asked for at the terminal, where nobody sits.
+            # The password of an encrypted key would be asked for at a terminal that no person uses.
             context.load_cert_chain(self._chain, self._key, password=lambda: b"")
         except ssl.SSLError:
             raise ConfigError(
-                f"gateway: {self._chain} can't be used as certificate; it must be PEM, hold the chain, "
-                "and its private key must belong to it and not be encrypted"
+                f"gateway: {self._chain} can't be used as a certificate; it must be a PEM file with the "
+                "chain, and its private key must belong to it and not be encrypted"
             ) from None
         except OSError as error:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Room on the spool's disk: the last of it is left to the run that empties the spool."""
+"""The reserve on the spool's disk: room for the run that empties the spool."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Bytes that stay free on the disk that a folder is on."""
+    """Bytes that must stay free on the disk of a folder."""
 
     folder: Path
     least: int
-    """0: none, so that mail is taken to the last byte."""
+    """0 for none: mail is accepted until the disk is full."""
 
     def lacks(self, size: int = 0) -> bool:
-        """Whether `size` bytes more would leave less than that; a disk that can't be asked lacks nothing."""
+        """Whether `size` more bytes would leave less than the reserve.
+
+        False if the free space is not known.
+        """
         if not self.least:
             return False
         free = self.free()
         return free is not None and free - size < self.least
 
     def free(self) -> int | None:
-        """Bytes free there; None where that can't be had."""
+        """Free bytes on the disk; None if they are not known."""
         try:
             state = os.statvfs(self.folder)
         except OSError:

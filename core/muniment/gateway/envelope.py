@@ -1,14 +1,14 @@
-"""Which recipients the gateway takes mail for, and which people they name.
+"""The recipients for which the gateway accepts mail, and the people whom they name.
 
-A copy that a mail server makes says nothing of Bcc people and members of lists, but its SMTP envelope can. A
+A copy that a mail server makes does not name Bcc people and members of lists, but its SMTP envelope can. A
 recipient of such a copy is one of
 
 - a journal address itself, which names no person;
 - one with an extension that spells a person: `journal+bob=contoso.com@archive.example` is bob@contoso.com;
 - the postmaster (RFC 5321 4.5.1);
-- a person's own address, where the gateway is set to take copies with their original envelope.
+- a person's own address, if the gateway is set to accept copies with their original envelope.
 
-Where a mail server can only write the envelope into the header, fields that the settings name do the same.
+If a mail server can write the envelope only into the header, the fields that the settings name serve instead.
 """
 
 from __future__ import annotations
@@ -27,18 +27,24 @@ _OPTIONS = re.compile(r'((?:TO|FROM):\s*<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>)((?:\s+\
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient that mail is taken for."""
+    """A recipient for which mail is accepted."""
 
     address: str
     """As the client wrote it."""
     person: str = ""
-    """The address of the person whom it names; "" for no one."""
+    """The address of the person whom it names; "" for none."""
     original: str = ""
-    """Its ORCPT parameter (RFC 3461): `address-type;address`, still encoded."""
+    """Its ORCPT parameter (RFC 3461): `address-type;address`, still encoded; "" for none."""
 
 
 class Mailboxes:
-    """The addresses that mail is taken for; compared without regard to case."""
+    """The addresses for which mail is accepted, compared without regard to case.
+
+    Args:
+        addresses: the journal addresses.
+        hostname: the gateway's own name, whose postmaster is accepted.
+        any_recipient: accept any other address, too, as that of a person.
+    """
 
     def __init__(self, addresses: Iterable[str], hostname: str, any_recipient: bool) -> None:
         self._addresses = frozenset(address.casefold() for address in addresses)
@@ -47,7 +53,7 @@ class Mailboxes:
         self._any = any_recipient
 
     def recipient(self, address: str) -> Recipient | None:
-        """What an address means here; None where no mail is taken for it."""
+        """The recipient that an address means here; None if no mail is accepted for it."""
         local, at, domain = address.rpartition("@")
         if len(address) > LONGEST:
             return None
@@ -65,15 +71,17 @@ class Mailboxes:
 
 
 def _spelled(extension: str) -> str:
-    """The address that an extension spells with = for @; "" where it spells none."""
+    """The address that an extension spells with = for @; "" if it spells none."""
     local, equals, domain = extension.rpartition("=")
     return f"{local}@{domain}" if equals and local and domain else ""
 
 
 def without_options(arg: str, names: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """The argument of MAIL or RCPT without some of its parameters, and these by name.
+    """Split the argument of MAIL or RCPT.
 
-    Their values keep their case, which the protocol's own parser does not.
+    Returns:
+        The argument without the parameters of these names, and these parameters by name. Their values keep
+        their case, which the library's own parser does not preserve.
     """
     found = _OPTIONS.match(arg)
     if found is None:
@@ -90,9 +98,12 @@ def without_options(arg: str, names: Iterable[str]) -> tuple[str, dict[str, str]
 
 
 def facts(sender: str, recipients: Iterable[Recipient], headers: Iterable[str] = ()) -> dict[str, Any]:
-    """An SMTP envelope as it is kept beside its message; what it does not have is left out.
+    """An SMTP envelope in the form in which it is kept beside its message. Absent facts are left out.
 
-    `headers` are the header fields by which this sender may name further people.
+    Args:
+        sender: the address of MAIL FROM; "<>" for the empty one.
+        recipients: the recipients of the message.
+        headers: the header fields in which this client may name further people.
     """
     taken = list(recipients)
     originals = {_text(one.address): _text(one.original) for one in taken if one.original}

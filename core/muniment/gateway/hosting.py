@@ -1,4 +1,4 @@
-"""What a connection and the gateway that it belongs to know of each other."""
+"""What a connection and its gateway know of each other."""
 
 from __future__ import annotations
 
@@ -16,48 +16,78 @@ if TYPE_CHECKING:
 
 
 class Host(Protocol):
-    """What a connection asks of the gateway that it belongs to."""
+    """The gateway, as a connection sees it.
+
+    A connection calls these methods on the thread of the event loop. None of them blocks.
+    """
 
     def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
-        """Who a new client is, and the reply that turns it away, or ""."""
+        """Decide whether a new client may connect.
+
+        Args:
+            client: the client's end of the connection.
+            server: the gateway's end.
+
+        Returns:
+            Who the client is, and the SMTP reply that refuses it, or "".
+        """
 
     def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
-        """The reply to a client that may not send mail, by the certificate it has shown, or ""."""
+        """Decide whether a client may send mail, at MAIL.
+
+        Args:
+            delivery: who the client is.
+            shown: its verified certificate, as `SSLSocket.getpeercert` returns it; None for none.
+            tls: whether the connection uses TLS.
+
+        Returns:
+            The SMTP reply that refuses it, or "".
+        """
 
     def recipient(self, address: str) -> Recipient | None:
-        """What an address means here; None where no mail is taken for it."""
+        """The recipient that an address means here; None if no mail is accepted for it."""
 
     def short_of_room(self, peer: str, size: int = 0) -> str:
-        """The reply that refuses a message of `size` bytes for want of room on the disk, or ""."""
+        """The SMTP reply that refuses a message because the disk is too full, or "".
+
+        Args:
+            peer: the client's IP address, for the log.
+            size: bytes of the message that are still to come; 0 if unknown.
+        """
 
     def begin(self) -> Incoming:
-        """A new message in the spool."""
+        """Begin a new message in the spool. Nothing is written yet."""
 
     async def on_disk(self, work: Callable[[], None]) -> None:
-        """Do blocking work outside the event loop; it goes on even when the caller is cancelled."""
+        """Do blocking work outside the event loop. It continues even if the caller is cancelled.
+
+        Raises:
+            OSError: as `work` raises it.
+        """
 
     def forget(self, incoming: Incoming) -> None:
-        """Discard a message, soon."""
+        """Discard a message in another thread, without waiting."""
 
     def entered(self, session: MailSession) -> None:
-        """A connection was made."""
+        """Note that a connection was made."""
 
     def left(self, session: MailSession) -> None:
-        """A connection was lost."""
+        """Note that a connection ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a connection may do, and how it greets."""
+    """The limits of a connection, and its greeting."""
 
     hostname: str
+    """The name in the greeting."""
     size: int
-    """Bytes of a message."""
+    """Largest message in bytes."""
     idle: float
     """Seconds without a command, or without more of a message."""
     messages: int
     """Messages on one connection."""
     errors: int
-    """Commands that may be refused on one."""
+    """Refused commands on one connection."""
     headers: tuple[str, ...] = ()
-    """Header fields by which a client may name recipients."""
+    """Header fields in which a client may name recipients."""

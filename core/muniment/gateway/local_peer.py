@@ -1,8 +1,8 @@
-"""Which user of this machine is at the other end of a TCP connection, as the kernel knows it.
+"""Which user of this machine is at the other end of a TCP connection, according to the kernel.
 
-An address says nothing about who is behind it on the machine itself: every local user can connect to
-loopback, and to the machine's own addresses. Linux lists its TCP sockets with their owners in
-`/proc/self/net/tcp` and `tcp6` (proc_pid_net(5)).
+On the machine itself an address proves nothing: every local user can connect to loopback and to the machine's
+own addresses. Linux lists its TCP sockets with their owners in `/proc/self/net/tcp` and `tcp6`
+(proc_pid_net(5)).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Address = tuple[str, int]
 
 
 class OwnerUnknown(Exception):
-    """The client's socket is on this machine, and the kernel names no owner for it.
+    """The client's socket is on this machine, but the kernel names no owner for it.
 
-    A socket whose process has closed it already has none, and is listed as root's.
+    A socket that its process has closed already has no owner, and is listed as root's.
     """
 
 
 def socket_owner(client: Address, server: Address) -> int | None:
-    """The uid that owns the client's end of a connection; None when that end is on another machine.
+    """The uid that owns the client's end of a connection; None if that end is on another machine.
 
     Raises:
-        OwnerUnknown: it is on this machine, but who owns it can't be had.
+        OwnerUnknown: it is on this machine, but its owner is not known.
     """
     found = False
     local, remote = _spellings(client), _spellings(server)
@@ -47,7 +47,7 @@ def socket_owner(client: Address, server: Address) -> int | None:
 
 
 def user_name(uid: int) -> str:
-    """The login name of a uid, or the uid in digits where it has none."""
+    """The login name of a uid; the uid in digits if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -68,7 +68,7 @@ def _rows() -> Iterator[list[str]]:
 
 
 def _spellings(address: Address) -> set[str]:
-    """An address and port as the tables write them: as IPv4, and as the IPv6 address that it is mapped to."""
+    """An address and port as the tables write them: in IPv4, and in the IPv6 form that it is mapped to."""
     ip = _address(address[0])
     spelled = {ip.packed}
     if isinstance(ip, ipaddress.IPv4Address):
@@ -77,12 +77,12 @@ def _spellings(address: Address) -> set[str]:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address; of one that is mapped into IPv6 the IPv4 address."""
+    """The IP address. For one that is mapped into IPv6, the IPv4 address."""
     address = ipaddress.ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def _words(packed: bytes) -> str:
-    """Bytes in network order as the tables write them: words of four bytes in the machine's own order."""
+    """Bytes in network order as the tables write them: words of four bytes in the machine's byte order."""
     words = (packed[n : n + 4] for n in range(0, len(packed), 4))
     return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)

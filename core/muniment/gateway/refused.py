@@ -1,7 +1,7 @@
-"""Which networks were refused and came back: a mail server comes back, a search for open ports does not.
+"""Networks whose clients were refused and tried again. A mail server does that, a port scanner does not.
 
-Microsoft adds addresses to its networks. A server at one that `gateway.networks` does not list tries again
-and again, and its reports wait until an administrator lists it.
+Microsoft adds addresses to its networks. A server on a network that `gateway.networks` does not list tries
+again and again, and its reports wait until an administrator lists the network.
 """
 
 from __future__ import annotations
@@ -14,39 +14,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NETWORKS = 200
-"""Networks that are remembered; the one that was seen longest ago goes when there are more."""
+"""Networks that are remembered. Beyond these, the one with the oldest try is forgotten."""
 TRIES = 3
+"""A client comes back if it makes at least this many tries in at least BETWEEN seconds."""
 BETWEEN = 60.0
-"""A client has come back after this many tries, over this many seconds."""
+"""Seconds, see TRIES."""
 FORGOTTEN = DAY = 24 * 3600.0
-"""Seconds without a try after which a network is no news."""
+"""Seconds without a try after which a network is forgotten."""
 NAMED = 5
-"""Networks a day that administrators get a message about: not every one that a stranger tries from."""
+"""Networks a day about which administrators get a message, since any stranger can try from many."""
 _PREFIXES = {4: 24, 6: 64}
 
 
 @dataclass(slots=True)
 class Visits:
-    """The tries of clients of one network."""
+    """The tries of clients in one network. Times are in seconds since 1970 UTC."""
 
     network: str
-    """As `gateway.networks` takes it."""
+    """In the form of `gateway.networks`."""
     address: str
-    """The last address of it."""
+    """The last address from which a client tried."""
     first: float
     last: float
     count: int = 1
     named: float | None = None
-    """When it was chosen for a message to administrators."""
+    """When administrators got a message about it; None if they did not."""
 
     @property
     def came_back(self) -> bool:
-        """Whether it is likely a mail server."""
+        """Whether it is likely to be a mail server."""
         return self.count >= TRIES and self.last - self.first >= BETWEEN
 
 
 class Refused:
-    """The networks whose clients were turned away; for any thread."""
+    """The networks whose clients were refused. Its methods are safe in any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -54,7 +55,7 @@ class Refused:
         self._lock = threading.Lock()
 
     def note(self, peer: str) -> None:
-        """A client was turned away for its network."""
+        """Note that a client was refused because of its network."""
         network = network_of(peer)
         if not network:
             return
@@ -77,7 +78,10 @@ class Refused:
         return sorted(found, key=lambda visits: (-visits.count, visits.network))
 
     def named(self) -> list[Visits]:
-        """Those of them that administrators get a message about: the same ones until they are no news."""
+        """The networks of `came_back` about which administrators get a message.
+
+        At most NAMED are added a day. A network stays in the list until it is forgotten.
+        """
         now, found = self._clock(), self.came_back()
         with self._lock:
             room = NAMED - sum(
@@ -89,7 +93,7 @@ class Refused:
 
 
 def network_of(peer: str) -> str:
-    """The network that an address is listed by, a /24 or a /64; "" where it is no address."""
+    """The network of an address for a list of networks: a /24 or a /64; "" if it is no address."""
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
@@ -99,7 +103,7 @@ def network_of(peer: str) -> str:
 
 
 def client_of(peer: str) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 /64, all of which one machine may have."""
+    """What counts as one client: an IPv4 address, or an IPv6 /64, which one machine may own."""
     network = network_of(peer)
     return network if network.endswith("/64") else peer
 
@@ -109,6 +113,6 @@ _lock = threading.Lock()
 
 
 def refused_at(spool: Path) -> Refused:
-    """What the gateway with this spool has refused in this process."""
+    """The networks that the gateway with this spool has refused in this process."""
     with _lock:
         return _refused.setdefault(spool.absolute(), Refused())

@@ -1,7 +1,7 @@
 """Who may deliver to the gateway: by network, by user on this machine, by the name in a certificate.
 
-A network address proves little: whoever can connect from one can write any journal report. On this machine
-the kernel says who is connecting; over a network a client certificate does.
+A network address proves little: anybody who can connect from one can write any journal report. On this
+machine the kernel says who is connecting; over a network a client certificate does.
 """
 
 from __future__ import annotations
@@ -23,31 +23,33 @@ from muniment.gateway.refused import Refused
 log = logging.getLogger("muniment.gateway")
 
 NOT_ADMITTED = "421 4.7.1 This client may not deliver here yet; the gateway's log says how to add it"
-"""Not for good: a mail system adds addresses, and its reports have to wait until these are listed."""
+"""Temporary: a mail system adds addresses, and its reports must wait until these are listed."""
 NOT_THIS_USER = "451 4.7.1 This user may not deliver here; the gateway's log says what to do"
-"""Not for good, so that a mail server keeps its mail until the administrator has named its user."""
-NEEDS_TLS = "530 5.7.0 Issue STARTTLS first, and show a certificate"
-NOT_THIS_CERTIFICATE = "550 5.7.1 This client's certificate may not deliver here"
+"""Temporary, so that a mail server keeps its mail until the administrator has listed its user."""
+NEEDS_TLS = "530 5.7.0 Issue STARTTLS first and present a certificate"
+NOT_THIS_CERTIFICATE = "550 5.7.1 A client with this certificate may not deliver here"
 TOO_MANY = "421 4.3.2 Too many connections; try again later"
 NO_ROOM = "452 4.3.1 The disk is nearly full; try again later"
 LOGGED_A_MINUTE = 10
-"""Refusals of one kind that are logged one by one in a minute; more are counted."""
+"""Refusals of one kind that are logged one by one in a minute. More are only counted."""
 _LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Who delivers, as far as the gateway can know. All but `peer` and `user` is what the client claims
-    or shows."""
+    """Who delivers, as far as the gateway knows.
+
+    All but `peer` and `user` is what the client claims or presents.
+    """
 
     peer: str
     """The client's IP address."""
     user: str = ""
-    """The login name of a client on this machine."""
+    """The login name of a client on this machine; "" for a remote one."""
     helo: str = ""
-    """The name that it greeted with."""
+    """The name in its EHLO or HELO."""
     certificate: str = ""
-    """The names in its certificate, where an authority vouches for it."""
+    """The names in its certificate, if an authority signed it."""
 
     def facts(self) -> dict[str, str]:
         """What is known, by name, for the receipt."""
@@ -57,22 +59,30 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class SenderRules:
-    """Who may deliver."""
+    """The rules for who may deliver."""
 
     networks: tuple[str, ...]
     """Networks of clients (CIDR)."""
     users: tuple[str, ...] = ()
     """Login names that may deliver from this machine, besides root and the user who runs the gateway."""
     certificates: tuple[str, ...] = ()
-    """Names of which a remote client's certificate must have one; `*.` stands for one label. Empty: any
-    client of the networks may deliver."""
+    """A remote client's certificate must have one of these names; `*.` means any one label. Empty: any client
+    of the networks may deliver."""
 
 
 class Senders:
     """Decides who may deliver, and logs refusals without letting a client fill the log."""
 
     def __init__(self, rules: SenderRules, refused: Refused | None = None) -> None:
-        """`refused` is told of clients of other networks. Raises ConfigError when a network can't be read."""
+        """Take the rules.
+
+        Args:
+            rules: who may deliver.
+            refused: where refused networks are noted.
+
+        Raises:
+            ConfigError: a network can't be read.
+        """
         self._refused = refused or Refused()
         self._networks = [_network(text) for text in rules.networks]
         self._users = frozenset(rules.users)
@@ -80,42 +90,53 @@ class Senders:
         self._refusals = _RefusalLog()
 
     def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
-        """Who a new client is, and the reply that turns it away, or ""."""
+        """Decide whether a new client may connect.
+
+        Args:
+            client: the client's end of the connection.
+            server: the gateway's end.
+
+        Returns:
+            Who the client is, and the SMTP reply that refuses it, or "".
+        """
         peer = client[0]
         if not self._in_networks(peer):
             self._refused.note(peer)
             self._refusals.add(
-                "not in gateway.networks; add it there if it is a mail server of yours", peer or "a client"
+                "it is not in gateway.networks; add it there if it is your mail server", peer or "a client"
             )
             return Delivery(peer), NOT_ADMITTED
         try:
             owner = socket_owner(client, server)
         except OwnerUnknown:
-            self._refusals.add("a client on this machine whose user can't be told", peer)
+            self._refusals.add("it is on this machine, but the kernel does not name its user", peer)
             return Delivery(peer), NOT_THIS_USER
         if owner is None:
             return Delivery(peer), ""
         delivery = Delivery(peer, user_name(owner))
         if owner not in (0, os.geteuid()) and delivery.user not in self._users:
             self._refusals.add(
-                "may not deliver from this machine; a mail server's user is named in gateway.local_users",
+                "it may not deliver from this machine; add a mail server's user to gateway.local_users",
                 f"user {delivery.user}",
             )
             return delivery, NOT_THIS_USER
         return delivery, ""
 
     def turn_away(self, peer: str, why: str) -> str:
-        """Log that there are too many connections; returns the reply."""
+        """Log why there are too many connections. Returns the SMTP reply."""
         self._refusals.add(why, peer)
         return TOO_MANY
 
     def short_of_room(self, peer: str) -> str:
-        """Log that the disk has no room to spare; returns the reply."""
+        """Log that the disk is too full. Returns the SMTP reply."""
         self._refusals.add("the spool's disk is nearly full: free some space (gateway.reserve)", peer)
         return NO_ROOM
 
     def certificate_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
-        """The reply to a sender without the right certificate, or "". Local users are known by the kernel."""
+        """The SMTP reply to a client without the right certificate, or "".
+
+        The kernel identifies local users.
+        """
         if not self._certificates or delivery.user:
             return ""
         if not tls:
@@ -123,7 +144,7 @@ class Senders:
         names = certificate_names(shown)
         if any(_matches(name, pattern) for name in names for pattern in self._certificates):
             return ""
-        self._refusals.add("its certificate has none of gateway.client_names", delivery.peer)
+        self._refusals.add("its certificate has no name that gateway.client_names lists", delivery.peer)
         return NOT_THIS_CERTIFICATE
 
     def _in_networks(self, peer: str) -> bool:
@@ -136,7 +157,7 @@ class Senders:
 
 
 def certificate_names(shown: Mapping[str, Any] | None) -> list[str]:
-    """The host names in a verified certificate, as `SSLSocket.getpeercert` gives it; without one, none."""
+    """The host names in a verified certificate, as `SSLSocket.getpeercert` returns it; none without one."""
     if not shown:
         return []
     names = [name for kind, name in shown.get("subjectAltName", ()) if kind == "DNS"]
@@ -147,9 +168,14 @@ def certificate_names(shown: Mapping[str, Any] | None) -> list[str]:
 
 
 def client_context(context: ssl.SSLContext, authority: str) -> None:
-    """Ask clients for a certificate, and check one that is shown. `authority`: a PEM file; "" the system's.
+    """Ask clients for a certificate, and verify one that is presented.
 
-    Raises ConfigError when the file can't be used.
+    Args:
+        context: the TLS context to change.
+        authority: a PEM file of authorities; "" for those of the system.
+
+    Raises:
+        ConfigError: the file can't be used.
     """
     try:
         if authority:

@@ -1,4 +1,4 @@
-"""One SMTP connection: aiosmtpd's commands, with DATA and BDAT (RFC 3030) streamed to the spool."""
+"""One SMTP connection: aiosmtpd's dialogue, with DATA and BDAT (RFC 3030) streamed to the spool."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from muniment.gateway.unstuff import Unstuffer
 log = logging.getLogger("muniment.gateway")
 
 COMMAND_LIMIT = 512
-"""Bytes a command may have (RFC 5321 4.5.3.1.4)."""
+"""Bytes of a command (RFC 5321 4.5.3.1.4)."""
 ORIGINAL_LIMIT = 500
-"""How many more RCPT may have with an ORCPT parameter (RFC 3461 4.2)."""
+"""Further bytes of an RCPT with an ORCPT parameter (RFC 3461 4.2)."""
 BUFFER = 64 * 1024
-"""Bytes read ahead on a connection before its client has to wait (asyncio lets twice as many pass)."""
+"""Bytes that are read ahead on a connection before its client must wait. asyncio allows twice as many."""
 ALL = 1 << 30
-"""More than is ever read ahead."""
+"""More bytes than are ever read ahead."""
 FLUSH = 256 * 1024
-"""Bytes of a message kept in memory; then they go to its file."""
+"""Bytes of a message that are kept in memory before they are written to its file."""
 NOT_KEPT = "451 4.3.1 The message could not be stored; try again later"
-TOO_LARGE = "552 5.3.4 The message is larger than this mailbox takes"
+TOO_LARGE = "552 5.3.4 The message is larger than this mailbox accepts"
 CLOSING = b"421 4.3.2 Shutting down; try again later\r\n"
-SILENT = b"421 4.4.2 Nothing was heard for too long\r\n"
+SILENT = b"421 4.4.2 Timeout: nothing was received for too long\r\n"
 GUESSING = b"421 4.7.0 Too many unknown mailboxes\r\n"
 GUESSES = 50
-"""Unknown mailboxes that a client may name: a journal address may be a secret."""
+"""Unknown mailboxes that a client may name on one connection. A journal address may be secret."""
 LINGER = 5.0
-"""Seconds that a client has to read its goodbye."""
+"""Seconds that a client has to read the last reply."""
 RECIPIENTS = 100
-"""Recipients of one message (RFC 5321 4.5.3.1.8); a client then sends the message once more to the others."""
+"""Recipients of one message (RFC 5321 4.5.3.1.8). A client sends the message again for the others."""
 TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
-ENOUGH = b"421 4.3.2 Enough messages on one connection; connect again\r\n"
+ENOUGH = b"421 4.3.2 Too many messages on one connection; connect again\r\n"
 ERRORS = b"421 4.7.0 Too many errors\r\n"
-TRICKLES = b"421 4.4.2 The message comes too slowly\r\n"
+TRICKLES = b"421 4.4.2 The message arrives too slowly\r\n"
 SLOW_AFTER = 600.0
-"""Seconds after which a message must come at LEAST_RATE (RFC 5321 4.5.3.2 gives a client ten minutes)."""
+"""Seconds after which a message must arrive at LEAST_RATE (RFC 5321 4.5.3.2 gives a client ten minutes)."""
 LEAST_RATE = 1024
 """Bytes a second."""
 CODED = re.compile(r"[245]\d\d [245]\.\d{1,3}\.\d{1,3}(?: |\Z)")
@@ -57,14 +57,14 @@ STATUS = {
     "250": "2.0.0", "220": "2.0.0", "221": "2.0.0", "214": "2.0.0", "451": "4.3.0", "454": "4.7.0",
     "500": "5.5.2", "501": "5.5.4", "552": "5.3.4", "553": "5.1.3", "554": "5.7.0", "555": "5.5.4",
 }  # fmt: skip
-"""The enhanced status codes of the library's own replies."""
+"""The enhanced status codes of the library's own replies (RFC 3463)."""
 
 
 _SIZE = re.compile(r"\sSIZE=(\d{1,18})(?:\s|\Z)", re.IGNORECASE)
 
 
 class MailSession(SMTP):
-    """The SMTP dialogue of one client."""
+    """The SMTP dialogue of one client. Runs on the gateway's event loop."""
 
     line_length_limit = BUFFER
 
@@ -78,10 +78,10 @@ class MailSession(SMTP):
         self._unknown = self._errors = self._messages = 0
         self._greeting = True
         self.recipients: dict[str, Recipient] = {}
-        """The recipients of the message under way, by their addresses as the client wrote them."""
+        """The recipients of the current message, by their addresses as the client wrote them."""
         self._original = ""
         self._chunks: Incoming | None = None
-        """The message that comes in chunks (BDAT)."""
+        """The message that arrives in chunks (BDAT); None if there is none."""
         super().__init__(
             _Hooks(host),
             data_size_limit=limits.size,
@@ -96,24 +96,24 @@ class MailSession(SMTP):
 
     @property
     def peer(self) -> str:
-        """The client's address, as the kernel tells it."""
+        """The client's IP address, from the kernel; "" before the connection is made."""
         name = self.session.peer if self.session else None
         return str(name[0]) if isinstance(name, tuple) and name else ""
 
     @property
     def delivery(self) -> Delivery:
-        """Who delivers, as far as is known by now."""
+        """What is known by now of the client that delivers."""
         names = ", ".join(certificate_names(self._shown))
         helo = printable(self.session.host_name or "") if self.session else ""
         return replace(self._delivery, helo=helo, certificate=names)
 
     @property
     def _shown(self) -> Mapping[str, Any] | None:
-        """The client's certificate, where it has shown one and an authority vouches for it."""
+        """The client's certificate if it presented one and an authority signed it; otherwise None."""
         return self.transport.get_extra_info("peercert") if self.transport else None
 
     def _end(self, name: str) -> Address:
-        """An end of the connection, as the kernel tells it."""
+        """One end of the connection, from the kernel. `name`: "peername" or "sockname"."""
         found = self.transport.get_extra_info(name) if self.transport else None
         return (str(found[0]), int(found[1])) if isinstance(found, tuple) and len(found) > 1 else ("", 0)
 
@@ -123,7 +123,7 @@ class MailSession(SMTP):
         return self._receiving or bool(self.envelope and self.envelope.mail_from)
 
     def dismiss(self, goodbye: bytes = CLOSING) -> None:
-        """Say goodbye and hang up, whether or not the client listens."""
+        """Send a last reply and disconnect, whether or not the client reads it."""
         transport = self.transport
         if isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
             transport.write(goodbye)
@@ -131,23 +131,22 @@ class MailSession(SMTP):
             self.loop.call_later(LINGER, transport.abort)
 
     def abort(self) -> None:
-        """Hang up at once."""
+        """Disconnect at once, without a reply."""
         if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came, or its TLS began."""
+        """A client connected, or its connection changed to TLS."""
         super().connection_made(transport)
         self._host.entered(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The client is gone."""
         self._drop_chunks()
         self._host.left(self)
         super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
-        """The client sends no more: what it has sent is still worked off, and answered.
+        """The client sends no more. What it has sent is still handled and answered.
 
         aiosmtpd would drop a message whose client has closed its side behind the last dot.
         """
@@ -163,19 +162,19 @@ class MailSession(SMTP):
             try:
                 return await read(separator)
             except asyncio.IncompleteReadError:
-                raise asyncio.CancelledError from None  # the dialogue ends where the client has ended it
+                raise asyncio.CancelledError from None  # the client has ended the dialogue
 
         reader.readuntil = line_of  # type: ignore[method-assign, assignment]
 
     def _put_back(self, rest: bytes) -> None:
-        """Let what was read too far be read again; all that was buffered has been read."""
+        """Return bytes that were read too far, so that they are read again. The buffer is empty now."""
         if rest and self._reader.at_eof():
-            self._reader._buffer.extend(rest)  # type: ignore[attr-defined]  # none may be fed any more
+            self._reader._buffer.extend(rest)  # type: ignore[attr-defined]  # feed_data is forbidden at the end
         elif rest:
             self._reader.feed_data(rest)
 
     def _create_envelope(self) -> Envelope:
-        """A transaction begins; what came of the one before is gone."""
+        """Begin a transaction. The rest of the previous one is dropped."""
         self.recipients = {}
         self._drop_chunks()
         return super()._create_envelope()
@@ -186,7 +185,7 @@ class MailSession(SMTP):
             self._host.forget(incoming)
 
     async def push(self, status: str | bytes) -> None:
-        """Send a reply; a client that is refused one command after the other is sent away."""
+        """Send a reply. A client with too many refused commands is disconnected."""
         text = status if isinstance(status, str) else status.decode("utf-8", "replace")
         if not self._greeting and text[3:4] != "-" and not CODED.match(text):
             code = STATUS.get(text[:3], "5.5.1" if text[0] == "5" else "")
@@ -194,7 +193,7 @@ class MailSession(SMTP):
         await super().push(text)
         self._errors += text.startswith("5")
         if self._errors > self._limits.errors:
-            log.info("sent %s away: it is refused one command after the other", self.peer)
+            log.info("disconnected %s: too many of its commands were refused", self.peer)
             self.dismiss(ERRORS)
 
     async def _handle_client(self) -> None:
@@ -206,11 +205,11 @@ class MailSession(SMTP):
         await super()._handle_client()
 
     def _timeout_cb(self) -> None:
-        log.info("%s was silent for too long", self.peer)
+        log.info("disconnected %s: it sent nothing for too long", self.peer)
         self.dismiss(SILENT)
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd finds commands by name
-        """EHLO; one more does not raise the limits once more. Its replies have no status codes (RFC 2034)."""
+        """EHLO. A second one does not raise the limits again. Its replies have no status codes (RFC 2034)."""
         self.command_size_limits.clear()
         self.command_size_limits["RCPT"] = COMMAND_LIMIT + ORIGINAL_LIMIT
         self._greeting = bool(hostname)
@@ -218,30 +217,30 @@ class MailSession(SMTP):
         self._greeting = False
 
     async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
-        """HELO; as EHLO."""
+        """HELO, without the extensions of EHLO."""
         self._greeting = bool(hostname)
         await super().smtp_HELO(hostname)
         self._greeting = False
 
     async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
-        """STARTTLS; what was begun before it is gone."""
+        """STARTTLS. A message that was begun before it is dropped."""
         self._drop_chunks()
         await super().smtp_STARTTLS(arg)
 
     async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
-        """Nobody logs in here: who may deliver is a matter of networks."""
+        """Refuse AUTH: the networks decide who may deliver, and there are no passwords."""
         await self.push("502 5.5.1 AUTH is not offered")
 
     async def smtp_VRFY(self, arg: str) -> None:  # noqa: N802
-        """Tells nothing about addresses (RFC 5321 3.5.3)."""
-        await self.push("252 2.5.0 Send some mail, and see")
+        """VRFY says nothing about addresses (RFC 5321 3.5.3)."""
+        await self.push("252 2.5.0 Addresses are not verified; send the message")
 
     async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
-        """MAIL, for those who may send."""
+        """MAIL, for clients that may deliver and while the disk has room."""
         tls = self.session is not None and self.session.ssl is not None
         refusal = self._host.sender_refusal(self._delivery, self._shown, tls)
         size = _declared(arg)
-        if not refusal and size <= self._limits.size:  # what is too large is refused for good
+        if not refusal and size <= self._limits.size:  # the library refuses a larger one for good
             refusal = self._host.short_of_room(self.peer, size)
         if refusal:
             await self.push(refusal)
@@ -250,12 +249,12 @@ class MailSession(SMTP):
         await super().smtp_MAIL(left or arg)
 
     async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802
-        """RCPT; a client that guesses addresses is sent away.
+        """RCPT. A client that guesses addresses is disconnected.
 
-        Not behind a chunk of the message (RFC 3030, 2), with which its envelope is kept.
+        It is refused after the first chunk of a message (RFC 3030 2), with which the envelope is kept.
         """
         if self._chunks is not None:
-            await self.push("503 5.5.1 The message comes by BDAT already")
+            await self.push("503 5.5.1 The message is already being sent by BDAT")
             return
         left, options = without_options(arg or "", ("ORCPT", "NOTIFY"))
         self._original = options.get("ORCPT", "")
@@ -263,13 +262,13 @@ class MailSession(SMTP):
         await super().smtp_RCPT(left or arg)
         self._unknown += not known and not self.recipients
         if self._unknown > GUESSES:
-            log.info("sent %s away: it names one unknown mailbox after the other", self.peer)
+            log.info("disconnected %s: it named too many unknown mailboxes", self.peer)
             self.dismiss(GUESSING)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Take a message; 250 says that it is on disk.
+        """Take a message. The reply 250 means that it is on disk.
 
-        Memory stays bounded whatever the message's size. A connection that breaks leaves nothing.
+        Memory is bounded for a message of any size. A connection that breaks leaves nothing.
         """
         if await self.check_helo_needed():
             return
@@ -280,15 +279,15 @@ class MailSession(SMTP):
             await self.push("501 5.5.4 Syntax: DATA")
             return
         if self._chunks is not None:
-            await self.push("503 5.5.1 The message comes by BDAT already")
+            await self.push("503 5.5.1 The message is already being sent by BDAT")
             return
-        incoming = self._begun()
+        incoming = self._begin()
         self._receiving = True
         try:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             reply = await self._receive(incoming)
         except BaseException:
-            # What is left of the message must not be read as commands.
+            # The rest of the message must not be read as commands.
             self._host.forget(incoming)
             self._hang_up()
             raise
@@ -298,14 +297,14 @@ class MailSession(SMTP):
         await self._answer(reply)
 
     async def smtp_BDAT(self, arg: str) -> None:  # noqa: N802
-        """Take a chunk of a message (RFC 3030); the reply to the last says that all of it is on disk.
+        """Take a chunk of a message (RFC 3030). The reply to the last one means that all of it is on disk.
 
-        The bytes of a chunk are always read: they must not be taken for commands.
+        The bytes of a chunk are always read, so that they are never taken for commands.
         """
         size, last = _chunk(arg)
         if size < 0:
             await self.push("501 5.5.4 Syntax: BDAT size [LAST]")
-            self._hang_up()  # nothing says where the chunk ends
+            self._hang_up()  # where the chunk ends is unknown
             return
         refusal = ""
         if self.session is None or not self.session.host_name:
@@ -314,7 +313,7 @@ class MailSession(SMTP):
             refusal = "503 5.5.1 Error: need RCPT command"
         incoming = self._chunks
         if incoming is None and not refusal:
-            incoming = self._chunks = self._begun()
+            incoming = self._chunks = self._begin()
         self._receiving = True
         try:
             refusal = await self._take_chunk(None if refusal else incoming, size, last) or refusal
@@ -325,7 +324,7 @@ class MailSession(SMTP):
             self._receiving = False
         if refusal or last or incoming is None:
             if not refusal:
-                self._chunks = None  # it is kept
+                self._chunks = None  # it is in the spool
             self.envelope = self._create_envelope()
         if last and incoming is not None and not refusal:
             await self._answer(f"250 2.0.0 Kept as {incoming.name}")
@@ -333,7 +332,7 @@ class MailSession(SMTP):
             await self.push(refusal or f"250 2.0.0 {size} octets received")
 
     async def _take_chunk(self, incoming: Incoming | None, size: int, last: bool) -> str:
-        """Read a chunk to its end; returns the reply that refuses the message, or ""."""
+        """Read a chunk to its end. Returns the reply that refuses the message, or ""."""
         left, refusal, began = size, "", self.loop.time()
         while left:
             block = await self._reader.read(min(left, BUFFER))
@@ -352,8 +351,8 @@ class MailSession(SMTP):
             self._took(incoming)
         return refusal
 
-    def _begun(self) -> Incoming:
-        """A new message, with all that is known of it by now."""
+    def _begin(self) -> Incoming:
+        """A new message with everything that is known of it by now."""
         incoming = self._host.begin()
         incoming.delivery = self.delivery.facts()
         incoming.envelope = facts(
@@ -364,31 +363,31 @@ class MailSession(SMTP):
         return incoming
 
     async def _answer(self, reply: str) -> None:
-        """Say what became of a message; after many of them the client is to connect again."""
+        """Reply to a message. After many messages the client must connect again."""
         await self.push(reply)
         self._messages += 1
         if self._messages >= self._limits.messages:
             self.dismiss(ENOUGH)
 
     def _hurry(self, size: int, began: float) -> None:
-        """Hang up on a message that trickles: it keeps a place from others."""
+        """Disconnect a client whose message arrives too slowly: it takes a place from others."""
         seconds = self.loop.time() - began
         if seconds > SLOW_AFTER and size < seconds * LEAST_RATE:
-            log.info("sent %s away: its message comes too slowly", self.peer)
+            log.info("disconnected %s: its message arrives too slowly", self.peer)
             self.dismiss(TRICKLES)
             raise asyncio.CancelledError
 
     def _took(self, incoming: Incoming) -> None:
-        log.info("took %d bytes from %s as %s", incoming.size, self.peer, incoming.name)
+        log.info("received %d bytes from %s as %s", incoming.size, self.peer, incoming.name)
 
     async def _receive(self, incoming: Incoming) -> str:
-        """Read a message to its end, then see that it is kept; returns the reply."""
+        """Read a message to its end and wait until it is on disk. Returns the reply."""
         stream = Unstuffer()
         refusal, read, began = "", 0, self.loop.time()
         while not stream.done:
             block = await self._reader.read(ALL)
             if not block:
-                raise asyncio.CancelledError  # the client has gone in the middle of its message
+                raise asyncio.CancelledError  # the client disconnected in the middle of its message
             self._reset_timeout()
             read += len(block)
             self._hurry(read, began)
@@ -404,7 +403,10 @@ class MailSession(SMTP):
         return f"250 2.0.0 Kept as {incoming.name}"
 
     async def _spooled(self, incoming: Incoming) -> str:
-        """Bring a message's bytes to its file when they are many; returns the reply that refuses it."""
+        """Write a message's bytes to its file when there are many.
+
+        Returns the reply that refuses it, or "".
+        """
         if incoming.size > self._limits.size:
             await self._on_disk(incoming.discard)
             log.warning("refused a message of more than %d bytes from %s", self._limits.size, self.peer)
@@ -430,7 +432,7 @@ class MailSession(SMTP):
 
 
 def _chunk(arg: str | None) -> tuple[int, bool]:
-    """Size of a chunk and whether it is the last, as BDAT says it; size -1 where it says neither."""
+    """Size of a chunk and whether it is the last, from BDAT's argument; size -1 if it can't be read."""
     size, *more = (arg or "").split()[:3] or [""]
     if not size.isascii() or not size.isdigit() or len(size) > 18:
         return -1, False
@@ -440,18 +442,21 @@ def _chunk(arg: str | None) -> tuple[int, bool]:
 
 
 def _declared(arg: str | None) -> int:
-    """The bytes that MAIL says the message has; 0 where it does not say."""
+    """The SIZE parameter of MAIL in bytes (RFC 1870); 0 if there is none."""
     found = _SIZE.search(arg or "")
     return int(found[1]) if found else 0
 
 
 def printable(text: str) -> str:
-    """A name that a client gave, without what is no ASCII character that prints."""
+    """A name that a client gave, with `?` for everything but printable ASCII."""
     return "".join(c if " " <= c <= "~" else "?" for c in text[:255])
 
 
 class _Hooks:
-    """What aiosmtpd asks about a command; one for each connection, since it looks hooks up by name."""
+    """aiosmtpd's hooks for commands.
+
+    One object for each connection, since aiosmtpd looks hooks up by name.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -459,7 +464,7 @@ class _Hooks:
     async def handle_EHLO(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, replies: list[str]
     ) -> list[str]:
-        """What is offered: no AUTH, but pipelining (RFC 2920), since commands are read in order."""
+        """The extensions that are offered: no AUTH, but pipelining (RFC 2920): commands are read in order."""
         session.host_name = hostname
         offered = [reply for reply in replies if not reply.startswith("250-AUTH")]
         offered[1:1] = ["250-PIPELINING", "250-ENHANCEDSTATUSCODES", "250-CHUNKING"]
@@ -468,7 +473,10 @@ class _Hooks:
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Whom mail is taken for. aiosmtpd's list is kept as well: it asks that for what may follow."""
+        """Accept a recipient or refuse it.
+
+        aiosmtpd's own list is filled too, since it decides which commands may follow.
+        """
         found = self._host.recipient(address)
         if found is None:
             return "550 5.1.1 No mailbox of that name here"
@@ -481,6 +489,6 @@ class _Hooks:
         return "250 2.1.5 OK"
 
     async def handle_exception(self, error: Exception) -> Any:
-        """A command that could not be read ends nothing, and is not repeated in the log."""
+        """A command that fails does not end the connection, and its text is not written to the log."""
         log.error("a command could not be handled: %s", type(error).__name__)
         return "451 4.3.0 The command could not be handled"

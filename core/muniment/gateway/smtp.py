@@ -1,4 +1,4 @@
-"""The embedded SMTP mailbox: journal reports come in, and are on disk before they are acknowledged."""
+"""The embedded SMTP server: journal reports are on disk before they are acknowledged."""
 
 from __future__ import annotations
 
@@ -27,60 +27,68 @@ from muniment.gateway.spool import SYNCS, Incoming, Spool
 log = logging.getLogger("muniment.gateway")
 
 BACKLOG = 128
-"""Clients that may wait to be taken."""
+"""Clients that may wait until they are accepted."""
 POLL = 0.02
-"""Seconds between two looks at connections that are to end."""
+"""Seconds between two checks of connections that are ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Where the gateway listens, for whom, and where its spool is."""
+    """Where the gateway listens, for which addresses, and where its spool is."""
 
     spool: Path
     addresses: tuple[str, ...]
-    """Journal addresses; compared without regard to case. See gateway.envelope for what else is taken."""
+    """Journal addresses, compared without regard to case. `gateway.envelope` says which others are
+    accepted."""
     host: str = "127.0.0.1"
     port: int = 25
-    """0: one that is free."""
+    """0 for any free port."""
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    """Client networks that may deliver (CIDR)."""
+    """Networks of clients that may deliver (CIDR)."""
     local_users: tuple[str, ...] = ()
     """Login names that may deliver from this machine, besides root and the user who runs the gateway."""
     client_names: tuple[str, ...] = ()
-    """Names of which a remote client's certificate must have one; empty: no certificate is asked for."""
+    """A remote client's certificate must have one of these names. Empty: no certificate is asked for."""
     client_authority: str = ""
-    """PEM file of the authorities that vouch for clients' certificates; "" for the system's."""
+    """PEM file of the authorities that sign clients' certificates; "" for those of the system."""
     any_recipient: bool = False
-    """Whether mail for any address is taken: copies with their original envelope."""
+    """Whether mail for any address is accepted: copies with their original envelope."""
     envelope_headers: tuple[str, ...] = ()
-    """Header fields into which clients write a message's envelope."""
+    """Header fields in which clients write the envelope of a message."""
     size_limit: int = 150 * 1024 * 1024
-    """Bytes that what is delivered may have."""
+    """Largest message in bytes."""
     reserve: int = 0
-    """Bytes that stay free on the spool's disk."""
+    """Bytes that must stay free on the spool's disk."""
     certificate: Path | None = None
-    """PEM file with the chain and, unless `key` is given, the private key; enables STARTTLS."""
+    """PEM file with the chain and, unless `key` is given, the private key. It enables STARTTLS."""
     key: Path | None = None
     hostname: str = ""
-    """The name it greets with; this machine's by default."""
+    """The name in the greeting; "" for that of this machine."""
     max_connections: int = 200
     max_connections_of_one: int = 50
-    """Connections of one client (of one /64 in IPv6), so that it can't keep the others out."""
+    """Connections of one client (of one /64 in IPv6), so that it can't block the others."""
     messages: int = 5000
     """Messages on one connection."""
     errors: int = 100
-    """Commands on one connection that may be refused."""
+    """Refused commands on one connection."""
     idle_timeout: float = 300.0
-    """Seconds a client may keep silent."""
+    """Seconds that a client may send nothing."""
     sockets: tuple[socket.socket, ...] = ()
-    """Sockets to listen on that somebody else has opened, in place of `host` and `port`."""
+    """Sockets that are open already (systemd), used instead of `host` and `port`."""
 
 
 class Gateway:
-    """An SMTP server in a thread of its own. It takes what it is sent: no SPF, no DMARC, no filter."""
+    """An SMTP server in its own thread. It accepts mail without SPF, DMARC or any filter.
+
+    `start` and `stop` are for the owner. All other methods are those of `hosting.Host`.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        """Raises ConfigError when networks or the certificate can't be used."""
+        """Prepare the gateway. It does not listen yet.
+
+        Raises:
+            ConfigError: a network or the certificate can't be used.
+        """
         self._settings = settings
         hostname = settings.hostname or socket.gethostname()
         self._mailboxes = Mailboxes(settings.addresses, hostname, settings.any_recipient)
@@ -103,14 +111,14 @@ class Gateway:
 
     @property
     def port(self) -> int:
-        """The port it listens on, once started."""
+        """The port on which it listens; 0 while it is not started."""
         return self._port
 
     def start(self) -> None:
-        """Listen; returns when clients can connect.
+        """Listen. Returns once clients can connect.
 
         Raises:
-            ConfigError: it can't listen there.
+            ConfigError: it can't listen on this address and port.
             VaultError: the spool can't be written.
         """
         self._spool.open()
@@ -126,13 +134,16 @@ class Gateway:
             raise ConfigError(
                 f"the gateway can't listen on {self._settings.host} port {self._settings.port} "
                 f"({os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror}): "
-                "choose another address or port (below 1024 needs the right to it)"
+                "choose another address or port (a port below 1024 needs a privilege)"
             ) from None
 
     def stop(self, grace: float = 10.0) -> None:
-        """Take no more clients, let messages that are under way end within `grace` seconds, hang up.
+        """Stop listening, let messages that are arriving finish, and disconnect all clients.
 
         Safe to call twice, and before `start`.
+
+        Args:
+            grace: seconds that clients have to finish.
         """
         if not self._port:
             return
@@ -149,51 +160,49 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # What a connection asks, on the loop's thread.
+    # The methods of Host, called on the thread of the event loop.
 
     def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
-        """Who a new client is, and the reply that turns it away, or ""."""
+        """Decide whether a new client may connect."""
         peer = client[0]
         one = client_of(peer)
         peers = sum(client_of(session.peer) == one for session in self._sessions)
         if len(self._sessions) > self._settings.max_connections:
-            return Delivery(peer), self._senders.turn_away(peer, "too many connections already")
+            return Delivery(peer), self._senders.turn_away(peer, "there are too many connections")
         if peers > self._settings.max_connections_of_one:
-            return Delivery(peer), self._senders.turn_away(
-                peer, "too many connections of this client already"
-            )
+            return Delivery(peer), self._senders.turn_away(peer, "this client has too many connections")
         return self._senders.admit(client, server)
 
     def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
-        """The reply to a client that may not send mail, by the certificate it has shown, or ""."""
+        """The reply to a client that may not send mail, or ""."""
         return self._senders.certificate_refusal(delivery, shown, tls)
 
     def recipient(self, address: str) -> Recipient | None:
-        """What an address means here; None where no mail is taken for it."""
+        """The recipient that an address means here; None if no mail is accepted for it."""
         return self._mailboxes.recipient(address)
 
     def short_of_room(self, peer: str, size: int = 0) -> str:
-        """The reply that refuses a message of `size` bytes for want of room on the disk, or ""."""
+        """The reply that refuses a message of `size` bytes because the disk is too full, or ""."""
         return self._senders.short_of_room(peer) if self._reserve.lacks(size) else ""
 
     def begin(self) -> Incoming:
-        """A new message in the spool."""
+        """Begin a new message in the spool."""
         return self._spool.begin()
 
     async def on_disk(self, work: Callable[[], None]) -> None:
-        """Do blocking work outside the event loop; it goes on even when the caller is cancelled."""
+        """Do blocking work outside the event loop. It continues even if the caller is cancelled."""
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
 
     def forget(self, incoming: Incoming) -> None:
-        """Discard a message, soon."""
+        """Discard a message in another thread, without waiting."""
         self._pool.submit(incoming.discard)
 
     def entered(self, session: MailSession) -> None:
-        """A connection was made, or went over to TLS."""
+        """Note that a connection was made, or changed to TLS."""
         self._sessions.add(session)
 
     def left(self, session: MailSession) -> None:
-        """A connection was lost."""
+        """Note that a connection ended."""
         self._sessions.discard(session)
 
     def _main(self, started: Future[int]) -> None:
@@ -216,7 +225,7 @@ class Gateway:
         await self._drain()
 
     async def _listen(self) -> list[asyncio.Server]:
-        """Take clients: on the sockets that were handed over, else on one of our own."""
+        """Listen on the sockets that were handed over, otherwise on a new one."""
         if self._settings.sockets:
             return [
                 await self._loop.create_server(self._session, sock=sock, backlog=BACKLOG)
@@ -232,7 +241,7 @@ class Gateway:
         return MailSession(self, self._limits, self._certificate.context() if self._certificate else None)
 
     async def _drain(self) -> None:
-        """See connections off: those without a message at once, the others when it is kept."""
+        """Close connections: those without a message at once, the others when it is on disk."""
         deadline = self._loop.time() + self._grace
         while self._sessions and self._loop.time() < deadline:
             for session in list(self._sessions):
@@ -244,7 +253,7 @@ class Gateway:
         await asyncio.sleep(POLL)
 
     def _end(self) -> None:
-        """Work on disk that was begun is brought to its end."""
+        """Finish work on disk that was begun."""
         self._pool.shutdown(wait=True)
         self._spool.close()
 

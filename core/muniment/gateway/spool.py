@@ -1,7 +1,7 @@
-"""The gateway's spool: a message is in `new/` when it is whole and on disk, and not before.
+"""The gateway's spool. A message is in `new/` only once it is complete and on disk.
 
-Who delivered it, and its SMTP envelope, are in `delivered/` and on disk by then, under the same name with
-`.json` behind it. A note whose message is not in `new/` was never acknowledged.
+By then, `delivered/` has on disk who delivered it, and its SMTP envelope, in a file of the same name with
+`.json` appended. If such a note has no message in `new/`, the message was never acknowledged.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ from muniment.errors import VaultError
 from muniment.gateway.syncing import SyncedFolder
 
 SYNCS = 16
-"""Messages that are being brought to disk at the same time."""
+"""Messages that are synced to disk at the same time."""
 
 
 class Spool:
-    """Three folders: `tmp/` for messages being received, `new/` for those that were acknowledged, and
-    `delivered/` for what is known of who delivered them.
+    """Three folders: `tmp/` for arriving messages, `new/` for acknowledged ones, `delivered/` for notes.
 
-    Its methods may be called from any thread. One gateway owns a spool; whoever empties `new/` does it
-    by unlinking.
+    Its methods may be called from any thread. One gateway owns a spool; a run empties `new/` by unlinking.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,7 +42,7 @@ class Spool:
         self._beside: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
-        """Make the folders, and remove what an earlier gateway left half received.
+        """Make the folders, and remove incomplete messages of an earlier gateway.
 
         Raises:
             VaultError: the spool can't be written.
@@ -56,7 +54,7 @@ class Spool:
                 left.unlink()
             for left in self.delivered.iterdir():
                 if not (self.new / left.name.removesuffix(".json")).exists():
-                    left.unlink(missing_ok=True)  # a run removes notes at the same time
+                    left.unlink(missing_ok=True)  # a run may remove notes at the same time
             _sync_folder(self._folder)
             self._beside = ThreadPoolExecutor(SYNCS, thread_name_prefix="gateway-spool-notes")
             self.notes, self.arrivals = SyncedFolder(self.delivered), SyncedFolder(self.new)
@@ -67,7 +65,7 @@ class Spool:
             ) from error
 
     def close(self) -> None:
-        """Let go of the folders; safe to call twice."""
+        """Close the folders. Safe to call twice."""
         if self._beside is not None:
             self._beside.shutdown(wait=True)
             self._beside = None
@@ -76,23 +74,27 @@ class Spool:
                 folder.close()
 
     def begin(self) -> Incoming:
-        """A new message; nothing is on disk yet."""
-        # Names sort by arrival, and none ever comes again.
+        """Begin a new message. Nothing is on disk yet."""
+        # Names sort by arrival, and none is ever used twice.
         name = f"{time.time_ns()}.{os.getpid()}.{next(self._counter)}.{secrets.token_hex(4)}.eml"
         return Incoming(self, name)
 
     def publish(self, name: str) -> None:
-        """Move a synced file from `tmp/` to `new/`, for good. Raises OSError."""
+        """Move a synced file from `tmp/` to `new/`, and sync the folder.
+
+        Raises:
+            OSError: it could not be moved or synced.
+        """
         (self.tmp / name).rename(self.new / name)
         if self.arrivals is not None:
             self.arrivals.sync()
 
     def withdraw(self, name: str) -> None:
-        """Take a file that was not acknowledged out of `new/`, if it is there."""
+        """Remove a file that was not acknowledged from `new/`, if it is there."""
         (self.new / name).unlink(missing_ok=True)
 
     def beside(self, work: Callable[[], None]) -> Future[None]:
-        """Do something in a thread of its own, while the caller goes on."""
+        """Do something in another thread while the caller continues."""
         assert self._beside is not None, "the spool is open"
         return self._beside.submit(work)
 
@@ -100,8 +102,8 @@ class Spool:
 class Incoming:
     """One message on its way into the spool.
 
-    `add` keeps bytes in memory until `flush`; `commit` or `discard` ends it. `flush`, `commit` and
-    `discard` touch the disk, wait for one another, and may come from different threads.
+    `add` keeps bytes in memory until `flush`. `commit` or `discard` ends it. `flush`, `commit` and `discard`
+    use the disk, exclude one another, and may come from different threads.
     """
 
     def __init__(self, spool: Spool, name: str) -> None:
@@ -111,9 +113,9 @@ class Incoming:
         self.held = 0
         """Bytes in memory."""
         self.delivery: dict[str, str] = {}
-        """Who delivers it, by name of fact."""
+        """Who delivers it (`senders.Delivery.facts`)."""
         self.envelope: dict[str, Any] = {}
-        """Its SMTP envelope (see gateway.envelope)."""
+        """Its SMTP envelope (`envelope.facts`)."""
         self._spool = spool
         self._blocks: list[bytes] = []
         self._file = -1
@@ -121,13 +123,17 @@ class Incoming:
         self._lock = threading.Lock()
 
     def add(self, block: bytes) -> None:
-        """More of the message."""
+        """Add more bytes of the message, in memory."""
         self._blocks.append(block)
         self.held += len(block)
         self.size += len(block)
 
     def flush(self) -> None:
-        """Write what is in memory. Raises OSError: the message is nowhere then."""
+        """Write the bytes in memory to the message's file.
+
+        Raises:
+            OSError: they could not be written. The message is discarded.
+        """
         with self._lock:
             try:
                 self._flush()
@@ -136,10 +142,13 @@ class Incoming:
                 raise
 
     def commit(self) -> None:
-        """Put the whole message into `new/`; returns when it is on disk. Raises OSError: it is nowhere.
+        """Put the whole message into `new/`. Returns when it is on disk.
 
-        Its note is written before, so that a run that finds the message finds the note; both are synced at
-        the same time.
+        Its note is written first, so that a run that finds the message finds the note. Both are synced at the
+        same time.
+
+        Raises:
+            OSError: it could not be stored. The message is discarded.
         """
         with self._lock:
             noted: Future[None] | None = None
@@ -160,7 +169,7 @@ class Incoming:
                 raise
 
     def discard(self) -> None:
-        """Forget the message, unless it is committed already."""
+        """Remove the message, unless it is committed already."""
         with self._lock:
             if not self._ended:
                 self._remove()
@@ -177,7 +186,7 @@ class Incoming:
             data = data[os.write(self._file, data) :]
 
     def _note_delivery(self) -> Future[None] | None:
-        """Write what is known besides the message's bytes; what comes back is done when that is on disk."""
+        """Write what is known besides the message's bytes. The result is done when that is on disk."""
         note = {**self.delivery, "envelope": self.envelope} if self.envelope else self.delivery
         if not note:
             return None

@@ -1,4 +1,4 @@
-"""A folder whose entries are brought to disk: one sync serves all that wait for it."""
+"""Syncs a folder's entries to disk: one sync serves all callers that wait for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pathlib import Path
 
 
 class SyncedFolder:
-    """An open folder; its methods may be called from any thread. Raises OSError where it can't be opened."""
+    """An open folder. Its methods may be called from any thread.
+
+    Raises:
+        OSError: the folder can't be opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -18,16 +22,19 @@ class SyncedFolder:
         self._changed = self._synced = self._lost = 0
 
     def close(self) -> None:
-        """Let go of it; safe to call twice."""
+        """Close the folder. Safe to call twice."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
     def sync(self) -> None:
-        """Bring what the caller has changed in it to disk. Raises OSError.
+        """Sync what the caller has changed in the folder.
 
-        What a failed sync should have covered is lost for good: a later one that succeeds says
-        nothing about it.
+        After a failed sync, its changes count as lost for good: a later sync that succeeds proves nothing
+        about them.
+
+        Raises:
+            OSError: the change is not on disk.
         """
         with self._counting:
             self._changed += 1

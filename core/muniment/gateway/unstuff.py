@@ -1,4 +1,4 @@
-"""The DATA stream of SMTP as the message's own bytes (RFC 5321 4.5.2)."""
+"""Turns the DATA stream of SMTP into the message's own bytes (RFC 5321 4.5.2)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ _STARTS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
 
 
 class Unstuffer:
-    """Takes blocks as they arrive, gives the message's bytes, and sees its end.
+    """Takes blocks as they arrive, returns the message's bytes, and finds its end.
 
-    Only CR LF . CR LF ends a message, and only a dot right after CR LF is taken away: bare CR and LF
-    are content like any other byte, so nobody can smuggle a second message behind them. Holds at most
-    four bytes back, whatever comes.
+    Only CR LF . CR LF ends a message, and only a dot directly after CR LF is removed. Lone CR and LF are
+    content like any other byte, so nobody can smuggle a second message behind them. It holds back at most
+    four bytes.
     """
 
     def __init__(self) -> None:
@@ -19,12 +19,12 @@ class Unstuffer:
         self._held = b"\r\n"
         self._skip = 2
         self.done = False
-        """Whether the end was seen."""
+        """Whether the end was found."""
         self.rest = b""
-        """What came after the end: the client's next commands."""
+        """The bytes after the end: the client's next commands."""
 
     def feed(self, block: bytes) -> bytes:
-        """The message's bytes that `block` completes."""
+        """Take the next block. Returns the message's bytes that are now complete."""
         data = self._held + block
         end = data.find(_END)
         if end >= 0:
