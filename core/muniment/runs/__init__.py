@@ -1,1 +1,1 @@
-"""One archiving run: the pipeline, its progress, its books; the schedule."""
+"""One archiving run: its pipeline, its progress and its books; and the schedule of runs."""

@@ -1,4 +1,4 @@
-"""Trying quarantined items again: what can be unwrapped now is archived as if it came just now."""
+"""Tries quarantined items again. What can be unwrapped now is archived as if it had just arrived."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place
 
 
 def chosen(vault: Vault, ids: Sequence[str]) -> list[QuarantineRow]:
-    """The quarantined items that `ids` (prefixes of hex SHA-256) name; all without any.
+    """The quarantined items that `ids` name, all of them if there are no ids.
+
+    Args:
+        vault: the vault.
+        ids: prefixes of hex SHA-256.
 
     Raises:
-        NotFound: one names none.
+        NotFound: an id names no item.
     """
     if not ids:
         return list(vault.catalog.quarantine())
@@ -31,7 +35,16 @@ def chosen(vault: Vault, ids: Sequence[str]) -> list[QuarantineRow]:
 def retry(
     vault: Vault, plan_for: Callable[[str], Plan], ids: Sequence[str], pool: WorkerPool
 ) -> Iterator[tuple[bytes, str]]:
-    """Try items again; yields the SHA-256 of each and what is still wrong with it ("" if archived).
+    """Try quarantined items again.
+
+    Args:
+        vault: the vault, open as its writer.
+        plan_for: gives the plan of a profile by its name.
+        ids: prefixes of hex SHA-256; all items if there are none.
+        pool: the workers that parse the items.
+
+    Yields:
+        The SHA-256 of each item, and a sentence on what is still wrong with it, or "" if it is archived now.
 
     Raises:
         NotFound: an id names no item.
@@ -54,10 +67,10 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -
     try:
         (copy,) = future.result()
         if copy is None:
-            return "its parser dies over it"
+            return "the parser failed on it again"
         if copy.problem:
             return copy.problem
-        # Leaving it at the source is no longer a choice: it is here.
+        # It can't be left at the source any more: it is in the vault.
         archivist = Archivist(vault, replace(plan, unknown="catch-all", delete=False))
         try:
             archivist.take(fetched, copy)

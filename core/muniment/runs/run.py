@@ -1,4 +1,4 @@
-"""One archiving run: fetch, archive, index, delete; and its books."""
+"""One archiving run: it fetches, archives, indexes and deletes mail, and keeps the books."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ log = logging.getLogger("muniment.runs")
 
 Observer = Callable[[Progress], None]
 IDLE = 0.5
-"""Seconds after which a run that waits says again how far it is."""
+"""Seconds between two reports of its progress while a run waits."""
 _NAME = 300
-"""Characters of a name that a run's books keep."""
+"""Characters of a name that a run's summary keeps."""
 TICK = 0.05
-"""Seconds the archivist waits for mail before it looks whether a commit is due."""
+"""Seconds that the archivist waits for mail before it checks whether a commit is due."""
 
 
 class ArchiveRun:
@@ -65,7 +65,16 @@ class ArchiveRun:
         observe: Observer = lambda progress: None,
         pause: Pause | None = None,
     ) -> None:
-        """`pause` is what the source waits with, if it ever waits, and what cancels the run."""
+        """Prepare the run. Nothing happens yet.
+
+        Args:
+            vault: the vault, open as its writer.
+            source: where the mail is fetched; the run connects and closes it.
+            plan: what the run does.
+            pool: the workers that parse the mail.
+            observe: called with the progress, in the thread of `execute`, whenever it changes.
+            pause: cancels the run, and is what the source waits with. None for a run that is never cancelled.
+        """
         self._vault = vault
         self._plan = plan
         self._observe = observe
@@ -80,7 +89,7 @@ class ArchiveRun:
         self._settling: Settle | None = None
         self._safe: list[Item] = []
         self._seen = 0
-        """How many items were listed, one by one; the books count those that are announced as well."""
+        """Items that were listed one by one. The books also count those that were announced."""
         self._began = self._ticked = time.monotonic()
         self._started = int(time.time())
         self._first_failure = ""
@@ -94,7 +103,11 @@ class ArchiveRun:
         return self.progress.books
 
     def execute(self) -> Progress:
-        """Run to the end; never raises for what the run met: `progress.state` and `error` say it."""
+        """Run to the end. Never raises: `progress.state` and `error` say what went wrong.
+
+        Returns:
+            The final progress, whose books are closed.
+        """
         ease_collector()
         few_arenas()
         self._indexer.start()
@@ -112,7 +125,7 @@ class ArchiveRun:
             self._close_books()
         return self.progress
 
-    # --- the middle of it -----------------------------------------------------------------
+    # --- while mail arrives ---------------------------------------------------------------
 
     def _archive(self) -> None:
         while True:
@@ -162,7 +175,10 @@ class ArchiveRun:
                 pass
 
     def _listed(self, portion: Listed) -> None:
-        """Book a portion of the listing. What the source says it holds counts as listed from the start."""
+        """Count a portion of the listing.
+
+        The number that the source announces counts as listed from the start.
+        """
         progress, books = self.progress, self.books
         self._seen += portion.count
         books.already += portion.already
@@ -173,7 +189,7 @@ class ArchiveRun:
         progress.stage = "fetching"
 
     def _passed(self, found: list[PassedOver]) -> None:
-        """Book what the source passes over: it was listed, and is skipped."""
+        """Count what the source passes over: it was listed, and is skipped."""
         more = sum(one.count for one in found) - self.progress.passed_over
         self.progress.passed = [
             {
@@ -188,7 +204,7 @@ class ArchiveRun:
         self.books.listed = self.progress.expected = max(self.books.listed, self._seen)
 
     def _close_listing(self) -> None:
-        """The source has listed all: what it announced beyond that was not there any more."""
+        """The source has listed everything. Announced items beyond that are gone."""
         self.progress.total_known = True
         self.progress.expected = self.books.listed = self._seen
 
@@ -251,7 +267,7 @@ class ArchiveRun:
         self._vault.commit(facts)
 
     def _tick_if_due(self) -> None:
-        """Say how far it is even where no mail comes: the index goes on meanwhile."""
+        """Report progress even if no mail comes: the index continues meanwhile."""
         if time.monotonic() - self._ticked >= IDLE:
             self._tick()
 
@@ -271,14 +287,14 @@ class ArchiveRun:
         }
         self._observe(progress)
 
-    # --- the end of it --------------------------------------------------------------------
+    # --- at the end -----------------------------------------------------------------------
 
     def _give_up(self) -> None:
         self._archivist.drop()
         self._roll_back()
 
     def _roll_back(self) -> None:
-        """Give up what was appended since the last commit, or the next commit would make it count."""
+        """Remove what was appended since the last commit. Otherwise the next commit would make it count."""
         try:
             self._vault.rollback()
         except Exception:
@@ -288,7 +304,7 @@ class ArchiveRun:
         self.progress.stage = "indexing"
         try:
             self._indexer.finish(self._tick_if_due)
-        except Exception as error:  # noqa: BLE001 - mail is safe; search says how far it is behind
+        except Exception as error:  # noqa: BLE001 - the mail is safe, and search says how far it is behind
             self.error = self.error or error
 
     def _close_books(self) -> None:
@@ -303,31 +319,31 @@ class ArchiveRun:
         else:
             progress.state = "ok"
         if progress.books.listed or progress.state != "failed":
-            self._write_summary()  # a run that got nowhere leaves the vault as it is
+            self._write_summary()  # a run that never started to list leaves the vault unchanged
         self._keep_marks()
         self._observe(progress)
 
     def _keep_marks(self) -> None:
-        """Note how far the source is archived, if all of it was asked for."""
+        """Remember how far the source is archived, if the run asked for all of it."""
         if not self._marks or self.error is not None or self._pause.cancelled or self.books.pending:
             return
         try:
             self._marks.keep(self._source, self._failed)
-        except Exception as error:  # noqa: BLE001 - a short cut is lost, the mail is kept
-            log.warning("the next run lists all again: %s", sentence(error))
+        except Exception as error:  # noqa: BLE001 - only a shortcut is lost, the mail is kept
+            log.warning("the next run lists everything again: %s", sentence(error))
 
     def _verdict(self) -> str:
-        told = [sentence(self.error)] if self.error is not None else []
-        told += self._refusals.sentences(self.error)
+        sentences = [sentence(self.error)] if self.error is not None else []
+        sentences += self._refusals.sentences(self.error)
         if self._first_failure and self.error is None:
-            told.append(
+            sentences.append(
                 f"{self.books.failed} could not be fetched and will be tried again; "
                 f"the first: {self._first_failure}"
             )
-        if told:
-            return " ".join(told)
+        if sentences:
+            return " ".join(sentences)
         if self.books.pending and not self._pause.cancelled:
-            return f"the source never answered for {self.books.pending} of what it listed: run it again"
+            return f"the source gave no answer for {self.books.pending} of the listed items: run it again"
         if not self.books.balanced:
             return "the books do not balance: run it again, and report this with `muniment status --json`"
         return ""
@@ -342,7 +358,7 @@ class ArchiveRun:
             self._vault.commit([fact])
         except Exception as error:  # noqa: BLE001 - a full disk must not hide the run's own end
             self._roll_back()
-            log.warning("the run's summary could not be kept: %s", sentence(error))
+            log.warning("the run's summary could not be stored: %s", sentence(error))
             if self.progress.state == "ok":
                 self.progress.state = "failed"
                 self.progress.error = sentence(error)
@@ -350,7 +366,7 @@ class ArchiveRun:
 
 
 def summary(progress: Progress) -> dict[str, Any]:
-    """A run's end with the keys of `muniment run --json`."""
+    """The result of a run, with the keys of `muniment run --json`."""
     books = progress.books
     return {
         "profile": progress.profile,
@@ -376,19 +392,21 @@ def summary(progress: Progress) -> dict[str, Any]:
 
 
 def sentence(error: BaseException) -> str:
-    """What a person is told of an error."""
+    """An error as one sentence for people. An unexpected error is also logged with its traceback."""
     if isinstance(error, MunimentError):
         return str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "no space left for the vault: free some and run again; nothing was deleted that is not kept"
+        return "no space left for the vault: free some and run again; nothing was deleted that is not in it"
     if isinstance(error, OSError):
-        return f"the vault could not be written ({error.strerror or error}): mend that and run again"
+        return f"the vault could not be written ({error.strerror or error}): fix this and run again"
     log.error("a run failed unexpectedly", exc_info=error)
-    return f"an unexpected error ({type(error).__name__}: {error}); nothing was deleted that is not kept"
+    return (
+        f"an unexpected error ({type(error).__name__}: {error}); nothing was deleted that is not in the vault"
+    )
 
 
 def exit_code(run: ArchiveRun) -> int:
-    """The exit code a finished run stands for (see muniment.errors)."""
+    """The exit code of a finished run (see `muniment.errors`)."""
     if run.progress.state == "ok":
         return 0
     if isinstance(run.error, MunimentError):

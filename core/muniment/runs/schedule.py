@@ -1,4 +1,4 @@
-"""When profiles run by themselves: every so often, one at a time, missed times not made up for."""
+"""Starts the runs of profiles at their intervals, one at a time. Missed runs are not made up for."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from muniment.errors import MunimentError
 log = logging.getLogger("muniment.schedule")
 
 BACKOFF = 60.0
-"""Seconds from the end of a first failed run to the next at least; doubled with each more."""
+"""Seconds from the end of a first failed run to the next one, at least. Each further failure doubles it."""
 MAX_BACKOFF = 900.0
+"""Largest value of this pause, in seconds."""
 LOOK = 5.0
-"""Seconds between two looks at whether the profiles have changed, at most."""
+"""Longest time, in seconds, between two checks whether the profiles have changed."""
 LATE = 12 * LOOK
-"""Seconds without a look after which something is wrong with the schedule."""
+"""Seconds without a check after which the schedule counts as stuck."""
 
 
 class Scheduled(Protocol):
-    """What the schedule has to know of a profile; `config.model.Profile` is one."""
+    """What the schedule knows of a profile. `config.model.Profile` is one."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The profile's name, which is unique."""
 
     @property
     def every(self) -> int:
@@ -35,12 +36,12 @@ class Scheduled(Protocol):
 
     @property
     def scheduled(self) -> bool:
-        """Whether it runs by itself."""
+        """Whether the schedule runs it."""
 
 
 @dataclass(slots=True)
 class _Past:
-    """What happened to a profile so far, in seconds of the monotonic clock."""
+    """The latest run of a profile, in seconds of the monotonic clock."""
 
     started: float
     ended: float
@@ -52,7 +53,7 @@ class _Past:
         due = max(self.started + every, self.ended)
         if not self.failures:
             return due
-        # 2 ** 4 minutes is above the most there is.
+        # 2 ** 4 minutes is above MAX_BACKOFF.
         pause = min(BACKOFF * 2.0 ** min(self.failures - 1, 4), MAX_BACKOFF)
         return max(due, self.ended + pause)
 
@@ -60,10 +61,10 @@ class _Past:
 class Schedule:
     """Runs each scheduled profile every `every` seconds, in one thread, so never two at once.
 
-    Times are counted from start to start on the monotonic clock: a changed wall clock shifts nothing. A
-    run that takes longer than `every` is followed by the next when it ends; those missed meanwhile are
-    dropped. A profile new to the schedule is due at once. After a failed run the next waits at least a
-    minute, after more of them up to 15.
+    Times are counted from start to start on the monotonic clock, so a changed wall clock shifts nothing. If a
+    run takes longer than `every`, the next one starts when it ends; further missed runs are dropped. A new
+    profile is due at once. After a failed run the next one waits at least a minute, after several up to 15
+    minutes.
     """
 
     def __init__(
@@ -72,8 +73,13 @@ class Schedule:
         run: Callable[[str], bool | None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`profiles` is asked again and again, so that changes count without a restart; where it raises,
-        the profiles it gave last stay. A run failed when `run` returns False or raises.
+        """Prepare the schedule. It does not run yet.
+
+        Args:
+            profiles: gives all profiles. It is called again and again, so that changes count without a
+                restart. If it raises, the profiles that it gave last stay.
+            run: runs the profile of that name. The run failed if it returns False or raises.
+            monotonic: a clock in seconds that never goes back.
         """
         self._profiles = profiles
         self._run = run
@@ -89,13 +95,19 @@ class Schedule:
         self._thread = threading.Thread(target=self._work, name="schedule", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first runs start at once."""
+        """Start the thread. The first runs start at once."""
         self._thread.start()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Start no more runs; returns whether the last has ended within `timeout` seconds.
+        """Start no more runs, and wait for the current one to end.
 
-        A run under way is not cut short by this: whoever can cancel it does so.
+        This does not cancel the current run: a caller that can cancel it does so.
+
+        Args:
+            timeout: seconds to wait; None for ever.
+
+        Returns:
+            Whether the current run has ended.
         """
         self._stopped = True
         self._awake.set()
@@ -105,24 +117,28 @@ class Schedule:
 
     @property
     def lively(self) -> bool:
-        """Whether it has looked at the profiles when it should have, or waits for a run to end."""
+        """Whether the schedule works: it has checked the profiles in time, or a run is under way."""
         return self._running or self._monotonic() - self._looked < LATE
 
     def wake(self) -> None:
-        """Look at the profiles now."""
+        """Check the profiles now."""
         self._awake.set()
 
     def next_start(self, name: str) -> float | None:
-        """Seconds until a profile is due, 0 when it is; None for one that does not run by itself.
+        """Seconds until a profile is due, 0 if it is due now; None for one that the schedule does not run.
 
-        While it runs, this is as if its run ended now.
+        While it runs, the answer is as if its run ended now.
         """
         with self._lock:
             profile = self._known.get(name)
             return None if profile is None else max(0.0, self._due(profile) - self._monotonic())
 
     def step(self) -> float:
-        """Run what has been due longest, if any is due; returns the seconds to wait, at most LOOK."""
+        """Run the profile that has been due longest, if one is due.
+
+        Returns:
+            Seconds to wait until the next step, at most LOOK.
+        """
         self._looked = self._monotonic()
         with self._lock:
             self._refresh()
@@ -143,25 +159,25 @@ class Schedule:
                 self._awake.clear()
 
     def _due(self, profile: Scheduled) -> float:
-        """When a profile is due; those that never ran come first."""
+        """When a profile is due. Profiles that never ran come first."""
         past = self._past.get(profile.name)
         return past.next_start(profile.every) if past else float("-inf")
 
     def _refresh(self) -> None:
         try:
             profiles = list(self._profiles())
-        except Exception as error:  # noqa: BLE001 - a slip in vault.toml must not end the service's runs
-            self._complain(_told(error))
+        except Exception as error:  # noqa: BLE001 - a mistake in vault.toml must not end the service's runs
+            self._log_unreadable(_described(error))
             return
         self._unreadable = ""
         self._known = {profile.name: profile for profile in profiles if profile.scheduled}
         names = {profile.name for profile in profiles}
         self._past = {name: past for name, past in self._past.items() if name in names}
 
-    def _complain(self, problem: str) -> None:
-        """Say once that profiles can't be read."""
+    def _log_unreadable(self, problem: str) -> None:
+        """Log once that the profiles can't be read."""
         if problem != self._unreadable:
-            log.error("the profiles can't be read, so the last ones stay: %s", problem)
+            log.error("the profiles can't be read, so the previous ones stay in force: %s", problem)
         self._unreadable = problem
 
     def _run_now(self, name: str) -> None:
@@ -170,20 +186,23 @@ class Schedule:
             before = self._past.get(name)
             past = self._past[name] = _Past(now, now, before.failures if before else 0)
         self._running = True
-        failed = self._fails(name)
+        failed = self._run_failed(name)
         self._looked, self._running = self._monotonic(), False
         with self._lock:
             past.ended = self._monotonic()
             past.failures = past.failures + 1 if failed else 0
 
-    def _fails(self, name: str) -> bool:
+    def _run_failed(self, name: str) -> bool:
         try:
             return self._run(name) is False
         except Exception as error:  # noqa: BLE001 - one profile's trouble must not stop the others
-            log.error("the run of profile %s failed: %s", name, _told(error))
+            log.error("the run of profile %s failed: %s", name, _described(error))
             return True
 
 
-def _told(error: Exception) -> str:
-    """An error for the log; what is no sentence of ours may hold control characters, so repr."""
+def _described(error: Exception) -> str:
+    """An error for the log.
+
+    A message that is not ours may contain control characters, so it is given as repr.
+    """
     return str(error) if isinstance(error, MunimentError) else repr(error)

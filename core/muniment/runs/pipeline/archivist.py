@@ -1,8 +1,8 @@
-"""The middle stage: decide what a copy is, append it, and commit batches.
+"""The middle stage: it decides what a copy is, appends it, and commits batches.
 
-Decides by content (invariant 3): an envelope that is known is an exact repeat; a message with a
-known hash is the same message; one with a known content hash is a fork of it. What is new is
-appended to the ledger; nothing counts until the batch's commit frame is on disk.
+Content decides (docs/design.md, invariant 3). A copy with a known envelope is an exact repeat. A message with
+a known hash is the same message, and one with a known content hash is a fork of it. Anything new is appended
+to the ledger. Nothing counts until the batch's commit frame is on disk.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ BATCH_ITEMS = 512
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 0.5
 REMEMBERED = 10_000
-"""How many parts are remembered to be kept."""
+"""Parts that are known to be kept and are cached."""
 FORK_LIMIT = 8 * 1024 * 1024
-"""Forks of messages above this many bytes are kept as recipes of their own, not as differences."""
+"""Size, in bytes, above which a fork's message is stored as its own recipe instead of as differences."""
 
 
 class Outcome(Enum):
-    """What became of a fetched item; the names of the books' columns."""
+    """What became of a fetched item. The names are those of the books' columns."""
 
     NEW = auto()
     MERGED = auto()
@@ -74,12 +74,12 @@ class Committed:
     outcomes: list[tuple[Item, Outcome]]
     documents: list[IndexDocument]
     touched: list[bytes]
-    """Messages kept before that a further copy concerns: to be indexed anew."""
+    """Messages that were kept before and got a further copy. They must be indexed again."""
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What was appended since the last commit."""
+    """Everything that was appended since the last commit."""
 
     now: int = field(default_factory=lambda: time.time_ns() // 1000)
     started: float = field(default_factory=time.monotonic)
@@ -87,36 +87,36 @@ class _Batch:
     outcomes: list[tuple[Item, Outcome]] = field(default_factory=list)
     receipts: list[ReceiptGroup] = field(default_factory=list)
     groups: dict[tuple[Place, str], ReceiptGroup] = field(default_factory=dict)
-    """The last of the receipts' groups of each place and title: Gmail's labels are titles in one place."""
+    """The latest group of receipts for each place and title. Gmail's labels are titles in one place."""
     received: set[bytes] = field(default_factory=set)
-    """The hashes that its receipts speak of."""
+    """The hashes of the copies that its receipts name."""
     documents: dict[bytes, IndexDocument] = field(default_factory=dict)
     touched: set[bytes] = field(default_factory=set)
     originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
     """Where the bytes of this batch's messages are, for forks of them: [start, end) of a copy."""
     contents: dict[bytes, bytes] = field(default_factory=dict)
     copies: dict[tuple[bytes, bool], tuple[bytes, ...]] = field(default_factory=dict)
-    """The messages of each copy, by its hash and whether it was unwrapped as a report."""
+    """The messages of each copy, by its hash and by whether it was unwrapped as a report."""
     instead: dict[bytes, bytes] = field(default_factory=dict)
-    """Messages that a service wrote anew, by hash, with their originals, which this batch has."""
+    """Hashes of messages that a service wrote, with the hashes of their originals in this batch."""
     quarantined: set[bytes] = field(default_factory=set)
     parts: set[bytes] = field(default_factory=set)
     bytes: int = 0
 
 
 class _Stored(NamedTuple):
-    """Under which hash a message is kept."""
+    """The hash under which a message is kept."""
 
     sha: bytes
     new: bool = False
     linked: bool = False
-    """Whether that is the original of what a service wrote anew."""
+    """Whether it is the original of a message that a service wrote."""
     remakes: tuple[bytes, ...] = ()
-    """What a service wrote anew from it before it came."""
+    """Messages that a service wrote from it, and that came first."""
 
 
 class _Archived(NamedTuple):
-    """What became of a copy, which messages it brought, and of which others these are the originals."""
+    """The result for a copy: its outcome, its messages, and the messages that these replace."""
 
     outcome: Outcome
     messages: tuple[bytes, ...]
@@ -124,13 +124,13 @@ class _Archived(NamedTuple):
 
 
 class Archivist:
-    """Archives prepared copies into a vault, batch by batch. Belongs to one thread."""
+    """Archives prepared copies into a vault, batch by batch. It belongs to one thread."""
 
     def __init__(self, vault: Vault, plan: Plan) -> None:
         self._vault = vault
         self._plan = plan
         self._reads_back = plan.delete or bool(vault.damage)
-        """Whether what is kept already counts as kept only once it was read back."""
+        """Whether a known copy counts as kept only after it was read back from the ledger."""
         self._batch = _Batch()
         self._expected: set[bytes] = set()
         self._maybe_known: set[bytes] = set()
@@ -148,9 +148,9 @@ class Archivist:
         )
 
     def expect(self, copies: Iterable[PreparedCopy]) -> None:
-        """Ask the catalog at once which of the coming copies' hashes it may know.
+        """Ask the catalog in one query which hashes of the coming copies it may know.
 
-        What it does not know then it will not know later either, unless this archivist adds it.
+        Other hashes stay unknown, unless this archivist adds them.
         """
         coming = list(copies)
         messages = [message for copy in coming for message in copy.messages]
@@ -179,8 +179,13 @@ class Archivist:
     def take(self, fetched: Fetched, copy: PreparedCopy) -> None:
         """Archive one copy into the batch.
 
+        Args:
+            fetched: the item and its bytes.
+            copy: what the workers made of it.
+
         Raises:
-            OSError: the ledger can't be written; the batch is void.
+            OSError: the ledger can't be written. The batch is void: the caller calls `drop` and rolls the
+                ledger back.
         """
         if not self._batch.outcomes:
             self._batch.now, self._batch.started = time.time_ns() // 1000, time.monotonic()
@@ -195,15 +200,18 @@ class Archivist:
             archived = self._archive(fetched, copy, route)
         if PLACEHOLDER in copy.notes:
             log.warning("%s: report %s: %s", self._plan.profile, copy.sha.hex()[:12], PLACEHOLDER)
-        self._receive(fetched.item, copy, archived, route, notes)
+        self._add_receipt(fetched.item, copy, archived, route, notes)
         self._batch.outcomes.append((fetched.item, archived.outcome))
         self._batch.bytes += copy.size + weight(fetched.item, copy)
 
     def commit(self) -> Committed | None:
-        """Make the batch durable, in the ledger and then in the catalog; None if it is empty.
+        """Make the batch durable, in the ledger and then in the catalog.
+
+        Returns:
+            What was committed; None if the batch was empty.
 
         Raises:
-            OSError: it could not be written; the batch is void.
+            OSError: it could not be written. The batch is void.
         """
         batch, self._batch = self._batch, _Batch()
         self._links.clear()
@@ -220,12 +228,12 @@ class Archivist:
             *batch.contents,
             *batch.parts,
         }
-        originals = set(batch.instead.values())  # indexed with the copies of what gave way to them
+        originals = set(batch.instead.values())  # indexed together with the copies that they replace
         documents = [document for sha, document in batch.documents.items() if sha not in originals]
         return Committed(head, batch.outcomes, documents, [*(batch.touched | originals)])
 
     def drop(self) -> None:
-        """Forget the batch; the caller rolls the ledger back."""
+        """Forget the batch. The caller rolls the ledger back."""
         self._links.clear()
         self._batch = _Batch()
 
@@ -283,16 +291,17 @@ class Archivist:
     def _envelope(
         self, fetched: Fetched, copy: PreparedCopy, stored: list[_Stored], shas: tuple[bytes, ...]
     ) -> Record:
-        """The record of a copy, whose messages may be kept in the form of others."""
+        """The record of a copy. Its messages may be kept in the form of others."""
         if any(one.linked for one in stored):
             return self._linked(fetched, copy)
         forked = any(one.sha != message.sha for one, message in zip(stored, copy.messages, strict=True))
         return self._forked(fetched, copy, shas) if forked else copy.envelope
 
     def _repeated(self, copy: PreparedCopy) -> tuple[bytes, ...] | None:
-        """The messages of a copy that is kept already, to the byte and read alike; None if it is not.
+        """The messages of a copy whose exact bytes were kept and read in the same way; None if there is none.
 
-        Bytes that an ordinary mailbox brought as mail are no repeat for a journal mailbox that unwraps them.
+        Bytes that an ordinary mailbox brought as mail are no repeat for a journal mailbox, which unwraps
+        them.
         """
         in_batch = self._batch.copies.get((copy.sha, copy.report))
         if in_batch is not None:
@@ -311,11 +320,10 @@ class Archivist:
     def _message(
         self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, by: Bringer
     ) -> _Stored:
-        """Keep a message, unless it is kept already as it is, as a fork of it, or as its original."""
+        """Keep a message, unless it is kept already as itself, as a fork, or as its original."""
         if message.key and by.reported:
-            message.content = (
-                message.key
-            )  # the envelope says which mail a placeholder stands for, not its bytes
+            # The envelope identifies the mail that a placeholder represents, the bytes do not.
+            message.content = message.key
         known = message.sha if self._is_known(message.sha) else self._fork_of(message)
         if known is not None:
             return _Stored(known, remakes=self._links.remakes_of(fetched, message, by, known))
@@ -330,7 +338,7 @@ class Archivist:
         return sha in self._batch.originals or self._is_kept(sha)
 
     def _keep(self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy) -> None:
-        """Append a message that is new."""
+        """Append a new message."""
         for part in message.parts:
             self._part(part)
         appended = self._append(message.record)
@@ -364,7 +372,7 @@ class Archivist:
 
     @staticmethod
     def _original(fetched: Fetched, message: PreparedMessage) -> tuple[bytes, int, int]:
-        """Where a message's bytes are, as a fork of it may need them before they can be read back."""
+        """Where a message's bytes are. A fork of it may need them before they can be read back."""
         if isinstance(fetched.content, Path) or not message.end:
             return b"", 0, 0
         return fetched.content, message.start, message.end
@@ -384,7 +392,7 @@ class Archivist:
         self._batch.facts.append(PartFact(appended.sequence, appended.position, record.sha))
 
     def _part_kept(self, sha: bytes) -> bool:
-        """As the vault's, but asked once: what many messages have attached is asked for again and again."""
+        """Whether the vault keeps a part. Cached, since many messages may have the same attachment."""
         if sha in self._parts_kept:
             return True
         kept = self._vault.part_kept(sha, self._reads_back)
@@ -414,7 +422,7 @@ class Archivist:
         return self._standalone(fetched.content, copy)
 
     def _linked(self, fetched: Fetched, copy: PreparedCopy) -> Record:
-        """The envelope record of a copy that was written anew: all of it, its parts kept once as all are."""
+        """The envelope record of a copy that a service wrote: all of its text, and its parts stored once."""
         if isinstance(fetched.content, Path):
             return self._standalone(fetched.content, copy)
         for message in copy.messages:
@@ -438,7 +446,7 @@ class Archivist:
         return self._vault.reader.content_bytes(sha)
 
     def _standalone(self, path: Path, copy: PreparedCopy) -> Record:
-        """An envelope record that spells out its messages instead of referring to them."""
+        """An envelope record that contains its messages instead of referring to them."""
         spill = Spill.reopened(Path(copy.spill))
         try:
             record = self._spelled_envelope(copy)
@@ -480,7 +488,7 @@ class Archivist:
 
     # --- receipts and the index -----------------------------------------------------------
 
-    def _receive(
+    def _add_receipt(
         self,
         item: Item,
         copy: PreparedCopy,
@@ -510,7 +518,10 @@ class Archivist:
         )
 
     def _group(self, place: Place, copy: PreparedCopy) -> ReceiptGroup:
-        """Where the receipt of a copy stands. The first of a copy stands first: it tells when that came."""
+        """The group for the receipt of a copy.
+
+        The first receipt of a copy must come first in the ledger, since it says when the copy came.
+        """
         batch = self._batch
         group = batch.groups.get((place, place.title))
         if group is not None and (group is batch.receipts[-1] or copy.sha not in batch.received):

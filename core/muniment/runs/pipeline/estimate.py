@@ -1,4 +1,4 @@
-"""How far a run is, and how long the rest takes: a percentage that never goes back, and a smoothed rate."""
+"""How far a run is, and how long the rest takes: a percentage that never falls, and a smoothed rate."""
 
 from __future__ import annotations
 
@@ -7,43 +7,47 @@ from collections import deque
 from dataclasses import dataclass
 
 WINDOW = 60.0
-"""Seconds over which the rate is taken: long enough to even out the pauses in which a source deletes."""
+"""Seconds over which the rate is measured: long enough to even out the pauses in which a source deletes."""
 LEAST = 2.0
-"""Seconds of a run before its rate says anything."""
+"""Seconds of a run before its rate means anything."""
 APART = 0.5
-"""Seconds between two samples, at least: with WINDOW this bounds their number."""
+"""Least seconds between two samples. Together with WINDOW this bounds their number."""
 SLOWEST = 0.01
-"""Messages a second, below which no time is named."""
+"""Messages a second below which no remaining time is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What can be said of a run's rest."""
+    """What is known about the rest of a run."""
 
     percent: int | None = None
     """None while the number of messages is not known."""
     rate: float = 0.0
     """Messages a second."""
     left: float | None = None
-    """Seconds; None while that is not known."""
+    """Remaining seconds; None while they are not known."""
 
 
 class Estimate:
-    """Follows one run. For any thread."""
+    """Follows one run. Its methods are safe in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._samples: deque[tuple[float, int]] = deque()
-        """When, and how many messages had been dealt with."""
+        """Times, and the number of messages that were done by then."""
         self._settled = 0
         self._total = 0
         self._known = False
         self._percent: int | None = None
 
     def see(self, at: float, settled: int, total: int, known: bool) -> None:
-        """The run has dealt with `settled` of `total` messages; `known`: whether that is all there is.
+        """Take a state of the run.
 
-        `at` is in seconds of a clock that never goes back.
+        Args:
+            at: seconds of a clock that never goes back.
+            settled: messages that are done.
+            total: messages in all, as far as it is known.
+            known: whether `total` is the final number.
         """
         with self._lock:
             self._settled, self._total, self._known = settled, total, known
@@ -55,7 +59,7 @@ class Estimate:
                 self._percent = max(percent, self._percent or 0)
 
     def outlook(self, at: float) -> Outlook:
-        """What can be said at this instant. Where nothing arrives any more, the rate falls."""
+        """The outlook at a moment, in seconds of the same clock. If nothing more arrives, the rate falls."""
         with self._lock:
             self._forget(at)
             rate = self._rate(at)
@@ -70,6 +74,6 @@ class Estimate:
         return (self._settled - had) / (at - then) if at - then >= LEAST else 0.0
 
     def _forget(self, at: float) -> None:
-        """Drop the samples that are older than the window, but for the one that it begins at."""
+        """Drop the samples that are older than the window, except the one at its beginning."""
         while len(self._samples) > 1 and self._samples[1][0] <= at - WINDOW:
             self._samples.popleft()

@@ -1,7 +1,7 @@
-"""The first stage: list a mailbox, skip what is kept, fetch the rest, delete what is safe.
+"""The first stage: it lists a mailbox, skips what is kept, fetches the rest, and deletes what is safe.
 
-Runs in a thread of its own, the only one that talks to the source. What it has to say goes into a
-bounded queue to the archivist, in order.
+It runs in its own thread, the only one that talks to the source. Its messages go to the archivist in order,
+through a bounded queue.
 """
 
 from __future__ import annotations
@@ -41,21 +41,24 @@ from muniment.sources.base import (
 BATCH_ITEMS = 64
 BATCH_BYTES = 1024 * 1024
 BATCHES = 6
-"""How many batches may wait between the fetcher and the archivist."""
+"""Batches that may wait between the fetcher and the archivist."""
 FOREVER = 3600.0
 
 
 @dataclass(slots=True)
 class Listed:
-    """That many more items were listed; so many are archived already, or of an age that is not archived."""
+    """A portion of the listing."""
 
     count: int
+    """Items of the portion."""
     already: int
+    """Items of them that are archived already."""
     skipped: int = 0
+    """Items of them whose age is not archived."""
     expected: int | None = None
-    """How many there are in all, where the source knows."""
+    """Items in all, if the source knows the number; otherwise None."""
     last: bool = False
-    """Whether nothing is left to be listed."""
+    """Whether it is the last portion."""
 
 
 @dataclass(slots=True)
@@ -68,22 +71,24 @@ class Batch:
 
 @dataclass(slots=True)
 class Settle:
-    """Asks for all that came before to be committed; then holds the items that may be deleted."""
+    """Asks the archivist to commit everything before it, and to return the items that may be deleted."""
 
     done: threading.Event = field(default_factory=threading.Event)
+    """Set once everything is committed."""
     safe: list[Item] = field(default_factory=list)
+    """The items that may be deleted, filled before `done` is set."""
 
 
 @dataclass(slots=True)
 class Deleted:
-    """The source has confirmed these deletions."""
+    """Items whose deletion the source has confirmed."""
 
     items: list[Item]
 
 
 @dataclass(slots=True)
 class Refused:
-    """The source goes on without a mailbox or folder."""
+    """Mailboxes or folders without which the source continues."""
 
     refusals: list[Refusal]
 
@@ -94,19 +99,19 @@ class Portion:
 
     items: list[Item]
     last: bool
-    """Whether nothing comes after them."""
+    """Whether no items come after them."""
 
 
 @dataclass(slots=True)
 class Passed:
-    """What the source has passed over so far, all of it."""
+    """Everything that the source has passed over so far."""
 
     found: list[PassedOver]
 
 
 @dataclass(slots=True)
 class End:
-    """Nothing more comes; with `error` because something went wrong."""
+    """The last message. `error` says what went wrong; None for a normal end."""
 
     error: BaseException | None = None
 
@@ -115,7 +120,7 @@ Message = Listed | Batch | Unfetched | Settle | Deleted | Refused | Passed | End
 
 
 class Fetcher(threading.Thread):
-    """Feeds one source's mail to the archivist."""
+    """The thread that feeds one source's mail to the archivist."""
 
     def __init__(
         self,
@@ -135,10 +140,10 @@ class Fetcher(threading.Thread):
         self._pause = pause
         self._marks = marks
         self.deletes = plan.delete
-        """Whether mail is deleted at the source: asked for, and not known to be impossible there."""
+        """Whether mail is deleted at the source: the plan asks for it, and the source can."""
 
     def abandon(self) -> None:
-        """The archivist has given up: stop as soon as possible. Safe to call twice."""
+        """Stop as soon as possible, since the archivist has given up. Safe to call twice."""
         self._pause.give_up()
         while self.is_alive():
             try:
@@ -149,49 +154,51 @@ class Fetcher(threading.Thread):
                 discard(message)
 
     def run(self) -> None:
-        """Thread body: everything it meets ends in the queue."""
         end = End()
         try:
             self._source.connect()
-            self._see_whether_to_delete()
+            self._check_deletion()
             if self._marks and isinstance(self._source, Resumable):
                 self._source.resume(self._marks.of)
             for portion in chunked(self._source.listing(), self._source.session):
                 self._session(portion)
-                self._see_whether_to_delete()  # some servers show only when asked that they can't
-                self._say_refusals()
-            self._say_passed()
-            self._say_refusals()
+                self._check_deletion()  # some servers show only after a deletion that they can't
+                self._put_refusals()
+            self._put_passed()
+            self._put_refusals()
         except Cancelled:
             pass
-        except BaseException as error:  # noqa: BLE001 - the run is told, and says it
+        except BaseException as error:  # noqa: BLE001 - the run reports it
             end = End(error)
         finally:
             self._close(end)
 
-    def _see_whether_to_delete(self) -> None:
-        """Where the server can't delete at all, mail is archived and kept there, and the run says so."""
+    def _check_deletion(self) -> None:
+        """Stop deleting if the server can't delete at all.
+
+        Mail is then archived and stays there, and the run says so.
+        """
         reason = self._source.undeletable() if self.deletes and isinstance(self._source, Deleting) else ""
         if reason:
             self.deletes = False
-            self._say(Refused([Refusal("", reason, deleting=True)]))
+            self._put(Refused([Refusal("", reason, deleting=True)]))
 
-    def _say_refusals(self) -> None:
+    def _put_refusals(self) -> None:
         refusals = self._source.refusals() if isinstance(self._source, Partial) else []
         if refusals:
-            self._say(Refused(refusals))
+            self._put(Refused(refusals))
 
-    def _say_passed(self) -> None:
+    def _put_passed(self) -> None:
         found = self._source.passed_over() if isinstance(self._source, Choosing) else []
         if found:
-            self._say(Passed(found))
+            self._put(Passed(found))
 
     def _close(self, end: End) -> None:
         with suppress(Cancelled):
-            self._say_refusals()  # those of a listing that broke
+            self._put_refusals()  # of a listing that broke
         try:
             self._source.close()
-        except Exception as error:  # noqa: BLE001 - hanging up may fail, the mail is safe
+        except Exception as error:  # noqa: BLE001 - closing may fail, the mail is safe
             end.error = end.error or error
         while not self._pause.given_up:
             try:
@@ -200,8 +207,8 @@ class Fetcher(threading.Thread):
             except queue.Full:
                 continue
 
-    def _say(self, message: Message, cancellable: bool = True) -> None:
-        """Queue a message; what has happened at the source is said even when the run is cancelled."""
+    def _put(self, message: Message, cancellable: bool = True) -> None:
+        """Queue a message. With `cancellable` False, this happens even if the run is cancelled."""
         while True:
             if cancellable or self._pause.given_up:
                 self._pause.check()
@@ -213,30 +220,35 @@ class Fetcher(threading.Thread):
 
     def _session(self, portion: Portion) -> None:
         items = portion.items
-        wanted, safe, skipped = self._sort_out(items)
+        wanted, safe, skipped = self._sort(items)
         already = len(items) - len(wanted) - skipped
-        self._say_passed()
-        self._say(Listed(len(items), already, skipped, self._source.expected, portion.last))
+        self._put_passed()
+        self._put(Listed(len(items), already, skipped, self._source.expected, portion.last))
         for batch in self._batches(wanted):
             try:
-                self._say(batch)
+                self._put(batch)
             except Cancelled:
                 discard(batch)
                 raise
         if self.deletes:
             settle = Settle()
-            self._say(settle)
+            self._put(settle)
             while not settle.done.wait(0.05):
                 self._pause.check()
             now = time.time()
             due = (item for item in (*safe, *settle.safe) if self._plan.deletes(item, now))
-            with self._pause.firm():  # what a source takes in portions ends with the portion in hand
+            with self._pause.firm():  # a cancelled run ends after the current portion of deletions
                 gone = self._source.delete(itertools.takewhile(lambda _: not self._pause.over, due))
             if gone:
-                self._say(Deleted(gone), cancellable=False)
+                self._put(Deleted(gone), cancellable=False)
 
-    def _sort_out(self, items: Sequence[Item]) -> tuple[list[Item], list[Item], int]:
-        """Which to fetch, which are kept and may be deleted unfetched, and how many are passed by."""
+    def _sort(self, items: Sequence[Item]) -> tuple[list[Item], list[Item], int]:
+        """Sort listed items.
+
+        Returns:
+            The items to fetch, the items that are kept and may be deleted unfetched, and the number of
+            skipped ones.
+        """
         known = self._known(items)
         now = time.time()
         wanted: list[Item] = []
@@ -271,7 +283,7 @@ class Fetcher(threading.Thread):
         try:
             for answer in self._source.fetch(items) if items else ():
                 if isinstance(answer, Unfetched):
-                    self._say(answer)
+                    self._put(answer)
                     continue
                 fetched.append(answer)
                 self._pause.check()
@@ -283,7 +295,7 @@ class Fetcher(threading.Thread):
             _remove_files(fetched)
             raise
         except BaseException:
-            if fetched:  # what is in hand is archived, whatever keeps the rest from coming
+            if fetched:  # what was fetched is archived, although the rest does not come
                 yield self._submit(fetched)
             raise
         if fetched:
@@ -300,9 +312,9 @@ class Fetcher(threading.Thread):
 
 
 def chunked(items: Iterator[Item], size: int) -> Iterator[Portion]:
-    """Portions of at most `size` items.
+    """Yield the items in portions of at most `size`.
 
-    Raises what `items` raises, once all that was listed before has been handed on.
+    It raises what `items` raises, after it has yielded everything that was listed before.
     """
     last = False
     while not last:
@@ -320,12 +332,12 @@ def chunked(items: Iterator[Item], size: int) -> Iterator[Portion]:
 
 
 def discard(batch: Batch) -> None:
-    """Remove the files of a batch, archived or not, as soon as no worker reads or writes them."""
+    """Remove the files of a batch as soon as no worker uses them, whether or not it was archived."""
     batch.copies.add_done_callback(lambda _: _remove_files(batch.fetched))
 
 
 def _remove_files(fetched: Sequence[Fetched]) -> None:
-    """Remove fetched files, and what was made of them: its name begins with theirs."""
+    """Remove fetched files, and files made from them, whose names begin with the same characters."""
     for one in fetched:
         if isinstance(one.content, Path):
             for path in one.content.parent.glob(f"{escape(one.content.name)}*"):

@@ -1,4 +1,4 @@
-"""A fork's report as recipe: what differs from the message that is kept, and where the rest stands there."""
+"""The report of a fork as a recipe: the differences from the kept message, and references to the rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from muniment.mail.content.fork import fork_cuts
 
 
 def fork_pieces(raw: bytes, start: int, end: int, stored: bytes, sha: bytes) -> list[Piece]:
-    """A fork's report as differences from the stored message `sha`."""
+    """The report of a fork as differences from a stored message.
+
+    Args:
+        raw: the report.
+        start: where the fork begins in it.
+        end: where the fork ends in it.
+        stored: the stored message.
+        sha: its SHA-256.
+    """
     pieces: list[Piece] = []
     if start:
         pieces.append(Literal(raw[:start]))
@@ -24,5 +32,5 @@ def fork_pieces(raw: bytes, start: int, end: int, stored: bytes, sha: bytes) -> 
 
 
 def rebuilt(pieces: list[Piece], contents: dict[bytes, bytes]) -> bytes:
-    """What a recipe yields once it went through its own encoding."""
+    """The content that a recipe gives after it was encoded and decoded."""
     return b"".join(recipe.rebuild(recipe.decode(recipe.encode(pieces)), lambda sha: (contents[sha],)))

@@ -1,7 +1,7 @@
-"""The last stage: what was committed is made findable, in a thread of its own.
+"""The last stage: it makes committed messages findable, in its own thread.
 
-It may lag behind and be stopped at any time: the index keeps a watermark, and whatever it lacks is
-read back from the ledger (archive.operations.indexing).
+It may lag behind and be stopped at any time. The index keeps a watermark, and everything behind it is read
+back from the ledger (`archive.operations.indexing`).
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from muniment.runs.pipeline.archivist import Committed
 from muniment.system.memory import give_back
 
 COMMIT_SECONDS = 300.0
-"""Seconds after which what was added is made findable, be it ever so little."""
+"""Longest time, in seconds, that an added message stays out of search results. Small batches are committed at
+this age."""
 GIVE_BACK_SECONDS = 2.0
-"""Seconds between two times that freed memory is given back, while batches come."""
+"""Seconds between two times at which freed memory is returned to the system, while batches come."""
 WAITING = 4
-"""Batches that may wait; then the archivist waits."""
+"""Batches that may wait. Beyond these, the archivist waits."""
 
 
 class Indexer(threading.Thread):
-    """Adds committed batches to the index, and commits it by time; by size it does so itself."""
+    """Adds committed batches to the index, and commits it by time. The index itself commits by size."""
 
     def __init__(self, indexing: Indexing) -> None:
         super().__init__(name="index", daemon=True)
@@ -35,7 +36,7 @@ class Indexer(threading.Thread):
         self._committed = self._gave_back = time.monotonic()
 
     def add(self, batch: Committed) -> None:
-        """Hand over a committed batch; waits while too many do."""
+        """Queue a committed batch. Waits while WAITING batches are in the queue."""
         while self.error is None and self.is_alive():
             try:
                 self._queue.put(batch, timeout=0.2)
@@ -44,10 +45,13 @@ class Indexer(threading.Thread):
                 continue
 
     def finish(self, waiting: Callable[[], None] = lambda: None) -> None:
-        """Index what was handed over, commit, and end the thread; `waiting` is called until that is done.
+        """Index all queued batches, commit, and end the thread.
+
+        Args:
+            waiting: called several times a second until that is done.
 
         Raises:
-            Exception: whatever the index failed at; the archive itself is not touched by it.
+            Exception: the error at which the index failed. The archive itself is not affected.
         """
         while self.is_alive():
             try:
@@ -62,7 +66,6 @@ class Indexer(threading.Thread):
             raise self.error
 
     def run(self) -> None:
-        """Thread body."""
         try:
             for _ in self._indexing.catch_up():
                 pass
@@ -72,7 +75,7 @@ class Indexer(threading.Thread):
                 self._commit_if_due()
                 self._give_back_if_due()
             self._indexing.commit()
-        except Exception as error:  # noqa: BLE001 - told to whoever waits; the archive goes on without
+        except Exception as error:  # noqa: BLE001 - `finish` raises it; archiving continues without the index
             self.error = error
         finally:
             self._indexing.close()

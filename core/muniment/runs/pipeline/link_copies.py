@@ -1,16 +1,16 @@
-"""Linking: a copy whose bytes a service wrote is stored once, with the message that it is a copy of.
+"""Linking: a copy whose bytes a service wrote is stored once, with the message of which it is a copy.
 
 Likeness (`mail.text.likeness`) says which messages show the same. Who brought them decides what follows,
-since anybody may put a message into a mailbox of their own:
+since anybody may put a message into their own mailbox:
 
 - A copy that a service wrote is linked to a message that a trusted journal report brought, or to one that a
-  mailbox of the same owner brought. What another person's mailbox brought is never its original.
-- A message takes the place of what a service wrote from it only where a trusted journal report brings it.
-- A journal report vouches for a message where its envelope names the message's From as the sender: a person
-  who writes another's name into From gets a genuine report too, and that report names the true sender.
+  mailbox of the same owner brought. A message from another person's mailbox is never its original.
+- A message replaces copies that a service wrote from it only if a trusted journal report brings it.
+- A journal report vouches for a message if its envelope names the message's From as the sender. A person who
+  writes another's name into From gets a genuine report, too, but it names the true sender.
 
-In doubt both are kept and shown. Only messages that share a Message-ID are compared, so that a mailbox whose
-originals are not here costs one look-up a message, and journaled mail costs one for many.
+In doubt both messages are kept and shown. Only messages with the same Message-ID are compared. So a mailbox
+whose originals are not here costs one look-up for each message, and journaled mail costs one for many.
 """
 
 from __future__ import annotations
@@ -37,31 +37,32 @@ from muniment.sources.base import Fetched
 log = logging.getLogger("muniment.runs")
 
 REMEMBERED = 1000
-"""Likenesses of kept messages that are remembered."""
+"""Likenesses of kept messages that are cached."""
 COMPARED = 50
-"""Kept messages that are read back for one message: hostile mail may give one Message-ID to all of its."""
+"""Kept messages that are read back for one message. Hostile mail may use one Message-ID for many messages."""
 NOTHING = Likeness()
 
 
 class Bringer(NamedTuple):
-    """Who brings a copy, as far as that decides what it may be linked to."""
+    """Who brings a copy, as far as it decides to what the copy may be linked."""
 
     owner: str
-    """The normalised address of the mailbox's owner; "" for nobody's."""
+    """The normalised address of the mailbox's owner; "" if it belongs to no person."""
     reported: bool
-    """Whether it is a trusted journal report with an envelope of its own."""
+    """Whether it is a trusted journal report with its own envelope."""
     time: int
+    """When it was journaled or received, in seconds since 1970 UTC."""
     parties: tuple[Party, ...]
 
 
 def bringer(owner: str, route: Route, copy: PreparedCopy, time: int) -> Bringer:
-    """Who brings a copy; `time` is when it was journaled or received, seconds since 1970 UTC."""
+    """Who brings a copy. `time` is when it was journaled or received, in seconds since 1970 UTC."""
     trusted = bool(route & Route.JOURNAL) and copy.report and NO_ENVELOPE not in copy.notes
     return Bringer(normalise(owner) if route & Route.OWNER else "", trusted, time, copy.parties)
 
 
 class _New(NamedTuple):
-    """A message of the batch in hand."""
+    """A message of the current batch."""
 
     sha: bytes
     owner: str
@@ -70,27 +71,30 @@ class _New(NamedTuple):
 
 
 class Links:
-    """Finds what a vault, or the batch in hand, has of messages that a service wrote."""
+    """Finds the original of a copy that a service wrote, and the copies that it wrote of an original.
+
+    It searches the vault and the current batch. It belongs to one thread.
+    """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._batch: dict[bytes, list[_New]] = {}
-        """The messages of the batch in hand, by their names."""
+        """The messages of the current batch, by the look-up key of their Message-ID."""
         self._kept: dict[bytes, Likeness] = {}
-        """The likeness of messages that were read back, by their hashes."""
+        """The likeness of messages that were read back, by their hash."""
         self._regenerated = vault.catalog.regenerated
         self._unnamed: set[bytes] = set()
-        """Names that no kept message has."""
+        """Look-up keys that no kept message has."""
         self._given: set[bytes] = set()
-        """What gives way to messages of the batch in hand."""
+        """Copies that messages of the current batch replace."""
 
     def clear(self) -> None:
-        """The batch in hand is kept, or void."""
+        """Forget the current batch, which is committed or void."""
         self._batch.clear()
         self._given.clear()
 
     def expect(self, messages: Iterable[PreparedMessage]) -> None:
-        """Ask the catalog at once which names of coming originals it knows."""
+        """Ask the catalog for the Message-IDs of several coming originals in one query."""
         if self._regenerated:
             names = {name_of(message.summary.message_id) for message in messages}
             self._unnamed = names - self._vault.catalog.names_known(names)
@@ -98,10 +102,12 @@ class Links:
     def remakes_of(
         self, fetched: Fetched, message: PreparedMessage, by: Bringer, stored: bytes
     ) -> tuple[bytes, ...]:
-        """The messages that a service wrote from this one: they give way to `stored`, as which it is kept.
+        """The kept messages that a service wrote from this one.
 
-        None unless a journal report vouches for it. Asked of known messages too, since anybody may have put
-        their own copy of an original into a mailbox before its report came.
+        `stored`, the hash under which this one is kept, replaces them.
+
+        There are none unless a journal report vouches for this message. Known messages are examined too,
+        since anybody may have put a copy of an original into their mailbox before its report came.
         """
         if not by.reported or not self._regenerated or not message.end:
             return ()
@@ -121,7 +127,7 @@ class Links:
         return found
 
     def original_of(self, fetched: Fetched, message: PreparedMessage, by: Bringer) -> bytes | None:
-        """The hash of the message that this one is a copy of; None if it is the first of its kind."""
+        """The hash of the message of which this one is a copy; None if it is the first of its kind."""
         name = name_of(message.summary.message_id)
         if not name or not message.end:
             return None
@@ -163,7 +169,7 @@ class Links:
         )
 
     def _vouches(self, parties: Iterable[Party], time: int, like: Likeness) -> bool:
-        """Whether an envelope names everybody in From as sender, under whichever of their addresses."""
+        """Whether an envelope names everybody in From as a sender, by any of their addresses."""
         named = {self._person(party.address, time) for party in parties if party.role in SENT_ROLES}
         return bool(like.senders) and all(self._person(one, time) in named for one in like.senders)
 
@@ -171,10 +177,13 @@ class Links:
         return self._vault.directory.resolve(address, time) or address
 
     def read_before(self, fetched: Fetched, copy: PreparedCopy) -> tuple[bytes, ...] | None:
-        """The messages that an earlier read of this very item brought, if it says the same now.
+        """The messages that an earlier read of this item brought, if the item says the same now.
 
-        All of it is read back from the ledger. The copy then stands for the bytes that are kept. None if
-        the item was not read before, or says something else.
+        Everything is read back from the ledger. The copy then takes the hash and size of the bytes that are
+        kept.
+
+        Returns:
+            None if the item was not read before, or says something else.
         """
         place, key = fetched.item.place, fetched.item.key
         catalog = self._vault.catalog
@@ -195,13 +204,14 @@ class Links:
         return envelope.messages
 
     def _kept_says(self, sha: bytes, envelope: EnvelopeRow) -> list[bytes]:
-        """What an earlier read of an item said: a report by its messages, other mail by its own bytes."""
+        """What an earlier read of an item said: likenesses of a report's messages, or that of other mail."""
         if not envelope.report:
             return [self._kept_like(sha).item]
         likes = [self._kept_like(message) for message in envelope.messages]
         return sorted(like.message or like.item for like in likes)
 
     def _says(self, fetched: Fetched, copy: PreparedCopy) -> list[bytes]:
+        """The same for a fetched copy."""
         likes = [self._like(fetched, message) for message in copy.messages]
         if not copy.report:
             return [like.item for like in likes]
@@ -209,18 +219,21 @@ class Links:
 
     @staticmethod
     def _like(fetched: Fetched, message: PreparedMessage) -> Likeness:
-        """The likeness of a fetched message; none where it can't be read: it is linked to no other."""
+        """The likeness of a fetched message; an empty one if it can't be read.
+
+        Then it is linked to no other.
+        """
         if UNREAD in message.text.notes:
             return NOTHING
         content = fetched.content if isinstance(fetched.content, bytes) else fetched.content.open("rb")
         try:
             return mail_reader().likeness(Mail(content, message.sha, message.start, message.end))
         except MailUnreadable as error:
-            log.warning("a message is linked to no other: %s", error)
+            log.warning("a message could not be compared with others: %s", error)
             return NOTHING
 
     def _kept_like(self, sha: bytes) -> Likeness:
-        """The likeness of a message that is kept; of one that can't be read back none."""
+        """The likeness of a kept message; an empty one if it can't be read back."""
         known = self._kept.get(sha)
         if known is None:
             if len(self._kept) >= REMEMBERED:
@@ -238,7 +251,7 @@ class Links:
 
 
 def _may_be(one: Named, like: Likeness) -> bool:
-    """Whether a kept message can be from the same senders, as far as its row in the catalog tells."""
+    """Whether a kept message may have the same senders, by its row in the catalog."""
     sender = one.sender.lower()
     if not like.senders or any(address in sender for address in like.senders):
         return True
@@ -246,7 +259,7 @@ def _may_be(one: Named, like: Likeness) -> bool:
 
 
 def _is_copy(like: Likeness, kept: Likeness, *, vouched: bool, own: bool) -> bool:
-    """Whether a kept message is the original: of a report's, or another read of the same owner's item."""
+    """Whether a kept message is the original: that of a report, or another read of the same owner's item."""
     if vouched and like.message == kept.message:
         return True
     return own and like.item == kept.item

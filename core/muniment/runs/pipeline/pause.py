@@ -1,4 +1,4 @@
-"""Waiting between two attempts at a source, which nobody sits out whose run was cancelled."""
+"""Waiting between two attempts at a source. A cancelled run stops waiting at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STEP = 0.2
-"""Seconds between two looks whether to go on waiting."""
+"""Seconds between two checks whether to wait on."""
 
 
 class Cancelled(Exception):
@@ -16,7 +16,7 @@ class Cancelled(Exception):
 
 
 class Pause:
-    """Waits so many seconds when called, as time.sleep does. For any thread of a run's source."""
+    """Waits for a number of seconds when called, like time.sleep. For any thread of a run's source."""
 
     def __init__(self, cancel: threading.Event) -> None:
         """`cancel` is set when the run is cancelled."""
@@ -25,7 +25,7 @@ class Pause:
         self._firm = False
 
     def __call__(self, seconds: float) -> None:
-        """Wait.
+        """Wait for `seconds`.
 
         Raises:
             Cancelled: as `check`, as soon as there is no reason to wait any more.
@@ -37,17 +37,17 @@ class Pause:
             time.sleep(min(left, STEP))
 
     def check(self) -> None:
-        """See whether to go on.
+        """Return if the run continues.
 
         Raises:
-            Cancelled: the run was cancelled, or has given up.
+            Cancelled: the run was cancelled, or its archivist has given up.
         """
         if self.over:
             raise Cancelled
 
     @property
     def over(self) -> bool:
-        """Whether there is no reason to go on, for either cause."""
+        """Whether the run was cancelled or its archivist has given up."""
         return self.cancelled or self.given_up
 
     @property
@@ -57,16 +57,19 @@ class Pause:
 
     @property
     def given_up(self) -> bool:
-        """Whether the archivist wants no more mail."""
+        """Whether the archivist takes no more mail."""
         return self._given_up.is_set()
 
     def give_up(self) -> None:
-        """The archivist wants no more mail."""
+        """Note that the archivist takes no more mail."""
         self._given_up.set()
 
     @contextmanager
     def firm(self) -> Iterator[None]:
-        """In the block a cancelled run waits on: what a server has deleted must be heard, and recorded."""
+        """Keep waiting inside the block even if the run is cancelled.
+
+        The source must learn what a server has deleted, so that it is recorded.
+        """
         self._firm = True
         try:
             yield

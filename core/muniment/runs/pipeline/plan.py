@@ -1,4 +1,4 @@
-"""What one run is to do: a profile's choices as the pipeline needs them."""
+"""What one run does: a profile's settings in the form that the pipeline needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A profile's choices; see config.model.Profile for their meanings."""
+    """A profile's settings. `config.model.Profile` explains them."""
 
     profile: str
     journal: bool
@@ -28,21 +28,26 @@ class Plan:
     older_than: int = 0
     newer_than: int = 0
     delete_after: int = 0
-    """Days, all three; see config.model.Profile."""
+    """Days, as are `older_than` and `newer_than`."""
     regenerated: bool = False
-    """Whether the source makes bytes anew at each fetch: copies are then linked to originals by likeness."""
+    """Whether the source generates the bytes of a mail at each fetch. Then copies are linked to originals by
+    likeness."""
 
     def takes(self, item: Item, now: float) -> bool:
-        """Whether an item is of an age that is archived; what the source gives no date for is."""
+        """Whether an item's age is one that is archived. An item without a date always is.
+
+        `now` is in seconds since 1970 UTC.
+        """
         age = None if item.date is None else (now - item.date) / DAY
         if age is None:
             return True
         return age >= self.older_than and (not self.newer_than or age <= self.newer_than)
 
     def deletes(self, item: Item, now: float) -> bool:
-        """Whether an item may be deleted once it is kept; with an age to wait for, not without a date.
+        """Whether an item may be deleted once it is kept.
 
-        Never where the folder belongs to others, or where the source keeps it.
+        Never if its folder belongs to others or the source keeps it, nor without a date if a waiting time is
+        set. `now` is in seconds since 1970 UTC.
         """
         if item.place.others or item.stays:
             return False
@@ -51,17 +56,19 @@ class Plan:
         return item.date is not None and (now - item.date) / DAY >= self.delete_after
 
     def owner_of(self, place: Place) -> str:
-        """Whose mailbox a place belongs to; "" for nobody's."""
+        """The normalised address of the person to whom a place belongs; "" if it belongs to no person."""
         return normalise(place.owner or self.owner)
 
     def folder_of(self, place: Place) -> str:
-        """The folder in which its owner finds what lies in a place."""
+        """The folder in which its owner finds the mail of a place."""
         return place.title or place.folder or self.owner_folder
 
     def route(self, copy: PreparedCopy, enveloped: bool = False) -> tuple[Route, tuple[str, ...]]:
-        """How a copy is routed, and the notes that say why (invariant 8).
+        """How a copy is routed, and notes that say why (docs/design.md, invariant 8).
 
-        `enveloped`: its SMTP envelope names further people.
+        Args:
+            copy: the prepared copy.
+            enveloped: whether its SMTP envelope names further people.
         """
         if not self.journal:
             return Route.OWNER, self._about
@@ -78,15 +85,15 @@ class Plan:
 
     @property
     def _about(self) -> tuple[str, ...]:
-        """What a receipt says of the bytes themselves."""
+        """Notes about the bytes themselves."""
         return (REGENERATED,) if self.regenerated else ()
 
     def reads_as(self, route: Route) -> bool:
-        """Whether a copy that was routed so before was read as this plan reads mail.
+        """Whether a copy with this earlier route was read in the way of this plan.
 
-        If not (a journal mailbox that was archived as an ordinary one, say), it must be fetched again.
+        If not (for example if an ordinary mailbox became a journal mailbox), it must be fetched again.
         """
-        if not route:  # quarantined: by a journal profile, since an ordinary one unwraps nothing
+        if not route:  # quarantined, so by a journal profile: an ordinary one unwraps nothing
             return self.journal
         return bool(route & ~Route.OWNER) if self.journal else bool(route & Route.OWNER)
 

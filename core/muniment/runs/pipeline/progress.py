@@ -1,4 +1,4 @@
-"""What a run has done so far: counters any front end can show, and the books."""
+"""What a run has done so far: counters that any front end can show, and the books."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Books:
-    """Counts of one run; `balanced` is the proof that nothing fell between two stages."""
+    """The counts of one run. `balanced` proves that no item was lost between two stages."""
 
     listed: int = 0
     fetched: int = 0
@@ -24,7 +24,7 @@ class Books:
 
     @property
     def balanced(self) -> bool:
-        """Whether invariant 4 of the design holds."""
+        """Whether the books balance (docs/design.md, invariant 4)."""
         return (
             self.pending >= 0
             and self.listed == self.fetched + self.already + self.failed + self.skipped + self.pending
@@ -35,7 +35,7 @@ class Books:
 
 @dataclass(slots=True)
 class Progress:
-    """A running run, at one instant."""
+    """The state of a run at one moment."""
 
     profile: str
     stage: str = "starting"
@@ -44,17 +44,17 @@ class Progress:
     """"running", "ok", "failed", "cancelled"."""
     books: Books = field(default_factory=Books)
     expected: int = 0
-    """How many messages there are in all, as far as is known: at least as many as are listed."""
+    """Number of messages in all, as far as it is known: at least as many as are listed."""
     total_known: bool = False
-    """Whether `expected` is all there is; else the source is still listing."""
+    """Whether `expected` is the final number. Otherwise the source is still listing."""
     deletes: bool = False
-    """Whether what is kept is deleted at the source."""
+    """Whether kept mail is deleted at the source."""
     arrived: int = 0
-    """Copies that the archivist was handed."""
+    """Copies that reached the archivist."""
     decided: int = 0
-    """Those of them of which it knows what they are: new, known already, in quarantine, or to be left."""
+    """Copies of which the archivist knows what they are: new, known, in quarantine, or left."""
     stored: int = 0
-    """Those that are committed."""
+    """Copies that are committed."""
     indexed: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -62,17 +62,18 @@ class Progress:
     """Messages a second, by stage: "fetch", "store", "index", "delete"."""
     error: str = ""
     refused: tuple[str, ...] = ()
-    """Mailboxes and folders that were not read, or not emptied, each with the reason."""
+    """Mailboxes and folders that were not read, or from which nothing was deleted, each with the reason."""
     passed: list[dict[str, Any]] = field(default_factory=list)
-    """What the source passed over, part of what was skipped: `reason`, `count`, and `examples` of names."""
+    """What the source passed over, which is part of what was skipped: `reason`, `count`, and `examples` of
+    names."""
 
     @property
     def passed_over(self) -> int:
-        """How many that are."""
+        """Number of items that the source passed over."""
         return sum(one["count"] for one in self.passed)
 
 
 def settled(progress: Progress) -> int:
-    """How many of the messages at the source have been dealt with, as far as fetching goes."""
+    """Number of messages at the source that need no more fetching."""
     books = progress.books
     return progress.arrived + books.already + books.failed + books.skipped

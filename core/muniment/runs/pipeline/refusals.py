@@ -8,20 +8,20 @@ from muniment.sources.base import Refusal
 from muniment.system.sanitise import clean
 
 NAMED = 100
-"""Refusals that a run's result names one by one."""
+"""Refusals that a run's result lists."""
 SHOWN = 3
 """Mailboxes and folders that its sentence names."""
 
 
 class Refusals:
-    """Collects refusals; a tenant may have any number of them, so that only the first ones are kept."""
+    """Collects refusals. A tenant may have any number of them, so only the first ones are kept."""
 
     def __init__(self) -> None:
         self._first: list[Refusal] = []
         self._counts = {False: 0, True: 0}
 
     def add(self, refusals: Iterable[Refusal]) -> None:
-        """Take note of more of them."""
+        """Add refusals."""
         for one in refusals:
             self._counts[one.deleting] += 1
             kept = sum(other.deleting == one.deleting for other in self._first)
@@ -30,17 +30,22 @@ class Refusals:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The first ones, each with its reason."""
+        """The first refusals, each with its reason."""
         return tuple(f"{one.where}: {one.reason}" if one.where else one.reason for one in self._first)
 
     def sentences(self, error: BaseException | None = None) -> list[str]:
-        """What a run's result says of them, besides the error that ended the run."""
+        """Sentences for the run's result.
+
+        A refusal that is the same as `error`, which ended the run, is left out.
+        """
         found = []
-        for deleting, told in ((False, "Not read"), (True, "Not deleted from")):
+        for deleting, label in ((False, "Not read"), (True, "Not deleted from")):
             first = [one for one in self._first if one.deleting == deleting]
             if first and str(error) != first[0].reason:
                 names = [one.where for one in first[:SHOWN] if one.where]
                 more = self._counts[deleting] - len(first[:SHOWN])
-                line = f"{told}: {', '.join(names)}{f' and {more:,} more' if more else ''}. " if names else ""
+                line = (
+                    f"{label}: {', '.join(names)}{f' and {more:,} more' if more else ''}. " if names else ""
+                )
                 found.append(f"{line}{first[0].reason}")
         return found

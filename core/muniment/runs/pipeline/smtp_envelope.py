@@ -1,4 +1,4 @@
-"""What the SMTP envelope of a delivery adds to a copy, and how its receipt has it."""
+"""What the SMTP envelope of a delivery adds to a copy, and its form in the receipt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from muniment.sources.base import Item, SmtpEnvelope
 
 
 def people_of(item: Item, copy: PreparedCopy) -> tuple[Party, ...]:
-    """Whom the SMTP envelope of a delivery names besides the copy's own header.
+    """The people whom the SMTP envelope of a delivery names in addition to the copy's own header.
 
-    A journal report's own envelope says whom it concerns, and nothing else does.
+    For a journal report there are none: only its own envelope says whom it concerns.
     """
     if copy.report or item.envelope is None:
         return ()
@@ -21,12 +21,12 @@ def people_of(item: Item, copy: PreparedCopy) -> tuple[Party, ...]:
 
 
 def headers_of(item: Item) -> tuple[str, ...]:
-    """The header fields by which the sender of an item may name recipients."""
+    """The header fields in which the sender of an item may name recipients."""
     return item.envelope.headers if item.envelope is not None else ()
 
 
 def weight(item: Item, copy: PreparedCopy) -> int:
-    """About how many bytes the envelope takes in a receipt, at most."""
+    """An upper estimate of the bytes that the envelope takes in a receipt."""
     if item.envelope is None:
         return 0
     value = (*item.envelope.recipients, *item.envelope.people, *copy.named)
@@ -35,7 +35,10 @@ def weight(item: Item, copy: PreparedCopy) -> int:
 
 
 def envelope_value(envelope: SmtpEnvelope | None, named: tuple[str, ...] = ()) -> dict[str, Any]:
-    """An SMTP envelope as the receipt has it; `named` are the people whom trusted header fields give."""
+    """An SMTP envelope in the form of the receipt.
+
+    `named` are the people in trusted header fields.
+    """
     if envelope is None:
         return {}
     people = [*dict.fromkeys((*envelope.people, *named))]

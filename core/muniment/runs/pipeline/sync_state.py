@@ -1,7 +1,7 @@
-"""Marks: how far a place was listed once all of it was archived, so that a run need list only what changed.
+"""Marks: how far a place was listed when all of it was archived, so that a run lists only what has changed.
 
-They are a short cut and nothing else: kept in the catalog, lost when it is rebuilt, and not used where a run
-may want again what a run before passed by (deleting, ages, mail that is left at its source).
+They are only a shortcut. They are kept in the catalog and lost when it is rebuilt. They are not used when a
+run must reconsider messages that an earlier run skipped (deletion, age limits, mail left at its source).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Marks:
         self._plan = plan
 
     def of(self, place: Place) -> str:
-        """Where the last run came to at a place; "" for nowhere."""
+        """The mark that the last run reached at a place; "" for none."""
         return self._vault.catalog.meta_get(self._name(place)) or ""
 
     def keep(self, source: Source, failed: set[Place]) -> None:
-        """Remember where a run that went to its end came to, but for places of which something failed."""
+        """Store the marks that a complete run has reached, except for places where something failed."""
         if not isinstance(source, Resumable):
             return
         for place, mark in source.marks().items():
@@ -33,12 +33,15 @@ class Marks:
                 self._vault.catalog.meta_set(self._name(place), mark)
 
     def _name(self, place: Place) -> str:
-        """How mail is read is part of it: a mailbox that is to be read in another way is listed anew."""
+        """The key of a mark.
+
+        It includes the way of reading, so that a mailbox is listed again when that changes.
+        """
         way = "reports" if self._plan.journal else self._plan.owner_of(place)
         return "\n".join((_NAME, way, place.host, place.mailbox, place.folder))
 
 
 def marks_of(vault: Vault, plan: Plan) -> Marks | None:
-    """The marks of a profile; None where every run has to list all."""
+    """The marks of a profile; None if every run must list everything."""
     again = plan.delete or plan.older_than or plan.newer_than or plan.unknown == "leave" or plan.journal
     return None if again else Marks(vault, plan)

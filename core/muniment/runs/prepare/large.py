@@ -1,6 +1,8 @@
-"""Preparing a copy that is too large for memory: read from its file, its records go to another.
+"""Prepares a copy that is too large for memory.
 
-The same steps as in runs.prepare.prepare, with bounded memory: at most a few chunks are held at a time.
+It is read from its file, and its records go to another file.
+
+The steps are those of `runs.prepare.prepare`, with a few chunks in memory at a time.
 """
 
 from __future__ import annotations
@@ -29,18 +31,25 @@ from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, PreparedMessa
 from muniment.runs.prepare.spill import Spill, hash_of, rebuilds, whole
 
 LITERAL = 1024 * 1024
-"""Verbatim stretches above this many bytes become records of their own."""
+"""Literal bytes above this number become a record of their own."""
 LITERALS = 4 * 1024 * 1024
-"""So do all further ones once those kept in the recipe add up to this many bytes."""
+"""Literal bytes that one recipe contains in all. Beyond these, further ones become records, too."""
 READ = 1024 * 1024
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 
 
 def prepare_file(job: Job, encoder: Encoder, decoder: Decoder, outline: bool = False) -> PreparedCopy:
-    """Prepare the copy in a file; its parts are left in the file that `spill` of the result names.
+    """Prepare the copy in a file. Its parts go to the file that `spill` of the result names.
 
-    `outline`: its text is not read.
+    Args:
+        job: the copy, with a `path`.
+        encoder: compresses the records.
+        decoder: reads them back for comparison.
+        outline: read no text; the copy then has the note UNREAD.
+
+    Raises:
+        OSError: the file can't be read, or the records can't be written.
     """
     path = job.path
     spill = Spill(Path(path + ".records"))
@@ -61,7 +70,7 @@ def prepare_file(job: Job, encoder: Encoder, decoder: Decoder, outline: bool = F
 
 
 class _LargeCopy:
-    """One copy on its way; collects records in the spill."""
+    """One copy while it is prepared. Its records go to the spill."""
 
     def __init__(
         self,
@@ -81,7 +90,7 @@ class _LargeCopy:
         self._sha = hash_of(window(buffer, 0, len(buffer), READ))
 
     def prepare(self, journal: bool) -> PreparedCopy:
-        """Unwrap or take as it is."""
+        """Prepare the copy, unwrapped if it is a journal report."""
         try:
             report = read_report(self._buffer) if journal else None
         except UnwrapError as error:
@@ -121,7 +130,7 @@ class _LargeCopy:
         return copy
 
     def _original(self, span: Span) -> tuple[PreparedMessage, Piece | None]:
-        """The message in a span, and the piece that stands for it; None: keep the span's bytes too."""
+        """The message in a span, and the piece that represents it; None if the span's bytes are kept, too."""
         made = span.placeholder
         if span.encoding == "identity" and made is None:
             view = sub(self._buffer, span.start, span.end)
@@ -178,7 +187,7 @@ class _LargeCopy:
         return [PartBase64(sha, cut.width, cut.eol)]
 
     def keep(self, chunks: Iterable[bytes]) -> bytes:
-        """Spill content as one part, or as chunks and their list; returns its SHA-256."""
+        """Write content to the spill as one part, or as chunks and their list. Returns its SHA-256."""
         digest = hashlib.sha256()
         shas: list[bytes] = []
         size = 0
@@ -193,7 +202,7 @@ class _LargeCopy:
         return sha
 
     def _whole(self, kind: Kind, view: Buffer, sha: bytes) -> Record:
-        """Content of any kind as it stands."""
+        """A record of unsplit content of any kind."""
         chunks = window(view, 0, len(view), CHUNK)
         return whole(kind, sha, len(view), chunks, self._encoder, self._spill)
 
@@ -215,7 +224,7 @@ class _LargeCopy:
 
 
 class _Literals:
-    """Decides for one recipe what stays in it and what becomes a record of its own."""
+    """Decides for one recipe which bytes stay in it and which become records of their own."""
 
     def __init__(self, copy: _LargeCopy) -> None:
         self._copy = copy
@@ -231,19 +240,22 @@ class _Literals:
         return self.slices(view, start, end)
 
     def fits(self, length: int) -> bool:
-        """Whether so many bytes are to stay in the recipe; if so, they count."""
+        """Whether `length` more bytes may stay in the recipe. If so, they are counted."""
         if length > LITERAL or self._kept + length > LITERALS:
             return False
         self._kept += length
         return True
 
     def slices(self, view: Buffer, start: int, end: int) -> list[Piece]:
-        """The same, as records of their own."""
+        """Pieces for bytes [start, end) of `view` that refer to records of their own."""
         return [Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)]
 
 
 def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """An original that its report encodes, a chunk at a time; what is broken in it, as far as it goes."""
+    """Yield an original that its report encodes, a chunk at a time.
+
+    A broken encoding is decoded as far as possible.
+    """
     if encoding != "base64":
         yield from unquoted_pieces(chunks)
         return

@@ -1,4 +1,4 @@
-"""What archiving workers are asked, and what they answer: frames on their pipes (see parsing.pipe_frames)."""
+"""Requests to archiving workers and their replies: frames on their pipes (see `parsing.pipe_frames`)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
 
 
 class Request(msgspec.Struct, array_like=True):
-    """Jobs for a worker; `dictionaries` when there are new ones since its last request."""
+    """Jobs for a worker, in one frame."""
 
     jobs: list[Job]
     """Without their contents, which follow the frame."""
     sizes: list[int]
-    """Bytes of the contents."""
+    """Bytes of each job's content."""
     dictionaries: dict[int, bytes] | None = None
+    """The compression dictionaries by id; None if they have not changed since the worker's last request."""
     outline: bool = False
-    """Whether no text is read: for mail over whose text a worker has died."""
+    """Whether no text is read: for mail on whose text a worker has died."""
 
 
 class Reply(msgspec.Struct, array_like=True):
-    """One copy a job, None for a job over which the parser failed; or a fault that is no mail's."""
+    """One copy for each job, None for a job on which the parser failed."""
 
     copies: list[PreparedCopy | None]
     fault: str = ""
+    """A fault that has nothing to do with the mail; "" for none. Then there are no copies."""
     problems: list[str] = []
-    """What the parser raised, for the log: names of errors alone."""
+    """The names of the errors that the parser raised, for the log."""
 
 
-# Made once, by the thread that loads this: see client.protocol.
+# Made once, by the thread that loads this module: see client.protocol.
 REQUESTS = msgspec.msgpack.Decoder(Request)
 REPLIES = msgspec.msgpack.Decoder(Reply)

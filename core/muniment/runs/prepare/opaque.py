@@ -1,4 +1,4 @@
-"""The copy over which a worker died twice: stored whole, with a note, never parsed."""
+"""A copy on which a worker died twice: it is stored whole, with a note, and never parsed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from muniment.sources.base import Fetched
 
 
 def opaque(fetched: Fetched, encoder: Encoder) -> PreparedCopy:
-    """Prepare a fetched copy without looking into it."""
+    """Prepare a fetched copy without parsing it.
+
+    Raises:
+        OSError: its file can't be read, or its records can't be written.
+    """
     content = fetched.content
     if isinstance(content, bytes):
         sha = hashlib.sha256(content).digest()

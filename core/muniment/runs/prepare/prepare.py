@@ -1,11 +1,11 @@
-"""From a copy's bytes to records ready to be kept: unwrap, hash, split, read the text, compress.
+"""Turns a copy's bytes into records: unwrap, hash, split, read the text, compress.
 
-Pure work on bytes, done in worker processes. Every message and every copy is rebuilt from the very pieces
-that are kept and compared with its bytes; where that fails, it is stored whole. Every payload that is
-compressed is decoded again and compared.
+This is pure work on bytes in worker processes. Every message and every copy is rebuilt from the exact pieces
+that will be stored, and compared with its bytes. If they differ, it is stored whole. Every compressed payload
+is decoded again and compared.
 
-A batch goes through stage by stage, not message by message: what a stage needs of code and tables is then in
-the processor's cache, which saves up to a quarter of the time.
+A batch passes each stage as a whole, not message by message. So the code and tables of a stage stay in the
+processor's cache, which saves up to a quarter of the time.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ class Budgets(Protocol):
     """Limits the time for each mail of a batch."""
 
     def begin(self, number: int) -> None:
-        """From now on the mail with this number is worked on, and no other."""
+        """Work on the mail with this number begins. Work on the previous one has ended.
+
+        `number` counts the mails of the batch from 0.
+        """
 
     def end(self) -> None:
-        """None is worked on."""
+        """Work on the last mail has ended."""
 
 
 class _Unlimited:
-    def __init__(self, sizes: Iterable[int]) -> None:
-        """Any mail may take any time."""
+    """No limits."""
 
-    def begin(self, number: int) -> None:
-        """See Budgets."""
-
-    def end(self) -> None:
-        """See Budgets."""
+    def __init__(self, sizes: Iterable[int]) -> None: ...
+    def begin(self, number: int) -> None: ...
+    def end(self) -> None: ...
 
 
 @dataclass(slots=True)
 class _Original:
-    """A message that a copy brought, on its way. At first nothing is known of it but its bytes."""
+    """A message that a copy brought, while it is prepared. At first only its bytes are known."""
 
     data: bytes
     message: PreparedMessage
@@ -66,33 +66,44 @@ class _Original:
 
 @dataclass(slots=True)
 class _Draft:
-    """A copy on its way, with what stands for each of its messages in it."""
+    """A copy while it is prepared."""
 
     raw: bytes
     copy: PreparedCopy
     originals: list[_Original] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
-    """The copy, as made of its messages."""
+    """The copy as a recipe that refers to its messages."""
 
 
 class Preparer:
-    """Prepares copies; holds the compressors, so it belongs to one thread."""
+    """Prepares copies. It holds the compressors, so it belongs to one thread."""
 
     def __init__(
         self, dictionaries: Mapping[int, bytes], budgets: Callable[[Iterable[int]], Budgets] = _Unlimited
     ) -> None:
-        """`budgets` makes what limits the time for each mail of a batch, from the sizes of the mails."""
+        """Prepare the compressors.
+
+        Args:
+            dictionaries: compression dictionaries by id.
+            budgets: makes the time limits of a batch from the sizes of its mails in bytes.
+        """
         self._encoder = Encoder(dictionaries)
         self._decoder = Decoder(dictionaries)
         self._budgets = budgets
 
     def prepare(self, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
-        """Prepare copies; for one over which the parser is broken, the name of what it raised.
+        """Prepare copies.
 
-        `outline`: the text is not read; each copy says so in a note.
+        Args:
+            jobs: the copies.
+            outline: read no text; each copy then has the note UNREAD.
+
+        Returns:
+            For each job, the prepared copy, or the name of the error if the parser raised one.
 
         Raises:
-            OSError, ImportError: what the machine lacks, which would befall any mail.
+            OSError: the machine lacks something, such as disk space. Any mail would fail.
+            ImportError: the installation is broken. Any mail would fail.
         """
         budgets = self._budgets(map(size_of, jobs))
         try:
@@ -124,7 +135,7 @@ class Preparer:
         return drafts
 
     def _unwrap(self, job: Job, outline: bool) -> _Draft:
-        if job.path:  # with all stages of its own, in bounded memory
+        if job.path:  # this goes through all stages by itself, in bounded memory
             copy = prepare_file(job, self._encoder, self._decoder, outline)
             return _Draft(b"", copy)
         return _unwrapped(job)
@@ -149,13 +160,16 @@ class Preparer:
 
 
 def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int) -> _Draft | str:
-    """What comes of a stage, or the name of what it raised; that itself would keep alive all that it held."""
+    """The result of a stage, or the name of the error that it raised.
+
+    The error itself would keep everything alive that its frames hold.
+    """
     try:
         budgets.begin(number)
         return stage(value)
     except (OSError, ImportError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
+    except Exception as error:  # noqa: BLE001 - a hostile mail may raise anything
         return type(error).__name__
 
 
@@ -163,7 +177,7 @@ def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int
 
 
 def _unwrapped(job: Job) -> _Draft:
-    """Find the messages in a copy, and whom it concerns."""
+    """Find the messages in a copy, and the people whom it concerns."""
     raw = job.content
     sha = hashlib.sha256(raw).digest()
     try:
@@ -196,8 +210,8 @@ def _take_report(draft: _Draft, report: Report) -> None:
     for span in report.originals:
         inner = decode_span(raw[span.start : span.end], span)
         sha = hashlib.sha256(inner).digest()
-        as_it_is = span.encoding == "identity" and span.placeholder is None
-        _take(draft, inner, sha, span.start if as_it_is else 0, span.end if as_it_is else 0)
+        exact = span.encoding == "identity" and span.placeholder is None
+        _take(draft, inner, sha, span.start if exact else 0, span.end if exact else 0)
         draft.copy.messages[-1].key = span.placeholder.key if span.placeholder else b""
         if raw[position : span.start]:
             draft.pieces.append(Literal(raw[position : span.start]))
@@ -208,7 +222,7 @@ def _take_report(draft: _Draft, report: Report) -> None:
 
 
 def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
-    """Add a message to a draft, as one of which nothing is known."""
+    """Add a message of which only the bytes are known to a draft."""
     message = bare_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
     message.start, message.end = start, end
     draft.copy.messages.append(message)
@@ -216,7 +230,7 @@ def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
 
 
 def _split_messages(draft: _Draft) -> _Draft:
-    """Cut the messages into text and parts; one that its pieces don't make again stays whole."""
+    """Cut the messages into text and parts. A message that its pieces do not rebuild stays whole."""
     for original in draft.originals:
         data, message = original.data, original.message
         original.leaves = leaves(data)
@@ -229,7 +243,7 @@ def _split_messages(draft: _Draft) -> _Draft:
 
 
 def _split_copy(draft: _Draft) -> _Draft:
-    """Tell what a copy says itself from its messages."""
+    """Separate a copy's own text from its messages."""
     copy, known = draft.copy, {original.message.sha: original.data for original in draft.originals}
     if known:
         made = recipe.encode(draft.pieces)
@@ -276,7 +290,7 @@ def _piece(inner: bytes, cut: Cut, parts: list[Record]) -> Piece:
 
 
 def _rebuilds(made: bytes, content: bytes, known: Mapping[bytes, bytes]) -> bool:
-    """Whether a recipe makes the content again, given what it refers to."""
+    """Whether a recipe gives exactly `content`, from the contents in `known`."""
     at = 0
     for chunk in recipe.rebuild(recipe.decode(made), lambda sha: (known[sha],)):
         if not content.startswith(chunk, at):
@@ -286,24 +300,24 @@ def _rebuilds(made: bytes, content: bytes, known: Mapping[bytes, bytes]) -> bool
 
 
 def _raw_record(kind: Kind, content: bytes, sha: bytes) -> Record:
-    """Content as it is, not compressed yet."""
+    """A record of unchanged content, not compressed yet."""
     return Record(kind, sha, len(content), Codec.RAW, content)
 
 
 def _recipe_record(kind: Kind, made: bytes, sha: bytes, size: int) -> Record:
-    """Content that a recipe makes, not compressed yet."""
+    """A record of content that a recipe builds, not compressed yet."""
     return Record(kind, sha, size, Codec.RAW | Codec.RECIPE, made)
 
 
 def decode_span(raw: bytes, span: Span) -> bytes:
-    """The original that a report's part encodes; what is broken in it is decoded as far as it goes."""
+    """The original in a span of a report. A broken encoding is decoded as far as possible."""
     if span.placeholder is not None:
         return span.placeholder.before + raw + span.placeholder.after
     return raw if span.encoding == "identity" else b"".join(decoded((raw,), span.encoding))
 
 
 def span_piece(raw: bytes, span: Span, sha: bytes, size: int) -> Piece:
-    """The piece of a report's recipe that stands for its original."""
+    """The piece of a report's recipe that represents its original."""
     encoded = raw[span.start : span.end]
     if span.placeholder is not None:
         return Slice(sha, len(span.placeholder.before), len(encoded))
@@ -318,7 +332,7 @@ def span_piece(raw: bytes, span: Span, sha: bytes, size: int) -> Piece:
 
 
 def line_shape(encoded: bytes) -> tuple[int, bytes]:
-    """Line width and line end of base64 text; (76, CRLF) where it has one line."""
+    """Line width and line end of base64 text; (76, CRLF) if it has one line."""
     end = encoded.find(b"\n")
     if end <= 0:
         return 76, b"\r\n"

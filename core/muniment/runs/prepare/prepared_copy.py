@@ -1,4 +1,4 @@
-"""What preparing a fetched copy yields: records ready to be kept, and what is known of them.
+"""The result of preparing a fetched copy: records that are ready to be appended, and what is known of them.
 
 These values travel from worker processes to the service as MessagePack, so they are plain data.
 """
@@ -18,21 +18,22 @@ class PreparedMessage(Struct, array_like=True):
 
     sha: bytes
     content: bytes
-    """Content hash without transport headers; empty where it was not computed."""
+    """Its content hash (`mail.content.content_hash`); empty if it was not computed."""
     size: int
     record: Record
     parts: list[Record]
     summary: Summary
     text: MessageText
     start: int = 0
-    """Where its very bytes lie in the copy: [start, end); both 0 where they are encoded there."""
+    """Where its exact bytes lie in the copy: [start, end). Both are 0 if the copy has them encoded."""
     end: int = 0
     key: bytes = b""
-    """For a placeholder: what tells which mail it stands for (see mail.journal.placeholder); else empty."""
+    """For a placeholder: identifies the mail that it represents (see `mail.journal.placeholder`). Otherwise
+    empty."""
 
 
 def bare_message(sha: bytes, size: int, record: Record, *notes: str) -> PreparedMessage:
-    """A message of which nothing is known but its bytes."""
+    """A message of which only the bytes are known."""
     return PreparedMessage(
         sha=sha,
         content=b"",
@@ -45,37 +46,45 @@ def bare_message(sha: bytes, size: int, record: Record, *notes: str) -> Prepared
 
 
 class PreparedCopy(Struct, array_like=True):
-    """A fetched copy, prepared. With `problem` it is to be quarantined: `envelope` holds it whole."""
+    """A fetched copy, prepared.
+
+    If it has a `problem`, it goes to quarantine, and `envelope` contains it whole.
+    """
 
     sha: bytes
-    """SHA-256 of the bytes as fetched."""
+    """SHA-256 of the bytes as they were fetched."""
     size: int
     envelope: Record
     report: bool = False
     tenant: str = ""
     date: int | None = None
-    """A report's own date, seconds since 1970 UTC."""
+    """A report's own date, in seconds since 1970 UTC."""
     parties: tuple[Party, ...] = ()
     messages: list[PreparedMessage] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     problem: str = ""
     spill: str = ""
-    """A file of further records (see runs.prepare.spill), for copies too large to pass through a pipe."""
+    """Path of a file with further records (see `runs.prepare.spill`), for copies too large for a pipe; "" for
+    none."""
     named: tuple[str, ...] = ()
-    """Recipients whom the fields named by its job's `headers` give."""
+    """Recipients in the header fields that its job's `headers` name."""
 
 
 class Job(Struct, array_like=True):
-    """One copy to prepare: its bytes, or the path of the file that holds them."""
+    """One copy to prepare: its bytes, or the path of the file that contains them."""
 
     content: bytes
     path: str
     journal: bool
     """Whether a journal report is unwrapped."""
     headers: tuple[str, ...] = ()
-    """Header fields that name recipients besides those that always do (see mail.headers.routing)."""
+    """Header fields that name recipients, in addition to the usual ones (see `mail.headers.routing`)."""
 
 
 def size_of(job: Job) -> int:
-    """Bytes of a job's copy. Raises OSError where its file can't be read."""
+    """Bytes of a job's copy.
+
+    Raises:
+        OSError: its file can't be read.
+    """
     return Path(job.path).stat().st_size if job.path else len(job.content)

@@ -1,4 +1,4 @@
-"""A file of records on their way from a worker to the ledger, for copies too large for a pipe."""
+"""A file of records on their way from a worker to the ledger, for copies that are too large for a pipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DECODER = msgspec.msgpack.Decoder(Record)
 
 
 class Spill:
-    """Writes records to a file, one after the other, and reads one back by its hash."""
+    """Writes records to a file one after the other, and reads a record back by its hash."""
 
     def __init__(self, path: Path, mode: str = "w+b") -> None:
         self.path = path
@@ -29,7 +29,11 @@ class Spill:
 
     @classmethod
     def reopened(cls, path: Path) -> Spill:
-        """A spill that was closed, to be read and added to."""
+        """Open a spill that was closed, to read and extend it.
+
+        Raises:
+            OSError: the file can't be read.
+        """
         spill = cls(path, "r+b")
         while True:
             offset = spill._file.tell()
@@ -42,7 +46,7 @@ class Spill:
         return sha in self._offsets
 
     def write(self, record: Record) -> None:
-        """Append a record; one with a hash that is there already is not written again."""
+        """Append a record, unless there is one with this hash already."""
         if record.sha in self._offsets:
             return
         self._file.seek(0, 2)
@@ -52,19 +56,23 @@ class Spill:
         self._file.write(data)
 
     def read(self, sha: bytes) -> Record:
-        """The record of content `sha`. Raises KeyError if it is not here."""
+        """The record of content `sha`.
+
+        Raises:
+            KeyError: it is not in the file.
+        """
         self._file.seek(self._offsets[sha])
         record = _next(self._file)
         assert record is not None
         return record
 
     def close(self) -> None:
-        """Close the file; it stays for the reader."""
+        """Close the file. It stays on disk for its reader."""
         self._file.close()
 
 
 def hash_of(chunks: Iterable[bytes]) -> bytes:
-    """SHA-256 of the concatenation of chunks."""
+    """SHA-256 of all chunks joined."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -74,10 +82,10 @@ def hash_of(chunks: Iterable[bytes]) -> bytes:
 def whole(
     kind: Kind, sha: bytes, size: int, chunks: Iterable[bytes], encoder: Encoder, spill: Spill
 ) -> Record:
-    """A record of content as it stands, given in chunks of CHUNK bytes.
+    """A record of unsplit content, given in chunks of CHUNK bytes.
 
-    Where one record can't hold it, it is the list of its chunks, which are spilled. A single chunk
-    would have the hash of the record that lists it, which would then refer to itself.
+    Content that is too large for one record becomes the list of its chunks, which go to the spill. A list of
+    one chunk is impossible: it would have the hash of its chunk, and so refer to itself.
     """
     if size <= CHUNK:
         return encoder.encode(kind, b"".join(chunks), sha)
@@ -89,7 +97,7 @@ def whole(
 
 
 def rebuilds(record: Record, find: Callable[[bytes], Record], decoder: Decoder) -> bool:
-    """Whether a record, and those that it refers to, give its very content back."""
+    """Whether a record and the records to which it refers give its exact content back."""
 
     def content(one: Record) -> Iterator[bytes]:
         payload = decoder.payload(one)
@@ -112,7 +120,7 @@ def _next(file: BinaryIO) -> Record | None:
 
 
 def read_spill(path: Path) -> Iterator[Record]:
-    """The records of a spill file, in order, one in memory at a time."""
+    """Yield the records of a spill file in order. One is in memory at a time."""
     with path.open("rb") as file:
         while (record := _next(file)) is not None:
             yield record

@@ -1,12 +1,12 @@
 """The pool of worker processes that parse mail.
 
-One thread a worker passes batches of jobs to it over pipes. A worker that dies, or gives no answer for
-too long, is replaced and the batch is tried again one job at a time. A job over which a worker died twice is
-prepared without its text; if a worker dies over that as well, the job comes back as None. A process pool of
-the standard library can't tell which job killed its worker, and is broken by it as a whole.
+One thread for each worker sends it batches of jobs over pipes. A worker that dies or does not answer in time
+is replaced, and its batch is tried again one job at a time. A job on which a worker died twice is prepared
+without its text. If a worker dies on that as well, the job comes back as None. A process pool of the standard
+library can't tell which job killed its worker, and one dead worker breaks the whole pool.
 
-A worker reads a sample mail before it gets a job. So one that can't work at all (a broken installation,
-no memory, no disk) fails the run, and is not taken for the mail's fault.
+A worker reads a sample mail before it gets a job. So a worker that can't work at all (a broken installation,
+no memory, no disk) fails the run, and no mail is blamed for it.
 """
 
 from __future__ import annotations
@@ -27,44 +27,49 @@ from muniment.system.sanitise import clean
 log = logging.getLogger("muniment.workers")
 
 MODULE = "muniment.runs.prepare.worker_process"
-"""What a worker process runs."""
+"""The module that a worker process runs."""
 ATTEMPTS = 2
-"""How often a worker may die over the text of one job."""
+"""How often a worker may die on the text of one job."""
 SECONDS_PER_BYTE = 1 / 1024 / 1024
-"""Time that a batch is given for each byte besides its timeout, so that no mail is too large to be read."""
+"""Seconds that a batch gets for each byte in addition to its timeout, so that no mail is too large to be
+read."""
 Copies = list[PreparedCopy | None]
 
 
 GREETING = 60.0
-"""Seconds a worker may take to start."""
-UNUSABLE = (
-    "mail can't be read, whichever it is: mend the installation, memory or disk, and run again; "
-    "nothing was deleted"
-)
+"""Seconds that a worker may take to start."""
+UNUSABLE = "no mail can be read: repair the installation, memory or disk, and run again; nothing was deleted"
 
 
 class Worker:
-    """One worker process, as the thread that feeds it sees it."""
+    """One worker process. It belongs to the thread that sends it jobs."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._told = -1
-        self._greeted = False
+        self._sent_version = -1
+        self._checked = False
         self._process = WorkerProcess(MODULE, REPLIES)
 
     def prepare(
         self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes], outline: bool = False
     ) -> Copies:
-        """Have jobs prepared; tells the worker of new dictionaries on the way.
+        """Let the worker prepare jobs. New dictionaries are sent along.
 
-        `outline`: no text is read.
+        Args:
+            jobs: the copies.
+            version: number of the dictionaries.
+            dictionaries: compression dictionaries by id.
+            outline: read no text.
+
+        Returns:
+            One copy for each job; None for a job on which the parser failed.
 
         Raises:
-            WorkerDied: it did not answer, and is gone.
-            WorkersUnusable: it can't work at all, whatever the mail.
+            WorkerDied: it did not answer in time, or died. It is gone.
+            WorkersUnusable: it can't work at all, with any mail.
         """
-        self._greet()
-        news = dictionaries if version != self._told else None
+        self._check_start()
+        news = dictionaries if version != self._sent_version else None
         bare = [Job(b"", job.path, job.journal, job.headers) for job in jobs]
         sizes = [len(job.content) for job in jobs]
         patience = self._timeout + sum(map(size_of, jobs)) * SECONDS_PER_BYTE
@@ -73,15 +78,15 @@ class Worker:
         if reply.fault:
             raise WorkersUnusable(f"{UNUSABLE} ({clean(reply.fault)})")
         if len(reply.copies) != len(jobs):
-            raise WorkerDied("an answer to something else")
+            raise WorkerDied("its answer does not match the request")
         for problem in reply.problems[: len(jobs)]:
-            log.warning("the parser failed over one message (%s)", clean(problem[:80]))
-        self._told = version
+            log.warning("the parser failed on one message (%s)", clean(problem[:80]))
+        self._sent_version = version
         return reply.copies
 
-    def _greet(self) -> None:
-        """See that the worker can read a sample mail, so that what it dies over later is the mail's fault."""
-        if self._greeted:
+    def _check_start(self) -> None:
+        """Check that the worker can read a sample mail. If it dies later, the mail is to blame."""
+        if self._checked:
             return
         try:
             reply = self._process.receive(GREETING)
@@ -89,27 +94,26 @@ class Worker:
             raise WorkersUnusable(f"{UNUSABLE} ({death})") from death
         if reply.fault or not reply.copies or reply.copies[0] is None:
             raise WorkersUnusable(f"{UNUSABLE} ({reply.fault or 'a sample mail could not be read'})")
-        self._greeted = True
+        self._checked = True
 
     def end(self) -> None:
-        """Stop the process, whatever it is doing, and wait for it."""
+        """Stop the process at once, and wait until it is gone."""
         self._process.end()
 
     @property
     def pid(self) -> int:
-        """The process id."""
         return self._process.pid
 
 
 class WorkerPool:
-    """Prepares batches of jobs in worker processes; usable from any thread."""
+    """Prepares batches of jobs in worker processes. Usable from any thread."""
 
     def __init__(self, workers: int | None = None, timeout: float = 300.0) -> None:
-        """Start the first worker; the others start when batches wait.
+        """Start the first worker. The others start when batches wait.
 
         Args:
-            workers: how many processes at most, by default one a core.
-            timeout: seconds that a batch may take.
+            workers: largest number of processes; None for one a core.
+            timeout: seconds that a batch may take, see SECONDS_PER_BYTE.
         """
         self._timeout = timeout
         self._queue: queue.Queue[tuple[Sequence[Job], Future[Copies]] | None] = queue.Queue()
@@ -117,14 +121,14 @@ class WorkerPool:
         self._limit = workers or max(1, len(os.sched_getaffinity(0)))
         self._threads: list[threading.Thread] = []
         self._unfinished = 0
-        """Batches that wait or are in hand."""
+        """Batches that wait or are being prepared."""
         self._counting = threading.Lock()
         self._workers: dict[int, Worker] = {}
         self._add_thread()
 
     @property
     def size(self) -> int:
-        """How many workers there are at most."""
+        """Largest number of workers."""
         return self._limit
 
     @property
@@ -133,11 +137,16 @@ class WorkerPool:
         return [worker.pid for worker in list(self._workers.values())]
 
     def use_dictionaries(self, dictionaries: dict[int, bytes]) -> None:
-        """Compress with these dictionaries from now on (by id; see archive.ledger.codec)."""
+        """Compress with these dictionaries from now on (by id, see `archive.ledger.codec`)."""
         self._dictionaries = (self._dictionaries[0] + 1, dict(dictionaries))
 
     def submit(self, jobs: Sequence[Job]) -> Future[Copies]:
-        """Prepare jobs; the future yields one copy a job, or None for a job that kills workers."""
+        """Queue jobs.
+
+        Returns:
+            A future with one copy for each job, None for a job that kills workers. It raises WorkersUnusable
+            if no worker can work, and OSError if a file can't be read or a worker can't be started.
+        """
         future: Future[Copies] = Future()
         with self._counting:
             self._unfinished += 1
@@ -147,7 +156,7 @@ class WorkerPool:
         return future
 
     def close(self) -> None:
-        """End all workers; what was submitted before is finished first. Safe to call twice."""
+        """End all workers after the jobs that were submitted. Safe to call twice."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -156,7 +165,7 @@ class WorkerPool:
     def _add_thread(self) -> None:
         """Start one more thread with its worker.
 
-        Most runs bring a few messages, for which one worker is enough. Each costs its start.
+        Most runs bring a few messages, for which one worker is enough, and starting one takes time.
         """
         name = f"worker-{len(self._threads)}"
         self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
@@ -165,13 +174,13 @@ class WorkerPool:
     def _serve(self) -> None:
         slot = threading.get_ident()
         try:
-            with contextlib.suppress(OSError):  # who submits a batch sees the error if it stays
-                self._worker(slot)  # starts while the source connects
+            with contextlib.suppress(OSError):  # if the error lasts, a submitted batch gets it
+                self._worker(slot)  # it starts while the source connects
             while (task := self._queue.get()) is not None:
                 jobs, future = task
                 try:
                     copies = self._prepare(slot, jobs)
-                except BaseException as error:  # noqa: BLE001 - who waits gets the error
+                except BaseException as error:  # noqa: BLE001 - the future's owner gets the error
                     self._finished()
                     future.set_exception(error)
                 else:
@@ -190,33 +199,35 @@ class WorkerPool:
         try:
             copies = self._worker(slot).prepare(jobs, *self._dictionaries)
         except WorkerDied as death:
-            log.warning("a worker died over a batch of %d: %s; trying one at a time", len(jobs), death)
+            log.warning(
+                "a worker died on a batch of %d messages (%s): trying one at a time", len(jobs), death
+            )
             self._drop(slot)
             return [self._prepare_alone(slot, job) for job in jobs]
         return [copy or self._outlined(slot, job) for copy, job in zip(copies, jobs, strict=True)]
 
     def _prepare_alone(self, slot: int, job: Job) -> PreparedCopy | None:
-        """One copy; without its text where workers die over that; None where they die over all of it."""
+        """One copy; without its text if workers die on that; None if they die on its outline, too."""
         for _ in range(ATTEMPTS):
             try:
                 copy = self._worker(slot).prepare([job], *self._dictionaries)[0]
             except WorkerDied as death:
-                log.warning("a worker died over one message: %s", death)
+                log.warning("a worker died on one message: %s", death)
                 self._drop(slot)
                 if death.timed_out:  # a second try would take as long
                     break
                 continue
             if copy is not None:
                 return copy
-            break  # the parser raised an error, and would again
+            break  # the parser raised an error, and would do so again
         return self._outlined(slot, job)
 
     def _outlined(self, slot: int, job: Job) -> PreparedCopy | None:
-        """One copy without its text: its report, people, subject and parts are read by our own code."""
+        """One copy without its text. Our own code reads its report, people, subject and parts."""
         try:
             return self._worker(slot).prepare([job], *self._dictionaries, outline=True)[0]
         except WorkerDied as death:
-            log.warning("a worker died over the outline of one message: %s", death)
+            log.warning("a worker died on the outline of one message: %s", death)
             self._drop(slot)
             return None
 

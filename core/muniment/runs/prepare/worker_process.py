@@ -1,7 +1,7 @@
-"""A worker process: reads jobs from its standard input, prepares them, writes what came of it.
+"""A worker process: reads jobs from its standard input, prepares them, and writes the results.
 
-Started as `python -m muniment.runs.prepare.worker_process`. It ends when its input does, so it never
-outlives the service. What is on the pipes: see parsing.pipe_frames.
+It is started as `python -m muniment.runs.prepare.worker_process`. It ends when its input ends, so it never
+outlives the service. `parsing.pipe_frames` describes the data on the pipes.
 """
 
 from __future__ import annotations
@@ -18,21 +18,26 @@ from muniment.runs.prepare.prepared_copy import Job
 from muniment.system.gc_tuning import ease_collector
 
 MEMORY_LIMIT = 2 * 1024**3
-"""Address space a worker may take, in bytes: a mail that bloats its parser ends here."""
+"""Bytes of address space that a worker may use. A mail that needs more kills the worker."""
 NICE = 5
-"""Steps by which a worker lets the threads of the run go first, which themselves let others: see
-system.priority."""
+"""Increase of a worker's nice value over that of the run's threads, which itself is raised (see
+`system.priority`)."""
 
 
 SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
-"""A mail that every worker can read."""
+"""A mail that every working worker can read."""
 
 
 def reply_to(preparer: Preparer, jobs: list[Job], outline: bool = False) -> Reply:
-    """Prepare jobs; `outline`: without their text.
+    """Prepare jobs.
 
-    A parser that raises has met a mail it can't read: that one is for the service to keep unread. What
-    the machine lacks (disk, a module) is a fault, as it would befall any mail.
+    If the parser raises, it can't read that mail, and the service keeps the mail unread. If the machine lacks
+    something (disk, a module), the reply is a fault, since any mail would fail.
+
+    Args:
+        preparer: prepares the jobs.
+        jobs: the copies to prepare.
+        outline: read no text.
     """
     try:
         prepared = preparer.prepare(jobs, outline)
