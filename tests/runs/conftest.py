@@ -1,3 +1,5 @@
+"""Fixtures that the tests of runs share."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

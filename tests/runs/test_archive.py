@@ -1,4 +1,4 @@
-"""What a run makes of mail: stored once, filed for everybody it concerns, to the byte."""
+"""A run stores a message once, files it for everybody it concerns, and keeps every byte."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.reports import fork, line, plain, report
 from support.vaults import TestVault, put
 
 
-def test_a_message_stands_in_sent_and_inbox_and_is_stored_once(vault: TestVault) -> None:
+def test_a_message_is_in_sent_and_inbox_and_is_stored_once(vault: TestVault) -> None:
     summary = vault.archive([report(plain(to=["bob@example.com"]), recipients=["bob@example.com"])])
     assert (summary.state, summary.new, summary.balanced) == ("ok", 1, True)
     assert vault.tree() == {"anna@example.com": {"Sent": 1}, "bob@example.com": {"Inbox": 1}}
@@ -52,7 +52,7 @@ def test_forks_of_an_encoded_original_come_back(vault: TestVault, encoding: str)
 
 
 @pytest.mark.parametrize("spoil", [b"", b"A", b"AB", b"\r\n====", b"!"])
-def test_a_broken_base64_original_is_unwrapped_as_far_as_it_goes(vault: TestVault, spoil: bytes) -> None:
+def test_a_broken_base64_original_is_unwrapped_as_far_as_possible(vault: TestVault, spoil: bytes) -> None:
     whole = report(plain(subject="Encoded"), original_encoding="base64")
     closing = whole.rindex(b"\r\n--")
     broken = whole[:closing] + spoil + whole[closing:]
@@ -124,7 +124,7 @@ def test_with_deletion_the_source_is_empty_afterwards(vault: TestVault) -> None:
     assert not list(new.iterdir())
 
 
-def test_what_cannot_be_unwrapped_is_quarantined_to_the_byte(vault: TestVault) -> None:
+def test_a_report_that_can_not_be_unwrapped_is_quarantined_to_the_byte(vault: TestVault) -> None:
     from muniment import api
 
     broken = b"X-MS-Journal-Report:\r\nFrom: a@example.com\r\n\r\nno original here\r\n"
@@ -147,7 +147,7 @@ def test_a_forged_report_in_an_ordinary_mailbox_is_not_unwrapped(vault: TestVaul
 
 
 @pytest.mark.parametrize("delete", [True, False])
-def test_a_journal_mailbox_archived_as_an_ordinary_one_is_unwrapped_once_that_is_mended(
+def test_reports_are_unwrapped_once_an_ordinary_mailbox_becomes_a_journal_mailbox(
     vault: TestVault, delete: bool
 ) -> None:
     from muniment import api
@@ -199,7 +199,7 @@ def test_plain_copies_with_different_routing_headers_are_one_message(vault: Test
     assert {"bob@example.com", "eve@example.com"} <= set(vault.tree())
 
 
-def test_an_alias_files_old_mail_anew(vault: TestVault) -> None:
+def test_a_new_alias_files_old_mail_again(vault: TestVault) -> None:
     from muniment import api
 
     vault.archive([report(plain(), recipients=["bob@example.com", "b.berg@example.com"])])
@@ -239,7 +239,7 @@ def test_mail_to_an_address_with_a_tag_is_found_with_its_user(vault: TestVault) 
     assert [hit.subject for hit in vault.search("user:bob@example.com")] == ["Tagged"]
 
 
-def test_a_catalog_that_could_not_be_told_is_told_before_anything_else(
+def test_a_catalog_that_missed_a_commit_catches_up_first(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failing = Catalog.apply, [OSError(28, "No space left on device")]
@@ -261,18 +261,18 @@ def test_a_catalog_that_could_not_be_told_is_told_before_anything_else(
 
 
 def test_text_that_only_looks_like_transport_makes_another_message(vault: TestVault) -> None:
-    """In each pair the second says more, in a line that begins as transport's do."""
+    """In each pair the second message says more, in a line that begins like a field of transport."""
     mails = [plain(subject=f"{n}", message_id="<1@example.com>") for n in range(3)]
-    said = [
+    claims = [
         b"X-MS-Exchange- hidden text: pay Mallory\r\n",
         b"Received by hand: pay Mallory\r\n",
         b"Received: x\rpay Mallory\r\nprose\r\n",
     ]
-    others = [more + mail for more, mail in zip(said, mails, strict=True)]
+    others = [more + mail for more, mail in zip(claims, mails, strict=True)]
     assert vault.archive([report(mail) for mail in (*mails, *others)]).new == 6
     assert len(vault.search('"pay mallory"')) == 3
     vault.rebuild()
     kept = {vault.raw(hit.id) for hit in vault.messages()}
     assert {*mails, others[2]} <= kept
-    # A header that begins with prose has no fields: such mail is listed by its envelope, and is kept within.
+    # A header that begins with prose has no fields. Such mail is listed by its envelope, and stored inside.
     assert all(sum(other in raw for raw in kept) == 1 for other in others)

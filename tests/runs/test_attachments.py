@@ -1,4 +1,4 @@
-"""Attachments as people see them, through a whole vault: listed, found, shown and saved byte for byte."""
+"""Attachments as people see them, through a whole vault: listed, found, shown, and saved byte for byte."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def saved(vault: TestVault, id_: str, number: int, text: bool = False) -> bytes:
 
 
 def found(vault: TestVault, raw: bytes) -> api.Hit:
-    """The message of the vault that has these very bytes."""
+    """The message of the vault with exactly these bytes."""
     (hit,) = vault.search(f"id:{hashlib.sha256(raw).hexdigest()[:16]}")
     assert vault.raw(hit.id) == raw
     return hit
@@ -123,7 +123,7 @@ def test_attachments_are_listed_found_and_saved(vault: TestVault, name: str) -> 
         assert (hit.id in {one.id for one in vault.search(query)}) == bool(times), query
 
 
-def test_an_attached_message_is_saved_as_it_stands(vault: TestVault) -> None:
+def test_an_attached_message_is_saved_unchanged(vault: TestVault) -> None:
     raw = case("misc/pec")
     hit = found(vault, raw)
     begun = raw.index(b"From: Nora", 100)
@@ -134,21 +134,21 @@ def test_an_attached_message_is_saved_as_it_stands(vault: TestVault) -> None:
 
 
 def test_the_numbers_are_the_same_after_a_rebuild(vault: TestVault) -> None:
-    def told() -> dict[str, object]:
+    def listed_files() -> dict[str, object]:
         return {hit.id: (hit.attachments, vault.show(hit.id).attachments) for hit in vault.messages()}
 
-    before = told()
+    before = listed_files()
     vault.rebuild()
-    assert told() == before
+    assert listed_files() == before
     assert len(vault.search("has:attachment")) == len(CASES)
 
 
-def test_the_command_saves_what_lies_within(vault: TestVault, tmp_path: Path) -> None:
+def test_the_command_saves_a_file_inside_another(vault: TestVault, tmp_path: Path) -> None:
     hit = found(vault, case("m-smime-opaque"))
     vault.client.close()
     try:
-        said = muniment(vault.folder, "show", hit.id, "--attachment", "2")
-        assert (said.code, said.out) == (0, "%PDF-1.4 x")
+        result = muniment(vault.folder, "show", hit.id, "--attachment", "2")
+        assert (result.code, result.out) == (0, "%PDF-1.4 x")
         listed = muniment(vault.folder, "show", hit.id).out
         assert "Attachment  2. narwhal-offer.pdf (application/pdf, 10 B, in 1)" in listed
     finally:
@@ -198,14 +198,14 @@ OTHERS: dict[str, tuple[bytes, list[str], list[str], int]] = {
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
-    """A vault with relatives of the cases."""
+    """A vault with variants of the cases."""
     made = TestVault(tmp_path_factory.mktemp("relatives") / "vault", ("contoso.com", "example.com"))
     assert made.archive([mail for mail, *_ in OTHERS.values()]).state == "ok"
     return made
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_relatives_of_the_cases(others: TestVault, name: str) -> None:
+def test_variants_of_the_cases(others: TestVault, name: str) -> None:
     mail, names, queries, counted = OTHERS[name]
     hit = found(others, mail)
     shown = others.show(hit.id)

@@ -1,4 +1,4 @@
-"""Mail that nobody here wrote: every byte of it comes back, and the books balance."""
+"""Mail from outside: every byte of it comes back, and the books balance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.reports import report
 from support.vaults import TestVault
 
 SAMPLE = 400
-"""How many of the real messages a test run takes; `make soak` takes all."""
+"""How many of the real messages a test run takes. `make soak` takes all."""
 
 
 def test_the_genuine_reports_come_back_as_message_and_as_report(vault: TestVault) -> None:
@@ -29,7 +29,7 @@ def test_the_genuine_reports_come_back_as_message_and_as_report(vault: TestVault
 
 
 def keeps_every_byte(vault: TestVault, mails: Iterable[bytes]) -> None:
-    """Archive mails as they are and wrapped as reports; all of both must come back."""
+    """Archive mails plainly and wrapped as reports. All bytes of both must come back."""
     hashes, wrapped = set(), set()
 
     def both() -> Iterable[bytes]:
@@ -49,7 +49,7 @@ def keeps_every_byte(vault: TestVault, mails: Iterable[bytes]) -> None:
 
 
 def returned(vault: TestVault) -> set[str]:
-    """SHA-256 of every copy and message that the vault gives back, quarantined ones included."""
+    """SHA-256 of every copy and message that the vault returns, quarantined ones included."""
     from muniment import api
     from muniment.archive.vault.vault import Vault
 

@@ -1,4 +1,6 @@
-"""kill -9 at random instants of runs that delete at the source: nothing is lost, nothing is twice."""
+"""Runs that delete at the source are killed (-9) at random moments: nothing is lost, nothing is stored
+twice.
+"""
 
 from __future__ import annotations
 

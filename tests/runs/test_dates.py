@@ -1,4 +1,4 @@
-"""The one date of a message: of mail without a Date that can be believed, from every kind of source."""
+"""The date of a message without a plausible Date field, from every kind of source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.vaults import TestVault
 
 DAY = 86_400
 ARRIVED = int(datetime(2009, 2, 12, 15, 20, 11, tzinfo=UTC).timestamp())
-"""What the newest Received field of the cases says."""
+"""The time in the newest Received field of the cases."""
 AT_SOURCE = int(datetime(2009, 11, 3, 9, 15, tzinfo=UTC).timestamp())
 CASES = {
     "date-none-received.eml": ARRIVED,
@@ -47,7 +47,7 @@ def dates(vault: TestVault) -> dict[str, int]:
 
 
 def again(vault: TestVault) -> TestVault:
-    """The same vault once all that is no ledger was built again, with the same dates."""
+    """The same vault after a rebuild of everything but the ledger. The dates must be the same."""
     vault.sound()
     before = dates(vault)
     vault.rebuild()
@@ -56,7 +56,7 @@ def again(vault: TestVault) -> TestVault:
     return vault
 
 
-def test_mail_is_dated_by_what_can_be_believed(vault: TestVault) -> None:
+def test_mail_has_the_first_plausible_date(vault: TestVault) -> None:
     mails = {name: (cases_dir() / name).read_bytes() for name in CASES}
     right = dict(zip((_subject(mail) for mail in mails.values()), CASES.values(), strict=True))
     assert vault.archive(mails.values()).new == len(CASES)
@@ -91,12 +91,12 @@ def test_the_same_bytes_have_the_same_date_in_each_vault(tmp_path: Path) -> None
     assert found[0] == found[1]
 
 
-def test_the_report_of_mail_without_a_date_tells_it(vault: TestVault) -> None:
+def test_mail_without_a_date_has_that_of_its_report(vault: TestVault) -> None:
     vault.archive([report(UNDATED, recipients=["bob@example.com"], date=AT_SOURCE)], journal=True)
     assert dates(again(vault)) == {"undated": AT_SOURCE}
 
 
-def test_an_mbox_tells_the_date(vault: TestVault, tmp_path: Path) -> None:
+def test_an_mbox_gives_the_date(vault: TestVault, tmp_path: Path) -> None:
     mbox = tmp_path / "mbox"
     mbox.write_bytes((cases_dir() / "files" / "mbox" / "no-date.mbox").read_bytes())
     vault.profile("old", source="mbox", path=str(mbox), **KEPT)
@@ -105,7 +105,7 @@ def test_an_mbox_tells_the_date(vault: TestVault, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["eml", "maildir"])
-def test_a_file_tells_the_date(vault: TestVault, tmp_path: Path, kind: str) -> None:
+def test_a_file_gives_the_date(vault: TestVault, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "files" / ("new" if kind == "maildir" else "")
     folder.mkdir(parents=True)
     for subject, time in (("aged", AT_SOURCE), ("unpacked", 315_532_800)):
@@ -119,7 +119,7 @@ def test_a_file_tells_the_date(vault: TestVault, tmp_path: Path, kind: str) -> N
     assert found["unpacked"] > AT_SOURCE + 1000 * DAY, "of 1980, as files without a time are unpacked"
 
 
-def test_an_imap_server_tells_the_date(vault: TestVault, dovecot: Dovecot) -> None:
+def test_an_imap_server_gives_the_date(vault: TestVault, dovecot: Dovecot) -> None:
     mailbox = dovecot.mailbox()
     imap = imaplib.IMAP4(dovecot.host, dovecot.imap)
     imap.login(mailbox.name, mailbox.password)
@@ -152,7 +152,7 @@ def bare(tmp_path: Path) -> Iterator[Vault]:
         yield vault
 
 
-def test_the_first_copy_of_a_batch_tells_the_date_in_a_rebuild_too(bare: Vault) -> None:
+def test_the_first_copy_of_a_batch_gives_the_date_in_a_rebuild_too(bare: Vault) -> None:
     one, two = PLACES
     other = plain(subject="other", date=formatdate(AT_SOURCE))
     taken(bare, [(other, one, 5), (UNDATED, two, AT_SOURCE), (UNDATED, one, AT_SOURCE + DAY)])

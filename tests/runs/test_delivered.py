@@ -1,4 +1,4 @@
-"""Who delivered a report to the embedded gateway stays with its receipt."""
+"""The receipt of a report says who delivered it to the embedded gateway."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def take_in(spool: Path, mails: list[bytes]) -> None:
             smtp.sendmail("", [JOURNAL], mail)
 
 
-def test_who_delivered_a_report_stays_with_its_receipt(vault: TestVault) -> None:
+def test_the_receipt_says_who_delivered_a_report(vault: TestVault) -> None:
     spool = vault.folder / "spool"
     take_in(spool, [report(plain(subject=str(n), message_id=f"<{n}@example.com>")) for n in range(3)])
     vault.profile("spool", source="spool", path=str(spool))

@@ -1,8 +1,7 @@
-"""Who may take whose place: nothing that a person does with mail of their own changes what others see.
+"""Displacement: nothing that a person does with their own mail changes what others see.
 
-Mallory puts messages into mailboxes of her own, which are archived as ordinary ones. She sends mail to
-others, and a journal report of it names her as the sender, whatever From says. She knows every byte of what
-she received.
+Mallory puts messages into her own mailboxes, which are archived as ordinary ones. She sends mail to others,
+and a journal report of it names her as the sender, with any From. She knows every byte of what she received.
 """
 
 from __future__ import annotations
@@ -60,11 +59,11 @@ CRAFTS = (
 
 
 LOOKALIKE = ("bcc", "header")
-"""What differs in fields alone that a service may leave out or add when it writes a message."""
+"""Changes in fields that a service may leave out or add when it writes a message."""
 
 
 def crafted(original: bytes, how: str) -> bytes:
-    """What Mallory makes of a message that she received: its Message-ID, From and Date stay."""
+    """A message that Mallory makes from one that she received. Its Message-ID, From and Date stay."""
     changes = {
         "subject": (b"Subject: Approve nothing", b"Subject: Approve a bonus for Mallory"),
         "to": (b"To: bob@example.com, ", b"To: board@example.com, "),
@@ -87,7 +86,7 @@ def crafted(original: bytes, how: str) -> bytes:
 
 @cache
 def rewritten(message: bytes, encoding: str) -> bytes:
-    """As a service writes it: with the same boundary each time, so that the bytes are known."""
+    """The message as a service writes it. The boundary is always the same, so that the bytes are known."""
     return regenerated(message, encoding)
 
 
@@ -98,7 +97,7 @@ COPY = rewritten(ORIGINAL, "base64")
 
 
 def seen(vault: TestVault, user: str) -> dict[str, Any]:
-    """All that one person's view holds."""
+    """Everything in one person's view."""
     found = {}
     for hit in vault.search("", user):
         shown = vault.show(hit.id)
@@ -117,7 +116,7 @@ def seen(vault: TestVault, user: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("way", ["plain", "rewritten", "sent"])
 def test_crafted_messages_displace_nothing(vault: TestVault, way: str) -> None:
-    """Anna's copy was archived from her mailbox. The message in her folder stays what it is."""
+    """Anna's copy was archived from her mailbox. The message in her folder stays unchanged."""
     mailbox(vault, "anna", COPY, owner=ANNA, folder="Ablage")
     before = seen(vault, ANNA)
     attack(vault, way, CRAFTS)
@@ -131,7 +130,7 @@ def test_crafted_messages_displace_nothing(vault: TestVault, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["plain", "rewritten", "sent"])
 def test_crafted_messages_are_no_originals(vault: TestVault, way: str) -> None:
-    """They come first. What Bob's mailbox brings after them is shown as his mailbox has it."""
+    """They come first. Bob then sees the message of his own mailbox."""
     attack(vault, way, CRAFTS if way != "rewritten" else CRAFTS[2:])
     mailbox(vault, "bob", COPY)
     (hit,) = vault.search("in:kunden", BOB)
@@ -156,8 +155,8 @@ def attack(vault: TestVault, way: str, crafts: Iterable[str]) -> None:
         vault.archive([report(one, sender=MALLORY, recipients=[BOB]) for one in messages])
 
 
-def test_an_original_known_from_elsewhere_still_takes_its_place(vault: TestVault) -> None:
-    """Mallory holds the very bytes, and had them archived before the report of them came."""
+def test_a_reported_original_displaces_although_its_bytes_were_known(vault: TestVault) -> None:
+    """Mallory has the exact bytes, and had them archived before their report came."""
     vault.archive([ORIGINAL], journal=False, owner=MALLORY)
     mailbox(vault, "bob", COPY)
     assert vault.raw(vault.search("in:kunden", BOB)[0].id) == COPY
@@ -191,7 +190,7 @@ def test_a_flood_of_one_message_id_hides_no_original(vault: TestVault) -> None:
     ],
 )
 def test_only_a_report_that_vouches_displaces(vault: TestVault, fields: dict[str, Any]) -> None:
-    """Not one of another sender, without an envelope, of another tenant, or without a sender."""
+    """Not a report of another sender or tenant, without an envelope, or without a sender."""
     mailbox(vault, "bob", COPY)
     vault.archive(
         [report(ORIGINAL, recipients=[BOB], **fields)],
@@ -212,10 +211,13 @@ def test_a_sender_may_have_several_addresses_and_a_delegate(vault: TestVault, fi
     assert vault.raw(hit.id) == ORIGINAL
 
 
-def test_what_an_older_version_displaced_comes_back(
+def test_a_message_that_an_older_version_displaced_wrongly_comes_back(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rebuild decides again what a receipt of the older rule says; what today's would do stands."""
+    """A rebuild decides again what a receipt of the older rule says.
+
+    What today's rule would do as well stays.
+    """
     other = ORIGINALS[1]
     mailbox(vault, "anna", COPY, regenerated(other), owner=ANNA, folder="Ablage")
     before = seen(vault, ANNA)
@@ -262,7 +264,7 @@ def pool() -> Iterator[WorkerPool]:
 
 
 class Machine(RuleBasedStateMachine):
-    """Honest mail, by reports and from mailboxes, amid all that Mallory does; in any order."""
+    """Honest mail by reports and from mailboxes, among everything that Mallory does, in any order."""
 
     pool: WorkerPool
 
@@ -277,10 +279,10 @@ class Machine(RuleBasedStateMachine):
         self.vault = Vault.create(self.folder)
         self.journaled: set[int] = set()
         self.sent_on: set[int] = set()
-        """Originals that Mallory sent on to Bob as they are."""
+        """Originals that Mallory sent on to Bob unchanged."""
         self.boxed: set[tuple[int, str]] = set()
         self.lookalike: set[int] = set()
-        """Originals that something in Bob's mailbox reads exactly like."""
+        """Originals that read exactly like a message in Bob's mailbox."""
         self.honest = {
             rewritten(raw, how): n
             for n, raw in enumerate(ORIGINALS)
@@ -327,10 +329,10 @@ class Machine(RuleBasedStateMachine):
         self.boxed.add((n, who))
         self.check()
 
-    @rule(n=WHICH, how=HOW, anew=st.booleans())
-    def mallory_fills_her_mailbox(self, n: int, how: str, anew: bool) -> None:
+    @rule(n=WHICH, how=HOW, by_a_service=st.booleans())
+    def mallory_fills_her_mailbox(self, n: int, how: str, by_a_service: bool) -> None:
         message = crafted(ORIGINALS[n], how)
-        self.bring(*(("rewritten", rewritten(message, "7bit")) if anew else ("own", message)))
+        self.bring(*(("rewritten", rewritten(message, "7bit")) if by_a_service else ("own", message)))
         self.check()
 
     @rule(n=WHICH, how=HOW, delivered=st.booleans())
@@ -364,7 +366,7 @@ class Machine(RuleBasedStateMachine):
     # --- what must hold -----------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Anna and Bob see each honest message once, as it is, where it belongs; and find it."""
+        """Anna and Bob see each honest message once, unchanged, where it belongs; and they find it."""
         rows: Counter[tuple[str, str, str, int]] = Counter()
         dump = self.vault.catalog.dump()
         honest: dict[str, int] = {}
@@ -377,7 +379,7 @@ class Machine(RuleBasedStateMachine):
         assert rows == Counter(self.expected())
         for n in set(honest.values()):
             shas: set[str] = set()
-            with suppress(NotFound):  # Bob is made with his first mail
+            with suppress(NotFound):  # Bob is created with his first mail
                 found = find(self.vault, f'subject:"approve nothing {n}"', user=BOB, limit=100)
                 shas = {row.sha.hex() for row in self.vault.catalog.rows(found.ids)}
             placed = {sha for user, _, _, sha in dump["placements"] if user == f"auto:{BOB}"}
@@ -420,7 +422,7 @@ class TestMachine(Machine.TestCase):
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 class TestMachineLong(Machine.TestCase):
-    """Much more of it, another each time."""
+    """Much more, and different each time."""
 
     settings = settings(
         OPTIONS, derandomize=False, max_examples=500, stateful_step_count=30, phases=list(Phase)

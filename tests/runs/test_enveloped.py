@@ -1,4 +1,4 @@
-"""Copies that are no reports reach the people whom their SMTP envelope names, and these stay secret."""
+"""Plain copies reach the people whom their SMTP envelope names, and these stay secret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JOURNAL = "journal@example.com"
 BOB, CAROL, EVE = "bob@example.com", "carol@example.com", "eve@example.com"
 MAIL = plain(sender="Anna <anna@example.com>", to=[BOB], subject="terms", body="the terms\n")
 INBOX = {"Inbox": 1}
-"""What somebody has who was reached."""
+"""The folders of a person who was reached."""
 
 
 def deliver(
@@ -34,7 +34,7 @@ def deliver(
     sender: str = "anna@example.com",
     headers: tuple[str, ...] = (),
 ) -> None:
-    """Hand mails over to a gateway, each with the recipients of its envelope."""
+    """Give mails to a gateway, each with the recipients of its envelope."""
     settings = GatewaySettings(
         vault.folder / "spool", (JOURNAL,), port=0, any_recipient=True, envelope_headers=headers
     )
@@ -63,7 +63,7 @@ def shown(vault: TestVault, query: str = "subject:terms") -> list[tuple[str, str
 
 
 def same_after_a_rebuild(vault: TestVault) -> None:
-    """Whatever is answered now is answered once catalog and index are made from the ledger alone."""
+    """All answers stay the same when catalog and index are rebuilt from the ledger alone."""
 
     def answers() -> object:
         found = {user: len(vault.search("terms", user)) for user in vault.tree() if "@" in user}
@@ -93,12 +93,12 @@ def test_bcc_people_get_the_message(vault: TestVault) -> None:
 def test_an_extension_names_a_person(vault: TestVault) -> None:
     run(vault, (MAIL, ["journal+carol=example.com@example.com", JOURNAL]))
     assert vault.tree()[CAROL] == INBOX
-    assert JOURNAL not in vault.tree()  # though it is an address of an own domain
+    assert JOURNAL not in vault.tree()  # although it is an address of one of our domains
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["in one run", "in two"])
 def test_the_same_bytes_to_others_reach_them_too(vault: TestVault, apart: bool) -> None:
-    """A mail server with many recipients hands the same copy over several times."""
+    """A mail server with many recipients delivers the same copy several times."""
     first, second = (MAIL, [BOB, CAROL]), (MAIL, [EVE])
     if apart:
         assert run(vault, first).new == 1
@@ -121,7 +121,7 @@ MANY = 100
 
 @pytest.mark.parametrize("large", [False, True])
 def test_a_header_field_that_is_trusted_names_people(vault: TestVault, large: bool) -> None:
-    """With the setting, whatever the field's case; without, and of a report, it names nobody."""
+    """With the setting, in any case of letters. Without it, and in a report, the field names no people."""
     body = b"x" * (9 * 1024 * 1024) if large else b"the terms\r\n"
     field = b"X-Rcpt-To: Carol <Carol@example.com>,\r\n dora@example.com, no address\r\n"
     copy = field + MAIL.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + body
@@ -148,7 +148,7 @@ def test_envelopes_of_any_size_fit_into_receipts(vault: TestVault, monkeypatch: 
     assert max(sizes) < 3 * 64 * 1024
 
 
-def test_the_postmaster_is_filed_like_anybody(vault: TestVault) -> None:
+def test_the_postmaster_is_filed_like_any_person(vault: TestVault) -> None:
     note = plain(sender="x@elsewhere.example", to=["postmaster@archive.example"], subject="note")
     run(vault, (note, ["postmaster"]), (note + b"2\r\n", ["postmaster@example.com"]))
     assert vault.tree()["catch-all"] == INBOX
@@ -165,13 +165,13 @@ def test_a_reports_own_envelope_wins(vault: TestVault) -> None:
 
 
 def test_with_a_pinned_tenant_no_envelope_routes(vault: TestVault) -> None:
-    """Mail that is no report then goes to the catch-all alone; auditors still see what its envelope said."""
+    """Mail that is no report then goes to the catch-all alone. Auditors still see its envelope."""
     run(vault, (MAIL, [CAROL]), tenant="journal@tenant.example")
     assert CAROL not in vault.tree()
     assert ("recipient", CAROL) in shown(vault)
 
 
-def test_mail_that_only_the_envelope_makes_somebodys_is_not_left(vault: TestVault) -> None:
+def test_mail_that_only_the_envelope_routes_is_not_left(vault: TestVault) -> None:
     outside = plain(sender="x@elsewhere.example", to=["list@elsewhere.example"], subject="terms")
     summary = run(
         vault, (outside, [CAROL]), (outside + b"more\r\n", ["y@elsewhere.example"]), unknown="leave"
@@ -180,8 +180,11 @@ def test_mail_that_only_the_envelope_makes_somebodys_is_not_left(vault: TestVaul
     assert vault.tree()[CAROL] == INBOX
 
 
-def test_the_sender_of_an_envelope_is_evidence_and_no_sender(vault: TestVault) -> None:
-    """Lists, forwarders and whoever delivers write there what they like: it opens nobody's message."""
+def test_the_sender_of_an_envelope_is_evidence_but_no_sender_of_the_message(vault: TestVault) -> None:
+    """Lists, forwarders and anybody who delivers choose that address freely.
+
+    It gives no access to a message.
+    """
     deliver(vault, (MAIL, [BOB]), sender=EVE)
     vault.profile("in", source="spool", path=str(vault.folder / "spool"))
     vault.run("in")
@@ -189,7 +192,7 @@ def test_the_sender_of_an_envelope_is_evidence_and_no_sender(vault: TestVault) -
     assert receipts(vault)[0].envelope["from"] == EVE
 
 
-def test_the_receipt_says_why(vault: TestVault) -> None:
+def test_the_receipt_gives_the_reason(vault: TestVault) -> None:
     run(vault, (MAIL, [CAROL]))
     assert receipts(vault)[0].notes == ("no journal report, so routed by its headers and its SMTP envelope",)
 
@@ -205,15 +208,15 @@ anna = "anna@example.com"
 
 
 def test_recipients_of_an_envelope_stay_secret(vault: TestVault) -> None:
-    """Invariant 9: a recipient sees their own line; who sent the message and auditors see all."""
+    """Invariant 9: a recipient sees their own line; the sender and auditors see all."""
     run(vault, (MAIL, [BOB, CAROL]), (MAIL, [EVE]))
     with (vault.folder / "vault.toml").open("a") as file:
         file.write(ACCESS)
     with Session(vault.folder).writing():
-        pass  # so that the logins are known
+        pass  # so that the logins exist
 
-    def told(name: str) -> tuple[str, int]:
-        """All that a caller is told of the message, and how many their search for a Bcc recipient finds."""
+    def seen_by(name: str) -> tuple[str, int]:
+        """Everything that a caller sees of the message, and the number of hits for a Bcc recipient."""
         with closing(Vault.open(vault.folder, write=True)) as opened:
             session = Session(vault.folder, opened, Caller(61_000, 61_000, 1, name))
             hits = guard.call(session, api.Search(query="terms"), CALLS[api.Search])
@@ -224,7 +227,7 @@ def test_recipients_of_an_envelope_stay_secret(vault: TestVault) -> None:
             return "".join(words), len(bcc.hits)
 
     for name, sees in (("bob", False), ("carol", False), ("anna", True), ("audrey", True)):
-        words, found = told(name)
+        words, found = seen_by(name)
         assert words
         assert (EVE in words) == sees, name
         assert found == 0 or sees, name

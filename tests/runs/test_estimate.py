@@ -1,4 +1,4 @@
-"""How far a run is: a percentage that never goes back, whatever the run says, and a smoothed rate."""
+"""The progress of a run: a percentage that never falls, for any counts, and a smoothed rate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ EVENTS = st.lists(st.tuples(st.floats(0, 3600), COUNTS, COUNTS, st.booleans()), 
 
 
 @given(EVENTS)
-def test_the_percentage_never_goes_back(events: list[tuple[float, int, int, bool]]) -> None:
-    """Over any sequence of what a run may say, totals that shrink and counts that fall among them."""
+def test_the_percentage_never_falls(events: list[tuple[float, int, int, bool]]) -> None:
+    """For any sequence of counts, also totals that shrink and counts that fall."""
     estimate, at, seen = Estimate(), 0.0, []
     for passed, settled, total, known in events:
         at += passed
@@ -46,14 +46,14 @@ def test_the_time_left_is_that_of_a_steady_pace() -> None:
 
 
 def test_a_pause_lowers_the_rate_but_does_not_end_it() -> None:
-    """As while a source deletes a portion: the time left changes little."""
+    """For example while a source deletes a portion. The time left changes little."""
     estimate = Estimate()
     at = at_a_steady_pace(estimate, 100, 120, 30_000)
     assert 70 < estimate.outlook(at + 15).rate < 90
     assert estimate.outlook(at + 10 * WINDOW).rate < 20
 
 
-def test_nothing_is_said_of_a_total_that_is_not_known() -> None:
+def test_there_is_no_percentage_while_the_total_is_not_known() -> None:
     estimate = Estimate()
     for second in range(10):
         estimate.see(float(second), second * 100, 5000, known=False)

@@ -1,4 +1,4 @@
-"""Runs over mailboxes of an Exchange Server: a double whose MIME is made anew at each read."""
+"""Runs over mailboxes of an Exchange Server, a double that generates its MIME at each read."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_folders_are_linked_to_the_journaled_originals(
     vault.sound()
 
 
-def test_originals_that_come_later_take_the_place_of_what_a_folder_gave(
+def test_originals_that_come_later_displace_copies_from_folders(
     vault: TestVault, exchange: Exchange, anna: Person
 ) -> None:
     received = plain(sender="Carl <carl@other.example>", to=[ANNA], subject="received")
@@ -94,7 +94,9 @@ def test_originals_that_come_later_take_the_place_of_what_a_folder_gave(
     vault.sound()
 
 
-def test_reports_are_known_without_their_marker(vault: TestVault, exchange: Exchange, anna: Person) -> None:
+def test_reports_without_their_marker_are_recognised(
+    vault: TestVault, exchange: Exchange, anna: Person
+) -> None:
     anna.put([report(plain(subject=f"{n}"), recipients=[BOB, f"user{n}@example.com"]) for n in range(5)])
     anna.put([plain(subject="no report")])
     exchange_profile(vault, exchange, journal=True, delete=True)
@@ -106,7 +108,7 @@ def test_reports_are_known_without_their_marker(vault: TestVault, exchange: Exch
     vault.sound()
 
 
-def test_a_report_that_comes_as_it_was_sent_takes_the_place_of_one_that_was_read_by_ews(
+def test_a_report_as_it_was_sent_displaces_one_that_ews_rewrote(
     vault: TestVault, exchange: Exchange, anna: Person
 ) -> None:
     original = plain(attachments=[("a.bin", bytes(range(256)) * 40)])
@@ -122,7 +124,7 @@ def test_a_report_that_comes_as_it_was_sent_takes_the_place_of_one_that_was_read
     vault.sound()
 
 
-def test_what_is_old_enough_is_read_again_and_deleted(
+def test_old_enough_items_are_read_again_and_deleted(
     vault: TestVault, exchange: Exchange, anna: Person
 ) -> None:
     anna.put([plain(subject="young")], days_ago=1)
@@ -140,7 +142,7 @@ def test_what_is_old_enough_is_read_again_and_deleted(
     vault.sound()
 
 
-def test_what_was_changed_since_is_kept_as_it_is_now_before_it_is_deleted(
+def test_a_changed_item_is_kept_as_it_is_now_before_it_is_deleted(
     vault: TestVault, exchange: Exchange, anna: Person
 ) -> None:
     anna.put([plain(body="before", message_id="<one@example.com>")], days_ago=89)
@@ -155,7 +157,7 @@ def test_what_was_changed_since_is_kept_as_it_is_now_before_it_is_deleted(
     vault.sound()
 
 
-def test_only_what_has_the_age_is_archived(vault: TestVault, exchange: Exchange, anna: Person) -> None:
+def test_only_items_of_the_right_age_are_archived(vault: TestVault, exchange: Exchange, anna: Person) -> None:
     for days in (1, 10, 100, 1000):
         anna.put([plain(subject=f"{days} days")], days_ago=days)
     exchange_profile(vault, exchange, older_than=5, newer_than=500)
@@ -171,12 +173,14 @@ def test_several_mailboxes_belong_to_their_owners(vault: TestVault, exchange: Ex
         person.put([plain(subject=address, sender=address)], person.folder("Kunden"))
         person.put([plain(subject="to both", sender="carl@other.example", to=[ANNA, BOB])])
     exchange_profile(vault, exchange, mailbox="svc", mailboxes=[ANNA, BOB], access="impersonation")
-    assert (run(vault).new, run(vault).listed) == (4, 0), "what one mailbox brings is no other's original"
+    assert (run(vault).new, run(vault).listed) == (4, 0), (
+        "a message from one mailbox is no original for another"
+    )
     assert vault.tree() == {ANNA: {"Inbox": 1, "Kunden": 1}, BOB: {"Inbox": 1, "Kunden": 1}}
     vault.sound()
 
 
-def test_a_mailbox_that_was_moved_has_other_ids_and_the_same_mail(
+def test_a_moved_mailbox_brings_the_same_mail_under_other_ids(
     vault: TestVault, exchange: Exchange, anna: Person
 ) -> None:
     mails = [plain(subject=f"{n}") for n in range(5)]
@@ -201,7 +205,7 @@ def test_a_profile_is_tried_step_by_step(vault: TestVault, tmp_path: Path) -> No
         assert shown.trusted
 
 
-def test_trouble_of_all_kinds_ends_balanced_and_nothing_twice(
+def test_runs_in_trouble_end_balanced_and_store_nothing_twice(
     vault: TestVault, exchange: Exchange, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("muniment.sources.retry.FIRST_WAIT", 0.01)
@@ -242,7 +246,7 @@ def original(mail: bytes) -> bytes:
 
 
 def crash_loop(vault: TestVault, exchange: Exchange, anna: Person, kills: int, count: int, seed: int) -> None:
-    """Empty a journaling mailbox by runs that are killed; assert that nothing is lost or twice."""
+    """Empty a journaling mailbox by runs that are killed. Nothing may be lost or stored twice."""
     mails = [mail for mail in sample_reports(count) if b"broken" not in mail]
     rng = random.Random(seed)
     exchange_profile(vault, exchange, journal=True, delete=True)

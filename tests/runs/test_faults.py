@@ -1,4 +1,4 @@
-"""What can go wrong under a run, and that nothing is lost by it."""
+"""Faults during a run, none of which loses mail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from support.vaults import TestVault, put
 
 @pytest.mark.parametrize("pattern", [b"QUIT", b"DELE"])
 def test_a_line_cut_around_deletion_loses_nothing(vault: TestVault, dovecot: Dovecot, pattern: bytes) -> None:
-    # Without TLS on loopback, so that the proxy can see the command it cuts at.
+    # Without TLS on loopback, so that the proxy sees the command at which it cuts.
     mails = sample_reports(60)
     mailbox = dovecot.mailbox()
     mailbox.put(mails)
@@ -111,9 +111,7 @@ def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
     vault.sound()
 
 
-def test_a_catalog_that_missed_a_commit_is_told_of_it(
-    vault: TestVault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_catalog_that_missed_a_commit_gets_it(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     new = vault.maildir("box", delete=True)
     vault.run("box")  # records the configuration
     put(new, [report(plain(subject=f"No {n}")) for n in range(10)])
@@ -147,7 +145,7 @@ def test_an_older_catalog_is_brought_up_to_date(vault: TestVault) -> None:
 
 
 def test_a_catalog_of_another_vault_is_an_alarm(vault: TestVault, tmp_path: Path) -> None:
-    """It may be the ledger that was put in another's place."""
+    """It may be the ledger that was replaced."""
     other = TestVault(tmp_path / "other")
     for one, subject in ((vault, "ours"), (other, "theirs")):
         one.archive([report(plain(subject=subject))])
@@ -181,7 +179,7 @@ def test_a_ledger_that_lost_its_end_is_an_alarm_until_an_admin_decides(vault: Te
     assert {hit.subject for hit in vault.messages()} == {"first", "third"}
 
 
-def test_a_second_writer_is_told_who_has_the_vault(vault: TestVault) -> None:
+def test_a_second_writer_learns_who_has_the_vault(vault: TestVault) -> None:
     owner = Vault.open(vault.folder, write=True)
     try:
         with pytest.raises(VaultLocked, match=rf"process {os.getpid()}, since "):
@@ -222,7 +220,7 @@ def test_a_clock_that_was_moved_back_does_no_harm(vault: TestVault, monkeypatch:
 def test_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The worker itself is made to die over one subject: no mail is known that does it.
+    # The worker is made to die on one subject, since no mail is known that kills it.
     monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "support.dying_worker")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     killer = report(plain(subject="Killer"))

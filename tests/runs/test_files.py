@@ -27,7 +27,7 @@ def mail(number: int) -> bytes:
 
 
 def steps(vault: TestVault, profile: str) -> list[str]:
-    """What a test of a profile says."""
+    """The steps of a profile's test, as text."""
     words = vault.client.stream(api.TestProfile(name=profile))
     return [word.text for word in words if isinstance(word, api.Step)]
 
@@ -72,7 +72,7 @@ def test_a_tree_of_mbox_files(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_folders_of_an_owner_s_files(vault: TestVault, tmp_path: Path) -> None:
+def test_folders_of_files_with_an_owner(vault: TestVault, tmp_path: Path) -> None:
     files = {
         "Inbox.mbx": SEP + mail(1), "Inbox.sbd/Kunden": SEP + mail(2), "Work.mbox/mbox": SEP + mail(3),
         "Work.mbox/table_of_contents": b"x",
@@ -99,7 +99,7 @@ def test_folders_of_an_owner_s_files(vault: TestVault, tmp_path: Path) -> None:
 
 
 def test_an_odd_mix_of_files_loses_nothing(vault: TestVault, tmp_path: Path) -> None:
-    """What is not kept to the last byte stays, run after run; the books balance."""
+    """A file that is not kept to the last byte stays, run after run. The books balance."""
     packed = gzip.compress(mail(2) * 40)
     long_ago = 1_700_000_000
     files = {
@@ -137,7 +137,7 @@ def test_an_mbox_file_that_grows(vault: TestVault, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb.txt", "a\u202eb.txt", "x" * 200 + ".txt"])
-def test_a_hostile_name_is_shown_harmless(vault: TestVault, tmp_path: Path, name: str) -> None:
+def test_a_hostile_name_is_shown_sanitised(vault: TestVault, tmp_path: Path, name: str) -> None:
     box = tmp_path / "hostile"
     box.mkdir()
     (box / name).write_bytes(b"x")

@@ -1,4 +1,4 @@
-"""Folders of others, on real servers: left out unless asked for, never deleted from, filed by owner."""
+"""Folders of other people on real servers: left out by default, never deleted from, filed for their owner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANNA, BERT = "anna@example.com", "bert@example.com"
 
 
 class House:
-    """A server with Anna's and Bert's mailboxes; Bert has let Anna into his inbox and a folder."""
+    """A server with Anna's and Bert's mailboxes. Bert has shared his inbox and a folder with Anna."""
 
     port: int
     names = ("anna", "bert")
@@ -43,12 +43,11 @@ class House:
         vault.profile(name, **(usual | fields))
 
     def close(self) -> None:
-        """Hang up."""
         for session in (self.anna, self.bert):
             session.logout()
 
     def left(self, session: imaplib.IMAP4, folder: str) -> int:
-        """How many messages a folder has."""
+        """Number of messages in a folder."""
         return int(session.select(folder, readonly=True)[1][0] or b"0")
 
 
@@ -78,7 +77,7 @@ class DovecotHouse(House):
 
 
 class CyrusHouse(House):
-    """Cyrus: `user.NAME`, a prefix `INBOX.` for one's own folders, and public folders without any."""
+    """Cyrus: `user.NAME`, a prefix `INBOX.` for one's own folders, and public folders without a prefix."""
 
     def __init__(self, servers: Servers) -> None:
         self.port = servers.ports["cyrus_imap"]
@@ -97,7 +96,7 @@ class CyrusHouse(House):
 
 
 def fill(session: imaplib.IMAP4, *folders: str) -> None:
-    """Three messages into each folder."""
+    """Put three messages into each folder."""
     for folder in folders:
         if folder != "INBOX":
             session.create(folder)
@@ -135,7 +134,7 @@ def test_another_persons_folders_are_untouched(
     house.profile(vault, "shared", shared=True, delete=True)
     house.profile(vault, "own", delete=True)
     notices = 2 if kind == "cyrus" else 0
-    # Asked for, they are read, belong to their owner, and stay.
+    # With the setting, they are read, belong to their owner, and stay.
     summary = run(vault, "shared")
     assert (summary.new, summary.deleted) == (12 + notices, 6)
     tree = vault.tree()
@@ -143,10 +142,10 @@ def test_another_persons_folders_are_untouched(
     assert tree[f"{house.names[1].partition('@')[0]}@example.com"] == {"Inbox": 3, "Team": 3}
     assert sum(tree.get("catch-all", {}).values()) == notices
     assert (house.left(house.anna, house.inbox), house.left(house.anna, house.team)) == (3, 3)
-    # A further run deletes none of them either, nor does it fetch them.
+    # A further run neither deletes nor fetches them.
     summary = run(vault, "shared")
     assert (summary.fetched, summary.deleted) == (0, 0)
-    # By default they are not seen at all.
+    # By default they are not read.
     fill(house.anna, "INBOX")
     summary = run(vault, "own")
     assert (summary.listed, summary.deleted) == (3, 3)

@@ -1,4 +1,6 @@
-"""Gmail, by a double that speaks its extensions: each message archived once, and what deletion does there."""
+"""Gmail, by a double with its extensions: each message is archived once, and deleting follows Gmail's
+rules.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ def test_each_message_is_archived_once_and_filed_by_its_label(vault: TestVault, 
     assert vault.tree() == {
         "bob@example.com": {"Inbox": 2, "Kunden": 1, "Kunden/Alt": 1, "Sent": 2, "All Mail": 1}
     }
-    # Another label is no other message.
+    # Another label makes no other message.
     server.messages[0].folders |= {"Kunden"}
     summary = run(vault)
     assert (summary.already, summary.fetched) == (7, 0)
@@ -79,7 +81,7 @@ def test_each_message_is_archived_once_and_filed_by_its_label(vault: TestVault, 
     vault.sound()
 
 
-def test_spam_and_trash_are_read_beside_all_mail_where_they_are_wanted(
+def test_spam_and_trash_are_read_in_addition_if_the_profile_says_so(
     vault: TestVault, server: ImapDouble
 ) -> None:
     fill(server)
@@ -91,7 +93,7 @@ def test_spam_and_trash_are_read_beside_all_mail_where_they_are_wanted(
     assert "Kunden" not in tree
 
 
-def test_deleting_moves_to_the_trash_out_of_all_labels(vault: TestVault, server: ImapDouble) -> None:
+def test_deleting_moves_messages_from_all_labels_to_the_trash(vault: TestVault, server: ImapDouble) -> None:
     fill(server)
     profile(vault, server, delete=True, folders=["@all"])
     summary = run(vault)
@@ -107,7 +109,7 @@ def test_deleting_moves_to_the_trash_out_of_all_labels(vault: TestVault, server:
 def test_an_account_is_not_emptied_by_a_profile_that_names_no_folder(
     vault: TestVault, server: ImapDouble
 ) -> None:
-    """One that was made when All Mail was left out read labels, and took off only those."""
+    """Such a profile from before All Mail was read took messages out of labels only."""
     fill(server)
     profile(vault, server, delete=True)
     for _ in range(2):
@@ -117,9 +119,7 @@ def test_an_account_is_not_emptied_by_a_profile_that_names_no_folder(
     assert not any("MOVE" in command or "EXPUNGE" in command for command in server.commands)
 
 
-def test_a_label_that_is_named_is_read_as_a_folder_and_views_are_none(
-    vault: TestVault, server: ImapDouble
-) -> None:
+def test_a_named_label_is_read_as_a_folder_and_a_view_is_not(vault: TestVault, server: ImapDouble) -> None:
     fill(server)
     profile(vault, server, folders=["Kunden", "[Gmail]/Starred"])
     summary = vault.run("box")
@@ -129,21 +129,21 @@ def test_a_label_that_is_named_is_read_as_a_folder_and_views_are_none(
     assert "matches [Gmail]/Starred" in summary.error
 
 
-def test_a_test_says_what_deletion_does_there(vault: TestVault, server: ImapDouble) -> None:
+def test_a_profile_test_says_what_deleting_does_at_gmail(vault: TestVault, server: ImapDouble) -> None:
     fill(server)
     profile(vault, server, delete=True)
     words = list(vault.client.stream(api.TestProfile(name="box")))
-    said = [word.text for word in words if isinstance(word, api.Step)]
-    assert any("this is Gmail" in one for one in said)
-    assert any("nothing is deleted in All Mail" in one for one in said)
+    texts = [word.text for word in words if isinstance(word, api.Step)]
+    assert any("this is Gmail" in one for one in texts)
+    assert any("nothing is deleted in All Mail" in one for one in texts)
     profile(vault, server, "all", delete=True, folders=["@all"])
     words = list(vault.client.stream(api.TestProfile(name="all")))
-    said = [word.text for word in words if isinstance(word, api.Step)]
-    assert any("to delete at Gmail is to move to the trash" in one for one in said)
+    texts = [word.text for word in words if isinstance(word, api.Step)]
+    assert any("to delete at Gmail is to move to the trash" in one for one in texts)
     assert isinstance(words[-1], api.Done)
 
 
-def test_nothing_is_deleted_where_the_trash_is_hidden(vault: TestVault, server: ImapDouble) -> None:
+def test_nothing_is_deleted_if_the_trash_is_hidden(vault: TestVault, server: ImapDouble) -> None:
     del server.folders[TRASH]
     fill(server)
     profile(vault, server, delete=True)

@@ -1,4 +1,4 @@
-"""Mailboxes of Microsoft 365, from the double of Graph into a vault."""
+"""Mailboxes of Microsoft 365, from a double of Graph into a vault."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run(vault: TestVault) -> api.RunSummary:
 
 
 def cancelled(vault: TestVault, when: Callable[[], bool]) -> api.RunSummary:
-    """A run that is cancelled as soon as `when` says so."""
+    """A run that is cancelled as soon as `when` returns true."""
     words: list[Any] = []
     for word in vault.client.stream(api.Run(profile="box")):
         words.append(word)
@@ -73,7 +73,7 @@ def subjects(vault: TestVault) -> list[str]:
     return sorted(hit.subject for hit in vault.messages())
 
 
-def test_folders_land_in_the_tree_unharmed(vault: TestVault, graph: GraphDouble) -> None:
+def test_folders_appear_unchanged_in_the_tree(vault: TestVault, graph: GraphDouble) -> None:
     expected = {}
     for language, names in LANGUAGES.items():
         mailbox = graph.mailbox(f"{language}@example.com", language)
@@ -118,7 +118,7 @@ def test_regenerated_copies_are_stored_once_with_the_journaled_original(
     vault.sound()
 
 
-def test_originals_that_come_after_regenerated_copies_take_their_place(
+def test_originals_that_come_later_displace_regenerated_copies(
     vault: TestVault, graph: GraphDouble, bob: Mailbox
 ) -> None:
     received = plain(subject="in", attachments=[("a.bin", bytes(range(256)) * 99)])
@@ -141,14 +141,16 @@ def test_originals_that_come_after_regenerated_copies_take_their_place(
     vault.client.call(api.PutProfile(name="box", fields={"delete": True}), api.Done)
     summary = run(vault)
     assert (summary.fetched, summary.merged, summary.deleted, bob.messages()) == (3, 3, 3, [])
-    assert vault.status().envelopes == copies, "they say what the originals say, so nothing was kept again"
+    assert vault.status().envelopes == copies, (
+        "they say the same as the originals, so nothing was stored again"
+    )
     vault.sound()
 
 
-def test_a_run_in_foul_weather_brings_everything_once(
+def test_a_run_with_many_faults_brings_everything_once(
     vault: TestVault, graph: GraphDouble, bob: Mailbox
 ) -> None:
-    """Throttles, expiring tokens, cut lines, a move of the mailbox, a folder renamed and another deleted."""
+    """Throttles, expired tokens, cut connections, a moved mailbox, a renamed folder and a deleted one."""
     renamed, doomed = bob.folder("Kunden"), bob.folder("Weg")
     folders = {"inbox": "inbox", "sent": "sentitems", "kunden": renamed, "alt": bob.folder("Kunden", "Alt")}
     for name, folder in folders.items():
@@ -186,7 +188,7 @@ def test_a_run_in_foul_weather_brings_everything_once(
     vault.sound()
 
 
-def test_only_what_has_the_age_is_archived_and_deleted(
+def test_only_items_of_the_right_age_are_archived_and_deleted(
     vault: TestVault, graph: GraphDouble, bob: Mailbox
 ) -> None:
     now = time.time()
@@ -201,7 +203,7 @@ def test_only_what_has_the_age_is_archived_and_deleted(
     vault.sound()
 
 
-def test_what_an_earlier_run_kept_is_fetched_and_compared_before_it_is_deleted(
+def test_items_of_an_earlier_run_are_fetched_and_compared_before_deletion(
     vault: TestVault, graph: GraphDouble, bob: Mailbox
 ) -> None:
     ids = bob.put(mails(5))
@@ -213,11 +215,11 @@ def test_what_an_earlier_run_kept_is_fetched_and_compared_before_it_is_deleted(
     summary = run(vault)
     assert (summary.new, summary.merged, summary.deleted) == (1, 4, 5)
     assert bob.messages() == []
-    assert len(vault.messages()) == 6, "the edited message is another one, and kept as well"
+    assert len(vault.messages()) == 6, "the edited message is another one, and is kept as well"
     vault.sound()
 
 
-def test_what_cannot_be_written_fails_with_its_id_and_is_tried_again(
+def test_an_item_that_graph_can_not_write_fails_with_its_id_and_is_tried_again(
     vault: TestVault, graph: GraphDouble, bob: Mailbox
 ) -> None:
     ids = bob.put(mails(12))
@@ -232,7 +234,7 @@ def test_what_cannot_be_written_fails_with_its_id_and_is_tried_again(
     assert (summary.already, summary.new) == (11, 1)
 
 
-def test_what_was_moved_is_stored_once_and_found_in_both_folders(
+def test_a_moved_message_is_stored_once_and_found_in_both_folders(
     vault: TestVault, graph: GraphDouble, bob: Mailbox
 ) -> None:
     (id_,) = bob.put(mails(1))
@@ -261,7 +263,7 @@ def test_a_profile_is_tried_step_by_step(vault: TestVault, graph: GraphDouble, b
 def test_a_run_that_the_service_keeps_waiting_can_be_cancelled(
     vault: TestVault, graph: GraphDouble, bob: Mailbox, asked: int
 ) -> None:
-    """Whether it waits for the list, or for the messages."""
+    """While it waits for the list, or for the messages."""
     storm = 1_000_000
     bob.put(mails(200))
     graph_profile(vault, graph, mailbox=BOB)
@@ -275,17 +277,17 @@ def test_a_run_that_the_service_keeps_waiting_can_be_cancelled(
     graph.storm, graph.on_message = (0 if asked else storm), throttle
     summary = cancelled(vault, lambda: 0 < graph.storm < storm)
     assert (summary.listed, summary.pending > 0) == ((200, True) if asked else (0, False))
-    assert list(own_work(vault.folder).rglob("*.*")) == [], "what was fetched for nothing is not left behind"
+    assert list(own_work(vault.folder).rglob("*.*")) == [], "unused fetched files are removed"
     graph.storm, graph.on_message = 0, lambda count: None
     run(vault)
     assert len(vault.messages()) == 200
 
 
 @pytest.mark.timeout(60)
-def test_deletions_that_the_service_puts_off_are_recorded_though_the_run_is_cancelled(
+def test_throttled_deletions_are_recorded_although_the_run_is_cancelled(
     vault: TestVault, graph: GraphDouble, bob: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The portion in hand is deleted and recorded, no other is begun; the next run goes on with them."""
+    """The current portion is deleted and recorded, and no other is begun. The next run continues."""
     bob.put(mails(2 * BATCH))
     graph_profile(vault, graph, mailbox=BOB, delete=True)
     graph.retry_after = "1"

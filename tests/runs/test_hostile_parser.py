@@ -1,4 +1,4 @@
-"""Mail over whose HTML the parser crashes, hangs, grows or raises: it is archived with its people."""
+"""Mail on whose HTML the parser crashes, hangs, grows or raises: it is archived with its people."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault
 
 
 def dump(vault: TestVault) -> dict[str, Any]:
-    """All that the catalog holds."""
+    """The whole content of the catalog."""
     with closing(Catalog.open(vault.folder / "catalog.db", readonly=True)) as catalog:
         return catalog.dump()
 
@@ -71,7 +71,7 @@ def test_large_mail_that_kills_its_parser_is_listed_too(vault: TestVault) -> Non
     assert vault.raw(hit.id) == killer
 
 
-def test_mail_over_whose_text_the_parser_died_is_found_by_what_is_shown_of_it(vault: TestVault) -> None:
+def test_mail_without_readable_text_is_found_by_what_is_shown_of_it(vault: TestVault) -> None:
     vault.archive([report(hostile(CRASH, attachments=[("plan.txt", b"an attachment")]))])
     (hit,) = vault.search("filename:plan.txt from:anna subject:crashparser")
     vault.rebuild()
@@ -93,7 +93,7 @@ def test_a_copy_is_linked_to_no_message_that_cannot_be_read(
 ) -> None:
     vault = TestVault(tmp_path / "linked")
     original = hostile(CRASH, message_id="<one@example.com>")
-    assert vault.archive([report(original)]).new == 1  # the parser had no fault then
+    assert vault.archive([report(original)]).new == 1  # the parser had no fault at that time
     copies = [
         plain(subject=f"subject {CRASH.lower()}", body="another text\n", message_id="<one@example.com>"),
         hostile(CRASH, message_id="<one@example.com>").replace(b"before", b"after "),

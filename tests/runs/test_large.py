@@ -1,4 +1,4 @@
-"""Messages that are too large for memory: the same promises, kept on files and in chunks."""
+"""Messages too large for memory: the same guarantees, with files and chunks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.soak import in_soak
 from support.vaults import TestVault, put
 
 BLOB = random.Random(1).randbytes(17_000_000)
-"""Larger than one record, decoded as it is."""
+"""Larger than one record when decoded."""
 LINE = b"A line of text that is like so many others, and has its number: %d\r\n"
 
 
@@ -47,7 +47,7 @@ def lines(size: int) -> bytes:
 
 
 def eight_bit(times: int = 50_000) -> bytes:
-    """No MIME, no charset, no line of a sane length."""
+    """No MIME, no charset, no line of a normal length."""
     return b"From: anna@example.com\r\nMessage-ID: <raw@x>\r\n\r\n" + bytes(range(32, 256)) * times
 
 
@@ -60,13 +60,15 @@ def many_parts() -> bytes:
 
 
 def encoded_texts() -> bytes:
-    """Base64 texts that are small each, so that they might stay with the message, and large together."""
+    """Base64 texts that are small one by one, so that each might stay with the message, but large
+    together.
+    """
     text = plain(body=lines(30_000), subject="texts", attachments=[("a.txt", lines(40_000))] * 300)
     return text.replace(b"application/octet-stream", b"text/plain")
 
 
 def ragged() -> bytes:
-    """Base64 that does not come back from its content: a line is longer than the others."""
+    """Base64 that its content does not give back: one line is longer than the others."""
     whole = drawings("ragged")
     middle = whole.index(b"\r\n", len(whole) // 2)
     return whole[:middle] + whole[middle + 2 :]
@@ -92,7 +94,7 @@ def test_every_form_comes_back_as_message_and_as_report(vault: TestVault, form: 
     wrapped = report(mail, subject="wrapped", message_id="<wrapped@example.com>")
     summary = vault.archive([mail, wrapped])
     if not is_message(mail):
-        # In a report it is listed by the report's envelope, and so is another message.
+        # In a report it is listed by the report's envelope, so it is another message.
         assert (summary.state, summary.new, summary.merged, summary.balanced) == ("ok", 2, 0, True)
         whole, within = sorted((vault.raw(hit.id) for hit in vault.messages()), key=len)
         assert whole == mail
@@ -119,7 +121,7 @@ def test_an_encoded_original_comes_back(vault: TestVault, encoding: str) -> None
     vault.sound()
 
 
-def test_forks_of_a_large_message_share_what_is_large(vault: TestVault) -> None:
+def test_forks_of_a_large_message_share_their_large_parts(vault: TestVault) -> None:
     mail = drawings()
     forks = [report(fork(mail, n), recipients=[f"u{n}@example.com"]) for n in range(4)]
     assert vault.archive(forks[:3]).new == 1
@@ -135,7 +137,7 @@ def test_forks_of_a_large_message_share_what_is_large(vault: TestVault) -> None:
 
 
 @pytest.mark.parametrize("times", [50_000, 90_000])
-def test_forks_of_what_is_no_mime_come_back(vault: TestVault, times: int) -> None:
+def test_forks_of_mail_without_mime_come_back(vault: TestVault, times: int) -> None:
     forks = [report(fork(eight_bit(times), n), recipients=[f"u{n}@example.com"]) for n in range(2)]
     summary = vault.archive(forks)
     assert (summary.state, summary.new, summary.merged) == ("ok", 1, 1)
@@ -163,7 +165,7 @@ def test_an_attachment_of_two_messages_is_stored_once(vault: TestVault) -> None:
     assert (file.filename, file.size) == ("drawings.zip", len(BLOB))
 
 
-def test_what_is_large_and_can_not_be_unwrapped_is_quarantined(vault: TestVault) -> None:
+def test_a_large_report_that_can_not_be_unwrapped_is_quarantined(vault: TestVault) -> None:
     broken = b"X-MS-Journal-Report:\r\nSubject: broken\r\n\r\n" + lines(20_000_000)
     new = vault.maildir("box", delete=True)
     put(new, [broken])
@@ -205,7 +207,7 @@ def test_large_mail_that_kills_its_parser_is_stored_whole(
     vault.sound()
 
 
-def test_what_a_crash_left_in_the_work_folder_goes_when_the_vault_is_opened(vault: TestVault) -> None:
+def test_files_that_a_crash_left_are_removed_when_the_vault_is_opened(vault: TestVault) -> None:
     work = vault.folder / "work"
     work.mkdir(exist_ok=True)
     for name in ("fetched-x.eml", "fetched-x.eml.records", "fetched-x.eml.7.inner"):
@@ -215,7 +217,7 @@ def test_what_a_crash_left_in_the_work_folder_goes_when_the_vault_is_opened(vaul
 
 
 def huge_report(path: Path, size: int) -> None:
-    """Write a report of about so many bytes, piece by piece."""
+    """Write a report of about `size` bytes, piece by piece."""
     head, tail = report(drawings("Huge")).split(b"\r\n\r\n" + base64.b64encode(BLOB[:57]))
     data = random.Random(2).randbytes(57 * 20_000)
     block = base64.encodebytes(data).replace(b"\n", b"\r\n")
@@ -233,12 +235,12 @@ def processes(root: psutil.Process) -> list[psutil.Process]:
 
 
 def peaks(words: list[str]) -> tuple[int, int]:
-    """Run a program; the highest RSS of any of its processes, and of all together, in bytes."""
+    """Run a program. Returns the highest RSS of any of its processes, and of all together, in bytes."""
     each = together = 0
     with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
         root = psutil.Process(process.pid)
         while process.poll() is None and root.cmdline() != words:
-            time.sleep(0.001)  # what it takes before it is another program is this test's own memory
+            time.sleep(0.001)  # before exec, the process has this test's own memory
         while process.poll() is None:
             found = []
             for one in processes(root):

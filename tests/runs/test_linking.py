@@ -1,4 +1,4 @@
-"""Copies that a service wrote anew are stored once, with their journaled original."""
+"""Copies that a service rewrote are stored once, with their journaled original."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_copy_is_linked_to_its_journaled_original(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_what_is_written_anew_at_each_read_is_one_message(vault: TestVault) -> None:
+def test_an_item_that_is_rewritten_at_each_read_is_one_message(vault: TestVault) -> None:
     books = mailbox(vault, "box", COPY, regenerated(ORIGINAL, "8bit"))
     assert (books.new, books.merged) == (1, 1)
     assert mailbox(vault, "box", regenerated(ORIGINAL, "quoted-printable")).merged == 1
@@ -63,7 +63,7 @@ def test_large_copies_are_linked_as_well(vault: TestVault, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("journal", [False, True])
-def test_exact_bytes_are_exact_as_ever(vault: TestVault, journal: bool) -> None:
+def test_exact_copies_come_back_exactly(vault: TestVault, journal: bool) -> None:
     mails = [ORIGINAL] if not journal else [report(ORIGINAL)]
     vault.archive([report(ORIGINAL)])
     assert mailbox(vault, "box", *mails).fetched == 1

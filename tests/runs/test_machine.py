@@ -1,6 +1,6 @@
-"""Whatever is sent, run, crashed, rebuilt and re-filed, in whatever order: invariants 1 to 4 hold.
+"""Invariants 1 to 4 hold for any order of mail, runs, crashes, rebuilds and changes of the directory.
 
-What the machine expects is worked out from what it sent, by rules of its own, never by the program's.
+The machine works out what it expects from what it sent, by its own rules and never by the program's.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ OWN = "example.com"
 ADDRESSES = ["a@example.com", "a+t@example.com", "b@example.com", "c@example.com", "d@partner.example"]
 TIMES = [EPOCH + 1000 * n for n in range(4)]
 NOW = EPOCH + 1_000_000
-"""When changes of the directory are made; no mail is as new."""
+"""When changes of the directory are made. No mail is as new."""
 OWNER = "b@example.com"
-"""Whose the ordinary mailbox is."""
+"""The owner of the ordinary mailbox."""
 PLANS = {
     "journal": Plan("journal", journal=True, delete=False),
     "own": Plan("own", journal=False, delete=False, owner=OWNER),
@@ -59,11 +59,11 @@ FIELDS = ["To", "Cc", "Bcc", "Recipient"]
 
 @dataclass(frozen=True)
 class Mail:
-    """One copy as it was sent, and what it says of whom it concerns."""
+    """One copy as it was sent, and whom it concerns."""
 
     raw: bytes
     base: int | None
-    """Which message it brings, transport headers aside; None for what can't be unwrapped."""
+    """The message that it brings, transport headers aside; None for a report that can't be unwrapped."""
     original: bytes
     time: int
     sender: str
@@ -76,7 +76,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A crash: where, at which passing of that point, and what the power took with it."""
+    """A crash: its point, the number of times that this point is passed, and what the power failure loses."""
 
     point: str
     count: int
@@ -105,13 +105,15 @@ Recipients = list[tuple[str, str, bool]]
 
 @dataclass
 class People:
-    """The directory as a table: whose an address is at each of a few times."""
+    """The directory as a table: the owner of an address at each of a few times."""
 
     known: set[str] = field(default_factory=set)
     owners: dict[str, dict[int, str]] = field(default_factory=dict)
 
     def give(self, address: str, person: str, since: int | None) -> None:
-        """From `since` on, or from when the last other holder's time ends; else from the beginning."""
+        """Give an address from `since` on, or from the end of the last other holder's time; otherwise from
+        the beginning.
+        """
         self.known.add(person)
         owners = self.owners.setdefault(address, {})
         others = [time for time, owner in owners.items() if owner != person]
@@ -162,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.sent: dict[str, Mail] = {}
         self.times: dict[str, set[int]] = {}
-        """When each copy was received, or journaled; it may come more than once."""
+        """When each copy was received or journaled. A copy may come more than once."""
         self.originals: dict[int, bytes] = {}
         self.people = People()
         self.findable = False
@@ -188,7 +190,7 @@ class Machine(RuleBasedStateMachine):
     # --- what is sent -------------------------------------------------------------------------
 
     def send(self, box: str, mail: Mail) -> None:
-        """Deliver a copy; its file's time is when it was received."""
+        """Deliver a copy. The time of its file is when it was received."""
         self.sent[mail.sha] = mail
         self.times.setdefault(mail.sha, set()).add(mail.time)
         path = self.mail / box / "new" / f"{next(self.numbers):06d}.test"
@@ -219,7 +221,7 @@ class Machine(RuleBasedStateMachine):
         self.send("journal", Mail(raw, base, original, time, sender, named))
 
     def send_plain(self, box: str, base: int, number: int, time: int) -> None:
-        """A copy that is no report; whom it concerns stands in its headers."""
+        """Deliver a copy that is no report. Its headers name the people whom it concerns."""
         original = fork(self.originals[base], number) if number else self.originals[base]
         head = original.decode().split("\r\n\r\n")[0].replace("\r\n", "\n")
         fields = dict(each.split(": ", 1) for each in head.split("\n") if ": " in each)
@@ -363,7 +365,7 @@ class Machine(RuleBasedStateMachine):
         return ArchiveRun(self.vault, MaildirSource(endpoint, lambda _: None), chosen, self.pool)
 
     def survives(self, work: Callable[[], Any], crash: Trouble | None) -> bool:
-        """Do some work; False if it crashed, and all was opened anew after that."""
+        """Do some work; False if it crashed and everything was opened again."""
         if crash is None:
             work()
             return True
@@ -392,7 +394,7 @@ class Machine(RuleBasedStateMachine):
         self.vault = Vault.open(self.folder, write=True)
 
     def files(self, box: str) -> dict[str, str]:
-        """What lies in a mailbox: hashes by name."""
+        """The content of a mailbox: hashes by file name."""
         found = (self.mail / box / "new").iterdir()
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
@@ -403,7 +405,7 @@ class Machine(RuleBasedStateMachine):
     # --- what must hold -----------------------------------------------------------------------
 
     def check(self) -> None:
-        """Nothing is lost or twice, and everybody sees what concerns them."""
+        """Nothing is lost or stored twice, and everybody sees the mail that concerns them."""
         at_source = {sha for box in PLANS for sha in self.files(box).values()}
         assert set(self.sent) <= at_source | self.kept_copies()
         self.check_ledger()
@@ -424,7 +426,7 @@ class Machine(RuleBasedStateMachine):
         assert set(copies) == self.kept_copies()
 
     def bases(self, dump: dict[str, Any]) -> dict[str, int]:
-        """Which message each kept one is, told by the copies that brought it; none is there twice."""
+        """The message that each kept one is, by the copies that brought it. None is there twice."""
         bases: dict[str, int] = {}
         for sha, row in dump["envelopes"].items():
             (message,) = row[10]
@@ -434,7 +436,7 @@ class Machine(RuleBasedStateMachine):
         return bases
 
     def expected_places(self, dump: dict[str, Any]) -> set[tuple[str, str, int]]:
-        """Where the messages of all kept copies must stand, by what was sent."""
+        """Where the messages of all kept copies must be, by what was sent."""
         places: dict[int, set[tuple[str, str]]] = {}
         for sha, row in dump["envelopes"].items():
             mail, time, route = self.sent[sha], row[3], row[5]
@@ -465,7 +467,7 @@ class Machine(RuleBasedStateMachine):
                 assert b"".join(reader.content_at(envelope.position)) == mail.raw
 
     def check_search(self) -> None:
-        """Each user finds what stands with them, and nothing else."""
+        """Each user finds exactly the mail in their folders."""
         if not self.findable:
             return
         assert behind(self.vault) == 0
@@ -494,7 +496,7 @@ class TestMachine(Machine.TestCase):
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 class TestMachineLong(Machine.TestCase):
-    """Much more of it, another each time."""
+    """Much more, and different each time."""
 
     settings = settings(
         OPTIONS, derandomize=False, max_examples=600, stateful_step_count=40, phases=list(Phase)

@@ -27,7 +27,7 @@ DAY = 86400
 
 
 class Account:
-    """An account of Bob's, filled by IMAP."""
+    """An account of Bob's, filled over IMAP."""
 
     def __init__(self, vault: TestVault, server: Dovecot) -> None:
         self.vault, self.server = vault, server
@@ -64,7 +64,7 @@ def account(vault: TestVault, dovecot: Dovecot) -> Iterator[Account]:
     made.imap.shutdown()
 
 
-def test_folders_land_in_the_tree(account: Account) -> None:
+def test_folders_appear_in_the_tree(account: Account) -> None:
     sent = plain(sender="bob@example.com", to=["carl@other.example"])
     account.vault.archive([report(sent, sender="bob@example.com", recipients=["carl@other.example"])])
     account.put("INBOX", plain(subject="one"))
@@ -84,7 +84,7 @@ def test_folders_land_in_the_tree(account: Account) -> None:
     account.vault.sound()
 
 
-def test_what_was_moved_is_stored_once_and_found_in_both_folders(account: Account) -> None:
+def test_a_moved_message_is_stored_once_and_found_in_both_folders(account: Account) -> None:
     account.put("INBOX", plain())
     account.profile()
     account.run()
@@ -97,7 +97,7 @@ def test_what_was_moved_is_stored_once_and_found_in_both_folders(account: Accoun
     assert len(account.vault.messages()) == 1
 
 
-def test_only_what_has_the_age_is_archived(account: Account) -> None:
+def test_only_items_of_the_right_age_are_archived(account: Account) -> None:
     for days in (1, 10, 100, 1000):
         account.put("INBOX", plain(subject=f"{days} days"), days)
     account.profile(older_than=5, newer_than=500)
@@ -106,7 +106,7 @@ def test_only_what_has_the_age_is_archived(account: Account) -> None:
     assert sorted(hit.subject for hit in account.vault.messages()) == ["10 days", "100 days"]
 
 
-def test_only_what_is_old_enough_is_deleted(account: Account) -> None:
+def test_only_old_enough_items_are_deleted(account: Account) -> None:
     for days in (1, 100, 101):
         account.put("INBOX", plain(subject=f"{days} days"), days)
     account.profile(delete=True, delete_after=90)
@@ -118,7 +118,7 @@ def test_only_what_is_old_enough_is_deleted(account: Account) -> None:
     account.vault.sound()
 
 
-def test_folders_are_chosen_by_the_profile(account: Account) -> None:
+def test_the_profile_chooses_the_folders(account: Account) -> None:
     for folder in ("INBOX", "Kunden", "Kunden.Alt", "Spam"):
         account.put(folder, plain(subject=folder))
     account.profile(folders=["Kunden", "@junk"], exclude=["*/Alt"])
@@ -126,7 +126,7 @@ def test_folders_are_chosen_by_the_profile(account: Account) -> None:
     assert account.vault.tree() == {"bob@example.com": {"Kunden": 1, "Spam": 1}}
 
 
-def test_folders_in_which_nothing_changed_are_passed_by(account: Account) -> None:
+def test_unchanged_folders_are_not_listed(account: Account) -> None:
     for folder in ("A", "B"):
         for n in range(3):
             account.put(folder, plain(subject=f"{folder}{n}"))
@@ -141,7 +141,7 @@ def test_folders_in_which_nothing_changed_are_passed_by(account: Account) -> Non
     assert account.run().listed == 3
 
 
-def test_a_mark_that_can_not_be_kept_costs_a_listing(
+def test_a_mark_that_can_not_be_stored_only_costs_a_listing(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.put("A", plain())
@@ -157,7 +157,7 @@ def test_a_mark_that_can_not_be_kept_costs_a_listing(
     assert account.run().listed == 0
 
 
-def test_what_a_server_left_out_of_a_listing_is_asked_for_again(
+def test_an_item_missing_from_a_listing_is_asked_for_again(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(3):
@@ -194,7 +194,9 @@ def test_marks_of_a_restored_catalog_hide_nothing(account: Account, tmp_path: Pa
     account.vault.sound()
 
 
-def test_what_could_not_be_fetched_is_listed_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_could_not_be_fetched_is_listed_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for n in range(3):
         account.put("A", plain(subject=f"{n}"))
     account.profile()

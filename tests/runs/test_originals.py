@@ -1,4 +1,4 @@
-"""Originals that come after what a service wrote anew from them: it is as if they had come before."""
+"""Originals that come after rewritten copies of them: the result is the same as if they had come first."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ def documents(vault: TestVault) -> int:
 
 
 def found(vault: TestVault, query: str) -> list[str]:
-    """The ids that a query finds; none where the folder that it names is not there yet."""
+    """The ids that a query finds; none while the folder that it names does not exist."""
     try:
         return [hit.id for hit in vault.search(query)]
     except NotFound:
         return []
 
 
-def said(vault: TestVault) -> dict[str, Any]:
-    """All that people see of a vault, but for the order of copies."""
+def seen_by_people(vault: TestVault) -> dict[str, Any]:
+    """Everything that people see of a vault, except the order of copies."""
     status = vault.status()
     shown = {}
     for hit in vault.messages():
@@ -92,22 +92,22 @@ def said(vault: TestVault) -> dict[str, Any]:
 
 
 def assert_rebuilds(vault: TestVault) -> None:
-    """The catalog, as it came to be, is what the ledger says; and so is the index."""
+    """The catalog in use is what the ledger gives, and so is the index."""
     vault.sound()
-    before, people = dump(vault), said(vault)
+    before, people = dump(vault), seen_by_people(vault)
     vault.rebuild()
     assert dump(vault) == before
-    assert said(vault) == people
+    assert seen_by_people(vault) == people
     vault.sound()
 
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What people see where the original came first."""
+    """What people see when the original came first."""
     vault = TestVault(tmp_path_factory.mktemp("usual") / "vault")
     journal(vault)
     mailboxes(vault)
-    return said(vault)
+    return seen_by_people(vault)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_an_original_that_comes_later_is_the_message(vault: TestVault, before: d
     assert vault.tree() == {
         ANNA: {"Projekte": 1, "Sent": 1}, BOB: {"Inbox": 1, "Kunden": 1}, EVE: {"Inbox": 1}
     }  # fmt: skip
-    assert said(vault) == before
+    assert seen_by_people(vault) == before
     assert (vault.status().messages, documents(vault)) == (1, 1)
     for prefix in (former, former[:8]):
         assert vault.show(prefix).id == hit.id
@@ -140,11 +140,11 @@ def test_between_two_copies_it_is_the_message_as_well(vault: TestVault, before: 
     mailbox(vault, "bob", COPY)
     journal(vault)
     assert mailbox(vault, "anna", ANNAS, owner=ANNA, folder="Projekte").merged == 1
-    assert said(vault) == before
+    assert seen_by_people(vault) == before
     assert_rebuilds(vault)
 
 
-def test_whatever_comes_after_it_is_a_copy_of_it(vault: TestVault) -> None:
+def test_rewritten_copies_that_come_later_are_copies_of_it(vault: TestVault) -> None:
     mailbox(vault, "bob", COPY)
     journal(vault)
     vault.archive([report(fork(ORIGINAL, 1), recipients=["carl@example.com"])])
@@ -159,7 +159,7 @@ def test_whatever_comes_after_it_is_a_copy_of_it(vault: TestVault) -> None:
 
 
 def test_a_plain_user_keeps_what_they_had(vault: TestVault) -> None:
-    """Bob sees his own copy, in his folder, by its former id; nothing of the Bcc."""
+    """Bob sees his own copy, in his folder, by its former id, and nothing of the Bcc."""
     mailboxes(vault)
     former = vault.messages()[0].id
     journal(vault)
@@ -177,7 +177,7 @@ def test_its_attachment_is_kept_once(vault: TestVault) -> None:
     assert vault.status().bytes_ledger - before < len(JOURNALED) / 4
 
 
-def test_large_ones_are_found_as_well(vault: TestVault) -> None:
+def test_large_copies_are_found_as_well(vault: TestVault) -> None:
     large = plain(attachments=[("a.bin", b"0123456789abcdef" * 600_000)])
     copy = regenerated(large)
     assert mailbox(vault, "bob", copy).new == 1
@@ -187,7 +187,7 @@ def test_large_ones_are_found_as_well(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_what_says_something_else_stays_what_it_is(vault: TestVault) -> None:
+def test_a_message_that_says_something_else_stays_a_message(vault: TestVault) -> None:
     edited = plain(subject="Angebot", body="Storno.\n", message_id="<1@example.com>")
     original = plain(subject="Angebot", body="Anbei.\n", message_id="<1@example.com>")
     changed = regenerated(edited)
@@ -198,7 +198,7 @@ def test_what_says_something_else_stays_what_it_is(vault: TestVault) -> None:
     assert_rebuilds(vault)
 
 
-def test_what_another_source_has_brought_as_well_is_an_original_itself(vault: TestVault) -> None:
+def test_a_copy_that_another_source_also_brought_is_itself_an_original(vault: TestVault) -> None:
     mailbox(vault, "bob", COPY)
     vault.archive([report(COPY)])
     journal(vault)
@@ -207,7 +207,7 @@ def test_what_another_source_has_brought_as_well_is_an_original_itself(vault: Te
     vault.sound()
 
 
-def test_what_gave_way_and_comes_from_another_source_is_a_message_again(vault: TestVault) -> None:
+def test_a_displaced_copy_that_another_source_brings_is_a_message_again(vault: TestVault) -> None:
     mailbox(vault, "bob", COPY)
     (former,) = vault.messages()
     journal(vault)
@@ -219,7 +219,10 @@ def test_what_gave_way_and_comes_from_another_source_is_a_message_again(vault: T
 
 
 def test_the_first_of_several_originals_takes_the_copies(vault: TestVault) -> None:
-    """Another message with the same Message-ID and text, but a header of its own: in one batch, and later."""
+    """The second has the same Message-ID and text, but its own header.
+
+    It comes in the same batch, or later.
+    """
     mailbox(vault, "bob", COPY)
     others = [b"X-List: %d\r\n" % n + ORIGINAL for n in range(3)]
     vault.archive([report(ORIGINAL), report(others[0])])
@@ -232,7 +235,7 @@ def test_the_first_of_several_originals_takes_the_copies(vault: TestVault) -> No
 
 
 def instead(vault: TestVault) -> dict[bytes, bytes]:
-    """What the ledger's receipts say of it."""
+    """The displacements in the ledger's receipts."""
     found: dict[bytes, bytes] = {}
     with closing(Reader(vault.folder / "ledger", lambda sha: None)) as reader:
         for frame in scan(vault.folder / "ledger"):
@@ -255,7 +258,7 @@ def test_the_stand_alone_verifier_knows_such_a_ledger(vault: TestVault, tmp_path
     assert copies == {COPY, ANNAS, JOURNALED}
 
 
-def test_a_vault_without_such_copies_is_asked_nothing_more(
+def test_a_vault_without_rewritten_copies_gets_no_further_queries(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def asked(*arguments: object) -> None:
@@ -270,7 +273,7 @@ def test_a_vault_without_such_copies_is_asked_nothing_more(
     assert_rebuilds(vault)
 
 
-def test_ordinary_mail_costs_one_look_for_many(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_mail_costs_one_query_for_many(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     mailbox(vault, "bob", COPY)
     asked = []
     monkeypatch.setattr(Catalog, "regenerated_named", lambda self, name: asked.append(name) or [])
@@ -279,7 +282,7 @@ def test_ordinary_mail_costs_one_look_for_many(vault: TestVault, monkeypatch: py
 
 
 def journal_run(vault: TestVault, pool: WorkerPool, points: CrashPoints, point: str, fault: bool) -> Progress:
-    """Archive the report again; once open, the vault crashes or fails at a point, if there is one."""
+    """Archive the report again. If a point is given, the vault crashes or fails there once it is open."""
     path = vault.folder.parent / "journal"
     for part in ("new", "cur", "tmp"):
         (path / part).mkdir(parents=True, exist_ok=True)
@@ -295,7 +298,7 @@ def journal_run(vault: TestVault, pool: WorkerPool, points: CrashPoints, point: 
     [("write:middle", False), ("sync:after", False), ("apply:after", False), ("index-commit:before", False),
      ("sync:before", True), ("apply:before", True), ("index-add:before", True)],
 )  # fmt: skip
-def test_a_crash_amid_it_loses_nothing(
+def test_a_crash_during_displacement_loses_nothing(
     vault: TestVault, before: dict[str, Any], pool: WorkerPool, point: str, fault: bool
 ) -> None:
     mailboxes(vault)
@@ -306,14 +309,14 @@ def test_a_crash_amid_it_loses_nothing(
             if points.dead:
                 points.aftermath()
             assert vault.tree()[BOB]["Kunden"] == 1
-            assert vault.status().messages in (1, 2)  # the original, or a copy in each mailbox
+            assert vault.status().messages in (1, 2)  # either the original, or a copy in each mailbox
             assert journal_run(vault, pool, points, "", False).state == "ok"
-    assert said(vault) == before
+    assert seen_by_people(vault) == before
     assert_rebuilds(vault)
 
 
-def test_where_the_original_is_lost_the_copy_is_the_message(vault: TestVault) -> None:
-    """The head of the original's record is damaged: nothing of it is left."""
+def test_the_copy_is_the_message_if_the_original_is_lost(vault: TestVault) -> None:
+    """The head of the original's record is damaged, so nothing of it is left."""
     mailboxes(vault)
     journal(vault)
     sha = hashlib.sha256(ORIGINAL).digest()

@@ -1,4 +1,4 @@
-"""Waiting for a source, until the run is cancelled."""
+"""Waiting for a source until the run is cancelled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_wait_ends_when_the_archivist_has_given_up() -> None:
     assert pause.given_up
 
 
-def test_what_is_firm_is_waited_for_to_its_end() -> None:
+def test_a_firm_wait_continues_after_a_cancellation() -> None:
     cancel = threading.Event()
     cancel.set()
     pause = Pause(cancel)

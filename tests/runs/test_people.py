@@ -65,7 +65,7 @@ def test_a_whole_mailbox_in_an_encoded_word_is_filed_found_and_shown(vault: Test
     vault.sound()
 
 
-def test_a_name_that_says_it_is_an_address_is_filed_and_found_nowhere(vault: TestVault) -> None:
+def test_a_name_that_looks_like_an_address_is_neither_filed_nor_found(vault: TestVault) -> None:
     name = "=?utf-8?q?Bob_=3Cbob=40contoso.com=3E=2C?="
     vault.archive([plain(to=[f"{name} <mallory@evil.example>"], sender="eve@evil.example")], journal=True)
     assert vault.tree() == {"catch-all": {"Inbox": 1}}
@@ -89,7 +89,7 @@ def test_a_person_with_an_international_domain_has_all_their_mail(vault: TestVau
     count = len(SPELLINGS)
     assert vault.tree()[UNICODE] == {"Inbox": count + 1, "Sent": count}
     to, sent = {f"to {n}" for n in range(count)}, {f"from {n}" for n in range(count)}
-    for spelling in SPELLINGS[1:4]:  # quotes are the query language's own
+    for spelling in SPELLINGS[1:4]:  # quotes belong to the query language
         host = spelling.rpartition("@")[2]
         assert {hit.subject for hit in listed(vault, spelling, "Sent")} == sent
         assert subjects(vault, f"to:{spelling}") == to | {"j idn-puny"}
@@ -147,7 +147,7 @@ def test_an_own_domain_in_any_spelling_makes_users(tmp_path: Path) -> None:
         vault.sound()
 
 
-def test_a_list_of_users_takes_either_spelling(vault: TestVault) -> None:
+def test_a_list_of_users_accepts_either_spelling(vault: TestVault) -> None:
     text = f"name,address,alias\nInfo,{ENCODED},{UNICODE}\n"
     vault.client.call(api.ImportUsers(text=text, filename="people.csv"), api.Done)
     vault.client.call(api.ImportUsers(text=text.replace(ENCODED, UNICODE), filename="people.csv"), api.Done)
@@ -158,7 +158,7 @@ def test_a_list_of_users_takes_either_spelling(vault: TestVault) -> None:
 
 
 def test_users_of_an_older_ledger_keep_working(vault: TestVault, tmp_path: Path) -> None:
-    """An older version recorded each spelling as an address of its own."""
+    """An older version recorded each spelling as a separate address."""
     vault.client.close()
     written = [
         changes.add_user("info", "Info", ENCODED),

@@ -95,7 +95,7 @@ def test_the_cases_are_listed_by_their_envelopes(vault: TestVault) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
-def test_mails_with_the_same_placeholder_are_as_many_messages(vault: TestVault, part: bytes) -> None:
+def test_several_mails_with_the_same_placeholder_are_several_messages(vault: TestVault, part: bytes) -> None:
     reports = [replaced(part, number) for number in range(3)]
     summary = vault.archive(reports)
     assert (summary.new, summary.merged, summary.quarantined) == (3, 0, 0)
@@ -119,7 +119,7 @@ def test_mails_with_the_same_placeholder_are_as_many_messages(vault: TestVault, 
     vault.sound()
 
 
-def test_what_stands_in_its_place_is_read_too(vault: TestVault) -> None:
+def test_the_placeholder_itself_is_read_too(vault: TestVault) -> None:
     vault.archive([replaced(NOTICE, 1), replaced(TNEF, 2), replaced(GENERIC, 3)])
     assert [hit.subject for hit in vault.search("infected")] == ["Quarterly figures 1"]
     (hit,) = vault.search("filename:winmail.dat")
@@ -128,7 +128,7 @@ def test_what_stands_in_its_place_is_read_too(vault: TestVault) -> None:
 
 
 def test_two_reports_of_one_such_mail_are_one_message(vault: TestVault) -> None:
-    """With the same notice, or with another for each recipient."""
+    """With the same notice, or with another one for each recipient."""
     first = replaced(NOTICE, recipient="To: bob@example.com")
     same = replaced(NOTICE, recipient="Bcc: eve@example.com")
     other = replaced(
@@ -159,15 +159,15 @@ def test_another_envelope_is_another_mail(vault: TestVault, other: dict[str, Any
     vault.sound()
 
 
-def test_without_a_message_id_each_report_is_a_mail_of_its_own(vault: TestVault) -> None:
+def test_without_a_message_id_each_report_is_another_mail(vault: TestVault) -> None:
     reports = [replaced(message_id="", outer=outer) for outer in ("one", "two")]
     assert vault.archive(reports).new == 2
     assert vault.archive(reports).merged == 2
     vault.sound()
 
 
-def test_a_report_that_is_not_trusted_stands_for_no_other(vault: TestVault) -> None:
-    """A stranger sends what claims to be a report of the same mail, first: its notice is not shown for it."""
+def test_an_untrusted_report_is_never_merged_with_another(vault: TestVault) -> None:
+    """A stranger first sends a false report of the same mail. Its notice is not shown for the mail."""
     forged = replaced(NOTICE.replace(b"infected", b"forged"))
     vault.archive([forged], tenant="somebody@else.example")
     vault.archive([replaced()])
@@ -178,15 +178,15 @@ def test_a_report_that_is_not_trusted_stands_for_no_other(vault: TestVault) -> N
     assert len(vault.messages()) == 2
 
 
-def test_the_original_itself_is_no_such_message(vault: TestVault) -> None:
-    """It may come in another report, or from a mailbox: both are kept."""
+def test_the_original_itself_is_another_message(vault: TestVault) -> None:
+    """It may come in another report, or from a mailbox. Both messages are kept."""
     original = plain(subject="Quarterly figures 0", message_id="<p0@example.com>")
     vault.archive([replaced(), report(original)])
     vault.archive([original], journal=False, owner="bob@example.com")
     assert sorted(vault.raw(hit.id) == original for hit in vault.messages()) == [False, True]
 
 
-def test_an_original_whose_part_does_not_say_so_is_one(vault: TestVault) -> None:
+def test_an_original_without_a_message_type_is_still_an_original(vault: TestVault) -> None:
     original = plain(subject="real")
     for part in (
         b"\r\n" + original,
@@ -199,13 +199,13 @@ def test_an_original_whose_part_does_not_say_so_is_one(vault: TestVault) -> None
         assert (vault.raw(hit.id), vault.show(hit.id).notes.count(PLACEHOLDER)) == (original, 0)
 
 
-def test_a_poor_original_is_believed_where_the_envelope_names_no_message_id(vault: TestVault) -> None:
+def test_a_poor_original_is_accepted_if_the_envelope_names_no_message_id(vault: TestVault) -> None:
     vault.archive([replaced(GENERIC, message_id="")])
     (hit,) = vault.messages()
     assert vault.raw(hit.id) == GENERIC.partition(b"\r\n\r\n")[2]
 
 
-def test_hostile_words_of_an_envelope_make_no_header(vault: TestVault) -> None:
+def test_hostile_words_in_an_envelope_make_no_header(vault: TestVault) -> None:
     subject = (
         "=?utf-8?B?" + base64.b64encode(b"a\r\nBcc: eve@example.com\r\n\r\n--x \xc3\xbc =?x?").decode() + "?="
     )
@@ -217,7 +217,7 @@ def test_hostile_words_of_an_envelope_make_no_header(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_a_large_one_is_kept_in_parts(vault: TestVault) -> None:
+def test_a_large_placeholder_is_kept_in_parts(vault: TestVault) -> None:
     part = (
         TNEF.partition(b"\r\n\r\n")[0]
         + b"\r\n\r\n"
@@ -231,7 +231,7 @@ def test_a_large_one_is_kept_in_parts(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_the_log_and_the_state_of_health_name_them(
+def test_the_log_and_the_state_of_health_mention_placeholders(
     vault: TestVault, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "muniment.run"):
@@ -240,7 +240,7 @@ def test_the_log_and_the_state_of_health_name_them(
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_what_an_older_version_kept_stays_as_it_kept_it(noted: bool) -> None:
+def test_placeholders_of_an_older_version_stay_unchanged(noted: bool) -> None:
     """Its receipt has no note of a placeholder, and the message is the part's bytes."""
     notes = (PLACEHOLDER,) if noted else ()
     receipt = Receipt("k", 1, b"s", (b"m",), Route.JOURNAL, report=True, notes=notes)

@@ -1,4 +1,4 @@
-"""What a worker makes of a batch, and how batches and answers pass through the pipes."""
+"""How a worker prepares a batch, and how requests and replies pass through the pipes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = b"A mail over which a reader breaks"
 
 
 def batch() -> list[Job]:
-    """Reports and plain copies, some with attachments, one that can't be unwrapped."""
+    """Reports and plain copies, some with attachments, and one that can't be unwrapped."""
     logo = bytes(range(256)) * 20
     mails = [
         plain(subject=f"Number {n}", attachments=[("logo.png", logo)] if n % 3 == 0 else [])
@@ -50,7 +50,7 @@ def records(copy: PreparedCopy) -> Iterator[Record]:
         yield from message.parts
 
 
-def test_a_batch_gives_what_each_gives_alone() -> None:
+def test_a_batch_gives_the_results_of_its_single_mails() -> None:
     jobs = batch()
     together = prepared(jobs)
     assert together == [prepared([job])[0] for job in jobs]
@@ -58,7 +58,7 @@ def test_a_batch_gives_what_each_gives_alone() -> None:
     assert {record.codec & 0xF for copy in together for record in records(copy)} == {Codec.RAW, Codec.ZSTD}
 
 
-def test_malformed_mail_in_batches_gives_what_it_gives_alone() -> None:
+def test_batches_of_malformed_mail_give_the_results_of_single_mails() -> None:
     mails = [mail for _, mail in malformed()][:200]
     for journal in (False, True):
         jobs = [Job(report(mail) if journal else mail, "", journal) for mail in mails]
@@ -83,8 +83,8 @@ def test_a_mail_that_breaks_a_stage_harms_no_other(monkeypatch: pytest.MonkeyPat
     assert made == sound
 
 
-def test_what_a_broken_stage_held_is_let_go_before_the_next_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or one mail that fills a worker's memory would leave none for those behind it."""
+def test_memory_of_a_failed_stage_is_freed_before_the_next_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise one mail that fills a worker's memory would leave none for the next ones."""
     held: list[weakref.ref[Any]] = []
 
     class Heap(bytearray):
@@ -101,7 +101,7 @@ def test_what_a_broken_stage_held_is_let_go_before_the_next_mail(monkeypatch: py
     assert len(held) == 5
 
 
-def test_what_is_packed_or_a_list_of_chunks_is_not_packed_again() -> None:
+def test_packed_records_and_chunk_lists_are_not_packed_again() -> None:
     encoder = Encoder()
     recipe = Record(Kind.MESSAGE, bytes(32), 5000, Codec.RAW | Codec.RECIPE, bytes(5000))
     packed = encoder.pack(recipe)
@@ -110,7 +110,7 @@ def test_what_is_packed_or_a_list_of_chunks_is_not_packed_again() -> None:
     assert (encoder.pack(packed), encoder.pack(chunked)) == (packed, chunked)
 
 
-def test_what_the_machine_lacks_is_no_mails_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_machine_is_not_blamed_on_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
@@ -119,7 +119,7 @@ def test_what_the_machine_lacks_is_no_mails_fault(monkeypatch: pytest.MonkeyPatc
         Preparer({}).prepare(batch())
 
 
-def test_a_payload_that_does_not_come_back_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_that_does_not_come_back_is_stored_uncompressed(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Encoder.pack
 
     def corrupting(self: Encoder, record: Record) -> Record:
@@ -135,7 +135,7 @@ def test_a_payload_that_does_not_come_back_is_kept_as_it_is(monkeypatch: pytest.
             assert other.kind is not Kind.MESSAGE or other.codec & 0xF == Codec.RAW
 
 
-def test_a_message_that_its_pieces_do_not_make_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_its_pieces_do_not_rebuild_is_stored_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     mail = plain(attachments=[("data.bin", bytes(5000))])
     monkeypatch.setattr(module, "leaves", lambda data: leaves(data.replace(b"data.bin", b"atad.nib")))
     assert prepared([Job(mail, "", False)])[0].messages[0].parts
@@ -150,7 +150,7 @@ def test_a_message_that_its_pieces_do_not_make_is_kept_whole(monkeypatch: pytest
 
 
 class Letter(msgspec.Struct):
-    """Something to send."""
+    """A value to send."""
 
     sizes: list[int]
     text: str
@@ -159,7 +159,7 @@ class Letter(msgspec.Struct):
 LETTERS = msgspec.msgpack.Decoder(Letter)
 
 
-def test_frames_and_what_follows_them_come_through_a_pipe() -> None:
+def test_frames_and_their_payloads_pass_through_a_pipe() -> None:
     pieces = [b"", b"x", os.urandom(3_000_000), *(bytes([n % 256]) * n for n in range(1500))]
     letters = [Letter([len(piece) for piece in pieces], "a" * size) for size in (0, 10, KEPT + 1, 7)]
     source, target = os.pipe()
@@ -197,7 +197,7 @@ def test_a_stream_that_ends_early_gives_no_value(cut: int) -> None:
                 reader.behind(20)
 
 
-def test_nobody_who_reads_is_an_error() -> None:
+def test_a_pipe_without_a_reader_is_an_error() -> None:
     source, target = os.pipe()
     os.close(source)
     with pytest.raises(BrokenPipeError):

@@ -1,4 +1,4 @@
-"""One bad mailbox, folder or message stops nothing but itself: the pipeline, over a server that fails."""
+"""One bad mailbox, folder or message stops only itself: the pipeline, with a server that fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PEOPLE = [f"{name}@example.com" for name in "abcde"]
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestVault]:
-    """One vault for all tests, which is sound at their end; each has a server of its own."""
+    """One vault for all tests, which must be sound at their end. Each test has its own server."""
     made = TestVault(tmp_path_factory.mktemp("refusals") / "vault")
     yield made
     made.sound()
@@ -57,7 +57,7 @@ def run(vault: TestVault, server: Server, state: str = "ok") -> api.RunSummary:
 
 
 @pytest.mark.parametrize(("sick", "delete"), [(2, True), *in_soak((0, False), (4, True))])
-def test_one_mailbox_that_is_shut_stops_only_itself(
+def test_a_refused_mailbox_stops_only_itself(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, sick: int, delete: bool
 ) -> None:
     for one in PEOPLE:
@@ -74,7 +74,7 @@ def test_one_mailbox_that_is_shut_stops_only_itself(
 
 
 @pytest.mark.parametrize(("sick", "delete"), [(1, True), *in_soak((0, False), (2, True))])
-def test_one_folder_that_is_shut_while_it_is_read_stops_only_itself(
+def test_a_folder_that_is_refused_while_it_is_read_stops_only_itself(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, sick: int, delete: bool
 ) -> None:
     for folder in ("A", "B", "C"):
@@ -90,7 +90,7 @@ def test_one_folder_that_is_shut_while_it_is_read_stops_only_itself(
 
 
 @pytest.mark.parametrize(("after", "expected"), [(73, 500), *in_soak((3, None), (50, None))])
-def test_what_was_listed_is_archived_though_the_listing_broke(
+def test_listed_items_are_archived_although_the_listing_broke(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, after: int, expected: int | None
 ) -> None:
     server.put("a@example.com", "Inbox", mails(90))
@@ -105,7 +105,7 @@ def test_what_was_listed_is_archived_though_the_listing_broke(
 
 
 @pytest.mark.parametrize("after", [70, *in_soak(1, 64)])
-def test_the_batch_in_hand_is_kept_when_the_server_dies(
+def test_the_current_batch_is_kept_when_the_server_dies(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     server.put("a@example.com", "Inbox", mails(90))
@@ -162,7 +162,7 @@ def test_a_folder_of_bad_messages_costs_minutes_and_nothing_else(
 
 
 @pytest.mark.soak
-def test_a_server_that_fails_at_all_it_is_asked_for_ends_the_run(
+def test_a_server_that_fails_at_every_request_ends_the_run(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = mails(650)
@@ -176,7 +176,7 @@ def test_a_server_that_fails_at_all_it_is_asked_for_ends_the_run(
     assert run(vault, server).new == 650
 
 
-def test_a_server_that_can_not_delete_is_archived_and_said(
+def test_a_server_that_can_not_delete_is_archived_and_reported(
     vault: TestVault, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.put("a@example.com", "Inbox", mails(70))
@@ -187,7 +187,7 @@ def test_a_server_that_can_not_delete_is_archived_and_said(
     assert summary.error == server.undeletable
     fetched = server.fetched
     summary = run(vault, server, "failed")
-    assert (summary.already, summary.fetched, server.fetched) == (70, 0, fetched), "not all over again"
+    assert (summary.already, summary.fetched, server.fetched) == (70, 0, fetched), "not fetched again"
     server.undeletable = ""
     assert (run(vault, server).deleted, server.left()) == (70, 0)
 
@@ -195,7 +195,7 @@ def test_a_server_that_can_not_delete_is_archived_and_said(
 # --- the pieces ------------------------------------------------------------------------------------
 
 
-def test_portions_are_handed_on_before_the_error_that_ends_them() -> None:
+def test_listed_items_come_before_the_error_that_ends_the_listing() -> None:
     def broken() -> Any:
         yield from items[:7]
         raise ValueError("broken")
@@ -210,7 +210,7 @@ def test_portions_are_handed_on_before_the_error_that_ends_them() -> None:
     assert [(len(one.items), one.last) for one in chunked(iter(items), 5)] == [(5, False), (4, True)]
 
 
-def test_any_number_of_refusals_is_named_in_little_room() -> None:
+def test_many_refusals_are_summarised_in_few_words() -> None:
     refusals = Refusals()
     refusals.add(Refusal(f"{n}@example.com", f"{n} is shut.") for n in range(5000))
     refusals.add([Refusal("x\x1b[31m/Inbox", "No one may delete there.", deleting=True)])

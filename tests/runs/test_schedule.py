@@ -1,4 +1,4 @@
-"""The schedule, on a clock that the tests turn."""
+"""The schedule, with a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class World:
         return name not in self.failing
 
     def until(self, end: float) -> list[tuple[str, float]]:
-        """Let time pass; what ran meanwhile."""
+        """Let time pass. Returns what ran meanwhile."""
         begin = len(self.ran)
         while self.now - 1000 < end:
             wait = self.schedule.step()
@@ -67,7 +67,7 @@ def test_a_profile_runs_from_start_to_start() -> None:
     assert world.starts("a") == [0, 300, 600, 900, 1200]
 
 
-def test_a_run_longer_than_its_interval_is_followed_at_once_and_nothing_piles_up() -> None:
+def test_a_run_longer_than_its_interval_is_followed_at_once_by_one_run() -> None:
     world = World([profile("a", every=60)], takes={"a": 200})
     world.until(600)
     assert world.starts("a") == [0, 200, 400]
@@ -76,7 +76,7 @@ def test_a_run_longer_than_its_interval_is_followed_at_once_and_nothing_piles_up
     assert world.starts("a") == [0, 200, 400, 600, 660, 720]
 
 
-def test_a_machine_that_slept_runs_each_once() -> None:
+def test_a_machine_that_slept_runs_each_profile_once() -> None:
     world = World([profile("a", every=60), profile("b", every=60)])
     world.until(50)
     world.now += 36_000
@@ -154,7 +154,7 @@ def test_next_start_is_in_seconds_from_now() -> None:
     assert world.schedule.next_start("nobody") is None
 
 
-def test_profiles_that_can_not_be_read_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_previous_profiles_stay_while_they_can_not_be_read(caplog: pytest.LogCaptureFixture) -> None:
     world = World([profile("a", every=60)])
     broken = False
 
@@ -200,7 +200,7 @@ def test_the_thread_runs_wakes_and_stops() -> None:
     assert schedule.stop()
 
 
-def test_stop_waits_for_the_run_under_way_as_long_as_it_is_told() -> None:
+def test_stop_waits_for_the_current_run_until_its_timeout() -> None:
     release, entered = threading.Event(), threading.Event()
     ran: list[str] = []
 

@@ -1,7 +1,8 @@
 """Whole runs over mailboxes, folders and messages that a service refuses, for each kind of source.
 
-Profile, run, books, catalog, receipts: what is sick is named and makes the run fail, all else is archived,
-nothing that is still there counts as deleted, and the next run recovers. No wait is sat out.
+They include profile, run, books, catalog and receipts. The refused part is named and makes the run fail,
+everything else is archived, nothing that is still there counts as deleted, and the next run recovers. The
+clock of the tests skips all waits.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cal
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestVault]:
-    """One vault for all tests, which is sound at their end; each has mailboxes of its own."""
+    """One vault for all tests, which must be sound at their end. Each test has its own mailboxes."""
     made = TestVault(tmp_path_factory.mktemp("sick") / "vault")
     yield made
     made.sound()
@@ -77,7 +78,7 @@ def run(vault: TestVault, room: Sickroom, state: str = "ok") -> api.RunSummary:
     there = room.left()
     summary = vault.run(room.name)
     assert (summary.state, summary.balanced) == (state, True), summary.error
-    assert summary.deleted == there - room.left(), "a receipt for each that is gone, and for no other"
+    assert summary.deleted == there - room.left(), "a record of each deletion, and of no other"
     return summary
 
 
@@ -108,7 +109,7 @@ def test_one_sick_mailbox_of_five(vault: TestVault, room: Sickroom, sick: int, c
 def test_mailboxes_that_are_refused_in_every_way_at_once(
     vault: TestVault, room: Sickroom, clock: Clock
 ) -> None:
-    """Between them are five that are well."""
+    """Between them are five good ones."""
     people = room.hire(len(room.refusals) + 5)
     healthy = set(people[1::4][:5])
     sick = dict(zip((one for one in people if one not in healthy), room.refusals, strict=True))
@@ -123,11 +124,13 @@ def test_mailboxes_that_are_refused_in_every_way_at_once(
     assert where(summary) == set(sick)
     room.heal()
     summary = run(vault, room)
-    assert (summary.new, summary.already) == (3 * len(sick), 0), "what was read is not listed again"
+    assert (summary.new, summary.already) == (3 * len(sick), 0), (
+        "mailboxes that were read are not listed again"
+    )
 
 
 @pytest.mark.soak
-def test_a_mailbox_that_falls_sick_while_it_is_read(vault: TestVault, room: Sickroom) -> None:
+def test_a_mailbox_that_is_refused_while_it_is_read(vault: TestVault, room: Sickroom) -> None:
     people = room.hire(3)
     for one in people:
         room.put(one, mails(150))
@@ -180,7 +183,7 @@ def test_poisoned_messages(vault: TestVault, room: Sickroom, bad: range, clock: 
 
 
 def test_a_listing_that_breaks(vault: TestVault, room: Sickroom) -> None:
-    """What was listed before is archived."""
+    """Items that were listed before are archived."""
     (one,) = room.hire(1)
     sent = mails(700)
     room.put(one, sent)
@@ -196,7 +199,7 @@ def test_a_listing_that_breaks(vault: TestVault, room: Sickroom) -> None:
     assert room.left() == 0
 
 
-def test_a_login_that_expires_in_the_midst(vault: TestVault, room: Sickroom) -> None:
+def test_a_login_that_expires_during_a_run(vault: TestVault, room: Sickroom) -> None:
     people = room.hire(2)
     for one in people:
         room.put(one, mails(60))
@@ -215,7 +218,7 @@ def test_a_cloud_without_permanent_delete(vault: TestVault, graph: GraphRoom, ki
     graph.put(one, mails(45))
     graph.profile(vault, delete=True, mailboxes=[], mailbox=one)
     graph.double.deletes = kind
-    found_out = kind != "404 item"  # which says nothing before a message is asked for
+    found_out = kind != "404 item"  # which says so only when a message is asked for
     if found_out:
         with pytest.raises(SourceError, match=r"can't delete mail for good.*--keep"):
             list(vault.client.stream(api.TestProfile(name=graph.name)))
@@ -225,16 +228,18 @@ def test_a_cloud_without_permanent_delete(vault: TestVault, graph: GraphRoom, ki
     fetched = graph.double.asked["value"]
     summary = run(vault, graph, "failed")
     assert (summary.already, summary.deleted, graph.left()) == (45 if found_out else 0, 0, 45)
-    assert graph.double.asked["value"] == fetched or not found_out, "not all over again"
+    assert graph.double.asked["value"] == fetched or not found_out, "not fetched again"
     graph.double.deletes = 204
     summary = run(vault, graph)
     assert (summary.deleted, graph.left()) == (45, 0)
 
 
-def test_national_clouds_are_known_to_be_without(
+def test_national_clouds_are_known_to_lack_permanent_deletion(
     vault: TestVault, graph: GraphRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By Microsoft's page, where a trial says nothing (503), or what any cloud may say (404)."""
+    """Known from Microsoft's page, since a trial gives no answer (503), or one that any cloud may give
+    (404).
+    """
     monkeypatch.setattr("muniment.sources.graph.deleting.WITHOUT", frozenset({graph.double.host}))
     (one,) = graph.hire(1)
     graph.put(one, mails(3))
@@ -244,10 +249,10 @@ def test_national_clouds_are_known_to_be_without(
     assert (summary.new, summary.deleted) == (3, 0)
     assert run(vault, graph, "failed").fetched == 0
     graph.double.deletes = 204
-    assert run(vault, graph).deleted == 3, "a cloud that has got it since is believed"
+    assert run(vault, graph).deleted == 3, "a cloud that offers it now is used"
 
 
-def test_the_limit_over_ten_minutes_is_kept_to(vault: TestVault, graph: GraphRoom, clock: Clock) -> None:
+def test_the_limit_for_ten_minutes_is_respected(vault: TestVault, graph: GraphRoom, clock: Clock) -> None:
     (one,) = graph.hire(1)
     graph.put(one, mails(150))
     graph.double.clock, graph.double.limit = clock.now, 60
@@ -258,7 +263,7 @@ def test_the_limit_over_ten_minutes_is_kept_to(vault: TestVault, graph: GraphRoo
 
 
 def test_stray_answers_of_a_delta_query(vault: TestVault, graph: GraphRoom) -> None:
-    """What was removed before, repeats, and empty parts that are not the last."""
+    """Items removed before, repeated items, and empty parts that are not the last."""
     (one,) = graph.hire(1)
     box = graph.double.mailboxes[one]
     gone = box.put(mails(20), box.folder(FOLDERS[0]))
@@ -273,7 +278,7 @@ def test_stray_answers_of_a_delta_query(vault: TestVault, graph: GraphRoom) -> N
     assert run(vault, graph).listed == 0
 
 
-def test_a_profile_of_many_is_tried(vault: TestVault, room: Sickroom, tmp_path: Path) -> None:
+def test_a_profile_of_many_mailboxes_is_tested(vault: TestVault, room: Sickroom, tmp_path: Path) -> None:
     people = room.hire(3)
     for one in people:
         room.put(one, mails(2))
@@ -287,12 +292,12 @@ def test_a_profile_of_many_is_tried(vault: TestVault, room: Sickroom, tmp_path: 
 
 
 def steps(vault: TestVault, room: Sickroom) -> str:
-    """What a test of the profile says."""
+    """The steps of a profile's test, as text."""
     words = list(vault.client.stream(api.TestProfile(name=room.name)))
     return "\n".join(word.text for word in words if isinstance(word, api.Step))
 
 
-def test_of_all_mailboxes_those_that_are_none_are_left_out_and_named(
+def test_people_without_a_mailbox_are_left_out_and_named(
     vault: TestVault, services: dict[str, Callable[[], Sickroom]]
 ) -> None:
     exchange, graph = services["ews"](), services["graph"]()
@@ -309,8 +314,8 @@ def test_of_all_mailboxes_those_that_are_none_are_left_out_and_named(
     assert "left out: 1 distribution groups, which have no mailbox (allstaff@" in steps(vault, exchange)
     assert run(vault, exchange).new == 4
     graph.double.mailboxes[graph.people[0]].absent = True
-    said = steps(vault, graph)
-    assert "left out: 1 people who have no mailbox, or whose mailbox the application may not read" in said
-    assert graph.people[0] in said
+    text = steps(vault, graph)
+    assert "left out: 1 people who have no mailbox, or whose mailbox the application may not read" in text
+    assert graph.people[0] in text
     assert run(vault, graph).new == 2
     graph.double.mailboxes[graph.people[0]].absent = False

@@ -1,4 +1,4 @@
-"""IMAP and POP3 through the whole engine: one sick folder, poisoned messages, a server that dies."""
+"""IMAP and POP3 through the whole engine: one refused folder, poisoned messages, a server that dies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.vaults import TestVault
 
 MAILS = [plain(subject=f"message {n}") for n in range(60)]
 POISONED = range(21, 25)
-"""Numbers of messages, next to each other, at which the server breaks the line."""
+"""Numbers of adjacent messages at which the server breaks the connection."""
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_poisoned_messages_stop_only_themselves(
     vault.sound()
 
 
-def test_what_came_before_an_imap_server_died_is_kept(vault: TestVault) -> None:
+def test_mail_fetched_before_an_imap_server_died_is_kept(vault: TestVault) -> None:
     def override(command: str, argument: str) -> list[str] | None:
         dead = sum(one.startswith("UID FETCH") for one in server.commands)
         if command == "UID FETCH":
@@ -110,7 +110,7 @@ def _literal(number: int) -> str:
     return f"* {number} FETCH (UID {number} BODY[] {{{len(body)}}}\r\n{body.decode()})"
 
 
-def test_what_came_before_a_pop3_server_died_is_kept(vault: TestVault) -> None:
+def test_mail_fetched_before_a_pop3_server_died_is_kept(vault: TestVault) -> None:
     def override(command: str) -> bytes | None:
         return b"" if "RETR 41" in server.commands else None
 
@@ -132,7 +132,7 @@ def test_a_filter_that_matches_nothing_fails_the_run_that_archives_the_rest(vaul
     assert "Inbox, Kunden" in summary.error
 
 
-def test_keys_outlast_a_change_of_titles(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_survive_a_change_of_titles(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vault from before prefixes were hidden fetches nothing again, and files nothing twice."""
     folders = {"INBOX": "", "INBOX/Archive": ""}
     with ImapDouble(folders=folders) as server:

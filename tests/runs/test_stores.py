@@ -26,7 +26,7 @@ def test_one_mail_from_many_stores_is_one_message(vault: TestVault) -> None:
     vault.sound()
 
 
-def test_each_copy_that_differs_in_what_is_shown_is_a_message(vault: TestVault) -> None:
+def test_a_copy_that_shows_something_else_is_another_message(vault: TestVault) -> None:
     mail = plain(message_id="<1@x>", body="x\n")
     others = [plain(message_id="<1@x>", body=text) for text in ("x\n\ny\n", "x\n y\n", "X\n")]
     others += [
@@ -36,12 +36,12 @@ def test_each_copy_that_differs_in_what_is_shown_is_a_message(vault: TestVault) 
     assert vault.archive([mail, *others]).new == 6
 
 
-def test_a_vault_of_an_older_version_finds_its_mail(vault: TestVault, tmp_path: Path) -> None:
+def test_a_vault_of_an_older_version_recognises_its_mail(vault: TestVault, tmp_path: Path) -> None:
     first, *rest = copies()
     vault.archive([first])
     vault.client.close()
     with sqlite3.connect(vault.folder / "catalog.db") as catalog:
-        # As version 10 had it: another content hash.
+        # Version 10 had another content hash.
         catalog.execute("UPDATE message SET content_key = content_key - 1, content_rest = zeroblob(24)")
         catalog.execute("UPDATE state SET schema = 10")
     catalog.close()

@@ -1,4 +1,4 @@
-"""What a run says while it goes: totals of the whole mailbox, whatever portions it is fetched in."""
+"""The progress of a run: totals of the whole mailbox, although mail is fetched in portions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from support.vaults import TestVault, put
 
 COUNT = 200
 PORTION = 50
-"""Messages of a session; real sessions have 5,000."""
+"""Messages of a session. Real sessions have 5,000."""
 
 
 def letters(count: int) -> list[bytes]:
@@ -39,7 +39,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[api.ProgressWord]:
-    """Every state that the run of a service would show."""
+    """Every state that a service would show of the run."""
     seen: list[api.ProgressWord] = []
     observe = RunJob._observe
 
@@ -53,7 +53,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[api.ProgressWord]:
 
 
 @pytest.mark.parametrize("delete", [False, True])
-def test_the_whole_mailbox_is_counted_from_the_first_portion_on(
+def test_the_whole_mailbox_counts_from_the_first_portion_on(
     vault: TestVault, small_portions: None, watched: list[api.ProgressWord], delete: bool
 ) -> None:
     put(vault.maildir("box", delete=delete), letters(COUNT))
@@ -76,10 +76,10 @@ def assert_balanced(word: api.ProgressWord) -> None:
     assert books["pending"] >= 0
 
 
-def test_a_source_that_lists_as_it_goes_says_so(
+def test_a_source_that_lists_during_the_run_has_no_total_at_first(
     vault: TestVault, small_portions: None, watched: list[api.ProgressWord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The total grows while it lists, and no percentage is named until it is known."""
+    """The total grows while the source lists, and there is no percentage until it is known."""
     monkeypatch.setattr(MaildirSource, "expected", property(lambda self: None, lambda self, value: None))
     put(vault.maildir("box"), letters(COUNT + 10))
     assert vault.run("box").state == "ok"
@@ -92,7 +92,7 @@ def test_a_source_that_lists_as_it_goes_says_so(
     assert watched[-1].percent == 100
 
 
-def test_what_a_cancelled_run_did_not_come_to_is_pending(vault: TestVault, small_portions: None) -> None:
+def test_items_that_a_cancelled_run_did_not_reach_are_pending(vault: TestVault, small_portions: None) -> None:
     put(vault.maildir("box"), letters(COUNT))
     summary = stopped(vault, lambda progress: progress.books.listed > 0)
     assert summary.state == "cancelled"
@@ -103,7 +103,7 @@ def test_what_a_cancelled_run_did_not_come_to_is_pending(vault: TestVault, small
 
 
 def stopped(vault: TestVault, at: Callable[[Progress], bool]) -> Progress:
-    """Run the profile, and cancel it once something holds."""
+    """Run the profile, and cancel it once a condition holds."""
     cancel = threading.Event()
 
     def observe(progress: Progress) -> None:
@@ -117,10 +117,10 @@ def stopped(vault: TestVault, at: Callable[[Progress], bool]) -> Progress:
         return ArchiveRun(opened, source, plan_of(profile), pool, observe, pause).execute()
 
 
-def test_mail_that_goes_while_it_is_listed_does_not_stay_pending(
+def test_mail_that_disappears_during_the_listing_does_not_stay_pending(
     vault: TestVault, small_portions: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source that announces more than it lists in the end, as a server may."""
+    """A source may announce more than it lists in the end, as a server can."""
     announced = property(lambda self: COUNT + 30, lambda self, value: None)
     monkeypatch.setattr(MaildirSource, "expected", announced)
     put(vault.maildir("box"), letters(COUNT))
