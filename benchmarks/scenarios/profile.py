@@ -17,9 +17,9 @@ from muniment.runs.pipeline.fetch import BATCH_ITEMS
 from muniment.runs.prepare.prepare import Preparer
 from muniment.runs.prepare.prepared_copy import Job
 from muniment.runs.prepare.worker_pool import WorkerPool
+from muniment.service.host.profile_source import find
 from muniment.service.host.run_profile import run_profile
 from muniment.service.host.session import Session
-from muniment.service.operations.profiles import find
 
 SHOWN = 15
 """Modules and functions that are listed of each part."""

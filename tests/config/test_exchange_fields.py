@@ -9,7 +9,7 @@ import pytest
 
 from muniment.config.model import Profile
 from muniment.profiles.fields import KIND, is_exchange_online, problems
-from muniment.service.operations.profiles import SCOPES, endpoint_of, grant_of
+from muniment.service.host.profile_source import SCOPES, endpoint_of, grant_of
 
 GOOD: dict[str, Any] = {
     "host": "mail.example.org",

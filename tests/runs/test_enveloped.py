@@ -15,7 +15,6 @@ from muniment.archive.vault.vault import Vault
 from muniment.gateway.smtp import Gateway, GatewaySettings
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch import guard
-from muniment.service.dispatch.engine import CALLS
 from muniment.service.host.session import Session
 from runs.test_delivered import receipts
 from support.reports import line, plain, report
@@ -219,10 +218,10 @@ def test_recipients_of_an_envelope_stay_secret(vault: TestVault) -> None:
         """Everything that a caller sees of the message, and the number of hits for a Bcc recipient."""
         with closing(Vault.open(vault.folder, write=True)) as opened:
             session = Session(vault.folder, opened, Caller(61_000, 61_000, 1, name))
-            hits = guard.call(session, api.Search(query="terms"), CALLS[api.Search])
+            hits = guard.call(session, api.Search(query="terms"))
             assert isinstance(hits, api.Hits)
-            words = [repr(guard.call(session, api.Show(id=hit.id), CALLS[api.Show])) for hit in hits.hits]
-            bcc = guard.call(session, api.Search(query=f"to:{EVE}"), CALLS[api.Search])
+            words = [repr(guard.call(session, api.Show(id=hit.id))) for hit in hits.hits]
+            bcc = guard.call(session, api.Search(query=f"to:{EVE}"))
             assert isinstance(bcc, api.Hits)
             return "".join(words), len(bcc.hits)
 

@@ -17,7 +17,7 @@ from muniment.runs.pipeline.progress import Progress
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
 from muniment.service.host.jobs import RunJob
-from muniment.service.operations.profiles import find, plan_of, source_of
+from muniment.service.host.profile_source import find, plan_of, source_of
 from muniment.sources.files import base
 from muniment.sources.files.maildir import MaildirSource
 from support.reports import plain, report

@@ -8,9 +8,10 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,10 +31,13 @@ from muniment.errors import (
     VaultError,
 )
 from muniment.service.access import audit_trail
-from muniment.service.access.roles import LEAST, Caller, Role, authorise
-from muniment.service.dispatch import engine, guard
+from muniment.service.access.roles import Caller, Role, authorise
+from muniment.service.dispatch import guard
+from muniment.service.dispatch.table import OPERATIONS, table_of
 from muniment.service.host.session import Session
-from muniment.service.operations import own_mail, reading
+from muniment.service.operations import reading
+from muniment.service.operations.audit import list_audit
+from support.asking import answers
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
 
@@ -71,12 +75,7 @@ class House:
 
     def say(self, caller: Caller, request: Request) -> list[Word]:
         """All that a caller is answered, as the engine's dispatch gives it."""
-        session = Session(self.folder, self.vault, caller)
-        if type(request) in engine.CALLS:
-            return [guard.call(session, request, engine.CALLS[type(request)])]
-        if type(request) in engine.STREAMS:
-            return list(guard.stream(session, request, engine.STREAMS[type(request)]))
-        return [guard.call(session, request, None)]
+        return answers(Session(self.folder, self.vault, caller), request)
 
     def own(self, caller: Caller) -> dict[str, str]:
         """The ids that a plain user knows their messages by, by subject."""
@@ -88,7 +87,7 @@ class House:
         """The trail, after what waits was committed."""
         audit_trail.trail_of(self.vault)._flush()
         session = Session(self.folder, self.vault)
-        return list(audit_trail.list_audit(session, api.GetAudit(limit=10_000)).events)
+        return list(list_audit(session, api.GetAudit(limit=10_000)).events)
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +134,28 @@ def words() -> list[type[Request]]:
     return Request.__subclasses__()
 
 
-def test_every_word_has_a_least_role() -> None:
-    assert set(LEAST) == set(words())
+def test_every_request_has_an_operation() -> None:
+    assert set(OPERATIONS) == set(words())
 
 
-def test_every_word_of_a_user_has_their_view() -> None:
-    theirs = {word for word, role in LEAST.items() if role is Role.USER}
-    assert theirs == set(own_mail.CALLS) | set(own_mail.STREAMS)
+def test_what_plain_users_may_ask_has_an_answer_from_their_own_mail() -> None:
+    assert {one.request for one in OPERATIONS.values() if one.own_mail} == {
+        one.request for one in OPERATIONS.values() if one.role is Role.USER
+    }
+
+
+@pytest.mark.parametrize("spoilt", [{"own_mail": None}, {"role": Role.AUDITOR}])
+def test_a_request_for_plain_users_without_their_view_is_no_operation(spoilt: dict[str, Any]) -> None:
+    good = OPERATIONS[api.Search]
+    assert table_of([good]) == {api.Search: good}
+    with pytest.raises(ValueError, match="Search must have a handler of own mail"):
+        table_of([replace(good, **spoilt)])
+
+
+def test_two_operations_of_one_request_are_refused() -> None:
+    good = OPERATIONS[api.Search]
+    with pytest.raises(ValueError, match="two operations answer Search"):
+        table_of([good, good])
 
 
 @pytest.mark.parametrize("word", words())
@@ -150,22 +164,23 @@ def test_each_word_is_refused_below_its_role(word: type[Request]) -> None:
         f.name: ("x",) if "tuple" in str(f.type) else "x" for f in msgspec.structs.fields(word) if f.required
     }
     request = word(**needed)
+    least = OPERATIONS[word].role
     settings = Settings(access=Access(auditors=("audrey",), users={"bob": "bob@example.com"}))
     with pytest.raises(AccessRefused, match=r"ask root"):
-        authorise(STRANGER, request, settings, 0)
+        authorise(STRANGER, request, least, settings, 0)
     for caller, role in ((BOB, Role.USER), (AUDITOR, Role.AUDITOR)):
-        if LEAST[word] > role:
+        if least > role:
             with pytest.raises(AccessRefused, match=r"ask root"):
-                authorise(caller, request, settings, 0)
+                authorise(caller, request, least, settings, 0)
         else:
-            assert authorise(caller, request, settings, 0) is role
-    assert authorise(Caller(0, 0, 1, "root"), request, settings, 61_000) is Role.ADMINISTRATOR
+            assert authorise(caller, request, least, settings, 0) is role
+    assert authorise(Caller(0, 0, 1, "root"), request, least, settings, 61_000) is Role.ADMINISTRATOR
 
 
 def test_a_word_that_no_table_names_is_refused_to_everybody() -> None:
     unknown = type("Unknown", (), {})()
     with pytest.raises(AccessRefused):
-        authorise(Caller(0, 0, 1, "root"), unknown, Settings(), 0)
+        authorise(Caller(0, 0, 1, "root"), unknown, None, Settings(), 0)
 
 
 def attempts(house: House, target: Path) -> Iterator[Request]:
@@ -462,7 +477,7 @@ def test_a_user_has_one_export_at_a_time(house: House) -> None:
     def export(caller: Caller) -> Iterator[Word]:
         session = Session(house.folder, house.vault, caller)
         asked = api.Export(query="", path="/nowhere/x.zip")
-        return guard.stream(session, asked, engine.STREAMS[api.Export])
+        return guard.stream(session, asked)
 
     first = export(BOB)
     next(first)
@@ -497,8 +512,8 @@ def test_a_word_that_is_said_in_the_wrong_way_is_refused_and_logged(house: House
         api.Show(id=house.ids["plughbob"]),
     ]
     for request in requests:
-        wrong = guard.stream if type(request) in engine.CALLS else guard.call
-        with pytest.raises(AccessRefused, match="nobody may say"):
-            list(wrong(session, request, None))  # type: ignore[call-overload]
+        wrong = guard.call if OPERATIONS[type(request)].streams else guard.stream
+        with pytest.raises(AccessRefused, match="can't be asked for in this way"):
+            list(wrong(session, request))  # type: ignore[call-overload]
     refused = [event for event in house.trail() if event.event == "refused"]
     assert {type(request).__name__ for request in requests} <= {event.word for event in refused}

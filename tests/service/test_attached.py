@@ -17,9 +17,9 @@ from muniment.parsing.tasks import Ask, Content
 from muniment.parsing.worker import answer
 from muniment.service.access import audit_trail
 from muniment.service.access.roles import Caller
-from muniment.service.dispatch import engine, guard
 from muniment.service.host.session import Session
 from muniment.service.operations import message_view
+from support.asking import answers
 from support.reports import line, plain, report
 from support.vaults import TestVault
 from support.wrapped import enclosing, signed
@@ -60,10 +60,7 @@ def say(folder: Path) -> Iterator[Ways]:
     vault = Vault.open(folder, write=True)
 
     def ask(caller: Caller, request: Request) -> list[Word]:
-        session = Session(folder, vault, caller)
-        if type(request) in engine.CALLS:
-            return [guard.call(session, request, engine.CALLS[type(request)])]
-        return list(guard.stream(session, request, engine.STREAMS[type(request)]))
+        return answers(Session(folder, vault, caller), request)
 
     yield ask
     audit_trail.trail_of(vault)._flush()

@@ -16,9 +16,10 @@ from muniment.errors import AccessRefused, MailUnreadable
 from muniment.mail.notes import UNREAD
 from muniment.parsing.pool import end_readers
 from muniment.service.access.roles import Caller
-from muniment.service.dispatch import engine, guard
+from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import Session
 from muniment.service.operations.message_view import UNREADABLE
+from support.asking import answers
 from support.hostile_mail import CRASH, GROW, HANG, PARSER, RAISE, hostile, hostile_parser
 from support.reports import line, plain, report
 from support.services import end, muniment, service_of, socket_of, stop_service
@@ -154,7 +155,7 @@ UNCONCERNED = {
 
 def test_every_request_is_known_to_touch_mail_or_not(tmp_path: Path) -> None:
     concerned = {type(request) for request, _ in requests("", tmp_path)}
-    assert concerned | UNCONCERNED == set(engine.CALLS) | set(engine.STREAMS)
+    assert concerned | UNCONCERNED == set(OPERATIONS)
     assert not concerned & UNCONCERNED
 
 
@@ -164,22 +165,15 @@ def id_of(folder: Path, word: str) -> str:
     return hit.id
 
 
-def answer(session: Session, request: Request) -> list[Word]:
-    """All that a caller is answered."""
-    if type(request) in engine.CALLS:
-        return [guard.call(session, request, engine.CALLS[type(request)])]
-    return list(guard.stream(session, request, engine.STREAMS[type(request)]))
-
-
 @pytest.mark.usefixtures("dying")
 def test_with_readers_that_always_die_each_request_has_an_answer(folder: Path, tmp_path: Path) -> None:
     for request, good in requests(id_of(folder, CRASH), tmp_path / "out"):
         session = Session(folder)
         if good is _unanswered:
             with pytest.raises(MailUnreadable, match="--raw"):
-                answer(session, request)
+                answers(session, request)
         else:
-            assert good(answer(session, request)), request
+            assert good(answers(session, request)), request
         session.close()
     after = TestVault(folder)
     assert len(after.messages()) == 5
@@ -188,13 +182,13 @@ def test_with_readers_that_always_die_each_request_has_an_answer(folder: Path, t
 
 @pytest.mark.usefixtures("dying")
 def test_with_readers_that_always_die_a_plain_user_has_an_answer(folder: Path, tmp_path: Path) -> None:
-    (hits,) = answer(Session(folder, None, BOB), api.Search(query=f"subject:{CRASH.lower()}"))
+    (hits,) = answers(Session(folder, None, BOB), api.Search(query=f"subject:{CRASH.lower()}"))
     assert isinstance(hits, api.Hits)
     killer = hits.hits[0].id  # theirs: another than an auditor has
     for request, good in requests(killer, tmp_path / "out"):
         session = Session(folder, None, BOB)
         try:
-            assert good(answer(session, request)), request
+            assert good(answers(session, request)), request
         except MailUnreadable:
             assert good is _unanswered
         except AccessRefused:

@@ -22,7 +22,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.errors import AccessRefused, NotFound
 from muniment.service.access import audit_trail
 from muniment.service.access.roles import Caller
-from muniment.service.dispatch import engine, guard
+from muniment.service.dispatch import guard
 from muniment.service.host.session import Session
 from muniment.service.operations import users
 from support.program import Program
@@ -49,7 +49,7 @@ class Office:
         (self.folder / "vault.toml").write_text(text)
 
     def say(self, request: Request, caller: Caller = OWNER) -> Word:
-        return guard.call(Session(self.folder, self.vault, caller), request, engine.CALLS.get(type(request)))
+        return guard.call(Session(self.folder, self.vault, caller), request)
 
     def do(self, request: Request) -> api.Done:
         done = self.say(request)

@@ -15,8 +15,8 @@ from muniment.archive.operations.check_names import suggestion
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.service.access.roles import Caller
-from muniment.service.dispatch import engine, guard
 from muniment.service.host.session import Session
+from support.asking import answers
 from support.reports import line, plain, report
 from support.vaults import TestVault
 
@@ -51,9 +51,7 @@ class House:
 
     def say(self, request: Request, uid: int = OWNER, name: str = "root") -> list[Word]:
         session = Session(self.folder, self.vault, Caller(uid, uid, os.getpid(), name))
-        if type(request) in engine.CALLS:
-            return [guard.call(session, request, engine.CALLS[type(request)])]
-        return list(guard.stream(session, request, engine.STREAMS[type(request)]))
+        return answers(session, request)
 
     def refusal(self, request: Request, **who: Any) -> str:
         with pytest.raises(MunimentError) as raised:

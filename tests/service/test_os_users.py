@@ -28,8 +28,8 @@ from muniment.client.client import Client, receive
 from muniment.client.socket_path import place_of
 from muniment.client.socket_transport import dial
 from muniment.errors import AccessRefused, MunimentError, NotFound, VaultError
-from muniment.service.access.roles import LEAST, Role
-from muniment.service.dispatch import engine
+from muniment.service.access.roles import Role
+from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import Session
 from support.osusers import as_user, needs_python_for_others, needs_root, open_folder
 from support.reports import line, plain, report
@@ -83,7 +83,7 @@ class House:
 def answered(folder: Path, request: Request) -> list[Word]:
     """All that a request is answered, however the engine would have it said."""
     transport = line_to(folder)
-    if type(request) in engine.STREAMS:
+    if OPERATIONS[type(request)].streams:
         words = transport.stream(request)
         return list(itertools.islice(words, 200 if isinstance(request, api.WatchRuns) else None))
     return [transport.call(request)]
@@ -176,7 +176,7 @@ def test_a_plain_user_learns_nothing_of_others_by_any_word(house: House, word: t
             text = str(answer).lower()
         else:
             text = told(answer)
-            assert LEAST[word] is Role.USER, request
+            assert OPERATIONS[word].role is Role.USER, request
         assert not [secret for secret in SECRETS if secret in text and secret not in typed], request
         if not isinstance(answer, MunimentError):
             assert not [hit for one in answer if isinstance(one, api.Hits) for hit in one.hits

@@ -29,9 +29,9 @@ from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.people.changes import set_id_key
 from muniment.service.access.roles import Caller
-from muniment.service.dispatch import engine, guard
 from muniment.service.host.session import Session
 from muniment.service.operations import own_mail as view
+from support.asking import answers
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
 
@@ -107,10 +107,7 @@ class Twin:
         assert not shas & set(self.ids.values())
 
     def say(self, request: Request) -> list[Word]:
-        session = Session(self.folder, self.vault, BOB)
-        if type(request) in engine.STREAMS:
-            return list(guard.stream(session, request, engine.STREAMS[type(request)]))
-        return [guard.call(session, request, engine.CALLS.get(type(request)))]
+        return answers(Session(self.folder, self.vault, BOB), request)
 
     def told(self, request: Request) -> tuple[str, str]:
         """All that Bob is told, with ids and places made alike; and the place of the next page, if any."""

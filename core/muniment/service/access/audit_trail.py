@@ -19,9 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from muniment import api
 from muniment.api import Request
-from muniment.archive.proof.trail import read_trail
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Access
 from muniment.errors import MunimentError
@@ -228,29 +226,3 @@ def record_refusal(session: Session, happened: Event) -> None:
             vault.log([happened | {"count": 1}])
     except (OSError, MunimentError) as error:
         log.error("a refusal could not be written into the audit trail: %s", error)
-
-
-def list_audit(session: Session, request: api.GetAudit) -> api.Audit:
-    """A page of the trail, newest first."""
-    with session.reading() as vault:
-        limit = min(max(request.limit, 1), 10_000)
-        rows = vault.catalog.audited(limit + 1, max(request.after, 0))
-        trail = read_trail(vault, rows[:limit])
-    events = tuple(_word(row.sequence, row.time, row.event) for row in trail.rows)
-    after = rows[limit - 1].sequence if len(rows) > limit else 0
-    return api.Audit(events=events, after=after, problems=trail.problems)
-
-
-def _word(sequence: int, committed: int, written: str) -> api.AuditEvent:
-    value: Event = json.loads(written)
-    value.pop("v", None)
-    return api.AuditEvent(
-        sequence=sequence,
-        time=value.pop("at", committed),
-        event=value.pop("event", ""),
-        who=value.pop("who", ""),
-        uid=value.pop("uid", -1),
-        role=value.pop("role", ""),
-        word=value.pop("word", ""),
-        detail=value,
-    )

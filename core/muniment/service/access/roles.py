@@ -7,7 +7,6 @@ import pwd
 from dataclasses import dataclass
 from enum import IntEnum
 
-from muniment import api
 from muniment.api import Request
 from muniment.config.model import Access, Settings
 from muniment.errors import AccessRefused
@@ -52,52 +51,6 @@ class Role(IntEnum):
     ADMINISTRATOR = 3
 
 
-LEAST: dict[type[Request], Role] = {
-    api.GetStatus: Role.USER,
-    api.ListUsers: Role.USER,
-    api.ShowUser: Role.USER,
-    api.GetTree: Role.USER,
-    api.ListMessages: Role.USER,
-    api.Search: Role.USER,
-    api.Show: Role.USER,
-    api.ReadRaw: Role.USER,
-    api.ReadAttachment: Role.USER,
-    api.Export: Role.USER,
-    api.GetAudit: Role.AUDITOR,
-    api.Verify: Role.AUDITOR,
-    api.ListQuarantine: Role.AUDITOR,
-    api.WatchRuns: Role.AUDITOR,
-    api.GetHistory: Role.AUDITOR,
-    api.ListLogins: Role.AUDITOR,
-    # Profiles and set-up say where passwords are had from.
-    api.ListProfiles: Role.ADMINISTRATOR,
-    api.ShowProfile: Role.ADMINISTRATOR,
-    api.GetSetup: Role.ADMINISTRATOR,
-    api.PutSetup: Role.ADMINISTRATOR,
-    api.AffirmSetup: Role.ADMINISTRATOR,
-    api.CheckSetup: Role.ADMINISTRATOR,
-    api.PutProfile: Role.ADMINISTRATOR,
-    api.RenameProfile: Role.ADMINISTRATOR,
-    api.RemoveProfile: Role.ADMINISTRATOR,
-    api.CheckProfile: Role.ADMINISTRATOR,
-    api.TestProfile: Role.ADMINISTRATOR,
-    api.SignIn: Role.ADMINISTRATOR,
-    api.TestNotify: Role.ADMINISTRATOR,
-    api.Init: Role.ADMINISTRATOR,
-    api.AddUser: Role.ADMINISTRATOR,
-    api.RemoveUser: Role.ADMINISTRATOR,
-    api.ImportUsers: Role.ADMINISTRATOR,
-    api.BindLogins: Role.ADMINISTRATOR,
-    api.Run: Role.ADMINISTRATOR,
-    api.RunAll: Role.ADMINISTRATOR,
-    api.CancelRun: Role.ADMINISTRATOR,
-    api.Rebuild: Role.ADMINISTRATOR,
-    api.Backup: Role.ADMINISTRATOR,
-    api.RetryQuarantine: Role.ADMINISTRATOR,
-}
-"""The least role that may say each word; a word that is not here is refused to everybody."""
-
-
 def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None:
     """The most that a caller is; None for somebody whom the vault does not know."""
     if caller.uid in (0, vault_owner_uid) or caller.name in access.administrators:
@@ -107,7 +60,9 @@ def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None
     return Role.USER if caller.name in access.users else None
 
 
-def authorise(caller: Caller, request: Request, settings: Settings, vault_owner_uid: int) -> Role:
+def authorise(
+    caller: Caller, request: Request, least: Role | None, settings: Settings, vault_owner_uid: int
+) -> Role:
     """The role in which a caller may say a word.
 
     A USER may say it only of their own mail, which `view` sees to.
@@ -116,7 +71,6 @@ def authorise(caller: Caller, request: Request, settings: Settings, vault_owner_
         AccessRefused: they may not say it at all; says whom to ask.
     """
     role = role_of(caller, settings.access, vault_owner_uid)
-    least = LEAST.get(type(request))
     if role is None:
         raise AccessRefused(
             f"{caller.name} may not use this vault: ask {askable(settings, vault_owner_uid)} to name "

@@ -31,10 +31,10 @@ from muniment.notify.model import Event, Facts, ProfileFacts
 from muniment.notify.outbox import Outbox
 from muniment.notify.ways import ways
 from muniment.service.daemon.certificates import Certificates
+from muniment.service.host.last_run import last_run
 from muniment.service.host.notify_tokens import Lent
 from muniment.service.host.session import Session
 from muniment.service.operations.gateway_state import gateway_facts
-from muniment.service.operations.history import last_run
 from muniment.service.operations.notifying import origin
 
 log = logging.getLogger("muniment.notify")

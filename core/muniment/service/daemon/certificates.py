@@ -12,8 +12,8 @@ from pathlib import Path
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError, SourceError
 from muniment.profiles.fields import KIND
+from muniment.service.host.profile_source import endpoint_of
 from muniment.service.operations.profile_test import NO_PIN
-from muniment.service.operations.profiles import endpoint_of
 from muniment.sources.endpoint import Endpoint, Event, Secured
 from muniment.sources.factory import open_source
 

@@ -29,9 +29,9 @@ from muniment.service.daemon.systemd import Heart, Notifier, inherited_sockets
 from muniment.service.daemon.units import GATEWAY
 from muniment.service.daemon.watchdog import Pulse
 from muniment.service.dispatch.engine import Engine
+from muniment.service.host.profile_source import SPOOL
 from muniment.service.host.run_host import Host, Observer
 from muniment.service.host.session import Session
-from muniment.service.operations.profiles import SPOOL
 from muniment.service.transport.listener import listening
 from muniment.system.logs import log_to_stderr
 

@@ -17,7 +17,7 @@ from muniment.errors import RunFailed
 from muniment.gateway.smtp import Gateway, GatewaySettings
 from muniment.service.demo.samples import COMPANY, COUNT, DOMAIN, JOURNAL, Truth, samples, truth, users_csv
 from muniment.service.dispatch.engine import connect
-from muniment.service.operations.profiles import SPOOL
+from muniment.service.host.profile_source import SPOOL
 
 PROFILE = "spool"
 

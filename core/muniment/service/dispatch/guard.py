@@ -1,11 +1,11 @@
-"""What stands between a word and what it does: who may say it, in whose view, and the audit trail."""
+"""The gate of every request: who may send it, whose mail it sees, and the audit trail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import cast
 
 from muniment import api
 from muniment.api import Request, Word
@@ -17,68 +17,70 @@ from muniment.people.directory import Directory, User
 from muniment.people.logins import State, login_of, unrecorded
 from muniment.service.access.audit_trail import Event, event, record, record_refusal
 from muniment.service.access.roles import Role, askable, authorise, login_name, role_of
+from muniment.service.dispatch.table import OPERATIONS
+from muniment.service.host.login_records import record_logins
 from muniment.service.host.session import Session
-from muniment.service.operations import own_mail
-from muniment.service.operations.logins import record_logins, refusal
+from muniment.service.operations.logins import refusal
+from muniment.service.operations.operation import Audit, Operation
 from muniment.service.operations.reading import choice_of, message_named
 
-H = TypeVar("H")
-Call = Callable[[Session, Any], Word]
-Stream = Callable[[Session, Any], Iterator[Word]]
 
-SHOWN = (api.Show, api.ReadRaw, api.ReadAttachment, api.Export)
-"""Words that show mail: logged before they do."""
-LISTED = (api.ListMessages, api.Search)
-"""Words that tell of mail: logged within a second."""
-
-
-def call(session: Session, request: Request, handler: Call | None) -> Word:
-    """Say a word that has one reply, as far as its caller may.
+def call(session: Session, request: Request) -> Word:
+    """Answer a request that has one reply, as far as its caller may send it.
 
     Raises:
         AccessRefused: they may not; it is in the audit trail.
-        MunimentError: what the word itself fails at.
+        MunimentError: what the request itself fails at.
     """
     with _admitted(session, request) as admitted:
+        operation = _operation(request, streams=False)
         if admitted.role is Role.USER:
-            own = _found(own_mail.CALLS, request)
-            return own(session, admitted.own(session), request)
-        if handler is None:
-            raise _not_here(request)
-        read = _another(session, request, admitted)
-        if read is not None and isinstance(request, SHOWN):
+            return cast(Word, _own_answer(operation, session, admitted, request))
+        read = _another(session, request, operation, admitted)
+        if read is not None and operation.audit is Audit.BEFORE:
             record(session, read, soon=False)
-        answer = handler(session, request)
-        if read is not None and isinstance(request, LISTED):
+        answer = cast(Word, operation.handler(session, request))
+        if read is not None and operation.audit is Audit.AFTER:
             record(session, read, soon=True)
         return answer
 
 
-def stream(session: Session, request: Request, handler: Stream | None) -> Iterator[Word]:
-    """As `call`, for a word that is answered by a stream."""
+def stream(session: Session, request: Request) -> Iterator[Word]:
+    """As `call`, for a request that a stream answers."""
     with _admitted(session, request) as admitted:
+        operation = _operation(request, streams=True)
         if admitted.role is Role.USER:
-            own = _found(own_mail.STREAMS, request)
-            yield from own(session, admitted.own(session), request)
+            yield from cast(Iterator[Word], _own_answer(operation, session, admitted, request))
             return
-        if handler is None:
-            raise _not_here(request)
-        read = _another(session, request, admitted)
+        read = _another(session, request, operation, admitted)
         if read is not None:
             record(session, read, soon=False)
-        yield from handler(session, request)
+        yield from cast(Iterator[Word], operation.handler(session, request))
 
 
-def _found(handlers: Mapping[type[Request], H], request: Request) -> H:
-    """What answers a request in this way. Raises AccessRefused where nothing does."""
-    handler = handlers.get(type(request))
-    if handler is None:
+def _operation(request: Request, *, streams: bool) -> Operation:
+    """What answers a request in this way.
+
+    Raises:
+        AccessRefused: nothing does.
+    """
+    operation = OPERATIONS.get(type(request))
+    if operation is None or operation.streams is not streams:
         raise _not_here(request)
-    return handler
+    return operation
+
+
+def _own_answer(
+    operation: Operation, session: Session, admitted: _Admitted, request: Request
+) -> Word | Iterator[Word]:
+    """The answer to a plain user, from their own mail."""
+    if operation.own_mail is None:
+        raise _not_here(request)
+    return operation.own_mail(session, admitted.own(session), request)
 
 
 def _not_here(request: Request) -> AccessRefused:
-    return AccessRefused(f"nobody may say {type(request).__name__} here")
+    return AccessRefused(f"{type(request).__name__} can't be asked for in this way")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
         owner = _owner(session)
         settings = _settings(session, owner)
         role = role_of(session.caller, settings.access, owner)
-        role = authorise(session.caller, request, settings, owner)
+        operation = OPERATIONS.get(type(request))
+        least = operation.role if operation is not None else None
+        role = authorise(session.caller, request, least, settings, owner)
         name = session.caller.name
         yield _Admitted(role, name, settings.access.users.get(name, ""))
     except AccessRefused as refusal:
@@ -170,21 +174,21 @@ def _settings(session: Session, owner: int) -> Settings:
         ) from None
 
 
-def _another(session: Session, request: Request, admitted: _Admitted) -> Event | None:
+def _another(session: Session, request: Request, operation: Operation, admitted: _Admitted) -> Event | None:
     """The event to log where a word reads another's mail; None where it does not.
 
     Raises:
         AccessRefused: a reason is missing.
         NotFound, QueryError: there is nothing to read.
     """
-    if not isinstance(request, SHOWN + LISTED):
+    if operation.audit is Audit.NEVER:
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)
         own = person(vault.directory, admitted.login, admitted.address) if admitted.address else None
         if own is not None and _is_own(vault, request, own, messages):
             return None
-    if session.settings().access.require_reason and not request.reason.strip():
+    if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
         raise ReasonNeeded(
             "reading another's mail needs a reason here, which is kept in the audit trail: "
             "give it with --reason TEXT"

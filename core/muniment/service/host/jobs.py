@@ -25,9 +25,9 @@ from muniment.runs.pipeline.progress import Progress, settled
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
 from muniment.runs.run import summary
+from muniment.service.host.profile_source import find, plan_for
 from muniment.service.host.run_profile import counters, progress_word, run_profile
 from muniment.service.host.untested_profiles import release
-from muniment.service.operations.profiles import find, plan_for
 
 EVERY = 0.25
 """Seconds between two words of progress."""

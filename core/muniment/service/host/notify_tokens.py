@@ -10,7 +10,7 @@ from muniment.config.secrets import resolve
 from muniment.errors import SourceError
 from muniment.notify.mail import GRAPH
 from muniment.notify.telling import Answer
-from muniment.service.operations.profiles import sign_in_file
+from muniment.service.host.profile_source import sign_in_file
 from muniment.sources.oauth import Grant, Way, http_session, tokens
 from muniment.system.paths import as_path
 

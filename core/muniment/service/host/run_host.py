@@ -23,10 +23,10 @@ from muniment.errors import NotFound, VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.schedule import Schedule
 from muniment.service.host.jobs import Job, RetryJob, RunJob
+from muniment.service.host.last_run import last_run
 from muniment.service.host.log_ring import Lines, Warnings
 from muniment.service.host.milestones import Milestones
 from muniment.service.host.session import Session, apply_settings
-from muniment.service.operations.history import last_run
 from muniment.system.memory import tidy_up
 from muniment.system.priority import go_behind
 

@@ -14,8 +14,8 @@ from muniment.runs.pipeline.pause import Pause
 from muniment.runs.pipeline.progress import Progress
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun, exit_code, sentence, summary
-from muniment.service.operations.history import note_failure
-from muniment.service.operations.profiles import plan_of, source_of
+from muniment.service.host.last_run import note_failure
+from muniment.service.host.profile_source import plan_of, source_of
 
 
 def run_profile(

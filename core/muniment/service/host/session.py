@@ -22,7 +22,7 @@ from muniment.people.changes import Change, set_domains
 from muniment.people.directory import Directory
 from muniment.runs.run import sentence
 from muniment.service.access.roles import Caller
-from muniment.service.operations.logins import record_logins
+from muniment.service.host.login_records import record_logins
 
 if TYPE_CHECKING:
     from muniment.service.host.run_host import Host

@@ -20,6 +20,7 @@ from muniment.service.operations import profile_test
 from muniment.service.operations.first_report import situation_of
 from muniment.service.operations.gateway_state import gateway_troubles
 from muniment.service.operations.health import health
+from muniment.service.operations.operation import Operation
 from muniment.setup import dns, smtp, store, units
 from muniment.setup.checks import moment
 from muniment.setup.fields import asked, changes
@@ -193,3 +194,17 @@ def _word(
             for one, value in asked(step.key, situation)
         ),
     )
+
+
+OPERATIONS = (
+    Operation(api.GetSetup, (api.Setup,), Role.ADMINISTRATOR, get_setup),
+    Operation(api.PutSetup, (api.Setup,), Role.ADMINISTRATOR, put_setup),
+    Operation(api.AffirmSetup, (api.Setup,), Role.ADMINISTRATOR, affirm_setup),
+    Operation(
+        api.CheckSetup,
+        (api.SetupStep, api.SetupFinding, api.Setup),
+        Role.ADMINISTRATOR,
+        check_setup,
+        streams=True,
+    ),
+)

@@ -15,9 +15,9 @@ from muniment.archive.files.temp_files import own_work
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.parsing.pool import mail_reader
+from muniment.service.host.last_run import last_end
+from muniment.service.host.profile_source import SPOOL
 from muniment.service.host.session import Session
-from muniment.service.operations.history import last_end
-from muniment.service.operations.profiles import SPOOL
 from muniment.setup.model import Arrival, LastRun, Situation
 
 log = logging.getLogger("muniment.service")

@@ -9,7 +9,7 @@ from muniment.config.model import Settings
 from muniment.gateway.disk import Reserve
 from muniment.gateway.refused import refused_at
 from muniment.notify.model import GatewayFacts, RefusedClient
-from muniment.service.operations.profiles import SPOOL
+from muniment.service.host.profile_source import SPOOL
 
 SHOWN = 5
 """Networks of refused clients that are shown."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from muniment import api
-from muniment.archive.operations.public_ids import new_key
-from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
-from muniment.people.changes import Change, set_id_key
+from muniment.people.changes import Change
 from muniment.people.directory import AUTO, Directory
 from muniment.people.logins import (
     Login,
@@ -20,62 +17,17 @@ from muniment.people.logins import (
     changed,
     login_of,
     logins_of,
-    pending,
     rebound,
-    recorded,
 )
-from muniment.service.access.audit_trail import Event
-from muniment.service.access.roles import login_name
+from muniment.service.access.roles import Role
+from muniment.service.host.login_records import binding_event
+from muniment.service.operations.operation import Operation
 
 if TYPE_CHECKING:
     from muniment.service.host.session import Session
 
-SETTINGS_WORD = "vault.toml"
-"""What an audit event names as its request where a login was set by editing that file."""
 NAMED = 10
 """Logins that a sentence names one by one."""
-
-
-def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
-    """Record what vault.toml says of logins, if the directory does not know it yet.
-
-    `read` gives what it says now; it is asked again once nobody else can record it.
-
-    Raises:
-        VaultError: the ledger can't be written now.
-    """
-    if not pending(vault.directory, read()):
-        return
-
-    def wanted(directory: Directory) -> Iterator[Change]:
-        users = read()
-        if users and not directory.id_key:
-            yield set_id_key(new_key())
-        yield from recorded(directory, users)
-
-    # Whoever may write vault.toml is its owner to the operating system.
-    who, uid = login_name(os.geteuid()), os.geteuid()
-    vault.change_directory(
-        wanted,
-        int(time.time()),
-        lambda made: (_event(change, who, uid, SETTINGS_WORD) for change in made if "login" in change),
-    )
-
-
-def _event(change: Change, who: str, uid: int, word: str) -> Event:
-    """The audit event of a binding."""
-    value = {
-        "event": "login bound" if change.get("user") else "login released",
-        "who": who,
-        "uid": uid,
-        "role": "administrator",
-        "word": word,
-        "at": int(time.time()),
-        "login": change["login"],
-        "address": change.get("address", ""),
-        "user": change.get("user", ""),
-    }
-    return {name: said for name, said in value.items() if said != ""}
 
 
 def list_logins(session: Session, request: api.ListLogins) -> api.Logins:
@@ -96,7 +48,7 @@ def bind_logins(session: Session, request: api.BindLogins) -> api.Done:
         changed = vault.change_directory(
             lambda directory: [_bound(directory, name, users) for name in names],
             int(time.time()),
-            lambda made: (_event(change, caller.name, caller.uid, word) for change in made),
+            lambda made: (binding_event(change, caller.name, caller.uid, word) for change in made),
         )
         directory = changed.after
         words = tuple(login_word(directory, login_of(directory, name, users[name])) for name in names)
@@ -222,3 +174,9 @@ def sentences(moves: tuple[api.MovedAddress, ...], logins: tuple[api.LoginWord, 
 def _moved(move: api.MovedAddress) -> str:
     now = f"{move.after}'s" if move.after else "nobody's"
     return f"{move.address} was {move.before}'s and is {now} now"
+
+
+OPERATIONS = (
+    Operation(api.ListLogins, (api.Logins,), Role.AUDITOR, list_logins),
+    Operation(api.BindLogins, (api.Done,), Role.ADMINISTRATOR, bind_logins),
+)

@@ -12,7 +12,9 @@ from muniment.archive.ledger.check import Report
 from muniment.archive.ledger.checkpoints import Checkpoint, read_checkpoint
 from muniment.archive.operations.backup import backup_vault
 from muniment.archive.operations.verify import verify_ledger, verify_vault
+from muniment.service.access.roles import Role
 from muniment.service.host.session import Session
+from muniment.service.operations.operation import Operation
 from muniment.system.paths import as_path, readable
 
 
@@ -68,3 +70,10 @@ def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quaran
                 for item in vault.catalog.quarantine()
             )
         )
+
+
+OPERATIONS = (
+    Operation(api.ListQuarantine, (api.Quarantine,), Role.AUDITOR, list_quarantine),
+    Operation(api.Verify, (api.Step, api.Verified), Role.AUDITOR, verify, streams=True),
+    Operation(api.Backup, (api.Step, api.Done), Role.ADMINISTRATOR, backup, streams=True),
+)

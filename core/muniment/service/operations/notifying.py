@@ -11,8 +11,10 @@ from muniment.errors import ConfigError, MunimentError
 from muniment.notify.model import Event
 from muniment.notify.telling import Origin
 from muniment.notify.ways import Way, ways
+from muniment.service.access.roles import Role
 from muniment.service.host.notify_tokens import Lent
 from muniment.service.host.session import Session
+from muniment.service.operations.operation import Operation
 
 
 def origin(session: Session, settings: Settings) -> Origin:
@@ -52,3 +54,6 @@ def _problem(way: Way, speaker: Origin) -> str:
     except Exception as error:  # noqa: BLE001 - a library's fault is a way's failure, and may quote a secret
         return f"{way.name}: failed ({type(error).__name__})"
     return ""
+
+
+OPERATIONS = (Operation(api.TestNotify, (api.Step, api.Done), Role.ADMINISTRATOR, test_notify, streams=True),)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
@@ -40,8 +39,11 @@ from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED, RoutedEnvelope, places
+from muniment.service.access.roles import Role
 from muniment.service.host.session import Session
+from muniment.service.operations import reading
 from muniment.service.operations.cursors import Cursors
+from muniment.service.operations.operation import Audit, Operation
 from muniment.service.operations.reading import (
     attachment,
     check_choice,
@@ -408,17 +410,44 @@ class _OwnEdition(Edition):
         }  # fmt: skip
 
 
-CALLS: dict[type[api.Request], Callable[[Session, User, Any], Word]] = {
-    api.GetStatus: status,
-    api.ListUsers: list_users,
-    api.ShowUser: show_user,
-    api.GetTree: tree,
-    api.ListMessages: list_messages,
-    api.Search: search,
-    api.Show: show,
-}
-STREAMS: dict[type[api.Request], Callable[[Session, User, Any], Iterator[Word]]] = {
-    api.ReadRaw: read_raw,
-    api.ReadAttachment: read_attachment,
-    api.Export: export,
-}
+OPERATIONS = (
+    Operation(api.GetTree, (api.Tree,), Role.USER, reading.tree, own_mail=tree),
+    Operation(
+        api.ListMessages,
+        (api.Hits,),
+        Role.USER,
+        reading.list_messages,
+        own_mail=list_messages,
+        audit=Audit.AFTER,
+    ),
+    Operation(api.Search, (api.Hits,), Role.USER, reading.search, own_mail=search, audit=Audit.AFTER),
+    Operation(api.Show, (api.Message,), Role.USER, reading.show, own_mail=show, audit=Audit.BEFORE),
+    Operation(
+        api.ReadRaw,
+        (api.Chunk, api.Step),
+        Role.USER,
+        reading.read_raw,
+        own_mail=read_raw,
+        streams=True,
+        audit=Audit.BEFORE,
+    ),
+    Operation(
+        api.ReadAttachment,
+        (api.Attachment, api.Chunk, api.Step),
+        Role.USER,
+        reading.read_attachment,
+        own_mail=read_attachment,
+        streams=True,
+        audit=Audit.BEFORE,
+    ),
+    Operation(
+        api.Export,
+        (api.ExportFile, api.Chunk, api.Step, api.Done),
+        Role.USER,
+        reading.export,
+        own_mail=export,
+        streams=True,
+        audit=Audit.BEFORE,
+    ),
+)
+"""What everybody may ask: administrators and auditors of all mail, plain users of their own."""

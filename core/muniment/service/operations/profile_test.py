@@ -18,9 +18,11 @@ from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.profiles.fields import KIND
 from muniment.runs.pipeline.refusals import Refusals
+from muniment.service.access.roles import Role
+from muniment.service.host.profile_source import endpoint_of, find, password_of
 from muniment.service.host.session import Session
 from muniment.service.host.untested_profiles import drafts, release
-from muniment.service.operations.profiles import endpoint_of, find, password_of
+from muniment.service.operations.operation import Operation
 from muniment.sources.base import Choosing, Deleting, Partial, Refusal, Remarking
 from muniment.sources.endpoint import Connected, Endpoint, Event, LeftOut, LoggedIn, Secured, Waiting
 from muniment.sources.factory import open_source
@@ -229,3 +231,10 @@ def certificate(event: Secured, endpoint: Endpoint, refused: bool = False) -> ap
         self_signed=own,
         trusted=not refused and pin in ("", fingerprint),
     )
+
+
+OPERATIONS = (
+    Operation(
+        api.TestProfile, (api.Step, api.Certificate, api.Done), Role.ADMINISTRATOR, test_profile, streams=True
+    ),
+)

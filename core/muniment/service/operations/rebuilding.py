@@ -15,7 +15,9 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
+from muniment.service.access.roles import Role
 from muniment.service.host.session import Session
+from muniment.service.operations.operation import Operation
 
 SELDOM = 1.0
 """Seconds between two words on how far a catalog is."""
@@ -114,3 +116,6 @@ def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
         yield from told(rebuild_catalog(session.folder, request.accept_damage))
     with session.writing() as vault:
         yield from indexed(vault, request)
+
+
+OPERATIONS = (Operation(api.Rebuild, (api.Step, api.Done), Role.ADMINISTRATOR, rebuild, streams=True),)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from muniment import api
 from muniment.errors import ConfigError
+from muniment.service.access.roles import Role
 from muniment.service.host.jobs import Job
+from muniment.service.host.profile_source import find
 from muniment.service.host.run_host import Host
 from muniment.service.host.session import Session
-from muniment.service.operations.profiles import find
+from muniment.service.operations.operation import Operation
 
 
 def run(session: Session, request: api.Run) -> Iterator[api.Word]:
@@ -71,3 +73,12 @@ def cancel_run(session: Session, request: api.CancelRun) -> api.Done:
 def watch_runs(session: Session, request: api.WatchRuns) -> Iterator[api.Word]:
     """How the runs stand, until the caller hangs up."""
     return session.host.watch()
+
+
+OPERATIONS = (
+    Operation(api.Run, (api.ProgressWord, api.RunSummary), Role.ADMINISTRATOR, run, streams=True),
+    Operation(api.RunAll, (api.ProgressWord, api.RunSummary), Role.ADMINISTRATOR, run_all, streams=True),
+    Operation(api.WatchRuns, (api.RunsState,), Role.AUDITOR, watch_runs, streams=True),
+    Operation(api.CancelRun, (api.Done,), Role.ADMINISTRATOR, cancel_run),
+    Operation(api.RetryQuarantine, (api.Step, api.Done), Role.ADMINISTRATOR, retry_quarantine, streams=True),
+)

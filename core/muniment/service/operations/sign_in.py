@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from muniment import api
 from muniment.errors import ConfigError
+from muniment.service.access.roles import Role
 from muniment.service.host.notify_tokens import notify_grant
+from muniment.service.host.profile_source import find, grant_of
 from muniment.service.host.session import Session
+from muniment.service.operations.operation import Operation
 from muniment.service.operations.profile_test import live
-from muniment.service.operations.profiles import find, grant_of
 from muniment.sources import oauth
 
 
@@ -37,3 +39,6 @@ def _sign_in_to_notify(session: Session) -> Iterator[api.Word]:
 
 def _signed_in(session: Session, grant: oauth.Grant) -> Iterator[api.Word]:
     yield from live(lambda say: oauth.sign_in(grant, lambda text: say(api.Step(text=text))), session.stopping)
+
+
+OPERATIONS = (Operation(api.SignIn, (api.Step, api.Done), Role.ADMINISTRATOR, sign_in, streams=True),)

@@ -15,8 +15,11 @@ from muniment.people.changes import Change
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, remove_changes
+from muniment.service.access.roles import Role
 from muniment.service.host.session import Session
+from muniment.service.operations import own_mail
 from muniment.service.operations.logins import changed_logins, moved_addresses, preview, sentences
+from muniment.service.operations.operation import Operation
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.periods import period
 
@@ -117,3 +120,12 @@ def _since(text: str, zone: tzinfo) -> int | None:
         return period(text, time.time(), zone)[0]
     except ValueError as error:
         raise ConfigError(f"{text!r} is no date: write it as 2026-01-31") from error
+
+
+OPERATIONS = (
+    Operation(api.ListUsers, (api.Users,), Role.USER, list_users, own_mail=own_mail.list_users),
+    Operation(api.ShowUser, (api.UserWord,), Role.USER, show_user, own_mail=own_mail.show_user),
+    Operation(api.AddUser, (api.Done,), Role.ADMINISTRATOR, add_user),
+    Operation(api.RemoveUser, (api.Done,), Role.ADMINISTRATOR, remove_user),
+    Operation(api.ImportUsers, (api.Done,), Role.ADMINISTRATOR, import_users),
+)

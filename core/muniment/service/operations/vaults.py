@@ -12,10 +12,13 @@ from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS
 from muniment.config.edit import create
 from muniment.errors import VaultError
+from muniment.service.access.roles import Role
+from muniment.service.host.last_run import last_run
 from muniment.service.host.session import Session, apply_settings
+from muniment.service.operations import own_mail
 from muniment.service.operations.gateway_state import gateway_troubles
-from muniment.service.operations.history import last_run
 from muniment.service.operations.logins import refused_logins
+from muniment.service.operations.operation import Operation
 
 
 def init(session: Session, request: api.Init) -> api.Done:
@@ -84,3 +87,9 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
             ),
             logins=refused_logins(vault.directory, settings.access.users),
         )
+
+
+OPERATIONS = (
+    Operation(api.Init, (api.Done,), Role.ADMINISTRATOR, init),
+    Operation(api.GetStatus, (api.Status,), Role.USER, status, own_mail=own_mail.status),
+)

@@ -1,0 +1,50 @@
+"""The table of operations: one entry for each request of `muniment.api`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from muniment.api import Request
+from muniment.service.access.roles import Role
+from muniment.service.operations import (
+    audit,
+    checklist,
+    history,
+    logins,
+    maintenance,
+    notifying,
+    own_mail,
+    profile_test,
+    profiles,
+    rebuilding,
+    runs,
+    sign_in,
+    users,
+    vaults,
+)
+from muniment.service.operations.operation import Operation
+
+MODULES = (
+    audit, checklist, history, logins, maintenance, notifying, own_mail, profile_test, profiles,
+    rebuilding, runs, sign_in, users, vaults,
+)  # fmt: skip
+
+
+def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
+    """Operations by request.
+
+    Raises:
+        ValueError: two answer one request, or one for plain users has no view of their own mail.
+    """
+    table: dict[type[Request], Operation] = {}
+    for operation in operations:
+        name = operation.request.__name__
+        if operation.request in table:
+            raise ValueError(f"two operations answer {name}")
+        if (operation.role is Role.USER) != (operation.own_mail is not None):
+            raise ValueError(f"{name} must have a handler of own mail for plain users, and only for them")
+        table[operation.request] = operation
+    return table
+
+
+OPERATIONS = table_of(operation for module in MODULES for operation in module.OPERATIONS)

@@ -1,0 +1,41 @@
+"""The audit trail, as auditors read it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from muniment import api
+from muniment.archive.proof.trail import read_trail
+from muniment.service.access.roles import Role
+from muniment.service.host.session import Session
+from muniment.service.operations.operation import Operation
+
+
+def list_audit(session: Session, request: api.GetAudit) -> api.Audit:
+    """A page of the trail, newest first."""
+    with session.reading() as vault:
+        limit = min(max(request.limit, 1), 10_000)
+        rows = vault.catalog.audited(limit + 1, max(request.after, 0))
+        trail = read_trail(vault, rows[:limit])
+    events = tuple(_word(row.sequence, row.time, row.event) for row in trail.rows)
+    after = rows[limit - 1].sequence if len(rows) > limit else 0
+    return api.Audit(events=events, after=after, problems=trail.problems)
+
+
+def _word(sequence: int, committed: int, written: str) -> api.AuditEvent:
+    value: dict[str, Any] = json.loads(written)
+    value.pop("v", None)
+    return api.AuditEvent(
+        sequence=sequence,
+        time=value.pop("at", committed),
+        event=value.pop("event", ""),
+        who=value.pop("who", ""),
+        uid=value.pop("uid", -1),
+        role=value.pop("role", ""),
+        word=value.pop("word", ""),
+        detail=value,
+    )
+
+
+OPERATIONS = (Operation(api.GetAudit, (api.Audit,), Role.AUDITOR, list_audit),)

@@ -1,0 +1,16 @@
+"""Requests to the engine's gate, as one caller sends them."""
+
+from __future__ import annotations
+
+from muniment.api import Request, Word
+from muniment.service.dispatch import guard
+from muniment.service.dispatch.table import OPERATIONS
+from muniment.service.host.session import Session
+
+
+def answers(session: Session, request: Request) -> list[Word]:
+    """All that a request is answered with; each reply is one that the table of operations names."""
+    operation = OPERATIONS[type(request)]
+    found = list(guard.stream(session, request)) if operation.streams else [guard.call(session, request)]
+    assert {type(one) for one in found} <= set(operation.replies)
+    return found
