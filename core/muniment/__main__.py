@@ -1,7 +1,7 @@
-"""`python -m muniment`: the engine and its command line alone, in one process, without service or app.
+"""`python -m muniment`: the engine and its command line in one process, without service and app.
 
-It reads beside a service, and writes where none runs: for whoever mends a vault that no service can serve.
-The `muniment` command (see muniment_tui) speaks to the vault's service.
+It reads beside a service, and writes if none runs. It is for repairing a vault that no service can serve. The
+`muniment` command (see `muniment_tui`) talks to the vault's service instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from muniment.system.gc_tuning import look_seldom
 from muniment.system.logs import harmless_warnings
 
 PRIVATE = 0o077
-"""The umask: whatever is written, vault or export, is for its owner alone."""
+"""The umask: everything that is written, vault or export, is for its owner only."""
 
 
 def _connect(vault: Path) -> Transport:
@@ -55,16 +55,20 @@ def _installer() -> Installer:
 
 
 ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo, installer=_installer)
-"""The engine: in the vault's service, and in this process to make a vault. Each door loads what it needs only
-when it is opened."""
+"""The engine: in the vault's service, and in this process to make a vault. Each function loads its modules
+only when it is called."""
 
 
 ALONE = replace(ENGINE, connect=_here)
-"""The engine in this process, whether a service runs or not."""
+"""The engine in this process, whether or not a service runs."""
 
 
 def start(arguments: list[str], engine: EngineDoors = ENGINE) -> int:
-    """Run the command line in this process, which is its own; returns the exit code."""
+    """Run the command line. It owns this process: it sets the umask and the garbage collector.
+
+    Returns:
+        The exit code.
+    """
     os.umask(PRIVATE)
     look_seldom()
     harmless_warnings()

@@ -1,12 +1,12 @@
-"""Errors that a person is meant to read.
+"""Errors that a person reads.
 
-Each class is one kind of trouble with one exit code; its message is one
-sentence that says what to do. Whatever else escapes is a bug.
+Each class is one kind of trouble with one exit code. Its message is a sentence that says what to do. Any
+other exception that escapes is a bug.
 
     MunimentError            1   anything below, not named further
-      UsageError             2   the command line was wrong (the code that click uses, too)
+      UsageError             2   the command line was wrong (click uses the same code)
       ConfigError            3   vault.toml, a profile or a CSV file is wrong
-        SettingsChanged     14   vault.toml was changed by someone else meanwhile
+        SettingsChanged     14   somebody else changed vault.toml meanwhile
       VaultError             4   no vault here, a newer format, not writable, no space
         VaultLocked          5   another process owns the vault
         LedgerDamaged        6   the ledger does not prove itself
@@ -16,14 +16,14 @@ sentence that says what to do. Whatever else escapes is a bug.
       NotFound              10   no such message, user, profile, quarantined item
       QueryError            11   a search query can't be read
       RunFailed             12   a run ended failed, unbalanced or cancelled
-      MailUnreadable        15   a message's parser failed; its bytes can be had all the same
-      AccessRefused         13   who is calling may not do this
-        ReasonNeeded        13   they may, once they have said why
+      MailUnreadable        15   a message's parser failed; its bytes are still available
+      AccessRefused         13   the caller may not do this
+        ReasonNeeded        13   the caller may do it after giving a reason
 """
 
 
 class MunimentError(Exception):
-    """Base of all; `str(error)` is the sentence to print."""
+    """Base of all errors here. `str(error)` is the sentence to print."""
 
     exit_code = 1
 
@@ -35,25 +35,25 @@ class UsageError(MunimentError):
 
 
 class ConfigError(MunimentError):
-    """vault.toml, a profile or a CSV file is wrong; says where."""
+    """vault.toml, a profile or a CSV file is wrong. The message says where."""
 
     exit_code = 3
 
 
 class SettingsChanged(ConfigError):
-    """vault.toml is not the one that a change was made for: read it again, then decide."""
+    """vault.toml changed since the caller read it. The caller reads it again, then decides."""
 
     exit_code = 14
 
 
 class VaultError(MunimentError):
-    """The vault can't be used: missing, newer, not writable, out of space."""
+    """The vault can't be used: it is missing, has a newer format, is not writable, or has no space."""
 
     exit_code = 4
 
 
 class VaultLocked(VaultError):
-    """Another process owns the vault; says which, and since when."""
+    """Another process owns the vault. The message says which one, and since when."""
 
     exit_code = 5
 
@@ -89,7 +89,12 @@ class NotFound(MunimentError):
 
 
 class QueryError(MunimentError):
-    """A search query can't be read; `position` is where, counted from 0."""
+    """A search query can't be read.
+
+    Attributes:
+        query: the query.
+        position: where the fault is, in characters from 0.
+    """
 
     exit_code = 11
 
@@ -100,22 +105,22 @@ class QueryError(MunimentError):
 
 
 class RunFailed(MunimentError):
-    """A run ended failed, unbalanced or cancelled; its books say how far it came."""
+    """A run ended failed, unbalanced or cancelled. Its books say how far it came."""
 
     exit_code = 12
 
 
 class MailUnreadable(MunimentError):
-    """The parser failed over a message, or took too long; its bytes can be had all the same."""
+    """The parser failed on a message, or took too long. The message's bytes are still available."""
 
     exit_code = 15
 
 
 class AccessRefused(MunimentError):
-    """Who is calling may not do this; says whom to ask, or what is missing."""
+    """The caller may not do this. The message says whom to ask, or what is missing."""
 
     exit_code = 13
 
 
 class ReasonNeeded(AccessRefused):
-    """Reading another's mail needs a reason here; asked again with one, it is answered."""
+    """Reading another person's mail needs a reason here. The same request with a reason is answered."""
