@@ -410,7 +410,7 @@ def test_mutated_reports_raise_nothing_but_unwrap_errors(data: st.DataObject) ->
             assert 0 <= span.start < span.end <= len(raw)
 
 
-def test_malformed_mail_as_it_is_and_wrapped() -> None:
+def test_malformed_mail_plain_and_wrapped() -> None:
     for name, mail in malformed():
         assert read_report(mail) is None, name
         raw = report(mail)

@@ -1,4 +1,4 @@
-"""A worker that works on one mail, or between two, for longer than a mail may take."""
+"""A worker that works longer than a mail may take, on one mail or between two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muniment.parsing.pipe_frames import FrameReader, send
 
 
 def work(seconds: float) -> None:
-    """Take processor time."""
+    """Use processor time."""
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass

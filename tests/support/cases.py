@@ -1,4 +1,4 @@
-"""Small mails that strangers' reports led to, beside the corpus (support/corpus.py)."""
+"""Small mails made after reports from users, beside the corpus (support/corpus.py)."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from support.corpus import part
 
 
 def cases_dir(within: str = "mail") -> Path:
-    """A folder of cases; skips the test where there is none, or fails it where MUNIMENT_CORPUS is set."""
+    """A folder of cases. Without it the test is skipped, or fails if MUNIMENT_CORPUS is set."""
     return part(f"cases/{within}")

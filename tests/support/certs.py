@@ -1,4 +1,4 @@
-"""Throw-away certificates: one authority a test session, and server certificates that it signs."""
+"""Temporary certificates: one authority for a test session, and server certificates that it signs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ServerCertificate:
     """PEM files of one server certificate."""
 
     certificate: Path
-    """Chain and private key in one file, as vault.toml's `certificate` takes it."""
+    """Chain and private key in one file, in the form of vault.toml's `certificate`."""
     chain: Path
     key: Path
     authority: Path
@@ -42,7 +42,7 @@ def authority() -> trustme.CA:
 def server_certificate(
     folder: Path, *names: str, expired: bool = False, signed_by: trustme.CA | None = None
 ) -> ServerCertificate:
-    """A certificate for `names` (localhost and 127.0.0.1 when none is given), written below `folder`."""
+    """A certificate for `names` (localhost and 127.0.0.1 by default), written below `folder`."""
     signer = signed_by or authority()
     dates = {"not_before": LONG_AGO, "not_after": EXPIRED} if expired else {}
     leaf = signer.issue_cert(*(names or ("localhost", "127.0.0.1")), **dates)
@@ -60,7 +60,7 @@ def server_certificate(
 
 
 def client_context() -> ssl.SSLContext:
-    """A client that trusts the session's authority, and nobody else."""
+    """A client's TLS context that trusts only the session's authority."""
     context = ssl.create_default_context()
     authority().configure_trust(context)
     return context

@@ -1,4 +1,4 @@
-"""What becomes of text with each label: archived, listed, shown, found. A table for docs/reading-mail.md."""
+"""How text with each label is archived, listed, shown and found. A table for docs/reading-mail.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEGIN, END = "<!-- charsets: written by make soak -->\n", "<!-- end of charsets 
 
 
 class Outcome(NamedTuple):
-    """What became of the letter with one label; each is right or not."""
+    """How the message with one label fared. Each field says whether that worked."""
 
     one: Labelled
     archived: bool
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(vault: TestVault, labels: Sequence[Labelled]) -> list[Outcome]:
-    """Archive a letter with each label in one run, then list, show and find it."""
+    """Archive a message with each label in one run, then list, show and find it."""
     letters = [letter(one, number) for number, one in enumerate(labels)]
     vault.archive(letters)
     hits = {hit.subject.split()[0]: hit for hit in vault.messages()}
@@ -54,7 +54,7 @@ def _outcome(vault: TestVault, hits: dict[str, api.Hit], number: int, one: Label
 
 
 def table(found: Iterable[Outcome]) -> str:
-    """The outcomes as a table of Markdown, a row for each charset with all its labels."""
+    """The outcomes as a Markdown table, with one row for each charset and all its labels."""
     by_charset = sorted(found, key=lambda outcome: (charset_of(outcome.one.label), outcome.one.label.lower()))
     return "\n".join(_lines(by_charset)) + "\n"
 
@@ -74,7 +74,7 @@ def _lines(by_charset: Sequence[Outcome]) -> Iterator[str]:
 
 
 def written(made: str) -> bool:
-    """Put the table into the document; whether it was there already."""
+    """Write the table into the document. Returns whether it was there already."""
     before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
     old, end, behind = rest.partition(END)
     assert end, f"{DOCUMENT} has no place for the table of charsets"

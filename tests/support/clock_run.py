@@ -1,4 +1,4 @@
-"""A run whose counters are a clock: what a watcher shows of it says how old that is."""
+"""A run whose counters are a clock: they show how old a watcher's display is."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TOTAL = 1_000_000
 class ClockRun(RunJob):
     """A run of a fixed length that fetches TICKS messages a second.
 
-    It stands in for a run whose speed nothing changes. It archives nothing, so this tries nothing but how
-    its progress travels: host, line, client and what they show are the real ones.
+    It replaces a run, so that nothing changes its speed. It archives nothing, so it only tests how progress
+    travels: host, connection, client and display are the real ones.
     """
 
     def __init__(self, host: Host, profile: str, seconds: float) -> None:

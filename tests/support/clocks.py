@@ -1,4 +1,4 @@
-"""A clock that waits move on, so that no test sits out what a server asks for."""
+"""A clock that waits move forward, so that no test really waits as long as a server asks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from muniment.sources import retry
 
 
 class Clock:
-    """The real time, and all that was waited on top of it. For any thread."""
+    """The real time plus everything that was waited. For any thread."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
 
     def now(self) -> float:
-        """Seconds."""
+        """The time in seconds."""
         return time.monotonic() + sum(self.waits)
 
     def sleep(self, seconds: float) -> None:
-        """Time goes by; nobody waits."""
+        """Move the clock forward without waiting."""
         self.waits.append(seconds)
 
     @property
@@ -31,7 +31,7 @@ class Clock:
 
 
 def skip_waits(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Have runs wait by a clock of this kind, which is returned."""
+    """Let runs wait by such a clock, and return it."""
     clock = Clock()
 
     def wait(pause: Pause, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""Mail that others wrote, read where it is: the folder that MUNIMENT_CORPUS names, or `../shared`.
+"""Mail from outside, read in its place: the folder that MUNIMENT_CORPUS names, or `../shared`.
 
-The folder has two parts, `corpus` and `cases`; they may not be copied into the project. A test that needs a
-part is skipped where that is absent, with the reason. Where MUNIMENT_CORPUS is set, the test fails instead.
+The folder has two parts, `corpus` and `cases`, which may not be copied into the project. A test that needs a
+part is skipped if the part is missing, with the reason. If MUNIMENT_CORPUS is set, the test fails instead.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _BESIDE = Path(__file__).resolve().parents[2].parent / "shared"
 
 
 def shared_dir() -> Path:
-    """The folder of others' mail; it may be absent."""
+    """The folder of mail from outside, which may be missing."""
     return Path(os.environ.get(VARIABLE) or _BESIDE)
 
 
 def corpus_dir() -> Path:
-    """The folder `corpus`; skips or fails the test where there is none."""
+    """The folder `corpus`. Without it the test is skipped or fails."""
     return part("corpus")
 
 
 def part(name: str) -> Path:
-    """A folder within it; skips the test where it is absent, or fails it where MUNIMENT_CORPUS is set."""
+    """A folder inside it. Without it the test is skipped, or fails if MUNIMENT_CORPUS is set."""
     found = shared_dir() / name
     if not found.is_dir():
         reason = f"others' mail is absent: no folder {found} (see {VARIABLE} in CONTRIBUTING.md)"
@@ -39,7 +39,7 @@ def part(name: str) -> Path:
 
 
 def journal_files() -> list[tuple[str, bytes]]:
-    """The genuine journal reports, name and bytes, in the CRLF form that they were sent in."""
+    """The genuine journal reports, name and bytes, in the CRLF form in which they were sent."""
     paths = sorted((corpus_dir() / "journal").glob("*.eml"))
     return [(path.name, _crlf(path.read_bytes())) for path in paths]
 
@@ -50,7 +50,7 @@ def malformed() -> Iterator[tuple[str, bytes]]:
 
 
 def real() -> Iterator[tuple[str, bytes]]:
-    """Every message of real.tar.xz, name and bytes, in the archive's order; stop when you have enough."""
+    """Every message of real.tar.xz, name and bytes, in the archive's order. A caller may stop early."""
     return _members(corpus_dir() / "real.tar.xz")
 
 

@@ -1,4 +1,4 @@
-"""Runs of the real program, in a process of its own, that are killed at random instants."""
+"""Runs of the real program in its own process, killed at random moments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.vaults import TestVault
 
 
 def sample_reports(count: int) -> list[bytes]:
-    """Distinct reports; among them forks, shared attachments, and some that can't be unwrapped."""
+    """Distinct reports, among them forks, shared attachments, and some that can't be unwrapped."""
     blob = bytes(range(256)) * 40
     reports = []
     for number in range(count):
@@ -43,7 +43,7 @@ def command(vault: Path, *words: str) -> list[str]:
 
 
 def run_killed(vault: Path, profile: str, after: float) -> bool:
-    """Start a run, kill -9 it after so many seconds; whether it was still running then."""
+    """Start a run and kill -9 it after `after` seconds. Returns whether it was still running then."""
     process = subprocess.Popen(
         command(vault, "run", profile), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -60,7 +60,7 @@ def run_killed(vault: Path, profile: str, after: float) -> bool:
 def crash_loop(
     vault: TestVault, dovecot: Dovecot, kind: str, kills: int, mails: Sequence[bytes], seed: int
 ) -> None:
-    """Empty a mailbox by runs that are killed again and again; assert that nothing is lost or twice."""
+    """Empty a mailbox by runs that are killed again and again. Nothing may be lost or stored twice."""
     rng = random.Random(seed)
     mailbox = dovecot.mailbox(password="p'a\"s\\s word")
     server_profile(vault, dovecot, mailbox, kind)
@@ -78,7 +78,9 @@ def crash_loop(
         if run_killed(vault.folder, "box", rng.uniform(0.1, 1.0) * whole):
             killed += 1
             continue
-        whole = time.monotonic() - began + 0.2  # what a run takes now: the machine may have less to do
+        whole = (
+            time.monotonic() - began + 0.2
+        )  # the time of a run now: the load of the machine may have changed
         if not remaining:
             mailbox.put(rng.sample(list(mails), 20))
     mailbox.put(remaining)
@@ -88,7 +90,7 @@ def crash_loop(
 def graph_crash_loop(
     vault: TestVault, graph: GraphDouble, mailbox: Mailbox365, kills: int, mails: Sequence[bytes], seed: int
 ) -> None:
-    """The same for a mailbox of Microsoft 365: bytes differ at each read, so that messages are counted."""
+    """The same for a mailbox of Microsoft 365. Bytes differ at each read, so messages are counted."""
     rng = random.Random(seed)
     graph_profile(vault, graph, mailbox=mailbox.address, delete=True)
     mailbox.put(mails[:3])
@@ -115,7 +117,7 @@ def graph_crash_loop(
 
 
 def server_profile(vault: TestVault, dovecot: Dovecot, mailbox: Mailbox, kind: str, **more: object) -> None:
-    """A profile named "box" for a mailbox of the server that is emptied."""
+    """A profile named "box" that empties a mailbox of the server."""
     secret = vault.folder / "secret"
     secret.write_text(mailbox.password + "\n")
     secret.chmod(0o600)
@@ -135,7 +137,7 @@ def server_profile(vault: TestVault, dovecot: Dovecot, mailbox: Mailbox, kind: s
 
 
 def assert_complete(vault: TestVault, mailbox: Mailbox, mails: Sequence[bytes]) -> None:
-    """A last run completes; then the vault has every mail, none twice, and is sound."""
+    """A last run completes. The vault then has every mail, none twice, and is sound."""
     summary = vault.run("box")
     assert (summary.state, summary.balanced, summary.error) == ("ok", True, "")
     assert mailbox.files() == []
@@ -147,7 +149,7 @@ def assert_complete(vault: TestVault, mailbox: Mailbox, mails: Sequence[bytes]) 
 
 
 def kept(vault: TestVault) -> tuple[Counter[str], Counter[str]]:
-    """How often each copy (quarantined ones included) and each message stands in the ledger."""
+    """How often each copy (quarantined ones included) and each message is in the ledger."""
     from muniment.archive.ledger.model import Kind
     from muniment.archive.ledger.reader import scan
 

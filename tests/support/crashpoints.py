@@ -1,8 +1,8 @@
-"""Crashes and faults inside a run of this very process, at named points of what it writes.
+"""Crashes and faults inside a run of this process, at named points of what it writes.
 
-At a crash the folders are copied as they are at that instant, with every other write held up, and
-from then on nothing is written any more; `aftermath` puts the copies in the place of what the dying
-process left, as a kill -9 would have. A fault is an error of the disk, that the program lives through.
+At a crash the folders are copied as they are at that moment, with every other write held up. From then on
+nothing is written; `aftermath` replaces what the dying process left by the copies, as a kill -9 would leave
+it. A fault is an error of the disk that the program survives.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ FAULTS = ("append:before", "write:before", "write:middle", "sync:before", "apply
 
 
 class Crash(Exception):
-    """The process is dead from here on."""
+    """The process counts as dead from here on."""
 
 
 class CrashPoints:
-    """Watches what is written to some folders; crashes or fails where it is told to."""
+    """Watches the writes in some folders, and crashes or fails at a chosen one."""
 
     def __init__(self, folders: Sequence[Path], copies: Path) -> None:
         self.dead = False
         self.durable: dict[str, int] = {}
-        """Bytes of each segment, by name, that were synced."""
+        """Bytes of each segment that were synced, by its name."""
         self._folders = folders
         self._copies = copies
         self._world = threading.RLock()
@@ -64,7 +64,7 @@ class CrashPoints:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Hook into everything that writes."""
+        """Watch everything that writes, inside the block."""
         plain = ((Ledger, "append", "append"), (Catalog, "apply", "apply"), (Index, "add", "index-add"))
         more = ((Index, "commit", "index-commit"), (Index, "_write_state", "index-state"))
         with ExitStack() as stack:
@@ -77,7 +77,7 @@ class CrashPoints:
 
     @contextmanager
     def armed(self, point: str, count: int, fault: bool = False) -> Iterator[None]:
-        """Crash, or fail, when `point` is passed for the `count`th time within this block."""
+        """Crash or fail when `point` is passed for the `count`th time inside the block."""
         self._armed, self._left, self._fault = point, count, fault
         try:
             yield
@@ -85,14 +85,14 @@ class CrashPoints:
             self._armed = ""
 
     def aftermath(self) -> None:
-        """Let the folders be what they were at the crash."""
+        """Set the folders to their state at the crash."""
         for number, folder in enumerate(self._folders):
             shutil.rmtree(folder)
             (self._copies / str(number)).rename(folder)
         self.dead = False
 
     def tear(self, ledger: Path, share: float) -> None:
-        """Cut a share off what of the last segment was never synced, as a power loss may."""
+        """Cut off a share of what was never synced in the last segment, as a power failure may."""
         last = max(ledger.glob("*.seg"))
         size, kept = last.stat().st_size, self.durable.get(last.name, 0)
         if size > kept:
@@ -173,7 +173,7 @@ class CrashPoints:
 
 
 def copy_at_rest(folder: Path, target: Path) -> None:
-    """Copy a folder as it is at one instant: once more, if the index library went on meanwhile."""
+    """Copy a folder as it is at one moment. If the index library wrote meanwhile, copy again."""
     while True:
         before = _state(folder)
         with suppress(shutil.Error):

@@ -1,4 +1,4 @@
-"""A reading worker that dies over every mail but the sample that it begins with."""
+"""A reading worker that dies on every mail except the sample at its start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from muniment.parsing import worker
 
 
 def die(*_: object) -> object:
-    """As by a bug in native code."""
+    """Die as by a bug in native code."""
     os.kill(os.getpid(), 11)
 
 
@@ -16,7 +16,7 @@ if __name__ == "__main__":
     real = dict(worker.TASKS)
 
     def begin(*question: object) -> object:
-        """Read the sample, and die over the next."""
+        """Read the sample, and die on the next mail."""
         for name in worker.TASKS:
             worker.TASKS[name] = die  # type: ignore[assignment]
         return real[worker.VIEW.name](*question)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A worker that dies over all of a mail with a certain word, its outline too; else the real one."""
+"""A worker that dies on a mail with a certain word, also on its outline. Otherwise it is the real one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REAL = Preparer.prepare
 
 
 def prepare(self: Preparer, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
-    """Die by the hand of the kernel, or do as always."""
+    """Die by a signal, or prepare as usual."""
     for job in jobs:
         content = Path(job.path).read_bytes() if job.path else job.content
         if KILLER.encode() in content:

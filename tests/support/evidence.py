@@ -1,4 +1,4 @@
-"""A vault that has something in every table of its catalog, as far as maildirs can bring it."""
+"""A vault with something in every table of its catalog, as far as maildirs can bring it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from support.vaults import TestVault, put
 
 
 def rich_vault(folder: Path) -> None:
-    """Make the vault: reports with Bcc and attachments, quarantine, deletions, a mailbox of one person's own,
-    users who were added later, audit events."""
+    """Make the vault: reports with Bcc and attachments, quarantine, deletions, one person's own mailbox,
+    users who were added later, audit events.
+    """
     vault = TestVault(folder)
     scan = ("a.pdf", b"%PDF" + b"x" * 3000)
     letters = [

@@ -1,4 +1,4 @@
-"""Hostile text of any length, and how the time that a function takes grows with it."""
+"""Hostile texts of any length, and a measure of how the time of a function grows with them."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Callable
 
 Make = Callable[[int], bytes]
 FAST = 0.005
-"""Seconds of processor time that say nothing of growth."""
+"""Seconds of processor time that are too short to measure growth."""
 _TRIES = 8
-"""Measurements before growth is too steep: a busy machine slows the one text or the other."""
+"""Measurements before growth counts as too steep, since a busy machine may slow one of the texts."""
 
 
 def repeated(piece: bytes) -> Make:
-    """What makes text of a piece again and again."""
+    """A maker of text that repeats a piece."""
     return lambda size: piece * max(size // len(piece), 1)
 
 
 def numbered(piece: bytes) -> Make:
-    """The same, each with its own number in place of `%d`."""
+    """The same, with a new number for `%d` in each piece."""
     return lambda size: b"".join(piece % number for number in range(size // (len(piece) + 3)))
 
 
 def nested(size: int) -> bytes:
-    """Multiparts in multiparts, the innermost never closed."""
+    """Multiparts in multiparts. The innermost is never closed."""
     level = b"\r\n--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n"
     return b"--b" + b"".join(level % (number, number + 1) for number in range(size // 55))
 
 
 def texts_and_pages(size: int) -> bytes:
-    """A text of many words, then texts and pages of a new word each by turns."""
+    """A text of many words, then texts and pages with one new word each, in turn."""
     words = b"\r\n--b\r\n\r\n" + numbered(b"w%d ")(size // 2)
     text, page = b"\r\n--b\r\n\r\nt%d", b"\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>h%d"
     return words + b"".join(text % number + page % number for number in range(size // 140))
 
 
 def halves(first: bytes, second: bytes) -> Make:
-    """What makes text whose first half is made of one piece, the second of another."""
+    """A maker of text whose first half repeats one piece, and whose second half repeats another."""
     return lambda size: repeated(first)(size // 2) + repeated(second)(size // 2)
 
 
@@ -194,9 +194,10 @@ def seconds(function: Callable[[bytes], object], text: bytes) -> float:
 
 
 def too_steep(function: Callable[[bytes], object], make: Make, size: int) -> str:
-    """ "" where four times the text takes less than nine times as long, else what was measured.
+    """ "" if four times the text takes less than nine times as long, otherwise the measured times.
 
-    n log n takes less than five times as long, n squared sixteen times. What takes no time at `size` passes.
+    n log n takes less than five times as long, n squared sixteen times. A function that takes no time at
+    `size` passes.
     """
     large = make(size)
     slow = seconds(function, large)

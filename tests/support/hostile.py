@@ -1,6 +1,6 @@
-"""Mail that attacks whoever shows it, and a judge of the bytes that reach a terminal.
+"""Mail that attacks the person who views it, and a judge of the bytes that reach a terminal.
 
-The judge is no relation of the sanitiser: it goes by ECMA-48 and by Unicode's categories.
+The judge shares nothing with the sanitiser: it follows ECMA-48 and Unicode's categories.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ATTACKS = (
     "\x1b(0",
     "\x1b#8",
     "\x1b[6n",
-    "\x1b[4716",  # ends nowhere
+    "\x1b[4716",  # never ends
     "\x1b",
     "\x00\x05\x07\x08\x0e\x0f\x7f\x84\x85",
     "\u202etxt.exe\u202c\u2066\u2069\u200e\u200f\u061c",
@@ -40,17 +40,17 @@ ATTACKS = (
     "漢字\U0001f469\u200d\U0001f4bb\uff37\uff49\uff44\uff45",
     "e" + "\u0301" * 9,
 )
-"""What strings of mail may hold, each with a number that no program of ours sends."""
+"""Strings that mail may contain, each with a number that none of our programs sends."""
 MARKS = [mark.encode() for mark in ("NDcwMQ==", *(str(number) for number in range(4701, 4718)))]
 SUBJECT, NAME, BODY, PAGE, FILE, INSIDE, HEADER, LOST = (
     "Wsubject", "Wname", "Wbody", "Wpage", "Wfile", "Winside", "Wheader", "Wlost",
 )  # fmt: skip
-"""What stands harmless behind each attack, so that one sees where it was shown."""
+"""A harmless word behind each attack, which shows where the attack was displayed."""
 VICTIM = "ada@example.com"
 
 
 def hostile(word: str) -> str:
-    """Every attack in one line, with a harmless word in front and one behind."""
+    """Every attack in one line, between two harmless words."""
     return f"{word} {''.join(ATTACKS)} {word}"
 
 
@@ -62,7 +62,7 @@ def encoded(text: str) -> str:
 
 
 def letter(number: int = 0, body: str = "") -> bytes:
-    """A message that is hostile wherever it can be."""
+    """A message that is hostile in every place."""
     page = f"<p title='{hostile(PAGE)}'>{hostile(PAGE)}</p><script>4718</script>".encode()
     made = plain(
         sender=f"{encoded(hostile(NAME))} <evil@else.example>",
@@ -80,12 +80,12 @@ def letter(number: int = 0, body: str = "") -> bytes:
 
 
 def raw(word: str) -> str:
-    """The same as `hostile`, as a header can have it without being broken by it."""
+    """The same as `hostile`, in a form that does not break a header."""
     return hostile(word).replace('"', "").replace("\x85", "").replace("\u2028", "").replace("\u2029", "")
 
 
 def reports() -> list[bytes]:
-    """Journal reports of such messages: in order, with an envelope as hostile, and one that is broken."""
+    """Journal reports of such messages: an ordinary one, one with a hostile envelope, and a broken one."""
     envelope = [line("Recipient", VICTIM), line("To", "bob@example.com", expanded=f"{raw(NAME)}@example.com")]
     fields = [raw(HEADER)]
     broken = f"Subject: {raw(SUBJECT)}\r\nX-MS-Journal-Report:\r\n{HEADER}: x\r\n\r\n{hostile(LOST)}\r\n"
@@ -105,15 +105,15 @@ _TOKENS = re.compile(
     re.DOTALL,
 )
 COLOURS = re.compile(r"\x1b\[(?:\d{1,3}(?:;\d{1,3})*)?m")
-"""What any program may send to colour its words."""
+"""Sequences that any program may send to colour its words."""
 _SILENT = frozenset(("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"))
 
 
 def strays(data: bytes, own: Iterable[re.Pattern[str]] = ()) -> Iterator[str]:
-    """What is neither harmless text, nor a line end, nor a sequence of the program's `own`.
+    """Everything but harmless text, line ends, and the sequences of the program's `own`.
 
     Raises:
-        UnicodeDecodeError: it is no UTF-8, so that a terminal may make anything of it.
+        UnicodeDecodeError: the data is no UTF-8, so a terminal may do anything with it.
     """
     allowed = (COLOURS, *own)
     text = data.decode("utf-8")
@@ -126,12 +126,12 @@ def strays(data: bytes, own: Iterable[re.Pattern[str]] = ()) -> Iterator[str]:
 
 
 def sequences(data: bytes) -> list[bytes]:
-    """The control sequences and strings in what was written."""
+    """The control sequences and strings in the data."""
     return [token.encode() for token in _TOKENS.findall(data.decode("utf-8"))]
 
 
 def judge(data: bytes, own: Iterable[re.Pattern[str]] = ()) -> None:
-    """Assert that nothing but harmless text reached the terminal, besides the program's own sequences."""
+    """Assert that only harmless text and the program's own sequences reached the terminal."""
     assert not (found := list(strays(data, own))), found
     acting = [one for one in sequences(data) if any(mark in one for mark in MARKS)]
     assert not acting, acting

@@ -1,4 +1,4 @@
-"""Mail that makes its parser crash, hang, grow or raise, and how workers are given such a parser."""
+"""Mail that makes its parser crash, hang, grow or raise, and workers with such a parser."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from muniment.parsing.pool import end_readers
 from support.reports import plain, report
 
 CRASH, HANG, GROW, RAISE = "CrashParser", "HangParser", "GrowParser", "RaiseParser"
-"""Words of support/hostile_parser/sitecustomize.py, which no test may import."""
+"""The words of support/hostile_parser/sitecustomize.py, which no test may import."""
 PARSER = Path(__file__).with_name("hostile_parser")
 
 
 def hostile(
     word: str, subject: str = "", attachments: Sequence[tuple[str, bytes]] = (), **fields: Any
 ) -> bytes:
-    """A message whose HTML has a word over which the parser dies."""
+    """A message whose HTML contains a word that kills the parser."""
     parts = ["Content-Type: text/html; charset=utf-8\n\n<p>before</p><p>" + word + "</p>"]
     parts += [
         f'Content-Type: application/octet-stream; name="{name}"\nContent-Disposition: attachment\n'
@@ -41,7 +41,7 @@ def hostile_report(word: str, subject: str = "", **fields: Any) -> bytes:
 
 @contextmanager
 def hostile_parser(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every worker that starts meanwhile reads HTML with the hostile parser."""
+    """All workers that start inside the block read HTML with the hostile parser."""
     end_readers()
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join((str(PARSER), os.environ.get("PYTHONPATH", ""))))

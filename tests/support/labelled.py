@@ -1,7 +1,7 @@
-"""Labels of charsets, each with a codec that is known to write text in what it stands for, and text for it.
+"""Labels of charsets, each with a codec that writes text in the charset, and a text for it.
 
-The labels are those of the WHATWG's list, of Python, and those that were seen in mail. The codecs are those
-of Python, found without what is tested.
+The labels are those of the WHATWG list and of Python, and those seen in mail. The codecs are those of Python,
+found without the code under test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_CHARSETS = frozenset(
         *("uu_codec", "zlib_codec"),
     }
 )
-"""Codecs of Python that are no charsets of mail."""
+"""Python's codecs that are no charsets of mail."""
 WHATWG_CODECS = {
     "gbk": "gb18030",
     "big5": "big5hkscs",
@@ -39,7 +39,7 @@ WHATWG_CODECS = {
     "utf-16le": "utf_16_le",
     "utf-16be": "utf_16_be",
 }
-"""Python's name of what the WHATWG names otherwise."""
+"""Python's names for charsets that the WHATWG list names differently."""
 REFUSED_BY_BROWSERS = {
     "hz-gb-2312": "hz",
     "iso-2022-kr": "iso2022_kr",
@@ -49,8 +49,8 @@ REFUSED_BY_BROWSERS = {
     "replacement": "",
     "x-user-defined": "",
 }
-"""Labels that the standard does not read, for the sake of pages' safety; text is no danger here. Python has
-no codec to write ISO-2022-CN with: that is tested elsewhere."""
+"""Labels that the standard refuses to read, for the safety of web pages. Text in mail is no danger. Python
+has no codec that writes ISO-2022-CN, so that is tested elsewhere."""
 SEEN = {
     "utf_8": "utf8 utf-8; 'utf-8' =utf-8 3Dutf-8 utf-8http-equiv utf-8return-path utf8mb4 UTF_8 utf-8\\n"
     " cp65001 unicode-1-1-utf-8 charset=utf-8 x-utf-8 csUTF8 utf-8-sig",
@@ -119,7 +119,7 @@ SEEN = {
     "kz1048": "kz-1048 rk1048 strk1048-2002",
     "ptcp154": "pt154 csPTCP154 cyrillic-asian",
 }  # fmt: skip
-"""By the codec to write it with: labels seen in mail, in lists of mail programs, in the IANA's registry."""
+"""By the codec to write with: labels seen in mail, in lists of mail programs, in the IANA registry."""
 UNKNOWN = (
     *("x-unknown", "unknown-8bit", "unknown", "8bit", "7bit", "none", "default", "default_charset", "binary"),
     *(
@@ -135,7 +135,7 @@ UNKNOWN = (
         "-",
     ),
 )
-"""Labels seen in mail that stand for no charset."""
+"""Labels seen in mail that mean no charset."""
 TEXTS = (
     ("Japanese", "御見積書"), ("Japanese", "ﾐﾂﾓﾘ"), ("Traditional Chinese", "報價單"), ("Chinese", "报价单"),
     ("Korean", "견적서"), ("Thai", "ใบเสนอราคา"), ("Hebrew", "הצעתמחיר"), ("Arabic", "عرضسعر"),
@@ -145,7 +145,7 @@ TEXTS = (
     ("Croatian", "narudžbenica"),
     ("Welsh", "cynigŵyl"), ("Maltese", "offertaħaġa"), ("German", "größenmaßstäbe"), ("English", "quotation"),
 )  # fmt: skip
-"""A word of each language, the scripts of many characters first."""
+"""A word of each language. Scripts with many characters come first."""
 PREFERRED = {
     "gb": "Chinese",
     "hz": "Chinese",
@@ -156,11 +156,11 @@ PREFERRED = {
     "iso2022_kr": "Korean",
     "johab": "Korean",
 }
-"""By the beginning of a codec's name, the language that is written with it."""
+"""By the beginning of a codec's name: the language that is written with it."""
 
 
 class Labelled(NamedTuple):
-    """A label, and the codec that writes what it stands for."""
+    """A label, and the codec that writes its charset."""
 
     label: str
     codec: str
@@ -169,7 +169,7 @@ class Labelled(NamedTuple):
 
 @lru_cache(maxsize=1)
 def labelled() -> tuple[Labelled, ...]:
-    """Every label that is known, once, by who knows it."""
+    """Every known label once, by the list that has it."""
     found: dict[str, Labelled] = {}
     for one in (*_of_mail(), *_of_the_whatwg(), *_of_python()):
         found.setdefault(one.label.lower(), one)
@@ -200,7 +200,7 @@ def _of_python() -> Iterator[Labelled]:
 
 @lru_cache(maxsize=256)
 def sample(codec: str) -> tuple[str, str]:
-    """A language and a word of it that the codec can write, and gives back."""
+    """A language and a word of it that the codec can write and read back."""
     wanted = next((each for begin, each in PREFERRED.items() if codec.startswith(begin)), "")
     for language, word in sorted(TEXTS, key=lambda text: text[0] != wanted):
         try:
@@ -212,14 +212,14 @@ def sample(codec: str) -> tuple[str, str]:
 
 
 def number_word(number: int) -> str:
-    """A word of letters alone that stands for a number, so that a query finds that message and no other."""
+    """A word of letters only that represents a number, so that a query finds this message and no other."""
     return "mark" + "".join(chr(ord("a") + int(digit)) for digit in f"{number:04d}")
 
 
 def letter(one: Labelled, number: int, *, quoted: bool = True) -> bytes:
-    """A message whose body, subject and file name are in that charset, and say so.
+    """A message whose body, subject and file name are in that charset, with its label.
 
-    `quoted`: the label stands in quotes in the Content-Type, where it may be of any characters.
+    `quoted`: the label is in quotes in the Content-Type, where it may contain any characters.
     """
     language, word = sample(one.codec)
     mark = number_word(number)

@@ -1,4 +1,4 @@
-"""Text of many languages: sentences of the catalogues that Debian's programs are translated by."""
+"""Text in many languages: sentences from the message catalogues of Debian's programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOMAINS = (
     *("iso_639-2", "iso_4217", "iso_15924"),
 )
 NEEDED = 50
-"""Sentences that a language has, at least."""
+"""Least number of sentences for a language."""
 CHARSETS = {
     "ar": "windows-1256", "be": "koi8-u", "bg": "windows-1251", "cs": "iso-8859-2", "da": "iso-8859-1",
     "de": "iso-8859-15", "el": "iso-8859-7", "es": "windows-1252", "et": "iso-8859-4", "fa": "utf-16",
@@ -31,12 +31,12 @@ CHARSETS = {
     "lt": "windows-1257", "pl": "iso-8859-2", "ru": "koi8-r", "th": "tis-620", "tr": "iso-8859-9",
     "uk": "koi8-u", "vi": "windows-1258", "zh_CN": "gb18030", "zh_TW": "big5",
 }  # fmt: skip
-"""What mail of a language was written in before UTF-8; a sentence that it has no letters for is in UTF-8."""
+"""The charset of a language's mail before UTF-8. A sentence with other letters is in UTF-8."""
 _FORMAT = re.compile(r"%[-#0 +]*[0-9.*]*(?:hh|h|ll|l|j|z|t|L)?[a-zA-Z%]|[*?\"“”„\x00-\x1f]+")
 
 
 def catalogues(work: Path) -> Path:
-    """A folder of many languages' catalogues: this machine's, or one of Debian's packages."""
+    """A folder with the catalogues of many languages: this machine's, or that of one of Debian's packages."""
     if len(list(INSTALLED.glob("*/LC_MESSAGES/iso_3166-1.mo"))) >= NEEDED:
         return INSTALLED
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
@@ -52,7 +52,7 @@ def catalogues(work: Path) -> Path:
 
 
 def sentences(folder: Path, language: str) -> list[str]:
-    """The translated sentences of a language, without what their programs fill in, in an order by chance."""
+    """The translated sentences of a language without placeholders, in random order."""
     found: dict[str, None] = {}
     for domain in DOMAINS:
         path = folder / language / "LC_MESSAGES" / f"{domain}.mo"
@@ -60,7 +60,7 @@ def sentences(folder: Path, language: str) -> list[str]:
             try:
                 with path.open("rb") as file:
                     catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
-            except UnicodeError:  # a catalogue that is not written as it says
+            except UnicodeError:  # a catalogue in another charset than it names
                 continue
             for key, text in catalogue.items():
                 if key and text != key:
@@ -71,7 +71,7 @@ def sentences(folder: Path, language: str) -> list[str]:
 
 
 def mail(language: str, number: int, lines: list[str]) -> bytes:
-    """A mail of these lines in the language's old charset or in UTF-8, by turns in each transfer encoding."""
+    """A mail of these lines, in the language's old charset or in UTF-8, with varying transfer encodings."""
     message = EmailMessage(policy=SMTP)
     message["From"] = "ada@example.com"
     message["To"] = "bob@example.com"

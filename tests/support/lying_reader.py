@@ -1,4 +1,4 @@
-"""A reading worker that answers each question with the answer to another one."""
+"""A reading worker that answers each request with the answer to another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that a mail has taken over: what it answers is no answer."""
+"""A worker that a mail has taken over: its replies do not fit the requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vault with sample mail and hostile mail, and the app on it."""
+"""A vault with sample mail and hostile mail, and the app with it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NASTY = (
     + "\u0301" * 6
     + " end"
 )
-"""What is hostile in a body."""
+"""A hostile text in a body."""
 LINE = HOSTILE.replace("\r\n", " ").replace("\x00", "")
 COLOSSAL = "".join(f"line {n} of very many\n" for n in range(100_000))
-"""More than is shown of a source."""
+"""More bytes than are shown of a source."""
 LONG_LINE = "lorem ipsum " * 40_000
 PROFILE = "maildir-0"
 FILES = 1_500
@@ -60,14 +60,16 @@ def fill(folder: Path) -> Path:
     vault = TestVault(folder)
     mails = [sample.data for sample in samples(120)]
     mails += [report(mail, recipients=[MIRA], sender="evil@else.org", date=EPOCH) for mail in nasty()]
-    put(vault.maildir(PROFILE), mails)  # a name of its own: pictures show it, whatever ran before
+    put(vault.maildir(PROFILE), mails)  # a fixed name, since pictures show it
     assert vault.run(PROFILE).state == "ok"
     return folder
 
 
 class Watched:
-    """The real engine; what it is asked is recorded, and it can be held or made to fail. Searches always
-    take the same time."""
+    """The real engine.
+
+    Its requests are recorded, and it can be held up or made to fail. Searches always take the same time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._engine = connect(folder)
@@ -95,9 +97,9 @@ class Watched:
             assert self.go.wait(30)
 
     def close(self) -> None:
-        """It serves all clients of the app."""
+        """Do nothing: it serves all clients of the app."""
 
 
 def app_over(engine: Callable[[Path], object], folder: Path, **options: object) -> MunimentApp:
-    """The app in its Messages."""
+    """The app in its Messages area."""
     return MunimentApp(engine, folder, area="messages", **options)  # type: ignore[arg-type]

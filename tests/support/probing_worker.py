@@ -1,4 +1,4 @@
-"""A worker that tells what it can still do, as a mail that has taken it over would try."""
+"""A worker that reports what it can still do, as a mail that has taken it over would try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a message anew as Exchange and Graph do: other bytes that say the same."""
+"""Rewrites a message as Exchange and Graph do: other bytes that say the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _KEPT = (b"from", b"to", b"sender", b"subject", b"date", b"message-id")
 
 
 def regenerated(raw: bytes, encoding: str = "base64") -> bytes:
-    """The message in other headers' order, boundaries and encodings, `encoding` that of its text."""
+    """The message with another order of headers, other boundaries and encodings.
+
+    `encoding` is that of its text.
+    """
     old = message_from_bytes(raw, policy=email.policy.default)
     new = EmailMessage(policy=email.policy.SMTP.clone(max_line_length=60))
     new["X-MS-Exchange-Organization-SCL"] = "-1"
@@ -43,7 +46,7 @@ def regenerated(raw: bytes, encoding: str = "base64") -> bytes:
 
 
 def regenerated_report(raw: bytes, encoding: str = "base64") -> bytes:
-    """A journal report written anew: its marker is lost, envelope and original are encoded otherwise."""
+    """A rewritten journal report: its marker is lost, and envelope and original have other encodings."""
     report = read_report(raw)
     assert report is not None
     (span,) = report.originals
@@ -73,7 +76,7 @@ def regenerated_report(raw: bytes, encoding: str = "base64") -> bytes:
 def mailbox(
     vault: TestVault, name: str, *mails: bytes, owner: str = "bob@example.com", folder: str = "Kunden"
 ) -> Books:
-    """Archive mails as a service's mailbox gives them: from a maildir, but as bytes that were made anew."""
+    """Archive mails as from a service's mailbox: from a maildir, but marked as regenerated."""
     path = vault.folder.parent / name
     for part in ("new", "cur", "tmp"):
         (path / part).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Builds sample mail: plain messages, their forks, and journal reports in every form that is known.
+"""Builds sample mail: plain messages, their forks, and journal reports in every known form.
 
 Everything is deterministic: the same call gives the same bytes. All text is our own. The usual way:
 
@@ -6,7 +6,7 @@ Everything is deterministic: the same call gives the same bytes. All text is our
     wrapped = report(original, recipients=["bob@example.com", line("Bcc", "eve@example.com")])
     assert original in wrapped
 
-Forms of reports: [MS-XJRNL] 2.1 for the envelope; Exchange 2003's by `marker` and `recipients_block`.
+The envelope follows [MS-XJRNL] 2.1. `marker` and `recipients_block` give the form of Exchange 2003.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 
 TENANT = "MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com"
-"""The `Sender` of a report unless another is given; in lower case it is the report's tenant."""
+"""The `Sender` of a report unless another is given. In lower case it is the report's tenant."""
 EPOCH = 1_700_000_000
 """2023-11-14 22:13:20 UTC, the date of sample mail unless another is given."""
 MARKER = "X-MS-Journal-Report:"
@@ -40,9 +40,9 @@ def plain(
 ) -> bytes:
     """A message as a mail program sends it.
 
-    `headers` are whole header lines put first, as transport does; `message_id` is with its angle
-    brackets, made from the content when None and left out when "". `date` is seconds since 1970 or
-    the header's text, left out when None. Text is sent as UTF-8; `attachments` are (name, content).
+    `headers` are whole header lines put first, as transport does. `message_id` includes its angle brackets;
+    None makes it from the content, and "" leaves it out. `date` is seconds since 1970 or the field's text;
+    None leaves it out. Text is sent as UTF-8; `attachments` are (name, content).
     """
     text = body if isinstance(body, bytes) else _lines(body.encode(), eol)
     if message_id is None:
@@ -60,7 +60,7 @@ def plain(
 
 
 def fork(original: bytes, number: int, eol: bytes = b"\r\n") -> bytes:
-    """The same message as another fork carries it: other trace headers before the same content."""
+    """The same message as another fork: other trace headers in front of the same content."""
     trace = [
         f"Received: from hub{number}.example.com (10.0.0.{number % 250}) by mail.example.com with ESMTP",
         f" id {number:08x}; {formatdate(EPOCH + number)}",
@@ -72,7 +72,9 @@ def fork(original: bytes, number: int, eol: bytes = b"\r\n") -> bytes:
 
 
 def line(field: str, address: str, *, expanded: str = "", forwarded: str = "") -> str:
-    """One recipient line of an envelope, as `line("To", "bob@example.com", expanded="all@example.com")`."""
+    """One recipient line of an envelope, such as `line("To", "bob@example.com",
+    expanded="all@example.com")`.
+    """
     text = f"{field}: {address}"
     if expanded:
         text += f", Expanded: {expanded}"
@@ -157,7 +159,7 @@ def report(
 
 
 def ndr(wrapped: bytes, *, eol: bytes = b"\r\n", boundary: str = "_ndr-4711_") -> bytes:
-    """A non-delivery report (RFC 3464) that brings back a journal report as its third part."""
+    """A non-delivery report (RFC 3464) that returns a journal report as its third part."""
     head = [
         "From: postmaster@example.com",
         "To: journal-ndr@example.com",

@@ -1,4 +1,6 @@
-"""Ledgers as somebody with the disk leaves them: cut at a commit, or written anew without some records."""
+"""Ledgers after an attack by somebody with access to the disk: cut at a commit, or rewritten without some
+records.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from muniment.archive.ledger.walk import Gap, commit_of, walk
 from muniment.archive.ledger.writer import Ledger
 
 Edit = Callable[[Frame], Record | None]
-"""The record to write in a frame's place; None for none."""
+"""The record that replaces a frame's record; None to remove it."""
 
 
 def heads(folder: Path) -> list[Head]:
@@ -30,7 +32,7 @@ def heads(folder: Path) -> list[Head]:
 
 
 def cut(folder: Path, head: Head) -> None:
-    """Leave nothing of a ledger after a committed state."""
+    """Remove everything from a ledger that follows a committed state."""
     for number in segments(folder):
         path = segment_path(folder, number)
         if number > head.segment:
@@ -40,14 +42,14 @@ def cut(folder: Path, head: Head) -> None:
 
 
 def as_it_is(frame: Frame) -> Record:
-    """The frame's record."""
+    """The frame's record, unchanged."""
     return Record(frame.kind, frame.sha, frame.size, frame.codec, frame.payload, frame.dictionary)
 
 
 def rewrite(folder: Path, edit: Edit, segment: int = 1 << 28) -> None:
-    """Write a ledger anew, each batch with its own time and every root right, with records changed by `edit`.
+    """Write a new ledger with records changed by `edit`, the time of each batch kept and every root correct.
 
-    Nothing in the ledger itself can show that.
+    Nothing in the ledger itself can show the change.
     """
     frames, old = list(scan(folder)), folder.with_name(folder.name + ".old")
     folder.rename(old)
@@ -60,7 +62,7 @@ def rewrite(folder: Path, edit: Edit, segment: int = 1 << 28) -> None:
         if frame.kind is Kind.COMMIT:
             ledger.commit()
         elif frame.kind is Kind.DICTIONARY and frame.dictionary in ledger.dictionaries:
-            continue  # each segment is given its copy by the writer
+            continue  # the writer gives each segment its copy
         elif frame.kind is Kind.DICTIONARY:
             ledger.add_dictionary(decoder.payload(frame), frame.time)
         elif (record := edit(frame)) is not None:

@@ -1,4 +1,4 @@
-"""Runs as the service tells of them, for tests of what shows them."""
+"""Runs as the service reports them, for tests of what shows them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def told(state: str = "ok", **changes: Any) -> dict[str, Any]:
 
 
 def failed(**changes: Any) -> dict[str, Any]:
-    """The summary of a run that got nowhere."""
+    """The summary of a run that failed before it listed anything."""
     nothing = dict.fromkeys(("listed", "fetched", "already", "new", "merged", "quarantined", "deleted"), 0)
     error = (
         "mail.example.com refused the name or the password of mailbox archive-7: "
@@ -59,13 +59,13 @@ def failed(**changes: Any) -> dict[str, Any]:
 
 
 def cancelled(**changes: Any) -> dict[str, Any]:
-    """The summary of a run that was stopped."""
+    """The summary of a cancelled run."""
     books = {"listed": 5000, "fetched": 1800, "already": 0, "new": 1790, "merged": 10, "quarantined": 0}
     return told(**({"state": "cancelled", **books, "pending": 3200, "deleted": 0, "seconds": 11.2} | changes))
 
 
 def profile(name: str = "gateway", **changes: Any) -> ProfileState:
-    """A profile that waits for its time, after a run that went well."""
+    """A profile that waits for its next run after a good one."""
     values: dict[str, Any] = {
         "name": name, "source": "gateway", "enabled": True, "every": 300, "next_start": NOW + 240,
         "last": told(profile=name),
@@ -74,7 +74,7 @@ def profile(name: str = "gateway", **changes: Any) -> ProfileState:
 
 
 def state(*profiles: ProfileState, log: tuple[str, ...] = (), **changes: Any) -> RunsState:
-    """How things stand."""
+    """The state of the service."""
     lines = tuple(
         LogLine(number=n, time=NOW - 60 + n, text=text, level="warning" if "quarantined" in text else "info")
         for n, text in enumerate(log, 1)
@@ -89,11 +89,11 @@ def record(number: int = 1, **changes: Any) -> RunRecord:
 
 
 def forever(*states: RunsState) -> Any:
-    """Answers WatchRuns: these states, and then the last again and again, as the service does."""
+    """Answers WatchRuns: yields these states, and then the last one again and again, as the service does."""
 
     def stream(request: Word) -> Iterator[Word]:
         yield from states
         while True:
-            yield states[-1] if states else progress()  # what is no state is passed over
+            yield states[-1] if states else progress()  # anything that is no state is ignored
 
     return stream

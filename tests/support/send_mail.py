@@ -1,7 +1,7 @@
 """A double of Graph's sendMail over HTTPS on loopback, with a MIME message in base64.
 
-Each answer names what it follows; what is unknown is refused (501). It does not cover: JSON messages, the
-mailbox's Sent Items, and what becomes of a message after it was accepted.
+Each answer names its source; unknown requests are refused (501). It does not cover JSON messages, the
+mailbox's Sent Items, and what happens to an accepted message.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from support.entra import Entra
 
 INVALID_TOKEN = (401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid.")
-"""learn.microsoft.com/graph/resolve-auth-errors: a token that is missing, invalid or has expired."""
+"""learn.microsoft.com/graph/resolve-auth-errors: a token is missing, invalid or expired."""
 DENIED = (403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
 """learn.microsoft.com/graph/resolve-auth-errors: the application lacks Mail.Send."""
 POLICY = (403, "ErrorAccessDenied", "Access to OData is disabled: [RAOP] : Blocked by tenant configured "
           "AppOnly AccessPolicy settings.")  # fmt: skip
-"""Public reports, of an application access policy (learn.microsoft.com/graph/auth-limit-mailbox-access)."""
+"""Public reports about an application access policy (learn.microsoft.com/graph/auth-limit-mailbox-access)."""
 NO_USER = (404, "ErrorInvalidUser", "The requested user 'x@contoso.example' is invalid.")
-"""Public reports, of a mailbox that does not exist."""
+"""Public reports about a mailbox that does not exist."""
 NO_MAILBOX = (404, "MailboxNotEnabledForRESTAPI", "The mailbox is either inactive, soft-deleted, or is "
               "hosted on-premise.")  # fmt: skip
-"""Public reports, of a mailbox outside Exchange Online."""
+"""Public reports about a mailbox outside Exchange Online."""
 SEND_AS = (403, "ErrorSendAsDenied", "The user account which was used to submit this request does not "
            "have the right to send mail on behalf of the specified sending account.")  # fmt: skip
-"""Public reports, of a From that is not an address of the mailbox."""
+"""Public reports about a From that is no address of the mailbox."""
 THROTTLED = (429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
 """learn.microsoft.com/graph/throttling."""
 BAD_BASE64 = (400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content.")
-"""learn.microsoft.com/graph/outlook-send-mime-message asks for base64; the code is that of public reports."""
+"""learn.microsoft.com/graph/outlook-send-mime-message requires base64; the code is from public reports."""
 UNKNOWN = (501, "NotImplemented", "What Graph answers to this is not known here.")
 _PATH = re.compile(r"/v1\.0/users/([^/?]+)/sendMail")
 
 
 class SendMail:
-    """A running double; use as a context manager."""
+    """A running double. Use it as a context manager."""
 
     def __init__(self, entra: Entra, mailbox: str) -> None:
         self.mails: list[EmailMessage] = []

@@ -1,4 +1,4 @@
-"""Five mailboxes of any kind of source, of which a test makes one, a folder or some messages sick.
+"""Five mailboxes of any kind of source, of which a test makes one, a folder or some messages fail.
 
 A kind joins the tables of tests/runs/test_sick_parts.py by a class here.
 """
@@ -24,11 +24,11 @@ class Sickroom(ABC):
     """Mailboxes at one service, filled by the test."""
 
     refusals: tuple[str, ...]
-    """The ways in which one mailbox of several may be refused."""
+    """The ways in which the service may refuse one mailbox of several."""
     passing: tuple[str, ...]
-    """Those of them that the server does not call lasting: they are waited for."""
+    """Refusals that the server does not call permanent. The source waits for these."""
     lasting: str
-    """One that is not tried twice."""
+    """A refusal that is not tried twice."""
     folder_refusals: tuple[str, ...]
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Sickroom(ABC):
         self.people: list[str] = []
 
     def hire(self, count: int) -> list[str]:
-        """New mailboxes; returns their addresses."""
+        """Make new mailboxes. Returns their addresses."""
         new = [f"{letter}.{self.name}@example.com" for letter in "abcdefghijklmnopqrstuvwxyz"[:count]]
         self.people += new
         for address in new:
@@ -53,43 +53,43 @@ class Sickroom(ABC):
 
     @abstractmethod
     def profile(self, vault: TestVault, **fields: Any) -> None:
-        """A profile over all mailboxes, by the room's name."""
+        """A profile for all mailboxes, with the room's name."""
 
     @abstractmethod
     def sicken(self, address: str, how: str) -> None:
-        """One mailbox is refused from now on."""
+        """Refuse one mailbox from now on."""
 
     @abstractmethod
     def sicken_folder(self, address: str, folder: str, how: str) -> None:
-        """One folder is refused from now on."""
+        """Refuse one folder from now on."""
 
     @abstractmethod
     def poison(self, address: str, contents: Iterable[bytes]) -> None:
-        """Messages at which the service fails from now on."""
+        """Fail at these messages from now on."""
 
     @abstractmethod
     def expire(self) -> None:
-        """No login that was shown so far is taken any more."""
+        """Accept no login from before any more."""
 
     @abstractmethod
     def on_fetch(self, count: int, then: Any) -> None:
-        """Call something once so many messages, or batches of them, were asked for."""
+        """Call `then` once `count` messages, or batches of them, were requested."""
 
     @abstractmethod
     def on_listing(self, count: int, then: Any) -> None:
-        """Call something once so many parts of a listing were had."""
+        """Call `then` once `count` parts of a listing were sent."""
 
     @abstractmethod
     def heal(self) -> None:
-        """All is well again."""
+        """End all faults."""
 
     @abstractmethod
     def left(self, address: str = "") -> int:
-        """How many messages lie in a mailbox, or in all."""
+        """Number of messages in a mailbox, or in all."""
 
 
 class GraphRoom(Sickroom):
-    """Microsoft 365; see facts/interop.md and the table of what was reported."""
+    """Microsoft 365, by the double of Graph."""
 
     refusals = (
         "500 ErrorInternalServerError", "401 UnknownError", "400 ErrorInvalidUser", "409 ErrorMailboxBlocked",
@@ -162,7 +162,7 @@ def _sick(how: str) -> Sick:
 
 
 class ExchangeRoom(Sickroom):
-    """Exchange Server by impersonation."""
+    """Exchange Server with impersonation."""
 
     refusals = (
         "fault ErrorNonExistentMailbox", "fault ErrorAccountDisabled", "fault ErrorImpersonationFailed",

@@ -1,4 +1,4 @@
-"""A reading worker that stands still at the first mail, as a machine that is suspended does."""
+"""A reading worker that stops at the first mail, as on a machine that is suspended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from muniment.parsing import worker
 
 
 def stall(*_: object) -> object:
-    """Sleep, which takes no processor time."""
+    """Sleep, which uses no processor time."""
     time.sleep(600)
     raise AssertionError
 
@@ -17,7 +17,7 @@ if __name__ == "__main__":
     real = dict(worker.TASKS)
 
     def begin(*question: object) -> object:
-        """Read the sample, and stall at the next mail."""
+        """Read the sample, and stop at the next mail."""
         for name in worker.TASKS:
             worker.TASKS[name] = stall  # type: ignore[assignment]
         return real[worker.VIEW.name](*question)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A vault to try things on: made, filled and asked through the engine's own words."""
+"""A vault for tests: made, filled and queried by the engine's own requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COUNTER = itertools.count()
 
 
 class TestVault:
-    """A vault in a folder, with maildirs as its sources unless a profile says otherwise."""
+    """A vault in a folder. Its sources are maildirs unless a profile says otherwise."""
 
     __test__ = False
 
@@ -26,12 +26,12 @@ class TestVault:
             self.client.call(api.Init(domains=domains), api.Done)
 
     def profile(self, name: str, **fields: Any) -> None:
-        """Add a profile; one that runs by itself, tested or not, unless `enabled` says otherwise."""
+        """Add a profile. The schedule runs it, tested or not, unless `enabled` says otherwise."""
         fields = {"enabled": True} | fields
         self.client.call(api.PutProfile(name=name, fields=fields, new=True), api.Done)
 
     def maildir(self, name: str = "", **fields: Any) -> Path:
-        """A profile with a maildir of its own; returns the maildir's folder for new mail."""
+        """Add a profile with its own maildir. Returns the maildir's folder for new mail."""
         path = self.folder.parent / f"maildir-{next(_COUNTER)}"
         for part in ("new", "cur", "tmp"):
             (path / part).mkdir(parents=True)
@@ -39,7 +39,7 @@ class TestVault:
         return path / "new"
 
     def archive(self, messages: Iterable[bytes], **fields: Any) -> api.RunSummary:
-        """Archive messages from a fresh maildir."""
+        """Archive messages from a new maildir."""
         new = self.maildir(**fields)
         put(new, messages)
         return self.run(new.parent.name)
@@ -56,7 +56,7 @@ class TestVault:
         return {user.user: {folder.name: folder.count for folder in user.folders} for user in tree.users}
 
     def search(self, query: str, user: str = "") -> list[api.Hit]:
-        """What a query finds, at most 1,000."""
+        """The result of a query, at most 1,000 hits."""
         return list(self.client.call(api.Search(query=query, user=user, limit=1000), api.Hits).hits)
 
     def messages(self) -> list[api.Hit]:
@@ -64,15 +64,15 @@ class TestVault:
         return self.search("")
 
     def raw(self, id_: str) -> bytes:
-        """A message's very bytes."""
+        """A message's exact bytes."""
         return self._bytes(api.ReadRaw(id=id_))
 
     def report(self, id_: str, number: int = 1) -> bytes:
-        """The very bytes of one of a message's reports."""
+        """The exact bytes of one of a message's reports."""
         return self._bytes(api.ReadRaw(id=id_, what="report", report=number))
 
     def quarantined(self, id_: str) -> bytes:
-        """A quarantined item's very bytes."""
+        """A quarantined item's exact bytes."""
         return self._bytes(api.ReadRaw(id=id_, what="quarantine"))
 
     def _bytes(self, request: api.ReadRaw) -> bytes:
@@ -84,23 +84,23 @@ class TestVault:
         return self.client.call(api.Show(id=id_), api.Message)
 
     def status(self) -> api.Status:
-        """How the vault stands."""
+        """The state of the vault."""
         return self.client.call(api.GetStatus(), api.Status)
 
     def verify(self, deep: bool = True) -> api.Verified:
-        """What verification finds."""
+        """The result of a verification."""
         *_, verified = self.client.stream(api.Verify(deep=deep))
         assert isinstance(verified, api.Verified)
         return verified
 
     def rebuild(self, catalog: bool = True, index: bool = True, *, accept_damage: bool = False) -> None:
-        """Build the projections again."""
+        """Rebuild the projections."""
         request = api.Rebuild(catalog=catalog, index=index, accept_damage=accept_damage)
         for _ in self.client.stream(request):
             pass
 
     def sound(self) -> None:
-        """Assert that deep verification finds nothing."""
+        """Assert that a deep verification finds nothing."""
         assert self.verify().problems == ()
 
 

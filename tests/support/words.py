@@ -1,4 +1,4 @@
-"""Words of the api with sensible values, for tests of what shows them."""
+"""Messages of the api with plausible values, for tests of what shows them."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def message(text: str = "Hello Bob,\n\nsee you.\n") -> Message:
 
 
 def status(**changes: Any) -> Status:
-    """A vault that is new."""
+    """The status of a new vault."""
     values: dict[str, Any] = {
         "vault": "/v", "name": "Quill", "domains": ("quill.example",), "owner": "", "messages": 0,
         "envelopes": 0,

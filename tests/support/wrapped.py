@@ -1,4 +1,4 @@
-"""What wraps texts and files in mail, made from its specification: TNEF, CMS, compressed RTF."""
+"""Containers of texts and files in mail, made from their specifications: TNEF, CMS, compressed RTF."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPRESSED, ZLIB = OID + b"\x09\x10\x01\x09", OID + b"\x09\x10\x03\x08"
 
 
 def der(tag: int, *content: bytes) -> bytes:
-    """An element whose length is stated."""
+    """An element with its length."""
     whole = b"".join(content)
     if len(whole) < 128:
         return bytes((tag, len(whole))) + whole
@@ -25,19 +25,19 @@ def der(tag: int, *content: bytes) -> bytes:
 
 
 def ber(tag: int, *content: bytes) -> bytes:
-    """An element whose length is open."""
+    """An element with an open length."""
     return bytes((tag, 0x80)) + b"".join(content) + b"\0\0"
 
 
 def octets(content: bytes, piece: int = 0) -> bytes:
-    """A string; `piece`: cut into pieces of that size, as programs do that write while they read."""
+    """A byte string. `piece`: cut into pieces of that size, as by programs that write while they read."""
     if not piece:
         return der(4, content)
     return ber(0x24, *(der(4, content[at : at + piece]) for at in range(0, len(content), piece)))
 
 
 def signed(content: bytes, piece: int = 0) -> bytes:
-    """Signed data with its content, and certificates that are none."""
+    """Signed data with its content, and invalid certificates."""
     make = ber if piece else der
     info = make(0x30, der(6, DATA), make(0xA0, octets(content, piece)))
     rest = (der(0xA0, der(0x30, bytes(300))), der(0x31, der(0x30, bytes(200))))
@@ -46,7 +46,7 @@ def signed(content: bytes, piece: int = 0) -> bytes:
 
 
 def detached() -> bytes:
-    """Signed data that lies beside what it signs."""
+    """Signed data separate from what it signs."""
     body = der(0x30, der(2, b"\1"), der(0x31), der(0x30, der(6, DATA)), der(0x31))
     return der(0x30, der(6, SIGNED), der(0xA0, body))
 
@@ -67,7 +67,7 @@ def enveloped() -> bytes:
 
 
 def attribute(kind: int, data: bytes, level: int = 1, length: int | None = None) -> bytes:
-    """An attribute; `length`: the length that it claims."""
+    """An attribute. `length`: the length that it claims."""
     size = len(data) if length is None else length
     return struct.pack("<BII", level, kind, size) + data + struct.pack("<H", sum(data) & 0xFFFF)
 
@@ -84,7 +84,7 @@ def props(*values: tuple[int, int, bytes]) -> bytes:
 
 
 def named_prop(value: bytes) -> bytes:
-    """A property that has a name in place of a number, with a count of values as strings have."""
+    """A property with a name instead of a number, and a count of values as strings have it."""
     name = "Keywords\0".encode("utf-16-le")
     head = struct.pack("<HH", 31, 0x8001) + bytes(16) + struct.pack("<II", 1, len(name))
     padded = name.ljust(-(-len(name) // 4) * 4, b"\0")
@@ -96,7 +96,7 @@ def wide(text: str) -> bytes:
 
 
 def tnef(*attributes: bytes, codepage: int = 1252) -> bytes:
-    """A stream."""
+    """A TNEF stream."""
     page = attribute(0x69007, struct.pack("<II", codepage, 0))
     return b"\x78\x9f\x3e\x22\1\0" + attribute(0x89006, b"\0\0\1\0") + page + b"".join(attributes)
 
@@ -116,7 +116,7 @@ def tnef_message(name: str, stream: bytes) -> bytes:
 
 
 def packed_rtf(rtf: bytes) -> bytes:
-    """RTF in the compressed form, all of its characters as they are."""
+    """RTF in the compressed form, with all characters as literals."""
     pieces = (b"\0" + rtf[at : at + 8] for at in range(0, len(rtf), 8))
     data = b"".join(pieces)
     return struct.pack("<II4sI", len(data) + 12, len(rtf), b"LZFu", 0) + data
@@ -126,7 +126,7 @@ def packed_rtf(rtf: bytes) -> bytes:
 
 
 def uuencoded(content: bytes, *, blanks: bool = False, eol: bytes = b"\n") -> bytes:
-    """The lines between the first and the last; `blanks` are written by old programs in place of accents."""
+    """The lines between the first and the last. Old programs write `blanks` instead of accents."""
     lines = [b2a_uu(content[at : at + 45], backtick=not blanks)[:-1] for at in range(0, len(content), 45)]
     return eol.join([*lines, b" " if blanks else b"`", b""])
 
@@ -135,7 +135,7 @@ def uuencoded(content: bytes, *, blanks: bool = False, eol: bytes = b"\n") -> by
 
 
 def enclosing(content: bytes, kind: str, name: str = "", encoding: str = "base64") -> bytes:
-    """A message that is one part, or has it behind a text."""
+    """A message that consists of one part, or has it behind a text."""
     stated = f'Content-Type: {kind}; name="{name}"\r\n' if name else f"Content-Type: {kind}\r\n"
     head = f"{stated}Content-Transfer-Encoding: {encoding}\r\n\r\n".encode()
     body = encodebytes(content).replace(b"\n", b"\r\n") if encoding == "base64" else content

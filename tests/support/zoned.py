@@ -1,4 +1,4 @@
-"""Another time zone for a while."""
+"""Another time zone inside a block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muniment.system import time_zones
 
 @contextmanager
 def in_zone(setting: str | None) -> Iterator[None]:
-    """TZ set to a value, or not set at all."""
+    """Set TZ to a value, or unset it, inside the block."""
     before = os.environ.get("TZ")
     _set(setting)
     try:

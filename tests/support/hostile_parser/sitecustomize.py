@@ -1,8 +1,10 @@
-"""A reader of HTML with the faults that a hostile mail looks for, wherever this is on PYTHONPATH.
+"""An HTML reader with the faults that hostile mail looks for.
 
-It is the real one, but a document with one of these words makes it crash, hang, grow or raise, as a bug in
-native code would, in whichever process reads it. A mail has less time here, so that tests need not wait. It
-does not cover a parser that a mail takes over and that then acts on purpose.
+It is active if this folder is on PYTHONPATH.
+
+It is the real reader, except that a document with one of these words makes it crash, hang, grow or raise, as
+a bug in native code would, in any process that reads it. A mail has less time here, so that tests need not
+wait. It does not cover a parser that a mail takes over and that then acts on purpose.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def _note_modules(folder: str) -> None:
-    """Leave the names of all that this process loaded, in a file named by its id."""
+    """Write the names of all modules that this process loaded to a file named by its process id."""
     Path(folder, str(os.getpid())).write_text("\n".join(sys.modules))
 
 
