@@ -1,4 +1,4 @@
-"""What tests of set-up share."""
+"""Fixtures of the tests of set-up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.dovecot import Dovecot, require_dovecot
 
 @pytest.fixture
 def dns() -> Iterator[DnsServer]:
-    """A DNS server that knows RECORDS."""
+    """A DNS server with the records RECORDS."""
     with DnsServer(RECORDS) as server:
         yield server
 

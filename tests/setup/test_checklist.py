@@ -1,4 +1,4 @@
-"""The checklist of a real vault: from nothing to the first report, by the engine's own words."""
+"""The checklist of a real vault, from an empty vault to the first report, through the engine's requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TENANT = reports.TENANT.lower()
 
 
 class Checklist:
-    """A vault's checklist, by words."""
+    """A vault's checklist, through requests."""
 
     def __init__(self, folder: Path, dns: DnsServer) -> None:
         self.vault = TestVault(folder, domains=())
@@ -41,8 +41,8 @@ class Checklist:
         return {step.key: step.state for step in self.get().steps}
 
     def put(self, **values: str) -> api.Setup:
-        told = {name.replace("_", "-"): value for name, value in values.items()}
-        return self.vault.client.call(api.PutSetup(values=told), api.Setup)
+        renamed = {name.replace("_", "-"): value for name, value in values.items()}
+        return self.vault.client.call(api.PutSetup(values=renamed), api.Setup)
 
     def affirm(self, key: str, done: bool = True) -> api.SetupStep:
         self.vault.client.call(api.AffirmSetup(step=key, done=done), api.Setup)
@@ -61,7 +61,7 @@ def checklist(tmp_path: Path, dns: DnsServer) -> Checklist:
 
 @pytest.fixture
 def gateway(checklist: Checklist) -> Iterator[Gateway]:
-    """The vault's embedded gateway, listening as its settings say."""
+    """The vault's embedded gateway, which listens where its settings say."""
     (port,) = free_ports(1)
     checklist.put(reports="embedded", address=ADDRESS, listen=f"127.0.0.1:{port}")
     settings = GatewaySettings(
@@ -79,7 +79,7 @@ def test_a_new_vault_has_everything_to_do(checklist: Checklist) -> None:
     assert all(step.guide and step.detail for step in setup.steps)
 
 
-def test_values_stand_in_vault_toml_and_comments_survive(checklist: Checklist) -> None:
+def test_values_are_written_to_vault_toml_and_comments_survive(checklist: Checklist) -> None:
     path = checklist.vault.folder / "vault.toml"
     path.write_text(path.read_text() + "\n# mind the gap\n")
     setup = checklist.put(domains="Example.com, example.org", name="Harbour Works", address=ADDRESS)
@@ -149,7 +149,7 @@ def test_a_target_in_exchange_online_is_refused(checklist: Checklist, domain: st
     assert "Microsoft does not allow that" in checklist.check("undeliverable").detail
 
 
-def test_an_address_at_somebody_elses_server(
+def test_an_address_at_another_mail_server(
     checklist: Checklist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (port,) = free_ports(1)
@@ -158,16 +158,16 @@ def test_an_address_at_somebody_elses_server(
     step = checklist.check("report-address")
     assert step.state == "done", step
     assert "Mail for other.example goes to mail.other.example." in step.detail
-    assert "could not be tried from here" in step.detail
+    assert "could not be tested from here" in step.detail
     assert "can't be reached from the Internet" in step.detail
     theirs = GatewaySettings(spool=tmp_path / "theirs", addresses=("journal@other.example",), port=port)
     with Gateway(theirs):
-        assert "takes mail for journal@other.example." in checklist.check("report-address").detail
+        assert "accepts mail for journal@other.example." in checklist.check("report-address").detail
         checklist.put(address="typo@other.example")
-        assert "knows no mailbox typo@other.example" in checklist.check("report-address").detail
+        assert "has no mailbox typo@other.example" in checklist.check("report-address").detail
 
 
-def test_an_exchanger_without_an_address_and_an_address_that_many_refuse(checklist: Checklist) -> None:
+def test_an_exchanger_without_an_address_and_an_address_beyond_ascii(checklist: Checklist) -> None:
     checklist.put(address="journal@dangling.example")
     step = checklist.check("report-address")
     assert step.state == "failed"
@@ -180,13 +180,13 @@ def test_an_exchanger_without_an_address_and_an_address_that_many_refuse(checkli
 def test_the_embedded_gateway_answers(checklist: Checklist, gateway: Gateway) -> None:
     step = checklist.check("report-address")
     assert step.state == "done", step
-    assert f"takes mail for {ADDRESS}" in step.detail
+    assert f"accepts mail for {ADDRESS}" in step.detail
     assert "offers no STARTTLS" in step.detail
     assert "Only this machine may deliver" in step.detail
     assert step.proven == pytest.approx(time.time(), abs=60)
 
 
-def test_a_gateway_that_is_not_there(checklist: Checklist) -> None:
+def test_a_gateway_that_does_not_listen(checklist: Checklist) -> None:
     (port,) = free_ports(1)
     checklist.put(reports="embedded", address=ADDRESS, listen=f"127.0.0.1:{port}")
     step = checklist.check("report-address")
@@ -194,13 +194,15 @@ def test_a_gateway_that_is_not_there(checklist: Checklist) -> None:
     assert "start the service" in step.detail
 
 
-def test_a_new_report_address_is_what_the_gateway_takes(checklist: Checklist, gateway: Gateway) -> None:
+def test_a_new_report_address_replaces_the_old_one_at_the_gateway(
+    checklist: Checklist, gateway: Gateway
+) -> None:
     checklist.put(address="reports@archive.example")
     text = (checklist.vault.folder / "vault.toml").read_text()
     assert 'addresses = ["reports@archive.example"]' in text
-    step = checklist.check("report-address")  # the running gateway still has the old one
+    step = checklist.check("report-address")  # the running gateway still accepts only the old one
     assert step.state == "failed"
-    assert "knows no mailbox reports@archive.example" in step.detail
+    assert "has no mailbox reports@archive.example" in step.detail
 
 
 def test_the_mailbox_for_undeliverable_reports(checklist: Checklist) -> None:
@@ -209,7 +211,7 @@ def test_the_mailbox_for_undeliverable_reports(checklist: Checklist) -> None:
     checklist.put(undeliverable="ndr@other.example")
     step = checklist.check("undeliverable")
     assert step.state == "to do"
-    assert "Set it in the mail system, then say so." in step.detail
+    assert "Set it in the mail system, then confirm it." in step.detail
     step = checklist.affirm("undeliverable")
     assert step.state == "done"
     assert step.affirmed_by
@@ -221,8 +223,8 @@ def test_the_mailbox_for_undeliverable_reports(checklist: Checklist) -> None:
     assert (step.state, step.affirmed) == ("to do", 0)
 
 
-def test_a_word_counts_only_where_nothing_can_be_seen(checklist: Checklist) -> None:
-    with pytest.raises(ConfigError, match="goes by what is found"):
+def test_a_confirmation_counts_only_where_no_check_is_possible(checklist: Checklist) -> None:
+    with pytest.raises(ConfigError, match="can't be confirmed"):
         checklist.affirm("first-report")
     with pytest.raises(ConfigError, match="Enter the address"):
         checklist.affirm("journal-rule")
@@ -240,7 +242,7 @@ def test_the_profile_of_a_gateway_mailbox(checklist: Checklist, dovecot: Dovecot
     secret = tmp_path / "secret"
     secret.write_text(box.password)
     secret.chmod(0o600)
-    assert "no profile yet" in checklist.check("profile").detail
+    assert "No profile fetches" in checklist.check("profile").detail
     checklist.put(
         address="journal@other.example",
         host="localhost",
@@ -263,7 +265,7 @@ def test_the_profile_of_a_gateway_mailbox(checklist: Checklist, dovecot: Dovecot
     assert checklist.step("profile").proven == step.proven
 
 
-def test_own_mailbox_of_reports_is_read_as_one(checklist: Checklist, tmp_path: Path) -> None:
+def test_a_mailbox_of_reports_gets_a_journal_profile(checklist: Checklist, tmp_path: Path) -> None:
     checklist.put(reports="mailbox")
     checklist.put(source="imap", host="mail.example", mailbox="reports", password_file=str(tmp_path / "s"))
     shown = checklist.vault.client.call(api.ShowProfile(name="journal"), api.ProfileWord)
@@ -281,13 +283,13 @@ def deliver(gateway: Gateway, *messages: bytes) -> None:
             smtp.sendmail("", [ADDRESS], message)
 
 
-def test_the_first_report_is_evidence(checklist: Checklist, gateway: Gateway) -> None:
+def test_the_first_report_proves_the_steps(checklist: Checklist, gateway: Gateway) -> None:
     checklist.put(domains="example.com", profile="spool")
     assert "has not run yet" in checklist.step("first-report").detail
     assert checklist.step("first-run").state == "to do"
     checklist.vault.run("spool")
     assert checklist.step("first-run").state == "done"
-    assert "when profile spool ran" in checklist.step("first-report").detail
+    assert "profile spool found none at" in checklist.step("first-report").detail
     deliver(gateway, report())
     assert "1 message is in the gateway's spool" in checklist.step("first-report").detail
     checklist.vault.run("spool")
@@ -303,7 +305,7 @@ def test_the_first_report_is_evidence(checklist: Checklist, gateway: Gateway) ->
     assert "Pin the tenant" not in checklist.step("first-report").detail
 
 
-def test_reports_of_a_stranger_are_no_evidence(checklist: Checklist, gateway: Gateway) -> None:
+def test_reports_of_another_tenant_prove_nothing(checklist: Checklist, gateway: Gateway) -> None:
     checklist.put(domains="example.com", profile="spool", tenant="agent@other.example")
     deliver(gateway, report())
     checklist.vault.run("spool")
@@ -313,7 +315,7 @@ def test_reports_of_a_stranger_are_no_evidence(checklist: Checklist, gateway: Ga
     assert "correct the tenant" in step.detail
 
 
-def test_old_reports_that_somebody_imports_are_no_evidence(checklist: Checklist) -> None:
+def test_imported_reports_prove_nothing(checklist: Checklist) -> None:
     checklist.put(domains="example.com", profile="gateway", host="h", mailbox="m", password_file="/x")
     checklist.vault.archive([report()])
     assert checklist.step("first-report").state == "to do"
@@ -324,7 +326,7 @@ def test_users(checklist: Checklist) -> None:
     checklist.affirm("users", done=False)
     csv = "name,address\nAda,ada@example.com\n"
     checklist.vault.client.call(api.ImportUsers(text=csv), api.Done)
-    assert checklist.step("users").detail == "1 person is named with their addresses."
+    assert checklist.step("users").detail == "1 person was added with their addresses."
 
 
 def test_health(checklist: Checklist, gateway: Gateway) -> None:
@@ -353,12 +355,12 @@ def test_health(checklist: Checklist, gateway: Gateway) -> None:
     checklist.put(tenant="agent@other.example")
     deliver(gateway, report(subject="of a stranger", date=now), reports.ndr(report(subject="Back", date=now)))
     checklist.vault.run("spool")
-    told = " ".join(checklist.get().health)
-    assert "1 journal report came back as undeliverable" in told
-    assert "2 reports in the last 30 days failed the tenant pin" in told
+    health = " ".join(checklist.get().health)
+    assert "1 journal report came back as undeliverable" in health
+    assert "2 reports in the last 30 days failed the tenant pin" in health
 
 
-def test_state_survives_and_a_broken_file_is_no_trouble(
+def test_state_survives_a_restart_and_a_broken_file_counts_as_empty(
     checklist: Checklist, tmp_path: Path, dns: DnsServer
 ) -> None:
     checklist.put(domains="example.com", address=ADDRESS)
@@ -377,7 +379,7 @@ def test_state_survives_and_a_broken_file_is_no_trouble(
     assert json.loads(kept.read_text())["version"] == 1
 
 
-def test_a_check_is_seen_by_others_while_it_lasts(checklist: Checklist) -> None:
+def test_other_clients_see_a_check_in_progress(checklist: Checklist) -> None:
     checklist.put(domains="example.com")
     words = checklist.vault.client.stream(api.CheckSetup(step="organisation"))
     first = next(words)

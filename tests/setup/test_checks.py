@@ -1,4 +1,4 @@
-"""What checks make of what there is, without a network."""
+"""The checks of the steps, without a network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPOOL = Profile(name="spool", source="spool", every=300)
 
 
 class Outside:
-    """Answers without asking anybody; the real thing is tried in test_checklist."""
+    """A double of `Probes` with fixed answers. Real servers are covered in test_checklist."""
 
     def __init__(self, *found: Finding) -> None:
         self._found = found
@@ -60,9 +60,9 @@ def ran(ago: int, state: str = "ok", error: str = "") -> LastRun:
 
 
 @pytest.mark.parametrize(
-    ("profile", "served", "last", "state", "said"),
+    ("profile", "served", "last", "state", "detail"),
     [
-        (None, "x", None, State.TO_DO, "no profile"),
+        (None, "x", None, State.TO_DO, "No profile"),
         (Profile(name="spool", source="spool", enabled=False), "x", ran(10), State.TO_DO, "disabled"),
         (SPOOL, "", ran(10), State.TO_DO, "does not run"),
         (SPOOL, "x", None, State.TO_DO, "every 300 s"),
@@ -71,21 +71,21 @@ def ran(ago: int, state: str = "ok", error: str = "") -> LastRun:
     ],
 )
 def test_the_schedule(
-    profile: Profile | None, served: str, last: LastRun | None, state: State, said: str
+    profile: Profile | None, served: str, last: LastRun | None, state: State, detail: str
 ) -> None:
     about = situation(*([profile] if profile else []), served=served, last_run=last)
     found = judged(checks.schedule, about)
     assert found.state is state
-    assert said in found.detail
+    assert detail in found.detail
     assert found.time == (last.time if last and state is State.DONE else NOW)
 
 
 def test_the_first_run() -> None:
     assert judged(checks.first_run, situation(SPOOL)).state is State.TO_DO
     failed = judged(checks.first_run, situation(SPOOL, last_run=ran(9, "failed", "The disk is full.")))
-    assert (failed.state, failed.detail) == (State.FAILED, "Its last run did not go well: The disk is full.")
+    assert (failed.state, failed.detail) == (State.FAILED, "The last run did not succeed: The disk is full.")
     assert (
-        "it ended cancelled"
+        "it ended as cancelled"
         in judged(checks.first_run, situation(SPOOL, last_run=ran(9, "cancelled"))).detail
     )
     assert judged(checks.first_run, situation(SPOOL, last_run=ran(9))).time == NOW - 9
@@ -99,11 +99,11 @@ def test_the_service_must_run_and_be_started() -> None:
     assert "No service runs" in judged(checks.service, situation(), good).detail
 
 
-def test_what_a_profile_lacks() -> None:
+def test_a_profile_that_leaves_mail_or_unwraps_no_reports() -> None:
     kept = Profile(name="spool", source="spool", delete=False)
     assert "fills up" in judged(checks.profile, situation(kept), Finding("Works.")).detail
-    deaf = Profile(name="box", source="imap", journal=False)
-    about = situation(deaf, journaling={"profile": "box"})
+    plain = Profile(name="box", source="imap", journal=False)
+    about = situation(plain, journaling={"profile": "box"})
     assert judged(checks.profile, about, Finding("Works.")).state is State.FAILED
 
 
@@ -116,10 +116,10 @@ def test_other_scopes_are_noted() -> None:
 def test_addresses_in_own_domains_are_noted() -> None:
     about = situation(journaling={"address": "j@example.com", "undeliverable": "n@example.com"})
     about = replace(about, settings=about.settings)
-    told = " ".join(finding.text for finding in checks.report_address(about, Outside()))
-    assert "mail contact" in told
-    assert "Enter where the gateway is to listen" in told
-    assert "better is a mailbox outside it" in judged(checks.undeliverable, about).detail
+    texts = " ".join(finding.text for finding in checks.report_address(about, Outside()))
+    assert "mail contact" in texts
+    assert "Enter the address on which the gateway listens" in texts
+    assert "a mailbox elsewhere is better" in judged(checks.undeliverable, about).detail
 
 
 def test_every_guide_says_something_for_both_platforms() -> None:
@@ -127,27 +127,27 @@ def test_every_guide_says_something_for_both_platforms() -> None:
         for reports in ("gateway", "mailbox", "embedded"):
             journaling = Journaling(platform=platform, reports=reports)  # type: ignore[arg-type]
             about = Situation(Path("/v"), Settings(journaling=journaling), NOW)
-            told = [step.guide(about) for step in STEPS]
-            assert all(told)
+            texts = [step.guide(about) for step in STEPS]
+            assert all(texts)
             assert (
-                "Exchange admin centre > Compliance Management > Journal rules > +" in " ".join(told)
+                "Exchange admin centre > Compliance Management > Journal rules > +" in " ".join(texts)
             ) is (platform == "exchange-server")
     assert "Exchange (legacy) > Journal rules > New" in guides.journal_rule(situation())
 
 
 @pytest.fixture
 def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `systemctl` of our own, in front of the system's: what it prints is in `said`.
+    """A double of `systemctl`, first in PATH, that prints the file that is returned.
 
-    A double: tests can't enable units of the machine they run on. It answers each call alike, and does
-    not cover which units match a pattern.
+    Tests can't enable units of the machine they run on. The double gives every call the same answer, so it
+    does not cover which units match a pattern.
     """
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "systemctl").write_text(f"#!/bin/sh\ncat {folder}/said\n")
+    (folder / "systemctl").write_text(f"#!/bin/sh\ncat {folder}/output\n")
     (folder / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return folder / "said"
+    return folder / "output"
 
 
 def test_units(systemctl: Path) -> None:

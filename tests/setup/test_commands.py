@@ -1,4 +1,4 @@
-"""Commands with the vault's own values in them, hostile ones too."""
+"""Commands with the vault's own values, hostile values included."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ HOSTILE = "'; Remove-Mailbox x; \u2019$(calc)`\u201b\u2018\u201a\"#@'"
 
 
 def situation(**journaling: Any) -> Situation:
-    told = {"address": "journal@archive.example", "undeliverable": "ndr@other.example"} | journaling
+    values = {"address": "journal@archive.example", "undeliverable": "ndr@other.example"} | journaling
     settings = Settings(
-        journaling=Journaling(**told),
+        journaling=Journaling(**values),
         profiles=(Profile(name="gw", source="gateway", host="gw.example"),),
     )
     return Situation(Path("/srv/the vault's"), settings, now=1_800_000_000)
 
 
 def literals(text: str) -> list[str]:
-    """The single-quoted literals of a PowerShell line, read by the language's rules (about_Quoting_Rules):
-    any of five characters opens and closes, two of them in a row stand for the first, nothing is expanded."""
+    """The single-quoted literals of a PowerShell line, by the rules of the language (about_Quoting_Rules).
+
+    Any of five characters opens and closes a literal. Two of them in a row mean the first. Nothing is
+    expanded.
+    """
     found, inside, current, at = [], False, "", 0
     while at < len(text):
         quote = text[at] in commands.QUOTES
@@ -47,7 +50,7 @@ def literals(text: str) -> list[str]:
 @example(HOSTILE)
 @example("")
 @example("''")
-def test_a_quoted_value_is_one_literal_and_the_value(value: str) -> None:
+def test_a_quoted_value_is_one_literal_with_that_value(value: str) -> None:
     assert literals(commands.powershell_quoted(value)) == [value]
 
 

@@ -1,11 +1,11 @@
-"""Where a domain's mail goes, asked of a DNS server over the wire."""
+"""Look-ups of a domain's mail exchangers, against a DNS server over the network."""
 
 from __future__ import annotations
 
 import pytest
 
 from muniment.errors import ConfigError, SourceError
-from muniment.setup import dns as looking
+from muniment.setup import dns as setup_dns
 from muniment.setup.dns import addresses, exchangers, is_exchange_online
 from support.dns_server import DnsServer
 
@@ -24,11 +24,11 @@ def test_without_mx_mail_goes_to_the_domain_itself(dns: DnsServer) -> None:
     assert exchangers("Bare.example", dns.address) == ["bare.example"]
 
 
-def test_no_record_no_domain_no_mail(dns: DnsServer) -> None:
+def test_a_domain_that_receives_no_mail_is_refused_with_the_reason(dns: DnsServer) -> None:
     assert "has no MX record" in refusal("none.example", dns)
     assert "does not exist" in refusal("nowhere.example", dns)
     assert "null MX" in refusal("null.example", dns)
-    assert "no name that DNS knows" in refusal("x" * 70 + ".example", dns)
+    assert "not a valid domain name" in refusal("x" * 70 + ".example", dns)
 
 
 def test_addresses_of_an_exchanger(dns: DnsServer) -> None:
@@ -38,8 +38,8 @@ def test_addresses_of_an_exchanger(dns: DnsServer) -> None:
     assert addresses("gone.example", dns.address) == []
 
 
-def test_a_server_that_is_silent_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "SECONDS", 0.2)
+def test_a_silent_server_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_dns, "SECONDS", 0.2)
     with DnsServer({}, silent=True) as server:
         assert "gave no answer" in refusal("example.com", server)
 
@@ -67,5 +67,5 @@ def test_a_resolver_is_an_address() -> None:
         ("xmail.protection.outlook.com", False),
     ],
 )
-def test_exchange_online_is_known_by_its_exchangers(host: str, online: bool) -> None:
+def test_exchange_online_is_recognised_by_its_exchangers(host: str, online: bool) -> None:
     assert is_exchange_online(host) is online

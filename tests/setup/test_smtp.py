@@ -1,4 +1,4 @@
-"""Asking the embedded gateway, a real SMTP server, whether it takes mail for an address."""
+"""Ask the embedded gateway, a real SMTP server, whether it accepts mail for an address."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ADDRESS = "journal@archive.example"
 
 
 def gateway(folder: Path, **settings: object) -> Gateway:
-    told = {"spool": folder / "spool", "addresses": (ADDRESS,), "port": 0, "hostname": "localhost"} | settings
-    return Gateway(GatewaySettings(**told))  # type: ignore[arg-type]
+    values = {"spool": folder / "spool", "addresses": (ADDRESS,), "port": 0, "hostname": "localhost"}
+    return Gateway(GatewaySettings(**values | settings))  # type: ignore[arg-type]
 
 
 def ask(server: Gateway, address: str = ADDRESS, name: str = "localhost", **how: bool) -> list[Finding]:
@@ -38,7 +38,7 @@ def test_a_gateway_that_works(tmp_path: Path) -> None:
         findings = ask(server, own=True)
     assert worst(findings) is Verdict.FINE, findings
     assert "STARTTLS works" in findings[1].text
-    assert findings[-1].text.endswith(f"takes mail for {ADDRESS}.")
+    assert findings[-1].text.endswith(f"accepts mail for {ADDRESS}.")
     assert not list((tmp_path / "spool" / "new").iterdir())
 
 
@@ -46,7 +46,7 @@ def test_no_starttls_is_a_note(tmp_path: Path) -> None:
     with gateway(tmp_path) as server:
         findings = ask(server, own=True)
     assert [f.verdict for f in findings] == [Verdict.FINE, Verdict.NOTE, Verdict.FINE]
-    assert "in clear" in findings[1].text
+    assert "unencrypted" in findings[1].text
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_wildcard_certificate_names_its_hosts(tmp_path: Path) -> None:
         assert ask(server, name="a.mx.archive.example")[1].verdict is Verdict.NOTE
 
 
-def test_an_unknown_mailbox_is_wrong_whosever_server_it_is(tmp_path: Path) -> None:
+def test_an_unknown_mailbox_is_wrong_on_any_server(tmp_path: Path) -> None:
     with gateway(tmp_path) as server:
         findings = ask(server, "other@archive.example")
     assert worst(findings) is Verdict.WRONG
@@ -80,17 +80,17 @@ def test_an_unknown_mailbox_is_wrong_whosever_server_it_is(tmp_path: Path) -> No
 def test_a_refusal_of_this_machine(tmp_path: Path) -> None:
     with gateway(tmp_path, networks=("192.0.2.0/24",)) as server:
         assert worst(ask(server, own=True)) is Verdict.WRONG
-        assert worst(ask(server, own=True, welcome=False)) is Verdict.NOTE
+        assert worst(ask(server, own=True, admitted=False)) is Verdict.NOTE
         assert worst(ask(server)) is Verdict.NOTE
 
 
-def test_nobody_answers() -> None:
+def test_no_server_answers() -> None:
     (port,) = free_ports(1)
     (own,) = delivers("127.0.0.1", port, ADDRESS, "localhost", own=True)
     (other,) = delivers("127.0.0.1", port, ADDRESS, "localhost")
     assert (own.verdict, other.verdict) == (Verdict.WRONG, Verdict.NOTE)
     assert "start the service" in own.text
-    assert "block port 25" in other.text
+    assert "block outgoing connections to port 25" in other.text
 
 
 def test_networks() -> None:
@@ -98,7 +98,7 @@ def test_networks() -> None:
     assert not admits(("192.0.2.0/24", "::1"), "127.0.0.1")
 
 
-def test_a_server_that_drips_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_sends_byte_by_byte_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smtp, "PATIENCE", 0.5)
     stop = threading.Event()
 
@@ -116,4 +116,4 @@ def test_a_server_that_drips_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) ->
         stop.set()
         thread.join()
     assert found.verdict is Verdict.NOTE
-    assert "could not be tried" in found.text
+    assert "could not be tested" in found.text

@@ -1,4 +1,4 @@
-"""Checklists as the engine tells them, with real guides and commands, for tests of what shows them."""
+"""Checklists as the engine sends them, with real guides and commands, for tests of clients that show them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from muniment.api import Setup, SetupField, SetupStep
 from muniment.config.model import Journaling, Profile, Settings
-from muniment.setup.fields import asked
+from muniment.setup.fields import step_fields
 from muniment.setup.model import Situation
 from muniment.setup.steps import STEPS
 
@@ -17,23 +17,23 @@ NOW = 1_767_614_400
 """2026-01-05 12:00:00 UTC."""
 DONE = {
     "organisation": "Mail for quill.example goes to quill-example.mail.protection.outlook.com.",
-    "report-address": "gw.provider.example port 25 takes mail for journal@archive.example.",
-    "undeliverable": "ines said on 2026-01-04 09:00 UTC: the address is set in the mail system. "
+    "report-address": "gw.provider.example port 25 accepts mail for journal@archive.example.",
+    "undeliverable": "ines confirmed on 2026-01-04 09:00 UTC: the address is set in the mail system. "
     "Mail for elsewhere.example goes to mx.elsewhere.example.",
-    "journal-rule": "The rule works: its first report is of 2026-01-05 11:58 UTC.",
-    "users": "212 people are named with their addresses.",
+    "journal-rule": "The rule works: the first report came on 2026-01-05 11:58 UTC.",
+    "users": "212 people were added with their addresses.",
     "profile": "Profile gateway works.",
-    "first-run": "Its last run went well: 1 messages fetched.",
-    "service": "The system starts the service by itself (muniment.service).",
+    "first-run": "The last run succeeded: 1 messages fetched.",
+    "service": "The system starts the service (muniment.service).",
     "schedule": "It runs every 300 s, last at 2026-01-05 11:59 UTC.",
-    "first-report": "The first report is of 2026-01-05 11:58 UTC: from ada@quill.example to "
+    "first-report": "The first report came on 2026-01-05 11:58 UTC: from ada@quill.example to "
     "bob@quill.example, filed with ada@quill.example, bob@quill.example.",
 }
 """What each step says when it is done."""
 
 
 def settings(platform: str = "microsoft-365", reports: str = "gateway", filled: bool = True) -> Settings:
-    """A vault's settings, empty or with everything that set-up asks for."""
+    """A vault's settings: with all values that set-up asks for if `filled`, or with none."""
     if not filled:
         return Settings(journaling=Journaling(platform=platform, reports=reports))  # type: ignore[arg-type]
     journaling = Journaling(
@@ -52,19 +52,20 @@ def settings(platform: str = "microsoft-365", reports: str = "gateway", filled: 
 
 
 def checklist(
-    told: Settings | None = None,
+    given: Settings | None = None,
     states: Mapping[str, tuple[str, str]] | None = None,
     *,
     done: tuple[str, ...] = (),
     health: tuple[str, ...] = (),
 ) -> Setup:
-    """A checklist; `states` gives steps another state and detail, `done` those that are."""
-    told = told or settings(filled=False)
-    situation = Situation(Path("/srv/mail"), told, NOW)
-    given = {key: ("done", DONE[key]) for key in done} | dict(states or {})
+    """A checklist with these settings. `states` has state and detail of steps, `done` the steps that are
+    done."""
+    given = given or settings(filled=False)
+    situation = Situation(Path("/srv/mail"), given, NOW)
+    known = {key: ("done", DONE[key]) for key in done} | dict(states or {})
     steps = []
     for step in STEPS:
-        state, detail = given.get(step.key, ("to do", "Not checked yet."))
+        state, detail = known.get(step.key, ("to do", "Not checked yet."))
         word = SetupStep(
             key=step.key,
             title=step.title,
@@ -77,20 +78,20 @@ def checklist(
             affirm=step.affirmed,
             fields=tuple(
                 SetupField(name=f.name, label=f.label, value=v, choices=f.choices, hint=f.hint)
-                for f, v in asked(step.key, situation)
+                for f, v in step_fields(step.key, situation)
             ),
         )
         steps.append(word)
-    return Setup(steps=tuple(steps), platform=told.journaling.platform, health=health)
+    return Setup(steps=tuple(steps), platform=given.journaling.platform, health=health)
 
 
 def step_of(setup: Setup, key: str, **changes: object) -> SetupStep:
-    """One of its steps, changed."""
+    """A step of the checklist, with changed fields."""
     found = next(step for step in setup.steps if step.key == key)
     return msgspec.structs.replace(found, **changes)
 
 
 def with_step(setup: Setup, step: SetupStep) -> Setup:
-    """The checklist with another step in its place."""
+    """The checklist, in which `step` replaces the step with the same key."""
     steps = tuple(step if one.key == step.key else one for one in setup.steps)
     return Setup(steps=steps, platform=setup.platform, health=setup.health)

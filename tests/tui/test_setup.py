@@ -35,11 +35,11 @@ PARTLY = checklist(
     {
         "report-address": (
             "failed",
-            "journal@quill.example is a mailbox of Exchange Online (its MX is "
+            "journal@quill.example is a mailbox in Exchange Online (its MX is "
             "quill-example.mail.protection.outlook.com): Microsoft does not allow that as journal target. "
             "Choose an address whose mail goes elsewhere.",
         ),
-        "first-report": ("to do", "Waiting for the first journal report; no profile fetches any yet."),
+        "first-report": ("to do", "Waiting for the first journal report; no profile fetches reports yet."),
     },
     done=("organisation", "users"),
 )

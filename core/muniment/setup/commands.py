@@ -1,7 +1,7 @@
-"""The commands of each step, with the vault's own values filled in, ready to be run.
+"""The commands of each step, ready to run, with the vault's own values.
 
-PowerShell is for Exchange Online PowerShell or the Exchange Management Shell; shell lines are for the
-machine that Muniment runs on.
+PowerShell commands are for Exchange Online PowerShell or the Exchange Management Shell. Shell commands are
+for the machine that Muniment runs on. A command that lacks a value is "".
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from muniment.errors import ConfigError
 from muniment.setup.model import Situation
 
 QUOTES = "'\u2018\u2019\u201a\u201b"
-"""What PowerShell takes for a single quote (about_Quoting_Rules; the tokenizer's IsSingleQuote)."""
+"""The characters that PowerShell reads as a single quote (about_Quoting_Rules; the tokenizer's
+IsSingleQuote)."""
 _CONNECT = (
     "# Exchange Online PowerShell; once: Install-Module ExchangeOnlineManagement",
     "Connect-ExchangeOnline",
@@ -24,15 +25,15 @@ def powershell_quoted(value: str) -> str:
     """A value as a PowerShell literal, in which nothing is expanded.
 
     Raises:
-        ConfigError: it holds a line end or another control character, which no value here needs.
+        ConfigError: the value contains a line end or another control character, which no value here needs.
     """
     if not value.isprintable():
-        raise ConfigError(f"{value!r} holds a control character, so that it can't stand in a command")
+        raise ConfigError(f"{value!r} contains a control character, so it can't be part of a command")
     return "'" + "".join(char * 2 if char in QUOTES else char for char in value) + "'"
 
 
 def undeliverable(situation: Situation) -> str:
-    """Sets the mailbox for undeliverable journal reports."""
+    """The command that sets the mailbox for undeliverable journal reports."""
     address = situation.settings.journaling.undeliverable
     if not address:
         return ""
@@ -44,7 +45,7 @@ def undeliverable(situation: Situation) -> str:
 
 
 def journal_rule(situation: Situation) -> str:
-    """Makes the journal rule, enabled, and shows it."""
+    """The command that makes the journal rule, enabled, and shows it."""
     journaling = situation.settings.journaling
     if not journaling.address:
         return ""
@@ -57,7 +58,7 @@ def journal_rule(situation: Situation) -> str:
     days = f"Set-TransportConfig -JournalMessageExpirationDays {journaling.expiration_days}"
     return _lines(
         *_opening(situation),
-        "# Without -Enabled $true the rule would be made, and stay disabled.",
+        "# Without -Enabled $true, the new rule would be disabled.",
         rule,
         *((days,) if _online(situation) else ()),
         f"Get-JournalRule -Identity {name} |",
@@ -66,7 +67,7 @@ def journal_rule(situation: Situation) -> str:
 
 
 def users(situation: Situation) -> str:
-    """Writes people.csv, which `muniment users import` reads."""
+    """The command that writes people.csv for `muniment users import`."""
     return _lines(
         *_opening(situation),
         "$people = @('name,address')",
@@ -78,30 +79,30 @@ def users(situation: Situation) -> str:
         "  $people += '\"' + $name + '\",' + ($all -join ',')",
         "}",
         '[IO.File]::WriteAllLines("$HOME\\people.csv", [string[]]$people)',
-        "# Copy people.csv to the machine of the archive, and there:",
+        "# Copy people.csv to the machine of the archive, and run there:",
         f"# {_muniment(situation, 'users', 'import', 'people.csv')}",
     )
 
 
 def profile(situation: Situation) -> str:
-    """Tries the archive profile."""
+    """The command that tests the archive profile."""
     found = situation.profile
     return _muniment(situation, "profile", "test", found.name) if found else ""
 
 
 def first_run(situation: Situation) -> str:
-    """Runs the archive profile once."""
+    """The command that runs the archive profile once."""
     found = situation.profile
     return _muniment(situation, "run", found.name) if found else ""
 
 
 def service(situation: Situation) -> str:
-    """Installs the service."""
+    """The command that installs the service."""
     return _muniment(situation, "service", "install")
 
 
 def schedule(situation: Situation) -> str:
-    """Has the profile run by itself."""
+    """The command that enables the archive profile's schedule."""
     found = situation.profile
     if found is None:
         return ""

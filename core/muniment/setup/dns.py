@@ -1,4 +1,4 @@
-"""Where a domain's mail goes: its MX records, as the mail system sees them."""
+"""Where a domain's mail goes: its MX records, looked up in DNS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dns.resolver import Resolver
 
 SECONDS = 8.0
-"""How long one look-up may take."""
+"""Longest time for one look-up."""
 ADDRESSES = ("A", "AAAA")
 EXCHANGE_ONLINE = (
     ".mail.protection.outlook.com",
@@ -22,47 +22,52 @@ EXCHANGE_ONLINE = (
     ".mail.protection.office365.us",
     ".mail.protection.partner.outlook.cn",
 )
-"""How the mail exchangers of Exchange Online end, national clouds included."""
+"""Endings of the host names of Exchange Online's mail exchangers, national clouds included."""
 
 
 def is_exchange_online(host: str) -> bool:
-    """Whether a mail exchanger is Exchange Online's."""
+    """Whether the host name of a mail exchanger belongs to Exchange Online."""
     return f".{host.lower().rstrip('.')}".endswith(EXCHANGE_ONLINE)
 
 
 def exchangers(domain: str, resolver: str = "") -> list[str]:
-    """The mail exchangers of a domain, the preferred first; the domain itself without any (RFC 5321 5.1).
+    """The host names of a domain's mail exchangers, the preferred one first.
 
-    `resolver` is a DNS server, `address` or `address:port`; this machine's own by default.
+    A domain without MX records that has an IP address is its own mail exchanger (RFC 5321 5.1).
+
+    Args:
+        domain: the domain, in its ASCII or Unicode form.
+        resolver: the DNS server as `address` or `address:port`; "" for this machine's own.
 
     Raises:
-        SourceError: it has none, takes no mail (RFC 7505), or DNS can't be asked; says what to do.
+        SourceError: the domain has no mail exchanger, accepts no mail (RFC 7505), or DNS gave no answer; the
+            sentence says what to do.
     """
     with _explained(domain):
-        asked = _resolver(resolver)
-        found = _mx(asked, domain)
-        return found or _itself(asked, domain)
+        client = _resolver(resolver)
+        found = _mx(client, domain)
+        return found or _domain_itself(client, domain)
 
 
 def addresses(host: str, resolver: str = "") -> list[str]:
-    """The IP addresses of a mail exchanger, IPv4 first; none where it has none, or does not exist.
+    """The IP addresses of a mail exchanger, IPv4 first; empty if it has none or does not exist.
 
     Raises:
-        SourceError: DNS can't be asked; says what to do.
+        SourceError: DNS gave no answer; the sentence says what to do.
     """
     import dns.resolver
 
     with _explained(host):
-        asked = _resolver(resolver)
+        client = _resolver(resolver)
         try:
-            return [address for kind in ADDRESSES for address in _values(asked, host, kind)]
+            return [address for kind in ADDRESSES for address in _values(client, host, kind)]
         except dns.resolver.NXDOMAIN:
             return []
 
 
 @contextmanager
 def _explained(domain: str) -> Iterator[None]:
-    """Turn what goes wrong in a look-up into an error that says what to do."""
+    """Turn a failure of a look-up into a SourceError that says what to do."""
     import dns.exception
     import dns.resolver
 
@@ -74,45 +79,46 @@ def _explained(domain: str) -> Iterator[None]:
         ) from None
     except (dns.exception.Timeout, dns.resolver.NoNameservers, dns.resolver.NoResolverConfiguration, OSError):
         raise SourceError(
-            f"DNS gave no answer about {domain}: see that this machine can resolve names, "
-            "or name a DNS server (journaling.resolver)."
+            f"DNS gave no answer for {domain}: make sure that this machine can resolve names, "
+            "or enter a DNS server (journaling.resolver)."
         ) from None
     except (dns.exception.DNSException, UnicodeError):
-        raise SourceError(f"{domain} is no name that DNS knows: correct the address.") from None
+        raise SourceError(f"{domain} is not a valid domain name: correct the address.") from None
 
 
 def _resolver(server: str) -> Resolver:
-    """A resolver that keeps nothing: a record that was just made must be seen."""
+    """A resolver without a cache, so that it sees a record that was just added."""
     import dns.resolver
 
-    asked = dns.resolver.Resolver(configure=not server)
-    asked.cache = None
-    asked.lifetime = SECONDS
+    resolver = dns.resolver.Resolver(configure=not server)
+    resolver.cache = None
+    resolver.lifetime = SECONDS
     if server:
-        host, asked.port = resolver_address(server)
-        asked.nameservers = [host]
-    return asked
+        host, resolver.port = resolver_address(server)
+        resolver.nameservers = [host]
+    return resolver
 
 
-def _mx(asked: Resolver, domain: str) -> list[str]:
-    answer = asked.resolve(domain, "MX", raise_on_no_answer=False)
+def _mx(resolver: Resolver, domain: str) -> list[str]:
+    answer = resolver.resolve(domain, "MX", raise_on_no_answer=False)
     records = sorted(answer.rrset or (), key=lambda record: (record.preference, str(record.exchange)))
     hosts = [str(record.exchange).rstrip(".").lower() for record in records]
     if hosts == [""]:
         raise SourceError(
-            f"The domain {domain} says that it takes no mail (a null MX): make an MX record for it, "
+            f"The domain {domain} accepts no mail (it has a null MX): create an MX record for it, "
             "or choose another address."
         )
     return hosts
 
 
-def _values(asked: Resolver, name: str, kind: str) -> list[str]:
-    return [str(record) for record in asked.resolve(name, kind, raise_on_no_answer=False).rrset or ()]
+def _values(resolver: Resolver, name: str, kind: str) -> list[str]:
+    return [str(record) for record in resolver.resolve(name, kind, raise_on_no_answer=False).rrset or ()]
 
 
-def _itself(asked: Resolver, domain: str) -> list[str]:
-    if any(_values(asked, domain, kind) for kind in ADDRESSES):
+def _domain_itself(resolver: Resolver, domain: str) -> list[str]:
+    if any(_values(resolver, domain, kind) for kind in ADDRESSES):
         return [domain.lower()]
     raise SourceError(
-        f"The domain {domain} has no MX record, so no mail can reach it: make one, or choose another address."
+        f"The domain {domain} has no MX record, so mail can't reach it: create one, or choose another "
+        "address."
     )

@@ -1,4 +1,4 @@
-"""The values that the checklist asks for: where each stands in vault.toml, and how it is put there."""
+"""The settings that the checklist asks for: where each is in vault.toml, and how its text is read."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from muniment.errors import ConfigError
 from muniment.setup.model import KINDS, Situation
 
 PROFILE = "profile."
-"""Begins the place of a value of the archive profile."""
+"""Prefix of `Field.place` for a setting of the archive profile."""
 LISTEN = "0.0.0.0:25"
-"""Where the embedded gateway listens unless told otherwise."""
+"""Where the embedded gateway listens by default."""
 _NAMES = {"gateway": "gateway", "mailbox": "journal", "embedded": "spool"}
-"""What a new archive profile is called unless told otherwise."""
+"""Default name of a new archive profile, by where reports go."""
 
 
 class Kind(Enum):
-    """How a value is written."""
+    """How the text of a setting is read."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -36,31 +36,32 @@ def _always(situation: Situation) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value that a step asks for."""
+    """A setting that a step asks for."""
 
     step: str
     name: str
     label: str
     place: str
-    """Dotted, in vault.toml; after PROFILE, of the archive profile."""
+    """Dotted path in vault.toml; after PROFILE, the name of a field of the archive profile."""
     kind: Kind = Kind.TEXT
     choices: tuple[str, ...] = ()
     hint: str = ""
-    asked: Callable[[Situation], bool] = _always
-    """Whether it is asked for as things are."""
+    applies: Callable[[Situation], bool] = _always
+    """Whether the step asks for it in a situation."""
 
 
 @dataclass(slots=True)
 class Changes:
-    """What is to be changed in vault.toml."""
+    """Changes to vault.toml."""
 
     settings: dict[str, Any] = field(default_factory=dict)
-    """By dotted place; None takes a value out."""
+    """New values by dotted path; None removes a value."""
     profile: dict[str, Any] = field(default_factory=dict)
-    """Of the archive profile."""
+    """New values of the archive profile's fields; None removes one."""
     name: str = ""
-    """The archive profile's."""
+    """The archive profile's name; "" if nothing of a profile changes."""
     new: bool = False
+    """Whether the profile does not exist yet."""
 
 
 def _embedded(situation: Situation) -> bool:
@@ -95,14 +96,14 @@ FIELDS = (
         choices=("gateway", "mailbox", "embedded"),
     ),
     Field("report-address", "address", "Report address", "journaling.address", hint="journal@archive.net"),
-    Field("report-address", "listen", "Listens on", "gateway.listen", hint=LISTEN, asked=_embedded),
+    Field("report-address", "listen", "Listens on", "gateway.listen", hint=LISTEN, applies=_embedded),
     Field(
         "report-address", "networks", "Networks", "gateway.networks", Kind.LIST,
-        hint="such as 192.0.2.0/24", asked=_embedded,
+        hint="such as 192.0.2.0/24", applies=_embedded,
     ),
     Field(
         "report-address", "certificate", "Certificate", "gateway.certificate",
-        hint="PEM, with chain and key", asked=_embedded,
+        hint="PEM, with chain and key", applies=_embedded,
     ),
     Field(
         "undeliverable", "undeliverable", "Mailbox", "journaling.undeliverable", hint="ndr@elsewhere.example"
@@ -114,16 +115,16 @@ FIELDS = (
     Field("journal-rule", "recipient", "Only of", "journaling.recipient", hint="empty: everyone"),
     Field(
         "journal-rule", "expiration-days", "Keep trying", "journaling.expiration_days", Kind.NUMBER,
-        hint="days, 0 to 7", asked=_online,
+        hint="days, 0 to 7", applies=_online,
     ),
     Field("profile", "profile", "Profile", "journaling.profile", hint="its name"),
-    Field("profile", "source", "Kind", PROFILE + "source", choices=("imap", "pop3"), asked=_own_mailbox),
-    Field("profile", "host", "Host", PROFILE + "host", hint="gateway.example.net", asked=_remote),
-    Field("profile", "port", "Port", PROFILE + "port", Kind.NUMBER, hint="empty: the usual", asked=_remote),
-    Field("profile", "mailbox", "Mailbox", PROFILE + "mailbox", hint="mbx-...", asked=_remote),
+    Field("profile", "source", "Kind", PROFILE + "source", choices=("imap", "pop3"), applies=_own_mailbox),
+    Field("profile", "host", "Host", PROFILE + "host", hint="gateway.example.net", applies=_remote),
+    Field("profile", "port", "Port", PROFILE + "port", Kind.NUMBER, hint="empty: the usual", applies=_remote),
+    Field("profile", "mailbox", "Mailbox", PROFILE + "mailbox", hint="mbx-...", applies=_remote),
     Field(
         "profile", "password-file", "Password file", PROFILE + "password", Kind.SECRET_FILE,
-        hint="/etc/muniment/gateway.secret", asked=_remote,
+        hint="/etc/muniment/gateway.secret", applies=_remote,
     ),
     Field("schedule", "every", "Every", PROFILE + "every", Kind.NUMBER, hint="seconds"),
     Field("first-report", "tenant", "Tenant", PROFILE + "tenant", hint="a report's Sender"),
@@ -135,15 +136,15 @@ FIELDS = (
 FIELD = {one.name: one for one in FIELDS}
 
 
-def asked(step: str, situation: Situation) -> Iterator[tuple[Field, str]]:
-    """The values that a step asks for as things are, as text."""
+def step_fields(step: str, situation: Situation) -> Iterator[tuple[Field, str]]:
+    """The settings that a step asks for in a situation, each with its current value as text."""
     for one in FIELDS:
-        if one.step == step and one.asked(situation):
+        if one.step == step and one.applies(situation):
             yield one, value_of(one, situation)
 
 
 def value_of(one: Field, situation: Situation) -> str:
-    """A value as it stands in vault.toml, as text; "" for none."""
+    """The current value of a setting as text; "" for none."""
     found = situation.profile
     if one.name == "profile":
         return found.name if found else situation.settings.journaling.profile
@@ -164,16 +165,20 @@ def _text(value: Any) -> str:
 
 
 def changes(values: Mapping[str, str], situation: Situation) -> Changes:
-    """What values, by the names of their fields, mean for vault.toml.
+    """The changes to vault.toml that new values stand for.
+
+    Args:
+        values: the new values as text, by `Field.name`; "" removes a value.
+        situation: the current state.
 
     Raises:
-        ConfigError: a name is unknown, or a value can't be read.
+        ConfigError: a name is unknown, or a value is wrong.
     """
     wanted = Changes()
     for name, text in values.items():
         one = FIELD.get(name)
         if one is None:
-            raise ConfigError(f"set-up has no value {name!r}: it has {', '.join(FIELD)}")
+            raise ConfigError(f"set-up has no setting {name!r}: choose one of {', '.join(FIELD)}")
         value = _parsed(one, text)
         if one.place.startswith(PROFILE):
             wanted.profile[one.place.removeprefix(PROFILE)] = value
@@ -202,7 +207,7 @@ def _parsed(one: Field, text: str) -> Any:
 
 
 def _open_gateway(wanted: Changes, situation: Situation) -> None:
-    """The embedded gateway takes mail for the report address, and no longer for the one before."""
+    """Let the embedded gateway accept mail for the report address, and no longer for the former one."""
     settings = situation.settings
     reports = wanted.settings.get("journaling.reports", settings.journaling.reports)
     address = wanted.settings.get("journaling.address", settings.journaling.address)
@@ -215,7 +220,7 @@ def _open_gateway(wanted: Changes, situation: Situation) -> None:
 
 
 def _name_profile(wanted: Changes, situation: Situation) -> None:
-    """Which profile the values are of; one that is new is of the kind that fits where reports go."""
+    """Decide which profile the values belong to. A new one gets the kind that fits where reports go."""
     settings = situation.settings
     current = situation.profile
     named = wanted.settings.get("journaling.profile") or (current.name if current else "")
@@ -227,7 +232,7 @@ def _name_profile(wanted: Changes, situation: Situation) -> None:
     source = wanted.profile.get("source") or (existing.source if existing else kinds[0])
     if wanted.new:
         wanted.profile["source"] = source
-        if source in ("imap", "pop3"):  # it holds reports, which an ordinary mailbox is not read for
+        if source in ("imap", "pop3"):  # by default, a mailbox of these kinds is not one of reports
             wanted.profile["journal"] = True
     elif wanted.profile.get("source") is None:
         wanted.profile.pop("source", None)

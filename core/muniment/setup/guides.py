@@ -1,6 +1,6 @@
-"""What each step asks for, and where to do it: for Microsoft 365, and for Exchange Server.
+"""The guide of each step: what to do and where, for Microsoft 365 and for Exchange Server.
 
-Plain text; a line that begins with "- " is an item of a list.
+A guide is plain text. A line that begins with "- " is an item of a list.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def _online(situation: Situation) -> bool:
 
 
 def organisation(situation: Situation) -> str:
-    """Who archives here."""
+    """Guide of the step "organisation"."""
     return (
-        "Say which mail system it is, and which mail domains are the organisation's own. "
-        "Whoever has an address there gets an Inbox and a Sent of their own; "
-        "all other addresses are strangers'.\n"
+        "Choose the mail system, and enter the organisation's own mail domains. "
+        "Each address in these domains gets its own Inbox and Sent folder; "
+        "all other addresses are external.\n"
         "- microsoft-365: mailboxes in Exchange Online\n"
         "- exchange-server: mailboxes on Exchange Server 2016, 2019 or SE\n"
         "The check looks up where mail for each domain goes."
@@ -32,14 +32,14 @@ def organisation(situation: Situation) -> str:
 
 
 def report_address(situation: Situation) -> str:
-    """Where journal reports go."""
+    """Guide of the step "report-address"."""
     intro = (
-        "For every message the mail system sends a journal report to one mailbox. "
+        "For every message, the mail system sends a journal report to one mailbox. "
         "That mailbox must not be in Exchange Online: Microsoft does not allow it as a journal target. "
         "Choose where it is:\n"
-        "- gateway: a mailbox that a provider's MailStore Gateway hands out (mbx-...)\n"
-        "- mailbox: a mailbox of your own on an IMAP or POP3 server, for reports alone\n"
-        "- embedded: Muniment takes the reports itself, on this machine\n"
+        "- gateway: a mailbox (mbx-...) at a provider's MailStore Gateway\n"
+        "- mailbox: your own mailbox on an IMAP or POP3 server, used only for reports\n"
+        "- embedded: Muniment receives the reports itself, on this machine\n"
     )
     return intro + _WHERE[situation.settings.journaling.reports](situation)
 
@@ -47,29 +47,29 @@ def report_address(situation: Situation) -> str:
 def _at_gateway(situation: Situation) -> str:
     return (
         "The provider gives you an address, a mailbox id and a password. "
-        "The password also decrypts the mailbox: a lost password is lost mail, so keep a copy of it. "
-        "Two gateways behind one MX are two profiles."
+        "The password also decrypts the mailbox: without it the mail is lost, so keep a copy of it. "
+        "If two gateways share one MX record, add a profile for each."
     )
 
 
 def _at_mailbox(situation: Situation) -> str:
     return (
-        "The server must not judge the reports: they keep the original's From, so that SPF and DMARC fail on "
-        "genuine ones. Switch spam filters, size limits and DMARC off for this mailbox. "
-        "Nobody else may write to it: whoever could, could forge reports."
+        "The server must not filter the reports: they keep the From of the original, so SPF and DMARC fail "
+        "even for genuine reports. Switch off spam filters, size limits and DMARC for this mailbox. "
+        "Only the mail system may write to it: anybody else who can write to it can forge reports."
     )
 
 
 def _at_embedded(situation: Situation) -> str:
     source = (
-        f"Exchange Online's (entry 10 of {_EXCHANGE_LISTS})"
+        f"those of Exchange Online (entry 10 of {_EXCHANGE_LISTS})"
         if _online(situation)
-        else "your Exchange servers'"
+        else "those of your Exchange servers"
     )
     return (
-        "Make an MX record for the address's domain that names this machine, and let port 25 in. "
-        f"Networks that may deliver: {source}, and 127.0.0.0/8 so that this check can knock. "
-        "Give it a certificate, or reports cross the network in clear. "
+        "Create an MX record for the domain of the address that points to this machine, and open port 25. "
+        f"Networks that may deliver: {source}, and 127.0.0.0/8 so that this check can connect. "
+        "Give the gateway a certificate, or reports cross the network unencrypted. "
         "The gateway listens while the service runs."
     )
 
@@ -78,36 +78,37 @@ _WHERE: dict[str, Guide] = {"gateway": _at_gateway, "mailbox": _at_mailbox, "emb
 
 
 def undeliverable(situation: Situation) -> str:
-    """Where reports go that could not be delivered."""
+    """Guide of the step "undeliverable"."""
     if not _online(situation):
         return (
-            "A report that can't be delivered goes to one mailbox. Set it before the rule. It must be "
-            "outside the rule's reach, and not the report address; look into it now and then.\n"
+            "Reports that can't be delivered go to one mailbox. Set it before you make the rule. The rule "
+            "must not cover it, and it must not be the report address. Check this mailbox from time to "
+            "time.\n"
             "- In the Exchange Management Shell, with the command below\n"
-            "Then say here that it is set: it can't be seen from outside."
+            "Then confirm here that it is set: Muniment can't see that."
         )
     return (
-        "A report that can't be delivered goes to one mailbox. Set it before the rule. It must not be in "
-        "Exchange Online, must be outside the rule's reach, and must not be the report address; look into it "
-        "now and then. Microsoft may disable a rule two days after it has written about a target that "
-        "fails.\n"
+        "Reports that can't be delivered go to one mailbox. Set it before you make the rule. It must not be "
+        "in Exchange Online, the rule must not cover it, and it must not be the report address. Check this "
+        "mailbox from time to time: Microsoft warns of a failing journal target, and may disable the rule "
+        "two days later.\n"
         f"- {_PURVIEW} > Settings > Data lifecycle management > Exchange (legacy)\n"
         "- Send undeliverable journal reports to: the address\n"
         "- or with the command below, in Exchange Online PowerShell\n"
-        "Then say here that it is set: it can't be seen from outside."
+        "Then confirm here that it is set: Muniment can't see that."
     )
 
 
 def journal_rule(situation: Situation) -> str:
-    """The rule itself."""
+    """Guide of the step "journal-rule"."""
     return (_rule_online if _online(situation) else _rule_server)(situation) + (
-        "\nThen say here that the rule exists. The first report that arrives proves it."
+        "\nThen confirm here that the rule exists. The first report that arrives proves it."
     )
 
 
 _SCOPES = (
-    "Prefer Global: internal or external is decided by MAIL FROM, so that mail with a forged sender of your "
-    "own domain escapes an External rule. "
+    "Prefer Global: MAIL FROM decides what is internal or external, so mail with a forged sender in your own "
+    "domain escapes an External rule. "
 )
 
 
@@ -121,8 +122,8 @@ def _rule_online(situation: Situation) -> str:
         f"- Type of message to journal: {_SCOPE_WORDS[journaling.scope]}\n"
         "Or with the command below. A rule made by PowerShell is disabled unless it says -Enabled $true. "
         + _SCOPES
-        + "Keep trying: how many days (0 to 7; 0 is Microsoft's default) Exchange Online queues reports "
-        "that it can't deliver."
+        + "Keep trying: the number of days (0 to 7; 0 is Microsoft's default) for which Exchange Online "
+        "queues reports that it can't deliver."
     )
 
 
@@ -132,7 +133,7 @@ def _rule_server(situation: Situation) -> str:
     return (
         "- Exchange admin centre > Compliance Management > Journal rules > +\n"
         f"- Send journal reports to: {journaling.address or 'the report address (step 2)'}\n"
-        "(where Exchange does not find that address, make a mail contact of it first: New-MailContact)\n"
+        "(if Exchange does not find that address, create a mail contact for it first: New-MailContact)\n"
         f"- Name: {journaling.rule} (at most 64 characters)\n"
         f"- If the message is sent to or received from: {whose}\n"
         f"- Journal the following messages: {_SCOPE_WORDS[journaling.scope]}\n"
@@ -149,34 +150,34 @@ _SCOPE_WORDS = {
 
 
 def users(situation: Situation) -> str:
-    """Whose folders there are."""
+    """Guide of the step "users"."""
     return (
-        "Name the people and all their addresses, so that mail to an alias is filed with its person. "
-        "Addresses can be added later: old mail is then filed anew.\n"
+        "Add the people and all their addresses, so that mail to an alias is filed with its person. "
+        "You can add addresses later: Muniment then files old mail again.\n"
         "- The commands below write people.csv where Exchange is\n"
         "- Here: muniment users import people.csv\n"
-        "If everybody has one address in the own domains, nothing needs to be named: "
-        "say that the step is done, and users are made as their mail comes."
+        "If everybody has one address in the own domains, you don't need to add anybody: "
+        "confirm the step, and Muniment makes each user when their first mail comes."
     )
 
 
 def profile(situation: Situation) -> str:
-    """The profile that archives the reports."""
+    """Guide of the step "profile"."""
     return "\n".join((_PROFILES[situation.settings.journaling.reports], _NEVER_HERE))
 
 
 _NEVER_HERE = (
-    "Passwords never stand in vault.toml: name a file that holds nothing else, readable by the vault's "
-    "owner alone. More settings are on the Profiles screen (muniment profile edit)."
+    "vault.toml never contains passwords: name a file that holds only the password and that only the vault's "
+    "owner can read. More settings are on the Profiles screen (muniment profile edit)."
 )
 _PROFILES = {
     "gateway": (
-        "The gateway is fetched from by POP3 on port 110, with STLS before the password is sent. "
-        "Of the mailbox id, what follows the @ is not wanted. "
-        "What is safely kept here is deleted there, or its mailbox would fill up."
+        "Muniment fetches from the gateway by POP3 on port 110, with STLS before it sends the password. "
+        "Enter the mailbox id without the @ and what follows it. "
+        "Archived mail is deleted at the gateway, or the mailbox would fill up."
     ),
     "mailbox": (
-        "The mailbox is read as one of journal reports: nobody but the mail system may write to it. "
+        "Muniment reads the mail there as journal reports, so only the mail system may write to the mailbox. "
         "Mail stays there unless the profile says delete = true."
     ),
     "embedded": "The gateway keeps reports in the vault's spool; a profile of kind spool empties it.",
@@ -184,35 +185,36 @@ _PROFILES = {
 
 
 def first_run(situation: Situation) -> str:
-    """The first run."""
+    """Guide of the step "first-run"."""
     return (
-        "Run the profile once, and look at its books: they must balance. "
-        "An empty mailbox is fine. A run can be repeated: nothing is kept twice."
+        "Run the profile once, and look at its counts: the books must balance. "
+        "An empty mailbox is fine. You can repeat a run: nothing is stored twice."
     )
 
 
 def service(situation: Situation) -> str:
-    """The service."""
+    """Guide of the step "service"."""
     return (
-        "The service runs profiles when they are due and holds the embedded gateway. "
+        "The service runs profiles when they are due, and contains the embedded gateway. "
         "Install it, so that the system starts it after a reboot. "
-        "Where something else than systemd does that, say that the step is done."
+        "If something other than systemd starts it, confirm the step."
     )
 
 
 def schedule(situation: Situation) -> str:
-    """Running by itself."""
+    """Guide of the step "schedule"."""
     return (
-        "The profile runs by itself every so many seconds (300 is usual) while the service runs. "
-        "The step is done when such a run has been seen."
+        "While the service runs, it runs the profile at this interval in seconds (300 is usual). "
+        "The step is done once such a run has taken place."
     )
 
 
 def first_report(situation: Situation) -> str:
-    """The evidence."""
+    """Guide of the step "first-report"."""
     return (
-        "Nothing to do but wait: this step is proven by the first journal report itself. "
+        "The first journal report proves this step. "
         "Send a mail between two people of the organisation; its report comes within minutes. "
-        "A new rule may take a while to work everywhere.\n"
-        "Then pin the tenant: reports of other senders are archived, flagged, and go to the catch-all alone."
+        "A new rule may take some time to work everywhere.\n"
+        "Then pin the tenant: reports of other tenants are archived and flagged, and go only to the "
+        "catch-all."
     )

@@ -1,4 +1,4 @@
-"""The values that the checklist is made of."""
+"""Values of the set-up checklist: states, findings, the situation, and how checks reach the outside world."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muniment.config.model import Profile, Settings
 
 
 class State(StrEnum):
-    """How a step stands."""
+    """The state of a step."""
 
     TO_DO = "to do"
     CHECKING = "checking"
@@ -21,35 +21,37 @@ class State(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What one thing that was looked at means for its step."""
+    """What a finding means for its step."""
 
     FINE = "fine"
     NOTE = "note"
-    """Fine, but worth to know."""
+    """Fine, with a remark."""
     MISSING = "missing"
-    """Not there yet: the step is still to be done."""
+    """Something is still to be done."""
     WRONG = "wrong"
-    """The step has failed; the text says why, and what to do."""
+    """The step has failed; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check looked at; `text` is a sentence."""
+    """One result of a check."""
 
     text: str
+    """A sentence."""
     verdict: Verdict = Verdict.FINE
     time: int = 0
-    """When it was so, seconds since 1970 UTC, where that is earlier than now."""
+    """When it was observed, seconds since 1970 UTC; 0 for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a check came to."""
+    """The result of a whole check."""
 
     state: State
     detail: str
+    """The texts of the findings that decide the state."""
     time: int
-    """When, seconds since 1970 UTC."""
+    """When it was observed, seconds since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,15 @@ class Arrival:
     time: int
     """When it was journaled, seconds since 1970 UTC."""
     profile: str
+    """The profile that brought it."""
     sender: str
+    """Address of the original's sender; "" for none."""
     recipients: tuple[str, ...]
+    """All other addresses of its envelope."""
     users: tuple[str, ...]
-    """Whose folders it was filed in."""
+    """Primary addresses of the users whose folders it was filed in."""
     tenant: str = ""
-    """The report's own `Sender`, where it can be read."""
+    """The `Sender` field of the report itself; "" if it can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +79,41 @@ class LastRun:
     time: int
     """When it ended, seconds since 1970 UTC."""
     state: str
+    """As in api.RunSummary."""
     fetched: int
+    """Copies that it fetched."""
     error: str
+    """A sentence; "" for a run that is ok."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What there is, as far as guides and checks go by it."""
+    """The facts that guides, commands and checks depend on."""
 
     folder: Path
+    """The vault's folder."""
     settings: Settings
     now: int
     """Seconds since 1970 UTC."""
     users: int = 0
-    """Users that somebody has named."""
+    """Number of users whom an administrator has added."""
     last_run: LastRun | None = None
-    """Of the archive profile."""
+    """The archive profile's last run."""
     arrival: Arrival | None = None
-    """The first trusted report that the archive profile brought."""
+    """The first trusted journal report that the archive profile brought."""
     strangers: tuple[str, ...] = ()
-    """Senders of reports that failed the tenant pin."""
+    """Senders of reports that failed the tenant pin, the newest first."""
     waiting: int = 0
-    """Messages in the embedded gateway's spool."""
+    """Number of messages in the embedded gateway's spool."""
     served: str = ""
-    """The service that runs on the vault, such as "process 4711, since ..."; "" for none."""
+    """The service that holds the vault, such as "process 4711, since 2026-01-31 02:00:00"; "" for none."""
 
     @property
     def profile(self) -> Profile | None:
-        """The profile that archives the reports: as named, else the first that fits where reports go."""
+        """The profile that archives the reports: the one that vault.toml names, or the first that fits.
+
+        None if there is none.
+        """
         journaling = self.settings.journaling
         named = [p for p in self.settings.profiles if p.name == journaling.profile]
         fitting = [
@@ -111,41 +123,106 @@ class Situation:
 
 
 KINDS = {"gateway": ("gateway",), "mailbox": ("imap", "pop3"), "embedded": ("spool",)}
-"""The profile kinds that fit where reports go."""
+"""The kinds of profile that fit, by where reports go (`journaling.reports`)."""
 
 
 class Probes(Protocol):
-    """How checks reach the outside world. What can't be tested at all is raised as MunimentError."""
+    """How checks reach DNS, mail servers, mailboxes and systemd.
+
+    Every method may take seconds. The iterators yield each finding as soon as there is one. An implementation
+    belongs to one check, and to one thread.
+    """
 
     def exchangers(self, domain: str) -> list[str]:
-        """The mail exchangers of a domain, the preferred first (see setup.dns)."""
+        """Look up the mail exchangers of a domain.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            Host names, the preferred one first; at least one.
+
+        Raises:
+            SourceError: the domain has no mail exchanger, or DNS gave no answer; the sentence says what to
+                do.
+        """
 
     def addresses(self, host: str) -> list[str]:
-        """The IP addresses of a mail exchanger (see setup.dns)."""
+        """Look up the IP addresses of a mail exchanger.
+
+        Args:
+            host: its host name.
+
+        Returns:
+            IP addresses, IPv4 first; empty if it has none or does not exist.
+
+        Raises:
+            SourceError: DNS gave no answer.
+        """
 
     def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
-        """Whether another's mail server, at an IP address, takes mail for an address (see setup.smtp)."""
+        """Ask a mail server that is not ours whether it accepts mail for an address. Nothing is sent.
+
+        Args:
+            host: the server's host name, which its certificate should name.
+            ip: the IP address to connect to.
+            address: the recipient.
+
+        Returns:
+            Findings. A server that can't be reached from here is a note.
+        """
 
     def gateway(self, address: str, name: str) -> Iterator[Finding]:
-        """Whether the embedded gateway does, and has a certificate for `name`."""
+        """Ask this vault's embedded gateway whether it accepts mail for an address.
+
+        Args:
+            address: the recipient.
+            name: the host name that the gateway's certificate should name.
+
+        Returns:
+            Findings. A gateway that does not answer is wrong.
+
+        Raises:
+            ConfigError: `gateway.listen` in vault.toml is wrong.
+        """
 
     def mailbox(self, profile: Profile) -> Iterator[Finding]:
-        """Whether a profile's mailbox can be reached and logged in to."""
+        """Connect to a profile's mailbox, log in and list it.
+
+        Args:
+            profile: the profile, as it is saved.
+
+        Returns:
+            A finding for each step.
+
+        Raises:
+            ConfigError: the profile is incomplete, or its password is not available.
+            SourceError: the mailbox can't be used.
+        """
 
     def units(self) -> Iterator[Finding]:
-        """Whether the system starts the service (see setup.units)."""
+        """Ask systemd whether it starts the service.
+
+        Returns:
+            One finding.
+        """
 
 
 Check = Callable[[Situation, Probes], Iterator[Finding]]
-"""Tests a step against the real thing. Raises MunimentError for what can't be tested as it is."""
+"""Checks a step and yields its findings. Raises MunimentError if the step can't be checked now."""
 
 
 def outcome(findings: list[Finding], now: int) -> Outcome:
-    """What the findings of a check come to: the worst of them, in their own words."""
+    """The result of a check: its worst findings decide the state, and their texts are the detail.
+
+    Args:
+        findings: all findings of the check.
+        now: seconds since 1970 UTC.
+    """
     for verdict, state in ((Verdict.WRONG, State.FAILED), (Verdict.MISSING, State.TO_DO)):
-        told = [finding.text for finding in findings if finding.verdict is verdict]
-        if told:
-            return Outcome(state, " ".join(told), now)
+        texts = [finding.text for finding in findings if finding.verdict is verdict]
+        if texts:
+            return Outcome(state, " ".join(texts), now)
     notes = [finding.text for finding in findings if finding.verdict is Verdict.NOTE]
     fine = [finding.text for finding in findings if finding.verdict is Verdict.FINE]
     time = max((finding.time for finding in findings), default=0) or now

@@ -1,7 +1,7 @@
-"""Asking an SMTP server, without sending anything, whether it would take mail for an address.
+"""Ask an SMTP server whether it accepts mail for an address, without sending a message.
 
-Whether an authority vouches for its certificate is not asked: senders of journal reports use TLS
-where it is offered, and look no further, unless a connector tells them to.
+The server's certificate need not be trusted: senders of journal reports use TLS if it is offered, and check
+the certificate only if a connector requires it.
 """
 
 from __future__ import annotations
@@ -23,33 +23,41 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 SECONDS = 10.0
-"""How long a connection, and then each line of an answer, may take."""
+"""Longest time for a connection, and then for each line of an answer."""
 PATIENCE = 60.0
-"""How long all of it may take: a server that drips holds nobody up."""
+"""Longest time for the whole dialogue, so that a server that sends byte by byte can't stall the check."""
 EXPIRY_DAYS = 14
-"""A certificate that ends sooner is worth a note."""
+"""A certificate that expires within this many days gets a note."""
 NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
-"""Enhanced status codes (RFC 3463) that say that the address is wrong."""
+"""Enhanced status codes (RFC 3463) for a wrong address."""
 
 
 def delivers(
-    host: str, port: int, address: str, name: str, *, own: bool = False, welcome: bool = True
+    host: str, port: int, address: str, name: str, *, own: bool = False, admitted: bool = True
 ) -> Iterator[Finding]:
-    """Greet, try STARTTLS, name `address` as recipient, and leave.
+    """Connect, try STARTTLS, name a recipient, and quit before DATA.
 
-    `name` is the host name that its certificate should be for. With `own` it is the gateway of this
-    vault, so that whatever it does not do is wrong, unless this machine is not among those that it is to
-    `welcome`; of another's server a refusal may be meant for this machine alone, and is a note.
+    Args:
+        host: host name or IP address to connect to.
+        port: TCP port.
+        address: the recipient.
+        name: the host name that the server's certificate should name.
+        own: whether it is this vault's own gateway. Then every failure is wrong. A refusal by another server
+            may concern only this machine, so it is a note.
+        admitted: whether the own gateway should accept mail from this machine. If not, a refusal is a note.
+
+    Returns:
+        A finding for each step, as the dialogue goes on.
     """
     place = f"{host} port {port}" if host == name else f"{name} ({host}) port {port}"
-    bad = Verdict.WRONG if own and welcome else Verdict.NOTE
+    bad = Verdict.WRONG if own and admitted else Verdict.NOTE
     server = smtplib.SMTP(timeout=SECONDS, local_hostname=socket.gethostname())
     hang_up = threading.Timer(PATIENCE, _hang_up, [server])
     hang_up.start()
     try:
         code, greeting = server.connect(host, port)
         if code != 220:
-            yield Finding(f"{place} turned this machine away: {_told(code, greeting)}.", bad)
+            yield Finding(f"{place} refused this machine: {_reply_text(code, greeting)}.", bad)
             return
         yield Finding(f"{place} answers as a mail server.")
         yield from _secured(server, place, name)
@@ -64,26 +72,26 @@ def delivers(
 
 
 def _hang_up(server: smtplib.SMTP) -> None:
-    """End the dialogue from another thread: whoever waits for an answer gets none."""
+    """End the dialogue from another thread: a read that waits for an answer then fails."""
     with suppress(OSError, AttributeError):
         socket.socket.shutdown(server.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
 
 
 def admits(networks: Iterable[str], address: str) -> bool:
-    """Whether an address is in one of the networks (CIDR)."""
+    """Whether an IP address is in one of the networks (CIDR). A host name counts as this machine."""
     try:
         client = ipaddress.ip_address(address)
-    except ValueError:  # a host name: this very machine's
+    except ValueError:  # a host name, which is this machine's own
         return True
     return any(client in ipaddress.ip_network(network) for network in networks)
 
 
 def _secured(server: smtplib.SMTP, place: str, name: str) -> Iterator[Finding]:
-    """EHLO, and STARTTLS (RFC 3207) where it is offered."""
+    """Send EHLO, and STARTTLS (RFC 3207) if it is offered."""
     server.ehlo()
     if not server.has_extn("starttls"):
         yield Finding(
-            f"{place} offers no STARTTLS, so that mail crosses the network in clear: give it a certificate.",
+            f"{place} offers no STARTTLS, so mail crosses the network unencrypted: give it a certificate.",
             Verdict.NOTE,
         )
         return
@@ -94,8 +102,9 @@ def _secured(server: smtplib.SMTP, place: str, name: str) -> Iterator[Finding]:
 def _starttls(server: smtplib.SMTP, place: str, name: str) -> Finding:
     code, reply = server.docmd("STARTTLS")
     if code != 220:
-        return Finding(f"{place} offers STARTTLS and then refuses it: {_told(code, reply)}.", Verdict.NOTE)
-    # Nothing secret is sent, so the dialogue goes on whoever vouches for the certificate.
+        text = _reply_text(code, reply)
+        return Finding(f"{place} offers STARTTLS and then refuses it: {text}.", Verdict.NOTE)
+    # Nothing secret is sent, so the dialogue goes on with any certificate.
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     assert server.sock is not None
@@ -114,19 +123,19 @@ def _certificate(der: bytes, place: str, name: str) -> Finding:
     left = certificate.not_valid_after_utc.timestamp() - time.time()
     until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
     if left < 0:
-        return Finding(f"The certificate of {place} has expired on {until}: renew it.", Verdict.NOTE)
+        return Finding(f"The certificate of {place} expired on {until}: renew it.", Verdict.NOTE)
     if left < EXPIRY_DAYS * 86400:
-        return Finding(f"The certificate of {place} ends on {until}: renew it soon.", Verdict.NOTE)
+        return Finding(f"The certificate of {place} expires on {until}: renew it soon.", Verdict.NOTE)
     if not _is_for(certificate, name):
         return Finding(
-            f"The certificate of {place} is not for {name}: a sender that insists on that refuses it.",
+            f"The certificate of {place} is not for {name}: a sender that checks the name refuses it.",
             Verdict.NOTE,
         )
-    return Finding(f"STARTTLS works; the certificate is good until {until}.")
+    return Finding(f"STARTTLS works; the certificate is valid until {until}.")
 
 
 def _is_for(certificate: x509.Certificate, name: str) -> bool:
-    """Whether a certificate names a host, as RFC 6125 6.4 compares names."""
+    """Whether a certificate names a host (RFC 6125 6.4)."""
     from cryptography import x509
 
     try:
@@ -139,26 +148,27 @@ def _is_for(certificate: x509.Certificate, name: str) -> bool:
 
 
 def _recipient(server: smtplib.SMTP, place: str, address: str, bad: Verdict) -> Iterator[Finding]:
-    """MAIL with the empty sender (RFC 5321 4.5.5), which nobody holds against anybody, and RCPT."""
+    """Send MAIL with the empty sender (RFC 5321 4.5.5), which no server refuses for its address, and RCPT."""
     code, reply = server.mail("")
     if code != 250:
-        yield Finding(f"{place} takes no mail from this machine: {_told(code, reply)}.", bad)
+        yield Finding(f"{place} accepts no mail from this machine: {_reply_text(code, reply)}.", bad)
         return
     code, reply = server.rcpt(address)
     if code in (250, 251):
-        yield Finding(f"{place} takes mail for {address}.")
+        yield Finding(f"{place} accepts mail for {address}.")
         return
-    told = _told(code, reply)
-    if code == 550 and any(status in told for status in NO_SUCH_MAILBOX):
+    text = _reply_text(code, reply)
+    if code == 550 and any(status in text for status in NO_SUCH_MAILBOX):
         yield Finding(
-            f"{place} knows no mailbox {address} ({told}): correct the address, or have it made.",
+            f"{place} has no mailbox {address} ({text}): correct the address, or have the mailbox created.",
             Verdict.WRONG,
         )
         return
-    yield Finding(f"{place} did not say that it takes mail for {address}: {told}.", bad)
+    yield Finding(f"{place} did not accept mail for {address}: {text}.", bad)
 
 
-def _told(code: int, reply: bytes) -> str:
+def _reply_text(code: int, reply: bytes) -> str:
+    """Code and text of an SMTP reply, on one line."""
     text = re.sub(r"\s+", " ", reply.decode("utf-8", "replace")).strip()
     return f"{code} {text[:200]}".rstrip(" .")
 
@@ -166,15 +176,15 @@ def _told(code: int, reply: bytes) -> str:
 def _unreachable(place: str, error: Exception, own: bool) -> str:
     why = "no answer" if isinstance(error, TimeoutError | socket.timeout) else _reason(error)
     if own:
-        return f"Nothing answers on {place} ({why}): start the service, and see that the port is free."
+        return f"Nothing answers at {place} ({why}): start the service, and make sure that the port is free."
     return (
-        f"{place} could not be tried from here ({why}); many networks block port 25 outwards, "
-        "and reports do not come from this machine."
+        f"{place} could not be tested from here ({why}). Many networks block outgoing connections to port "
+        "25, and reports do not come from this machine."
     )
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         raw = error.smtp_error
-        return _told(error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode())
+        return _reply_text(error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode())
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

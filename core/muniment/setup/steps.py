@@ -1,4 +1,4 @@
-"""The steps of the checklist, in order, and how each stands."""
+"""The steps of the checklist, in order, and the state of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from muniment.errors import ConfigError, MunimentError, NotFound
 from muniment.setup import checks, commands, guides
-from muniment.setup.fields import asked
+from muniment.setup.fields import step_fields
 from muniment.setup.guides import Guide
 from muniment.setup.model import Check, Finding, Outcome, Probes, Situation, State, Verdict, outcome
 from muniment.setup.store import Affirmed, Record
@@ -20,7 +20,7 @@ POWERSHELL, SHELL = "powershell", "shell"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step, as the same for all vaults."""
+    """The definition of a step, the same for all vaults."""
 
     key: str
     title: str
@@ -28,17 +28,17 @@ class Step:
     check: Check
     command: Callable[[Situation], str] | None = None
     language: str = ""
-    """Of the command: POWERSHELL or SHELL."""
+    """Language of the command: POWERSHELL or SHELL."""
     live: bool = False
-    """Whether its check only looks at the vault, so that it is made whenever the list is asked for."""
+    """Whether its check only reads the vault. It is then done whenever the checklist is requested."""
     affirmed: str = ""
-    """What an administrator vouches for; "" where their word counts for nothing."""
+    """A statement that an administrator can confirm; "" if only the check counts."""
     ask: str = ""
-    """What to do before the word is given, where the step is usually done so."""
+    """What to do before confirming, for a step that is usually confirmed."""
     instead: bool = False
-    """Whether their word stands for what the check misses; else it is wanted besides the check."""
+    """Whether a confirmation replaces the check. If not, the step needs both."""
     needs: tuple[str, ...] = ()
-    """Values of `journaling` that must be there before anything else."""
+    """Settings of `journaling` that the step needs before it can be checked."""
 
 
 STEPS = (
@@ -51,58 +51,59 @@ STEPS = (
         "undeliverable", "Undeliverable", guides.undeliverable, checks.undeliverable,
         commands.undeliverable, POWERSHELL,
         affirmed="the address is set in the mail system",
-        ask="Set it in the mail system, then say so.", needs=("undeliverable",),
+        ask="Set it in the mail system, then confirm it.", needs=("undeliverable",),
     ),
     Step(
         "journal-rule", "Journal rule", guides.journal_rule, checks.journal_rule,
         commands.journal_rule, POWERSHELL, live=True,
-        affirmed="the rule exists and is enabled", ask="Make it, then say that it exists.",
+        affirmed="the rule exists and is enabled", ask="Make it, then confirm it.",
         instead=True, needs=("address",),
     ),
     Step(
         "users", "Users", guides.users, checks.users, commands.users, POWERSHELL, live=True,
-        affirmed="users are made as their mail comes", instead=True,
+        affirmed="Muniment makes users as their mail comes", instead=True,
     ),
     Step("profile", "Archive profile", guides.profile, checks.profile, commands.profile, SHELL),
     Step("first-run", "First run", guides.first_run, checks.first_run, commands.first_run, SHELL, live=True),
     Step(
         "service", "Service", guides.service, checks.service, commands.service, SHELL,
-        affirmed="something else than systemd starts it", instead=True,
+        affirmed="something other than systemd starts it", instead=True,
     ),
     Step("schedule", "Schedule", guides.schedule, checks.schedule, commands.schedule, SHELL, live=True),
     Step("first-report", "First report", guides.first_report, checks.first_report, live=True),
 )  # fmt: skip
 STEP = {step.key: step for step in STEPS}
 _NEEDED = {
-    "address": "Enter the address that reports are sent to.",
+    "address": "Enter the address to which reports are sent.",
     "undeliverable": "Enter the address for undeliverable reports.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a step stands."""
+    """The current state of a step."""
 
     state: State
     detail: str
+    """What was found, and what to do."""
     proven: int
-    """When a check last went well, seconds since 1970 UTC; 0 for never."""
+    """When a check last succeeded, seconds since 1970 UTC; 0 for never."""
     affirmed: Affirmed | None = None
 
 
 def find(key: str) -> Step:
-    """A step by its key.
+    """The step with a key.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such step.
     """
     if key not in STEP:
-        raise NotFound(f"set-up has no step {key[:80]!r}: it has {', '.join(STEP)}")
+        raise NotFound(f"set-up has no step {key[:80]!r}: choose one of {', '.join(STEP)}")
     return STEP[key]
 
 
 def findings(step: Step, situation: Situation, probes: Probes) -> Iterator[Finding]:
-    """What a step's check finds, as it finds it; what can't be tested is a finding, too."""
+    """Check a step, and yield each finding. An error of the check becomes a finding that is wrong."""
     missing = _missing(step, situation)
     if missing:
         yield missing
@@ -121,15 +122,15 @@ def _missing(step: Step, situation: Situation) -> Finding | None:
 
 
 def inputs(step: Step, situation: Situation) -> str:
-    """A digest of the values that a step's check goes by; a check of others says nothing."""
-    values: list[object] = [value for _, value in asked(step.key, situation)]
+    """A digest of the settings that a step's check depends on. A result is valid only for the same digest."""
+    values: list[object] = [value for _, value in step_fields(step.key, situation)]
     journaling = situation.settings.journaling
     values += [journaling.platform, journaling.resolver, *(getattr(journaling, name) for name in step.needs)]
     if step.key == "undeliverable":
         values += [journaling.address]
     if step.key == "profile":
         profile = situation.profile
-        # A test that goes well takes the mark away: what was tested is the same.
+        # A successful test removes the mark `untested`; the tested settings are still the same.
         values += [msgspec.to_builtins(profile and msgspec.structs.replace(profile, untested=False))]
     if step.key == "report-address":
         values += [msgspec.to_builtins(situation.settings.gateway)]
@@ -137,9 +138,16 @@ def inputs(step: Step, situation: Situation) -> str:
 
 
 def standing(step: Step, record: Record, situation: Situation, probes: Probes) -> Standing:
-    """How a step stands, by what is remembered of it and, where that costs nothing, by a look."""
+    """The current state of a step: from its record, and from a new check if the step is live.
+
+    Args:
+        step: the step.
+        record: what the checklist remembers of it.
+        situation: the current facts.
+        probes: for the check of a live step.
+    """
     known = inputs(step, situation)
-    word = record.affirmed if record.affirmed and record.affirmed.inputs == known else None
+    confirmation = record.affirmed if record.affirmed and record.affirmed.inputs == known else None
     missing = _missing(step, situation)
     last: Outcome | None = record.outcome if record.inputs == known else None
     if step.live or missing:
@@ -148,35 +156,43 @@ def standing(step: Step, record: Record, situation: Situation, probes: Probes) -
     if step.live and last and last.state is State.DONE:
         proven = last.time
     if missing:
-        word = None
-    state, detail = _judged(step, last, word, changed=record.outcome is not None)
-    return Standing(state, detail, proven, word)
+        confirmation = None
+    state, detail = _judged(step, last, confirmation, changed=record.outcome is not None)
+    return Standing(state, detail, proven, confirmation)
 
 
-def _judged(step: Step, last: Outcome | None, word: Affirmed | None, changed: bool) -> tuple[State, str]:
+def _judged(
+    step: Step, last: Outcome | None, confirmation: Affirmed | None, changed: bool
+) -> tuple[State, str]:
     if last is None:
         detail = "Changed since it was last checked." if changed else "Not checked yet."
         last = Outcome(State.TO_DO, detail, 0)
     if last.state is State.FAILED or not step.affirmed:
         return last.state, last.detail
-    if word is None:
+    if confirmation is None:
         if last.state is State.DONE and step.instead:
             return last.state, last.detail
         return State.TO_DO, f"{last.detail} {step.ask}".rstrip()
-    said = f"{word.by} said on {checks.moment(word.time)}: {step.affirmed}."
+    confirmed = f"{confirmation.by} confirmed on {checks.moment(confirmation.time)}: {step.affirmed}."
     if last.state is State.DONE or step.instead:
-        return State.DONE, f"{said} {last.detail}".rstrip()
-    return State.TO_DO, f"{last.detail} {said}"
+        return State.DONE, f"{confirmed} {last.detail}".rstrip()
+    return State.TO_DO, f"{last.detail} {confirmed}"
 
 
 def affirm(step: Step, situation: Situation, probes: Probes, by: str) -> Affirmed:
-    """An administrator's word for a step.
+    """An administrator's confirmation of a step.
+
+    Args:
+        step: the step.
+        situation: the current facts.
+        probes: for the check of a live step.
+        by: the administrator's login name.
 
     Raises:
-        ConfigError: the step goes by evidence alone, or can't be done so.
+        ConfigError: the step can't be confirmed, lacks a setting, or its check finds something wrong.
     """
     if not step.affirmed:
-        raise ConfigError(f"{step.title}: this step goes by what is found, not by a word; have it checked")
+        raise ConfigError(f"{step.title}: this step can't be confirmed; have it checked instead")
     bad = _missing(step, situation)
     if bad is None and step.live:
         found = findings(step, situation, probes)

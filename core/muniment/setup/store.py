@@ -1,7 +1,7 @@
-"""What the checklist remembers: a small file in the vault.
+"""The checklist's file in the vault: results of checks, and confirmations by administrators.
 
-It holds what checks found and when, and what an administrator has vouched for; what is configuration
-stands in vault.toml. It is no evidence, and may be thrown away: the checks find it out again.
+Settings are not in it but in vault.toml. The file is not evidence and can be deleted: the checks find the
+results again.
 """
 
 from __future__ import annotations
@@ -25,52 +25,52 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Affirmed:
-    """An administrator's word that something was done which can't be tested from here."""
+    """An administrator's confirmation of something that Muniment can't check."""
 
     time: int
     """Seconds since 1970 UTC."""
     by: str
     """Login name."""
     inputs: str
-    """Digest of the values that it was said of; of others it says nothing."""
+    """Digest of the settings at that time (`steps.inputs`). With other settings, it does not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is remembered of a step."""
+    """What the file holds for one step."""
 
     outcome: Outcome | None = None
-    """Of the last check."""
+    """Result of the last check."""
     inputs: str = ""
-    """Digest of the values that were checked; of others the outcome says nothing."""
+    """Digest of the settings that were checked. With other settings, the outcome does not count."""
     proven: int = 0
-    """When a check last went well, seconds since 1970 UTC."""
+    """When a check last succeeded, seconds since 1970 UTC; 0 for never."""
     affirmed: Affirmed | None = None
 
 
 @dataclass(slots=True)
 class Memory:
-    """The remembered records, by step."""
+    """The content of the file: a record for each step."""
 
     records: dict[str, Record] = field(default_factory=dict)
 
     def of(self, step: str) -> Record:
-        """What is remembered of a step."""
+        """The record of a step; an empty one if there is none."""
         return self.records.get(step, Record())
 
     def checked(self, step: str, outcome: Outcome, inputs: str) -> None:
-        """Remember what a check came to."""
+        """Store the result of a check; `inputs` is the digest of the checked settings."""
         before = self.of(step)
         proven = outcome.time if outcome.state is State.DONE else before.proven
         self.records[step] = replace(before, outcome=outcome, inputs=inputs, proven=proven)
 
     def affirm(self, step: str, affirmed: Affirmed | None) -> None:
-        """Remember an administrator's word, or that it was taken back."""
+        """Store a confirmation; None withdraws it."""
         self.records[step] = replace(self.of(step), affirmed=affirmed)
 
 
 def load(folder: Path) -> Memory:
-    """What a vault's checklist remembers; nothing where the file is missing or can't be understood."""
+    """Read the file of a vault. A file that is missing or can't be read counts as empty."""
     try:
         value = json.loads((folder / NAME).read_text("utf-8"))
         if value["version"] == VERSION:
@@ -78,15 +78,15 @@ def load(folder: Path) -> Memory:
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("what set-up remembered can't be read, so its steps are to be checked anew: %r", error)
+        log.warning("%s can't be read, so the steps of set-up must be checked again: %r", NAME, error)
     return Memory()
 
 
 def save(folder: Path, memory: Memory) -> None:
-    """Write it, in one step.
+    """Write the file atomically.
 
     Raises:
-        VaultError: it can't be written.
+        VaultError: it can't be written; the old file stays.
     """
     path = folder / NAME
     text = json.dumps(

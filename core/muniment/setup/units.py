@@ -1,4 +1,4 @@
-"""Whether the system's service manager starts the service: what systemd says about its units."""
+"""Whether systemd starts the service: the state of its units."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ SECONDS = 10
 
 
 def units() -> Iterator[Finding]:
-    """Whether a unit of ours is enabled and active, of the system or of this user."""
+    """One finding: whether a unit of Muniment is enabled, for the system or for this user."""
     if shutil.which("systemctl") is None:
         yield Finding(
-            "This system has no systemd, so that its own means must start the service.", Verdict.MISSING
+            "This system has no systemd, so something else must start the service.", Verdict.MISSING
         )
         return
     enabled = [unit for scope in ((), ("--user",)) for unit in _enabled(*scope)]
     if not enabled:
         yield Finding(
-            "No unit of the service is enabled: install it with `muniment service install`.", Verdict.MISSING
+            "The service is not enabled in systemd: install it with `muniment service install`.",
+            Verdict.MISSING,
         )
         return
-    yield Finding(f"The system starts the service by itself ({', '.join(sorted(enabled))}).")
+    yield Finding(f"The system starts the service ({', '.join(sorted(enabled))}).")
 
 
 def _enabled(*scope: str) -> list[str]:

@@ -23,7 +23,7 @@ from muniment.service.operations.health import health
 from muniment.service.operations.operation import Operation
 from muniment.setup import dns, smtp, store, units
 from muniment.setup.checks import moment
-from muniment.setup.fields import asked, changes
+from muniment.setup.fields import changes, step_fields
 from muniment.setup.model import Finding, Situation, State, Verdict, outcome
 from muniment.setup.steps import STEPS, Step, affirm, find, findings, inputs, standing
 
@@ -58,8 +58,8 @@ class Outside:
         host, port = listen_address(self._settings.gateway.listen)
         networks = self._settings.gateway.networks
         local = _ANY.get(host, host)
-        welcome = smtp.admits(networks, local)
-        return smtp.delivers(local, port, address, name, own=True, welcome=welcome)
+        admitted = smtp.admits(networks, local)
+        return smtp.delivers(local, port, address, name, own=True, admitted=admitted)
 
     def mailbox(self, profile: Profile) -> Iterator[Finding]:
         """Whether a profile's mailbox can be reached and logged in to."""
@@ -191,7 +191,7 @@ def _word(
         affirmed_by=stands.affirmed.by if stands.affirmed else "",
         fields=tuple(
             api.SetupField(name=one.name, label=one.label, value=value, choices=one.choices, hint=one.hint)
-            for one, value in asked(step.key, situation)
+            for one, value in step_fields(step.key, situation)
         ),
     )
 
