@@ -1,3 +1,5 @@
+"""Log lines are sanitised, and never contain the text of an exception."""
+
 from __future__ import annotations
 
 import json
@@ -21,19 +23,19 @@ def record() -> logging.LogRecord:
         return logging.LogRecord("muniment", 40, "", 0, "key %s", ("\x1b[2Jx",), sys.exc_info())
 
 
-def test_a_log_line_is_harmless_and_without_a_traceback() -> None:
+def test_a_log_line_is_sanitised_and_has_no_traceback() -> None:
     line = Harmless(details=False).format(record())
     assert line.isprintable()
     assert "Traceback" not in line
 
 
-def test_details_are_harmless_too() -> None:
+def test_details_are_sanitised_too() -> None:
     text = Harmless(details=True).format(record())
     assert "Traceback" in text
     assert "\x1b" not in text
 
 
-def test_a_structured_line_holds_no_text_of_an_exception() -> None:
+def test_a_structured_line_has_no_text_of_an_exception() -> None:
     line = Structured("json").format(record())
     values = json.loads(line)
     assert values["level"] == "error"
@@ -44,7 +46,7 @@ def test_a_structured_line_holds_no_text_of_an_exception() -> None:
     assert datetime.fromisoformat(values["time"]).tzinfo is not None
 
 
-def test_fields_stand_on_the_line_and_can_be_read_back() -> None:
+def test_fields_are_on_the_line_and_can_be_read_back() -> None:
     told = logging.LogRecord("muniment", 20, "", 0, 'a "b"=c\nd', (), None)
     told.fields = {"profile": "gw", "new": 3, "text": "\x1b[2Jx y", "none": ""}
     line = Structured("keys").format(told)
@@ -59,12 +61,12 @@ def test_fields_stand_on_the_line_and_can_be_read_back() -> None:
 @pytest.mark.parametrize(
     ("level", "start"), [(40, "<3>"), (30, "<4>"), (20, "<6>"), (10, "<7>"), (50, "<3>")]
 )
-def test_journald_is_told_the_priority_and_keeps_the_time(level: int, start: str) -> None:
+def test_journald_gets_the_priority_and_adds_the_time(level: int, start: str) -> None:
     told = logging.LogRecord("muniment", level, "", 0, "x", (), None)
     assert Structured("keys", journald=True).format(told).startswith(f"{start}level=")
 
 
-def test_journald_is_known_by_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journald_is_recognised_by_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "log").open("w") as stream:
         state = os.fstat(stream.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{state.st_dev}:{state.st_ino}")

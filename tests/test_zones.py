@@ -1,4 +1,4 @@
-"""The time zone of who asks: days in a query and days on the screen are the same days."""
+"""Time zones: the days in a query and the days on the screen are the same."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ODD = [
     "Asia/Gaza",
     "Pacific/Kwajalein", "Europe/Dublin", RULE, "+05:30", "-09:30", "",
 ]  # fmt: skip
-"""Zones that change at midnight, by half an hour or by a day, that go back in summer; rules, offsets."""
+"""Zones that change at midnight, by half an hour or by a day, or that go back in summer; rules, offsets."""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_names_rules_and_offsets_are_zones(name: str, winter: int, summer: int) 
         "AAA5BBB99,M3.2.0,M11.1.0",
     ],
 )
-def test_what_is_no_zone_is_refused(name: str) -> None:
+def test_a_text_that_is_no_zone_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="time zone"):
         zone_of(name)
 
@@ -90,8 +90,8 @@ def test_any_name_is_a_zone_or_refused(name: str) -> None:
 
 
 @given(st.from_regex(r"A{3}[+-]?[0-9]{1,3}(:[0-9]{2}){0,2}(B{3}[+-]?[0-9]{0,2},[MJ]?[0-9]{1,3},J9)?\Z"))
-def test_every_rule_that_is_taken_can_be_used(name: str) -> None:
-    """`datetime` refuses a zone a day away from UTC, and does so only where it is used."""
+def test_every_accepted_rule_can_be_used(name: str) -> None:
+    """`datetime` refuses a zone a day away from UTC, and only when it is used."""
     try:
         zone = zone_of(name)
     except ValueError:
@@ -101,13 +101,13 @@ def test_every_rule_that_is_taken_can_be_used(name: str) -> None:
     period("today", 1_700_000_000, zone)
 
 
-def test_a_device_in_place_of_a_zone_is_not_read() -> None:
+def test_a_device_is_not_read_as_a_zone() -> None:
     with in_zone("/dev/zero"):
         assert local_zone() == ""
 
 
 @given(st.sampled_from(ODD), st.integers(-2_000_000_000, 7_000_000_000))
-def test_a_day_holds_what_is_shown_with_its_date(name: str, moment: int) -> None:
+def test_a_day_contains_the_moments_shown_with_its_date(name: str, moment: int) -> None:
     zone = zone_of(name)
     shown = datetime.fromtimestamp(moment, UTC).astimezone(zone)
     for form in ("%Y-%m-%d", "%Y-%m", "%Y"):
@@ -129,12 +129,12 @@ def test_a_day_holds_what_is_shown_with_its_date(name: str, moment: int) -> None
         ("Pacific/Apia", "2011-12-30", 0),
     ],
 )
-def test_days_have_as_many_hours_as_they_have(zone: str, day: str, hours: float) -> None:
+def test_a_day_has_the_hours_of_its_zone(zone: str, day: str, hours: float) -> None:
     start, end = period(day, 0, zone_of(zone))
     assert end - start == hours * 3600
 
 
-def test_the_zone_is_the_one_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_zone_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     berlin = Path("/usr/share/zoneinfo/Europe/Berlin")
     for setting, named in [("Europe/Berlin", "Europe/Berlin"), (":Europe/Berlin", "Europe/Berlin"), ("", ""),
                            ("UTC", ""), (RULE, RULE), ("Foo/Bar", "")]:  # fmt: skip
@@ -159,7 +159,7 @@ def test_the_zone_is_the_one_that_is_set(tmp_path: Path, monkeypatch: pytest.Mon
         assert local_zone() == "Europe/Berlin"
     written.write_text("Asia/Tokyo\n")
     with in_zone(None):
-        assert local_zone() == RULE, "what is written down is not what counts"
+        assert local_zone() == RULE, "the name in the file does not count"
 
 
 def test_an_unknown_zone_has_the_offset_that_the_system_shows() -> None:
@@ -168,7 +168,7 @@ def test_an_unknown_zone_has_the_offset_that_the_system_shows() -> None:
         assert formatting.local(0) == "1970-01-01 03:00" or local_zone() == "+04:00"
 
 
-def test_the_client_says_its_zone_and_nothing_else_changes() -> None:
+def test_the_client_adds_its_zone_to_requests_and_nothing_else() -> None:
     class Line:
         def __init__(self) -> None:
             self.asked: list[object] = []
@@ -216,7 +216,7 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
         ("Asia/Tokyo", "2026-11-03", "2026-11-02", "2026-11-03 08:30"),
     ],
 )
-def test_a_query_means_the_days_that_are_shown(
+def test_the_days_of_a_query_are_the_days_on_the_screen(
     vault: TestVault, tmp_path: Path, zone: str, day: str, other: str, shown: str
 ) -> None:
     program = Program(vault.folder)
@@ -239,7 +239,7 @@ def test_a_query_means_the_days_that_are_shown(
     assert (f'"zone":"{zone}"' in manifest[0].replace(" ", "")) == (zone != "UTC")
 
 
-def test_a_zone_that_nobody_knows_is_refused_in_a_sentence(vault: TestVault) -> None:
+def test_an_unknown_zone_is_refused_with_a_sentence(vault: TestVault) -> None:
     for request in (
         Search(query="x", zone="Foo/Bar"),
         AddUser(name="A", addresses=("a@x.org",), zone="Foo/Bar"),

@@ -1,4 +1,4 @@
-"""The reading workers: they say what mail/ says, and a mail that ends one costs its own answer alone."""
+"""The reading workers: they give what mail/ gives, and a mail that kills one costs only its own answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_pars
 from support.reports import plain, report
 
 BLOB = bytes(range(256)) * 40_000
-"""Content of a large mail's attachment: more than 8 MiB of it go through files."""
+"""Content of a large mail's attachment. More than 8 MiB of it goes through files."""
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,12 @@ def letters(count: int) -> list[bytes]:
 
 
 def mails(contents: Iterable[bytes], outline: bool = False) -> Iterator[Mail]:
-    """Mails to be read, each with a name of its own."""
+    """Mails to read, each with its own name."""
     for number, content in enumerate(contents):
         yield Mail(content, f"mail {number}".encode(), outline=outline)
 
 
-def test_workers_say_what_the_readers_say(reader: ReaderPool) -> None:
+def test_workers_give_what_the_readers_give(reader: ReaderPool) -> None:
     contents = letters(200)
     assert list(reader.texts(mails(contents))) == [read_text(one) for one in contents]
     assert list(reader.texts(mails(contents, outline=True))) == [read_outline(one)[1] for one in contents]
@@ -80,7 +80,7 @@ def test_workers_unwrap_reports_and_read_routing_headers(reader: ReaderPool) -> 
     assert {party.address for party in plainly.parties} == {"anna@example.com", "bob@example.com"}
 
 
-def test_a_report_that_can_t_be_unwrapped_is_told_by_its_own_headers() -> None:
+def test_a_report_that_can_not_be_unwrapped_is_routed_by_its_own_headers() -> None:
     broken = report(b"", recipients=["bob@example.com"])
     found = COPY.decoder.decode(answer(Ask(COPY.name, len(broken), option=1), broken).value)
     assert isinstance(found, CopyFacts)
@@ -104,7 +104,7 @@ def test_a_large_mail_and_its_attachment_go_through_files(reader: ReaderPool, tm
     assert found_texts == [read_text(one) for one in several]
 
 
-def test_what_a_dead_worker_wrote_of_an_attachment_is_not_kept(tmp_path: Path) -> None:
+def test_the_half_written_attachment_of_a_dead_worker_is_not_kept(tmp_path: Path) -> None:
     large = plain(attachments=[("blob.bin", BLOB)])
     mail = mail_of([large], len(large), tmp_path)
     assert not isinstance(mail.content, bytes)
@@ -125,7 +125,7 @@ def test_a_part_of_a_mail_can_be_read(reader: ReaderPool) -> None:
 
 
 @pytest.mark.parametrize("word", [CRASH, HANG, GROW, RAISE])
-def test_a_mail_that_ends_workers_is_an_answer(fragile: ReaderPool, word: str) -> None:
+def test_a_mail_that_kills_workers_is_reported_as_unreadable(fragile: ReaderPool, word: str) -> None:
     with pytest.raises(MailUnreadable):
         fragile.view(Mail(hostile(word), b"killer"))
     view = fragile.view(Mail(hostile(word), b"killer", outline=True))
@@ -133,7 +133,7 @@ def test_a_mail_that_ends_workers_is_an_answer(fragile: ReaderPool, word: str) -
     assert fragile.view(Mail(plain(), b"another")).text
 
 
-def test_a_mail_that_ends_workers_among_many_costs_itself_alone(fragile: ReaderPool) -> None:
+def test_a_mail_that_kills_workers_among_many_costs_only_itself(fragile: ReaderPool) -> None:
     contents = letters(100)
     contents[30], contents[70] = hostile(CRASH), hostile(RAISE)
     found = list(fragile.texts(mails(contents)))
@@ -141,7 +141,7 @@ def test_a_mail_that_ends_workers_among_many_costs_itself_alone(fragile: ReaderP
     assert found[31] == read_text(contents[31])
 
 
-def test_a_mail_that_ended_workers_is_not_given_to_others(
+def test_a_mail_that_killed_workers_is_not_given_to_others(
     fragile: ReaderPool, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(5):
@@ -152,7 +152,7 @@ def test_a_mail_that_ended_workers_is_not_given_to_others(
     assert sum("died" in one.message for one in caplog.records) == 2
 
 
-def test_a_worker_that_nobody_needs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(ReaderPool(idle=0.2)) as pool:
         assert pool.pids == []
         pool.view(Mail(plain()))
@@ -183,7 +183,7 @@ def test_many_threads_share_a_few_workers() -> None:
     assert texts == {number: read_text(one).body for number, one in enumerate(contents)}
 
 
-def test_a_reader_that_is_left_in_the_middle_leaves_nothing_open(reader: ReaderPool, tmp_path: Path) -> None:
+def test_an_abandoned_reader_leaves_nothing_open(reader: ReaderPool, tmp_path: Path) -> None:
     large = b"Subject: large\r\n\r\n" + b"x" * 9_000_000
 
     def failing() -> Iterator[Mail]:
@@ -198,10 +198,10 @@ def test_a_reader_that_is_left_in_the_middle_leaves_nothing_open(reader: ReaderP
     several.close()  # type: ignore[attr-defined]
 
 
-def test_workers_that_cannot_work_are_no_fault_of_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_can_not_work_are_not_blamed_on_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment.parsing.pool.MODULE", "muniment.no_such_module")
     with closing(ReaderPool()) as pool:
-        with pytest.raises(WorkersUnusable, match="mend the installation"):
+        with pytest.raises(WorkersUnusable, match="repair the installation"):
             pool.view(Mail(plain(), b"innocent"))
         with pytest.raises(WorkersUnusable):
             list(pool.texts(mails(letters(3))))
@@ -209,8 +209,8 @@ def test_workers_that_cannot_work_are_no_fault_of_the_mail(monkeypatch: pytest.M
         assert pool.view(Mail(plain(), b"innocent")).text
 
 
-def test_a_worker_that_stands_still_is_no_fault_of_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mail that was read while the machine stood still can be read later."""
+def test_a_suspended_worker_is_not_blamed_on_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that was being read while the machine was suspended can be read later."""
     mail = Mail(plain(), b"innocent")
     with closing(ReaderPool()) as pool:
         with monkeypatch.context() as patch:
@@ -222,7 +222,7 @@ def test_a_worker_that_stands_still_is_no_fault_of_the_mail(monkeypatch: pytest.
         assert pool.view(mail).text
 
 
-def test_an_answer_of_another_kind_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_another_type_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.setattr("muniment.parsing.pool.MODULE", "support.lying_reader")
     with closing(ReaderPool()) as pool:
@@ -231,7 +231,7 @@ def test_an_answer_of_another_kind_is_no_answer(monkeypatch: pytest.MonkeyPatch)
         assert all(isinstance(one, MailUnreadable) for one in pool.texts(mails(letters(3))))
 
 
-def test_base64_survives_the_way(reader: ReaderPool) -> None:
+def test_base64_passes_through_the_pipe_unchanged(reader: ReaderPool) -> None:
     data = os.urandom(5000)
     mail = plain(attachments=[("data.bin", data)])
     assert base64.b64encode(data)[:60] in mail

@@ -1,4 +1,4 @@
-"""A worker process: what it is given, what it can't do, and that it holds nobody up."""
+"""A worker process: what it gets, what it can't do, and that it never blocks its caller."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def worker(module: str, decoder: msgspec.msgpack.Decoder[Any] = ANY) -> Iterator
 
 
 def probed() -> dict[str, Any]:
-    """What a worker says it can do, while a port of this machine can be dialled."""
+    """What a worker can do by its own report, while a port of this machine accepts connections."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server, worker("support.probing_worker") as one:
         found: dict[str, Any] = one.ask(server.getsockname()[1], timeout=30)
         return found
@@ -53,7 +53,7 @@ def test_a_worker_gets_its_pipes_and_no_other_file_of_the_service(tmp_path: Path
     with (tmp_path / "ledger").open("wb") as file:
         os.set_inheritable(file.fileno(), True)
         found = probed()
-    # 0 to 2, the copies that frames go through, the one that lists them; and the socket that files come over.
+    # 0 to 2, the copies for frames, the one that lists them; and the socket for files.
     assert [number for number in found["files"] if number > 5] in ([], [found["socket"]])
     assert (found["umask"], found["session"]) == (0o077, True)
 
@@ -61,7 +61,7 @@ def test_a_worker_gets_its_pipes_and_no_other_file_of_the_service(tmp_path: Path
 def test_a_worker_leaves_no_core_file_and_can_start_nothing() -> None:
     found = probed()
     assert found["core"] == [0, 0]
-    if os.geteuid():  # the kernel limits no process of root's
+    if os.geteuid():  # the kernel sets root no limit
         assert found["fork"] == "BlockingIOError"
         assert found["thread"] == "RuntimeError"
     assert found["memory"] == "MemoryError"
@@ -93,7 +93,7 @@ def test_a_worker_that_ends_or_is_silent_is_an_error_in_time() -> None:
 
 
 @pytest.mark.parametrize("answer", ["half", "endless", "rubbish", "huge", "wrong"])
-def test_whatever_a_worker_answers_holds_no_thread_and_no_memory(answer: str) -> None:
+def test_hostile_answers_block_no_thread_and_take_no_memory(answer: str) -> None:
     with (
         worker("support.lying_worker", msgspec.msgpack.Decoder(dict[str, int])) as one,
         pytest.raises(WorkerDied),
@@ -106,7 +106,7 @@ def test_a_worker_that_does_not_read_is_an_error_in_time() -> None:
         one.ask(1, [bytes(8 * 1024 * 1024)], timeout=2)
 
 
-def test_the_kernel_ends_a_worker_that_takes_more_time_than_a_mail_may() -> None:
+def test_the_kernel_ends_a_worker_that_exceeds_the_time_of_a_mail() -> None:
     with worker("support.busy_worker") as one:
         began = time.monotonic()
         with pytest.raises(WorkerDied, match="too much processor time") as death:

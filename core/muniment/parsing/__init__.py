@@ -1,1 +1,1 @@
-"""Worker processes: where mail is parsed, apart from the service, which only asks and reads the answers."""
+"""Worker processes that parse mail. The service only sends requests to them and reads the answers."""

@@ -1,8 +1,8 @@
-"""What a worker process gives up before it sees its first mail.
+"""The rights that a worker process gives up before it sees its first mail.
 
-A mail may take over the parser that reads it. What it then has is this process: no network, no further
-processes, no password of the service, and a bounded amount of memory. Each step that a kernel or a container
-does not allow is left out, and the others still hold (docs/security.md has the table).
+A mail may take over the parser that reads it. It then has only this process: no network, no further
+processes, no password of the service, and a limited amount of memory. If a kernel or a container does not
+allow a step, that step is left out, and the others still hold (docs/security.md has the table).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ CAPABILITIES_V3 = 0x20080522
 
 
 def confine(memory: int) -> None:
-    """Give up what reading mail does not need. To be called before any thread is started.
+    """Give up everything that reading mail does not need. Call it before any thread starts.
 
-    `memory`: bytes of address space that this process may take.
+    `memory`: bytes of address space that this process may use.
     """
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -39,23 +39,26 @@ def confine(memory: int) -> None:
 
 
 def _leave_network(libc: ctypes.CDLL) -> bool:
-    """Move into a network namespace that has no interface; whether the kernel allows that.
+    """Move into a network namespace without interfaces. Returns whether the kernel allows that.
 
-    A user namespace of its own allows it to a process without rights. Root has the right anyway, also where
-    user namespaces are switched off.
+    A new user namespace allows it to a process without rights. Root may do it anyway, even if user namespaces
+    are disabled.
     """
     return any(libc.unshare(flags) == 0 for flags in (CLONE_NEWUSER | CLONE_NEWNET, CLONE_NEWNET))
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
-    """Give up all capabilities: those of root, and those within a user namespace of its own."""
+    """Give up all capabilities: those of root, and those in a new user namespace."""
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_V3, 0)
     none = (ctypes.c_uint32 * 6)()
     libc.capset(header, none)
 
 
 def last_words() -> int:
-    """A copy of standard output that answers go to; what a library prints goes nowhere from now on."""
+    """A copy of standard output, for answers.
+
+    Anything that a library prints goes to standard error from now on.
+    """
     answers = os.dup(1)
     os.dup2(2, 1)
     return answers

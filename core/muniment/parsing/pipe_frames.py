@@ -1,6 +1,6 @@
 """Frames on the pipes to a worker process: a length (8 bytes, little endian), then MessagePack.
 
-Bytes of mail may follow a frame as they are: so they are copied neither into it nor out of it.
+Bytes of mail may follow a frame directly, so they are copied neither into it nor out of it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import msgspec
 
 LENGTH = struct.Struct("<Q")
 AT_ONCE = 512
-"""Pieces that are written at once: half of what Linux takes (IOV_MAX)."""
+"""Pieces that are written in one call: half of what Linux allows (IOV_MAX)."""
 KEPT = 2 * 1024 * 1024
-"""Bytes of the buffer that is kept for the next frame; one that a larger frame made is let go."""
+"""Largest buffer, in bytes, that is kept for the next frame."""
 
 MOST = 256 * 1024 * 1024
-"""Bytes of a frame; the answer to a batch has some 30 MB. A worker that a mail has taken over may claim any
-length."""
+"""Largest frame in bytes. The answer to a batch has some 30 MB. A worker that a mail has taken over may claim
+any length."""
 
 T = TypeVar("T")
 _encoder = msgspec.msgpack.Encoder()
@@ -30,12 +30,16 @@ _encoder = msgspec.msgpack.Encoder()
 def send(
     pipe: int, value: object, behind: Sequence[bytes] = (), wait: Callable[[], None] | None = None
 ) -> None:
-    """Write one frame, and these bytes behind it.
+    """Write one frame, and bytes behind it.
 
-    `wait` is called while a pipe that does not block is full.
+    Args:
+        pipe: the descriptor to write to.
+        value: becomes the frame.
+        behind: bytes that follow it.
+        wait: called while a non-blocking pipe is full. Without it, BlockingIOError is raised.
 
     Raises:
-        OSError: nobody reads any more.
+        OSError: the other end is closed.
     """
     frame = _encoder.encode(value)
     left = [memoryview(piece) for piece in (LENGTH.pack(len(frame)), frame, *behind) if piece]
@@ -54,7 +58,7 @@ def send(
 
 
 class FrameReader(Generic[T]):
-    """Reads frames, each a value of one type, from a pipe. Belongs to one thread."""
+    """Reads frames, each with a value of one type, from a pipe. It belongs to one thread."""
 
     def __init__(self, pipe: BufferedReader, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._pipe = pipe
@@ -65,7 +69,7 @@ class FrameReader(Generic[T]):
         """The value of the next frame; None at the end of the stream.
 
         Raises:
-            OSError: it can't be read, or is longer than MOST.
+            OSError: the frame can't be read, or is longer than MOST.
             msgspec.DecodeError: the frame is no such value.
         """
         head = self._pipe.read(LENGTH.size)
@@ -73,7 +77,7 @@ class FrameReader(Generic[T]):
             return None
         (length,) = LENGTH.unpack(head)
         if length > MOST:
-            raise OSError(f"a frame of {length} bytes")
+            raise OSError(f"a frame of {length} bytes is too long")
         if len(self._buffer) < length:
             self._buffer = bytearray(length)
         with memoryview(self._buffer) as whole, whole[:length] as frame:
@@ -85,7 +89,12 @@ class FrameReader(Generic[T]):
         return value
 
     def behind(self, size: int) -> bytes:
-        """The next bytes behind the frame. Raises OSError, and EOFError where the stream ends early."""
+        """The next `size` bytes behind the frame.
+
+        Raises:
+            OSError: they can't be read.
+            EOFError: the stream ends early.
+        """
         data = self._pipe.read(size)
         if len(data) < size:
             raise EOFError

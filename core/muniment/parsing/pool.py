@@ -1,4 +1,7 @@
-"""The reading workers of a process: started when mail is to be read, ended when none was for a while."""
+"""The reading workers of a process.
+
+They start when mail is to be read, and end after a while without work.
+"""
 
 from __future__ import annotations
 
@@ -39,34 +42,38 @@ from muniment.system.sanitise import clean
 log = logging.getLogger("muniment.workers")
 
 MODULE = "muniment.parsing.worker"
-"""What a reading worker runs."""
+"""The module that a reading worker runs."""
 ATTEMPTS = 2
-"""How often a worker may die over one mail: the first may have died of what it read before."""
+"""How often a worker may die on one mail. The first may have died of an earlier mail."""
 GREETING = 60.0
-"""Seconds a worker may take to start."""
+"""Seconds that a worker may take to start."""
 PATIENCE = 100.0
-"""Seconds that an answer may take; each mail has a limit of processor time besides (parsing.budget)."""
+"""Seconds that an answer may take. Each mail also has a limit of processor time (`parsing.budget`)."""
 SECONDS_PER_BYTE = 1 / 1024 / 1024
-"""Seconds that an answer may take besides, for each byte of mail."""
+"""Further seconds that an answer may take for each byte of mail."""
 IDLE = 60.0
-"""Seconds after which a worker that nobody needed ends."""
+"""Seconds without work after which a worker ends."""
 BATCH_ITEMS, BATCH_BYTES = 64, 2 * 1024 * 1024
-"""Mails, and their bytes, that go to a worker at once where many are read."""
+"""Mails, and their bytes, in one request when many are read."""
 REMEMBERED = 1000
-"""Mails over which workers died that are remembered."""
-UNUSABLE = "mail can't be read, whichever it is: mend the installation, memory or disk, and try again"
-UNREADABLE = "the parser failed over this message"
+"""Mails on which workers died that are remembered."""
+UNUSABLE = "no mail can be read: repair the installation, memory or disk, and try again"
+UNREADABLE = "the parser failed on this message"
 
 V = TypeVar("V")
 Question = tuple[Mail, int]
-"""A mail, and the option of the task (see tasks.Ask)."""
+"""A mail, and the option of the task (see `tasks.Ask`)."""
 
 
 class _Worker:
-    """One reading worker, greeted."""
+    """One reading worker that has read its sample mail."""
 
     def __init__(self) -> None:
-        """Raises WorkersUnusable where it can't start, or can't read a sample mail."""
+        """Start the worker.
+
+        Raises:
+            WorkersUnusable: it can't start, or can't read a sample mail.
+        """
         try:
             self._process = WorkerProcess(MODULE, ANSWERS)
         except OSError as error:
@@ -84,7 +91,7 @@ class _Worker:
             raise
 
     def ask(self, task: str, questions: list[Question], into: IO[bytes] | None) -> list[Answer]:
-        """One answer a question. Raises WorkerDied."""
+        """One answer for each question. Raises WorkerDied."""
         asks, contents, size = [], [], 0
         for mail, option in questions:
             if isinstance(mail.content, bytes):
@@ -99,7 +106,7 @@ class _Worker:
             asks.append(Ask(task, length, mail.start, mail.end, mail.outline, option))
         answers = self._process.ask(asks, contents, timeout=PATIENCE + size * SECONDS_PER_BYTE)
         if len(answers) != len(questions):
-            raise WorkerDied("an answer to something else")
+            raise WorkerDied("its answer does not match the request")
         return answers
 
     def end(self) -> None:
@@ -111,10 +118,15 @@ class _Worker:
 
 
 class ReaderPool:
-    """A MailReader over worker processes; `close` it. It can be used again afterwards."""
+    """A MailReader with worker processes. `close` ends them; the pool can be used again afterwards."""
 
     def __init__(self, size: int | None = None, idle: float = IDLE) -> None:
-        """`size`: how many workers at most, by default one a core and at least two; `idle`: see IDLE."""
+        """Prepare the pool. No worker starts yet.
+
+        Args:
+            size: largest number of workers; None for one a core and at least two.
+            idle: seconds without work after which a worker ends.
+        """
         self.size = size or max(2, len(os.sched_getaffinity(0)))
         self._idle_after = idle
         self._changed = threading.Condition()
@@ -123,28 +135,24 @@ class ReaderPool:
         self._starting = 0
         self._reaper: threading.Thread | None = None
         self._killers: OrderedDict[tuple[bytes, bool], str] = OrderedDict()
-        """Mails over which workers died, and whether only their outline was read."""
+        """What happened to the workers that died on a mail, by the mail's name and whether only its outline
+        was read."""
 
     # --- one mail ---------------------------------------------------------------------------
 
     def view(self, mail: Mail) -> MessageView:
-        """See MailReader."""
         return self._one(VIEW, mail)
 
     def content(self, mail: Mail, number: int, into: IO[bytes] | None = None) -> Content:
-        """See MailReader."""
         return self._one(CONTENT, mail, number, into)
 
     def content_text(self, mail: Mail, number: int) -> Content:
-        """See MailReader."""
         return self._one(CONTENT_TEXT, mail, number)
 
     def copy(self, mail: Mail, *, journal: bool) -> CopyFacts:
-        """See MailReader."""
         return self._one(COPY, mail, int(journal))
 
     def likeness(self, mail: Mail) -> Likeness:
-        """See MailReader."""
         return self._one(LIKENESS, mail)
 
     def _one(self, task: Task[V], mail: Mail, option: int = 0, into: IO[bytes] | None = None) -> V:
@@ -157,19 +165,16 @@ class ReaderPool:
     # --- many mails -------------------------------------------------------------------------
 
     def texts(self, mails: Iterable[Mail]) -> Iterator[MessageText | MailUnreadable]:
-        """See MailReader."""
         return self._many(TEXT, ((mail, 0) for mail in mails))
 
     def messages(self, mails: Iterable[Mail]) -> Iterator[MessageFacts | MailUnreadable]:
-        """See MailReader."""
         return self._many(MESSAGE, ((mail, 0) for mail in mails))
 
     def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
-        """See MailReader."""
         return self._many(COPY, ((mail, int(journal)) for mail, journal in mails))
 
     def _many(self, task: Task[V], questions: Iterable[Question]) -> Iterator[V | MailUnreadable]:
-        """In batches, while those before are read; one worker is left to those who read a single mail."""
+        """Read in batches, several at a time. One worker is left to callers that read a single mail."""
         threads = max(1, self.size - 1)
         waiting: deque[tuple[list[Question], Future[list[V | MailUnreadable]]]] = deque()
         with ThreadPoolExecutor(threads, "reading") as executor:
@@ -193,7 +198,7 @@ class ReaderPool:
                         return _values(task, worker.ask(task.name, questions, None))
                 except WorkerDied as death:
                     count = len(questions)
-                    log.warning("a worker died over %d messages: %s; trying one at a time", count, death)
+                    log.warning("a worker died on %d messages (%s): trying one at a time", count, death)
             found: list[V | MailUnreadable] = []
             for question in questions:
                 one = self._alone(task, question)
@@ -205,7 +210,10 @@ class ReaderPool:
     # --- workers ----------------------------------------------------------------------------
 
     def _alone(self, task: Task[V], question: Question, into: IO[bytes] | None = None) -> V | MailUnreadable:
-        """The answer to one question; another worker tries again where one dies, unless it took too long."""
+        """The answer to one question.
+
+        If a worker dies, another one tries again, unless the time was used up.
+        """
         mail, _ = question
         why = known = self._known_killer(mail)
         silent = False
@@ -214,7 +222,7 @@ class ReaderPool:
                 with self._taken() as worker:
                     return _values(task, worker.ask(task.name, [question], into))[0]
             except WorkerDied as death:
-                log.warning("a worker died over one message: %s", death)
+                log.warning("a worker died on one message: %s", death)
                 why, silent = str(death), death.silent
                 if death.timed_out:
                     break
@@ -223,7 +231,7 @@ class ReaderPool:
         return MailUnreadable(f"{UNREADABLE} ({why})")
 
     def _known_killer(self, mail: Mail) -> str:
-        """What became of the workers that read this mail before; "" where they lived."""
+        """What happened to the workers that read this mail before; "" if none died."""
         return self._killers.get((mail.name, mail.outline), "")
 
     def _remember(self, mail: Mail, why: str) -> None:
@@ -234,7 +242,10 @@ class ReaderPool:
 
     @contextmanager
     def _taken(self) -> Iterator[_Worker]:
-        """A worker for oneself; it goes back afterwards, unless it died or its answer was not awaited."""
+        """A worker for the block.
+
+        It returns to the pool afterwards, unless it died or its answer was not read.
+        """
         worker = self._take()
         try:
             yield worker
@@ -278,7 +289,7 @@ class ReaderPool:
             self._reaper.start()
 
     def _reap(self) -> None:
-        """End workers that nobody needed for a while, until there is none."""
+        """End workers that had no work for a while, until there is none."""
         with self._changed:
             while self._idle or self._busy:
                 now = time.monotonic()
@@ -296,7 +307,7 @@ class ReaderPool:
             return [worker.pid for worker in (*self._idle, *self._busy)]
 
     def close(self) -> None:
-        """End the workers that nobody uses now. Safe to call twice."""
+        """End the workers that are idle. Safe to call twice."""
         with self._changed:
             gone, self._idle = self._idle, []
             self._killers.clear()
@@ -306,7 +317,7 @@ class ReaderPool:
 
 
 def _batches(questions: Iterable[Question]) -> Iterator[list[Question]]:
-    """Groups of small mails, and each large one alone."""
+    """Yield groups of small mails, and each large mail by itself."""
     batch: list[Question] = []
     size = 0
     try:
@@ -333,11 +344,11 @@ def _close(questions: list[Question]) -> None:
 
 
 def _values(task: Task[V], answers: list[Answer]) -> list[V | MailUnreadable]:
-    """What answers say. Raises WorkerDied where one is nothing that the task answers."""
+    """The values in answers. Raises WorkerDied if an answer is none of the task."""
     found: list[V | MailUnreadable] = []
     for answer in answers:
         if answer.problem:
-            log.warning("the parser failed over one message (%s)", clean(answer.problem[:80]))
+            log.warning("the parser failed on one message (%s)", clean(answer.problem[:80]))
             found.append(MailUnreadable(f"{UNREADABLE} ({clean(answer.problem[:80])})"))
             continue
         try:
@@ -352,11 +363,11 @@ _shared = ReaderPool()
 
 
 def mail_reader() -> MailReader:
-    """The reader of this process."""
+    """The mail reader of this process."""
     return _shared
 
 
 @atexit.register
 def end_readers() -> None:
-    """End the reading workers of this process; the next mail that is read starts another one."""
+    """End the idle reading workers of this process. The next mail to read starts another one."""
     _shared.close()

@@ -1,4 +1,4 @@
-"""Starting a worker process with nothing of the service's but two pipes, and hearing from it."""
+"""Starts a worker process that inherits nothing of the service but two pipes, and reads its answers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PASSED_ON = (
     *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
     *("PYTHONUTF8", "PYTHONWARNINGS", "PYTHONHASHSEED", "PYTHONMALLOC"),
 )
-"""The variables that a worker needs to find Python and this program. All others stay with the service: a
-profile's password may be one (`{ env = "..." }`)."""
+"""The variables that a worker needs to find Python and this program. All others stay with the service, since
+a profile's password may be one (`{ env = "..." }`)."""
 
 T = TypeVar("T")
 
@@ -38,13 +38,18 @@ class WorkersUnusable(MunimentError):
 
 
 class WorkerDied(Exception):
-    """The worker ended, or was ended for its silence, before it answered."""
+    """The worker ended, or was ended because it did not answer."""
 
     def __init__(self, why: str, timed_out: bool = False, silent: bool = False) -> None:
-        """`timed_out`: whether it used up the time of a mail, or was silent too long; `silent`: the latter.
+        """Take the reason.
 
-        Silence says nothing about a mail: the kernel ends a worker that works too long on one, so a silent
-        worker was stopped, or the machine stood still.
+        A silent worker says nothing about a mail: the kernel ends a worker that works too long on one. So a
+        silent worker was stopped, or the machine was suspended.
+
+        Args:
+            why: the reason, for the log.
+            timed_out: whether it used up the time of a mail, or was silent for too long.
+            silent: whether it was silent for too long.
         """
         super().__init__(why)
         self.timed_out = timed_out
@@ -52,7 +57,10 @@ class WorkerDied(Exception):
 
 
 class _TimedPipe(RawIOBase):
-    """The output of a process, read until a deadline: half an answer must not hold a thread for ever."""
+    """The output of a process, read until a deadline.
+
+    So half an answer does not block a thread for ever.
+    """
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -68,10 +76,10 @@ class _TimedPipe(RawIOBase):
 
 
 def wait_for(pipe: int, event: int, deadline: float) -> None:
-    """Wait until a pipe can be read or written; `deadline` is on the monotonic clock.
+    """Wait until a pipe can be read or written. `deadline` is on the monotonic clock, in seconds.
 
     Raises:
-        TimeoutError: it can't by then.
+        TimeoutError: that did not happen by then.
     """
     waiting = select.poll()  # select() knows no descriptor above 1,023
     waiting.register(pipe, event)
@@ -80,12 +88,15 @@ def wait_for(pipe: int, event: int, deadline: float) -> None:
 
 
 class WorkerProcess(Generic[T]):
-    """One worker process, as the thread that talks to it sees it; `T` is what it answers."""
+    """One worker process. It belongs to the thread that talks to it. `T` is the type of its answers."""
 
     def __init__(self, module: str, answers: msgspec.msgpack.Decoder[T]) -> None:
-        """`module` is run as a program; its answers are frames that `answers` decodes.
+        """Start the process.
 
-        Its argument is the number of a socket, over which the descriptors of files come.
+        Args:
+            module: run as a program. Its argument is the number of a socket that receives the descriptors of
+                files.
+            answers: decodes the frames that it writes.
 
         Raises:
             OSError: it can't be started.
@@ -116,10 +127,15 @@ class WorkerProcess(Generic[T]):
         )
 
     def ask(self, request: object, behind: Sequence[bytes] = (), *, timeout: float) -> T:
-        """Its answer to a request, for which it may take `timeout` seconds; `behind` follows the frame.
+        """Send a request and wait for the answer.
+
+        Args:
+            request: becomes a frame.
+            behind: bytes that follow the frame.
+            timeout: seconds in all.
 
         Raises:
-            WorkerDied: it is gone, or silent; or what it says is no answer.
+            WorkerDied: it died, did not answer in time, or wrote something that is no answer.
         """
         deadline = time.monotonic() + timeout
         pipe = self._input.fileno()
@@ -132,10 +148,10 @@ class WorkerProcess(Generic[T]):
         return self.receive(deadline - time.monotonic())
 
     def pass_files(self, *descriptors: int) -> None:
-        """Hand open files over; they belong to the next question that is about a file.
+        """Pass open files. They belong to the next request about a file.
 
         Raises:
-            WorkerDied: it is gone.
+            WorkerDied: the process is gone.
         """
         try:
             socket.send_fds(self._files, [b"f"], list(descriptors))
@@ -143,7 +159,11 @@ class WorkerProcess(Generic[T]):
             raise self._death(str(error)) from error
 
     def receive(self, timeout: float) -> T:
-        """What it says next, unasked or after it was asked. Raises WorkerDied as `ask` does."""
+        """Wait for its next answer, without a request. `timeout` is in seconds.
+
+        Raises:
+            WorkerDied: as `ask`.
+        """
         self._timed.deadline = time.monotonic() + timeout
         try:
             answer = self._answers.receive()
@@ -156,7 +176,7 @@ class WorkerProcess(Generic[T]):
         return answer
 
     def _death(self, why: str) -> WorkerDied:
-        """What became of a process whose pipes are closed."""
+        """What happened to a process whose pipes are closed."""
         try:
             status = self._process.wait(1)
         except subprocess.TimeoutExpired:
@@ -166,7 +186,7 @@ class WorkerProcess(Generic[T]):
         return WorkerDied(f"ended with status {status}")
 
     def end(self) -> None:
-        """Stop the process, whatever it is doing, and wait for it."""
+        """Stop the process at once, and wait until it is gone."""
         self._process.kill()
         for stream in (self._input, self._output, self._files):
             with contextlib.suppress(OSError):
@@ -175,7 +195,6 @@ class WorkerProcess(Generic[T]):
 
     @property
     def pid(self) -> int:
-        """The process id."""
         return self._process.pid
 
 

@@ -1,4 +1,4 @@
-"""The seam between those who need to know what a mail says, and the workers that read it."""
+"""The interface between code that needs the content of mail, and the workers that parse it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ IN_MEMORY = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail to be read, once: its bytes, or an open file that holds them."""
+    """A mail to read once: its bytes, or an open file with them."""
 
     content: bytes | IO[bytes]
     name: bytes = b""
-    """Its SHA-256; empty where that is not known. What is known to end workers is not given to others."""
+    """Its SHA-256; empty if unknown. A mail that is known to kill workers is not given to another one."""
     start: int = 0
+    """Where the message begins in it."""
     end: int = -1
-    """Where the message lies in it; -1 for its end."""
+    """Where the message ends in it; -1 for the end of the mail."""
     outline: bool = False
-    """Whether its text is not to be read, since workers have died over it."""
+    """Whether its text must not be read, because workers have died on it."""
 
     def close(self) -> None:
         """Close its file. Safe to call twice."""
@@ -38,9 +39,18 @@ class Mail:
 def mail_of(
     pieces: Iterable[bytes], size: int, work: Path, name: bytes = b"", *, outline: bool = False
 ) -> Mail:
-    """A mail of `size` bytes; if it is large, it is written to a file without a name in the folder `work`.
+    """A mail of `size` bytes. A large one is written to an unnamed file in the folder `work`.
 
-    Raises whatever the pieces raise, and OSError where the file can't be written.
+    Args:
+        pieces: the bytes of the mail.
+        size: their number.
+        work: folder for temporary files.
+        name: see `Mail.name`.
+        outline: see `Mail.outline`.
+
+    Raises:
+        OSError: the file can't be written.
+        Exception: as `pieces` raises it.
     """
     if size <= IN_MEMORY:
         return Mail(b"".join(pieces), name, outline=outline)
@@ -55,32 +65,49 @@ def mail_of(
 
 
 class MailReader(Protocol):
-    """Reads mail in worker processes. For any thread. Each mail is closed once it has been read.
+    """Reads mail in worker processes.
 
-    A mail over which a worker died, or the parser failed, is a MailUnreadable: raised for one mail, and
-    yielded in its place for many. Where no worker can work at all, WorkersUnusable is raised.
+    Its methods are safe in any thread, and close each mail after reading it.
+
+    If a worker dies or the parser fails on a mail, that mail is a MailUnreadable. The methods for one mail
+    raise it; those for many mails yield it in the mail's place.
+
+    Raises:
+        MailUnreadable: from the methods for one mail, see above.
+        WorkersUnusable: from any method, if no worker can work at all.
     """
 
     def view(self, mail: Mail) -> MessageView:
-        """The message as a person reads it. Raises MailUnreadable."""
+        """The message as a person reads it."""
 
     def content(self, mail: Mail, number: int, into: IO[bytes] | None = None) -> Content:
-        """An attachment, counted from 1. A large mail's goes to the file `into`. Raises MailUnreadable."""
+        """An attachment.
+
+        Args:
+            mail: the message.
+            number: the attachment's number, from 1.
+            into: a file that gets the content of a large mail's attachment. Without it, and for small mails,
+                the content is in the result.
+        """
 
     def content_text(self, mail: Mail, number: int) -> Content:
-        """The text of an attachment, counted from 1. Raises MailUnreadable."""
+        """The text of an attachment. `number` counts from 1."""
 
     def copy(self, mail: Mail, *, journal: bool) -> CopyFacts:
-        """Whom a copy concerns; `journal`: a journal report is unwrapped. Raises MailUnreadable."""
+        """Whom a copy concerns.
+
+        `journal`: unwrap it if it is a journal report. If a report can't be unwrapped, the result has a
+        `problem`.
+        """
 
     def likeness(self, mail: Mail) -> Likeness:
-        """What the message is compared by. Raises MailUnreadable."""
+        """The hashes by which a rewritten message is recognised (see `mail.text.likeness`)."""
 
     def texts(self, mails: Iterable[Mail]) -> Iterator[MessageText | MailUnreadable]:
-        """What can be searched in each message, in order."""
+        """Yield what can be searched in each message, in order."""
 
     def messages(self, mails: Iterable[Mail]) -> Iterator[MessageFacts | MailUnreadable]:
-        """What the catalog holds of each message, in order."""
+        """Yield what the catalog stores of each message, in order."""
 
     def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
-        """As `copy`, for each mail in order."""
+        """Yield the result of `copy` for each mail and its `journal`, in order."""

@@ -1,6 +1,6 @@
-"""What a reading worker is asked, and what it answers: frames on its pipes (see parsing.pipe_frames).
+"""Requests to reading workers and their answers: frames on their pipes (see `parsing.pipe_frames`).
 
-Both sides import this, so nothing here reads mail.
+Both sides import this module, so nothing here reads mail.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class FileInfo(msgspec.Struct, frozen=True, array_like=True):
     """An attachment as a list shows it."""
 
     filename: str
-    """Decoded, "" where none is stated; not yet sanitised, never to be used as a path."""
+    """Decoded; "" if none is given. It is not sanitised: never use it as a path."""
     content_type: str
     size: int
-    """Bytes of the decoded content; for broken or quoted-printable content about that."""
+    """Bytes of the decoded content. An estimate for broken base64 and for quoted-printable."""
     is_text: bool
     within: int = 0
-    """The number of the attachment that it lies in, from 1; 0 for none."""
+    """The number of the attachment in which it lies, from 1; 0 for none."""
 
 
 class MessageView(msgspec.Struct, frozen=True, array_like=True):
@@ -42,47 +42,48 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     """The content of one attachment, or its text."""
 
     count: int
-    """Attachments of the message; `info` is None where the one that was asked for is not among them."""
+    """Number of attachments of the message. `info` is None if the requested one is not among them."""
     info: FileInfo | None = None
     data: bytes = b""
-    """Its decoded content where it is small, else that is in the file that came with the request."""
+    """Its decoded content if it is small. Otherwise that is in the file that came with the request."""
     text: str = ""
     notes: tuple[str, ...] = ()
     size: int = 0
     """Bytes of the decoded content."""
     encoding: str = ""
-    """The transfer encoding in which it was."""
+    """The transfer encoding of the attachment in the message."""
 
 
 class MessageFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What the catalog holds of a message."""
+    """What the catalog stores of a message."""
 
     summary: Summary
     notes: tuple[str, ...]
     content: bytes
-    """Content hash (see mail.content.content_hash)."""
+    """Its content hash (see `mail.content.content_hash`)."""
     size: int
 
 
 class CopyFacts(msgspec.Struct, frozen=True, array_like=True):
-    """Whom a copy concerns, as its journal report or its own headers say."""
+    """Whom a copy concerns, by its journal report or its own headers."""
 
     report: bool
     """Whether a journal report was unwrapped."""
     tenant: str
     date: int | None
-    """The report's own date, seconds since 1970 UTC."""
+    """The report's own date, in seconds since 1970 UTC."""
     parties: tuple[Party, ...]
     notes: tuple[str, ...]
     problem: str = ""
-    """Why what claims to be a report can't be unwrapped."""
+    """Why a message that claims to be a report can't be unwrapped; "" if it can."""
     key: bytes = b""
-    """For a report with a placeholder: what tells which mail it stands for (see mail.journal.placeholder)."""
+    """For a report with a placeholder: identifies the mail that it represents (see
+    `mail.journal.placeholder`)."""
 
 
 @dataclass(frozen=True)
 class Task(Generic[V]):
-    """One kind of question; `decoder` reads the answer."""
+    """One kind of request. `decoder` reads its answer."""
 
     name: str
     decoder: msgspec.msgpack.Decoder[V]
@@ -97,34 +98,34 @@ LIKENESS = Task("likeness", msgspec.msgpack.Decoder(Likeness))
 COPY = Task("copy", msgspec.msgpack.Decoder(CopyFacts))
 
 SHOWN = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
-"""Header fields that a person is shown, in order."""
+"""Header fields that a person sees, in order."""
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True):
-    """One question about one mail."""
+    """One request about one mail."""
 
     task: str
     size: int
-    """Bytes of the mail, which follow the frame; -1 where it is in a file, whose descriptor is passed."""
+    """Bytes of the mail, which follow the frame; -1 if it is in a file, whose descriptor is passed."""
     start: int = 0
+    """Where the message begins in the mail."""
     end: int = -1
-    """Where the message lies in the mail; -1 for its end."""
+    """Where the message ends in the mail; -1 for the end of the mail."""
     outline: bool = False
-    """Whether no text is to be read."""
+    """Whether no text is read."""
     option: int = 0
-    """CONTENT and CONTENT_TEXT: the number of the attachment, from 1. COPY: 1 where a journal report is
-    unwrapped."""
+    """CONTENT and CONTENT_TEXT: the number of the attachment, from 1. COPY: 1 to unwrap a journal report."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What came of one question."""
+    """The answer to one request."""
 
     value: bytes = b""
-    """MessagePack of what the task answers."""
+    """MessagePack of the task's result."""
     problem: str = ""
-    """The name of what the parser raised, where it did."""
+    """The name of the error that the parser raised; "" for none."""
 
 
-# Made once, by the thread that loads this: see client.protocol.
+# Made once, by the thread that loads this module: see client.protocol.
 ASKS = msgspec.msgpack.Decoder(list[Ask])
 ANSWERS = msgspec.msgpack.Decoder(list[Answer])

@@ -1,8 +1,8 @@
-"""The reading worker: answers questions about mail, one batch after the other.
+"""The reading worker: answers requests about mail, one batch after the other.
 
-Started as `python -m muniment.parsing.worker N`, where N is the socket over which descriptors of files come.
-It ends when its input does, so it never outlives the service. This is the only module of the room that reads
-mail; nothing of the service may import it.
+It is started as `python -m muniment.parsing.worker N`, where N is the socket that receives descriptors of
+files. It ends when its input ends, so it never outlives the service. This is the only module of the room that
+reads mail; nothing of the service may import it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from muniment.parsing.tasks import (
 from muniment.system.gc_tuning import ease_collector
 
 MEMORY_LIMIT = 1024**3
-"""Address space that a reading worker may take, in bytes."""
+"""Bytes of address space that a reading worker may use."""
 SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r\n\r\n<p>Text</p>\r\n"
 """A mail that every worker can read."""
 
@@ -62,7 +62,7 @@ SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r
 
 
 def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
-    """A message to read."""
+    """A message as a person reads it."""
     header, known = block(buffer), leaves(buffer)
     others = labels_of(buffer, known)
     text = (read_outline if ask.outline else read_message)(buffer, known)[1]
@@ -76,7 +76,7 @@ def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
 
 
 def _shown(name: str, value: bytes, others: Others) -> str:
-    """A header field as a person reads it: domains of people in Unicode."""
+    """A header field as a person reads it, with the domains of people in Unicode."""
     text = decode(value, others)
     return readable(text) if name in ("From", "To", "Cc", "Bcc") else text
 
@@ -96,7 +96,7 @@ def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:
         return Content(len(found), _info(file), data, size=len(data), encoding=encoding)
     size = 0
     with os.fdopen(os.dup(into), "wb") as target:
-        target.truncate(0)  # a worker that died over the same question may have written some of it
+        target.truncate(0)  # a worker that died on the same request may have written some of it
         target.seek(0)
         for piece in content(file.buf, file.leaf):
             size += target.write(piece)
@@ -114,13 +114,13 @@ def text_of(buffer: Buffer, ask: Ask, into: int) -> object:
 
 
 def message_of(buffer: Buffer, ask: Ask, into: int) -> MessageFacts:
-    """What the catalog holds of a message."""
+    """What the catalog stores of a message."""
     summary, text = (read_outline if ask.outline else read_message)(buffer)
     return MessageFacts(summary, text.notes, content_hash(buffer), len(buffer))
 
 
 def copy_of(buffer: Buffer, ask: Ask, into: int) -> CopyFacts:
-    """Whom a copy concerns."""
+    """Whom a copy concerns, by its journal report or its headers."""
     problem = ""
     if ask.option:
         try:
@@ -129,15 +129,15 @@ def copy_of(buffer: Buffer, ask: Ask, into: int) -> CopyFacts:
             report, problem = None, str(error)
         if report is not None:
             notes = (*report.envelope.notes, *report.notes)
-            stands_in = report.originals[0].placeholder
-            key = stands_in.key if stands_in is not None else b""
+            placeholder = report.originals[0].placeholder
+            key = placeholder.key if placeholder is not None else b""
             return CopyFacts(True, report.tenant, report.date, report.envelope.parties, notes, key=key)
     envelope = read_routing(buffer)
     return CopyFacts(False, "", None, envelope.parties, envelope.notes, problem)
 
 
 def likeness_of(buffer: Buffer, ask: Ask, into: int) -> Likeness:
-    """What the message is compared by."""
+    """The hashes by which a rewritten message is recognised."""
     return likeness(buffer)
 
 
@@ -156,7 +156,7 @@ TASKS: dict[str, Callable[[Buffer, Ask, int], object]] = {
 
 
 def answer(ask: Ask, mail: bytes | int, into: int = -1) -> Answer:
-    """Answer one question about a mail: its bytes, or the descriptor of its file."""
+    """Answer one request about a mail, given as bytes or as the descriptor of its file. Never raises."""
     try:
         with ExitStack() as stack:
             buffer: Buffer = mail if isinstance(mail, bytes) else stack.enter_context(FileBuffer(mail))
@@ -166,7 +166,7 @@ def answer(ask: Ask, mail: bytes | int, into: int = -1) -> Answer:
             end = ask.end if ask.end >= 0 else len(buffer)
             part = sub(buffer, ask.start, end) if (ask.start, end) != (0, len(buffer)) else buffer
             return Answer(msgspec.msgpack.encode(TASKS[ask.task](part, ask, into)))
-    except Exception as error:  # noqa: BLE001 - whatever a hostile mail brings about
+    except Exception as error:  # noqa: BLE001 - a hostile mail may raise anything
         return Answer(problem=type(error).__name__)
 
 

@@ -1,1 +1,1 @@
-"""What the process and the machine give: logs, memory, paths, time zones."""
+"""The process and the machine: logs, memory, priority, paths, time zones, formatting, and the sanitiser."""

@@ -9,7 +9,7 @@ from muniment.system.time_zones import local_tz
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
-"""The years 1 to 9999, which is what a datetime can say."""
+"""The years 1 to 9999, the range of a datetime."""
 
 
 def count(number: int) -> str:
@@ -40,7 +40,7 @@ def seconds(value: float) -> str:
 
 
 def moment(timestamp: int) -> datetime:
-    """Seconds since 1970 UTC as a datetime, held within the years 1 to 9999."""
+    """Seconds since 1970 UTC as a datetime, limited to the years 1 to 9999."""
     return _EPOCH + timedelta(seconds=min(max(timestamp, _FIRST), _LAST))
 
 
@@ -50,12 +50,15 @@ def iso(timestamp: int) -> str:
 
 
 def local(timestamp: int) -> str:
-    """Date and minute in the time zone in which queries are read, too; in UTC where that can't be said."""
+    """Date and minute in this process's time zone, in which queries are read, too.
+
+    It is UTC if that is impossible.
+    """
     return f"{local_moment(timestamp):%Y-%m-%d %H:%M}"
 
 
 def local_moment(timestamp: int) -> datetime:
-    """As `moment`, in this process's time zone; in UTC where that can't be said."""
+    """As `moment`, in this process's time zone; in UTC if that is impossible."""
     at = moment(timestamp)
     with suppress(OverflowError, OSError, ValueError):
         return at.astimezone(local_tz())
@@ -63,6 +66,6 @@ def local_moment(timestamp: int) -> datetime:
 
 
 def name_of(sender: str) -> str:
-    """The name in `"Ada Quill" <ada@example.com>`; all of it where there is none."""
+    """The name in `"Ada Quill" <ada@example.com>`; the whole text if there is none."""
     name, bracket, _ = sender.rpartition("<")
     return name.strip().strip('"') or sender if bracket else sender

@@ -1,4 +1,4 @@
-"""Sparing the garbage collector work that it does for nothing."""
+"""Settings of the garbage collector that avoid useless work."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import functools
 import gc
 
 SELDOM = (20_000, 20, 20)
-"""How much is made between two looks of the collector; by default it is 700."""
+"""The collector's thresholds: the first is the number of new objects between two collections (default
+700)."""
 
 
 def look_seldom() -> None:
-    """For a program that starts: of what it loads nothing is ever collected, and looking takes a fifth of the
-    time."""
+    """Collect seldom, for a program that starts.
+
+    Almost nothing that is loaded at start-up becomes garbage. With the default thresholds the collector takes
+    a fifth of start-up time.
+    """
     gc.set_threshold(*SELDOM)
 
 
 @functools.cache
 def ease_collector() -> None:
-    """Have it pass over what this process has loaded, and look less often; done once a process.
+    """Exclude everything that this process has loaded from collection, and collect seldom.
 
-    A run makes many values and few cycles, and would spend a tenth of its time on looking for them.
+    Done once a process.
+
+    A run makes many values and few cycles. The collector would spend a tenth of its time looking for them.
     """
     gc.freeze()
     look_seldom()

@@ -1,4 +1,4 @@
-"""How log lines are written: made harmless first, since what they name may come from mail or a server."""
+"""Formats of log lines. Lines are sanitised first, since their text may come from mail or a server."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from muniment.system.sanitise import clean
 LogFormat = Literal["keys", "json"]
 
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""Python's levels as the priorities of syslog (RFC 5424 6.2.1); all below is 7, debug."""
+"""Python's levels and their syslog priorities (RFC 5424 6.2.1). Everything below is 7, debug."""
 
 
 class Harmless(logging.Formatter):
-    """Formats a record without control characters; with a traceback only where `details` is set."""
+    """Formats a record without control characters, and with a traceback only if `details` is set."""
 
     def __init__(self, details: bool) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")
         self._details = details
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, or lines, of a record."""
         if self._details:
             return clean(super().format(record), newline=True)
         return clean(f"{record.levelname} {record.name}: {record.getMessage()}")
@@ -36,19 +35,21 @@ class Harmless(logging.Formatter):
 class Structured(logging.Formatter):
     """Formats a record as one line for programs: key=value pairs (logfmt), or a JSON object.
 
-    Keys are `time` (UTC), `level`, `logger` and `message`, then what the record was given as
-    `extra={"fields": {...}}`. Of an exception there are its kind and the lines of code that it came
-    through, never its own text: that may quote mail.
+    Keys are `time` (UTC), `level`, `logger` and `message`, then those of `extra={"fields": {...}}`. For an
+    exception there are its kind and the lines of code that it passed, but never its own text, which may quote
+    mail.
     """
 
     def __init__(self, form: LogFormat, journald: bool = False) -> None:
-        """With `journald`, a line begins with its priority (sd-daemon(3)) and leaves the time to journald."""
+        """Prepare the format.
+
+        With `journald`, a line begins with its priority (sd-daemon(3)) and has no time, which journald adds.
+        """
         super().__init__()
         self._form = form
         self._journald = journald
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
         values = self._values(record)
         if self._form == "json":
             line = json.dumps(values)
@@ -75,7 +76,7 @@ class Structured(logging.Formatter):
 
 
 def _quoted(value: object) -> str:
-    """A value of a key=value line: in JSON's quotes where it has a space, a quote or an equals sign."""
+    """A value of a key=value line, in JSON's quotes if it has a space, a quote or an equals sign."""
     text = value if isinstance(value, str) else json.dumps(value)
     plain = text and not any(c.isspace() or c in '"=\\' for c in text)
     return text if plain else json.dumps(text, ensure_ascii=False)
@@ -87,7 +88,7 @@ def priority(level: int) -> int:
 
 
 def to_journald(stream: TextIO) -> bool:
-    """Whether what is written to `stream` goes to journald: JOURNAL_STREAM names it (systemd.exec(5))."""
+    """Whether `stream` is connected to journald: JOURNAL_STREAM names it (systemd.exec(5))."""
     device, colon, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
         state = os.fstat(stream.fileno())
@@ -97,18 +98,18 @@ def to_journald(stream: TextIO) -> bool:
 
 
 def log_to_stderr(form: LogFormat) -> None:
-    """Have all log lines from INFO on written to standard error, one structured line each."""
+    """Write all log lines from INFO on to standard error, each as one structured line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Structured(form, journald=to_journald(sys.stderr)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def say_in_log(line: str) -> None:
-    """Say what the service does in its log, in place of standard output."""
+    """Write a line to the service's log instead of standard output."""
     logging.getLogger("muniment.service").info("%s", line)
 
 
 def harmless_warnings() -> None:
-    """Have warnings that no handler takes, which Python writes to standard error, written so."""
+    """Sanitise warnings without a handler, which Python writes to standard error."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(Harmless(details=bool(os.environ.get("MUNIMENT_DEBUG"))))

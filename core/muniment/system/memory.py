@@ -1,8 +1,8 @@
-"""Keeps the process from holding on to memory that it needs no more.
+"""Returns memory that the process no longer needs to the system.
 
-glibc gives each thread an arena of its own, and an arena's freed memory is seldom given back: with the
-threads of the index writer, a process that needs 160 MB grew past 290 MB over 100,000 messages.
-Elsewhere (musl, macOS) these calls are not there, and only cycles are collected.
+glibc gives each thread its own arena, and an arena's freed memory is seldom returned. With the threads of the
+index writer, a process that needs 160 MB grew past 290 MB over 100,000 messages. Elsewhere (musl, macOS)
+these calls do not exist, and only cycles are collected.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import functools
 import gc
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
-"""mallopt's names (malloc.h): the size from which on a block is mapped for itself; the number of arenas."""
+"""mallopt's parameters (malloc.h): the size from which a block is mapped by itself; the number of arenas."""
 ARENAS = 2
 MAPPED = 512 * 1024
-"""Bytes. Left to itself, glibc raises this to 32 MiB once such blocks come and go, as batches of mail do, and
-what small blocks then leave between them is never given back."""
+"""Bytes. By default glibc raises this to 32 MiB once such blocks come and go, as batches of mail do. The
+memory that small blocks then leave between them is never returned."""
 
 
 @functools.cache
@@ -26,22 +26,23 @@ def _libc() -> ctypes.CDLL | None:
 
 
 def few_arenas() -> None:
-    """From now on, threads share arenas; those that exist stay."""
+    """Let threads share arenas from now on. Existing arenas stay."""
     if libc := _libc():
         libc.mallopt(M_ARENA_MAX, ARENAS)
         libc.mallopt(M_MMAP_THRESHOLD, MAPPED)
 
 
 def give_back() -> None:
-    """Return freed memory to the system; takes some milliseconds."""
+    """Return freed memory to the system. Takes some milliseconds."""
     if libc := _libc():
         libc.malloc_trim(0)
 
 
 def tidy_up() -> None:
-    """Between two runs: let go of what only cycles still hold, and return it all to the system.
+    """Collect cycles and return their memory to the system, between two runs.
 
-    The collector looks seldom (see collector.py), and a run a minute would otherwise pile up for an hour.
+    The collector works seldom (`system.gc_tuning`). With a run a minute, cycles would otherwise pile up for
+    an hour.
     """
     gc.collect()
     give_back()

@@ -14,7 +14,15 @@ _YEARS = range(1900, 2200)
 
 
 def period(text: str, now: float, zone: tzinfo) -> tuple[int, int]:
-    """The seconds [start, end) that a date as typed stands for: a year, a month, a day, a minute.
+    """The span of a date as it was typed: a year, a month, a day or a minute.
+
+    Args:
+        text: the date.
+        now: the time of the query, in seconds since 1970 UTC.
+        zone: the time zone of the person who typed it.
+
+    Returns:
+        [start, end) in seconds since 1970 UTC.
 
     Raises:
         ValueError: it is no date.
@@ -55,7 +63,7 @@ def _calendar(text: str) -> tuple[datetime, datetime]:
 
 
 def _relative(text: str) -> int | None:
-    """Days ago, or None if it isn't written so."""
+    """Days ago; None if the text has another form."""
     if text in ("today", "yesterday"):
         return int(text == "yesterday")
     match = re.fullmatch(r"([0-9]{1,5})([dwmy])", text)

@@ -1,4 +1,4 @@
-"""Letting others go first: whoever looks at the service meanwhile, the app, the mail server."""
+"""Gives way to others: people who use the service meanwhile, the app, the mail server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import threading
 from contextlib import suppress
 
 NICE = 5
-"""Steps (nice(2)) by which a run's threads go behind."""
+"""Nice value (nice(2)) of a run's threads."""
 
 
 def go_behind() -> None:
-    """This thread, and all threads and processes that it starts from now on, let others go first.
+    """Lower the priority of this thread, and of all threads and processes that it starts from now on.
 
-    Linux alone has this for a single thread, and lets it inherit; elsewhere nothing is done.
+    Only Linux can do this for a single thread, and lets others inherit it. Elsewhere nothing is done.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -1,8 +1,8 @@
-"""The one sanitiser: text from mail as a terminal, a list or a file name may have it.
+"""The one sanitiser: makes text from mail safe for a terminal, a list or a file name.
 
-What moves the cursor, hides or reorders text shows as U+FFFD, so that a reader sees that something was
-there. What is merely invisible (zero-width joiners, soft hyphens, marks of direction, variation selectors,
-tags) is left out: what is shown then is what is there to be read, and to be found (mail/text/folding.py).
+Characters that move the cursor, hide or reorder text become U+FFFD, so that a reader sees that something was
+there. Characters that are merely invisible (zero-width joiners, soft hyphens, direction marks, variation
+selectors, tags) are left out. So what is shown is what can be read, and found (mail/text/folding.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME_LIMIT = 120
 """Bytes of a file name in UTF-8."""
 _ESCAPES = re.compile(
     # CSI, in its 7-bit and its 8-bit form; then strings (OSC, DCS, SOS, PM, APC) up to their terminator;
-    # then two- and three-character escapes. ECMA-48 5.4, 5.6. What is not terminated hides no text.
+    # then two- and three-character escapes. ECMA-48 5.4, 5.6. An unterminated string hides no text.
     "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
     "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,256}+(?:\x07|\x1b\\\\|\x9c)"
     "|\x1b[ -/]{1,4}[0-~]"
@@ -29,26 +29,26 @@ _INVISIBLE = re.compile(
 _SPACES = frozenset("\t\x0b\x0c\u2028\u2029")
 _BREAK = re.compile("\r\n?|\n|\u2028|\u2029")
 _MAYBE_MARKS = re.compile(r"[^\w\0-\u02ff]{5,}")
-"""Combining marks are neither letters nor digits, so a long run of them is in such a run."""
+"""Combining marks are neither letters nor digits, so a long run of them lies in such a run."""
 _JAMO = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff]{9,}")
-"""Vowels and final consonants of Korean syllables, which take no room of their own either."""
+"""Vowels and final consonants of Korean syllables, which take no space of their own either."""
 _OVERLAYS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
-"""Marks of no script: those that any letter may have, one above the other."""
+"""Marks that belong to no script. Any letter may have them, one above the other."""
 _MARKS = 8
-"""Marks that one character has at most; Burmese has up to 7, pointed and accented Hebrew 5."""
+"""Largest number of marks on one character. Burmese has up to 7, pointed and accented Hebrew 5."""
 _OVERLAID = 4
-"""How many of them may be of no script."""
+"""Largest number of them that belong to no script."""
 _NAME_READ = 1024
-"""Characters of a file name that are looked at: the first ones, and the last that may be its extension."""
+"""Characters of a file name that are read: the first ones, and the last ones, which may be its extension."""
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 _SEPARATORS = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 _EXTENSION = 16
 
 
 def clean(text: str, *, newline: bool = False) -> str:
-    """Text that does to a terminal nothing but show: no control, escape, bidi or invisible character.
+    r"""Text that a terminal only shows: without control, escape, bidi and invisible characters.
 
-    Always one line, where every line end and tab became a space; with `newline`, "\\n" stays.
+    It is one line, in which every line end and tab became a space. With `newline`, "\n" stays.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -64,7 +64,7 @@ def without_escapes(text: str) -> str:
 
 
 def without_hidden(text: str) -> str:
-    """The text without what shows nothing: invisible characters, and marks beyond those that a letter has."""
+    """The text without invisible characters, and without more marks than a character may have."""
     text = _MAYBE_MARKS.sub(_thinned, _INVISIBLE.sub("", text))
     return _JAMO.sub(lambda run: run[0][:_MARKS], text)
 
@@ -79,11 +79,11 @@ def _line(text: str) -> str:
 
 
 def _thinned(run: re.Match[str]) -> str:
-    """The run without the marks that a character has too many of: they hide text above and below it."""
+    """The run without marks beyond the limit of a character. They hide text above and below it."""
     kept: list[str] = []
     marks = overlaid = 0
     of_marks = {char for char in set(run[0]) if unicodedata.category(char)[0] == "M"}
-    if not of_marks:  # as with dashes and emoji
+    if not of_marks:  # such as dashes and emoji
         return run[0]
     for char in run[0]:
         if char not in of_marks:
@@ -98,7 +98,7 @@ def _thinned(run: re.Match[str]) -> str:
 
 
 def _shown(char: str) -> str:
-    """What stands for a character that is not printable as it is."""
+    """The replacement for a character that is not printable."""
     if char in _SPACES or unicodedata.category(char) == "Zs":
         return " "
     return REPLACEMENT
@@ -107,7 +107,7 @@ def _shown(char: str) -> str:
 def filename(text: str) -> str:
     """A file name that is safe on every system: one component, not hidden, not reserved, not an option.
 
-    At most NAME_LIMIT bytes in UTF-8, the extension kept; never empty.
+    It has at most NAME_LIMIT bytes in UTF-8, keeps its extension, and is never empty.
     """
     if len(text) > _NAME_READ:
         text = text[: _NAME_READ - _EXTENSION] + text[-_EXTENSION:]

@@ -1,8 +1,8 @@
-"""The time zone of who asks: how a client names it, and what a name means.
+"""The time zone of the caller: how a client names it, and what a name means.
 
-A day in a query and a day on the screen are of one zone, that of the client. It goes with each request that
-says days, as a name (`Europe/Berlin`), a rule as POSIX writes it (`CET-1CEST,M3.5.0,M10.5.0/3`) or an offset
-(`+01:00`); "" is UTC. Names need a database: Debian's, or the `tzdata` that comes with Muniment.
+The days in a query and on the screen are in one zone, that of the client. Each request with days carries it
+as a name (`Europe/Berlin`), a POSIX rule (`CET-1CEST,M3.5.0,M10.5.0/3`) or an offset (`+01:00`); "" is UTC.
+Names need a database: Debian's, or the `tzdata` that comes with Muniment.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):?([0-5][0-9])")
 _STATED = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
 _HOURS = r"[+-]?(?:[01]?[0-9]|2[0-2])(?::[0-5][0-9]){0,2}(?![0-9:])"
 _RULE = re.compile(rf"{_STATED}{_HOURS}(?:{_STATED}(?:{_HOURS})?,[ -~]*)?")
-"""A name and how far it is from UTC, twice. POSIX allows 24 hours, `datetime` less than that."""
+"""A name and its distance from UTC, twice. POSIX allows 24 hours, `datetime` less than that."""
 _NAME = re.compile(r"[A-Za-z0-9_+/-]+")
 _UTC = frozenset({"", "UTC", "UTC0", "UCT", "GMT", "GMT0", "Zulu", "Universal"})
 
 
 def local_zone() -> str:
-    """The zone of this process as requests name it: by TZ, else by the machine's setting."""
+    """The zone of this process in the form of requests: from TZ, otherwise from the machine's setting."""
     return _named(os.environ.get("TZ"))
 
 
@@ -44,7 +44,7 @@ def zone_of(name: str) -> tzinfo:
     """The zone of a name, a rule or an offset; "" is UTC.
 
     Raises:
-        ValueError: it is none of them, or not known on this machine.
+        ValueError: it is none of these, or this machine does not know it.
     """
     if name.rpartition("/")[2] in _UTC:
         return UTC
@@ -55,7 +55,7 @@ def zone_of(name: str) -> tzinfo:
         for known in (_by_name, _by_rule):
             if (found := known(name)) is not None:
                 return found
-    raise ValueError(f"{name!r} is no time zone that is known here: set TZ to a name such as Europe/Berlin")
+    raise ValueError(f"this machine knows no time zone {name!r}: set TZ to a name such as Europe/Berlin")
 
 
 def _by_name(name: str) -> tzinfo | None:
@@ -68,7 +68,7 @@ def _by_name(name: str) -> tzinfo | None:
 
 
 def _by_rule(rule: str) -> tzinfo | None:
-    """A zone of the rule alone: a file as the database has them, without transitions and with that rule."""
+    """A zone that has only this rule: a file in the format of the database, without transitions."""
     if not _RULE.fullmatch(rule):
         return None
     sizes = struct.pack(">6l", 0, 0, 0, 0, 1, 4)
@@ -81,7 +81,7 @@ def _by_rule(rule: str) -> tzinfo | None:
 
 @lru_cache(maxsize=8)
 def _named(setting: str | None) -> str:
-    """What the value of TZ means; None where it is not set."""
+    """The meaning of TZ's value; None if TZ is not set."""
     for name in _candidates(setting):
         try:
             zone = zone_of(name)
@@ -93,7 +93,7 @@ def _named(setting: str | None) -> str:
 
 
 def _candidates(setting: str | None) -> list[str]:
-    """What the zone may be called, the best name first."""
+    """Possible names of the zone, the best one first."""
     if setting is not None:
         name = setting.removeprefix(":")
         return _of_file(Path(name)) if name.startswith("/") else [name]
@@ -101,7 +101,7 @@ def _candidates(setting: str | None) -> list[str]:
 
 
 def _written_down() -> list[str]:
-    """The machine's zone as Debian writes it down, where that is the one that counts."""
+    """The machine's zone in the file where Debian writes its name, if that file is right."""
     try:
         name = MACHINE_NAME.read_text("ascii").strip()
         same = bool(name) and (DATABASE / name).read_bytes() == MACHINE.read_bytes()
@@ -111,10 +111,10 @@ def _written_down() -> list[str]:
 
 
 def _of_file(path: Path) -> list[str]:
-    """What a file of the database is called, by where it is, and the rule that it ends with."""
+    """Names for a file of the database: from its path, and the rule at its end."""
     try:
         real = path.resolve(strict=True)
-        if not real.is_file():  # a device would be read without end
+        if not real.is_file():  # reading a device may never end
             return []
         with real.open("rb") as file:
             file.seek(max(real.stat().st_size - LONGEST, 0))
