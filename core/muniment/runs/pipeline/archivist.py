@@ -7,7 +7,6 @@ to the ledger. Nothing counts until the batch's commit frame is on disk.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterable
@@ -21,10 +20,7 @@ from msgspec.structs import replace
 from muniment.archive.catalog.derive import copy_time, envelope_fact, mentions, message_fact
 from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, Route, public_size
 from muniment.archive.index import IndexDocument
-from muniment.archive.ledger import recipe
-from muniment.archive.ledger.model import CHUNK, Appended, Codec, Head, Kind, Record
-from muniment.archive.ledger.reader import chunks
-from muniment.archive.ledger.recipe import Literal, Piece, Slice
+from muniment.archive.ledger.model import Appended, Head, Kind, Record
 from muniment.archive.ledger.records import (
     DISPLACEMENT_RULE,
     Receipt,
@@ -35,15 +31,13 @@ from muniment.archive.ledger.records import (
 )
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
-from muniment.mail.buffer import FileBuffer, window
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, known
-from muniment.runs.pipeline.fork_recipe import fork_pieces, rebuilt
+from muniment.runs.pipeline.envelope_encoder import EnvelopeEncoder
 from muniment.runs.pipeline.link_copies import Bringer, Links, bringer
 from muniment.runs.pipeline.plan import Plan
 from muniment.runs.pipeline.smtp_envelope import envelope_value, people_of, weight
 from muniment.runs.prepare.prepared_copy import PreparedCopy, PreparedMessage
-from muniment.runs.prepare.spill import Spill, read_spill, rebuilds, whole
 from muniment.sources.base import Fetched, Item, Place
 
 log = logging.getLogger("muniment.run")
@@ -53,8 +47,6 @@ BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 0.5
 REMEMBERED = 10_000
 """Parts that are known to be kept and are cached."""
-FORK_LIMIT = 8 * 1024 * 1024
-"""Size, in bytes, above which a fork's message is stored as its own recipe instead of as differences."""
 
 
 class Outcome(Enum):
@@ -136,6 +128,7 @@ class Archivist:
         self._maybe_known: set[bytes] = set()
         self._parts_kept: set[bytes] = set()
         self._links = Links(vault)
+        self._encoder = EnvelopeEncoder(vault, self._part, self._batch_original)
 
     @property
     def due(self) -> bool:
@@ -252,7 +245,7 @@ class Archivist:
 
     def _quarantine(self, copy: PreparedCopy) -> Outcome:
         if copy.sha not in self._batch.quarantined and not self._is_quarantined(copy.sha):
-            self._spilled(copy)
+            self._encoder.keep_spill(copy)
             appended = self._append(copy.envelope)
             self._batch.quarantined.add(copy.sha)
             self._batch.facts.append(
@@ -276,7 +269,7 @@ class Archivist:
         if repeat is not None:
             self._batch.touched.update(repeat)
             return _Archived(Outcome.MERGED, repeat, {})
-        self._spilled(copy)
+        self._encoder.keep_spill(copy)
         by = self._bringer(fetched.item, copy, route)
         stored = [self._message(fetched, message, copy, by) for message in copy.messages]
         shas = tuple(dict.fromkeys(one.sha for one in stored))
@@ -293,9 +286,9 @@ class Archivist:
     ) -> Record:
         """The record of a copy. Its messages may be kept in the form of others."""
         if any(one.linked for one in stored):
-            return self._linked(fetched, copy)
+            return self._encoder.linked(fetched, copy)
         forked = any(one.sha != message.sha for one, message in zip(stored, copy.messages, strict=True))
-        return self._forked(fetched, copy, shas) if forked else copy.envelope
+        return self._encoder.forked(fetched, copy, shas) if forked else copy.envelope
 
     def _repeated(self, copy: PreparedCopy) -> tuple[bytes, ...] | None:
         """The messages of a copy whose exact bytes were kept and read in the same way; None if there is none.
@@ -377,6 +370,10 @@ class Archivist:
             return b"", 0, 0
         return fetched.content, message.start, message.end
 
+    def _batch_original(self, sha: bytes) -> bytes:
+        content, start, end = self._batch.originals.get(sha, (b"", 0, 0))
+        return content[start:end]
+
     # --- records --------------------------------------------------------------------------
 
     def _append(self, record: Record) -> Appended:
@@ -401,90 +398,6 @@ class Archivist:
                 self._parts_kept.clear()
             self._parts_kept.add(sha)
         return kept
-
-    def _spilled(self, copy: PreparedCopy) -> None:
-        if copy.spill:
-            for record in read_spill(Path(copy.spill)):
-                self._part(record)
-
-    def _forked(self, fetched: Fetched, copy: PreparedCopy, shas: tuple[bytes, ...]) -> Record:
-        """The envelope record of a copy whose message is kept in the form of another fork."""
-        if isinstance(fetched.content, bytes) and len(shas) == 1 and len(copy.messages) == 1:
-            message = copy.messages[0]
-            content, start, end = self._batch.originals.get(shas[0], (b"", 0, 0))
-            stored = content[start:end] or self._small(shas[0])
-            if message.end and hashlib.sha256(stored).digest() == shas[0]:
-                pieces = fork_pieces(fetched.content, message.start, message.end, stored, shas[0])
-                if rebuilt(pieces, {shas[0]: stored}) == fetched.content:
-                    return self._recipe(copy, pieces)
-        if isinstance(fetched.content, bytes):
-            return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
-        return self._standalone(fetched.content, copy)
-
-    def _linked(self, fetched: Fetched, copy: PreparedCopy) -> Record:
-        """The envelope record of a copy that a service wrote: all of its text, and its parts stored once."""
-        if isinstance(fetched.content, Path):
-            return self._standalone(fetched.content, copy)
-        for message in copy.messages:
-            for part in message.parts:
-                self._part(part)
-        record = self._spelled_envelope(copy)
-        parts = {part.sha: self._vault.decoder.payload(part) for one in copy.messages for part in one.parts}
-        pieces = recipe.decode(self._vault.decoder.payload(record))
-        try:
-            content = b"".join(recipe.rebuild(pieces, lambda sha: (parts[sha],)))
-        except KeyError:
-            content = b""
-        if content == fetched.content:
-            return record
-        return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
-
-    def _small(self, sha: bytes) -> bytes:
-        row = self._vault.catalog.message_by_sha(sha)
-        if row is None or row.size > FORK_LIMIT:
-            return b""
-        return self._vault.reader.content_bytes(sha)
-
-    def _standalone(self, path: Path, copy: PreparedCopy) -> Record:
-        """An envelope record that contains its messages instead of referring to them."""
-        spill = Spill.reopened(Path(copy.spill))
-        try:
-            record = self._spelled_envelope(copy)
-            if not rebuilds(record, spill.read, self._vault.decoder):
-                with FileBuffer(path) as buffer:
-                    content = window(buffer, 0, copy.size, CHUNK)
-                    record = whole(Kind.ENVELOPE, copy.sha, copy.size, content, self._vault.encoder, spill)
-        finally:
-            spill.close()
-        self._spilled(copy)
-        return record
-
-    def _spelled_envelope(self, copy: PreparedCopy) -> Record:
-        if not copy.envelope.codec & Codec.RECIPE:
-            return copy.envelope
-        own = {message.sha: message.record for message in copy.messages}
-        pieces: list[Piece] = []
-        for piece in recipe.decode(self._vault.decoder.payload(copy.envelope)):
-            if isinstance(piece, Slice) and piece.sha in own:
-                pieces += self._spelled_out(own[piece.sha])
-            else:
-                pieces.append(piece)
-        return self._recipe(copy, pieces)
-
-    def _spelled_out(self, record: Record) -> Iterable[Piece]:
-        payload = self._vault.decoder.payload(record)
-        if record.codec & Codec.RECIPE:
-            return recipe.decode(payload)
-        if record.codec & Codec.CHUNK_LIST:
-            starts = range(0, record.size, CHUNK)
-            return [
-                Slice(sha, 0, min(CHUNK, record.size - start))
-                for sha, start in zip(chunks(payload), starts, strict=True)
-            ]
-        return [Literal(payload)]
-
-    def _recipe(self, copy: PreparedCopy, pieces: list[Piece]) -> Record:
-        return self._vault.encoder.encode_recipe(Kind.ENVELOPE, recipe.encode(pieces), copy.sha, copy.size)
 
     # --- receipts and the index -----------------------------------------------------------
 
