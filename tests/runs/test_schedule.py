@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
 from muniment.config.model import Profile
 from muniment.errors import ConfigError, RunFailed
-from muniment.runs.schedule import LOOK, Schedule
+from muniment.runs.schedule import LOOK, Schedule, Task
 
 
 @dataclass
@@ -29,7 +30,10 @@ class World:
     running: int = 0
 
     def __post_init__(self) -> None:
-        self.schedule = Schedule(lambda: self.profiles, self.run, monotonic=lambda: self.now)
+        self.schedule = Schedule(self.tasks, monotonic=lambda: self.now)
+
+    def tasks(self) -> list[Task]:
+        return tasks(self.profiles, self.run)
 
     def run(self, name: str) -> bool:
         self.running += 1
@@ -51,6 +55,11 @@ class World:
 
     def starts(self, name: str) -> list[float]:
         return [at for ran, at in self.ran if ran == name]
+
+
+def tasks(profiles: list[Profile], run: Callable[[str], bool | None]) -> list[Task]:
+    """The runs of profiles as tasks of the schedule."""
+    return [Task(one.name, one.every, partial(run, one.name), one.scheduled) for one in profiles]
 
 
 def profile(name: str, every: int = 300, enabled: bool = True) -> Profile:
@@ -158,12 +167,12 @@ def test_the_previous_profiles_stay_while_they_can_not_be_read(caplog: pytest.Lo
     world = World([profile("a", every=60)])
     broken = False
 
-    def profiles() -> list[Profile]:
+    def read() -> list[Task]:
         if broken:
             raise ConfigError("vault.toml, line 3, column 1: what is that?")
-        return world.profiles
+        return world.tasks()
 
-    world.schedule = Schedule(profiles, world.run, monotonic=lambda: world.now)
+    world.schedule = Schedule(read, monotonic=lambda: world.now)
     world.until(10)
     broken = True
     with caplog.at_level(logging.ERROR):
@@ -188,7 +197,7 @@ def eventually(happened: Callable[[], bool]) -> bool:
 def test_the_thread_runs_wakes_and_stops() -> None:
     profiles = [profile("a", every=3600)]
     ran: list[str] = []
-    schedule = Schedule(lambda: list(profiles), ran.append)
+    schedule = Schedule(lambda: tasks(profiles, ran.append))
     schedule.start()
     assert eventually(lambda: ran == ["a"])
     profiles.append(profile("b", every=3600))
@@ -209,7 +218,7 @@ def test_stop_waits_for_the_current_run_until_its_timeout() -> None:
         entered.set()
         release.wait(10)
 
-    schedule = Schedule(lambda: [profile("a", every=1), profile("b", every=1)], run)
+    schedule = Schedule(lambda: tasks([profile("a", every=1), profile("b", every=1)], run))
     schedule.start()
     assert entered.wait(5)
     assert not schedule.stop(timeout=0.05)
@@ -219,4 +228,4 @@ def test_stop_waits_for_the_current_run_until_its_timeout() -> None:
 
 
 def test_a_schedule_that_never_started_stops() -> None:
-    assert Schedule(list, lambda name: None).stop()
+    assert Schedule(list).stop()

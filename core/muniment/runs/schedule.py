@@ -1,4 +1,7 @@
-"""Starts the runs of profiles at their intervals, one at a time. Missed runs are not made up for."""
+"""Starts tasks, such as the runs of profiles, at their intervals, one at a time.
+
+Missed starts are not made up for.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from muniment.errors import MunimentError
 
@@ -18,30 +20,28 @@ BACKOFF = 60.0
 MAX_BACKOFF = 900.0
 """Largest value of this pause, in seconds."""
 LOOK = 5.0
-"""Longest time, in seconds, between two checks whether the profiles have changed."""
+"""Longest time, in seconds, between two checks whether the tasks have changed."""
 LATE = 12 * LOOK
 """Seconds without a check after which the schedule counts as stuck."""
 
 
-class Scheduled(Protocol):
-    """What the schedule knows of a profile. `config.model.Profile` is one."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that is due again and again. The run of an archiving profile is one kind of task."""
 
-    @property
-    def name(self) -> str:
-        """The profile's name, which is unique."""
-
-    @property
-    def every(self) -> int:
-        """Seconds from the start of one run to the start of the next."""
-
-    @property
-    def scheduled(self) -> bool:
-        """Whether the schedule runs it."""
+    name: str
+    """Unique among all tasks, such as `profile gateway`. It is part of log lines."""
+    every: float
+    """Seconds from one start to the next."""
+    run: Callable[[], bool | None]
+    """Does the work, in the schedule's thread. It failed if it returns False or raises."""
+    enabled: bool = True
+    """Whether the schedule starts it."""
 
 
 @dataclass(slots=True)
 class _Past:
-    """The latest run of a profile, in seconds of the monotonic clock."""
+    """The latest run of a task, in seconds of the monotonic clock."""
 
     started: float
     ended: float
@@ -59,33 +59,30 @@ class _Past:
 
 
 class Schedule:
-    """Runs each scheduled profile every `every` seconds, in one thread, so never two at once.
+    """Runs each enabled task every `every` seconds, in one thread, so never two at once.
 
     Times are counted from start to start on the monotonic clock, so a changed wall clock shifts nothing. If a
     run takes longer than `every`, the next one starts when it ends; further missed runs are dropped. A new
-    profile is due at once. After a failed run the next one waits at least a minute, after several up to 15
+    task is due at once. After a failed run the next one waits at least a minute, after several up to 15
     minutes.
     """
 
     def __init__(
         self,
-        profiles: Callable[[], Iterable[Scheduled]],
-        run: Callable[[str], bool | None],
+        tasks: Callable[[], Iterable[Task]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the schedule. It does not run yet.
 
         Args:
-            profiles: gives all profiles. It is called again and again, so that changes count without a
-                restart. If it raises, the profiles that it gave last stay.
-            run: runs the profile of that name. The run failed if it returns False or raises.
+            tasks: gives all tasks. It is called again and again, so that changes count without a restart.
+                If it raises, the tasks that it gave last stay.
             monotonic: a clock in seconds that never goes back.
         """
-        self._profiles = profiles
-        self._run = run
+        self._tasks = tasks
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._known: dict[str, Scheduled] = {}
+        self._known: dict[str, Task] = {}
         self._past: dict[str, _Past] = {}
         self._unreadable = ""
         self._awake = threading.Event()
@@ -117,24 +114,24 @@ class Schedule:
 
     @property
     def lively(self) -> bool:
-        """Whether the schedule works: it has checked the profiles in time, or a run is under way."""
+        """Whether the schedule works: it has checked the tasks in time, or a run is under way."""
         return self._running or self._monotonic() - self._looked < LATE
 
     def wake(self) -> None:
-        """Check the profiles now."""
+        """Check the tasks now."""
         self._awake.set()
 
     def next_start(self, name: str) -> float | None:
-        """Seconds until a profile is due, 0 if it is due now; None for one that the schedule does not run.
+        """Seconds until a task is due, 0 if it is due now; None for one that the schedule does not run.
 
         While it runs, the answer is as if its run ended now.
         """
         with self._lock:
-            profile = self._known.get(name)
-            return None if profile is None else max(0.0, self._due(profile) - self._monotonic())
+            task = self._known.get(name)
+            return None if task is None else max(0.0, self._due(task) - self._monotonic())
 
     def step(self) -> float:
-        """Run the profile that has been due longest, if one is due.
+        """Run the task that has been due longest, if one is due.
 
         Returns:
             Seconds to wait until the next step, at most LOOK.
@@ -148,7 +145,7 @@ class Schedule:
             wait = self._due(first) - self._monotonic()
         if wait > 0:
             return min(wait, LOOK)
-        self._run_now(first.name)
+        self._run_now(first)
         return 0.0
 
     def _work(self) -> None:
@@ -158,20 +155,20 @@ class Schedule:
                 self._awake.wait(wait)
                 self._awake.clear()
 
-    def _due(self, profile: Scheduled) -> float:
-        """When a profile is due. Profiles that never ran come first."""
-        past = self._past.get(profile.name)
-        return past.next_start(profile.every) if past else float("-inf")
+    def _due(self, task: Task) -> float:
+        """When a task is due. Tasks that never ran come first."""
+        past = self._past.get(task.name)
+        return past.next_start(task.every) if past else float("-inf")
 
     def _refresh(self) -> None:
         try:
-            profiles = list(self._profiles())
+            tasks = list(self._tasks())
         except Exception as error:  # noqa: BLE001 - a mistake in vault.toml must not end the service's runs
             self._log_unreadable(_described(error))
             return
         self._unreadable = ""
-        self._known = {profile.name: profile for profile in profiles if profile.scheduled}
-        names = {profile.name for profile in profiles}
+        self._known = {task.name: task for task in tasks if task.enabled}
+        names = {task.name for task in tasks}
         self._past = {name: past for name, past in self._past.items() if name in names}
 
     def _log_unreadable(self, problem: str) -> None:
@@ -180,24 +177,25 @@ class Schedule:
             log.error("the profiles can't be read, so the previous ones stay in force: %s", problem)
         self._unreadable = problem
 
-    def _run_now(self, name: str) -> None:
+    def _run_now(self, task: Task) -> None:
         with self._lock:
             now = self._monotonic()
-            before = self._past.get(name)
-            past = self._past[name] = _Past(now, now, before.failures if before else 0)
+            before = self._past.get(task.name)
+            past = self._past[task.name] = _Past(now, now, before.failures if before else 0)
         self._running = True
-        failed = self._run_failed(name)
+        failed = _run_failed(task)
         self._looked, self._running = self._monotonic(), False
         with self._lock:
             past.ended = self._monotonic()
             past.failures = past.failures + 1 if failed else 0
 
-    def _run_failed(self, name: str) -> bool:
-        try:
-            return self._run(name) is False
-        except Exception as error:  # noqa: BLE001 - one profile's trouble must not stop the others
-            log.error("the run of profile %s failed: %s", name, _described(error))
-            return True
+
+def _run_failed(task: Task) -> bool:
+    try:
+        return task.run() is False
+    except Exception as error:  # noqa: BLE001 - one task's trouble must not stop the others
+        log.error("the run of %s failed: %s", task.name, _described(error))
+        return True
 
 
 def _described(error: Exception) -> str:

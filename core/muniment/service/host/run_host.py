@@ -21,7 +21,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
-from muniment.runs.schedule import Schedule
+from muniment.runs.schedule import Schedule, Task
 from muniment.service.host.jobs import Job, RetryJob, RunJob
 from muniment.service.host.last_run import last_run
 from muniment.service.host.log_ring import Lines, Warnings
@@ -352,17 +352,26 @@ class Host:
 
     def _next_start(self, profile: str) -> int:
         """When a profile runs next; in whole seconds, and rounded so that it stays what it is."""
-        wait = self._schedule.next_start(profile) if self._schedule is not None else None
+        wait = self._schedule.next_start(_task_name(profile)) if self._schedule is not None else None
         return 0 if wait is None else round(time.time() + wait)
 
     # --- the schedule, and the end --------------------------------------------------------------------
 
     def schedule(self, profiles: Callable[[], Iterable[Profile]]) -> None:
         """Run profiles by themselves from now on."""
-        self._schedule = Schedule(profiles, self._scheduled)
+        self._schedule = Schedule(lambda: map(self._task, profiles()))
         self._schedule.start()
 
-    def _scheduled(self, profile: str) -> bool:
+    def _task(self, profile: Profile) -> Task:
+        return Task(
+            name=_task_name(profile.name),
+            every=profile.every,
+            run=lambda: self._run_scheduled(profile.name),
+            enabled=profile.scheduled,
+        )
+
+    def _run_scheduled(self, profile: str) -> bool:
+        """Run a profile to its end. Returns whether it went well."""
         if self._closed:
             return True
         job, _ = self.run(profile)
@@ -469,3 +478,8 @@ def eventful(summary: api.RunSummary) -> bool:
     return summary.state != "ok" or bool(
         summary.fetched or summary.deleted or summary.skipped > summary.passed_over
     )
+
+
+def _task_name(profile: str) -> str:
+    """What the schedule calls the runs of a profile."""
+    return f"profile {profile}"
