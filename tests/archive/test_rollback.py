@@ -399,7 +399,7 @@ def test_a_ledger_that_is_altered_while_it_is_written_takes_nothing_more(vault: 
             copy = path.with_suffix(".copy")
             shutil.copy(path, copy)
             copy.replace(path)
-        with pytest.raises(VaultError, match="by something else"):
+        with pytest.raises(VaultError, match="by another program"):
             writer.log([{"event": "read"}])
         assert writer.dead
     finally:

@@ -233,7 +233,7 @@ SCREENS: dict[str, Steps] = {
         ("a", "text/html"), ("w", "Enter takes it"), ("Escape", FILE), ("Escape", BODY),
         ("e", "Envelope"), ("h", HEADER), ("Escape", "Envelope"), ("s", "━Source"), ("Escape", "Envelope"),
         ("Escape", SUBJECT), ("/", "To the list"), ("wbody", "Found by wbody"), ("Enter", SUBJECT),
-        ("x", "to a folder"), ("Escape", SUBJECT), ("o", "oldest first"), ("Escape", "Inbox"),
+        ("x", "to a folder"), ("Escape", "Enter Open"), ("o", "oldest first"), ("Escape", "Inbox"),
     ],
     "RunsScreen": [("3", "post")],
     "HistoryScreen": [("h", "own")],
