@@ -1,4 +1,4 @@
-"""The audit trail in the ledger: kept beside a batch in hand, listed, rebuilt and verified."""
+"""The audit trail in the ledger: events are kept during a batch, listed, rebuilt and verified."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
     made.close()
 
 
-def told(vault: Vault) -> list[str]:
-    """What the trail's events say, newest first."""
+def trail(vault: Vault) -> list[str]:
+    """Return the text of each event of the trail, newest first."""
     return [json.loads(row.event)["what"] for row in vault.catalog.audited()]
 
 
-def test_an_event_is_on_disk_when_log_returns(vault: Vault) -> None:
+def test_an_event_is_on_the_disk_when_log_returns(vault: Vault) -> None:
     before = vault.head.tree_size
     vault.log([{"what": "one"}, {"what": "two"}])
     assert vault.ledger.head.tree_size > before
-    assert told(vault) == ["two", "one"]
+    assert trail(vault) == ["two", "one"]
 
 
-def test_an_event_waits_for_the_batch_in_hand_and_goes_with_it(vault: Vault) -> None:
+def test_an_event_is_committed_with_the_current_batch(vault: Vault) -> None:
     vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
     thread = threading.Thread(target=vault.log, args=([{"what": "beside"}],))
     thread.start()
     thread.join(0.2)
     assert thread.is_alive()
-    assert told(vault) == []
+    assert trail(vault) == []
     vault.commit([])
     thread.join(5)
     assert not thread.is_alive()
-    assert told(vault) == ["beside"]
+    assert trail(vault) == ["beside"]
 
 
-def test_an_event_outlives_a_batch_that_is_given_up(vault: Vault) -> None:
+def test_an_event_is_kept_when_the_batch_is_rolled_back(vault: Vault) -> None:
     vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
     thread = threading.Thread(target=vault.log, args=([{"what": "beside"}],))
     thread.start()
@@ -59,10 +59,10 @@ def test_an_event_outlives_a_batch_that_is_given_up(vault: Vault) -> None:
     vault.rollback()
     thread.join(5)
     assert not thread.is_alive()
-    assert told(vault) == ["beside"]
+    assert trail(vault) == ["beside"]
 
 
-def test_an_event_that_cannot_be_written_is_no_event(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_can_not_be_written_is_not_kept(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -71,10 +71,10 @@ def test_an_event_that_cannot_be_written_is_no_event(vault: Vault, monkeypatch: 
         vault.log([{"what": "lost"}])
     monkeypatch.undo()
     vault.log([{"what": "kept"}])
-    assert told(vault) == ["kept"]
+    assert trail(vault) == ["kept"]
 
 
-def test_a_reader_cannot_log(vault: Vault) -> None:
+def test_a_vault_open_for_reading_can_not_log(vault: Vault) -> None:
     reader = Vault.open(vault.folder, write=False)
     try:
         with pytest.raises(VaultError):
@@ -111,7 +111,7 @@ def test_the_trail_survives_a_rebuild_and_is_verified(vault: Vault) -> None:
         reader.close()
 
 
-def test_pages_of_the_trail_follow_each_other(vault: Vault) -> None:
+def test_pages_of_the_trail_continue_each_other(vault: Vault) -> None:
     for number in range(5):
         vault.log([{"what": str(number)}])
     first = vault.catalog.audited(2)
@@ -122,7 +122,7 @@ def test_pages_of_the_trail_follow_each_other(vault: Vault) -> None:
 def test_an_event_that_waited_too_long_is_not_committed_later(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it is about was refused, so that it would say what never happened; it is tried again besides."""
+    """The request was refused, so the event would record what never happened; the caller tries again."""
     monkeypatch.setattr("muniment.archive.vault.vault.PATIENCE", 0.05)
     vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
     refused: list[VaultError] = []
@@ -138,4 +138,4 @@ def test_an_event_that_waited_too_long_is_not_committed_later(
     assert len(refused) == 1
     vault.commit([])
     vault.log([{"what": "later"}])
-    assert told(vault) == ["later"]
+    assert trail(vault) == ["later"]

@@ -1,4 +1,4 @@
-"""A backup is a whole vault at every moment, is never written over, and gives everything back."""
+"""Backups: each is a complete vault at any time, is never overwritten, and restores everything."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def restored(backup_folder: Path, to: Path) -> Program:
-    """The backup, copied to where the vault shall be, its projections built anew."""
+    """Copy a backup to a new vault's folder, and rebuild its projections."""
     shutil.copytree(backup_folder, to)
     program = Program(to)
     program("rebuild")
@@ -57,7 +57,7 @@ def restored(backup_folder: Path, to: Path) -> Program:
 
 
 def everything(program: Program) -> dict[str, tuple[bytes, bytes]]:
-    """Each message and its first report by id, as exact bytes."""
+    """Return the exact bytes of each message and of its first report, by id."""
     hits = program.ask("search", "", "--limit", "10000")["hits"]
     return {
         hit["id"]: (program("show", hit["id"], "--raw").raw, program("show", hit["id"], "--report", "1").raw)
@@ -66,7 +66,7 @@ def everything(program: Program) -> dict[str, tuple[bytes, bytes]]:
 
 
 def segments(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Inode, time of change and size of each segment of a ledger."""
+    """Return inode, time of change and size of each segment of a ledger."""
     found = {}
     for path in sorted((folder / "ledger").glob("*.seg")):
         stat = path.stat()
@@ -74,7 +74,7 @@ def segments(folder: Path) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def test_a_restored_backup_is_the_vault(vault: TestVault, tmp_path: Path) -> None:
+def test_a_restored_backup_equals_the_vault(vault: TestVault, tmp_path: Path) -> None:
     mails = letters(0, 12)
     vault.archive([*mails, b"X-MS-Journal-Report:\r\n\r\nbroken\r\n"])
     program = Program(vault.folder)
@@ -91,7 +91,7 @@ def test_a_restored_backup_is_the_vault(vault: TestVault, tmp_path: Path) -> Non
     assert again.ask("verify", "--deep") == program.ask("verify", "--deep")
 
 
-def test_a_restored_backup_runs_on_without_a_rebuild(vault: TestVault, tmp_path: Path) -> None:
+def test_a_restored_backup_can_run_without_a_rebuild(vault: TestVault, tmp_path: Path) -> None:
     new = vault.maildir("box")
     put(new, letters(0, 5))
     program = Program(vault.folder)
@@ -106,7 +106,7 @@ def test_a_restored_backup_runs_on_without_a_rebuild(vault: TestVault, tmp_path:
     assert again("verify", "--deep").code == 0
 
 
-def test_a_backup_is_for_its_owner_alone(vault: TestVault, tmp_path: Path) -> None:
+def test_a_backup_is_private(vault: TestVault, tmp_path: Path) -> None:
     vault.archive(letters(0, 3))
     Program(vault.folder)("backup", str(tmp_path / "backup"))
     modes = {
@@ -116,7 +116,7 @@ def test_a_backup_is_for_its_owner_alone(vault: TestVault, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("small_segments")
-def test_what_was_copied_is_not_copied_again(vault: TestVault, tmp_path: Path) -> None:
+def test_copied_bytes_are_not_copied_again(vault: TestVault, tmp_path: Path) -> None:
     target = tmp_path / "backup"
     program = Program(vault.folder)
     for start in (0, 30):
@@ -140,7 +140,7 @@ def test_what_was_copied_is_not_copied_again(vault: TestVault, tmp_path: Path) -
     assert everything(restored(target, tmp_path / "restored")) == everything(program)
 
 
-def test_each_backup_of_a_vault_that_is_written_meanwhile_is_whole(vault: TestVault, tmp_path: Path) -> None:
+def test_each_backup_of_a_vault_that_is_being_written_is_complete(vault: TestVault, tmp_path: Path) -> None:
     new = vault.maildir("box")
     put(new, letters(0, 1500, size=6000))
     program = Program(vault.folder)
@@ -165,23 +165,23 @@ def test_each_backup_of_a_vault_that_is_written_meanwhile_is_whole(vault: TestVa
 
 
 def program_proof(program: Program) -> dict[str, Any]:
-    """What deep verification of the ledger says; an index is not in a backup."""
-    said: dict[str, Any] = program.say("verify", "--deep", "--json").json
-    said["problems"] = [problem for problem in said["problems"] if "index" not in problem]
-    return said
+    """Return the result of a deep verification, without the index, which is not in a backup."""
+    found: dict[str, Any] = program.say("verify", "--deep", "--json").json
+    found["problems"] = [problem for problem in found["problems"] if "index" not in problem]
+    return found
 
 
 def json_state(folder: Path) -> dict[str, Any]:
-    """What the backup says of itself."""
+    """Return the state that the backup states."""
     state: dict[str, Any] = json.loads((folder / "backup.json").read_text())
     return state
 
 
 @pytest.mark.parametrize("step", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in (1, 2, 3)), 4])
-def test_an_interrupted_backup_goes_on_where_it_was(
+def test_an_interrupted_backup_continues_where_it_stopped(
     vault: TestVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """The disk is full at the first, second, ... thing that is synced; then there is room again."""
+    """The disk is full at the first, second, ... sync; then there is space again."""
     vault.archive(letters(0, 40))
     program = Program(vault.folder)
     target = tmp_path / "backup"
@@ -194,9 +194,9 @@ def test_an_interrupted_backup_goes_on_where_it_was(
         real(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    said = program.refuses(4, "backup", str(target))
-    assert "No space left" in said
-    assert "run it again" in said
+    message = program.refuses(4, "backup", str(target))
+    assert "No space left" in message
+    assert "run it again" in message
     monkeypatch.undo()
     copied = target / "ledger/000000000001.seg"
     if copied.exists():
@@ -206,7 +206,7 @@ def test_an_interrupted_backup_goes_on_where_it_was(
     assert everything(restored(target, tmp_path / "restored")) == everything(program)
 
 
-def test_damage_in_what_an_interrupted_backup_left_is_found(vault: TestVault, tmp_path: Path) -> None:
+def test_damage_in_an_interrupted_backup_is_found(vault: TestVault, tmp_path: Path) -> None:
     vault.archive(letters(0, 120))
     program = Program(vault.folder)
     target = tmp_path / "backup"
@@ -219,7 +219,7 @@ def test_damage_in_what_an_interrupted_backup_left_is_found(vault: TestVault, tm
     assert (target / "ledger/000000000001.seg").read_bytes() == part
 
 
-def test_two_backups_at_once_do_not_mix(vault: TestVault, tmp_path: Path) -> None:
+def test_a_second_backup_at_the_same_time_is_refused(vault: TestVault, tmp_path: Path) -> None:
     vault.archive(letters(0, 2))
     target = tmp_path / "backup"
     program = Program(vault.folder)
@@ -233,7 +233,7 @@ def test_two_backups_at_once_do_not_mix(vault: TestVault, tmp_path: Path) -> Non
     program("backup", str(target))
 
 
-def test_a_backup_of_another_vault_is_left_alone(vault: TestVault, tmp_path: Path) -> None:
+def test_a_backup_of_another_vault_is_not_changed(vault: TestVault, tmp_path: Path) -> None:
     vault.archive(letters(0, 2))
     other = TestVault(tmp_path / "other")
     other.archive(letters(2, 2))
@@ -243,7 +243,7 @@ def test_a_backup_of_another_vault_is_left_alone(vault: TestVault, tmp_path: Pat
     assert tree_of(tmp_path / "backup") == before
 
 
-def test_folders_that_hold_something_else_are_left_alone(vault: TestVault, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_backup_is_not_changed(vault: TestVault, tmp_path: Path) -> None:
     program = Program(vault.folder)
     (tmp_path / "things").mkdir()
     (tmp_path / "things/photo.jpg").write_bytes(b"photo")
@@ -260,7 +260,7 @@ def test_a_backup_into_the_vault_is_refused(vault: TestVault, inside: str) -> No
     assert after == before
 
 
-def test_a_link_into_the_vault_is_seen_through(vault: TestVault, tmp_path: Path) -> None:
+def test_a_backup_into_the_vault_by_a_link_is_refused(vault: TestVault, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(vault.folder)
     assert "inside the vault" in Program(vault.folder).refuses(2, "backup", str(tmp_path / "link/backup"))
 
@@ -270,7 +270,7 @@ def test_a_link_into_the_vault_is_seen_through(vault: TestVault, tmp_path: Path)
 def test_a_vault_that_was_set_back_never_overwrites_its_backup(
     vault: TestVault, tmp_path: Path, more: int
 ) -> None:
-    """Restored from an older backup, whether or not it was written on since."""
+    """The vault is restored from an older backup, and in some cases was written since then."""
     program = Program(vault.folder)
     old, new = tmp_path / "old", tmp_path / "new"
     vault.archive(letters(0, 30))
@@ -286,13 +286,13 @@ def test_a_vault_that_was_set_back_never_overwrites_its_backup(
 
 
 def tree_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its content."""
+    """Return the content of every file below a folder."""
     return {os.fspath(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.usefixtures("small_segments")
-def test_a_vault_that_was_written_anew_is_not_backed_up(vault: TestVault, tmp_path: Path) -> None:
-    """Every root is right, and the end of the last segment may be the same; the backup's own state is not."""
+def test_a_rewritten_vault_is_not_backed_up(vault: TestVault, tmp_path: Path) -> None:
+    """Every root is right, and the end of the last segment may be equal; only the backup's state differs."""
     vault.archive(letters(0, 12))
     program, target = Program(vault.folder), tmp_path / "backup"
     program("backup", str(target))
@@ -304,13 +304,13 @@ def test_a_vault_that_was_written_anew_is_not_backed_up(vault: TestVault, tmp_pa
     shutil.rmtree(vault.folder / "index")
     program("rebuild")
     vault.archive(letters(20, 4))
-    said = program.refuses(2, "backup", str(target))
-    assert "the vault's ledger never had" in said or "differs" in said
+    message = program.refuses(2, "backup", str(target))
+    assert "the vault's ledger never had" in message or "differs" in message
     assert tree_of(target) == before
 
 
 @pytest.mark.parametrize("field", ["root", "tree_size", "offset", "segment"])
-def test_a_backup_whose_state_was_edited_is_left_alone(vault: TestVault, tmp_path: Path, field: str) -> None:
+def test_a_backup_with_an_edited_state_is_not_changed(vault: TestVault, tmp_path: Path, field: str) -> None:
     vault.archive(letters(0, 4))
     program, target = Program(vault.folder), tmp_path / "backup"
     program("backup", str(target))
@@ -328,7 +328,7 @@ def test_a_backup_whose_state_was_edited_is_left_alone(vault: TestVault, tmp_pat
 
 
 def test_a_backup_that_was_set_back_is_completed_again(vault: TestVault, tmp_path: Path) -> None:
-    """Its older state is one that the vault's ledger had: what is missing is copied anew."""
+    """The vault's ledger had the older state, so the missing bytes are copied again."""
     program, target = Program(vault.folder), tmp_path / "backup"
     vault.archive(letters(0, 4))
     program("backup", str(target))

@@ -1,4 +1,4 @@
-"""Text of many charsets through a real vault; every label there is has its turn in tests/soak."""
+"""Text of many charsets in a real vault; the tests in tests/soak try every label."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_text_of_many_charsets_is_archived_shown_and_found(tmp_path: Path) -> No
     assert [outcome for outcome in found if not all(outcome[1:])] == []
 
 
-def test_cases_are_found_by_what_they_say(tmp_path: Path) -> None:
+def test_cases_are_found_by_their_text(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     names = sorted(
         [*cases_dir().glob("cs-*.eml"), *cases_dir().glob("[xy]-*.eml"), cases_dir() / "f-raw-gbk.eml"]
@@ -76,7 +76,7 @@ def test_cases_are_found_by_what_they_say(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the table has the labels of Python 3.11")
 def test_the_document_names_every_charset_and_label() -> None:
-    """The table is what the last `make soak` found, which knew the same labels."""
+    """The table is written by `make soak`, which tries the same labels."""
     rows = DOCUMENT.read_text("utf-8").partition(BEGIN)[2]
     for one in labelled():
         assert f"`{one.label}`" in rows, one.label

@@ -1,4 +1,5 @@
-"""Damage in the ledger: found, named, nothing truncated; the rest goes on, and what comes again is mended."""
+"""Damage in the ledger: it is found and named, nothing is cut off, the rest is read, and mail that is fetched
+again repairs it."""
 
 from __future__ import annotations
 
@@ -49,12 +50,12 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault
 
 
 def frames(vault: TestVault, kind: Kind) -> list[Frame]:
-    """The records of a kind."""
+    """Return the records of a kind."""
     return [frame for frame in scan(vault.folder / "ledger") if frame.kind is kind]
 
 
 def flip(vault: TestVault, frame: Frame, within: int = HEADER_SIZE) -> None:
-    """Flip a bit of a record: of its payload, or of its header."""
+    """Flip a bit in the payload of a record, or in its header."""
     path = segment_path(vault.folder / "ledger", frame.position.segment)
     with path.open("r+b") as file:
         file.seek(frame.position.offset + within)
@@ -64,7 +65,7 @@ def flip(vault: TestVault, frame: Frame, within: int = HEADER_SIZE) -> None:
 
 
 def rebuild(vault: TestVault, **what: bool) -> list[str]:
-    """Build the projections anew; returns the steps that failed."""
+    """Rebuild the projections; returns the text of the steps that failed."""
     words = vault.client.stream(api.Rebuild(**what))
     return [word.text for word in words if isinstance(word, api.Step) and not word.ok]
 
@@ -86,7 +87,7 @@ def damaged(vault: TestVault) -> tuple[TestVault, Frame]:
     return vault, message
 
 
-def test_the_index_is_built_past_a_damaged_message(damaged: tuple[TestVault, Frame]) -> None:
+def test_the_index_is_built_despite_a_damaged_message(damaged: tuple[TestVault, Frame]) -> None:
     vault, message = damaged
     rebuild(vault, catalog=False)
     assert len(vault.messages()) == 20
@@ -99,19 +100,19 @@ def test_the_index_is_built_past_a_damaged_message(damaged: tuple[TestVault, Fra
 
 
 @pytest.mark.parametrize("how", ["rebuild", "lost", "outdated"])
-def test_the_catalog_is_built_past_a_damaged_message(damaged: tuple[TestVault, Frame], how: str) -> None:
+def test_the_catalog_is_built_despite_a_damaged_message(damaged: tuple[TestVault, Frame], how: str) -> None:
     vault, message = damaged
     before = vault.tree()
     if how == "rebuild":
-        for told in rebuild(vault, index=False):
-            assert f"segment 1, offset {message.position.offset}" in told
-            assert message.sha.hex() in told
+        for step in rebuild(vault, index=False):
+            assert f"segment 1, offset {message.position.offset}" in step
+            assert message.sha.hex() in step
     else:
         for path in vault.folder.glob("catalog.db*"):
             path.unlink() if how == "lost" else path.write_bytes(b"not a catalog")
         assert vault.archive(letters(30, 1)).state == "ok"
     if how == "rebuild":
-        # Its envelope tells who it was for, though it refers to the message.
+        # The envelope can still be read, although it refers to the message.
         assert vault.tree() == before
     row = of_sha(vault, message.sha)
     assert (row.subject, row.size) == ("", message.size)
@@ -122,7 +123,7 @@ def test_the_catalog_is_built_past_a_damaged_message(damaged: tuple[TestVault, F
     assert any("built without" in problem for problem in problems)
 
 
-def test_a_damaged_message_that_comes_again_is_kept_anew(vault: TestVault) -> None:
+def test_a_damaged_message_that_is_fetched_again_is_repaired(vault: TestVault) -> None:
     mails = letters(0, 10)
     vault.archive(mails)
     message = frames(vault, Kind.MESSAGE)[3]
@@ -135,7 +136,7 @@ def test_a_damaged_message_that_comes_again_is_kept_anew(vault: TestVault) -> No
     assert vault.report(hit.id) == mails[3]
     assert not {DAMAGED} & set(vault.show(hit.id).notes)
     assert len(vault.messages()) == 10
-    # The damage stays what it is; nothing else is wrong.
+    # The damage is still reported, and nothing else.
     assert all("offset" in problem for problem in vault.verify().problems)
     rebuild(vault)
     (again,) = vault.search("word3")
@@ -145,7 +146,7 @@ def test_a_damaged_message_that_comes_again_is_kept_anew(vault: TestVault) -> No
 
 @pytest.mark.parametrize("kind", [Kind.MESSAGE, Kind.ENVELOPE, Kind.RECEIPT, Kind.COMMIT, Kind.DIRECTORY])
 @pytest.mark.parametrize("within", [45, *in_soak(HEADER_SIZE)])
-def test_whatever_is_damaged_the_rest_is_read(vault: TestVault, kind: Kind, within: int) -> None:
+def test_after_damage_of_any_record_the_rest_is_read(vault: TestVault, kind: Kind, within: int) -> None:
     mails = letters(0, 10)
     new = vault.maildir("box")
     put(new, mails[:5])
@@ -168,7 +169,7 @@ def test_whatever_is_damaged_the_rest_is_read(vault: TestVault, kind: Kind, with
         assert {vault.report(hit.id) for hit in vault.messages()} >= set(mails)
 
 
-def test_of_a_message_with_a_damaged_attachment_the_text_is_read(vault: TestVault) -> None:
+def test_the_text_of_a_message_with_a_damaged_attachment_is_read(vault: TestVault) -> None:
     mail = report(plain(subject="Scan", body="please file\n", attachments=[("a.pdf", os.urandom(3000))]))
     vault.archive([mail])
     vault.archive(letters(0, 12))
@@ -194,7 +195,9 @@ def end_damaged(vault: TestVault) -> tuple[TestVault, list[bytes]]:
     return vault, mails
 
 
-def test_where_the_end_is_damaged_an_admin_decides(end_damaged: tuple[TestVault, list[bytes]]) -> None:
+def test_damage_at_the_end_is_for_an_administrator_to_decide(
+    end_damaged: tuple[TestVault, list[bytes]],
+) -> None:
     vault, mails = end_damaged
     segment = segment_path(vault.folder / "ledger", 1)
     before = segment.read_bytes()
@@ -217,7 +220,7 @@ def frames_past_damage(vault: TestVault, kind: Kind) -> list[Frame]:
     return [frame for frame in found if frame.kind is kind]
 
 
-def test_accepting_damage_where_there_is_none_changes_nothing(vault: TestVault) -> None:
+def test_accepting_damage_without_any_changes_nothing(vault: TestVault) -> None:
     vault.archive(letters(0, 3))
     before = (vault.folder / "ledger" / "000000000001.seg").read_bytes()
     assert rebuild(vault, accept_damage=True) == []
@@ -247,7 +250,7 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
 @pytest.mark.parametrize(
     "kind", [Kind.MESSAGE, Kind.PART, Kind.RECEIPT, *in_soak(Kind.ENVELOPE, Kind.QUARANTINE)]
 )
-def test_what_is_damaged_comes_again_from_a_source_that_keeps_its_mail(vault: TestVault, kind: Kind) -> None:
+def test_damaged_mail_is_fetched_again_from_a_source_that_keeps_it(vault: TestVault, kind: Kind) -> None:
     scanned = report(plain(subject="Scan", body="please file\n", attachments=[("a.pdf", os.urandom(3000))]))
     broken = report(b"", recipients=["bob@example.com"])
     mails = [*letters(0, 4), scanned]

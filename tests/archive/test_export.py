@@ -1,4 +1,4 @@
-"""What is exported is what was kept, byte for byte, and can be taken in again."""
+"""Exports: they hold the stored mail byte for byte, and can be archived again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sha(data: bytes) -> str:
 
 
 def manifest(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A manifest's head and its entries."""
+    """Return a manifest's first line and its entries."""
     head, *entries = map(json.loads, path.read_text().splitlines())
     return head, entries
 
@@ -114,7 +114,7 @@ def test_a_zip_holds_the_exact_bytes(program: Program, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_an_mbox_reads_back_with_other_programs(program: Program, tmp_path: Path) -> None:
+def test_another_program_can_read_an_mbox(program: Program, tmp_path: Path) -> None:
     program("export", "", "--to", str(tmp_path / "all.mbox"))
     with_stdlib = mailbox.mbox(tmp_path / "all.mbox", create=False)
     try:
@@ -127,7 +127,7 @@ def test_an_mbox_reads_back_with_other_programs(program: Program, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_an_export_comes_back_with_the_same_ids(program: Program, tmp_path: Path, kind: str) -> None:
+def test_an_export_is_archived_again_with_the_same_ids(program: Program, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "out"
     if kind == "zip":
         program("export", "", "--to", str(tmp_path / "out.zip"))
@@ -143,7 +143,7 @@ def test_an_export_comes_back_with_the_same_ids(program: Program, tmp_path: Path
     again.client.close()
 
 
-def test_an_mbox_comes_back_with_the_same_ids_but_for_what_an_mbox_can_not_say(
+def test_an_mbox_is_archived_again_with_the_same_ids_where_it_can_hold_the_bytes(
     program: Program, tmp_path: Path
 ) -> None:
     program("export", "", "--to", str(tmp_path / "all.mbox"))
@@ -157,7 +157,7 @@ def test_an_mbox_comes_back_with_the_same_ids_but_for_what_an_mbox_can_not_say(
     again.client.close()
 
 
-def test_no_subject_gets_into_a_name(program: Program, tmp_path: Path) -> None:
+def test_file_names_have_no_text_from_mail(program: Program, tmp_path: Path) -> None:
     program("export", "", "--to", str(tmp_path / "out"))
     allowed = set("0123456789abcdefT-.eml")
     names = [path.name for path in (tmp_path / "out").iterdir() if path.name != "manifest.jsonl"]
@@ -167,13 +167,13 @@ def test_no_subject_gets_into_a_name(program: Program, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["taken", "taken.zip", "taken.mbox", "file", "beside.mbox"])
-def test_what_is_there_is_never_written_over(program: Program, tmp_path: Path, name: str) -> None:
+def test_an_existing_file_is_never_overwritten(program: Program, tmp_path: Path, name: str) -> None:
     (tmp_path / "taken").mkdir()
     for taken in ("taken/letter.eml", "taken.zip", "taken.mbox", "file", "beside.mbox.manifest.jsonl"):
         (tmp_path / taken).write_bytes(b"mine")
-    said = program.refuses(2, "export", "", "--to", str(tmp_path / name))
-    assert str(tmp_path / name) in said
-    assert "name a" in said
+    message = program.refuses(2, "export", "", "--to", str(tmp_path / name))
+    assert str(tmp_path / name) in message
+    assert "name a" in message
     left = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert set(left.values()) == {b"mine"}
     assert len(left) == 5
@@ -185,14 +185,14 @@ def test_a_wrong_query_makes_nothing(program: Program, tmp_path: Path, query: st
     assert (said.code, list(tmp_path.iterdir())) == (11, [])
 
 
-def test_exports_are_for_their_owner_alone(program: Program, tmp_path: Path) -> None:
+def test_exports_are_private(program: Program, tmp_path: Path) -> None:
     for name in ("folder", "x.zip", "x.mbox"):
         program("export", "subject:plain", "--to", str(tmp_path / name))
     open_to_others = [p for p in tmp_path.rglob("*") if p.stat().st_mode & 0o077]
     assert open_to_others == []
 
 
-def test_one_users_export_is_that_users_mail(program: Program, tmp_path: Path) -> None:
+def test_the_export_of_a_user_has_only_that_users_mail(program: Program, tmp_path: Path) -> None:
     program("users", "add", "Carol Ash", "carol@example.com", "c.ash@example.com")
     for user, mails in (
         ("carol@example.com", MAILS[:1]),
@@ -215,7 +215,7 @@ def test_an_empty_export_says_so(program: Program, tmp_path: Path) -> None:
     assert manifest(tmp_path / "out/manifest.jsonl")[1] == []
 
 
-def test_a_full_disk_is_named(program: Program, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_that_says_so(program: Program, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("mounting a small file system needs root")
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", tmp_path], capture_output=True)
@@ -258,7 +258,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 
 def peak(program: Program, query: str, target: Path) -> int:
-    """The most memory that an export takes in a process of its own, in bytes."""
+    """Return the peak memory of an export in its own process, in bytes."""
     words = command(program.folder, "export", query, "--to", str(target))
     script = (
         "import resource, subprocess, sys;"
@@ -269,7 +269,7 @@ def peak(program: Program, query: str, target: Path) -> int:
     return int(done.stdout) * 1024
 
 
-def test_a_line_without_end_is_quoted_piece_by_piece() -> None:
+def test_an_endless_line_is_quoted_in_pieces() -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(500):
             yield b">" * 100_000
@@ -286,7 +286,7 @@ def test_a_line_without_end_is_quoted_piece_by_piece() -> None:
 
 
 @given(st.lists(st.sampled_from([b"From ", b"F", b"ro", b"m", b" ", b">", b">>", b"\n", b"\r\n", b"x", b""])))
-def test_quoting_is_that_of_mboxrd_however_it_is_cut(parts: list[bytes]) -> None:
+def test_quoting_is_that_of_mboxrd_for_any_pieces(parts: list[bytes]) -> None:
     whole = b"".join(parts)
     expected = b"\n".join(
         b">" + one if one.lstrip(b">").startswith(b"From ") else one for one in whole.split(b"\n")

@@ -1,4 +1,4 @@
-"""A vault is for its owner alone: what lets others in is named; another's folder is left as it is."""
+"""Permissions of a vault: files that others can change are named; another user's folder is not changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vault(tmp_path: Path) -> Iterator[TestVault]:
     made.client.close()
 
 
-def test_a_new_vault_lets_nobody_in(vault: TestVault) -> None:
+def test_a_new_vault_is_private(vault: TestVault) -> None:
     assert exposed(vault.folder) == readable(vault.folder) == ""
     assert vault.status().warnings == vault.verify().notes == ()
     vault.sound()
@@ -33,23 +33,23 @@ def test_a_new_vault_lets_nobody_in(vault: TestVault) -> None:
 
 @pytest.mark.parametrize("name", ["", "vault.toml", "ledger", "ledger/000000000001.seg", "catalog.db"])
 @pytest.mark.parametrize("mode", [0o020, 0o002])
-def test_what_others_may_change_is_named(vault: TestVault, name: str, mode: int) -> None:
+def test_files_that_others_can_change_are_named(vault: TestVault, name: str, mode: int) -> None:
     path = vault.folder / name
     path.chmod(path.stat().st_mode | mode)
     (problem,) = vault.verify(deep=False).problems
     assert f"{path} (mode" in problem
     assert f"chmod -R go-rwx {vault.folder}" in problem
     assert vault.status().warnings == (problem,)
-    said = Program(vault.folder)("status")
-    assert "others may change the vault's files" in said.err
+    output = Program(vault.folder)("status")
+    assert "other users can change the vault's files" in output.err
     for one in (vault.folder, *vault.folder.rglob("*")):  # SQLite gives its log the catalog's mode
         one.chmod(one.stat().st_mode & ~0o077)
     vault.sound()
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701])
-def test_a_folder_that_others_may_enter_is_noted(vault: TestVault, mode: int) -> None:
-    """An evidence copy is often readable; that proves nothing against it."""
+def test_a_folder_that_others_can_enter_is_noted(vault: TestVault, mode: int) -> None:
+    """It is no problem, since an evidence copy is often readable."""
     vault.folder.chmod(mode)
     found = vault.verify(deep=False)
     assert (found.ok, found.problems) == (True, ())
@@ -59,7 +59,7 @@ def test_a_folder_that_others_may_enter_is_noted(vault: TestVault, mode: int) ->
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o500])
-def test_a_copy_that_nobody_may_write_is_fine(vault: TestVault, mode: int) -> None:
+def test_a_read_only_copy_has_no_problems(vault: TestVault, mode: int) -> None:
     vault.folder.chmod(mode)
     found = vault.verify(deep=False)
     vault.folder.chmod(0o700)
@@ -75,13 +75,13 @@ def test_a_file_of_another_user_is_named(vault: TestVault) -> None:
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777, 0o700])
-def test_making_a_vault_in_anothers_folder_changes_nothing(tmp_path: Path, mode: int) -> None:
+def test_making_a_vault_in_another_users_folder_changes_nothing(tmp_path: Path, mode: int) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
     os.chown(folder, OTHER, OTHER)
     folder.chmod(mode)
-    said = Program(folder).refuses(4, "init", "--domain", "example.com")
-    assert f"become uid {OTHER}" in said
+    message = Program(folder).refuses(4, "init", "--domain", "example.com")
+    assert f"run as uid {OTHER}" in message
     state = folder.stat()
     assert (state.st_mode & 0o7777, state.st_uid, list(folder.iterdir())) == (mode, OTHER, [])
 

@@ -1,4 +1,4 @@
-"""A gate that many pass together, or one alone."""
+"""The gate: many threads are inside together, or one alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOON = 10.0
 
 
 class Guest:
-    """A thread that passes a gate, and stays inside until told to leave."""
+    """A thread that enters a gate, and stays inside until `leave`."""
 
     def __init__(self, gate: Gate, alone: bool = False) -> None:
         self.inside = threading.Event()
@@ -28,7 +28,7 @@ class Guest:
             assert self._leave.wait(SOON)
 
     def leave(self) -> None:
-        """Leave, once inside."""
+        """Let the thread leave, once it is inside."""
         self._leave.set()
         self._thread.join(SOON)
         assert not self._thread.is_alive()
@@ -39,14 +39,14 @@ def gate() -> Gate:
     return Gate()
 
 
-def test_many_are_inside_together(gate: Gate) -> None:
+def test_many_threads_are_inside_together(gate: Gate) -> None:
     guests = [Guest(gate) for _ in range(3)]
     assert all(guest.inside.wait(SOON) for guest in guests)
     for guest in guests:
         guest.leave()
 
 
-def test_who_wants_to_be_alone_waits_and_goes_before_who_comes_later(gate: Gate) -> None:
+def test_a_thread_that_wants_to_be_alone_goes_before_later_ones(gate: Gate) -> None:
     first = Guest(gate)
     assert first.inside.wait(SOON)
     alone = Guest(gate, alone=True)
@@ -63,7 +63,7 @@ def test_who_wants_to_be_alone_waits_and_goes_before_who_comes_later(gate: Gate)
     later.leave()
 
 
-def test_who_is_inside_may_pass_again_while_another_waits(gate: Gate) -> None:
+def test_a_thread_that_is_inside_may_enter_again_while_another_waits(gate: Gate) -> None:
     with gate.together():
         alone = Guest(gate, alone=True)
         time.sleep(0.05)
@@ -74,7 +74,7 @@ def test_who_is_inside_may_pass_again_while_another_waits(gate: Gate) -> None:
     alone.leave()
 
 
-def test_who_is_alone_may_pass_again(gate: Gate) -> None:
+def test_a_thread_that_is_alone_may_enter_again(gate: Gate) -> None:
     with gate.alone(), gate.together():
         later = Guest(gate)
         time.sleep(0.05)

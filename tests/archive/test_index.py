@@ -1,4 +1,4 @@
-"""Keeping the index: replacing, committing, crashing, opening what is damaged."""
+"""The index: replacing documents, committing, crashing, and opening a damaged one."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def filled(folder: Path, count: int = 6, docs_per_shard: int = 2) -> None:
-    """An index of `count` messages, closed."""
+    """Make an index of `count` messages, and close it."""
     index = Index.open(folder, heap=HEAP, docs_per_shard=docs_per_shard)
     index.add([document(n, body=f"mail n{n}") for n in range(count)])
     index.commit(count)
     index.close()
 
 
-def test_begins_empty(folder: Path) -> None:
+def test_a_new_index_is_empty(folder: Path) -> None:
     index = Index.open(folder, heap=HEAP)
     assert (index.watermark, index.uncommitted, index.docs) == (0, 0, 0)
     assert find(index) == []
@@ -58,7 +58,7 @@ def test_begins_empty(folder: Path) -> None:
     index.close()
 
 
-def test_only_a_commit_makes_findable_and_moves_the_watermark(folder: Path) -> None:
+def test_documents_can_be_found_only_after_a_commit(folder: Path) -> None:
     index = Index.open(folder, heap=HEAP)
     index.add([document(3, body="first")])
     assert (index.uncommitted, index.watermark, find(index)) == (1, 0, [])
@@ -73,7 +73,7 @@ def test_only_a_commit_makes_findable_and_moves_the_watermark(folder: Path) -> N
 
 
 @pytest.mark.parametrize("replace", [True, False])
-def test_adding_again_replaces(folder: Path, replace: bool) -> None:
+def test_a_document_with_the_same_id_replaces_the_old_one(folder: Path, replace: bool) -> None:
     index = Index.open(folder, heap=HEAP)
     index.add([document(1, body="old"), document(2, body="other"), document(1, body="older")])
     index.commit(3)
@@ -85,11 +85,11 @@ def test_adding_again_replaces(folder: Path, replace: bool) -> None:
     index.close()
 
 
-def test_replaces_in_the_shard_that_holds_it(folder: Path) -> None:
+def test_a_document_is_replaced_in_its_own_shard(folder: Path) -> None:
     filled(folder, 10, 2)
     assert [path.name for path in shards(folder)] == [f"{n:016d}" for n in (0, 2, 4, 6, 8)]
     index = Index.open(folder, heap=HEAP, docs_per_shard=2)
-    index.add([document(n, date=JANUARY + 60 + n, body="anew") for n in (7, 0, 3, 5, 1, 9)])
+    index.add([document(n, date=JANUARY + 60 + n, body="again") for n in (7, 0, 3, 5, 1, 9)])
     index.commit(11)
     assert (len(shards(folder)), index.docs) == (5, 10)
     assert search(index, parse("")).ids == (9, 7, 5, 3, 1, 0, 8, 6, 4, 2)
@@ -100,8 +100,8 @@ def test_replaces_in_the_shard_that_holds_it(folder: Path) -> None:
     index.close()
 
 
-def test_a_shard_ends_at_so_many_bytes(folder: Path) -> None:
-    """So that what a merge maps into memory is bounded where messages are long, too."""
+def test_a_shard_is_full_at_a_number_of_bytes(folder: Path) -> None:
+    """This bounds the memory that a merge maps if messages are long."""
     index = Index.open(folder, heap=HEAP, shard_bytes=40_000)
     rare = random.Random(1)
     for number in range(6):
@@ -115,7 +115,7 @@ def test_a_shard_ends_at_so_many_bytes(folder: Path) -> None:
     index.close()
 
 
-def test_says_how_much_text_waits_for_the_commit(folder: Path) -> None:
+def test_the_index_estimates_its_uncommitted_text(folder: Path) -> None:
     index = Index.open(folder, heap=HEAP)
     index.add([document(0, body="x" * 1_000), document(1, body="y" * 500)])
     assert 1_500 <= index.uncommitted_text < 2_500
@@ -126,7 +126,7 @@ def test_says_how_much_text_waits_for_the_commit(folder: Path) -> None:
     index.close()
 
 
-def test_what_is_taken_out_is_found_until_the_commit(folder: Path) -> None:
+def test_removed_documents_are_found_until_the_commit(folder: Path) -> None:
     filled(folder)
     index = Index.open(folder, heap=HEAP, docs_per_shard=2)
     index.remove([1, 5, 5, 99])
@@ -140,7 +140,7 @@ def test_what_is_taken_out_is_found_until_the_commit(folder: Path) -> None:
     index.close()
 
 
-def test_nothing_is_taken_out_of_an_empty_one(folder: Path) -> None:
+def test_removing_from_an_empty_index_does_nothing(folder: Path) -> None:
     index = Index.open(folder, heap=HEAP)
     index.remove([3])
     assert (index.uncommitted, shards(folder)) == (0, [])
@@ -150,7 +150,7 @@ def test_nothing_is_taken_out_of_an_empty_one(folder: Path) -> None:
 def test_the_watermark_waits_for_every_shard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(folder, 4, 2)
     index = Index.open(folder, heap=HEAP, docs_per_shard=2)
-    index.add([document(0, body="anew"), document(3, body="anew")])
+    index.add([document(0, body="again"), document(3, body="again")])
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -163,7 +163,9 @@ def test_the_watermark_waits_for_every_shard(folder: Path, monkeypatch: pytest.M
     assert Index.open(folder, read_only=True).watermark == 4
 
 
-def test_a_state_that_cannot_be_written_moves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watermark_stays_if_the_state_can_not_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled(folder)
     index = Index.open(folder, heap=HEAP)
 
@@ -179,7 +181,7 @@ def test_a_state_that_cannot_be_written_moves_nothing(folder: Path, monkeypatch:
     assert Index.open(folder, read_only=True).watermark == 6
 
 
-def test_a_full_disk_is_told_and_replay_mends_it(folder: Path) -> None:
+def test_after_a_full_disk_the_index_can_be_completed(folder: Path) -> None:
     filled(folder, 4)
     chance = random.Random(3)
     docs = [document(n, body=f"mail n{n} {chance.randbytes(2000).hex(' ', 4)}") for n in range(4, 1000)]
@@ -202,7 +204,7 @@ def test_a_full_disk_is_told_and_replay_mends_it(folder: Path) -> None:
     again.close()
 
 
-def test_a_panic_of_the_library_is_an_error_for_people() -> None:
+def test_a_panic_of_the_library_is_an_error_for_users() -> None:
     panic = type("PanicException", (BaseException,), {})
     with pytest.raises(VaultError, match="rebuild --index"), guarded("Searching the index"):
         raise panic("index out of bounds")
@@ -244,7 +246,7 @@ def test_two_writers_are_refused_and_nothing_is_set_aside(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["index"]
 
 
-def test_searching_while_writing(folder: Path) -> None:
+def test_a_thread_can_search_while_another_writes(folder: Path) -> None:
     index = Index.open(folder, heap=HEAP, docs_per_shard=40)
     stop, problems = threading.Event(), list[object]()
 
@@ -324,7 +326,7 @@ def test_an_unusable_index_is_set_aside(folder: Path, damage: str) -> None:
     assert find(Index.open(folder, heap=HEAP)) == [1]
 
 
-def test_a_second_one_set_aside_has_its_own_name(folder: Path) -> None:
+def test_each_index_that_is_set_aside_has_its_own_name(folder: Path) -> None:
     aside = set()
     for _ in range(3):
         filled(folder)
@@ -350,7 +352,7 @@ def test_an_unreadable_file_is_not_set_aside(folder: Path, monkeypatch: pytest.M
     assert [path.name for path in folder.parent.iterdir()] == ["index"]
 
 
-def test_leftovers_are_cleaned(folder: Path) -> None:
+def test_files_that_a_crash_left_are_removed(folder: Path) -> None:
     filled(folder)
     (folder / "0000000000000099.new").mkdir()
     shard = shards(folder)[0]
@@ -384,7 +386,7 @@ while True:
 """
 
 
-def test_kill_9_loses_nothing_below_the_watermark(folder: Path) -> None:
+def test_a_killed_writer_loses_nothing_below_the_watermark(folder: Path) -> None:
     chance = random.Random(7)
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     reached = []
@@ -431,8 +433,8 @@ def segments(folder: Path) -> list[object]:
     return list(json.loads((shards(folder)[0] / "meta.json").read_bytes())["segments"])
 
 
-def test_a_replacement_is_not_lost_to_a_merge_that_a_kill_has_left_to_be_done(folder: Path) -> None:
-    """The first deletion after such a kill, in a segment of which the last commit deleted something."""
+def test_a_replacement_is_not_lost_to_a_merge_after_a_kill(folder: Path) -> None:
+    """It is the first deletion after the kill, in a segment where the last commit deleted something."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     for _ in range(20):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The index belongs to its ledger: of another one, or of a later state of it, it says nothing."""
+"""The binding of the index to its ledger: an index of another ledger, or of a lost state, is not used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def letters(start: int, count: int) -> list[bytes]:
 
 @pytest.fixture
 def set_back(tmp_path: Path) -> Iterator[TestVault]:
-    """A vault whose older ledger was restored and accepted, beside its later index: 3 of 8 letters stay."""
+    """A vault with a restored and accepted older ledger and a newer index; 3 of 8 letters stay."""
     vault = TestVault(tmp_path / "vault")
     vault.archive(letters(0, 3))
     shutil.copytree(vault.folder / "ledger", tmp_path / "old")
@@ -40,16 +40,16 @@ def set_back(tmp_path: Path) -> Iterator[TestVault]:
     vault.client.close()
 
 
-def test_an_index_that_knows_more_than_the_ledger_is_behind_by_all(set_back: TestVault) -> None:
+def test_an_index_that_is_ahead_of_the_ledger_is_not_used(set_back: TestVault) -> None:
     assert set_back.status().behind == 3
     assert set_back.search("word1") == []
     seen, other = set_back.verify().problems
-    assert "the index has seen" in seen
+    assert "the index knows" in seen
     assert "the index is of another ledger" in other
 
 
-def test_it_stops_runs_until_the_loss_is_accepted(set_back: TestVault) -> None:
-    with pytest.raises(LedgerDamaged, match=r"the index has seen .* --accept-damage"):
+def test_an_index_that_is_ahead_stops_runs_until_the_loss_is_accepted(set_back: TestVault) -> None:
+    with pytest.raises(LedgerDamaged, match=r"the index knows .* --accept-damage"):
         set_back.archive(letters(8, 4))
     rebuild_catalog(set_back.folder, accept_damage=True)
     set_back.archive(letters(8, 4))
@@ -61,8 +61,8 @@ def test_it_stops_runs_until_the_loss_is_accepted(set_back: TestVault) -> None:
     set_back.sound()
 
 
-def test_a_ledger_that_grew_past_the_index_again_is_another(set_back: TestVault) -> None:
-    # The catalog's head is past the index's watermark before anything looks at the index.
+def test_a_ledger_that_has_grown_past_the_index_is_another(set_back: TestVault) -> None:
+    # The catalog's head passes the index's watermark before anything reads the index.
     aside = set_back.folder.parent / "later"
     (set_back.folder / "index").rename(aside)
     set_back.archive(letters(20, 9))
@@ -70,14 +70,14 @@ def test_a_ledger_that_grew_past_the_index_again_is_another(set_back: TestVault)
     aside.rename(set_back.folder / "index")
     assert set_back.status().behind == 12
     assert set_back.search("word4") == []
-    with pytest.raises(LedgerDamaged, match="the index has seen another ledger"):
+    with pytest.raises(LedgerDamaged, match="the index knows another ledger"):
         set_back.archive(letters(40, 1))
     rebuild_catalog(set_back.folder, accept_damage=True)
     set_back.archive(letters(41, 1))
     assert len(set_back.messages()) == 13
 
 
-def test_accepting_an_older_ledger_brings_the_index_in_line(tmp_path: Path) -> None:
+def test_accepting_an_older_ledger_rebuilds_the_index(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive(letters(0, 3))
     shutil.copytree(vault.folder / "ledger", tmp_path / "old")
@@ -93,7 +93,7 @@ def test_accepting_an_older_ledger_brings_the_index_in_line(tmp_path: Path) -> N
     vault.sound()
 
 
-def test_an_index_of_another_vault_is_none(tmp_path: Path) -> None:
+def test_an_index_of_another_vault_is_not_used(tmp_path: Path) -> None:
     one, other = TestVault(tmp_path / "one"), TestVault(tmp_path / "other")
     one.archive(letters(0, 3))
     other.archive(letters(10, 3))
@@ -106,7 +106,7 @@ def test_an_index_of_another_vault_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", ["", "no JSON", "[]", "{}", '{"tree_size": 5}'])
-def test_an_index_that_does_not_say_where_it_is_from_is_built_anew(tmp_path: Path, mark: str) -> None:
+def test_an_index_without_a_valid_binding_is_rebuilt(tmp_path: Path, mark: str) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive(letters(0, 3))
     path = vault.folder / "index" / "state.json"
@@ -116,7 +116,7 @@ def test_an_index_that_does_not_say_where_it_is_from_is_built_anew(tmp_path: Pat
     assert (vault.status().behind, len(vault.messages())) == (0, 3)
 
 
-def test_an_index_that_lags_behind_its_own_ledger_is_kept(tmp_path: Path) -> None:
+def test_an_index_that_is_behind_its_own_ledger_is_used(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive(letters(0, 3))
     shutil.copytree(vault.folder / "index", tmp_path / "old")
@@ -136,10 +136,10 @@ def test_an_index_that_lags_behind_its_own_ledger_is_kept(tmp_path: Path) -> Non
     assert not list(vault.folder.glob("index.broken-*"))
 
 
-def test_the_mark_is_kept_with_the_watermark(tmp_path: Path) -> None:
+def test_the_binding_is_stored_with_the_watermark(tmp_path: Path) -> None:
     index = Index.open(tmp_path / "index", heap=16_000_000)
-    assert index.mark == ""
+    assert index.binding == ""
     index.commit(3, "from here")
     index.close()
     again = Index.open(tmp_path / "index", read_only=True)
-    assert (again.watermark, again.mark) == (3, "from here")
+    assert (again.watermark, again.binding) == (3, "from here")

@@ -1,4 +1,4 @@
-"""Any query over any messages finds what reading them one by one finds, in any number of shards."""
+"""Searches compared with a simple model: any query finds what reading every message finds."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def users(name: str) -> UserTerms:
 
 
 def placed(doc: IndexDocument, names: list[str] | None, folder: str = "") -> bool:
-    """Whether it stands in a folder ("" for any) of one of these persons (None for anybody)."""
+    """Return whether a message is in a folder ("" for any) of one of these people (None for any person)."""
     wanted = None if names is None else {address for name in names for address in PEOPLE[name]}
     roles = {"": INBOX_ROLES | SENT_ROLES, "inbox": INBOX_ROLES, "sent": SENT_ROLES}[folder]
     return any(
@@ -142,7 +142,7 @@ def matches(doc: IndexDocument, node: q.Node, about: list[str] | None = None) ->
     docs_per_shard=st.integers(1, 6),
     limit=st.integers(1, 7),
 )
-def test_search_equals_reading_all(
+def test_a_search_finds_what_reading_every_message_finds(
     batches: list[list[IndexDocument]], queries: list[q.Node], docs_per_shard: int, limit: int
 ) -> None:
     held: dict[int, IndexDocument] = {}
@@ -161,7 +161,7 @@ def test_search_equals_reading_all(
 
 
 def read_all(index: Index, node: q.Node, limit: int, total: int) -> list[int]:
-    """The ids of every page, one after the other."""
+    """Return the ids of all pages, in order."""
     ids: list[int] = []
     after = ""
     while True:

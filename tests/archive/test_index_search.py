@@ -1,4 +1,4 @@
-"""What a search finds, by the words and addresses of a message."""
+"""Searches: what is found by the words, addresses and other fields of messages."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ TALK = document(
         "",
     ],
 )
-def test_finds(make: Make, query: str) -> None:
+def test_a_message_is_found(make: Make, query: str) -> None:
     assert find(make(TALK), query) == [1]
 
 
@@ -179,11 +179,11 @@ def test_finds(make: Make, query: str) -> None:
         "",
     ][:-1],
 )
-def test_finds_not(make: Make, query: str) -> None:
+def test_a_message_is_not_found(make: Make, query: str) -> None:
     assert find(make(TALK), query) == []
 
 
-def test_attachments_are_told_apart_from_none(make: Make) -> None:
+def test_messages_without_attachments_are_found_by_negation(make: Make) -> None:
     index = make(TALK, document(2, body="bare"))
     assert find(index, "has:attachment") == [1]
     assert find(index, "-has:attachment") == [2]
@@ -208,7 +208,9 @@ def test_attachments_are_told_apart_from_none(make: Make) -> None:
         ("broken \ud83d surrogate", ["broken", "surrogate"], ["brokensurrogate"]),
     ],
 )
-def test_scripts(make: Make, text: str, queries: Sequence[str], misses: Sequence[str]) -> None:
+def test_words_of_many_scripts_are_found(
+    make: Make, text: str, queries: Sequence[str], misses: Sequence[str]
+) -> None:
     index = make(
         document(1, subject=text, attachments=[text]), document(2, body=text), document(3, body="else")
     )
@@ -219,7 +221,7 @@ def test_scripts(make: Make, text: str, queries: Sequence[str], misses: Sequence
         assert find(index, query) == [], query
 
 
-def test_hostile_text_is_taken_in(make: Make) -> None:
+def test_hostile_text_is_indexed(make: Make) -> None:
     marks = "e" + "\u0301\u0316" * 100_000
     junk = [mention(Role.TO, "\ud800@x.com"), mention(Role.CC, "y" * 100_000), mention(Role.TO, "")]
     index = make(
@@ -263,7 +265,7 @@ REVEALING = [
 
 
 @pytest.mark.parametrize("query", REVEALING)
-def test_bcc_is_for_those_who_may_see_it(make: Make, query: str) -> None:
+def test_bcc_is_found_only_by_readers_who_may_see_it(make: Make, query: str) -> None:
     index = make(SECRET)
     assert find(index, query) == [1]
     assert find(index, query, scope=scope("anna", 1), bcc_allowed=False) == ([] if "in:" in query else [1])
@@ -272,7 +274,7 @@ def test_bcc_is_for_those_who_may_see_it(make: Make, query: str) -> None:
 
 
 @pytest.mark.parametrize("query", REVEALING[:-1])
-def test_denying_bcc_tells_nothing(make: Make, query: str) -> None:
+def test_a_negated_search_for_bcc_reveals_nothing(make: Make, query: str) -> None:
     assert find(make(SECRET), f"-{query}", scope=scope("bob", 1), bcc_allowed=False) == [1]
 
 
@@ -289,7 +291,7 @@ def test_plain_words_never_search_bcc(make: Make) -> None:
         assert find(index, query) == [], query
 
 
-def test_a_recipient_still_finds_their_own(make: Make) -> None:
+def test_a_bcc_recipient_finds_the_message_in_their_own_mail(make: Make) -> None:
     index = make(SECRET)
     for query in ("plan", "user:carl", "in:inbox", "from:anna@x.com to:bob@x.com"):
         assert find(index, query, scope=scope("carl", 1), bcc_allowed=False) == [1], query
@@ -312,13 +314,13 @@ def test_a_person_is_found_by_every_alias(make: Make) -> None:
     assert find(index, "in:inbox") == [1, 3]
 
 
-def test_only_trusted_mentions_place_a_message(make: Make) -> None:
+def test_only_trusted_mentions_file_a_message(make: Make) -> None:
     index = make(document(1, mentions=[mention(Role.SENDER, "anna@x.com", trusted=False)]))
     assert find(index, "user:anna") == find(index, "in:sent") == []
     assert find(index, "from:anna@x.com") == [1]
 
 
-def test_lists_and_forwarders_are_nobodys_folder(make: Make) -> None:
+def test_lists_and_forwarders_file_a_message_nowhere(make: Make) -> None:
     index = make(
         document(1, mentions=[mention(Role.EXPANDED, "anna@x.com"), mention(Role.FORWARDED, "bob@x.com")])
     )
@@ -326,7 +328,7 @@ def test_lists_and_forwarders_are_nobodys_folder(make: Make) -> None:
     assert find(index, "to:anna@x.com to:bob@x.com") == [1]
 
 
-def test_a_mailbox_folder_is_its_owners(make: Make) -> None:
+def test_a_folder_of_an_ordinary_mailbox_is_its_owners(make: Make) -> None:
     owned: list[Mention] = [mention(Role.RECIPIENT, "anna@x.com", folder="Projects/Ä")]
     index = make(
         document(1, mentions=owned),
@@ -338,7 +340,7 @@ def test_a_mailbox_folder_is_its_owners(make: Make) -> None:
     assert find(index, "to:anna@x.com") == []
 
 
-def test_in_means_the_folder_of_whom_the_query_is_about(make: Make) -> None:
+def test_in_means_the_folder_of_the_person_in_the_query(make: Make) -> None:
     both_ways = [mention(Role.SENDER, "anna@x.com"), mention(Role.TO, "bob@x.com")]
     index = make(document(1, mentions=both_ways))
     assert find(index, "user:bob in:sent") == []
@@ -350,7 +352,7 @@ def test_in_means_the_folder_of_whom_the_query_is_about(make: Make) -> None:
     assert find(index, "in:inbox user:anna", scope=scope("bob", 1)) == [1]
 
 
-def test_a_transferred_address_is_split_by_time(make: Make) -> None:
+def test_mail_to_a_transferred_address_is_split_by_time(make: Make) -> None:
     def mail(number: int, *days: int) -> IndexDocument:
         return document(
             number, mentions=[mention(Role.TO, "sales@x.com", JANUARY + day * DAY) for day in days]
@@ -362,7 +364,7 @@ def test_a_transferred_address_is_split_by_time(make: Make) -> None:
     assert find(index, "user:old in:inbox") == [1, 3]
 
 
-def test_what_the_catalog_denies_is_not_found(make: Make) -> None:
+def test_messages_that_the_catalog_denies_are_not_found(make: Make) -> None:
     index = make(*(document(n, mentions=[mention(Role.TO, "bob@x.com")]) for n in range(1, 8)))
     found = search(index, parse(""), scope=scope("bob", 2, 3, 5), limit=2)
     assert (found.ids, found.total, found.exact) == ((5, 3), 3, True)
@@ -372,7 +374,7 @@ def test_what_the_catalog_denies_is_not_found(make: Make) -> None:
     assert find(index, "", scope=scope("catch-all", 4)) == [4]
 
 
-def test_a_long_scoped_search_counts_honestly(make: Make) -> None:
+def test_a_long_scoped_search_says_that_its_total_is_an_estimate(make: Make) -> None:
     index = make(
         *(document(n, date=JANUARY + n, mentions=[mention(Role.TO, "bob@x.com")]) for n in range(3000))
     )
@@ -387,7 +389,7 @@ def test_a_long_scoped_search_counts_honestly(make: Make) -> None:
     assert ids == list(range(2997, -1, -3))
 
 
-def test_an_unknown_person_is_said_so(make: Make) -> None:
+def test_an_unknown_person_is_an_error(make: Make) -> None:
     with pytest.raises(NotFound, match="nemo"):
         find(make(TALK), "user:nemo")
 
@@ -395,7 +397,7 @@ def test_an_unknown_person_is_said_so(make: Make) -> None:
 # --- order ----------------------------------------------------------------------------------------
 
 
-def test_newest_first_then_by_id(make: Make) -> None:
+def test_results_are_newest_first_then_by_id(make: Make) -> None:
     index = make(
         *(document(n, date=JANUARY + day * DAY) for n, day in enumerate([3, 1, 2, 3, 1])), docs_per_shard=2
     )
@@ -407,7 +409,7 @@ def test_newest_first_then_by_id(make: Make) -> None:
     assert (second.ids, second.total, second.after) == ((4, 1), 5, "")
 
 
-def test_counting_can_be_spared(make: Make) -> None:
+def test_counting_can_be_left_out(make: Make) -> None:
     index = make(*(document(n, date=JANUARY + n) for n in range(9)), docs_per_shard=2)
     first = search(index, parse(""), limit=3, count=False)
     assert (first.ids, first.total, first.exact) == ((8, 7, 6), 0, False)
@@ -415,7 +417,7 @@ def test_counting_can_be_spared(make: Make) -> None:
     assert (second.ids, second.total, second.exact) == ((5, 4, 3), 0, False)
 
 
-def test_by_relevance(make: Make) -> None:
+def test_the_most_relevant_results_come_first(make: Make) -> None:
     index = make(
         document(1, body="budget " + "word " * 200),
         document(2, subject="budget", body="budget budget"),
@@ -458,7 +460,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     st.sampled_from(["", "from:", "to:", "bcc:", "filename:", "in:", "-", '"']),
     st.booleans(),
 )
-def test_whatever_can_be_read_can_be_run(talk: Index, text: str, start: str, wide: bool) -> None:
+def test_any_valid_query_can_be_run(talk: Index, text: str, start: str, wide: bool) -> None:
     query = start + text + "*" * wide
     try:
         node = parse(query)
@@ -469,20 +471,20 @@ def test_whatever_can_be_read_can_be_run(talk: Index, text: str, start: str, wid
         assert found.total == len(found.ids) <= 1
 
 
-def test_signs_that_fold_into_punctuation(make: Make) -> None:
+def test_signs_that_fold_into_punctuation_are_found(make: Make) -> None:
     index = make(document(1, body="⑴⑵x list"))
     assert find(index, "⑴⑵*") == find(index, "⑴⑵x") == [1]
 
 
-def test_too_wide_a_phrase_prefix_is_answered(make: Make) -> None:
+def test_a_phrase_with_too_many_matching_words_is_refused(make: Make) -> None:
     index = make(document(1, body=" ".join(f"see ab{n}" for n in range(20_000))))
-    with pytest.raises(QueryError, match="begin so"):
+    with pytest.raises(QueryError, match="Too many words match"):
         find(index, '"see" OR see.ab*')
 
 
 @pytest.mark.parametrize("scoped", ["", "bob", "exactly bob"])
 def test_results_are_read_from_either_end_and_from_any_date(make: Make, scoped: str) -> None:
-    """Over shards whose dates overlap; in one person's mail, what is not theirs lies between."""
+    """The dates of the shards overlap, and in a scope other people's mail is between the results."""
     dates = {number: JANUARY + number * 37 % 40 * DAY for number in range(1, 121)}
     to_bob = (mention(Role.TO, "bob@x.com"),)
     index = make(
@@ -508,7 +510,7 @@ def test_results_are_read_from_either_end_and_from_any_date(make: Make, scoped: 
         assert (list(up.ids), up.first, up.total) == (newest[::-1][earlier:][:5], earlier, len(mine))
 
 
-def test_how_far_into_somebodys_mail_a_date_is_may_be_an_estimate(
+def test_the_position_of_a_date_in_a_persons_mail_may_be_an_estimate(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searching = sys.modules["muniment.archive.index.search"]

@@ -1,7 +1,7 @@
-"""Whatever a run, a change of users, the settings, the audit trail, a rebuild and readers do beside each
-other, in whatever order of their steps: directory, catalog and ledger agree.
+"""Threads in any order: a run, changes of users and settings, audit events, rebuilds and readers take their
+steps in any order, and directory, catalog and ledger must agree.
 
-Hypothesis chooses the order (support.interleaving); pairs of actors are gone through exhaustively besides.
+Hypothesis chooses the order (support.interleaving); in addition, pairs of actors are tried exhaustively.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ PLACE = Place("host", "mailbox", "")
 PEOPLE = ("bob", "carol", "dora")
 MAILS = 12
 FIRST = 4
-"""Mails that are archived before anything goes on beside anything."""
+"""Mails that are archived before the actors start."""
 
 
 def prepared() -> list[tuple[Fetched, PreparedCopy]]:
-    """Mail as the pipeline hands it to the archivist."""
+    """Return mail in the form that the pipeline gives to the archivist."""
     raws = [
         report(
             plain(subject=f"Letter {n}", body=f"Number {n} of the series\n"),
@@ -78,7 +78,7 @@ def prepared() -> list[tuple[Fetched, PreparedCopy]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def template(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A vault with some mail and a user, which each case has a copy of."""
+    """Make a vault with some mail and a user; each case gets a copy."""
     House.template = tmp_path_factory.mktemp("template") / "vault"
     House.template.mkdir(mode=0o700)
     House.mails = prepared()
@@ -105,7 +105,7 @@ def archive(vault: Vault, mails: list[tuple[Fetched, PreparedCopy]]) -> None:
 
 
 class House:
-    """A vault, what is done with it side by side, and what must have come of it."""
+    """A vault, the operations that actors do on it, and the checks of the result."""
 
     template: Path
     mails: list[tuple[Fetched, PreparedCopy]]
@@ -122,18 +122,18 @@ class House:
         self.settings = Settings(name="0", domains=("example.com",))
         self.logged: Counter[int] = Counter()
         self.kept = len(self.changes())
-        """Changes of the directory that were said to be kept."""
+        """Number of changes of the directory that were reported as kept."""
 
-    # --- what is done -------------------------------------------------------------------------
+    # --- operations ---------------------------------------------------------------------------
 
     def start(self, kind: str) -> Actor:
-        """A new actor that does a thing once."""
+        """Start an actor that does one operation."""
         number = next(self.numbers)
         body: Callable[[int], object] = getattr(self, kind)
         return self.scheduler.spawn(f"{kind} {number}", lambda: body(number))
 
     def change(self, number: int) -> None:
-        """A user or an address comes or goes; another thread may have been there first."""
+        """Add or remove a user or an address; another thread may have done that already."""
         planned: list[changes.Change] | None = None
 
         def plan(directory: Directory) -> list[changes.Change]:
@@ -150,36 +150,36 @@ class House:
             self.kept += len(changed.made)
 
     def configure(self, number: int) -> None:
-        """vault.toml is edited, and recorded."""
+        """Edit the settings, and record them."""
         domains = ("example.com", "other.example")[: 1 + number % 2]
         self.settings = Settings(name=str(number), domains=domains)
         apply_settings(self.vault, lambda: self.settings)
 
     def log(self, number: int) -> None:
-        """An audit event."""
+        """Commit an audit event."""
         self.vault.log([{"event": "read", "number": number}])
         self.logged[number] += 1
 
     def run(self, number: int) -> None:
-        """A run's batch, in the host's turn."""
+        """Archive a run's batch, in the host's thread."""
         with self.host:
             mails, self.waiting = self.waiting[:2], self.waiting[2:]
             archive(self.vault, mails)
             self.archived += len(mails)
 
     def rebuild(self, number: int) -> None:
-        """The catalog is built anew, in the host's turn."""
+        """Rebuild the catalog, in the host's thread."""
         with self.host:
             self.vault.renew_catalog()
 
     def rebuild_until_stopped(self, number: int) -> None:
-        """A rebuild that a service stops which is about to end."""
+        """Begin a rebuild that is stopped, as by a service that ends."""
         asked = itertools.count()
         with self.host, suppress(Stopped):
             self.vault.renew_catalog(lambda _: next(asked) >= number % 5)
 
     def read(self, number: int) -> None:
-        """What lists and messages are made of."""
+        """Read folders, lists and messages."""
         for user in self.vault.directory.users():
             page = self.vault.catalog.page(user.id, "Inbox")
             assert page.total >= len(page.sequences)
@@ -193,36 +193,36 @@ class House:
         assert self.vault.catalog.totals().messages >= total
 
     def verify(self, number: int) -> None:
-        """The ledger proves itself, and the catalog says what it says."""
+        """Check the ledger, and compare the catalog with it."""
         head, totals = self.vault.catalog.snapshot()
         found = check(self.folder / LEDGER, deep=False, locate=self.vault.catalog.locate, until=head)
         assert found.problems == []
         assert list(catalog_problems(head, totals, found)) == []
 
     def rebuild_index(self, number: int) -> None:
-        """The index is built anew, in the host's turn."""
+        """Rebuild the index, in the host's thread."""
         with self.host:
             for _ in renew_index(self.vault):
                 pass
 
     def search(self, number: int) -> None:
-        """A search, and how far the index is behind."""
+        """Search, and ask how far the index is behind."""
         found = find(self.vault, "series", limit=3)
         assert len(found.ids) <= 3
         assert behind(self.vault) <= MAILS
         assert index_problems(self.vault) == []
 
     def back_up(self, number: int) -> None:
-        """A backup, which is a whole vault."""
+        """Make a backup, and check it."""
         target = self.base / f"backup {number}"
         for _ in backup_vault(self.vault, target):
             pass
         assert check(target / LEDGER, deep=False).problems == []
 
-    # --- what must hold -----------------------------------------------------------------------
+    # --- checks -------------------------------------------------------------------------------
 
     def changes(self, end: int | None = None) -> list[tuple[str, int]]:
-        """The changes of the directory that the ledger holds below `end`, with their times."""
+        """Return the changes of the directory in records before `end`, with their times."""
         with closing(Reader(self.folder / LEDGER, lambda sha: None)) as reader:
             return [
                 (reader.payload(frame).decode(), frame.time // 1_000_000)
@@ -231,10 +231,10 @@ class House:
             ]
 
     def agree(self) -> None:
-        """The directory is what the ledger makes it, at the catalog's place in the ledger."""
+        """Check that the directory is what the ledger's records up to the catalog's head make."""
         catalog = self.vault.catalog
         if catalog._changing.owner is not None:  # type: ignore[attr-defined]
-            return  # a batch is being taken in
+            return  # a batch is being applied
         try:
             head = catalog.head
         except Busy:
@@ -247,8 +247,8 @@ class House:
         assert head.tree_size <= committed.tree_size
 
     def settled(self) -> None:
-        """Once all have ended: everything is in the ledger that was said to be, once; and the catalog is
-        what a fresh one is."""
+        """Check, after all actors have ended, that the ledger has everything once, and the catalog equals a
+        fresh one."""
         for actor in self.scheduler.actors:
             if actor.error is not None:
                 raise actor.error
@@ -263,14 +263,14 @@ class House:
         assert set(catalog.directory.domains) == set(self.settings.domains)
         recorded = catalog.configuration
         apply_settings(self.vault, lambda: self.settings)
-        assert catalog.configuration == recorded  # the last that there was is the last that was recorded
+        assert catalog.configuration == recorded  # the latest settings were recorded last
         self.equals_a_fresh_one()
 
         assert not list(self.folder.glob("*.new*"))
         assert not list(self.folder.glob("*.old"))
 
     def equals_a_fresh_one(self) -> None:
-        """The catalog, once old mail is filed, is what the ledger makes of a new one."""
+        """Check that the catalog equals a new one that is made from the ledger."""
         assert not self.vault.catalog.refile_pending()
         with (
             tempfile.TemporaryDirectory() as other,
@@ -282,11 +282,11 @@ class House:
 
 
 def _planned(number: int, directory: Directory) -> list[changes.Change]:
-    """One of four things to do with one of three people. Raises NotFound where there is nothing to do."""
+    """Return one of four changes for one of three people; raises NotFound if it can't be made."""
     person = PEOPLE[number // 3 % 3]
     name, user = person.title(), f"{person}@example.com"
     match number % 5:
-        case 1 | 2:  # the first two want the same
+        case 1 | 2:  # the first two actors make the same change
             return remove_changes(directory, user)
         case 3:
             return add_changes(directory, name, [user, "shared@example.com"])
@@ -297,14 +297,14 @@ def _planned(number: int, directory: Directory) -> list[changes.Change]:
 
 
 def _host(scheduler: Scheduler) -> Any:
-    """The one thread in which runs and rebuilds go on, as a lock."""
+    """Return a lock in place of the host's one thread for runs and rebuilds."""
     from muniment.archive.files import gate
 
     return gate.threading.Lock()
 
 
 def directory_of(written: list[tuple[str, int]]) -> Directory:
-    """The sum of changes."""
+    """Make the directory that these changes lead to."""
     made = Directory()
     for change, time in written:
         made.apply(changes.decode(change), time)
@@ -312,7 +312,7 @@ def directory_of(written: list[tuple[str, int]]) -> Directory:
 
 
 def described(directory: Directory) -> object:
-    """All that a directory says."""
+    """Return everything in a directory."""
     users = directory.users()
     return (
         directory.version,
@@ -337,7 +337,7 @@ KINDS = (
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Up to five actors at a time, stepped in any order."""
+    """Up to five actors at a time, which take steps in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -393,7 +393,7 @@ TestInterleavings.settings = BRIEF
 
 @pytest.mark.soak
 class TestInterleavingsAtLength(Interleavings.TestCase):
-    """The same, many times and longer."""
+    """The same, with more and longer examples."""
 
     settings = settings(BRIEF, max_examples=500, stateful_step_count=80)
 
@@ -401,13 +401,13 @@ class TestInterleavingsAtLength(Interleavings.TestCase):
 # --- in a row ---------------------------------------------------------------------------------------
 
 SOME, EACH = 150, 1
-"""Every which step is tried, in the ordinary run and in the long one."""
+"""Distance between the steps that are tried, in the ordinary run and in the long one."""
 STRIDES = pytest.mark.parametrize("stride", [SOME, pytest.param(EACH, marks=pytest.mark.soak)])
 
 
 @contextmanager
 def opened(base: Path) -> Iterator[House]:
-    """A house in a folder of its own."""
+    """Open a house in its own folder."""
     with interleaved() as scheduler, tempfile.TemporaryDirectory(dir=base) as folder:
         made = House(Path(folder), scheduler)
         try:
@@ -418,7 +418,7 @@ def opened(base: Path) -> Iterator[House]:
 
 
 def walk(actor: Actor, steps: int) -> int:
-    """Let an actor make so many steps, as far as it can; returns how many it did not make."""
+    """Let an actor take up to `steps` steps; returns how many it did not take."""
     while steps and actor.runnable:
         actor.step()
         steps -= 1
@@ -441,23 +441,23 @@ CLOSE = [
     ("rebuild", "change"),
     ("search", "rebuild_index"),
 ]
-"""Pairs that are tried in the ordinary run, too."""
+"""Pairs that are tried in the ordinary run as well."""
 
 
 @pytest.mark.parametrize(("first", "other"), CLOSE)
-def test_one_comes_between_two_steps_of_another(tmp_path: Path, first: str, other: str) -> None:
-    all_at_once_between(tmp_path, first, other, 29 if first == "rebuild" else 7)
+def test_an_operation_can_run_between_two_steps_of_another(tmp_path: Path, first: str, other: str) -> None:
+    run_between(tmp_path, first, other, 29 if first == "rebuild" else 7)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("first", KINDS)
-def test_any_comes_between_any_two_steps_of_another(tmp_path: Path, first: str) -> None:
+def test_any_operation_can_run_between_any_two_steps_of_another(tmp_path: Path, first: str) -> None:
     for other in KINDS:
-        all_at_once_between(tmp_path, first, other, EACH)
+        run_between(tmp_path, first, other, EACH)
 
 
-def all_at_once_between(base: Path, first: str, other: str, stride: int) -> None:
-    """All that `other` does is done between two steps of `first`; and, where it must wait, after them."""
+def run_between(base: Path, first: str, other: str, stride: int) -> None:
+    """Run `other` between two steps of `first`, as far as it need not wait, and the rest afterwards."""
     for steps in itertools.count(stride // 2, stride):
         with opened(base) as house:
             left = walk(house.start(first), steps)
@@ -472,7 +472,7 @@ def all_at_once_between(base: Path, first: str, other: str, stride: int) -> None
 @STRIDES
 @pytest.mark.parametrize("kind", ["rebuild", "rebuild_index", "change", "run"])
 def test_a_kill_at_any_step_leaves_a_vault_that_opens(tmp_path: Path, kind: str, stride: int) -> None:
-    """The folder is copied between two steps, as a kill leaves it, and opened."""
+    """The folder is copied between two steps, as a kill would leave it, and opened."""
     with opened(tmp_path) as house:
         actor = house.start(kind)
         for number in itertools.count():
@@ -488,7 +488,7 @@ def test_a_kill_at_any_step_leaves_a_vault_that_opens(tmp_path: Path, kind: str,
 
 
 def survives(folder: Path) -> None:
-    """What a kill left is opened as it should be, and agrees with its ledger."""
+    """Check that a vault opens after a kill, and agrees with its ledger."""
     with closing(Vault.open(folder, write=True)) as vault:
         written = [
             (vault.reader.payload(frame).decode(), frame.time // 1_000_000)
@@ -508,7 +508,7 @@ def survives(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rename", "unlink"])
-def test_a_disk_that_fails_at_the_swap_leaves_the_former_catalog(
+def test_a_disk_that_fails_during_the_replacement_leaves_the_old_catalog(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = getattr(Path, name)

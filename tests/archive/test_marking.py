@@ -1,11 +1,11 @@
-"""What of a query is marked in text."""
+"""The words and phrases of a query that are highlighted."""
 
 from __future__ import annotations
 
 import pytest
 
 from muniment.archive.query import Phrase, Prefix, Word, parse
-from muniment.archive.query.highlight import sought
+from muniment.archive.query.highlight import highlight_terms
 
 
 @pytest.mark.parametrize(
@@ -19,5 +19,7 @@ from muniment.archive.query.highlight import sought
         ("from:anna has:attachment in:inbox user:bob", (Word("anna", "from"),)),
     ],
 )
-def test_what_a_message_may_have_been_found_by(query: str, found: tuple[object, ...]) -> None:
-    assert sought(parse(query)) == found
+def test_words_and_phrases_that_are_not_negated_are_highlighted(
+    query: str, found: tuple[object, ...]
+) -> None:
+    assert highlight_terms(parse(query)) == found

@@ -1,4 +1,4 @@
-"""A vault keeps its index open between searches, and sees what becomes of it meanwhile."""
+"""The open index of a vault: it stays open between searches, and follows every change of the files."""
 
 from __future__ import annotations
 
@@ -37,25 +37,23 @@ def kept(tmp_path: Path) -> Iterator[TestVault]:
 
 @pytest.fixture
 def reader(kept: TestVault) -> Iterator[Vault]:
-    """A reader that has searched already, so that its index is open."""
+    """A vault opened for reading that has searched already, so that its index is open."""
     with closing(Vault.open(kept.folder, write=False)) as vault:
         assert find(vault, "common").total == 3
         yield vault
 
 
-def test_it_stays_open(reader: Vault) -> None:
+def test_the_index_stays_open(reader: Vault) -> None:
     assert reader.index() is reader.index()
 
 
-def test_what_is_committed_meanwhile_is_found(kept: TestVault, reader: Vault) -> None:
+def test_messages_that_are_committed_later_are_found(kept: TestVault, reader: Vault) -> None:
     kept.archive(letters(3, 2))
     assert find(reader, "common").total == 5
     assert behind(reader) == 0
 
 
-def test_an_index_that_was_built_anew_is_searched_in_place_of_the_old_one(
-    kept: TestVault, reader: Vault
-) -> None:
+def test_a_rebuilt_index_is_searched_instead_of_the_old_one(kept: TestVault, reader: Vault) -> None:
     kept.rebuild(catalog=False)
     (kept.folder / INDEX / "state.json").touch()
     assert find(reader, "common").total == 3
@@ -63,20 +61,20 @@ def test_an_index_that_was_built_anew_is_searched_in_place_of_the_old_one(
     assert find(reader, "word3").total == 1
 
 
-def test_one_that_took_its_place_shows_nothing_of_it(reader: Vault) -> None:
+def test_a_new_empty_index_is_searched_instead_of_the_old_one(reader: Vault) -> None:
     put_aside(reader.folder / INDEX)
     Index.open(reader.folder / INDEX).close()
     assert find(reader, "common").total == 0
     assert behind(reader) == 3
 
 
-def test_one_that_is_gone_shows_nothing(reader: Vault) -> None:
+def test_a_removed_index_finds_nothing(reader: Vault) -> None:
     shutil.rmtree(reader.folder / INDEX)
     assert find(reader, "common").total == 0
     assert behind(reader) == 3
 
 
-def test_one_that_is_damaged_meanwhile_is_told_of_until_it_is_mended(kept: TestVault, reader: Vault) -> None:
+def test_a_damaged_index_is_an_error_until_it_is_repaired(kept: TestVault, reader: Vault) -> None:
     state = reader.folder / INDEX / "state.json"
     whole = state.read_bytes()
     state.write_bytes(b"{")
@@ -89,31 +87,31 @@ def test_one_that_is_damaged_meanwhile_is_told_of_until_it_is_mended(kept: TestV
     assert find(reader, "common").total == 3
 
 
-def test_shards_that_are_missing_are_told_of_without_opening_it(kept: TestVault) -> None:
+def test_missing_shards_are_found_without_opening_the_index(kept: TestVault) -> None:
     (shard,) = (kept.folder / INDEX).glob("0*")
     shutil.rmtree(shard)
     with pytest.raises(VaultError, match="shards are missing"):
         peek(kept.folder / INDEX)
 
 
-def test_long_mail_is_committed_as_it_is_added(kept: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library would take in any number of it ahead of the one it works on."""
+def test_long_mail_is_committed_while_it_is_added(kept: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the library would queue any number of long messages in memory."""
     monkeypatch.setattr(indexing_module, "COMMIT_TEXT", 1)
-    marks = []
+    commits = []
     commit = Index.commit
 
-    def see(self: Index, watermark: int, mark: str = "") -> None:
-        commit(self, watermark, mark)
-        marks.append((self.docs, watermark))
+    def recording_commit(self: Index, watermark: int, binding: str = "") -> None:
+        commit(self, watermark, binding)
+        commits.append((self.docs, watermark))
 
     with closing(Vault.open(kept.folder, write=True)) as vault, closing(Indexing(vault)) as indexing:
         indexing.open()
         indexing._reached = 0
-        monkeypatch.setattr(Index, "commit", see)
+        monkeypatch.setattr(Index, "commit", recording_commit)
         list(indexing.catch_up())
-        assert len(marks) == 3 + 1, "one for each message, and the one that moves the watermark"
-        assert [mark for _, mark in marks[:-1]] == [0, 0, 0]
-        assert marks[-1] == (3, vault.head.tree_size)
+        assert len(commits) == 3 + 1, "one for each message, and one that moves the watermark"
+        assert [watermark for _, watermark in commits[:-1]] == [0, 0, 0]
+        assert commits[-1] == (3, vault.head.tree_size)
 
 
 def test_many_threads_search_while_it_grows(kept: TestVault) -> None:
@@ -136,7 +134,7 @@ def test_many_threads_search_while_it_grows(kept: TestVault) -> None:
             thread.start()
         try:
             for _ in range(20):
-                indexing._reached = 0  # all is indexed again, in place of what is there
+                indexing._reached = 0  # every message is indexed again
                 assert list(indexing.catch_up())
         finally:
             stop.set()

@@ -1,4 +1,4 @@
-"""Public ids: of no use to learn of a message, of use to find it by any prefix."""
+"""Public ids: they reveal nothing about a message, and any prefix finds it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ shas = st.binary(min_size=32, max_size=32)
 
 
 @given(st.integers(0, 2**32 - 1), shas)
-def test_an_id_leads_to_its_record_alone(number: int, sha: bytes) -> None:
+def test_an_id_leads_to_the_number_of_its_message(number: int, sha: bytes) -> None:
     made = IDS.of(number, sha)
     assert len(made) == 64
     assert set(made) <= set("0123456789abcdef")
@@ -27,7 +27,7 @@ def test_an_id_leads_to_its_record_alone(number: int, sha: bytes) -> None:
     assert PublicIds(b"x" * 32).of(number, sha)[DIGITS:] != made[DIGITS:]
 
 
-def test_records_in_a_row_have_ids_that_share_nothing() -> None:
+def test_messages_in_a_row_have_unrelated_ids() -> None:
     made = [IDS.of(number, b"") for number in range(4096)]
     assert len({one[:DIGITS] for one in made}) == 4096
     firsts = [sum(one.startswith(digit) for one in made) for digit in "0123456789abcdef"]
@@ -37,7 +37,7 @@ def test_records_in_a_row_have_ids_that_share_nothing() -> None:
     assert len(steps) > 4000
 
 
-def test_a_message_is_found_by_any_prefix_and_by_no_other_digits(tmp_path: Path) -> None:
+def test_a_message_is_found_only_by_prefixes_of_its_id(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive([plain(subject=f"number {number}") for number in range(20)])
     opened = Vault.open(vault.folder, write=False)

@@ -1,3 +1,5 @@
+"""The query language: what is read as which query, and how errors point at their place."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -100,7 +102,7 @@ A, B, C, D = Word("a"), Word("b"), Word("c"), Word("d")
         ("東京", Word("東京")),
     ],
 )
-def test_reads(query: str, node: Node) -> None:
+def test_a_query_is_parsed(query: str, node: Node) -> None:
     assert parse(query, now=NOW) == node
 
 
@@ -122,13 +124,13 @@ def test_reads(query: str, node: Node) -> None:
         ("2w", at(2024, 5, 1), at(2024, 5, 2)),
     ],
 )
-def test_dates(date: str, start: int, end: int) -> None:
+def test_a_date_is_a_period(date: str, start: int, end: int) -> None:
     assert parse(f"after:{date}", now=NOW) == Since(start)
     assert parse(f"before:{date}", now=NOW) == Until(start)
     assert parse(f"on:{date}", now=NOW) == And((Since(start), Until(end)))
 
 
-def test_a_day_begins_where_the_reader_is() -> None:
+def test_a_day_begins_in_the_readers_time_zone() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     assert parse("after:2024-05-01", zone=berlin) == Since(at(2024, 4, 30, 22))
     assert parse("on:2024-03-31", zone=berlin) == And(
@@ -173,7 +175,7 @@ def test_a_day_begins_where_the_reader_is() -> None:
         ('"inv* inv*" ' * 51, 50 * 12 + 1, "100 wildcards"),
     ],
 )
-def test_points_at_what_is_wrong(query: str, position: int, says: str) -> None:
+def test_an_error_points_at_its_place(query: str, position: int, says: str) -> None:
     with pytest.raises(QueryError, match=r"^[^\n]*$") as caught:
         parse(query, now=NOW)
     assert caught.value.position == position
@@ -182,7 +184,7 @@ def test_points_at_what_is_wrong(query: str, position: int, says: str) -> None:
 
 
 @pytest.mark.parametrize("hostile", ["(", "-(", "NOT ", "from:(", "(a OR "])
-def test_depth_is_bounded(hostile: str) -> None:
+def test_nesting_is_bounded(hostile: str) -> None:
     with pytest.raises(QueryError):
         parse(hostile * 2000)
     assert parse("(" * MAX_DEPTH + "a" + ")" * MAX_DEPTH) == A
@@ -202,7 +204,7 @@ _PIECES = st.sampled_from((*_NAMES, *_SIGNS, *_VALUES))
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(_PIECES, max_size=30).map("".join)))
-def test_any_query_is_read_or_refused(query: str) -> None:
+def test_any_text_is_parsed_or_refused(query: str) -> None:
     try:
         node = parse(query, now=NOW)
     except QueryError as refused:
@@ -241,5 +243,5 @@ TREES = st.recursive(
 
 
 @given(TREES)
-def test_what_is_written_down_is_read_again(node: Node) -> None:
+def test_an_unparsed_query_is_parsed_again(node: Node) -> None:
     assert parse(unparse(node)) == node

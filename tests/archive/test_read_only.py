@@ -1,4 +1,4 @@
-"""An evidence copy that nobody can write is verified, searched, shown and exported as any other."""
+"""Read-only copies: an evidence copy is verified, searched, shown and exported like any vault."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AUDITOR = 61_105
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evidence") / "vault"
     rich_vault(folder)
-    # Whoever has given up being root can't load what they need from root's Python any more.
-    looked_at(folder, tmp_path_factory.mktemp("first"))
+    # A process that has given up root's rights can't load modules from root's Python any more.
+    read_all(folder, tmp_path_factory.mktemp("first"))
     return folder
 
 
@@ -34,7 +34,7 @@ def without_write(folder: Path) -> None:
 
 @pytest.fixture
 def sealed(made: Path) -> Iterator[Path]:
-    """A copy of an auditor's own, from which every right to write was taken."""
+    """A copy that belongs to an auditor and has no write permission."""
     with open_folder() as outer:
         folder = outer / "vault"
         shutil.copytree(made, folder)
@@ -46,7 +46,7 @@ def sealed(made: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def mounted(made: Path) -> Iterator[Path]:
-    """A copy on a read-only mount, where root can't write either."""
+    """A copy on a read-only mount, which even root can't write."""
     with open_folder() as outer:
         (outer / "rw").mkdir()
         (outer / "ro").mkdir()
@@ -58,13 +58,13 @@ def mounted(made: Path) -> Iterator[Path]:
         for step in steps:
             if subprocess.run(step, capture_output=True).returncode:
                 subprocess.run(["umount", outer / "ro"], capture_output=True)
-                pytest.skip("this machine lets nobody mount: a read-only mount is not to be had")
+                pytest.skip("a read-only mount is not possible on this machine")
         yield outer / "ro" / "vault"
         subprocess.run(["umount", outer / "ro"], check=True)
 
 
-def looked_at(folder: Path, target: Path) -> dict[str, Said]:
-    """What each reading command says."""
+def read_all(folder: Path, target: Path) -> dict[str, Said]:
+    """Return the output of each reading command."""
     program = Program(folder)
     first = program.say("search", "letter", "--json")
     id_ = first.json["hits"][0]["id"] if first.code == 0 else "0" * 64
@@ -85,39 +85,39 @@ def looked_at(folder: Path, target: Path) -> dict[str, Said]:
     }
 
 
-def assert_fine(said: dict[str, Said]) -> None:
-    assert {name: (one.code, one.err) for name, one in said.items() if one.code} == {}
-    assert said["search"].json["total"] == 6
-    assert "whole and unchanged" in said["verify --deep"].out
+def assert_fine(outputs: dict[str, Said]) -> None:
+    assert {name: (one.code, one.err) for name, one in outputs.items() if one.code} == {}
+    assert outputs["search"].json["total"] == 6
+    assert "whole and unchanged" in outputs["verify --deep"].out
 
 
 @needs_root
-def test_a_copy_without_rights_to_write_is_read(sealed: Path) -> None:
+def test_a_copy_without_write_permission_can_be_read(sealed: Path) -> None:
     with open_folder() as target:
         target.chmod(0o777)
         before = fingerprint(sealed)
-        assert_fine(as_user(AUDITOR, lambda: looked_at(sealed, target)))
+        assert_fine(as_user(AUDITOR, lambda: read_all(sealed, target)))
         assert fingerprint(sealed) == before
 
 
 @needs_root
-def test_a_copy_on_a_read_only_mount_is_read(mounted: Path, tmp_path: Path) -> None:
+def test_a_copy_on_a_read_only_mount_can_be_read(mounted: Path, tmp_path: Path) -> None:
     before = fingerprint(mounted)
-    assert_fine(looked_at(mounted, tmp_path))
+    assert_fine(read_all(mounted, tmp_path))
     assert fingerprint(mounted) == before
 
 
 @needs_root
 @pytest.mark.parametrize("memory", [True, False])
-def test_a_copy_with_a_log_of_writes_is_read(made: Path, memory: bool) -> None:
-    """It was copied from a vault in use: what SQLite has not yet taken into the catalog is in its log."""
+def test_a_copy_with_a_write_ahead_log_can_be_read(made: Path, memory: bool) -> None:
+    """It was copied from a vault in use: some changes of the catalog are only in SQLite's log."""
     with open_folder() as outer:
         folder = outer / "vault"
         with closing(Vault.open(made, write=True)) as vault:
             vault.log([{"event": "read", "who": "late"}])
             shutil.copytree(made, folder)
         (folder / "lock").write_text("")
-        if not memory:  # what SQLite shares among its users is nothing to copy
+        if not memory:  # the index of the log is shared memory, which may not be copied
             (folder / "catalog.db-shm").unlink()
         assert (folder / "catalog.db-wal").stat().st_size
         subprocess.run(["chown", "-R", f"{AUDITOR}:{AUDITOR}", str(folder)], check=True)
@@ -134,7 +134,7 @@ def test_a_copy_with_a_log_of_writes_is_read(made: Path, memory: bool) -> None:
 
 @needs_root
 @pytest.mark.parametrize("command", [("run", "kept"), ("users", "add", "Z", "z@example.com"), ("rebuild",)])
-def test_what_writes_is_refused_with_a_sentence(sealed: Path, command: tuple[str, ...]) -> None:
+def test_a_command_that_writes_is_refused_with_a_sentence(sealed: Path, command: tuple[str, ...]) -> None:
     said = as_user(AUDITOR, lambda: Program(sealed).say(*command))
     assert said.code == 4
     assert "can't be written" in said.err
@@ -146,7 +146,7 @@ def _temporary() -> set[str]:
 
 
 @needs_root
-def test_nothing_is_left_behind(sealed: Path) -> None:
+def test_no_temporary_files_are_left(sealed: Path) -> None:
     before = _temporary()
     as_user(AUDITOR, lambda: Program(sealed).say("search", "letter").code)
     assert _temporary() <= before

@@ -1,7 +1,7 @@
-"""A ledger that lost what somebody knows of it is an alarm, and stays one until an administrator has decided.
+"""Loss of a part of the ledger: it is an alarm until an administrator has decided.
 
-Nothing gets past it: neither a run, nor a plain rebuild, nor any other command that writes, with or without
-catalog and index. What is accepted is recorded in the ledger.
+Until then no run starts, and no rebuild or other command writes, with or without catalog and index. A loss
+that is accepted is recorded in the ledger.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SEGMENT = 3_000
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vault with five letters in several segments, beside a backup of its first three."""
+    """A vault with five letters in several segments, and a backup of the first three."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         small_segments(patch)
@@ -57,7 +57,7 @@ def small_segments(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def vault(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault]:
-    """A copy of it."""
+    """A copy of the vault and its backup."""
     small_segments(monkeypatch)
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     copy = TestVault(tmp_path / "vault")
@@ -65,7 +65,7 @@ def vault(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     copy.client.close()
 
 
-# --- what somebody with the disk does ---------------------------------------------------------------
+# --- attacks on the disk ----------------------------------------------------------------------------
 
 
 def cut_commits(vault: TestVault, count: int = 3) -> None:
@@ -89,8 +89,8 @@ def restore_backup(vault: TestVault) -> None:
             segment_path(vault.folder / "ledger", number).unlink()
 
 
-def spoil_last_commit(vault: TestVault) -> None:
-    """What it committed then looks like a tail that a crash cut short."""
+def damage_last_commit(vault: TestVault) -> None:
+    """Flip a bit in the last commit, so that its batch looks like a torn tail."""
     ledger = vault.folder / "ledger"
     last = heads(ledger)[-1]
     path = segment_path(ledger, last.segment)
@@ -100,7 +100,7 @@ def spoil_last_commit(vault: TestVault) -> None:
 
 
 def without_a_message(vault: TestVault) -> None:
-    """The ledger is written anew without one message and its copy; every root is right."""
+    """Rewrite the ledger without one message and its copy; every root is right."""
     ledger = vault.folder / "ledger"
     gone = {
         [frame.sha for frame in scan(ledger) if frame.kind is kind][1]
@@ -114,7 +114,7 @@ def without_a_message(vault: TestVault) -> None:
 
 
 def same_length(vault: TestVault) -> None:
-    """One number in the record of a run is changed, so that the ledger is as long as it was."""
+    """Change a number in the record of a run, so that the ledger keeps its length."""
     ledger = vault.folder / "ledger"
     run = next(frame for frame in scan(ledger) if frame.kind is Kind.RUN)
 
@@ -140,14 +140,14 @@ LOSSES: dict[str, Callable[[TestVault], None]] = {
     "the last segment removed": remove_segment,
     "an older ledger restored": restore_ledger,
     "an older backup restored": restore_backup,
-    "the last commit spoilt": spoil_last_commit,
-    "written anew without a message": without_a_message,
-    "written anew at the same length": same_length,
+    "the last commit damaged": damage_last_commit,
+    "rewritten without a message": without_a_message,
+    "rewritten at the same length": same_length,
     "another vault's ledger": other_ledger,
 }
 
 PLACES = ("catalog.db", "index", "checkpoints", "notify.json")
-"""What remembers the ledger."""
+"""The files that remember states of the ledger."""
 
 
 def forget(vault: TestVault, places: tuple[str, ...]) -> None:
@@ -159,7 +159,7 @@ def forget(vault: TestVault, places: tuple[str, ...]) -> None:
 
 
 def remember(vault: TestVault) -> None:
-    """Have the memory of notices know the ledger, as a service has it a minute after a run."""
+    """Write the memory of notices as a service does a minute after a run."""
     with_notices = Vault.open(vault.folder, write=False)
     head, vault_id = with_notices.head, with_notices.catalog.vault_id
     with_notices.close()
@@ -179,12 +179,12 @@ WRITING = (
 BEYOND_THE_INDEX = (
     "one commit cut",
     "the last segment removed",
-    "the last commit spoilt",
+    "the last commit damaged",
     "another vault's ledger",
 )
-"""The index is committed before the run's own record, and of another vault's ledger it knows nothing."""
+"""Losses that the index does not show: it is committed before the run's record, and belongs to one vault."""
 SHORT = "the last commits cut"
-"""The loss that is tried with each single place in an ordinary run."""
+"""The loss that an ordinary run of the tests tries with each single place."""
 MEMORIES = [
     pytest.param(
         loss, left, marks=() if left == PLACES or loss == "the last commits cut" else pytest.mark.soak
@@ -196,23 +196,23 @@ MEMORIES = [
 
 
 @pytest.mark.parametrize(("loss", "left"), MEMORIES)
-def test_no_loss_is_passed_over(vault: TestVault, loss: str, left: tuple[str, ...]) -> None:
-    """As long as one place remembers, no command that writes goes on, and nothing is changed."""
+def test_every_loss_is_found(vault: TestVault, loss: str, left: tuple[str, ...]) -> None:
+    """As long as one place remembers the ledger, every command that writes is refused without a change."""
     remember(vault)
     program, noted = Program(vault.folder), vault.status().checkpoint
     LOSSES[loss](vault)
     forget(vault, tuple(place for place in PLACES if place not in left))
     before = fingerprint(vault.folder)
-    words = WRITING if left == PLACES else WRITING[:1]
-    for command in words:
-        said = program.refuses(6, *command)
-        assert "--accept-damage" in said
-        assert "no run starts" in said
+    commands = WRITING if left == PLACES else WRITING[:1]
+    for command in commands:
+        message = program.refuses(6, *command)
+        assert "--accept-damage" in message
+        assert "no run starts" in message
     assert fingerprint(vault.folder) == before
-    told = program.say("verify", "--was", noted, "--json").json
-    assert not told["ok"]
-    assert told["problems"]
-    assert told["was"][0]["state"] in ("cut", "rewritten")
+    found = program.say("verify", "--was", noted, "--json").json
+    assert not found["ok"]
+    assert found["problems"]
+    assert found["was"][0]["state"] in ("cut", "rewritten")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -232,14 +232,14 @@ def test_an_accepted_loss_is_recorded(vault: TestVault, loss: str) -> None:
     held = event["held"]["tree_size"]
     assert event["lost"] == max(0, int(size) - held)
     assert check(vault.folder / "ledger", deep=True).problems == []
-    # It is settled: all goes on, and what was noted elsewhere still shows it.
+    # Everything works again, and a checkpoint that is kept elsewhere still shows the loss.
     assert vault.archive(letters(20, 1)).state == "ok"
     assert vault.verify().problems == ()
     assert program.say("verify", "--was", noted).code == 6
     assert "known" in json.loads(json.dumps(event))
 
 
-def test_accepting_is_named_in_the_trail_for_people(vault: TestVault) -> None:
+def test_an_accepted_loss_is_in_the_audit_trail(vault: TestVault) -> None:
     cut_commits(vault)
     program = Program(vault.folder)
     program("rebuild", "--accept-damage")
@@ -247,10 +247,10 @@ def test_accepting_is_named_in_the_trail_for_people(vault: TestVault) -> None:
     assert "the ledger was cut" in program("audit", "--json").out
 
 
-# --- what is no loss ---------------------------------------------------------------------------------
+# --- no losses ---------------------------------------------------------------------------------------
 
 
-def test_catalog_and_index_may_be_removed(vault: TestVault) -> None:
+def test_removing_catalog_and_index_is_no_loss(vault: TestVault) -> None:
     forget(vault, ("catalog.db", "index"))
     program = Program(vault.folder)
     program("users", "add", "Z", "z@example.com")
@@ -267,8 +267,8 @@ def test_a_backup_restored_elsewhere_is_no_loss(vault: TestVault) -> None:
     assert [note.head.tree_size for note in read_file(again)] == [heads(again / "ledger")[-1].tree_size]
 
 
-def test_a_ledger_that_was_compressed_anew_is_no_loss(vault: TestVault) -> None:
-    """Its frames moved, and prove the same; the catalog's places in it are wrong, so it is built anew."""
+def test_a_ledger_that_was_compressed_again_is_no_loss(vault: TestVault) -> None:
+    """Its frames moved and prove the same; the catalog's positions are wrong, so it is rebuilt."""
     last = [frame for frame in scan(vault.folder / "ledger") if frame.codec & 0xF][-1]
 
     def edit(frame: Frame) -> Record | None:
@@ -287,7 +287,7 @@ def test_a_ledger_that_was_compressed_anew_is_no_loss(vault: TestVault) -> None:
 
 
 def test_damage_in_a_noted_commit_is_damage(vault: TestVault) -> None:
-    """A flipped bit in the commit frame that a checkpoint names is found as what it is."""
+    """A flipped bit in the commit frame of a checkpoint is not reported as a loss."""
     ledger = vault.folder / "ledger"
     noted = read_file(vault.folder)[-1].head
     vault.archive(letters(5, 3))
@@ -303,7 +303,7 @@ def test_damage_in_a_noted_commit_is_damage(vault: TestVault) -> None:
 # --- the file ------------------------------------------------------------------------------------------
 
 
-def test_the_file_knows_the_last_state_of_the_ledger(vault: TestVault) -> None:
+def test_the_file_has_the_last_state_of_the_ledger(vault: TestVault) -> None:
     ledger = vault.folder / "ledger"
     assert read_file(vault.folder)[-1].head == heads(ledger)[-1]
     assert (vault.folder / "checkpoints").stat().st_mode & 0o777 == 0o600
@@ -313,7 +313,7 @@ def test_the_file_knows_the_last_state_of_the_ledger(vault: TestVault) -> None:
 
 
 @pytest.mark.parametrize("how", ["removed", "emptied", "garbage", "no checkpoint in it"])
-def test_a_file_that_somebody_removed_or_spoilt_is_named_and_recorded(vault: TestVault, how: str) -> None:
+def test_a_removed_or_damaged_file_is_named_and_recorded(vault: TestVault, how: str) -> None:
     path = vault.folder / "checkpoints"
     text = {"emptied": "", "garbage": "\0\xff{", "no checkpoint in it": ""}.get(how)
     if how == "removed":
@@ -346,7 +346,7 @@ def test_an_edited_note_is_an_alarm(vault: TestVault, place: str, field: str) ->
     assert any(place in problem for problem in vault.verify(deep=False).problems)
 
 
-def test_a_file_of_a_newer_program_is_left_alone(vault: TestVault) -> None:
+def test_a_file_of_a_newer_program_is_not_changed(vault: TestVault) -> None:
     path = vault.folder / "checkpoints"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
     before = path.read_bytes()
@@ -354,10 +354,10 @@ def test_a_file_of_a_newer_program_is_left_alone(vault: TestVault) -> None:
     assert path.read_bytes() == before
 
 
-def test_of_each_day_the_last_is_kept_whatever_the_clock_says(
+def test_the_last_checkpoint_of_each_day_is_kept_with_any_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: TestVault
 ) -> None:
-    """The clock may be set back; checkpoints are in the order of the ledger, and the newest always stays."""
+    """The clock may go back; checkpoints are in the order of the ledger, and the newest always stays."""
     from muniment.archive.vault import known_roots
 
     class Clock(known_roots.datetime):  # type: ignore[misc]
@@ -380,12 +380,14 @@ def test_of_each_day_the_last_is_kept_whatever_the_clock_says(
     assert len(found) == 3
 
 
-# --- under a service that writes ------------------------------------------------------------------------
+# --- while a service writes -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["cut", "removed", "replaced"])
-def test_a_ledger_that_is_altered_while_it_is_written_takes_nothing_more(vault: TestVault, how: str) -> None:
-    """Else a run would go on, and delete at the source what is nowhere else."""
+def test_a_ledger_that_is_changed_while_it_is_written_is_not_written_further(
+    vault: TestVault, how: str
+) -> None:
+    """Otherwise a run would go on, and delete mail at the source that is stored nowhere else."""
     writer = Vault.open(vault.folder, write=True)
     try:
         writer.log([{"event": "read"}])
@@ -406,8 +408,8 @@ def test_a_ledger_that_is_altered_while_it_is_written_takes_nothing_more(vault: 
         writer.close()
 
 
-def test_a_rebuild_of_a_service_accepts_no_loss(vault: TestVault) -> None:
-    """The ledger is cut while the service has it open; the catalog that there is stays."""
+def test_a_rebuild_in_a_service_accepts_no_loss(vault: TestVault) -> None:
+    """The ledger is cut while the service has it open; the old catalog stays in use."""
     writer = Vault.open(vault.folder, write=True)
     try:
         writer.renew_catalog()
@@ -424,6 +426,6 @@ def test_a_renamed_segment_is_damage(vault: TestVault) -> None:
     ledger = vault.folder / "ledger"
     last = segments(ledger)[-1]
     segment_path(ledger, last).rename(segment_path(ledger, last + 1))
-    said = Program(vault.folder).refuses(6, "users", "add", "Z", "z@example.com")
-    assert "the file was renamed" in said
+    message = Program(vault.folder).refuses(6, "users", "add", "Z", "z@example.com")
+    assert "the file was renamed" in message
     assert any("the file is missing" in problem for problem in vault.verify(deep=False).problems)

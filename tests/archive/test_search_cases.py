@@ -1,4 +1,4 @@
-"""Strangers' reports about search: what is there is found as it reads, and a wildcard works or is refused."""
+"""Reported cases of searches: text is found as a reader sees it, and a wildcard works or is refused."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def found(index: Index, query: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_there_is_found_as_it_reads(tmp_path: Path, name: str) -> None:
+def test_text_is_found_as_a_reader_sees_it(tmp_path: Path, name: str) -> None:
     finds, misses = CASES[name]
     index = index_of(tmp_path, (cases_dir() / name).read_bytes())
     for query in finds:
@@ -152,7 +152,7 @@ def test_what_is_there_is_found_as_it_reads(tmp_path: Path, name: str) -> None:
     index.close()
 
 
-def test_every_case_of_search_is_tried() -> None:
+def test_every_case_is_tested() -> None:
     assert {path.name for path in cases_dir().glob("s-*.eml")} <= set(CASES)
 
 
@@ -178,7 +178,7 @@ def test_every_case_of_search_is_tried() -> None:
         ("from:a" + ".*" * 20 + "@example.com", 7),
     ],
 )
-def test_a_wildcard_that_cannot_work_is_refused_at_its_place(query: str, position: int) -> None:
+def test_a_wildcard_that_can_not_work_is_refused_at_its_place(query: str, position: int) -> None:
     with pytest.raises(QueryError) as caught:
         parse(query)
     assert caught.value.position == position
@@ -212,7 +212,7 @@ def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 
 
 OWN = {'"Herr Muel*"': [3, 4, 13], '"Herr Mü*"': [3, 4, 5, 13]}
-"""A plain user's phrase with a wildcard is found by its parts: its limit would tell of others' words."""
+"""A plain user's phrase with a wildcard is searched by its parts: a limit would reveal other mail."""
 
 
 @pytest.mark.parametrize(
@@ -309,13 +309,13 @@ def test_a_mail_is_found_by_its_message_id(talk: Index, query: str, ids: list[in
 
 
 @pytest.mark.parametrize(("query", "position"), [("red msgid:", 10), ("msgid:<>", 6), ('thread:"a b"', 7)])
-def test_what_is_no_message_id_is_refused(query: str, position: int) -> None:
+def test_a_text_that_is_not_a_message_id_is_refused(query: str, position: int) -> None:
     with pytest.raises(QueryError) as caught:
         parse(query)
     assert caught.value.position == position
 
 
-def test_an_id_tells_nothing_of_bcc(talk: Index) -> None:
+def test_a_search_by_address_reveals_nothing_of_bcc(talk: Index) -> None:
     nora = Scope(UserTerms((UserAddress("nora@outside.example"),)), set)
     for query in (
         "bcc:secret@*",

@@ -1,4 +1,4 @@
-"""What `user:` and `in:` find stands in that person's folders, wherever in a query they are."""
+"""Searches for people: `user:` and `in:` find what is in the person's folders, anywhere in a query."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MAILS = {
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
-    """sales@ was Old's until day 20 and is New's since; "blue three" came again, as of a time before."""
+    """sales@ was Old's until day 20 and is New's since. "blue three" arrived again with an earlier date."""
     made = TestVault(tmp_path_factory.mktemp("searching") / "vault")
     for subject, (sender, to, day) in MAILS.items():
         original = plain(sender=sender, to=to, subject=subject, body=f"{subject}\n")
         made.archive([report(original, sender=sender, recipients=to, date=EPOCH + day * DAY)])
-    # A copy that names only one of its recipients widens the message's times, not that person's mail.
+    # A copy that names only one recipient widens the times of the message, but not that person's mail.
     original = plain(
         sender="carl@example.com", to=MAILS["blue three"][1], subject="blue three", body="blue three\n"
     )
@@ -83,7 +83,9 @@ ALL: list[tuple[str, Test]] = [
 
 
 @pytest.mark.parametrize(("query", "test"), ALL, ids=[query for query, _ in ALL])
-def test_a_person_has_what_stands_in_their_folders(vault: TestVault, query: str, test: Test) -> None:
+def test_a_search_for_a_person_finds_what_is_in_their_folders(
+    vault: TestVault, query: str, test: Test
+) -> None:
     everything = vault.messages()
     assert len(everything) == len(MAILS)
     expected = {hit.subject for hit in everything if test(hit)}
@@ -94,7 +96,7 @@ def test_a_person_has_what_stands_in_their_folders(vault: TestVault, query: str,
     assert by_relevance.total == len(expected)
 
 
-def test_the_samples_tell_the_persons_apart(vault: TestVault) -> None:
+def test_the_samples_are_in_different_folders(vault: TestVault) -> None:
     folders = {hit.subject: set(hit.folders) for hit in vault.messages()}
     assert "old@example.com/Inbox" in folders["red two"]
     assert "new@example.com/Inbox" in folders["blue three"]
@@ -114,12 +116,14 @@ def test_the_samples_tell_the_persons_apart(vault: TestVault) -> None:
         ("new@example.com", "in:inbox", of("new", "inbox")),
     ],
 )
-def test_so_it_is_within_one_persons_mail(vault: TestVault, user: str, query: str, test: Test) -> None:
+def test_a_search_in_one_persons_mail_finds_the_same(
+    vault: TestVault, user: str, query: str, test: Test
+) -> None:
     expected = {hit.subject for hit in vault.messages() if test(hit)}
     assert {hit.subject for hit in vault.search(query, user)} == expected
 
 
-def test_pages_go_on_where_they_ended(vault: TestVault) -> None:
+def test_each_page_continues_the_previous_one(vault: TestVault) -> None:
     found, after = [], ""
     while True:
         page = vault.client.call(api.Search(query="user:anna@example.com", limit=1, after=after), api.Hits)

@@ -1,4 +1,4 @@
-"""Sizes of files that come and go, as a rebuild's do."""
+"""Disk usage: files that are removed meanwhile count as 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from muniment.archive.files.disk_usage import size_of, size_of_files
 
 
-def test_what_is_gone_counts_nothing(tmp_path: Path) -> None:
+def test_a_missing_file_counts_as_zero(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one").write_bytes(b"123")
     (tmp_path / "two").write_bytes(b"45")
@@ -19,7 +19,7 @@ def test_what_is_gone_counts_nothing(tmp_path: Path) -> None:
     assert size_of_files([tmp_path / "two", tmp_path / "gone"]) == 2
 
 
-def test_a_folder_that_goes_while_it_is_walked_counts_nothing(
+def test_a_folder_that_is_removed_while_it_is_read_counts_as_zero(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b"):

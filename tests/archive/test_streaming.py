@@ -1,4 +1,4 @@
-"""An export that is sent holds the files of one that is written."""
+"""Streamed exports: they have the same files as written ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 
 
 def files(folder: Path) -> dict[str, object]:
-    """What an export came to, by name; of a zip what is in it. The time at which it was made is left out."""
+    """Return the content of an export's files and of the files in its zip, without the time of the export."""
     found: dict[str, object] = {}
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         name = str(path.relative_to(folder))
@@ -39,17 +39,17 @@ def files(folder: Path) -> dict[str, object]:
                 assert archive.testzip() is None
                 for info in archive.infolist():
                     time = info.date_time if info.filename != "manifest.jsonl" else None
-                    found[f"{name}/{info.filename}"] = (time, _told(info.filename, archive.read(info)))
+                    found[f"{name}/{info.filename}"] = (time, _timeless(info.filename, archive.read(info)))
         else:
-            found[name] = _told(name, path.read_bytes())
+            found[name] = _timeless(name, path.read_bytes())
     return found
 
 
-def _told(name: str, data: bytes) -> bytes:
+def _timeless(name: str, data: bytes) -> bytes:
     return data.partition(b"\n")[2] if name.endswith("manifest.jsonl") else data
 
 
-def words(pieces: Iterator[Piece]) -> Iterator[api.Word]:
+def replies(pieces: Iterator[Piece]) -> Iterator[api.Word]:
     for piece in pieces:
         if isinstance(piece, File):
             yield api.ExportFile(name=piece.name)
@@ -59,13 +59,13 @@ def words(pieces: Iterator[Piece]) -> Iterator[api.Word]:
 
 
 @pytest.mark.parametrize("name", ["out", "out.mbox", "out.zip"])
-def test_what_is_sent_is_what_is_written(vault: Vault, name: str, tmp_path: Path) -> None:
+def test_a_streamed_export_equals_a_written_one(vault: Vault, name: str, tmp_path: Path) -> None:
     for part in ("written", "sent", "work"):
         (tmp_path / part).mkdir()
     done = list(export_messages(Edition(vault, Choice()), tmp_path / "written" / name))
     counted: list[int] = []
     stream = stream_export(Edition(vault, Choice()), tmp_path / name, tmp_path / "work", counted.append)
-    assert not list(receive(words(stream), tmp_path / "sent" / name))
+    assert not list(receive(replies(stream), tmp_path / "sent" / name))
     assert counted == done == list(range(1, 32))
     assert files(tmp_path / "sent") == files(tmp_path / "written")
     assert not list((tmp_path / "work").iterdir())

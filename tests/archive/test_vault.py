@@ -1,4 +1,4 @@
-"""A vault as its writer keeps it: nothing skipped, nothing of others removed, nothing believed for good."""
+"""The vault: no batch is skipped, no other process's files are removed, and reading back is repeated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def made(tmp_path: Path) -> TestVault:
 
 @pytest.fixture
 def failing_once(made: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The catalog of a vault that is there takes nothing in, the next time that it is told."""
+    """The next call of `Catalog.apply` fails."""
     apply, calls = Catalog.apply, []
 
     def failing(self: Catalog, *words: Any) -> None:
@@ -49,7 +49,7 @@ def failing_once(made: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("failing_once")
-def test_a_commit_of_nothing_skips_nothing(made: TestVault) -> None:
+def test_an_empty_commit_applies_what_the_catalog_missed(made: TestVault) -> None:
     vault = Vault.open(made.folder, write=True)
     try:
         change = add_user("u1", "Bob", "bob@example.com")
@@ -64,7 +64,7 @@ def test_a_commit_of_nothing_skips_nothing(made: TestVault) -> None:
 
 
 @pytest.mark.usefixtures("failing_once")
-def test_a_change_that_the_catalog_missed_is_there_at_the_next(made: TestVault) -> None:
+def test_the_next_change_applies_what_the_catalog_missed(made: TestVault) -> None:
     vault = Vault.open(made.folder, write=True)
     try:
         with pytest.raises(VaultError, match="do not repeat the change"):
@@ -77,7 +77,7 @@ def test_a_change_that_the_catalog_missed_is_there_at_the_next(made: TestVault) 
 
 
 @pytest.mark.usefixtures("failing_once")
-def test_a_rebuild_brings_what_the_catalog_missed(made: TestVault) -> None:
+def test_a_rebuild_applies_what_the_catalog_missed(made: TestVault) -> None:
     with closing(Vault.open(made.folder, write=True)) as vault:
         with pytest.raises(VaultError, match="is kept"):
             vault.change_directory(lambda _: [add_user("u1", "Bob", "bob@example.com")], NOW)
@@ -89,7 +89,7 @@ def test_a_rebuild_brings_what_the_catalog_missed(made: TestVault) -> None:
     made.sound()
 
 
-def test_a_writer_leaves_the_files_of_living_processes(made: TestVault) -> None:
+def test_a_writer_keeps_the_files_of_living_processes(made: TestVault) -> None:
     reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     work = made.folder / "work"
     kept = make_work(work / f"{reader.pid}-0a1b")
@@ -109,7 +109,7 @@ def test_a_writer_leaves_the_files_of_living_processes(made: TestVault) -> None:
     assert not kept.exists()
 
 
-def test_a_process_has_its_own_folder_and_takes_it_along(made: TestVault) -> None:
+def test_a_process_has_its_own_folder_and_removes_it(made: TestVault) -> None:
     own = make_work(own_work(made.folder))
     assert own.stat().st_mode & 0o077 == 0
     assert own.parent.stat().st_mode & 0o077 == 0
@@ -121,7 +121,7 @@ def test_a_process_has_its_own_folder_and_takes_it_along(made: TestVault) -> Non
 
 
 def test_a_process_keeps_its_folder_while_any_vault_is_open_in_it(made: TestVault) -> None:
-    """Else one request removed it between the moment when another makes it and that when it is used."""
+    """Otherwise one request would remove the folder after another has made it and before it is used."""
     own = own_work(made.folder)
     first, second = (Vault.open(made.folder, write=False) for _ in range(2))
     make_work(own)
@@ -132,8 +132,8 @@ def test_a_process_keeps_its_folder_while_any_vault_is_open_in_it(made: TestVaul
     assert not own.exists()
 
 
-def test_a_writer_removes_what_an_earlier_process_of_its_number_left(made: TestVault) -> None:
-    """In a container, each process has the same number as the one before it."""
+def test_a_writer_removes_the_files_of_an_earlier_process_with_the_same_id(made: TestVault) -> None:
+    """In a container, each process has the same process id as the one before it."""
     left = make_work(made.folder / "work" / f"{os.getpid()}-00000000")
     (left / "read-1").touch()
     Vault.open(made.folder, write=True).close()
@@ -141,12 +141,12 @@ def test_a_writer_removes_what_an_earlier_process_of_its_number_left(made: TestV
 
 
 def configurations(vault: Vault) -> list[bytes]:
-    """The configurations that the ledger holds."""
+    """Return the hashes of the configurations in the ledger."""
     return [frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is Kind.CONFIG]
 
 
-def test_a_configuration_that_comes_back_is_recorded_after_a_crash_too(made: TestVault) -> None:
-    """The catalog knows which one came last by the batch that brought it, and by nothing that comes after."""
+def test_a_configuration_that_returns_is_recorded_also_after_a_crash(made: TestVault) -> None:
+    """The catalog knows the latest configuration from its batch alone, not from a later step."""
     with closing(Vault.open(made.folder, write=True)) as vault:
         before = configurations(vault)
         vault.note_configuration(lambda: {"name": "one"}, NOW)
@@ -159,9 +159,7 @@ def test_a_configuration_that_comes_back_is_recorded_after_a_crash_too(made: Tes
         assert one == again != two
 
 
-def test_what_was_read_back_is_read_again_after_a_while(
-    made: TestVault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_content_is_read_back_again_after_a_while(made: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     made.archive([report(plain())])
     vault = Vault.open(made.folder, write=True)
     try:
@@ -178,13 +176,13 @@ def test_what_was_read_back_is_read_again_after_a_while(
 
 
 @needs_root
-def test_root_leaves_nothing_in_another_users_vault_that_stands_in_their_way(made: TestVault) -> None:
+def test_root_leaves_no_files_of_its_own_in_another_users_vault(made: TestVault) -> None:
     shutil.rmtree(made.folder / "work", ignore_errors=True)
     for path in (made.folder, *made.folder.rglob("*")):
         os.chown(path, 61_101, 61_101)
-    with pytest.raises(VaultError, match="become uid 61101"):
+    with pytest.raises(VaultError, match="run as uid 61101"):
         Vault.open(made.folder, write=True)
-    with pytest.raises(VaultError, match="become uid 61101"):
+    with pytest.raises(VaultError, match="run as uid 61101"):
         rebuild_catalog(made.folder)
     Vault.open(made.folder, write=False).close()
     make_work(own_work(made.folder))

@@ -1,4 +1,4 @@
-"""Verification: beside a writer it raises no false alarm, and what is wrong it names."""
+"""Verification: it names every problem, and raises no false alarm while the vault is written."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def problems(vault: Vault) -> list[str]:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_what_a_writer_adds_meanwhile_is_no_problem(
+def test_records_that_are_added_meanwhile_are_no_problem(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """A run begins after the check has looked who writes, and ends before it compares."""
+    """A run begins after the check has begun, and ends before it compares."""
 
     def beside(*words: Any, **named: Any) -> Report:
         if moment == "before":
@@ -103,7 +103,7 @@ def test_mail_archived_while_the_index_is_compared_is_no_problem(
         assert not waiting
 
 
-def test_what_the_ledger_holds_beyond_the_catalog_is_counted(vault: TestVault, tmp_path: Path) -> None:
+def test_records_that_the_catalog_lacks_are_counted(vault: TestVault, tmp_path: Path) -> None:
     shutil.copy(vault.folder / "catalog.db", tmp_path / "old.db")
     shutil.copytree(vault.folder / "index", tmp_path / "index")
     vault.archive(letters(5, 3))
@@ -118,7 +118,7 @@ def test_what_the_ledger_holds_beyond_the_catalog_is_counted(vault: TestVault, t
     vault.sound()
 
 
-def test_a_catalog_that_lost_a_message_is_told_of(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalog_that_lost_a_copy_is_a_problem(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     apply = Catalog.apply
 
     def losing(self: Catalog, facts: Any, *rest: Any) -> None:
@@ -129,7 +129,7 @@ def test_a_catalog_that_lost_a_message_is_told_of(vault: TestVault, monkeypatch:
     assert any("records of copies" in problem for problem in vault.verify().problems)
 
 
-def test_what_was_appended_anew_is_counted_once(vault: TestVault) -> None:
+def test_a_message_that_was_appended_again_is_counted_once(vault: TestVault) -> None:
     mails = letters(0, 5)
     message = next(frame for frame in scan(vault.folder / "ledger") if frame.kind is Kind.MESSAGE)
     segment = segment_path(vault.folder / "ledger", message.position.segment)
@@ -146,8 +146,8 @@ def test_what_was_appended_anew_is_counted_once(vault: TestVault) -> None:
     assert (found.problems, found.messages) == ((), 5)
 
 
-def test_whoever_leaves_has_the_check_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check that would go on for ever, and is asked each time it tells how far it is."""
+def test_closing_the_generator_stops_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check would never end by itself; it stops in its next call of `progress`."""
     monkeypatch.setattr(verify, "EVERY", 0.01)
     ended = threading.Event()
 
@@ -166,26 +166,26 @@ def test_whoever_leaves_has_the_check_stopped(monkeypatch: pytest.MonkeyPatch) -
     assert ended.is_set()
 
 
-def test_a_checkpoint_that_was_noted_proves_what_came_before_it(vault: TestVault) -> None:
+def test_a_checkpoint_proves_everything_before_it(vault: TestVault) -> None:
     program = Program(vault.folder)
     first = vault.status().checkpoint
     assert first == vault.verify().checkpoint
     vault.archive(letters(5, 3))
-    told = program("verify", "--was", first, "--json").json
-    assert (told["ok"], [noted["state"] for noted in told["was"]]) == (True, ["unchanged"])
+    found = program("verify", "--was", first, "--json").json
+    assert (found["ok"], [one["state"] for one in found["was"]]) == (True, ["unchanged"])
     size = int(first.partition(":")[0])
     forged = f"{size}:{'ab' * 32}"
     beyond = f"{size + 1000}:{'ab' * 32}"
-    said = program.say("verify", "--was", first, "--was", forged, "--was", beyond)
-    assert said.code == 6
-    assert "does NOT prove itself" in said.out
-    assert f"{first[:32]}: the ledger has grown from it" in said.out
-    assert f"{forged[:32]}: the ledger was rewritten" in said.out
-    assert f"{beyond[:32]}: the ledger was cut or set back" in said.out
-    assert "2 problems were found" in said.err
-    told = program.say("verify", "--was", first, "--was", forged, "--json").json
-    assert [noted["state"] for noted in told["was"]] == ["unchanged", "rewritten"]
-    assert (told["ok"], told["problems"]) == (False, [])
+    output = program.say("verify", "--was", first, "--was", forged, "--was", beyond)
+    assert output.code == 6
+    assert "does NOT prove itself" in output.out
+    assert f"{first[:32]}: the ledger has grown from it" in output.out
+    assert f"{forged[:32]}: the ledger was rewritten" in output.out
+    assert f"{beyond[:32]}: the ledger was cut or set back" in output.out
+    assert "2 problems were found" in output.err
+    found = program.say("verify", "--was", first, "--was", forged, "--json").json
+    assert [one["state"] for one in found["was"]] == ["unchanged", "rewritten"]
+    assert (found["ok"], found["problems"]) == (False, [])
     assert "give SIZE:ROOT" in program.refuses(2, "verify", "--was", "12")
 
 
@@ -193,17 +193,17 @@ def test_a_checkpoint_is_compared_without_a_catalog(vault: TestVault) -> None:
     noted = vault.status().checkpoint
     for path in vault.folder.glob("catalog.db*"):
         path.unlink()
-    told = Program(vault.folder).say("verify", "--was", noted, "--was", f"3:{'ab' * 32}", "--json").json
-    assert [one["state"] for one in told["was"]] == ["unchanged", "rewritten"]
+    found = Program(vault.folder).say("verify", "--was", noted, "--was", f"3:{'ab' * 32}", "--json").json
+    assert [one["state"] for one in found["was"]] == ["unchanged", "rewritten"]
 
 
-def test_a_checkpoint_beyond_the_catalog_is_compared(vault: TestVault, tmp_path: Path) -> None:
-    """A catalog may lag behind its ledger, of which a checkpoint was noted later."""
+def test_a_checkpoint_after_the_catalogs_head_is_compared(vault: TestVault, tmp_path: Path) -> None:
+    """A catalog may be behind its ledger, and the checkpoint is newer than the catalog."""
     shutil.copy(vault.folder / "catalog.db", tmp_path / "old.db")
     vault.archive(letters(5, 3))
     noted = vault.status().checkpoint
     for path in vault.folder.glob("catalog.db*"):
         path.unlink()
     shutil.copy(tmp_path / "old.db", vault.folder / "catalog.db")
-    told = Program(vault.folder).say("verify", "--was", noted, "--json").json
-    assert [one["state"] for one in told["was"]] == ["unchanged"]
+    found = Program(vault.folder).say("verify", "--was", noted, "--json").json
+    assert [one["state"] for one in found["was"]] == ["unchanged"]

@@ -224,7 +224,7 @@ def test_a_message_that_an_older_version_displaced_wrongly_comes_back(
 
     def by_name_alone(links: Links, fetched: Any, message: Any, by: Any, stored: bytes) -> tuple[bytes, ...]:
         name = name_of(message.summary.message_id)
-        return tuple(one.sha for one in links._vault.catalog.regenerated_named(name))
+        return tuple(one.sha for one in links._vault.catalog.regenerated_by_name(name))
 
     monkeypatch.setattr(Links, "remakes_of", by_name_alone)
     monkeypatch.setattr(archivist, "DISPLACEMENT_RULE", 1)

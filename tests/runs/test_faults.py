@@ -152,7 +152,7 @@ def test_a_catalog_of_another_vault_is_an_alarm(vault: TestVault, tmp_path: Path
     for path in vault.folder.glob("catalog.db*"):
         path.unlink()
     shutil.copy(other.folder / "catalog.db", vault.folder / "catalog.db")
-    with pytest.raises(LedgerDamaged, match="the catalog is of the vault"):
+    with pytest.raises(LedgerDamaged, match="the catalog belongs to vault"):
         vault.archive([report(plain(subject="more"))])
     vault.rebuild(accept_damage=True)
     vault.archive([report(plain(subject="more"))])

@@ -264,8 +264,8 @@ def test_a_vault_without_rewritten_copies_gets_no_further_queries(
     def asked(*arguments: object) -> None:
         raise AssertionError("looked for copies where there are none")
 
-    monkeypatch.setattr(Catalog, "names_known", asked)
-    monkeypatch.setattr(Catalog, "regenerated_named", asked)
+    monkeypatch.setattr(Catalog, "known_names", asked)
+    monkeypatch.setattr(Catalog, "regenerated_by_name", asked)
     vault.archive([JOURNALED, report(plain(subject="other"))])
     assert vault.archive([b"X-List: 1\r\n" + ORIGINAL]).new == 1
     assert instead(vault) == {}
@@ -276,7 +276,7 @@ def test_a_vault_without_rewritten_copies_gets_no_further_queries(
 def test_ordinary_mail_costs_one_query_for_many(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     mailbox(vault, "bob", COPY)
     asked = []
-    monkeypatch.setattr(Catalog, "regenerated_named", lambda self, name: asked.append(name) or [])
+    monkeypatch.setattr(Catalog, "regenerated_by_name", lambda self, name: asked.append(name) or [])
     assert vault.archive([report(plain(subject=f"{n}")) for n in range(40)]).new == 40
     assert asked == []
 

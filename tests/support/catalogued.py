@@ -1,4 +1,4 @@
-"""Batches of facts made up for tests of the catalog, and what must become of them."""
+"""Invented batches of facts for tests of the catalog, and the folders in which their mail must be."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sha(name: str) -> bytes:
 
 
 class Batches:
-    """Makes facts in the order of a ledger, a committed batch at a time."""
+    """Makes facts in the order of a ledger, in committed batches."""
 
     def __init__(self) -> None:
         self.sequence = 0
@@ -81,7 +81,7 @@ class Batches:
         )
 
     def original(self, name: str, former: str) -> None:
-        """`name` takes the place of `former`."""
+        """Add that `name` displaces `former`."""
         self.facts.append(OriginalFact(self._next(), sha(name), sha(former)))
 
     def part(self, name: str) -> None:
@@ -105,7 +105,7 @@ class Batches:
     def mail(
         self, name: str, *parties: tuple[Role, str], date: int = 1000, time: int = 1000, **receipt: Any
     ) -> bytes:
-        """A message, the report that brought it (`name` and " report"), and its receipt."""
+        """Add a message, its journal report (named `name` and " report"), and the receipt."""
         self.message(name, date=date)
         self.envelope(name + " report", [name], *parties, time=time)
         self.receipt(name + " report", **receipt)
@@ -120,7 +120,7 @@ class Batches:
 
 
 def heirs(facts: Iterable[Fact]) -> dict[bytes, bytes]:
-    """What stands in the place of each message that gave way, by hash."""
+    """Return the original of each displaced message, by hash."""
     found: dict[bytes, bytes] = {}
     for fact in facts:
         if isinstance(fact, OriginalFact):
@@ -130,7 +130,7 @@ def heirs(facts: Iterable[Fact]) -> dict[bytes, bytes]:
 
 
 def filed(facts: Iterable[Fact], directory: Directory) -> set[tuple[str, str, int, str]]:
-    """Where messages must stand by these facts: user, folder, date and hash of each."""
+    """Return where messages must be filed by these facts: user, folder, date and hash of each."""
     known = list(facts)
     routes: dict[bytes, int] = {}
     owners: dict[bytes, set[tuple[str, str]]] = {}

@@ -1,4 +1,4 @@
-"""Messages as the index takes them in, made up for tests."""
+"""Invented messages in the form that the index takes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def document(
 
 
 def read_document(number: int, mail: bytes, mentions: Sequence[Mention] = ()) -> IndexDocument:
-    """A mail as the index takes it in once it was read."""
+    """Read a mail, and return it in the form that the index takes."""
     summary, text = read_message(mail)
     return IndexDocument(
         id=number,

@@ -1,11 +1,11 @@
-"""Threads that take turns: one runs, up to the next point where another may, and a test says which.
+"""A scheduler of threads for tests: one thread runs at a time, up to its next point, and the test chooses it.
 
-Within `interleaved` the locks, conditions and futures of some modules are ones that know the scheduler. A
-thread of it (an actor) stops before each lock it takes, where it waits, and at the points that are patched
-in. So a test can put any order of those steps together, and gets the same one each time.
+Within `interleaved`, some modules use the scheduler's locks, conditions and futures. A thread of the
+scheduler (an actor) stops before it takes a lock, where it waits, and at the points that are patched in. So a
+test can make any order of steps, and gets the same one each time.
 
-This does not cover a switch between two steps, such as inside one SQL statement or in the index library:
-tests/service/test_hammer.py lets real threads do that.
+It does not switch threads within a step, such as inside an SQL statement or in the index library; the tests
+in tests/service/test_hammer.py use real threads.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault import append_turns, open_index, vault
 
 HANGS = 60.0
-"""Seconds after which a step that does not end fails the test."""
+"""Time after which a step that does not end fails the test, in seconds."""
 LOCKED = (gate, index, open_index, append_turns, catalog, store)
-"""Modules whose locks are the scheduler's."""
+"""Modules that use the scheduler's locks."""
 POINTS: tuple[tuple[Any, str], ...] = (
     (Ledger, "append"),
     (Ledger, "commit"),
@@ -39,24 +39,24 @@ POINTS: tuple[tuple[Any, str], ...] = (
     (store.Store, "_connected"),
     (store.Store, "_disconnect"),
 )
-"""Functions with a point before them and one after."""
+"""Functions that get a point before and a point after the call."""
 
 
 class Busy(Exception):
-    """The test itself asks for a lock that a stopped actor holds."""
+    """The test's thread asks for a lock that a stopped actor holds."""
 
 
 class Ended(BaseException):
-    """Ends an actor when the test is over."""
+    """Ends an actor after the test."""
 
 
 class Actor:
-    """A thread that runs when it is told to."""
+    """A thread that runs one step at a time."""
 
     def __init__(self, scheduler: Scheduler, name: str, body: Callable[[], object]) -> None:
         self.name = name
         self.at = "start"
-        """The point at which it stopped."""
+        """Name of the point at which it has stopped."""
         self.ended = False
         self.error: BaseException | None = None
         self._scheduler = scheduler
@@ -69,20 +69,20 @@ class Actor:
 
     @property
     def runnable(self) -> bool:
-        """Whether it can go on now."""
+        """Whether it can take a step now."""
         return not self.ended and self._ready()
 
     @property
     def waits_for_time(self) -> bool:
-        """Whether it goes on once enough time has passed."""
+        """Whether it goes on after some time."""
         return not self.ended and self._timed and not self._expired
 
     def expire(self) -> None:
-        """Let the time pass that it waits at most."""
+        """Let its time limit pass."""
         self._expired = True
 
     def stop(self, at: str, ready: Callable[[], bool], timed: bool = False) -> bool:
-        """Stop until told to go on, once `ready`, or its time, has come; whether it was not the time."""
+        """Stop until the next step, when `ready` or out of time; returns whether it was ready."""
         if self._scheduler.over:
             raise Ended
         self.at, self._timed, self._expired = at, timed, False
@@ -92,11 +92,11 @@ class Actor:
         return not self._expired
 
     def step(self) -> None:
-        """Go on to the next point, or the end; for the test's thread."""
+        """Run to the next point or the end; the test's thread calls this."""
         self._go.release()
         assert self._scheduler.returned.acquire(timeout=HANGS), f"{self.name} hangs after {self.at}"
         if self.ended:
-            self._thread.join(HANGS)  # what is its own, such as a connection, is closed as it ends
+            self._thread.join(HANGS)  # its connections are closed when it ends
 
     def _wait(self) -> None:
         self._go.acquire()
@@ -118,7 +118,7 @@ class Actor:
 
 
 class Scheduler:
-    """Actors, and whose turn it is."""
+    """The actors of a test."""
 
     def __init__(self) -> None:
         self.actors: list[Actor] = []
@@ -127,39 +127,39 @@ class Scheduler:
         self.over = False
 
     def spawn(self, name: str, body: Callable[[], object]) -> Actor:
-        """A new actor, which has not begun."""
+        """Make an actor, which does not run yet."""
         actor = Actor(self, name, body)
         self.actors.append(actor)
         return actor
 
     def me(self) -> Actor | None:
-        """The actor whose thread this is; None for the test's own."""
+        """Return the actor of the current thread; None for the test's thread."""
         actor: Actor | None = getattr(self.own, "actor", None)
         return actor
 
     def point(self, name: str) -> None:
-        """Let others go, if an actor comes by here."""
+        """Stop the current thread here if it is an actor."""
         actor = self.me()
         if actor is not None and not self.over:
             actor.stop(name, lambda: True)
 
     def runnable(self) -> list[Actor]:
-        """The actors that can go on, in the order in which they were made."""
+        """Return the actors that can take a step, in the order in which they were made."""
         return [actor for actor in self.actors if actor.runnable]
 
     @property
     def finished(self) -> bool:
-        """Whether all have ended."""
+        """Whether all actors have ended."""
         return all(actor.ended for actor in self.actors)
 
     def let_time_pass(self) -> None:
-        """Where nobody can go on: let the first who waits for a time at most wait no longer."""
+        """Let the time limit of the first waiting actor pass, when no actor can take a step."""
         waiting = [actor for actor in self.actors if actor.waits_for_time]
         assert waiting, f"deadlock: {[(one.name, one.at) for one in self.actors if not one.ended]}"
         waiting[0].expire()
 
     def finish(self) -> None:
-        """Let all come to their end, each in turn."""
+        """Run all actors to their end, in turns."""
         while not self.finished:
             for actor in self.runnable():
                 if actor.runnable:
@@ -168,7 +168,7 @@ class Scheduler:
                 self.let_time_pass()
 
     def close(self) -> None:
-        """End all actors where they stand."""
+        """End all actors at their current points."""
         self.over = True
         for actor in self.actors:
             if not actor.ended:
@@ -176,7 +176,7 @@ class Scheduler:
 
 
 class _Lock:
-    """A lock that stops an actor before it takes it; `again`: whether the owner may take it again."""
+    """A lock that stops an actor before it takes it; with `again`, its owner may take it again."""
 
     def __init__(self, scheduler: Scheduler, again: bool) -> None:
         self.scheduler = scheduler
@@ -209,7 +209,7 @@ class _Lock:
 
 
 class _Condition:
-    """A condition whose time limit ends when nothing else can go on."""
+    """A condition whose time limit passes when no actor can take a step."""
 
     def __init__(self, scheduler: Scheduler, lock: _Lock | None = None) -> None:
         self._lock = lock or _Lock(scheduler, again=True)
@@ -250,7 +250,7 @@ class _Condition:
 
 
 class _Future:
-    """A future that an actor waits for as for anything else."""
+    """A future that an actor can wait for."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -273,7 +273,7 @@ class _Future:
 
 @contextmanager
 def interleaved() -> Iterator[Scheduler]:
-    """A scheduler; what is opened within has its locks, and its points where POINTS says."""
+    """Make a scheduler, and patch its locks and points into the modules."""
     scheduler = Scheduler()
     locks = SimpleNamespace(
         Lock=lambda: _Lock(scheduler, again=False),
@@ -281,7 +281,7 @@ def interleaved() -> Iterator[Scheduler]:
         Condition=lambda lock=None: _Condition(scheduler, lock),
         local=threading.local,
     )
-    # A connection may be closed by the garbage collector, wherever a thread is then: it must not stop there.
+    # The garbage collector may close a connection in any thread at any time, which must not stop there.
     collected = SimpleNamespace(**{**vars(locks), "RLock": threading.RLock})
     with ExitStack() as stack:
         for module in LOCKED:

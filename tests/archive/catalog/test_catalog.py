@@ -1,4 +1,4 @@
-"""What the catalog answers, about a small archive."""
+"""The catalog: look-ups, lists and changes in a small archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import psutil
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention, reading, sql
+from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention, listing, sql
 from muniment.archive.facts import REGENERATED, MessageFact, Position, Route
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.model import Party, Role
@@ -28,7 +28,7 @@ A_TO_B = ((Role.SENDER, "alice"), (Role.TO, "bob"))
 
 
 class Archive:
-    """A catalog with its directory, fed by batches."""
+    """A catalog with its directory, and the batches that fill it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,7 +64,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 # --- the file ------------------------------------------------------------------------------------
 
 
-def test_what_was_applied_is_there_when_it_is_opened_again(archive: Archive) -> None:
+def test_applied_batches_are_there_after_reopening(archive: Archive) -> None:
     archive.batches.mail("m", *A_TO_B)
     archive.commit()
     before, head = archive.catalog.dump(), archive.catalog.head
@@ -79,7 +79,7 @@ def test_what_was_applied_is_there_when_it_is_opened_again(archive: Archive) -> 
         opened.close()
 
 
-def test_a_new_catalog_has_seen_nothing(tmp_path: Path) -> None:
+def test_a_new_catalog_is_empty(tmp_path: Path) -> None:
     catalog = Catalog.create(tmp_path / "catalog.db", b"v")
     assert catalog.head == EMPTY
     assert catalog.tree() == []
@@ -140,7 +140,7 @@ def test_a_locked_catalog_is_not_rebuilt(archive: Archive, monkeypatch: pytest.M
     other.close()
 
 
-def test_a_path_with_any_characters(tmp_path: Path) -> None:
+def test_a_path_can_have_any_characters(tmp_path: Path) -> None:
     folder = tmp_path / "odd ?#%41 & ü"
     folder.mkdir()
     Catalog.create(folder / "catalog.db", b"v").close()
@@ -148,14 +148,14 @@ def test_a_path_with_any_characters(tmp_path: Path) -> None:
     Catalog.open(folder / "catalog.db", readonly=True).close()
 
 
-def test_reading_alone_writes_nothing(archive: Archive) -> None:
+def test_a_catalog_opened_for_reading_can_not_be_written(archive: Archive) -> None:
     opened = Catalog.open(archive.path, readonly=True)
     with pytest.raises(VaultError):
         opened.meta_set("a", "b")
     opened.close()
 
 
-def test_meta(archive: Archive) -> None:
+def test_meta_stores_a_text_under_a_name(archive: Archive) -> None:
     assert archive.catalog.meta_get("shown") is None
     archive.catalog.meta_set("shown", "1")
     archive.catalog.meta_set("shown", "zwei")
@@ -163,7 +163,7 @@ def test_meta(archive: Archive) -> None:
 
 
 def test_a_threads_connection_is_closed_with_the_thread(archive: Archive) -> None:
-    """Not when the garbage collector comes by: a service starts threads by the hundred before it does."""
+    """A service starts hundreds of threads between two runs of the garbage collector."""
 
     def read() -> None:
         assert archive.catalog.head == archive.batches.done[-1][1]
@@ -175,7 +175,7 @@ def test_a_threads_connection_is_closed_with_the_thread(archive: Archive) -> Non
             thread = threading.Thread(target=read)
             thread.start()
             thread.join()
-        assert psutil.Process().num_fds() < before + 5  # SQLite keeps a file or two for the next one
+        assert psutil.Process().num_fds() < before + 5  # SQLite keeps a file or two for the next connection
     finally:
         gc.enable()
 
@@ -202,7 +202,7 @@ def test_readers_in_other_threads_see_each_batch(archive: Archive) -> None:
 
 
 def open_files(folder: Path) -> list[str]:
-    """The files under a folder that this process has open, by name; a removed one's ends in (deleted)."""
+    """Return the files under a folder that this process has open; removed ones end in " (deleted)"."""
     found = []
     for handle in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
@@ -248,14 +248,14 @@ def test_no_connection_outlives_the_file_that_was_replaced(archive: Archive) -> 
     assert [path.name for path in archive.path.parent.iterdir()] == ["catalog.db"]
 
 
-def test_a_new_catalog_that_was_not_closed_whole_takes_no_place(archive: Archive) -> None:
-    """On a full disk, SQLite may leave what it could not take over from the write-ahead log."""
+def test_an_incomplete_new_catalog_does_not_replace_the_old_one(archive: Archive) -> None:
+    """On a full disk, SQLite may be unable to merge the write-ahead log, and leaves it."""
     new = Catalog.create(archive.path.with_name("catalog.db.new"), b"the vault")
     before = archive.catalog.dump()
     left = archive.path.with_name("catalog.db.new-wal")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Catalog, "close", lambda self: (self._store.close(), left.write_bytes(b"left")))
-        with pytest.raises(VaultError, match="written whole"):
+        with pytest.raises(VaultError, match="not complete"):
             archive.catalog.replace(new)
     assert archive.catalog.dump() == before
 
@@ -263,7 +263,7 @@ def test_a_new_catalog_that_was_not_closed_whole_takes_no_place(archive: Archive
 # --- applying ------------------------------------------------------------------------------------
 
 
-def test_a_change_that_does_not_fit_takes_nothing_in(archive: Archive) -> None:
+def test_a_batch_with_a_change_that_does_not_fit_is_not_applied(archive: Archive) -> None:
     before, directory = archive.catalog.dump(), archive.catalog.directory
     archive.batches.mail("m", *A_TO_B)
     archive.batches.change(remove_user("nobody"))
@@ -273,7 +273,7 @@ def test_a_change_that_does_not_fit_takes_nothing_in(archive: Archive) -> None:
     assert archive.catalog.directory is directory
 
 
-def test_a_directory_that_was_handed_out_is_never_changed(archive: Archive) -> None:
+def test_a_returned_directory_never_changes(archive: Archive) -> None:
     directory = archive.catalog.directory
     with pytest.raises(RuntimeError, match="sealed"):
         directory.apply(add_user("bob", "Bob", "bob@firm.example"), 1)
@@ -282,7 +282,7 @@ def test_a_directory_that_was_handed_out_is_never_changed(archive: Archive) -> N
     assert [user.name for user in archive.catalog.directory.users()] == ["Bob"]
 
 
-def test_a_message_that_was_kept_anew_moves(archive: Archive) -> None:
+def test_a_message_that_is_appended_again_moves(archive: Archive) -> None:
     archive.batches.mail("m", *A_TO_B)
     archive.batches.part("p")
     archive.commit()
@@ -299,7 +299,7 @@ def test_a_message_that_was_kept_anew_moves(archive: Archive) -> None:
     assert archive.catalog.totals().messages == archive.catalog.totals().envelopes == 1
 
 
-def test_hostile_text_is_taken(archive: Archive) -> None:
+def test_hostile_text_is_accepted(archive: Archive) -> None:
     odd = "\udc80\x00\U0001f600'\"; --"
     archive.batches.message("m", subject=odd, sender=odd, to=odd * 200, notes=(odd,))
     archive.batches.envelope("e", ["m"], (Role.TO, odd + "@firm.example"))
@@ -371,7 +371,7 @@ def test_a_prefix_of_two_messages_is_ambiguous(archive: Archive, first: str) -> 
         assert archive.catalog.message_by_prefix(one.hex()[:25]).sha == one
 
 
-def test_copies_of_a_message_in_order(archive: Archive) -> None:
+def test_copies_of_a_message_are_in_order(archive: Archive) -> None:
     archive.batches.message("clear")
     archive.batches.mail("m", *A_TO_B)
     archive.commit()
@@ -393,7 +393,7 @@ def test_copies_of_a_message_in_order(archive: Archive) -> None:
     assert second.sequence == fork.sequence
 
 
-def test_locate_knows_all_content(archive: Archive) -> None:
+def test_locate_finds_all_content(archive: Archive) -> None:
     archive.batches.mail("m")
     archive.batches.part("p")
     archive.batches.quarantine("q")
@@ -405,7 +405,7 @@ def test_locate_knows_all_content(archive: Archive) -> None:
     assert not archive.catalog.part_known(sha("m"))
 
 
-def test_keys_are_known_until_they_are_deleted_at_their_place(archive: Archive) -> None:
+def test_keys_are_known_until_they_are_deleted_at_their_source(archive: Archive) -> None:
     def known(*keys: str, mailbox: str = "mbx") -> dict[str, Known]:
         return archive.catalog.known_keys("gw.example:110", mailbox, "", keys)
 
@@ -456,7 +456,7 @@ def test_quarantine_ends_by_a_record_or_when_the_item_is_archived(archive: Archi
     assert archive.catalog.quarantine_by_prefix(sha("q1").hex()).profile == ""
 
 
-def test_runs(archive: Archive) -> None:
+def test_runs_are_listed_newest_first(archive: Archive) -> None:
     for number in range(3):
         for profile in ("one", "two"):
             archive.batches.run(json.dumps({"profile": profile, "new": number}))
@@ -469,7 +469,7 @@ def test_runs(archive: Archive) -> None:
     assert [run.profile for run in archive.catalog.runs(limit=3)] == ["two", "one", "two"]
 
 
-def test_totals(archive: Archive) -> None:
+def test_totals_count_messages_once_and_copies_each(archive: Archive) -> None:
     archive.batches.mail("m", *A_TO_B, size=7000)
     archive.batches.receipt("m report", key="again", size=7000)
     archive.commit()
@@ -529,10 +529,10 @@ def test_a_folder_is_read_from_either_end_and_from_any_date(archive: Archive) ->
         assert up.rows == newest[::-1][sum(earlier) :][:5]
 
 
-def test_how_far_a_date_is_from_the_ends_of_a_large_folder_is_an_estimate(
+def test_the_position_of_a_date_in_a_large_folder_is_estimated(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "COUNTED", 10)
+    monkeypatch.setattr(listing, "COUNTED", 10)
     for number in range(100):
         archive.batches.mail(f"m{number}", *A_TO_B, date=number)
     archive.commit()
@@ -548,7 +548,7 @@ PAGES = ("FIRST_PAGE", "NEXT_PAGE", "OLDEST_PAGE", "NEXT_OLDEST_PAGE", "COUNT_NE
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_costs_the_same_in_a_folder_of_any_size(archive: Archive, name: str) -> None:
-    """In steps of the database's machine."""
+    """The cost is counted in steps of SQLite's virtual machine."""
     compiled = getattr(sql, name).compile(dialect=sqlite.dialect())
     where = {"box": 1, "limit": 5, "most": 5, "date": 10, "message": 0}
     values = [where.get(key, 1) for key in compiled.positiontup]
@@ -566,7 +566,7 @@ def test_a_page_costs_the_same_in_a_folder_of_any_size(archive: Archive, name: s
     assert costs[1] < 1.2 * costs[0], costs
 
 
-def test_a_page_of_nothing(archive: Archive) -> None:
+def test_a_page_of_a_missing_folder_is_empty(archive: Archive) -> None:
     assert archive.catalog.page("nobody", "Inbox").rows == []
     archive.batches.mail("m", *A_TO_B)
     archive.commit()
@@ -578,7 +578,7 @@ def test_a_page_of_nothing(archive: Archive) -> None:
             archive.catalog.page(user, "Inbox", 5, wrong)
 
 
-def test_tree_folders_and_placed(archive: Archive) -> None:
+def test_the_tree_has_the_folders_of_all_users(archive: Archive) -> None:
     archive.change(add_user("bob", "Bob", "bob@firm.example"))
     archive.batches.mail("m1", *A_TO_B)
     archive.batches.mail("m2", (Role.SENDER, "bob"), (Role.TO, "bob"))
@@ -605,7 +605,7 @@ def test_tree_folders_and_placed(archive: Archive) -> None:
 # --- the directory -----------------------------------------------------------------------------------
 
 
-def test_an_automatic_user_yields_all_and_a_transfer_splits(archive: Archive) -> None:
+def test_a_known_user_gets_all_mail_of_an_address_and_a_transfer_splits_it(archive: Archive) -> None:
     for time in (100, 5000):
         archive.batches.mail(f"m{time}", (Role.TO, "info"), time=time, date=time)
         archive.batches.mail(f"t{time}", (Role.TO, "info+tag"), time=time, date=time)
@@ -628,7 +628,7 @@ def test_an_automatic_user_yields_all_and_a_transfer_splits(archive: Archive) ->
     assert not archive.catalog.refile_pending()
 
 
-def test_only_what_is_affected_is_filed_anew(archive: Archive) -> None:
+def test_only_affected_mail_is_filed_again(archive: Archive) -> None:
     for number in range(20):
         archive.batches.mail(f"m{number}", (Role.TO, f"user{number % 10}"))
     archive.commit()
@@ -641,7 +641,7 @@ def test_only_what_is_affected_is_filed_anew(archive: Archive) -> None:
     assert archive.catalog.tree() == [("user3@firm.example", [("Inbox", 2)]), (CATCH_ALL, [("Inbox", 18)])]
 
 
-def test_filing_anew_goes_on_after_a_crash_beside_new_mail(
+def test_filing_again_goes_on_after_a_crash_and_with_new_mail(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(30):
@@ -680,7 +680,7 @@ def test_labels_follow_the_directory(archive: Archive) -> None:
 # --- the index ------------------------------------------------------------------------------------------
 
 
-def test_what_an_index_lacks(archive: Archive) -> None:
+def test_the_catalog_says_what_an_index_lacks(archive: Archive) -> None:
     archive.batches.mail("m1", *A_TO_B)
     archive.batches.mail("m2", *A_TO_B)
     archive.commit()
@@ -688,7 +688,7 @@ def test_what_an_index_lacks(archive: Archive) -> None:
     assert archive.catalog.index_behind(0) == 2
     assert archive.catalog.index_behind(watermark) == 0
     assert archive.catalog.index_changes(watermark, 10) == []
-    archive.batches.receipt("m1 report", key="the same once more")
+    archive.batches.receipt("m1 report", key="the same again")
     archive.commit()
     assert archive.catalog.index_behind(watermark) == 0
     archive.batches.receipt("m1 report", Route.OWNER, owner="bob@firm.example", owner_folder="Old")
@@ -701,7 +701,7 @@ def test_what_an_index_lacks(archive: Archive) -> None:
     assert archive.catalog.index_behind(changes[-1].upto) == 0
 
 
-def test_a_receipt_record_that_many_messages_share_is_one_page(archive: Archive) -> None:
+def test_messages_that_share_a_receipt_record_are_in_one_page(archive: Archive) -> None:
     for number in range(5):
         archive.batches.message(f"m{number}")
         archive.batches.envelope(f"e{number}", [f"m{number}"])
@@ -714,7 +714,7 @@ def test_a_receipt_record_that_many_messages_share_is_one_page(archive: Archive)
     assert [change.upto for change in changes] == [shared] * 4 + [shared + 1]
 
 
-def test_mentions(archive: Archive) -> None:
+def test_mentions_are_those_of_all_copies(archive: Archive) -> None:
     archive.batches.mail("m", *A_TO_B, (Role.EXPANDED, "all"), time=5)
     archive.batches.envelope("forged", ["m"], (Role.SENDER, "boss"), time=6)
     archive.batches.receipt("forged", Route.CATCH_ALL)
@@ -735,38 +735,38 @@ def test_mentions(archive: Archive) -> None:
     }
 
 
-# --- what gave way to its original -------------------------------------------------------------------
+# --- displacement ------------------------------------------------------------------------------------
 
-ANEW = {"flags": (REGENERATED, "and more"), "route": Route.OWNER, "owner": "bob@firm.example"}
+REWRITTEN = {"flags": (REGENERATED, "and more"), "route": Route.OWNER, "owner": "bob@firm.example"}
 
 
-def test_what_gave_way_is_no_message_and_its_id_leads_to_the_original(archive: Archive) -> None:
-    archive.batches.mail("copy", owner_folder="Kunden", **ANEW)
+def test_the_id_of_a_displaced_message_leads_to_the_original(archive: Archive) -> None:
+    archive.batches.mail("copy", owner_folder="Kunden", **REWRITTEN)
     archive.batches.part("part")
     archive.commit()
     catalog, former = archive.catalog, archive.number("copy")
-    stood, size = catalog.locate(sha("copy")), catalog.totals().message_bytes
+    position, size = catalog.locate(sha("copy")), catalog.totals().message_bytes
     archive.batches.mail("m", *A_TO_B)
     archive.batches.original("m", "copy")
     archive.commit()
     (row,) = catalog.rows([archive.number("m"), former])
     assert catalog.message_by_sha(sha("copy")) is None
-    assert catalog.formers_of([row.sequence, former]) == {row.sequence: [(former, sha("copy"))]}
+    assert catalog.displaced_by([row.sequence, former]) == {row.sequence: [(former, sha("copy"))]}
     for id_ in (sha("copy").hex(), sha("copy").hex()[:8], sha("m").hex()[:8]):
         assert catalog.message_by_prefix(id_) == row
         assert catalog.messages_by_prefix(id_) == [row]
-    assert catalog.locate(sha("copy")) == stood
+    assert catalog.locate(sha("copy")) == position
     assert [copy.messages for copy in catalog.envelopes_of(row.sequence)] == [(sha("m"),)] * 2
     folders = {folder for _, found in catalog.tree() for folder, _ in found}
     assert folders == {"Inbox", "Sent", "Kunden"}
     totals = catalog.totals()
     assert (totals.messages, totals.moved_messages, totals.envelopes) == (1, 1, 2)
     assert totals.message_bytes == size
-    assert catalog.index_behind(former + 3) == 1, "the original is to be indexed anew"
+    assert catalog.index_behind(former + 3) == 1, "the original must be indexed again"
 
 
 @pytest.mark.parametrize("lost", ["m", "copy"])
-def test_where_either_is_lost_the_other_stays(archive: Archive, lost: str) -> None:
+def test_if_the_original_or_the_copy_is_lost_the_other_stays(archive: Archive, lost: str) -> None:
     kept = {"m": "copy", "copy": "m"}[lost]
     archive.batches.mail(kept, *A_TO_B)
     archive.batches.original("m", "copy")
@@ -776,21 +776,21 @@ def test_where_either_is_lost_the_other_stays(archive: Archive, lost: str) -> No
     assert archive.catalog.message_by_prefix(sha(kept).hex()).sha == sha(kept)
 
 
-def test_what_is_known_by_regenerated_copies_alone(archive: Archive) -> None:
+def test_messages_that_are_known_only_by_regenerated_copies_are_found(archive: Archive) -> None:
     name = b"12345678"
     for n in range(4):
         archive.batches.message(f"m{n}", name=name)
         archive.batches.envelope(f"e{n}", [f"m{n}"])
     assert not archive.catalog.regenerated
-    archive.batches.receipt("e0", **ANEW)
+    archive.batches.receipt("e0", **REWRITTEN)
     archive.batches.receipt("e1", flags=("regenerated",))
     archive.batches.receipt("e2")
     archive.batches.message("bare", name=name)
     archive.batches.envelope("e3 too", ["m3"])
-    archive.batches.receipt("e3", **ANEW)
+    archive.batches.receipt("e3", **REWRITTEN)
     archive.batches.receipt("e3 too")
     archive.commit()
     assert archive.catalog.regenerated
-    assert [one.sha for one in archive.catalog.regenerated_named(name)] == [sha("m0")]
-    assert archive.catalog.regenerated_named(b"another!") == []
-    assert archive.catalog.names_known([name, b"another!", b""]) == {name}
+    assert [one.sha for one in archive.catalog.regenerated_by_name(name)] == [sha("m0")]
+    assert archive.catalog.regenerated_by_name(b"another!") == []
+    assert archive.catalog.known_names([name, b"another!", b""]) == {name}

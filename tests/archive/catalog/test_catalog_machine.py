@@ -1,4 +1,4 @@
-"""However mail and changes of the directory come, crash and resume: the catalog is what they say."""
+"""The catalog under any order of mail, changes, crashes and restarts: it must equal a rebuilt one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class CatalogMachine(RuleBasedStateMachine):
         if own:
             self.change([set_domains(["own.example"])], 0)
 
-    # --- what may happen ----------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------------
 
     @rule(parties=PARTIES, time=TIMES, date=st.integers(0, 3), route=ROUTES, owner=OWNERS)
     def send(self, parties: Parties, time: int, date: int, route: Route, owner: Owner) -> None:
@@ -118,7 +118,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.messages) > 1)
     @rule(data=st.data())
-    def give_way(self, data: st.DataObject) -> None:
+    def displace(self, data: st.DataObject) -> None:
         former, name = data.draw(st.permutations(self.messages))[:2]
         self.batches.original(name, former)
         self.messages.remove(former)
@@ -187,7 +187,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.catalog.apply(*data.draw(st.sampled_from(self.batches.done)))
         assert self.catalog.dump() == before
 
-    # --- what must hold -----------------------------------------------------------------------
+    # --- invariants ---------------------------------------------------------------------------
 
     @invariant()
     def counts_and_rows_agree_with_placements(self) -> None:

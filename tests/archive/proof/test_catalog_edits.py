@@ -1,4 +1,4 @@
-"""Whatever is edited in a catalog, deep verification finds and names it; shallow finds what it promises."""
+"""Edits of a catalog: deep verification finds and names any edit, and shallow verification most of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def second(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The catalog that deep verification makes from the ledger, kept."""
+    """A copy of the catalog that deep verification makes from the ledger."""
     path = tmp_path_factory.mktemp("second") / "catalog.db"
     vault = Vault.open(made, write=False)
     try:
@@ -88,9 +88,9 @@ EDITS = {
     "run history": ("history of runs", "DELETE FROM run"),
     "message offsets": ("offset", 'UPDATE message SET "offset" = 0'),
 }
-"""What an administrator with the disk may do, by a word that the finding must have."""
+"""Edits by someone who has the disk, each with a text that the finding must have."""
 DEEP_ALONE = {"subject changed", "known deleted", "quarantine resolved", "message offsets"}
-"""What only a second catalog shows; `docs/commands.md` says so."""
+"""Edits that only deep verification finds, as `docs/commands.md` says."""
 
 
 @pytest.mark.parametrize("name", [name for name in EDITS if name not in DEEP_ALONE])
@@ -107,14 +107,14 @@ def test_an_edit_is_named_by_deep_verification(copy: Path, name: str) -> None:
     assert any(word in problem and "muniment rebuild --catalog" in problem for problem in found), found
 
 
-def test_a_catalog_that_nobody_edited_is_sound(made: Path) -> None:
+def test_an_unedited_catalog_has_no_problems(made: Path) -> None:
     assert problems(made, deep=True) == []
     assert problems(made, deep=False) == []
     assert not list((made / "work").glob("*/*"))
 
 
 def test_every_column_of_every_table_is_compared() -> None:
-    """A table or column that is added is not forgotten."""
+    """This fails for a new table or column that the comparison lacks."""
     viewed = {view.table: {*view.key, *view.values} for view in VIEWS}
     assert viewed.keys() == tables.metadata.tables.keys()
     surrogates = {("address", "id"), ("profile", "id"), ("user", "id"), ("place", "id"), ("box", "id")}
@@ -134,7 +134,7 @@ def test_every_column_of_every_table_is_compared() -> None:
 
 
 def other(value: Any, chance: random.Random) -> Any:
-    """Another value of the same kind, or none."""
+    """Return another value, of the same type if possible."""
     if isinstance(value, int):
         return chance.choice((value + 1, value - 1, -value - 2, chance.getrandbits(40)))
     if isinstance(value, bytes):
@@ -151,13 +151,13 @@ REFERENCES = {
     "profile": "SELECT 1 FROM envelope WHERE profile = ?",
     "place": "SELECT 1 FROM known WHERE place = ?",
 }
-"""Tables whose numbers mean something only where another row has them."""
+"""Tables whose numbers matter only if another row refers to them."""
 
 
 def seen(row: dict[str, Any], table: str, catalog: sqlite3.Connection, column: str = "") -> bool:
-    """Whether the ledger says anything of a row or its column.
+    """Return whether the ledger determines a row or its column.
 
-    It does not of a folder without messages, of how far a list came, and of a number that nothing refers to.
+    It does not determine folders without messages, how far a source was listed, or unused numbers.
     """
     if column == "id" and table in REFERENCES:
         return catalog.execute(REFERENCES[table], (row["id"],)).fetchone() is not None
@@ -172,7 +172,7 @@ def seen(row: dict[str, Any], table: str, catalog: sqlite3.Connection, column: s
 
 
 def edited(catalog: sqlite3.Connection, table: str, column: str, chance: random.Random) -> bool:
-    """Change one value of one row; False where there is no row, or no other value is allowed."""
+    """Change one value of one row; returns False if there is no row, or no other value is allowed."""
     catalog.row_factory = sqlite3.Row
     rows = [dict(row) for row in catalog.execute(f'SELECT * FROM "{table}"')]
     rows = [row for row in rows if seen(row, table, catalog, column)]
@@ -221,7 +221,7 @@ def test_any_edit_of_any_column_is_found(made: Path, second: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("table", list(tables.metadata.tables))
-def test_a_row_that_goes_or_comes_is_found(made: Path, second: Path, tmp_path: Path, table: str) -> None:
+def test_a_removed_or_added_row_is_found(made: Path, second: Path, tmp_path: Path, table: str) -> None:
     path = tmp_path / "catalog.db"
     shutil.copy(made / "catalog.db", path)
     with closing(sqlite3.connect(path)) as catalog:
@@ -238,7 +238,7 @@ def test_a_row_that_goes_or_comes_is_found(made: Path, second: Path, tmp_path: P
     if rows:
         assert found(second, path)
     if table == "user":
-        return  # one without a folder is nobody's
+        return  # a user without a folder is never shown
     shutil.copy(made / "catalog.db", path)
     with closing(sqlite3.connect(path)) as catalog:
         row = {**_blank(table), **({"messages": 3} if table == "box" else {})}
@@ -265,37 +265,37 @@ def _blank(table: str) -> dict[str, Any]:
         ("CREATE INDEX more ON audit (time)", "index more"),
     ],
 )
-def test_what_does_not_belong_in_the_file_is_named(
+def test_a_foreign_object_in_the_file_is_named(
     made: Path, second: Path, tmp_path: Path, statement: str, word: str
 ) -> None:
     path = tmp_path / "catalog.db"
     shutil.copy(made / "catalog.db", path)
     edit(path, statement)
-    assert any(word in said for said in found(second, path))
+    assert any(word in problem for problem in found(second, path))
 
 
 def test_an_index_that_lacks_a_row_is_found(made: Path, second: Path, tmp_path: Path) -> None:
-    """The table is right, but a look-up by the index finds nothing: only SQLite's own check sees that."""
+    """The table is right, but a look-up by the index finds nothing: only SQLite's own check shows that."""
     path = tmp_path / "catalog.db"
     shutil.copy(made / "catalog.db", path)
     schema = "UPDATE sqlite_master SET sql = replace(sql, '{}', '{}') WHERE name = 'message_key'"
     edit(path, "PRAGMA writable_schema = ON", schema.format(")", ") WHERE id < 0"))
     edit(path, "REINDEX message_key")
     edit(path, "PRAGMA writable_schema = ON", schema.format(" WHERE id < 0", ""))
-    assert any("damaged" in said for said in found(second, path))
+    assert any("damaged" in problem for problem in found(second, path))
 
 
 # --- circumstances ---------------------------------------------------------------------------------
 
 
-def test_a_disk_without_room_is_refused_with_a_sentence(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_refused_with_a_sentence(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "SPARE", 1 << 60)
-    with pytest.raises(VaultError, match="make room, or verify without --deep"):
+    with pytest.raises(VaultError, match="free space, or verify without --deep"):
         problems(made, deep=True)
 
 
-def test_what_a_damaged_catalog_holds_is_a_problem_and_no_crash(copy: Path) -> None:
-    """Pages of zeros in the middle of the file."""
+def test_a_damaged_catalog_is_a_problem_and_no_crash(copy: Path) -> None:
+    """There are pages of zeros in the middle of the file."""
     path = copy / "catalog.db"
     data = bytearray(path.read_bytes())
     data[len(data) // 3 : len(data) // 3 + 3 * 4096] = bytes(3 * 4096)
@@ -304,12 +304,12 @@ def test_what_a_damaged_catalog_holds_is_a_problem_and_no_crash(copy: Path) -> N
     assert any("catalog" in problem and "rebuild --catalog" in problem for problem in found)
 
 
-def test_strings_of_the_file_are_harmless(made: Path, second: Path, tmp_path: Path) -> None:
+def test_text_from_the_file_is_sanitised(made: Path, second: Path, tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     shutil.copy(made / "catalog.db", path)
     edit(path, "UPDATE address SET address = char(27) || ']0;x' || char(7) WHERE id = 0")
-    for said in found(second, path):
-        assert said.isprintable(), said
+    for problem in found(second, path):
+        assert problem.isprintable(), problem
 
 
 @pytest.fixture(autouse=True)

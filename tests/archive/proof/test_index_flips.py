@@ -1,4 +1,4 @@
-"""A damaged index is named before a search is wrong, and a search that fails is a sentence."""
+"""Damage of an index: verification names it before a search is wrong, and a failed search is a sentence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 
 def found(folder: Path) -> list[tuple[int, list[int]]] | str:
-    """What searches find, or the sentence that one of them fails with."""
+    """Return the results of searches, or the sentence of the first that fails."""
     vault = Vault.open(folder, write=False)
     try:
         pages = [find(vault, query) for query in ASKED]
@@ -50,7 +50,7 @@ def found(folder: Path) -> list[tuple[int, list[int]]] | str:
 
 
 def problems(folder: Path, deep: bool = False) -> list[str]:
-    """What verification says of the index."""
+    """Return the problems that verification finds in the index."""
     vault = Vault.open(folder, write=False)
     try:
         return list(index_problems(vault, deep))
@@ -64,7 +64,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def flip(path: Path, at: int, bit: int) -> bytes:
-    """Flip a bit; returns what was there."""
+    """Flip a bit; returns the file's old content."""
     whole = path.read_bytes()
     path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
     return whole
@@ -73,7 +73,7 @@ def flip(path: Path, at: int, bit: int) -> bytes:
 @pytest.mark.parametrize(
     ("seed", "count"), [(1, 40), *(pytest.param(n, 400, marks=pytest.mark.soak) for n in range(2, 6))]
 )
-def test_no_flip_makes_a_search_wrong_unseen(copy: Path, seed: int, count: int) -> None:
+def test_verification_finds_every_flip_that_makes_a_search_wrong(copy: Path, seed: int, count: int) -> None:
     right, chance = found(copy), random.Random(seed)
     assert isinstance(right, list)
     assert right[0][0] == 10
@@ -83,25 +83,25 @@ def test_no_flip_makes_a_search_wrong_unseen(copy: Path, seed: int, count: int) 
         path = chance.choice(files(copy))
         at = chance.randrange(path.stat().st_size)
         whole = flip(path, at, 1 << chance.randrange(8))
-        said = problems(copy, deep=True)
-        # What is named is not searched: the library may end its process on a damaged file.
-        what = right if said else found(copy)
+        problem = problems(copy, deep=True)
+        # If it is named, no search is made: the library may end its process on a damaged file.
+        what = right if problem else found(copy)
         path.write_bytes(whole)
-        named += bool(said)
-        assert all("muniment rebuild --index" in one for one in said), (path.name, at)
+        named += bool(problem)
+        assert all("muniment rebuild --index" in one for one in problem), (path.name, at)
         if what != right and not _behind(whole, path):
-            assert said, (path.name, at, what)
+            assert problem, (path.name, at, what)
     assert named > count // 2
     assert found(copy) == right
 
 
 def _behind(whole: bytes, path: Path) -> bool:
-    """Whether the flip was in the state, of which an index that only lags behind says so in every answer."""
+    """Return whether the flip was in the state: the index is then only behind, and every answer says so."""
     return path.name == "state.json"
 
 
-def test_every_byte_of_a_segment_s_files_is_under_a_checksum(copy: Path) -> None:
-    """All but the footer that states it, in which what matters is found when it is read."""
+def test_every_byte_of_a_segments_files_has_a_checksum(copy: Path) -> None:
+    """The footer with the checksum is not covered; its damage is found when it is read."""
     for path in files(copy):
         if path.suffix == ".json":
             continue
@@ -116,7 +116,7 @@ def test_every_byte_of_a_segment_s_files_is_under_a_checksum(copy: Path) -> None
 
 
 @pytest.mark.parametrize("how", ["removed", "emptied", "cut"])
-def test_a_file_that_is_gone_is_named(copy: Path, how: str) -> None:
+def test_a_missing_or_cut_file_is_named(copy: Path, how: str) -> None:
     for path in files(copy):
         if path.suffix == ".json":
             continue
@@ -128,28 +128,26 @@ def test_a_file_that_is_gone_is_named(copy: Path, how: str) -> None:
         path.write_bytes(whole)
 
 
-def test_documents_that_are_not_the_catalog_s_are_counted(copy: Path) -> None:
-    """The index is whole, but one message is not its, and one has another date."""
+def test_documents_that_differ_from_the_catalog_are_counted(copy: Path) -> None:
+    """The index is intact, but the catalog has another message and another date."""
     with closing(sqlite3.connect(copy / "catalog.db")) as catalog:
         ids = [number for (number,) in catalog.execute("SELECT id FROM message ORDER BY id")]
         catalog.execute("UPDATE message SET date = date + 86400 WHERE id = ?", (ids[0],))
         catalog.execute("UPDATE message SET id = ? WHERE id = ?", (ids[1] + 1, ids[1]))
         catalog.commit()
-    said = problems(copy, deep=True)
-    assert any(
-        "lacks 1 messages, has 1 that are not in the catalog, and 1 with another date" in p for p in said
-    )
+    sentence = "lacks 1 messages, has 1 that are not in the catalog, and 1 with another date"
+    assert any(sentence in problem for problem in problems(copy, deep=True))
 
 
-def test_an_index_beside_a_writer_raises_no_false_alarm(copy: Path) -> None:
-    """It lags behind; what it lacks is no fault of its own."""
+def test_an_index_that_is_behind_raises_no_false_alarm(copy: Path) -> None:
+    """Messages that it lacks are no problem."""
     state = peek(copy / "index")
     path = copy / "index" / "state.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"watermark": state.watermark // 2}))
     assert problems(copy, deep=True) == []
 
 
-def test_a_damaged_index_is_no_secret_of_verify(copy: Path) -> None:
+def test_shallow_verification_reports_a_damaged_index(copy: Path) -> None:
     path = next(path for path in files(copy) if path.suffix == ".term")
     flip(path, 5, 1)
     vault = Vault.open(copy, write=False)
@@ -162,8 +160,8 @@ def test_a_damaged_index_is_no_secret_of_verify(copy: Path) -> None:
     assert "the index is damaged" in problem
 
 
-def test_an_index_whose_place_is_taken_meanwhile_is_listed_under_its_gate(tmp_path: Path) -> None:
-    """Between the two renames of a swap there is no folder to list."""
+def test_an_index_is_listed_while_it_can_not_be_replaced(tmp_path: Path) -> None:
+    """Between the two renames of a replacement there is no folder to list."""
     held = 0
 
     @contextmanager

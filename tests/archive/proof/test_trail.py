@@ -1,4 +1,4 @@
-"""`muniment audit` says what the ledger says: a catalog that was edited is no way to hide who read what."""
+"""The audit trail: `muniment audit` shows the ledger's events, so an edit of the catalog hides nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def who(folder: Path, code: int) -> list[str]:
     return [event["who"] for event in said.json["events"]]
 
 
-def test_a_trail_that_nobody_edited_is_listed(made: Path) -> None:
+def test_an_unedited_trail_is_listed(made: Path) -> None:
     assert who(made, 0) == ["auditor3", "auditor2", "auditor1", "auditor0"]
 
 
@@ -68,7 +68,7 @@ def test_a_trail_that_nobody_edited_is_listed(made: Path) -> None:
         ),
     ],
 )
-def test_an_edited_trail_is_named_and_the_ledger_s_is_shown(
+def test_an_edited_trail_is_named_and_the_ledgers_is_shown(
     copy: Path, statement: str, left: list[str] | None
 ) -> None:
     with closing(sqlite3.connect(copy / "catalog.db")) as catalog:
@@ -91,7 +91,7 @@ def test_a_page_is_checked_by_itself(copy: Path) -> None:
 
 
 def test_the_ledger_counts_its_audit_records(copy: Path) -> None:
-    """A ledger that was written anew without them counts none, and the catalog still knows them."""
+    """A ledger that was rewritten without them counts none, but the catalog still has them."""
     ledger = copy / "ledger"
     assert check(ledger, deep=False).problems == []
 

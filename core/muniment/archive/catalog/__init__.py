@@ -1,4 +1,4 @@
-"""The catalog: a projection of the ledger for lists and look-ups, in SQLite."""
+"""The catalog: a projection of the ledger into SQLite, for lists and look-ups."""
 
 from muniment.archive.catalog.catalog import EMPTY, Catalog
 from muniment.archive.catalog.model import (

@@ -1,69 +1,56 @@
-"""The catalog: what of the ledger lists and look-ups need, as SQL tables that can be rebuilt."""
+"""The catalog: a projection of the ledger into SQL tables, for lists and look-ups."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import dumping, reading, sql, tables
-from muniment.archive.catalog.model import (
-    AuditRow,
-    Change,
-    EnvelopeRow,
-    Known,
-    Mention,
-    MessageRow,
-    Named,
-    Page,
-    QuarantineRow,
-    RunRow,
-    Totals,
-    Voucher,
-)
+from muniment.archive.catalog import sql, tables
+from muniment.archive.catalog.queries import CatalogQueries
 from muniment.archive.catalog.refiling import pending, refile_batch
 from muniment.archive.catalog.store import Store, check, remove_catalog
 from muniment.archive.catalog.trouble import damaged
 from muniment.archive.catalog.writing import Writer
-from muniment.archive.facts import Fact, Position
+from muniment.archive.facts import Fact
 from muniment.archive.ledger.model import Head
 from muniment.errors import ConfigError, NotFound, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
-from muniment.people.routing import RoutedEnvelope
 
 EMPTY = Head(0, b"", 0, 0)
-"""The head of a catalog that has seen nothing."""
+"""The head of a catalog to which no batch was applied."""
 
 
-class Catalog:
-    """A vault's catalog, and the directory of users that goes with it. For any thread.
+class Catalog(CatalogQueries):
+    """A vault's catalog and its directory of users. Thread-safe. `CatalogQueries` has the look-ups.
 
-    This object is the one owner of both. A batch changes them together; a reader sees what was committed
-    last. `replace` puts another file, with its directory, in the place of this one: nobody needs to look
-    for another object then.
-
-    Messages are named by the sequence of their record, users by the ids of the directory.
+    This object owns both: one transaction changes them together, and readers see the last committed state.
+    `replace` puts another file and its directory in place, so that references to this object stay valid.
     """
 
     def __init__(self, store: Store, directory: Directory) -> None:
-        """Use `create` or `open`."""
-        self._store = store
+        """Not for callers: use `create` or `open`."""
+        super().__init__(store)
         self._writer = Writer()
         self._directory = directory.sealed()
         self._changing = threading.Lock()
-        """Held by who changes the file or the directory."""
+        """Held while the file or the directory is changed."""
 
     @classmethod
     def create(cls, path: Path, vault_id: bytes) -> Catalog:
-        """A new, empty catalog.
+        """Make a new, empty catalog.
+
+        Args:
+            path: The file to make.
+            vault_id: The vault's id, 8 bytes.
 
         Raises:
-            VaultError: there is a file already, or none can be made.
+            VaultError: The file exists already or can't be made.
         """
         if path.exists():
             raise VaultError(f"There is a catalog in {path} already; nothing was changed.")
@@ -80,11 +67,15 @@ class Catalog:
 
     @classmethod
     def open(cls, path: Path, readonly: bool = False) -> Catalog:
-        """An existing catalog.
+        """Open an existing catalog.
+
+        Args:
+            path: The file.
+            readonly: Whether to open it only for reading. Another process may then write it, or replace it.
 
         Raises:
-            CatalogOutdated: it is missing, damaged or of another schema; it must be rebuilt.
-            VaultError: it can't be read now.
+            CatalogOutdated: The file is missing, damaged or of an older schema: rebuild it.
+            VaultError: The file can't be read now, or a newer program wrote it.
         """
         store = Store(path, readonly)
         try:
@@ -95,46 +86,74 @@ class Catalog:
             raise
 
     def close(self) -> None:
-        """Close all connections, and leave the file whole. Safe to call twice."""
+        """Close all connections. It may be called twice."""
         self._store.close()
+
+    @property
+    def path(self) -> Path:
+        """The catalog's file."""
+        return self._store.path
+
+    @property
+    def is_immutable(self) -> bool:
+        """Whether no process can write the file, as in a read-only copy of a vault."""
+        return self._store.is_immutable
+
+    @property
+    def directory(self) -> Directory:
+        """The directory of users after the last applied change. The object itself never changes."""
+        return self._directory
 
     # --- writing ------------------------------------------------------------------------------
 
     def apply(self, facts: Sequence[Fact], head: Head) -> None:
-        """Take in a committed batch, in one transaction: all of its facts, and the head after it.
+        """Apply committed batches in one transaction.
 
-        `facts` are in order of sequence and whole batches; what the catalog has seen is skipped.
-        Changes of the directory among them give the next directory; what they affect is noted for `refile`.
+        Changes of the directory among the facts make the next directory; `refile` then moves the mail that
+        they concern.
+
+        Args:
+            facts: All facts of one or more whole batches, in order of sequence. Facts that the catalog has
+                already are skipped.
+            head: The ledger's committed state after them.
 
         Raises:
-            ConfigError, NotFound: a change does not fit the directory; nothing was taken in.
-            CatalogDamaged, VaultError: it can't be written; nothing was taken in.
+            ConfigError: A change does not fit the directory; nothing was applied.
+            NotFound: A change names an unknown user or address; nothing was applied.
+            CatalogDamaged: The file contradicts itself; nothing was applied.
+            VaultError: The file can't be written; nothing was applied.
         """
-        with self._changing, self._remembering():
+        with self._changing, self._forgetting_on_error():
             with self._store.writing() as connection:
                 directory = self._writer.write(connection, facts, head, self._directory)
             self._directory = directory.sealed()
 
     def refile(self, *, batch: int = 1000) -> Iterator[int]:
-        """File old mail anew, as far as changes of the directory affect it.
+        """File old mail again where changes of the directory concern it.
 
-        Goes on where an earlier call was left or crashed. Each step is a transaction over at most
-        `batch` mentions of affected addresses, by the directory as it is then; batches may be applied
-        between steps.
+        Each step is one transaction and uses the directory as it is then. Batches may be applied between
+        steps. After a crash or an early end, the next call goes on at the same place.
+
+        Args:
+            batch: Most mentions of changed addresses in one step.
 
         Yields:
-            How many messages the step has looked at.
+            The number of messages that the step has looked at.
+
+        Raises:
+            CatalogDamaged: The file contradicts itself.
+            VaultError: The file can't be written.
         """
         while (done := self._refile(batch)) is not None:
             yield done
 
     def _refile(self, batch: int) -> int | None:
-        with self._changing, self._remembering(), self._store.writing() as connection:
+        with self._changing, self._forgetting_on_error(), self._store.writing() as connection:
             return refile_batch(connection, self._directory, self._writer.boxes, max(batch, 1))
 
     @contextmanager
-    def _remembering(self) -> Iterator[None]:
-        """What the writer remembers goes when a transaction is undone, before anybody else uses it."""
+    def _forgetting_on_error(self) -> Iterator[None]:
+        """Clear the writer's cache of numbers when a transaction is undone, before anything else uses it."""
         try:
             yield
         except BaseException:
@@ -142,12 +161,16 @@ class Catalog:
             raise
 
     def replace(self, new: Catalog) -> None:
-        """Have this be what `new` is: its file takes the place of this one's, and `new` is closed.
+        """Replace file and directory by those of another catalog, and close that one.
 
-        Whoever reads or writes now ends first; whoever comes meanwhile waits, for milliseconds.
+        This waits for all calls that use the file now; calls that come meanwhile wait for milliseconds.
+
+        Args:
+            new: A catalog of the same vault, in a file of its own.
 
         Raises:
-            OSError, VaultError: it can't be put in place; this one stays as it is.
+            OSError: The file can't be put in place; this catalog stays as it was.
+            VaultError: The new file is not complete; this catalog stays as it was.
         """
         with self._changing:
             new.close()
@@ -155,283 +178,26 @@ class Catalog:
             self._directory, self._writer = new._directory, Writer()
 
     def refile_pending(self) -> bool:
-        """Whether old mail is still to be filed anew."""
+        """Return whether old mail must still be filed again."""
         return bool(self._store.read(pending))
 
     def meta_set(self, name: str, value: str) -> None:
-        """Keep a text under a name; it is lost when the catalog is rebuilt."""
+        """Store a text under a name. It is lost when the catalog is rebuilt.
+
+        Raises:
+            CatalogDamaged: The file contradicts itself.
+            VaultError: The file can't be written.
+        """
         with self._store.writing() as connection:
             connection.execute(sql.SET_META, {"name": name, "value": value})
 
-    # --- state --------------------------------------------------------------------------------
-
-    def meta_get(self, name: str) -> str | None:
-        """The text that `meta_set` kept under a name."""
-        return self._store.read(reading.meta, name)
-
-    def meta_json(self, name: str) -> Any:
-        """The value whose JSON `meta_set` kept under a name; None for none."""
-        return self._store.read(reading.meta_json, name)
-
-    @property
-    def head(self) -> Head:
-        """The head of the ledger after the last batch that was applied; EMPTY before the first."""
-        return self._store.read(reading.head)
-
-    @property
-    def path(self) -> Path:
-        """Its file."""
-        return self._store.path
-
-    @property
-    def still(self) -> bool:
-        """Whether nobody can be writing it, as in a read-only copy."""
-        return self._store.still
-
-    @property
-    def vault_id(self) -> bytes:
-        """The vault that the catalog was created for."""
-        return self._store.read(reading.vault_id)
-
-    @property
-    def configuration(self) -> bytes:
-        """SHA-256 of the configuration that the ledger holds last; empty where it holds none."""
-        return self._store.read(reading.configuration)
-
-    @property
-    def directory(self) -> Directory:
-        """The directory of users after all changes that were applied; nothing changes the object itself."""
-        return self._directory
-
-    def totals(self) -> Totals:
-        """Counts over the whole vault."""
-        return self._store.read(reading.totals)
-
-    def snapshot(self) -> tuple[Head, Totals]:
-        """The head and the totals after one and the same batch."""
-        return self._store.read(reading.snapshot)
-
-    # --- look-ups -----------------------------------------------------------------------------
-
-    def message_by_sha(self, sha: bytes) -> MessageRow | None:
-        """The message with a SHA-256."""
-        return self._store.read(reading.message_by_sha, sha)
-
-    def message_by_prefix(self, prefix: str) -> MessageRow:
-        """The message whose id begins with at least 8 hex digits; for one that gave way, its original.
-
-        Raises:
-            NotFound: there is none, or more than one.
-        """
-        return self._store.read(reading.message_by_prefix, prefix)
-
-    def messages_by_prefix(self, prefix: str) -> list[MessageRow]:
-        """All messages whose id begins with at least 8 hex digits, and the originals of those that gave way.
-
-        Raises:
-            NotFound: there can be none.
-        """
-        return self._store.read(reading.messages_by_prefix, prefix)
-
-    def messages_by_content(self, content: bytes) -> list[bytes]:
-        """SHA-256 of the messages with a content hash, oldest record first; none for an empty one."""
-        return self._store.read(reading.messages_by_content, content)
-
-    def messages_named(self, name: bytes) -> list[Named]:
-        """Messages with a Message-ID (see mail.names.name_of), at most 1,000, oldest first."""
-        return self._store.read(reading.messages_named, name)
-
-    @property
-    def regenerated(self) -> bool:
-        """Whether there are copies that a service wrote anew."""
-        return self._store.read(reading.regenerated)
-
-    def names_known(self, names: Collection[bytes]) -> set[bytes]:
-        """Those of the Message-IDs (see mail.names.name_of) that messages have."""
-        return self._store.read(reading.names_known, names)
-
-    def regenerated_named(self, name: bytes) -> list[Named]:
-        """As `messages_named`, of messages all of whose copies a service wrote."""
-        return self._store.read(reading.regenerated_named, name)
-
-    def trusted_reports(self, message: int) -> list[Voucher]:
-        """What the first trusted journal reports of a message say, at most 20."""
-        return self._store.read(reading.trusted_reports, message)
-
-    def brought_by(self, message: int, owner: str) -> bool:
-        """Whether a mailbox of this owner, a normalised address, brought a copy of a message."""
-        return self._store.read(reading.brought_by, message, owner)
-
-    def formers_of(self, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:
-        """Number and SHA-256 of what were messages until these came, their originals."""
-        return self._store.read(reading.formers_of, messages)
-
-    def glimpse(
-        self,
-        copies: Collection[bytes],
-        messages: Collection[bytes],
-        contents: Collection[bytes],
-        parts: Collection[bytes],
-    ) -> set[bytes]:
-        """Those of the hashes that may be known: whatever is left out is surely not.
-
-        One look for many, so that new mail, the usual case, costs no look-up of its own.
-        """
-        return self._store.read(reading.glimpse, copies, messages, contents, parts)
-
-    def rows(self, messages: Sequence[int]) -> list[MessageRow]:
-        """Messages in the order asked for; what is not there is left out."""
-        return self._store.read(reading.rows, messages)
-
-    def numbered(self, message: int) -> tuple[bytes, MessageRow | None]:
-        """The SHA-256 of the message in a record of the ledger, and that message or what took its place."""
-        return self._store.read(reading.numbered, message)
-
-    def existing(self, messages: Collection[int]) -> set[int]:
-        """Those of the numbers that are messages' own."""
-        return self._store.read(reading.existing, messages)
-
-    def envelope_by_sha(self, sha: bytes, report: bool | None = None) -> EnvelopeRow | None:
-        """The copy with a SHA-256 as fetched; with `report`, the one that was read as a report or not."""
-        return self._store.read(reading.envelope_by_sha, sha, report)
-
-    def envelopes_of(self, message: int) -> list[EnvelopeRow]:
-        """All copies of a message, in the order of the ledger."""
-        return self._store.read(reading.envelopes_of, message)
-
-    def first_report(self, profile: str) -> EnvelopeRow | None:
-        """The first trusted journal report that a profile brought; all copies are looked at for none."""
-        return self._store.read(reading.first_report, profile)
-
-    def flagged(self, limit: int) -> list[tuple[int, tuple[str, ...]]]:
-        """Time and flags of the newest copies that have flags."""
-        return self._store.read(reading.flagged, limit)
-
-    def locate(self, sha: bytes) -> Position | None:
-        """Where the content with a SHA-256 is kept: a message, part, chunk list, copy or quarantined item."""
-        return self._store.read(reading.locate, sha)
-
-    def part_known(self, sha: bytes) -> bool:
-        """Whether a part is kept."""
-        return self._store.read(reading.part_known, sha)
-
-    def known_keys(self, host: str, mailbox: str, folder: str, keys: Sequence[str]) -> dict[str, Known]:
-        """Those of the keys that were fetched from this place before and not deleted there since."""
-        return self._store.read(reading.known_keys, host, mailbox, folder, keys)
-
-    def quarantine(self) -> list[QuarantineRow]:
-        """Items whose quarantine has not ended, oldest first."""
-        return self._store.read(reading.quarantined)
-
-    def quarantine_by_prefix(self, prefix: str) -> QuarantineRow:
-        """The item, ended or not, whose id begins with at least 8 hex digits.
-
-        Raises:
-            NotFound: there is none, or more than one.
-        """
-        return self._store.read(reading.quarantine_by_prefix, prefix)
-
-    def last_run(self, profile: str) -> RunRow | None:
-        """A profile's last run."""
-        return self._store.read(reading.last_run, profile)
-
-    def runs(
-        self, profile: str = "", limit: int = 100, *, state: str = "", before: int = 0, eventful: bool = False
-    ) -> list[RunRow]:
-        """The last runs, newest first: of a profile or of all, that ended in a state or in any.
-
-        `before`: only those before that place in the ledger; `eventful`: only those that brought or
-        deleted something, or did not go well.
-        """
-        return self._store.read(reading.runs, profile, state, before, eventful, limit)
-
-    def last_reports(self, after: int = 0) -> dict[str, int]:
-        """The place in the ledger of each profile's last journal report, of those from place `after` on."""
-        return self._store.read(reading.last_reports, after)
-
-    def audited(self, limit: int = 100, before: int = 0) -> list[AuditRow]:
-        """The audit trail, newest first: from the record before sequence `before` on, or from the last."""
-        return self._store.read(reading.audited, limit, before)
-
-    def audits(self) -> tuple[Head, int]:
-        """The head, and how many audit events with a place of their own in the ledger come before it."""
-        return self._store.read(reading.audits)
-
-    # --- folders ------------------------------------------------------------------------------
-
-    def page(
-        self,
-        user: str,
-        folder: str,
-        limit: int = 50,
-        after: str = "",
-        oldest_first: bool = False,
-        around: int | None = None,
-    ) -> Page:
-        """A page of a user's folder, newest or oldest first; empty where there is no such folder.
-
-        `after` is that of the page before, or its `before` to go the other way; without it, `around` is the
-        date (seconds since 1970 UTC) at which the page begins. The time is the same for any folder's size.
-
-        Raises:
-            UsageError: `after` is nothing that a page said.
-        """
-        return self._store.read(reading.page, user, folder, limit, after, oldest_first, around)
-
-    def tree(self) -> list[tuple[str, list[tuple[str, int]]]]:
-        """Users by label, the catch-all last, with their folders and counts; none that is empty."""
-        return self._store.read(reading.tree)
-
-    def folders(self, user: str) -> list[tuple[str, int]]:
-        """The folders of one user and how many messages stand in each; none that is empty."""
-        return self._store.read(reading.folders, user)
-
-    def own_folders(self, user: str, messages: Iterable[int]) -> dict[int, list[str]]:
-        """The names of the folders of one user in which messages stand, sorted."""
-        return self._store.read(reading.own_folders, user, messages)
-
-    def folders_of(self, messages: Iterable[int]) -> dict[int, list[str]]:
-        """`label/folder` of every place where messages stand, sorted."""
-        return self._store.read(reading.folders_of, messages)
-
-    def placed(self, user: str, messages: Iterable[int], folder: str = "") -> set[int]:
-        """Which of the messages stand with a user; with `folder` (in any case), in that folder."""
-        return self._store.read(reading.placed, user, messages, folder)
-
-    # --- the index ----------------------------------------------------------------------------
-
-    def index_behind(self, watermark: int) -> int:
-        """How many messages an index lacks that has taken in all records below `watermark`."""
-        return self._store.read(reading.index_behind, watermark)
-
-    def late_of(self, user: str, watermark: int) -> list[int]:
-        """The messages of one user that such an index lacks, or not as they are now, in order."""
-        return self._store.read(reading.late_of, user, watermark)
-
-    def gained(self, messages: Iterable[int], watermark: int) -> dict[int, list[RoutedEnvelope]]:
-        """The copies of messages that came in record `watermark` or later."""
-        return self._store.read(reading.gained, messages, watermark)
-
-    def index_changes(self, watermark: int, limit: int) -> list[Change]:
-        """The next messages for such an index, in order; empty when it lacks none.
-
-        A message counts once, by the last of its records that its document depends on. There may
-        be more than `limit`, by those that share the last one's record: so the last change's
-        `upto` is always above `watermark`, and that is the watermark once all are taken in.
-        """
-        return self._store.read(reading.index_changes, watermark, limit)
-
-    def mentions(self, messages: Iterable[int]) -> dict[int, list[Mention]]:
-        """Who is named on the copies of messages, owners of ordinary mailboxes included; no repeats."""
-        return self._store.read(reading.mentions, messages)
-
-    def dump(self) -> dict[str, Any]:
-        """All that the ledger determines, in a form that can be compared: equal for equal vaults."""
-        return self._store.read(dumping.dump)
-
 
 def _read_directory(connection: Connection, path: Path) -> Directory:
-    """The sum of the changes that the catalog holds."""
+    """Make the directory from all changes that the catalog holds.
+
+    Raises:
+        CatalogDamaged: The changes contradict each other.
+    """
     rows = connection.execute(sql.GET_DIRECTORY).all()
     directory = Directory()
     try:

@@ -1,4 +1,4 @@
-"""What is known of a record beyond its bytes: derived by the same functions live and in a rebuild."""
+"""Derives facts from messages and copies. A run and a rebuild use the same functions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,31 @@ from muniment.people.routing import OWNED, TRUSTED
 
 
 class DerivedMessage(Protocol):
-    """A message as far as its fact needs it."""
+    """The fields of a message that its fact is made of."""
 
     sha: bytes
+    """SHA-256 of the message's bytes."""
     content: bytes
+    """Content hash, 32 bytes; empty if the message could not be read."""
     size: int
+    """Size of the message, in bytes."""
     summary: Summary
+    """Sender, recipients, subject, date and Message-ID."""
     text: MessageText
+    """The text that was read; its notes go into the fact."""
 
 
 class DerivedCopy(Protocol):
-    """A copy as far as its fact needs it."""
+    """The fields of a copy that its fact is made of."""
 
     sha: bytes
+    """SHA-256 of the copy's bytes as fetched."""
     report: bool
+    """Whether it was unwrapped as a journal report."""
     date: int | None
+    """The report's own date, in seconds since 1970 UTC."""
     parties: tuple[Party, ...]
+    """Sender and recipients by the envelope."""
 
 
 def message_fact(
@@ -40,10 +49,15 @@ def message_fact(
     received: int,
     notes: tuple[str, ...] = (),
 ) -> MessageFact:
-    """The catalog's view of a message.
+    """Make the fact of a message. All dates are seconds since 1970 UTC.
 
-    `report_date` is the date of the report that first brought it, `source_date` what the source says of when
-    it received that copy, `received` when that was fetched; all seconds since 1970 UTC.
+    Args:
+        appended: Where the message's record was appended.
+        message: The message.
+        report_date: The date of the first journal report of the message; None without one.
+        source_date: When the source received the first copy, as far as it says so.
+        received: When the first copy was fetched.
+        notes: Notes on the message, in addition to those of its text.
     """
     summary = message.summary
     return MessageFact(
@@ -64,10 +78,10 @@ def message_fact(
 
 
 def copy_time(report: bool, date: int | None, source_date: int | None, received: int) -> int:
-    """When a copy was journaled or received, which decides whose a transferred address was.
+    """Return when a copy was journaled or received, in seconds since 1970 UTC.
 
-    A report's own date, else what the source says, else when it was fetched. Never the message's
-    `Date`, which its sender chooses.
+    This decides whose mail it is if an address was moved between people. It is the report's own date, else
+    the date at the source, else the time of fetching, but never the message's `Date`, which a sender chooses.
     """
     if report and date is not None:
         return clamp(date, None, received)
@@ -81,7 +95,15 @@ def envelope_fact(
     source_date: int | None,
     received: int,
 ) -> EnvelopeFact:
-    """The catalog's view of a copy that brought `messages` (SHA-256 each)."""
+    """Make the fact of a copy.
+
+    Args:
+        appended: Where the copy's record was appended.
+        copy: The copy.
+        messages: SHA-256 of each message in it.
+        source_date: When the source received it, in seconds since 1970 UTC, as far as it says so.
+        received: When it was fetched, in seconds since 1970 UTC.
+    """
     return EnvelopeFact(
         sequence=appended.sequence,
         position=appended.position,
@@ -103,7 +125,18 @@ def mentions(
     owner: str,
     owner_folder: str,
 ) -> list[Mention]:
-    """What the index learns of one copy: addresses, their roles, and whether they are trusted."""
+    """Make the mentions of one copy for the index: addresses, their roles, and whether they are trusted.
+
+    Args:
+        parties: Sender and recipients by the envelope.
+        route: The route of the copy's receipt.
+        report: Whether the copy was unwrapped as a journal report.
+        date: The report's own date, in seconds since 1970 UTC.
+        source_date: When the source received the copy, in seconds since 1970 UTC.
+        received: When it was fetched, in seconds since 1970 UTC.
+        owner: Address of the owner of an ordinary mailbox; "" for other sources.
+        owner_folder: The folder's name as the owner knows it.
+    """
     time = copy_time(report, date, source_date, received)
     trusted = bool(int(route) & TRUSTED)
     senders = senders_of(parties) if trusted else ()

@@ -1,4 +1,4 @@
-"""A catalog's contents without the numbers that depend on how it came to be."""
+"""Dumps a catalog's contents, without the numbers that depend on the order of its making."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muniment.archive.catalog.filing import load_addresses, read_parties
 
 
 def dump(connection: Connection) -> dict[str, Any]:
-    """Tables as plain values, keyed by hashes and names."""
+    """Return the tables as plain values, keyed by hashes and names."""
     messages = connection.execute(sql.ALL_MESSAGES).all()
     shas = {row.id: join(row.key, row.rest).hex() for row in messages}
     state = connection.execute(sql.GET_STATE).one()
@@ -57,7 +57,7 @@ def _message(row: Any) -> tuple[Any, ...]:
 
 
 def _folders(connection: Connection, messages: Any, shas: dict[int, str]) -> dict[str, list[tuple[str, str]]]:
-    """Where messages stand by their own rows; the placements must say the same."""
+    """Return the folders of messages by their own rows, which must agree with the placements."""
     names = {row.id: (row.key, row.folder) for row in connection.execute(sql.ALL_BOXES).all()}
     return {shas[row.id]: sorted(names[box] for box in read_numbers(row.boxes)) for row in messages}
 

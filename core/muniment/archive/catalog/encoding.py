@@ -1,4 +1,4 @@
-"""How values lie in the catalog's rows."""
+"""Encodes values for the catalog's rows, and decodes them."""
 
 from __future__ import annotations
 
@@ -16,89 +16,89 @@ from muniment.mail.model import Party, Role
 
 T = TypeVar("T")
 _SHOWN = 200
-"""Characters of a header that lists keep."""
+"""Most characters of a header field in lists."""
 _PREFIX = 8
-"""Hex digits that an id must be given with at least."""
+"""Fewest hex digits of a prefix of an id."""
 
 
 def split(sha: bytes) -> tuple[int, bytes]:
-    """A hash as the integer that is looked up, and the rest that is compared."""
+    """Split a hash into the integer for look-ups and the rest."""
     return int.from_bytes(sha[:8], "big", signed=True), sha[8:]
 
 
 def number(name: bytes) -> int | None:
-    """The name of a message (8 bytes) as it is looked up; None for none."""
+    """Return the integer for look-ups of a Message-ID's name (8 bytes); None for an empty name."""
     return int.from_bytes(name, "big", signed=True) if name else None
 
 
 def join(key: int, rest: bytes) -> bytes:
-    """The hash that `split` split."""
+    """Reverse `split`."""
     return key.to_bytes(8, "big", signed=True) + rest
 
 
 def prefix_range(prefix: str) -> tuple[bytes, bytes]:
-    """The lowest and the highest SHA-256 whose hex begins with `prefix`.
+    """Return the lowest and the highest SHA-256 whose hex digits begin with `prefix`.
 
     Raises:
-        NotFound: that is no prefix of an id.
+        NotFound: The text is not a prefix of an id.
     """
     digits = prefix.strip().lower()
     if not is_prefix(digits):
-        raise NotFound(f"{prefix!r} is no id; give at least {_PREFIX} of its hex digits.")
+        raise NotFound(f"{prefix!r} is not an id; give at least {_PREFIX} of its hex digits.")
     return bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
 
 
 def is_prefix(text: str) -> bool:
-    """Whether a text can be the begin of an id."""
+    """Return whether a text has the form of a prefix of an id."""
     digits = text.strip().lower()
     return _PREFIX <= len(digits) <= 64 and set(digits) <= set("0123456789abcdef")
 
 
 def clean(value: str) -> str:
-    """Text that a database takes: half a surrogate pair, which mail may hold, is spelled out."""
+    """Escape lone surrogates, which mail may hold and a database does not take."""
     if value.isascii():
         return value
     return value.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(value: str) -> str:
-    """Text as lists keep it."""
+    """Cut and clean the text of a header field for lists."""
     return clean(value[:_SHOWN])
 
 
 def exact(value: str) -> bytes:
-    """Text that must come back as it was, whatever it holds."""
+    """Encode text that must be read back exactly, lone surrogates included."""
     return value.encode("utf-8", "surrogatepass")
 
 
 def read_exact(value: bytes | None) -> str:
-    """What `exact` wrote; "" for what was never written."""
+    """Reverse `exact`; "" for None."""
     return (value or b"").decode("utf-8", "surrogatepass")
 
 
 def words(values: Iterable[str]) -> str | None:
-    """Short texts as JSON; None for none."""
+    """Encode short texts as JSON; None if there are none."""
     found = list(values)
     return json.dumps(found) if found else None
 
 
 def read_words(value: str | None) -> tuple[str, ...]:
-    """What `words` wrote."""
+    """Reverse `words`."""
     return tuple(json.loads(value)) if value else ()
 
 
 def numbers(values: Iterable[int]) -> str:
-    """Numbers as text, in order."""
+    """Encode numbers as text, in ascending order."""
     return " ".join(map(str, sorted(values)))
 
 
 def read_numbers(value: str) -> set[int]:
-    """What `numbers` wrote."""
+    """Reverse `numbers`."""
     return set(map(int, value.split()))
 
 
 def parties(given: Iterable[Party], ids: dict[str, int]) -> str:
-    """Parties as text; `ids` are the numbers of their addresses."""
+    """Encode parties as text; `ids` holds the numbers of their addresses."""
     return ";".join(
         f"{party.role.value} {ids[party.address]} {ids[party.via]}"
         if party.via
@@ -108,41 +108,50 @@ def parties(given: Iterable[Party], ids: dict[str, int]) -> str:
 
 
 def party_ids(value: str) -> Iterator[tuple[Role, int, int | None]]:
-    """What `parties` wrote: role, the address's number, and that of `via`."""
+    """Reverse `parties`: yields role, the number of the address, and that of `via` (None if it has none)."""
     for item in value.split(";") if value else ():
         role, number, *via = item.split()
         yield Role(int(role)), int(number), int(via[0]) if via else None
 
 
 def position(row: Any) -> Position:
-    """Where a row's record begins."""
+    """Return the position of a row's record."""
     return Position(whole(row.segment), whole(row.offset))
 
 
 def whole(value: Any) -> int:
-    """A number as a row has it: in a damaged one SQLite may find a value of any type.
+    """Return a row's value if it is an integer: in a damaged file it may have any type.
 
     Raises:
-        TypeError: it is no whole number.
+        TypeError: It is not an integer.
     """
     return index(value)
 
 
 def text(value: Any) -> str:
-    """A text as a row has it. Raises TypeError: it is none."""
+    """Return a row's value if it is text.
+
+    Raises:
+        TypeError: It is not text.
+    """
     if not isinstance(value, str):
-        raise TypeError("a text was expected")
+        raise TypeError("the value is not text")
     return value
 
 
 def as_json(value: Any) -> str:
-    """A JSON text as a row has it. Raises ValueError or TypeError: it is none."""
+    """Return a row's value if it is JSON.
+
+    Raises:
+        ValueError: It is not JSON.
+        TypeError: It is not text.
+    """
     json.loads(value)
     return text(value)
 
 
 def chunks(values: Iterable[T], size: int = sql.MANY) -> Iterator[list[T]]:
-    """Lists of at most `size`, without repeats."""
+    """Yield the distinct values in lists of at most `size`."""
     found = list(dict.fromkeys(values))
     for start in range(0, len(found), size):
         yield found[start : start + size]
@@ -151,10 +160,10 @@ def chunks(values: Iterable[T], size: int = sql.MANY) -> Iterator[list[T]]:
 def fetch_many(
     connection: Connection, statement: Select[Any], many: Iterable[Any], **parameters: Any
 ) -> Iterator[Any]:
-    """Rows of a statement with an IN over `many`, any number of values.
+    """Yield the rows of a statement with an IN over `many`, which may have any number of values.
 
-    Writing out an IN costs more than looking the values up. So where that is the only parameter, the
-    text is made once for each power of two, and the last value fills what is too many.
+    Compiling an IN takes longer than the look-ups. So if it is the only parameter, the statement is compiled
+    once for each power of two, and the last value is repeated to fill up.
     """
     for chunk in chunks(many):
         if parameters:
@@ -166,10 +175,15 @@ def fetch_many(
 
 
 def unique(rows: Sequence[T], prefix: str, what: str) -> T:
-    """The one row that a prefix of an id has found.
+    """Return the only row that a prefix of an id has found.
+
+    Args:
+        rows: All rows that were found.
+        prefix: The prefix, for the message.
+        what: What the rows are, such as "message", for the message.
 
     Raises:
-        NotFound: there is none, or there are several.
+        NotFound: There is no row, or there are several.
     """
     if not rows:
         raise NotFound(f"There is no {what} {prefix}.")

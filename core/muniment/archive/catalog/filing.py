@@ -1,4 +1,4 @@
-"""Messages and copies as a batch finds and leaves them: their places, and why they stand there."""
+"""Messages and copies while a batch is written: where they are filed, and why."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from muniment.people.routing import OWNED, TRUSTED, Placement, RoutedEnvelope
 
 @dataclass(slots=True)
 class Filed:
-    """A message and the places where it stands."""
+    """A message and where it is filed."""
 
     id: int
     date: int
     touched: int
-    """The last sequence that the index must know of."""
+    """Sequence of the last record that the message's document in the index depends on."""
     stored: int = -1
-    """`touched` as the database has it; -1 for a message that is new in this batch."""
+    """`touched` in the database; -1 if the message is new in this batch."""
     boxes: set[int] = field(default_factory=set)
-    """Where it stands in the database."""
+    """Where it is filed in the database."""
     places: set[Placement] = field(default_factory=set)
-    """Where it is to stand."""
+    """Where it must be filed."""
     fact: MessageFact | None = None
-    """What is known of a message that is new in this batch."""
+    """The message's fact, if the message is new in this batch."""
 
 
 class Messages:
@@ -52,7 +52,7 @@ class Messages:
         self.by_sha: dict[bytes, Filed] = {}
 
     def add(self, sha: bytes, message: Filed) -> None:
-        """One more; of several with one hash the first counts."""
+        """Add a message, unless one with the same hash is there."""
         if sha not in self.by_sha:
             self.by_sha[sha] = message
             self.by_id[message.id] = message
@@ -60,7 +60,7 @@ class Messages:
 
 @dataclass(slots=True)
 class Copy:
-    """An envelope, and what the batch's receipts say of it."""
+    """A copy, and what the batch's receipts add to it."""
 
     id: int
     sha: bytes
@@ -73,17 +73,18 @@ class Copy:
     owners: set[tuple[str, str]] = field(default_factory=set)
     messages: list[Filed] = field(default_factory=list)
     fact: EnvelopeFact | None = None
-    """What is known of a copy that is new in this batch."""
+    """The copy's fact, if the copy is new in this batch."""
     gained: list[RoutedEnvelope] = field(default_factory=list)
-    """The reasons that this batch adds, as routing takes them."""
+    """The reasons for filing that this batch adds, in the form that routing takes."""
     new_owners: list[tuple[str, str]] = field(default_factory=list)
+    """Owners that this batch adds: address and folder each."""
     new_parties: tuple[Party, ...] = ()
-    """Recipients whom this batch's receipts name, and the copy's own header does not."""
+    """Recipients that this batch's receipts name and the copy's own header does not."""
     received: bool = False
     """Whether this batch changes the copy's own row."""
 
     def receive(self, receipt: ReceiptFact) -> None:
-        """Take in that the copy was fetched, perhaps once more."""
+        """Add a receipt: the copy was fetched, for the first time or again."""
         route = int(receipt.route)
         gained = route & ~self.route
         owner = (clean(receipt.owner), clean(receipt.owner_folder))
@@ -91,7 +92,7 @@ class Copy:
         more = enveloped(self.parties, map(clean, receipt.people))
         self.parties += more
         self.new_parties += more
-        if more and not gained & TRUSTED:  # the same bytes once more, to others
+        if more and not gained & TRUSTED:  # the same bytes were delivered again, to other recipients
             self.gained.append(RoutedEnvelope(route & TRUSTED, self.time, more))
         if gained & TRUSTED:
             self.gained.append(RoutedEnvelope(gained & TRUSTED, self.time, self.parties))
@@ -110,7 +111,7 @@ class Copy:
 
 
 def load_messages(connection: Connection, shas: Iterable[bytes]) -> Messages:
-    """The messages with these hashes, as far as the database has them."""
+    """Load the messages with these hashes; hashes without a message are left out."""
     wanted = set(shas)
     ids = {
         row.id: join(row.key, row.rest)
@@ -124,7 +125,7 @@ def load_messages(connection: Connection, shas: Iterable[bytes]) -> Messages:
 
 
 def load_filed(connection: Connection, ids: Iterable[int]) -> dict[int, Filed]:
-    """Messages as the database has them; `places` is left empty."""
+    """Load messages by number; `places` is left empty."""
     return {
         row.id: Filed(row.id, row.date, row.touched, row.touched, read_numbers(row.boxes))
         for row in fetch_many(connection, sql.FILED, ids)
@@ -132,12 +133,12 @@ def load_filed(connection: Connection, ids: Iterable[int]) -> dict[int, Filed]:
 
 
 def identity(sha: bytes, report: bool) -> bytes:
-    """What tells envelopes apart: the same bytes may be fetched once as a report and once as plain mail."""
+    """Return the key of a copy: the same bytes may be fetched once as a report and once as plain mail."""
     return sha + b"R" if report else sha
 
 
 def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, Copy]:
-    """The envelopes with these hashes, as the database has them, by identity; `messages` is left empty."""
+    """Load the copies with these hashes, by identity; `messages` is left empty."""
     keys = [split(sha)[0] for sha in shas]
     wanted = set(shas)
     rows = [
@@ -167,7 +168,7 @@ def _copy(row: Any, names: dict[int, str]) -> Copy:
 
 
 def load_addresses(connection: Connection, parties: Iterable[str]) -> dict[int, str]:
-    """The addresses that rows' parties name, by number."""
+    """Load the addresses in the `parties` of rows, by number."""
     ids: set[int] = set()
     for value in parties:
         for _, address, via in party_ids(value):
@@ -178,7 +179,7 @@ def load_addresses(connection: Connection, parties: Iterable[str]) -> dict[int, 
 
 
 def read_parties(value: str, names: dict[int, str]) -> tuple[Party, ...]:
-    """A row's parties."""
+    """Decode the `parties` of a row, given the addresses by number."""
     return tuple(
         Party(role, names[address], "" if via is None else names[via])
         for role, address, via in party_ids(value)
@@ -187,7 +188,7 @@ def read_parties(value: str, names: dict[int, str]) -> tuple[Party, ...]:
 
 @dataclass(slots=True)
 class Moves:
-    """What is to change in the table of placements, and in the counts of boxes."""
+    """Changes to the table of placements and to the counts of boxes."""
 
     inserted: list[tuple[int, int, int]] = field(default_factory=list)
     deleted: list[tuple[int, int, int]] = field(default_factory=list)
@@ -195,7 +196,7 @@ class Moves:
     counts: Counter[int] = field(default_factory=Counter)
 
     def move(self, message: Filed, boxes: set[int]) -> None:
-        """Note that a message is to stand in `boxes` alone."""
+        """Add the changes that file a message in exactly these boxes."""
         for box in boxes - message.boxes:
             self.inserted.append((box, message.date, message.id))
             self.counts[box] += 1
@@ -204,13 +205,13 @@ class Moves:
             self.counts[box] -= 1
 
     def refile(self, message: Filed, boxes: set[int]) -> None:
-        """As `move`, for a message that has a row already."""
+        """Like `move`, for a message that has a row already."""
         self.move(message, boxes)
         if boxes != message.boxes or message.touched != message.stored:
             self.filed.append((message.touched, numbers(boxes), message.id))
 
     def write(self, connection: Connection) -> None:
-        """Bring the database to it."""
+        """Write the changes to the database."""
         counts = [(count, box) for box, count in self.counts.items() if count]
         for statement, rows in (
             (sql.DELETE_PLACEMENT, self.deleted),

@@ -1,4 +1,4 @@
-"""What the catalog answers with."""
+"""Results and errors of the catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muniment.mail.model import Party, Role
 
 
 class CatalogOutdated(VaultError):
-    """The catalog is missing, unreadable or of another schema version: rebuild it from the ledger."""
+    """The catalog is missing, damaged or of an older schema: rebuild it from the ledger."""
 
 
 class CatalogDamaged(CatalogOutdated):
@@ -20,80 +20,90 @@ class CatalogDamaged(CatalogOutdated):
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A message, as lists and look-ups need it."""
+    """A message in lists and look-ups."""
 
     sequence: int
+    """The message's number: the sequence of its record."""
     sha: bytes
+    """SHA-256 of the message's bytes: its id."""
     position: Position
     date: int
-    """Sort date, seconds since 1970 UTC."""
+    """The date that lists are sorted by, in seconds since 1970 UTC."""
     size: int
+    """Size of the message, in bytes."""
     sender: str
     to: str
     subject: str
     attachments: int
     notes: tuple[str, ...]
     hidden: int = -1
-    """Bytes that its public form lacks; -1 where it could not be read."""
+    """Bytes that the public form leaves out; -1 if the message could not be read."""
 
     @property
     def public_size(self) -> int:
-        """Bytes of its public form, which say nothing of Bcc; 0 where that is not known."""
+        """Size of the public form, in bytes, which reveals nothing of Bcc; 0 if it is not known."""
         return public_size(self.size, self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeRow:
-    """One copy of one or more messages."""
+    """A copy of one or more messages."""
 
     sequence: int
     sha: bytes
     """SHA-256 of the copy's bytes as fetched."""
     position: Position
     messages: tuple[bytes, ...]
-    """SHA-256 of what it brought, in the order of the ledger."""
+    """SHA-256 of each message in the copy, in the order of the ledger."""
     parties: tuple[Party, ...]
     time: int
+    """When it was journaled or received, in seconds since 1970 UTC."""
     report: bool
+    """Whether it was unwrapped as a journal report."""
     route: Route
-    """All reasons that its receipts gave, together; no bit before the first receipt."""
+    """The routes of all its receipts; 0 before the first receipt."""
     size: int
-    """Bytes as fetched."""
+    """Size as fetched, in bytes."""
     profile: str
-    """The profile that brought it first."""
+    """The profile that fetched it first."""
     flags: tuple[str, ...]
+    """Notes on the copy, such as why it was not trusted."""
 
 
 class Named(NamedTuple):
-    """A message that has a certain Message-ID."""
+    """A message that was looked up by its Message-ID."""
 
     sequence: int
     sha: bytes
     sender: str
-    """Its From, decoded, as lists keep it."""
+    """The decoded From field, cut to the length that lists show."""
 
 
 class Voucher(NamedTuple):
-    """What a trusted journal report of a message says."""
+    """What a trusted journal report states about a message."""
 
     time: int
-    """When it was journaled, seconds since 1970 UTC."""
+    """When it was journaled, in seconds since 1970 UTC."""
     parties: tuple[Party, ...]
     flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
-    """An item that could not be unwrapped."""
+    """A quarantined item."""
 
     sequence: int
     sha: bytes
+    """SHA-256 of the item's bytes: its id."""
     position: Position
     size: int
+    """Size as fetched, in bytes."""
     reason: str
+    """Why it could not be unwrapped."""
     time: int
+    """When it was fetched, in seconds since 1970 UTC."""
     profile: str
-    """The profile that brought it first; the place and the key under which it did follow."""
+    """The profile that fetched it first, from the host, mailbox, folder and key below."""
     host: str
     mailbox: str
     folder: str
@@ -102,81 +112,85 @@ class QuarantineRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A finished run; `summary` is JSON with the keys of `muniment run --json`."""
+    """A finished run."""
 
     sequence: int
     profile: str
     time: int
+    """When it ended, in seconds since 1970 UTC."""
     summary: str
+    """JSON with the keys of `muniment run --json`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """An event of the audit trail; `event` is its JSON."""
+    """An event of the audit trail."""
 
     sequence: int
     position: Position
     time: int
+    """When it was recorded, in seconds since 1970 UTC."""
     event: str
+    """The record's JSON (docs/ledger-format.md, "JSON records", audit)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A key that was fetched before."""
+    """An item that was fetched before under a certain key."""
 
     size: int
-    """Bytes as fetched."""
+    """Size as fetched, in bytes."""
     sha: bytes
-    """SHA-256 as fetched."""
+    """SHA-256 of the bytes as fetched."""
     kept: bool
-    """Whether the ledger holds the copy, as an envelope or in quarantine; as far as is known undamaged."""
+    """Whether the ledger holds the copy, in an envelope or in quarantine, and no damage of it is known."""
     route: Route
-    """All ways in which the copy has been routed; none for a quarantined item."""
+    """The routes of all its receipts; 0 for a quarantined item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a folder, in its order."""
+    """A page of a folder's messages."""
 
     rows: list[MessageRow]
     after: str
-    """Where the next page begins; "" at the end."""
+    """The position after the last row, where the next page begins; "" if this is the last page."""
     total: int
-    """Messages in the folder."""
+    """Number of messages in the folder."""
     before: str = ""
-    """Where this one begins, for going back from; "" where it is empty."""
+    """The position before the first row, to page backwards from; "" if the page is empty."""
     first: int = -1
-    """How many rows come before it; -1 for a page that was asked for by its place."""
+    """Number of the folder's rows before this page; -1 if the page was requested by `after`."""
     exact: bool = True
-    """Whether `first` was counted, not estimated."""
+    """Whether `first` was counted; otherwise it is estimated."""
 
     @property
     def sequences(self) -> list[int]:
-        """The rows' messages."""
+        """The numbers of the messages."""
         return [row.sequence for row in self.rows]
 
 
 class Mention(NamedTuple):
-    """One address on one copy of a message."""
+    """An address on a copy of a message."""
 
     role: Role
     address: str
     time: int
-    """When the copy was journaled or received, seconds since 1970 UTC."""
+    """When the copy was journaled or received, in seconds since 1970 UTC."""
     trusted: bool
     """Whether the copy is filed by this address."""
     owner_folder: str = ""
-    """For the owner of an ordinary mailbox (then a RECIPIENT): the folder as the owner knows it."""
+    """For the owner of an ordinary mailbox (with the role RECIPIENT): the folder as the owner knows it."""
     senders: tuple[str, ...] = ()
-    """Who sent this copy, if it is trusted."""
+    """Who sent the copy, if it is trusted."""
 
 
 class Change(NamedTuple):
-    """A message that the index must take in anew."""
+    """A message that the index must take in, for the first time or again."""
 
     message: int
     upto: int
-    """Once this and all before it are taken in, the index's watermark may be this."""
+    """The index's watermark once this change and all changes before it are taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +198,19 @@ class Totals:
     """Counts over the whole vault."""
 
     messages: int
+    """Number of messages."""
     envelopes: int
+    """Number of copies."""
     records: int
-    """Leaves of the ledger's tree."""
+    """Number of leaves of the ledger's tree."""
     quarantined: int
-    """Items whose quarantine has not ended."""
+    """Number of items in quarantine."""
     bytes: int
-    """Bytes of all copies as they were fetched."""
+    """Size of all copies as they were fetched, in bytes."""
     message_bytes: int
-    """Bytes of all messages, each once."""
+    """Size of all messages, each counted once, in bytes."""
     moved_messages: int = 0
-    """Records of messages that are none of their own: they were kept before, and appended anew since the old
-    record is damaged; or they gave way to their originals."""
+    """Number of message records that add no message: the message was appended again since its old record is
+    damaged, or its original displaced it."""
     moved_envelopes: int = 0
+    """Number of envelope records that add no copy, since the copy's old record is damaged."""

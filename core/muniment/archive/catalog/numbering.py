@@ -1,4 +1,4 @@
-"""Numbers for addresses, profiles, places, users and boxes, remembered by the one who writes."""
+"""Numbers for addresses, profiles, places, users and boxes. The writer caches them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muniment.people.directory import Directory
 from muniment.people.routing import Placement
 
 REMEMBERED = 50_000
-"""How many numbers of one kind are remembered from batch to batch."""
+"""Most numbers of one kind that are cached between batches."""
 
 
 class _Counter:
@@ -35,7 +35,7 @@ class _Counter:
 
 
 class Numbers:
-    """The numbers of texts in a table of (id, text)."""
+    """Numbers of texts in a table of (id, text)."""
 
     def __init__(self, table: Table, find: Select[Any], insert: str) -> None:
         self.ids: dict[str, int] = {}
@@ -44,7 +44,7 @@ class Numbers:
         self._counter = _Counter(table)
 
     def need(self, connection: Connection, values: Iterable[str]) -> dict[str, int]:
-        """`ids`, with all of `values` in it; those that have no number yet are given one."""
+        """Return `ids` with all `values` in it; a value without a number gets one."""
         if len(self.ids) > REMEMBERED:
             self.ids = {}
         missing = {value: clean(value) for value in values if value not in self.ids}
@@ -59,20 +59,20 @@ class Numbers:
         return self.ids
 
     def forget(self) -> None:
-        """Ask the database anew: what was numbered last has been undone."""
+        """Clear the cache, after a transaction was undone."""
         self.ids = {}
         self._counter.forget()
 
 
 class Places:
-    """The numbers of places: host, mailbox and folder."""
+    """Numbers of places, which are a host, a mailbox and a folder."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str, str], int] = {}
         self._counter = _Counter(tables.place)
 
     def need(self, connection: Connection, host: str, mailbox: str, folder: str) -> int:
-        """The number of a place, given now if need be."""
+        """Return the number of a place; a place without a number gets one."""
         place = (host, mailbox, folder)
         number = self._ids.get(place)
         if number is None:
@@ -85,19 +85,19 @@ class Places:
         return number
 
     def forget(self) -> None:
-        """Ask the database anew: what was numbered last has been undone."""
+        """Clear the cache, after a transaction was undone."""
         self._ids = {}
         self._counter.forget()
 
 
 def find_place(connection: Connection, host: str, mailbox: str, folder: str) -> int | None:
-    """The number of a place, None if nothing was fetched from there."""
+    """Return the number of a place; None if nothing was fetched from there."""
     place = {"host": exact(host), "mailbox": exact(mailbox), "folder": exact(folder)}
     return connection.execute(sql.PLACE, place).scalar_one_or_none()
 
 
 class Boxes:
-    """The numbers of boxes, which are folders of users; users are entered with their first box."""
+    """Numbers of boxes, which are folders of users. A user gets a number with the first box."""
 
     def __init__(self) -> None:
         self.ids: dict[Placement, int] = {}
@@ -109,7 +109,7 @@ class Boxes:
     def need(
         self, connection: Connection, placements: Iterable[Placement], directory: Directory
     ) -> dict[Placement, int]:
-        """`ids`, with all of `placements` in it."""
+        """Return `ids` with all `placements` in it; one without a number gets one."""
         if len(self.ids) > REMEMBERED:
             self.ids, self.placements, self._users = {}, {}, {}
         for placement in placements:
@@ -118,7 +118,7 @@ class Boxes:
         return self.ids
 
     def load(self, connection: Connection, numbers: Iterable[int]) -> dict[int, Placement]:
-        """`placements`, with all of `numbers` in it."""
+        """Return `placements` with all `numbers` in it."""
         missing = [number for number in numbers if number not in self.placements]
         for row in fetch_many(connection, sql.BOXES, missing):
             self._remember(row.id, Placement(row.key, row.folder))
@@ -150,7 +150,7 @@ class Boxes:
         return number
 
     def forget(self) -> None:
-        """Ask the database anew: what was numbered last has been undone."""
+        """Clear the cache, after a transaction was undone."""
         self.ids, self.placements, self._users = {}, {}, {}
         self._counter.forget()
         self._user_counter.forget()

@@ -1,7 +1,8 @@
-"""Originals that come after what a service wrote anew from them: the latter gives way.
+"""Displacement: an original that arrives after its rewritten copies takes the place of their message.
 
-Its copies are the original's from then on, and put that in their places as well; its bytes stay where they
-are, since its copies are read back from them, and its id leads to the original.
+The copies then belong to the original and file it in their folders, too. The bytes of the displaced message
+stay stored, since its copies are read back from them, and its id leads to the original.
+`docs/ledger-format.md` specifies the field `instead` of receipts, which says what is displaced.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from muniment.archive.catalog import sql
 from muniment.archive.catalog.encoding import fetch_many, join
 from muniment.archive.catalog.filing import Filed, Messages, Moves, load_messages
 from muniment.archive.catalog.numbering import Boxes
-from muniment.archive.catalog.refiling import file_anew
+from muniment.archive.catalog.refiling import refile_messages
 from muniment.archive.facts import OriginalFact
 from muniment.people.directory import Directory
 
 
 class Given(NamedTuple):
-    """What is counted no more."""
+    """Number and bytes of the displaced messages, which no longer count."""
 
     messages: int = 0
     bytes: int = 0
 
 
-def give_way(connection: Connection, facts: list[OriginalFact], directory: Directory, boxes: Boxes) -> Given:
-    """Put originals in the place of what was written anew from them, once all else is written.
+def displace(connection: Connection, facts: list[OriginalFact], directory: Directory, boxes: Boxes) -> Given:
+    """Put originals in the place of the messages that they displace, after all else is written.
 
-    Where either was lost to damage, the other stays as it is.
+    If one of the two was lost to damage, the other stays as it is.
     """
     if not facts:
         return Given()
@@ -40,12 +41,12 @@ def give_way(connection: Connection, facts: list[OriginalFact], directory: Direc
         return Given()
     _hand_over(connection, heirs)
     originals = {original.id: original for original in heirs.values()}
-    file_anew(connection, originals, directory, boxes)
+    refile_messages(connection, originals, directory, boxes)
     return _remove(connection, heirs, {former: known.by_id[former] for former in heirs})
 
 
 def _heirs(facts: Iterable[OriginalFact], known: Messages) -> dict[int, Filed]:
-    """The original of each message that gives way."""
+    """Return the original of each displaced message, by the displaced message's number."""
     heirs: dict[int, Filed] = {}
     for fact in facts:
         original, former = known.by_sha.get(fact.sha), known.by_sha.get(fact.former)
@@ -55,12 +56,12 @@ def _heirs(facts: Iterable[OriginalFact], known: Messages) -> dict[int, Filed]:
             original.touched = max(original.touched, former.touched, fact.sequence)
             heirs[former.id] = original
     for number, heir in reversed(heirs.items()):
-        heirs[number] = heirs.get(heir.id, heir)  # which may have given way after that
+        heirs[number] = heirs.get(heir.id, heir)  # a later fact may displace the original itself
     return heirs
 
 
 def _hand_over(connection: Connection, heirs: dict[int, Filed]) -> None:
-    """Copies, and what gave way before, are the originals' from now on."""
+    """Link the copies of displaced messages, and what those displaced before, to the originals."""
     links = [(heirs[row.message].id, row.envelope) for row in fetch_many(connection, sql.LINKS_TO, heirs)]
     rows = [(original.id, former) for former, original in heirs.items()]
     connection.exec_driver_sql(sql.DELETE_LINKS, [(former,) for former in heirs])
@@ -70,7 +71,7 @@ def _hand_over(connection: Connection, heirs: dict[int, Filed]) -> None:
 
 
 def _remove(connection: Connection, heirs: dict[int, Filed], formers: dict[int, Filed]) -> Given:
-    """Take what gave way from its places; its bytes are found as a part's are."""
+    """Remove displaced messages from their folders; their bytes are found like those of parts from now on."""
     moves = Moves()
     for former in formers.values():
         moves.move(former, set())

@@ -1,8 +1,8 @@
-"""From the ledger back to facts: what replays a catalog that lags behind, and rebuilds a lost one.
+"""Makes facts of the ledger's records, to bring a catalog forward or to rebuild it.
 
-Works a committed batch at a time, since a copy's receipt, which says how it is routed, stands in
-the same batch as its envelope and its messages. Payloads are not held: content is read back when
-its turn comes. What is damaged stops nothing: the observer is told, and what is left of it is read.
+It works by committed batches, since a copy's receipt, which says how the copy is routed, is in the same batch
+as its envelope and its messages. Payloads are not held in memory: content is read back when it is needed.
+Damage stops nothing: it is reported to the observer, and what can still be read is used.
 """
 
 from __future__ import annotations
@@ -100,38 +100,39 @@ class _Copy:
 
 @dataclass(slots=True)
 class _Batch:
-    """The frames of one commit, and its receipts by the hash they speak of."""
+    """The frames of one commit, and its receipts by the hash of their copy."""
 
     frames: list[_Light] = field(default_factory=list)
     groups: list[tuple[ReceiptGroup, _Light]] = field(default_factory=list)
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
-    """The first for each copy: the one that came with its envelope."""
+    """The first receipt of each copy, which came with its envelope."""
     plain: list[Fact] = field(default_factory=list)
+    """Facts of records that need no other record."""
 
 
 class Observer(Protocol):
-    """Is told of what stands in the ledger and is no fact."""
+    """Takes what a projection meets in the ledger in addition to facts: content and damage."""
 
-    def meet(self, sha: bytes, position: Position) -> None:
-        """Content stands here."""
+    def add_content(self, sha: bytes, position: Position) -> None:
+        """Record the position of content with this SHA-256, before it is read."""
 
-    def met(self, sha: bytes) -> bool:
-        """Whether content stands anywhere."""
+    def has_content(self, sha: bytes) -> bool:
+        """Return whether content with this SHA-256 was met so far, or is in the catalog."""
 
     def damage(self, what: str) -> None:
-        """Something can't be read; a sentence that says where and what."""
+        """Take a sentence, without its full stop, that says what can't be read and where."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ledger:
-    """What content is read back with."""
+    """Reads content back from the ledger."""
 
     reader: Reader
     work: Path
     observer: Observer
 
     def alike(self, former: bytes, original: bytes) -> bool:
-        """Whether two kept messages show the same; not so where either can't be read."""
+        """Return whether two stored messages show the same; false if one can't be read."""
         one, other = self._likeness(former), self._likeness(original)
         return bool(one) and one == other
 
@@ -145,9 +146,16 @@ class _Ledger:
     def read(
         self, lights: Sequence[_Light], ask: Callable[[Iterator[Mail]], Iterator[Value]], outline: bool
     ) -> Iterator[tuple[_Light, Value | None, bool]]:
-        """What `ask` makes of each record, or of what is left of it, in order; and whether it is whole.
+        """Read records back and pass their mail to a mail reader.
 
-        None where nothing is left. `outline`: no text is read.
+        Args:
+            lights: The records, in order.
+            ask: Passes mails to the mail reader, and yields an answer for each.
+            outline: Whether to read no text.
+
+        Yields:
+            Each record, its answer (None if nothing of it could be read), and whether it was read
+            completely.
         """
         found: deque[tuple[bool, bool]] = deque()
 
@@ -162,7 +170,7 @@ class _Ledger:
             yield light, answer if there else None, whole
 
     def _mail(self, light: _Light, outline: bool) -> tuple[Mail | None, bool]:
-        """A record's content, or what is left of it; and whether it is whole."""
+        """Return what can be read of a record's content, None if nothing; and whether it is complete."""
         if light.lost:
             return None, False
         try:
@@ -180,11 +188,17 @@ class _Ledger:
 def project(
     frames: Iterable[Frame | Damage], reader: Reader, work: Path, observer: Observer
 ) -> Iterator[tuple[list[Fact], Head]]:
-    """The facts of each committed batch, in order, with the head that its commit frame proves.
+    """Make the facts of committed batches.
 
-    `frames` begin just after a commit frame, or with the ledger, with the damage where it was met.
-    `observer` is told where content stands before it is read, since the catalog can't know it yet.
-    `work` takes temporary files.
+    Args:
+        frames: The ledger's frames in order, from its beginning or from just after a commit frame, with each
+            damage where it was met.
+        reader: Reads content back; it must find content that the observer has recorded.
+        work: A folder for temporary files.
+        observer: Takes positions of content and damage.
+
+    Yields:
+        The facts of each batch, in order of sequence, and the head that its commit frame proves.
     """
     batch, ledger = _Batch(), _Ledger(reader, work, observer)
     for frame in frames:
@@ -203,13 +217,13 @@ def project(
 
 
 def _lose(batch: _Batch, damage: Damage, observer: Observer) -> None:
-    """Keep the place of a message whose header alone is left: its id, and all that its copies say of it.
+    """Keep a message whose header is intact, with its id and what its copies say about it.
 
-    Whatever else is lost is left out, so that it is taken for new when it comes again.
+    Other lost records are left out, so that they count as new when they are fetched again.
     """
     frame = damage.lost
     if frame is not None and frame.kind is Kind.MESSAGE:
-        observer.meet(frame.sha, frame.position)
+        observer.add_content(frame.sha, frame.position)
         batch.frames.append(_light(frame, lost=True))
 
 
@@ -221,7 +235,7 @@ def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) ->
     light = _light(frame)
     match frame.kind:
         case Kind.MESSAGE | Kind.PART | Kind.CHUNKS:
-            observer.meet(frame.sha, frame.position)
+            observer.add_content(frame.sha, frame.position)
             batch.frames.append(light)
         case Kind.ENVELOPE | Kind.QUARANTINE:
             batch.frames.append(light)
@@ -274,10 +288,11 @@ def _facts(batch: _Batch, ledger: _Ledger) -> list[Fact]:
 
 
 def _decided_again(receipt: Receipt, ledger: _Ledger) -> Receipt:
-    """A receipt without the displacements of an older rule that today's would refuse.
+    """Remove the displacements of an older rule that today's rule would refuse.
 
-    A crafted message may have brought some about. Without them, what had to give way is a message again. A
-    displacement by a journal report stands where the two are still alike.
+    A crafted message may have caused them; without them, the displaced message is a message again. A
+    displacement by a trusted journal report stays if the two messages still show the same.
+    `docs/ledger-format.md` specifies this (receipt, `rule`).
     """
     if not receipt.instead or receipt.rule >= DISPLACEMENT_RULE:
         return receipt
@@ -291,24 +306,24 @@ def _decided_again(receipt: Receipt, ledger: _Ledger) -> Receipt:
 
 
 class _First(NamedTuple):
-    """What the first copy of a message says of it."""
+    """What the first copy of a message says about it."""
 
     date: int | None = None
-    """The report's own date."""
+    """The report's own date, in seconds since 1970 UTC."""
     source: int | None = None
-    """When its source received it."""
+    """When the source received it, in seconds since 1970 UTC."""
     notes: tuple[str, ...] = ()
     key: bytes = b""
-    """What its trusted report tells a placeholder's mail by; else empty."""
+    """The content hash of a placeholder, by its trusted report; else empty."""
 
 
 _Dates = dict[bytes, _First]
 
 
 def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact], _Dates]:
-    """The batch's envelopes by sequence; and, for each message, date and notes of its first copy.
+    """Return the batch's envelopes by sequence, and what the first copy of each message says about it.
 
-    One is left out where nothing is left of what it brought, so that it is new when it comes again.
+    An envelope is left out if all its messages are lost, so that it counts as new when it is fetched again.
     """
     envelopes: dict[int, EnvelopeFact] = {}
     dates: _Dates = {}
@@ -317,7 +332,7 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
         for light in batch.frames
         if light.kind is Kind.ENVELOPE
         and light.sha in batch.receipts
-        and any(ledger.observer.met(sha) for sha in batch.receipts[light.sha].messages)
+        and any(ledger.observer.has_content(sha) for sha in batch.receipts[light.sha].messages)
     ]
     for light, copy in _copies(wanted, batch, ledger):
         receipt = batch.receipts[light.sha]
@@ -331,13 +346,13 @@ def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact],
 
 
 def _trusted_key(receipt: Receipt, copy: _Copy) -> bytes:
-    """As the archivist decides it: what tells which mail a placeholder stands for."""
+    """Return the content hash of a placeholder, under the same conditions as in the archivist; else b""."""
     trusted = receipt.report and bool(receipt.route & Route.JOURNAL) and NO_ENVELOPE not in copy.notes
     return copy.key if trusted else b""
 
 
 def _copies(lights: Sequence[_Light], batch: _Batch, ledger: _Ledger) -> Iterator[tuple[_Light, _Copy]]:
-    """What each envelope record says of its copy, in order."""
+    """Read the copy in each envelope record, in order."""
     receipts = batch.receipts
     read = [light for light in lights if OPAQUE not in receipts[light.sha].notes]
 
@@ -359,17 +374,15 @@ def _copy(light: _Light, receipt: Receipt, found: CopyFacts | MailUnreadable | N
     if found is None or isinstance(found, MailUnreadable):
         return _Copy(light.sha, receipt.report, None, (), unread)
     notes, key = found.notes, found.key
-    if (
-        PLACEHOLDER in notes and PLACEHOLDER not in receipt.notes
-    ):  # an older version kept the part as it stands
+    if PLACEHOLDER in notes and PLACEHOLDER not in receipt.notes:  # as an older version archived it
         notes, key = tuple(note for note in notes if note != PLACEHOLDER), b""
-    if found.problem:  # of a report that this program can't unwrap, what its own headers say
+    if found.problem:  # this version can't unwrap the report, so the facts are of the report's own header
         notes += (f"its report can't be unwrapped any more: {found.problem}",)
     return _Copy(light.sha, receipt.report, found.date, found.parties, (*notes, *unread), key)
 
 
 def _messages(batch: _Batch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
-    """The batch's messages by sequence."""
+    """Return the batch's messages by sequence."""
     lights = [light for light in batch.frames if light.kind is Kind.MESSAGE]
     facts: dict[int, MessageFact] = {}
     full, outlined = list[_Light](), list[_Light]()
@@ -416,6 +429,6 @@ def _fact(light: _Light, message: _Message, dates: _Dates, more: tuple[str, ...]
 
 
 def unread_message(sha: bytes, size: int, note: str) -> _Message:
-    """A message that must not be parsed, since it killed its parser, or can't be."""
+    """Make a message without fields and text, of one that can't be parsed; `note` says why."""
     text = MessageText("", "", "", "", "", "", (), (note,))
     return _Message(sha, b"", size, Summary("", "", "", "", None, 0), text)

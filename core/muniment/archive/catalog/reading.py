@@ -1,4 +1,7 @@
-"""Look-ups and lists; each function takes a connection for reading."""
+"""The queries behind `CatalogQueries` for messages, copies and runs; its methods have the documentation.
+
+Each function takes a connection for reading.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,6 @@ from muniment.archive.catalog.encoding import (
     position,
     prefix_range,
     read_exact,
-    read_numbers,
     read_words,
     split,
     text,
@@ -29,13 +31,10 @@ from muniment.archive.catalog.encoding import (
 from muniment.archive.catalog.filing import load_addresses, read_parties
 from muniment.archive.catalog.model import (
     AuditRow,
-    Change,
     EnvelopeRow,
     Known,
-    Mention,
     MessageRow,
     Named,
-    Page,
     QuarantineRow,
     RunRow,
     Totals,
@@ -45,18 +44,9 @@ from muniment.archive.catalog.numbering import find_place
 from muniment.archive.catalog.tables import CONFIGURATION
 from muniment.archive.facts import DAMAGED, REGENERATED, Position, Route
 from muniment.archive.ledger.model import Head
-from muniment.errors import UsageError
-from muniment.mail.model import Role, senders_of
-from muniment.people.directory import CATCH_ALL
-from muniment.people.routing import TRUSTED, RoutedEnvelope
 
-COUNTED = 20_000
-"""Rows of a folder that are counted at most to say how far from its end a place is."""
-_LATEST = 2**62
-_BACKLOG = 50_000
-"""Late messages of all up to which those of one user are sought among them, and not among the user's own."""
 _FULL = 16
-"""Hex digits of an id that the database compares; further ones are compared here."""
+"""Hex digits of an id that the database compares; the rest is compared here."""
 
 # --- messages and copies ---------------------------------------------------------------------
 
@@ -64,7 +54,7 @@ _FULL = 16
 def message_by_sha(connection: Connection, sha: bytes) -> MessageRow | None:
     key, rest = split(sha)
     row = connection.execute(sql.MESSAGE_BY_SHA, {"key": key, "rest": rest}).one_or_none()
-    return None if row is None else _message(row)
+    return None if row is None else message_row(row)
 
 
 def message_by_prefix(connection: Connection, prefix: str) -> MessageRow:
@@ -96,7 +86,7 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
     return [join(row.key, row.rest) for row in rows]
 
 
-def messages_named(connection: Connection, name: bytes) -> list[Named]:
+def messages_by_name(connection: Connection, name: bytes) -> list[Named]:
     if not name:
         return []
     return _named(connection.execute(sql.MESSAGES_BY_NAME, {"name": number(name)}).all())
@@ -113,29 +103,29 @@ def trusted_reports(connection: Connection, message: int) -> list[Voucher]:
     return [Voucher(row.time, read_parties(row.parties, names), read_words(row.flags)) for row in found]
 
 
-def brought_by(connection: Connection, message: int, owner: str) -> bool:
+def has_copy_of_owner(connection: Connection, message: int, owner: str) -> bool:
     where = {"message": message, "owner": clean(owner)}
-    return connection.execute(sql.BROUGHT_BY, where).first() is not None
+    return connection.execute(sql.COPY_OF_OWNER, where).first() is not None
 
 
-def names_known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
+def known_names(connection: Connection, names: Collection[bytes]) -> set[bytes]:
     found = {row.name for row in fetch_many(connection, sql.NAMES, map(number, filter(None, names)))}
     return {name for name in names if number(name) in found}
 
 
-def regenerated_named(connection: Connection, name: bytes) -> list[Named]:
+def regenerated_by_name(connection: Connection, name: bytes) -> list[Named]:
     where = {"name": number(name), "note": f'"{REGENERATED}"'}
     return _named(connection.execute(sql.MESSAGES_NOTED, where).all())
 
 
-def formers_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:
+def displaced_by(connection: Connection, messages: Iterable[int]) -> dict[int, list[tuple[int, bytes]]]:
     found: dict[int, list[tuple[int, bytes]]] = {}
     for row in fetch_many(connection, sql.FORMERS_OF, messages):
         found.setdefault(row.message, []).append((row.id, join(row.key, row.rest)))
     return found
 
 
-def glimpse(
+def possibly_known(
     connection: Connection,
     copies: Collection[bytes],
     messages: Collection[bytes],
@@ -157,7 +147,7 @@ def glimpse(
 
 
 def rows(connection: Connection, messages: Sequence[int]) -> list[MessageRow]:
-    found = {row.id: _message(row) for row in fetch_many(connection, sql.MESSAGES_BY_ID, messages)}
+    found = {row.id: message_row(row) for row in fetch_many(connection, sql.MESSAGES_BY_ID, messages)}
     return [found[number] for number in messages if number in found]
 
 
@@ -165,7 +155,7 @@ def existing(connection: Connection, messages: Collection[int]) -> set[int]:
     return {row.id for row in fetch_many(connection, sql.FILED, messages)}
 
 
-def _message(row: Any) -> MessageRow:
+def message_row(row: Any) -> MessageRow:
     return MessageRow(
         sequence=row.id,
         sha=join(row.key, row.rest),
@@ -181,7 +171,7 @@ def _message(row: Any) -> MessageRow:
     )
 
 
-def numbered(connection: Connection, message: int) -> tuple[bytes, MessageRow | None]:
+def message_of_record(connection: Connection, message: int) -> tuple[bytes, MessageRow | None]:
     former = connection.execute(sql.FORMER_BY_ID, {"id": message}).one_or_none()
     found = rows(connection, [former.message if former else message])
     if not found:
@@ -263,7 +253,7 @@ def known_keys(
 
 
 def _damaged_copies(connection: Connection) -> set[int]:
-    """The envelopes whose message could not be read back whole when the catalog was built."""
+    """Return the copies whose message could not be read back completely when the catalog was built."""
     rows = connection.execute(sql.UNREAD).all()
     return {row.envelope for row in rows if DAMAGED in read_words(row.notes)}
 
@@ -330,8 +320,7 @@ def audited(connection: Connection, limit: int, before: int) -> list[AuditRow]:
     ]
 
 
-def audits(connection: Connection) -> tuple[Head, int]:
-    """The head, and how many audit events with a place of their own in the ledger come before it."""
+def count_audits(connection: Connection) -> tuple[Head, int]:
     head, _ = snapshot(connection)
     return head, connection.execute(sql.COUNT_AUDITS, {"before": head.tree_size}).scalar_one()
 
@@ -360,7 +349,7 @@ def head(connection: Connection) -> Head:
 
 def _head(state: Any) -> Head:
     if not isinstance(state.root, bytes):
-        raise TypeError("a hash was expected")
+        raise TypeError("the root is not a hash")
     return Head(whole(state.tree_size), state.root, whole(state.segment), whole(state.offset))
 
 
@@ -389,172 +378,3 @@ def snapshot(connection: Connection) -> tuple[Head, Totals]:
         moved_messages=whole(state.moved_messages),
         moved_envelopes=whole(state.moved_envelopes),
     )
-
-
-# --- folders ---------------------------------------------------------------------------------------
-
-
-def page(
-    connection: Connection,
-    user: str,
-    folder: str,
-    limit: int,
-    after: str,
-    oldest_first: bool = False,
-    around: int | None = None,
-) -> Page:
-    start = _after(after)
-    box = connection.execute(sql.FIND_BOX, {"user": user, "folder": folder}).one_or_none()
-    if box is None or limit < 1:
-        return Page([], "", 0 if box is None else box.messages, first=0)
-    if start is None and around is not None:
-        around = min(max(around, -_LATEST), _LATEST)
-        start = (around, -1) if oldest_first else (around + 1, -1)
-    where = {"box": box.id, "limit": limit + 1}
-    if start is None:
-        found = connection.execute(sql.OLDEST_PAGE if oldest_first else sql.FIRST_PAGE, where).all()
-    else:
-        statement = sql.NEXT_OLDEST_PAGE if oldest_first else sql.NEXT_PAGE
-        found = connection.execute(statement, where | {"date": start[0], "message": start[1]}).all()
-    shown = [_message(row) for row in found[:limit]]
-    first, exact = -1 if after else 0, True
-    if start is not None and not after:
-        newer, exact = _newer(connection, box, start)
-        first = box.messages - newer if oldest_first else newer
-    return Page(
-        shown,
-        _place(shown[-1]) if len(found) > limit else "",
-        box.messages,
-        _place(shown[0]) if shown else "",
-        first,
-        exact,
-    )
-
-
-def _place(row: MessageRow) -> str:
-    return f"{row.date}.{row.sequence}"
-
-
-def _newer(connection: Connection, box: Any, start: tuple[int, int]) -> tuple[int, bool]:
-    """How many rows of a folder come after a place in time; counted near its ends, else estimated by date."""
-    where = {"box": box.id, "date": start[0], "message": start[1], "most": COUNTED}
-    newer: int = connection.execute(sql.COUNT_NEWER, where).scalar_one()
-    if newer < COUNTED:
-        return newer, True
-    older: int = connection.execute(sql.COUNT_OLDER, where).scalar_one()
-    if older < COUNTED:
-        return box.messages - older, True
-    low, high = connection.execute(sql.SPAN, where).one()
-    part = (high - start[0]) / max(high - low, 1)
-    return min(max(round(box.messages * part), COUNTED), box.messages - COUNTED), False
-
-
-def _after(after: str) -> tuple[int, int] | None:
-    if not after:
-        return None
-    date, _, message = after.partition(".")
-    try:
-        start = int(date), int(message)
-    except ValueError:
-        start = 2**63, 0
-    if max(map(abs, start)) >= 2**63:
-        raise UsageError(f"{after!r} is no place in a list; pass what the page before said.")
-    return start
-
-
-def tree(connection: Connection) -> list[tuple[str, list[tuple[str, int]]]]:
-    found: dict[str, list[tuple[str, int]]] = {}
-    last: list[tuple[str, int]] = []
-    for row in connection.execute(sql.TREE).all():
-        folders = last if row.key == CATCH_ALL else found.setdefault(row.label, [])
-        folders.append((row.folder, row.messages))
-    return [*found.items(), *([(CATCH_ALL, last)] if last else [])]
-
-
-def folders(connection: Connection, user: str) -> list[tuple[str, int]]:
-    found = connection.execute(sql.FOLDERS, {"user": user}).all()
-    return [(row.folder, row.messages) for row in found]
-
-
-def folders_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[str]]:
-    boxes = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
-    wanted: set[int] = set().union(*boxes.values())
-    names = {row.id: f"{row.label}/{row.folder}" for row in fetch_many(connection, sql.BOXES, wanted)}
-    return {message: sorted(names[box] for box in stood) for message, stood in boxes.items()}
-
-
-def placed(connection: Connection, user: str, messages: Iterable[int], folder: str) -> set[int]:
-    rows = connection.execute(sql.BOXES_OF, {"user": user}).all()
-    own = {row.id for row in rows if not folder or row.folder.lower() == folder.lower()}
-    found = fetch_many(connection, sql.FILED, messages)
-    return {row.id for row in found if not own.isdisjoint(read_numbers(row.boxes))}
-
-
-def own_folders(connection: Connection, user: str, messages: Iterable[int]) -> dict[int, list[str]]:
-    own = {row.id: row.folder for row in connection.execute(sql.BOXES_OF, {"user": user}).all()}
-    found = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
-    return {message: sorted(own[box] for box in boxes if box in own) for message, boxes in found.items()}
-
-
-# --- the index ----------------------------------------------------------------------------------------
-
-
-def index_behind(connection: Connection, watermark: int) -> int:
-    return connection.execute(sql.COUNT_TOUCHED, {"watermark": watermark}).scalar_one()
-
-
-def late_of(connection: Connection, user: str, watermark: int) -> list[int]:
-    many = index_behind(connection, watermark) > _BACKLOG
-    statement = sql.LATE_IN if many else sql.LATE_OF
-    where = {"user": user, "watermark": watermark}
-    return list(connection.execute(statement, where).scalars())
-
-
-def gained(
-    connection: Connection, messages: Iterable[int], watermark: int
-) -> dict[int, list[RoutedEnvelope]]:
-    copies = list(fetch_many(connection, sql.COPIES_SINCE, messages, watermark=watermark))
-    names = load_addresses(connection, (row.parties for row in copies))
-    owners: dict[int, list[Any]] = {}
-    for row in fetch_many(connection, sql.OWNERS_OF, [row.id for row in copies]):
-        owners.setdefault(row.envelope, []).append(row)
-    found: dict[int, list[RoutedEnvelope]] = {}
-    for row in copies:
-        bare = RoutedEnvelope(row.route, row.time, read_parties(row.parties, names))
-        own = [bare._replace(owner=one.address, owner_folder=one.folder) for one in owners.get(row.id, ())]
-        found.setdefault(row.message, []).extend(own or [bare])
-    return found
-
-
-def index_changes(connection: Connection, watermark: int, limit: int) -> list[Change]:
-    page = connection.execute(sql.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
-    found = [(row.id, row.touched) for row in page]
-    if not found:
-        return []
-    message, touched = found[-1]
-    rest = connection.execute(sql.TOUCHED_WITH, {"touched": touched, "message": message}).scalars()
-    found += [(more, touched) for more in rest]
-    following = [touched for _, touched in found[1:]] + [-1]
-    return [
-        Change(message, touched if touched == after else touched + 1)
-        for (message, touched), after in zip(found, following, strict=True)
-    ]
-
-
-def mentions(connection: Connection, messages: Iterable[int]) -> dict[int, list[Mention]]:
-    rows = list(fetch_many(connection, sql.ROUTES_OF, messages))
-    names = load_addresses(connection, (row.parties for row in rows))
-    found: dict[int, dict[Mention, None]] = {}
-    copies: dict[int, list[tuple[int, int]]] = {}
-    for row in rows:
-        copies.setdefault(row.id, []).append((row.message, row.time))
-        trusted, parties = bool(row.route & TRUSTED), read_parties(row.parties, names)
-        senders = senders_of(parties) if trusted else ()
-        found.setdefault(row.message, {}).update(
-            (Mention(party.role, party.address, row.time, trusted, senders=senders), None)
-            for party in parties
-        )
-    for owner in sorted(fetch_many(connection, sql.OWNERS_OF, copies)):
-        for message, time in copies[owner.envelope]:
-            found[message][Mention(Role.RECIPIENT, owner.address, time, True, owner.folder)] = None
-    return {message: list(mentioned) for message, mentioned in found.items()}

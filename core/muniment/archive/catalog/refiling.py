@@ -1,8 +1,8 @@
-"""Filing old mail anew after the directory has changed, in batches that can be resumed.
+"""Files old mail again after the directory has changed, in batches that can be resumed.
 
-What is left to do stands in the table `state`: what the changes have affected, and how far through
-the addresses, and the envelopes that mention them, that has come. Each batch files the messages of
-a bounded number of mentions and moves the cursor, in one transaction.
+The table `state` holds what is left to do: the affected addresses and domains, and a cursor over the
+addresses and the copies that mention them. Each batch files the messages of a bounded number of mentions and
+moves the cursor, in one transaction.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from muniment.people.directory import Directory, touches
 from muniment.people.routing import OWNED, Placement, RoutedEnvelope, places, united
 
 _SCANNED = 2000
-"""Addresses that are looked at in one step."""
+"""Most addresses that one step compares with the affected ones."""
 
 
 def note_affected(connection: Connection, affected: Iterable[str]) -> None:
-    """Note what is to be filed anew, from the start; nothing, while no address was ever seen."""
+    """Add to what must be filed again, and start from the first address. An empty catalog needs nothing."""
     more = set(affected)
     if more and connection.execute(sql.highest(tables.address)).scalar_one() >= 0:
         what = json.dumps(sorted(more | pending(connection)))
@@ -33,13 +33,13 @@ def note_affected(connection: Connection, affected: Iterable[str]) -> None:
 
 
 def pending(connection: Connection) -> set[str]:
-    """What of the directory's changes is still to be filed anew."""
+    """Return the affected addresses and domains whose mail must still be filed again."""
     value = connection.execute(sql.GET_STATE).one().affected
     return set(json.loads(value)) if value else set()
 
 
 def relabel(connection: Connection, directory: Directory) -> None:
-    """Name users as the directory names them now."""
+    """Update the labels of users to those in the directory."""
     rows = [(clean(directory.label(row.key)), row.label, row.id) for row in connection.execute(sql.ALL_USERS)]
     changed = [(label, number) for label, before, number in rows if label != before]
     if changed:
@@ -48,14 +48,18 @@ def relabel(connection: Connection, directory: Directory) -> None:
 
 @dataclass(slots=True)
 class _Cursor:
-    """The next mention to look at: of this address, after this envelope."""
+    """The position in the mentions: the next one is of this address, after this envelope."""
 
     address: int
     envelope: int
 
 
 def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, batch: int) -> int | None:
-    """File the messages of the next `batch` mentions; returns how many, None when nothing was left."""
+    """File the messages of the next `batch` mentions.
+
+    Returns:
+        The number of messages; None if nothing was left to do.
+    """
     affected = pending(connection)
     if not affected:
         return None
@@ -64,10 +68,10 @@ def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, bat
     envelopes, more = _mentions(connection, affected, cursor, batch)
     links = fetch_many(connection, sql.LINKS_OF, envelopes)
     filed = load_filed(connection, {row.message for row in links})
-    file_anew(connection, filed, directory, boxes)
+    refile_messages(connection, filed, directory, boxes)
     what = json.dumps(sorted(affected)) if more else None
     if not more:
-        cursor = _Cursor(0, -1)  # as before the first change: what is done leaves no trace
+        cursor = _Cursor(0, -1)  # as in a new catalog, so that a rebuilt one is equal
     position = {"what": what, "at_address": cursor.address, "at_envelope": cursor.envelope}
     connection.execute(sql.SET_REFILE, position)
     return len(filed)
@@ -76,7 +80,7 @@ def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, bat
 def _mentions(
     connection: Connection, affected: set[str], cursor: _Cursor, batch: int
 ) -> tuple[list[int], bool]:
-    """The envelopes of the next `batch` mentions, and whether there are more; moves the cursor."""
+    """Return the envelopes of the next `batch` mentions, and whether there are more; moves the cursor."""
     found: list[int] = []
     scan = {"first": cursor.address, "limit": _SCANNED}
     addresses = connection.execute(sql.ADDRESSES_FROM, scan).all()
@@ -93,8 +97,10 @@ def _mentions(
     return found, len(addresses) == _SCANNED
 
 
-def file_anew(connection: Connection, filed: dict[int, Filed], directory: Directory, boxes: Boxes) -> None:
-    """Put messages where all their copies put them by the directory as it is now."""
+def refile_messages(
+    connection: Connection, filed: dict[int, Filed], directory: Directory, boxes: Boxes
+) -> None:
+    """File messages only where their copies put them by the current directory."""
     for message, envelope in _routed(connection, filed):
         filed[message].places |= places(envelope, directory)
     for one in filed.values():
@@ -108,7 +114,7 @@ def file_anew(connection: Connection, filed: dict[int, Filed], directory: Direct
 
 
 def _routed(connection: Connection, messages: Iterable[int]) -> Iterator[tuple[int, RoutedEnvelope]]:
-    """All copies of messages, as routing takes them."""
+    """Yield all copies of messages in the form that routing takes."""
     rows = list(fetch_many(connection, sql.ROUTES_OF, messages))
     names = load_addresses(connection, (row.parties for row in rows))
     by_envelope: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Telling a catalog what the ledger holds beyond it."""
+"""Applies the ledger's records to a catalog that lacks them."""
 
 from __future__ import annotations
 
@@ -21,56 +21,53 @@ from muniment.people.directory import Directory
 log = logging.getLogger("muniment.vault")
 
 DAMAGE = "damage"
-"""The name under which the catalog keeps, as a JSON list of sentences, what it was built without."""
-TOLD = 1_000
-"""Sentences that it keeps; the log has all."""
+"""The name in the catalog's `meta` of the damage that it was built without: a JSON list of sentences."""
+MAX_DAMAGE = 1_000
+"""Most sentences in that list; the log has all of them."""
 
 
 class _Observed:
-    """What stands in the ledger and is no fact: content, and damage."""
+    """Positions of content that the catalog does not have yet, and damage that was met."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._met: dict[bytes, Position] = {}
+        self._positions: dict[bytes, Position] = {}
         self._damage = dict.fromkeys(known_damage(catalog))
         self._kept = len(self._damage)
 
     @property
     def damaged(self) -> bool:
-        """Whether anything could not be read, now or when the catalog was told of what came before."""
+        """Whether anything could not be read, in this replay or an earlier one."""
         return bool(self._damage)
 
     def locate(self, sha: bytes) -> Position | None:
-        """Where `sha` stands; None if nowhere."""
-        return self._met.get(sha) or self._catalog.locate(sha)
+        """Return the position of the content with this SHA-256; None if it was not met."""
+        return self._positions.get(sha) or self._catalog.locate(sha)
 
-    def met(self, sha: bytes) -> bool:
-        """Whether `sha` stands anywhere."""
+    def has_content(self, sha: bytes) -> bool:
         return self.locate(sha) is not None
 
-    def meet(self, sha: bytes, position: Position) -> None:
-        """Note where `sha` stands."""
-        self._met[sha] = position
+    def add_content(self, sha: bytes, position: Position) -> None:
+        self._positions[sha] = position
 
     def damage(self, what: str) -> None:
-        """Note what can't be read."""
         if what not in self._damage:
-            log.error("the catalog is built without what is damaged: %s", what)
-            if len(self._damage) < TOLD:
+            log.error("the catalog is built without damaged content: %s", what)
+            if len(self._damage) < MAX_DAMAGE:
                 self._damage[what] = None
 
-    def told(self) -> None:
-        """The catalog has been told of all that was met."""
-        self._met.clear()
+    def forget_positions(self) -> None:
+        """Forget the positions, once the catalog has them."""
+        self._positions.clear()
 
-    def keep(self) -> None:
-        """Have the catalog keep what it is to know besides."""
+    def save_damage(self) -> None:
+        """Store new damage in the catalog."""
         if len(self._damage) > self._kept:
             self._catalog.meta_set(DAMAGE, json.dumps(list(self._damage)))
 
 
 def known_damage(catalog: Catalog) -> list[str]:
-    """What a catalog was built without: a sentence each, at most TOLD."""
+    """Return the damage that a catalog was built without: a sentence each, at most MAX_DAMAGE."""
     found: list[str] = catalog.meta_json(DAMAGE) or []
     return found
 
@@ -87,34 +84,42 @@ def replay(
     stopped: Callable[[Head], bool] = lambda head: False,
     until: Head | None = None,
 ) -> None:
-    """Apply every committed batch after `since` (None: from the beginning) to the catalog.
+    """Apply committed batches of a ledger to a catalog.
 
-    What can't be read is left out, as far as need be, and noted (see `known_damage`). `stopped` is asked
-    after each batch, and told how far that has come; what was applied then stays applied. It ends with the
-    batch that comes to `until`.
+    Content that can't be read is left out, and its damage is stored in the catalog (see `known_damage`).
+
+    Args:
+        catalog: The catalog to bring forward.
+        ledger: The ledger's folder.
+        since: The committed state after which to begin; None begins at the first record.
+        work: A folder for temporary files.
+        stopped: Called after each batch with the state it has come to. If it returns true, the replay stops;
+            the batches applied so far stay applied.
+        until: The committed state at which to end; None for the last one.
 
     Raises:
-        Stopped: `stopped` said so.
+        Stopped: `stopped` returned true.
+        VaultError: The ledger or the catalog can't be used.
     """
     observed = _Observed(catalog)
     reader = Reader(ledger, observed.locate)
     try:
         for facts, head in project(_frames(ledger, since), reader, work, observed):
             catalog.apply(_fitting(facts, catalog.directory, observed), head)
-            observed.told()
+            observed.forget_positions()
             for _ in catalog.refile():
                 pass
             if stopped(head):
-                raise Stopped("the rebuild was stopped: the catalog that was there stays; start it again")
+                raise Stopped("the rebuild was stopped, and the old catalog stays in use; start it again")
             if until is not None and head.tree_size >= until.tree_size:
                 break
-        observed.keep()
+        observed.save_damage()
     finally:
         reader.close()
 
 
 def _frames(ledger: Path, since: Head | None) -> Iterator[Frame | Damage]:
-    """The frames, and the damage where it was met."""
+    """Yield the frames in order, and each damage where it was met."""
     found: list[Damage] = []
     for frame in scan(ledger, since, on_damage=found.append):
         yield from found
@@ -124,7 +129,7 @@ def _frames(ledger: Path, since: Head | None) -> Iterator[Frame | Damage]:
 
 
 def _fitting(facts: list[Fact], directory: Directory, observed: _Observed) -> list[Fact]:
-    """The facts, without changes of the directory whose ground was lost with what is damaged."""
+    """Leave out changes of the directory that build on a change which was lost to damage."""
     if not observed.damaged or not any(isinstance(fact, DirectoryFact) for fact in facts):
         return facts
     trial, kept = directory.copy(), list[Fact]()
@@ -133,7 +138,9 @@ def _fitting(facts: list[Fact], directory: Directory, observed: _Observed) -> li
             try:
                 trial.apply(changes.decode(fact.change), fact.time)
             except (ConfigError, NotFound) as error:
-                observed.damage(f"a change of the directory, for one before it is lost: {error}")
+                observed.damage(
+                    f"a change of the directory is left out, since an earlier one is lost: {error}"
+                )
                 continue
         kept.append(fact)
     return kept

@@ -1,8 +1,8 @@
-"""The statements over the catalog's tables, and how connections are set.
+"""The SQL statements of the catalog, and the settings of its connections.
 
-Statements that are strings take tuples, by `executemany` of the driver: INSERT_* in the order of the
-table's columns, others in the order in which they name their parameters. At a dozen rows a
-message, named parameters would double the time.
+Statements that are strings take tuples and run by `executemany` of the driver. INSERT_* take the table's
+columns in order, the others their parameters in the order in which the statement has them. A message makes a
+dozen rows; named parameters would take twice the time.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
 )
 READ_PRAGMAS = ("PRAGMA cache_size = -2048", "PRAGMA query_only = ON")
-"""What is not cached here is in the system's cache; every thread that reads has one of these."""
+"""Each reading thread has its own cache, so it is small; the system caches the rest of the file."""
 MANY = 500
-"""How many values a statement with IN takes at a time."""
+"""Most values of an IN at a time."""
 
 
 def _driver(statement: Any) -> str:
-    """The statement as the driver takes it, with its parameters in the order of the columns."""
+    """Compile a statement for the driver."""
     return str(statement.compile(dialect=sqlite.dialect()))
 
 
 @lru_cache(maxsize=256)
 def many(statement: Select[Any], count: int) -> str:
-    """A statement whose one parameter is an IN over `many`, as the driver takes it, for `count` values."""
+    """Compile a statement whose only parameter is an IN over `many`, for `count` values."""
     compiled = statement.params(many=[None] * count).compile(
         dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}
     )
@@ -104,7 +104,7 @@ MEND_MESSAGE = _driver(
     )
     .where(message.c.id == bindparam("message"), message.c.content_key.is_(None))
 )
-"""Of what could not be read when the catalog was built there is no content hash."""
+"""A message without a content hash is one that could not be read when the catalog was built."""
 MOVE_ENVELOPE = _driver(
     update(envelope)
     .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
@@ -176,7 +176,7 @@ LABEL_USER = _driver(update(user).values(label=bindparam("name")).where(user.c.i
 NEW_STATE = insert(state)
 GET_STATE = select(state)
 TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
-"""Reads something, whatever the file holds."""
+"""Reads something from any SQLite file, so that SQLite opens the file and its log."""
 GET_SCHEMA = select(state.c.schema)
 SET_HEAD = update(state).values(
     tree_size=bindparam("size"),
@@ -233,7 +233,7 @@ ADDRESSES_FROM = (
 
 
 def highest(table: Table) -> Select[Any]:
-    """The highest id in a table, -1 if it is empty."""
+    """Select the highest id in a table; -1 if it is empty."""
     return select(func.coalesce(func.max(table.c.id), -1))
 
 
@@ -276,7 +276,7 @@ SHAS_BY_CONTENT = (
     .order_by(message.c.id)
 )
 NAMED = 1000
-"""Messages with one Message-ID that are looked at: hostile mail may give one to all of its messages."""
+"""Most messages of one Message-ID that are read: hostile mail may use one for all of its messages."""
 _NAMED = select(message.c.id, message.c.key, message.c.rest, message.c.sender).where(
     message.c.name == bindparam("name")
 )
@@ -290,7 +290,7 @@ MESSAGES_NOTED = (
     .order_by(message.c.id)
     .limit(NAMED)
 )
-"""Of the messages with a name those that have copies, each with a note."""
+"""The messages with a name that have copies, all of which have a certain note."""
 NAMES = select(message.c.name).where(message.c.name.in_(bindparam("many", expanding=True))).distinct()
 FORMERS_BY_RANGE = (
     select(former.c.key, former.c.rest, former.c.message)
@@ -358,7 +358,7 @@ REPORTS_OF = (
     .limit(1)
 )
 VOUCHERS = 20
-"""Trusted reports of one message that are looked at for its sender."""
+"""Most trusted reports of one message that are read to find its sender."""
 TRUSTED_REPORTS = (
     select(envelope.c.time, envelope.c.parties, envelope.c.flags)
     .join(link, link.c.envelope == envelope.c.id)
@@ -370,7 +370,7 @@ TRUSTED_REPORTS = (
     .order_by(envelope.c.id)
     .limit(VOUCHERS)
 )
-BROUGHT_BY = (
+COPY_OF_OWNER = (
     select(link.c.envelope)
     .join(owner, owner.c.envelope == link.c.envelope)
     .join(address, address.c.id == owner.c.address)
@@ -423,7 +423,7 @@ UNREAD = (
     .join(message, message.c.id == link.c.message)
     .where(message.c.content_key.is_(None), message.c.notes.isnot(None))
 )
-"""The copies of messages that could not be read, and why."""
+"""The copies of messages that could not be read, with the notes that say why."""
 _QUARANTINE = select(quarantine, place.c.host, place.c.mailbox, place.c.folder).select_from(
     quarantine.outerjoin(place, place.c.id == quarantine.c.place)
 )
@@ -442,20 +442,20 @@ LAST_RUN = select(run).where(run.c.profile == bindparam("profile")).order_by(run
 
 
 def runs(profile: str, state: str, before: int, eventful: bool, limit: int) -> Select[Any]:
-    """Runs that have ended, newest first; what is "" or 0 or False asks for nothing."""
-    told = type_coerce(run.c.summary, JSON)
+    """Select finished runs, newest first; an empty, 0 or false argument does not restrict them."""
+    summary = type_coerce(run.c.summary, JSON)
     found = select(run).order_by(run.c.id.desc()).limit(limit)
     if profile:
         found = found.where(run.c.profile == profile)
     if state:
-        found = found.where(told["state"].as_string() == state)
+        found = found.where(summary["state"].as_string() == state)
     if before:
         found = found.where(run.c.id < before)
     if eventful:
-        passed = func.coalesce(told["passed_over"].as_integer(), 0)
-        moved = [told[count].as_integer() > 0 for count in ("fetched", "deleted")]
-        moved.append(told["skipped"].as_integer() > passed)
-        found = found.where(or_(told["state"].as_string() != "ok", *moved))
+        passed = func.coalesce(summary["passed_over"].as_integer(), 0)
+        moved = [summary[count].as_integer() > 0 for count in ("fetched", "deleted")]
+        moved.append(summary["skipped"].as_integer() > passed)
+        found = found.where(or_(summary["state"].as_string() != "ok", *moved))
     return found
 
 
@@ -495,13 +495,13 @@ NEXT_OLDEST_PAGE = OLDEST_PAGE.where(_PLACE > _HERE)
 _SOME = select(placement.c.message).where(placement.c.box == bindparam("box")).limit(bindparam("most"))
 COUNT_NEWER = select(func.count()).select_from(_SOME.where(_PLACE > _HERE).subquery())
 COUNT_OLDER = select(func.count()).select_from(_SOME.where(_PLACE < _HERE).subquery())
-"""Both count `most` at most."""
+"""Both statements count at most `most` rows."""
 _DATES = select(placement.c.date).where(placement.c.box == bindparam("box")).limit(1)
 SPAN = select(
     _DATES.order_by(placement.c.date).scalar_subquery(),
     _DATES.order_by(placement.c.date.desc()).scalar_subquery(),
 )
-"""The oldest and the newest date: min and max of one statement would read the whole folder."""
+"""The oldest and the newest date. `min` and `max` in one statement would read the whole folder."""
 TREE = (
     select(user.c.key, user.c.label, box.c.folder, box.c.messages)
     .join(user, user.c.id == box.c.user)
@@ -520,7 +520,7 @@ _OWN = (
     .join(user, user.c.id == box.c.user)
     .where(user.c.key == bindparam("user"))
 )
-LATE_OF = (
+UNINDEXED_OF = (
     select(message.c.id)
     .where(
         message.c.touched >= bindparam("watermark"),
@@ -528,7 +528,7 @@ LATE_OF = (
     )
     .order_by(message.c.id)
 )
-LATE_IN = (
+UNINDEXED_IN = (
     select(message.c.id)
     .where(message.c.touched >= bindparam("watermark"), message.c.id.in_(_OWN))
     .order_by(message.c.id)
@@ -551,7 +551,7 @@ TOUCHED_WITH = (
     .order_by(message.c.id)
 )
 
-# --- filing anew -----------------------------------------------------------------------------------
+# --- filing again ----------------------------------------------------------------------------------
 
 MENTIONS_OF = (
     select(mention.c.envelope)

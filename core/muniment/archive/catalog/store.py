@@ -20,27 +20,28 @@ from sqlalchemy.exc import DBAPIError
 
 from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.model import CatalogDamaged, CatalogOutdated
-from muniment.archive.catalog.trouble import explained
+from muniment.archive.catalog.trouble import as_vault_errors
 from muniment.archive.files.gate import Gate
 from muniment.archive.ledger.model import Head
 from muniment.errors import VaultError
 
 NEW = ".new"
-"""What the name of a catalog ends in until it takes the place of another."""
+"""Suffix of the file of a new catalog until it replaces the old one."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY = 30.0
-"""Seconds that a statement waits for another connection's lock."""
+"""How long a statement waits for another connection's lock, in seconds."""
 TRIES, SOON = 20, 0.05
-"""Tries at a file that another process replaces at this moment, and the seconds between two."""
+"""How often to try to open a file that another process is replacing, and the pause between, in seconds."""
 
 
 class _Readers:
-    """Open connections for reading. Each is closed once: with its thread, or with all others.
+    """The open connections for reading. Each is closed once, with its thread or by `close_all`.
 
-    Once `close_all` has returned none is left, nor about to be closed by another thread: SQLite removes the
-    write-ahead log with the last connection, by its name, and another catalog may take this one's place.
+    When `close_all` has returned, none is open, and no other thread is closing one. SQLite removes the
+    write-ahead log by its name when the last connection closes, and by then the name may belong to another
+    catalog.
     """
 
     def __init__(self) -> None:
@@ -66,10 +67,10 @@ class _Readers:
 
 
 class _Reader:
-    """A thread's connection for reading, closed when nothing refers to this any more: with its thread.
+    """A thread's connection for reading, closed when the thread ends.
 
-    A connection that is merely dropped stays open until the garbage collector comes by, for it is part of a
-    cycle; a service whose every run has threads of its own would have hundreds open by then.
+    Without this, a connection would stay open until the garbage collector runs, since it is part of a
+    reference cycle. Every run of a service has its own threads, so hundreds could be open by then.
     """
 
     def __init__(self, engine: Engine, readers: _Readers) -> None:
@@ -77,19 +78,28 @@ class _Reader:
         self.connection = readers.connect(engine)
 
     def __del__(self) -> None:
-        with suppress(Exception):  # at the end of the process, what it needs may be gone
+        with suppress(Exception):  # at the end of the process, modules may be gone already
             self._readers.close(self.connection)
 
 
 class Store:
-    """A SQLite file: one connection that writes, and one that reads for each thread that asks.
+    """A SQLite file with one connection for writing, and one for reading for each thread. Thread-safe.
 
-    A thread's connection is closed with the thread. SQLite finds a write-ahead log by the name of its file,
-    so while another file takes this one's place, no connection may be open: `replace` keeps all threads out
-    for that long, and each opens its connection again afterwards.
+    SQLite finds a write-ahead log by the name of its file, so no connection may be open while another file
+    is put in place. `replace` keeps all threads out for that time; each then opens a new connection.
     """
 
     def __init__(self, path: Path, readonly: bool = False) -> None:
+        """Prepare the connections; none is opened yet.
+
+        Args:
+            path: The SQLite file.
+            readonly: Whether to open it only for reading. A file that can't be read in place, since its
+                folder is read-only and it has a write-ahead log, is copied to a temporary folder.
+
+        Raises:
+            OSError: The file can't be copied.
+        """
         if readonly and _needs_copy(path):
             path = self._copied(path)
         self.path = path
@@ -100,16 +110,16 @@ class Store:
         self._gate = Gate()
         self._turn = threading.Lock()
         self._closed = False
-        self.still = readonly and _is_still(path)
-        """Whether nobody can be writing it."""
-        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, self.still)
+        self.is_immutable = readonly and _is_immutable(path)
+        """Whether no process can write the file."""
+        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, self.is_immutable)
         self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = _engine(path, "rwc", sql.PRAGMAS)
 
     def _copied(self, path: Path) -> Path:
-        """A copy of a file and its log of writes, for as long as this object lives.
+        """Copy a file and its write-ahead log, for the lifetime of this object.
 
-        To read a log, SQLite must make a file beside it.
+        SQLite must make a file beside a log to read it.
         """
         folder = Path(tempfile.mkdtemp(prefix="muniment-catalog-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -118,15 +128,22 @@ class Store:
         return folder / path.name
 
     def read(self, look: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
-        """What `look` finds through this thread's connection, which sees what was committed last.
+        """Call `look` with this thread's connection, which reads the last committed state.
 
-        `look` must have read all that it returns: the file may be another one afterwards.
+        Args:
+            look: The function to call. It must not return an iterator over rows: the file may be replaced
+                after the call.
+            *arguments: Further arguments for `look`.
+            **named: Further keyword arguments for `look`.
+
+        Returns:
+            The result of `look`.
 
         Raises:
-            CatalogDamaged: the file contradicts itself.
-            VaultError: it can't be read now, or is closed.
+            CatalogDamaged: The file contradicts itself.
+            VaultError: The file can't be read now, or the store is closed.
         """
-        with self._gate.together(), explained(self.path, "read"):
+        with self._gate.together(), as_vault_errors(self.path, "read"):
             return look(self._connected(), *arguments, **named)
 
     def _connected(self) -> Connection:
@@ -138,7 +155,7 @@ class Store:
         return reader.connection
 
     def _connect(self) -> _Reader:
-        """A new connection to the file and to that file's log, although another process may replace both."""
+        """Open a connection to a file and the log of the same file, although a process may replace both."""
         if not self.readonly:
             return _Reader(self._reading, self._readers)
         for _ in range(TRIES):
@@ -153,19 +170,21 @@ class Store:
                 if _identity(self.path) == before:
                     return reader
             time.sleep(SOON)
-        raise VaultError(f"The catalog {self.path} can't be opened: see whether it is there, and try again.")
+        raise VaultError(f"The catalog {self.path} can't be opened: check that it exists, and try again.")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction; an exception undoes it. One at a time, from any thread.
+        """Begin a transaction, and commit it at the end; an exception undoes it.
+
+        Other threads wait for their turn to write.
 
         Raises:
-            CatalogDamaged: the file contradicts itself.
-            VaultError: it can't be written, or is closed.
+            CatalogDamaged: The file contradicts itself.
+            VaultError: The file can't be written, or the store is closed or read-only.
         """
         if self.readonly:
             raise VaultError("The catalog was opened for reading only.")
-        with self._gate.together(), self._turn, explained(self.path, "written"):
+        with self._gate.together(), self._turn, as_vault_errors(self.path, "written"):
             if self._closed:
                 raise VaultError("The vault is closed: open it again.")
             if self._writer is None:
@@ -174,20 +193,23 @@ class Store:
                 yield self._writer
 
     def replace(self, new: Path) -> None:
-        """Put the file `new`, to which no connection is open, in the place of this one.
+        """Replace the file by another one.
 
-        What reads or writes now ends first, and what comes meanwhile waits.
+        This waits for all calls that use the file now; calls that come meanwhile wait.
+
+        Args:
+            new: A file to which no connection is open.
 
         Raises:
-            VaultError: `new` is not whole.
-            OSError: it can't be put in place; where it can be helped, the former file stays.
+            VaultError: The new file is not complete.
+            OSError: The new file can't be put in place. The old one stays if possible.
         """
         with self._gate.alone():
             self._disconnect()
             put_in_place(new, self.path)
 
     def close(self) -> None:
-        """Close all connections; the last one takes the write-ahead log into the file. Safe to call twice."""
+        """Close all connections; SQLite then merges its log into the file. It may be called twice."""
         with self._gate.alone():
             self._closed = True
             self._disconnect()
@@ -200,35 +222,36 @@ class Store:
 
 
 def companions(path: Path) -> list[Path]:
-    """The files that SQLite has beside an open one: its write-ahead log, and the index of that."""
+    """Return the paths of the write-ahead log and its index, which SQLite has beside an open file."""
     return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
 
 
 def put_in_place(new: Path, path: Path) -> None:
-    """Put a catalog's file in the place of another; neither is open in this process.
+    """Replace a catalog's file; neither file may be open in this process.
 
-    A log that is left is of the former file, which another process has open. The file goes first then: after
-    a crash in between there is no catalog, and one is built, where a file with another one's log were ruined.
+    A remaining log belongs to the old file, which another process has open. Then the old file is removed
+    first: a crash in between leaves no catalog, which is rebuilt. The new file with the old log would be
+    ruined.
 
     Raises:
-        VaultError: `new` is not whole.
-        OSError: it can't be put in place.
+        VaultError: The new file is not complete.
+        OSError: The new file can't be put in place.
     """
     if any(one.exists() for one in companions(new)):
-        raise VaultError(f"The new catalog could not be written whole: free space for {path}, and try again.")
+        raise VaultError(f"The new catalog is not complete: free space for {path}, and try again.")
     if any(one.exists() for one in companions(path)):
         remove_catalog(path)
     new.rename(path)
 
 
 def remove_catalog(path: Path) -> None:
-    """Remove a catalog's file, and then what belongs to it."""
+    """Remove a catalog's file, then its write-ahead log and index."""
     for one in (path, *companions(path)):
         one.unlink(missing_ok=True)
 
 
 def _needs_copy(path: Path) -> bool:
-    """Whether a file can't be read where it is: a log of writes, in a folder that can't be written."""
+    """Return whether a file can't be read in place: it has a write-ahead log, and its folder is read-only."""
     log, index = companions(path)
     return not os.access(path.parent, os.W_OK) and _size(log) > 0 and not index.exists()
 
@@ -238,7 +261,7 @@ def _size(path: Path) -> int:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file has a name now; None where none has."""
+    """Return device and inode of a file; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -246,20 +269,20 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _is_still(path: Path) -> bool:
-    """Whether nobody can be writing: a folder that can't be written, and no log of writes left behind.
+def _is_immutable(path: Path) -> bool:
+    """Return whether no process can write a file: its folder is read-only, and there is no write-ahead log.
 
-    SQLite needs to be told, since else it would make its log's files to read beside a writer.
+    SQLite must know this, since it would make files for its log otherwise.
     """
     log = path.with_name(path.name + "-wal")
     return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
 
 
-def _engine(path: Path, mode: str, pragmas: tuple[str, ...], still: bool = False) -> Engine:
+def _engine(path: Path, mode: str, pragmas: tuple[str, ...], immutable: bool = False) -> Engine:
     url = URL.create(
         "sqlite+pysqlite",
         database=f"file:{quote(os.fsencode(path.absolute()))}",
-        query={"mode": mode, "uri": "true"} | ({"immutable": "1"} if still else {}),
+        query={"mode": mode, "uri": "true"} | ({"immutable": "1"} if immutable else {}),
     )
     arguments = {"check_same_thread": False, "timeout": BUSY}
     engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
@@ -273,7 +296,7 @@ def _engine(path: Path, mode: str, pragmas: tuple[str, ...], still: bool = False
 
 
 class Seen(NamedTuple):
-    """What a catalog of any version has seen."""
+    """Schema, vault and head of a catalog of any version."""
 
     schema: int
     vault: bytes
@@ -281,9 +304,8 @@ class Seen(NamedTuple):
 
 
 def seen_by(path: Path) -> Seen | None:
-    """What the catalog in a file has seen of which ledger, whatever version it is of; None where it can't be
-    told."""
-    mode = "immutable=1" if _is_still(path) else "mode=ro"
+    """Read schema, vault and head of a catalog of any version; None if the file can't be read."""
+    mode = "immutable=1" if _is_immutable(path) else "mode=ro"
     if not path.is_file():
         return None
     try:
@@ -299,11 +321,11 @@ def seen_by(path: Path) -> Seen | None:
 
 
 def check(store: Store) -> None:
-    """See that a file is a catalog of this program's schema.
+    """Check that a file is a catalog of this program's schema.
 
     Raises:
-        CatalogOutdated: it is not, or is missing or damaged; it must be rebuilt.
-        VaultError: it is a newer program's, or can't be read now though nothing says that it is bad.
+        CatalogOutdated: It is of an older schema, missing or damaged: it must be rebuilt.
+        VaultError: A newer program wrote it, or it can't be read now.
     """
     rebuild = f"The catalog {store.path} must be rebuilt: run `muniment rebuild --catalog`"
     if not _is_there(store.path):
@@ -311,11 +333,11 @@ def check(store: Store) -> None:
     try:
         schema = store.read(_schema)
     except CatalogDamaged as error:
-        raise CatalogOutdated(f"{rebuild} (it is no catalog, or damaged).") from error
+        raise CatalogOutdated(f"{rebuild} (it is not a catalog, or is damaged).") from error
     if isinstance(schema, int) and schema > tables.SCHEMA:
         raise VaultError(
             f"The catalog {store.path} was written by a newer Muniment (version {schema}, this one knows "
-            f"{tables.SCHEMA}): update Muniment, or build it anew with `muniment rebuild --catalog`."
+            f"{tables.SCHEMA}): update Muniment, or rebuild it with `muniment rebuild --catalog`."
         )
     if schema != tables.SCHEMA:
         raise CatalogOutdated(f"{rebuild} (it has version {schema}, not {tables.SCHEMA}).")
@@ -326,7 +348,7 @@ def _schema(connection: Connection) -> Any:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is a file; one that another process is about to put in place is waited for."""
+    """Return whether the file exists, after waiting for one that another process is putting in place."""
     for _ in range(TRIES):
         if path.is_file():
             return True

@@ -1,9 +1,9 @@
 """The tables of the catalog.
 
-The many-row tables are kept small: hashes are looked up by the integer of their first 8 bytes (`key`),
-the other 24 (`rest`) stand in the row; addresses are numbers; a folder of a user is a number, a
-box. What a row has a short list of is text: `boxes` "1 5 9", `parties` "role address [via]" separated
-by ";", `notes` and `flags` JSON.
+Rows of large tables are small. Hashes are looked up by the integer of their first 8 bytes (`key`), and the
+other 24 bytes (`rest`) are in the row. Addresses are numbers, and so are folders of users, called boxes.
+Short lists are text: `boxes` is like "1 5 9", `parties` is "role address [via]" separated by ";", `notes`
+and `flags` are JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 SCHEMA = 11
-"""Version of the tables; a catalog of another one is rebuilt."""
+"""Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
 
@@ -58,12 +58,12 @@ state = _table(
     _int("cursor_address"),
     _int("cursor_envelope"),
 )
-"""One row. Moved are records that are no message or copy of their own: of what was kept before and appended
-anew, or gave way to its original. `regenerated` counts the receipts of copies that a service wrote anew.
-`affected` is what is still to be filed anew (JSON), the cursor how far that has come."""
+"""One row. `moved_messages` and `moved_envelopes` count records that add no message or copy (see
+`model.Totals`). `regenerated` counts the receipts of copies whose bytes a service wrote. `affected` is what
+must still be filed again (JSON); the cursor is how far that has come (see refiling.py)."""
 
 CONFIGURATION = "configuration"
-"""The name in `meta` of the hash of the configuration that was recorded last."""
+"""The name in `meta` of the hash of the latest configuration record."""
 meta = _table("meta", Column("name", Text, primary_key=True), _text("value"))
 
 message = _table(
@@ -93,7 +93,7 @@ Index("message_name", message.c.name)
 Index("message_touched", message.c.touched)
 
 former = _table("former", _id(), _int("key"), _bytes("rest"), _int("message"))
-"""What was a message until its original came, which is `message`."""
+"""Displaced messages; `message` is the original that displaced each of them."""
 Index("former_key", former.c.key)
 Index("former_message", former.c.message)
 
@@ -158,7 +158,7 @@ known = _table(
     Column("sha", LargeBinary),
     rowid=False,
 )
-"""A fetched key; `sha` where the copy is no envelope."""
+"""Fetched keys; `sha` is set if the item is not in an envelope but in quarantine."""
 part = _table("part", _bytes("sha", primary_key=True), _int("segment"), _int("offset"), rowid=False)
 quarantine = _table(
     "quarantine",

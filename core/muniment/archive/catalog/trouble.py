@@ -1,7 +1,7 @@
-"""What goes wrong with a catalog's file, as the error that says what to do. All of it is mapped here.
+"""Turns every error of a catalog's file into one that says what to do.
 
-A catalog is a projection, so damage to it loses nothing: it is built anew from the ledger. What the disk or
-another process is to blame for is told apart from damage by SQLite's result code (sqlite.org/rescode.html).
+A catalog is a projection, so its damage loses nothing: it is rebuilt from the ledger. SQLite's result codes
+(sqlite.org/rescode.html) distinguish damage from trouble with the disk or with another process.
 """
 
 from __future__ import annotations
@@ -32,31 +32,35 @@ _PASSING = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_AUTH,
 }
-"""Result codes that say nothing against the file's content."""
+"""Result codes that do not mean damaged content."""
 _UNDECODED = "Could not decode"
-"""How the sqlite3 module begins to say that a text is not UTF-8; the rest may be from mail."""
+"""The start of the sqlite3 module's message for text that is not UTF-8; the rest may come from mail."""
 
 
 @contextmanager
-def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turns what a damaged or unusable catalog raises into a VaultError; `doing` is "read" or "written".
+def as_vault_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn errors of a damaged or unusable catalog into VaultErrors.
+
+    Args:
+        path: The catalog's file.
+        doing: "read" or "written", for the message.
 
     Raises:
-        CatalogDamaged: its content contradicts itself: it must be rebuilt.
-        VaultError: it can't be read or written now.
+        CatalogDamaged: The content contradicts itself: the catalog must be rebuilt.
+        VaultError: The file can't be read or written now.
     """
     try:
         yield
     except (UnicodeEncodeError, OverflowError, InterfaceError, NotSupportedError, ProgrammingError):
-        raise  # not the file is to blame but what was asked
+        raise  # the statement is wrong, not the file
     except DBAPIError as error:
-        raise trouble(path, doing, error.orig) from error
+        raise driver_error(path, doing, error.orig) from error
     except (SQLAlchemyError, ValueError, LookupError, TypeError) as error:
         raise damaged(path, type(error).__name__, error) from error
 
 
-def trouble(path: Path, doing: str, error: BaseException | None) -> VaultError:
-    """The error for what the database driver has raised."""
+def driver_error(path: Path, doing: str, error: BaseException | None) -> VaultError:
+    """Return the error for an exception of the database driver; `doing` is "read" or "written"."""
     code = getattr(error, "sqlite_errorcode", None)
     text = str(error)
     if text.startswith(_UNDECODED):
@@ -64,7 +68,7 @@ def trouble(path: Path, doing: str, error: BaseException | None) -> VaultError:
     if isinstance(error, sqlite3.OperationalError) and (
         code is None or (code & 0xFF in _PASSING and "no such" not in text)
     ):
-        advice = "check the disk" if doing == "read" else "free space or mend its rights"
+        advice = "check the disk" if doing == "read" else "free space or correct its permissions"
         return VaultError(
             f"The catalog {path} can't be {doing} ({text}): {advice}, and try again; if that does not help, "
             "run `muniment rebuild --catalog`."
@@ -73,9 +77,9 @@ def trouble(path: Path, doing: str, error: BaseException | None) -> VaultError:
 
 
 def damaged(path: Path, reason: str, error: BaseException | None = None) -> CatalogDamaged:
-    """The error for a catalog that contradicts itself; the log keeps where that was met."""
+    """Return the error for a catalog that contradicts itself, and log where that was found."""
     log.error("the catalog is damaged (%s)", reason, exc_info=error)
     return CatalogDamaged(
-        f"The catalog {path} is damaged ({reason}): run `muniment rebuild --catalog`, which builds it anew "
-        "from the ledger; nothing that was kept is lost."
+        f"The catalog {path} is damaged ({reason}): run `muniment rebuild --catalog`, which makes it from "
+        "the ledger again; no archived mail is lost."
     )

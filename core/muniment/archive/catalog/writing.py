@@ -1,4 +1,4 @@
-"""Taking committed batches into the catalog."""
+"""Writes committed batches into the catalog."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from muniment.archive.catalog.filing import (
     load_messages,
 )
 from muniment.archive.catalog.numbering import Boxes, Numbers, Places
-from muniment.archive.catalog.originals import Given, give_way
+from muniment.archive.catalog.originals import Given, displace
 from muniment.archive.catalog.refiling import note_affected, relabel
 from muniment.archive.facts import (
     REGENERATED,
@@ -96,7 +96,7 @@ class _Sorted:
 
 
 class Writer:
-    """Writes batches; remembers the numbers of what comes up again and again."""
+    """Writes batches, and caches the numbers of addresses, folders and profiles."""
 
     def __init__(self) -> None:
         self.addresses = Numbers(tables.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
@@ -105,7 +105,7 @@ class Writer:
         self._places = Places()
 
     def forget(self) -> None:
-        """Drop what is remembered, after a transaction was undone."""
+        """Clear the caches, after a transaction was undone."""
         self.addresses.forget()
         self.boxes.forget()
         self._profiles.forget()
@@ -114,9 +114,20 @@ class Writer:
     def write(
         self, connection: Connection, facts: Sequence[Fact], head: Head, directory: Directory
     ) -> Directory:
-        """Write what of a committed batch the catalog has not seen, and the head after it.
+        """Write the facts that the catalog does not have yet, and the head after them.
 
-        Returns the directory after it; `directory` is the one before.
+        Args:
+            connection: A connection in a transaction.
+            facts: All facts of one or more whole batches, in order of sequence.
+            head: The ledger's committed state after them.
+            directory: The directory before them; it is not changed.
+
+        Returns:
+            The directory after them.
+
+        Raises:
+            ConfigError: A change does not fit the directory.
+            NotFound: A change names an unknown user or address.
         """
         state = connection.execute(sql.GET_STATE).one()
         if head.tree_size <= state.tree_size:
@@ -132,19 +143,19 @@ class Writer:
         self._write_traffic(connection, batch.traffic, copies)
         self._write_quarantines(connection, batch, copies)
         _write_rest(connection, batch)
-        given = give_way(connection, batch.originals, directory, self.boxes)
+        displaced = displace(connection, batch.originals, directory, self.boxes)
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
-        _write_head(connection, head, batch, new_messages, new_copies, copy_bytes, given)
+        _write_head(connection, head, batch, new_messages, new_copies, copy_bytes, displaced)
         return directory
 
     # --- messages and copies --------------------------------------------------------------------
 
     def _messages(self, connection: Connection, batch: _Sorted) -> Messages:
-        """The batch's new messages, and those that its envelopes bring once more.
+        """Collect the batch's new messages and the known ones that its envelopes hold again.
 
-        A message that was appended anew, since its old record is damaged, moves there; what could not be
-        read of it is known now, but for its date, by which it is filed.
+        A message that was appended again because its old record is damaged is moved to its new position, and
+        the fields that could not be read before are filled in. Its date stays, since it is filed by it.
         """
         brought = (sha for fact in batch.envelopes for sha in fact.messages)
         messages = load_messages(connection, [*(fact.sha for fact in batch.messages), *brought])
@@ -162,7 +173,7 @@ class Writer:
         return messages
 
     def _copies(self, connection: Connection, batch: _Sorted, messages: Messages) -> dict[bytes, Copy]:
-        """The batch's new copies, and those that its receipts name once more, by hash."""
+        """Collect the batch's new copies, and the known ones that its receipts name, by identity."""
         named = {fact.sha for fact in batch.envelopes} | {fact.sha for fact in batch.receipts}
         copies = load_copies(connection, sorted(named))
         _link(connection, copies.values(), messages)
@@ -178,7 +189,7 @@ class Writer:
         return copies
 
     def _receive(self, receipts: list[ReceiptFact], copies: dict[bytes, Copy]) -> int:
-        """Tell copies of their receipts; returns the bytes of those received for the first time."""
+        """Give copies their receipts; returns the bytes of the copies that are received the first time."""
         first = 0
         for receipt in receipts:
             copy = copies.get(identity(receipt.sha, receipt.report))
@@ -225,13 +236,13 @@ class Writer:
         copies: Collection[Copy],
         directory: Directory,
     ) -> None:
-        """Put messages where their old copies put them and the new ones do besides.
+        """File messages where they are already, and where the new copies put them.
 
-        A copy's places do not depend on other copies, so the old ones need not be read again.
+        Where a copy puts a message does not depend on its other copies, so old copies are not read again.
         """
-        stood = self.boxes.load(connection, {box for message in messages for box in message.boxes})
+        current = self.boxes.load(connection, {box for message in messages for box in message.boxes})
         for message in messages:
-            message.places = {stood[box] for box in message.boxes}
+            message.places = {current[box] for box in message.boxes}
         for copy in copies:
             found = [places(envelope, directory) for envelope in copy.gained]
             for message in copy.messages:
@@ -256,7 +267,7 @@ class Writer:
     def _write_traffic(
         self, connection: Connection, traffic: list[ReceiptFact | DeletionFact], copies: dict[bytes, Copy]
     ) -> None:
-        """Keep the keys that were fetched, but for those that were deleted after."""
+        """Store the keys that were fetched, and remove those that were deleted afterwards."""
         put: dict[tuple[int, bytes], tuple[Any, ...]] = {}
         gone: dict[tuple[int, bytes], None] = {}
         for fact in traffic:
@@ -274,7 +285,7 @@ class Writer:
         _write(connection, sql.PUT_KNOWN, list(put.values()))
 
     def _write_quarantines(self, connection: Connection, batch: _Sorted, copies: dict[bytes, Copy]) -> None:
-        """Keep quarantined items until they are resolved: by a record, or by a copy that was archived."""
+        """Store quarantined items, and end the quarantine of those that a record or a copy resolves."""
         items = [_quarantined(fact) for fact in batch.quarantines if not fact.resolved]
         _write(connection, sql.INSERT_QUARANTINE, items)
         named = [
@@ -296,10 +307,10 @@ class Writer:
 
 
 def _change_directory(connection: Connection, facts: list[DirectoryFact], directory: Directory) -> Directory:
-    """Store changes of the directory, and what they affect; returns the directory after them.
+    """Store changes of the directory and the addresses that they affect; returns the directory after them.
 
     Raises:
-        ValueError: the file holds another number of changes than the directory is made of.
+        ValueError: The number of stored changes is not that of the changes in the directory.
     """
     stored = connection.execute(sql.COUNT_DIRECTORY).scalar_one()
     if directory.version != stored:
@@ -315,7 +326,7 @@ def _change_directory(connection: Connection, facts: list[DirectoryFact], direct
 
 
 def _quarantined(fact: QuarantineFact) -> tuple[Any, ...]:
-    """A row of the table of quarantined items."""
+    """Make a row of the table `quarantine`."""
     return (
         fact.sequence, fact.sha, fact.position.segment, fact.position.offset, fact.size, fact.time,
         clean(fact.reason), "", None, None, 0,
@@ -323,7 +334,7 @@ def _quarantined(fact: QuarantineFact) -> tuple[Any, ...]:
 
 
 def _link(connection: Connection, copies: Iterable[Copy], messages: Messages) -> None:
-    """Give copies that the database has their messages, which are loaded if need be."""
+    """Link known copies to their messages, and load those that are missing."""
     by_id = {copy.id: copy for copy in copies}
     links = [(row.envelope, row.message) for row in fetch_many(connection, sql.LINKS_OF, by_id)]
     missing = {message for _, message in links if message not in messages.by_id}
@@ -355,7 +366,7 @@ def _write(connection: Connection, statement: str, rows: list[Any]) -> None:
 
 
 def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, ...]:
-    """A row of the table of messages."""
+    """Make a row of the table `message`."""
     key, rest = split(fact.sha)
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
     return (
@@ -367,7 +378,7 @@ def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, .
 
 
 def _mended(fact: MessageFact, message: int) -> tuple[Any, ...]:
-    """What of a message's row its bytes say, as MEND_MESSAGE takes it."""
+    """Make the parameters of MEND_MESSAGE: the fields that come from a message's bytes."""
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
     return (
         content_key, content_rest, number(fact.name), fact.hidden, fact.attachments,
@@ -378,7 +389,7 @@ def _mended(fact: MessageFact, message: int) -> tuple[Any, ...]:
 def _envelope(
     copy: Copy, fact: EnvelopeFact, ids: dict[str, int], profiles: dict[str, int]
 ) -> tuple[Any, ...]:
-    """A row of the table of envelopes."""
+    """Make a row of the table `envelope`."""
     key, rest = split(fact.sha)
     return (
         fact.sequence, key, rest, fact.position.segment, fact.position.offset, fact.time, int(fact.report),
@@ -387,7 +398,7 @@ def _envelope(
 
 
 def _write_rest(connection: Connection, batch: _Sorted) -> None:
-    """Parts, runs, the audit trail, and which configuration came last."""
+    """Write parts, runs, the audit trail, and the hash of the latest configuration."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
     _write(connection, sql.PUT_PART, rows)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
@@ -402,7 +413,7 @@ def _write_rest(connection: Connection, batch: _Sorted) -> None:
 
 
 def _profile(fact: RunFact) -> str:
-    """The profile that a run's summary names; "" if it can't be read."""
+    """Return the profile in a run's summary; "" if the summary can't be read."""
     try:
         summary = msgspec.json.decode(fact.summary, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError):
@@ -417,9 +428,9 @@ def _write_head(
     messages: list[MessageFact],
     copies: int,
     copy_bytes: int,
-    given: Given,
+    displaced: Given,
 ) -> None:
-    more = len(messages) - given.messages
+    more = len(messages) - displaced.messages
     values = {
         "size": head.tree_size,
         "hash": head.root,
@@ -429,7 +440,7 @@ def _write_head(
         "more_envelopes": copies,
         "again_messages": len(batch.messages) - more,
         "again_envelopes": len(batch.envelopes) - copies,
-        "more_message_bytes": sum(fact.size for fact in messages) - given.bytes,
+        "more_message_bytes": sum(fact.size for fact in messages) - displaced.bytes,
         "more_copy_bytes": copy_bytes,
         "more_regenerated": sum(REGENERATED in fact.flags for fact in batch.receipts),
     }

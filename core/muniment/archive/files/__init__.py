@@ -1,1 +1,1 @@
-"""The files of a vault: lock, permissions, temporary files."""
+"""The files of a vault: lock, permissions, temporary files, disk usage."""

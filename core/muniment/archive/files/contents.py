@@ -1,4 +1,4 @@
-"""Kept content as mail for the reading workers, or as a buffer: in memory or, if it is large, in a file."""
+"""Turns stored content into mail for the reading workers, or into a buffer; large content into a file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from muniment.parsing.reader import IN_MEMORY, Mail, mail_of
 
 @contextmanager
 def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
-    """Content of `size` bytes, as the ledger's reader yields it; a file without a name is made in `work`.
+    """Open content as a buffer: in memory, or if it is large in a temporary file without a name.
+
+    Args:
+        content: The content's chunks, as the ledger's reader yields them.
+        size: The content's size, in bytes.
+        work: The folder for the temporary file.
 
     Raises:
-        LedgerDamaged: the ledger does not give these bytes.
+        LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.
     """
     if size <= IN_MEMORY:
         yield b"".join(content)
@@ -34,10 +39,17 @@ def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
 def mail_from(
     content: Iterable[bytes], size: int, work: Path, name: bytes = b"", *, outline: bool = False
 ) -> Mail:
-    """Content of `size` bytes for the reading workers (see parsing.reader.Mail, also for `name`, `outline`).
+    """Make a mail for the reading workers of stored content.
+
+    Args:
+        content: The content's chunks, as the ledger's reader yields them.
+        size: The content's size, in bytes.
+        work: The folder for a temporary file, if the content is large.
+        name: See parsing.reader.Mail.
+        outline: See parsing.reader.Mail.
 
     Raises:
-        LedgerDamaged: the ledger does not give these bytes.
+        LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.
     """
     if size > IN_MEMORY:
         make_work(work)

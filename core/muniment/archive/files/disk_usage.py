@@ -1,4 +1,4 @@
-"""Bytes on disk, of files that come and go meanwhile: those that are gone count nothing."""
+"""Sizes of files on disk. A file that is removed meanwhile counts as 0."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def size_of_files(paths: Iterable[Path]) -> int:
-    """Bytes of files."""
+    """Return the size of these files, in bytes."""
     total = 0
     for path in paths:
         with suppress(FileNotFoundError):
@@ -18,5 +18,5 @@ def size_of_files(paths: Iterable[Path]) -> int:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder; 0 where there is none."""
+    """Return the size of all files below a folder, in bytes; 0 if there is no such folder."""
     return sum(size_of_files(Path(parent, name) for name in names) for parent, _, names in os.walk(folder))

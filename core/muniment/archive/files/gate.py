@@ -1,4 +1,4 @@
-"""A gate: any number of threads pass it together, or one passes it alone."""
+"""A gate for threads: many may be inside together, or one alone (a readers-writer lock)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import contextmanager
 
 
 class Gate:
-    """Lets threads in together, or one alone. For any thread.
+    """Lets threads in together, or one thread alone.
 
-    A thread that waits to be alone goes before those that come after it. A thread that is inside may pass
-    again, so that a function that passes the gate may call another one that does. A thread that is inside
-    together with others must not ask to be alone: it would wait for itself.
+    A thread that waits to be alone goes before threads that arrive later. A thread that is inside may enter
+    again, so functions that use the gate may call each other. A thread that is inside together with others
+    must not ask to be alone: it would wait for itself.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._inside = 0
         self._alone = False
-        """Whether a thread is alone inside, or waits to be."""
+        """Whether a thread is alone inside, or waits for that."""
         self._own = threading.local()
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Be inside, with others."""
+        """Be inside together with others."""
         if getattr(self._own, "inside", False):
             yield
             return
@@ -44,7 +44,7 @@ class Gate:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Be inside while nobody else is."""
+        """Be inside while no other thread is."""
         with self._changed:
             while self._alone:
                 self._changed.wait()

@@ -1,4 +1,4 @@
-"""One writer a vault: a lock on a file that says who holds it (invariant 11)."""
+"""The lock of a vault, which allows one writer; its file says which process holds it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ NAME = "lock"
 
 
 class VaultLock:
-    """An advisory lock that the kernel releases when its process ends, however it ends."""
+    """An advisory lock that the kernel releases when the process ends, in whichever way."""
 
     def __init__(self, folder: Path) -> None:
         """Take the lock of the vault in `folder`.
 
         Raises:
-            VaultLocked: another process has it; says which, and since when.
-            VaultError: the folder can't be written, or is another user's: what root wrote there its owner
-                could not write.
-            OSError: there is no space.
+            VaultLocked: Another process has the lock; the text says which, and since when.
+            VaultError: The folder can't be written, or belongs to another user. Even root is refused: the
+                owner could not write the files that root makes.
+            OSError: The disk is full.
         """
         require_own(folder)
         try:
@@ -31,7 +31,7 @@ class VaultLock:
         except OSError as error:
             raise VaultError(
                 f"the vault in {folder} can't be written ({error.strerror}): "
-                "run as its owner, or mend its rights"
+                "run as its owner, or correct its permissions"
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,7 +53,7 @@ class VaultLock:
             os.pwrite(self._file, json.dumps(value).encode(), 0)
 
     def release(self) -> None:
-        """Let go. Safe to call twice."""
+        """Release the lock. It may be called twice."""
         if self._file >= 0:
             self._write({})
             os.close(self._file)
@@ -61,23 +61,23 @@ class VaultLock:
 
 
 def require_own(folder: Path) -> None:
-    """See that this process runs as the owner of a folder, so that what it makes there is theirs.
+    """Check that this process runs as the owner of a folder, so that files it makes belong to the owner.
 
     Raises:
-        VaultError: it is another user's.
+        VaultError: The folder belongs to another user.
     """
     try:
         owner = folder.stat().st_uid
     except OSError:
-        return  # what is wrong shows where the lock is taken
+        return  # taking the lock raises an error that says what is wrong
     if owner != os.geteuid():
         raise VaultError(
-            f"the vault in {folder} is written by its owner alone: become uid {owner}, or use their service"
+            f"only its owner can write the vault in {folder}: run as uid {owner}, or use the owner's service"
         )
 
 
 def holder(folder: Path) -> str:
-    """Who holds the lock, such as "process 4711, since 2026-01-31 02:00:00"; "" for nobody."""
+    """Return which process holds the lock, such as "process 4711, since 2026-01-31 02:00:00"; "" if none."""
     try:
         value = json.loads((folder / NAME).read_text() or "{}")
         pid, since = int(value["pid"]), time.localtime(value["since"])

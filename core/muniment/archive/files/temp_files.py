@@ -1,4 +1,4 @@
-"""Temporary files of a vault: each process has a folder of its own, so that none removes another's."""
+"""Temporary files of a vault. Each process has its own folder, so that no process removes another's files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 
 WORK = "work"
 _TOKEN = secrets.token_hex(8)
-"""Tells this process from an earlier one with its number."""
+"""Distinguishes this process from an earlier one with the same process id."""
 _leaving = threading.Lock()
 _open: Counter[Path] = Counter()
-"""How many vaults of a folder are open in this process."""
+"""How often each vault is open in this process, by folder."""
 
 
 def own_work(folder: Path) -> Path:
-    """This process's folder for temporary files of the vault in `folder`; `make_work` makes it.
+    """Return this process's folder for temporary files of the vault in `folder`; `make_work` makes it.
 
-    Where the vault can't be written, since it is a read-only copy, it is in the system's own folder for them.
+    For a vault that can't be written, such as a read-only copy, it is in the system's temporary folder.
     """
     if os.access(folder, os.W_OK):
         return folder / WORK / f"{os.getpid()}-{_TOKEN}"
@@ -30,10 +30,10 @@ def own_work(folder: Path) -> Path:
 
 
 def make_work(work: Path) -> Path:
-    """Make such a folder, for its owner alone, unless it is there; returns it.
+    """Make a folder from `own_work` with mode 0700, unless it exists; returns it.
 
     Raises:
-        OSError: it can't be made.
+        OSError: The folder can't be made.
     """
     for folder in (work.parent, work) if work.parent.name == WORK else (work,):
         with suppress(FileExistsError):
@@ -43,22 +43,22 @@ def make_work(work: Path) -> Path:
 
 
 def _leave_to_owner(folder: Path) -> None:
-    """Let a folder that root has made, to read, be of whoever owns the vault: it stands in their way else."""
+    """Give a folder that root has made in a vault to the vault's owner, who could not remove it otherwise."""
     above = folder.parent.stat()
     if folder.parent.name != WORK and folder.name != WORK:
-        return  # outside the vault it is this process's own
+        return  # a folder outside the vault is this process's own
     if above.st_uid != os.geteuid():
         os.chown(folder, above.st_uid, above.st_gid)
 
 
 def enter_work(folder: Path) -> None:
-    """A vault in `folder` was opened in this process; `leave_work` when it is closed."""
+    """Count that this process has opened the vault in `folder`; call `leave_work` when it is closed."""
     with _leaving:
         _open[folder] += 1
 
 
 def leave_work(folder: Path) -> None:
-    """Remove this process's folder if nothing is left in it, once no vault is open here that may use it."""
+    """Count that a vault was closed. After the last one, remove this process's folder if it is empty."""
     with _leaving:
         _open[folder] -= 1
         if _open[folder] <= 0:
@@ -68,7 +68,7 @@ def leave_work(folder: Path) -> None:
 
 
 def clean_work(folder: Path) -> None:
-    """Remove what processes left behind that are no more."""
+    """Remove the folders of processes that have ended."""
     try:
         found = list((folder / WORK).iterdir())
     except OSError:
@@ -82,7 +82,7 @@ def clean_work(folder: Path) -> None:
 
 
 def _alive(name: str) -> bool:
-    """Whether the process that a folder is named for is alive; an earlier one with our number is not."""
+    """Return whether the process of a folder is alive; an earlier one with this process's id is not."""
     pid, _, token = name.partition("-")
     if pid == str(os.getpid()):
         return token == _TOKEN
@@ -92,6 +92,6 @@ def _alive(name: str) -> bool:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
-    except OSError:  # of another user
+    except OSError:  # the process belongs to another user
         return True
     return True

@@ -1,4 +1,4 @@
-"""The full-text index: disposable, and honest about how far it has come."""
+"""The full-text index: a projection of the ledger that can be rebuilt and that states what it lacks."""
 
 from muniment.archive.index.document import IndexDocument, Mention
 from muniment.archive.index.index import ASIDE, Index, State, peek, put_aside

@@ -1,21 +1,22 @@
-"""What the index holds of a message: its words, its addresses and their roles. Never users, nothing stored.
+"""The document of a message in the index: its words, and its addresses with their roles.
 
-Words go into text fields with positions. All that is matched whole goes into one field, `tags`:
+It has no users, and the index stores no text. Words go into text fields with positions. Terms that are
+matched as a whole go into one field, `tags`:
 
-    from:anna@example.com  from:@example.com     likewise to:, cc:, bcc:, from the message's own headers
-    from+:anna@example.com  to+: cc+: bcc+:      those that only an envelope names; secret as Bcc is
-    by:bob@example.com\\0bcc:anna@example.com    likewise, as bob knows it, who sent that copy; domains, too
-    party:anna@example.com                       a copy is placed with whoever has this address
-    in:inbox  in:inbox\\0anna@example.com         placed in a folder; in that folder of that address
-    party:anna@example.com\\0+                    the copy is addressed to hers with a `+tag`; likewise in:
-    has:attachment  id:3f9a...                   the first 16 hex digits of its SHA-256
-    msgid:a1@example.com  ref:a0@example.com     its Message-ID; those in its References and In-Reply-To
+    from:anna@example.com  from:@example.com     also to:, cc:, bcc:; from the message's own header
+    from+:anna@example.com  to+: cc+: bcc+:      addresses that only an envelope has; as secret as Bcc
+    by:bob@example.com\\0bcc:anna@example.com    the same, as bob knows it who sent that copy; also domains
+    party:anna@example.com                       a copy is filed with the person who has this address
+    in:inbox  in:inbox\\0anna@example.com         filed in a folder; in that folder of that address
+    party:anna@example.com\\0+                    addressed to her with a `+tag`; also in:
+    has:attachment  id:3f9a...                   the first 16 hex digits of the SHA-256
+    msgid:a1@example.com  ref:a0@example.com     the Message-ID; the ids in References and In-Reply-To
 
-Text fields hold words as `mail.text.folding` folds them. A word with an umlaut is written out besides in
-one more field, `spelled`, as `body:mueller`: see there.
+Text fields hold words as `mail.text.folding` folds them. A word with an umlaut is also in the field
+`spelled`, written out with its field, such as `body:mueller` (see there).
 
-`order` is (date, id) in one number: what results are sorted, paged and bounded by. `first` and `last`
-bound the times of the trusted mentions, by which an address that passed from one person to another is split.
+`order` is date and id in one number; results are sorted, paged and bounded by it. `first` and `last` bound
+the times of trusted mentions. They decide whose mail it is if an address was moved between people.
 """
 
 from __future__ import annotations
@@ -32,59 +33,60 @@ from muniment.mail.text.folding import halfway, plain, second_spellings
 from muniment.mail.text.links import reduced
 
 FORMAT = 5
-"""Raised when the schema or the way words are cut changes; an index of another format is built anew."""
+"""Increased when the schema or the cutting of words changes; an index of another format is rebuilt."""
 INBOX, SENT = "inbox", "sent"
 TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body", "link")
 SPELLED_FIELD = "spelled"
 ID_BITS = 31
-"""The part of `order` that tells messages of one second apart."""
+"""Bits of `order` that hold the id, which orders messages of the same second."""
 MAX_DATE = (1 << 33) - 1
 ID_DIGITS = 16
 MENTION_WEIGHT = 150
-"""Bytes of the tags that an address on an envelope gets, or thereabouts."""
+"""Estimated bytes of the tags for one address on an envelope."""
 MAX_NAME = 1024
-"""Characters of an address or folder; longer ones are no address of anybody and are not indexed."""
+"""Most characters of an address or folder; longer ones are not real and are not indexed."""
 
 
 class Mention(Struct, frozen=True):
-    """One address on one envelope of the message.
-
-    `owner_folder` is set for a copy from an ordinary mailbox: the owner's folder it stands in, whatever
-    the role; `address` is then the owner's.
-    """
+    """An address on a copy of a message."""
 
     role: Role
     address: str
-    """Normalised (lower case)."""
+    """Normalised, in lower case."""
     time: int
-    """When the copy was journaled or received, seconds since 1970 UTC."""
+    """When the copy was journaled or received, in seconds since 1970 UTC."""
     trusted: bool
-    """Whether the copy is placed with this address; what is not trusted is found by from: and to: alone."""
+    """Whether the copy is filed with this address; an address that is not trusted is found only by from: and
+    to:."""
     owner_folder: str = ""
+    """The folder of the owner of an ordinary mailbox, in any role; `address` is then the owner's."""
     senders: tuple[str, ...] = ()
-    """Who sent this copy, normalised, if it is trusted: they know all whom it names."""
+    """The normalised senders of this copy, if it is trusted: they know every address on it."""
 
 
 class IndexDocument(Struct, frozen=True):
-    """A message as the index takes it in."""
+    """A message as input of the index."""
 
     id: int
-    """The message's sequence in the ledger."""
+    """The message's number: the sequence of its record."""
     date: int
-    """Sort date, seconds since 1970 UTC."""
+    """The date that lists are sorted by, in seconds since 1970 UTC."""
     size: int
+    """Size of the message, in bytes."""
     attachments: int
+    """Number of attachments."""
     sha: bytes
+    """SHA-256 of the message's bytes."""
     text: MessageText
     mentions: tuple[Mention, ...] = ()
     formers: tuple[bytes, ...] = ()
-    """SHA-256 of what gave way to it: their ids lead to it as well."""
+    """SHA-256 of each message that it has displaced: their ids find it, too."""
     public_size: int = 0
-    """Bytes of its public form; 0 where that is not known."""
+    """Size of the public form, in bytes; 0 if it is not known."""
 
 
 def schema() -> tantivy.Schema:
-    """The fields of a shard."""
+    """Return the schema of a shard."""
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
     for name in ("order", "size", "public", "first", "last"):
@@ -97,18 +99,18 @@ def schema() -> tantivy.Schema:
 
 
 def analyzer() -> tantivy.TextAnalyzer:
-    """How text that went through `fold` is cut: at blanks. Words of 256 bytes and more are left out."""
+    """Return the analyzer for folded text: it cuts at blanks, and drops words of 256 bytes and more."""
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
     return builder.filter(tantivy.Filter.remove_long(256)).build()
 
 
 def order_of(date: int, sequence: int) -> int:
-    """The sort key of a message; later is greater."""
+    """Return the sort key of a message: a later date makes it greater, then a greater sequence."""
     return (min(max(date, 0), MAX_DATE) << ID_BITS) | (sequence & ((1 << ID_BITS) - 1))
 
 
 def date_of(order: int) -> int:
-    """Seconds since 1970 UTC, from a sort key."""
+    """Return the date in a sort key, in seconds since 1970 UTC."""
     return order >> ID_BITS
 
 
@@ -118,7 +120,7 @@ _FIELD = {Role.SENDER: "from", Role.ON_BEHALF_OF: "from", Role.TO: "to", Role.CC
 
 
 def encode(doc: IndexDocument) -> tantivy.Document:
-    """The document that the index library takes in."""
+    """Make the index library's document of a message."""
     text, made = doc.text, tantivy.Document()
     made.add_unsigned("id", doc.id)
     made.add_unsigned("order", order_of(doc.date, doc.id))
@@ -146,7 +148,7 @@ def encode(doc: IndexDocument) -> tantivy.Document:
 
 
 def _texts(text: MessageText) -> Iterator[tuple[str, str]]:
-    """The fields of a message that are text, but for its links, and what they say."""
+    """Yield name and text of each text field, except for links."""
     heads = (("subject", text.subject), ("sender", text.sender), ("to", text.to), ("cc", text.cc))
     for name, value in (*heads, ("bcc", text.bcc)):
         if value:
@@ -157,7 +159,7 @@ def _texts(text: MessageText) -> Iterator[tuple[str, str]]:
 
 
 def spelled_term(field: str, word: str) -> str:
-    """What a field's word with an umlaut is found by when it is written out."""
+    """Return the term in the field `spelled` for a word that is written out."""
     return f"{field}:{word}"
 
 
@@ -165,7 +167,7 @@ _WIDE = re.compile("[^\0-\u02ff\u2000-\u2fff]")
 
 
 def weight(doc: IndexDocument) -> int:
-    """About how many bytes the index library is handed for it."""
+    """Estimate how many bytes the index library gets for a document."""
     text = doc.text
     return (
         sum(_bytes(value) for _, value in _texts(text))
@@ -175,7 +177,7 @@ def weight(doc: IndexDocument) -> int:
 
 
 def _bytes(text: str) -> int:
-    # Where `fold` spaces out characters, each takes three bytes, and one for the space.
+    # `fold` puts spaces between characters of some scripts: each takes three bytes, and one for the space.
     return len(text) if text.isascii() or _WIDE.search(text) is None else 4 * len(text)
 
 
@@ -209,7 +211,7 @@ def _header_tags(text: MessageText) -> set[str]:
 
 
 def _envelope_tags(mention: Mention, address: str, public: set[str]) -> Iterator[str]:
-    """What an envelope's address is found by; what the headers do not show is kept apart."""
+    """Yield the tags of an address on an envelope, except for those that the header has already."""
     field = _FIELD.get(mention.role, "to")
     if f"{field}:{address}" in public:
         return
@@ -220,7 +222,7 @@ def _envelope_tags(mention: Mention, address: str, public: set[str]) -> Iterator
 
 
 def known_tag(sender: str, tag: str) -> str:
-    """The tag of what a sender of a copy knows of it."""
+    """Return a tag that is only for the sender of a copy."""
     return f"by:{sender}\0{tag}"
 
 
@@ -239,7 +241,7 @@ def _place_tags(mention: Mention, address: str) -> Iterator[str]:
 
 
 def tagged(address: str) -> str:
-    """What stands in place of an address in the tags of mail to it with any `+tag`."""
+    """Return what replaces an address in the tags of mail to that address with any `+tag`."""
     return f"{address}\0+"
 
 
@@ -248,11 +250,11 @@ def _box(role: Role) -> str:
 
 
 def in_tag(folder: str, address: str = "") -> str:
-    """The tag of what stands in `folder`, of anybody or of the mailbox of `address`."""
+    """Return the tag of messages in `folder`, of any person or of the person with `address`."""
     name = clean(folder).casefold()
     return f"in:{name}\0{address}" if address else f"in:{name}"
 
 
 def clean(name: str) -> str:
-    """`name` without what can't be written as UTF-8."""
+    """Replace characters of `name` that can't be encoded as UTF-8."""
     return name if name.isascii() else name.encode("utf-8", "replace").decode()

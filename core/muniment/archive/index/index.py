@@ -1,9 +1,9 @@
-"""The index of a vault: shards by ledger sequence, and the watermark up to which they reflect the ledger.
+"""The index of a vault: shards by ledger sequence, and the watermark up to which they have everything.
 
-It is disposable. Messages arrive in the order of the ledger; every so many a new shard begins. A message
-that is added again (another envelope came for it) is replaced in the shard that holds it. `state.json` names
-the format, the shards and the watermark; it is written after all shards have committed, so replaying the
-ledger from the watermark gives a complete index whenever a crash came.
+Messages arrive in the order of the ledger; when a shard is full, a new one begins. A message that is added
+again, since another copy of it arrived, is replaced in the shard that has it. `state.json` has the format,
+the shards and the watermark. It is written after all shards have committed, so after any crash a replay of
+the ledger from the watermark makes the index complete.
 """
 
 from __future__ import annotations
@@ -28,36 +28,43 @@ from muniment.errors import VaultError
 
 STATE = "state.json"
 ASIDE = ".old"
-"""What the name of an index ends in while another takes its place."""
+"""Suffix of an index's folder while another index replaces it."""
 TRIES, SOON = 20, 0.05
-"""Tries to read an index that is being replaced, and the seconds between two."""
+"""How often to try to read an index that is being replaced, and the pause between, in seconds."""
 HEAP = 64 * 1024 * 1024
+"""Memory for writing the newest shard, in bytes."""
 OLD_HEAP = 16 * 1024 * 1024
+"""Memory for writing an older shard, in bytes."""
 OLD_WRITERS = 2
-"""Older shards that are written to at a time."""
+"""Most older shards that are open for writing at a time."""
 DOCS_PER_SHARD = 30_000
+"""Number of documents at which a shard is full."""
 SHARD_BYTES = 96 * 1024 * 1024
-"""So few of either that what a merge of segments maps into memory is bounded, and a bulk load needs no merge
-at all: at eight segments of a kind the library begins to merge."""
+"""Size on disk at which a shard is full, in bytes. Both bounds limit the memory that a merge of segments
+maps, and a bulk load needs no merge: the library begins to merge at eight segments of similar size."""
 
 
 class Index:
-    """See the module. Written to by one thread of one process; searched by any."""
+    """The full-text index of a vault. One thread of one process writes it; any thread may search it.
+
+    A document's id is the message's number, which is the sequence of its record.
+    """
 
     def __init__(
         self, folder: Path, heap: int, docs_per_shard: int, shard_bytes: int, read_only: bool
     ) -> None:
-        """Use `Index.open`."""
+        """Not for callers: use `Index.open`."""
         self.folder = folder
         self.set_aside: Path | None = None
-        """Where an unusable index was put when this one was opened; its place was taken by an empty one."""
+        """The folder to which an unusable index was renamed when this one was opened; None if none was."""
         self.why_set_aside = ""
+        """Why that index was unusable."""
         self._heap = heap
         self._docs_per_shard = docs_per_shard
         self._shard_bytes = shard_bytes
         self._read_only = read_only
         self._watermark = 0
-        self._mark = ""
+        self._binding = ""
         self._shards: list[Shard] = []
         self._identity = ""
         self._stamp: tuple[int, int] | None = None
@@ -73,17 +80,22 @@ class Index:
         shard_bytes: int = SHARD_BYTES,
         read_only: bool = False,
     ) -> Index:
-        """Open the index in `folder`, or begin one; `heap` is what the writer may hold in bytes.
+        """Open an index, or make a new one.
 
-        A shard that has so many documents, or so many bytes on disk, gets no new ones.
+        An index that is damaged or of another format is renamed to `<folder>.broken-<time>`, and an empty
+        one replaces it; its watermark is 0, so the whole ledger must be indexed.
 
-        An index that is damaged or of another format is renamed to `<folder>.broken-<time>` and an empty
-        one takes its place: the watermark is 0, so the ledger is replayed. With `read_only` nothing is
-        written, and what another process commits is seen at the next search.
+        Args:
+            folder: The index's folder; it is made if it does not exist.
+            heap: Memory for the writer, in bytes.
+            docs_per_shard: Number of documents at which a shard is full.
+            shard_bytes: Size on disk at which a shard is full, in bytes.
+            read_only: Whether to open it only for searching. Commits of another process are then seen at the
+                next search.
 
         Raises:
-            VaultError: it can't be read or written, or (only with `read_only`) is damaged.
-            VaultLocked: another process writes it.
+            VaultError: The index can't be read or written; or it is damaged and `read_only` is true.
+            VaultLocked: Another process is writing it.
         """
         try:
             return cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only)
@@ -112,10 +124,9 @@ class Index:
         return index
 
     def _load(self) -> None:
-        """Take up the state on disk, keeping shards that are open already.
+        """Load the state on disk, and keep shards that are open already.
 
-        One that is read beside a writer may change, or be replaced, while its files are opened: it is loaded
-        again then.
+        If another process commits or replaces the index while its files are opened, it is loaded again.
         """
         if not self._read_only:
             self._load_once()
@@ -129,7 +140,7 @@ class Index:
         for shard in held.values():
             shard.refresh()
         self._shards = [held.get(name) or Shard(self.folder / name) for name in names]
-        self._watermark, self._mark, self._identity = state.watermark, state.mark, state.identity
+        self._watermark, self._binding, self._identity = state.watermark, state.binding, state.identity
         self._stamp = stamp
         if stamp is None and not self._read_only:
             self._identity = uuid.uuid4().hex
@@ -141,46 +152,50 @@ class Index:
 
     @property
     def watermark(self) -> int:
-        """The ledger's tree size up to which everything is in the index."""
+        """Everything in records below this sequence is in the index."""
         return self._watermark
 
     @property
-    def mark(self) -> str:
-        """What was said at the last commit of where all this comes from; "" before the first."""
-        return self._mark
+    def binding(self) -> str:
+        """The text that the last commit stored to say which ledger this index is of; "" before the first."""
+        return self._binding
 
     @property
     def uncommitted(self) -> int:
-        """Documents added since the last commit."""
+        """Number of documents that were added or removed since the last commit."""
         return sum(shard.pending for shard in self._shards)
 
     @property
     def uncommitted_text(self) -> int:
-        """About how many bytes of text were added since the last commit."""
+        """Estimated bytes of text that were added since the last commit."""
         return sum(shard.pending_text for shard in self._shards)
 
     @property
     def docs(self) -> int:
-        """Documents that can be found."""
+        """Number of documents that can be found.
+
+        Raises:
+            VaultError: The index can't be read.
+        """
         return sum(view.searcher.num_docs for view in self.views())
 
     def views(self) -> list[View]:
-        """The shards as they are committed now, those with the newest message first.
+        """Return the committed shards, the one with the newest message first.
 
         Raises:
-            VaultError: what another process wrote can't be read.
+            VaultError: The index can't be read.
         """
         if self._read_only:
             self.follow()
         return sorted((shard.view for shard in self._shards), key=lambda view: view.high, reverse=True)
 
     def follow(self) -> None:
-        """See what was committed since, by whatever process, or what took this index's place.
+        """Load what another process has committed since, or the index that has replaced this one.
 
-        For one opened with `read_only`, from any thread.
+        It is for an index that was opened with `read_only`. Thread-safe.
 
         Raises:
-            VaultError: it can't be read, or is damaged.
+            VaultError: The index can't be read, or is damaged.
         """
         with self._following:
             if self._stamp is not None and _stamp(self._state_file) == self._stamp:
@@ -191,19 +206,22 @@ class Index:
             except Broken as error:
                 raise _unusable(error) from error
 
-    def swapped(self, swap: Callable[[], None]) -> None:
-        """Have `swap` put another index in the place of this one; what is found from then on is in that."""
+    def replace_by(self, swap: Callable[[], None]) -> None:
+        """Call `swap`, which puts another index in this folder; later searches use that one."""
         with self._following:
             swap()
 
     def add(self, docs: Iterable[IndexDocument], *, replace: bool = False) -> None:
-        """Take in documents; found only after `commit`.
+        """Add documents, or replace those with the same id. They can be found after `commit`.
 
-        One whose id is in the index replaces it, whether or not `replace` says that this may be so: an id up
-        to the highest seen is always deleted first. Ids in rising order cost no deletion.
+        Args:
+            docs: The documents. Ids above the highest in the index need no deletion, so they are faster.
+            replace: Whether to delete documents with the same ids in any case.
 
         Raises:
-            VaultError: disk full and the like. Close the index; open it again to replay from the watermark.
+            VaultError: The index can't be written, such as on a full disk. Close it and open it again, then
+                add everything from the watermark on.
+            VaultLocked: Another process is writing it.
         """
         with guarded("Writing the index"):
             for doc in docs:
@@ -212,10 +230,11 @@ class Index:
                 shard.add(doc, replace)
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Take documents out; gone only after `commit`. What is not there is left out.
+        """Remove the documents with these ids, as far as they exist. They can be found until `commit`.
 
         Raises:
-            VaultError: as `add`.
+            VaultError: The index can't be written; see `add`.
+            VaultLocked: Another process is writing it.
         """
         with guarded("Writing the index"):
             for number in ids:
@@ -229,7 +248,7 @@ class Index:
             shard.start_writing(self._heap if shard is self._shards[-1] else OLD_HEAP)
 
     def _shard_of(self, sequence: int) -> Shard:
-        """The shard that holds, or is to hold, a message."""
+        """Return the shard that has a message, or the one for a new message."""
         newest = self._shards[-1] if self._shards else None
         if newest is None or (self._full(newest) and sequence > newest.top):
             newest = self._begin_shard(0 if newest is None else sequence)
@@ -241,7 +260,7 @@ class Index:
         return shard.docs >= self._docs_per_shard or shard.bytes >= self._shard_bytes
 
     def _holder(self, sequence: int) -> Shard:
-        """The shard that holds a message, if any does."""
+        """Return the shard that has a message if the index has it."""
         place = bisect_right(self._shards, sequence, key=lambda shard: shard.first) - 1
         return self._shards[max(place, 0)]
 
@@ -254,31 +273,33 @@ class Index:
         return shard
 
     def _spare_memory(self, wanted: Shard) -> None:
-        """Close older shards' writers so that few are open at a time."""
+        """Close writers of older shards, so that at most OLD_WRITERS are open."""
         others = [shard for shard in self._shards[:-1] if shard.writing and shard is not wanted]
         for shard in others[: max(0, len(others) + 1 - OLD_WRITERS)]:
             shard.commit()
             shard.close()
 
-    def commit(self, watermark: int, mark: str = "") -> None:
-        """Make all that was added durable and visible, then note that the ledger is reflected to `watermark`.
+    def commit(self, watermark: int, binding: str = "") -> None:
+        """Make all changes durable and visible, then store the watermark.
 
-        `mark` says which ledger that is, for whoever opens the index next.
+        Args:
+            watermark: Everything in records below this sequence is in the index.
+            binding: Text that says which ledger the index is of, for the next opening.
 
         Raises:
-            VaultError: as `add`; the watermark is then as it was.
+            VaultError: The index can't be written; the watermark stays as it was.
         """
         with guarded("Writing the index"):
             for shard in self._shards:
                 shard.commit()
                 if shard is not self._shards[-1]:
                     shard.close()
-            before = self._watermark, self._mark
-            self._watermark, self._mark = watermark, mark
+            before = self._watermark, self._binding
+            self._watermark, self._binding = watermark, binding
             try:
                 self._write_state()
             except OSError:
-                self._watermark, self._mark = before
+                self._watermark, self._binding = before
                 raise
 
     def _write_state(self) -> None:
@@ -288,7 +309,7 @@ class Index:
                 "format": FORMAT,
                 "identity": self._identity,
                 "watermark": self._watermark,
-                "mark": self._mark,
+                "mark": self._binding,
                 "shards": shards,
             }
         )
@@ -301,10 +322,10 @@ class Index:
         sync_folder(self.folder)
 
     def close(self) -> None:
-        """Free everything, once merges have ended; what is not committed is forgotten. Safe to call twice."""
+        """Wait for merges, discard uncommitted changes and close the index. It may be called twice."""
         shards, self._shards = self._shards, []
         for shard in shards:
-            # All that is committed is safe; a writer that failed was told of when it did.
+            # Committed changes are safe, and a failure of the writer was raised when it happened.
             with suppress(VaultError), guarded("Closing the index"):
                 shard.close()
 
@@ -321,12 +342,12 @@ T = TypeVar("T")
 
 
 def _undisturbed(folder: Path, read: Callable[[], T]) -> T:
-    """What `read` makes of the index in `folder`; again where it was replaced or committed meanwhile."""
+    """Call `read`, and call it again if the index in `folder` was replaced or committed meanwhile."""
     for _ in range(TRIES):
         before = _stamp(folder / STATE)
         try:
             found, error = read(), None
-        except Exception as caught:  # noqa: BLE001 - raised below, unless the files were exchanged meanwhile
+        except Exception as caught:  # noqa: BLE001 - raised below, unless the files were replaced meanwhile
             found, error = None, caught
         gone = before is None and folder.with_name(folder.name + ASIDE).exists()
         if _stamp(folder / STATE) == before and not gone:
@@ -339,21 +360,23 @@ def _undisturbed(folder: Path, read: Callable[[], T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What state.json says."""
+    """The content of state.json."""
 
     watermark: int = 0
-    mark: str = ""
+    """Everything in records below this sequence is in the index."""
+    binding: str = ""
+    """The text that says which ledger the index is of."""
     identity: str = ""
-    """Of this very index: another that takes its place has another."""
+    """A random id: an index that replaces this one has another."""
     shards: tuple[str, ...] = ()
-    """Names of the shards it speaks for."""
+    """Names of the shards' folders."""
 
 
 def peek(folder: Path) -> State:
-    """What an index said of itself at its last commit, without opening it.
+    """Read the state of an index without opening it.
 
     Raises:
-        VaultError: it can't be read, or is seen to be damaged.
+        VaultError: The index can't be read, or is damaged.
     """
     try:
         with guarded("Reading the index"):
@@ -363,7 +386,7 @@ def peek(folder: Path) -> State:
 
 
 def _state_of(folder: Path) -> tuple[State, list[str]]:
-    """The state on disk, and the names of the shards that are there; both empty where no index is begun."""
+    """Return the state on disk and the names of the shards in the folder; both empty for a new index."""
     names = sorted(entry.name for entry in folder.glob("[0-9]*") if entry.name.isdecimal())
     path = folder / STATE
     try:
@@ -383,14 +406,14 @@ def _read_state(path: Path) -> State:
         form = state["format"]
         read = State(
             watermark=int(state["watermark"]),
-            mark=str(state.get("mark", "")),
+            binding=str(state.get("mark", "")),
             identity=str(state.get("identity", "")),
             shards=tuple(str(name) for name in state["shards"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Broken("state.json is unreadable") from error
     if form != FORMAT:
-        raise Broken(f"it is of format {form}, not {FORMAT}")
+        raise Broken(f"it has format {form}, not {FORMAT}")
     return read
 
 
@@ -399,10 +422,10 @@ def _unusable(error: Broken) -> VaultError:
 
 
 def put_aside(folder: Path) -> Path:
-    """Rename an index that can't be used, so that another is begun in its place; returns its new name.
+    """Rename an unusable index, so that a new one can be made in its place; returns the new path.
 
     Raises:
-        VaultError: it can't be renamed.
+        VaultError: The folder can't be renamed.
     """
     time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     number, aside = 0, folder.with_name(f"{folder.name}.broken-{time}")

@@ -1,8 +1,8 @@
-"""Seeing that what the index found by people's addresses stands in their folders.
+"""Compares results of the index with the catalog, for queries about people.
 
-The index knows addresses, not users, so what it finds of a person by them is too much where an address
-changed hands, and everything for the catch-all. A query that names people is run so that nothing is
-missed (see Compiler, `loose`), and each candidate is then held against the catalog's placements.
+The index knows addresses, not users. So it finds too much for a person whose address was moved between
+people, and everything for the catch-all. A query about people is compiled so that it misses nothing (see
+`loose` of Compiler), and the catalog's placements then decide about each candidate.
 """
 
 from __future__ import annotations
@@ -14,19 +14,28 @@ from tantivy import Query
 from muniment.archive import query as q
 from muniment.archive.index.queries import with_ids
 from muniment.archive.index.shards import View
-from muniment.archive.index.terms import Compiler, named_users, vague
+from muniment.archive.index.terms import Compiler, named_users, needs_catalog
 
 Placed = Callable[[str, Iterable[int], str], Collection[int]]
-"""Which messages stand with the person of that name; with a folder's name, in that folder of theirs."""
+"""Takes a person's name, numbers of messages, and the name of a folder ("" for any); returns the subset of
+messages that are in the person's folder."""
 
 
 class Placing:
-    """The last word on the candidates of one query."""
+    """Decides which candidates of one query match it."""
 
     def __init__(
         self, node: q.Node, compiler: Compiler, views: list[View], placed: Placed, scope: str
     ) -> None:
-        """`scope`: the name of the person whose mail is searched; "" for everybody's."""
+        """Keep what is needed to check candidates.
+
+        Args:
+            node: The query.
+            compiler: The compiler that compiled it, with `loose`.
+            views: The shards to search.
+            placed: Looks up placements in the catalog.
+            scope: Name of the person whose mail is searched; "" for all mail.
+        """
         self._node = node
         self._compiler = compiler
         self._views = views
@@ -34,15 +43,19 @@ class Placing:
         self._about = (scope,) if scope else ()
 
     def verify(self, ids: Sequence[int]) -> set[int]:
-        """Those of the candidates that match."""
+        """Return the subset of candidates that match the query."""
         return self._true(self._node, set(ids), self._about, found=True)
 
     def _true(self, node: q.Node, ids: set[int], about: tuple[str, ...], *, found: bool = False) -> set[int]:
-        """Those of `ids` that match `node`; `found`: the index found them all by this very node.
+        """Return the subset of `ids` that matches `node`.
 
-        `about`: the persons whose folders `in:` means here; none for anybody's.
+        Args:
+            node: A part of the query.
+            ids: Numbers of messages.
+            about: Names of the people whose folders `in:` means in this part; none means any person's.
+            found: Whether the index found all `ids` by this same node, so that exact parts need no check.
         """
-        if not ids or not vague(node, bool(about)):
+        if not ids or not needs_catalog(node, bool(about)):
             return ids if found or not ids else self._matched(self._compiler.compile_part(node), ids)
         match node:
             case q.And(items):
@@ -63,7 +76,7 @@ class Placing:
                 raise TypeError(f"no such query: {node!r}")
 
     def _known(self, node: q.User, ids: set[int]) -> set[int]:
-        """What of `ids` the reader may know to concern a person."""
+        """Return the subset of `ids` that the reader is allowed to know to be a person's."""
         return ids if self._compiler.bcc_allowed else self._matched(self._compiler.compile_part(node), ids)
 
     def _matched(self, query: Query, ids: set[int]) -> set[int]:

@@ -1,4 +1,4 @@
-"""The index library's queries, by what they are for."""
+"""Makes queries of the index library."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SCHEMA = schema()
 
 
 def has_tag(tag: str) -> Query:
-    """What has a tag."""
+    """Messages with a tag."""
     return Query.const_score_query(Query.term_query(SCHEMA, "tags", tag, "basic"), 0.0)
 
 
 def has_tag_like(pattern: str) -> Query:
-    """What has a tag that a regular expression matches as a whole."""
+    """Messages with a tag that a regular expression matches completely."""
     return Query.const_score_query(Query.regex_query(SCHEMA, "tags", pattern), 0.0)
 
 
 def in_range(field: str, least: int, most: int) -> Query:
-    """`field` within [least, most]."""
+    """Messages whose `field` is from `least` to `most`, both included."""
     if least > most:
         return Query.empty_query()
     found = Query.range_query(SCHEMA, field, FieldType.Unsigned, least, most)
@@ -31,19 +31,19 @@ def in_range(field: str, least: int, most: int) -> Query:
 
 
 def dated(since: int | None, until: int | None) -> Query:
-    """What is dated in [since, until)."""
+    """Messages dated from `since` to just before `until`, in seconds since 1970 UTC; None is no bound."""
     least = 0 if since is None or since <= 0 else order_of(since, 0)
     most = MAX_U64 if until is None or until > MAX_DATE else order_of(until, 0) - 1
     return in_range("order", least, most)
 
 
 def with_ids(found: Query, ids: Iterable[int]) -> Query:
-    """What of `found` has one of these ids."""
+    """Messages that `found` finds and that have one of these ids."""
     return all_of([found, Query.const_score_query(Query.term_set_query(SCHEMA, "id", list(ids)), 0.0)])
 
 
 def past_order(found: Query, order: int | None, oldest: bool = False) -> Query:
-    """What of `found` comes after the message with this key: newest first or, with `oldest`, oldest first."""
+    """Messages that `found` finds and that are older than a sort key; with `oldest`, those that are newer."""
     if order is None:
         return found
     past = in_range("order", order + 1, MAX_U64) if oldest else in_range("order", 0, order - 1)
@@ -51,20 +51,20 @@ def past_order(found: Query, order: int | None, oldest: bool = False) -> Query:
 
 
 def any_of(queries: Iterable[Query]) -> Query:
-    """What at least one of them finds."""
+    """Messages that at least one query finds."""
     items = list(queries)
     return items[0] if len(items) == 1 else Query.boolean_query([(Occur.Should, item) for item in items])
 
 
 def all_of(queries: Iterable[Query], without: Iterable[Query] = ()) -> Query:
-    """What all of `queries` find and none of `without`."""
+    """Messages that all `queries` find and none of `without` finds."""
     items = [(Occur.Must, item) for item in queries] or [(Occur.Must, everything())]
     items += [(Occur.MustNot, item) for item in without]
     return items[0][1] if len(items) == 1 else Query.boolean_query(items)
 
 
 def none_of(found: Query) -> Query:
-    """All but what it finds."""
+    """Messages that `found` does not find."""
     return all_of([], [found])
 
 

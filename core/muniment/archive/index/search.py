@@ -1,4 +1,4 @@
-"""Searching the shards: newest first by pages, or by relevance."""
+"""Searches the shards: by date in pages, or by relevance."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from muniment.archive.index.index import Index
 from muniment.archive.index.placing import Placed, Placing
 from muniment.archive.index.queries import past_order, with_ids
 from muniment.archive.index.shards import View, guarded
-from muniment.archive.index.terms import Compiler, Users, UserTerms, vague
+from muniment.archive.index.terms import Compiler, Users, UserTerms, needs_catalog
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 
 MAX_LIMIT = 10_000
-"""Results a page."""
+"""Most results of a page."""
 MAX_RANKED = 20_000
-"""How far down a search by relevance goes."""
+"""Most results of a search by relevance."""
 VERIFY_ALL = 1_000
-"""A scoped search that finds no more than this verifies all of it at once, so that its total is exact."""
+"""A scoped search with at most this many candidates verifies all of them at once: its total is then exact."""
 BATCH = 200
+"""Candidates that are verified at a time at first."""
 MAX_BATCH = 2_000
+"""Most candidates that are verified at a time."""
 MAX_EXAMINED = 100_000
-"""Candidates a scoped search verifies for one page; past it the page is short and the next one goes on."""
+"""Most candidates that a scoped search verifies for one page; after that it returns a short page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose mail is searched, and the last word on what of it is theirs."""
+    """The person whose mail is searched."""
 
     user: UserTerms
     verify: Callable[[Sequence[int]], Collection[int]]
-    """Given ids that the index found, those the person may see by the catalog's placements."""
+    """Takes ids that the index found, and returns the subset that the person may see by the catalog."""
     name: str = ""
-    """The person's name, as `placed` knows it."""
+    """The person's name, as `placed` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +46,27 @@ class Found:
     """A page of results."""
 
     total: int
-    """How many match; with `exact` False the index's count, less those seen not to be the person's."""
+    """Number of matches. If `exact` is false, an estimate: the index's count minus the candidates that were
+    found to belong to others."""
     exact: bool
+    """Whether `total` is exact."""
     ids: tuple[int, ...]
+    """Numbers of the messages on this page, in order."""
     dates: tuple[int, ...]
-    """Sort date of each, seconds since 1970 UTC."""
+    """The date of each message that lists are sorted by, in seconds since 1970 UTC."""
     after: str = ""
-    """Pass it for the next page; "" at the end. A page may be short although there is a next one."""
+    """The position after this page, to request the next one; "" at the end. A page may be short although
+    there is a next one."""
     before: str = ""
-    """Pass it, and the other `oldest_first`, for the page before; "" for an empty page, and by relevance."""
+    """The position before this page, to request the previous one with the opposite `oldest_first`; "" for an
+    empty page and for a search by relevance."""
     first: int = -1
-    """How many come before the page; -1 for one that was asked for by `after`."""
+    """Number of matches before this page; -1 if the page was requested by `after`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """Where a page ended: at a sort key (by date) or a rank, and what the first page counted."""
+    """The position after a page: a sort key (by date) or a rank, and the first page's total."""
 
     at: int
     total: int
@@ -76,7 +83,7 @@ class _Cursor:
             at, total, exact = text.split(".")
             return cls(min(int(at, 16), (1 << 64) - 1), int(total, 16), exact == "1")
         except ValueError:
-            raise QueryError("This page can't be found; search again from the first one.") from None
+            raise QueryError("This page can't be found; search again from the first page.") from None
 
 
 def search(
@@ -95,29 +102,43 @@ def search(
     oldest_first: bool = False,
     around: int | None = None,
 ) -> Found:
-    """Find messages, newest first (by date, then id), oldest first, or the most relevant first.
+    """Search the index.
 
-    By date, a search without `after` may begin in the middle: at the date `around` (seconds since 1970 UTC),
-    or at what comes next.
-
-    `users` looks up what `user:` names; with `placed`, what it finds stands with that person, and what `in:`
-    finds besides it in that folder of theirs. With a `scope`, only what its `verify` lets pass is found.
-    `bcc_allowed` is for auditors and administrators; without it Bcc, recipients that no header shows, and
-    `user:` of others match only in what the scope's person sent. `count=False` spares the shards that can't
-    have a newest result; `total` is then 0 and not exact. `exact` verifies all that a `scope` may hold, so
-    that neither total nor `after` nor the order says anything of what is not the person's.
+    Args:
+        index: The index.
+        node: The parsed query.
+        users: Looks up a name after `user:`; without it, `user:` finds no user.
+        placed: Looks up the catalog's placements. With it, results of `user:` and `in:` are compared with
+            them.
+        scope: The person whose mail is searched; None searches all mail.
+        limit: Most results of the page, from 1 to MAX_LIMIT.
+        after: The position that a page with the same arguments returned, to go on there.
+        by_relevance: Whether the most relevant messages come first; otherwise they are sorted by date.
+        bcc_allowed: Whether the reader may know Bcc and all recipients, as an auditor or administrator.
+            Without it, Bcc, recipients that no header shows, and `user:` of others match only in mail that
+            the scope's person sent.
+        count: Whether to count all matches. Without it, shards that can't have a result of this page are not
+            searched, and `total` is 0 and not exact.
+        exact: Whether to verify all candidates of a scope, so that neither total, positions nor order reveal
+            anything about other people's mail.
+        oldest_first: Whether the oldest message comes first, in a search by date.
+        around: The date to begin at, in seconds since 1970 UTC, in a search by date. It is ignored if `after`
+            is given.
 
     Raises:
-        QueryError: the query can't be run, or `after` is not of an earlier page.
-        VaultError: the index can't be read.
+        QueryError: The query can't be run, or `after` is not a position from a page.
+        NotFound: `user:` names an unknown user.
+        VaultError: The index can't be read.
     """
     limit = min(max(limit, 1), MAX_LIMIT)
-    held = placed is not None and (scope is None or scope.name != "") and vague(node, scope is not None)
-    compiler = Compiler(users or _nobody, scope.user if scope else None, bcc_allowed, held)
+    compared = (
+        placed is not None and (scope is None or scope.name != "") and needs_catalog(node, scope is not None)
+    )
+    compiler = Compiler(users or _no_user, scope.user if scope else None, bcc_allowed, compared)
     with guarded("Searching the index"):
         query, views = compiler.compile(node), index.views()
         checks: list[Verify] = [scope.verify] if scope else []
-        if placed is not None and held:
+        if placed is not None and compared:
             checks.append(Placing(node, compiler, views, placed, scope.name if scope else "").verify)
         run = _Run(views, query, _together(checks), count, exact, oldest_first and not by_relevance)
         cursor = _Cursor.read(after)
@@ -130,7 +151,7 @@ Verify = Callable[[Sequence[int]], Collection[int]]
 
 
 def _together(checks: list[Verify]) -> Verify | None:
-    """What passes all checks; None where there are none."""
+    """Combine checks into one that passes what all of them pass; None if there are no checks."""
 
     def verify(ids: Sequence[int]) -> Collection[int]:
         for check in checks:
@@ -141,7 +162,7 @@ def _together(checks: list[Verify]) -> Verify | None:
     return verify if checks else None
 
 
-def _nobody(name: str) -> UserTerms:
+def _no_user(name: str) -> UserTerms:
     raise NotFound(f"There is no user {name}.")
 
 
@@ -169,7 +190,7 @@ class _Run:
     # --- by date
 
     def dated(self, limit: int, cursor: _Cursor | None) -> Found:
-        """The newest, or the oldest, past the cursor."""
+        """Return the page after the cursor, newest or oldest first."""
         past = cursor.at if cursor else None
         if self._verify is not None:
             found = self._dated_verified(self._verify, limit, cursor)
@@ -180,7 +201,7 @@ class _Run:
         return found if cursor else replace(found, first=0)
 
     def around(self, limit: int, date: int) -> Found:
-        """The page that begins at a date."""
+        """Return the page that begins at a date."""
         whole = self.dated(1, None)
         at = max(order_of(date, 0) - 1, 0) if self._oldest else order_of(date + 1, 0)
         found = self.dated(limit, _Cursor(at, whole.total, whole.exact))
@@ -188,7 +209,7 @@ class _Run:
         return replace(found, first=first, exact=whole.exact and counted)
 
     def _preceding(self, at: int, total: int) -> tuple[int, bool]:
-        """How many come before a sort key, and whether each of them was looked at."""
+        """Return how many matches come before a sort key, and whether that is exact."""
         if self._verify is None:
             return total - self._counted(at), True
         passed = examined = 0
@@ -203,7 +224,7 @@ class _Run:
         return min(self._counted() - self._counted(at), total), False
 
     def _follows(self, order: int, other: int) -> bool:
-        """Whether a sort key comes after another, or is the same."""
+        """Return whether a sort key comes after another in this order, or is equal."""
         return order >= other if self._oldest else order <= other
 
     def _dated_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> Found:
@@ -228,7 +249,7 @@ class _Run:
         return _page(kept, limit, max(total, len(kept[:limit])), exact, more)
 
     def _batches(self, past: int | None, limit: int, total: int) -> Iterator[tuple[list[Row], bool]]:
-        """Rows in order, in growing batches; True with the last."""
+        """Yield rows in order, in growing batches, each with whether it is the last."""
         size = total + 1 if past is None and total <= VERIFY_ALL else max(BATCH, limit + 1)
         while True:
             _, rows = self._top(past, size, False)
@@ -238,7 +259,7 @@ class _Run:
             past, size = rows[-1][0], min(size * 2, max(MAX_BATCH, limit + 1))
 
     def _top(self, past: int | None, limit: int, count: bool) -> tuple[int, list[Row]]:
-        """The first rows past a sort key, over all shards; and how many match, if asked."""
+        """Return the number of matches (0 without `count`), and the first rows after a sort key."""
         query, total = past_order(self._query, past, self._oldest), 0
         rows: list[Row] = []
         for view in self._views:
@@ -275,9 +296,9 @@ class _Run:
         return replace(_page(rows[start:], limit, total, exact, more), before="", first=-1 if cursor else 0)
 
     def _ranked_exactly(self, start: int, limit: int, first: bool) -> Found:
-        """The same, of nothing but what passes: the newest MAX_RANKED of it, by score, then newest first.
+        """Rank only messages that pass the checks: the newest MAX_RANKED, by score, then newest first.
 
-        Which messages are ranked, and in which order, depends on no message that does not pass.
+        Other messages have no influence on which messages are ranked, or on their order.
         """
         newest = self.dated(MAX_RANKED, None)
         among = with_ids(self._query, newest.ids)

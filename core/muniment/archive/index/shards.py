@@ -1,4 +1,4 @@
-"""One shard: a Tantivy index that holds the messages of a span of ledger sequences."""
+"""A shard: a Tantivy index of the messages in a range of ledger sequences."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ from muniment.system.paths import as_text
 
 
 class Broken(Exception):
-    """The index can't be used and never will be: build it anew. The text says why."""
+    """The index is damaged or of another format and must be rebuilt; the text says why."""
 
 
 @contextmanager
 def guarded(doing: str) -> Iterator[None]:
-    """Turns what the index library raises while `doing` into errors for people."""
+    """Turn errors of the index library into errors for users; `doing` names the operation in messages.
+
+    Raises:
+        VaultLocked: Another process is writing the index.
+        QueryError: The query needs more than the library allows.
+        VaultError: The index can't be read or written.
+    """
     try:
         yield
     except (MunimentError, Broken):
@@ -33,17 +39,17 @@ def guarded(doing: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if "LockBusy" in str(error):
             raise VaultLocked(
-                "Another process writes the index; wait until it is done, or stop it."
+                "Another process is writing the index; wait until it is done, or stop it."
             ) from error
         if any(word in str(error) for word in _DAMAGE):
             raise VaultError(f"{doing} failed; run `muniment rebuild --index` ({_brief(error)}).") from error
         if "size limit" in str(error):
-            raise QueryError("These are too many wildcards; take some away.") from error
+            raise QueryError("There are too many wildcards; remove some.") from error
         if "max expansions" in str(error):
-            raise QueryError("Too many words begin so; type more letters before the *.") from error
+            raise QueryError("Too many words match; type more letters before the *.") from error
         raise VaultError(f"{doing} failed; check the disk and its free space ({_brief(error)}).") from error
     except BaseException as error:
-        # The library's panics derive from BaseException, so that nobody swallows them by chance.
+        # The library's panics are BaseExceptions, so that they are not swallowed by accident.
         if type(error).__name__ != "PanicException":
             raise
         raise VaultError(f"{doing} failed; run `muniment rebuild --index` ({_brief(error)}).") from error
@@ -54,23 +60,23 @@ def _brief(error: BaseException) -> str:
 
 
 class View:
-    """A shard as it was at one instant, to be searched."""
+    """A committed state of a shard, for searching."""
 
     def __init__(self, searcher: tantivy.Searcher, low: int, high: int, first: int = 0) -> None:
         self.searcher = searcher
         self.first = first
-        """No message in it has a lesser id."""
+        """Lower bound of the ids in it."""
         self.low = low
-        """No message in it has a lesser sort key."""
+        """Lower bound of the sort keys in it."""
         self.high = high
-        """No message in it has a greater sort key."""
+        """Upper bound of the sort keys in it."""
 
     def newest(
         self, query: tantivy.Query, limit: int, count: bool, oldest: bool = False
     ) -> tuple[int, list[tuple[int, int]]]:
-        """How many match (0 without `count`), and (sort key, id) of the newest, newest first.
+        """Return the number of matches (0 without `count`), and sort key and id of the newest `limit` ones.
 
-        With `oldest`, of the oldest, oldest first.
+        The newest comes first; with `oldest`, the oldest are returned, and the oldest comes first.
         """
         order = tantivy.Order.Asc if oldest else tantivy.Order.Desc
         result: Any = self.searcher.search(query, limit, count, order_by_field="order", order=order)
@@ -78,7 +84,7 @@ class View:
         return result.count or 0, [(hit[0], number) for hit, number in zip(result.hits, ids, strict=True)]
 
     def best(self, query: tantivy.Query, limit: int, count: bool) -> tuple[int, list[tuple[float, int, int]]]:
-        """How many match (0 without `count`), and (score, sort key, id) of the best, best first."""
+        """Return the number of matches (0 without `count`), and score, sort key and id of the best ones."""
         result: Any = self.searcher.search(query, limit, count)
         at = [address for _, address in result.hits]
         values: Any = zip(
@@ -91,21 +97,21 @@ class View:
 
 
 class Shard:
-    """A span of ledger sequences, from `first` to where the next shard begins."""
+    """The messages of a range of ledger sequences, from `first` to the start of the next shard."""
 
     def __init__(self, path: Path) -> None:
-        """Open the shard in folder `path`.
+        """Open the shard in the folder `path`.
 
         Raises:
-            Broken: it is damaged or of another schema.
-            VaultError: it can't be read.
+            Broken: The shard is damaged or of another schema.
+            VaultError: The shard can't be read.
         """
         self.path = path
         self.first = int(path.name)
         self.pending = 0
-        """Documents added or taken out since the last commit."""
+        """Number of documents added or removed since the last commit."""
         self.pending_text = 0
-        """About how many bytes of text were added since the last commit."""
+        """Estimated bytes of text added since the last commit."""
         self._writer: tantivy.IndexWriter | None = None
         self._files = _read_meta(path)
         self._links = None if os.access(path, os.W_OK) else _Links(path)
@@ -115,7 +121,15 @@ class Shard:
 
     @classmethod
     def create(cls, parent: Path, first: int) -> Shard:
-        """A new, empty shard in folder `parent`; it appears whole or not at all."""
+        """Make an empty shard in the folder `parent`; its folder appears at once with all its files.
+
+        Args:
+            parent: The index's folder.
+            first: The lowest sequence of the shard; it becomes the folder's name.
+
+        Raises:
+            VaultError: The shard can't be made.
+        """
         path = parent / f"{first:016d}"
         draft = path.with_suffix(".new")
         with guarded("Making the index"):
@@ -133,7 +147,7 @@ class Shard:
         return self._writer is not None
 
     def refresh(self) -> None:
-        """See what has been committed."""
+        """Load the last committed state."""
         with guarded("Reading the index"):
             if self._links is not None:
                 self._links.renew()
@@ -149,7 +163,7 @@ class Shard:
         self.top = top[0][0] if top else -1
 
     def clean(self) -> None:
-        """Remove files that a crash left behind."""
+        """Remove files that a crash has left."""
         named = {segment.replace("-", "") for segment in self._files}
         names = (path.name for path in self.path.iterdir())
         orphans = (
@@ -165,14 +179,14 @@ class Shard:
             self.bytes = _bytes_in(self.path)
 
     def start_writing(self, heap: int) -> None:
-        """Open the writer; it may hold `heap` bytes."""
+        """Open the writer, which uses up to `heap` bytes of memory."""
         self._writer = self._index.writer(heap, 1)
-        # The first operation gets the number of the last commit, and a merge that a crash has left to be done
-        # takes what has that number for done. A real deletion would be lost, so this one deletes nothing.
+        # The first operation gets the number of the last commit, and a merge that is done after a crash
+        # skips operations of that number. A real deletion would be lost, so this one deletes nothing.
         self._writer.delete_documents_by_query(tantivy.Query.empty_query())
 
     def add(self, doc: IndexDocument, replace: bool) -> None:
-        """Take in a document, in place of an earlier one of its id; the writer is open."""
+        """Add a document, or replace the one with its id. The writer must be open."""
         assert self._writer is not None
         if replace or doc.id <= self.top:
             self._delete(doc.id)
@@ -184,24 +198,24 @@ class Shard:
         self._writer.add_document(encode(doc))
 
     def remove(self, number: int) -> None:
-        """Take out the document with an id, if there is one; the writer is open."""
+        """Remove the document with an id, if there is one. The writer must be open."""
         self._delete(number)
         self.pending += 1
 
     def _delete(self, number: int) -> None:
         assert self._writer is not None
-        # By query: a deletion by term takes the number for a signed one, and deletes nothing.
+        # A deletion by term takes the number for a signed one and deletes nothing, so this one is by query.
         self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", number))
 
     def commit(self) -> None:
-        """Make what was added durable and visible."""
+        """Make all changes durable and visible."""
         if self._writer is not None and self.pending:
             self._writer.commit()
             self.pending = self.pending_text = 0
             self.refresh()
 
     def close(self) -> None:
-        """Let merges end and free the writer; what is not committed is forgotten."""
+        """Wait for merges, discard uncommitted changes and close the writer."""
         writer, self._writer = self._writer, None
         self.pending = self.pending_text = 0
         if writer is not None:
@@ -209,7 +223,7 @@ class Shard:
 
 
 class _Name:
-    """What the library calls a folder: its path, or where that is no UTF-8 a way by a handle held here."""
+    """A folder's name for the library: its path, or a path by an open handle if its path is not UTF-8."""
 
     def __init__(self, folder: Path) -> None:
         self.text = as_text(folder)
@@ -220,8 +234,10 @@ class _Name:
 
 
 class _Links:
-    """A folder of links to a shard's files, for one that can't be written: the library makes a file to lock
-    there, even to read. It is removed with this object."""
+    """A temporary folder of links to the files of a shard whose folder is read-only.
+
+    The library makes a lock file even for reading. The folder is removed with this object.
+    """
 
     def __init__(self, shard: Path) -> None:
         self._shard = shard.absolute()
@@ -230,7 +246,7 @@ class _Links:
         self.renew()
 
     def renew(self) -> None:
-        """Link what was added, for another process may write the shard; what is gone there is not read."""
+        """Add links to files that another process has written since; stale links are not read."""
         for path in self._shard.iterdir():
             link = self.path / path.name
             if path.suffix != ".lock" and not link.is_symlink():
@@ -238,7 +254,7 @@ class _Links:
 
 
 def _bytes_in(folder: Path) -> int:
-    """Bytes of the files in a folder; those that are removed meanwhile count nothing."""
+    """Return the size of all files in a folder, in bytes; a file that is removed meanwhile counts as 0."""
     total = 0
     for entry in os.scandir(folder):
         with suppress(FileNotFoundError):
@@ -247,7 +263,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _read_meta(path: Path) -> list[str]:
-    """The segments that a shard's meta.json names."""
+    """Read the ids of the segments from a shard's meta.json."""
     try:
         meta = json.loads((path / "meta.json").read_bytes())
         return [segment["segment_id"] for segment in meta["segments"]]
@@ -283,7 +299,7 @@ def _open(path: Path, name: _Name) -> tantivy.Index:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the entries of a folder durable (fsync)."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""From the tree of a query to what the index library runs."""
+"""Compiles parsed queries for the index library."""
 
 from __future__ import annotations
 
@@ -29,68 +29,79 @@ from muniment.mail.text.links import is_reduced, reduced
 from muniment.mail.text.words import ANY, Sought, sought_words, wildcards
 
 PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
-"""Where plain words are sought, besides targets of links. Not in bcc: that is for those who may see it."""
+"""The fields in which plain words are searched, in addition to links; `bcc` is secret, so it is left out."""
 _TEXT = {"from": "sender", "to": "to", "cc": "cc", "bcc": "bcc"}
 _ADDRESSED = frozenset(_TEXT)
 _WEIGHTS = {"subject": 4.0, "sender": 2.0, "filename": 2.0}
-"""What a word counts where all words count alike; 1.0 in other fields."""
+"""The weight of a word by its field, where rare words do not count more; 1.0 in other fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserAddress:
-    """An address, and when it was a person's: [valid_from, valid_to), seconds since 1970 UTC."""
+    """An address of a person, with the time in which it was theirs."""
 
     address: str
     valid_from: int | None = None
+    """The first second, since 1970 UTC; None from the beginning."""
     valid_to: int | None = None
+    """The second at which it ended, since 1970 UTC; None if it has not ended."""
     tagged: bool = False
-    """Whether mail to the address with a `+tag` is theirs too, as in the organisation's own domains."""
+    """Whether mail to the address with a `+tag` is theirs, too, as in the organisation's own domains."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserTerms:
-    """A person, as the index can find them: by their addresses."""
+    """A person in the terms of the index: by addresses."""
 
     addresses: tuple[UserAddress, ...]
     everything: bool = False
-    """For a person who can't be told by addresses (the catch-all): any message may be theirs."""
+    """Whether any message may be theirs, as for the catch-all, which has no addresses."""
 
 
 Users = Callable[[str], UserTerms]
-"""Looks a person up by the name or address typed after `user:`; raises MunimentError if there is none."""
+"""Takes the name or address after `user:`, and returns the person; raises MunimentError if there is none."""
 
 
 class Compiler:
-    """Compiles a query for one reader.
-
-    `scope` is the person whose mail is searched, None for everybody's. Unless `bcc_allowed`, what only the
-    sender may know (Bcc, recipients that no header shows, who else has it) is matched in what `scope` sent.
-    Sizes are then those of public forms, and all words weigh alike: how rare a word is in a shard tells of
-    everybody's mail. With `loose`, what it can't tell for sure excludes nothing: the catalog has the last
-    word on it.
-    """
+    """Compiles a query for one reader."""
 
     def __init__(self, users: Users, scope: UserTerms | None, bcc_allowed: bool, loose: bool = False) -> None:
+        """Keep what the reader is allowed to find.
+
+        Args:
+            users: Looks up a name after `user:`.
+            scope: The person whose mail is searched; None for all mail.
+            bcc_allowed: Whether the reader may know Bcc and all recipients. Otherwise Bcc, recipients that
+                no header shows, and other people's having a message match only in mail that `scope` sent.
+                Sizes are then those of public forms, and rare words weigh no more than others: how rare a
+                word is in a shard would reveal something about other people's mail.
+            loose: Whether a negated condition that the index can't decide excludes nothing, so that the
+                catalog decides about the candidates.
+        """
         self._users = users
         self._scope = scope
         self.bcc_allowed = bcc_allowed
         self._loose = loose
 
     def compile(self, node: q.Node) -> Query:
-        """The query to run; within the scope, if there is one.
+        """Compile a query, within the scope if there is one.
 
         Raises:
-            MunimentError: `user:` names nobody.
+            MunimentError: `user:` names an unknown user.
         """
         found = self._node(node, ())
         return found if self._scope is None else all_of([found, self._placed(self._scope, None)])
 
     def compile_part(self, node: q.Node) -> Query:
-        """As `compile`, for a part of a query, without the scope."""
+        """Compile a part of a query, without the scope.
+
+        Raises:
+            MunimentError: `user:` names an unknown user.
+        """
         return self._node(node, ())
 
     def _node(self, node: q.Node, about: tuple[UserTerms, ...]) -> Query:
-        """`about`: the persons whose folders `in:` means here; none for anybody's."""
+        """Compile a node; `about` are the people whose folders `in:` means there, none for any person's."""
         match node:
             case q.And(items):
                 return self._and(items, about)
@@ -121,7 +132,7 @@ class Compiler:
         return all_of(found, without)
 
     def _unsure(self, node: q.Node, about: tuple[UserTerms, ...]) -> bool:
-        return self._loose and vague(node, bool(about or self._scope))
+        return self._loose and needs_catalog(node, bool(about or self._scope))
 
     # --- people and folders
 
@@ -136,13 +147,13 @@ class Compiler:
         return any_of(self._placed(person, folder) for person in persons)
 
     def _placed(self, terms: UserTerms, folder: str | None) -> Query:
-        """Messages placed with a person, or in a folder of theirs."""
+        """Messages that are filed with a person, or in a folder of theirs."""
         if terms.everything:
             return Query.all_query() if folder is None else has_tag(in_tag(folder))
         return any_of(_placed_at(address, folder) for address in terms.addresses)
 
     def _secret(self, found: Query) -> Query:
-        """`found`, as far as the reader may know it."""
+        """Restrict `found` to what the reader is allowed to know."""
         if self.bcc_allowed:
             return found
         if self._scope is None or self._scope.everything:
@@ -152,9 +163,9 @@ class Compiler:
         return all_of([found, self._placed(self._scope, SENT), sent])
 
     def _hidden(self, field: str, name: _Name) -> Query:
-        """What an envelope alone says under a name, as far as the reader may know it.
+        """Messages with a name that only an envelope has, as far as the reader is allowed to know it.
 
-        Whoever sent a copy knows what that copy says, and nothing of what others' copies say.
+        The sender of a copy knows the addresses on that copy, but not those on other people's copies.
         """
         if self.bcc_allowed:
             return name.tagged(f"{field}+:")
@@ -171,7 +182,7 @@ class Compiler:
         return any_of(self._plain(node, spelling) for spelling in spellings(text))
 
     def _plain(self, node: q.Text, text: str) -> Query:
-        """A text in one spelling of the domains in it."""
+        """Compile a text in one spelling of its domains."""
         words = sought_words(text)
         if node.field == "link":
             return self._words(_link_words(text, words), ("link",))
@@ -179,7 +190,7 @@ class Compiler:
             return self._words(words, (node.field,))
         links = _link_words(text, words)
         if links == words and not any(word.wild for word in words):
-            found = [self._words(words, (*PLAIN, "link"))]  # one query is faster than two joined
+            found = [self._words(words, (*PLAIN, "link"))]  # one query is faster than two
         else:
             found = [self._words(words, PLAIN), self._words(links, ("link",))]
         if isinstance(node, q.Word) and "@" in text and (name := bare_id(text)):
@@ -192,7 +203,7 @@ class Compiler:
         return find_words(words, fields, _weighed, everywhere=True)
 
     def _addressed(self, field: str, text: str) -> Query:
-        """An address whole or in part, a domain, or words of the header."""
+        """Compile an address or a part of one, a domain, or words of the header field."""
         name = _name_in(text)
         found = []
         if name is None or not name.whole:
@@ -214,32 +225,32 @@ def _typed(node: q.Text) -> str:
 
 
 def _link_words(text: str, words: Sequence[Sought]) -> Sequence[Sought]:
-    """The words that a target of a link has in place of these."""
+    """Return the words that a link target has for these words."""
     return words if is_reduced(text) or wildcards(text) else sought_words(reduced(text))
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """An address, or @ and a domain; `*` in it stands for anything."""
+    """An address, or @ and a domain; `*` in it matches anything."""
 
     name: str
     whole: bool
-    """Whether it can be nothing else, such as a word."""
+    """Whether it is certainly an address or domain; otherwise it may be a word, too."""
 
     def tagged(self, prefix: str) -> Query:
-        """What has a tag of that prefix and this name."""
+        """Messages with a tag of this prefix and name."""
         if ANY not in self.name:
             return has_tag(prefix + self.name)
         return has_tag_like(_literal(prefix) + ".*".join(map(_literal, self.name.split(ANY))))
 
 
 def _literal(text: str) -> str:
-    """A regular expression for a text as it stands."""
+    """Return a regular expression that matches a text literally."""
     return "".join(char if char.isalnum() else f"\\x{{{ord(char):x}}}" for char in text)
 
 
 def _name_in(text: str) -> _Name | None:
-    """The address or domain that is typed, None for words."""
+    """Return the address or domain in a typed text; None for words."""
     typed = clean(text).strip("<>,;").lower()
     if any(char.isspace() for char in typed):
         return None
@@ -254,18 +265,23 @@ def _name_in(text: str) -> _Name | None:
 
 
 def _domain(typed: str) -> str:
-    """A domain as tags have it; a part of one, as it stands."""
+    """Return a domain in the form of the tags; a domain with wildcards is not changed."""
     return typed if ANY in typed else canonical(typed)
 
 
-def vague(node: q.Node, about: bool) -> bool:
-    """Whether the index may find too much: by what names people or, `about` them, folders of theirs."""
+def needs_catalog(node: q.Node, about: bool) -> bool:
+    """Return whether the index may find too much: for `user:`, or for `in:` if the query is about people.
+
+    Args:
+        node: The query, or a part of it.
+        about: Whether the query is about certain people's mail.
+    """
     match node:
         case q.And(items) | q.Or(items):
             inner = about or any(named_users(item) for item in items)
-            return any(vague(item, inner) for item in items)
+            return any(needs_catalog(item, inner) for item in items)
         case q.Not(item):
-            return vague(item, about)
+            return needs_catalog(item, about)
         case q.In():
             return about
         case _:
@@ -273,7 +289,7 @@ def vague(node: q.Node, about: bool) -> bool:
 
 
 def named_users(item: q.Node) -> list[str]:
-    """The persons that an item of a conjunction is about."""
+    """Return the names of the people that an item of a conjunction is about."""
     match item:
         case q.User(name):
             return [name]
@@ -296,7 +312,7 @@ def _placed_at(address: UserAddress, folder: str | None) -> Query:
 
 
 def _known_by(address: UserAddress, field: str, name: _Name) -> Query:
-    """What was sent under an address, all of it while the address was that person's, and concerns a name."""
+    """Messages with a name that were sent under an address, all of them while the person had the address."""
     found = [name.tagged(known_tag(clean(address.address), f"{field}:"))]
     if address.valid_from is not None and address.valid_from > 0:
         found.append(in_range("first", address.valid_from, MAX_U64))

@@ -1,9 +1,9 @@
-"""Words and phrases of a query as the index library finds them.
+"""Makes the index library's queries for words and phrases.
 
-Words with umlauts have two spellings (mail/text/folding.py). A field holds the plain one of each of its
-words, and the field `spelled` a word with an umlaut as it is when written out. So a single word is found
-exactly. A phrase needs places, which `spelled` has not: it is found by the plain words that its own may
-stand for, in messages that have each of its words exactly.
+Words with umlauts have two spellings (mail/text/folding.py). A field holds the plain spelling of each word,
+without umlauts, and the field `spelled` holds words with an umlaut written out. So a single word is found
+exactly. A phrase needs positions, which `spelled` does not have. So it is found by the plain spellings that
+its words can have, among messages that have each of its words exactly.
 """
 
 from __future__ import annotations
@@ -22,29 +22,33 @@ from muniment.mail.text.folding import DIGRAPHS
 from muniment.mail.text.words import Sought, pattern_of
 
 PHRASES = 8
-"""Spellings of a phrase that are sought one by one; more of them by patterns."""
+"""Most spellings of a phrase that are searched one by one; with more, patterns are used."""
 _COLLAPSED = 3
-"""Places in a word that may stand for an umlaut, at most; of more, all or none are."""
+"""Most letter pairs in a word that are tried separately as umlauts; with more, all or none are umlauts."""
 _DIGRAPH = re.compile("|".join(sorted(DIGRAPHS)))
 
 
 Weigh = Callable[[Query, str], Query]
-"""Gives what is found in a field its weight."""
+"""Takes a query on a field and the field's name, and returns the query with its weight."""
 
 
 def as_scored(found: Query, field: str) -> Query:
-    """The weight that the library gives it."""
+    """Return the query with the weight that the library gives it."""
     return found
 
 
 def find_words(
     words: Sequence[Sought], fields: Sequence[str], weigh: Weigh = as_scored, *, everywhere: bool = False
 ) -> Query:
-    """The words, behind each other, in one of the fields.
+    """Make a query for words in a row, in one of the fields.
 
-    The library refuses a pattern in a phrase that stands for too many words of everybody's mail. With
-    `everywhere` there is no such limit: a word with wildcards is found anywhere in a field that has the words
-    beside it as phrases.
+    Args:
+        words: The words, in order; none finds nothing.
+        fields: The fields to search.
+        weigh: Gives the query on a field its weight.
+        everywhere: Whether a word with wildcards in a phrase may be anywhere in a field that has the
+            words beside it as phrases. Otherwise the library refuses a pattern that matches too many words
+            of all mail.
     """
     if not words:
         return Query.empty_query()
@@ -67,7 +71,7 @@ def _phrase(words: Sequence[Sought], field: str, everywhere: bool) -> Query:
 
 
 def _parted(words: Sequence[Sought]) -> Iterator[list[Sought]]:
-    """The words with wildcards by themselves, the others together."""
+    """Split a phrase into single words with wildcards and phrases without."""
     for wild, part in groupby(words, lambda word: word.wild):
         if wild:
             yield from ([word] for word in part)
@@ -76,7 +80,7 @@ def _parted(words: Sequence[Sought]) -> Iterator[list[Sought]]:
 
 
 def _word(word: Sought, fields: Sequence[str], weigh: Weigh = as_scored) -> Query:
-    """One word, in either spelling."""
+    """Make a query for one word, in both spellings."""
     forms = dict.fromkeys((word.plain, word.spelled))
     found = [weigh(_form(field, form, word.wild), field) for field in fields for form in forms]
     if word.wild:
@@ -99,7 +103,7 @@ def _patterns(patterns: Iterable[str], field: str) -> Query:
 
 
 def _exactly(found: Query, words: Sequence[Sought], field: str) -> Query:
-    """What of `found` has each word that may stand for one with an umlaut."""
+    """Restrict `found` to messages that have exactly each word which may be one with an umlaut."""
     doubtful = dict.fromkeys(word for word in words if _DIGRAPH.search(word.spelled))
     if not doubtful:
         return found
@@ -108,7 +112,7 @@ def _exactly(found: Query, words: Sequence[Sought], field: str) -> Query:
 
 @lru_cache(maxsize=256)
 def _plain_forms(word: Sought) -> tuple[str, ...]:
-    """The plain words that one may stand for: itself, written out, with umlauts for two letters."""
+    """Return the plain spellings that a word can have: its own, written out, and with umlauts for pairs."""
     forms = dict.fromkeys((word.plain, word.spelled))
     at = [match.start() for match in _DIGRAPH.finditer(word.spelled)]
     counts = range(1, len(at) + 1) if len(at) <= _COLLAPSED else (len(at),)
@@ -119,11 +123,11 @@ def _plain_forms(word: Sought) -> tuple[str, ...]:
 
 
 def _collapsed(written: str, places: Sequence[int]) -> str:
-    """A word without the second of the letters that stand at these places."""
+    """Remove the second letter of each letter pair at these positions."""
     return "".join(char for at, char in enumerate(written) if at - 1 not in places)
 
 
 def _pattern(word: Sought) -> str:
-    """A pattern for the plain words that one may stand for."""
+    """Return a pattern for the plain spellings that a word can have."""
     written = _DIGRAPH.sub(lambda pair: f"{pair[0][0]}({pair[0][1]})?", pattern_of(word.spelled))
     return "|".join(dict.fromkeys((pattern_of(word.plain), written)))

@@ -1,1 +1,1 @@
-"""What is done with a vault: search, index, verify, back up, export."""
+"""Operations on a vault: search, index, verify, back up, export."""

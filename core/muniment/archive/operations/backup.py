@@ -1,10 +1,9 @@
-"""Backup: a consistent copy of a live vault, and only what is new since the last one.
+"""Backup: a consistent copy of a live vault, which copies only what is new since the last backup.
 
-A backup is a vault without its projections: settings and the ledger up to a commit. Committed bytes of
-a segment never change, so each is copied once; of the last segment only the tail is. What a backup holds
-is never written over: where it is not what the vault has, the vault is at fault until someone has looked.
-Restoring is copying it back: the catalog is rebuilt when it is opened, the index at the next run or by
-`muniment rebuild`.
+A backup is a vault without its projections: settings, and the ledger up to a commit. Committed bytes of a
+segment never change, so each byte is copied once. A backup is never overwritten: if it differs from the
+vault, the vault may be the one at fault, and a person must decide. To restore a backup, copy it back: the
+catalog is rebuilt when the vault is opened, the index at the next run or by `muniment rebuild`.
 """
 
 from __future__ import annotations
@@ -37,11 +36,19 @@ BLOCK = 4 * 1024 * 1024
 
 
 def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
-    """Bring the backup in `target` up to the vault's present state; yields a sentence a step.
+    """Bring a backup to the vault's current state, or begin a new one.
+
+    Args:
+        vault: The vault.
+        target: The backup's folder; it is made if it does not exist.
+
+    Yields:
+        A sentence for each step.
 
     Raises:
-        UsageError: `target` is something else than a backup of this vault.
-        VaultError: it can't be written.
+        UsageError: `target` is not a backup of this vault, or holds what the vault does not have.
+        VaultLocked: Another backup is being written there.
+        VaultError: The backup can't be written.
     """
     head = vault.head
     try:
@@ -50,8 +57,8 @@ def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
             yield from _copy(vault.folder, target, head)
     except OSError as error:
         raise VaultError(
-            f"the backup in {target} stopped ({error.strerror}): mend that and run it again, "
-            "it goes on from here"
+            f"the backup in {target} stopped ({error.strerror}): correct this and run it again; it continues "
+            "where it stopped"
         ) from error
     yield f"backup holds {head.tree_size} records, root {head.root.hex()}"
 
@@ -60,13 +67,13 @@ def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
     before = _read_state(target)
     if before.tree_size > head.tree_size:
         raise UsageError(
-            f"the backup in {target} holds {before.tree_size} records, the vault {head.tree_size}: the vault "
-            "was set back; back up into a new folder, and keep this one"
+            f"the backup in {target} holds {before.tree_size} records, but the vault {head.tree_size}: the "
+            "vault was set back; back up into a new folder, and keep this one"
         )
     if not has_commit(source / LEDGER, read_vault_id(source / LEDGER), before):
         raise UsageError(
-            f"the backup in {target} holds a state that the vault's ledger never had: the vault was written "
-            f"anew, or {STATE} was edited; verify both with `muniment verify --was`, back up into a new "
+            f"the backup in {target} holds a state that the vault's ledger never had: the vault was "
+            f"rewritten, or {STATE} was edited; verify both with `muniment verify --was`, back up into a new "
             "folder, and keep this one"
         )
     for path in sorted((source / LEDGER).iterdir()):
@@ -81,13 +88,13 @@ def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
 
 
 def _unbegun(target: Path) -> bool:
-    """Whether a folder holds nothing, or but the drafts of a backup that was interrupted as it began."""
+    """Return whether a folder is empty, or holds only the drafts of a backup that was interrupted early."""
     return all(path == target / LEDGER or path.suffix == DRAFT for path in target.rglob("*"))
 
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
-    """One backup at a time writes a folder."""
+    """Lock a folder, so that only one backup at a time writes it."""
     handle = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,13 +115,13 @@ def _prepare(source: Path, target: Path) -> None:
     elif target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file: name a folder for the backup")
     elif target.exists() and not _unbegun(target):
-        raise UsageError(f"{target} is not empty and no backup: name a new folder")
+        raise UsageError(f"{target} is not empty and not a backup: name a new folder")
     (target / LEDGER).mkdir(mode=0o700, parents=True, exist_ok=True)
     target.chmod(0o700)
 
 
 def _read_state(target: Path) -> Head:
-    """What the last complete backup held; nothing where there was none, or it can't be told."""
+    """Return the state of the last complete backup; EMPTY if there is none, or its file can't be read."""
     try:
         state = json.loads((target / STATE).read_bytes())
         return Head(
@@ -125,7 +132,7 @@ def _read_state(target: Path) -> Head:
 
 
 def _segment(source: Path, target: Path, number: int, head: Head, before: Head) -> int:
-    """Copy what the backup lacks of a segment; returns how many bytes that were."""
+    """Copy the bytes of a segment that the backup lacks; returns how many bytes were copied."""
     name = f"{number:012d}.seg"
     size = head.offset if number == head.segment else (source / name).stat().st_size
     handle = os.open(target / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -142,21 +149,24 @@ def _segment(source: Path, target: Path, number: int, head: Head, before: Head) 
             write.write(block)
             left -= len(block)
         if left:
-            raise OSError(errno.EIO, f"{source / name} is shorter than the catalog knows it")
+            raise OSError(errno.EIO, f"{source / name} is shorter than the catalog says")
         write.flush()
         os.fsync(write.fileno())
     return size - done
 
 
 def _unproven(number: int, done: int, before: Head) -> int:
-    """From where on the copied bytes of a segment must be compared: all that an interrupted backup left,
-    and the end of what a complete one did, which holds a commit and so speaks for all before it."""
+    """Return the offset from which the copied bytes of a segment must be compared.
+
+    Bytes of an interrupted backup are all compared. Of a complete one, the last bytes are enough: they hold a
+    commit frame, which proves all bytes before it.
+    """
     whole = done if number < before.segment else before.offset if number == before.segment else 0
     return max(0, min(done - OVERLAP, whole))
 
 
 def _compare(read: BinaryIO, copy: BinaryIO, target: Path, start: int, end: int) -> None:
-    """See that bytes are the same in both files; leaves both at `end`."""
+    """Check that both files have the same bytes from `start` to `end`; both are at `end` afterwards."""
     read.seek(start)
     copy.seek(start)
     while start < end:

@@ -1,8 +1,8 @@
-"""People and folders as somebody names them: who does not exist is an error, never "no messages".
+"""Checks names of people and folders in a request: an unknown name is an error, not an empty result.
 
-An auditor takes an empty list for a finding. So a name that is nobody's, or a folder that nobody has, is
-refused with the names that come close. Only those who may know all names are told these: what a plain user
-asks for is compared with their own folders alone (see service.operations.own_mail).
+An auditor takes an empty list for a finding. So an unknown person or folder is refused, and similar names are
+suggested. Only readers who may know all names get suggestions: a plain user's request is compared only with
+their own folders (see service.operations.own_mail).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from muniment.errors import NotFound
 from muniment.people.directory import User
 
 USUAL = ("Inbox", "Sent")
-"""Folders that everybody has, even while they are empty."""
+"""Folders that every user has, even while they are empty."""
 CLOSE = 3
-"""Names that are suggested, at most."""
+"""Most names that are suggested."""
 LIKE = 0.6
-"""How alike a suggested name is, at least (difflib's ratio)."""
-WHO = ": `muniment users list` names them all"
+"""Least similarity of a suggested name, as difflib's ratio."""
+WHO = ": `muniment users list` lists all users"
 COMPARED = 20_000
-"""Names that are compared, at most: it takes time in proportion to their number."""
+"""Most names that are compared: the time is proportional to their number."""
 
 
 def person(vault: Vault, name: str) -> User:
-    """The user whom a name or an address means.
+    """Return the user with a name or an address.
 
-    The directory makes a user of every address in an own domain; one without mail does not exist.
+    The directory has a user for every address in an own domain; here, one without mail does not exist.
 
     Raises:
-        NotFound: there is none; says whose names come close.
+        NotFound: There is no such user; the text suggests similar names.
     """
     try:
         user = vault.directory.find(name)
@@ -51,9 +51,9 @@ def _labels(vault: Vault) -> Iterator[str]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """` (did you mean a, b or c?)` for the names that come close; "" where none does.
+    """Return ` (did you mean a, b or c?)` with similar names; "" if there are none.
 
-    Addresses are alike when what stands before the `@` is: most share their domain.
+    Addresses are compared by the part before the `@`, since most have the same domain.
     """
     folded = {one.casefold(): one for one, _ in zip(known, range(COMPARED), strict=False)}
     meant = name.strip().casefold()
@@ -70,10 +70,15 @@ def _alike(one: str, other: str) -> bool:
 
 
 def folder(owner: str, name: str, names: Iterable[str]) -> str:
-    """The folder that somebody means, in any case, among those of `owner` and the usual ones.
+    """Return the folder with a name, in any case.
+
+    Args:
+        owner: Whose folders are searched, for the message.
+        name: The folder's name as it was typed.
+        names: The owner's folders; the usual ones are added.
 
     Raises:
-        NotFound: it is none of them; says which there are.
+        NotFound: There is no such folder; the text suggests similar names.
     """
     known = list(dict.fromkeys((*names, *USUAL)))
     for one in (name, *(one for one in known if one.casefold() == name.casefold())):
@@ -81,17 +86,22 @@ def folder(owner: str, name: str, names: Iterable[str]) -> str:
             return one
     close = suggestion(name, known)
     there = "" if close else f"; there are {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
-    raise NotFound(f"{owner} has no folder {name!r}{close}{there}")
+    who = f"{owner} has no" if owner else "no user has a"
+    raise NotFound(f"{who} folder {name!r}{close}{there}")
 
 
 def require_known(vault: Vault, node: Node, user: User | None, own: bool = False) -> None:
-    """See that a query names people and folders that exist; `user` is whose mail it is about, None for all.
+    """Check that the people and folders in a query exist.
 
-    `own`: it is they who ask. They may name nobody but themselves, which is seen to elsewhere, and must not
-    learn who else there is.
+    Args:
+        vault: The vault.
+        node: The parsed query.
+        user: The person whose mail is searched; None for all mail.
+        own: Whether that person is the one who searches. They must not learn which other users exist, so
+            names after `user:` are not checked here.
 
     Raises:
-        NotFound: it does not.
+        NotFound: A person or a folder does not exist.
     """
     tree = vault.catalog.tree
     for condition in _conditions(node):
@@ -99,13 +109,13 @@ def require_known(vault: Vault, node: Node, user: User | None, own: bool = False
             if not own:
                 person(vault, condition.name)
         elif user is None:
-            folder("nobody", condition.folder, (name for _, folders in tree() for name, _ in folders))
+            folder("", condition.folder, (name for _, folders in tree() for name, _ in folders))
         else:
             folder(user.primary, condition.folder, (name for name, _ in vault.catalog.folders(user.id)))
 
 
 def _conditions(node: Node) -> Iterator[Named | In]:
-    """All that `user:` and `in:` name in a query."""
+    """Yield the conditions `user:` and `in:` of a query."""
     match node:
         case And(items) | Or(items):
             for item in items:

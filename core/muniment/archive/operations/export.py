@@ -1,9 +1,9 @@
-"""Export: what a query finds, as files anyone can read, with a manifest that proves them.
+"""Export: writes messages as files that any mail program reads, with a manifest that proves them.
 
-The manifest is JSON, one object a line: first the export itself, then each message with its SHA-256,
-its place in the export, and every envelope that brought it, since without these the evidence of Bcc and
-of distribution lists would be lost. Folders and zips hold the exact bytes; an mbox quotes lines that
-begin with `From ` (mboxrd), so there the SHA-256 is of the message before quoting.
+The manifest is JSON with one object on each line: first the export itself, then each message with its
+SHA-256, its place in the export, and all its envelopes, which are the evidence of Bcc and of distribution
+lists. Folders and zips hold the exact bytes. An mbox quotes lines that begin with `From ` (mboxrd), so there
+the SHA-256 is that of the message before quoting.
 """
 
 from __future__ import annotations
@@ -33,32 +33,47 @@ from muniment.people.directory import User
 from muniment.system.time_zones import zone_of
 
 PAGE = 500
+"""Messages that are looked up at a time."""
 PIECE = 1024 * 1024
+"""Most bytes that are handed on at a time."""
 MANIFEST = "manifest.jsonl"
 FORMAT = 1
 CHECK = (
     "`checkpoint` is the archive's ledger when this was made: `muniment verify --was CHECKPOINT` there, or "
     "`verify_ledger.py LEDGER --was CHECKPOINT`, proves that nothing before it was changed or removed since"
 )
-"""What a manifest says of its checkpoint."""
+"""What a manifest says about its checkpoint."""
 ZIP_FIRST, ZIP_LAST = 315_532_800, 4_354_819_198
-"""The dates that a zip can say: 1980 to 2107."""
+"""The earliest and the latest date of a file in a zip, in seconds since 1970 UTC: 1980 to 2107."""
 _FROM = re.compile(rb"(\n>*)From ")
 
 
 class Target(ABC):
-    """Where an export is written; a context that closes what it opened."""
+    """The file or folder that an export is written to. As a context manager, it closes its files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @abstractmethod
     def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        """Write one message."""
+        """Write one message.
+
+        Args:
+            name: The name of the message's file.
+            date: The message's date, in seconds since 1970 UTC.
+            content: The message's bytes, in chunks.
+
+        Raises:
+            OSError: The message can't be written.
+        """
 
     @abstractmethod
     def finish(self, manifest: Path) -> None:
-        """Take in the manifest, which stands in a file beside the export."""
+        """Move the manifest from the file `manifest`, beside the export, to its place.
+
+        Raises:
+            OSError: The manifest can't be written.
+        """
 
     def __enter__(self) -> Target:
         return self
@@ -70,7 +85,12 @@ class Target(ABC):
 
 
 def new_file(path: Path) -> IO[bytes]:
-    """A file that was not there before, for its owner alone. Raises OSError."""
+    """Open a new file with mode 0600 for writing.
+
+    Raises:
+        FileExistsError: The file exists already.
+        OSError: The file can't be made.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     return os.fdopen(handle, "wb")
 
@@ -119,7 +139,7 @@ class ZipTarget(Target):
 
 
 class MboxTarget(Target):
-    """One mboxrd file; its manifest stands beside it."""
+    """One mboxrd file, with its manifest beside it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -141,7 +161,7 @@ class MboxTarget(Target):
 
 
 def mbox_entry(date: int, content: Iterable[bytes]) -> Iterator[bytes]:
-    """One message as an mbox has it; `date` is in seconds since 1970 UTC."""
+    """Yield one message in mbox form; `date` is in seconds since 1970 UTC."""
     stamp = strftime("%a %b %e %H:%M:%S %Y", gmtime(max(date, 0)))
     yield f"From muniment@localhost {stamp}\n".encode()
     last = b"\n"
@@ -152,10 +172,10 @@ def mbox_entry(date: int, content: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def quoted(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes with one `>` more in each line that begins with `>*From ` (mboxrd).
+    """Yield the same bytes with one more `>` in each line that begins with `>*From ` (mboxrd).
 
-    It is put right before `From `, which comes to the same as at the line's beginning; so no more
-    than four bytes have to be held back, however long a line is.
+    The `>` is put before `From `, which makes the same line as at its beginning. So at most four bytes are
+    held back, however long a line is.
     """
     held, begun = b"", True
     for chunk in _cut(chunks):
@@ -170,16 +190,16 @@ def quoted(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of at most PIECE."""
+    """Yield the same bytes in pieces of at most PIECE bytes."""
     for chunk in chunks:
         yield from (chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE))
 
 
 def open_target(path: Path) -> Target:
-    """The target that a path's ending names.
+    """Open the target for a path: a zip for `.zip`, an mbox for `.mbox`, else a folder.
 
     Raises:
-        UsageError: it exists already, or its folder can't be written.
+        UsageError: The path exists already, or can't be written.
     """
     kinds: dict[str, type[Target]] = {".zip": ZipTarget, ".mbox": MboxTarget}
     try:
@@ -193,31 +213,31 @@ def open_target(path: Path) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which messages an export is of: what a query finds in everybody's mail or `user`'s, unless it names
-    messages or, of `user`, a folder."""
+    """The messages of an export: those in `ids`, else those in a folder of `user`, else those of a query."""
 
     query: str = ""
     user: str = ""
+    """The person whose mail is exported; "" for all mail."""
     ids: tuple[str, ...] = ()
     folder: str = ""
     zone: str = ""
-    """Whose days the query means, as muniment.system.time_zones has it."""
+    """The time zone of the days in the query, as a name for muniment.system.time_zones."""
 
     @property
     def tz(self) -> tzinfo:
-        """The same as a zone."""
+        """The time zone of the days in the query."""
         return zone_of(self.zone)
 
 
 class Edition:
-    """What of the messages an export holds: all of it."""
+    """What an export holds of each message: everything. Subclasses leave out what a reader must not see."""
 
     def __init__(self, vault: Vault, choice: Choice) -> None:
         self.vault = vault
         self.choice = choice
 
     def header(self) -> dict[str, object]:
-        """The manifest's first line."""
+        """Return the manifest's first line."""
         head = self.vault.head
         return {
             "format": FORMAT,
@@ -230,7 +250,7 @@ class Edition:
         }
 
     def chosen(self) -> dict[str, object]:
-        """How the manifest says which messages these are."""
+        """Return the part of the manifest's first line that says which messages these are."""
         choice = self.choice
         how: dict[str, object] = {"query": choice.query, "user": choice.user}
         if choice.ids:
@@ -242,7 +262,12 @@ class Edition:
         return how
 
     def pages(self) -> Iterator[list[MessageRow]]:
-        """The messages."""
+        """Yield the messages in pages.
+
+        Raises:
+            QueryError: The query is not valid.
+            NotFound: A name or an id is unknown.
+        """
         if self.choice.ids:
             return self._named()
         return self._placed() if self.choice.folder else self._found()
@@ -256,10 +281,10 @@ class Edition:
             yield list(new.values())
 
     def owner(self) -> User:
-        """Whose folder is exported.
+        """Return the user whose folder is exported.
 
         Raises:
-            NotFound: nobody has that name.
+            NotFound: There is no such user.
         """
         return self.vault.directory.find(self.choice.user)
 
@@ -283,37 +308,50 @@ class Edition:
                 return
 
     def find(self, after: str) -> Found:
-        """A page of what is found."""
+        """Return a page of the query's results, after the position `after`."""
         return find(self.vault, self.choice.query, self.choice.user, PAGE, after, zone=self.choice.tz)
 
     def row(self, id_: str) -> MessageRow:
-        """The message that an id names.
+        """Return the message with an id.
 
         Raises:
-            NotFound: there is none, or more than one.
+            NotFound: There is no such message, or more than one.
         """
         return self.vault.catalog.message_by_prefix(id_)
 
     def name(self, row: MessageRow) -> str:
-        """The name of a message's file."""
+        """Return the name of a message's file."""
         return file_name(row.date, row.sha.hex())
 
     def content(self, row: MessageRow) -> Iterable[bytes]:
-        """A message's bytes."""
+        """Return a message's bytes, in chunks.
+
+        Raises:
+            LedgerDamaged: The message can't be read back.
+        """
         return self.vault.reader.content(row.sha)
 
     def entry(self, row: MessageRow, name: str) -> dict[str, object]:
-        """A message's line of the manifest; asked for once its content was taken."""
+        """Return a message's line of the manifest; call it after its content was read."""
         return _entry(self.vault, row, name)
 
 
 def export_messages(edition: Edition, path: Path) -> Iterator[int]:
-    """Write all messages of an edition; yields how many are done.
+    """Write an export.
+
+    Args:
+        edition: The messages to export.
+        path: The export's path; `.zip` and `.mbox` decide its form, else it is a folder.
+
+    Yields:
+        The number of messages that are done.
 
     Raises:
-        UsageError: the path can't be used.
-        VaultError: it can't be written to the end.
-        QueryError, NotFound: as searching.find.
+        UsageError: The path exists already, or can't be written.
+        VaultError: The export could not be completed.
+        QueryError: The query is not valid.
+        NotFound: A name or an id is unknown.
+        LedgerDamaged: A message can't be read back.
     """
     pages = edition.pages()
     first = next(pages, [])
@@ -322,7 +360,7 @@ def export_messages(edition: Edition, path: Path) -> Iterator[int]:
             yield from _write(edition, target, itertools.chain([first], pages))
     except OSError as error:
         raise VaultError(
-            f"the export stopped ({error.strerror}): make room, remove {path} and try again"
+            f"the export stopped ({error.strerror}): free space, remove {path}, and try again"
         ) from error
 
 
@@ -342,7 +380,7 @@ def _write(edition: Edition, target: Target, pages: Iterable[list[MessageRow]]) 
 
 
 def file_name(date: int, id_: str) -> str:
-    """The name of a message's file, by its date (seconds since 1970 UTC) and its id in hex."""
+    """Return the name of a message's file, by its date (seconds since 1970 UTC) and its id in hex."""
     day = datetime.fromtimestamp(max(date, 0), UTC).strftime("%Y%m%dT%H%M%S")
     return f"{day}-{id_[:16]}.eml"
 

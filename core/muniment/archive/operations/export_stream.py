@@ -1,6 +1,6 @@
-"""An export as a stream of files, for a caller elsewhere: nothing but its manifest is written down here.
+"""Makes an export as a stream of files for a client; only the manifest is written to a temporary file.
 
-The files are those that `export.export_messages` writes.
+The files are the same as those of `export.export_messages`.
 """
 
 from __future__ import annotations
@@ -20,24 +20,30 @@ from muniment.archive.operations.export import MANIFEST, PIECE, ZIP_FIRST, ZIP_L
 
 
 class File(NamedTuple):
-    """A file of an export begins; the bytes that follow are its content."""
+    """The start of a file in the stream; the bytes that follow are its content."""
 
     name: str
-    """Relative to the folder that the export stands in."""
+    """Path relative to the folder of the export."""
 
 
 Piece = File | bytes
 Progress = Callable[[int], None]
-"""Is told how many messages are done; may raise to stop the export."""
+"""Called with the number of messages that are done. It may raise an error to stop the export."""
 
 
 def stream_export(edition: Edition, path: Path, work: Path, progress: Progress) -> Iterator[Piece]:
-    """The files of an export to `path`, whose ending says its form, and their content in pieces.
+    """Yield the files of an export, and their content in pieces of at most PIECE bytes.
 
-    `work` is a folder for the manifest, which is a line a message, until it is sent.
+    Args:
+        edition: The messages to export.
+        path: The path of the export at the client; `.zip` and `.mbox` decide its form, else it is a folder.
+        work: A folder for the temporary file with the manifest.
+        progress: Called with the number of messages that are done.
 
     Raises:
-        QueryError, NotFound: as searching.find; before the first file, if the first page can't be had.
+        QueryError: The query is not valid.
+        NotFound: A name or an id is unknown.
+        LedgerDamaged: A message can't be read back.
     """
     pages = edition.pages()
     rows = itertools.chain.from_iterable(itertools.chain([next(pages, [])], pages))
@@ -55,7 +61,7 @@ class _Export(NamedTuple):
     progress: Progress
 
     def messages(self) -> Iterator[tuple[str, MessageRow]]:
-        """Name and row of each message; its line of the manifest is written once its content was taken."""
+        """Yield name and row of each message; its line goes into the manifest after its content was read."""
         for done, row in enumerate(self.rows, start=1):
             name = self.edition.name(row)
             yield name, row
@@ -63,7 +69,7 @@ class _Export(NamedTuple):
             self.progress(done)
 
     def proof(self) -> Iterator[bytes]:
-        """The manifest."""
+        """Yield the manifest."""
         self.manifest.seek(0)
         while data := self.manifest.read(PIECE):
             yield data
@@ -113,7 +119,7 @@ def _zipped(
 
 
 class _Drain(io.RawIOBase):
-    """Where a zip is written: what was written last is taken off at once. It can't be sought in."""
+    """A file for the zip writer whose bytes are read as soon as they are written. It can't seek."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +133,7 @@ class _Drain(io.RawIOBase):
         return len(self._written[-1])
 
     def taken(self) -> Iterator[bytes]:
-        """What was written since it was last asked."""
+        """Yield the bytes that were written since the last call."""
         written, self._written = self._written, []
         yield from filter(None, written)
 

@@ -1,4 +1,4 @@
-"""Which ledger an index was made from, and how far that had come: an index of another one is none."""
+"""The binding of an index to a ledger: an index of another ledger, or of a lost state, is not used."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 
 
-def mark_of(vault: Vault) -> str:
-    """What an index that is committed now keeps: the vault, its head, and what could not be read of it.
+def binding_of(vault: Vault) -> str:
+    """Return the binding for an index that is committed now: the vault, its head, and a digest of its damage.
 
-    The last decides which numbers messages have, so an index goes with it.
+    Damage decides which numbers messages have, so an index fits only a catalog with the same damage.
     """
     head = vault.head
     return json.dumps(
@@ -34,14 +34,20 @@ def _digest(vault: Vault) -> str:
     return hashlib.sha256(json.dumps(damage).encode()).hexdigest()[:16] if damage else ""
 
 
-def bound(vault: Vault, watermark: int, written: str) -> bool:
-    """Whether an index with this watermark and mark is of this vault's ledger, no later than its catalog."""
+def is_bound(vault: Vault, watermark: int, written: str) -> bool:
+    """Return whether an index belongs to this vault's ledger, in a state that the catalog has reached.
+
+    Args:
+        vault: The vault.
+        watermark: The index's watermark; 0 belongs to any ledger.
+        written: The index's binding.
+    """
     if not watermark:
         return True
     try:
-        mark = json.loads(written)
-        head = Head(mark["tree_size"], bytes.fromhex(mark["root"]), mark["segment"], mark["offset"])
-        origin = bytes.fromhex(mark["vault"]), mark["damage"]
+        value = json.loads(written)
+        head = Head(value["tree_size"], bytes.fromhex(value["root"]), value["segment"], value["offset"])
+        origin = bytes.fromhex(value["vault"]), value["damage"]
     except (ValueError, KeyError, TypeError):
         return False
     now, vault_id = vault.head, vault.catalog.vault_id

@@ -1,4 +1,4 @@
-"""Feeding the index: from batches as they are committed, or from the ledger for what it lacks."""
+"""Adds messages to the index: from batches as they are committed, or from the ledger if they are missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
 from muniment.archive.index import Index, IndexDocument, Mention, put_aside
 from muniment.archive.ledger.model import Head
-from muniment.archive.operations.index_binding import bound, mark_of
+from muniment.archive.operations.index_binding import binding_of, is_bound
 from muniment.archive.vault.open_catalog import INDEX, INDEX_NEW, INDEX_OLD
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, MailUnreadable
@@ -29,28 +29,33 @@ from muniment.parsing.reader import Mail
 log = logging.getLogger("muniment.index")
 
 PAGE = 200
-"""Messages looked up at a time."""
+"""Messages that are looked up at a time."""
 COMMIT_DOCUMENTS = 20_000
+"""Documents after which a commit is made."""
 COMMIT_TEXT = 56_000_000
-"""Documents, and bytes of their text, that are added between two commits. The index library takes in up to
-10,000 documents ahead of the one it works on, however large they are; a commit waits until it is done."""
+"""Bytes of text after which a commit is made. The index library queues up to 10,000 documents of any size in
+memory; a commit waits until the queue is empty."""
 
 
 def behind(vault: Vault) -> int:
-    """How many kept messages search does not know yet, or not as they are now."""
+    """Return how many messages the index lacks, or has in an older form."""
     state = vault.index_place.state()
-    if not bound(vault, state.watermark, state.mark):
+    if not is_bound(vault, state.watermark, state.binding):
         return vault.catalog.totals().messages
     return vault.catalog.index_behind(state.watermark)
 
 
 def renew_index(vault: Vault) -> Iterator[int]:
-    """Build the index anew beside the one that goes on answering meanwhile, and put it in its place.
+    """Rebuild the index, and replace the one in use, which answers until then.
 
-    Yields how many messages were read so far. For the thread that archives, between two runs.
+    This is for the archiving thread, between two runs.
+
+    Yields:
+        The number of messages that were read so far.
 
     Raises:
-        VaultError: it can't be written; the one that there was stays.
+        VaultError: The new index can't be written; the old one stays in use.
+        OSError: The new index can't be put in place; the old one stays in use.
     """
     own, new, old = (vault.folder / name for name in (INDEX, INDEX_NEW, INDEX_OLD))
     for left in (new, old):
@@ -75,10 +80,15 @@ def renew_index(vault: Vault) -> Iterator[int]:
 
 
 class Indexing:
-    """The index of a vault, as its only writer feeds it. Belongs to one thread."""
+    """Writes the index of a vault. Only one thread may use it."""
 
     def __init__(self, vault: Vault, folder: Path | None = None) -> None:
-        """`folder` is where the index is, by default the vault's own place for it."""
+        """Keep the place of the index; `open` opens it.
+
+        Args:
+            vault: The vault, open for writing.
+            folder: The index's folder; by default the vault's own.
+        """
         self._vault = vault
         self._folder = folder or vault.folder / INDEX
         self._index: Index | None = None
@@ -86,16 +96,18 @@ class Indexing:
 
     @property
     def uncommitted(self) -> int:
-        """Documents added since the last commit."""
+        """Number of documents that were added or removed since the last commit."""
         return self._index.uncommitted if self._index is not None else 0
 
     def open(self) -> Index:
-        """The index, opened to be written; one that is unusable or of another ledger is set aside.
+        """Open the index for writing, if it is not open yet.
 
-        What then is in its place is empty, and lacks everything: see `catch_up`.
+        An index that is unusable or belongs to another ledger is renamed, and an empty one replaces it; then
+        `catch_up` must index everything.
 
         Raises:
-            VaultError: it can't be written, or another process writes it.
+            VaultError: The index can't be written.
+            VaultLocked: Another process is writing it.
         """
         if self._index is None:
             self._index = self._opened()
@@ -107,25 +119,36 @@ class Indexing:
         index = Index.open(folder)
         if index.set_aside is not None:
             log.warning(
-                "the index is built anew (%s); it was set aside in %s", index.why_set_aside, index.set_aside
+                "the index is rebuilt (%s); the old one was renamed to %s",
+                index.why_set_aside,
+                index.set_aside,
             )
-        if bound(self._vault, index.watermark, index.mark):
+        if is_bound(self._vault, index.watermark, index.binding):
             return index
         index.close()
         log.warning(
-            "the index is of another ledger or of another state of it: set aside in %s", put_aside(folder)
+            "the index belongs to another ledger, or to another state of it: it was renamed to %s",
+            put_aside(folder),
         )
         return Index.open(folder)
 
     def add(self, head: Head, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
-        """Index a committed batch: its new messages, and those kept before that it concerns.
+        """Index a committed batch. Everything before it must be indexed already (see `catch_up`).
 
-        All before the batch must have been indexed: see `catch_up`. Commits once much was added.
+        It commits the index when COMMIT_DOCUMENTS or COMMIT_TEXT is reached.
+
+        Args:
+            head: The committed state after the batch.
+            documents: The batch's new messages.
+            touched: SHA-256 of each older message whose document the batch changes.
+
+        Raises:
+            VaultError: The index can't be written.
         """
         index = self.open()
         known = self._vault.catalog.existing([document.id for document in documents])
         index.add(document for document in documents if document.id in known)
-        # What was appended anew keeps the number that it had before.
+        # A message that was appended again keeps its old number, so it is looked up.
         touched = [*touched, *(document.sha for document in documents if document.id not in known)]
         rows = [row for sha in touched if (row := self._vault.catalog.message_by_sha(sha)) is not None]
         for start in range(0, len(rows), PAGE):
@@ -134,12 +157,23 @@ class Indexing:
         self._commit_if_full()
 
     def commit(self) -> None:
-        """Make what was added durable and findable."""
+        """Make all changes durable and visible, and store the watermark.
+
+        Raises:
+            VaultError: The index can't be written.
+        """
         if self._index is not None and (self.uncommitted or self._index.watermark < self._reached):
-            self._index.commit(self._reached, mark_of(self._vault))
+            self._index.commit(self._reached, binding_of(self._vault))
 
     def catch_up(self) -> Iterator[int]:
-        """Index all that the index lacks, and commit; yields how many messages were read so far."""
+        """Index all messages that the index lacks, and commit it.
+
+        Yields:
+            The number of messages that were read so far.
+
+        Raises:
+            VaultError: The index can't be written.
+        """
         index = self.open()
         head = self._vault.head
         done = 0
@@ -154,7 +188,7 @@ class Indexing:
         self.commit()
 
     def close(self) -> None:
-        """Close the index; what was not committed is indexed anew another time."""
+        """Close the index. Uncommitted messages are indexed again later."""
         if self._index is not None:
             self._index.close()
             self._index = None
@@ -167,8 +201,8 @@ class Indexing:
             self.commit()
 
     def _renew(self, index: Index, sequences: list[int]) -> None:
-        """Index messages as they are now, in the place of what gave way to them."""
-        formers = self._vault.catalog.formers_of(sequences)
+        """Index messages in their current form, and remove the messages that they have displaced."""
+        formers = self._vault.catalog.displaced_by(sequences)
         mentions = self._vault.catalog.mentions(sequences)
         for row, text in self._texts(self._vault.catalog.rows(sequences)):
             gone = formers.get(row.sequence, ())
@@ -178,7 +212,7 @@ class Indexing:
             self._commit_if_full()
 
     def _texts(self, rows: Sequence[MessageRow]) -> Iterator[tuple[MessageRow, MessageText]]:
-        """The rows in order, each with what can be searched of it."""
+        """Yield the rows in order, each with its text for searches."""
         nothing: dict[int, MessageText] = {}
 
         def mails() -> Iterator[Mail]:
@@ -193,19 +227,19 @@ class Indexing:
             yield row, self._outlined(row, text) if isinstance(text, MailUnreadable) else text
 
     def _mail(self, row: MessageRow) -> Mail | None:
-        """A message to be read, or what is left of it; None where that is nothing."""
+        """Return what can be read of a message; None if nothing can."""
         reader, work, outline = self._vault.reader, own_work(self._vault.folder), UNREAD in row.notes
         try:
             return mail_from(reader.content(row.sha), row.size, work, row.sha, outline=outline)
         except LedgerDamaged as error:
-            log.error("message %s is indexed as far as it can be read: %s", row.sha.hex()[:12], error)
+            log.error("message %s is damaged and indexed only in part: %s", row.sha.hex()[:12], error)
         try:
             return mail_from(reader.salvage(row.position), row.size, work, outline=outline)
         except LedgerDamaged:
             return None
 
     def _outlined(self, row: MessageRow, why: MailUnreadable) -> MessageText:
-        """What can be searched of a message over whose text the parser failed."""
+        """Return the text for searches of a message whose text could not be parsed."""
         log.warning("message %s is indexed without its text: %s", row.sha.hex()[:12], why)
         mail = self._mail(row)
         found = next(mail_reader().texts([replace(mail, outline=True)])) if mail is not None else why
@@ -213,7 +247,7 @@ class Indexing:
 
 
 def _known_text(row: MessageRow, note: str) -> MessageText:
-    """What the catalog knows of a message that can't be read."""
+    """Return the text for searches that the catalog has of a message which can't be read."""
     people = (mailboxes((row.sender,)), mailboxes((row.to,)))
     return MessageText(row.subject, row.sender, row.to, "", "", "", (), (note,), people=people)
 

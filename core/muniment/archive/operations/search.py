@@ -1,4 +1,4 @@
-"""Searching a vault: the query language, over the index, checked against the catalog."""
+"""Searches a vault: a query runs on the index, and the catalog decides about people and folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 
 from muniment.archive.index import Found, Scope, UserAddress, UserTerms, search
 from muniment.archive.operations.check_names import person, require_known
-from muniment.archive.operations.index_binding import bound
+from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.query import And, Id, Node, Not, Number, Or, parse
 from muniment.archive.vault.vault import Vault
@@ -16,10 +16,10 @@ from muniment.people.directory import CATCH_ALL, User
 
 
 def terms_of(vault: Vault, name: str | User) -> UserTerms:
-    """A person as the index finds them: by the addresses that are or were theirs.
+    """Return a person in the terms of the index: the addresses that are or were theirs.
 
     Raises:
-        NotFound: `name` is nobody's address.
+        NotFound: No user has the address `name`.
     """
     user = _user(vault, name)
     if user.id == CATCH_ALL:
@@ -42,10 +42,10 @@ def _user(vault: Vault, name: str | User) -> User:
 
 
 def scope_of(vault: Vault, name: str | User) -> Scope:
-    """One person's mail: what the index finds by their addresses, as far as the catalog places it there.
+    """Return the scope of one person's mail: found by their addresses, and decided by the catalog.
 
     Raises:
-        NotFound: `name` is nobody's address.
+        NotFound: No user has the address `name`.
     """
     user = _user(vault, name)
 
@@ -67,17 +67,26 @@ def find(
     around: int | None = None,
     zone: tzinfo = UTC,
 ) -> Found:
-    """A page of what `query` finds, in everybody's mail or in one person's; see index.search.
+    """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
-    `own`: it is `user` who asks, so that nothing of others may be learnt: Bcc is matched in what they sent
-    alone, the total is of what stands with them, all words weigh alike, `id:` takes public ids, and sizes are
-    those of public forms.
-
-    `zone`: whose days the query means.
+    Args:
+        vault: The vault.
+        query: The query as it was typed.
+        user: The person whose mail is searched, by name, address or as a user; "" for all mail.
+        limit: Most results of the page.
+        after: The position that the previous page returned.
+        by_relevance: Whether the most relevant messages come first; otherwise they are sorted by date.
+        own: Whether `user` is the one who searches. Then results reveal nothing about other people's mail:
+            Bcc matches only in mail that they sent, totals count only their mail, rare words weigh no more
+            than others, `id:` takes public ids, and sizes are those of public forms.
+        oldest_first: Whether the oldest message comes first.
+        around: The date to begin at, in seconds since 1970 UTC.
+        zone: The time zone of the days in the query.
 
     Raises:
-        QueryError: the query can't be read.
-        NotFound: `user`, or a `user:` in the query, is nobody; or nobody has a folder that `in:` names.
+        QueryError: The query is not valid, or `after` is not a position from a page.
+        NotFound: `user` or a name after `user:` is unknown, or no user has a folder that `in:` names.
+        VaultError: The index or the catalog can't be read.
     """
     node = parse(query, zone=zone)
     whose = None if not user else _user(vault, user) if own or isinstance(user, User) else person(vault, user)
@@ -87,14 +96,14 @@ def find(
     scope = scope_of(vault, whose) if whose else None
 
     def placed(name: str, sequences: Iterable[int], folder: str) -> Collection[int]:
-        # The person who searches is known by their id: their address may move meanwhile.
+        # The person in the scope is looked up by id, since the address may be moved meanwhile.
         searching = isinstance(user, User) and scope is not None and name == scope.name
         who = user.id if searching and isinstance(user, User) else vault.directory.find(name).id
         return vault.catalog.placed(who, sequences, folder)
 
     index = vault.index()
-    if not bound(vault, index.watermark, index.mark):
-        return Found(0, True, (), (), first=0)  # its numbers mean other messages
+    if not is_bound(vault, index.watermark, index.binding):
+        return Found(0, True, (), (), first=0)  # its numbers are those of other messages
     return search(
         index,
         node,
@@ -112,7 +121,7 @@ def find(
 
 
 def _with_public_ids(vault: Vault, node: Node) -> Node:
-    """A query whose ids are public ones, as one that names the messages' records."""
+    """Replace public ids in a query by the numbers of their messages."""
     match node:
         case And(items):
             return And(tuple(_with_public_ids(vault, item) for item in items))

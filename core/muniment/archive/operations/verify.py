@@ -1,4 +1,4 @@
-"""Verification: that the ledger proves itself, and that the projections say what it says."""
+"""Verification: it checks the ledger, and compares catalog and index with it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.files import framed_id
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import last_head
-from muniment.archive.operations.index_binding import bound
+from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.proof.index import damaged_files, search_works, wrong_documents
-from muniment.archive.proof.inward import Records, look_into
+from muniment.archive.proof.inward import Records, inspect_catalog
 from muniment.archive.proof.replica import catalog_differences
 from muniment.archive.vault.known_roots import OF_CATALOG, Note, missing_file, notes_of, swapped
 from muniment.archive.vault.open_catalog import INDEX, LEDGER
@@ -29,23 +29,32 @@ from muniment.errors import MunimentError
 
 READ = "the ledger is read"
 EVERY = 1.0
-"""Seconds between two words on how far a check is."""
-MEND = "run `muniment rebuild --catalog`"
+"""Time between two reports of progress, in seconds."""
+REMEDY = "run `muniment rebuild --catalog`"
 
 
 def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> Iterator[str | Report]:
-    """Check a vault; yields a sentence a step and at last the ledger's report with all problems.
+    """Check a vault.
 
-    `was` are checkpoints that were noted earlier; the report has a proof for each.
+    A shallow check covers the checksums of every frame, the Merkle root of every commit, the catalog's audit
+    trail, runs and directory compared with the ledger's records, its own sums, and the checksums of the
+    index. A deep check also decodes every record, hashes every byte of every message, report and part, and
+    compares the whole catalog with another one that is made from the ledger.
 
-    Shallow: every frame's checksums, every commit's Merkle root, the catalog's audit trail, runs and
-    directory against the ledger's records, its own sums, and the index's checksums.
-    Deep: every record is decoded besides, every byte of every message, report and part hashed anew, and all
-    of the catalog compared with another that is made from the ledger.
+    Args:
+        vault: The vault.
+        deep: Whether to make a deep check.
+        was: Checkpoints that were noted earlier; the report has a result for each.
+
+    Yields:
+        A sentence for each step, and at last the report with all problems.
+
+    Raises:
+        VaultError: A newer program wrote a file, or there is no room for a deep check.
     """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
     notes, records = notes_of(vault.folder), Records(vault.folder / LEDGER)
-    # One reading of the catalog: what a writer adds meanwhile is looked at another time.
+    # Both are of one state of the catalog; what a writer adds meanwhile is not checked.
     head, totals = vault.catalog.snapshot()
     report = yield from _stoppable(
         partial(
@@ -59,15 +68,15 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
         )
     )
     damaged = bool(report.problems)
-    look_at_notes(vault.folder, [note for note in notes if note.source != OF_CATALOG], was, report)
-    look_at_folder(vault.folder, report)
+    check_notes(vault.folder, [note for note in notes if note.source != OF_CATALOG], was, report)
+    check_folder(vault.folder, report)
     yield "comparing the catalog"
     report.problems.extend(catalog_problems(head, totals, report))
-    report.problems.extend(untold(vault))
+    report.problems.extend(unapplied(vault))
     if not damaged and vault.catalog.vault_id == records.vault_id:
         catalog = vault.catalog
-        looking = partial(look_into, catalog.path, catalog.still, records, head.tree_size)
-        report.problems.extend((yield from _stoppable(looking, "the catalog is looked into")))
+        inspect = partial(inspect_catalog, catalog.path, catalog.is_immutable, records, head.tree_size)
+        report.problems.extend((yield from _stoppable(inspect, "the catalog is inspected")))
     report.messages -= totals.moved_messages
     if deep:
         yield "making a second catalog from the ledger, to compare all of it"
@@ -81,19 +90,32 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
 def verify_ledger(
     folder: Path, deep: bool, problem: str, was: Sequence[Checkpoint] = ()
 ) -> Iterator[str | Report]:
-    """As `verify_vault`, for a vault whose catalog can't be opened: the ledger alone is checked."""
+    """Check only the ledger, of a vault whose catalog can't be opened.
+
+    Args:
+        folder: The vault's folder.
+        deep: Whether to make a deep check.
+        problem: Why the catalog can't be opened; it is added to the problems.
+        was: Checkpoints that were noted earlier; the report has a result for each.
+
+    Yields:
+        A sentence for each step, and at last the report with all problems.
+
+    Raises:
+        VaultError: There is no ledger, or a newer program wrote it.
+    """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
     notes = notes_of(folder)
     checkpoints = [*was, *(note.checkpoint for note in notes)]
     report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep, checkpoints=checkpoints))
-    look_at_notes(folder, notes, was, report)
-    look_at_folder(folder, report)
+    check_notes(folder, notes, was, report)
+    check_folder(folder, report)
     report.problems.append(problem)
     yield report
 
 
-def look_at_notes(folder: Path, notes: list[Note], was: Sequence[Checkpoint], report: Report) -> None:
-    """Leave the proofs of `was` in the report, and add which notes the ledger does not bear out."""
+def check_notes(folder: Path, notes: list[Note], was: Sequence[Checkpoint], report: Report) -> None:
+    """Add a problem for each note that the ledger contradicts, and keep only the proofs of `was`."""
     proofs = {proof.checkpoint: proof for proof in report.proofs}
     report.proofs = [proofs[checkpoint] for checkpoint in was]
     vault_id = framed_id(folder / LEDGER)
@@ -102,14 +124,14 @@ def look_at_notes(folder: Path, notes: list[Note], was: Sequence[Checkpoint], re
         if vault_id is not None and note.vault != vault_id:
             report.problems.append(swapped(note, vault_id))
         elif proof.state in ("cut", "rewritten"):
-            report.problems.append(f"{note.source} has seen {note.head.tree_size} records: {proof.text}")
+            report.problems.append(f"{note.source} knows {note.head.tree_size} records: {proof.text}")
     if missing := missing_file(folder):
         report.problems.append(missing)
     report.problems = list(dict.fromkeys(report.problems))
 
 
-def look_at_folder(folder: Path, report: Report) -> None:
-    """Add to the report who else may get at the vault's files."""
+def check_folder(folder: Path, report: Report) -> None:
+    """Add to the report whether other users can change or read the vault's files."""
     if loose := exposed(folder):
         report.problems.append(loose)
     elif open_ := readable(folder):
@@ -120,11 +142,11 @@ Found = TypeVar("Found")
 
 
 class _Left(Exception):
-    """Nobody waits for what is checked any more."""
+    """The caller no longer waits for the check."""
 
 
 def _stoppable(check: Callable[..., Found], doing: str = READ) -> Generator[str, None, Found]:
-    """Check in a thread, saying how far it is now and then; whoever leaves has it stopped."""
+    """Run a check in a thread, and yield its progress; closing the generator stops the check."""
     left, far = threading.Event(), [f"0% of {doing}"]
 
     def progress(done: int, total: int) -> None:
@@ -143,48 +165,48 @@ def _stoppable(check: Callable[..., Found], doing: str = READ) -> Generator[str,
 
 
 def catalog_problems(head: Head, totals: Totals, report: Report) -> Iterator[str]:
-    """Where the catalog, as it was at `head`, does not say what the ledger says."""
+    """Yield the problems of the catalog's counts at `head`, compared with the ledger's report."""
     messages = totals.messages + totals.moved_messages
     envelopes = totals.envelopes + totals.moved_envelopes
     if head.tree_size > report.tree_size:
         yield (
-            f"the catalog has seen {head.tree_size} records, but the ledger holds {report.tree_size}: "
-            "the ledger was damaged or an older one restored"
+            f"the catalog knows {head.tree_size} records, but the ledger holds {report.tree_size}: "
+            "the ledger was damaged, or an older one was restored"
         )
     elif (head.tree_size, head.root) != (report.tree_size, report.root) and head.tree_size:
-        yield f"the catalog is of another ledger: {MEND}"
+        yield f"the catalog belongs to another ledger: {REMEDY}"
     elif report.problems or not head.tree_size:
-        return  # what is damaged is missing from the counts as well
+        return  # damaged records are missing from the counts as well
     elif messages != report.messages:
-        yield f"the catalog knows {messages} records of messages, the ledger holds {report.messages}: {MEND}"
+        yield f"the catalog has {messages} records of messages, but the ledger {report.messages}: {REMEDY}"
     elif envelopes != report.envelopes:
-        yield f"the catalog knows {envelopes} records of copies, the ledger holds {report.envelopes}: {MEND}"
+        yield f"the catalog has {envelopes} records of copies, but the ledger {report.envelopes}: {REMEDY}"
 
 
-def untold(vault: Vault) -> Iterator[str]:
-    """What the catalog was built without; and what it lacks of the ledger, if nobody is about to tell it."""
+def unapplied(vault: Vault) -> Iterator[str]:
+    """Yield what the catalog was built without, and how far it is behind if no process writes the vault."""
     damage = vault.damage
     if damage:
         yield (
-            f"the catalog was built without what is damaged ({len(damage)} findings, such as {damage[0]}); "
-            f"once that is restored from a backup, {MEND}"
+            f"the catalog was built without damaged records ({len(damage)} findings, such as {damage[0]}); "
+            f"restore them from a backup, then {REMEDY}"
         )
     last = last_head(vault.folder / LEDGER)
     if last is None or vault.owner():
         return
     behind = last.tree_size - vault.head.tree_size
     if behind > 0:
-        yield f"the catalog is {behind} records behind the ledger: {MEND}"
+        yield f"the catalog is {behind} records behind the ledger: {REMEDY}"
 
 
 def index_problems(vault: Vault, deep: bool = False) -> list[str]:
-    """Where the index is damaged, or lacks what it says it has."""
+    """Return the problems of the index: damaged files, or missing messages."""
     damaged = damaged_files(vault.folder / INDEX, vault.index_place.held)
     return list(damaged) or list(_index_problems(vault, deep))
 
 
 def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
-    mend = "run `muniment rebuild --index`"
+    remedy = "run `muniment rebuild --index`"
     try:
         with vault.index_place.held():
             index = Index.open(vault.folder / INDEX, read_only=True)
@@ -192,21 +214,21 @@ def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
         yield f"the index can't be used ({error})"
         return
     try:
-        if not bound(vault, index.watermark, index.mark):
-            yield f"the index is of another ledger, or of another state of it: {mend}"
+        if not is_bound(vault, index.watermark, index.binding):
+            yield f"the index belongs to another ledger, or to another state of it: {remedy}"
             return
         # A batch may be committed between any two of these calls. In this order it can only make `least` too
         # low and `most` too high, so it never looks like a loss.
         messages = vault.catalog.totals().messages
         lacking = vault.catalog.index_behind(index.watermark)
-        least, docs, still = messages - lacking, index.docs, not lacking and not vault.owner()
+        least, docs, unchanging = messages - lacking, index.docs, not lacking and not vault.owner()
         most = vault.catalog.totals().messages
-        if docs < least or (still and docs > most):
-            yield f"the index holds {docs} of the {least} messages it should: {mend}"
+        if docs < least or (unchanging and docs > most):
+            yield f"the index has {docs} messages, but should have {least}: {remedy}"
         yield from search_works(index)
         if deep:
-            yield from wrong_documents(vault, index, still)
+            yield from wrong_documents(vault, index, unchanging)
     except (MunimentError, sqlite3.Error) as error:
-        yield f"the index can't be compared ({error}): {mend}"
+        yield f"the index can't be compared ({error}): {remedy}"
     finally:
         index.close()

@@ -1,1 +1,1 @@
-"""Proving that the projections say what the ledger says: the catalog row by row, the index file by file."""
+"""Compares the projections with the ledger: the catalog row by row, the index file by file."""

@@ -1,4 +1,4 @@
-"""Comparing a catalog with another that was made from the same ledger: row by row, in bounded memory."""
+"""Compares a catalog with another one that was made from the same ledger, row by row, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,27 +15,32 @@ from muniment.archive.proof.tables import VIEWS, Row, View, count_of
 from muniment.system.sanitise import clean
 
 FAULTS = 3
-"""Findings of SQLite's own check that are named."""
+"""Most findings of SQLite's own check that are reported."""
 CACHE = "PRAGMA cache_size = -8192"
 
 
 @dataclass(slots=True)
 class Difference:
-    """How a table differs from what the ledger says."""
+    """How a table of the catalog differs from the ledger."""
 
     view: View
     missing: int = 0
+    """Number of rows that the catalog lacks."""
     extra: int = 0
+    """Number of rows that the ledger does not have."""
     changed: int = 0
+    """Number of rows with other values."""
     columns: Counter[str] = field(default_factory=Counter)
+    """Number of other values by column."""
     example: Row = ()
+    """The first row that differs."""
 
     def __str__(self) -> str:
         found = [
             f"{count:,} {word}"
             for count, word in (
                 (self.missing, "missing"),
-                (self.extra, "that the ledger does not know"),
+                (self.extra, "that the ledger does not have"),
                 (self.changed, f"changed ({', '.join(sorted(self.columns))})"),
             )
             if count
@@ -45,7 +50,7 @@ class Difference:
 
 
 def _named(view: View, row: Row) -> str:
-    """A row by its key, as people can find it."""
+    """Describe a row by its key, as text for messages."""
     words = (
         f"{name} {value if isinstance(value, int) else _text(value)!r}"
         for name, value in zip(view.key, row, strict=False)
@@ -64,9 +69,17 @@ def _text(value: object) -> str:
 
 @contextmanager
 def reading(path: Path, immutable: bool = False) -> Iterator[sqlite3.Connection]:
-    """A catalog's file as it is at one instant, and stays for as long as this lasts.
+    """Open a catalog's file, and read one committed state of it until the end.
 
-    Another file may take its place meanwhile: a connection that can only read goes on with the one it has.
+    If the file is replaced meanwhile, the connection goes on with the old file.
+
+    Args:
+        path: The catalog's file.
+        immutable: Whether no process can write the file.
+
+    Raises:
+        sqlite3.Error: The file can't be read.
+        OSError: The file is missing.
     """
     connection = _opened(path, "immutable=1" if immutable else "mode=ro")
     try:
@@ -76,7 +89,7 @@ def reading(path: Path, immutable: bool = False) -> Iterator[sqlite3.Connection]
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection to a file and to that file's own log, although another may take its place just now."""
+    """Open a connection to a file and the log of the same file, although a process may replace both."""
     for last in (False, False, True):
         before = path.stat()
         connection = sqlite3.connect(
@@ -91,7 +104,7 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute(CACHE)
             connection.execute("BEGIN")
-            connection.execute("SELECT 1 FROM state").fetchone()  # from here on it stands still
+            connection.execute("SELECT 1 FROM state").fetchone()  # from here on the state stays the same
             if os.path.samestat(before, path.stat()):
                 return connection
         except BaseException:
@@ -100,15 +113,21 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
         connection.close()
         if last:
             break
-    raise sqlite3.OperationalError("another catalog takes its place again and again")
+    raise sqlite3.OperationalError("it is replaced again and again")
 
 
 def differences(
     ledger: sqlite3.Connection, catalog: sqlite3.Connection, step: Callable[[], None]
 ) -> Iterator[Difference]:
-    """Where `catalog` is not what `ledger`, a catalog made from the ledger just now, says.
+    """Yield the differences between two catalogs, table by table.
 
-    `step` is called now and then; what it raises ends the comparison. Raises sqlite3.Error.
+    Args:
+        ledger: A catalog that was just made from the ledger.
+        catalog: The catalog to check.
+        step: Called regularly. An error that it raises ends the comparison.
+
+    Raises:
+        sqlite3.Error: A catalog can't be read.
     """
     for view in VIEWS:
         found = _compared(view, view.rows(ledger), view.rows(catalog), step)
@@ -117,7 +136,7 @@ def differences(
             held = catalog.execute(count_of(view)).fetchone()[0]
             if held != seen:
                 found.difference.extra += abs(held - seen)
-                found.difference.example = found.difference.example or ("that refers to nothing",)
+                found.difference.example = found.difference.example or ("without its other row",)
         if found.difference.missing or found.difference.extra or found.difference.changed:
             yield found.difference
 
@@ -126,7 +145,7 @@ def differences(
 class _Found:
     difference: Difference
     rows: int = 0
-    """Rows of the catalog."""
+    """Number of rows of the catalog."""
 
 
 def _compared(view: View, right: Iterator[Row], ours: Iterator[Row], step: Callable[[], None]) -> _Found:
@@ -163,7 +182,7 @@ def _change(difference: Difference, a: Row, b: Row) -> None:
 
 
 def _order(key: Row) -> list[tuple[int, object]]:
-    """A key that sorts as SQLite sorts it: nothing, numbers, text, bytes."""
+    """Return a sort key with SQLite's order: NULL, numbers, text, bytes."""
     return [(_RANK.get(type(value), 2), 0 if value is None else value) for value in key]
 
 
@@ -174,14 +193,22 @@ _RANK = {type(None): 0, int: 1, float: 1, str: 2, bytes: 3}
 
 
 def faults(catalog: sqlite3.Connection) -> Iterator[str]:
-    """What SQLite itself finds wrong with a file: pages, and indexes that lack rows. Raises sqlite3.Error."""
-    for (said,) in catalog.execute(f"PRAGMA integrity_check({FAULTS})"):
-        if said != "ok":
-            yield f"its file is damaged ({clean(str(said))})"
+    """Yield what SQLite's own check finds in a file: damaged pages, and indexes that lack rows.
+
+    Raises:
+        sqlite3.Error: The file can't be read.
+    """
+    for (finding,) in catalog.execute(f"PRAGMA integrity_check({FAULTS})"):
+        if finding != "ok":
+            yield f"its file is damaged ({clean(str(finding))})"
 
 
 def shape(connection: sqlite3.Connection) -> dict[str, object]:
-    """Tables with their columns, indexes, and whatever else a file may hold, by name."""
+    """Return the tables with their columns, the indexes and all other objects of a file, by name.
+
+    Raises:
+        sqlite3.Error: The file can't be read.
+    """
     found: dict[str, object] = {}
     for kind, name, table, text in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
         quoted = '"' + str(name).replace('"', '""') + '"'
@@ -197,7 +224,11 @@ def shape(connection: sqlite3.Connection) -> dict[str, object]:
 
 
 def misshapen(ledger: sqlite3.Connection, catalog: sqlite3.Connection) -> Iterator[str]:
-    """How a catalog's tables and indexes are not those that it should have; a trigger is none of them."""
+    """Yield how a catalog's tables, indexes and other objects differ from those of the other one.
+
+    Raises:
+        sqlite3.Error: A catalog can't be read.
+    """
     right, ours = shape(ledger), shape(catalog)
     for name in sorted(right.keys() | ours.keys()):
         if name not in ours:
@@ -205,4 +236,4 @@ def misshapen(ledger: sqlite3.Connection, catalog: sqlite3.Connection) -> Iterat
         elif name not in right:
             yield f"it has a {clean(name)} that does not belong there"
         elif right[name] != ours[name]:
-            yield f"its {clean(name)} is not what it should be"
+            yield f"its {clean(name)} has another definition"

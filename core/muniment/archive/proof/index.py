@@ -1,8 +1,8 @@
-"""Proving an index: every file by the checksum at its end, and its documents by the catalog's messages.
+"""Checks an index: each file by the checksum at its end, and the documents by the catalog's messages.
 
-The library (Tantivy) ends each file of a segment with a footer: a JSON object that holds the CRC-32 of all
-before it, the length of that object, and a magic number. It checks none of them when it reads, and its
-Python binding has no call for it.
+The library (Tantivy) ends each file of a segment with a footer: a JSON object with the CRC-32 of everything
+before it, the length of that object, and a magic number. It does not check them when it reads, and its Python
+binding has no function for it.
 """
 
 from __future__ import annotations
@@ -23,42 +23,44 @@ from muniment.archive.proof.compare import reading
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 
-MEND = "run `muniment rebuild --index`"
+REMEDY = "run `muniment rebuild --index`"
 NAMED = 3
-"""Files that are named."""
+"""Most files that a sentence names."""
 PARTS = ("store", "fast", "fieldnorm", "idx", "pos", "term")
-"""Files that every segment has."""
+"""Suffixes of the files that every segment has."""
 TAIL = struct.Struct("<II")
 MAGIC = 1337
 MOST_FOOTER = 10_000
 BLOCK = 1024 * 1024
 TRIES = 5
-"""How often a shard is looked at that is written meanwhile."""
+"""How often a shard is read again that was written meanwhile."""
 
 
 def damaged_files(
     folder: Path, held: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Iterator[str]:
-    """The files of an index in `folder` that are missing or damaged, a sentence for all of them.
+    """Yield a sentence if files of an index are missing or damaged.
 
-    `held` keeps another index from taking its place while a shard is read.
+    Args:
+        folder: The index's folder.
+        held: Keeps the index from being replaced while a shard is read.
     """
     wrong = []
-    with held():  # between the two renames of a swap there is no folder to list
+    with held():  # while the index is replaced, there is no folder to list
         shards = sorted(folder.glob("[0-9]*"))
     for shard in shards:
         with held():
             wrong += [f"{shard.name}/{what}" for what in _of_shard(shard)]
     if wrong:
         more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
-        yield f"the index is damaged: {', '.join(wrong[:NAMED])}{more}: {MEND}"
+        yield f"the index is damaged: {', '.join(wrong[:NAMED])}{more}: {REMEDY}"
 
 
 def _of_shard(shard: Path) -> list[str]:
-    """What is wrong in a shard; a writer may merge its segments meanwhile, and remove the merged ones."""
+    """Return what is wrong in a shard. A writer may merge segments meanwhile and remove the merged ones."""
     wrong: list[str] = []
     if not shard.is_dir():
-        return wrong  # another index has taken the place of this one
+        return wrong  # the index was replaced
     for _ in range(TRIES):
         meta = _meta(shard)
         wrong = list(_of_segments(shard, meta))
@@ -83,7 +85,7 @@ def _of_segments(shard: Path, meta: bytes) -> Iterator[str]:
     for name in names:
         try:
             if not intact(shard / name):
-                yield f"{name} does not have the checksum that it should"
+                yield f"{name} has a wrong checksum"
         except FileNotFoundError:
             yield f"{name} is missing"
         except OSError as error:
@@ -91,7 +93,7 @@ def _of_segments(shard: Path, meta: bytes) -> Iterator[str]:
 
 
 def _names(segment: dict[str, object]) -> list[str]:
-    """The files of a segment, as its entry in meta.json has it."""
+    """Return the names of a segment's files, by its entry in meta.json."""
     prefix = str(segment["segment_id"]).replace("-", "")
     names = [f"{prefix}.{part}" for part in PARTS]
     deletes = segment.get("deletes")
@@ -101,7 +103,11 @@ def _names(segment: dict[str, object]) -> list[str]:
 
 
 def intact(path: Path) -> bool:
-    """Whether a file of a segment has the checksum that its footer states. Raises OSError."""
+    """Return whether a file of a segment has the checksum that its footer states.
+
+    Raises:
+        OSError: The file can't be read.
+    """
     with path.open("rb") as file:
         end = file.seek(0, 2)
         if end < TAIL.size:
@@ -124,15 +130,22 @@ def intact(path: Path) -> bool:
 
 
 def wrong_documents(vault: Vault, index: Index, exact: bool) -> Iterator[str]:
-    """Where the documents of an index are not the catalog's messages.
+    """Yield a sentence if the documents of an index differ from the catalog's messages.
 
-    `exact`: nothing is written meanwhile, and the index lacks nothing; else only what it lacks is looked for.
-    Raises sqlite3.Error.
+    Args:
+        vault: The vault.
+        index: Its index.
+        exact: Whether nothing is written meanwhile and the index is complete. Otherwise extra documents do
+            not count.
+
+    Raises:
+        sqlite3.Error: The catalog can't be read.
+        VaultError: The index can't be read.
     """
     watermark = index.watermark
     views = sorted(index.views(), key=lambda view: view.first)
     missing = extra = moved = 0
-    with reading(vault.catalog.path, vault.catalog.still) as catalog:
+    with reading(vault.catalog.path, vault.catalog.is_immutable) as catalog:
         for place, view in enumerate(views):
             end = views[place + 1].first if place + 1 < len(views) else 1 << 62
             found = {number: order for order, number in _documents(view)}
@@ -148,20 +161,20 @@ def wrong_documents(vault: Vault, index: Index, exact: bool) -> Iterator[str]:
     if missing or moved or (extra and exact):
         yield (
             f"the index lacks {missing} messages, has {extra} that are not in the catalog, and {moved} with "
-            f"another date: {MEND}"
+            f"another date: {REMEDY}"
         )
 
 
 def _documents(view: View) -> list[tuple[int, int]]:
-    """Sort key and number of every document of a shard, which is bounded."""
+    """Return sort key and number of every document of a shard; shards have a limited size."""
     count = view.searcher.num_docs
     return view.newest(tantivy.Query.all_query(), count, False)[1] if count else []
 
 
 def search_works(index: Index) -> Iterator[str]:
-    """A sentence where the index can't be searched at all."""
+    """Yield a sentence if the index can't be searched."""
     try:
         for view in index.views():
             view.newest(tantivy.Query.all_query(), 1, True)
     except MunimentError as error:
-        yield f"the index can't be searched ({error}): {MEND}"
+        yield f"the index can't be searched ({error}): {REMEDY}"

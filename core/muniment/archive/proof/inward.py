@@ -1,8 +1,8 @@
-"""What shallow verification looks at in a catalog: what the ledger's small records say, and its own sums.
+"""The shallow check of a catalog: comparison with the ledger's small records, and internal consistency.
 
 Audit events, runs and changes of the directory are compared with the ledger's records exactly, by a digest
-over all of them in order. Of mail, whose text is not read here, a catalog must agree with itself: each count
-with the rows that it counts, each row with those that it refers to.
+over all of them in order. Mail is not read here, so its tables must only be consistent: each count with the
+rows that it counts, each row with the rows that it refers to.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from muniment.archive.proof.compare import reading
 from muniment.errors import LedgerDamaged
 from muniment.system.sanitise import clean
 
-MEND = "verify with --deep to see more, then run `muniment rebuild --catalog`"
+REMEDY = "verify with --deep to see more, then run `muniment rebuild --catalog`"
 
 RECORDS = {
     Kind.AUDIT: ("audit trail", "events", "SELECT id, time, event FROM audit WHERE id < ? ORDER BY id"),
@@ -33,15 +33,15 @@ RECORDS = {
         "SELECT sequence, time, change FROM directory WHERE sequence < ? ORDER BY id",
     ),
 }
-"""By kind: how its rows are called, and the statement that reads them."""
+"""For each kind of record: two names of its rows for messages, and the statement that reads them."""
 
 SECOND = 1_000_000
 STEPS = 10_000_000
-"""Instructions of SQLite between two looks whether anybody still waits."""
+"""Instructions of SQLite's virtual machine between two calls of `progress`."""
 
 
 class _Digest:
-    """A hash over records in order, and how many there were."""
+    """A hash over records in order, and their number."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -60,17 +60,17 @@ class _Digest:
 
 
 class Records:
-    """Follows a check of the ledger, and keeps digests of its small records."""
+    """Makes digests of the ledger's small records during a check of the ledger."""
 
     def __init__(self, folder: Path) -> None:
         self._reader = Reader(folder, lambda sha: None)
         self._digests = {kind: _Digest() for kind in RECORDS}
         self.vault_id = read_vault_id(folder)
         self.whole = True
-        """Whether each of them could be read."""
+        """Whether all of these records could be read."""
 
     def take(self, segment: int, sequence: int | None, found: Found) -> None:
-        """The next intact frame; `sequence` is None where damage hides which record it is."""
+        """Take the next intact frame; `sequence` is None if damage before it makes that unknown."""
         kind = Kind(found.header.kind)
         if kind not in RECORDS:
             return
@@ -90,15 +90,19 @@ class Records:
         self._reader.close()
 
     def differences(self, catalog: sqlite3.Connection, tree_size: int) -> Iterator[str]:
-        """Where the catalog lacks these records, of those before `tree_size`. Raises sqlite3.Error."""
+        """Yield a sentence for each kind of record whose rows before `tree_size` differ from the ledger.
+
+        Raises:
+            sqlite3.Error: The catalog can't be read.
+        """
         for kind, (what, unit, statement) in RECORDS.items():
             ours, right = _Digest(), self._digests[kind]
             for row in catalog.execute(statement, (tree_size,)):
                 ours.add(*row)
             if ours.count != right.count:
-                yield f"the {what} in the catalog has {ours.count} {unit}, the ledger {right.count}: {MEND}"
+                yield f"the {what} in the catalog has {ours.count} {unit}, the ledger {right.count}: {REMEDY}"
             elif ours.value() != right.value():
-                yield f"the {what} in the catalog is not what the ledger says, as it was changed: {MEND}"
+                yield f"the {what} in the catalog was changed: it differs from the ledger: {REMEDY}"
 
 
 SUMS = (
@@ -111,7 +115,7 @@ SUMS = (
         "SELECT count(*) FROM placement",
     ),
     (
-        "folders that messages stand in",
+        "folders that messages are in",
         "SELECT coalesce(sum(length(boxes) - length(replace(boxes, ' ', '')) + (boxes <> '')), 0) "
         "FROM message",
         "SELECT count(*) FROM placement",
@@ -122,7 +126,7 @@ SUMS = (
         "SELECT count(*) FROM directory",
     ),
 )
-"""What two statements must agree on."""
+"""Numbers that two statements must agree on."""
 
 NONE_OF = (
     (
@@ -131,7 +135,7 @@ NONE_OF = (
         "(SELECT count(*) FROM placement WHERE placement.box = box.id)",
     ),
     (
-        "messages in a folder that is not there",
+        "messages in a folder that does not exist",
         "SELECT count(*) FROM placement LEFT JOIN message ON message.id = placement.message "
         "LEFT JOIN box ON box.id = placement.box "
         "WHERE message.id IS NULL OR box.id IS NULL OR message.date <> placement.date",
@@ -142,90 +146,101 @@ NONE_OF = (
         "WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.envelope = envelope.id)",
     ),
     (
-        "links to what is not there",
+        "links to rows that do not exist",
         "SELECT count(*) FROM link LEFT JOIN message ON message.id = link.message "
         "LEFT JOIN envelope ON envelope.id = link.envelope WHERE message.id IS NULL OR envelope.id IS NULL",
     ),
     (
-        "people named on copies that are not there",
+        "people named on copies that do not exist",
         "SELECT count(*) FROM mention LEFT JOIN envelope ON envelope.id = mention.envelope "
         "LEFT JOIN address ON address.id = mention.address WHERE envelope.id IS NULL OR address.id IS NULL",
     ),
     (
-        "keys of copies that are not there",
+        "keys of copies that do not exist",
         "SELECT count(*) FROM known LEFT JOIN envelope ON envelope.id = known.envelope "
         "LEFT JOIN place ON place.id = known.place "
         "WHERE place.id IS NULL OR (known.envelope IS NOT NULL AND envelope.id IS NULL)",
     ),
     (
-        "notes of an unknown name",
+        "notes with an unknown name",
         "SELECT count(*) FROM meta WHERE name NOT IN ('configuration', 'damage') "
         "AND substr(name, 1, 5) <> 'mark:' AND substr(name, 1, 8) <> 'failure:'",
     ),
     (
-        "records beyond the state that it has seen",
+        "records after the state that it has reached",
         "SELECT count(*) FROM (SELECT id FROM audit UNION ALL SELECT id FROM run "
         "UNION ALL SELECT id FROM message UNION ALL SELECT id FROM envelope "
         "UNION ALL SELECT sequence FROM directory) "
         "WHERE id >= (SELECT tree_size FROM state)",
     ),
 )
-"""What there must be none of."""
+"""Rows that must not exist."""
 
 FOREIGN = "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
+"""Counts triggers and views, which a catalog does not have."""
 COPIES = (
     "SELECT parties, (SELECT group_concat(DISTINCT address) FROM owner WHERE owner.envelope = envelope.id) "
     "FROM envelope"
 )
-"""Of each copy, its people and its owners."""
+"""Selects the people and the owners of each copy."""
 
 
 def inconsistencies(catalog: sqlite3.Connection) -> Iterator[str]:
-    """Where a catalog does not agree with itself. Raises sqlite3.Error."""
-    for (said,) in catalog.execute("PRAGMA quick_check(1)"):
-        if said != "ok":
-            yield f"the catalog's file is damaged ({clean(str(said))}): {MEND}"
+    """Yield a sentence for each inconsistency within a catalog.
+
+    Raises:
+        sqlite3.Error: The catalog can't be read.
+    """
+    for (finding,) in catalog.execute("PRAGMA quick_check(1)"):
+        if finding != "ok":
+            yield f"the catalog's file is damaged ({clean(str(finding))}): {REMEDY}"
             return
-    (extra,) = catalog.execute(
-        "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
-    ).fetchone()
+    (extra,) = catalog.execute(FOREIGN).fetchone()
     if extra:
-        yield f"the catalog holds {extra} triggers or views, where none belongs: {MEND}"
+        yield f"the catalog has {extra} triggers or views, but must have none: {REMEDY}"
     for what, stated, counted in SUMS:
         (a,), (b,) = catalog.execute(stated).fetchone(), catalog.execute(counted).fetchone()
         if a != b:
-            yield f"the catalog does not agree with itself on its {what}: it says {a}, and holds {b}: {MEND}"
+            yield f"the catalog is inconsistent in its {what}: it states {a}, but has {b}: {REMEDY}"
     for what, statement in NONE_OF:
         (count,) = catalog.execute(statement).fetchone()
         if count:
-            yield f"the catalog does not agree with itself: it has {count} {what}: {MEND}"
+            yield f"the catalog is inconsistent: it has {count} {what}: {REMEDY}"
     yield from _unnamed(catalog)
 
 
 def _unnamed(catalog: sqlite3.Connection) -> Iterator[str]:
-    """Copies whose people are not those that the table of mentions has for them."""
+    """Yield a sentence if the people on copies are not those in the table of mentions."""
     listed, (named,) = 0, catalog.execute("SELECT count(*) FROM mention").fetchone()
     for parties, owners in catalog.execute(COPIES):
         people = {words[1] for party in str(parties).split(";") if len(words := party.split()) > 1}
         listed += len(people.union(owners.split(",") if owners else ()))
     if named != listed:
         yield (
-            f"the catalog does not agree with itself on who is named on copies: it lists {listed}, and finds "
-            f"{named}: {MEND}"
+            f"the catalog is inconsistent in the people on copies: it lists {listed}, but has {named} "
+            f"mentions: {REMEDY}"
         )
 
 
-def look_into(
-    path: Path, still: bool, records: Records, tree_size: int, progress: Callable[[int, int], None]
+def inspect_catalog(
+    path: Path, immutable: bool, records: Records, tree_size: int, progress: Callable[[int, int], None]
 ) -> list[str]:
-    """What is wrong in a catalog's file as far as it shows without reading mail, a sentence each.
+    """Check a catalog's file without reading mail.
 
-    `progress` is called now and then; what it raises ends it.
+    Args:
+        path: The catalog's file.
+        immutable: Whether no process can write the file.
+        records: The digests of the ledger's records.
+        tree_size: Number of leaves that the ledger has at the catalog's head.
+        progress: Called regularly. An error that it raises ends the check.
+
+    Returns:
+        The problems, a sentence each.
     """
     try:
-        with reading(path, still) as catalog:
+        with reading(path, immutable) as catalog:
             catalog.set_progress_handler(lambda: progress(0, 1), STEPS)
             found = [*records.differences(catalog, tree_size)] if records.whole else []
             return [*found, *inconsistencies(catalog)]
     except sqlite3.Error as error:
-        return [f"the catalog can't be read ({clean(str(error))[:200]}): {MEND}"]
+        return [f"the catalog can't be read ({clean(str(error))[:200]}): {REMEDY}"]

@@ -1,4 +1,4 @@
-"""A second catalog, made from the ledger in a temporary file, that a vault's own is compared with."""
+"""Compares a vault's catalog with a second one, which is made from the ledger in a temporary file."""
 
 from __future__ import annotations
 
@@ -23,45 +23,51 @@ from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from muniment.system.sanitise import clean
 
-MEND = "keep a copy of catalog.db if it matters who changed it, then run `muniment rebuild --catalog`"
-UPDATED = "; an update of Muniment may read mail differently, then rebuild and verify again"
+REMEDY = "keep a copy of catalog.db if it matters who changed it, then run `muniment rebuild --catalog`"
+UPDATED = "; a newer Muniment may read mail differently: after an update, rebuild and verify again"
 READ = frozenset({"message", "envelope", "mention", "address"})
-"""Tables that hold what the program reads in mail."""
+"""Tables whose content the program reads from mail."""
 SPARE = 1024 * 1024
-"""Bytes of disk that must stay free."""
+"""Space on the disk that must stay free, in bytes."""
 PATIENCE = 30.0
-"""Seconds that a directory's change has to come to its end."""
+"""How long to wait until mail is filed after a change of the directory, in seconds."""
 PAUSE = 0.2
+"""Time between two looks at that, in seconds."""
 Progress = Callable[[int, int], None]
-"""Told how many of how many records are taken in; what it raises ends the work."""
+"""Called with the records that are applied so far and in all. An error that it raises ends the work."""
 
 
 def catalog_differences(vault: Vault, sound: bool, progress: Progress) -> list[str]:
-    """Where a vault's catalog does not say what its ledger says, a sentence each; all of it is compared.
+    """Compare a vault's whole catalog with its ledger. Runs may go on meanwhile.
 
-    `sound`: whether the ledger itself proved to be whole. Runs may go on meanwhile: what is compared is the
-    catalog after one batch.
+    Args:
+        vault: The vault.
+        sound: Whether the ledger has no damage.
+        progress: Called with the records that are applied so far and in all.
+
+    Returns:
+        The differences, a sentence each.
 
     Raises:
-        VaultError: there is no room for a second catalog.
+        VaultError: There is no room for a second catalog.
     """
     with _scratch(vault) as folder, closing(_Replica(vault, folder)) as replica:
         try:
             return list(replica.compared(sound, progress))
         except (sqlite3.Error, DatabaseError) as error:
-            return [f"the catalog can't be read to its end ({clean(str(error))[:200]}): {MEND}"]
+            return [f"the catalog can't be read completely ({clean(str(error))[:200]}): {REMEDY}"]
 
 
 @contextmanager
 def _scratch(vault: Vault) -> Iterator[Path]:
-    """A temporary folder with room for a second catalog; it is removed in the end."""
+    """Make a temporary folder with room for a second catalog; it is removed at the end."""
     work = make_work(own_work(vault.folder))
     need = 2 * size_of_files(vault.folder.glob(f"{CATALOG}*")) + SPARE
     free = shutil.disk_usage(work).free
     if free < need:
         raise VaultError(
-            f"deep verification makes a second catalog in {work}, which may take {need // 1_000_000:,} MB, "
-            f"and {free // 1_000_000:,} MB are free: make room, or verify without --deep"
+            f"deep verification makes a second catalog in {work}, which may need {need // 1_000_000:,} MB, "
+            f"but {free // 1_000_000:,} MB are free: free space, or verify without --deep"
         )
     with tempfile.TemporaryDirectory(prefix="verify-", dir=work) as folder:
         yield Path(folder)
@@ -81,24 +87,24 @@ class _Replica:
         self._catalog.close()
 
     def compared(self, sound: bool, progress: Progress) -> Iterator[str]:
-        """Sentences about what differs."""
+        """Yield the differences, a sentence each."""
         self._advance(self._vault.head, progress)
         until = time.monotonic() + PATIENCE
-        with self._still(until) as catalog:
+        with self._with_all_filed(until) as catalog:
             if catalog is None:
-                yield "old mail is still to be filed after a change of the directory: verify again after that"
+                yield "old mail is still being filed after a change of the directory: verify again later"
                 return
             head = _head(catalog)
             self._advance(head, progress)
             if self._catalog.head != head:
-                yield f"the catalog is of another ledger: {MEND}"
+                yield f"the catalog belongs to another ledger: {REMEDY}"
                 return
             alike = known_damage(self._catalog) == known_damage(self._vault.catalog)
             if not sound and not alike:
                 yield (
-                    "the catalog was not compared row by row, since the ledger is damaged and it was "
-                    "made before that: restore the ledger from a backup, or run `muniment rebuild "
-                    "--catalog`; then verify again"
+                    "the catalog was not compared row by row, since it was made before the ledger was "
+                    "damaged: restore the ledger from a backup, or run `muniment rebuild --catalog`; then "
+                    "verify again"
                 )
                 return
             yield from self._differences(catalog, head, progress)
@@ -107,12 +113,12 @@ class _Replica:
         self._catalog.close()
         with reading(self._path) as ledger:
             wrong = [*misshapen(ledger, catalog), *faults(catalog)]
-            yield from (f"the catalog: {what}: {MEND}" for what in wrong)
+            yield from (f"the catalog: {what}: {REMEDY}" for what in wrong)
             for found in differences(ledger, catalog, lambda: progress(head.tree_size, head.tree_size)):
                 yield _sentence(found)
 
     def _advance(self, head: Head, progress: Progress) -> None:
-        """Take in the ledger up to a state."""
+        """Apply the ledger's records up to a state."""
 
         def stopped(reached: Head) -> bool:
             progress(reached.tree_size, head.tree_size)
@@ -124,10 +130,10 @@ class _Replica:
             replay(self._catalog, self._vault.folder / LEDGER, begun, self._work, stopped, head)
 
     @contextmanager
-    def _still(self, until: float) -> Iterator[sqlite3.Connection | None]:
-        """The vault's catalog between two batches, all mail filed; None where that does not come."""
+    def _with_all_filed(self, until: float) -> Iterator[sqlite3.Connection | None]:
+        """Open the vault's catalog in a state where all mail is filed; None if there is none in time."""
         while True:
-            with reading(self._vault.catalog.path, self._vault.catalog.still) as catalog:
+            with reading(self._vault.catalog.path, self._vault.catalog.is_immutable) as catalog:
                 (affected,) = catalog.execute("SELECT affected FROM state").fetchone()
                 if affected is None or time.monotonic() > until:
                     yield catalog if affected is None else None
@@ -142,4 +148,4 @@ def _head(catalog: sqlite3.Connection) -> Head:
 
 def _sentence(found: Difference) -> str:
     updated = UPDATED if found.view.table in READ else ""
-    return f"the catalog does not say what the ledger says of {found}: {MEND}{updated}"
+    return f"the catalog differs from the ledger in {found}: {REMEDY}{updated}"

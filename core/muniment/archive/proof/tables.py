@@ -1,7 +1,7 @@
-"""The catalog's tables as the ledger determines them: without the numbers that depend on how they came to be.
+"""Views of the catalog's tables that are equal for every catalog of the same ledger.
 
-Addresses, users, folders, profiles and places have numbers that another catalog of the same ledger gives in
-another order. So each table is read with the names in their place, in an order that both catalogs share.
+Addresses, users, folders, profiles and places have numbers that depend on how a catalog was made. So each
+table is read with names instead of these numbers, in an order that both catalogs share.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ Row = tuple[object, ...]
 PAGE = 1_000
 """Rows whose numbers are looked up at a time."""
 OWN = ("mark:", "failure:")
-"""Beginnings of names in the table `meta` of which the ledger says nothing: how far a source was listed, and
-runs that got nowhere."""
+"""Prefixes of names in the table `meta` that are not from the ledger: how far a source was listed, and runs
+that failed early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,24 @@ class View:
 
     table: str
     what: str
-    """How people call its rows, as in "the audit trail"."""
+    """The name of its rows for messages, such as "audit trail"."""
     key: tuple[str, ...]
-    """The first columns: they tell rows apart, and order them."""
+    """The first columns, which identify rows and order them."""
     values: tuple[str, ...]
+    """The other columns."""
     sql: str
+    """The statement that reads all rows in order."""
     joined: bool = False
-    """Whether a row that refers to nothing is left out by `sql`."""
+    """Whether `sql` leaves out rows that refer to a row which does not exist."""
     names: tuple[tuple[int, Callable[[sqlite3.Connection, Sequence[object]], list[object]]], ...] = ()
-    """Columns by their place, and what turns the numbers in them into names, a page at a time."""
+    """Indexes of columns, each with the function that replaces numbers in the column by names."""
 
     def rows(self, connection: sqlite3.Connection) -> Iterator[Row]:
-        """All rows, in order. Raises sqlite3.Error."""
+        """Yield all rows, in order.
+
+        Raises:
+            sqlite3.Error: The catalog can't be read.
+        """
         cursor = connection.execute(self.sql)
         while page := cursor.fetchmany(PAGE):
             if self.names:
@@ -48,26 +54,26 @@ class View:
 
 
 def party_names(connection: sqlite3.Connection, column: Sequence[object]) -> list[object]:
-    """Parties ("role address [via]; ...") with addresses in place of their numbers."""
+    """Replace the numbers in parties ("role address [via]; ...") by addresses."""
     return _named(connection, column, ";", "SELECT id, address FROM address WHERE id IN", roles=True)
 
 
 def box_names(connection: sqlite3.Connection, column: Sequence[object]) -> list[object]:
-    """Folders ("1 5 9") by user and name, sorted; a number that stands twice stays twice."""
-    told = _named(
+    """Replace the numbers in boxes ("1 5 9") by user and folder, sorted; repeated numbers stay repeated."""
+    named = _named(
         connection,
         column,
         " ",
         "SELECT box.id, user.key || char(10) || box.folder FROM box JOIN user ON user.id = box.user "
         "WHERE box.id IN",
     )
-    return [sorted(value) if isinstance(value, list) else value for value in told]
+    return [sorted(value) if isinstance(value, list) else value for value in named]
 
 
 def _named(
     connection: sqlite3.Connection, column: Sequence[object], separator: str, query: str, roles: bool = False
 ) -> list[object]:
-    """Lists of words; each that is a number is replaced by its name, or marked as unknown."""
+    """Split values into words, and replace each number by its name, or mark it as unknown."""
     split = [_words(value, separator, roles) for value in column]
     wanted = {word for words in split if words for group in words for word in group[roles:]}
     numbers = sorted({int(word) for word in wanted if _is_number(word)})
@@ -83,7 +89,7 @@ def _named(
 
 
 def _words(value: object, separator: str, roles: bool) -> list[list[str]] | None:
-    """A value as groups of words; None where it is no text, and so is compared as it is."""
+    """Split a value into groups of words; None if it is not text, so that it is compared unchanged."""
     if not isinstance(value, str):
         return None
     groups = value.split(separator) if value else []
@@ -133,7 +139,7 @@ VIEWS = (
         "recipients subject notes boxes",
         names=((17, box_names),),
     ),
-    _view("former", "messages that gave way to their originals", "id", "key rest message"),
+    _view("former", "displaced messages", "id", "key rest message"),
     _view(
         "envelope",
         "copies",
@@ -163,7 +169,7 @@ VIEWS = (
         joined=True,
     ),
     _view("address", "addresses", "address", ""),
-    _view("profile", "profiles that brought mail", "name", ""),
+    _view("profile", "profiles with mail", "name", ""),
     _view(
         "user",
         "users with mail",
@@ -213,15 +219,15 @@ VIEWS = (
         "LEFT JOIN place ON place.id = quarantine.place ORDER BY quarantine.id",
     ),
 )
-"""Every table of the catalog. Rows of folders without a message are left out: such a folder may be left over
-from an earlier directory, and nobody sees it."""
+"""Every table of the catalog. Folders without messages are left out: they may be left over from an earlier
+directory, and are never shown."""
 
 COUNTED = {
     "box": "SELECT count(*) FROM box WHERE messages <> 0",
 }
-"""How many rows a joined view must have, where that is not all of its table's."""
+"""Statements that count the rows of joined views which leave out some rows of their table."""
 
 
 def count_of(view: View) -> str:
-    """The statement that counts the rows that a view must have."""
+    """Return the statement that counts the rows which a view must have."""
     return COUNTED.get(view.table, f"SELECT count(*) FROM {view.table}")  # noqa: S608

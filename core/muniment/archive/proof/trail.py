@@ -1,4 +1,4 @@
-"""The audit trail as the ledger has it: the catalog only says where its records are."""
+"""Reads the audit trail from the ledger; the catalog only says where its records are."""
 
 from __future__ import annotations
 
@@ -14,20 +14,29 @@ from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged
 
-MEND = "run `muniment verify`, and then `muniment rebuild --catalog` to see the trail as the ledger has it"
+REMEDY = "run `muniment verify`, and then `muniment rebuild --catalog` to see the trail as the ledger has it"
 SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Events, and what of them the ledger does not bear out."""
+    """Audit events, and how the catalog's differ from the ledger's."""
 
     rows: tuple[AuditRow, ...]
     problems: tuple[str, ...]
+    """A sentence each."""
 
 
 def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> Trail:
-    """The events of these rows as the ledger has them; and whether the catalog lacks some or has others."""
+    """Read the events of the catalog's rows from the ledger, and find whether the catalog was changed.
+
+    Args:
+        vault: The vault.
+        rows: Rows of the catalog's audit trail.
+
+    Returns:
+        The events as the ledger has them, without rows that have no record there, and the problems.
+    """
     read, wrong = [], 0
     for row in rows:
         own = _from_ledger(vault, row)
@@ -37,16 +46,16 @@ def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> Trail:
     problems = []
     if wrong:
         problems.append(
-            f"the catalog's audit trail was changed: {wrong} of these events are not so in the ledger"
+            f"the catalog's audit trail was changed: {wrong} of these events differ from the ledger"
         )
     counted, held = _counts(vault)
     if counted not in (UNCOUNTED, held):
         problems.append(f"the catalog's audit trail was changed: it has {held} events, the ledger {counted}")
-    return Trail(tuple(read), tuple(f"{problem}; {MEND}" for problem in problems))
+    return Trail(tuple(read), tuple(f"{problem}; {REMEDY}" for problem in problems))
 
 
 def _from_ledger(vault: Vault, row: AuditRow) -> AuditRow | None:
-    """The event that stands where a row says; None where none does."""
+    """Read the event at a row's position; None if there is no audit record."""
     try:
         frame = vault.reader.read_frame(row.position)
         if frame.kind is not Kind.AUDIT:
@@ -58,8 +67,8 @@ def _from_ledger(vault: Vault, row: AuditRow) -> AuditRow | None:
 
 
 def _counts(vault: Vault) -> tuple[int, int]:
-    """How many audit records the ledger counts before the catalog's head, and how many the catalog has."""
-    head, held = vault.catalog.audits()
+    """Return how many audit records the ledger counts before the catalog's head, and how many it has."""
+    head, held = vault.catalog.count_audits()
     return _counted(vault, head), held
 
 

@@ -1,4 +1,4 @@
-"""What of a query a reader wants to see marked in the text of what it found."""
+"""The words and phrases of a query that are highlighted in the messages it finds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from muniment.archive.query import And, Node, Or, Phrase, Prefix, Word
 Text = Word | Phrase | Prefix
 
 
-def sought(node: Node) -> tuple[Text, ...]:
-    """The words and phrases that a message may have been found by, each once; none that is ruled out."""
-    return tuple(dict.fromkeys(_sought(node)))
+def highlight_terms(node: Node) -> tuple[Text, ...]:
+    """Return the distinct words and phrases by which a query can find messages, without negated ones."""
+    return tuple(dict.fromkeys(_terms(node)))
 
 
-def _sought(node: Node) -> Iterator[Text]:
+def _terms(node: Node) -> Iterator[Text]:
     match node:
         case And(items) | Or(items):
             for item in items:
-                yield from _sought(item)
+                yield from _terms(item)
         case Word() | Phrase() | Prefix():
             yield node
         case _:

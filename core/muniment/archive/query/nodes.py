@@ -1,4 +1,4 @@
-"""The tree of a query."""
+"""The nodes of a parsed query."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ FIELDS = (*TEXT_FIELDS, *_CONDITIONS)
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of them; of nothing: every message."""
+    """Messages that match all items; without items, every message."""
 
     items: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one of them."""
+    """Messages that match at least one item."""
 
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """What does not match."""
+    """Messages that do not match the item."""
 
     item: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, an address or the like, maybe with wildcards.
+    """Messages with a word, an address or similar text, which may have wildcards.
 
-    `field`, here and below, is one of TEXT_FIELDS; "" for the usual ones.
+    `field` is one of TEXT_FIELDS; "" searches the usual fields. It is the same in `Phrase` and `Prefix`.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that follow each other, maybe with wildcards in them."""
+    """Messages with several words in a row, which may have wildcards."""
 
     text: str
     field: str = ""
@@ -52,7 +52,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What the (last) word begins with."""
+    """Messages with a word that begins like this; if there are several words, only the last is cut."""
 
     text: str
     field: str = ""
@@ -60,75 +60,78 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Dated at `time` or later; seconds since 1970 UTC."""
+    """Messages dated at `time` or later, in seconds since 1970 UTC."""
 
     time: int
 
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Dated before `time`; seconds since 1970 UTC."""
+    """Messages dated before `time`, in seconds since 1970 UTC."""
 
     time: int
 
 
 @dataclass(frozen=True, slots=True)
 class Larger:
-    """Of more than `size` bytes."""
+    """Messages of more than `size` bytes."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Smaller:
-    """Of fewer than `size` bytes."""
+    """Messages of fewer than `size` bytes."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class HasAttachment:
-    """Has at least one attachment."""
+    """Messages with at least one attachment."""
 
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """Stands in a folder of the user the query is about, or of anybody."""
+    """Messages in a folder with this name, of the users that the query names, or else of any user."""
 
     folder: str
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Concerns a person, under any address of theirs."""
+    """Messages of a person, under any of the person's addresses."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The message in the record of that number, -1 for none. Nobody types it: it stands for a public id."""
+    """The message with this number, which is the sequence of its record; -1 for no message.
+
+    It can't be typed: it replaces a public id.
+    """
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Id:
-    """Its SHA-256 begins with these hex digits (lower case)."""
+    """Messages whose SHA-256 begins with these hex digits, in lower case."""
 
     prefix: str
 
 
 @dataclass(frozen=True, slots=True)
 class MessageId:
-    """Has this Message-ID, as mail.ids compares it."""
+    """Messages with this Message-ID, in the form that `mail.headers.message_ids.bare_id` returns."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Has this Message-ID, or names it in References or In-Reply-To."""
+    """Messages with this Message-ID, or with it in References or In-Reply-To."""
 
     name: str
 
@@ -141,19 +144,19 @@ EVERYTHING = And()
 
 
 def both(nodes: Iterable[Node]) -> Node:
-    """All of `nodes`, without needless nesting."""
+    """Return the conjunction of `nodes`; nested conjunctions are flattened."""
     items = _flat(nodes, And)
     return items[0] if len(items) == 1 else And(items)
 
 
 def either(nodes: Iterable[Node]) -> Node:
-    """One of `nodes` (at least one is needed), without needless nesting."""
+    """Return the disjunction of `nodes`, of which there must be one or more; nested ones are flattened."""
     items = _flat(nodes, Or)
     return items[0] if len(items) == 1 else Or(items)
 
 
 def negate(node: Node) -> Node:
-    """What `node` does not match."""
+    """Return the negation of `node`."""
     return node.item if isinstance(node, Not) else Not(node)
 
 

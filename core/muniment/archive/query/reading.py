@@ -1,4 +1,4 @@
-"""Reading a query: recursive descent, with a caret under the place of what can't be read."""
+"""Parses a query by recursive descent; errors point at the character that is wrong."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ from muniment.mail.text.words import wild_words, wildcards
 from muniment.system.periods import period
 
 MAX_QUERY = 16_384
-"""Characters in a query."""
+"""Most characters in a query."""
 MAX_TERM = 512
-"""Characters in one word or phrase."""
+"""Most characters in one word or phrase."""
 MAX_WORD = 127
-"""Bytes of UTF-8 in one run of letters and digits; longer runs are not in the index."""
+"""Most bytes of UTF-8 in one run of letters and digits; longer runs are not in the index."""
 BEGIN, WITHIN = 2, 3
-"""Letters of a word with wildcards: before the first one, or else in a row."""
+"""Fewest letters of a word with wildcards: before the first wildcard, or else in a row anywhere."""
 MAX_WILD = 4
-"""Wildcards in a word: each makes what the index has to try many times as large."""
+"""Most wildcards in a word: each multiplies the number of words that the index must try."""
 MAX_OPEN = 4
-"""Words in a query that begin with a wildcard."""
+"""Most words of a query that begin with a wildcard."""
 MAX_WILDS = 100
-"""Wildcards in a query: a word with four of them may cost the service 4 MB and 40 ms."""
+"""Most wildcards in a query: a word with four of them may cost the service 4 MB and 40 ms."""
 MAX_TERMS = 256
-"""Words, phrases and conditions in a query."""
+"""Most words, phrases and conditions in a query."""
 MAX_DEPTH = 40
-"""Parentheses and NOTs within each other."""
+"""Deepest nesting of parentheses and NOTs."""
 MIN_ID = 8
-"""Hex digits of a message's id."""
+"""Fewest hex digits of a prefix of a message's id."""
 
 _QUOTES = '"“”„'
 _SPACE = re.compile(r"\s*")
@@ -70,18 +70,21 @@ _SCHEMES = frozenset(
 
 
 def parse(query: str, *, now: float | None = None, zone: tzinfo = UTC) -> Node:
-    """Read a query; an empty one finds everything.
+    """Parse a query.
 
-    `now` (seconds since 1970 UTC) and `zone` decide what `today` or `7d` mean, and where a day begins.
+    Args:
+        query: The text as a user typed it; an empty one finds every message.
+        now: The time that `today` and `7d` refer to, in seconds since 1970 UTC; by default the current time.
+        zone: The time zone in which days begin.
 
     Raises:
-        QueryError: it can't be read; `position` is the character to put the caret under.
+        QueryError: The query is not valid; its `position` is the wrong character, counted from 0.
     """
     return _Parser(query, time.time() if now is None else now, zone).parse()
 
 
 class _Parser:
-    """Recursive descent; a method for each level of binding."""
+    """A recursive descent parser with a method for each level of precedence."""
 
     def __init__(self, query: str, now: float, zone: tzinfo) -> None:
         self._query = query
@@ -90,16 +93,16 @@ class _Parser:
         self._at = 0
         self._terms = 0
         self._wilds = 0
-        """Wildcards so far."""
+        """Number of wildcards so far."""
         self._open = 0
-        """Words that begin with a wildcard: each is compared with all words that there are."""
+        """Number of words that begin with a wildcard: each is compared with all words of the index."""
 
     def parse(self) -> Node:
         if len(self._query) > MAX_QUERY:
             raise self._error(f"A query has at most {MAX_QUERY:,} characters; shorten it.", MAX_QUERY)
         node = self._list("", 0)
         if self._at < len(self._query):
-            raise self._error("This parenthesis was never opened; take it away or open it before.")
+            raise self._error("This parenthesis was never opened; remove it, or open one before it.")
         if node is None:
             if self._query.strip():
                 raise self._error("There is no word to search for; type at least one letter or digit.", 0)
@@ -114,12 +117,12 @@ class _Parser:
         self._at = match.end() if match else self._at
 
     def _ended(self) -> bool:
-        """At the end of the query or of a group."""
+        """Skip spaces, and return whether the query or the group ends here."""
         self._skip()
         return self._at >= len(self._query) or self._query[self._at] == ")"
 
     def _keyword(self) -> tuple[str, int]:
-        """The operator that is next ("" for none), and where it ends."""
+        """Return the operator that comes next ("" for none), and where it ends."""
         self._skip()
         match = _KEYWORD.match(self._query, self._at)
         return (
@@ -129,7 +132,7 @@ class _Parser:
         )
 
     def _take(self, keyword: str) -> bool:
-        """Step over `keyword` if it is next."""
+        """Skip `keyword` if it comes next, and return whether it did."""
         name, end = self._keyword()
         if name == keyword:
             self._at = end
@@ -159,20 +162,18 @@ class _Parser:
 
     def _unary(self, field: str, depth: int) -> Node | None:
         if depth > MAX_DEPTH:
-            raise self._error(f"Parentheses and NOTs go {MAX_DEPTH} deep at most; make the query flatter.")
+            raise self._error(f"Parentheses and NOTs can be {MAX_DEPTH} deep; make the query simpler.")
         if self._take("NOT") or self._minus():
             node = self._unary(field, depth + 1)
             return None if node is None else negate(node)
         if self._ended():
-            raise self._error(
-                "Something to search for is missing here; type a word or take the operator away."
-            )
+            raise self._error("A word is missing here; type one, or remove the operator.")
         if keyword := self._keyword()[0]:
-            raise self._error(f'{keyword} joins two things; put one before it, or "{keyword}" in quotes.')
+            raise self._error(f'{keyword} needs a word before it; to search for "{keyword}", use quotes.')
         return self._primary(field, depth)
 
     def _minus(self) -> bool:
-        """Step over a minus that stands directly before what it negates."""
+        """Skip a minus directly before what it negates, and return whether there was one."""
         self._skip()
         after = self._query[self._at + 1 : self._at + 2]
         negates = (
@@ -203,14 +204,14 @@ class _Parser:
         self._at += 1
         node = self._list(field, depth + 1)
         if self._at >= len(self._query):
-            raise self._error("This parenthesis is never closed; close it or take it away.", start)
+            raise self._error("This parenthesis is never closed; close or remove it.", start)
         self._at += 1
         return node
 
     def _quoted(self) -> str:
         match = _QUOTED.match(self._query, self._at)
         if match is None:
-            raise self._error("This quote is never closed; close it or take it away.")
+            raise self._error("This quote is never closed; close or remove it.")
         self._at = match.end()
         return match[1]
 
@@ -238,18 +239,18 @@ class _Parser:
         return self._leaf(Prefix(stem, field) if begins else Word(text, field), start)
 
     def _check_wildcards(self, text: str, start: int) -> None:
-        """See that no wildcard stands where it can't work; `start` is where the text begins in the query."""
+        """Refuse wildcards that can't work or are too many; `start` is the text's position in the query."""
         if text.count("*") > MAX_WILD * MAX_OPEN:
-            raise self._error("These are too many wildcards; take some away.", start + text.find("*"))
+            raise self._error("There are too many wildcards; remove some.", start + text.find("*"))
         for word in wild_words(text):
             if word.parted >= 0:
                 raise self._error(
-                    "No wildcard can stand between letters of a script without blanks; search both parts.",
+                    "A wildcard can't split a word of a script without spaces; search for both parts.",
                     start + word.parted,
                 )
             if word.count > MAX_WILD:
                 raise self._error(
-                    f"A word has at most {MAX_WILD} wildcards; take some away.", start + word.start
+                    f"A word has at most {MAX_WILD} wildcards; remove some.", start + word.start
                 )
             self._wilds += word.count
             if self._wilds > MAX_WILDS:
@@ -261,24 +262,24 @@ class _Parser:
             self._open += 1
             if self._open > MAX_OPEN:
                 raise self._error(
-                    f"At most {MAX_OPEN} words of a query can begin with a wildcard; take this one away.",
+                    f"At most {MAX_OPEN} words of a query can begin with a wildcard; remove this one.",
                     start + word.start,
                 )
             if word.longest < WITHIN:
                 raise self._error(
-                    "Too many words begin so; type at least two letters before the *, or three behind it.",
+                    "Too many words match; type at least two letters before the *, or three after it.",
                     start + word.start,
                 )
 
     def _searchable(self, text: str, field: str, start: int) -> bool:
-        """Whether there is anything but punctuation in it; punctuation among plain words is passed over."""
+        """Return whether a text has letters or digits. Without any, a field is an error."""
         if len(text) > MAX_TERM:
             raise self._error(f"A word or phrase has at most {MAX_TERM} characters; shorten it.", start)
         words = fold(text).split()
         if any(len(word.encode()) > MAX_WORD for word in words):
             raise self._error("This word is too long to be in the index; search for something else.", start)
         if field and not words:
-            raise self._error(f"There is no letter or digit after {field}: to search for.", start)
+            raise self._error(f"{field}: needs at least one letter or digit.", start)
         return bool(words)
 
     def _leaf(self, node: Node, start: int) -> Node:
@@ -292,17 +293,15 @@ class _Parser:
         if not value or value[0] in "/:\\" or name.lower() in _SCHEMES or name[0] == "_":
             return
         near = difflib.get_close_matches(name.lower(), FIELDS, 1)
-        hint = f"did you mean {near[0]}:?" if near else 'put it in "quotes" to search for the text.'
-        raise self._error(f"There is no {name}: to search by; {hint}", start)
+        hint = f"did you mean {near[0]}:?" if near else 'to search for the text, put it in "quotes".'
+        raise self._error(f"There is no search field {name}:; {hint}", start)
 
     def _named(self, name: str, value_at: int, depth: int) -> Node | None:
         start, self._at = self._at, value_at
         char = self._query[value_at : value_at + 1]
         if name in TEXT_FIELDS and char == "(":
             if depth >= MAX_DEPTH:
-                raise self._error(
-                    f"Parentheses and NOTs go {MAX_DEPTH} deep at most; make the query flatter."
-                )
+                raise self._error(f"Parentheses and NOTs can be {MAX_DEPTH} deep; make the query simpler.")
             return self._group(name, depth)
         if name in TEXT_FIELDS and char and char in _QUOTES:
             return self._phrase(name)
@@ -341,7 +340,7 @@ class _Parser:
 
     def _has(self, value: str, at: int) -> Node:
         if value.lower() not in ("attachment", "attachments"):
-            raise self._error("has: knows only has:attachment.", at)
+            raise self._error("The only search with has: is has:attachment.", at)
         return HasAttachment()
 
     def _id(self, value: str, at: int) -> Node:

@@ -1,4 +1,4 @@
-"""Writing a query down again."""
+"""Writes a parsed query as text again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from muniment.archive.query.nodes import (
 
 
 def unparse(node: Node) -> str:
-    """A query that is read as `node` again."""
+    """Return a query that `parse` turns into `node` again."""
     match node:
         case And(items):
             return " ".join(_operand(item, within=And) for item in items)

@@ -1,31 +1,46 @@
-"""What a vault is asked to change in its directory, and what comes of it."""
+"""Types of the changes that a vault commits between two batches of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from muniment.errors import VaultError
+from muniment.errors import MunimentError, VaultError
 from muniment.people.changes import Change
 from muniment.people.directory import Directory
 
 
 class CatalogBehind(VaultError):
-    """What was committed is kept in the ledger, but the catalog could not take it in yet."""
+    """A batch is kept in the ledger, but the catalog could not apply it yet."""
 
 
 Plan = Callable[[Directory], Iterable[Change]]
-"""Makes changes of the directory."""
+"""Takes the current directory, and returns changes of it."""
 Events = Callable[[Sequence[Change]], Iterable[dict[str, Any]]]
-"""Makes audit events of changes that are about to be committed."""
+"""Takes changes that are about to be committed, and returns audit events of them."""
 
 
 class Changed(NamedTuple):
-    """What a change of the directory has come to."""
+    """The result of changing the directory."""
 
     before: Directory
     after: Directory
     made: tuple[Change, ...]
-    """The changes that were recorded."""
+    """The changes that were committed."""
     refiled: int
-    """Messages that were filed anew."""
+    """Number of messages that were filed again."""
+
+
+@dataclass(eq=False, slots=True)
+class WaitingEvents:
+    """Audit events that wait for the next commit, and its result for the thread that waits."""
+
+    events: list[dict[str, Any]]
+    done: Future[None]
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Return the reason of an error for messages: our own sentence, or else only its type."""
+    return str(error).rstrip(".") if isinstance(error, MunimentError | OSError) else type(error).__name__

@@ -1,9 +1,9 @@
-"""What is remembered of a ledger besides the ledger itself, so that a loss of it shows.
+"""Finds the loss of a part of the ledger, by states of the ledger that other files remember.
 
-A ledger whose end was cut off, or that was written anew, proves itself all the same. So its size and root are
-noted in several places: in the catalog, the index, the file `checkpoints`, the memory of notices and, where a
-backup was copied back, the backup's state. No run starts on a ledger that does not hold what one of them
-knows, until an administrator has decided.
+A ledger whose end was cut off, or that was rewritten, still proves itself. So its size and root are noted in
+several places: the catalog, the index, the file `checkpoints`, the memory of notices and, after a backup was
+copied back, the backup's state. If the ledger lacks what one of them knows, no run starts until an
+administrator has decided.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ OF_CATALOG, OF_INDEX, OF_FILE = "the catalog", "the index", f"the file {CHECKPOI
 OF_BACKUP, OF_NOTICES = f"the backup's state in {BACKUP}", f"the memory of notices in {NOTICES}"
 FORMAT = 1
 WITH_CHECKPOINTS = 7
-"""From this version on, a catalog comes with the file `checkpoints`."""
+"""The first schema version of the catalog that has the file `checkpoints` beside it."""
 EVERY = 30.0
-"""Seconds between two notes while a vault is written; another is made when it is closed."""
+"""Shortest time between two notes while a vault is written, in seconds; closing it makes another one."""
 DAYS = 400
-"""Days of which the last checkpoint is kept."""
+"""Number of days whose last checkpoint is kept."""
 NONE = Head(0, EMPTY_ROOT, 1, 0)
 ADVICE = (
     "nothing was changed and no run starts: keep this vault as it is, restore a backup beside it and "
-    "compare; an administrator may go on without what is lost by `muniment rebuild --accept-damage`, which "
-    "is recorded in the ledger"
+    "compare; an administrator can accept the loss by `muniment rebuild --accept-damage`, which is recorded "
+    "in the ledger"
 )
 
 
@@ -55,24 +55,24 @@ class Note:
     """A state of the ledger that a place remembers."""
 
     source: str
-    """Which place, such as "the catalog"."""
+    """The place, such as "the catalog"."""
     vault: bytes
-    """The vault's id."""
+    """The vault's id, 8 bytes."""
     head: Head
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Size and root."""
+        """Size and root of the state."""
         return Checkpoint(self.head.tree_size, self.head.root)
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A note that the ledger does not bear out."""
+    """A note that the ledger contradicts."""
 
     note: Note
     text: str
-    """A sentence without its full stop."""
+    """What is wrong, as a sentence without its full stop."""
 
 
 # --- the file ---------------------------------------------------------------------------------------
@@ -83,11 +83,11 @@ class Unreadable(Exception):
 
 
 def read_file(folder: Path) -> list[Note]:
-    """The checkpoints that a vault's file holds, the oldest first.
+    """Read the checkpoints in a vault's file, the oldest first.
 
     Raises:
-        Unreadable: it is missing or damaged.
-        VaultError: it was written by a newer program.
+        Unreadable: The file is missing or damaged.
+        VaultError: A newer program wrote the file.
     """
     path = folder / CHECKPOINTS
     try:
@@ -106,7 +106,7 @@ def read_file(folder: Path) -> list[Note]:
 
 
 def _head(value: Any) -> Head:
-    """A state as it is kept in JSON. Raises ValueError, KeyError or TypeError."""
+    """Decode a state from JSON; raises ValueError, KeyError or TypeError if it is not valid."""
     numbers = [value[name] for name in ("tree_size", "segment", "offset")]
     if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
         raise ValueError("not a state of a ledger")
@@ -114,7 +114,7 @@ def _head(value: Any) -> Head:
 
 
 def as_json(head: Head) -> dict[str, Any]:
-    """A state as it is kept in JSON."""
+    """Encode a state for JSON."""
     return {
         "tree_size": head.tree_size,
         "root": head.root.hex(),
@@ -124,7 +124,7 @@ def as_json(head: Head) -> dict[str, Any]:
 
 
 class Checkpoints:
-    """The file `checkpoints` of a vault, as its only writer keeps it: the last state of each day."""
+    """The file `checkpoints` of a vault, for its writer. It keeps the last state of each day."""
 
     def __init__(self, folder: Path, vault_id: bytes) -> None:
         self._folder = folder
@@ -133,16 +133,20 @@ class Checkpoints:
         self._last = -1
 
     def begin(self) -> None:
-        """Make the file of a new vault. Raises OSError."""
+        """Make the file of a new vault.
+
+        Raises:
+            OSError: The file can't be written.
+        """
         self._write([])
 
     def soon(self, head: Head) -> None:
-        """Note a state that is on disk, unless another was noted within EVERY seconds."""
+        """Note a state that is on the disk, unless one was noted in the last EVERY seconds."""
         if time.monotonic() - self._noted >= EVERY:
             self.now(head)
 
     def now(self, head: Head) -> None:
-        """Note a state that is on disk. A failure is logged, no more: the mail is kept without the note."""
+        """Note a state that is on the disk. A failure is only logged: the mail is kept without the note."""
         if head.tree_size in (0, self._last):
             return
         try:
@@ -161,19 +165,27 @@ class Checkpoints:
         self._noted, self._last = time.monotonic(), head.tree_size
 
     def set_aside(self) -> None:
-        """Keep a damaged file under another name, so that a new one is begun. Raises OSError."""
+        """Rename a damaged file, so that a new one is begun.
+
+        Raises:
+            OSError: The file can't be renamed.
+        """
         with suppress(FileNotFoundError):
             path = self._folder / CHECKPOINTS
             path.replace(path.with_name(f"{CHECKPOINTS}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
 
     def drop(self, refuted: Iterable[Head]) -> None:
-        """Keep the checkpoints but for these: their loss was accepted, and is recorded. Raises OSError."""
+        """Remove checkpoints whose loss was accepted and recorded.
+
+        Raises:
+            OSError: The file can't be written.
+        """
         gone = {(head.tree_size, head.root.hex()) for head in refuted}
         kept = [one for one in self._entries() if (one["tree_size"], one["root"]) not in gone]
         self._write(kept)
 
     def _entries(self) -> list[dict[str, Any]]:
-        """What is in the file, the oldest first; of another vault's, or of a damaged one, nothing."""
+        """Return the entries of the file, the oldest first; none of a damaged or another vault's file."""
         try:
             notes = read_file(self._folder)
         except Unreadable:
@@ -190,7 +202,7 @@ class Checkpoints:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file in one step, durably. Raises OSError."""
+    """Write a file atomically and durably."""
     draft = path.with_name(path.name + ".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "w") as file:
@@ -202,7 +214,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _thinned(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last of each day, of DAYS days."""
+    """Return the last entry of each day, for at most DAYS days."""
     days = {str(entry.get("time", ""))[:10]: entry for entry in entries}
     return sorted(days.values(), key=lambda entry: int(entry["tree_size"]))[-DAYS:]
 
@@ -211,10 +223,10 @@ def _thinned(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def notes_of(folder: Path) -> list[Note]:
-    """The states of a vault's ledger that anything in its folder remembers.
+    """Collect the states of the ledger that files in a vault's folder remember.
 
     Raises:
-        VaultError: the file `checkpoints` was written by a newer program.
+        VaultError: A newer program wrote the file `checkpoints`.
     """
     found = [*_of_catalog(folder), *_of_index(folder)]
     with suppress(Unreadable):
@@ -231,7 +243,7 @@ def _of_catalog(folder: Path) -> Iterator[Note]:
 
 
 def _of_index(folder: Path) -> Iterator[Note]:
-    """Of an index that is this vault's own; that of another vault is only out of place."""
+    """Yield the state that the index knows, if it is this vault's index; another's does not matter."""
     for note in _of_json(folder / INDEX / "state.json", OF_INDEX, ("mark",)):
         with suppress(VaultError):
             if note.vault == read_vault_id(folder / LEDGER):
@@ -243,7 +255,7 @@ def _of_notices(folder: Path) -> Iterator[Note]:
 
 
 def _of_json(path: Path, source: str, within: tuple[str, ...]) -> Iterator[Note]:
-    """A state that a JSON file holds below the names `within`; none where it can't be read."""
+    """Yield the state in a JSON file, below the keys `within`; nothing if it can't be read."""
     try:
         value = json.loads(path.read_bytes())
         for name in within:
@@ -256,7 +268,7 @@ def _of_json(path: Path, source: str, within: tuple[str, ...]) -> Iterator[Note]
 
 
 def missing_file(folder: Path) -> str:
-    """A sentence where the file `checkpoints` is missing or damaged though other places know the ledger."""
+    """Return a sentence if the file `checkpoints` is missing or damaged, but must be there; else ""."""
     try:
         if read_file(folder):
             return ""
@@ -270,23 +282,24 @@ def missing_file(folder: Path) -> str:
     for note in known:
         if note.head.tree_size:
             return (
-                f"{OF_FILE} {what}, though {note.source} knows {note.head.tree_size} records: somebody "
-                "removed or changed it; compare the ledger with a checkpoint that was noted elsewhere, by "
+                f"{OF_FILE} {what}, although {note.source} knows {note.head.tree_size} records: it was "
+                "removed or changed; compare the ledger with a checkpoint that is kept elsewhere, by "
                 "`muniment verify --was`"
             )
     return ""
 
 
 def alarms(folder: Path) -> list[Alarm]:
-    """The notes that the ledger does not bear out. Quick where there are none.
+    """Find the notes that the ledger contradicts. This is quick if there are none.
 
     Raises:
-        VaultError: there is no ledger, or a file is of a newer program.
+        VaultError: There is no ledger, or a newer program wrote a file.
+        LedgerDamaged: The file with the vault's id is damaged.
     """
     ledger = folder / LEDGER
     vault_id = read_vault_id(ledger)
     notes = _newest(notes_of(folder))
-    held = last_head(ledger) or NONE  # read after the notes: beside a writer it is no shorter than they are
+    held = last_head(ledger) or NONE  # read after the notes, since a writer may append meanwhile
     found, doubted = [], []
     for note in notes:
         if note.vault != vault_id:
@@ -299,23 +312,23 @@ def alarms(folder: Path) -> list[Alarm]:
 
 
 def swapped(note: Note, vault_id: bytes) -> str:
-    """That a place remembers another vault's ledger."""
+    """Return the sentence for a place that remembers another vault's ledger."""
     return (
-        f"{note.source} is of the vault {note.vault.hex()}, the ledger of the vault {vault_id.hex()}: it is "
-        "not the one that was here"
+        f"{note.source} belongs to vault {note.vault.hex()}, but the ledger belongs to vault "
+        f"{vault_id.hex()}: the ledger was replaced"
     )
 
 
 def cut_short(source: str, known: int, held: int) -> str:
-    """That a place knows more records than the ledger holds."""
+    """Return the sentence for a place that knows more records than the ledger holds."""
     return (
-        f"{source} has seen {known} records, but the ledger holds {held}: the ledger was cut, damaged, or an "
-        "older one restored"
+        f"{source} knows {known} records, but the ledger holds {held}: the ledger was cut or damaged, or an "
+        "older one was restored"
     )
 
 
 def _newest(notes: Iterable[Note]) -> list[Note]:
-    """The newest of each source: it speaks for all before it."""
+    """Return the newest note of each source; it covers the older ones."""
     newest: dict[str, Note] = {}
     for note in sorted(notes, key=lambda note: note.head.tree_size):
         newest[note.source] = note
@@ -323,23 +336,24 @@ def _newest(notes: Iterable[Note]) -> list[Note]:
 
 
 def _rewritten(ledger: Path, doubted: list[Note]) -> list[Alarm]:
-    """Which of the notes are of another ledger: the whole of it is read, since its frames may have moved."""
+    """Return an alarm for each note of another ledger. It reads the whole ledger: frames may have moved."""
     if not doubted:
         return []
     report = check(ledger, deep=False, checkpoints=[note.checkpoint for note in doubted])
     states = {proof.checkpoint: proof for proof in report.proofs}
     return [
-        Alarm(note, f"{note.source} has seen another ledger: {states[note.checkpoint].text}")
+        Alarm(note, f"{note.source} knows another ledger: {states[note.checkpoint].text}")
         for note in doubted
         if states[note.checkpoint].state in ("rewritten", "cut")
     ]
 
 
 def require_whole(folder: Path) -> None:
-    """See, before anything is touched, that the ledger holds all that is known of it.
+    """Check that the ledger holds everything that other places know of it.
 
     Raises:
-        LedgerDamaged: it does not: an alarm, until an administrator has decided.
+        LedgerDamaged: It does not; an administrator must decide.
+        VaultError: There is no ledger, or a newer program wrote a file.
     """
     found = alarms(folder)
     if found:
@@ -350,7 +364,7 @@ def require_whole(folder: Path) -> None:
 
 
 def loss(found: list[Alarm], held: Head) -> dict[str, Any]:
-    """What the ledger records of a loss that an administrator accepted."""
+    """Return the audit event for a loss that an administrator has accepted (docs/ledger-format.md)."""
     most = max(alarm.note.head.tree_size for alarm in found)
     return {
         "event": "loss accepted",
@@ -370,16 +384,17 @@ def loss(found: list[Alarm], held: Head) -> dict[str, Any]:
 
 
 def forget(folder: Path, vault_id: bytes, found: list[Alarm]) -> None:
-    """Have the places forget what the ledger has recorded as an accepted loss; the catalog is built anew.
+    """Remove an accepted loss, once it is recorded, from all places but the catalog, which is rebuilt.
 
     Raises:
-        OSError: one can't be written.
+        OSError: A file can't be written.
+        VaultError: The index can't be renamed.
     """
     kept = Checkpoints(folder, vault_id)
     kept.drop(_refuted(folder, found))
     sources = {alarm.note.source for alarm in found}
     if OF_INDEX in sources:
-        log.warning("the index knows what is lost: set aside in %s", put_aside(folder / INDEX))
+        log.warning("the index knows lost records: it was renamed to %s", put_aside(folder / INDEX))
     if OF_BACKUP in sources:
         (folder / BACKUP).replace(folder / f"{BACKUP}.before-loss")
     if OF_NOTICES in sources:
@@ -389,7 +404,7 @@ def forget(folder: Path, vault_id: bytes, found: list[Alarm]) -> None:
 
 
 def _refuted(folder: Path, found: list[Alarm]) -> list[Head]:
-    """The checkpoints of the file that can hold no more."""
+    """Return the states in the file `checkpoints` that the ledger contradicts."""
     try:
         notes = read_file(folder)
     except Unreadable:

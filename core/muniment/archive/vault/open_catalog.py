@@ -1,4 +1,4 @@
-"""The catalog beside its ledger: brought in line with it on opening, built anew, put in place."""
+"""Opens a vault's catalog so that it matches the ledger, rebuilds it, and records accepted damage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
-from muniment.archive.catalog.replay import TOLD, known_damage, replay
+from muniment.archive.catalog.replay import MAX_DAMAGE, known_damage, replay
 from muniment.archive.catalog.store import NEW, put_in_place, remove_catalog
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import own_work
@@ -35,28 +35,34 @@ log = logging.getLogger("muniment.vault")
 
 LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
 INDEX_NEW, INDEX_OLD = INDEX + ".new", INDEX + ASIDE
-"""An index that is being built, and one whose place was taken."""
+"""The folders of an index that is being built, and of one that is being replaced."""
 
 
 def matching_catalog(folder: Path, ledger: Ledger) -> Catalog:
-    """The catalog of a vault, brought in line with its ledger: replayed, or built anew."""
+    """Open the catalog of a vault for writing; bring it forward, or rebuild it if it does not fit the ledger.
+
+    Raises:
+        VaultError: The catalog can't be read or written, or a newer program wrote it.
+    """
     try:
         catalog = Catalog.open(folder / CATALOG)
         try:
-            if _followed(folder, ledger, catalog):
+            if _brought_forward(folder, ledger, catalog):
                 return catalog
         except BaseException:
             catalog.close()
             raise
         catalog.close()
-        log.warning("the catalog is of another ledger or of an older state of it: it is built anew")
+        log.warning(
+            "the catalog belongs to another ledger or to a state that the ledger lacks: rebuilding it"
+        )
     except CatalogOutdated as reason:
         log.warning("%s", reason)
     return rebuilt_catalog(folder, ledger.vault_id)
 
 
-def _followed(folder: Path, ledger: Ledger, catalog: Catalog) -> bool:
-    """Whether the catalog is of this ledger; it has taken in all of it then."""
+def _brought_forward(folder: Path, ledger: Ledger, catalog: Catalog) -> bool:
+    """Bring the catalog forward if it belongs to this ledger, and return whether it does."""
     seen = catalog.head
     if not ledger.knows(seen):
         return False
@@ -66,16 +72,23 @@ def _followed(folder: Path, ledger: Ledger, catalog: Catalog) -> bool:
 
 
 def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
-    """Build the catalog anew from nothing but the ledger, and swap it in; returns what can't be read.
+    """Rebuild the catalog from the ledger alone, and put it in place. No process may have the vault open.
 
-    With `accept_damage`, an administrator's decision, a ledger whose end is damaged is written on in
-    a new segment, which begins with a record of that; nothing of the damaged one is changed. A ledger that
-    lacks what is known of it is written on as well, and a record says what was known.
+    Args:
+        folder: The vault's folder.
+        accept_damage: Whether to go on with a ledger that is damaged at its end, in a new segment, or that
+            lacks what is known of it. Both are recorded in the ledger, and nothing in it is changed. Only an
+            administrator may decide this.
+
+    Returns:
+        The damage of the ledger that the catalog was built without, a sentence each.
 
     Raises:
-        VaultLocked: another process writes the vault.
-        LedgerDamaged: the ledger's end is damaged, or it lacks what is known of it; and that
-            was not accepted.
+        VaultLocked: Another process is writing the vault.
+        LedgerDamaged: The ledger is damaged at its end, or lacks what is known of it, and this was not
+            accepted.
+        VaultError: There is no vault, a newer program wrote it, or the catalog can't be written.
+        OSError: The folder can't be written.
     """
     lock = VaultLock(folder)
     try:
@@ -102,13 +115,13 @@ def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
 
 
 def record_damage(ledger: Ledger) -> None:
-    """Record in the ledger that it is written on although some of it is damaged."""
+    """Record in the ledger that an administrator accepted its damage."""
     places = [str(one) for one in ledger.recovery.damage]
-    _record(ledger, {"event": "damage accepted", "damage": places[:TOLD]})
+    _record(ledger, {"event": "damage accepted", "damage": places[:MAX_DAMAGE]})
 
 
 def record_loss(folder: Path, ledger: Ledger, lost: list[Alarm]) -> None:
-    """Record in the ledger that it is written on without what was known of it; then let that be forgotten."""
+    """Record in the ledger that an administrator accepted its loss; then remove it from the other places."""
     log.warning("accepted: %s", "; ".join(alarm.text for alarm in lost))
     _record(ledger, loss(lost, ledger.head))
     forget(folder, ledger.vault_id, lost)
@@ -116,9 +129,9 @@ def record_loss(folder: Path, ledger: Ledger, lost: list[Alarm]) -> None:
 
 
 def begin_noting(folder: Path, ledger: Ledger) -> None:
-    """Keep the file of checkpoints from now on; where somebody has removed it, that is recorded.
+    """Note the ledger's state in the file `checkpoints`; if the file was removed, record that.
 
-    To be called before a catalog is built: one that there is tells that the file was there.
+    Call it before a catalog is built, since the old catalog shows that there must be a file.
     """
     checkpoints, missing = Checkpoints(folder, ledger.vault_id), missing_file(folder)
     if missing:
@@ -129,14 +142,14 @@ def begin_noting(folder: Path, ledger: Ledger) -> None:
 
 
 def _record(ledger: Ledger, event: dict[str, Any]) -> None:
-    """Record a decision of whoever runs this process."""
+    """Record a decision of the user who runs this process."""
     value = {"v": VERSION, "uid": os.getuid(), "at": int(time.time()), **event}
     ledger.append(json_record(Encoder(), Kind.AUDIT, value), time.time_ns() // 1000)
     ledger.commit()
 
 
 def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
-    """Build a catalog where nobody has the former one open, and put it in its place."""
+    """Rebuild the catalog and put it in place, while this process does not have the old one open."""
     with new_catalog(folder, vault_id) as catalog:
         replay(catalog, folder / LEDGER, None, own_work(folder))
         catalog.close()
@@ -146,7 +159,7 @@ def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
 
 @contextmanager
 def new_catalog(folder: Path, vault_id: bytes) -> Iterator[Catalog]:
-    """An empty catalog beside a vault's own; it is removed in the end, unless it has taken its place."""
+    """Make an empty catalog beside the vault's own; it is removed at the end unless it was put in place."""
     path = folder / (CATALOG + NEW)
     remove_catalog(path)
     try:
@@ -157,13 +170,13 @@ def new_catalog(folder: Path, vault_id: bytes) -> Iterator[Catalog]:
 
 
 def clear_rebuilds(folder: Path) -> None:
-    """Remove what a rebuild that was killed left behind; an index that was about to be put in place is.
+    """Remove what a killed rebuild has left; an index that it was putting in place is put there.
 
-    For who holds the vault's lock.
+    The caller must hold the vault's lock.
     """
     remove_catalog(folder / (CATALOG + NEW))
     own, new, old = (folder / name for name in (INDEX, INDEX_NEW, INDEX_OLD))
-    if old.exists() and new.exists() and not own.exists():  # killed between the two renames: `new` is whole
+    if old.exists() and new.exists() and not own.exists():  # killed between two renames: `new` is complete
         with suppress(OSError):
             new.rename(own)
     for left in (new, old):

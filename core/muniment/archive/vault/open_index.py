@@ -1,4 +1,4 @@
-"""Where a vault's index is: opened once for all who search, replaced while nobody opens it by name."""
+"""The place of a vault's index: it is opened once for all threads, and replaced while no thread opens it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muniment.archive.index import Index, State, peek
 
 
 class IndexPlace:
-    """The place of a vault's index. For any thread; `close` it."""
+    """The place of a vault's index. Thread-safe; `close` it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -21,10 +21,10 @@ class IndexPlace:
         self._index: Index | None = None
 
     def index(self) -> Index:
-        """The index to search in, as it is committed now; kept open until `close`.
+        """Return the index in its last committed state. It stays open until `close`.
 
         Raises:
-            VaultError: it can't be read, or is damaged.
+            VaultError: The index can't be read, or is damaged.
         """
         with self._opening:
             if self._index is None:
@@ -36,28 +36,28 @@ class IndexPlace:
         return index
 
     def state(self) -> State:
-        """What the index said of itself at its last commit, without opening it.
+        """Read the state of the index without opening it.
 
         Raises:
-            VaultError: it can't be read, or is seen to be damaged.
+            VaultError: The index can't be read, or is damaged.
         """
         with self.held():
             return peek(self._folder)
 
     def held(self) -> AbstractContextManager[None]:
-        """While this is held, no other index takes the place of the one that is there."""
+        """Keep the index from being replaced while this is held."""
         return self._gate.together()
 
     def swap(self, swap: Callable[[], None]) -> None:
-        """Have `swap` put another index in the place of this one, while nobody looks which it is."""
+        """Call `swap`, which puts another index in this place, while no other thread uses the folder."""
         with self._opening, self._gate.alone():
             if self._index is None:
                 swap()
             else:
-                self._index.swapped(swap)
+                self._index.replace_by(swap)
 
     def close(self) -> None:
-        """Close the index. Safe to call twice."""
+        """Close the index. It may be called twice."""
         with self._opening:
             index, self._index = self._index, None
         if index is not None:

@@ -1,16 +1,13 @@
-"""A vault: one organisation's archive, in a folder.
+"""A vault: the archive of one organisation, in a folder.
 
-    vault.toml    settings (see config)
-    ledger/       the truth
-    catalog.db    a projection of it (see matching)
-    index/        a projection of it
-    spool/        the embedded gateway's mailbox
-    work/         temporary files, in a folder a process
-    lock          who writes it now
-
-Opening one as its writer recovers the ledger, and brings the catalog in line with it: what the
-catalog lacks is replayed; a catalog that the ledger does not know is rebuilt; one that has seen
-more of the ledger than is left is an alarm (invariant 1).
+vault.toml    settings (see config)
+ledger/       the log of all records
+catalog.db    a projection of the ledger, for lists and look-ups
+index/        a projection of the ledger, for full-text search
+checkpoints   states of the ledger, to detect that its end is missing
+spool/        the mailbox of the embedded gateway
+work/         temporary files, in a folder for each process
+lock          which process is writing the vault
 """
 
 from __future__ import annotations
@@ -20,75 +17,71 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog
-from muniment.archive.catalog.replay import known_damage, replay
+from muniment.archive.catalog.replay import replay
 from muniment.archive.facts import (
     AuditFact,
     ConfigurationFact,
     DirectoryFact,
     Fact,
     MessageFact,
-    Position,
 )
-from muniment.archive.files.lock import VaultLock, holder
+from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import clean_work, enter_work, leave_work, own_work
-from muniment.archive.index import Index
 from muniment.archive.ledger.codec import Decoder, Encoder
 from muniment.archive.ledger.model import Appended, Head, Kind, Record
-from muniment.archive.ledger.readback import ReadBack
-from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.records import VERSION, canonical, json_record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.training import SAMPLES, train_dictionaries
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault.append_turns import PATIENCE, Turns
-from muniment.archive.vault.changes import CatalogBehind, Changed, Events, Plan
+from muniment.archive.vault.changes import CatalogBehind, Changed, Events, Plan, WaitingEvents, reason_of
+from muniment.archive.vault.contents import VaultContents
 from muniment.archive.vault.known_roots import Checkpoints, require_whole
 from muniment.archive.vault.open_catalog import (
     CATALOG,
-    INDEX,
     LEDGER,
     begin_noting,
     clear_rebuilds,
     matching_catalog,
     new_catalog,
 )
-from muniment.archive.vault.open_index import IndexPlace
-from muniment.errors import MunimentError, VaultError
+from muniment.errors import VaultError
 from muniment.people import changes
-from muniment.people.directory import Directory
 
 log = logging.getLogger("muniment.vault")
 
 CLOCK = 1_000_000
+"""Microseconds of the ledger's clock in a second."""
 NEAR = 1_000
-"""Records of the ledger that a rebuild takes in while nobody may commit; more are taken in before."""
+"""Most records that a rebuild applies while no batch can be committed; more are applied before."""
 
 
-class Vault:
-    """An open vault. `open` or `create` makes one; `close` it."""
+class Vault(VaultContents):
+    """An open vault. Make it with `create` or `open`, and `close` it.
+
+    `VaultContents` has what readers need. The rest is for the one process that writes the vault. Its
+    archiving thread appends records in batches: `append` each, then `commit` or `rollback`. Other threads may
+    call `log`, `change_directory` and `note_configuration`, which take their turn between two batches.
+    """
 
     def __init__(self, folder: Path, catalog: Catalog, ledger: Ledger | None, lock: VaultLock | None) -> None:
-        self.folder = folder
-        self.catalog = catalog
-        self.reader = Reader(folder / LEDGER, catalog.locate)
+        """Not for callers: use `create` or `open`."""
+        super().__init__(folder, catalog)
         self._ledger = ledger
         self._lock = lock
-        self._read_back = ReadBack(self.reader)
         self._messages = catalog.totals().messages
         self._train_at = SAMPLES
         self._lagging = False
-        """Whether the catalog failed to take in what the ledger has committed."""
-        self.index_place = IndexPlace(folder / INDEX)
+        """Whether the catalog failed to apply a batch that the ledger has committed."""
         self._turns = Turns()
-        self._events: list[_Waiting] = []
-        """Audit events that go with the next commit, and who waits for them."""
+        self._events: list[WaitingEvents] = []
+        """Audit events for the next commit."""
         self.before_close: list[Callable[[], None]] = []
-        """What is to be done while it can still be written."""
+        """Functions that `close` calls first, while the vault can still be written."""
         self._checkpoints = Checkpoints(folder, catalog.vault_id)
         self._left = False
         enter_work(folder)
@@ -96,10 +89,15 @@ class Vault:
 
     @classmethod
     def create(cls, folder: Path) -> Vault:
-        """Make an empty vault in an existing, private folder, and open it as its writer.
+        """Make an empty vault, and open it for writing.
+
+        Args:
+            folder: An existing folder with mode 0700.
 
         Raises:
-            OSError: the folder can't be written.
+            VaultError: There is a vault in the folder already, or the folder belongs to another user.
+            VaultLocked: Another process is writing a vault there.
+            OSError: The folder can't be written.
         """
         lock = VaultLock(folder)
         ledger = Ledger.create(folder / LEDGER)
@@ -109,12 +107,22 @@ class Vault:
 
     @classmethod
     def open(cls, folder: Path, *, write: bool) -> Vault:
-        """Open a vault, as its only writer or to read beside one.
+        """Open a vault.
+
+        For writing, this recovers the ledger after a crash, and brings the catalog forward or rebuilds it. If
+        any place in the vault knows more of the ledger than is left, nothing is changed.
+
+        Args:
+            folder: The vault's folder.
+            write: Whether to open it as its only writer; otherwise for reading, also while another process
+                writes it.
 
         Raises:
-            VaultError: no vault, a newer format, or a catalog that must be rebuilt first.
-            VaultLocked: `write`, and another process writes it.
-            LedgerDamaged: `write`, and the ledger does not prove itself.
+            VaultError: There is no vault, a newer program wrote it, or it can't be read or written.
+            CatalogOutdated: The catalog must be rebuilt first; only for reading.
+            VaultLocked: Another process is writing the vault; only for writing.
+            LedgerDamaged: The ledger is damaged, cut or rewritten; only for writing.
+            OSError: The folder can't be written; only for writing.
         """
         if not (folder / LEDGER).is_dir():
             raise VaultError(
@@ -151,20 +159,27 @@ class Vault:
             return vault
 
     def note_checkpoint(self) -> None:
-        """Note the state of the ledger, unless that was done a moment ago; only where it is written."""
+        """Note the ledger's state in the file `checkpoints`, if the vault is open for writing."""
         if self._ledger is not None:
             self._checkpoints.soon(self.head)
 
     def renew_catalog(self, stopped: Callable[[Head], bool] = lambda head: False) -> list[str]:
-        """Build the catalog anew from the ledger, beside the one that goes on answering meanwhile, and put
-        it in its place; returns what can't be read. For the thread that archives, between two runs.
+        """Rebuild the catalog from the ledger, and replace the one in use, which answers until then.
 
-        Batches are committed meanwhile. The last of them are taken in while none can be, so that the catalog
-        lacks nothing when its place is taken. `stopped` is asked after each batch, and told how far that is.
+        This is for the archiving thread, between two runs. Other threads may commit meanwhile. The last
+        batches are applied while no batch can be committed, so that the new catalog lacks nothing.
+
+        Args:
+            stopped: Called after each batch with the state that the new catalog has reached. If it returns
+                true, the rebuild stops.
+
+        Returns:
+            The damage of the ledger that the new catalog was built without, a sentence each.
 
         Raises:
-            OSError, VaultError: it can't be built, or was stopped; the one that there was stays.
-            LedgerDamaged: the ledger on disk lacks what this process has written.
+            VaultError: The catalog can't be built, or `stopped` returned true; the old one stays in use.
+            LedgerDamaged: The ledger on the disk lacks records that this process has written.
+            OSError: The new catalog can't be put in place; the old one stays in use.
         """
         require_whole(self.folder)
         ledger, work = self.folder / LEDGER, own_work(self.folder)
@@ -184,31 +199,29 @@ class Vault:
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger, to append to.
+        """The ledger's writer.
 
         Raises:
-            VaultError: the vault was opened to read.
+            VaultError: The vault was opened for reading.
         """
         if self._ledger is None:
             raise VaultError("the vault is open for reading only")
         return self._ledger
 
-    @property
-    def head(self) -> Head:
-        """What is proven: the catalog's state, which no reader sees beyond."""
-        return self.catalog.head
-
-    @property
-    def directory(self) -> Directory:
-        """Who is a user, by all that the catalog has taken in; never changed, but replaced by another."""
-        return self.catalog.directory
-
     def append(self, record: Record, time: int) -> Appended:
-        """Append a record to the uncommitted batch; `time` in microseconds since 1970 UTC.
+        """Append a record to the current batch; the first record begins one.
+
+        Args:
+            record: The encoded record.
+            time: The time now, in microseconds since 1970 UTC.
+
+        Returns:
+            The record's leaf index and the position of its frame.
 
         Raises:
-            OSError: it could not be written; the batch is void.
-            VaultError: the catalog lacks an earlier batch and can't take it in.
+            OSError: The record could not be written; the batch is void: roll it back.
+            VaultError: The ledger can't be written any more, or the vault was opened for reading; or the
+                catalog lacks an earlier batch and can't apply it.
         """
         with self._turns.held():
             self._turns.await_guests()
@@ -218,11 +231,18 @@ class Vault:
             return self.ledger.append(record, time)
 
     def commit(self, facts: Sequence[Fact]) -> Head:
-        """Make the batch durable in the ledger, then have the catalog take it in.
+        """Make the current batch durable in the ledger, then apply it to the catalog.
+
+        Args:
+            facts: The facts of all records of the batch, in order.
+
+        Returns:
+            The new committed state.
 
         Raises:
-            OSError, VaultError: it could not be written, and is not kept.
-            CatalogBehind: it is kept, but the catalog could not take it in yet.
+            OSError: The batch could not be written and is not kept: roll it back.
+            VaultError: The batch could not be written or synced and is not kept.
+            CatalogBehind: The batch is kept, but the catalog could not apply it yet.
         """
         with self._turns.held():
             waiting, self._events = self._events, []
@@ -241,7 +261,7 @@ class Vault:
             return head
 
     def _take_in(self, facts: Sequence[Fact], head: Head) -> None:
-        """Have the catalog take in a batch that was committed, and those before it that it lacks."""
+        """Apply a committed batch to the catalog, and earlier ones that it lacks."""
         lagged, self._lagging = self._lagging, True
         try:
             if lagged:
@@ -252,24 +272,29 @@ class Vault:
                 self._lagging = False
         except Exception as error:
             raise CatalogBehind(
-                f"what was committed is kept, but the catalog could not take it in ({_reason(error)}): it "
-                "will when the vault is next written, so mend that"
+                f"the mail is kept in the ledger, but the catalog could not be updated ({reason_of(error)}): "
+                "correct this; the catalog is completed when the vault is next written"
             ) from error
 
     @property
     def writable(self) -> bool:
-        """Whether it was opened as its writer."""
+        """Whether the vault was opened for writing."""
         return self._ledger is not None
 
     def log(self, events: Sequence[dict[str, Any]]) -> None:
-        """Commit audit events; they are on disk when this returns. For any thread, also while a run goes on.
+        """Commit audit events. When this returns, they are on the disk. Thread-safe, also during a run.
 
-        They are committed at once, or with the batch that another thread has in hand.
+        They are committed at once, or with the batch that another thread has begun.
+
+        Args:
+            events: The fields of each event (docs/ledger-format.md, "JSON records", audit).
 
         Raises:
-            OSError, VaultError: they could not be written, and are not kept.
+            OSError: The events could not be written and are not kept.
+            VaultError: The events could not be written in PATIENCE seconds, or the vault can't be written;
+                they are not kept.
         """
-        waiting = _Waiting(list(events), Future())
+        waiting = WaitingEvents(list(events), Future())
         with self._turns.held():
             assert self.ledger is not None
             self._events.append(waiting)
@@ -280,26 +305,22 @@ class Vault:
         except TimeoutError:
             self._withdraw(waiting)
 
-    def _withdraw(self, waiting: _Waiting) -> None:
-        """See that events which waited too long are not committed later; else they would be refused and kept.
-
-        Raises:
-            VaultError: they are not committed.
-        """
+    def _withdraw(self, waiting: WaitingEvents) -> None:
+        """Take back events that waited too long: they must not be committed after they were refused."""
         with self._turns.held():
             if waiting not in self._events:
                 waiting.done.result(0)
                 return
             self._events.remove(waiting)
-        raise VaultError("the audit record could not be written while a run holds the ledger: try again")
+        raise VaultError("the audit record could not be written, since a run is writing: try again")
 
     def _commit_events(self) -> None:
-        """Commit what waits, where no batch is open; who waits learns how it went."""
+        """Commit waiting events while no batch is open. Each caller of `log` gets the result."""
         try:
             self.commit([])
         except CatalogBehind as error:
             log.error("%s", error)
-        except Exception as error:  # noqa: BLE001 - who waits learns of it
+        except Exception as error:  # noqa: BLE001 - `commit` has passed it to the callers
             log.error("audit events could not be committed: %s", error)
             with suppress(VaultError):
                 self.rollback()
@@ -311,23 +332,27 @@ class Vault:
         return AuditFact(appended.sequence, appended.position, now // CLOCK, canonical(value).decode())
 
     def require_writable(self) -> None:
-        """See that there is a ledger to write, and a catalog that knows all of it.
+        """Check that the vault can be written, and bring the catalog forward if it lacks anything.
 
         Raises:
-            VaultError: the vault was opened to read.
+            VaultError: The vault was opened for reading, or the catalog can't be brought forward.
         """
         assert self.ledger is not None
         if self._lagging:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        """Have the catalog take in what it could not take in before: it would lack it for good otherwise."""
+        """Apply the committed batches that the catalog lacks; no later batch would bring them."""
         replay(self.catalog, self.folder / LEDGER, self.catalog.head, own_work(self.folder))
         self._messages = self.catalog.totals().messages
         self._lagging = False
 
     def rollback(self) -> None:
-        """Give up the uncommitted batch; audit events that waited for it are committed alone."""
+        """Discard the current batch. Audit events that waited for it are committed alone.
+
+        Raises:
+            VaultError: The ledger can't be written any more, or the vault was opened for reading.
+        """
         with self._turns.held():
             self.ledger.rollback()
             self._turns.end()
@@ -335,16 +360,25 @@ class Vault:
                 self._commit_events()
 
     def change_directory(self, plan: Plan, time: int, events: Events = lambda made: ()) -> Changed:
-        """Record changes to the directory, and file old mail anew.
+        """Record changes of the directory, and file the old mail that they concern again.
 
-        `plan` makes the changes from the directory as it is then, so that none is made from an older one;
-        `events` makes of them the audit events that are committed with them. `time` is now, in seconds since
-        1970 UTC. For any thread but one that has begun a batch.
+        Thread-safe, but not for a thread that has begun a batch.
+
+        Args:
+            plan: Makes the changes from the current directory. It is called when no other thread can change
+                that.
+            time: The time now, in seconds since 1970 UTC.
+            events: Makes audit events of the changes, which are committed with them.
+
+        Returns:
+            The directory before and after, the changes, and how many messages were filed again.
 
         Raises:
-            ConfigError, NotFound: a change can't be applied; none of them is.
-            OSError: they could not be written; none of them is kept.
-            VaultError: all of them are kept, but the catalog could not take them in yet; or none is kept.
+            ConfigError: A change can't be applied; none is.
+            NotFound: A change names an unknown user or address; none is applied.
+            OSError: The changes could not be written and are not kept.
+            CatalogBehind: The changes are kept, but the catalog could not apply them yet.
+            VaultError: A run did not end its batch, or the vault can't be written; no change is kept.
         """
         with self._turns.between_batches(self.rollback):
             changed = self._commit_changes(plan, time, events)
@@ -354,7 +388,7 @@ class Vault:
         self.require_writable()
         before = self.directory
         made, after = tuple(plan(before)), before.copy()
-        for change in made:  # one that can't be applied is found before any is appended
+        for change in made:  # raises before any change is appended
             after.apply(change, time)
         facts: list[Fact] = [self._append_change(change, time) for change in made]
         facts += [self._audit(event) for event in events(made)]
@@ -363,8 +397,9 @@ class Vault:
                 self.commit(facts)
         except CatalogBehind as error:
             raise CatalogBehind(
-                f"the change is kept, but the catalog could not take it in ({_reason(error.__cause__)}): it "
-                "will when the vault is next written, so mend that and do not repeat the change"
+                f"the change is kept, but the catalog could not be updated ({reason_of(error.__cause__)}): "
+                "correct this and do not repeat the change; the catalog is completed when the vault is next "
+                "written"
             ) from error
         return Changed(before, after.sealed(), made, 0)
 
@@ -373,10 +408,19 @@ class Vault:
         return DirectoryFact(appended.sequence, time, changes.encode(change))
 
     def note_configuration(self, read: Callable[[], dict[str, Any]], time: int) -> None:
-        """Record the configuration, if it is another than was recorded last.
+        """Record the configuration if it differs from the last one that was recorded.
 
-        `read` gives it without any secret. It is asked once nobody else can record one, so that the last to
-        be recorded is the last that there was. `time` is now, in seconds since 1970 UTC.
+        Thread-safe, but not for a thread that has begun a batch.
+
+        Args:
+            read: Returns the configuration without any secret. It is called again when no other thread can
+                record one, so that an older configuration is never recorded after a newer one.
+            time: The time now, in seconds since 1970 UTC.
+
+        Raises:
+            OSError: The configuration could not be written.
+            VaultError: A run did not end its batch, or the vault can't be written.
+            CatalogBehind: The configuration is recorded, but the catalog could not apply it yet.
         """
         if self._configuration(read).sha == self.catalog.configuration:
             return
@@ -391,60 +435,19 @@ class Vault:
         return json_record(self.encoder, Kind.CONFIG, {"v": VERSION, "settings": read()})
 
     def _finish_refiling(self) -> int:
-        """File anew what changes of the directory affect; returns how many messages were looked at."""
+        """File the mail again that changes of the directory concern; returns how many messages were read."""
         return sum(self.catalog.refile())
-
-    # --- what is kept ---------------------------------------------------------------------
-
-    def kept(self, sha: bytes, read_back: bool) -> bool:
-        """Whether content is in the ledger; with `read_back`, whether it can also be read from there."""
-        if self.catalog.locate(sha) is None:
-            return False
-        return not read_back or self.reads_back(sha)
-
-    def reads_back(self, sha: bytes) -> bool:
-        """Whether the ledger gives the very bytes of `sha`; remembered for a while."""
-        return self._read_back.content(sha)
-
-    def reads_back_at(self, position: Position) -> bool:
-        """Whether the record at a position gives its very bytes."""
-        return self._read_back.record(position)
-
-    def part_kept(self, sha: bytes, read_back: bool) -> bool:
-        """As `kept`, for a part."""
-        return self.catalog.part_known(sha) and (not read_back or self.reads_back(sha))
-
-    def size_of(self, sha: bytes) -> int:
-        """Bytes of kept or just appended content."""
-        return self.reader.size(sha)
 
     @property
     def dead(self) -> bool:
-        """Whether it must be opened anew to be written: its disk failed."""
+        """Whether the vault must be opened again before it can be written, since its disk failed."""
         return self._ledger is not None and self._ledger.dead
-
-    @property
-    def damage(self) -> list[str]:
-        """What of the ledger the catalog was built without, since it is damaged: a sentence each."""
-        return known_damage(self.catalog)
-
-    def index(self) -> Index:
-        """The full-text index to search in, as it is committed now; kept open until `close`.
-
-        Raises:
-            VaultError: it can't be read, or is damaged.
-        """
-        return self.index_place.index()
-
-    def owner(self) -> str:
-        """Who writes the vault now; "" for nobody."""
-        return holder(self.folder)
 
     # --- dictionaries ---------------------------------------------------------------------
 
     @property
     def dictionaries(self) -> dict[int, bytes]:
-        """Compression dictionaries by id."""
+        """The committed compression dictionaries by number; none if the vault was opened for reading."""
         return self._ledger.dictionaries if self._ledger is not None else {}
 
     def _use_dictionaries(self) -> None:
@@ -452,10 +455,14 @@ class Vault:
         self.decoder = Decoder(self.dictionaries)
 
     def train_if_due(self) -> bool:
-        """Train dictionaries on the first messages once there are enough; whether that was done.
+        """Train compression dictionaries on the first messages, once there are enough of them.
+
+        Returns:
+            Whether dictionaries were trained and committed.
 
         Raises:
-            OSError: they could not be written.
+            OSError: The dictionaries could not be written.
+            VaultError: A run did not end its batch, or the vault can't be written.
         """
         if self.dictionaries or self._messages < self._train_at:
             return False
@@ -470,7 +477,7 @@ class Vault:
         return bool(made)
 
     def close(self) -> None:
-        """Close everything. Safe to call twice."""
+        """Call `before_close`, close all files and release the lock. It may be called twice."""
         todo, self.before_close = self.before_close, []
         for finish in todo:
             finish()
@@ -488,16 +495,3 @@ class Vault:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    """Audit events, and who waits for their commit."""
-
-    events: list[dict[str, Any]]
-    done: Future[None]
-
-
-def _reason(error: BaseException | None) -> str:
-    """Why the catalog took nothing in: a sentence of ours, or the kind of error, never what it quotes."""
-    return str(error).rstrip(".") if isinstance(error, MunimentError | OSError) else type(error).__name__

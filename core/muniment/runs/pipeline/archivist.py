@@ -153,7 +153,7 @@ class Archivist:
             [message.content for message in messages],
             [part.sha for message in messages for part in message.parts],
         )
-        self._maybe_known = self._vault.catalog.glimpse(*hashes)
+        self._maybe_known = self._vault.catalog.possibly_known(*hashes)
         self._expected = set[bytes]().union(*hashes)
         if self._plan.journal:
             self._links.expect(messages)

@@ -97,7 +97,7 @@ class Links:
         """Ask the catalog for the Message-IDs of several coming originals in one query."""
         if self._regenerated:
             names = {name_of(message.summary.message_id) for message in messages}
-            self._unnamed = names - self._vault.catalog.names_known(names)
+            self._unnamed = names - self._vault.catalog.known_names(names)
 
     def remakes_of(
         self, fetched: Fetched, message: PreparedMessage, by: Bringer, stored: bytes
@@ -115,7 +115,7 @@ class Links:
         if not name or name in self._unnamed:
             return ()
         done = {*self._given, stored}
-        kept = [one for one in self._vault.catalog.regenerated_named(name) if one.sha not in done]
+        kept = [one for one in self._vault.catalog.regenerated_by_name(name) if one.sha not in done]
         if not kept:
             return ()
         like = self._like(fetched, message)
@@ -147,11 +147,11 @@ class Links:
     def _kept_original(self, name: bytes, like: Likeness, by: Bringer) -> bytes | None:
         catalog = self._vault.catalog
         compared = 0
-        for one in catalog.messages_named(name):
+        for one in catalog.messages_by_name(name):
             if not _may_be(one, like):
                 continue
             vouched = self._vouched(one.sequence, like)
-            own = bool(by.owner) and catalog.brought_by(one.sequence, by.owner)
+            own = bool(by.owner) and catalog.has_copy_of_owner(one.sequence, by.owner)
             if not vouched and not own:
                 continue
             if _is_copy(like, self._kept_like(one.sha), vouched=vouched, own=own):

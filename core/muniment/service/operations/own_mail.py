@@ -27,7 +27,7 @@ from muniment.archive.files.temp_files import own_work
 from muniment.archive.index import Found
 from muniment.archive.operations import check_names
 from muniment.archive.operations.export import FORMAT, PAGE, Choice, Edition, file_name
-from muniment.archive.operations.index_binding import bound
+from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
 from muniment.archive.query import And, Node, Not, Or, parse
@@ -95,11 +95,11 @@ def behind(vault: Vault, user: User) -> int:
     A message that the index knows already is not counted for a copy that concerns others alone.
     """
     state = vault.index_place.state()
-    if not bound(vault, state.watermark, state.mark):
+    if not is_bound(vault, state.watermark, state.binding):
         return own_count(vault, user)
-    late = vault.catalog.late_of(user.id, state.watermark)
+    late = vault.catalog.unindexed_of(user.id, state.watermark)
     known = [number for number in late if number < state.watermark]
-    news = vault.catalog.gained(known, state.watermark)
+    news = vault.catalog.copies_since(known, state.watermark)
     own = {number for number, copies in news.items() if _concerns(vault, user, copies)}
     return len(late) - len(known) + len(own)
 

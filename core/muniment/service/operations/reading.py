@@ -23,7 +23,7 @@ from muniment.archive.operations.indexing import behind
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
 from muniment.archive.query import Prefix, parse
-from muniment.archive.query.highlight import sought
+from muniment.archive.query.highlight import highlight_terms
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers.fields import block
@@ -119,7 +119,7 @@ def found_word(
         first=found.first, exact=found.exact, seconds=seconds,
         marks=tuple(
             api.Mark(text=one.text, field=one.field, prefix=isinstance(one, Prefix))
-            for one in sought(parse(request.query))
+            for one in highlight_terms(parse(request.query))
         ),
     )  # fmt: skip
 

@@ -1,0 +1,94 @@
+"""The reading half of an open vault: its catalog, its index, and the content in its ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.replay import known_damage
+from muniment.archive.facts import Position
+from muniment.archive.files.lock import holder
+from muniment.archive.index import Index
+from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.readback import ReadBack
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.vault.open_catalog import INDEX, LEDGER
+from muniment.archive.vault.open_index import IndexPlace
+from muniment.people.directory import Directory
+
+
+class VaultContents:
+    """What an open vault holds. Thread-safe.
+
+    Methods and properties that ask the catalog raise CatalogDamaged if it contradicts itself, and VaultError
+    if it can't be read now or the vault is closed.
+    """
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.folder = folder
+        """The vault's folder."""
+        self.catalog = catalog
+        """Lists and look-ups, and the directory of users."""
+        self.reader = Reader(folder / LEDGER, catalog.locate)
+        """Reads content from the ledger."""
+        self.index_place = IndexPlace(folder / INDEX)
+        """Opens the index, and guards its replacement."""
+        self._read_back = ReadBack(self.reader)
+
+    @property
+    def head(self) -> Head:
+        """The committed state that the catalog has reached; readers see nothing after it."""
+        return self.catalog.head
+
+    @property
+    def directory(self) -> Directory:
+        """The directory of users after the last applied change. The object itself never changes."""
+        return self.catalog.directory
+
+    @property
+    def damage(self) -> list[str]:
+        """The damage of the ledger that the catalog was built without, a sentence each."""
+        return known_damage(self.catalog)
+
+    def kept(self, sha: bytes, read_back: bool) -> bool:
+        """Return whether the content with this SHA-256 is in the ledger.
+
+        Args:
+            sha: SHA-256 of a message, part, copy or quarantined item, 32 bytes.
+            read_back: Whether to read the content from the ledger as well; damaged content is then not kept.
+        """
+        if self.catalog.locate(sha) is None:
+            return False
+        return not read_back or self.reads_back(sha)
+
+    def part_kept(self, sha: bytes, read_back: bool) -> bool:
+        """Return whether the MIME part with this SHA-256 is in the ledger; see `kept`."""
+        return self.catalog.part_known(sha) and (not read_back or self.reads_back(sha))
+
+    def reads_back(self, sha: bytes) -> bool:
+        """Return whether the ledger gives the exact bytes with this SHA-256; a success is remembered."""
+        return self._read_back.content(sha)
+
+    def reads_back_at(self, position: Position) -> bool:
+        """Return whether the record at a position is intact."""
+        return self._read_back.record(position)
+
+    def size_of(self, sha: bytes) -> int:
+        """Return the size in bytes of the content with this SHA-256.
+
+        Raises:
+            LedgerDamaged: The ledger does not hold the content.
+        """
+        return self.reader.size(sha)
+
+    def index(self) -> Index:
+        """Return the full-text index in its last committed state. It stays open until the vault is closed.
+
+        Raises:
+            VaultError: The index can't be read, or is damaged.
+        """
+        return self.index_place.index()
+
+    def owner(self) -> str:
+        """Return which process is writing the vault, as text for messages; "" if none is."""
+        return holder(self.folder)
