@@ -9,7 +9,7 @@ other exception that escapes is a bug.
         SettingsChanged     14   somebody else changed vault.toml meanwhile
       VaultError             4   no vault here, a newer format, not writable, no space
         VaultLocked          5   another process owns the vault
-        LedgerDamaged        6   the ledger does not prove itself
+        LedgerDamaged        6   the ledger is damaged or was changed
       SourceError            7   a mail server or mailbox can't be used as asked
         LoginRefused         8   wrong name or password
         CertificateRefused   9   TLS is missing or the certificate can't be trusted

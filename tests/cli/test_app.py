@@ -1,4 +1,4 @@
-"""Exit codes, errors as sentences, and where --vault may stand."""
+"""Exit codes, errors as sentences, the place of --vault, and the help texts."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def test_an_error_can_not_act_on_the_terminal():
     assert result.err.count("\n") == 1
 
 
-def test_a_wrong_query_gets_a_caret_under_the_place():
+def test_a_wrong_query_gets_a_caret_below_the_mistake():
     wrong = errors.QueryError("a date is YYYY-MM-DD", "звіт before:tomorrow", 12)
     result = invoke(engine(wrong, Search), "search", "звіт before:tomorrow")
     assert result.code == 11
@@ -47,13 +47,13 @@ def test_a_wrong_query_gets_a_caret_under_the_place():
     assert query[caret.index("^") :] == "tomorrow"
 
 
-def test_a_caret_stands_under_wide_characters():
+def test_a_caret_is_placed_below_wide_characters():
     wrong = errors.QueryError("no", "漢字 (", 3)
     *_, caret = invoke(engine(wrong, Search), "search", "漢字 (").err.splitlines()
     assert caret == " " * 2 + " " * 5 + "^"
 
 
-def test_a_bug_is_a_sentence_too(monkeypatch):
+def test_a_bug_becomes_a_sentence(monkeypatch):
     monkeypatch.delenv("MUNIMENT_DEBUG", raising=False)
     result = invoke(engine(ZeroDivisionError(HOSTILE)), "tree")
     assert result.code == 70
@@ -84,7 +84,7 @@ def test_a_hostile_command_line_is_made_harmless():
     assert_harmless(invoke(engine(), "\x1b[2J\x9b31m").err)
 
 
-def test_the_vault_may_be_named_before_and_after(monkeypatch, tmp_path):
+def test_the_vault_can_be_named_before_and_after_the_command(monkeypatch, tmp_path):
     monkeypatch.setenv("MUNIMENT_VAULT", str(tmp_path / "env"))
     for argv, folder in (
         (["--vault", str(tmp_path / "a"), "tree"], "a"),
@@ -111,25 +111,25 @@ def test_no_vault_is_a_wrong_command_line(monkeypatch):
     assert "MUNIMENT_VAULT" in result.err
 
 
-def test_the_line_to_the_engine_is_closed_whatever_happens():
+def test_the_connection_is_closed_after_success_and_after_errors():
     for answer in (EMPTY, errors.NotFound("no"), ZeroDivisionError()):
         double = engine(answer)
         invoke(double, "tree")
         assert double.closed == 1
 
 
-def test_bare_is_help():
+def test_without_arguments_the_help_is_shown():
     result = invoke(engine(), vault="")
     assert result.code == 0
     assert "Exit codes" in result.out
 
 
-def test_version():
+def test_the_version_is_printed():
     result = invoke(engine(), "--version", vault="")
     assert (result.code, result.out) == (0, f"muniment {__version__}\n")
 
 
-def test_every_command_stands_under_a_task():
+def test_every_command_is_listed_under_a_task():
     assert sorted(name for _, names in TASKS for name in names) == sorted(root.commands)
 
 
@@ -141,7 +141,7 @@ def commands(group=root, path=()):
 
 
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)
-def test_help_teaches(path):
+def test_help_has_an_example_and_fits_80_columns(path):
     result = invoke(engine(), *path, "--help", vault="")
     assert result.code == 0
     assert "Example:" in result.out
@@ -152,15 +152,15 @@ def test_help_teaches(path):
     assert ("--json" in result.out) is not only_family
 
 
-def test_top_level_help_documents_exit_codes_and_fits():
+def test_top_level_help_documents_exit_codes_and_fits_80_columns():
     out = invoke(engine(), "--help", vault="").out
-    for code, told in EXIT_CODES.items():
-        assert f"  {code:<4} {told}" in out
+    for code, meaning in EXIT_CODES.items():
+        assert f"  {code:<4} {meaning}" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "..." not in out.replace("[ARGS]...", "")
 
 
-def test_a_reader_that_leaves_is_no_trouble(tmp_path):
+def test_a_closed_output_ends_the_command_quietly(tmp_path):
     script = (
         "import sys\n"
         "from support.engine_double import EngineDouble\n"
@@ -182,10 +182,10 @@ def test_a_reader_that_leaves_is_no_trouble(tmp_path):
     )
     assert process.stdout.read(10) == b'{"total": '
     process.stdout.close()
-    errors_told = process.stderr.read()
+    stderr = process.stderr.read()
     process.stderr.close()
     assert process.wait(30) == 141
-    assert errors_told == b""
+    assert stderr == b""
 
 
 def test_json_on_a_terminal_is_ascii():
@@ -196,13 +196,13 @@ def test_json_on_a_terminal_is_ascii():
     assert "é\x9b\u202e" in piped
 
 
-def test_a_lone_surrogate_does_no_harm():
+def test_a_lone_surrogate_can_be_printed():
     page = Hits(total=1, behind=0, hits=(hit(subject="\udc80"),))
     assert "\\udc80" in invoke(engine(page, Search), "search", "--json", "x").out
     assert invoke(engine(page, Search), "search", "x").code == 0
 
 
-def test_interrupting_ends_quietly():
+def test_an_interrupt_exits_130_with_one_sentence():
     def interrupted(request):
         raise KeyboardInterrupt
 
@@ -210,7 +210,7 @@ def test_interrupting_ends_quietly():
     assert (result.code, result.err) == (130, "muniment: Stopped.\n")
 
 
-def test_asks_nothing_that_was_not_ordered():
+def test_a_command_sends_only_its_own_request():
     double = EngineDouble({GetTree: EMPTY, GetStatus: errors.VaultError("no")})
     invoke(double, "tree")
     assert double.asked == [GetTree()]

@@ -1,4 +1,4 @@
-"""What people get wrong, and what goes wrong around them: a sentence, an exit code, an unchanged vault."""
+"""Wrong input and failing surroundings: each gives one sentence and an exit code, and changes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from support.soak import in_soak
 from support.vaults import TestVault, put
 
 QUIET = ("lock", "work", "catalog.db", "index")
-"""The catalog notes a run that got nowhere, and the index how far it is; the truth is as it was."""
+"""What a failed run can change: the catalog notes the run, the index its state. The ledger stays the same."""
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,11 @@ def program(vault: TestVault) -> Program:
 
 
 def unchanged(program: Program, code: int, *words: str, leave_out: tuple[str, ...] = ("lock", "work")) -> str:
-    """The one sentence of a command that fails with this exit code, and leaves every file as it was."""
+    """Run a command that must fail with this exit code and change no file; returns its one sentence."""
     before = fingerprint(program.folder, leave_out)
-    said = program.refuses(code, *words)
+    sentence = program.refuses(code, *words)
     assert fingerprint(program.folder, leave_out) == before
-    return said
+    return sentence
 
 
 # --- mail servers ---------------------------------------------------------------------------------
@@ -69,12 +69,12 @@ def unchanged(program: Program, code: int, *words: str, leave_out: tuple[str, ..
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two attempts hardly any time passes."""
+    """Make the wait before a second attempt very short."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
 
 
 def add_server(program: Program, server: Any, mailbox: Mailbox, kind: str, **changes: str) -> None:
-    """A profile "gw" by the command line, as one would type it."""
+    """Add a profile "gw" on the command line."""
     secret = program.folder.parent / "secret"
     secret.write_text(mailbox.password + "\n")
     secret.chmod(0o600)
@@ -93,14 +93,14 @@ def add_server(program: Program, server: Any, mailbox: Mailbox, kind: str, **cha
 
 
 def failed_run(program: Program, code: int) -> str:
-    """What is said where a run and a test of "gw" fail alike, and nothing is kept of it but a note."""
+    """Check that a test and a run of "gw" fail alike and leave only a note; returns the run's sentence."""
     tested = unchanged(program, code, "profile", "test", "gw")
-    said = unchanged(program, code, "run", "gw", leave_out=QUIET)
-    assert said == f"gw: {tested}"
+    sentence = unchanged(program, code, "run", "gw", leave_out=QUIET)
+    assert sentence == f"gw: {tested}"
     (last,) = [one["last"] for one in program.ask("status")["profiles"] if one["name"] == "gw"]
     assert (last["state"], last["error"]) == ("failed", tested)
     assert program("verify", "--deep").code == 0
-    return said
+    return sentence
 
 
 @pytest.mark.parametrize("kind", ["gateway", "imap"])
@@ -108,9 +108,9 @@ def test_a_wrong_password(program: Program, dovecot: Dovecot, kind: str) -> None
     mailbox = dovecot.mailbox(password="right-3f9")
     add_server(program, dovecot, mailbox, kind)
     (program.folder.parent / "secret").write_text("wrong-7c1\n")
-    said = failed_run(program, 8)
-    assert "password" in said
-    assert "wrong-7c1" not in said
+    sentence = failed_run(program, 8)
+    assert "password" in sentence
+    assert "wrong-7c1" not in sentence
 
 
 @pytest.mark.parametrize("kind", ["gateway", "imap"])
@@ -131,16 +131,16 @@ def test_an_expired_certificate(program: Program, kind: str) -> None:
         assert "has expired" in failed_run(program, 9)
 
 
-def test_no_stls_offered(program: Program, dovecot: Dovecot) -> None:
+def test_a_server_without_stls(program: Program, dovecot: Dovecot) -> None:
     with FakePop3() as server:
         add_server(program, dovecot, dovecot.mailbox(), "gateway", port=str(server.port))
         assert "STLS" in failed_run(program, 9)
         assert set(server.commands) == {"STLS"}
 
 
-def test_a_mailbox_that_another_session_holds(program: Program, dovecot: Dovecot) -> None:
+def test_a_mailbox_locked_by_another_session(program: Program, dovecot: Dovecot) -> None:
     locked = b"-ERR [IN-USE] Mailbox is locked by another session\r\n"
-    with FakePop3(override=lambda said: locked if said.startswith("PASS") else None) as server:
+    with FakePop3(override=lambda sentence: locked if sentence.startswith("PASS") else None) as server:
         mailbox = dovecot.mailbox()
         add_server(program, dovecot, mailbox, "gateway", port=str(server.port), security="none")
         assert "locked by another session" in failed_run(program, 7)
@@ -151,7 +151,7 @@ def test_a_mailbox_that_another_session_holds(program: Program, dovecot: Dovecot
 
 
 def passwords() -> list[str]:
-    """32 printable characters each, quotes and backslashes always among them."""
+    """Passwords of 32 printable characters, always with quotes and backslashes."""
     rng = random.Random(4711)
     printable = string.digits + string.ascii_letters + string.punctuation + " "
     made = []
@@ -203,7 +203,7 @@ def toml_text(word: str) -> str:
         *in_soak(*(("gateway", one) for one in passwords()[2:]), ("imap", passwords()[3])),
     ],
 )
-def test_any_password_logs_in_whichever_way_it_is_given(
+def test_any_password_works_from_every_password_source(
     program: Program,
     dovecot: Dovecot,
     ring: Ring,
@@ -241,8 +241,8 @@ def test_any_password_logs_in_whichever_way_it_is_given(
     assert tomllib.loads(toml.read_text())["profile"]["gw"]["password"]["command"][2] == password
     program("run", "gw")
     program("profile", "edit", "gw", "--password-file", str(secret))
-    told = program("profile", "show", "gw").raw + program("status").raw + program("profile", "list").raw
-    assert password.encode() not in told
+    shown = program("profile", "show", "gw").raw + program("status").raw + program("profile", "list").raw
+    assert password.encode() not in shown
     assert password.encode() not in b"".join(
         path.read_bytes() for path in program.folder.rglob("*") if path.is_file()
     )
@@ -267,10 +267,10 @@ def test_a_typo_in_vault_toml(
     program: Program, words: list[str], line: str, place: tuple[int, int], part: str
 ) -> None:
     (program.folder / "vault.toml").write_text(f'version = 1\n[profile.gw]\nsource = "maildir"\n{line}\n')
-    said = unchanged(program, 3, *words)
-    assert "vault.toml, line 4, column" in said
-    assert f"column {place[1]}" in said
-    assert part in said
+    sentence = unchanged(program, 3, *words)
+    assert "vault.toml, line 4, column" in sentence
+    assert f"column {place[1]}" in sentence
+    assert part in sentence
 
 
 @pytest.mark.parametrize(
@@ -289,10 +289,10 @@ def test_a_typo_in_vault_toml(
 )
 def test_a_wrong_value_in_vault_toml(program: Program, text: str, part: str) -> None:
     (program.folder / "vault.toml").write_text(text)
-    said = unchanged(program, 3, "run", "--all")
-    assert said.startswith("vault.toml: ")
-    assert part in said
-    assert "hunter2" not in said
+    sentence = unchanged(program, 3, "run", "--all")
+    assert sentence.startswith("vault.toml: ")
+    assert part in sentence
+    assert "hunter2" not in sentence
 
 
 @pytest.mark.parametrize(
@@ -309,12 +309,12 @@ def test_a_wrong_value_in_vault_toml(program: Program, text: str, part: str) -> 
 )
 def test_a_wrong_line_in_a_csv_file(program: Program, tmp_path: Path, content: bytes, part: str) -> None:
     (tmp_path / "people.csv").write_bytes(content)
-    said = unchanged(program, 3, "users", "import", str(tmp_path / "people.csv"))
-    assert part in said
-    assert "people.csv" in said
+    sentence = unchanged(program, 3, "users", "import", str(tmp_path / "people.csv"))
+    assert part in sentence
+    assert "people.csv" in sentence
 
 
-# --- names that are none --------------------------------------------------------------------------
+# --- names that do not exist ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -346,25 +346,25 @@ def test_a_wrong_line_in_a_csv_file(program: Program, tmp_path: Path, content: b
         (3, ["profile", "add", "gw", "--source", "gateway"], "host"),
     ],
 )
-def test_what_is_not_there(program: Program, code: int, words: list[str], part: str) -> None:
+def test_names_that_do_not_exist(program: Program, code: int, words: list[str], part: str) -> None:
     assert part in unchanged(program, code, *words)
 
 
 @pytest.mark.parametrize(
     "words", [["status"], ["tree"], ["run", "--all"], ["service"], ["verify"], ["backup", "b"], ["rebuild"]]
 )
-def test_no_vault(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_a_vault(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
     for folder in ("here", "nowhere"):
-        said = Program(tmp_path / folder).refuses(4, *words)
-        assert "there is no vault" in said
-        assert "muniment init" in said
+        sentence = Program(tmp_path / folder).refuses(4, *words)
+        assert "there is no vault" in sentence
+        assert "muniment init" in sentence
     assert [path.name for path in tmp_path.rglob("*")] == ["here"]
 
 
 def colliding() -> tuple[str, bytes, bytes]:
-    """Two messages whose ids begin alike, and how."""
+    """Eight digits, and two messages whose ids both begin with them."""
     base = plain(subject="0", message_id="<x@example.com>", body="")
     seen: dict[str, bytes] = {}
     for number in itertools.count():
@@ -383,9 +383,9 @@ def test_an_ambiguous_id(tmp_path: Path) -> None:
     assert vault.run("box").new == 2
     program = Program(vault.folder)
     for words in (["show", prefix], ["show", prefix, "--raw"], ["show", prefix, "--report", "1"]):
-        said = unchanged(program, 10, *words)
-        assert prefix in said
-        assert "more" in said
+        sentence = unchanged(program, 10, *words)
+        assert prefix in sentence
+        assert "more" in sentence
     longer = [hashlib.sha256(one).hexdigest()[:24] for one in pair]
     assert [program("show", one, "--raw").raw for one in longer] == pair
     assert program.ask("search", f"id:{prefix}")["total"] == 2
@@ -409,9 +409,9 @@ def test_settings_of_a_newer_program(program: Program) -> None:
     toml = program.folder / "vault.toml"
     toml.write_text(toml.read_text().replace("version = 1", "version = 2"))
     for words in (*WORDS, ["rebuild"], ["profile", "list"], ["service"]):
-        said = unchanged(program, 4, *words)
-        assert "newer" in said
-        assert "install" in said
+        sentence = unchanged(program, 4, *words)
+        assert "newer" in sentence
+        assert "install" in sentence
 
 
 @pytest.mark.parametrize(("place", "value"), [(4, 2), (5, 200), (7, 1)], ids=["version", "kind", "flags"])
@@ -423,9 +423,9 @@ def test_a_ledger_of_a_newer_program(program: Program, place: int, value: int) -
     with segment.open("ab") as file:
         file.write(head + crc32(head).to_bytes(4, "little") + b"whatever the future writes")
     for words in (["verify"], ["verify", "--deep"], ["run", "box"], ["rebuild"], WORDS[-1]):
-        said = unchanged(program, 4, *words)
-        assert "newer" in said
-        assert "update Muniment" in said
+        sentence = unchanged(program, 4, *words)
+        assert "newer" in sentence
+        assert "update Muniment" in sentence
 
 
 def test_a_catalog_of_a_newer_program(program: Program) -> None:
@@ -433,8 +433,8 @@ def test_a_catalog_of_a_newer_program(program: Program) -> None:
         connection.execute("update state set schema = 9999")
     connection.close()
     for words in WORDS:
-        said = unchanged(program, 4, *words)
-        assert "newer" in said
+        sentence = unchanged(program, 4, *words)
+        assert "newer" in sentence
     program("rebuild", "--catalog")
     program("verify")
 
@@ -457,7 +457,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> None:
-    """Leave no room at all."""
+    """Fill the file system to its last byte."""
     with (folder / "filler").open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
             try:
@@ -467,7 +467,7 @@ def fill(folder: Path) -> None:
                 continue
 
 
-def test_no_space(small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     vault = TestVault(small_disk / "vault")
     new = tmp_path / "mail/new"
     for name in ("new", "cur", "tmp"):
@@ -489,8 +489,8 @@ def test_no_space(small_disk: Path, tmp_path: Path) -> None:
         ["backup", str(small_disk / "backup")],
         ["export", "", "--to", str(small_disk / "out.zip")],
     ):
-        said = unchanged(program, 4, *words, leave_out=QUIET)
-        assert "space" in said.lower() or "full" in said, said
+        sentence = unchanged(program, 4, *words, leave_out=QUIET)
+        assert "space" in sentence.lower() or "full" in sentence, sentence
     assert "space" in Program(small_disk / "second").refuses(4, "init").lower()
     assert len(list(new.iterdir())) == 20
     (small_disk / "filler").unlink()
@@ -500,11 +500,11 @@ def test_no_space(small_disk: Path, tmp_path: Path) -> None:
 
 
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--"]
-"""Root without the right to pass over permissions."""
+"""Runs a command as root without the right to ignore permissions."""
 
 
 def spawn_plainly(folder: Path, *words: str) -> Any:
-    """A command line run as somebody whom permissions bind."""
+    """Run a command line in a process of its own that must obey file permissions."""
     prefix = UNPRIVILEGED if os.getuid() == 0 else []
     done = subprocess.run([*prefix, *command(folder, *words)], capture_output=True, timeout=60)
     return Said(done.returncode, done.stdout, done.stderr.decode())
@@ -527,8 +527,8 @@ def test_a_vault_that_can_not_be_written(program: Program, tmp_path: Path) -> No
             ["rebuild"],
             ["service"],
         ):
-            said = one_sentence(spawn_plainly(program.folder, *words), 4)
-            assert "Permission denied" in said
+            sentence = one_sentence(spawn_plainly(program.folder, *words), 4)
+            assert "Permission denied" in sentence
         for words in (["tree"], ["quarantine", "list"], ["show", hit["id"], "--raw"], ["search", "plan"]):
             read = spawn_plainly(program.folder, *words)
             assert (read.code, read.err) == (0, ""), words
@@ -551,7 +551,7 @@ def test_folders_that_can_not_be_written(program: Program, tmp_path: Path) -> No
     assert list(shut.iterdir()) == []
 
 
-def test_a_vault_of_somebody_else_can_not_be_read(program: Program) -> None:
+def test_a_vault_of_another_account_can_not_be_read(program: Program) -> None:
     program.folder.chmod(0o000)
     try:
         for words in (["tree"], ["run", "box"], ["status"]):

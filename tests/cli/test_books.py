@@ -1,4 +1,4 @@
-"""The books as an equation, and as they were last seen."""
+"""The books as sums, and the display of a run in progress."""
 
 import pytest
 
@@ -12,13 +12,13 @@ def test_both_sides_of_the_equation_agree():
         assert int(left.split()[1]) == sum(int(term.split()[0]) for term in right.split(" + "))
 
 
-def test_it_fits_80_columns_with_millions():
+def test_the_books_fit_80_columns_with_millions():
     big = dict.fromkeys(COUNTS, 12_345_678)
     lines = equation(summary(**big | {"skipped": 0, "pending": 0, "left": 0, "failed": 0, "quarantined": 5}))
     assert max(map(len, lines)) <= 80
 
 
-def test_stages_are_a_line_each():
+def test_each_stage_has_one_line():
     head, drawn, *lines = stages(
         progress(arrived=500, expected=1000, total_known=True, percent=50, left=120.0, rate=160.4)
     )
@@ -31,6 +31,6 @@ def test_stages_are_a_line_each():
 
 
 @pytest.mark.parametrize("changes", [{"state": "failed"}, {"state": "cancelled"}, {"balanced": False}])
-def test_only_a_balanced_ok_is_well(changes):
+def test_a_run_went_well_only_if_it_is_ok_and_balanced(changes):
     assert went_well(summary())
     assert not went_well(summary(**changes))

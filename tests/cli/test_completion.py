@@ -21,9 +21,9 @@ def test_scripts_say_how_to_install_them(shell):
     assert out.startswith("# ")
     assert f"muniment completion {shell}" in out.splitlines()[0]
     assert "_MUNIMENT_COMPLETE" in out
-    told = json.loads(invoke(EngineDouble(), "completion", shell, "--json", vault="").out)
-    assert told["shell"] == shell
-    assert told["script"].strip() == out.strip()
+    data = json.loads(invoke(EngineDouble(), "completion", shell, "--json", vault="").out)
+    assert data["shell"] == shell
+    assert data["script"].strip() == out.strip()
 
 
 def test_bash_can_read_its_script():

@@ -1,4 +1,4 @@
-"""demo: narrates what the engine tells, and cleans up or says where to look."""
+"""demo: shows what the engine does, and removes the vault or says where it is."""
 
 import json
 import tempfile
@@ -39,7 +39,7 @@ def engine(words=WORDS, made=None):
     return EngineDouble(demo=demo)
 
 
-def test_the_app_opens_on_it_where_there_is_one(tmp_path):
+def test_the_app_opens_on_the_vault_if_there_is_an_app(tmp_path):
     made, looked = [], []
     double = engine(made=made)
     double.look = lambda vault: looked.append(vault) or 7
@@ -50,21 +50,21 @@ def test_the_app_opens_on_it_where_there_is_one(tmp_path):
     assert looked == made[:1]
 
 
-def test_it_narrates(tmp_path):
+def test_each_step_and_its_results_are_shown(tmp_path):
     made = []
     result = invoke(engine(made=made), "demo", vault="")
     assert result.code == 0
     assert made[0].parent == tmp_path
     assert made[0].is_dir()
     assert f"export MUNIMENT_VAULT={made[0]}" in result.out
-    for said in (
+    for text in (
         "The books balance.",
         "ada@q.example",
         "57 messages.",
         "whole and unchanged",
         "Everything is there.",
     ):
-        assert said in result.out
+        assert text in result.out
     assert result.out.count("3f7a91c20b44") == 3
     assert_harmless(result.out)
     assert (
@@ -77,30 +77,30 @@ def test_it_narrates(tmp_path):
     )
 
 
-def test_it_can_remove_what_it_made(tmp_path):
+def test_the_vault_can_be_removed_at_the_end(tmp_path):
     result = invoke(engine(), "demo", "--remove", vault="")
     assert result.code == 0
     assert not list(tmp_path.iterdir())
     assert "removed" in result.out
 
 
-def test_in_json():
-    told = json.loads(invoke(engine(), "demo", "--json", vault="").out)
-    assert told["run"]["balanced"]
-    assert told["tree"][0]["user"] == "ada@q.example"
-    assert told["searches"][0]["total"] == 57
-    assert told["verify"]["ok"]
-    assert told["vault"]
-    assert told["seconds"] >= 0
+def test_the_results_in_json():
+    data = json.loads(invoke(engine(), "demo", "--json", vault="").out)
+    assert data["run"]["balanced"]
+    assert data["tree"][0]["user"] == "ada@q.example"
+    assert data["searches"][0]["total"] == 57
+    assert data["verify"]["ok"]
+    assert data["vault"]
+    assert data["seconds"] >= 0
 
 
-def test_vault_may_be_named(tmp_path):
+def test_the_vault_can_be_named(tmp_path):
     made = []
     invoke(engine(made=made), "demo", vault=str(tmp_path / "here"))
     assert made == [tmp_path / "here"]
 
 
-def test_it_fails_when_the_sums_do_not_agree():
+def test_an_error_of_the_engine_is_shown():
     result = invoke(
         engine((*WORDS[:3], RunFailed("the vault does not hold what was sent"))), "demo", vault=""
     )

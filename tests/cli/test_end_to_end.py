@@ -1,4 +1,4 @@
-"""Every command on a real vault, from the words typed to the bytes that come out."""
+"""Every command on a real vault, from its arguments to the bytes that it prints."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def one(program: Program, query: str) -> dict[str, Any]:
     return hit
 
 
-# --- the way in -----------------------------------------------------------------------------------
+# --- from an empty folder -------------------------------------------------------------------------
 
 
 def test_from_nothing_to_found_mail(tmp_path: Path) -> None:
@@ -74,18 +74,18 @@ def test_from_nothing_to_found_mail(tmp_path: Path) -> None:
     assert program.spawn("users", "import", str(tmp_path / "people.csv")).code == 0
     assert program.spawn("profile", "add", "in", "--source", "maildir", "--path", str(mail)).code == 0
     assert program.spawn("profile", "test", "in").out.splitlines()[-1] == "Profile in works."
-    said = program.spawn("run", "in")
-    assert said.code == 0
-    assert said.out.splitlines()[1] == "  listed   1 = 1 fetched"
-    assert said.out.splitlines()[-1] == "  The books balance."
-    assert said.err == ""
+    result = program.spawn("run", "in")
+    assert result.code == 0
+    assert result.out.splitlines()[1] == "  listed   1 = 1 fetched"
+    assert result.out.splitlines()[-1] == "  The books balance."
+    assert result.err == ""
     found = program.spawn("search", "--user", "b.ray@example.com", "table", "--json").json
     assert [hit["subject"] for hit in found["hits"]] == ["Plan for Monday"]
     assert (tmp_path / "vault").stat().st_mode & 0o777 == 0o700
     assert program.ask("status")["domains"] == ["example.com"]
 
 
-def test_init_leaves_what_is_there_alone(program: Program, tmp_path: Path) -> None:
+def test_init_leaves_existing_files_alone(program: Program, tmp_path: Path) -> None:
     before = fingerprint(program.folder)
     assert "already" in program.refuses(4, "init", "--domain", "example.org")
     assert fingerprint(program.folder) == before
@@ -175,7 +175,7 @@ def test_status_in_json(program: Program) -> None:
     assert profile["last"]["state"] == "ok"
 
 
-def test_every_reading_command_has_both_faces_and_changes_nothing(program: Program) -> None:
+def test_every_reading_command_prints_text_and_json_and_changes_nothing(program: Program) -> None:
     id_ = one(program, "subject:forked")["id"]
     before = fingerprint(program.folder)
     for words in (
@@ -192,7 +192,7 @@ def test_every_reading_command_has_both_faces_and_changes_nothing(program: Progr
 # --- exact bytes ----------------------------------------------------------------------------------
 
 
-def test_raw_is_the_very_bytes_of_a_message(program: Program) -> None:
+def test_raw_is_the_exact_bytes_of_a_message(program: Program) -> None:
     for mail in (LETTERS[0], HTML):
         id_ = hashlib.sha256(mail).hexdigest()
         assert program("show", id_, "--raw").raw == mail
@@ -201,7 +201,7 @@ def test_raw_is_the_very_bytes_of_a_message(program: Program) -> None:
     assert program.spawn("show", hashlib.sha256(HTML).hexdigest(), "--raw").raw == HTML
 
 
-def test_report_is_the_very_bytes_of_each_report(program: Program) -> None:
+def test_report_is_the_exact_bytes_of_each_report(program: Program) -> None:
     id_ = one(program, "subject:forked")["id"]
     assert [program("show", id_, "--report", str(n)).raw for n in (1, 2, 3)] == FORKS
     assert program("show", id_, "--raw").raw == fork(FORKED, 1)
@@ -210,22 +210,22 @@ def test_report_is_the_very_bytes_of_each_report(program: Program) -> None:
     assert program.say("show", id_, "--report", "0").code == 2
 
 
-def test_headers_are_the_very_headers(program: Program) -> None:
+def test_headers_are_the_exact_headers(program: Program) -> None:
     head = LETTERS[0].partition(b"\r\n\r\n")[0].decode()
     id_ = hashlib.sha256(LETTERS[0]).hexdigest()
     assert program("show", id_, "--headers").out.replace("\r\n", "\n").strip() == head.replace("\r\n", "\n")
     assert program.ask("show", id_, "--headers")["headers"].rstrip() == head
 
 
-def test_quarantine_gives_back_what_it_took(program: Program) -> None:
+def test_quarantine_returns_the_exact_bytes(program: Program) -> None:
     (item,) = program.ask("quarantine", "list")
     assert list(item) == ["id", "time", "size", "reason", "profile"]
     assert (item["id"], item["size"]) == (hashlib.sha256(BROKEN).hexdigest(), len(BROKEN))
     assert program("quarantine", "show", item["id"][:8], "--raw").raw == BROKEN
     assert item["reason"] in program("quarantine", "show", item["id"]).out
-    said = program.say("quarantine", "retry", item["id"][:8])
-    assert said.code == 1
-    assert "0 of 1" in said.out
+    result = program.say("quarantine", "retry", item["id"][:8])
+    assert result.code == 1
+    assert "0 of 1" in result.out
     assert program.ask("quarantine", "list") == [item]
     assert "no" in program.refuses(10, "quarantine", "retry", "00000000").lower()
 
@@ -237,7 +237,7 @@ def test_quarantine_gives_back_what_it_took(program: Program) -> None:
     "words", [["list", "bob@example.com/Inbox"], ["search", ""], ["search", "from:anna"]]
 )
 @pytest.mark.parametrize("limit", [1, 4, 26, 27, 28])
-def test_pages_cover_all_and_nothing_twice(program: Program, words: list[str], limit: int) -> None:
+def test_pages_cover_everything_exactly_once(program: Program, words: list[str], limit: int) -> None:
     seen: list[str] = []
     after: list[str] = []
     while True:
@@ -255,10 +255,10 @@ def test_pages_cover_all_and_nothing_twice(program: Program, words: list[str], l
 
 @pytest.mark.parametrize("words", [["list", "bob@example.com/Inbox"], ["search", "letter"]])
 @pytest.mark.parametrize("place", ["nonsense", "-1", "1.2.3", "\x00", "9" * 40])
-def test_a_place_that_is_none_is_said(program: Program, words: list[str], place: str) -> None:
-    said = program.say(*words, f"--after={place}")
-    assert said.code in (0, 2, 11)
-    assert "should not have happened" not in said.err
+def test_an_invalid_page_place_is_handled(program: Program, words: list[str], place: str) -> None:
+    result = program.say(*words, f"--after={place}")
+    assert result.code in (0, 2, 11)
+    assert "should not have happened" not in result.err
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_searches(program: Program, query: str, count: int) -> None:
     assert program.ask("search", "--by-relevance", "--", query)["total"] == count
 
 
-def test_folders_are_known_in_any_case_and_wrong_ones_named(program: Program) -> None:
+def test_folder_names_ignore_case_and_unknown_ones_are_refused(program: Program) -> None:
     assert program.ask("list", "bob@example.com/inbox")["total"] == 27
     assert program.ask("list", "BOB@Example.com/INBOX")["total"] == 27
     assert program.ask("list", "bob@example.com/Sent")["total"] == 0
@@ -294,7 +294,7 @@ def test_folders_are_known_in_any_case_and_wrong_ones_named(program: Program) ->
 
 @pytest.fixture
 def own(tmp_path: Path) -> Program:
-    """A vault of one's own with mail for bob, for bob's alias, and for somebody elsewhere."""
+    """A vault for one test, with mail for bob, for an alias of bob, and for an address of another domain."""
     vault = TestVault(tmp_path / "vault")
     mails = [
         report(plain(subject=f"For {who}", to=[who]), recipients=[who], sender="out@elsewhere.example")
@@ -310,7 +310,7 @@ def counts(program: Program) -> dict[str, int]:
     return {user["user"]: sum(f["count"] for f in user["folders"]) for user in program.ask("tree")}
 
 
-def test_importing_users_files_old_mail_anew(own: Program, tmp_path: Path) -> None:
+def test_importing_users_files_old_mail_again(own: Program, tmp_path: Path) -> None:
     assert counts(own) == {"bob@example.com": 1, "b.ray@example.com": 1, "catch-all": 1}
     people = tmp_path / "people.csv"
     people.write_text('name,address,alias\n"Ray, Bob",bob@example.com,b.ray@example.com,bob@home.example\n')
@@ -334,7 +334,7 @@ def test_importing_users_files_old_mail_anew(own: Program, tmp_path: Path) -> No
 # --- runs -----------------------------------------------------------------------------------------
 
 
-def test_several_profiles_run_by_name_and_all_that_are_enabled(tmp_path: Path) -> None:
+def test_profiles_run_by_name_or_all_enabled_ones(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     for name, count in (("one", 1), ("two", 2), ("three", 3)):
         put(vault.maildir(name), [report(plain(subject=f"{name} {n}")) for n in range(count)])
@@ -346,9 +346,9 @@ def test_several_profiles_run_by_name_and_all_that_are_enabled(tmp_path: Path) -
     assert [(run["profile"], run["already"]) for run in runs] == [("one", 1), ("two", 2)]
     (run,) = program("run", "three", "--json").lines
     assert run["new"] == 3
-    said = program.say("run", "one", "nosuch", "two", "--json")
-    assert said.code == 10
-    assert "'nosuch'" in said.err
+    result = program.say("run", "one", "nosuch", "two", "--json")
+    assert result.code == 10
+    assert "'nosuch'" in result.err
     program("profile", "remove", "two")
     assert program.ask("status")["messages"] == 6
     vault.client.close()
@@ -359,13 +359,13 @@ def test_a_failed_profile_does_not_keep_the_others_from_running(tmp_path: Path) 
     vault.profile("bad", source="maildir", path=str(tmp_path / "nowhere"))
     put(vault.maildir("good"), [report(plain())])
     program = Program(vault.folder)
-    said = program.say("run", "--all", "--json")
-    assert said.code == 7
-    assert [(run["profile"], run["state"]) for run in said.lines] == [("bad", "failed"), ("good", "ok")]
-    assert said.lines[0]["error"] in said.err
+    result = program.say("run", "--all", "--json")
+    assert result.code == 7
+    assert [(run["profile"], run["state"]) for run in result.lines] == [("bad", "failed"), ("good", "ok")]
+    assert result.lines[0]["error"] in result.err
     last = {profile["name"]: profile["last"] for profile in program.ask("status")["profiles"]}
     assert (last["bad"]["state"], last["good"]["state"]) == ("failed", "ok")
-    assert last["bad"]["error"] == said.lines[0]["error"]
+    assert last["bad"]["error"] == result.lines[0]["error"]
     for name in ("new", "cur", "tmp"):
         (tmp_path / "nowhere" / name).mkdir(parents=True)
     program("run", "bad")
@@ -374,7 +374,7 @@ def test_a_failed_profile_does_not_keep_the_others_from_running(tmp_path: Path) 
     vault.client.close()
 
 
-# --- keeping it sound -----------------------------------------------------------------------------
+# --- rebuild and verify ---------------------------------------------------------------------------
 
 
 def test_rebuilding_gives_the_same_answers(own: Program) -> None:
@@ -395,7 +395,7 @@ def test_rebuilding_gives_the_same_answers(own: Program) -> None:
 
 @pytest.mark.parametrize("with_catalog", [True, False])
 @pytest.mark.parametrize("deep", [[], ["--deep"]])
-def test_a_flipped_byte_is_found_and_nothing_truncated(
+def test_a_flipped_byte_is_found_and_the_ledger_is_not_cut(
     own: Program, with_catalog: bool, deep: list[str]
 ) -> None:
     segment = own.folder / "ledger/000000000001.seg"
@@ -406,13 +406,13 @@ def test_a_flipped_byte_is_found_and_nothing_truncated(
         for path in own.folder.glob("catalog.db*"):
             path.unlink()
     before = fingerprint(own.folder)
-    said = own.say("verify", *deep, "--json")
-    assert said.code == 6
-    proof = said.json
+    result = own.say("verify", *deep, "--json")
+    assert result.code == 6
+    proof = result.json
     assert proof["ok"] is False
     assert any("segment 1, offset" in problem for problem in proof["problems"]), proof["problems"]
     assert any("must be rebuilt" in problem for problem in proof["problems"]) is not with_catalog
-    assert "keep this vault as it is" in said.err
+    assert "keep this vault as it is" in result.err
     for words in (["run", "box"], ["rebuild"], ["users", "add", "Eve", "eve@example.com"]):
         assert "damaged" in own.refuses(6, *words)
     assert segment.read_bytes() == data
@@ -423,9 +423,9 @@ def test_a_ledger_that_is_shorter_than_it_was_is_an_alarm(own: Program) -> None:
     segment = own.folder / "ledger/000000000001.seg"
     whole = segment.read_bytes()
     segment.write_bytes(whole[: len(whole) // 2])
-    said = own.say("verify", "--json")
-    assert said.code == 6
-    assert any("older one restored" in problem for problem in said.json["problems"])
+    result = own.say("verify", "--json")
+    assert result.code == 6
+    assert any("older one restored" in problem for problem in result.json["problems"])
     before = fingerprint(own.folder)
     assert "restore a backup" in own.refuses(6, "run", "box")
     assert fingerprint(own.folder) == before

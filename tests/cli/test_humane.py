@@ -1,4 +1,4 @@
-"""Numbers, sizes and times as people read them."""
+"""Numbers, sizes and times as text for people."""
 
 import time
 
@@ -17,21 +17,21 @@ def _berlin(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [
         (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_960, "1.0 MB"),
         (23_400_000, "23.4 MB"), (5 * 10**12, "5.0 TB"), (5 * 10**15, "5.0 PB"),
     ],
 )  # fmt: skip
-def test_sizes(number, told):
-    assert formatting.size(number) == told
+def test_sizes(number, text):
+    assert formatting.size(number) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")]
+    ("value", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")]
 )
-def test_durations(value, told):
-    assert formatting.seconds(value) == told
+def test_durations(value, text):
+    assert formatting.seconds(value) == text
 
 
 def test_counts():
@@ -39,7 +39,7 @@ def test_counts():
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "told"),
+    ("timestamp", "text"),
     [
         (1736186997, "2025-01-06T18:09:57Z"),
         (0, "1970-01-01T00:00:00Z"),
@@ -48,8 +48,8 @@ def test_counts():
         (-(10**18), "0001-01-01T00:00:00Z"),
     ],
 )
-def test_iso(timestamp, told):
-    assert formatting.iso(timestamp) == told
+def test_iso(timestamp, text):
+    assert formatting.iso(timestamp) == text
 
 
 @pytest.mark.usefixtures("_berlin")

@@ -1,4 +1,4 @@
-"""Starting is quick because little is loaded."""
+"""The program starts quickly because it loads no heavy library."""
 
 import os
 import subprocess
@@ -26,14 +26,14 @@ TUI = str(Path(__file__).parents[2] / "tui")
 def loaded_by(code: str) -> set[str]:
     script = f"{code}\nimport sys\nprint(*(name.partition('.')[0] for name in sys.modules))"
     paths = os.pathsep.join([CORE, TUI, os.environ.get("PYTHONPATH", "")])
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script],
         env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(told.stdout.splitlines()[-1].split())
+    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def loaded_by(code: str) -> set[str]:
         "from muniment.__main__ import ENGINE\nfrom muniment.cli import main\nmain(['--help'], ENGINE)",
     ],
 )
-def test_loads_nothing_heavy(code):
+def test_starting_loads_no_heavy_library(code):
     assert not loaded_by(code) & set(HEAVY)

@@ -13,7 +13,7 @@ BROKEN = Verified(
 )
 
 
-def test_a_vault_that_proves_itself():
+def test_a_sound_vault_is_verified():
     double = EngineDouble({Verify: [Step(text="segment 1"), SOUND]})
     result = invoke(double, "verify", "--deep")
     assert double.asked == [Verify(deep=True)]
@@ -23,8 +23,8 @@ def test_a_vault_that_proves_itself():
 
 
 def test_verify_in_json_is_the_contract():
-    told = json.loads(invoke(EngineDouble({Verify: [Step(text="x"), SOUND]}), "verify", "--json").out)
-    assert told == {
+    data = json.loads(invoke(EngineDouble({Verify: [Step(text="x"), SOUND]}), "verify", "--json").out)
+    assert data == {
         "ok": True,
         "records": 12345,
         "messages": 1000,
@@ -35,13 +35,13 @@ def test_verify_in_json_is_the_contract():
         "was": [],
         "notes": [],
     }
-    assert list(told)[:6] == ["ok", "records", "messages", "tree_size", "root", "problems"]
+    assert list(data)[:6] == ["ok", "records", "messages", "tree_size", "root", "problems"]
 
 
-def test_a_vault_that_does_not_exits_6_and_names_each_problem():
+def test_a_failed_verification_exits_6_and_names_each_problem():
     result = invoke(EngineDouble({Verify: [BROKEN]}), "verify")
     assert result.code == 6
-    assert "does NOT prove itself" in result.out
+    assert "Verification FAILED" in result.out
     assert "  segment 1: bad frame\n" in result.out
     assert "2 problems were found" in result.err
     assert_harmless(result.out)
@@ -65,7 +65,7 @@ def test_rebuild(argv, catalog, index):
 
 
 @pytest.mark.parametrize(("argv", "index"), [([], True), (["--catalog"], False), (["--index"], True)])
-def test_accepting_damage_builds_the_catalog_anew(argv, index):
+def test_accepting_damage_rebuilds_the_catalog(argv, index):
     double = EngineDouble({Rebuild: [Step(text="damaged: x", ok=False), Done(message="Rebuilt.")]})
     result = invoke(double, "rebuild", *argv, "--accept-damage")
     assert double.asked == [Rebuild(catalog=True, index=index, accept_damage=True)]
@@ -81,7 +81,7 @@ def test_backup(tmp_path, monkeypatch):
     assert (result.code, result.out) == (0, "Backup is complete.\n")
 
 
-def test_steps_are_drawn_on_a_terminal_alone(monkeypatch):
+def test_steps_are_drawn_only_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     words = [Step(text="segment 1 of 9"), SOUND]
     assert "segment 1 of 9" in invoke(EngineDouble({Verify: words}), "verify", terminal=True).out

@@ -1,4 +1,4 @@
-"""The live display: seldom, and only where somebody watches."""
+"""The live display: it draws rarely, little, and only on a terminal."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_only_the_lines_that_changed_are_sent(clock):
         assert len(screen.written()) == sent
 
 
-def test_no_more_is_sent_than_a_slow_line_takes(clock):
+def test_output_is_not_faster_than_a_slow_line(clock):
     session, screen = drawn()
     with Display(session) as display:
         for step in range(600):
@@ -55,7 +55,7 @@ def test_no_more_is_sent_than_a_slow_line_takes(clock):
     assert len(screen.written()) < 62 * live.SPEED
 
 
-def test_nothing_where_nobody_watches(clock):
+def test_nothing_is_drawn_without_a_terminal(clock):
     session, screen = drawn(terminal=False)
     with Display(session) as display:
         display.show(["x"])
@@ -70,7 +70,7 @@ def test_hostile_lines_are_made_harmless(clock, monkeypatch):
     assert b"\x1b[2J" not in screen.written()
 
 
-def test_no_colour_where_none_is_wanted(clock, monkeypatch):
+def test_no_colour_with_no_color_set(clock, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     session, screen = drawn()
     with Display(session) as display:

@@ -86,7 +86,7 @@ def test_list_fits_80_columns(monkeypatch):
     assert foot == "2 of 2 messages."
 
 
-def test_list_shows_sizes_where_there_is_room(monkeypatch):
+def test_list_shows_sizes_on_a_wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     out = invoke(EngineDouble({ListMessages: PAGE}), "list", "a/Inbox").out
     assert "12.3 kB" in out
@@ -108,7 +108,7 @@ def test_list_names_the_next_page():
         ("", ""),
     ],
 )
-def test_senders_go_by_their_names(sender, name):
+def test_senders_are_shown_by_name(sender, name):
     assert name_of(sender) == name
 
 
@@ -134,7 +134,7 @@ def test_pages_in_json_are_the_contract(argv, request_kind):
     assert json.loads(out)["after"] == "1736186997.17"
 
 
-def test_search_passes_everything_on():
+def test_search_passes_all_its_options_on():
     double = EngineDouble({Search: Hits(total=0, behind=7, hits=())})
     argv = ["--user", "ada@q.example", "--limit", "9", "--after", "k", "--by-relevance"]
     result = invoke(double, "search", "from:bob", "lens", *argv)
@@ -145,7 +145,7 @@ def test_search_passes_everything_on():
     assert "7 messages are kept but not indexed yet" in result.err
 
 
-def test_a_query_may_begin_with_a_minus():
+def test_a_query_can_begin_with_a_minus():
     double = EngineDouble({Search: Hits(total=0, behind=0, hits=())})
     invoke(double, "search", "--", "-spam ham")
     assert double.asked == [Search(query="-spam ham")]
@@ -184,7 +184,7 @@ def test_show():
     )
     assert "Attachment  1. a.pdf (application/pdf, 2.5 kB)" in out
     assert "Note        unknown charset" in out
-    assert "Stands in   bob@quill.example/Inbox" in out
+    assert "Folder      bob@quill.example/Inbox" in out
     assert "Report 1, 2025-01-0" in out
     assert "  bcc           bob@quill.example (by all@quill.example)" in out
 
@@ -194,30 +194,30 @@ def test_show_text():
 
 
 def test_show_in_json():
-    told = json.loads(invoke(EngineDouble({Show: message()}), "show", SHA, "--json").out)
-    assert told["date"] == "2025-01-06T18:09:57Z"
-    assert told["headers"][0] == {"name": "From", "value": "Ada <ada@quill.example>"}
-    (envelope,) = told["envelopes"]
+    data = json.loads(invoke(EngineDouble({Show: message()}), "show", SHA, "--json").out)
+    assert data["date"] == "2025-01-06T18:09:57Z"
+    assert data["headers"][0] == {"name": "From", "value": "Ada <ada@quill.example>"}
+    (envelope,) = data["envelopes"]
     assert envelope["parties"][1] == {
         "role": "bcc",
         "address": "bob@quill.example",
         "via": "all@quill.example",
     }
-    told = json.loads(invoke(EngineDouble({Show: message()}), "show", SHA, "--text", "--json").out)
-    assert told == {"id": SHA, "text": "Hello Bob,\n\nsee you.\n"}
+    data = json.loads(invoke(EngineDouble({Show: message()}), "show", SHA, "--text", "--json").out)
+    assert data == {"id": SHA, "text": "Hello Bob,\n\nsee you.\n"}
 
 
 EXACT = bytes(range(256)) + b"\r\n\r\nno line end"
 
 
-def test_raw_is_the_very_bytes():
+def test_raw_is_the_exact_bytes():
     double = raw(EXACT[:100], EXACT[100:], b"")
     result = invoke(double, "show", SHA, "--raw")
     assert (result.code, result.raw, result.err) == (0, EXACT, "")
     assert double.asked == [ReadRaw(id=SHA, what="message")]
 
 
-def test_report_is_the_very_bytes():
+def test_report_is_the_exact_bytes():
     double = raw(EXACT)
     assert invoke(double, "show", SHA, "--report", "2").raw == EXACT
     assert double.asked == [ReadRaw(id=SHA, what="report", report=2)]
@@ -234,8 +234,8 @@ def test_headers():
     double = raw(b"From: a@q.example\r\n", b"Subject: =?utf-8?q?x?=\r\n\r\n")
     assert invoke(double, "show", SHA, "--headers").out == "From: a@q.example\nSubject: =?utf-8?q?x?=\n"
     assert double.asked == [ReadRaw(id=SHA, what="headers")]
-    told = json.loads(invoke(double, "show", SHA, "--headers", "--json").out)
-    assert told["headers"].startswith("From: a@q.example\r\n")
+    data = json.loads(invoke(double, "show", SHA, "--headers", "--json").out)
+    assert data["headers"].startswith("From: a@q.example\r\n")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_headers():
         ["--report", "0"],
     ],
 )
-def test_show_wants_one_thing(argv):
+def test_show_refuses_options_that_do_not_go_together(argv):
     assert invoke(EngineDouble(), "show", SHA, *argv).code == 2
 
 
@@ -264,7 +264,7 @@ def test_export(tmp_path, monkeypatch):
     assert (result.code, result.out) == (0, "1200 exported.\n")
 
 
-def test_export_names_what_failed():
+def test_export_names_each_failure():
     words = [Step(text="3f7a: unreadable", ok=False), Done(message="1 exported.")]
     result = invoke(EngineDouble({Export: words}), "export", "x", "--to", "o")
     assert (result.code, result.err) == (1, "muniment: 3f7a: unreadable\n")

@@ -86,7 +86,7 @@ def test_each_option_is_a_field(argv, field, value):
     assert put("edit", "gw", *argv) == PutProfile(name="gw", fields={field: value})
 
 
-def test_edit_gives_a_field_its_default_again():
+def test_edit_can_reset_a_field_to_its_default():
     assert put("edit", "gw", "--every", "60", "--unset", "port").fields == {"every": 60, "port": None}
 
 
@@ -114,7 +114,7 @@ def test_list():
     assert old.split() == ["old", "mbox", "off", "/srv/old.mbox"]
 
 
-def test_list_when_there_is_none():
+def test_list_without_profiles():
     double = EngineDouble({ListProfiles: Profiles(profiles=())})
     assert "profile add --help" in invoke(double, "profile", "list").out
     assert json.loads(invoke(double, "profile", "list", "--json").out) == []
@@ -125,8 +125,8 @@ def test_show():
     double = EngineDouble({ShowProfile: word})
     out = invoke(double, "profile", "show", "gw").out
     assert out == 'gw: imap\n  host        h\n  password    {"env": "P"}\n'
-    told = json.loads(invoke(double, "profile", "show", "gw", "--json").out)
-    assert told == {
+    data = json.loads(invoke(double, "profile", "show", "gw", "--json").out)
+    assert data == {
         "name": "gw",
         "source": "imap",
         "fields": {"host": "h", "port": None, "password": {"env": "P"}},
@@ -135,14 +135,14 @@ def test_show():
     }
 
 
-def test_a_test_that_goes_well():
+def test_a_test_that_succeeds():
     words = [Step(text="connected"), Step(text="listed 3"), Done(message="Profile gw works.")]
     double = EngineDouble({TryProfile: words})
     result = invoke(double, "profile", "test", "gw")
     assert (result.code, result.out) == (0, "ok      connected\nok      listed 3\nProfile gw works.\n")
-    told = json.loads(invoke(double, "profile", "test", "gw", "--json").out)
-    assert told["ok"]
-    assert [step["text"] for step in told["steps"]] == ["connected", "listed 3"]
+    data = json.loads(invoke(double, "profile", "test", "gw", "--json").out)
+    assert data["ok"]
+    assert [step["text"] for step in data["steps"]] == ["connected", "listed 3"]
 
 
 def test_a_test_that_fails_half_way():
@@ -205,11 +205,11 @@ def test_hostile_servers_are_made_harmless(argv):
     assert_harmless(invoke(double, "profile", *argv).out)
 
 
-# --- what was not tested runs by hand only ------------------------------------------------------------
+# --- untested profiles run by hand only ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("typed", "enabled"), [("y\n", True), ("\n", False), ("n\n", False), ("", False)])
-def test_on_a_terminal_it_is_asked_whether_a_new_one_runs_by_itself(monkeypatch, typed, enabled):
+def test_on_a_terminal_add_asks_whether_a_new_profile_runs_by_itself(monkeypatch, typed, enabled):
     stdin = io.StringIO(typed)
     stdin.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", stdin)
@@ -221,7 +221,7 @@ def test_on_a_terminal_it_is_asked_whether_a_new_one_runs_by_itself(monkeypatch,
 
 
 @pytest.mark.parametrize("more", [["--enabled"], ["--disabled"], ["--json"]])
-def test_nothing_is_asked_where_it_is_said_or_nobody_can_answer(monkeypatch, more):
+def test_add_asks_nothing_with_enabled_disabled_or_json(monkeypatch, more):
     stdin = io.StringIO("y\n")
     stdin.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", stdin)
@@ -231,13 +231,13 @@ def test_nothing_is_asked_where_it_is_said_or_nobody_can_answer(monkeypatch, mor
     assert double.asked[0].fields.get("enabled") == {"--enabled": True, "--disabled": False}.get(more[0])
 
 
-def test_without_a_terminal_nothing_is_asked():
+def test_add_asks_nothing_without_a_terminal():
     double = EngineDouble({PutProfile: Done(message="Added.")})
     invoke(double, "profile", "add", "gw", "--source", "gateway", "--host", "h")
     assert "enabled" not in double.asked[0].fields
 
 
-def test_the_list_says_what_is_not_tested():
+def test_the_list_names_untested_profiles():
     words = Profiles(profiles=(ProfileWord(name="gw", source="imap", fields={}, tested=False),))
     out = invoke(EngineDouble({ListProfiles: words}), "profile", "list").out
     assert "untested" in out

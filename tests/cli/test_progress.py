@@ -1,4 +1,4 @@
-"""How far a run is, in words."""
+"""The progress of a run in words."""
 
 import pytest
 
@@ -10,20 +10,20 @@ def running(**changes):
     return progress(**({"arrived": 12_000, "expected": 30_000, "total_known": True, "percent": 40} | changes))
 
 
-def test_it_counts_the_whole_mailbox():
+def test_progress_counts_the_whole_mailbox():
     assert far(running()) == "12,000 of 30,000, 40%"
     assert far(running(books={"already": 500, "skipped": 1, "failed": 2})) == "12,503 of 30,000, 40%"
     assert far(running(percent=None)) == "12,000 of 30,000"
 
 
-def test_it_says_that_the_source_is_still_listing():
+def test_progress_says_that_the_source_is_still_listing():
     listing = running(total_known=False, percent=None, left=60.0)
     assert far(listing) == "12,000 so far, still listing"
     assert remaining(listing) == bar(listing) == ""
 
 
 @pytest.mark.parametrize(
-    ("left", "said"),
+    ("left", "text"),
     [
         (None, ""),
         (20.0, "less than a minute left"),
@@ -31,10 +31,10 @@ def test_it_says_that_the_source_is_still_listing():
         (8149.0, "about 2 h 16 min left"),
     ],
 )
-def test_how_long_it_still_takes(left, said):
-    assert remaining(running(left=left)) == said
+def test_the_time_left_in_words(left, text):
+    assert remaining(running(left=left)) == text
 
 
 @pytest.mark.parametrize(("percent", "full"), [(0, 0), (40, 8), (99, 19), (100, 20)])
-def test_a_bar_is_of_one_length(percent, full):
+def test_a_bar_always_has_the_same_length(percent, full):
     assert bar(running(percent=percent)) == f"[{'#' * full}{'.' * (20 - full)}]"

@@ -48,18 +48,18 @@ def test_show():
 
 
 @pytest.mark.parametrize(("id", "code"), [("ffffffff", 10), ("9be1", 2)])
-def test_show_what_is_not_there(id, code):
+def test_show_of_an_unknown_or_too_short_id(id, code):
     assert invoke(FULL, "quarantine", "show", id).code == code
 
 
-def test_show_what_is_not_the_only_one():
+def test_show_of_an_ambiguous_id():
     twice = EngineDouble({ListQuarantine: Quarantine(items=(ITEM, ITEM))})
     result = invoke(twice, "quarantine", "show", "9be1770c")
     assert result.code == 10
     assert "More than one" in result.err
 
 
-def test_raw_is_the_very_bytes():
+def test_raw_is_the_exact_bytes():
     double = EngineDouble({ReadRaw: [Chunk(data=b"\x00broken\xff"), Chunk(data=b"\n")]})
     assert invoke(double, "quarantine", "show", ID, "--raw").raw == b"\x00broken\xff\n"
     assert double.asked == [ReadRaw(id=ID, what="quarantine")]
@@ -73,7 +73,7 @@ def test_retry():
     assert (result.code, result.out) == (0, "1 of 1 archived.\n")
 
 
-def test_retry_that_does_not_help():
+def test_retry_that_fails():
     words = [Step(text=f"9be1: {HOSTILE}", ok=False), Done(message="0 of 1 archived.")]
     result = invoke(EngineDouble({RetryQuarantine: words}), "quarantine", "retry", ID)
     assert result.code == 1

@@ -37,7 +37,7 @@ def test_run_in_json_has_exactly_the_keys_of_the_contract():
     )
 
 
-def test_run_all_reports_each():
+def test_run_all_prints_the_books_of_each_profile():
     double = EngineDouble({RunAll: [summary(), progress(profile="b"), summary(profile="b")]})
     out = invoke(double, "run", "--all").out
     assert [line for line in out.splitlines() if not line.startswith(" ")] == [
@@ -65,7 +65,7 @@ def test_books_that_do_not_balance_are_a_failed_run():
     assert "DO NOT BALANCE" in result.out
 
 
-def test_an_empty_run_has_books_too():
+def test_an_empty_run_has_books():
     empty = dict.fromkeys(KEYS[2:13], 0) | {"bytes": 0, "seconds": 0.0}
     out = invoke(EngineDouble({Run: [summary(**empty)]}), "run", "gw").out
     assert "  listed   0 = 0 fetched\n" in out
@@ -82,7 +82,7 @@ def test_a_run_needs_names_or_all(argv):
 
 
 def interrupted(number, *summaries):
-    """An engine in whose run somebody presses Ctrl-C, or the system asks to end."""
+    """An engine whose run sends this signal to the program, and then the summaries if it is cancelled."""
 
     def stream(request):
         yield progress()
@@ -104,11 +104,11 @@ def test_ctrl_c_cancels_and_prints_the_books(number, code):
     assert result.code == code
     assert double.asked == [Run(profile="gw"), CancelRun(profile="gw")]
     (line,) = result.out.splitlines()
-    told = json.loads(line)
-    assert (told["state"], told["fetched"]) == ("cancelled", 650)
+    data = json.loads(line)
+    assert (data["state"], data["fetched"]) == ("cancelled", 650)
 
 
-def test_ctrl_c_cancels_all_that_were_asked_for():
+def test_ctrl_c_cancels_all_requested_runs():
     others = [summary(profile=name, state="cancelled", listed=0) for name in ("b", "c")]
     double = interrupted(signal.SIGINT, summary(state="cancelled"), *others)
     result = invoke(double, "run", "--all")
@@ -140,7 +140,7 @@ def test_signals_are_left_alone_outside_the_main_thread():
     assert results[0].code == 0
 
 
-def test_progress_is_drawn_on_a_terminal_and_taken_away(monkeypatch):
+def test_progress_is_drawn_on_a_terminal_and_removed(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     out = invoke(EngineDouble({Run: [progress(), summary()]}), "run", "gw", terminal=True).out
     assert "fetched              512       160/s" in out
@@ -149,7 +149,7 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(monkeypatch):
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
-def test_a_dumb_terminal_gets_the_books_alone(monkeypatch, term):
+def test_a_dumb_terminal_gets_only_the_books(monkeypatch, term):
     monkeypatch.setenv("TERM", term)
     out = invoke(EngineDouble({Run: [progress(), summary()]}), "run", "gw", terminal=True).out
     assert "\x1b" not in out

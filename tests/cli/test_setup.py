@@ -47,28 +47,28 @@ def engine(setup: Setup = SETUP, **more: object) -> EngineDouble:
     return EngineDouble({GetSetup: setup, PutSetup: setup, AffirmSetup: setup})
 
 
-def test_the_list_says_how_each_step_stands_and_what_is_next() -> None:
-    said = invoke(engine(), "setup")
-    assert said.code == 0
-    assert "[ ]" in said.out
-    assert "journal-rule" in said.out
-    assert said.out.endswith("Next: muniment setup journal-rule\n")
+def test_the_list_shows_each_step_and_the_next_one() -> None:
+    result = invoke(engine(), "setup")
+    assert result.code == 0
+    assert "[ ]" in result.out
+    assert "journal-rule" in result.out
+    assert result.out.endswith("Next: muniment setup journal-rule\n")
 
 
-def test_all_done_and_what_needs_care() -> None:
+def test_all_steps_done_and_health_warnings() -> None:
     steps = tuple(changed(step, state="done", proven=1_700_000_000) for step in SETUP.steps)
-    said = invoke(engine(Setup(steps=steps, platform="x", health=("Eve is silent.",))), "setup")
-    assert "[x]" in said.out
-    assert "the first report has arrived" in said.out
-    assert "Eve is silent." in said.err
-    assert said.code == 0
+    result = invoke(engine(Setup(steps=steps, platform="x", health=("Eve is silent.",))), "setup")
+    assert "[x]" in result.out
+    assert "the first report has arrived" in result.out
+    assert "Eve is silent." in result.err
+    assert result.code == 0
 
 
 def test_json() -> None:
     done = Setup(steps=(changed(RULE, state="done", proven=1_700_000_000),), platform="microsoft-365")
-    told = json.loads(invoke(engine(done), "setup", "--json").out)
-    assert (told["done"], told["platform"], told["health"]) == (True, "microsoft-365", [])
-    (step,) = told["steps"]
+    data = json.loads(invoke(engine(done), "setup", "--json").out)
+    assert (data["done"], data["platform"], data["health"]) == (True, "microsoft-365", [])
+    (step,) = data["steps"]
     assert step["proven"] == "2023-11-14T22:13:20Z"
     assert step["affirmed"] is None
     assert step["fields"][0] == {
@@ -82,14 +82,14 @@ def test_json() -> None:
 
 
 def test_a_step_is_a_guide_with_values_and_a_command() -> None:
-    said = invoke(engine(), "setup", "journal-rule")
-    assert "Purview > Journal rules > New" in said.out
-    assert "New-JournalRule -Name 'Größe' -Enabled $true\n" in said.out
-    assert "scope           Global   (Global | Internal)" in said.out
-    assert "muniment setup journal-rule --done" in said.out
+    result = invoke(engine(), "setup", "journal-rule")
+    assert "Purview > Journal rules > New" in result.out
+    assert "New-JournalRule -Name 'Größe' -Enabled $true\n" in result.out
+    assert "scope           Global   (Global | Internal)" in result.out
+    assert "muniment setup journal-rule --done" in result.out
 
 
-def test_the_command_alone_and_into_a_file(tmp_path: Path) -> None:
+def test_the_command_can_be_printed_or_written_to_a_file(tmp_path: Path) -> None:
     assert invoke(engine(), "setup", "journal-rule", "--command").out == RULE.command
     path = tmp_path / "rule.ps1"
     assert invoke(engine(), "setup", "journal-rule", "--to", str(path)).code == 0
@@ -97,11 +97,11 @@ def test_the_command_alone_and_into_a_file(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     again = invoke(engine(), "setup", "journal-rule", "--to", str(path))
     assert again.code == 2
-    assert "is there already" in again.err
+    assert "exists already" in again.err
     assert invoke(engine(), "setup", "first-report", "--command").code == 10
 
 
-def test_setting_and_saying() -> None:
+def test_values_are_set_and_steps_marked_done() -> None:
     double = engine()
     assert invoke(double, "setup", "--set", "domains=a.example, b.example", "--set", "name=").code == 0
     assert PutSetup(values={"domains": "a.example, b.example", "name": ""}) in double.asked
@@ -111,7 +111,7 @@ def test_setting_and_saying() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "part"),
     [
         (("--set", "domains"), 2, "NAME=VALUE"),
         (("--done",), 2, "Name the step"),
@@ -120,13 +120,13 @@ def test_setting_and_saying() -> None:
         (("coffee", "--done"), 10, "journal-rule"),
     ],
 )
-def test_what_makes_no_sense(words: tuple[str, ...], code: int, said: str) -> None:
+def test_wrong_options_and_unknown_steps(words: tuple[str, ...], code: int, part: str) -> None:
     answer = invoke(engine(), "setup", *words)
     assert answer.code == code
-    assert said in answer.err
+    assert part in answer.err
 
 
-def test_a_check_says_each_finding_and_fails_where_one_does() -> None:
+def test_a_check_prints_each_finding_and_fails_if_one_is_wrong() -> None:
     double = engine()
     failed = Setup(steps=(changed(RULE, state="failed", detail="Bad."), REPORT), platform="x")
     double.answers[CheckSetup] = [
@@ -137,13 +137,13 @@ def test_a_check_says_each_finding_and_fails_where_one_does() -> None:
         failed.steps[0],
         failed,
     ]
-    said = invoke(double, "setup", "journal-rule", "--check")
-    assert said.code == 1
-    assert "Journal rule\n  ok      Fine.\n  to do   Later.\n  FAILED  Bad.\n" in said.out
-    assert "[!] Journal rule: failed" in said.out
-    told = invoke(double, "setup", "--check", "--json")
-    assert told.code == 1
-    assert json.loads(told.out)["steps"][0]["state"] == "failed"
+    result = invoke(double, "setup", "journal-rule", "--check")
+    assert result.code == 1
+    assert "Journal rule\n  ok      Fine.\n  to do   Later.\n  FAILED  Bad.\n" in result.out
+    assert "[!] Journal rule: failed" in result.out
+    data = invoke(double, "setup", "--check", "--json")
+    assert data.code == 1
+    assert json.loads(data.out)["steps"][0]["state"] == "failed"
 
 
 def test_waiting_for_the_first_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,17 +155,17 @@ def test_waiting_for_the_first_report(monkeypatch: pytest.MonkeyPatch) -> None:
         def call(self, request: Request) -> Word:
             return next(answers)
 
-    said = invoke(Arriving(), "setup", "first-report", "--wait", "60")
-    assert said.code == 0
-    assert "Of Ada." in said.out
-    assert said.err.count("Waiting.") == 1
+    result = invoke(Arriving(), "setup", "first-report", "--wait", "60")
+    assert result.code == 0
+    assert "Of Ada." in result.out
+    assert result.err.count("Waiting.") == 1
     assert invoke(engine(), "setup", "--wait", "0").code == 1
 
 
-def test_nothing_that_a_step_says_acts_on_the_terminal() -> None:
+def test_hostile_text_in_a_step_is_made_harmless() -> None:
     hostile = changed(RULE, title=HOSTILE, guide=HOSTILE, detail=HOSTILE, command=HOSTILE, affirm=HOSTILE)
     double = engine(Setup(steps=(hostile, REPORT), platform="x", health=(HOSTILE,)))
     for words in (("setup",), ("setup", "journal-rule"), ("setup", "journal-rule", "--command")):
-        said = invoke(double, *words)
-        assert_harmless(said.out.replace("\n", ""))
-        assert_harmless(said.err.replace("\n", ""))
+        result = invoke(double, *words)
+        assert_harmless(result.out.replace("\n", ""))
+        assert_harmless(result.err.replace("\n", ""))

@@ -1,4 +1,4 @@
-"""Arguments that are not UTF-8: text is refused in a sentence, the name of a file just works."""
+"""Arguments that are not UTF-8: a text is refused with one sentence, the name of a file works."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.vaults import TestVault, put
 
 BYTES = b"M\xfcller"
 TYPED = os.fsdecode(BYTES)
-"""What Python makes of these bytes on the command line where text is UTF-8."""
+"""These bytes as an argument in Python, in a UTF-8 locale."""
 GIVEN: dict[str, tuple[str, ...]] = {
     "profile add": ("new", "--source", "eml"),
     "profile copy": ("box", "new"),
@@ -40,13 +40,13 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "init": (),
     "history": (),
 }
-"""What else a command needs beside one of its options."""
+"""The arguments that a command needs besides the tested option."""
 NEVER = {"service", "demo", "watch"}
-"""Commands that go on until they are stopped."""
+"""Commands that run until they are stopped, which these tests leave out."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command by what is typed for it."""
+    """Every command with its full name."""
     ctx = click.Context(group)
     for name in group.list_commands(ctx):
         found = group.get_command(ctx, name)
@@ -57,7 +57,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def places() -> Iterator[Any]:
-    """Every place of every command where something is typed."""
+    """Every argument and every option with a value, of every command."""
     for name, found in commands(root):
         for param in found.params:
             if param.name == "vault" or getattr(param, "is_flag", False):
@@ -84,7 +84,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("name", "found", "param"), list(places()))
 @pytest.mark.usefixtures("here")
-def test_an_argument_that_is_no_utf_8_is_a_sentence_or_a_path(
+def test_an_argument_that_is_not_utf_8_is_refused_or_is_a_path(
     vault: TestVault, name: str, found: click.Command, param: click.Parameter
 ) -> None:
     if isinstance(param, click.Option):
@@ -92,12 +92,12 @@ def test_an_argument_that_is_no_utf_8_is_a_sentence_or_a_path(
     else:
         words = [TYPED if one is param else "x" for one in found.params if isinstance(one, click.Argument)]
         words += ["--to", "out"] if name == "export" else ["--source", "eml"] if name == "profile add" else []
-    said = Program(vault.folder).say(*name.split(), *words)
+    result = Program(vault.folder).say(*name.split(), *words)
     if isinstance(param.type, click.Path):
-        assert said.code not in (70, 2) or "is not UTF-8" not in said.err, said.err
-        assert "should not have happened" not in said.err
+        assert result.code not in (70, 2) or "is not UTF-8" not in result.err, result.err
+        assert "should not have happened" not in result.err
         return
-    sentence = one_sentence(said, 2)
+    sentence = one_sentence(result, 2)
     if not isinstance(param.type, click.Choice | click.types.IntParamType):
         assert "is not UTF-8" in sentence
 
@@ -105,11 +105,11 @@ def test_an_argument_that_is_no_utf_8_is_a_sentence_or_a_path(
 @pytest.mark.parametrize(
     "words", [(TYPED,), ("search", f"--{TYPED}", "x"), ("profile", TYPED), (f"--{TYPED}",)]
 )
-def test_a_command_that_is_no_utf_8_is_unknown(vault: TestVault, words: tuple[str, ...]) -> None:
+def test_a_command_that_is_not_utf_8_is_unknown(vault: TestVault, words: tuple[str, ...]) -> None:
     Program(vault.folder).refuses(2, *words)
 
 
-def test_paths_are_the_commands_own_places() -> None:
+def test_which_arguments_are_paths() -> None:
     found = {f"{name} {param.name}" for name, one in commands(root) for param in one.params
              if isinstance(param.type, click.Path) and param.name != "vault"}  # fmt: skip
     assert found >= {
@@ -126,7 +126,7 @@ def strange(folder: Path, name: bytes = BYTES) -> Path:
     return folder / os.fsdecode(name)
 
 
-def test_every_file_may_have_any_name(here: Path) -> None:
+def test_every_file_can_have_any_name(here: Path) -> None:
     program = Program(strange(here))
     program("init", "--domain", "example.com")
     mail = strange(here, b"mail\xff")
@@ -151,8 +151,8 @@ def test_every_file_may_have_any_name(here: Path) -> None:
     people.write_text("name,address\nBob Ray,bob@example.com\n")
     program("users", "import", str(people))
     for name in (b"out\xff", b"out\xff.zip", b"out\xff.mbox"):
-        said = program("export", "word", "--to", str(strange(here, name)))
-        assert "\ufffd" in said.out
+        result = program("export", "word", "--to", str(strange(here, name)))
+        assert "\ufffd" in result.out
         assert strange(here, name).exists()
     program("backup", str(strange(here, b"backup\xff")))
     program("rebuild")
@@ -162,31 +162,31 @@ def test_every_file_may_have_any_name(here: Path) -> None:
     assert [hit["id"] for hit in copy.ask("search", "word")["hits"]] == [hit["id"]]
 
 
-def test_names_pass_the_line_to_the_service(here: Path) -> None:
+def test_any_name_reaches_the_service(here: Path) -> None:
     vault = strange(here)
     made = TestVault(vault)
     put(made.maildir("box"), [plain(subject="word")])
     made.client.close()
     try:
         assert muniment(vault, "run", "box").code == 0
-        said = muniment(vault, "export", "word", "--to", str(strange(here, b"out\xff")))
-        assert (said.code, said.err) == (0, "")
+        result = muniment(vault, "export", "word", "--to", str(strange(here, b"out\xff")))
+        assert (result.code, result.err) == (0, "")
         assert len(list(strange(here, b"out\xff").glob("*.eml"))) == 1
         assert muniment(vault, "backup", str(strange(here, b"backup\xff"))).code == 0
         assert (strange(here, b"backup\xff") / "vault.toml").exists()
-        said = muniment(
+        result = muniment(
             vault, "profile", "add", "in", "--source", "eml", "--path", str(strange(here, b"no\xff"))
         )
-        assert said.code == 0
-        said = muniment(vault, "profile", "test", "in")
-        assert "no\ufffd" in one_sentence(said, said.code)
+        assert result.code == 0
+        result = muniment(vault, "profile", "test", "in")
+        assert "no\ufffd" in one_sentence(result, result.code)
         assert "is not UTF-8" in one_sentence(muniment(vault, "search", TYPED), 2)
     finally:
         if pid := service_of(vault):
             end(pid)
 
 
-def test_a_word_that_tells_of_such_a_name_travels() -> None:
+def test_a_reply_with_such_a_name_can_be_sent() -> None:
     word = api.Step(text=f"/x/{TYPED} is there")
     frame = protocol.encoded(word)
     assert protocol.replies()(frame[protocol.LENGTH.size :]) == api.Step(text="/x/M\ufffdller is there")
@@ -201,7 +201,7 @@ def test_no_byte_of_a_path_is_lost(name: bytes) -> None:
     readable(path).encode()
 
 
-def test_what_is_typed_in_another_locale_is_text_where_its_bytes_are() -> None:
+def test_arguments_in_another_locale_are_decoded_as_utf_8() -> None:
     assert typed("Müller") == "Müller"
     assert typed("Müller".encode().decode("ascii", "surrogateescape")) == "Müller"
     assert typed(TYPED) is None

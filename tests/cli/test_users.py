@@ -31,7 +31,7 @@ def test_import_reads_standard_input(monkeypatch):
     assert double.asked == [ImportUsers(text="name,address\n", filename="-")]
 
 
-def test_import_of_a_file_that_is_not_there(tmp_path):
+def test_import_of_a_missing_file(tmp_path):
     result = invoke(EngineDouble(), "users", "import", str(tmp_path / "no.csv"))
     assert result.code == 3
     assert "no.csv can't be read" in result.err
@@ -55,8 +55,8 @@ def test_list():
 
 
 def test_list_in_json():
-    told = json.loads(invoke(EngineDouble({ListUsers: Users(users=(ADA,))}), "users", "list", "--json").out)
-    assert told == [
+    data = json.loads(invoke(EngineDouble({ListUsers: Users(users=(ADA,))}), "users", "list", "--json").out)
+    assert data == [
         {
             "user": "ada@quill.example",
             "name": "Ada Quill",

@@ -22,8 +22,8 @@ def test_init_passes_domains_on():
 
 def test_init_in_json():
     double = EngineDouble({Init: Done(message="Vault made in /v.")})
-    told = json.loads(invoke(double, "init", "--json").out)
-    assert told == {"message": "Vault made in /v.", "warnings": []}
+    data = json.loads(invoke(double, "init", "--json").out)
+    assert data == {"message": "Vault made in /v.", "warnings": []}
 
 
 def test_status_of_a_new_vault():
@@ -51,11 +51,11 @@ def test_status_names_each_profile_and_its_last_run():
 
 
 def test_status_in_json_has_every_field():
-    told = json.loads(
+    data = json.loads(
         invoke(EngineDouble({GetStatus: status(profiles=(profile(),))}), "status", "--json").out
     )
-    assert told["bytes_catalog"] == 8192
-    assert told["profiles"] == [
+    assert data["bytes_catalog"] == 8192
+    assert data["profiles"] == [
         {
             "name": "gw",
             "source": "gateway",
@@ -66,9 +66,9 @@ def test_status_in_json_has_every_field():
             "running": False,
         }
     ]
-    assert "type" not in told
+    assert "type" not in data
 
 
-def test_status_is_harmless():
+def test_hostile_strings_in_the_status_are_made_harmless():
     hostile = status(name=HOSTILE, owner=HOSTILE, profiles=(profile(name=HOSTILE, last={"state": HOSTILE}),))
     assert_harmless(invoke(EngineDouble({GetStatus: hostile}), "status", terminal=False).out)

@@ -1,4 +1,4 @@
-"""watch, cancel, history: against a double, and on a real vault."""
+"""watch, cancel, history: with a double of the engine, and on a real vault."""
 
 import json
 
@@ -25,38 +25,38 @@ from support.words import progress
 def state(**changes):
     profile = {"name": "gw", "source": "gateway", "enabled": True, "every": 300}
     return RunsState(
-        profiles=(ProfileState(**(profile | changes)),), log=(LogLine(number=1, time=0, text="said"),)
+        profiles=(ProfileState(**(profile | changes)),), log=(LogLine(number=1, time=0, text="text"),)
     )
 
 
 def record(**changes):
-    told = {"profile": "gw", "state": "ok", "new": 7, "merged": 1, "seconds": 2.0, "v": 1}
-    return RunRecord(sequence=40, time=1_700_000_000, summary=told | changes)
+    fields = {"profile": "gw", "state": "ok", "new": 7, "merged": 1, "seconds": 2.0, "v": 1}
+    return RunRecord(sequence=40, time=1_700_000_000, summary=fields | changes)
 
 
-def test_watching_once_says_a_line_a_profile():
+def test_watch_once_prints_a_line_for_each_profile():
     run = progress(arrived=512, expected=2000, total_known=True, percent=25, left=20.0)
     double = EngineDouble({WatchRuns: [state(running=run), state()]})
     result = invoke(double, "watch", "--once")
     assert (result.code, result.err) == (0, "")
-    said = "fetching: 512 of 2,000, 25%, less than a minute left, 500 new, 1.0 MB in 3.2 s"
-    assert result.out == f"gw               {said}\n"
+    text = "fetching: 512 of 2,000, 25%, less than a minute left, 500 new, 1.0 MB in 3.2 s"
+    assert result.out == f"gw               {text}\n"
     assert double.cancelled == [WatchRuns()]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "text"),
     [
         ({}, "never ran"),
         ({"last": {"state": "failed"}, "enabled": False}, "last run failed, runs by hand only"),
         ({"last": {"state": "ok"}, "next_start": 1_700_000_000}, "last run ok, next at 2023-11-1"),
     ],
 )
-def test_what_does_not_run_says_when_it_will(changes, said):
-    assert said in invoke(EngineDouble({WatchRuns: [state(**changes)]}), "watch").out
+def test_an_idle_profile_shows_its_last_and_next_run(changes, text):
+    assert text in invoke(EngineDouble({WatchRuns: [state(**changes)]}), "watch").out
 
 
-def test_watching_in_json_prints_changes_alone():
+def test_watch_in_json_prints_only_changes():
     double = EngineDouble({WatchRuns: [state(), state(), state(every=5)]})
     lines = invoke(double, "watch", "--json").out.splitlines()
     assert [json.loads(line)["profiles"][0]["every"] for line in lines] == [300, 5]
@@ -71,7 +71,7 @@ def test_cancelling_by_name_or_all():
     assert invoke(double, "cancel", "gw", "--all").code == 2
 
 
-def test_history_is_a_table_and_says_how_to_go_on():
+def test_history_is_a_table_and_names_the_next_page():
     failed = RunRecord(
         time=1_700_000_000,
         count=3,
@@ -83,10 +83,10 @@ def test_history_is_a_table_and_says_how_to_go_on():
     assert double.asked == [GetHistory(profile="gw", state="failed", eventful=True, limit=2)]
     assert "3 times since" in out
     assert "Next page: --after 40" in out
-    told = json.loads(invoke(double, "history", "--every", "--json").out)
-    assert [run["state"] for run in told["runs"]] == ["failed", "ok"]
-    assert (told["runs"][0]["in_a_row"], told["after"]) == (3, 40)
-    assert "v" not in told["runs"][1]
+    data = json.loads(invoke(double, "history", "--every", "--json").out)
+    assert [run["state"] for run in data["runs"]] == ["failed", "ok"]
+    assert (data["runs"][0]["in_a_row"], data["after"]) == (3, 40)
+    assert "v" not in data["runs"][1]
 
 
 def test_hostile_strings():

@@ -15,7 +15,7 @@ from muniment.cli.engine_port import Installer
 from muniment.service.daemon.install import Installer as SystemdInstaller
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[/x][bold red]won\x9b31m \u202egnp.tset\u202c\u200b\x00\r\nFrom: me"
-"""What a mail's subject, name or file name may hold."""
+"""What a mail's subject, name or file name can contain."""
 FORBIDDEN = [chr(n) for n in (*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0))]
 FORBIDDEN += list("\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """What must never reach a terminal."""
@@ -25,10 +25,10 @@ Answer = Word | Exception | Sequence[Word | BaseException] | Callable[[Request],
 
 @dataclass
 class EngineDouble:
-    """A transport that answers each kind of request as `answers` says, and records what it was asked.
+    """A transport that answers each kind of request from `answers`, and records the requests in `asked`.
 
-    It keeps no state and checks nothing about a request: a command that asks for something that
-    the real engine would refuse passes here. Closing a stream is recorded in `cancelled`.
+    It keeps no state and checks nothing: it also accepts requests that the real engine refuses. If a
+    stream is closed early, its request is added to `cancelled`.
     """
 
     answers: dict[type[Request], Answer] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class EngineDouble:
 
 
 class Screen(io.TextIOWrapper):
-    """Standard output as a test sees it: a file, or what claims to be a terminal."""
+    """Standard output whose content a test can read; `terminal` is what its `isatty` says."""
 
     def __init__(self, terminal: bool) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="\n")
@@ -109,7 +109,7 @@ class Result:
 
 
 def invoke(engine: EngineDouble, *argv: str, terminal: bool = False, vault: str = "/v") -> Result:
-    """Run a command line against a double. `vault` is put in front; "" leaves it out."""
+    """Run a command line with a double as its engine; `vault` is the value of --vault, "" for none."""
     out, err = Screen(terminal), Screen(False)
     with redirect_stdout(out), redirect_stderr(err):
         code = main([*(("--vault", vault) if vault else ()), *argv], engine.doors)
@@ -118,6 +118,6 @@ def invoke(engine: EngineDouble, *argv: str, terminal: bool = False, vault: str 
 
 
 def assert_harmless(text: str) -> None:
-    """No control character but the line end, nothing that turns text around or hides."""
+    """Check that a text has no control character but the line end, and none that reorders or hides text."""
     found = [hex(ord(character)) for character in FORBIDDEN if character in text]
     assert not found, f"{found} in {text!r}"

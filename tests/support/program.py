@@ -1,4 +1,4 @@
-"""The program itself on a real vault: in this process for most tests, in one of its own for some."""
+"""The command line on a real vault, in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.engine_double import Screen
 
 @dataclass(frozen=True)
 class Said:
-    """What one command line came to."""
+    """The result of one command line: exit code, standard output and standard error."""
 
     code: int
     raw: bytes
@@ -33,7 +33,7 @@ class Said:
 
     @property
     def json(self) -> Any:
-        """Standard output as the one JSON document that it is."""
+        """Standard output as one JSON document."""
         return json.loads(self.raw)
 
     @property
@@ -49,7 +49,7 @@ class Program:
         self.folder = folder
 
     def say(self, *words: str) -> Said:
-        """Run a command line in this process, whatever comes of it."""
+        """Run a command line in this process, and accept any result."""
         out, err = Screen(False), Screen(False)
         umask = os.umask(0o022)
         try:
@@ -60,20 +60,19 @@ class Program:
         return Said(code, out.written(), err.written().decode("utf-8"))
 
     def __call__(self, *words: str) -> Said:
-        """Run a command line that must go well."""
-        said = self.say(*words)
-        assert said.code == 0, said.err
-        return said
+        """Run a command line that must succeed."""
+        result = self.say(*words)
+        assert result.code == 0, result.err
+        return result
 
     def ask(self, *words: str) -> Any:
-        """The one JSON document that a command answers with."""
+        """Run a command with --json that must succeed; returns its JSON document."""
         at = words.index("--") if "--" in words else len(words)
         return self(*words[:at], "--json", *words[at:]).json
 
     def refuses(self, code: int, *words: str) -> str:
-        """Run a command line that must fail with this exit code; returns the one sentence it says."""
-        said = self.say(*words)
-        return one_sentence(said, code)
+        """Run a command line that must fail with this exit code; returns its one sentence."""
+        return one_sentence(self.say(*words), code)
 
     def spawn(self, *words: str, **options: Any) -> Said:
         """Run a command line in a process of its own."""
@@ -81,27 +80,27 @@ class Program:
         return Said(done.returncode, done.stdout, done.stderr.decode("utf-8"))
 
 
-def one_sentence(said: Said, code: int) -> str:
-    """The sentence of a command line that failed as it should: one line on standard error, no traceback."""
-    assert said.code == code, (said.code, said.err)
-    assert "Traceback" not in said.err
-    assert "should not have happened" not in said.err
-    assert said.err.startswith("muniment: ")
-    assert len(said.err.splitlines()) == 1, said.err
-    return said.err.removeprefix("muniment: ").strip()
+def one_sentence(result: Said, code: int) -> str:
+    """Check that a command line failed with this code and one line on standard error; returns that line."""
+    assert result.code == code, (result.code, result.err)
+    assert "Traceback" not in result.err
+    assert "should not have happened" not in result.err
+    assert result.err.startswith("muniment: ")
+    assert len(result.err.splitlines()) == 1, result.err
+    return result.err.removeprefix("muniment: ").strip()
 
 
 def command(folder: Path, *words: str) -> list[str]:
-    """The command line that runs the engine in a process of its own."""
+    """The arguments that run this command line in a process of its own."""
     return [sys.executable, "-m", "muniment", "--vault", str(folder), *words]
 
 
 def fingerprint(folder: Path, leave_out: Sequence[str] = ("lock", "work")) -> dict[str, str]:
-    """Every file below a folder by its path, with mode and hash of its content; locks and drafts left out."""
+    """Mode and content hash of everything below a folder, by path, except `leave_out` and SQLite's files."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        # Where nobody writes, SQLite's companions hold nothing; whoever reads makes them.
+        # A reader makes SQLite's companion files; without a writer they are empty.
         if name.parts[0] in leave_out or path.name in ("catalog.db-shm", "catalog.db-wal"):
             assert not path.name.endswith("-wal") or not path.stat().st_size
             continue

@@ -44,7 +44,7 @@ def hostile_hit() -> Hit:
 
 
 def message(text: str = "Hello Bob,\n\nsee you.\n") -> Message:
-    """A message with everything that one can have."""
+    """A message with every field set."""
     return Message(
         id=SHA,
         date=1736186997,

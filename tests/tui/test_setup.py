@@ -284,7 +284,7 @@ def test_the_command_goes_to_the_clipboard_and_to_a_file(
         await pilot.press("enter")
         await shows(pilot, "Written to")
         await pilot.press("w", "enter")
-        await shows(pilot, "is there already")
+        await shows(pilot, "exists already")
 
     drive(app(Engine(PARTLY), tmp_path), script, LARGE)
     assert b"New-JournalRule -Name 'Muniment'" in (tmp_path / "journal-rule.ps1").read_bytes()

@@ -1,4 +1,4 @@
-"""The command line, one module a command family."""
+"""The command line: one module for each family of commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ __all__ = ["EngineDoors", "main"]
 
 
 def main(argv: Sequence[str], engine: EngineDoors) -> int:
-    """Run one command line (without the program's name) and return the exit code."""
-    from muniment.cli.app import main as run  # all commands, which the terminal app has no need of
+    """Run one command line.
+
+    Args:
+        argv: The arguments, without the program's name.
+        engine: The ways into the engine.
+
+    Returns:
+        The exit code.
+    """
+    from muniment.cli.app import main as run  # loads every command, which the terminal app does not need
 
     return run(argv, engine)

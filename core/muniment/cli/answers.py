@@ -1,4 +1,4 @@
-"""Answers that several commands give: a thing that was done, steps on the way, a page of messages."""
+"""Answers that several commands share: what was done, the steps of some work, a page of messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from muniment.client.client import receive
 from muniment.system.formatting import count, iso, local, name_of, size
 
 WIDE = 100
-"""From so many columns on, lists show sizes as well."""
+"""Width of the terminal, in columns, from which lists also show sizes and recipients."""
 
 
 def done(session: Session, answer: Done, *details: str) -> None:
-    """Say what was done, and warn on standard error; `details` are further fields that JSON has."""
+    """Print what was done, and its warnings on standard error.
+
+    Args:
+        session: Where to print.
+        answer: What was done.
+        details: Names of the fields of `answer` that JSON has besides `message` and `warnings`.
+    """
     if session.json:
-        told = plain(answer)
-        session.out.json({name: told[name] for name in ("message", "warnings", *details)})
+        fields = plain(answer)
+        session.out.json({name: fields[name] for name in ("message", "warnings", *details)})
         return
     session.out.line(answer.message)
     for warning in answer.warnings:
@@ -32,7 +38,7 @@ def done(session: Session, answer: Done, *details: str) -> None:
 
 @contextmanager
 def streaming(session: Session, request: Request) -> Iterator[Iterator[Word]]:
-    """The words of a stream; leaving early cancels the work."""
+    """The words of a request's stream; leaving the `with` block early cancels the work."""
     words = session.client.stream(request)
     try:
         yield words
@@ -43,10 +49,15 @@ def streaming(session: Session, request: Request) -> Iterator[Iterator[Word]]:
 
 
 def watched(session: Session, request: Request, into: Path | None = None) -> tuple[list[Step], list[Word]]:
-    """Work through a stream, showing its steps as they come; `into`: where files that it sends are put.
+    """Read a stream to its end, and show its steps as they come.
+
+    Args:
+        session: Where to ask and to print.
+        request: What to ask of the engine.
+        into: The folder or file in which to store the files that the stream brings.
 
     Returns:
-        The steps that did not go well, and the words that are no steps.
+        The steps that failed, and the words that are not steps.
     """
     failed: list[Step] = []
     rest: list[Word] = []
@@ -62,19 +73,27 @@ def watched(session: Session, request: Request, into: Path | None = None) -> tup
 
 
 def last(words: list[Word], kind: type[Any]) -> Any:
-    """The word that a stream must end with."""
+    """The last of a stream's words, which must be of this kind.
+
+    Raises:
+        TypeError: It is not, which is a fault of the engine.
+    """
     if not words or not isinstance(words[-1], kind):
         raise TypeError(f"the stream did not end with {kind.__name__}")
     return words[-1]
 
 
 def work(session: Session, request: Request, into: Path | None = None) -> int:
-    """Do something that ends with Done; steps that failed are named, and make exit code 1."""
+    """Do the work of a request whose stream ends with Done, and print the steps that failed.
+
+    Returns:
+        The exit code: 0, or 1 if a step failed.
+    """
     failed, rest = watched(session, request, into)
     answer = last(rest, Done)
     if session.json and failed:
-        told = {"message": answer.message, "warnings": list(answer.warnings)}
-        session.out.json(told | {"failed": [step.text for step in failed]})
+        fields = {"message": answer.message, "warnings": list(answer.warnings)}
+        session.out.json(fields | {"failed": [step.text for step in failed]})
         return 1
     for step in failed:
         complain(step.text)
@@ -86,7 +105,7 @@ def work(session: Session, request: Request, into: Path | None = None) -> int:
 
 
 def hit_as_json(hit: Hit) -> dict[str, Any]:
-    """A message as `list --json` and `search --json` name its fields."""
+    """A message as `list --json` and `search --json` print it."""
     return {
         "id": hit.id,
         "date": iso(hit.date),
@@ -100,13 +119,13 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
 
 
 def hits_as_json(hits: Hits) -> dict[str, Any]:
-    """A page as `list --json` and `search --json` print it; `after` only where more follows."""
+    """A page as `list --json` and `search --json` print it; it has `after` only if more follows."""
     page = {"total": hits.total, "behind": hits.behind, "hits": [hit_as_json(hit) for hit in hits.hits]}
     return page | {"after": hits.after} if hits.after else page
 
 
 def show_hits(session: Session, hits: Hits) -> None:
-    """A page of messages, and how to turn it."""
+    """Print a page of messages, and how to get the next one."""
     out = session.out
     if session.json:
         out.json(hits_as_json(hits))
@@ -117,11 +136,11 @@ def show_hits(session: Session, hits: Hits) -> None:
     more = f" Next page: --after {shlex.quote(hits.after)}" if hits.after else ""
     out.line(f"{count(shown)} of {total} messages.{more}" if shown else f"No messages ({total} in all).")
     if hits.behind:
-        complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search may miss them.")
+        complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search can miss them.")
 
 
 def hit_table(session: Session, hits: tuple[Hit, ...]) -> None:
-    """Messages, a line each."""
+    """Print messages as a table, a line each."""
     wide = session.out.width >= WIDE
     columns = [Column("ID"), Column("Date"), Column("From", most=30 if wide else 20)]
     columns += [Column("Size", right=True), Column("To", most=26)] if wide else []

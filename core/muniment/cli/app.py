@@ -1,4 +1,4 @@
-"""The program: finds the command, runs it, and turns whatever goes wrong into a sentence and an exit code."""
+"""The program: finds the command, runs it, and turns every error into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -22,13 +22,27 @@ INTERRUPTED, BROKEN_PIPE, BUG = 130, 141, 70
 
 
 def main(argv: Sequence[str], engine: EngineDoors) -> int:
-    """Run one command line (without the program's name) and return the exit code."""
+    """Run one command line.
+
+    Args:
+        argv: The arguments, without the program's name.
+        engine: The ways into the engine.
+
+    Returns:
+        The exit code.
+    """
     session = Session(engine, Output())
     return guarded(lambda: _run(list(argv), session), session)
 
 
 def guarded(work: Callable[[], int], session: Session) -> int:
-    """Do `work` with a session; nothing escapes but a sentence and an exit code."""
+    """Run `work`, then close the session.
+
+    An exception is never passed on: it becomes a sentence on standard error.
+
+    Returns:
+        What `work` returned, or the exit code of its error.
+    """
     try:
         code = work()
         session.out.flush()
@@ -40,7 +54,7 @@ def guarded(work: Callable[[], int], session: Session) -> int:
     except MunimentError as error:
         return _refused(error)
     except BrokenPipeError:
-        return _nobody_reads()
+        return _reader_gone()
     except (KeyboardInterrupt, click.Abort):
         complain("Stopped.")
         return INTERRUPTED
@@ -75,14 +89,17 @@ def _refused(error: MunimentError) -> int:
 
 
 def caret(query: str, position: int) -> str:
-    """The query on a line, and under it a caret at the place; wide characters count as they are drawn."""
+    """Two lines: the query, and a caret below its character number `position`.
+
+    Wide characters count as the two cells that they take on a terminal.
+    """
     from rich.cells import cell_len
 
     return f"  {clean(query)}\n  {' ' * cell_len(clean(query[:position]))}^"
 
 
-def _nobody_reads() -> int:
-    """The reader of our output has gone, as `head` does: end quietly."""
+def _reader_gone() -> int:
+    """End quietly when the reader of the output has closed it, as `head` does."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BROKEN_PIPE
@@ -95,5 +112,5 @@ def _bug(error: Exception) -> int:
 
         complain_lines("".join(traceback.format_exception(error)))
         hint = ""
-    complain(f"This should not have happened ({type(error).__name__}); nothing that was kept is lost.{hint}")
+    complain(f"This should not have happened ({type(error).__name__}). No archived mail is lost.{hint}")
     return BUG

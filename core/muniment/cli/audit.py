@@ -13,22 +13,22 @@ from muniment.errors import LedgerDamaged
 from muniment.system.formatting import iso, local
 
 ID = 12
-"""Digits of a message's id that are shown."""
+"""Number of digits of a message's id that are shown."""
 
 
 @click.command(cls=Command)
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
 )
-@click.option("--after", type=int, default=0, metavar="PLACE", help="Go on where an earlier page ended.")
+@click.option("--after", type=int, default=0, metavar="PLACE", help="Continue where an earlier page ended.")
 @pass_session
 def audit(session: Session, limit: int, after: int) -> int:
     """List who read what, and who was refused, newest first.
 
-    Reading one's own mail is not listed. Each event is read from the ledger, and
-    their number compared with what the ledger counts: exits 6 where the catalog,
-    by which they are found, was changed. `muniment verify` proves the ledger
-    itself. For auditors and administrators.
+    Reading your own mail is not listed. The catalog says where the events are;
+    each one is read from the ledger, and their number is compared with the
+    ledger's own count. If the catalog was changed, the exit code is 6.
+    `muniment verify` checks the ledger itself. For auditors and administrators.
 
     \b
     Example:
@@ -41,7 +41,7 @@ def audit(session: Session, limit: int, after: int) -> int:
         session.out.json(page | {"after": answer.after} if answer.after else page)
         return _checked(answer)
     if not answer.events:
-        session.out.line("Nobody has read another's mail, and nobody was refused.")
+        session.out.line("No events: no one has read another person's mail, and no request was refused.")
         return _checked(answer)
     columns = [Column("When"), Column("Who", most=20), Column("Role"), Column("What"), Column("", fill=True)]
     session.out.table(columns, (_row(event) for event in answer.events))
@@ -51,17 +51,17 @@ def audit(session: Session, limit: int, after: int) -> int:
 
 
 def _checked(answer: Audit) -> int:
-    """Say what the ledger does not bear out; returns the exit code."""
+    """Report where catalog and ledger disagree, and return the exit code."""
     for problem in answer.problems:
         complain(problem)
     return LedgerDamaged.exit_code if answer.problems else 0
 
 
 def event_as_json(event: AuditEvent) -> dict[str, Any]:
-    """An event as `audit --json` prints it: its details beside what all events have."""
-    told: dict[str, Any] = plain(event)
-    detail = told.pop("detail")
-    shown: dict[str, Any] = detail | told | {"time": iso(event.time)}
+    """An event as `audit --json` prints it: its details are on one level with the common fields."""
+    common: dict[str, Any] = plain(event)
+    detail = common.pop("detail")
+    shown: dict[str, Any] = detail | common | {"time": iso(event.time)}
     return shown
 
 
@@ -71,15 +71,15 @@ def _row(event: AuditEvent) -> list[str]:
 
 
 def _detail(detail: dict[str, Any]) -> str:
-    said = [str(message)[:ID] for message in detail.get("messages", ())]
-    said += [
+    parts = [str(message)[:ID] for message in detail.get("messages", ())]
+    parts += [
         f"{name}: {detail[name]}"
         for name in ("step", "said", "login", "address", "user", "folder", "query", "id", "path")
         if name in detail
     ]
-    said += [f"{detail['count']} times"] if detail.get("count", 1) > 1 else []
-    said += [f"{name}: {detail[name]}" for name in ("reason", "refusal") if name in detail]
-    return "; ".join(said)
+    parts += [f"{detail['count']} times"] if detail.get("count", 1) > 1 else []
+    parts += [f"{name}: {detail[name]}" for name in ("reason", "refusal") if name in detail]
+    return "; ".join(parts)
 
 
 COMMANDS = (audit,)

@@ -1,4 +1,4 @@
-"""A run's numbers: the books as an equation that balances, and the stages of a running run."""
+"""A run's numbers: its books as sums that must balance, and the stages of a run in progress."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ KEYS = (
 )  # fmt: skip
 """The keys of `run --json`, in order."""
 COUNTS = KEYS[2:13]
+"""The keys that count messages."""
 
 
 def as_json(run: RunSummary) -> dict[str, Any]:
-    """The object that `run --json` prints; one that did not go well has `error` and `refused` as well."""
-    told = {key: getattr(run, key) for key in KEYS}
+    """The object that `run --json` prints; a run that did not go well also has `error` and `refused`."""
+    fields = {key: getattr(run, key) for key in KEYS}
     if run.passed:
-        told["passed"] = list(run.passed)
-    return told if went_well(run) else told | {"error": run.error, "refused": list(run.refused)}
+        fields["passed"] = list(run.passed)
+    return fields if went_well(run) else fields | {"error": run.error, "refused": list(run.refused)}
 
 
 def went_well(run: RunSummary) -> bool:
-    """Whether the run is one to be content with."""
+    """Whether the run ended normally and its books balance."""
     return run.state == "ok" and run.balanced
 
 
 def equation(run: RunSummary) -> list[str]:
-    """The books: what was listed and what became of it, each line a sum that comes out even."""
+    """The books as lines: sums of what was listed, what was fetched, and what became of each."""
     width = max(len(count(value)) for value in (run.listed, run.fetched, run.deleted))
     rate = f", {count(round(run.fetched / run.seconds))}/s" if run.seconds >= 0.1 and run.fetched else ""
     return [
@@ -47,7 +48,7 @@ def equation(run: RunSummary) -> list[str]:
 
 
 def passed_over(passed: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What a source passed over, a line a reason."""
+    """What a source passed over, with examples: one line for each reason."""
     lines = []
     for one in passed:
         names = [*one["examples"], *(["..."] if one["count"] > len(one["examples"]) else [])]
@@ -57,13 +58,13 @@ def passed_over(passed: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _sum(run: RunSummary, *names: str) -> str:
-    """The terms that are not zero; the first one where all are."""
+    """The terms that are not zero, or the first term if all are zero."""
     terms = [name for name in names if getattr(run, name)] or [names[0]]
     return " + ".join(f"{count(getattr(run, name))} {name}" for name in terms)
 
 
 def stages(word: ProgressWord) -> list[str]:
-    """A running run: how far it is, its bar, and a line a stage: how many so far, and how many a second."""
+    """A run in progress: how far it is, a bar, and a line for each stage with its count and its rate."""
     books, rates = word.books, word.rates
     shown = [
         ("listed", books.get("listed", 0), None),

@@ -1,4 +1,4 @@
-"""What all commands share: the session, and the options that every one of them takes."""
+"""What all commands share: the session, and the options --vault and --json."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from muniment.system.paths import typed
 
 
 class Session:
-    """One call of the program: which vault, how to answer, and the line to the engine."""
+    """One call of the program: its vault, its output, and its connection to the engine."""
 
     def __init__(self, engine: EngineDoors, out: Output) -> None:
         self.engine = engine
         self.out = out
         self.json = False
         self.folder: Path | None = None
-        """What --vault says."""
+        """The folder that --vault names; None without that option."""
         self._client: Client | None = None
 
     @property
     def vault(self) -> Path:
-        """The vault's folder, by --vault or MUNIMENT_VAULT.
+        """The vault's folder, from --vault or else from MUNIMENT_VAULT.
 
         Raises:
-            UsageError: neither names one.
+            UsageError: Neither names a folder.
         """
         if self.folder is not None:
             return self.folder
@@ -43,22 +43,37 @@ class Session:
 
     @property
     def client(self) -> Client:
-        """The engine of the vault, opened at the first use."""
+        """The client of the vault's engine; it connects at the first use.
+
+        Raises:
+            MunimentError: The engine can't be reached, or no vault is named.
+        """
         if self._client is None:
             self._client = Client(self.engine.connect(self.vault))
         return self._client
 
     def ask(self, request: Request, reply: type[W]) -> W:
-        """Say a request and return its one reply."""
+        """Send a request that has one reply.
+
+        Args:
+            request: What to ask of the engine.
+            reply: The type of its reply.
+
+        Returns:
+            The reply.
+
+        Raises:
+            MunimentError: The engine refused the request or failed at it.
+        """
         return self.client.call(request, reply)
 
     @property
-    def lively(self) -> bool:
-        """Whether progress is to be drawn."""
-        return self.out.lively and not self.json
+    def shows_progress(self) -> bool:
+        """Whether to draw progress: only on a capable terminal, and not with --json."""
+        return self.out.can_redraw and not self.json
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection to the engine, if there is one."""
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -90,7 +105,7 @@ def _vault_option() -> click.Option:
         type=click.Path(file_okay=False, readable=False),
         callback=_take_vault,
         expose_value=False,
-        help=f"The vault's folder; else {VAULT} names it.",
+        help=f"The vault's folder; the default is {VAULT}.",
     )
 
 
@@ -105,11 +120,11 @@ def json_option() -> click.Option:
     )
 
 
-def take_text(ctx: click.Context) -> None:
-    """Take what was typed as text, but for paths: the name of a file may be any bytes.
+def require_utf8(ctx: click.Context) -> None:
+    """Decode every argument as UTF-8 except paths, since the name of a file can be any bytes.
 
     Raises:
-        UsageError: something is not.
+        UsageError: An argument is not UTF-8.
     """
     for param in ctx.command.params:
         name = param.name or ""
@@ -123,7 +138,7 @@ def take_text(ctx: click.Context) -> None:
         if None in found:
             shown = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
             raise UsageError(
-                f"{shown} is not UTF-8: set the terminal and its locale to UTF-8, and type it again."
+                f"{shown} is not UTF-8: set the terminal and its locale to UTF-8 and type it again."
             )
         ctx.params[name] = found[0] if isinstance(value, str) else tuple(found)
 
@@ -132,9 +147,9 @@ class Command(click.Command):
     """A command with --vault and --json."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As any command's; what is typed has to be text."""
+        """Parse the arguments, and require UTF-8 of them."""
         rest = super().parse_args(ctx, args)
-        take_text(ctx)
+        require_utf8(ctx)
         return rest
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -143,7 +158,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A family of commands; --vault may stand before the command's name, too."""
+    """A family of commands; --vault can also come before the command's name."""
 
     command_class = Command
     group_class = type
@@ -153,7 +168,7 @@ class Group(click.Group):
         self.params.append(_vault_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Bare, a family says what it can do."""
+        """Show the help when there are no arguments."""
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit(0 if ctx.parent is None else 2)

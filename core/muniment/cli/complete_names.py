@@ -1,4 +1,4 @@
-"""What the shell offers when one presses Tab: names that the vault knows."""
+"""Completion of names with the Tab key, from the vault's profiles, users and logins."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from muniment.cli.command import Session
 
 
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of profiles."""
+    """Names of profiles that begin with `incomplete`."""
     return _offered(
         ctx, incomplete, lambda session: [one.name for one in session.ask(ListProfiles(), Profiles).profiles]
     )
 
 
 def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Primary addresses."""
+    """Users' primary addresses that begin with `incomplete`."""
     return _offered(
         ctx, incomplete, lambda session: [one.user for one in session.ask(ListUsers(), Users).users]
     )
 
 
 def logins(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Logins of vault.toml."""
+    """Logins in vault.toml that begin with `incomplete`."""
     return _offered(
         ctx, incomplete, lambda session: [one.login for one in session.ask(ListLogins(), Logins).logins]
     )
@@ -37,5 +37,5 @@ def _offered(ctx: click.Context, incomplete: str, names: Callable[[Session], lis
         return []
     try:
         return [name for name in names(session) if name.startswith(incomplete) and name.isprintable()]
-    except Exception:  # noqa: BLE001 - a Tab that can't be answered must not disturb the line being typed
+    except Exception:  # noqa: BLE001 - an error must not disturb the command that the user is typing
         return []

@@ -1,4 +1,4 @@
-"""`muniment completion`: names and options by the Tab key."""
+"""`muniment completion`: a script that completes names and options with the Tab key."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ INSTALL = {
 @click.argument("shell", type=click.Choice(tuple(INSTALL)))
 @pass_session
 def completion(session: Session, shell: str) -> None:
-    """Print what makes the Tab key complete commands.
+    """Print a script for completion with the Tab key.
 
-    The first line of it says where to put it. Names of profiles and users
-    are completed as well, from the vault that MUNIMENT_VAULT names.
+    Its first line says where to put it. It also completes the names of
+    profiles and users, from the vault that MUNIMENT_VAULT names.
 
     \b
     Example:
@@ -34,7 +34,7 @@ def completion(session: Session, shell: str) -> None:
 
 
 def script_for(shell: str) -> str:
-    """The script, with a comment on top that says how to install it."""
+    """The completion script for a shell; its first line is a comment that says how to install it."""
     from click.shell_completion import get_completion_class
 
     from muniment.cli.root import root

@@ -1,4 +1,4 @@
-"""`muniment demo`: the whole way of a mail, in a throw-away vault."""
+"""`muniment demo`: from receiving sample mail to verifying it, in a temporary vault."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from muniment.cli.output import plain
 from muniment.system.formatting import count, seconds
 
 SHOWN = 3
-"""Hits of a search that are shown."""
+"""Number of hits that are shown for each search."""
 
 
 @click.command(cls=Command)
-@click.option("--remove", is_flag=True, help="Remove the throw-away vault at the end.")
+@click.option("--remove", is_flag=True, help="Remove the vault at the end.")
 @pass_session
 def demo(session: Session, remove: bool) -> int:
-    """See it at work, with sample mail in a throw-away vault.
+    """Try it out, with sample mail in a temporary vault.
 
     Starts an embedded gateway on this machine, sends it 1,000 journal mails of
-    a small company, archives it, and shows the books, the tree, three searches
-    and the proof. Exits 0 only when what is found is what was sent. The vault
-    is made in a new temporary folder, or where --vault says; MUNIMENT_VAULT
-    is left alone. On a terminal the app opens on it at the end (q closes it).
+    a small company, and archives them. Shows the books, the tree, three
+    searches and the verification. Exits 0 only if the vault holds exactly what
+    was sent. The vault is made in a new temporary folder, or in the folder that
+    --vault names; MUNIMENT_VAULT is ignored. On a terminal the app opens at
+    the end (q closes it).
 
     \b
     Example:
@@ -45,41 +46,41 @@ def demo(session: Session, remove: bool) -> int:
     folder = session.folder or Path(tempfile.mkdtemp(prefix="muniment-demo-"))
     started = time.monotonic()
     try:
-        told = _tell(session, session.engine.demo(folder))
+        results = _narrate(session, session.engine.demo(folder))
     finally:
         if remove:
             shutil.rmtree(folder, ignore_errors=True)
-    _end(session, told, None if remove else folder, time.monotonic() - started)
+    _end(session, results, None if remove else folder, time.monotonic() - started)
     if remove or session.json or session.engine.look is None:
         return 0
     return session.engine.look(folder)
 
 
-def _tell(session: Session, words: Iterator[Word]) -> dict[str, Any]:
-    """Show each word as its own command would; returns them for JSON."""
-    told: dict[str, Any] = {"searches": []}
+def _narrate(session: Session, words: Iterator[Word]) -> dict[str, Any]:
+    """Show each word as its own command shows it; returns the results for JSON."""
+    results: dict[str, Any] = {"searches": []}
     with Display(session) as display:
         for word in words:
             if isinstance(word, ProgressWord):
                 display.show(books.stages(word))
                 continue
             display.clear()
-            _keep(told, word)
+            _collect(results, word)
             if not session.json:
                 _show(session, word)
                 session.out.flush()
-    return told
+    return results
 
 
-def _keep(told: dict[str, Any], word: Word) -> None:
+def _collect(results: dict[str, Any], word: Word) -> None:
     if isinstance(word, RunSummary):
-        told["run"] = books.as_json(word)
+        results["run"] = books.as_json(word)
     elif isinstance(word, Tree):
-        told["tree"] = tree_as_json(word)
+        results["tree"] = tree_as_json(word)
     elif isinstance(word, Hits):
-        told["searches"].append(hits_as_json(word))
+        results["searches"].append(hits_as_json(word))
     elif isinstance(word, Verified):
-        told["verify"] = plain(word)
+        results["verify"] = plain(word)
 
 
 def _show(session: Session, word: Word) -> None:
@@ -102,17 +103,17 @@ def _show(session: Session, word: Word) -> None:
         out.line(word.message)
 
 
-def _end(session: Session, told: dict[str, Any], folder: Path | None, taken: float) -> None:
+def _end(session: Session, results: dict[str, Any], folder: Path | None, taken: float) -> None:
     if session.json:
-        told |= {"vault": None if folder is None else str(folder), "seconds": round(taken, 1)}
-        session.out.json(told)
+        results |= {"vault": None if folder is None else str(folder), "seconds": round(taken, 1)}
+        session.out.json(results)
         return
     out = session.out
-    out.line(f"All of it took {seconds(taken)}.")
+    out.line(f"Everything took {seconds(taken)}.")
     if folder is None:
-        out.line("The throw-away vault is removed.")
+        out.line("The temporary vault is removed.")
         return
-    out.line(f"The vault stays in {folder} until you remove it. Look around:")
+    out.line(f"The vault stays in {folder} until you remove it. Try these commands:")
     out.line(f"  export MUNIMENT_VAULT={folder}")
     out.line("  muniment list mira.tannhofer@nordlicht.example/Inbox")
     out.line("  muniment search 'has:attachment Leuchtturm'")

@@ -1,4 +1,4 @@
-"""What the command line needs of the engine; whoever starts it hands it in."""
+"""What the command line needs of the engine; the program that starts it passes an `EngineDoors`."""
 
 from __future__ import annotations
 
@@ -12,41 +12,60 @@ from muniment.client.client import Connect
 
 
 class Installer(Protocol):
-    """The systemd units of a vault's service. Its methods raise MunimentError for what can't be done."""
+    """Writes and removes the systemd units of a vault's service.
+
+    Every method raises MunimentError if it can't do its work.
+    """
 
     def units(self, vault: Path, user: str = "", writable: Sequence[Path] = ()) -> dict[str, str]:
-        """The text of each unit, by its name."""
+        """The text of each unit, by its name.
+
+        Args:
+            vault: The vault's folder.
+            user: The account that runs the service; "" for the vault's owner, or else `muniment`.
+            writable: Folders outside the vault that the service can write to.
+        """
 
     def install(
         self, vault: Path, user: str = "", writable: Sequence[Path] = (), force: bool = False
     ) -> list[str]:
-        """Write the units; returns what was done and what to do next, a line each."""
+        """Write the units.
+
+        Args:
+            vault: The vault's folder.
+            user: As for `units`.
+            writable: As for `units`.
+            force: Replace existing units that differ.
+
+        Returns:
+            What was done and what to do next, a line each.
+        """
 
     def uninstall(self) -> list[str]:
-        """Remove the units; returns what was done, a line each."""
+        """Stop the service, remove its units, and return what was done, a line each."""
 
     def status(self) -> dict[str, str]:
-        """What systemd says of the service."""
+        """The state of the service according to systemd: values by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDoors:
-    """The ways into the engine; each loads it only when it is called."""
+    """The ways into the engine. Each one loads the engine only when it is called."""
 
     connect: Connect
-    """Opens the line to the engine of the vault in a folder, which need not be there yet."""
+    """Connects to the engine of a vault, given its folder, which need not exist yet."""
     serve: Callable[[Path, Callable[[str], None]], int]
-    """Runs scheduler and embedded gateway of a vault until told to stop; returns an exit code.
+    """Runs the schedule and the embedded gateway of a vault until it is stopped; returns the exit code.
 
-    Says what it does, a line a call, from any thread.
+    It calls its second argument with each line that it reports, from any thread.
     """
     demo: Callable[[Path], Iterator[Word]]
-    """Makes a throw-away vault in a folder and fills it with sample mail; yields what it does and finds.
+    """Makes a temporary vault in a folder, fills it with sample mail, and yields what it does and finds.
 
-    Step, ProgressWord, RunSummary, Tree, Hits and Verified words, each after the Step that announces
-    it, and Done at the end. Raises MunimentError where what it finds isn't what it sent.
+    It yields ProgressWord, RunSummary, Tree, Hits and Verified, each after a Step that announces it, and
+    ends with Done. It raises MunimentError if the vault does not hold exactly what was sent.
     """
     installer: Callable[[], Installer]
-    """What writes and removes the service's systemd units."""
+    """Returns the object that writes and removes the service's systemd units."""
     look: Callable[[Path], int] | None = None
-    """Opens the app on a vault, returns its exit code; None where there is no app, or no terminal for it."""
+    """Opens the app on a vault and returns its exit code; None without the app or a terminal for it."""

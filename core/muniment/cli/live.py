@@ -1,7 +1,7 @@
-"""Lines that are drawn over while work goes on: at most four times a second, and only on a terminal.
+"""Progress lines that are redrawn in place: at most four times a second, and only on a terminal.
 
-Only the lines that have changed are sent, and no more than a line of 9600 baud takes: a slow terminal buffers
-what it is sent (a pseudo-terminal some 20 kB), and what is sent faster is shown later and later.
+Only changed lines are sent, and not faster than a line of 9600 baud carries them. A slow terminal buffers its
+input (a pseudo-terminal some 20 kB), so with more than that the screen would fall further and further behind.
 """
 
 from __future__ import annotations
@@ -19,27 +19,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVERY = 0.25
-"""Seconds between two refreshes, at least."""
+"""Shortest time between two refreshes, in seconds."""
 SPEED = 800.0
-"""Bytes a second, at most; a line of 9600 baud takes 960."""
+"""Most bytes a second; a line of 9600 baud carries 960."""
 
 
 class Display(AbstractContextManager["Display"]):
-    """Shows the newest state of some work, and leaves nothing behind; does nothing where nobody watches."""
+    """Shows the newest state of some work, and removes it at the end.
+
+    It draws nothing unless `Session.shows_progress`.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._lines: list[str] = []
-        """What is drawn now; the cursor is below it."""
+        """The lines that are on the screen now; the cursor is below them."""
         self._due = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def show(self, lines: Sequence[str]) -> None:
-        """Draw `lines` in place of those before, unless that would be too soon."""
+        """Draw `lines` in place of the former ones; do nothing if the last refresh was too recent."""
         now = time.monotonic()
-        if not self._session.lively or now < self._due:
+        if not self._session.shows_progress or now < self._due:
             return
         out = self._session.out
         columns, rows = out.size()
@@ -49,7 +52,7 @@ class Display(AbstractContextManager["Display"]):
         self._due = now + max(EVERY, sent / SPEED)
 
     def clear(self) -> None:
-        """Take away what is drawn."""
+        """Remove the lines from the screen."""
         self._due = 0.0
         if self._lines:
             self._session.out.draw(f"{_up(len(self._lines))}\x1b[J")
@@ -65,7 +68,7 @@ class Display(AbstractContextManager["Display"]):
 
 
 def _changes(old: list[str], new: list[str]) -> Iterator[str]:
-    """What to send so that the new lines stand where the old ones did; nothing where they are the same."""
+    """The text that turns the old lines on the screen into the new ones; nothing if they are the same."""
     if old == new:
         return
     yield _up(len(old))

@@ -1,4 +1,4 @@
-"""Commands that keep a vault sound: verify, rebuild, backup."""
+"""Commands that check, repair and copy a vault: verify, rebuild, backup."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from muniment.system.formatting import count
 from muniment.system.paths import as_text
 
 WIDE = 32
-"""Characters of a checkpoint that are enough to tell it from others."""
+"""Number of characters of a checkpoint that are shown to identify it."""
 
 
 @click.command(cls=Command)
-@click.option("--deep", is_flag=True, help="Read and hash every byte anew.")
+@click.option("--deep", is_flag=True, help="Read and hash every byte.")
 @click.option(
     "--was",
     multiple=True,
     metavar="SIZE:ROOT",
-    help="A checkpoint that was noted earlier; may be repeated.",
+    help="A checkpoint that you noted earlier; may be repeated.",
 )
 @pass_session
 def verify(session: Session, deep: bool, was: tuple[str, ...]) -> int:
     """Prove that the vault is whole and unchanged.
 
-    Checks the ledger's chain, that every part is there, and that catalog and
-    index say what the ledger says. Exits 6 and names each problem where
-    something does not prove itself; nothing is changed.
+    Checks the ledger's hash chain, that every part is there, and that catalog
+    and index agree with the ledger. Names each problem and exits 6 if there is
+    one. It changes nothing.
 
-    A chain can't show that its end is missing, or that all of it was written
-    anew. So note the checkpoint that is printed, away from this machine, and
-    give it with --was later: the ledger must have grown from it, unchanged.
+    A chain alone can't show that its end is missing or that all of it was
+    rewritten. So note the printed checkpoint on another machine. Pass it later
+    with --was, to prove that the ledger has grown from it unchanged.
 
     \b
     Example:
@@ -47,16 +47,16 @@ def verify(session: Session, deep: bool, was: tuple[str, ...]) -> int:
 
 
 def show_verified(session: Session, answer: Verified) -> int:
-    """Print what was found; returns the exit code."""
+    """Print the result of a verification, and return the exit code."""
     if session.json:
         session.out.json(plain(answer))
     else:
-        head = "The vault is whole and unchanged" if answer.ok else "The vault does NOT prove itself"
+        head = "The vault is whole and unchanged" if answer.ok else "Verification FAILED"
         session.out.line(f"{head}: {count(answer.records)} records, {count(answer.messages)} messages.")
         session.out.line(f"Merkle tree of {count(answer.tree_size)} leaves, root")
         session.out.line(f"  {answer.root}")
         if answer.checkpoint:
-            session.out.line("Checkpoint, to be noted elsewhere and given with --was later:")
+            session.out.line("Checkpoint (note it on another machine, and pass it with --was later):")
             session.out.line(f"  {answer.checkpoint}")
         for noted in answer.was:
             session.out.line(f"{noted.checkpoint[:WIDE]}: {noted.text}.")
@@ -68,29 +68,31 @@ def show_verified(session: Session, answer: Verified) -> int:
         return 0
     wrong = len(answer.problems) + sum(noted.state != "unchanged" for noted in answer.was)
     complain(
-        f"{count(wrong)} {'problem was' if wrong == 1 else 'problems were'} found: keep this vault as it is, "
+        f"{count(wrong)} {'problem was' if wrong == 1 else 'problems were'} found: keep this vault as it is "
         "and restore a backup beside it to compare."
     )
     return LedgerDamaged.exit_code
 
 
 @click.command(cls=Command)
-@click.option("--catalog", is_flag=True, help="Only the catalog: users' folders and lists.")
-@click.option("--index", is_flag=True, help="Only the index for search.")
+@click.option("--catalog", is_flag=True, help="Rebuild only the catalog: folders and lists.")
+@click.option("--index", is_flag=True, help="Rebuild only the search index.")
 @click.option(
     "--accept-damage",
     is_flag=True,
-    help="Go on with a ledger whose end is damaged, without what is lost of it; implies --catalog.",
+    help="Continue after a damaged end of the ledger, without the lost part; implies --catalog.",
 )
 @pass_session
 def rebuild(session: Session, catalog: bool, index: bool, accept_damage: bool) -> int:
-    """Build catalog and index anew from the ledger.
+    """Rebuild catalog and index from the ledger.
 
-    Both are made from the ledger and nothing else; use this when they were
-    lost or are doubted. Message ids stay the same. What is damaged is left out
-    and named; where the end of the ledger is damaged, nothing is written until
-    it was restored from a backup, or you decide to go on with --accept-damage:
-    new records then go to a new segment, and the damaged one stays as it is.
+    Use this if they are lost or may be wrong. Both are made from the ledger
+    alone, and message ids stay the same. Damaged records are left out and
+    named.
+
+    If the end of the ledger is damaged, nothing is written until you restore
+    it from a backup or pass --accept-damage. With --accept-damage new records
+    go to a new segment, and the damaged one stays as it is.
 
     \b
     Example:
@@ -109,9 +111,9 @@ def rebuild(session: Session, catalog: bool, index: bool, accept_damage: bool) -
 def backup(session: Session, folder: str) -> int:
     """Copy the vault to a folder while it is in use.
 
-    The copy is consistent: the first time all of it, later only what was added. To
-    restore, copy the folder back, then run `muniment rebuild` and
-    `muniment verify --deep` on it.
+    The copy is consistent. The first backup copies everything, later ones only
+    what was added. To restore, copy the folder back, then run `muniment rebuild`
+    and `muniment verify --deep` on it.
 
     \b
     Example:

@@ -32,25 +32,25 @@ from muniment.system.formatting import count, iso, local, size
 from muniment.system.paths import as_text
 
 LIMIT = click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
 )
-AFTER = click.option("--after", default="", metavar="PLACE", help="Go on where an earlier page ended.")
+AFTER = click.option("--after", default="", metavar="PLACE", help="Continue where an earlier page ended.")
 USER = click.option(
     "--user",
     default="",
     metavar="USER",
     shell_complete=users,
-    help="Only what stands in this user's folders.",
+    help="Only messages in this user's folders.",
 )
 REASON = click.option(
-    "--reason", default="", metavar="TEXT", help="Why you read another's mail; kept in the audit trail."
+    "--reason", default="", metavar="TEXT", help="Why you read another person's mail, for the audit trail."
 )
 
 
 @click.command(cls=Command)
 @pass_session
 def tree(session: Session) -> None:
-    """Show users, their folders and how many messages stand there.
+    """Show users, their folders, and the number of messages in each.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def tree(session: Session) -> None:
 
 
 def show_tree(session: Session, answer: Tree) -> None:
-    """Print the tree."""
+    """Print users and folders as text, or as JSON with --json."""
     if session.json:
         session.out.json(tree_as_json(answer))
         return
@@ -88,7 +88,7 @@ def tree_as_json(answer: Tree) -> list[dict[str, object]]:
 def list_(session: Session, place: str, limit: int, after: str, reason: str) -> None:
     """List a folder, newest first.
 
-    USER is any address of theirs, or catch-all. `muniment tree` names the
+    USER is any address of the user, or catch-all. `muniment tree` lists the
     folders.
 
     \b
@@ -101,10 +101,12 @@ def list_(session: Session, place: str, limit: int, after: str, reason: str) -> 
 
 
 def split_place(place: str) -> tuple[str, str]:
-    """USER/FOLDER in two: a folder's name may hold slashes, and so may what stands before an address's `@`.
+    """Split USER/FOLDER at the first slash after the address.
+
+    Both a folder's name and the part of an address before its `@` can contain slashes.
 
     Raises:
-        UsageError: no folder is named.
+        UsageError: There is no user or no folder.
     """
     at = place.find("/", place.find("@") + 1)
     user, folder = (place[:at], place[at + 1 :]) if at > 0 else (place, "")
@@ -133,15 +135,15 @@ def search(
     """Find messages.
 
     \b
-    Words, "phrases", -not, OR, and
-      from: to: cc: bcc: subject: body: filename: link:    where it stands
-      has:attachment  in:inbox  in:sent  user:ADDR   what and whose it is
-      before: after: on: DATE  larger: smaller: SIZE when, and how large
-      id:HEX  msgid:ID  thread:ID
-      invoi*  *bill  hand*work  from:anna@           beginnings and ends
+    Words, "phrases", -excluded, OR, and
+      from: to: cc: bcc: subject: body: filename: link:    only there
+      has:attachment  in:inbox  in:sent  user:ADDR   contents, folder, person
+      before: after: on: DATE  larger: smaller: SIZE date and size
+      id:HEX  msgid:ID  thread:ID                    one message, or a thread
+      invoi*  *bill  hand*work  from:anna@           parts of words
 
-    Only user: (and --user) knows that a person has several addresses. A query
-    that begins with a minus is written after `--`.
+    Only user: and --user find all addresses of a person. Put `--` before a
+    query that begins with a minus.
 
     \b
     Example:
@@ -158,7 +160,7 @@ def search(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of a message is to be shown."""
+    """Which part of a message `show` prints; all False or None for the usual summary."""
 
     raw: bool
     report: int | None
@@ -167,21 +169,27 @@ class Wanted:
     text: bool
 
     def check(self, json: bool) -> None:
-        """Raises UsageError where more than one thing is wanted, or bytes as JSON."""
+        """Check that the options go together.
+
+        Raises:
+            UsageError: More than one part is asked for, or exact bytes as JSON.
+        """
         numbered = self.report is not None, self.attachment is not None
         if sum((self.raw, *numbered, self.headers, self.text)) > 1:
-            raise UsageError("Choose one of --raw, --report, --attachment, --headers and --text.")
+            raise UsageError("Choose only one of --raw, --report, --attachment, --headers and --text.")
         if json and (self.raw or any(numbered)):
-            raise UsageError("Exact bytes can't be JSON: leave out --json.")
+            raise UsageError("Exact bytes can't be printed as JSON: leave out --json.")
 
 
 @click.command(cls=Command)
 @click.argument("id")
-@click.option("--raw", is_flag=True, help="The exact bytes of the message.")
-@click.option("--report", type=click.IntRange(min=1), metavar="N", help="The exact bytes of its Nth report.")
-@click.option("--attachment", type=click.IntRange(min=1), metavar="N", help="Its Nth attachment, decoded.")
-@click.option("--headers", is_flag=True, help="All its headers, as they were sent.")
-@click.option("--text", is_flag=True, help="Only its text.")
+@click.option("--raw", is_flag=True, help="Print its exact bytes.")
+@click.option("--report", type=click.IntRange(min=1), metavar="N", help="Print its Nth report, exact bytes.")
+@click.option(
+    "--attachment", type=click.IntRange(min=1), metavar="N", help="Print its Nth attachment, decoded."
+)
+@click.option("--headers", is_flag=True, help="Print all its headers, as they were sent.")
+@click.option("--text", is_flag=True, help="Print only its text.")
 @REASON
 @pass_session
 def show(
@@ -196,9 +204,10 @@ def show(
 ) -> None:
     """Show a message.
 
-    ID is the message's, or its first 8 or more digits. Without an option:
-    its headers, text, attachments, and each report that brought it. Exact
-    bytes are for a file or a pipe: on a terminal they are made harmless.
+    ID is the message's id, or at least the first 8 digits of it. Without an
+    option, prints its headers, text and attachments, and each report that
+    brought it. Exact bytes go to a file or a pipe; on a terminal they are made
+    harmless.
 
     \b
     Example:
@@ -220,12 +229,12 @@ def show(
 
 
 def write_raw(session: Session, request: ReadRaw | ReadAttachment) -> None:
-    """Exact bytes, to standard output."""
+    """Print the exact bytes that a request asks for; a note says if a terminal changed them."""
     for data in _chunks(session, request):
         session.out.raw(data)
     session.out.flush()
     if session.out.terminal:
-        complain("Made harmless for the terminal: for the exact bytes, write to a file with > FILE.")
+        complain("Made harmless for the terminal: write to a file with > FILE to get the exact bytes.")
 
 
 def _chunks(session: Session, request: ReadRaw | ReadAttachment) -> Iterator[bytes]:
@@ -250,8 +259,8 @@ def _show_headers(session: Session, id: str, reason: str) -> None:
 def _show_message(session: Session, message: Message, text_only: bool) -> None:
     out = session.out
     if session.json:
-        told = {"id": message.id, "text": message.text} if text_only else message_as_json(message)
-        out.json(told)
+        shown = {"id": message.id, "text": message.text} if text_only else message_as_json(message)
+        out.json(shown)
         return
     if text_only:
         out.block(message.text)
@@ -268,7 +277,7 @@ def _show_message(session: Session, message: Message, text_only: bool) -> None:
     for note in message.notes:
         out.line(f"Note        {note}")
     for folder in message.folders:
-        out.line(f"Stands in   {folder}")
+        out.line(f"Folder      {folder}")
     out.line(f"ID          {message.id}")
     for envelope in message.envelopes:
         _show_envelope(session, envelope)
@@ -289,9 +298,9 @@ def message_as_json(message: Message) -> dict[str, object]:
     for envelope in message.envelopes:
         parties = [{"role": role, "address": address, "via": via} for role, address, via in envelope.parties]
         envelopes.append(plain(envelope) | {"time": iso(envelope.time), "parties": parties})
-    told: dict[str, object] = plain(message)
+    fields: dict[str, object] = plain(message)
     headers = [{"name": name, "value": value} for name, value in message.headers]
-    return told | {"date": iso(message.date), "headers": headers, "envelopes": envelopes}
+    return fields | {"date": iso(message.date), "headers": headers, "envelopes": envelopes}
 
 
 @click.command(cls=Command)
@@ -302,17 +311,17 @@ def message_as_json(message: Message) -> dict[str, object]:
     type=click.Path(),
     metavar="PATH",
     required=True,
-    help="A folder for .eml files, or a file .mbox or .zip.",
+    help="A folder for .eml files, or a .mbox or .zip file.",
 )
 @USER
 @REASON
 @pass_session
 def export(session: Session, query: str, path: str, user: str, reason: str) -> int:
-    """Write what a query finds to files, with a manifest.
+    """Write the messages that a query finds to files, with a manifest.
 
-    PATH's ending decides: .mbox, .zip, else a folder of .eml files. The
-    manifest holds each message's hash and envelopes, which are the evidence
-    of Bcc recipients and lists.
+    If PATH ends in .mbox or .zip, it is a file of that kind; otherwise it is a
+    folder of .eml files. The manifest has the hash and the envelopes of each
+    message; envelopes are the evidence of Bcc recipients and list members.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The command family of being told: notify test, notify sign-in."""
+"""Commands for notifications: notify test, notify sign-in."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from muniment.cli.output import plain
 
 @click.group(cls=Group)
 def notify() -> None:
-    """Be told when something is wrong.
+    """Notify people when something is wrong.
 
-    Who is told, and of what, stands in vault.toml, [notify]: by mail, by an
-    Apprise URL, by a program.
+    The section [notify] of vault.toml says who is notified, of what, and
+    how: by mail, by an Apprise URL, or by a program.
 
     \b
     Example:
@@ -26,7 +26,7 @@ def notify() -> None:
 @notify.command()
 @pass_session
 def test(session: Session) -> int:
-    """Send a test message by every way, and say which worked.
+    """Send a test message in every way that is set up; say which worked.
 
     \b
     Example:
@@ -51,11 +51,11 @@ def test(session: Session) -> int:
 @notify.command("sign-in")
 @pass_session
 def sign_in(session: Session) -> None:
-    """Sign in for the mailbox that messages are sent from.
+    """Sign in to the mailbox that notifications are sent from.
 
-    For auth = "device" in vault.toml, [notify.mail]. Says which page to open,
-    on any device, and which code to enter there; waits until that is done. The
-    sign-in is kept in the vault, for its owner alone.
+    For auth = "device" in vault.toml, [notify.mail]. Shows a page to open on
+    any device and a code to enter there, and waits until you have signed in.
+    The sign-in is kept in the vault, and only its owner can read it.
 
     \b
     Example:

@@ -1,7 +1,7 @@
-"""Everything that reaches standard output or the terminal passes through here.
+"""Standard output and standard error: everything that the command line prints passes through here.
 
-Strings may come from mail, so each is made harmless first (muniment.system.sanitise), and none is ever
-read as markup. Exact bytes reach files and pipes as they are, and a terminal made harmless.
+A string can come from mail, so each one is made harmless first (muniment.system.sanitise), and none is
+read as markup. Exact bytes go to files and pipes unchanged; on a terminal they are made harmless too.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 
 
 READ_EVERY = 50
-"""Milliseconds between two looks at whether the reader of a pipe has read it."""
+"""How often to check whether the reader of a pipe has read everything, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; `fill` takes what width the others leave."""
+    """A column of a table."""
 
     title: str
     right: bool = False
+    """Whether its cells are aligned to the right."""
     fill: bool = False
+    """Whether it takes the width that the other columns leave."""
     most: int | None = None
-    """The most cells that it may take."""
+    """Its largest width in characters; None for no limit."""
 
 
 class Output:
@@ -51,17 +53,24 @@ class Output:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
-    def lively(self) -> bool:
-        """Whether lines can be drawn over: a terminal that is more than dumb."""
+    def can_redraw(self) -> bool:
+        """Whether printed lines can be drawn over: a terminal, and TERM says that it is not a dumb one."""
         return self.terminal and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can be asked: standard input and output are a terminal."""
+        """Whether a person can answer a question: standard input and output are terminals."""
         return self.terminal and sys.stdin is not None and sys.stdin.isatty()
 
     def confirm(self, question: str) -> bool:
-        """Ask a person on the terminal; No unless they type y. Ctrl-C raises KeyboardInterrupt."""
+        """Ask a yes-or-no question on the terminal.
+
+        Returns:
+            True if the answer is `y` or `yes`; False for any other answer and at the end of input.
+
+        Raises:
+            KeyboardInterrupt: The person pressed Ctrl-C.
+        """
         self._write(f"{clean(question)} [y/N] ")
         try:
             return sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -69,29 +78,35 @@ class Output:
             return False
 
     def line(self, text: str = "") -> None:
-        """One line of text."""
+        """Print one line of text."""
         self._write(clean(text) + "\n")
 
     def block(self, text: str) -> None:
-        """Text of many lines."""
+        """Print a text of several lines; a missing line end is added."""
         text = clean(text, newline=True)
         self._write(text if text.endswith("\n") or not text else text + "\n")
 
     def json(self, value: object) -> None:
-        """A JSON document on a line of its own; pure ASCII on a terminal, so that nothing acts there."""
+        """Print a JSON document on a line of its own.
+
+        On a terminal it is pure ASCII, so that nothing in it can act there.
+        """
         text = json.dumps(value, ensure_ascii=self.terminal)
         self._send(text.encode("utf-8", "backslashreplace") + b"\n")
         self.flush()
 
     def raw(self, data: bytes) -> None:
-        """Exact bytes; to a terminal, what can be read of them, made harmless."""
+        """Print exact bytes; a terminal gets them as harmless text instead."""
         if self.terminal:
             self._write(clean(self._decoder.decode(data), newline=True))
         else:
             self._send(data)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-        """A table without lines, no wider than the terminal (80 columns elsewhere); long cells are cut."""
+        """Print a table without rules.
+
+        It is no wider than the terminal, or than 80 columns elsewhere. Long cells are cut.
+        """
         from rich.table import Table
         from rich.text import Text
 
@@ -115,12 +130,12 @@ class Output:
             self._write(line.rstrip() + "\n")
 
     def size(self) -> tuple[int, int]:
-        """Columns and rows of the terminal now; 80 x 24 where there is none."""
+        """Columns and rows of the terminal at this moment; 80 x 24 if there is no terminal."""
         size = shutil.get_terminal_size((80, 24))
         return max(size.columns, 40), max(size.lines, 2)
 
     def fitted(self, text: str, columns: int) -> str:
-        """A line of text that takes at most so many cells; what is cut ends in an ellipsis."""
+        """A line of text, cut to at most `columns` cells; a cut line ends with an ellipsis."""
         from rich.text import Text
 
         line = Text(text)
@@ -128,7 +143,7 @@ class Output:
         return line.plain
 
     def draw(self, text: str) -> int:
-        """Harmless text with the control sequences of a drawing; returns how many bytes were sent."""
+        """Print harmless text that contains our own control sequences; returns the number of bytes sent."""
         data = text.encode(self.stream.encoding or "utf-8", "replace")
         if data:
             self._send(data)
@@ -136,9 +151,9 @@ class Output:
         return len(data)
 
     def await_reader(self) -> None:
-        """Where the output is a pipe: wait until its reader has taken all, or has gone.
+        """If the output is a pipe, wait until its reader has read everything or has closed it.
 
-        A pipe holds 64 kB, so that states would queue up in it.
+        A pipe holds 64 kB, so without this, old states would queue up in it.
         """
         try:
             handle = self.stream.fileno()
@@ -152,7 +167,7 @@ class Output:
             pass
 
     def console(self) -> Console:
-        """Rich's face of this output: no markup, no highlighting, the terminal's own colours or none."""
+        """A Rich console for this output, without markup and highlighting."""
         from rich.console import Console
 
         return Console(
@@ -160,7 +175,7 @@ class Output:
         )
 
     def flush(self) -> None:
-        """Pass on what is written."""
+        """Send everything that is still buffered."""
         self.stream.flush()
 
     def _write(self, text: str) -> None:
@@ -169,24 +184,24 @@ class Output:
             self.flush()
 
     def _send(self, data: bytes) -> None:
-        """All of `data`: a stream without a buffer (PYTHONUNBUFFERED) may take it piece by piece."""
+        """Write all of `data`: an unbuffered stream (PYTHONUNBUFFERED) can take less than it is given."""
         rest = memoryview(data)
         while rest:
             rest = rest[self.stream.buffer.write(rest) :]
 
 
 def _unread(pipe: int) -> int:
-    """How many bytes in a pipe have not been read (Linux counts them at either end)."""
+    """The number of unread bytes in a pipe; Linux gives it at either end."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def complain(text: str) -> None:
-    """One sentence on standard error."""
+    """Print one sentence on standard error."""
     _to_stderr(f"muniment: {clean(text)}\n")
 
 
 def complain_lines(text: str) -> None:
-    """Lines on standard error, such as a query with a caret under the place."""
+    """Print several lines on standard error, such as a query with a caret below the mistake."""
     _to_stderr(clean(text, newline=True) + "\n")
 
 
@@ -197,7 +212,7 @@ def _to_stderr(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A word as dicts and lists for JSON, without the tag that it carries on a socket."""
+    """An API object as dicts and lists for JSON, without the tag that it has on the socket."""
     if isinstance(value, Word):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple | list):

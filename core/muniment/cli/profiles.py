@@ -1,4 +1,4 @@
-"""`muniment profile`: where mail is fetched from."""
+"""`muniment profile`: the mailboxes that mail is fetched from."""
 
 from __future__ import annotations
 
@@ -39,17 +39,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 KIND_NAMES = tuple(kind.name for kind in KINDS)
 FIELD_NAMES = ("source", *FIELD)
 PLACES = (
-    click.option(
-        "--password-file", type=click.Path(), metavar="F", help="The password is the content of this file."
-    ),
-    click.option("--password-env", metavar="NAME", help="The password is in this environment variable."),
-    click.option("--password-command", metavar="COMMAND", help="The password is what this command prints."),
-    click.option("--password-keyring", metavar="SERVICE/USER", help="The password is in the keyring."),
+    click.option("--password-file", type=click.Path(), metavar="F", help="Read the password from this file."),
+    click.option("--password-env", metavar="NAME", help="Read the password from this environment variable."),
+    click.option("--password-command", metavar="COMMAND", help="This command prints the password."),
+    click.option("--password-keyring", metavar="SERVICE/USER", help="Read the password from the keyring."),
 )
+"""The options that say where the password is."""
 
 
 def _option(field: Field) -> Callable[[F], F]:
-    """The option that sets a field."""
+    """The command-line option that sets a field of a profile."""
     name = "--" + field.name.replace("_", "-")
     if field.type == "flag":
         return click.option(field.switch, field.name, default=None, help=field.help)
@@ -66,7 +65,7 @@ def _option(field: Field) -> Callable[[F], F]:
 
 
 def _fields(function: F) -> F:
-    """The options of every field, in the order of the table."""
+    """Decorate a command with the options of all fields, in the order of the table."""
     for field in reversed(FIELDS):
         for option in reversed(PLACES if field.type == "password" else (_option(field),)):
             function = option(function)
@@ -74,16 +73,16 @@ def _fields(function: F) -> F:
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of vault.toml that the options name: only those that were given.
+    """The profile fields that were given as options, as vault.toml has them.
 
     Raises:
-        UsageError: the password is said to be in two places.
+        UsageError: More than one option says where the password is.
     """
     fields = {name: value for name, value in options.items() if value is not None and value != ()}
     places = {name: fields.pop(name) for name in tuple(fields) if name.startswith("password_")}
     if len(places) > 1:
         named = " and ".join("--" + name.replace("_", "-") for name in places)
-        raise UsageError(f"Say only once where the password is: not {named}.")
+        raise UsageError(f"Say only once where the password is, not with both {named}.")
     for name, value in places.items():
         kind = name.removeprefix("password_")
         fields["password"] = {kind: as_text(absolute(value)) if kind == "file" else value}
@@ -94,9 +93,19 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def asked_to_run(session: Session, name: str, fields: dict[str, Any], new: bool) -> dict[str, Any]:
-    """The fields, with `enabled` as a person on a terminal answers where a profile would be saved untested.
+    """Ask whether a profile that was not tested is to run by itself.
 
-    Elsewhere nothing is asked: the service lets it run by hand only, until it was tested.
+    It asks only on a terminal, and only if `enabled` is not given. Without an answer the service lets an
+    untested profile run by hand only.
+
+    Args:
+        session: Where to ask.
+        name: The profile's name.
+        fields: The fields to save.
+        new: Whether the profile is a new one.
+
+    Returns:
+        `fields`, with `enabled` added if the person was asked.
     """
     if "enabled" in fields or session.json or not session.out.interactive:
         return fields
@@ -117,9 +126,9 @@ def asked_to_run(session: Session, name: str, fields: dict[str, Any], new: bool)
 
 @click.group(cls=Group)
 def profile() -> None:
-    """Where mail is fetched from, and how.
+    """Manage the mailboxes that mail is fetched from.
 
-    A password is never kept in the vault: a profile says where it is found.
+    vault.toml never has a password in it: a profile says where to find it.
 
     \b
     Example:
@@ -131,19 +140,20 @@ def profile() -> None:
 
 @profile.command()
 @click.argument("name")
-@click.option("--source", type=click.Choice(KIND_NAMES), required=True, help="What kind of mailbox it is.")
+@click.option("--source", type=click.Choice(KIND_NAMES), required=True, help="The kind of mailbox.")
 @_fields
 @pass_session
 def add(session: Session, /, name: str, **options: Any) -> None:
     """Add a profile.
 
-    A new profile runs by hand only until a test or a run of it succeeds. On a
-    terminal it is asked whether it runs by itself now; --enabled says so.
+    A new profile runs by hand only, until a test or a run of it succeeds. On a
+    terminal you are asked whether it runs by itself from now on; --enabled
+    answers yes.
 
-    What is left out has the kind's default: a gateway and the spool are
-    emptied once mail is safely kept, and other mailboxes left as they are.
-    Reports are unwrapped from gateway, spool and files, but not from an
-    ordinary mailbox, where anyone could have mailed them.
+    Fields that you leave out have the defaults of their kind. Mail in a gateway
+    and in the spool is deleted once it is safely kept; other mailboxes are left
+    as they are. Reports are unwrapped from gateway, spool and files, but not
+    from an ordinary mailbox, because anyone can mail a forged report there.
 
     \b
     Example:
@@ -157,21 +167,21 @@ def add(session: Session, /, name: str, **options: Any) -> None:
 
 @profile.command()
 @click.argument("name", shell_complete=known_profiles)
-@click.option("--source", type=click.Choice(KIND_NAMES), help="What kind of mailbox it is.")
+@click.option("--source", type=click.Choice(KIND_NAMES), help="The kind of mailbox.")
 @_fields
 @click.option(
     "--unset",
     multiple=True,
     type=click.Choice(tuple(FIELD)),
     metavar="FIELD",
-    help="Give FIELD its default again.",
+    help="Set FIELD to its default.",
 )
 @pass_session
 def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any) -> None:
-    """Change a profile: only what is named.
+    """Change the given fields of a profile.
 
-    One that reaches its mailbox otherwise than before is untested again: see
-    `muniment profile add --help`.
+    If a change affects how the mailbox is reached, the profile counts as
+    untested again: see `muniment profile add --help`.
 
     \b
     Example:
@@ -181,7 +191,7 @@ def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any)
     if both := sorted(set(unset) & set(fields)):
         raise UsageError(f"{both[0]} is both set and unset: choose one.")
     if not fields and not unset:
-        raise UsageError("Name what is to be changed, such as --every 60.")
+        raise UsageError("Name at least one field to change, such as --every 60.")
     fields = asked_to_run(session, name, fields | dict.fromkeys(unset), new=False)
     done(session, session.ask(PutProfile(name=name, fields=fields), Done))
 
@@ -222,7 +232,7 @@ def _row(one: ProfileWord) -> list[str]:
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
 def show(session: Session, name: str) -> None:
-    """Show a profile, defaults and all.
+    """Show a profile with all its fields, including defaults.
 
     \b
     Example:
@@ -244,7 +254,7 @@ def show(session: Session, name: str) -> None:
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
 def test(session: Session, name: str) -> int:
-    """Reach a profile's mailbox and list it; fetch and delete nothing.
+    """Connect to a profile's mailbox and list it. Fetches and deletes nothing.
 
     \b
     Example:
@@ -267,9 +277,14 @@ def test(session: Session, name: str) -> int:
                 message = word.message
     ok = all(step.ok for step in steps)
     if session.json:
-        shown = [plain(word) for word in certificates]
-        told = [plain(step) for step in steps]
-        session.out.json({"ok": ok, "steps": told, "certificates": shown, "message": message})
+        session.out.json(
+            {
+                "ok": ok,
+                "steps": [plain(step) for step in steps],
+                "certificates": [plain(word) for word in certificates],
+                "message": message,
+            }
+        )
     elif ok:
         session.out.line(message)
     if not ok:
@@ -278,12 +293,12 @@ def test(session: Session, name: str) -> int:
 
 
 def _certificate(session: Session, word: Certificate) -> None:
-    """A server's certificate, and how to trust one that nobody vouches for."""
+    """Print a server's certificate, and how to trust it if no known authority has issued it."""
     issuer = "itself" if word.self_signed else word.issuer or "?"
     session.out.line(f"        certificate of {word.subject or '?'}, issued by {issuer}")
     session.out.line(f"        expires {local(word.expires)}; SHA-256 {word.fingerprint}")
     if not word.trusted:
-        session.out.line("        To trust this very certificate once its owner has confirmed it:")
+        session.out.line("        To trust this certificate, ask its owner to confirm it and add:")
         session.out.line(f"        --fingerprint {word.fingerprint}")
 
 
@@ -291,11 +306,11 @@ def _certificate(session: Session, word: Certificate) -> None:
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
 def sign_in(session: Session, name: str) -> None:
-    """Sign in for a mailbox that is opened with a person's tokens.
+    """Sign in to a mailbox by OAuth 2 as a person.
 
-    For profiles with --auth device. Says which page to open, on any device,
-    and which code to enter there; waits until that is done. The sign-in is
-    kept in the vault, for its owner alone.
+    For profiles with --auth device. Shows a page to open on any device and a
+    code to enter there, and waits until you have signed in. The sign-in is
+    kept in the vault, and only its owner can read it.
 
     \b
     Example:
@@ -317,9 +332,9 @@ def sign_in(session: Session, name: str) -> None:
 @click.argument("new_name")
 @pass_session
 def rename(session: Session, name: str, new_name: str) -> None:
-    """Give a profile another name.
+    """Rename a profile.
 
-    Nothing is fetched again: what is archived is known by its mailbox.
+    Nothing is fetched again, because archived mail is known by its mailbox.
 
     \b
     Example:
@@ -334,7 +349,7 @@ def rename(session: Session, name: str, new_name: str) -> None:
 @_fields
 @pass_session
 def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
-    """Add a profile like another one, but for what is named.
+    """Add a copy of a profile, with the given fields changed.
 
     \b
     Example:
@@ -342,7 +357,7 @@ def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
     """
     known = {one.name: one for one in session.ask(ListProfiles(), Profiles).profiles}
     if name not in known:
-        raise NotFound(f"there is no profile {name!r}: `muniment profile list` shows them")
+        raise NotFound(f"There is no profile {name!r}: `muniment profile list` shows them.")
     fields = {"source": known[name].source} | known[name].fields | given(options)
     fields = asked_to_run(session, new_name, fields, new=True)
     done(session, session.ask(PutProfile(name=new_name, fields=fields, new=True), Done))
@@ -352,7 +367,7 @@ def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
 def remove(session: Session, name: str) -> None:
-    """Remove a profile. What was archived stays.
+    """Remove a profile. Its archived mail stays.
 
     \b
     Example:

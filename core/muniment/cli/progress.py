@@ -1,4 +1,4 @@
-"""How far a run is, in words: the same in the command line and in the app."""
+"""The progress of a run in words; the command line and the app use the same."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from muniment.api import ProgressWord
 from muniment.system.formatting import count
 
 BAR = 20
-"""Cells of a bar."""
+"""Width of a progress bar in characters, without its brackets."""
 
 
 def settled(run: ProgressWord) -> int:
-    """How many messages at the source have been dealt with, as far as fetching goes."""
+    """Number of listed messages that need no more fetching: fetched, known, failed or skipped."""
     return run.arrived + sum(run.books.get(name, 0) for name in ("already", "failed", "skipped"))
 
 
 def expected(run: ProgressWord) -> int:
-    """How many messages there are, as far as is known."""
+    """Number of messages at the source, as far as it is known yet."""
     return max(run.expected, run.books.get("listed", 0))
 
 
@@ -30,7 +30,7 @@ def far(run: ProgressWord) -> str:
 
 
 def remaining(run: ProgressWord) -> str:
-    """How long it will still fetch, such as `about 2 min left`; "" where that can't be said."""
+    """The time left for fetching, such as `about 2 min left`; "" if it is not known."""
     if run.left is None or not run.total_known:
         return ""
     minutes = round(run.left / 60)
@@ -42,7 +42,10 @@ def remaining(run: ProgressWord) -> str:
 
 
 def bar(run: ProgressWord, cells: int = BAR) -> str:
-    """`[########............]` in ASCII, which every terminal shows; "" where the share is not known."""
+    """A progress bar such as `[########............]`; "" if the percentage is not known.
+
+    It is ASCII, which every terminal can show.
+    """
     if run.percent is None:
         return ""
     full = run.percent * cells // 100

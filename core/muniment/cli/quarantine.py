@@ -1,4 +1,4 @@
-"""`muniment quarantine`: mail that could not be unwrapped, kept byte for byte."""
+"""`muniment quarantine`: journal reports that could not be unwrapped; they are kept byte for byte."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from muniment.system.formatting import iso, local, size
 
 @click.group(cls=Group)
 def quarantine() -> None:
-    """Mail that could not be unwrapped.
+    """Show or retry mail that could not be unwrapped.
 
-    A journal report that is broken is kept byte for byte and counted, and
-    stops nothing. It can be looked at, and tried again with a newer version.
+    A broken journal report stops no run: it is kept byte for byte, and it is
+    counted. You can look at it, and try it again with a newer version.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def quarantine() -> None:
 @quarantine.command("list")
 @pass_session
 def list_(session: Session) -> None:
-    """List what is in quarantine.
+    """List the quarantined items.
 
     \b
     Example:
@@ -54,16 +54,16 @@ def list_(session: Session) -> None:
 
 
 def _as_json(item: QuarantineItem) -> dict[str, object]:
-    told: dict[str, object] = plain(item)
-    return told | {"time": iso(item.time)}
+    fields: dict[str, object] = plain(item)
+    return fields | {"time": iso(item.time)}
 
 
 @quarantine.command()
 @click.argument("id")
-@click.option("--raw", is_flag=True, help="The exact bytes of it.")
+@click.option("--raw", is_flag=True, help="Print its exact bytes.")
 @pass_session
 def show(session: Session, id: str, raw: bool) -> None:
-    """Show one item. ID is the item's, or its first 8 or more digits.
+    """Show one item. ID is its id, or at least the first 8 digits of it.
 
     \b
     Example:
@@ -71,7 +71,7 @@ def show(session: Session, id: str, raw: bool) -> None:
     """
     if raw:
         if session.json:
-            raise UsageError("Exact bytes can't be JSON: leave out --json.")
+            raise UsageError("Exact bytes can't be printed as JSON: leave out --json.")
         write_raw(session, ReadRaw(id=id, what="quarantine"))
         return
     item = _find(session.ask(ListQuarantine(), Quarantine), id.lower())
@@ -100,7 +100,7 @@ def _find(answer: Quarantine, id: str) -> QuarantineItem:
 @click.argument("ids", metavar="[ID...]", nargs=-1)
 @pass_session
 def retry(session: Session, ids: tuple[str, ...]) -> int:
-    """Try to archive quarantined items again: those named, or all.
+    """Try to archive quarantined items again: the named ones, or all.
 
     \b
     Example:

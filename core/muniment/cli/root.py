@@ -1,4 +1,4 @@
-"""The top of the command line: which commands there are, by task, and the exit codes."""
+"""The top of the command line: all commands, grouped by task, and the exit codes."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ EXIT_CODES = {
     3: "vault.toml, a profile or a CSV file is wrong",
     4: "the vault can't be used: missing, newer, no space",
     5: "another process owns the vault",
-    6: "the ledger does not prove itself",
+    6: "the ledger is damaged or was changed",
     7: "a mail server or mailbox can't be used as asked",
     8: "the server refused the name or the password",
     9: "TLS is not offered, or the certificate is not trusted",
     10: "no such message, user, profile or quarantined item",
     11: "a search query can't be read",
     12: "a run ended failed, unbalanced or cancelled",
-    13: "you may not do this; says whom to ask",
+    13: "you are not allowed to do this; the message says who is",
     14: "vault.toml was changed by someone else meanwhile",
     15: "a message's text can't be read; its bytes can (show --raw)",
     70: "a fault of this program",
     130: "interrupted (Ctrl-C); 143 when terminated",
-    141: "nobody read the output",
+    141: "the reader of the output has closed it",
 }
 
 
 class Root(Group):
-    """The program itself."""
+    """The program, whose help lists the commands by task."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Commands by task, then the exit codes."""
+        """List the commands by task, then the exit codes."""
         for task, names in TASKS:
             with formatter.section(task):
                 formatter.write_dl([(n, self.commands[n].get_short_help_str(64)) for n in names])
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), told) for code, told in EXIT_CODES.items()])
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -77,15 +77,15 @@ def root() -> None:
     Inbox and Sent, and deletes it at the source once it is safely kept.
 
     \b
-    See it at work:   muniment demo
-    Begin your own:   muniment init --vault /srv/mail --domain example.com
+    Try it out:       muniment demo
+    Start your own:   muniment init --vault /srv/mail --domain example.com
                       export MUNIMENT_VAULT=/srv/mail
                       muniment users import people.csv
                       muniment profile add gw --source gateway --host gw.example
                           --mailbox mbx-0123 --password-file /etc/gw.pass
                       muniment run gw
 
-    Every command takes --json for programs and explains itself with --help.
+    Every command takes --json, for programs, and --help, which explains it.
     """
 
 

@@ -1,4 +1,4 @@
-"""The command that archives: run."""
+"""The command that archives mail: run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from muniment.errors import RunFailed, UsageError
 def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
     """Fetch, archive and file mail, once.
 
-    Shows how far it is on a terminal, and ends with the books: an equation
-    that says what became of every message that was listed. Mail is deleted at
-    the source only where the profile says so, and only what is safely kept.
-    A profile that is running already is not run twice: its run is shown.
+    Shows its progress on a terminal, and ends with the books: sums that say
+    what became of every listed message. Mail is deleted at the source only if
+    the profile says so, and only after it is safely kept. If the profile is
+    already running, that run is shown, and no second one starts.
 
-    Ctrl-C stops after the messages in hand; nothing is lost, and the next run
-    goes on from there. Where a service runs, a line that is cut stops nothing.
+    Ctrl-C stops after the current messages; nothing is lost, and the next run
+    continues there. If a service runs, losing the connection stops no run.
 
     \b
     Example:
@@ -40,7 +40,7 @@ def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
       muniment run --all --json
     """
     if bool(names) == everything:
-        raise UsageError("Name the profiles to run, or say --all for every enabled one.")
+        raise UsageError("Name the profiles to run, or use --all for every enabled one.")
     requests: list[Request] = [RunAll()] if everything else [Run(profile=name) for name in names]
     code = 0
     with Stop() as stop:
@@ -52,7 +52,7 @@ def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
 
 
 def _one(session: Session, request: Request, stop: Stop) -> int:
-    """One request's runs; returns the exit code of the last that did not go well."""
+    """Follow the runs of one request; returns the exit code of the last one that went wrong, or 0."""
     code, cancelled = 0, False
     with streaming(session, request) as words, Display(session) as display:
         for word in words:
@@ -70,7 +70,7 @@ def _one(session: Session, request: Request, stop: Stop) -> int:
 
 
 def report(session: Session, summary: RunSummary) -> int:
-    """Print a run's books, and why it failed; returns its exit code."""
+    """Print the books of a run and the reason if it failed; returns its exit code."""
     if session.json:
         session.out.json(books.as_json(summary))
     else:
@@ -85,20 +85,23 @@ def report(session: Session, summary: RunSummary) -> int:
 
 
 class Stop:
-    """Turns the first Ctrl-C or SIGTERM into a wish to stop; a second one interrupts at once."""
+    """Records the first Ctrl-C or SIGTERM as a request to stop; a second one raises KeyboardInterrupt.
+
+    It catches signals inside its `with` block, in the main thread only.
+    """
 
     def __init__(self) -> None:
         self.signal = 0
-        """Which signal asked; 0 while none has."""
+        """The number of the first signal; 0 before it comes."""
         self._before: dict[int, signal._HANDLER] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._asked)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
             raise KeyboardInterrupt
         self.signal = number

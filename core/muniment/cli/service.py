@@ -1,4 +1,4 @@
-"""The command family of the service: in the foreground, and as a unit of systemd."""
+"""Commands for the service: in the foreground, or as a systemd unit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from muniment.system.logs import LogFormat, log_to_stderr, say_in_log
 
 
 class Bare(Group):
-    """A family that does its own work when no command of it is named."""
+    """A family that does work of its own when no command follows its name."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(json_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Bare, it works."""
+        """Parse as click does: without a command, the family itself runs instead of showing its help."""
         return click.Group.parse_args(self, ctx, args)
 
 
@@ -32,12 +32,13 @@ class Bare(Group):
 )
 @click.pass_context
 def service(ctx: click.Context, log_format: str | None) -> int:
-    """Run schedule and embedded gateway in the foreground.
+    """Run the schedule and the embedded gateway in the foreground.
 
-    Runs every enabled profile at its interval, and takes mail in over SMTP
-    where vault.toml has a [gateway]. Says what it does on standard output,
-    a line at a time (with --json an object a line; with --log-format in the
-    log instead). Ends at Ctrl-C or SIGTERM, after the messages in hand.
+    Runs every enabled profile at its interval, and receives mail over SMTP if
+    vault.toml has a [gateway]. Reports what it does on standard output, a line
+    at a time. With --json each line is an object; with --log-format the lines
+    go to the log instead. Ends on Ctrl-C or SIGTERM, after the current
+    messages.
 
     \b
     Example:
@@ -48,12 +49,12 @@ def service(ctx: click.Context, log_format: str | None) -> int:
         return 0
     session = cast(Session, ctx.find_object(Session))
     if log_format is None:
-        return session.engine.serve(session.vault, lambda line: _say(session, line))
+        return session.engine.serve(session.vault, lambda line: _report(session, line))
     log_to_stderr(cast(LogFormat, log_format))
     return session.engine.serve(session.vault, say_in_log)
 
 
-def _say(session: Session, line: str) -> None:
+def _report(session: Session, line: str) -> None:
     if session.json:
         session.out.json({"line": line})
     else:
@@ -64,24 +65,28 @@ def _say(session: Session, line: str) -> None:
 @service.command()
 @click.option("--print", "printing", is_flag=True, help="Show the units and write nothing.")
 @click.option(
-    "--user", default="", metavar="NAME", help="Who runs it; by default the vault's owner, or muniment."
+    "--user",
+    default="",
+    metavar="NAME",
+    help="The account that runs it; by default the vault's owner, or muniment.",
 )
 @click.option(
     "--writable",
     multiple=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="A folder that it may write to besides the vault, such as a backup's.",
+    help="A folder besides the vault that it can write to, such as a backup's.",
 )
-@click.option("--force", is_flag=True, help="Replace units that say something else.")
+@click.option("--force", is_flag=True, help="Replace existing units that differ.")
 @pass_session
 def install(session: Session, printing: bool, user: str, writable: tuple[Path, ...], force: bool) -> int:
     """Write systemd units for the vault's service.
 
-    A hardened unit that runs as a user of its own, and, where vault.toml has a
-    [gateway] that listens, a socket unit: systemd opens the port, so that the
-    service needs no root. Says what to do next. Without root, or with --print,
-    the units are shown and nothing is written.
+    The service unit is hardened and runs under an account of its own. If
+    vault.toml has a [gateway] that listens, there is a socket unit as well:
+    systemd opens the port, so the service needs no root. The command says what
+    to do next. Without root, or with --print, it shows the units and writes
+    nothing.
 
     \b
     Example:
@@ -92,7 +97,7 @@ def install(session: Session, printing: bool, user: str, writable: tuple[Path, .
     if printing or os.geteuid():
         _show(session, installer.units(session.vault, user, writable))
         if not printing:
-            session.out.line("# Nothing was written: run this as root to install the units.")
+            session.out.line("# Nothing was written: run this command as root to install the units.")
         return 0
     _lines(session, installer.install(session.vault, user, writable, force))
     return 0
@@ -123,17 +128,17 @@ def uninstall(session: Session) -> int:
 @service.command()
 @pass_session
 def status(session: Session) -> int:
-    """Show what systemd says of the service.
+    """Show the state of the service according to systemd.
 
     \b
     Example:
       muniment service status
     """
-    told = session.engine.installer().status()
+    state = session.engine.installer().status()
     if session.json:
-        session.out.json(told)
+        session.out.json(state)
     else:
-        for name, value in told.items():
+        for name, value in state.items():
             session.out.line(f"{name:<14}{value}")
     return 0
 

@@ -1,4 +1,4 @@
-"""`muniment setup`: the checklist that leads from an empty vault to the first journal report."""
+"""`muniment setup`: the checklist from an empty vault to the first journal report."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from muniment.system.environment import absolute
 from muniment.system.formatting import iso, local
 
 EVIDENCE = "first-report"
+"""The key of the last step, which the first journal report proves."""
 POLL = 1.5
-"""Seconds between two looks at whether the first report has come."""
+"""How often to check whether the first report has arrived, in seconds."""
 SIGNS = {"to do": "[ ]", "checking": "[.]", "done": "[x]", "failed": "[!]"}
+"""The sign before a step, by its state."""
 VERDICTS = {"fine": "ok", "note": "note", "missing": "to do", "wrong": "FAILED"}
+"""The text before a finding, by its verdict."""
 BOM = "\ufeff"
-"""Without it, Windows PowerShell reads a script in the machine's own encoding."""
+"""The byte order mark. Windows PowerShell reads a script without it in the machine's local encoding."""
 
 
 @click.command(cls=Command)
 @click.argument("step", default="", metavar="[STEP]")
 @click.option(
-    "--set", "values", multiple=True, metavar="NAME=VALUE", help="Set a value; no VALUE takes it out."
+    "--set", "values", multiple=True, metavar="NAME=VALUE", help="Set a value; an empty VALUE removes it."
 )
-@click.option("--check", is_flag=True, help="Test STEP, or all steps, against the real thing.")
-@click.option(
-    "--done/--not-done", default=None, help="Say that STEP is done, where that can't be seen from here."
-)
-@click.option("--command", is_flag=True, help="Print the command of STEP alone.")
+@click.option("--check", is_flag=True, help="Test STEP, or all steps, on the real systems.")
+@click.option("--done/--not-done", default=None, help="Mark STEP as done, if Muniment can't check it itself.")
+@click.option("--command", is_flag=True, help="Print only the command of STEP.")
 @click.option("--to", type=click.Path(), metavar="FILE", help="Write the command of STEP to a new file.")
 @click.option(
-    "--wait", type=click.IntRange(0), metavar="S", help="Wait so many seconds for the first journal report."
+    "--wait", type=click.IntRange(0), metavar="S", help="Wait up to S seconds for the first journal report."
 )
 @pass_session
 def setup(
@@ -54,9 +55,9 @@ def setup(
 ) -> int:
     """Set up journaling: from an empty vault to the first report.
 
-    Lists the steps and how they stand; with STEP, says what to do, with the
-    vault's own values filled in. The last step is proven by the first journal
-    report itself. Later on, the list says what needs care.
+    Lists the steps and their states. With STEP, says what to do, with the
+    vault's own values filled in. The last step is done when the first journal
+    report arrives. After that, the list also says what needs attention.
 
     \b
     Example:
@@ -86,8 +87,8 @@ def _changed(session: Session, step: str, values: tuple[str, ...], done: bool | 
     answer = session.ask(GetSetup(), Setup)
     _steps(answer, step)
     if values:
-        told = dict(_pair(value) for value in values)
-        answer = session.ask(PutSetup(values=told), Setup)
+        pairs = dict(_pair(value) for value in values)
+        answer = session.ask(PutSetup(values=pairs), Setup)
     if done is not None:
         answer = session.ask(AffirmSetup(step=step, done=done), Setup)
     return answer
@@ -96,20 +97,22 @@ def _changed(session: Session, step: str, values: tuple[str, ...], done: bool | 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"{text!r} is no NAME=VALUE; such as --set domains=example.com")
+        raise UsageError(f"{text!r} is not NAME=VALUE: write, for example, --set domains=example.com")
     return name.strip(), value
 
 
 def _steps(answer: Setup, step: str) -> list[SetupStep]:
-    """The step that is named, or all."""
+    """The step with this key, or all steps if it is ""."""
     chosen = [one for one in answer.steps if step in ("", one.key)]
     if not chosen:
-        raise NotFound(f"There is no step {step!r}: there are {', '.join(one.key for one in answer.steps)}.")
+        raise NotFound(
+            f"There is no step {step!r}: the steps are {', '.join(one.key for one in answer.steps)}."
+        )
     return chosen
 
 
 def _checked(session: Session, step: str) -> Setup:
-    """Check, and say each finding as it comes."""
+    """Check one step or all, and print each finding as it comes."""
     answer: Setup | None = None
     with streaming(session, CheckSetup(step=step)) as words:
         for word in words:
@@ -129,18 +132,18 @@ def _checked(session: Session, step: str) -> Setup:
 
 
 def _awaited(session: Session, seconds: int) -> Setup:
-    """The list when the first report has come, or time is up."""
+    """Wait until the first report has arrived or the time is up; returns the list as it is then."""
     end = time.monotonic() + seconds
-    said = ""
+    shown = ""
     while True:
         answer = session.ask(GetSetup(), Setup)
         evidence = _steps(answer, EVIDENCE)[0]
         left = end - time.monotonic()
         if evidence.state == "done" or left <= 0:
             return answer
-        if evidence.detail != said and not session.json:
+        if evidence.detail != shown and not session.json:
             complain(evidence.detail)
-            said = evidence.detail
+            shown = evidence.detail
         time.sleep(min(POLL, left))
 
 
@@ -166,10 +169,10 @@ def _all_as_json(answer: Setup) -> dict[str, Any]:
 
 
 def _as_json(step: SetupStep) -> dict[str, Any]:
-    told: dict[str, Any] = plain(step)
+    fields: dict[str, Any] = plain(step)
     for name in ("proven", "affirmed"):
-        told[name] = iso(told[name]) if told[name] else None
-    return told
+        fields[name] = iso(fields[name]) if fields[name] else None
+    return fields
 
 
 def _show_list(session: Session, answer: Setup) -> None:
@@ -180,7 +183,7 @@ def _show_list(session: Session, answer: Setup) -> None:
     if left:
         session.out.line(f"Next: muniment setup {left[0].key}")
     else:
-        session.out.line("All is set up, and the first report has arrived.")
+        session.out.line("Set-up is complete: the first report has arrived.")
     for sentence in answer.health:
         complain(f"Note: {sentence}")
 
@@ -211,7 +214,7 @@ def _show_step(session: Session, step: SetupStep) -> None:
         out.block(step.command)
     if step.affirm and step.state != "done":
         out.line()
-        out.line(f"Where {step.affirm}: muniment setup {step.key} --done")
+        out.line(f"Once {step.affirm}: muniment setup {step.key} --done")
 
 
 def _wrapped(paragraph: str, width: int) -> str:
@@ -222,7 +225,7 @@ def _wrapped(paragraph: str, width: int) -> str:
 
 def _command(session: Session, step: SetupStep, to: str | None) -> int:
     if not step.command:
-        raise NotFound(f"The step {step.key} has no command yet: enter its values first.")
+        raise NotFound(f"The step {step.key} has no command yet: set its values first.")
     if to is None:
         if session.json:
             session.out.json({"step": step.key, "language": step.language, "command": step.command})
@@ -238,10 +241,13 @@ def _command(session: Session, step: SetupStep, to: str | None) -> int:
 
 
 def write_command(step: SetupStep, path: Path) -> Path:
-    """Write a step's command to a new file, in the encoding that its shell reads; returns where.
+    """Write a step's command to a new file, in the encoding that its shell expects.
+
+    Returns:
+        `path`.
 
     Raises:
-        UsageError: it can't be written, or is there already.
+        UsageError: The file exists already, or it can't be written.
     """
     text = BOM + step.command if step.language == "powershell" else f"#!/bin/sh\n{step.command}\n"
     try:
@@ -250,7 +256,7 @@ def write_command(step: SetupStep, path: Path) -> Path:
         with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{path} is there already: name a new file.") from None
+        raise UsageError(f"{path} exists already: name a new file.") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}): name another file.") from error
     return path

@@ -30,25 +30,27 @@ from muniment.errors import ConfigError
 from muniment.system.formatting import count
 
 EFFECTS = ("moved", "logins")
-"""What JSON says besides of a change of users."""
+"""Fields that the JSON answer to a change of users has besides the usual ones."""
 STATES = {
     "bound": "bound",
     "moved": "reads nothing: the address moved",
-    "nobody": "reads nothing: nobody's address",
+    "nobody": "reads nothing: no user has it",
     "unbound": "reads nothing: not bound",
 }
+"""What `users logins` says for each state of a login."""
 
 dry_run = click.option(
-    "--dry-run", "check", is_flag=True, help="Change nothing; say which addresses and logins it would move."
+    "--dry-run", "check", is_flag=True, help="Change nothing; say which addresses and logins would move."
 )
 
 
 @click.group(cls=Group)
 def users() -> None:
-    """People and their addresses.
+    """Manage people and their addresses.
 
-    Mail is filed under the person whose address it was sent to or from. A
-    new address files old mail anew; nothing that is kept is ever rewritten.
+    Mail is filed under the person whose address it was sent to or from. When
+    you add an address, old mail is filed under it as well. Archived mail
+    itself is never rewritten.
 
     \b
     Example:
@@ -64,10 +66,9 @@ def users() -> None:
 def import_(session: Session, file: str, check: bool) -> None:
     """Add users from a CSV file.
 
-    The file is UTF-8, with a header line and then a line a person:
-    name,address[,alias ...]. The first address is the primary one. Either the
-    whole file is taken or, when a line is wrong, nothing of it. `-` reads
-    standard input.
+    The file is UTF-8. After a header line it has one line for each person:
+    name,address[,alias ...]. The first address is the primary one. If any line
+    is wrong, nothing of the file is imported. `-` reads standard input.
 
     \b
     Example:
@@ -119,7 +120,7 @@ def _row(user: UserWord) -> list[str]:
 @click.argument("user", shell_complete=known_users)
 @pass_session
 def show(session: Session, user: str) -> None:
-    """Show one user. USER is any address of theirs.
+    """Show one user. USER is any of their addresses.
 
     \b
     Example:
@@ -143,16 +144,16 @@ def show(session: Session, user: str) -> None:
     "--since",
     default="",
     metavar="DATE",
-    help="From when an address taken over from another person is theirs (YYYY-MM-DD); else from now.",
+    help="Day from which an address taken over from another person is theirs (YYYY-MM-DD); by default now.",
 )
 @dry_run
 @pass_session
 def add(session: Session, name: str, addresses: tuple[str, ...], since: str, check: bool) -> None:
-    """Add a user, or more addresses for one.
+    """Add a user, or more addresses of a user.
 
-    The first ADDRESS is the primary one. Where it is a user's already, the
-    others become aliases of theirs, and their old mail is filed anew. Logins
-    that read mail by an address which moves to another person are refused
+    The first ADDRESS is the primary one. If a user already has it, the others
+    become aliases of that user, and their old mail is filed again. If an
+    address moves to another person, logins that read mail by it are refused
     from then on; the answer names them.
 
     \b
@@ -168,11 +169,11 @@ def add(session: Session, name: str, addresses: tuple[str, ...], since: str, che
 
 @users.command()
 @click.argument("user", shell_complete=known_users)
-@click.option("--alias", default="", metavar="ADDRESS", help="Forget only this address of theirs.")
+@click.option("--alias", default="", metavar="ADDRESS", help="Remove only this address.")
 @dry_run
 @pass_session
 def remove(session: Session, user: str, alias: str, check: bool) -> None:
-    """Forget a user, or one address of theirs. Their mail stays.
+    """Remove a user or one of their addresses. Their mail stays.
 
     \b
     Example:
@@ -207,11 +208,11 @@ def _login_row(login: LoginWord) -> list[str]:
 @click.argument("names", metavar="LOGIN...", nargs=-1, required=True, shell_complete=known_logins)
 @pass_session
 def bind(session: Session, names: tuple[str, ...]) -> None:
-    """Let a login read the mail of the person whose address it has now.
+    """Let a login read the mail of the person who has its address now.
 
     vault.toml names an address for each login. The login is bound to the
-    person who had that address when it was written there. When the address
-    moves to another person, the login reads nothing until it is bound again.
+    person who had that address when the entry was written. When the address
+    moves to another person, the login reads nothing until you bind it again.
 
     \b
     Example:

@@ -12,21 +12,19 @@ from muniment.cli.command import Command, Session, pass_session
 from muniment.cli.output import Column, complain, plain
 from muniment.system.formatting import count, size
 
-NOTE_IT = "note it elsewhere; later, `muniment verify --was` proves that nothing before it was changed"
+NOTE_IT = "note it elsewhere; `muniment verify --was` later proves that nothing before it was changed"
 
 
 @click.command(cls=Command)
-@click.option(
-    "--domain", "domains", metavar="D", multiple=True, help="A mail domain of the organisation's own."
-)
+@click.option("--domain", "domains", metavar="D", multiple=True, help="A mail domain of the organisation.")
 @click.option("--name", default="", help="The organisation's name.")
 @pass_session
 def init(session: Session, domains: tuple[str, ...], name: str) -> None:
     """Make a new vault.
 
-    The folder must be new or empty; only you will be able to read it. People
-    with an address at one of the organisation's own domains become users by
-    themselves when mail for them arrives.
+    The folder must be new or empty; only you can read it afterwards. People
+    with an address at one of the organisation's domains become users
+    automatically when mail for them arrives.
 
     \b
     Example:
@@ -38,7 +36,7 @@ def init(session: Session, domains: tuple[str, ...], name: str) -> None:
 @click.command(cls=Command)
 @pass_session
 def status(session: Session) -> None:
-    """Show how the vault stands: its size, profiles and last runs.
+    """Show the state of the vault: its size, profiles and last runs.
 
     \b
     Example:
@@ -70,14 +68,14 @@ def status(session: Session) -> None:
 
 
 def status_lines(answer: Status) -> list[tuple[str, str]]:
-    """The summary, a name and a value a line."""
+    """The summary that `status` prints: names and values, a line each."""
     named = " ".join(
         part for part in (answer.name, f"({', '.join(answer.domains)})" if answer.domains else "") if part
     )
     return [
         ("Vault", answer.vault),
         ("For", named or "no domain is set: all mail goes to the catch-all"),
-        ("Owner", answer.owner or "no process runs on it now"),
+        ("Owner", answer.owner or "no process uses it now"),
         (
             "Messages",
             f"{count(answer.messages)} of {count(answer.users)} users, from {count(answer.envelopes)} copies",
@@ -95,27 +93,27 @@ def status_lines(answer: Status) -> list[tuple[str, str]]:
 
 
 def refused_login(login: LoginWord) -> str:
-    """A login that reads nothing, and why."""
+    """Why a login can't read any mail, and what to do about it."""
     if login.state == "nobody":
-        return f"{login.login} reads nothing: {login.address} is nobody's address; correct vault.toml"
-    moved = f"moved from {login.user} to {login.holder}" if login.user else f"is {login.holder}'s"
+        return f"{login.login} reads nothing: no user has {login.address}; correct vault.toml"
+    moved = f"moved from {login.user} to {login.holder}" if login.user else f"belongs to {login.holder}"
     return (
         f"{login.login} reads nothing: {login.address} {moved}; if that is the same person, "
-        f"`muniment users bind {login.login}`, else correct vault.toml"
+        f"run `muniment users bind {login.login}`, otherwise correct vault.toml"
     )
 
 
 def every(profile: ProfileStatus) -> str:
-    """How often a profile runs by itself."""
+    """How often a profile runs by itself, such as `300 s`, `off` or `by hand`."""
     if profile.enabled and not profile.tested:
         return "by hand"
     return f"{profile.every} s" if profile.enabled else "off"
 
 
 def last_run(profile: ProfileStatus) -> str:
-    """How a profile's last run went, in a few words, or that it runs now; and that it is not tested yet."""
+    """How a profile's last run ended, or that it runs now; and whether it is still untested."""
     if profile.running:
-        return "running now: `muniment watch` shows how far it is"
+        return "running now: `muniment watch` shows its progress"
     ended = _ended(profile)
     return ended if profile.tested else f"{ended}; not tested yet: runs by hand only"
 

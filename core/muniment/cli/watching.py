@@ -1,4 +1,4 @@
-"""Commands about runs that go on or have ended: watch, cancel, history."""
+"""Commands for runs in progress and runs that have ended: watch, cancel, history."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from muniment.errors import UsageError
 from muniment.system.formatting import count, iso, local, seconds, size
 
 TAIL = 8
-"""Lines of the log that are drawn below the profiles."""
+"""Number of log lines that are drawn below the profiles."""
 STATES = ("ok", "failed", "cancelled")
+"""How a run can end."""
 
 
 @click.command(cls=Command)
-@click.option("--once", is_flag=True, help="Say how things stand, and end.")
+@click.option("--once", is_flag=True, help="Print the present state and exit.")
 @pass_session
 def watch(session: Session, once: bool) -> None:
-    """Watch what runs.
+    """Watch the runs.
 
-    Shows every profile, its run or its next start, and the newest lines of
-    the log, until Ctrl-C, which ends the watching and no run. With --json a
+    Shows every profile with its run or its next start, and the newest lines of
+    the log. Ctrl-C ends the watching; it stops no run. With --json, prints a
     line whenever something has changed.
 
     \b
@@ -37,7 +38,7 @@ def watch(session: Session, once: bool) -> None:
       muniment watch
       muniment watch --once --json
     """
-    once = once or not (session.json or session.lively)
+    once = once or not (session.json or session.shows_progress)
     seen: RunsState | None = None
     with suppress(KeyboardInterrupt), streaming(session, WatchRuns()) as words, Display(session) as display:
         for word in words:
@@ -59,10 +60,10 @@ def watch(session: Session, once: bool) -> None:
 
 
 def _line(profile: ProfileState) -> str:
-    return f"{profile.name:<16} {_standing(profile)}"
+    return f"{profile.name:<16} {_state(profile)}"
 
 
-def _standing(profile: ProfileState) -> str:
+def _state(profile: ProfileState) -> str:
     run = profile.running
     if run is not None:
         if run.stage == "waiting":
@@ -80,42 +81,45 @@ def _standing(profile: ProfileState) -> str:
 
 @click.command(cls=Command)
 @click.argument("name", required=False, shell_complete=profiles)
-@click.option("--all", "everything", is_flag=True, help="Everything that runs or waits.")
+@click.option("--all", "everything", is_flag=True, help="Stop every run and every waiting one.")
 @pass_session
 def cancel(session: Session, name: str | None, everything: bool) -> None:
-    """Stop a profile's run, after the messages in hand.
+    """Stop a profile's run after the current messages.
 
-    Nothing is lost: what it had not come to stays at the source, and the next
-    run goes on from there.
+    Nothing is lost: the remaining mail stays at the source, and the next run
+    continues there.
 
     \b
     Example:
       muniment cancel gw
     """
     if bool(name) == everything:
-        raise UsageError("Name the profile whose run is to stop, or say --all.")
+        raise UsageError("Name the profile whose run you want to stop, or use --all.")
     done(session, session.ask(CancelRun(profile=name or ""), Done))
 
 
 @click.command(cls=Command)
-@click.option("--profile", default="", metavar="NAME", help="Of this profile alone.", shell_complete=profiles)
-@click.option("--state", type=click.Choice(STATES), default=None, help="Those that ended so alone.")
-@click.option("--every", is_flag=True, help="Those that found nothing new, too.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most.")
-@click.option("--after", type=int, default=0, metavar="PLACE", help="Go on where an earlier page ended.")
+@click.option(
+    "--profile", default="", metavar="NAME", help="Only runs of this profile.", shell_complete=profiles
+)
+@click.option("--state", type=click.Choice(STATES), default=None, help="Only runs that ended like this.")
+@click.option("--every", is_flag=True, help="Also runs that found nothing new.")
+@click.option(
+    "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Show at most this many."
+)
+@click.option("--after", type=int, default=0, metavar="PLACE", help="Continue where an earlier page ended.")
 @pass_session
 def history(session: Session, profile: str, state: str | None, every: bool, limit: int, after: int) -> None:
     """List runs that have ended, newest first.
 
-    Left out, unless --every asks for them, are runs that went well and found
-    nothing to do.
+    Runs that went well and found nothing to do are listed only with --every.
 
     \b
     Example:
       muniment history --profile gw --state failed
     """
-    asked = GetHistory(profile=profile, state=state or "", eventful=not every, limit=limit, after=after)
-    answer = session.ask(asked, History)
+    request = GetHistory(profile=profile, state=state or "", eventful=not every, limit=limit, after=after)
+    answer = session.ask(request, History)
     if session.json:
         page = {"runs": [run_as_json(run) for run in answer.runs]}
         session.out.json(page | {"after": answer.after} if answer.after else page)
@@ -132,19 +136,19 @@ def history(session: Session, profile: str, state: str | None, every: bool, limi
 
 def run_as_json(run: RunRecord) -> dict[str, Any]:
     """A run as `history --json` prints it: its summary, and when it ended."""
-    told = run.summary | {"ended": iso(run.time), "sequence": run.sequence}
-    told.pop("v", None)
-    return told | {"in_a_row": run.count, "since": iso(run.since)} if run.count > 1 else told
+    fields = run.summary | {"ended": iso(run.time), "sequence": run.sequence}
+    fields.pop("v", None)
+    return fields | {"in_a_row": run.count, "since": iso(run.since)} if run.count > 1 else fields
 
 
 def _row(run: RunRecord) -> list[str]:
-    told = run.summary
+    books = run.summary
     often = f"{run.count} times since {local(run.since)}: " if run.count > 1 else ""
-    counts = [f"{count(told[key])} {key}" for key in ("quarantined", "failed", "pending") if told.get(key)]
+    counts = [f"{count(books[key])} {key}" for key in ("quarantined", "failed", "pending") if books.get(key)]
     return [
-        local(run.time), str(told.get("profile", "")), str(told.get("state", "")),
-        count(told.get("new", 0)), count(told.get("merged", 0)), seconds(told.get("seconds", 0.0)),
-        often + "; ".join([*counts, *([told["error"]] if told.get("error") else [])]),
+        local(run.time), str(books.get("profile", "")), str(books.get("state", "")),
+        count(books.get("new", 0)), count(books.get("merged", 0)), seconds(books.get("seconds", 0.0)),
+        often + "; ".join([*counts, *([books["error"]] if books.get("error") else [])]),
     ]  # fmt: skip
 
 
