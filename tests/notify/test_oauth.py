@@ -179,7 +179,7 @@ def test_a_relay_without_xoauth2(
         ((401, {"error": "invalid_client", "error_codes": [7000215]}), "AADSTS7000215"),
         ((400, {"error": "unauthorized_client", "error_codes": [700016]}), "AADSTS700016"),
         ((400, {"error": "invalid_scope", "error_codes": [70011]}), "AADSTS70011"),
-        ((503, {"error": "temporarily_unavailable"}), "gives no token now"),
+        ((503, {"error": "temporarily_unavailable"}), "can't give a token now"),
     ],
 )
 def test_why_there_is_no_token(

@@ -41,7 +41,7 @@ def test_a_folder_of_single_files(vault: TestVault) -> None:
         "an empty file": ["empty.eml"],
         "a file of blank lines": ["whitespace.eml"],
         "a web page": ["html-saved.eml"],
-        "an Outlook item (.msg), which is for a later version of Muniment": [
+        "an Outlook item (.msg), which this version of Muniment can't read": [
             "msg-renamed.eml",
             "outlook.msg",
         ],

@@ -139,7 +139,7 @@ def test_a_profile_test_says_what_deleting_does_at_gmail(vault: TestVault, serve
     profile(vault, server, "all", delete=True, folders=["@all"])
     words = list(vault.client.stream(api.TestProfile(name="all")))
     texts = [word.text for word in words if isinstance(word, api.Step)]
-    assert any("to delete at Gmail is to move to the trash" in one for one in texts)
+    assert any("deleting at Gmail moves a message to the trash" in one for one in texts)
     assert isinstance(words[-1], api.Done)
 
 

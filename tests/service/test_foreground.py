@@ -221,7 +221,7 @@ def test_two_profiles_both_run_and_one_that_fails_stops_nothing(
     service = start()
     service.send(*letters(8))
     eventually(lambda: count(vault) == 2)
-    service.says(r"gone: failed.*is no Maildir")
+    service.says(r"gone: failed.*is not a Maildir")
     put(new, letters(9))
     eventually(lambda: count(vault) == 3)
     assert "ok, listed 0" not in service.said()

@@ -261,7 +261,7 @@ def test_runs_that_got_nowhere_are_in_the_history_and_counted(
     gone = found[1]
     assert (gone.sequence, gone.count, gone.summary["state"]) == (0, 2, "failed")
     assert gone.since <= gone.time
-    assert "is no Maildir" in gone.summary["error"]
+    assert "is not a Maildir" in gone.summary["error"]
     assert [run.summary["profile"] for run in runs_of(session, state="failed")] == ["gone"]
     assert [run.summary["profile"] for run in runs_of(session, eventful=True)] == ["gone", "box"]
     assert [run.summary["profile"] for run in runs_of(session, profile="box")] == ["box", "box"]

@@ -89,7 +89,7 @@ def test_what_slows_a_pop3_server_down_is_remarked(vault: TestVault) -> None:
     with FakePop3(
         [b"a", b"b"], override=lambda c: multiline(b"1 x", b"2 x") if c == "UIDL" else None
     ) as server:
-        assert any("one UIDL (1 times)" in step for step in tried(vault, "pop3", server.port))
+        assert any("the same UIDL (1 times)" in step for step in tried(vault, "pop3", server.port))
 
 
 def test_a_pop3_server_without_uidl_is_found(vault: TestVault) -> None:

@@ -91,7 +91,7 @@ def test_maildir_messages_that_are_renamed_meanwhile_are_found(opened: Opener, t
 
 def test_what_is_no_maildir_is_named(opened: Opener, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(SourceError, match="is no Maildir"):
+        with pytest.raises(SourceError, match="is not a Maildir"):
             opened("maildir", path)
 
 

@@ -155,7 +155,7 @@ def test_nothing_that_is_said_before_tls_is_believed_after_it(said: bytes, tmp_p
 
 @pytest.mark.parametrize("said", INJECTED)
 def test_what_follows_the_agreement_to_tls_in_clear_ends_the_session(said: bytes, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="ahead of TLS"):
+    with pytest.raises(SourceError, match="before TLS"):
         listed({"STARTTLS": lambda: [b"OK+" + said]}, tmp_path)
 
 

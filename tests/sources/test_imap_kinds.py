@@ -207,7 +207,7 @@ def test_without_an_answer_to_namespace_no_folder_counts_as_ones_own(tmp_path: P
         server.put(MAILS[0], "shared/bert")
         source = connected(server, tmp_path, folders=Choice(), deletes=True)
         server.override = lambda command, _: ["NO [SERVERBUG] later"] if command == "NAMESPACE" else None
-        with pytest.raises(SourceError, match=r"does not tell whose folders are whose .*SERVERBUG"):
+        with pytest.raises(SourceError, match=r"does not say which folders belong to whom .*SERVERBUG"):
             list(source.listing())
         server.override = lambda command, _: None
         assert list(source.listing()) == []

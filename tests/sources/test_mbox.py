@@ -426,7 +426,7 @@ def test_a_folder_of_mbox_files_is_read_file_by_file(opened: Opener, tmp_path: P
 def test_what_is_no_mbox_is_named(opened: Opener, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "box"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="is no mbox file"):
+    with pytest.raises(SourceError, match="is not an mbox file"):
         opened(path)
 
 

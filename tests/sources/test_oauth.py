@@ -115,7 +115,7 @@ def test_trouble_that_may_pass_is_passing(entra: Entra) -> None:
 def test_a_person_signs_in_by_a_code_once(entra: Entra, tmp_path: Path) -> None:
     cache = tmp_path / "secrets" / "anna.json"
     asked = grant(entra, way="device", secret=None, scopes=("https://mail/IMAP",), cache=cache)
-    with pytest.raises(LoginRefused, match="nobody has signed in"):
+    with pytest.raises(LoginRefused, match="no one has signed in"):
         tokens(asked).token()
     told: list[str] = []
 
@@ -135,14 +135,14 @@ def test_a_person_signs_in_by_a_code_once(entra: Entra, tmp_path: Path) -> None:
     with pytest.raises(LoginRefused, match=r"sign-in has ended \(invalid_grant AADSTS50173\)"):
         later.token(renew=True)
     cache.write_text("garbage")
-    with pytest.raises(LoginRefused, match="nobody has signed in"):
+    with pytest.raises(LoginRefused, match="no one has signed in"):
         tokens(asked).token()
 
 
 def test_google_wants_a_key_file(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text(json.dumps({"type": "service_account"}))
-    with pytest.raises(ConfigError, match="no key file of a Google service account"):
+    with pytest.raises(ConfigError, match="not a readable key file of a Google service account"):
         tokens(Grant("google", ("x",), certificate=key, person="a@b")).token()
 
 

@@ -147,7 +147,7 @@ def test_messages_of_one_uidl_are_all_read_and_deleted(servers: Servers, server:
     assert len({item.key for item in items}) == 4
     assert len(contents(source, items)) == 4
     assert isinstance(source, Remarking)
-    assert any("one UIDL (1 times)" in remark for remark in source.remarks())
+    assert any("the same UIDL (1 times)" in remark for remark in source.remarks())
     assert len(source.delete(items)) == 4
     assert list(source.listing()) == []
     source.close()
@@ -204,7 +204,7 @@ def test_the_delay_between_two_logins_is_waited_for(servers: Servers, tmp_path: 
     told: list[Waiting] = []
     waits: list[float] = []
 
-    def tell(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Waiting):
             told.append(event)
 
@@ -216,7 +216,9 @@ def test_the_delay_between_two_logins_is_waited_for(servers: Servers, tmp_path: 
     first.user(person)
     first.pass_(PASSWORD)
     first.quit()
-    again = source_of(servers, "slow_pop3", person, tmp_path / "work", sleep=sleep, connect=False, tell=tell)
+    again = source_of(
+        servers, "slow_pop3", person, tmp_path / "work", sleep=sleep, connect=False, on_event=on_event
+    )
     with pytest.raises(_Enough):
         again.connect()
     assert [event.seconds for event in told] == [60]

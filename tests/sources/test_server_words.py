@@ -16,7 +16,7 @@ from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.retry import Passing
-from muniment.sources.said import HIDDEN, LONGEST, said
+from muniment.sources.said import HIDDEN, LONGEST, quote
 from support.fake_pop3 import FakePop3
 from support.imap_double import ImapDouble
 
@@ -134,7 +134,7 @@ def test_a_server_that_repeats_the_password_is_not_quoted_with_it(
 @given(words=st.text(max_size=2000), password=st.text(min_size=1, max_size=20))
 def test_words_are_one_clean_line_without_the_password(words: str, password: str) -> None:
     endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=password)
-    found = said(endpoint, f"{words}{password}{words}")
+    found = quote(endpoint, f"{words}{password}{words}")
     assert len(found) <= LONGEST + 3
     assert found.isprintable()
     if password.isprintable() and password not in (HIDDEN, "no reason given"):
@@ -154,7 +154,7 @@ def test_words_are_one_clean_line_without_the_password(words: str, password: str
 )
 def test_no_trick_shows_the_password(words: str) -> None:
     endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=PASSWORD)
-    found = said(endpoint, words)
+    found = quote(endpoint, words)
     assert PASSWORD not in found
     assert PASSWORD[:6] not in found
 

@@ -1,1 +1,1 @@
-"""Where mail is fetched from: one module a kind, one small protocol."""
+"""Where mail is fetched from: a folder of modules for each kind, and one protocol for all (`base.Source`)."""

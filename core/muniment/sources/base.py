@@ -1,4 +1,8 @@
-"""The one protocol every source speaks, and the values that pass over it."""
+"""The protocol that every source implements, and the values that it takes and returns.
+
+A **place** is one folder of a source. An **item** is one message in a place, as it was listed. A **key** is
+the name of an item in its place, which stays the same.
+"""
 
 from __future__ import annotations
 
@@ -8,70 +12,71 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 SPOOL_ABOVE = 8 * 1024 * 1024
-"""Messages larger than this many bytes are handed on as a file, never as bytes."""
+"""Messages larger than this many bytes are passed on as a file, never as bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a key belongs: host + mailbox + folder, never a profile's name."""
+    """One folder of a source, identified by host, mailbox and folder, but not by a profile's name."""
 
     host: str
     """Host and port, or `file:` and the absolute path for local sources."""
     mailbox: str
     folder: str = ""
-    """What tells the folder from all others there: its name, or an id that outlives renaming."""
+    """Its name in the mailbox, or an id that renaming does not change."""
     title: str = field(default="", compare=False)
-    """How the archive names the folder (see sources.folders); "" for sources that have none."""
+    """The folder's name in the archive (see sources.folders); "" for a source without folders."""
     owner: str = field(default="", compare=False)
-    """The address of whoever the mailbox belongs to, where one source reads several; else ""."""
+    """The address of the mailbox's owner if the source reads several mailboxes; otherwise ""."""
     others: bool = field(default=False, compare=False)
-    """Whether it is a folder of others, or a public one: nothing is ever deleted there."""
+    """Whether it is another person's folder, or a public one: nothing is ever deleted there."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpEnvelope:
-    """With which SMTP envelope a message was delivered to the embedded gateway."""
+    """The SMTP envelope of a message that was delivered to the embedded gateway (RFC 5321)."""
 
     sender: str
     """MAIL FROM; "" for the empty reverse path."""
     recipients: tuple[str, ...]
-    """RCPT TO, each as the client wrote it."""
+    """The addresses of all RCPT TO commands, as the client wrote them."""
     people: tuple[str, ...] = ()
-    """The addresses of people whom these name, as the gateway reads them."""
+    """The addresses of people to whom the recipients belong, according to the gateway."""
     headers: tuple[str, ...] = ()
-    """Header fields by which its sender may name further people."""
+    """Names of header fields in which the sender can name further people."""
     originals: tuple[tuple[str, str], ...] = ()
-    """The ORCPT parameters that there were, each behind its recipient."""
+    """Pairs of a recipient and its ORCPT parameter (RFC 3461), for recipients that had one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One message at a source, as listed."""
+    """One message at a source, as it was listed."""
 
     place: Place
     key: str
     """Stable across sessions: POP3 UIDL, IMAP `UIDVALIDITY:UID`, a maildir's unique name, ..."""
     size: int | None = None
-    """Bytes, as the source states them; None where listing does not tell."""
+    """Size in bytes, as the source states it; None if the listing does not have it."""
     flags: tuple[str, ...] = ()
+    """Flags at the source, such as `\\Seen` in IMAP."""
     date: int | None = None
-    """When the source received it, seconds since 1970 UTC; None where it does not tell."""
+    """When the source received it, in seconds since 1970 UTC; None if it does not say."""
     delivered: tuple[tuple[str, str], ...] = field(default=(), compare=False)
-    """Who delivered it, as names and values, where the source knows: the embedded gateway does."""
+    """Who delivered it, as pairs of name and value; only the embedded gateway knows this."""
     envelope: SmtpEnvelope | None = field(default=None, compare=False)
-    """Its SMTP envelope, where the source knows it."""
+    """Its SMTP envelope; only the embedded gateway knows it."""
     stays: bool = field(default=False, compare=False)
-    """Whether it is never deleted: what is kept is not all that its file has, or it lies where the profile's
-    setting to delete does not reach."""
+    """Whether it must never be deleted: the archive does not keep all bytes of its file, or the profile's
+    setting to delete does not apply to its folder."""
     stamp: tuple[int, ...] = field(default=(), compare=False)
-    """How its file was when it was read: it is deleted only while it is so. () where that is not known."""
+    """State of its file when it was read. The file is deleted only if this is unchanged. () if not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An item's very bytes: in memory, or in a file of the work folder when above SPOOL_ABOVE.
+    """The exact bytes of an item: in memory, or above SPOOL_ABOVE in a file of the work folder.
 
-    Whoever takes a file removes it when done.
+    The caller removes the file.
     """
 
     item: Item
@@ -80,123 +85,178 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Unfetched:
-    """An item that could not be had. `gone`: it was removed by someone else since it was listed."""
+    """An item that could not be fetched."""
 
     item: Item
     reason: str
+    """Why, as a clause without a full stop."""
     gone: bool = False
+    """Whether someone else has removed it since it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A mailbox or folder that could not be read, or not be emptied, while others could."""
+    """A mailbox or folder that could not be read or emptied, while others could."""
 
     where: str
-    """The mailbox's address, or `mailbox/folder`, as people know it."""
+    """The mailbox's address, or `mailbox/folder`, in the form that people know."""
     reason: str
     """One sentence that names it and says what to do."""
     deleting: bool = False
-    """Whether it was read, and only its mail could not be deleted."""
+    """Whether it could be read, and only deleting failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """What a source passes over for one reason."""
+    """What a source passes over for one reason: it was listed and is no mail."""
 
     reason: str
     """What each of them is, such as "an empty file"."""
     count: int
     examples: tuple[str, ...]
-    """The first few names. They are as a stranger may have chosen them: not yet sanitised."""
+    """The first few names. They are not sanitised: a stranger can have chosen them."""
 
 
 class Source(Protocol):
-    """A mailbox that is listed, fetched in batches, and emptied by key.
+    """A mailbox, or a set of mailboxes: it is listed, fetched in batches, and emptied by key.
 
-    All calls come from one thread. A lost connection is mended inside a call, with backoff; what
-    can't be mended is a `muniment.errors.SourceError` (LoginRefused, CertificateRefused), whose
-    message is one sentence that says what to do. `timeout` is per network operation, in seconds.
+    All calls must come from one thread. A source connects again by itself when a connection breaks, with
+    growing waits. The network timeout is `Endpoint.timeout`, in seconds for each operation.
 
-    An error ends the run: it is raised only for trouble with the source as a whole. One mailbox of
-    several, one folder or one message that can't be read stops nothing but itself: see Partial for the
-    first two, Unfetched for the last.
+    Every method can raise `muniment.errors.SourceError`, or its subclasses LoginRefused and
+    CertificateRefused. The message is one sentence that says what to do. An error ends the run, so it is
+    raised only if the source as a whole has a problem. If one of several mailboxes or one folder can't be
+    read, the others still are (see Partial); a message that can't be read is answered with Unfetched.
     """
 
     session: int
-    """The most items that may be fetched before what is safe is deleted (POP3 deletes at QUIT)."""
+    """Largest number of items to fetch before deleting the ones that are safe (POP3 deletes at QUIT)."""
     vouches: bool
-    """Whether an unchanged key and size prove unchanged content (IMAP does, POP3 does not)."""
+    """Whether an unchanged key and size prove unchanged content (they do for IMAP, not for POP3)."""
     expected: int | None
-    """How many messages `listing` will bring, once it has begun; None where only listing them tells."""
+    """Number of messages that `listing` will yield, once it has begun; None if it is not known beforehand."""
 
     def connect(self) -> None:
-        """Reach the mailbox and log in."""
+        """Reach the mailbox and log in.
+
+        Raises:
+            LoginRefused: The server refuses the name, the password or the token.
+            CertificateRefused: The connection can't be secured.
+            SourceError: There is no such server or mailbox, or it can't be used.
+        """
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now. Memory does not grow with their number."""
+        """List every message that is there now, or with a mark what changed since (see Resumable).
+
+        Memory does not grow with the number of messages.
+
+        Yields:
+            Each message once.
+
+        Raises:
+            SourceError: The list can't be read to its end.
+        """
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
-        """The bytes of listed items, pipelined; one answer an item, in any order."""
+        """Fetch the bytes of listed items, with as few round trips as the protocol allows.
+
+        Read the result to its end before the next call.
+
+        Args:
+            items: Items from `listing`, at most `session` of them between two calls of `delete`.
+
+        Yields:
+            One answer for each item, in any order.
+
+        Raises:
+            SourceError: The server fails at everything that it is asked for.
+        """
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete at the source; returns those whose deletion the source has confirmed for good.
+        """Delete items at the source for good.
 
-        What was not there any more is left out: it may have been moved to where the source does not look.
+        Args:
+            items: Items whose bytes are safely archived.
+
+        Returns:
+            The items whose deletion the source has confirmed. An item that was no longer there is left out,
+            since it may have been moved to a place that the source does not list.
+
+        Raises:
+            SourceError: Nothing can be deleted, or a deletion can't be confirmed.
         """
 
     def close(self) -> None:
-        """Hang up; never deletes anything. Safe to call twice."""
+        """Close the connection. It never deletes anything, and can be called twice."""
 
 
 @runtime_checkable
 class Partial(Protocol):
-    """A source of which one part may fail while the others are read.
+    """A source of which one part can fail while the others are still read.
 
-    `listing` goes on with the next mailbox or folder. `fetch` answers the items of a part that fails with
-    Unfetched. `delete` leaves them out of what it returns. Each part is named once a run by `refusals`.
+    A part is a mailbox or a folder. If it fails, `listing` continues with the next one, `fetch` answers its
+    items with Unfetched, and `delete` does not return them. `refusals` names each part once in a run.
     """
 
     def refusals(self) -> list[Refusal]:
-        """What has been refused since the last call."""
+        """The parts that have failed since the last call."""
 
 
 @runtime_checkable
 class Deleting(Protocol):
-    """A source that can tell before a run whether its server is able to delete for good at all."""
+    """A source that finds out before a run whether its server can delete messages for good."""
 
     def undeletable(self) -> str:
-        """After `connect`: why nothing can be deleted there, and what to do; "" where it can."""
+        """Why nothing can be deleted at the source, and what to do.
+
+        Call it after `connect`.
+
+        Returns:
+            One sentence, or "" if deleting works.
+        """
 
 
 @runtime_checkable
 class Choosing(Protocol):
-    """A source that meets what is no mail, such as other files in a folder, and passes it over.
+    """A source that passes over what is no mail, such as other files in a folder.
 
-    It counts as listed and skipped.
+    What it passes over counts as listed and skipped.
     """
 
     def passed_over(self) -> list[PassedOver]:
-        """What the listing that goes on, or went on last, has passed over so far."""
+        """What the current or latest listing has passed over so far, by reason."""
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A source that can list only what changed since a **mark**, an opaque text for a place.
+    """A source that can list only what has changed since a **mark**.
 
-    Marks are kept once everything listed up to them is archived, and are only a short cut: a source that
-    is given none, or one gone stale, lists all.
+    A mark is an opaque text for a place. The caller stores a mark when everything up to it is archived. Marks
+    only save time: without one, or with one that the server no longer knows, the source lists everything.
     """
 
     def resume(self, mark: Callable[[Place], str]) -> None:
-        """Before `listing`: where the last run came to, for each place ("" for nowhere)."""
+        """Set the marks of the last run.
+
+        Call it before `listing`.
+
+        Args:
+            mark: Returns the mark of a place, or "" if there is none.
+        """
 
     def marks(self) -> dict[Place, str]:
-        """After `listing` has ended: where it came to, for places that were listed to their end."""
+        """The new marks, for the places that were listed to their end.
+
+        Call it after `listing` has ended.
+        """
 
 
 @runtime_checkable
 class Remarking(Protocol):
-    """A source that knows of its server what an administrator should know."""
+    """A source that can say something about its server that an administrator should know."""
 
     def remarks(self) -> list[str]:
-        """After `listing`: clauses without a full stop; none of them is an error."""
+        """Clauses without a full stop, none of which is an error.
+
+        Call it after `listing`.
+        """

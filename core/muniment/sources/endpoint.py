@@ -1,4 +1,4 @@
-"""What a source is opened with, as plain values."""
+"""The settings with which a source is opened, and the events that it reports while it connects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muniment.sources.oauth import Tokens
 Security = Literal["tls", "starttls", "none"]
 Access = Literal["own", "delegate", "impersonation"]
 Scheme = Literal["password", "ntlm", "basic"]
-"""How a password is shown over HTTP; "password" leaves it to what the server offers."""
+"""How a password is sent over HTTP; "password" chooses the safest way that the server offers."""
 
 POP3S_PORT = 995
 PORTS: dict[tuple[str, Security], int] = {
@@ -34,7 +34,7 @@ PORTS: dict[tuple[str, Security], int] = {
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A server has taken the connection."""
+    """A server has accepted the connection."""
 
     address: str
     """Its IP address."""
@@ -42,31 +42,31 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """TLS is on the line; a pinned fingerprint is compared next."""
+    """The connection uses TLS now. A pinned fingerprint is compared after this event."""
 
     protocol: str
     """Such as "TLSv1.3"."""
     certificate: bytes = field(repr=False)
-    """The server's, in DER."""
+    """The server's certificate, in DER."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """The server has taken name and password."""
+    """The server has accepted the login."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The server wants a pause, which is made now."""
+    """The server has asked for a pause, and the source begins to wait."""
 
     seconds: float
     reason: str
-    """A sentence."""
+    """One sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Of all mailboxes there are, some are not read, and need not be."""
+    """Some of all mailboxes are not read, because they have no mail or can't be opened."""
 
     kind: str
     """What they are, such as "distribution groups"."""
@@ -75,38 +75,43 @@ class LeftOut:
 
 
 Event = Connected | Secured | LoggedIn | Waiting | LeftOut
-"""How far getting in has come, for who watches."""
+"""A step of connecting, or something that happened on the way."""
 
 
-def _nobody(event: Event) -> None:
-    """Nobody watches."""
+def _ignore(event: Event) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a mailbox is and how to get in. A profile of vault.toml maps onto it field by field."""
+    """Where a mailbox is and how to log in.
+
+    `service.host.profile_source` makes one from a profile of vault.toml, field by field.
+    """
 
     kind: str
     """"gateway", "pop3", "imap", "ews", "graph", "maildir", "mbox", "eml" or "spool"."""
     work: Path
-    """A folder for what is too large for memory; made when missing."""
+    """A folder for messages that are too large for memory; it is made if it is missing."""
     host: str = ""
+    """Host name or IP address of the server; unused for the file kinds."""
     port: int | None = None
     """None: the usual port of kind and security."""
     mailbox: str = ""
+    """The name to log in with."""
     mailboxes: tuple[str, ...] = ()
     """For ews and graph: addresses of the mailboxes to read instead of `mailbox`; "*" for all."""
     access: Access = "own"
-    """For ews: as whom others' mailboxes are opened."""
+    """For ews: the right by which other people's mailboxes are opened."""
     password: str | None = field(default=None, repr=False)
     scheme: Scheme = "password"
-    """For ews: how the password is shown."""
+    """For ews: how the password is sent."""
     tokens: Tokens | None = field(default=None, repr=False, compare=False)
     """Access tokens to log in with instead of a password."""
     security: Security | None = None
-    """None: STLS for gateway and for pop3 unless the port is 995, TLS for all else."""
+    """None: "starttls" for gateway, and for pop3 unless the port is 995; "tls" for all other kinds."""
     fingerprint: str = ""
-    """SHA-256 of the server's certificate in hex, colons allowed: trusted instead of authorities."""
+    """SHA-256 of the server's certificate in hex, colons allowed. It is trusted instead of authorities."""
     ca_file: str = ""
     """A PEM file of the authorities to trust instead of the system's."""
     path: str = ""
@@ -114,21 +119,21 @@ class Endpoint:
     folder: str = "INBOX"
     """For imap: the folder, in plain Unicode."""
     folders: Choice | None = None
-    """For the mailboxes of people: which of their folders; None: `folder` alone."""
+    """For ordinary mailboxes: which of their folders are read; None: only `folder`."""
     shared: bool = False
-    """For imap, with `folders`: whether folders of others and public ones are read as well."""
+    """For imap, with `folders`: whether other people's folders and public ones are read as well."""
     owner: str = ""
-    """For imap: the address of the mailbox's owner; others' names without a domain are in its domain."""
+    """For imap: the address of the mailbox's owner. Its domain completes other users' names without one."""
     deletes: bool = False
-    """Whether messages are to be deleted once they are kept."""
+    """Whether messages are deleted once they are kept."""
     timeout: float = 300.0
-    """Seconds that one network operation may take."""
-    tell: Callable[[Event], None] = field(default=_nobody, repr=False, compare=False)
-    """Called on the way in, and anew for each connection."""
+    """Longest time for one network operation, in seconds."""
+    on_event: Callable[[Event], None] = field(default=_ignore, repr=False, compare=False)
+    """Called with each event, for every connection that is made."""
 
     @property
     def secured_by(self) -> Security:
-        """How the line is secured, with the kind's default filled in."""
+        """How the connection is secured: `security`, or the default of the kind."""
         if self.security is not None:
             return self.security
         if self.kind == "gateway" or (self.kind == "pop3" and self.port != POP3S_PORT):
@@ -137,11 +142,11 @@ class Endpoint:
 
     @property
     def port_number(self) -> int:
-        """The port to connect to, with the usual one filled in."""
+        """The port to connect to: `port`, or the usual one of kind and security."""
         return self.port if self.port is not None else PORTS[self.kind, self.secured_by]
 
     @property
     def address(self) -> str:
-        """`host:port`, as people write it."""
+        """`host:port` in lower case; an IPv6 address is in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host.lower()
         return f"{host}:{self.port_number}"

@@ -1,4 +1,4 @@
-"""From an endpoint to the source that serves it. A source's module is imported when it is used."""
+"""Makes the source for an endpoint. It imports a source's module only when it is used."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ _SERVERS = ("gateway", "pop3", "imap", "ews", "graph")
 
 
 def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
-    """The source for an endpoint, not yet connected; `sleep` waits between two attempts.
+    """Make the source for an endpoint, without connecting.
 
-    Raises SourceError for a kind that has no source or an endpoint that lacks what its kind needs.
+    Args:
+        endpoint: Where the mailbox is and how to log in.
+        sleep: Waits for a number of seconds; the source calls it between two attempts.
+
+    Raises:
+        SourceError: There is no such kind, or the endpoint lacks a field that its kind needs.
     """
     if endpoint.kind not in _CLASSES:
         raise SourceError(f"There is no source of kind {endpoint.kind!r}; use one of {', '.join(_CLASSES)}.")
@@ -44,7 +49,8 @@ def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
 
 
 def _complete(endpoint: Endpoint) -> Endpoint:
-    """A gateway's mailbox id is often pasted with its host: the part from `@` on is dropped."""
+    """Check the fields that a server needs. The part from `@` on of a gateway's mailbox id is dropped, since
+    people often paste the id with its host."""
     for field in ("host", "mailbox", "password") if endpoint.tokens is None else ("host", "mailbox"):
         if field == "mailbox" and endpoint.tokens is not None and endpoint.mailboxes:
             continue  # an application has no mailbox of its own

@@ -1,7 +1,7 @@
-"""The folders of an ordinary mailbox: what they are called, what they are for, and which are wanted.
+"""The folders of an ordinary mailbox: their names, their uses, and the choice of which are archived.
 
-A folder's **title** is how the archive names it: its levels joined by `/`. A `/` or `\\` within a level's
-name is written `\\/` or `\\\\`, so that any name that a server allows comes back whole from `levels`.
+A folder's **title** is its name in the archive: the names of its levels, joined by `/`. A `/` or `\\` within
+a level's name is written `\\/` or `\\\\`, so that `levels` gives back any name that a server allows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import lru_cache
 
 from muniment.errors import SourceError
 from muniment.profiles.fields import UNWANTED
-from muniment.sources.said import shown
+from muniment.sources.said import one_line
 
 
 class Use(StrEnum):
-    """What a folder is for, whatever it is called (RFC 6154; the well-known folders of Exchange)."""
+    """What a folder is for, independent of its name (RFC 6154; the well-known folders of Exchange)."""
 
     NONE = ""
     INBOX = "inbox"
@@ -29,7 +29,7 @@ class Use(StrEnum):
     ARCHIVE = "archive"
     OUTBOX = "outbox"
     ALL = "all"
-    """A view of all mail, as Google has it: its messages may stand in other folders as well."""
+    """A view of all mail, as at Gmail: its messages can be in other folders as well."""
 
 
 _NAMES = {
@@ -71,10 +71,10 @@ _NAMES = {
         "보낼 편지함"
     ),
 }
-"""What servers call them that do not say what a folder is for, in the languages of most mail programs."""
+"""Usual names of such folders in many languages, for servers that do not say what a folder is for."""
 _USES = {name.strip(): use for use, names in _NAMES.items() for name in names.split(";")}
 NAMED = 20
-"""Folders that an error names at most."""
+"""Largest number of folders that an error names."""
 _ESCAPED = re.compile(r"[\\/]")
 _LEVEL = re.compile(r"((?:[^\\/]|\\.)*)/", re.DOTALL)
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -85,14 +85,14 @@ class Folder:
     """A folder of a mailbox."""
 
     names: tuple[str, ...]
-    """Its levels' names from the top, as people see them."""
+    """The names of its levels from the top, as people see them."""
     use: Use = Use.NONE
     prefix: tuple[str, ...] = ()
-    """The levels that the server has above these, which people don't see; a pattern may name them, too."""
+    """Levels above these that the server has and people don't see; a pattern can name them, too."""
 
     @property
     def title(self) -> str:
-        """How the archive names it; inbox and sent items are called so in every language."""
+        """Its name in the archive; "Inbox" and "Sent" for these two in every language."""
         if self.use is Use.INBOX:
             return "Inbox"
         if self.use is Use.SENT:
@@ -101,22 +101,25 @@ class Folder:
 
     @property
     def above(self) -> list[Folder]:
-        """The folders that it lies in, by their names."""
+        """The folders that contain it, from the top, without their uses."""
         return [Folder(self.names[:n], prefix=self.prefix) for n in range(1, len(self.names))]
 
 
 def title(names: Iterable[str]) -> str:
-    """Levels' names as one."""
+    """The title for the names of a folder's levels."""
     return "/".join(_ESCAPED.sub(r"\\\g<0>", name) for name in names)
 
 
 def levels(titled: str) -> tuple[str, ...]:
-    """The levels' names that a title stands for."""
+    """The names of the levels in a title; the reverse of `title`."""
     return tuple(_UNESCAPE.sub(r"\1", part) for part in _LEVEL.findall(titled + "/"))
 
 
 def use_by_name(names: Sequence[str]) -> Use:
-    """What a folder at the top of a mailbox is for, by what it is called, where the server does not say."""
+    """The use of a folder at the top of a mailbox, guessed from its name.
+
+    For servers that do not say what a folder is for.
+    """
     name = names[-1].casefold().strip()
     if len(names) == 1 and name == "inbox":
         return Use.INBOX
@@ -130,18 +133,19 @@ def use_by_name(names: Sequence[str]) -> Use:
 class Choice:
     """Which folders of a mailbox are archived.
 
-    A pattern is a title with `*` and `?`, in any case, or `@` and a use, such as `@junk`. It takes in the
-    folders below as well. What `leave_out` names is left out even where `take` names a folder above it;
-    by default, though, a folder that `take` names itself is taken whatever its use. `*` names none itself.
+    A pattern is a title with the wildcards `*` and `?`, in any case, or `@` and a use, such as `@junk`. It
+    also matches the folders below. `leave_out` wins over `take`, with one exception: if `leave_out` is the
+    default, a folder that a pattern of `take` names is archived in spite of its use. The pattern `*` does not
+    count as naming a folder.
     """
 
     take: tuple[str, ...] = ()
-    """Empty: all."""
+    """Patterns of folders to archive; empty for all."""
     leave_out: tuple[str, ...] = UNWANTED
-    """By default what was not sent, is unasked for, was thrown away, or is seen twice."""
+    """Patterns of folders to leave out; by default drafts, junk, deleted mail, the outbox and views."""
 
     def wants(self, folder: Folder, above: Sequence[Folder] = ()) -> bool:
-        """Whether a folder is archived; `above` are the folders that it lies in."""
+        """Whether a folder is archived; `above` are the folders that contain it."""
         line = [*above, folder]
         if self.take and not _any(self.take, line):
             return False
@@ -151,26 +155,26 @@ class Choice:
         return not _any(self.leave_out, line)
 
     def leaves_out(self, folder: Folder) -> bool:
-        """Whether a folder is among those that are left out, or lies in one."""
+        """Whether `leave_out` matches a folder, or one that contains it."""
         return _any(self.leave_out, [*folder.above, folder])
 
     def missing(self, folders: Iterable[Folder]) -> tuple[str, ...]:
-        """The patterns of what to take that match none of `folders`."""
+        """The patterns in `take` that match none of `folders`."""
         there = list(folders)
         return tuple(pattern for pattern in self.take if not _any([pattern], there))
 
 
 def no_match(address: str, patterns: Sequence[str], folders: Iterable[Folder]) -> SourceError:
-    """The error for patterns that match no folder, with the names of those that exist."""
+    """The error for patterns that match no folder; it names the existing folders."""
     return SourceError(
-        f"{address} has no folder that matches {', '.join(map(shown, patterns))}: correct `folders`; "
+        f"{address} has no folder that matches {', '.join(map(one_line, patterns))}: correct `folders`; "
         f"{existing(folders)}."
     )
 
 
 def existing(folders: Iterable[Folder]) -> str:
-    """Which folders there are, as a clause."""
-    names = sorted({shown(folder.title) for folder in folders}, key=str.casefold)
+    """A clause that names the existing folders, at most NAMED of them."""
+    names = sorted({one_line(folder.title) for folder in folders}, key=str.casefold)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"there are {', '.join(names[:NAMED])}{more}" if names else "there are no folders"
 

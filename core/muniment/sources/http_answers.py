@@ -1,7 +1,7 @@
-"""Answers over HTTP, read piece by piece: bounded in bytes, and given up when they trickle.
+"""Answers over HTTP, read piece by piece, with limits on their size and slowness.
 
-requests and urllib3 read an answer whole if asked for it, whatever its length, and their time limits begin
-again with every byte. http.client reads any number of answers with status 100 ahead of the answer.
+requests and urllib3 have no such limits: they read an answer of any length, and their time limits start again
+with every byte. http.client reads any number of answers with status 100 before the final one.
 """
 
 from __future__ import annotations
@@ -21,19 +21,24 @@ from muniment.sources import limits
 from muniment.sources.limits import too_much, too_slow
 
 PIECE = 64 * 1024
-"""Bytes that are read at once. A piece of a compressed answer may become a thousand times as large."""
+"""Number of bytes to read at once. Decompression can make a piece a thousand times as large."""
 
 
 def bounded(
     response: Any, pieces: Iterable[bytes], address: str, timeout: float, most: int
 ) -> Iterator[bytes]:
-    """The pieces of an answer.
+    """Pass on the pieces of an answer, within limits.
 
-    `response` is the urllib3 response that they come from; `timeout` is in seconds, `most` in bytes.
+    Args:
+        response: The urllib3 response that the pieces come from.
+        pieces: The pieces, as they are read.
+        address: The server, for errors.
+        timeout: Seconds after which the answer must not be slower than `limits.LEAST_RATE`.
+        most: Largest number of bytes.
 
     Raises:
-        SourceError: it has more than `most` bytes.
-        Passing: it trickles.
+        SourceError: The answer has more than `most` bytes.
+        Passing: The answer comes too slowly.
     """
     with _Watch(response, timeout) as watch:
         for piece in pieces:
@@ -48,7 +53,7 @@ def bounded(
 
 
 class _Watch:
-    """Hangs up on an answer that trickles, from a thread of its own: the reader waits in a system call."""
+    """Ends an answer that comes too slowly. It needs a thread of its own, since the reader is blocked."""
 
     def __init__(self, response: Any, timeout: float) -> None:
         self.received = 0
@@ -67,7 +72,7 @@ class _Watch:
     ) -> bool:
         if self._timer:
             self._timer.cancel()
-        # What the library makes of an answer that was hung up on says nothing new.
+        # Ending the answer makes the library raise an error, which says nothing new.
         return self.slow and isinstance(error, Exception)
 
     def _arm(self) -> None:
@@ -81,15 +86,15 @@ class _Watch:
             self._arm()
             return
         self.slow = True
-        with suppress(OSError, RuntimeError, ValueError):  # it has ended meanwhile
+        with suppress(OSError, RuntimeError, ValueError):  # it has already ended
             self._response.shutdown()
 
 
 def bound_response(response: Any, address: str, timeout: float) -> None:
-    """Bound what a `requests.Response` brings: read whole, or by `iter_content()` without a size.
+    """Put limits on a `requests.Response`, which is read whole or by `iter_content()` without a size.
 
-    Without a size it is a stream, whose reader keeps what comes in files; it may be as long as the largest
-    message in base64.
+    Without a size it is a stream whose reader writes large messages to files. Its limit is the length of the
+    largest message in base64. An answer that is read whole can have `limits.WHOLE_ANSWER` bytes.
     """
     read = response.iter_content
 
@@ -101,9 +106,9 @@ def bound_response(response: Any, address: str, timeout: float) -> None:
 
 
 def _head_in_time(connection: HTTPConnection, read: Callable[[], HTTPResponse]) -> HTTPResponse:
-    """`read()`, which waits for the head of an answer, within the connection's own time limit.
+    """Call `read`, which waits for the head of an answer, within the connection's time limit.
 
-    Raises TimeoutError, and what `read` raises.
+    Raises TimeoutError, and any error of `read`.
     """
     limit, sock = connection.timeout, connection.sock
     if not isinstance(limit, int | float) or sock is None:
@@ -112,7 +117,7 @@ def _head_in_time(connection: HTTPConnection, read: Callable[[], HTTPResponse]) 
 
     def hang_up() -> None:
         late.set()
-        with suppress(OSError):  # past TLS, which the reader is in
+        with suppress(OSError):  # below TLS, since the reader is using that
             socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
     timer = threading.Timer(limit, hang_up)
@@ -132,14 +137,14 @@ def _head_in_time(connection: HTTPConnection, read: Callable[[], HTTPResponse]) 
 
 
 class _Http(HTTPConnection):
-    """A connection on which status and header fields come in time, or not at all."""
+    """A connection with a time limit for status line and header fields together."""
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3
         return _head_in_time(self, super().getresponse)
 
 
 class _Https(HTTPSConnection):
-    """The same over TLS."""
+    """The same with TLS."""
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3
         return _head_in_time(self, super().getresponse)
@@ -154,5 +159,5 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 def bound_heads(manager: Any) -> None:
-    """Give the heads of all answers to a urllib3 PoolManager the time limit of their request."""
+    """Make a urllib3 PoolManager apply each request's time limit to the head of its answer as a whole."""
     manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -1,7 +1,7 @@
-"""How much a mail server may say, and how slowly: every answer has a bound, so that a run always ends.
+"""Limits on the size and the slowness of a mail server's answers, so that a run always ends.
 
-A server that is hostile or broken must fill neither memory nor disk, nor hold a run for ever. The bounds
-are far above what an honest server needs.
+A hostile or broken server must not fill memory or disk, and must not hold up a run for ever. The limits are
+far above what an honest server needs.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from muniment.sources.endpoint import Endpoint
 
 MOST_MESSAGES = 50_000_000
-"""Messages in one folder or mailbox; a server that states more is not believed."""
+"""Most messages in one folder or mailbox; a server that states more is not believed."""
 LARGEST_MESSAGE = 2 * 1024**3
-"""Bytes of one message whose size is not announced."""
+"""Most bytes of one message whose size is not announced."""
 SPARE = 64 * 1024 * 1024
-"""Bytes beyond twice the announced size that a message may have: some servers announce any size."""
+"""Bytes that a message can have beyond twice its announced size, since some servers announce wrong sizes."""
 SHORT_ANSWER = 1024 * 1024
-"""Bytes of an answer that lists no messages: capabilities, the state of a folder, a refusal."""
+"""Most bytes of an answer that lists no messages: capabilities, the state of a folder, a refusal."""
 WHOLE_ANSWER = 32 * 1024 * 1024
-"""Bytes of an answer over HTTP that is read whole: a page of a list, a token, an error."""
+"""Most bytes of an answer over HTTP that is read whole: a page of a list, a token, an error."""
 MOST_FOLDERS = 1_000_000
-"""Folders of one mailbox, or people of one organisation."""
+"""Most folders of one mailbox, or people of one organisation."""
 EMPTY_PAGES = 20_000
-"""Pages of a list in a row that bring nothing new before the list counts as endless."""
+"""Number of pages in a row without a new entry after which a list counts as endless."""
 FOLDER_LIST = 32 * 1024 * 1024
-"""Bytes of a list of folders: 100,000 of them with long names."""
+"""Most bytes of a list of folders: 100,000 of them with long names."""
 LEAST_RATE = 64
-"""Bytes a second that an answer must bring, once it has taken longer than `timeout`."""
+"""Least bytes a second of an answer, once it has taken longer than `timeout`."""
 LIVELY = 10
-"""How many times `timeout` an answer may take at a slower rate while whole lines come: a server that works
-on a long command says every minute or two that it is still there."""
+"""Factor on `timeout` for a slower answer with whole lines: a server that works on a long command sends
+a line every minute or two to show that it is still there."""
 
 
 class Overrun(SourceError):
-    """A server sends more than it announced. `item`: the message that it sends, where it is one."""
+    """A server sends more than it announced. `item` is the message that it sends; None if it is not known."""
 
     def __init__(self, message: str, item: Item | None = None) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class Overrun(SourceError):
 
 
 def most_bytes(announced: int | None) -> int:
-    """How many bytes of a message are taken, given the size that the server announced."""
+    """The most bytes of a message that are read, given the size in bytes that the server announced."""
     if announced is None:
         return LARGEST_MESSAGE
     return min(2 * announced + SPARE, LARGEST_MESSAGE)
@@ -66,50 +66,60 @@ def overrun(endpoint: Endpoint, item: Item) -> Overrun:
 
 
 def too_much(address: str, answer: str) -> SourceError:
-    """The error for an answer that does not end where an honest one has ended long before."""
+    """The error for an answer that is longer than any honest one; `answer` is the command, such as `UIDL`."""
     return SourceError(
-        f"{address} sends more than any mail server has to say to {answer}: "
+        f"{address} answers {answer} with more data than any mail server needs to send: "
         "check `host` and `port`, and ask the people who run that server."
     )
 
 
 def require_believable(endpoint: Endpoint, count: int) -> int:
-    """`count`, the number of messages that a server states. Raises SourceError when it is absurd."""
+    """Return `count`, the number of messages that a server states.
+
+    Raises:
+        SourceError: The number is negative, or larger than any mailbox has.
+    """
     if not 0 <= count <= MOST_MESSAGES:
         raise SourceError(
-            f"{endpoint.address} says that there are {count:,} messages, which no mailbox holds: "
+            f"{endpoint.address} says that there are {count:,} messages, which is impossible: "
             "ask the people who run that server."
         )
     return count
 
 
 def too_slow(address: str) -> Passing:
-    """The error for an answer that trickles."""
+    """The error for an answer that comes too slowly."""
     return Passing(
         f"{address} sends less than {LEAST_RATE} bytes a second: check the network, and run again."
     )
 
 
 class Pages:
-    """Sees to it that a list which comes in pages has an end."""
+    """Counts the entries of a list that comes in pages, and refuses a list without an end."""
 
     def __init__(self, address: str, most: int) -> None:
+        """`most` is the largest number of entries of an honest list."""
         self._address = address
         self._left = most
         self._empty = 0
 
     def took(self, new: int) -> None:
-        """A page brought so many new entries. Raises SourceError when the list seems to have no end."""
+        """Count a page with `new` new entries.
+
+        Raises:
+            SourceError: The list seems to have no end.
+        """
         self._left -= new
         self._empty = 0 if new else self._empty + 1
         if self._left < 0 or self._empty > EMPTY_PAGES:
             raise SourceError(
-                f"{self._address} lists without end: ask the people who run that server, and run again."
+                f"{self._address} sends a list without an end: ask the people who run that server, and run "
+                "again."
             )
 
 
 class Pace:
-    """Watches that an answer does not trickle: `timeout` alone is renewed by every single byte."""
+    """Stops an answer that comes too slowly. A socket's timeout is not enough: every byte starts it again."""
 
     def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:
         self._endpoint = endpoint
@@ -119,15 +129,25 @@ class Pace:
         self._lines = False
 
     def begin(self) -> None:
-        """A new answer is waited for."""
+        """Start to measure the next answer."""
         self._waited, self._received, self._lines = 0.0, 0, False
 
     def line(self) -> None:
-        """A whole line of the answer has come."""
+        """Note that a whole line of the answer has arrived."""
         self._lines = True
 
     def receive(self, read: Callable[[], int]) -> int:
-        """Call `read`, which waits for bytes and returns their number. Raises Passing, and what it raises."""
+        """Call `read`, and measure its time.
+
+        Args:
+            read: Waits for bytes and returns their number.
+
+        Returns:
+            What `read` returned.
+
+        Raises:
+            Passing: The answer comes too slowly.
+        """
         began = self._clock()
         count = read()
         self._waited += self._clock() - began

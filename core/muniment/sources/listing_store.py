@@ -1,7 +1,7 @@
-"""A mailbox's listing, kept on disk: memory does not grow with the mailbox.
+"""The listing of a mailbox, kept on disk, so that memory does not grow with the mailbox.
 
-A private SQLite file in the work folder, unlinked as soon as it is open, so that nothing is left
-behind however the process ends. A million keys take 60 MB of disk and 2 MB of memory.
+It is a private SQLite file in the work folder. The file is unlinked as soon as it is open, so nothing is left
+behind, however the process ends. A million keys take 60 MB of disk and 2 MB of memory.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _ASKED = 500
 
 
 class Roll:
-    """Numbered keys with sizes; looked up by key, listed by number or in order of keys.
+    """Numbered keys with sizes. They are looked up by key, and listed by number or by key.
 
-    Where several messages have one key, those after the first get `KEY (2)`, `KEY (3)` and so on: they are
-    **twins**, of which one may take another's key in the next session.
+    If several messages have the same key, all but the first get `KEY (2)`, `KEY (3)` and so on. Such messages
+    are **twins**: in the next session, one of them can have the key that another has now.
     """
 
     def __init__(self, work: Path) -> None:
-        make_work(work)  # whoever else used it may have tidied it up meanwhile
+        make_work(work)  # another run can have removed the folder in the meantime
         path = work / f"roll-{uuid.uuid4().hex}"
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
@@ -39,12 +39,16 @@ class Roll:
         path.unlink()
 
     def __del__(self) -> None:
-        # A listing may outlive the session that took it, so the last who uses a roll ends it.
+        # A listing can outlive its session, so the last reference closes the database.
         with suppress(AttributeError):
             self._database.close()
 
     def add(self, rows: Iterable[tuple[int, str]]) -> None:
-        """Take numbered keys. Raises ValueError where two have one number."""
+        """Add numbered keys.
+
+        Raises:
+            ValueError: Two keys have the same number.
+        """
         insert = "INSERT OR IGNORE INTO roll (number, key) VALUES (?, ?)"
         self._database.execute("BEGIN")
         try:
@@ -56,7 +60,7 @@ class Roll:
             self._database.execute("COMMIT")
 
     def _twin(self, number: int, key: str) -> str:
-        """The next name for a message whose key another has. Raises ValueError for a number known already."""
+        """The next key for a message whose key is taken. Raises ValueError if its number is known already."""
         if self._database.execute("SELECT 1 FROM roll WHERE number = ?", (number,)).fetchone():
             raise ValueError(number)
         self._database.execute(
@@ -65,27 +69,27 @@ class Roll:
         return f"{key} ({self.twins(key)})"
 
     def twins(self, key: str) -> int:
-        """How many messages have had a key or a twin's key; 0 for one that a message has for itself."""
+        """Number of messages that share a key; 0 if only one message has it. `key` can be a twin's key."""
         for one in (key, common_key(key)):
             if found := self._database.execute("SELECT count FROM twins WHERE key = ?", (one,)).fetchone():
                 return int(found[0])
         return 0
 
     def doubled(self) -> int:
-        """How many keys several messages have."""
+        """Number of keys that several messages share."""
         (count,) = self._database.execute("SELECT count(*) FROM twins").fetchone()
         return int(count)
 
     def merge(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Take keys with notes; of a key that comes twice the later note is kept."""
+        """Add keys with notes; a later note replaces an earlier one of the same key."""
         self._insert("INSERT OR REPLACE INTO roll (key, note) VALUES (?, ?)", rows)
 
     def add_sizes(self, rows: Iterable[tuple[int, int]]) -> None:
-        """Take the sizes of numbered messages, in bytes."""
+        """Add the sizes of numbered messages, in bytes."""
         self._insert("INSERT OR REPLACE INTO sizes VALUES (?, ?)", rows)
 
     def numbers(self, keys: Sequence[str]) -> dict[str, int]:
-        """The numbers of those of `keys` that are on the roll."""
+        """The numbers of those `keys` that are known, by key."""
         found: dict[str, int] = {}
         for start in range(0, len(keys), _ASKED):
             some = keys[start : start + _ASKED]
@@ -99,7 +103,7 @@ class Roll:
         return int(count)
 
     def by_number(self) -> Iterator[tuple[str, int | None]]:
-        """Keys and sizes in the order of their numbers."""
+        """Keys and sizes in bytes, in the order of their numbers; None for an unknown size."""
         query = (
             "SELECT number, key, size FROM roll LEFT JOIN sizes USING (number) "
             "WHERE number > ? ORDER BY number LIMIT ?"
@@ -127,5 +131,5 @@ class Roll:
 
 
 def common_key(key: str) -> str:
-    """The key that the twins of a message have in common; that of any other message is its own."""
+    """The key that the twins of a message share; the key itself for any other message."""
     return key.rpartition(" (")[0] or key

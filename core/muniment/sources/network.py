@@ -1,4 +1,4 @@
-"""A TCP connection to a mail server, with errors that say what to do."""
+"""TCP connections to mail servers, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -9,29 +9,35 @@ from muniment.errors import CertificateRefused, SourceError
 from muniment.sources import tls
 from muniment.sources.endpoint import Connected, Endpoint
 from muniment.sources.retry import Passing
-from muniment.sources.said import said
+from muniment.sources.said import quote
 
 GREETED = ("gateway", "pop3", "imap")
-"""Kinds whose servers speak first."""
+"""Kinds whose servers send the first line."""
 GREETING = 4.0
-"""Seconds after which a server that says nothing is asked whether it waits for TLS."""
+"""Seconds to wait for that first line before testing whether the server expects TLS."""
 
 
 class Unreachable(Passing):
-    """Nobody answers there: the first connection of a run does not wait for it, a later one does."""
+    """No server answers. The first connection of a run fails at once; a later one is tried again."""
 
 
 class Silent(Unreachable):
-    """The server is there and says nothing for as long as `timeout`."""
+    """The server accepted the connection and has sent nothing for `timeout` seconds."""
 
 
 def dial(endpoint: Endpoint) -> socket.socket:
-    """A connected socket, with TLS on it where the endpoint wants that from the start.
+    """Connect to a server, with TLS if the endpoint says "tls".
 
-    Raises SourceError, CertificateRefused, or Unreachable when it may help to wait.
+    Returns:
+        The connected socket.
+
+    Raises:
+        CertificateRefused: The certificate is not trusted, or the server waits for TLS.
+        Unreachable: No server answers now; it can help to wait.
+        SourceError: There is no such host.
     """
     sock = _connect(endpoint)
-    endpoint.tell(Connected(sock.getpeername()[0]))
+    endpoint.on_event(Connected(sock.getpeername()[0]))
     sock.settimeout(endpoint.timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if endpoint.secured_by == "tls":
@@ -56,7 +62,7 @@ def _secured(sock: socket.socket, endpoint: Endpoint) -> socket.socket:
 
 
 def _await_greeting(sock: socket.socket, endpoint: Endpoint) -> None:
-    """Wait a little for the server's first words. Raises CertificateRefused where it waits for TLS."""
+    """Wait GREETING seconds for the server's first line. Raises CertificateRefused if it expects TLS."""
     sock.settimeout(min(GREETING, endpoint.timeout))
     try:
         sock.recv(1, socket.MSG_PEEK)
@@ -72,7 +78,7 @@ def _await_greeting(sock: socket.socket, endpoint: Endpoint) -> None:
 
 
 def _speaks_tls(endpoint: Endpoint) -> bool:
-    """Whether a port answers a TLS handshake; no name and no password are sent, so nobody is checked."""
+    """Whether a port answers a TLS handshake. No secret is sent, so the certificate is not checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -84,7 +90,7 @@ def _speaks_tls(endpoint: Endpoint) -> bool:
         ):
             return True
     except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")  # it refuses this client's TLS, so it speaks TLS
+        return "ALERT" in (error.reason or "")  # an alert is an answer in TLS
     except (OSError, ValueError):
         return False
 
@@ -107,7 +113,12 @@ def _connect(endpoint: Endpoint) -> socket.socket:
 
 
 def look_up(endpoint: Endpoint) -> list[str]:
-    """The IP addresses of the host. Raises SourceError; Unreachable when it may help to wait."""
+    """The IP addresses of the endpoint's host.
+
+    Raises:
+        Unreachable: The name server does not answer now; it can help to wait.
+        SourceError: There is no such host.
+    """
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port_number, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
@@ -123,11 +134,19 @@ def _unknown(endpoint: Endpoint, error: Exception) -> SourceError:
 
 
 def lost(endpoint: Endpoint, error: BaseException | None = None, farewell: str | bytes = "") -> Passing:
-    """The error for a connection that broke; `farewell` is what the server said why."""
+    """The error for a connection that broke.
+
+    Args:
+        endpoint: The server.
+        error: What the network raised.
+        farewell: The reason that the server gave when it ended the session.
+    """
     if farewell:
-        return Passing(f"{endpoint.address} ended the session ({said(endpoint, farewell)}): run again later.")
+        return Passing(
+            f"{endpoint.address} ended the session ({quote(endpoint, farewell)}): run again later."
+        )
     if isinstance(error, TimeoutError):
         return Silent(
-            f"{endpoint.address} fell silent for {endpoint.timeout:g} s: try again, or raise `timeout`."
+            f"{endpoint.address} sent nothing for {endpoint.timeout:g} s: try again, or raise `timeout`."
         )
     return Passing(f"The connection to {endpoint.address} was lost: check the network, and run again.")

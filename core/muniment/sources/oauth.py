@@ -1,6 +1,7 @@
-"""Access tokens of OAuth 2: from Microsoft (Entra ID) by MSAL, from Google by google-auth.
+"""Access tokens of OAuth 2: from Microsoft (Entra ID) with MSAL, from Google with google-auth.
 
-Both libraries keep a token until it is about to expire. Libraries are loaded when a token is first asked for.
+Both libraries cache a token until it is about to expire. They are imported only when the first token is
+needed.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ Way = Literal["app", "device", "google"]
 MICROSOFT = "https://login.microsoftonline.com"
 GOOGLE_SCOPE = "https://mail.google.com/"
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")
-"""An error code of OAuth 2; whatever else a service says is not repeated, as it may be what it was sent."""
+"""An error code of OAuth 2. Other text of a service is not shown, since it can repeat a secret."""
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "service_unavailable"})
 
 
 class Account(Protocol):
-    """Whose mailbox on which server is opened with a token: an Endpoint."""
+    """The mailbox and server that a token is for; an Endpoint is one."""
 
     @property
     def mailbox(self) -> str: ...
@@ -43,21 +44,24 @@ class Account(Protocol):
 
 
 class Tokens(Protocol):
-    """Where access tokens come from."""
+    """A supply of access tokens for one mailbox or application."""
 
     def token(self, renew: bool = False) -> str:
-        """A token that is good now; with `renew` not the one that was given before.
+        """A valid access token.
+
+        Args:
+            renew: Get a new token instead of the cached one, because the server refused that.
 
         Raises:
-            LoginRefused: the service refuses; says what to do.
-            Passing: it can't be reached, or can't answer now.
-            ConfigError: a certificate or key file can't be used.
+            LoginRefused: The token service refuses; the message says what to do.
+            Passing: The token service can't be reached, or can't answer now.
+            ConfigError: A certificate or key file can't be used.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What tokens are asked for with."""
+    """The settings with which tokens are requested."""
 
     way: Way
     """"app": as an application; "device": for a person who has signed in; "google": as a service account."""
@@ -66,29 +70,30 @@ class Grant:
     """Microsoft: the tenant, by its domain or id."""
     client_id: str = ""
     secret: str | None = field(default=None, repr=False)
-    """Of an application."""
+    """The secret of an application."""
     certificate: Path | None = None
     """An application's certificate with its private key (PEM), or a service account's key file (JSON)."""
     person: str = ""
-    """Whose mailbox a service account acts for."""
+    """The address of the person for whom a service account acts."""
     cache: Path | None = None
-    """Where a sign-in is kept between runs; for its owner alone."""
+    """The file that keeps a sign-in between runs; only its owner can read it."""
     authority: str = MICROSOFT
+    """URL of the token service, without the tenant."""
     ca_file: str = ""
     timeout: float = 60.0
-    """Seconds that a request may take."""
+    """Longest time for a request, in seconds."""
     sign_in: str = "muniment profile sign-in"
-    """The command by which a person signs in."""
+    """The command with which a person signs in, for error sentences."""
 
 
 def tokens(grant: Grant) -> Tokens:
-    """The tokens that a grant stands for."""
+    """The supply of tokens for these settings."""
     ways: dict[Way, Callable[[Grant], Tokens]] = {"app": _App, "device": _Device, "google": _Google}
     return ways[grant.way](grant)
 
 
 def xoauth2(user: str, token: str) -> bytes:
-    """The initial response of SASL XOAUTH2, as Microsoft and Google describe it."""
+    """The initial response of SASL XOAUTH2, in the form that Microsoft and Google document."""
     return f"user={user}\x01auth=Bearer {token}\x01\x01".encode()
 
 
@@ -99,20 +104,24 @@ def oauthbearer(user: str, token: str, host: str, port: int) -> bytes:
 
 
 def sasl(way: str, endpoint: Account, token: str) -> bytes:
-    """The initial response that shows a token by XOAUTH2 or OAUTHBEARER."""
+    """The initial response that presents a token; `way` is XOAUTH2 or OAUTHBEARER."""
     if way == "XOAUTH2":
         return xoauth2(endpoint.mailbox, token)
     return oauthbearer(endpoint.mailbox, token, endpoint.host, endpoint.port_number)
 
 
 def sign_in(grant: Grant, say: Callable[[str], None]) -> None:
-    """Let a person sign in by a code, on any device; `say` is told where to go and what to type.
+    """Let a person sign in with a code, on any device (RFC 8628), and keep the sign-in in `grant.cache`.
 
-    Returns once they have; the sign-in is kept in `grant.cache`.
+    It returns when the person has signed in.
+
+    Args:
+        grant: The settings.
+        say: Called with the sentence that names the page to open and the code to enter.
 
     Raises:
-        LoginRefused: they did not, or may not.
-        Passing: the service can't be reached.
+        LoginRefused: The person did not sign in in time, or is not allowed to.
+        Passing: The token service can't be reached.
     """
     device = _Device(grant)
     app = device.app()
@@ -128,7 +137,7 @@ def sign_in(grant: Grant, say: Callable[[str], None]) -> None:
 
 
 class _App:
-    """An application's own tokens (client credentials, RFC 6749 4.4)."""
+    """Tokens of an application (client credentials, RFC 6749, 4.4)."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
@@ -152,7 +161,7 @@ class _App:
 
 
 class _Device:
-    """A person's tokens, who has signed in once (device code, RFC 8628)."""
+    """Tokens of a person who has signed in once (device code, RFC 8628)."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
@@ -160,13 +169,13 @@ class _Device:
         self._app: msal.PublicClientApplication | None = None
 
     def app(self) -> msal.PublicClientApplication:
-        """The client, with what is known of earlier sign-ins."""
+        """MSAL's client, with the sign-in that was kept."""
         if self._app is None:
             import msal
 
             self._cache = msal.SerializableTokenCache()
             if self._grant.cache is not None:
-                with suppress(OSError, ValueError):  # unreadable is as good as none: one signs in again
+                with suppress(OSError, ValueError):  # if it can't be read, the person signs in again
                     self._cache.deserialize(self._grant.cache.read_text())
             with _translated(self._grant):
                 self._app = msal.PublicClientApplication(token_cache=self._cache, **_options(self._grant))
@@ -176,7 +185,7 @@ class _Device:
         app = self.app()
         accounts = app.get_accounts()
         if not accounts:
-            raise LoginRefused(f"nobody has signed in for this mailbox: do so with `{self._grant.sign_in}`")
+            raise LoginRefused(f"no one has signed in to this mailbox: use `{self._grant.sign_in}`")
         with _translated(self._grant):
             answer = app.acquire_token_silent_with_error(
                 list(self._grant.scopes), account=accounts[0], force_refresh=renew
@@ -186,14 +195,14 @@ class _Device:
         return token
 
     def keep(self) -> None:
-        """Write the sign-in down, if it has changed."""
+        """Write the sign-in to the cache file, if it has changed."""
         if self._cache is not None and self._cache.has_state_changed and self._grant.cache is not None:
             _write(self._grant.cache, self._cache.serialize())
             self._cache.has_state_changed = False
 
 
 class _Google:
-    """A service account's tokens for people of its domain."""
+    """Tokens of a service account that acts for a person of its domain."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
@@ -214,8 +223,8 @@ class _Google:
             raise Passing("Google can't be reached for a token: check the network, and run again.") from error
         except GoogleAuthError as error:
             raise LoginRefused(
-                f"Google gives no token for {self._grant.person}: let the service account act for people "
-                f"of the domain with the scope {GOOGLE_SCOPE}"
+                f"Google gives no token for {self._grant.person}: allow the service account to act for "
+                f"people of the domain, with the scope {GOOGLE_SCOPE}"
             ) from error
         return str(self._credentials.token)
 
@@ -228,7 +237,7 @@ class _Google:
             )
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"{self._grant.certificate} is no key file of a Google service account that can be read"
+                f"{self._grant.certificate} is not a readable key file of a Google service account"
             ) from error
 
 
@@ -243,12 +252,18 @@ def _options(grant: Grant) -> dict[str, Any]:
 
 
 def http_session(server: str, ca_file: str, timeout: float) -> Any:
-    """A requests.Session whose requests to `server` have our limits."""
+    """A requests.Session with our limits on time and size.
+
+    Args:
+        server: The server's name, for errors.
+        ca_file: A PEM file of the authorities to trust; "" for the system's.
+        timeout: Longest time for a request, in seconds.
+    """
     import requests
     from requests.adapters import HTTPAdapter
 
     class Patient(HTTPAdapter):
-        """Neither library sets limits of ours, so each request is given them."""
+        """Sets the limits of each request, since neither library does."""
 
         def init_poolmanager(self, *args: Any, **options: Any) -> None:
             super().init_poolmanager(*args, **options)
@@ -270,7 +285,7 @@ def http_session(server: str, ca_file: str, timeout: float) -> Any:
     session = requests.Session()
     session.mount("https://", Patient())
     if ca_file:
-        session.trust_env = False  # the environment's authorities would come before ours
+        session.trust_env = False  # otherwise authorities of the environment would replace ours
         session.verify = ca_file
     return session
 
@@ -302,7 +317,7 @@ def _thumbprint(path: Path, pem: str) -> str:
 
 
 class _translated:  # noqa: N801 - reads as the statement it is used as
-    """Turns what the network does to a library into our errors."""
+    """Turns the errors of the libraries into ours."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
@@ -317,7 +332,7 @@ class _translated:  # noqa: N801 - reads as the statement it is used as
         import requests
 
         if isinstance(error, msal.exceptions.MsalServiceError):  # an answer of 500 or above
-            raise Passing(f"{self._grant.authority} gives no token now: run again later.") from error
+            raise Passing(f"{self._grant.authority} can't give a token now: run again later.") from error
         if isinstance(error, requests.exceptions.SSLError):
             raise SourceError(f"the certificate of {self._grant.authority} is not trusted") from error
         if isinstance(error, (requests.RequestException, OSError)):
@@ -326,8 +341,7 @@ class _translated:  # noqa: N801 - reads as the statement it is used as
             ) from error
         if isinstance(error, (KeyError, TypeError, AttributeError, RecursionError)):
             raise SourceError(
-                f"{self._grant.authority} does not answer as a service that gives tokens does: check "
-                "`authority`."
+                f"{self._grant.authority} does not answer like a token service: check `authority`."
             ) from error
         if isinstance(error, ValueError):  # what MSAL raises for an authority or a key it can't use
             raise LoginRefused(
@@ -344,14 +358,14 @@ def _token_in(grant: Grant, answer: dict[str, Any]) -> str:
 
 
 def _refusal(grant: Grant, answer: dict[str, Any]) -> SourceError:
-    """Why there is no token; the service's own words are long, its codes are what one looks up."""
+    """The error for an answer without a token. It has the service's codes, since its own text is long."""
     error = str(answer.get("error", ""))
     error = error if _CODE.match(error) else "no reason given"
     codes = "".join(f" AADSTS{code}" for code in _codes(answer))
     if error in _PASSING:
-        return Passing(f"{grant.authority} gives no token now ({error}): run again later.")
+        return Passing(f"{grant.authority} can't give a token now ({error}): run again later.")
     if error in ("interaction_required", "invalid_grant", "authorization_pending", "expired_token"):
-        return LoginRefused(f"the sign-in has ended ({error}{codes}): do it anew with `{grant.sign_in}`")
+        return LoginRefused(f"the sign-in has ended ({error}{codes}): sign in again with `{grant.sign_in}`")
     return LoginRefused(
         f"{grant.authority} refused the application ({error}{codes}): check `directory`, `client_id` and its "
         "secret or certificate"
@@ -364,7 +378,7 @@ def _codes(answer: dict[str, Any]) -> Sequence[int]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file that is for its owner alone."""
+    """Replace a file that only its owner can read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sign-in-")
     try:
@@ -379,5 +393,5 @@ def _write(path: Path, text: str) -> None:
 
 
 def encoded(response: bytes) -> str:
-    """A SASL response as it goes over the line."""
+    """A SASL response in base64, as it is sent."""
     return base64.b64encode(response).decode()

@@ -1,6 +1,7 @@
-"""When a source received a message, as its files and its service say it; seconds since 1970 UTC.
+"""When a source received a message, in seconds since 1970 UTC.
 
-What can't be right is None: a file of 1970 or 1980 was unpacked by a program that knew no time.
+The time comes from a file or from a service. An impossible time is None: a file of 1970 or 1980 was unpacked
+by a program that did not know its time.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import re
 from datetime import UTC, date, datetime
 
 EARLIEST = 315_532_800 + 2 * 86_400
-"""1980-01-03: archives that keep no times unpack files of 1980-01-01 in any zone."""
+"""1980-01-03 UTC. Files from archives without times have 1980-01-01 in some time zone."""
 _DELIVERED = re.compile(r"(\d{9,10})\.")
-"""How a Maildir's unique name begins: with the time of delivery."""
+"""The time of delivery at the beginning of a Maildir's unique name."""
 
 
 def of_file(found: os.stat_result) -> int | None:
-    """By a file's own time."""
+    """The time of a file's last change; None if it is impossible."""
     return _sane(int(found.st_mtime))
 
 
 def of_maildir(name: str, found: os.stat_result) -> int | None:
-    """By a file of a Maildir: its name has the time of delivery, the file's time may be that of its message.
+    """The earlier of two times: the delivery in a Maildir file's name, and the file's own time.
 
-    Copying sets the one later, an upload by IMAP the other: the earlier is nearer to the truth.
+    Copying makes the file's time later, and an upload by IMAP the name's. So the earlier one is right.
     """
     delivered = _DELIVERED.match(name)
     times = (_sane(int(delivered[1])) if delivered else None, of_file(found))
@@ -32,7 +33,10 @@ def of_maildir(name: str, found: os.stat_result) -> int | None:
 
 
 def of_instant(stamp: str) -> int | None:
-    """By an instant of Graph's or Exchange's, such as 2026-01-31T12:00:00Z; without a zone it is UTC."""
+    """The time of an ISO 8601 stamp of Graph or Exchange, such as 2026-01-31T12:00:00Z.
+
+    Without a zone it is UTC. None if it can't be read.
+    """
     try:
         found = datetime.fromisoformat(stamp)
         return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
@@ -41,7 +45,10 @@ def of_instant(stamp: str) -> int | None:
 
 
 def at(day: tuple[int, int, int], time: tuple[int, ...], shift: int) -> int | None:
-    """A day and a time of day in a zone `shift` seconds east of UTC; None where there is no such time."""
+    """The time of (year, month, day) and (hour, minute, second) in a zone `shift` seconds east of UTC.
+
+    None if there is no such time.
+    """
     try:
         date(*day)
     except (ValueError, OverflowError):

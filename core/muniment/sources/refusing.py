@@ -1,4 +1,4 @@
-"""What a source of several mailboxes or folders does about one that can't be read: name it, and go on."""
+"""How a source of several mailboxes or folders handles one that can't be read: it notes it and continues."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ from muniment.sources.base import Place, Refusal
 
 
 class Shut(SourceError):
-    """A mailbox that can't be read; with `folder`, that folder of it alone. Others can."""
+    """One mailbox, or one folder of it, can't be read, while others can."""
 
     def __init__(self, message: str, mailbox: str, folder: str = "", title: str = "") -> None:
-        """`folder` as in Place; `title` is how people know it."""
+        """Set the message and what it is about.
+
+        Args:
+            message: One sentence that says what to do.
+            mailbox: The mailbox, as in Place.
+            folder: The folder, as in Place; "" for the whole mailbox.
+            title: The folder's name for people.
+        """
         super().__init__(message)
         self.mailbox, self.folder, self.title = mailbox, folder, title
 
     def covers(self, place: Place) -> bool:
-        """Whether a place is what can't be read, or lies in it."""
+        """Whether a place is, or is in, the mailbox or folder that can't be read."""
         return place.mailbox == self.mailbox and self.folder in ("", place.folder)
 
     @property
     def where(self) -> str:
-        """The mailbox, or the folder in it, as people know it."""
+        """`mailbox` or `mailbox/folder`, in the form that people know."""
         return f"{self.mailbox}/{self.title or self.folder}" if self.folder else self.mailbox
 
 
 class Refusing:
-    """Keeps refusals until somebody asks for them (see base.Partial)."""
+    """Collects refusals until the caller takes them (see base.Partial)."""
 
     def __init__(self) -> None:
-        self._untold: list[Refusal] = []
+        self._waiting: list[Refusal] = []
         self._named: set[tuple[str, bool]] = set()
 
     def refusals(self) -> list[Refusal]:
-        """What has been refused since the last call: each mailbox or folder once."""
-        taken, self._untold = self._untold, []
+        """The refusals since the last call; each mailbox or folder is among them only once."""
+        taken, self._waiting = self._waiting, []
         return taken
 
     def refuse(self, where: str, reason: str, *, deleting: bool = False) -> None:
-        """Take note of a mailbox or folder that is not read, or whose mail is not deleted."""
+        """Note a mailbox or folder that is not read or, with `deleting`, whose mail is not deleted."""
         if (where, deleting) not in self._named:
             self._named.add((where, deleting))
-            self._untold.append(Refusal(where, reason, deleting))
+            self._waiting.append(Refusal(where, reason, deleting))

@@ -1,4 +1,4 @@
-"""What the sources over a network share: getting in, and getting every item in spite of the network."""
+"""What POP3, IMAP and EWS share: they open a broken session again, and fetch every item that can be had."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from muniment.sources.spool_files import make_work
 Answer = Fetched | Unfetched
 
 SURE = 3
-"""Messages given up in a row, beyond those that it takes to try some of all that is left in a folder, before
-the folder is given up for this run."""
+"""Number of failed messages in a row, besides those that sample the rest of a folder, after which the folder
+is given up for this run."""
 LONGEST_SILENCE = 300.0
-"""Seconds that a folder is tried, at least, while the server fails at all of its messages."""
+"""Shortest time, in seconds, before a folder is given up because the server fails at all of its messages."""
 WORN = 3
-"""Messages given up in a run before the next ones get fewer attempts."""
+"""Number of messages given up in a run after which the next ones get fewer attempts."""
 ATTEMPTS_WORN = 2
+"""Number of attempts after that."""
 OBEYED_FOR = 900.0
-"""Seconds that one of several mailboxes is waited for, where the server says how long to wait."""
+"""Longest total wait for one of several mailboxes, in seconds, if the server says how long to wait."""
 SURELY_DEAD = 3
-"""Folders given up, and not one message had, before the whole server is held to be at fault."""
+"""Number of folders given up, without one message fetched, after which the whole server counts as failed."""
 
 
 class RemoteSource(ABC, Refusing):
-    """A mailbox on a server: opened when needed, and opened again when the line broke."""
+    """A mailbox on a server. Its session is opened when needed, and again after a broken connection."""
 
     session = 5000
     vouches = False
@@ -45,12 +46,13 @@ class RemoteSource(ABC, Refusing):
         self._sleep = sleep
         self._row = _Row(Patience(sleep))
         self._batch = 1
-        """How many messages are asked for at once."""
+        """Number of messages in one request."""
         self._answered = False
-        """Whether any message was had."""
+        """Whether any message could be fetched."""
         self._given_up = 0
+        """Number of messages that were given up."""
         self._busy = 0
-        """Mailboxes given up one after the other because the server asked for time again and again."""
+        """Number of mailboxes in a row that were given up because the server kept asking to wait."""
         self._lost: dict[Place, str] = {}
         """Folders that were given up, and why."""
 
@@ -59,27 +61,32 @@ class RemoteSource(ABC, Refusing):
 
     @abstractmethod
     def _open(self) -> None:
-        """Connect, log in, and learn what is there. Leaves nothing open when it raises."""
+        """Connect, log in, and find out what is there. If it raises, it leaves no connection open."""
 
     @abstractmethod
     def _drop(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
 
     @abstractmethod
     def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
-        """Answers in the order of `items`, until done or until the line breaks (Passing).
+        """Yield answers in the order of `items`.
 
-        Raises Shut for a mailbox or folder that can't be read while others can.
+        Raises:
+            Passing: The connection broke, or the server failed.
+            Shut: One mailbox or folder can't be read, while others can.
         """
 
     def connect(self) -> None:
-        """Reach the mailbox and log in; a lock or a throttle is waited for, an absent server is not."""
+        """Reach the mailbox and log in (see Source.connect).
+
+        A locked mailbox and throttling are waited for; a server that does not answer is not.
+        """
         tls.require_private(self._endpoint)
         make_work(self._endpoint.work)
         self._reopen(first=True)
 
     def close(self) -> None:
-        """Hang up; never deletes anything. Safe to call twice."""
+        """Close the connection. It never deletes anything, and can be called twice."""
         self._drop()
 
     def _reopen(self, *, first: bool = False) -> None:
@@ -93,11 +100,10 @@ class RemoteSource(ABC, Refusing):
                 patience.again(error)
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
-        """The bytes of listed items; no item is answered twice, however often the line breaks.
+        """Fetch the bytes of listed items (see Source.fetch).
 
-        Read it to its end before the next call. An item that the server fails at again and again is
-        answered with Unfetched, so that it stops nothing; so are the items of a mailbox or folder that is
-        shut. Raises SourceError where the server fails at whatever it is asked for.
+        No item is answered twice, however often the connection breaks. An item at which the server keeps
+        failing is answered with Unfetched, and so are the items of a mailbox or folder that can't be read.
         """
         remaining = {(item.place, item.key): item for item in items}
         row = self._row
@@ -129,13 +135,15 @@ class RemoteSource(ABC, Refusing):
                     yield from self._put_off(remaining, error)
                     row.patience = self._patience()
                     continue
-                if not alone:  # which of them is it? Each is asked for alone before it is given up.
+                if (
+                    not alone
+                ):  # find the message that fails: no message is given up unless it was asked for alone
                     self._batch = 1
                     row.patience = self._patience()
                     continue
                 failure: SourceError = error
                 suspect = next(iter(remaining.values()))
-                reason = f"the server failed at it again and again: {error}"
+                reason = f"the server failed at it at every attempt: {error}"
             except Overrun as error:
                 self._drop()
                 if error.item is None:
@@ -153,9 +161,9 @@ class RemoteSource(ABC, Refusing):
             _put_last(remaining, beside[: 2 ** (row.length - 1)])
 
     def _patience(self) -> Patience:
-        """What a failing server is given: less, once it has failed at several messages in spite of all.
+        """The attempts for the next message: fewer, once several messages have been given up.
 
-        One that is busy for one mailbox after the other is not waited for at the next one.
+        A server that was busy for several mailboxes in a row is not waited for any more.
         """
         if self._busy >= SURELY_DEAD:
             return Patience(self._sleep, ATTEMPTS_WORN, 0.0)
@@ -164,11 +172,11 @@ class RemoteSource(ABC, Refusing):
 
     @property
     def _several(self) -> bool:
-        """Whether there are parts of which one may be left out."""
+        """Whether there are several mailboxes or folders, so that one of them can be left out."""
         return self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
 
     def _put_off(self, remaining: dict[tuple[Place, str], Item], error: Passing) -> Iterator[Answer]:
-        """The server has asked for time again and again: a mailbox is left for the next run, or all of it."""
+        """Leave a mailbox for the next run: the server keeps asking to wait. Raises `error` if it is sole."""
         mailbox = next(iter(remaining.values())).place.mailbox
         if len(self._endpoint.mailboxes) <= 1:
             raise error
@@ -183,19 +191,19 @@ class RemoteSource(ABC, Refusing):
         return True
 
     def _lose(self, place: Place, error: SourceError) -> None:
-        """Give a folder up for this run. Raises `error` where the server seems to be at fault as a whole."""
-        self._lost[place] = f"the server failed at all that was tried of what is left there: {error}"
+        """Give a folder up for this run. Raises `error` if the whole server seems to have failed."""
+        self._lost[place] = f"the server failed at every message that was tried there: {error}"
         if not self._answered and (not self._several or len(self._lost) >= SURELY_DEAD):
             raise error
         self.refuse("/".join(filter(None, (place.mailbox, place.title or place.folder))), str(error))
 
     def _leave(self, remaining: dict[tuple[Place, str], Item], place: Place) -> Iterator[Answer]:
-        """Answer for a folder that was given up, without asking for its messages."""
+        """Answer the items of a folder that was given up, without asking the server."""
         for key in [key for key in remaining if key[0] == place]:
             yield Unfetched(remaining.pop(key), self._lost[place])
 
     def _shut(self, remaining: dict[tuple[Place, str], Item], error: Shut) -> Iterator[Answer]:
-        """Give up what lies in a mailbox or folder that is shut. Raises `error` where nothing does."""
+        """Answer the items in a mailbox or folder that can't be read. Raises `error` if there are none."""
         covered = [key for key, item in remaining.items() if error.covers(item.place)]
         if not covered:
             raise error
@@ -206,16 +214,16 @@ class RemoteSource(ABC, Refusing):
 
 @dataclass(slots=True)
 class _Row:
-    """Messages given up one after the other."""
+    """A series of messages that were given up one after the other."""
 
     patience: Patience
     place: Place | None = None
     length: int = 0
     seconds: float = 0.0
-    """Time since the last answer."""
+    """Seconds spent on attempts since the last answer."""
 
 
 def _put_last(remaining: dict[tuple[Place, str], Item], keys: list[tuple[Place, str]]) -> None:
-    """Let some items wait until all others have been tried: bad messages lie next to each other."""
+    """Move some items to the end of the queue, since bad messages often lie next to each other."""
     for key in keys:
         remaining[key] = remaining.pop(key)

@@ -1,4 +1,4 @@
-"""Patience: trouble that may pass by itself, and for how long to try again."""
+"""Errors that can pass by themselves, and how often and after which waits to try again."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from collections.abc import Callable
 from muniment.errors import SourceError
 
 ATTEMPTS = 5
+"""Attempts in a row without progress."""
 FIRST_WAIT = 0.5
+"""Seconds before the second attempt; each further wait is twice as long."""
 LONGEST_WAIT = 60.0
+"""Longest wait before an attempt, in seconds."""
 PATIENT_FOR = 3600.0
-"""Seconds that a server which says how long to wait is waited for in all, without any progress."""
+"""Longest total wait without progress, in seconds, for a server that says how long to wait."""
 
 
 def now() -> float:
-    """Seconds of a clock that never goes back; a test may put another in its place."""
+    """Seconds of a monotonic clock, which a test can replace."""
     return time.monotonic()
 
 
 class Passing(SourceError):
-    """Trouble that may be over at the next attempt: a lost connection, a lock, a throttle.
+    """An error that can be over at the next attempt: a lost connection, a locked mailbox, throttling.
 
-    `wait`: the seconds to wait before it, where the server has said so; 0 where it has not.
+    `wait` is the number of seconds that the server asked to wait; 0 if it did not say.
     """
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
@@ -32,9 +35,9 @@ class Passing(SourceError):
 
 
 class Patience:
-    """Counts attempts without progress, and waits longer before each: 0.5 s, 1 s, 2 s, 4 s.
+    """Counts attempts without progress, and waits before each: 0.5 s, 1 s, 2 s, 4 s.
 
-    A server that says how long to wait is obeyed, for an hour in all.
+    If a server says how long to wait, that time is waited instead, up to a total.
     """
 
     def __init__(
@@ -43,6 +46,13 @@ class Patience:
         attempts: int = ATTEMPTS,
         obeys: float = PATIENT_FOR,
     ) -> None:
+        """Set the limits.
+
+        Args:
+            sleep: Waits for a number of seconds.
+            attempts: Largest number of attempts without progress.
+            obeys: Largest total wait in seconds, for a server that says how long to wait.
+        """
         self._sleep = sleep
         self._attempts = attempts
         self._obeys = obeys
@@ -50,14 +60,20 @@ class Patience:
         self._obeyed = 0.0
 
     def progress(self) -> None:
-        """Something was achieved: all attempts are left again."""
+        """Note that something was achieved: all attempts are available again."""
         self._failures = 0
         self._obeyed = 0.0
 
     def again(self, error: Passing) -> float:
-        """Wait before another attempt, and return for how long; raises `error` when attempts are used up.
+        """Wait before another attempt.
 
-        The wait grows exponentially, with up to a quarter of jitter so that many clients part.
+        The wait doubles each time. A random part of up to a quarter keeps many clients from calling together.
+
+        Returns:
+            The wait in seconds.
+
+        Raises:
+            Passing: `error` itself, if no attempt is left.
         """
         if error.wait:
             self._obeyed += error.wait

@@ -1,4 +1,4 @@
-"""What a server says, as people may read it: one line, bounded, without controls, and without secrets."""
+"""Makes a server's text safe to show: one line of limited length, without control characters and secrets."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ if TYPE_CHECKING:
     from muniment.sources.endpoint import Endpoint
 
 LONGEST = 300
-"""Characters of a server's words that are shown."""
+"""Largest number of characters of a server's text that are shown."""
 HIDDEN = "[hidden]"
-"""Stands where a server repeats the password."""
+"""Replaces a password or token that a server repeats."""
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{60,}")
-"""What may be an access token, as it is or encoded: servers say nothing of that length in one word."""
+"""A word that can be an access token, plain or encoded: servers send no other words of that length."""
 _SHORT = 4
-"""A secret of fewer characters may stand in any text by chance, so that all of the text is hidden then."""
+"""A secret with fewer characters can be in any text by chance, so the whole text is hidden then."""
 
 
-def shown(text: str) -> str:
-    """A server's name for something, such as a folder: one line, bounded, without controls."""
+def one_line(text: str) -> str:
+    """A server's name for something, such as a folder: one line of limited length, made harmless."""
     line = clean(text[: 8 * LONGEST]).strip()
     return f"{line[:LONGEST].rstrip()}…" if len(line) > LONGEST else line
 
 
-def said(endpoint: Endpoint, text: str | bytes) -> str:
-    """A server's words in quotes, as a sentence has them in brackets; "no reason given" for none."""
+def quote(endpoint: Endpoint, text: str | bytes) -> str:
+    """A server's text in quotation marks, for the brackets of an error sentence.
+
+    Args:
+        endpoint: Whose password and tokens are hidden in the text.
+        text: What the server sent.
+
+    Returns:
+        One line, or "no reason given" if the text is empty.
+    """
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    # Both before and after: what is cut or invisible must not keep a secret from being seen.
-    line = _without_secrets(endpoint, shown(_without_secrets(endpoint, whole)))
+    # Search before and after cleaning: invisible characters in a secret, or its cut end, could hide it.
+    line = _without_secrets(endpoint, one_line(_without_secrets(endpoint, whole)))
     return f'"{line}"' if line else "no reason given"
 
 
@@ -45,7 +53,7 @@ def _without_secrets(endpoint: Endpoint, text: str) -> str:
 
 
 def _secrets(endpoint: Endpoint) -> list[str]:
-    """The password, and all that it was sent as, the longest first."""
+    """The password in every form in which it was sent, the longest first."""
     password, name = endpoint.password, endpoint.mailbox
     if not password:
         return []

@@ -1,4 +1,4 @@
-"""The work folder: files for what is too large for memory."""
+"""Files in the work folder, for messages that are too large for memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from muniment.sources.base import SPOOL_ABOVE
 
 
 def make_work(folder: Path) -> None:
-    """Make the folder, readable by its owner alone. Raises SourceError."""
+    """Make the work folder if it is missing, so that only its owner can read it.
+
+    Raises:
+        SourceError: It can't be made.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -23,9 +27,13 @@ def make_work(folder: Path) -> None:
 
 @contextmanager
 def spool_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file in the work folder; removed again when the block fails.
+    """Open a new file in the work folder, and remove it again if the `with` block fails.
 
-    Raises SourceError when it can't be written.
+    Returns:
+        The file, open for writing, and its path.
+
+    Raises:
+        SourceError: The file can't be written.
     """
     path = None
     try:
@@ -38,13 +46,13 @@ def spool_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
             path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise SourceError(
-                f"The work folder {folder} can't take a message: {error.strerror}; make room there."
+                f"A message can't be written to the work folder {folder}: {error.strerror}; make room there."
             ) from error
         raise
 
 
 def kept(content: bytes, folder: Path) -> bytes | Path:
-    """Bytes as a Fetched has them: in a file of the work folder when above SPOOL_ABOVE."""
+    """The content for a Fetched: the bytes themselves, or above SPOOL_ABOVE a file in the work folder."""
     if len(content) <= SPOOL_ABOVE:
         return content
     with spool_file(folder) as (file, path):

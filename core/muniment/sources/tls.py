@@ -1,4 +1,4 @@
-"""TLS to a mail server: who is trusted, and what is wrong when nobody is."""
+"""TLS to a mail server: which certificates are trusted, and errors that explain why one is not."""
 
 from __future__ import annotations
 
@@ -14,28 +14,34 @@ from muniment.profiles.fields import is_loopback
 from muniment.sources.endpoint import Endpoint, Secured
 from muniment.sources.retry import Passing
 
-# OpenSSL's X509_V_ERR_* codes that have a remedy of their own.
+# Codes X509_V_ERR_* of OpenSSL for which the error sentence names a remedy.
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _UNKNOWN_ISSUER = {18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
 
 
 def require_private(endpoint: Endpoint) -> None:
-    """Raise CertificateRefused when a password would cross a network in clear.
+    """Refuse an endpoint whose password would go over a network unencrypted.
 
-    Called before the first connection, so nothing has been sent by then.
+    Call it before the first connection, so that nothing has been sent.
+
+    Raises:
+        CertificateRefused: The connection would not be encrypted, and the host is not this machine.
     """
     if endpoint.secured_by == "none" and not is_loopback(endpoint.host):
         raise CertificateRefused(
-            f"The password for {endpoint.host} would be sent in clear: set `security` to "
-            '"tls" or "starttls" ("none" is for this machine alone).'
+            f"The password for {endpoint.host} would be sent unencrypted: set `security` to "
+            '"tls" or "starttls" ("none" is only for this machine).'
         )
 
 
 def make_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """A client context that checks certificates; with a fingerprint, `check_fingerprint` does it.
+    """A client context that checks certificates, unless the endpoint pins a fingerprint.
 
-    Raises SourceError when the file of authorities can't be used.
+    With a fingerprint the context checks nothing, and the caller must call `check_fingerprint`.
+
+    Raises:
+        SourceError: The file of authorities can't be used.
     """
     try:
         context = ssl.create_default_context(cafile=endpoint.ca_file or None)
@@ -51,9 +57,14 @@ def make_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
-    """The socket with TLS on it, its certificate checked; closes the socket when it can't be.
+    """Start TLS on a socket and check the certificate. The socket is closed if that fails.
 
-    Raises CertificateRefused, or Passing when the line broke.
+    Returns:
+        The encrypted socket.
+
+    Raises:
+        CertificateRefused: The certificate is not trusted, or the server does not speak TLS.
+        Passing: The connection broke.
     """
     try:
         with explained(endpoint):
@@ -67,9 +78,13 @@ def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
 
 
 def check_fingerprint(sock: ssl.SSLSocket, endpoint: Endpoint) -> None:
-    """Tell of the certificate; raise CertificateRefused unless it is the pinned one, if one is."""
+    """Report the certificate, and compare it with the pinned fingerprint, if there is one.
+
+    Raises:
+        CertificateRefused: It is not the pinned certificate.
+    """
     certificate = sock.getpeercert(binary_form=True) or b""
-    endpoint.tell(Secured(sock.version() or "TLS", certificate))
+    endpoint.on_event(Secured(sock.version() or "TLS", certificate))
     if not endpoint.fingerprint:
         return
     found = hashlib.sha256(certificate).hexdigest()
@@ -83,7 +98,7 @@ def check_fingerprint(sock: ssl.SSLSocket, endpoint: Endpoint) -> None:
 
 @contextmanager
 def explained(endpoint: Endpoint) -> Iterator[None]:
-    """Turn what goes wrong in a handshake into an error that says what to do."""
+    """Turn an error of a TLS handshake into one that says what to do."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:

@@ -81,14 +81,14 @@ def shown(endpoint: Endpoint) -> float | None:
     """
     seen: list[bytes] = []
 
-    def tell(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Secured):
             seen.append(event.certificate)
 
     with (
         suppress(SourceError),
         closing(
-            open_source(replace(endpoint, fingerprint=NO_PIN, ca_file="", tell=tell), sleep=_once)
+            open_source(replace(endpoint, fingerprint=NO_PIN, ca_file="", on_event=on_event), sleep=_once)
         ) as source,
     ):
         source.connect()

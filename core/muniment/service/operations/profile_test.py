@@ -126,7 +126,7 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
     seen: list[Secured] = []
     if KIND[endpoint.kind].server:
         say(api.Step(text=f"{endpoint.host} is {', '.join(look_up(endpoint))}"))
-    watched = replace(endpoint, tell=lambda event: _tell(endpoint, event, say, seen))
+    watched = replace(endpoint, on_event=lambda event: _tell(endpoint, event, say, seen))
     with closing(open_source(watched, sleep=_Waits(endpoint))) as source:
         try:
             source.connect()
@@ -179,11 +179,11 @@ def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> No
 def _peek(endpoint: Endpoint, say: Say) -> None:
     """Tell of the certificate that was refused; no name or password is sent."""
 
-    def tell(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Secured):
             say(certificate(event, endpoint, refused=True))
 
-    unpinned = replace(endpoint, fingerprint=NO_PIN, ca_file="", tell=tell)
+    unpinned = replace(endpoint, fingerprint=NO_PIN, ca_file="", on_event=on_event)
     with suppress(SourceError), closing(open_source(unpinned, sleep=_give_up)) as source:
         source.connect()
 

@@ -1,1 +1,1 @@
-"""Exchange Web Services."""
+"""Mailboxes on Exchange Servers, by Exchange Web Services (EWS)."""

@@ -1,8 +1,8 @@
-"""Exchange Web Services (MS-OXWS*): the operations that reading and emptying mailboxes takes.
+"""Exchange Web Services (MS-OXWS*): the operations for reading and emptying mailboxes.
 
-exchangelib makes the requests, agrees with the server on a version of the schema, and reads its errors.
-Whatever comes by the thousand (ids, MIME) is read here, from the elements as they are. exchangelib would wait
-by itself when the server is busy; here it fails at once, so that the source decides how long to wait.
+exchangelib makes the requests, negotiates the version of the schema, and reads errors. Ids and MIME come by
+the thousand, so this module reads them directly from the XML elements. If a server is busy, exchangelib would
+wait by itself. Here it fails at once, and the source decides how long to wait.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from muniment.sources.received import of_instant
 from muniment.sources.retry import Passing
 
 CHANGES_AT_ONCE = 512
-"""The most that SyncFolderItems gives."""
+"""Largest number of changes in one answer of SyncFolderItems."""
 FOLDERS_AT_ONCE = 500
 USES = {
     "inbox": Use.INBOX,
@@ -68,68 +68,74 @@ USES = {
     "deleteditems": Use.DELETED,
     "outbox": Use.OUTBOX,
 }
-"""Well-known folders by their names in the protocol, which are the same in every language."""
+"""Names of well-known folders in the protocol; they are the same in every language."""
 ROOT = "msgfolderroot"
 LONGEST_NUMBER = 15
-"""Digits of a number that is believed."""
+"""Most digits of a number that is believed."""
 _MAIL = ("IPF.Note", "IPF.Imap")
-"""Classes of folders that hold mail, and those of IMAP programs."""
+"""Classes of folders with mail: Exchange's own, and the one that IMAP programs make."""
 _NO_MAIL = frozenset({"CalendarItem", "Contact", "DistributionList", "Task"})
 _NO_XML = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-f])|0*(?:[0-8]|1[124-9]|2\d|3[01]));", re.I
 )
-"""Control characters that XML 1.0 has no place for, as they are or as references."""
+"""Control characters that XML 1.0 forbids, as characters or as references."""
 
-# Exchange's answers name people, and requests carry credentials: neither is for a log.
+# Answers name people and requests contain credentials, so neither may be logged.
 logging.getLogger("exchangelib").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Everybody:
-    """Whom Exchange names as searchable."""
+    """The addresses that Exchange names as searchable."""
 
     people: list[str]
-    """The addresses of mailboxes on this server."""
+    """Mailboxes on this server."""
     groups: list[str]
-    """Those of distribution groups, which are listed among them and have no mailbox."""
+    """Distribution groups, which Exchange lists among the mailboxes and which have none."""
     elsewhere: list[str]
-    """Those of mailboxes outside, in Exchange Online for one."""
+    """Mailboxes on other servers, for example in Exchange Online."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A folder as the server has it."""
+    """A folder at the server."""
 
     id: str
     folder: Folder
     above: tuple[Folder, ...]
-    """The folders it lies in, from the top."""
+    """The folders that contain it, from the top."""
     count: int
+    """Number of items in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message as listed."""
+    """A message in a listing."""
 
     id: str
     size: int | None
+    """Bytes."""
     date: int | None
+    """When it was received, in seconds since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A page of what has come into a folder since a state."""
+    """A page of the messages that came into a folder since a state of synchronisation."""
 
     rows: list[Row]
     state: str
+    """The new state, for the next request."""
     last: bool
+    """Whether this is the last page."""
 
 
 Mime = bytes | Path | Failure
+"""A message's bytes, a file that has them, or why there are none."""
 
 
 class _Policy(FailFast):  # type: ignore[misc]
-    """What an answer's status means. Nothing is waited for here."""
+    """Turns the HTTP status of an answer into an error, and never waits."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -145,9 +151,9 @@ class _Policy(FailFast):  # type: ignore[misc]
 
 
 class _Protocol(BaseProtocol):  # type: ignore[misc]
-    """One connection to one server. Not exchangelib's Protocol, which keeps connections in a global cache."""
+    """One connection to one server. exchangelib's own Protocol would keep connections in a global cache."""
 
-    RETRY_WAIT = 0  # so that a busy server's own figure is told from none
+    RETRY_WAIT = 0  # so that a wait stated by a busy server differs from none
 
     def __init__(self, endpoint: Endpoint, auth: Any) -> None:
         self._endpoint = endpoint
@@ -173,15 +179,15 @@ class _Protocol(BaseProtocol):  # type: ignore[misc]
 
 
 class _WellKnown(DistinguishedFolderId):  # type: ignore[misc]
-    """A well-known folder; where no mailbox is named, the login's own, which exchangelib would not have."""
+    """A well-known folder, of the login's own mailbox if none is named, which exchangelib does not allow."""
 
     def clean(self, version: Version | None = None) -> None:
-        """There is nothing to check."""
+        """Check nothing, so that the mailbox can be omitted."""
 
 
 @dataclass(slots=True)
 class _Account:
-    """As whom a mailbox is asked for: what exchangelib's services look at of an Account."""
+    """As whom a mailbox is opened: the attributes of an Account that exchangelib's services use."""
 
     protocol: _Protocol
     primary_smtp_address: str | None
@@ -193,17 +199,17 @@ class _Account:
 
 
 class _EachApart:
-    """A service whose answers are errors for themselves, and none of them all the others' end."""
+    """A service in which the error of one item does not end the whole request."""
 
     ERRORS_TO_CATCH_IN_RESPONSE = (errors.ResponseMessageError,)
 
 
 class _Folders(_EachApart, GetFolder):  # type: ignore[misc]
-    """GetFolder."""
+    """The operation GetFolder."""
 
 
 class _Tree(FindFolder):  # type: ignore[misc]
-    """FindFolder. A name may have control characters, which are no XML and cost what comes after them."""
+    """The operation FindFolder. Control characters in names, which are not valid XML, are replaced."""
 
     @classmethod
     def _get_soap_parts(cls, response: Any) -> Any:
@@ -212,11 +218,11 @@ class _Tree(FindFolder):  # type: ignore[misc]
 
 
 class _Delete(_EachApart, DeleteItem):  # type: ignore[misc]
-    """DeleteItem."""
+    """The operation DeleteItem."""
 
 
 class _Changes(SyncFolderItems):  # type: ignore[misc]
-    """SyncFolderItems; its errors have no state of synchronisation, which exchangelib takes for granted."""
+    """The operation SyncFolderItems. Its errors lack the synchronisation state that exchangelib expects."""
 
     def _get_element_container(self, message: Any, name: str | None = None) -> Any:
         if message.get("ResponseClass") == "Error":
@@ -225,7 +231,7 @@ class _Changes(SyncFolderItems):  # type: ignore[misc]
 
 
 class _Mime(_EachApart, GetItem):  # type: ignore[misc]
-    """GetItem for MIME, which is decoded while it arrives, and never in the tree of elements."""
+    """The operation GetItem for MIME, which is decoded while it arrives and never parsed as XML elements."""
 
     def __init__(self, work: Path, **options: Any) -> None:
         super().__init__(**options)
@@ -239,7 +245,11 @@ class _Mime(_EachApart, GetItem):  # type: ignore[misc]
 
 
 class EwsWire:
-    """A connection to an Exchange Server. `who` is the address of a mailbox, "" for the login's own."""
+    """A connection to an Exchange Server.
+
+    In all methods, `who` is the address of a mailbox, or "" for the login's own. They raise NoMailbox if it
+    can't be opened, Trouble if the server answers with another error, and Passing if the connection breaks.
+    """
 
     def __init__(self, endpoint: Endpoint, auth: Any) -> None:
         self._endpoint = endpoint
@@ -247,19 +257,23 @@ class EwsWire:
         self._accounts: dict[str, _Account] = {}
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._protocol.close()
 
-    def everybody(self) -> Everybody:
-        """Whom the login may search. Raises SourceError when it may not."""
+    def searchable(self) -> Everybody:
+        """The mailboxes that the login can search.
+
+        Raises:
+            SourceError: The login has no right to ask.
+        """
         with self._explained():
             try:
                 service = GetSearchableMailboxes(protocol=self._protocol)
                 found = list(service._get_elements(service.get_payload("", False)))
             except SHUT as error:
                 raise SourceError(
-                    "Exchange does not tell this login which mailboxes there are: make it a member of the "
-                    "role group Discovery Management, or name the `mailboxes`."
+                    "Exchange does not let this login list the mailboxes: make it a member of the role group "
+                    "Discovery Management, or name the `mailboxes`."
                 ) from error
         people, groups, elsewhere = set[str](), set[str](), set[str]()
         for one in found:
@@ -276,14 +290,14 @@ class EwsWire:
     # --- folders --------------------------------------------------------------------------------
 
     def inbox(self, who: str) -> Box:
-        """The Inbox, whatever it is called."""
+        """The mailbox's Inbox; its name depends on the language."""
         (element,) = self._known(who, ["inbox"])
         return Box(
             _id(element, "FolderId"), Folder(("Inbox",), Use.INBOX), (), _number(element, "TotalCount") or 0
         )
 
     def folders(self, who: str) -> list[Box]:
-        """Every folder of mail."""
+        """Every folder of the mailbox that is for mail."""
         root, *known = self._known(who, [ROOT, *USES])
         uses = {_id(one, "FolderId"): use for one, use in zip(known, USES.values(), strict=True)
                 if not isinstance(one, Exception)}  # fmt: skip
@@ -295,7 +309,7 @@ class EwsWire:
         ]
 
     def _known(self, who: str, names: Sequence[str]) -> list[Any]:
-        """Well-known folders, an error in place of one that is not there; the first must be."""
+        """Well-known folders, with an error in place of a missing one. The first must exist."""
         ids = [_WellKnown(id=name, mailbox=self._mailbox(who)) for name in names]
         with self._explained(who):
             service = _Folders(account=self._account(who))
@@ -331,7 +345,7 @@ class EwsWire:
         return [one for one in found if one.tag == f"{{{TNS}}}Folder"]
 
     def is_open(self, who: str, folder: str) -> bool:
-        """Whether a folder is there, and may be read. Raises NoMailbox where that is refused."""
+        """Whether a folder exists and can be read. Raises NoMailbox if access is refused."""
         with self._explained(who):
             service = _Folders(account=self._account(who))
             payload = service.get_payload([FolderId(id=folder)], [], ID_ONLY)
@@ -345,11 +359,11 @@ class EwsWire:
     # --- messages -------------------------------------------------------------------------------
 
     def changes(self, who: str, folder: str, state: str) -> Changes:
-        """What has come into a folder since a state, or all that is in it.
+        """A page of the messages that came into a folder since a state, or with "" of all its messages.
 
         Raises:
-            StaleMark: the server does not know the state.
-            NoFolder: it is not there any more.
+            StaleMark: The server does not know the state.
+            NoFolder: The folder no longer exists.
         """
         with self._explained(who):
             service = _Changes(account=self._account(who))
@@ -364,13 +378,13 @@ class EwsWire:
             except STALE as error:
                 raise StaleMark from error
             except NO_FOLDER as error:
-                raise NoFolder("A folder was deleted while it was read.") from error
+                raise NoFolder("A folder was deleted while it was being read.") from error
         created = (one[0] for one in found if one.tag == f"{{{TNS}}}Create" and len(one))
         rows = [_row(one) for one in created if _local(one) not in _NO_MAIL]
         return Changes(rows, service.sync_state or "", bool(service.includes_last_item_in_range))
 
     def mime(self, who: str, ids: Sequence[str]) -> list[Mime]:
-        """Messages as MIME, in the order of their ids. What is above SPOOL_ABOVE is a file."""
+        """Fetch messages as MIME, in the order of their ids; one above SPOOL_ABOVE is a file."""
         service = _Mime(self._endpoint.work, account=self._account(who))
         try:
             with self._explained(who):
@@ -384,7 +398,7 @@ class EwsWire:
             raise
 
     def delete(self, who: str, ids: Sequence[str]) -> list[Failure | None]:
-        """Delete messages for good; None for each that is deleted."""
+        """Delete messages for good; returns None for a deleted one, in the order of the ids."""
         with self._explained(who):
             service = _Delete(account=self._account(who))
             payload = service.get_payload(_items(ids), HARD_DELETE, SEND_TO_NONE, ALL_OCCURRENCES, True)
@@ -442,13 +456,13 @@ def _row(element: Any) -> Row:
 
 
 def _holds_mail(element: Any) -> bool:
-    """Whether a folder is for mail; one without a class is."""
+    """Whether a folder is for mail; a folder without a class is."""
     kind = _text(element, "FolderClass")
     return not kind or any(kind == mail or kind.startswith(f"{mail}.") for mail in _MAIL)
 
 
 def _line(folder_id: str, found: dict[str, Any], uses: dict[str, Use]) -> list[Folder]:
-    """A folder and those it lies in, from the top."""
+    """A folder and the folders that contain it, from the top."""
     ids: list[str] = []
     while folder_id in found and folder_id not in ids:
         ids.append(folder_id)
@@ -463,4 +477,4 @@ def _mime(answer: Any, reader: MimeReader) -> Mime:
         return failure(answer)
     number = _number(answer, "MimeContent")
     content = None if number is None else reader.take(number)
-    return Failure("no MIME that can be read") if content is None else content
+    return Failure("MIME that can't be read") if content is None else content

@@ -1,4 +1,4 @@
-"""What Exchange's errors mean, by Microsoft's page "ResponseCode": of a mailbox, a folder or a message."""
+"""Turns Exchange's errors into ours. Their meanings are from Microsoft's page "ResponseCode"."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHUT = (
     errors.ErrorMissingEmailAddress,
     errors.ErrorUserNotAllowedByPolicy,
 )
-"""What Exchange says of a mailbox that may not be opened, or is not there: it is not asked again."""
+"""Errors for a mailbox that does not exist or can't be opened: it is not asked again in this run."""
 NO_FOLDER = (errors.ErrorFolderNotFound, errors.ErrorItemNotFound, errors.ErrorSyncFolderNotFound)
 STALE = (errors.ErrorInvalidSyncStateData,)
 _BUSY = (errors.ErrorServerBusy, errors.ErrorInternalServerTransientError, errors.ErrorTooManyObjectsOpened,
@@ -39,15 +39,15 @@ _BUSY = (errors.ErrorServerBusy, errors.ErrorInternalServerTransientError, error
 
 
 class NoMailbox(SourceError):
-    """A mailbox that may not be opened, or is not there."""
+    """A mailbox does not exist or can't be opened."""
 
 
 class NoFolder(SourceError):
-    """A folder that is no longer there."""
+    """A folder no longer exists."""
 
 
 class Trouble(Passing):
-    """The server answers that it can't: which may be this mailbox's, folder's or message's fault alone."""
+    """The server answers with an error, whose cause can be this mailbox, folder or message only."""
 
 
 class StaleMark(Exception):
@@ -56,16 +56,25 @@ class StaleMark(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message can't be had, or not be deleted."""
+    """Why a message can't be fetched or deleted."""
 
     code: str
+    """Exchange's error code."""
     missing: bool = False
-    """Whether it is not there; or we may not see it, says Microsoft, so that this proves nothing alone."""
+    """Whether Exchange does not find it. That alone proves nothing: perhaps the login can't see it."""
 
 
 @contextmanager
 def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
-    """Turn exchangelib's errors into ours; `who` is the address of the mailbox, "" for the login's own."""
+    """Turn exchangelib's errors into ours; `who` is the address of the mailbox, "" for the login's own.
+
+    Raises:
+        LoginRefused: The server refuses the login.
+        NoMailbox: The mailbox does not exist or can't be opened.
+        Trouble: The server is busy, or answers with another error.
+        Passing: The connection broke.
+        SourceError: There is no EWS at the server.
+    """
     address = endpoint.address
     try:
         yield
@@ -88,7 +97,7 @@ def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
             "(docs/mailboxes.md says how)."
         ) from error
     except errors.RedirectError as error:
-        raise SourceError(f"{address} sends elsewhere ({error.url}): set `host` to that.") from error
+        raise SourceError(f"{address} redirects to {error.url}: set `host` to that server.") from error
     except requests.RequestException as error:
         raise lost(endpoint, error) from error
     except errors.ResponseMessageError as error:
@@ -98,7 +107,7 @@ def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
 
 
 def failure(error: Exception) -> Failure:
-    """Of a message alone; raises what is no fault of the message."""
+    """The Failure for the error of one message. Raises Trouble if the server is only busy."""
     if isinstance(error, _BUSY):
         raise Trouble(f"The server is busy ({type(error).__name__}).")
     return Failure(type(error).__name__, missing=isinstance(error, errors.ErrorItemNotFound))

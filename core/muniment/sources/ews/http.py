@@ -1,4 +1,4 @@
-"""HTTP to an Exchange Server: TLS as for all sources; NTLM, Basic or a token; answers in large pieces."""
+"""HTTP connections to an Exchange Server: TLS, a login by NTLM, Basic or token, and limits on answers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class LoginFailed(Exception):
 
 
 class NoService(Exception):
-    """Nobody speaks EWS there."""
+    """There is no EWS at this address."""
 
 
 class _Bearer(AuthBase):
-    """Shows an access token; one that was just refused is replaced."""
+    """Sends an access token; with `renew`, the first request gets a new one."""
 
     def __init__(self, tokens: Tokens, renew: bool) -> None:
         self._tokens = tokens
@@ -41,7 +41,7 @@ class _Bearer(AuthBase):
 
 
 class _Adapter(HTTPAdapter):
-    """One connection whose certificate is checked as the endpoint says."""
+    """One connection, whose certificate is checked according to the endpoint."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -57,10 +57,10 @@ class _Adapter(HTTPAdapter):
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {}  # the context says whom to trust, and requests would add authorities of its own
+        return host, {}  # requests would add its own authorities to those of the context
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Done by the context."""
+        """Do nothing: the context checks the certificate."""
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
@@ -69,7 +69,7 @@ class _Adapter(HTTPAdapter):
 
 
 def path_of(endpoint: Endpoint) -> str:
-    """The address of the service."""
+    """The URL of EWS at the endpoint's server."""
     scheme, usual = ("http", 80) if endpoint.secured_by == "none" else ("https", 443)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     port = "" if endpoint.port_number == usual else f":{endpoint.port_number}"
@@ -77,7 +77,7 @@ def path_of(endpoint: Endpoint) -> str:
 
 
 def make_session(endpoint: Endpoint, auth: Any) -> requests.Session:
-    """Speaks to the endpoint's server alone; the environment's proxies and authorities don't count."""
+    """A session for the endpoint's server only; proxies and authorities of the environment are ignored."""
     session = requests.Session()
     session.trust_env = False
     session.auth = auth
@@ -88,7 +88,12 @@ def make_session(endpoint: Endpoint, auth: Any) -> requests.Session:
 
 
 def make_auth(endpoint: Endpoint, renew: bool = False) -> Any:
-    """How the endpoint's login is shown; with `renew`, not by the token that was shown before."""
+    """The authentication for requests, by the endpoint's scheme.
+
+    Args:
+        endpoint: The server and the login.
+        renew: Use a new token, because the server refused the cached one.
+    """
     if endpoint.tokens is not None:
         return _Bearer(endpoint.tokens, renew)
     name, password = endpoint.mailbox, endpoint.password or ""
@@ -96,15 +101,16 @@ def make_auth(endpoint: Endpoint, renew: bool = False) -> Any:
         return HTTPBasicAuth(name.encode(), password.encode())
     from requests_ntlm import HttpNtlmAuth
 
-    # Without a domain before it, an address is taken for a name of no domain (a UPN).
+    # The backslash marks an address as a user principal name, without a domain before it.
     return HttpNtlmAuth(f"\\{name}" if "@" in name else name, password)
 
 
 def offered(endpoint: Endpoint) -> Scheme:
-    """The safer of the ways to show a password that the server takes.
+    """The safest way to send a password that the server offers: NTLM, or else Basic.
 
     Raises:
-        SourceError: it takes none, or speaks no EWS; Passing when it may help to wait.
+        SourceError: The server offers neither, or has no EWS.
+        Passing: It can help to try again.
     """
     try:
         with make_session(endpoint, None) as session:
@@ -121,13 +127,13 @@ def offered(endpoint: Endpoint) -> Scheme:
     if answer.status_code == 401 and "basic" in offers:
         return "basic"
     if answer.status_code == 401:
-        raise SourceError(f"{endpoint.address} takes no password (NTLM or Basic): use OAuth 2, see `auth`.")
+        raise SourceError(f"{endpoint.address} accepts no password (NTLM or Basic): use OAuth 2, see `auth`.")
     raise SourceError(
         f"There is no EWS at {path_of(endpoint)} (status {answer.status_code}): check `host` and `port`."
     )
 
 
 def waits_for(response: requests.Response) -> float:
-    """The seconds that an answer says to wait (Retry-After); 0 where it does not."""
+    """The seconds to wait according to an answer's Retry-After (RFC 9110, 10.2.3); 0 without one."""
     stated = response.headers.get("Retry-After", "")
     return float(stated) if stated.isdecimal() else 0.0

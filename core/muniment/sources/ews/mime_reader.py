@@ -1,6 +1,7 @@
-"""Reads answers of GetItem while they arrive: MIME is decoded piece by piece, large ones into files.
+"""Reads answers of GetItem while they arrive: MIME is decoded piece by piece, and large MIME goes to files.
 
-What is left is the answer with a number in place of each MimeContent, small enough to be read as a tree.
+The result is the answer with a number in place of each MimeContent. It is small enough to be parsed as a
+tree.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _BUFFER = 256 * 1024
 
 
 class Unreadable(Exception):
-    """An answer that is no XML."""
+    """An answer is not valid XML."""
 
 
 class _Content:
-    """One message's base64 on its way to bytes, or to a file above SPOOL_ABOVE."""
+    """Decodes one message's base64 to bytes, or above SPOOL_ABOVE to a file."""
 
     def __init__(self, work: Path) -> None:
         self._work = work
@@ -47,7 +48,7 @@ class _Content:
             return
         try:
             piece = pybase64.b64decode(text, validate=True)
-        except ValueError:  # binascii.Error is one; so is that of a character which is no ASCII
+        except ValueError:  # binascii.Error, or the error for a character that is not ASCII
             self._broken = True
             return
         self._size += len(piece)
@@ -62,7 +63,7 @@ class _Content:
             self._file.write(piece)
 
     def end(self) -> bytes | Path | None:
-        """What has come; None when it can't be decoded."""
+        """The decoded content, or its file; None if it can't be decoded."""
         self._write(self._rest + "=" * (-len(self._rest) % 4))
         self._files.close()
         if self._broken:
@@ -71,14 +72,14 @@ class _Content:
         return self._path if self._path is not None else b"".join(self._pieces)
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Remove the file, if there is one."""
         self._files.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
 
 class MimeReader:
-    """Takes answers apart, one after the other."""
+    """Separates MIME from the rest of an answer; it can read several answers, one after the other."""
 
     def __init__(self, work: Path) -> None:
         self._work = work
@@ -88,11 +89,16 @@ class MimeReader:
         self._left: list[str] = []
 
     def feed(self, data: bytes) -> None:
-        """The answer's next bytes. Raises Unreadable, or SourceError when the work folder is full."""
+        """Read the next bytes of an answer.
+
+        Raises:
+            Unreadable: The answer is not valid XML.
+            SourceError: The work folder is full.
+        """
         self._parse(data, final=False)
 
     def close(self) -> bytes:
-        """The answer without its MIME."""
+        """End an answer; returns it without its MIME. Raises Unreadable."""
         self._parse(b"", final=True)
         left = "".join(self._left).encode()
         self._left.clear()
@@ -100,12 +106,12 @@ class MimeReader:
         return left
 
     def take(self, number: int) -> bytes | Path | None:
-        """The content in whose place a number stands; whoever takes it has it for himself."""
+        """The content for a number in the answer. The caller then owns its file and must remove it."""
         content, self._contents[number] = self._contents[number], None
         return content
 
     def discard(self) -> None:
-        """Remove all that nobody has taken."""
+        """Remove the files that were not taken."""
         if self._current is not None:
             self._current.discard()
             self._current = None
@@ -154,5 +160,5 @@ class MimeReader:
 
 
 def _refuse(*_: object) -> None:
-    """A document type could declare entities that grow without bound; SOAP has none."""
+    """Refuse a document type: it could declare entities that expand without limit, and SOAP forbids it."""
     raise Unreadable("a document type declaration")

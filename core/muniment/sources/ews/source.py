@@ -1,8 +1,9 @@
-"""Mailboxes on an Exchange Server: the Inbox that journal reports arrive in, or people's folders.
+"""Mailboxes on an Exchange Server: the Inbox for journal reports, or the folders of people.
 
-A key is the ItemId, which stays as long as the message lies in its folder, and never comes again. Exchange
-makes the MIME of a message anew at each read, and lets its text be changed in place, so that no size vouches
-for a content: what was archived by an earlier run is read again, and compared, before it is deleted.
+A key is the ItemId. It stays the same while the message is in its folder, and is never used again. Exchange
+writes the MIME of a message again at each read, and a message can be edited in place. So key and size prove
+no
+content: a message that an earlier run archived is read again and compared before it is deleted.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ from muniment.sources.retry import Passing
 T = TypeVar("T")
 
 FETCHED_AT_ONCE = 100
-"""Messages in one GetItem."""
+"""Most messages in one GetItem."""
 DELETED_AT_ONCE = 100
+"""Most messages in one DeleteItem."""
 REFUSALS = 3
-"""How often in a row a login that has worked may be refused."""
+"""How often in a row a login that has worked before is tried again when it is refused."""
 EVERYBODY = "*"
 GONE = "it is no longer in its folder"
 GROUPS = "distribution groups, which have no mailbox"
 ELSEWHERE = "mailboxes outside this server"
 REFUSES = ("ErrorAccessDenied", "ErrorCannotDeleteObject")
+"""Error codes of a mailbox in which the login can't delete."""
 
 
 class EwsSource(RemoteSource):
@@ -58,7 +61,7 @@ class EwsSource(RemoteSource):
         self._marks: dict[Place, str] = {}
 
     def resume(self, mark: Callable[[Place], str]) -> None:
-        """List only what came into folders since a mark (see base.Resumable)."""
+        """List only messages that came into a folder since its mark (see base.Resumable)."""
         self._mark = mark
 
     def marks(self) -> dict[Place, str]:
@@ -66,10 +69,10 @@ class EwsSource(RemoteSource):
         return dict(self._marks)
 
     def connect(self) -> None:
-        """Reach the server and log in.
+        """Reach the server and log in (see Source.connect).
 
         Raises:
-            SourceError: it is Exchange Online, among others.
+            SourceError: Also if the host is Exchange Online, which this kind can't read.
         """
         if is_exchange_online(self._endpoint.host):
             raise SourceError(EXCHANGE_ONLINE)
@@ -81,7 +84,7 @@ class EwsSource(RemoteSource):
         return self._wire is not None
 
     def _open(self) -> None:
-        dial(self._endpoint).close()  # says what is wrong with the line better than HTTP would
+        dial(self._endpoint).close()  # its errors explain more than those of HTTP
         if self._endpoint.tokens is None and self._endpoint.scheme == "password":
             self._endpoint = replace(self._endpoint, scheme=offered(self._endpoint))
         endpoint = self._endpoint
@@ -93,16 +96,16 @@ class EwsSource(RemoteSource):
             wire.close()
             raise
         self._wire, self._proved = wire, True
-        endpoint.tell(LoggedIn())
+        endpoint.on_event(LoggedIn())
 
     def _log_in(self, wire: EwsWire) -> None:
-        """Of several mailboxes, one that is shut is the listing's concern."""
+        """Find out the mailboxes, or open one. If there are several, a closed one does not matter here."""
         if self._endpoint.mailboxes == (EVERYBODY,):
-            found = wire.everybody()
+            found = wire.searchable()
             self._everybody = found.people
             for kind, names in ((GROUPS, found.groups), (ELSEWHERE, found.elsewhere)):
                 if names:
-                    self._endpoint.tell(LeftOut(kind, tuple(names)))
+                    self._endpoint.on_event(LeftOut(kind, tuple(names)))
             return
         who, *others = self._endpoint.mailboxes or ("",)
         with suppress(*((NoMailbox, Trouble) if others else ())):
@@ -110,9 +113,9 @@ class EwsSource(RemoteSource):
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
-        """A login that has worked may be refused meanwhile: a token expired, Exchange wants fewer requests.
+        """Let a refused login pass a few times, if it has worked before.
 
-        It is tried anew a few times; more often could lock the account.
+        The token can have expired, or Exchange wants fewer requests. More attempts could lock the account.
         """
         try:
             yield
@@ -134,7 +137,7 @@ class EwsSource(RemoteSource):
         return self._wire
 
     def _persist(self, ask: Callable[[EwsWire], T]) -> T:
-        """What the server answers, in spite of lines that break."""
+        """Ask the server, again after each broken connection."""
         patience = self._patience()
         while True:
             wire = self._opened()
@@ -149,10 +152,10 @@ class EwsSource(RemoteSource):
     # --- listing --------------------------------------------------------------------------------
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, mailbox by mailbox and folder by folder, taken 512 at a time.
+        """List every message, or those since the marks: mailbox by mailbox, folder by folder, 512 at a time.
 
-        Of several mailboxes, one that can't be read stops no other, nor does a folder. A folder that goes
-        away while it is read ends early: the next run sees what became of it.
+        If one of several mailboxes or one folder can't be read, the others still are. A folder that
+        disappears while it is read ends early, and the next run sees the result.
         """
         self._marks.clear()
         self.expected = None
@@ -168,7 +171,7 @@ class EwsSource(RemoteSource):
                     raise
                 self._busy = self._busy + 1 if isinstance(error, Trouble) else 0
                 first, failed = first or error, failed + 1
-                # A line that breaks at one mailbox after the other is no mailbox's fault.
+                # If the connection breaks at several mailboxes in a row, no mailbox is the cause.
                 in_a_row = 0 if isinstance(error, NoMailbox | NoFolder | Trouble) else in_a_row + 1
                 if in_a_row >= SURELY_DEAD:
                     raise
@@ -194,7 +197,7 @@ class EwsSource(RemoteSource):
                 self.refuse(where, f"The folder {name} could not be listed. {error}")
 
     def _people(self) -> list[str]:
-        """The mailboxes to read: their addresses, or "" for the login's own."""
+        """The addresses of the mailboxes to read; "" is the login's own."""
         self._opened()
         if self._endpoint.mailboxes == (EVERYBODY,):
             return self._everybody
@@ -222,7 +225,7 @@ class EwsSource(RemoteSource):
             except StaleMark as error:
                 if not marked or state != marked:
                     raise LostTrack(
-                        f"{self._endpoint.address} lost track of a folder while listing it: run again."
+                        f"{self._endpoint.address} lost its place in a folder while listing it: run again."
                     ) from error
                 marked = state = ""
                 continue
@@ -253,7 +256,7 @@ class EwsSource(RemoteSource):
                 answers = wire.mime(self._who(place), [item.key for item in batch])
         except Passing as error:
             if self._stumbled and not error.wait:
-                # A message that the server fails at is come at by smaller and smaller batches.
+                # Smaller and smaller batches isolate the message at which the server fails.
                 self._batch = max(1, self._batch // 5)
             self._stumbled = True
             raise
@@ -262,17 +265,17 @@ class EwsSource(RemoteSource):
                 raise
             raise Shut(str(error), place.mailbox) from error
         missing = any(isinstance(answer, Failure) and answer.missing for answer in answers)
-        gone = missing and self._lets_us_see(wire, place)
+        gone = missing and self._can_see(wire, place)
         for item, answer in zip(batch, answers, strict=True):
             if not isinstance(answer, Failure):
                 yield Fetched(item, answer)
             elif answer.missing and gone:
                 yield Unfetched(item, GONE, gone=True)
             else:
-                yield Unfetched(item, f"Exchange does not hand it out ({answer.code})")
+                yield Unfetched(item, f"Exchange does not send it ({answer.code})")
 
-    def _lets_us_see(self, wire: EwsWire, place: Place) -> bool:
-        """Whether what is missing in a folder has gone: the folder has, or is open to us still."""
+    def _can_see(self, wire: EwsWire, place: Place) -> bool:
+        """Whether a missing message is really gone: its folder is gone, too, or can still be read."""
         try:
             with self._forgiving():
                 wire.is_open(self._who(place), place.folder)
@@ -281,7 +284,7 @@ class EwsSource(RemoteSource):
         return True
 
     def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
-        """Items to fetch at once: memory takes them all. One that is too large for that stands alone."""
+        """Group items that fit into memory together; an item that is too large is a batch by itself."""
         batch: list[Item] = []
         size = 0
         for item in items:
@@ -300,7 +303,7 @@ class EwsSource(RemoteSource):
     # --- deleting -------------------------------------------------------------------------------
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, past the Deleted Items; returns the items that the server says it has deleted."""
+        """Delete items for good, not into the Deleted Items (see Source.delete)."""
         confirmed: list[Item] = []
         for place, group in groupby(items, key=lambda item: item.place):
             while batch := list(islice(group, DELETED_AT_ONCE)):
@@ -320,32 +323,32 @@ class EwsSource(RemoteSource):
         try:
             answers = self._persist(ask)
         except (NoMailbox, Trouble) as error:
-            self._left_there(place, str(error))
+            self._note_kept(place, str(error))
             return []
-        # What is not there was deleted by the request whose answer was lost; else it was moved, or deleted by
-        # somebody else, and we deleted nothing.
+        # After a second attempt, a missing message counts as deleted by the first, whose answer was lost.
+        # Otherwise someone else has moved or deleted it.
         ours = asked > 1
         refused = [one.code for one in answers if one is not None and not one.missing]
         if refused and len(refused) == len(batch) and refused[0] in REFUSES:
             self._undeletable.add(place.mailbox)
-            self._left_there(
+            self._note_kept(
                 place,
                 f"{self._endpoint.address} does not let this login delete in {place.mailbox} ({refused[0]}): "
                 "give it full access, or keep the mail with `--keep`.",
             )
         elif refused:
-            self._left_there(
+            self._note_kept(
                 place,
-                f"Some messages of {place.mailbox} could not be deleted, and stay there: "
+                f"Some messages of {place.mailbox} could not be deleted and stay there: "
                 f"{self._endpoint.address} answers with {refused[0]}; run again.",
             )
         return [
             item for item, one in zip(batch, answers, strict=True) if one is None or (one.missing and ours)
         ]
 
-    def _left_there(self, place: Place, reason: str) -> None:
+    def _note_kept(self, place: Place, reason: str) -> None:
         self.refuse(place.mailbox, reason, deleting=True)
 
 
 class LostTrack(SourceError):
-    """A folder whose listing can't be brought to its end."""
+    """The listing of a folder can't be completed."""

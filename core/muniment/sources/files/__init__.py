@@ -1,1 +1,1 @@
-"""Mail in files: mbox, Maildir, .eml, and the gateway's spool."""
+"""Mail in local files: mbox, Maildir, .eml, and the spool of the embedded gateway."""

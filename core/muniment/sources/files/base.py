@@ -1,4 +1,4 @@
-"""What the sources in local files share: safe reading, spooling, removing for good."""
+"""What the sources in local files share: reading files safely, and removing them for good."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = 1024 * 1024
 
 
 class FileSource(ABC):
-    """Mail in files of this machine. Symbolic links and special files are no mail: they are passed over."""
+    """Mail in files of this machine. Symbolic links and special files are passed over."""
 
     session = 5000
     vouches = False
@@ -34,35 +34,35 @@ class FileSource(ABC):
         self._passing = Passing()
 
     def connect(self) -> None:
-        """See that the mail is there and can be read. Raises SourceError."""
+        """Check that the path is right and can be read. Raises SourceError."""
         make_work(self._endpoint.work)
         self._check()
 
     def close(self) -> None:  # noqa: B027
-        """Nothing is held open between calls."""
+        """Do nothing: no file stays open between calls."""
 
     @abstractmethod
     def _check(self) -> None:
-        """Raise SourceError unless the path is what this kind reads."""
+        """Raise SourceError if the path is not what this kind reads."""
 
     @abstractmethod
     def listing(self) -> Iterator[Item]:
-        """Every message there now."""
+        """List every message that is there now (see Source.listing)."""
 
     @abstractmethod
     def _answer(self, item: Item) -> Fetched | Unfetched:
-        """One item's bytes. May raise OSError."""
+        """The answer for one item. Can raise OSError."""
 
     @abstractmethod
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good; returns what is no longer there."""
+        """Delete items for good (see Source.delete)."""
 
     def passed_over(self) -> list[PassedOver]:
-        """What the listing has passed over so far: links, special files, what is no mail."""
-        return self._passing.told()
+        """What the listing has passed over so far: links, special files, and files that are no mail."""
+        return self._passing.by_reason()
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
-        """The bytes of listed items, in their order."""
+        """Read the bytes of listed items, in their order."""
         for item in items:
             try:
                 answer = self._answer(item)
@@ -73,13 +73,13 @@ class FileSource(ABC):
             yield answer
 
     def _read(self, item: Item, path: Path | str) -> Fetched | Unfetched:
-        """A whole file as an item's bytes. Raises OSError."""
+        """Read a whole file as the bytes of an item. Raises OSError."""
         with open_plain(path) as file:
             known = replace(item, stamp=stamp_of(os.fstat(file.fileno())))
             return self._take(known, iter(lambda: file.read(_BLOCK), b""))
 
     def _take(self, item: Item, blocks: Iterator[bytes]) -> Fetched:
-        """An item's bytes, in a file of the work folder where there are many. Raises OSError."""
+        """The answer with these bytes, above SPOOL_ABOVE in a file of the work folder. Raises OSError."""
         held: list[bytes] = []
         size = 0
         for block in blocks:
@@ -97,9 +97,10 @@ class FileSource(ABC):
 
 
 def open_plain(path: Path | str) -> BinaryIO:
-    """Open a regular file to read, and nothing else: no link is followed, no pipe waited for.
+    """Open a regular file for reading. No link is followed, and no pipe is waited for.
 
-    Raises OSError.
+    Raises:
+        OSError: It is not a regular file, or it can't be opened.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     file = os.fdopen(handle, "rb")
@@ -110,9 +111,14 @@ def open_plain(path: Path | str) -> BinaryIO:
 
 
 def plain_names(folder: Path, passing: Passing | None = None) -> Iterator[str]:
-    """Names of the regular files of a folder, in no order; links and special files are passed over.
+    """The names of the regular files in a folder, in any order; links and special files are passed over.
 
-    Raises SourceError.
+    Args:
+        folder: The folder; a missing one has no files.
+        passing: Counts what is passed over.
+
+    Raises:
+        SourceError: The folder can't be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -128,24 +134,32 @@ def plain_names(folder: Path, passing: Passing | None = None) -> Iterator[str]:
 
 
 def unreadable(path: Path, error: OSError) -> SourceError:
-    """The error for a path that can't be listed."""
+    """The error for a path that can't be read."""
     return SourceError(f"{path} can't be read: {error.strerror}; check its owner and permissions.")
 
 
 def stamp_of(found: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file is written to, or another takes its name."""
+    """Values that change when a file is written to or replaced (see Item.stamp)."""
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def remove(
     paths: Iterable[tuple[Item, Path]], ready: Callable[[os.stat_result], bool] = lambda found: True
 ) -> list[Item]:
-    """Unlink files and sync their folders; returns the items whose files are gone for good by it.
+    """Unlink files and sync their folders.
 
-    A file stays that is not the one that was read, that was written to since, or that is not `ready`. So does
-    the item of a file that is not there: it may have been moved.
+    A file stays if it was replaced or written to since it was read, or if it is not `ready`.
 
-    Raises SourceError when a folder can't be synced: then nothing is confirmed.
+    Args:
+        paths: Items and their files.
+        ready: Whether a file can be removed, by its `lstat`.
+
+    Returns:
+        The items whose files this call removed for good. A file that is missing is not among them, since it
+        may have been moved.
+
+    Raises:
+        SourceError: A folder can't be synced, so no removal is confirmed.
     """
     gone = []
     folders = set()
@@ -180,7 +194,7 @@ def _sync(folder: Path) -> None:
 
 
 def key_of(name: str) -> str:
-    """A file's name as a key: itself, or where it is no Unicode a slash and its bytes in hex."""
+    """The key for a file's name: the name itself, or if it is not Unicode, a slash and its bytes in hex."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -189,5 +203,5 @@ def key_of(name: str) -> str:
 
 
 def name_of(key: str) -> str:
-    """The name that `key_of` made a key of."""
+    """The file's name for a key; the reverse of `key_of`."""
     return os.fsdecode(bytes.fromhex(key[1:])) if key.startswith("/") else key

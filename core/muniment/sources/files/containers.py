@@ -1,10 +1,9 @@
-"""Files of one mail each: what is in them, and where the mail begins and ends.
+"""Files with one mail each: whether there is a mail in a file, and where it begins and ends.
 
-The rule for what is kept: a container is undone, and what it holds is the message, byte for byte. Containers
-are compression, a byte order mark, blank lines before the header, the separator of an mbox file, the frame of
-Apple's .emlx (a line with the mail's length before it, a property list behind it), and UTF-16. Text in
-UTF-16, as PowerShell writes it, becomes UTF-8 where the one can be made of the other again; else it is handed
-on as it is.
+A container is removed, and the message inside is kept byte for byte. Containers are compression, a byte order
+mark, blank lines before the header, the separator of an mbox file, the frame of Apple's .emlx (a line with
+the mail's length before it, and a property list after it), and UTF-16. UTF-16, which PowerShell writes,
+becomes UTF-8 if the conversion can be reversed; otherwise the text stays unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from muniment.sources.files.separator import LONGEST, separator
 from muniment.sources.passing import APPLE_DOUBLE, BLANK, EMPTY, NO_MAIL, OUTLOOK, WEB_PAGE
 
 HEAD = 64 * 1024
-"""Bytes of a file in which the mail's header is sought."""
+"""Number of bytes at the beginning of a file in which a mail's header is searched."""
 _BLOCK = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -26,10 +25,10 @@ _WIDE_FIELD = re.compile(rb"(?:[!-9;-~]\0){1,100}(?:[ \t]\0)?:\0")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _DOUBLE = b"\x00\x05\x16\x07"
 _BANNER = b"Microsoft Mail Internet Headers Version 2.0"
-"""What Exchange and Outlook write before a header that they show."""
+"""A line that Exchange and Outlook write before a header that they display."""
 _LENGTH = re.compile(rb"[ \t]{0,20}(\d{1,12})[ \t]{0,20}\r?\n")
 _PLIST = 64 * 1024
-"""Bytes of a property list that are looked at."""
+"""Number of bytes of a property list that are read."""
 _STATED_FLAGS = re.compile(rb"<key>flags</key>[ \t\r\n]{0,20}<integer>(\d{1,18})</integer>")
 _FIELD = re.compile(
     rb"(?:\A|[\r\n])(?:from|to|cc|bcc|date|subject|sender|reply-to|received|return-path|message-id|references"
@@ -38,35 +37,44 @@ _FIELD = re.compile(
     rb"|path|thread-[a-z]{1,20}|status|comments|keywords)[ \t]*:",
     re.IGNORECASE,
 )
-"""A field that mail has. Text that begins with another word and a colon is no mail."""
+"""A header field of mail. A text that begins with another word and a colon is no mail."""
 _MARKUP = re.compile(rb"\s*+<(?:!doctype|!--|\?xml|html|head|body|meta|table|div|p\b)", re.IGNORECASE)
 _HEADER_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
 _FLAGS = ((0, "S"), (1, "T"), (2, "R"), (4, "F"), (6, "D"))
-"""Bits of Apple's flags, and the letters that a Maildir has for the same."""
+"""Bits of Apple's flags, and the letters of a Maildir with the same meaning."""
 
 
 class Mail(NamedTuple):
-    """A mail in an open file."""
+    """The bytes [start, end) of an open file, which are a mail."""
 
     start: int
     end: int
     charset: str = ""
-    """The encoding of a file that is UTF-16."""
+    """The encoding, if the file is UTF-16; otherwise ""."""
     flags: tuple[str, ...] = ()
+    """Flags from Apple's property list, as letters of a Maildir."""
 
     def size(self) -> int | None:
-        """Its bytes; None where only decoding them tells."""
+        """Size in bytes; None if the mail must be decoded first."""
         return None if self.charset else self.end - self.start
 
     def is_all_of(self, size: int) -> bool:
-        """Whether it is, byte for byte, all that a file of so many bytes has."""
+        """Whether the mail is the whole content of a file of `size` bytes, without any container."""
         return not self.charset and (self.start, self.end) == (0, size)
 
 
 def find_mail(file: BinaryIO, framed: bool, *, whole: bool = True) -> Mail | str:
-    """Where the mail is in a file, or why there is none; `framed`: the file is an .emlx. Raises OSError.
+    """Find the mail in a file.
 
-    Unless it is asked for the `whole`, it reads the beginning alone: then UTF-16 may turn out to be none.
+    Args: file: The file, open for reading. framed: Whether the file is an .emlx. whole: Read the whole file,
+        to check that UTF-16 can be converted. Otherwise only the beginning is read, and a file can count as
+        UTF-16 that is not valid.
+
+    Returns:
+        Where the mail is, or the reason why there is none.
+
+    Raises:
+        OSError: The file can't be read.
     """
     size = file.seek(0, 2)
     start, end = 0, size
@@ -86,24 +94,24 @@ def find_mail(file: BinaryIO, framed: bool, *, whole: bool = True) -> Mail | str
     reason = _no_mail(text[_before(text) :], head)
     if reason:
         return reason
-    if charset and whole and not _comes_back(file, start + mark, end, charset):
+    if charset and whole and not _is_reversible(file, start + mark, end, charset):
         return Mail(start, end, "", flags)
     return Mail(start + (mark if charset else skipped), end, charset, flags)
 
 
 def pieces(file: BinaryIO, mail: Mail) -> Iterator[bytes]:
-    """The mail's bytes, block by block. Raises OSError."""
+    """The mail's bytes, in blocks. Raises OSError."""
     blocks = _blocks(file, mail.start, mail.end)
     if not mail.charset:
         yield from blocks
         return
     first = True
     for piece in _decoded(blocks, mail.charset):
-        told = piece.encode()
+        encoded = piece.encode()
         if first:
-            told = told[_before(told) :]
-        first = first and not told
-        yield told
+            encoded = encoded[_before(encoded) :]
+        first = first and not encoded
+        yield encoded
 
 
 def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
@@ -120,8 +128,8 @@ def _decoded(blocks: Iterator[bytes], charset: str) -> Iterator[str]:
     yield decoder.decode(b"", True)
 
 
-def _comes_back(file: BinaryIO, start: int, end: int, charset: str) -> bool:
-    """Whether UTF-16 can be made of the decoded text again; what is no true UTF-16 can't."""
+def _is_reversible(file: BinaryIO, start: int, end: int, charset: str) -> bool:
+    """Whether the bytes are valid UTF-16, so that the decoded text can be encoded to them again."""
     try:
         for _ in _decoded(_blocks(file, start, end), charset):
             pass
@@ -131,7 +139,7 @@ def _comes_back(file: BinaryIO, start: int, end: int, charset: str) -> bool:
 
 
 def _wide(head: bytes) -> tuple[str, int]:
-    """The kind of UTF-16 that a file is, and the bytes of its mark; "" and 0 for none."""
+    """The kind of UTF-16 of a file, and the length of its byte order mark; "" and 0 for other files."""
     for mark, charset in _WIDE:
         if head.startswith(mark):
             return charset, len(mark)
@@ -141,7 +149,7 @@ def _wide(head: bytes) -> tuple[str, int]:
 
 
 def _before(head: bytes) -> int:
-    """Bytes before the header: a byte order mark, blank lines, an mbox file's separator or a banner."""
+    """Number of bytes before the header: a byte order mark, blank lines, an mbox separator or a banner."""
     at = len(_BOM) if head.startswith(_BOM) else 0
     at += len(head[at:]) - len(head[at:].lstrip(b"\r\n"))
     line, end, _ = head[at : at + LONGEST + 2].partition(b"\n")
@@ -150,7 +158,12 @@ def _before(head: bytes) -> int:
 
 
 def _no_mail(text: bytes, head: bytes) -> str:
-    """Why a file that begins so is no mail; "" where it is. `text` is without what stands before a header."""
+    """Why a file is no mail, or "" if it is.
+
+    Args:
+        text: The beginning of the file, from the header on.
+        head: The beginning of the file, unchanged.
+    """
     if not head:
         return EMPTY
     if not head.strip(b" \t\r\n\0"):
@@ -166,8 +179,8 @@ def _no_mail(text: bytes, head: bytes) -> str:
 
 
 def _flags(file: BinaryIO, end: int) -> tuple[str, ...]:
-    """What Apple's property list says of a mail: read, deleted, answered, flagged, a draft."""
+    """The flags in Apple's property list after the mail: read, deleted, answered, flagged, draft."""
     file.seek(end)
-    told = _STATED_FLAGS.search(file.read(_PLIST))
-    flags = int(told[1]) if told else 0
+    stated = _STATED_FLAGS.search(file.read(_PLIST))
+    flags = int(stated[1]) if stated else 0
     return tuple(sorted(letter for bit, letter in _FLAGS if flags >> bit & 1))

@@ -1,10 +1,11 @@
-"""A folder of files of one mail each, with its subfolders: .eml, Apple's .emlx, and both compressed.
+"""A folder of files with one mail each, with its subfolders: .eml and Apple's .emlx, also compressed.
 
-A key is the path within the folder. Files of other names, and those in which there is no mail, are passed
-over. What is kept of a file is told in `sources.files.containers`.
+A key is the path within the folder. Files with other names, and files without a mail in them, are passed
+over. `sources.files.containers` says which part of a file is kept.
 
-A file is deleted only if all its bytes are kept, compression undone. What was taken out of a frame or another
-encoding stays, as do a damaged file and one that is written to: programs write such files in place.
+A file is deleted only if all its bytes are kept; compression does not count. So a file stays if its mail had
+a frame or another encoding, and if it is damaged. A file that was written to lately stays, too, since
+programs write such files in place.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from muniment.sources.received import of_file
 
 _SINGLE = (".eml", ".emlx")
 SETTLED = 60.0
-"""Seconds since a file was last written to before it is deleted: its writer may not have come to its end."""
+"""Seconds since the last write before a file can be deleted, since its writer may not have finished."""
 _NAMES = tuple(f"{single}{packed}" for single in _SINGLE for packed in ("", *ENDINGS))
 
 
@@ -41,7 +42,7 @@ class EmlSource(FileSource):
             raise SourceError(f"There is no folder {self._root}: set `path` to the folder of .eml files.")
 
     def listing(self) -> Iterator[Item]:
-        """Every mail there now."""
+        """List every mail that is there now."""
         self._passing.clear()
         roll = Roll(self._endpoint.work)
         roll.merge((key_of(name), "") for name in self._named())
@@ -52,7 +53,7 @@ class EmlSource(FileSource):
             except FileNotFoundError:
                 continue
             except OSError:
-                item = Item(self._place, key)  # fetching it says what is wrong
+                item = Item(self._place, key)  # fetching it gives the reason
             if item is not None:
                 yield item
 
@@ -64,7 +65,7 @@ class EmlSource(FileSource):
                 self._passing.add(path, reason_by_name(path) or "a file that is not named .eml or .emlx")
 
     def _listed(self, key: str) -> Item | None:
-        """The item for a file; None where there is no mail in it. Raises OSError."""
+        """The item for a file; None if there is no mail in it. Raises OSError."""
         path = name_of(key)
         with open_plain(self._root / path) as file:
             date = of_file(os.fstat(file.fileno()))
@@ -94,12 +95,12 @@ class EmlSource(FileSource):
             return self._take(replace(item, stays=stays, stamp=stamp), pieces(file, mail))
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Unlink, and sync the folders."""
+        """Unlink files and sync their folders (see Source.delete)."""
         return remove(((item, self._root / name_of(item.key)) for item in items), _is_settled)
 
 
 def _is_settled(found: os.stat_result) -> bool:
-    """Whether a file was not written to just now; a time that lies well ahead was set, and says nothing."""
+    """Whether the last write was long enough ago. A time far in the future does not count as a write."""
     return abs(time.time() - found.st_mtime) >= SETTLED
 
 

@@ -1,13 +1,12 @@
-"""A Maildir: one message a file in `new/` and `cur/`. A key is the unique name, without flags.
+"""A Maildir: each message is a file in `new/` or `cur/`. A key is the file's unique name, without flags.
 
-Its subfolders are read as well: `.Folder.Sub` beside `cur/` (Maildir++, as Dovecot and Courier have it), or
-folders within folders. Other files, such as the indexes of a server, are passed over. **Nothing is deleted
-in a subfolder**: a person keeps mail there, and throws some away. One that is to be emptied has a profile of
-its own.
+Its subfolders are read as well: `.Folder.Sub` beside `cur/` (Maildir++, used by Dovecot and Courier), or
+folders within folders. Other files, such as the indexes of a server, are passed over. **Nothing is deleted in
+a subfolder**, since people keep mail there. To empty a subfolder, give it a profile of its own.
 
-Mail programs move messages from new/ to cur/ and rename them when flags change, so a file is sought where it
-was last, and where it isn't, by one look through both folders for all that are missing. A server may have
-compressed them: they are unpacked.
+Mail programs move messages from new/ to cur/, and rename them when flags change. So a file is searched first
+where it was listed, and then all missing files are searched together in both folders. Files that a server has
+compressed are unpacked.
 """
 
 from __future__ import annotations
@@ -30,23 +29,23 @@ from muniment.sources.received import of_maildir
 _INFO = ":2,"
 _LOOKS = 3
 _BLOCK = 1024 * 1024
-TWIN = "a message in cur/ with the unique name of one in new/: give it another"
+TWIN = "a message in cur/ with the unique name of one in new/: rename one of them"
 _SUBS = ("new", "cur")
-"""Where messages are. Those of new/ come first, as they move from there to cur/."""
+"""The folders with messages. new/ is read first, since messages move from there to cur/."""
 
 
 class MaildirSource(FileSource):
-    """A Maildir with its subfolders. `tmp/` is never read: what lies there is not delivered yet."""
+    """A Maildir with its subfolders. `tmp/` is never read: its messages are not delivered yet."""
 
     def _check(self) -> None:
         self._passing.clear()
         if not self._root.is_dir() or not any(True for _ in self._folders()):
-            raise SourceError(f"{self._root} is no Maildir (it has no new/ and cur/): check `path`.")
+            raise SourceError(f"{self._root} is not a Maildir (it has no new/ and cur/): check `path`.")
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, folder by folder in the order of unique names.
+        """List every message that is there now, folder by folder, in the order of unique names.
 
-        One that moves meanwhile is listed once.
+        A message that moves from new/ to cur/ at the same time is listed only once.
         """
         self._passing.clear()
         roll = Roll(self._endpoint.work)
@@ -62,7 +61,7 @@ class MaildirSource(FileSource):
             yield self._item(self._place_of(folders[int(number)]), unique, Path(name_of(note)))
 
     def _folders(self) -> Iterator[str]:
-        """Paths, relative to the root, of the Maildirs there: "" for the root itself."""
+        """The paths of all Maildirs, relative to the root, which is ""."""
         waiting = [""]
         while waiting:
             inside = waiting.pop()
@@ -77,10 +76,10 @@ class MaildirSource(FileSource):
             if any(sub in below for sub in _SUBS):
                 yield inside
                 below = [name for name in below if name not in (*_SUBS, "tmp")]
-            waiting.extend(os.path.join(inside, name) for name in below)  # noqa: PTH118  maybe no Unicode
+            waiting.extend(os.path.join(inside, name) for name in below)  # noqa: PTH118  need not be Unicode
 
     def _is_folder(self, entry: os.DirEntry[str], inside: str) -> bool:
-        """Whether an entry is a folder; what is none is passed over: messages are in new/ and cur/ alone."""
+        """Whether an entry is a folder. Files beside new/ and cur/ are no messages, and are passed over."""
         if entry.is_dir(follow_symlinks=False):
             return True
         path = os.path.join(inside, entry.name)  # noqa: PTH118
@@ -94,11 +93,11 @@ class MaildirSource(FileSource):
         return Place(self._place.host, "", key_of(folder), maildir_title(folder))
 
     def _home(self, item: Item) -> Path:
-        """The Maildir in which an item is."""
+        """The Maildir that contains an item."""
         return self._root / name_of(item.place.folder) if item.place.folder else self._root
 
     def _paths(self, home: Path) -> Iterator[Path]:
-        """Files relative to a Maildir. Raises SourceError where the Maildir itself can't be read."""
+        """The files of a Maildir, relative to it. Raises SourceError if the root can't be read."""
         for sub in _SUBS:
             try:
                 for name in plain_names(home / sub, self._passing):
@@ -122,7 +121,7 @@ class MaildirSource(FileSource):
         return Item(place, key, found.st_size, flags, date, stays=bool(place.folder))
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
-        """The bytes of listed items; those that have been renamed come last."""
+        """Read the bytes of listed items; renamed files come last."""
         missing: list[Item] = list(items)
         for look in range(_LOOKS):
             paths = self._search(missing) if look else {}
@@ -137,7 +136,7 @@ class MaildirSource(FileSource):
         yield from (Unfetched(item, GONE, gone=True) for item in missing)
 
     def _fetch_at(self, item: Item, found: str | None) -> Fetched | Unfetched | None:
-        """The answer for an item; None where it is in none of the likely places."""
+        """The answer for an item; None if its file is in none of the likely places."""
         for path in [found] if found else self._likely(item):
             try:
                 with opened(path, self._endpoint.work) as (file, fault, stamp):
@@ -155,14 +154,14 @@ class MaildirSource(FileSource):
         return self._fetch_at(item, None) or Unfetched(item, GONE, gone=True)
 
     def _likely(self, item: Item) -> list[str]:
-        """Where an item was when it was listed, the likeliest first."""
+        """The paths where an item was when it was listed, the likeliest first."""
         root, name = str(self._home(item)), name_of(item.key)
         new, bare = f"{root}/new/{name}", f"{root}/cur/{name}"
         cur = f"{bare}{_INFO}{''.join(item.flags)}"
         return [cur, new, bare] if item.flags else [new, cur, bare]
 
     def _search(self, items: Iterable[Item]) -> dict[Item, str]:
-        """Where the files of these items are now."""
+        """The present paths of these items' files."""
         found = {}
         for folder, group in itertools.groupby(items, key=lambda item: item.place):
             wanted = {name_of(item.key): item for item in group}
@@ -174,7 +173,7 @@ class MaildirSource(FileSource):
         return found
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Unlink, and sync the folders. What lies in a subfolder stays."""
+        """Unlink files and sync their folders (see Source.delete). Mail in subfolders stays."""
         places = {item: self._present(item) for item in items if not item.place.folder}
         missing = self._search(item for item, path in places.items() if path is None)
         found = ((item, path or missing.get(item)) for item, path in places.items())
@@ -186,11 +185,11 @@ class MaildirSource(FileSource):
         if not below:
             return []
         return [
-            f"{below:,} folders below are read, and nothing is deleted there: a folder that is to be emptied "
-            "takes a profile with its own path"
+            f"{below:,} folders below are read, and nothing is deleted there: to empty a folder, give it a "
+            "profile with its own path"
             if below > 1
-            else "1 folder below is read, and nothing is deleted there: to empty it takes a profile with its "
-            "own path"
+            else "1 folder below is read, and nothing is deleted there: to empty it, give it a profile with "
+            "its own path"
         ]
 
     def _present(self, item: Item) -> Path | None:

@@ -1,14 +1,14 @@
-"""Mbox files: one file, or a folder of them. Read only.
+"""Mbox files: one file, or a folder of them. They are only read.
 
-Where messages lie is found by `sources.files.mbox_scan`. Their bytes are handed on as they are stored:
-`>From ` stays quoted, since a file doesn't tell whether mboxrd or mboxo wrote it, and undoing the wrong one
-would change the mail. Files may have LF or CRLF, and may be compressed.
+`sources.files.mbox_scan` finds the messages in a file. Their bytes stay as they are stored: `>From ` stays
+quoted, since a file does not say whether it is mboxrd or mboxo, and undoing the wrong one would change the
+mail. Files can have LF or CRLF, and can be compressed.
 
-Of a folder, all files in it and below are looked at. A file's path is its folder of mail: Thunderbird has the
-folders below `Inbox` in `Inbox.sbd`, Apple Mail has each in `NAME.mbox/mbox`.
+If the path is a folder, all files in it and below are read. The path of a file is its mail folder:
+Thunderbird has the folders below `Inbox` in `Inbox.sbd`, and Apple Mail has each folder in `NAME.mbox/mbox`.
 
-A key is `OFFSET:SIZE:HASH`, the hash being the beginning of the content's SHA-256: it stays when
-the file is appended to, and tells when the file was rewritten.
+A key is `OFFSET:SIZE:HASH`, with the beginning of the content's SHA-256. It stays the same when something is
+appended to the file, and shows when the file was rewritten.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class MboxSource(FileSource):
         self._held = Held(endpoint.work)
 
     def close(self) -> None:
-        """Let go of what was unpacked."""
+        """Remove what was unpacked."""
         self._held.close()
 
     def _check(self) -> None:
@@ -59,11 +59,12 @@ class MboxSource(FileSource):
             raise SourceError(f"{self._root} can't be read: {error.strerror}; check `path`.") from error
         if not found:
             raise SourceError(
-                f"{self._root} is no mbox file (it does not begin with `From ADDRESS DATE`): check `path`."
+                f"{self._root} is not an mbox file (it does not begin with `From ADDRESS DATE`): check "
+                "`path`."
             )
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, file by file in the order of their paths, as they are in each."""
+        """List every message that is there now: files in the order of their paths, messages in file order."""
         self._passing.clear()
         if not self._root.is_dir():
             try:
@@ -84,7 +85,7 @@ class MboxSource(FileSource):
                 self._passing.add(path, unreadable_file(error))
 
     def _list_file(self, path: Path, name: str, place: Place) -> Iterator[Item]:
-        """The messages of one file; `name` is its path in the folder. Raises OSError."""
+        """The messages of one file; `name` is its path in the folder, or "" without one. Raises OSError."""
         reason = reason_by_name(name) if name else ""
         if reason:
             self._passing.add(name, reason)
@@ -103,7 +104,7 @@ class MboxSource(FileSource):
         with self._held.opened(self._path(item)) as (file, *_):
             begin, end = int(start), int(start) + int(size)
             if _hash(file, begin, end) != digest:
-                return Unfetched(item, "the file was changed since it was listed", gone=True)
+                return Unfetched(item, "the file has changed since it was listed", gone=True)
             if not is_whole(file, begin, end):
                 return Unfetched(item, "it was still being written when it was listed", gone=True)
             return self._take(item, _blocks(file, begin, end))
@@ -112,14 +113,14 @@ class MboxSource(FileSource):
         return self._root / name_of(item.place.folder) if item.place.folder else self._root
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Raise SourceError: an mbox file is never written to."""
+        """Raise SourceError, since an mbox file is never written to."""
         raise SourceError(
-            f"Mail can't be deleted in {self._root}: mbox files are read only; keep the mail with `--keep`."
+            f"Mail can't be deleted in {self._root}: mbox files are only read; keep the mail with `--keep`."
         )
 
 
 def _why(file: BinaryIO) -> str:
-    """What a file is that is no mbox file."""
+    """The reason why a file is not an mbox file."""
     found = find_mail(file, False, whole=False)
     return found if isinstance(found, str) else "a file of a single mail: use a profile of kind eml"
 

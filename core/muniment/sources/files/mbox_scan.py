@@ -1,17 +1,17 @@
-"""Where the messages of an mbox file lie. Reads the file block by block; memory does not grow with it.
+"""Finds the messages in an mbox file. It reads the file in blocks, so memory does not grow with the file.
 
-A message begins behind a separator (`sources.files.separator`): a line with an address and a date that is
-at the file's beginning or behind a blank line. Some writers leave that blank line out: where it is missing,
-a header field must follow the separator; where the separator is bare, both are asked for. Any other line
-that begins with `From ` is text.
+A message begins after a separator (`sources.files.separator`): a line with an address and a date, at the
+beginning of the file or after a blank line. Some writers omit the blank line. Without it, a header field must
+follow the separator. A separator without address and date needs both. Any other line that begins with `From `
+is text.
 
-`Content-Length` is believed where it leads exactly to a separator or to the file's end, with at most one
-blank line before it; then nothing within the message separates. Where it leads elsewhere it is ignored: a
-sender may write any. Where an mbox file is attached to a mail, and the writer quoted nothing, the first line
-of that part is no separator if the multipart is closed before the next one (`_is_attached`).
+`Content-Length` is used if it leads exactly to a separator or to the end of the file, with at most one blank
+line before it. Then no line within the message is a separator. If it leads anywhere else it is ignored, since
+a sender can write any value. If an mbox file is attached to a mail without quoting, its first line is no
+separator if the multipart is closed before the next one (`_is_attached`).
 
-A file may begin with a byte order mark and with blank lines. A message ends before the blank line that is
-ahead of the next separator, or of the file's end.
+A file can begin with a byte order mark and with blank lines. A message ends before the blank line that
+precedes the next separator or the end of the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from muniment.sources.files.separator import LONGEST, Separator, is_bare, is_fie
 
 BLOCK = 1024 * 1024
 _HEAD = 64 * 1024
-"""Bytes of a message in which its Content-Length is sought, and of a file in which its first separator is."""
+"""Number of bytes in which a message's Content-Length, or a file's first separator, is searched."""
 _BOM = b"\xef\xbb\xbf"
 _MARK = b"\nFrom "
 _BLANK = re.compile(rb"\n\r?\n")
@@ -35,7 +35,7 @@ _PART = re.compile(
     rb"(?:\A|\n)--(\S[^\r\n]{7,69})(?<![ \t])\r?\n"
     rb"(?:[Cc]ontent-[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+\r?\n\Z"
 )
-"""The header of a MIME part up to its end, with the boundary."""
+"""The whole header of a MIME part, with the boundary before it."""
 _NONE = Separator(None)
 
 
@@ -45,13 +45,13 @@ class Spot(NamedTuple):
     start: int
     end: int
     date: int | None
-    """What its separator says, seconds since 1970 UTC."""
+    """The date in its separator, in seconds since 1970 UTC."""
     last: bool
     """Whether nothing follows it in the file."""
 
 
 def spots(file: BinaryIO) -> Iterator[Spot]:
-    """Where the messages of an mbox file lie, in order; none where it is no mbox file."""
+    """The messages of an mbox file, in order; none if the file is not an mbox file."""
     window = _Window(file)
     at: int | None = _first(window)
     while at is not None:
@@ -66,18 +66,18 @@ def spots(file: BinaryIO) -> Iterator[Spot]:
 
 
 def is_mbox(file: BinaryIO) -> bool:
-    """Whether a file begins as an mbox file does."""
+    """Whether a file begins like an mbox file."""
     return _first(_Window(file)) is not None
 
 
 def is_whole(file: BinaryIO, start: int, end: int) -> bool:
-    """Whether a message that was found at [start, end) ends there still: a writer may have gone on since."""
+    """Whether a message that was found at [start, end) still ends there; a writer can have continued it."""
     window = _Window(file)
     return _ends(window, end, start)
 
 
 class _Window:
-    """A file, of which one block is held."""
+    """A file, of which one block is in memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._handle = file.fileno()
@@ -85,20 +85,20 @@ class _Window:
         self._base, self._block = 0, b""
 
     def get(self, start: int, end: int) -> bytes:
-        """The bytes [start, end), as far as there are any."""
+        """The bytes [start, end), or fewer at the end of the file."""
         start, end = start - self._base, min(end, self.size) - self._base
         if start >= 0 and end <= len(self._block):
             return self._block[start:end]
         return os.pread(self._handle, max(end - start, 0), self._base + start)
 
     def find(self, needle: bytes, start: int, end: int | None = None) -> int:
-        """The next place of a few bytes, at most at `end`; -1 if there is none."""
+        """The next offset of `needle`, not beyond `end`; -1 if there is none."""
         end = self.size if end is None else end
         while start <= end and start + len(needle) <= self.size:
             if not self._base <= start <= self._base + len(self._block) - len(needle):
                 self._base, self._block = start, os.pread(self._handle, min(BLOCK, self.size - start), start)
                 if len(self._block) < len(needle):
-                    return -1  # it was cut meanwhile
+                    return -1  # the file was shortened in the meantime
             found = self._block.find(needle, start - self._base)
             if found >= 0:
                 return self._base + found if self._base + found <= end else -1
@@ -106,16 +106,16 @@ class _Window:
         return -1
 
     def line(self, at: int) -> bytes:
-        """The line that begins at `at`, without its end; of a longer one, more than LONGEST bytes."""
+        """The line at `at`, without its line end; a long line is cut to a little more than LONGEST bytes."""
         return self.get(at, at + LONGEST + 2).partition(b"\n")[0].rstrip(b"\r")
 
     def line_end(self, at: int) -> int:
-        """Where the line behind the one that goes on at `at` begins; the file's end if there is none."""
+        """The offset of the next line after `at`; the end of the file if there is none."""
         found = self.find(b"\n", at)
         return found + 1 if found >= 0 else self.size
 
     def separator(self, at: int) -> Separator | None:
-        """The separator that the line at `at` is."""
+        """The separator in the line at `at`; None if the line is none."""
         return separator(self.line(at))
 
     def has_field(self, at: int) -> bool:
@@ -125,7 +125,7 @@ class _Window:
 
 
 def _first(window: _Window) -> int | None:
-    """Where the first separator is: at the beginning, but for a byte order mark and blank lines."""
+    """The offset of the first separator, which only a byte order mark and blank lines can precede."""
     head = window.get(0, _HEAD)
     at = len(_BOM) if head.startswith(_BOM) else 0
     at += len(head[at:]) - len(head[at:].lstrip(b"\r\n"))
@@ -140,7 +140,7 @@ def _first(window: _Window) -> int | None:
 
 
 def _next(window: _Window, body: int) -> int | None:
-    """The first separator at or behind `body`, where a message begins."""
+    """The offset of the first separator in or after the message that begins at `body`."""
     first = window.get(body, body + len(_MARK) - 1) == _MARK[1:]
     at = body if first else window.find(_MARK, body) + 1
     while at:
@@ -153,9 +153,9 @@ def _next(window: _Window, body: int) -> int | None:
 def _is_attached(window: _Window, at: int, body: int) -> bool:
     """Whether the line at `at` begins the text of a part whose multipart is closed before the next separator.
 
-    The mail that follows an open multipart in the file can't close it: it does not know the boundary, unless
-    that is a line that mail often has (`-----Original Message-----`). So a boundary without a digit counts
-    for nothing.
+    A following mail in the file can't close an open multipart, since it does not know the boundary. It can if
+    the boundary is a common line of mail (`-----Original Message-----`). So a boundary without a digit is
+    ignored.
     """
     opened = _PART.search(window.get(max(at - _PART_HEAD, body), at))
     if opened is None or not any(digit in opened[1] for digit in b"0123456789"):
@@ -179,7 +179,7 @@ def _separates(window: _Window, at: int, body: int) -> bool:
 
 
 def _by_length(window: _Window, body: int) -> int | None:
-    """Where the message at `body` ends by its Content-Length: at the next separator or the file's end."""
+    """The end of the message at `body` by its Content-Length: the next separator or the end of the file."""
     head = b"\n" + window.get(body, body + _HEAD)
     blank = _BLANK.search(head)
     if blank is None:
@@ -192,7 +192,7 @@ def _by_length(window: _Window, body: int) -> int | None:
 
 
 def _end_at(window: _Window, end: int, body: int) -> int | None:
-    """The separator, or the file's end, that is at `end` or behind one blank line there; None for neither."""
+    """The offset of the separator or file end that is at `end` or after one blank line; None without one."""
     behind = window.get(end, end + 2)
     blank = 1 if behind.startswith(b"\n") else 2 if behind == b"\r\n" else 0
     for at in (end, end + blank):
@@ -205,12 +205,12 @@ def _end_at(window: _Window, end: int, body: int) -> int | None:
 
 
 def _ends(window: _Window, end: int, body: int) -> bool:
-    """Whether what follows a message at `end` is a separator or nothing."""
+    """Whether a separator or the end of the file follows a message that ends at `end`."""
     return _end_at(window, end, body) is not None
 
 
 def _without_blank(window: _Window, start: int, end: int) -> int:
-    """The end of the content, ahead of the empty line that closes it."""
+    """The end of the content, without the empty line that closes it."""
     tail = window.get(max(end - 4, start), end)
     if tail.endswith(b"\r\n\r\n") or tail == b"\r\n":
         return end - 2

@@ -1,4 +1,4 @@
-"""What the names of files and folders say: which are no mail, and what folder of mail a path stands for."""
+"""Uses the names of files: some show that a file is no mail, and a path gives the name of a mail folder."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _INDEXES = frozenset(
 )  # fmt: skip
 _STARTS = ("dovecot", "courierimap", "courierpop", ".dovecot", ".mbsync", ".uidvalidity")
 _TREES = (".sbd", ".mbox")
-"""Endings of folders: Thunderbird's for what is below one; Apple's for what has a file `mbox` in it."""
+"""Endings of folders: Thunderbird keeps subfolders in NAME.sbd, Apple Mail keeps a folder in NAME.mbox."""
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]{0,200})-")
 _BOXES = (".mbox", ".mbx")
 
 
 def reason_by_name(path: str) -> str:
-    """Why a file is no mail, by its name; "" where that does not tell."""
-    name = os.path.basename(path).lower()  # noqa: PTH119  names may be no Unicode
+    """Why a file is no mail according to its name; "" if the name does not show it."""
+    name = os.path.basename(path).lower()  # noqa: PTH119  names need not be Unicode
     if name.startswith("._"):
         return APPLE_DOUBLE
     if name in _INDEXES or name.startswith(_STARTS):
@@ -60,7 +60,7 @@ def reason_by_name(path: str) -> str:
 
 
 def folder_title(path: str) -> str:
-    """The folder that an mbox file stands for, by its path in a tree; "" for a file at the top."""
+    """The title of the mail folder in an mbox file, from its path in a tree; "" for a file at the top."""
     *above, name = path.split("/")
     if not above and not name.lower().endswith(ENDINGS):
         return ""
@@ -68,7 +68,7 @@ def folder_title(path: str) -> str:
 
 
 def maildir_title(path: str) -> str:
-    """The folder that a Maildir below another is, by its path: `.Folder.Sub`, or folders in folders."""
+    """The title of a Maildir below another one, from its path: `.Folder.Sub`, or folders in folders."""
     found: list[str] = []
     for level in path.split("/"):
         inner = level.removeprefix(".")
@@ -78,7 +78,7 @@ def maildir_title(path: str) -> str:
 
 
 def _undo_utf7(name: str) -> str:
-    """A name in modified UTF-7 (RFC 3501, 5.1.3), as Maildir++ has them; any other as it is."""
+    """Decode a name from modified UTF-7 (RFC 3501, 5.1.3), which Maildir++ uses; other names stay."""
     try:
         return _SHIFTED.sub(_shifted, name)
     except ValueError:
@@ -100,6 +100,6 @@ def _levels(above: list[str], name: str) -> Iterator[str]:
 
 
 def _without(name: str, endings: tuple[str, ...]) -> str:
-    """A name without the first of these endings that it has, unless nothing would be left."""
+    """A name without the first matching ending, unless nothing would be left."""
     ending = next((one for one in endings if name.lower().endswith(one) and len(name) > len(one)), "")
     return name[: len(name) - len(ending)]

@@ -1,9 +1,10 @@
 """The lines that separate messages in an mbox file: `From ADDRESS DATE`.
 
-There is no one standard. RFC 4155 asks for an address and a date as asctime writes it. Programs wrote the
-zone before or behind the year, no seconds, a date of RFC 5322 or ISO 8601, a `-` or `MAILER-DAEMON` for the
-address (Thunderbird, mail transfer agents), `remote from HOST` behind it (UUCP); Thunderbird of 2024 writes
-neither address nor date. What has no date is a line of text that happens to begin with `From `.
+There is no single standard. RFC 4155 wants an address and a date in the format of asctime. Programs also
+write the zone before or after the year, no seconds, a date of RFC 5322 or ISO 8601, `-` or `MAILER-DAEMON`
+for the address (Thunderbird, mail transfer agents), and `remote from HOST` at the end (UUCP). Thunderbird of
+2024 writes neither address nor date. Any other line without a date is text that happens to begin with `From
+`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 LONGEST = 1000
-"""Bytes of a line that are looked at."""
+"""Most bytes of a separator."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SENDER = (
     rb"(?:([^\s\"<]\S*+"  # a word: an address, a name, `-`, `MAILER-DAEMON`, `???@???`
@@ -47,7 +48,7 @@ _ZONES = {
     for zone in zones.split()
 }  # fmt: skip
 _NEWEST = 69
-"""The last year of two digits that is of this century."""
+"""The last two-digit year that belongs to this century."""
 _OLDEST = 1970
 
 
@@ -56,11 +57,11 @@ class Separator:
     """A line that begins a message."""
 
     date: int | None
-    """When the message was delivered or stored, seconds since 1970 UTC; None where the line does not tell."""
+    """When the message was delivered or stored, in seconds since 1970 UTC; None if the line does not say."""
 
 
 def separator(line: bytes) -> Separator | None:
-    """What a line says that begins with `From `, its line end left out; None where it is text."""
+    """The separator in a line, which must be without its line end; None if the line is text."""
     if not line.startswith(b"From ") or len(line) > LONGEST or not _DATED.search(line):
         return None
     for pattern in _LINES:
@@ -76,29 +77,29 @@ def is_bare(line: bytes) -> bool:
 
 
 def is_field(line: bytes) -> bool:
-    """Whether a line begins as a header field does."""
+    """Whether a line begins like a header field."""
     return _FIELD.match(line) is not None
 
 
 def _date(found: re.Match[bytes]) -> int | None:
-    told = {name: value.decode("ascii") for name, value in found.groupdict().items() if value is not None}
-    month = _MONTHS.index(told["month"].lower()) + 1 if "month" in told else int(told["number"])
-    year = int(told["year"])
-    if len(told["year"]) == 2:
+    parts = {name: value.decode("ascii") for name, value in found.groupdict().items() if value is not None}
+    month = _MONTHS.index(parts["month"].lower()) + 1 if "month" in parts else int(parts["number"])
+    year = int(parts["year"])
+    if len(parts["year"]) == 2:
         year += 2000 if year <= _NEWEST else 1900
     try:
-        stated = datetime(year, month, int(told["day"]), tzinfo=UTC)
+        stated = datetime(year, month, int(parts["day"]), tzinfo=UTC)
     except ValueError:
         return None
-    hour, minute, second = (int(told.get(part, 0)) for part in ("hour", "minute", "second"))
+    hour, minute, second = (int(parts.get(name, 0)) for name in ("hour", "minute", "second"))
     if year < _OLDEST or hour > 23 or minute > 59 or second > 60:
         return None
-    return int(stated.timestamp()) + hour * 3600 + minute * 60 + second - _offset(told)
+    return int(stated.timestamp()) + hour * 3600 + minute * 60 + second - _offset(parts)
 
 
-def _offset(told: dict[str, str]) -> int:
-    """Seconds east of Greenwich; 0 where the line names no zone, or one that is not known."""
-    zone = told.get("zone") or told.get("behind") or ""
+def _offset(parts: dict[str, str]) -> int:
+    """Seconds east of UTC; 0 if the line names no zone or an unknown one."""
+    zone = parts.get("zone") or parts.get("behind") or ""
     if zone.startswith(("+", "-")):
         seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
         return -seconds if zone.startswith("-") else seconds

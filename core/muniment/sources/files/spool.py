@@ -1,7 +1,7 @@
-"""The embedded gateway's spool.
+"""The spool of the embedded gateway.
 
-A message is written to `tmp/NAME`, synced, renamed to `new/NAME`, and `new/` is synced. So whatever is
-in `new/` is whole, and its name never comes again (time, process, counter and chance are in it).
+A message is written to `tmp/NAME`, synced, renamed to `new/NAME`, and `new/` is synced. So every file in
+`new/` is complete. A name is never used again: it has the time, the process, a counter and a random part.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from muniment.sources.files.base import FileSource, key_of, name_of, open_plain,
 from muniment.sources.listing_store import Roll
 
 LONGEST_NOTE = 4 * 1024 * 1024
-"""Bytes of a note of who delivered a message. The gateway takes at most a hundred recipients at once."""
+"""Most bytes of the note of a delivery. The gateway accepts at most a hundred recipients for a message."""
 
 
 class SpoolSource(FileSource):
-    """Messages in `new/`, oldest name first."""
+    """The messages in `new/`, in the order of their names, which begin with the time."""
 
     def _check(self) -> None:
         for name in ("new", "tmp"):
@@ -32,7 +32,7 @@ class SpoolSource(FileSource):
                 raise SourceError(f"The spool {self._root} can't be made: {error.strerror}.") from error
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, in the order of names."""
+        """List every message that is there now, in the order of names."""
         self._passing.clear()
         roll = Roll(self._endpoint.work)
         roll.merge((key_of(name), "") for name in plain_names(self._root / "new", self._passing))
@@ -50,7 +50,7 @@ class SpoolSource(FileSource):
         return self._read(known, self._root / "new" / name_of(item.key))
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Unlink, and sync the folder."""
+        """Unlink messages and their notes, and sync the folder (see Source.delete)."""
         gone = remove((item, self._root / "new" / name_of(item.key)) for item in items)
         for item in gone:
             self._note(item).unlink(missing_ok=True)
@@ -60,7 +60,7 @@ class SpoolSource(FileSource):
         return self._root / "delivered" / f"{name_of(item.key)}.json"
 
     def _read_note(self, item: Item) -> dict[str, Any]:
-        """What the gateway knows of a delivery; nothing where its note is gone or damaged."""
+        """The gateway's note of a delivery; empty if the note is missing or damaged."""
         try:
             with open_plain(self._note(item)) as file:
                 note = json.loads(file.read(LONGEST_NOTE))
@@ -70,12 +70,12 @@ class SpoolSource(FileSource):
 
 
 def _delivered(note: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Who delivered a message."""
+    """Who delivered a message: the texts of the note, by their names."""
     return tuple((name, value) for name, value in note.items() if isinstance(value, str))
 
 
 def _envelope(value: object) -> SmtpEnvelope | None:
-    """The SMTP envelope that a note tells of; None where it tells of none that can be read."""
+    """The SMTP envelope in a note; None if the note has none that can be read."""
     if not isinstance(value, dict):
         return None
     originals = value.get("original", {})

@@ -1,8 +1,8 @@
-"""Compressed files of mail: gzip, bzip2, xz and Zstandard, known by their first bytes.
+"""Compressed files of mail: gzip, bzip2, xz and Zstandard, recognised by their first bytes.
 
-What is in one is written into a file without a name in the work folder, so that it can be read anywhere and
-is gone however the process ends. Memory is bounded whatever the file says. One that grows to far more than
-mail does, or that the disk has no room for, is refused; of a damaged one, what comes before the damage is
+The content is written to a file without a name in the work folder. So it can be read at any offset, and it is
+gone however the process ends. Memory is limited for any input. A file that unpacks to far more than mail does
+is refused, and so is one for which the disk has no room. Of a damaged file, the part before the damage is
 read.
 """
 
@@ -27,18 +27,18 @@ from muniment.sources.spool_files import make_work
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 RATIO = 200
-"""How many times its size a file may unpack to: text of mail shrinks to a fifth, logs to a fiftieth."""
+"""How many times its own size a file can unpack to. Mail shrinks to a fifth, logs to a fiftieth."""
 FREE = 64 * 1024 * 1024
-"""Bytes that any file may unpack to."""
+"""Number of bytes to which any file can unpack."""
 ROOM = 512 * 1024 * 1024
-"""Bytes of the work folder's disk that are left free."""
+"""Number of bytes that stay free on the disk of the work folder."""
 _BLOCK = 1024 * 1024
 _UNCHECKED = 16 * _BLOCK
-"""Bytes that are unpacked between two looks at how much room there is."""
+"""Number of bytes that are unpacked between two checks of the free space."""
 _MEMORY = 128 * 1024 * 1024
-"""Bytes that a decoder may take; what programs write at their highest levels takes 65 MiB."""
+"""Most bytes of memory for a decoder; files written at the highest levels need 65 MiB."""
 _WINDOW = 27
-"""Binary logarithm of the largest window of Zstandard: as many bytes."""
+"""Binary logarithm of the largest window of Zstandard, in bytes."""
 _HELD = 2
 _FAULTS = (EOFError, ValueError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError)
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -46,23 +46,28 @@ MAGIC_LENGTH = max(map(len, _MAGIC))
 
 
 class Opened(NamedTuple):
-    """A file as it is, or what a compressed one holds."""
+    """A file itself, or the content of a compressed one."""
 
     file: BinaryIO
     fault: str = ""
-    """Why not all of it could be unpacked, or nothing; "" where all is well."""
+    """Why not all of it could be unpacked; "" if there was no problem."""
     stamp: tuple[int, ...] = ()
-    """How the file itself was when it was opened (see Item)."""
+    """State of the file itself when it was opened (see Item.stamp)."""
 
 
 def packing(head: bytes) -> str:
-    """How a file is compressed, by its first bytes; "" where it is not."""
+    """How a file is compressed, by its first bytes; "" if it is not compressed."""
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")
 
 
 @contextmanager
 def opened(path: Path | str, work: Path) -> Iterator[Opened]:
-    """Open a regular file to read, and unpack it where it is compressed. Raises OSError, SourceError."""
+    """Open a regular file for reading, and unpack it if it is compressed.
+
+    Raises:
+        OSError: The file can't be opened.
+        SourceError: The work folder can't be used.
+    """
     with open_plain(path) as file:
         kind = packing(file.read(MAGIC_LENGTH))
         file.seek(0)
@@ -78,7 +83,7 @@ def opened(path: Path | str, work: Path) -> Iterator[Opened]:
 
 
 class Held:
-    """Opens files again and again, and holds the last two that it has unpacked."""
+    """Opens the same files several times, and keeps the last two that it has unpacked."""
 
     def __init__(self, work: Path) -> None:
         self._work = work
@@ -86,7 +91,7 @@ class Held:
 
     @contextmanager
     def opened(self, path: Path) -> Iterator[Opened]:
-        """As `opened` of this module."""
+        """The same as `opened` of this module."""
         with open_plain(path) as file:
             if not packing(file.read(MAGIC_LENGTH)):
                 yield Opened(file)
@@ -98,21 +103,23 @@ class Held:
             opening = stack.enter_context(opened(path, self._work))
             self._stacks[known] = stack, opening
         file = self._stacks[known][1].file
-        with os.fdopen(os.dup(file.fileno()), "rb") as again:  # the listing may go on in one that is let go
+        with os.fdopen(
+            os.dup(file.fileno()), "rb"
+        ) as again:  # a listing can still read the file that is closed below
             again.seek(0)
             while len(self._stacks) > _HELD:
                 self._stacks.pop(next(iter(self._stacks)))[0].close()
             yield Opened(again, self._stacks[known][1].fault)
 
     def close(self) -> None:
-        """Let go of all."""
+        """Remove all unpacked content."""
         for stack, _ in self._stacks.values():
             stack.close()
         self._stacks.clear()
 
 
 def beginning(file: BinaryIO, kind: str, length: int) -> bytes:
-    """The first bytes of what a file holds; fewer where it is damaged. Raises OSError."""
+    """The first `length` bytes of a compressed file's content; fewer if it is damaged. Raises OSError."""
     found = b""
     try:
         for block in _BLOCKS[kind](file):
@@ -125,7 +132,7 @@ def beginning(file: BinaryIO, kind: str, length: int) -> bytes:
 
 
 def _unpack(file: BinaryIO, kind: str, into: BinaryIO) -> str:
-    """Write what a file holds; returns what is wrong with it. Nothing is kept of what is refused."""
+    """Unpack a file, and return its fault. If it is refused, nothing is kept of it."""
     limit = max(FREE, os.fstat(file.fileno()).st_size * RATIO)
     size, checked = 0, _UNCHECKED
     try:
@@ -162,7 +169,7 @@ def _bzip2(file: BinaryIO) -> Iterator[bytes]:
             try:
                 block = stream.read1(_BLOCK)
             except OSError as error:
-                if error.errno is None:  # the library says so of data that is none
+                if error.errno is None:  # the library's error for invalid data
                     raise EOFError from error
                 raise
             if not block:
@@ -171,7 +178,7 @@ def _bzip2(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _xz(file: BinaryIO) -> Iterator[bytes]:
-    """Several streams may follow one another; zeros between and behind them mean nothing."""
+    """Unpack xz: several streams can follow one another, with zero bytes between and after them."""
     data = file.read(_BLOCK)
     while data:
         decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)

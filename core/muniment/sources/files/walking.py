@@ -1,4 +1,4 @@
-"""The files in a folder and below it, in constant memory for each level; links are not followed."""
+"""Lists the files in a folder and below it, with constant memory for each level. Links are not followed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from muniment.sources.passing import LINK, SPECIAL, Passing, unreadable_folder
 
 
 def walk(root: Path, passing: Passing) -> Iterator[str]:
-    """Paths, relative to `root`, of the regular files in it and below, in no order.
+    """The paths of the regular files in a folder and below it, in any order.
 
-    Links, special files and folders below that can't be read are passed over. Raises SourceError where `root`
-    itself can't be read.
+    Links, special files, and folders below that can't be read are passed over.
+
+    Args:
+        root: The folder.
+        passing: Counts what is passed over.
+
+    Yields:
+        Paths relative to `root`.
+
+    Raises:
+        SourceError: `root` itself can't be read.
     """
     folders = [""]
     while folders:
@@ -22,7 +31,7 @@ def walk(root: Path, passing: Passing) -> Iterator[str]:
         try:
             with os.scandir(root / inside) as entries:
                 for entry in entries:
-                    path = os.path.join(inside, entry.name)  # noqa: PTH118  names may be no Unicode
+                    path = os.path.join(inside, entry.name)  # noqa: PTH118  names need not be Unicode
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(path)
                     elif entry.is_file(follow_symlinks=False):

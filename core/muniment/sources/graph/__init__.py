@@ -1,1 +1,1 @@
-"""Microsoft Graph."""
+"""Mailboxes in Microsoft 365, by Microsoft Graph."""

@@ -1,7 +1,7 @@
-"""What Microsoft Graph's answers mean: pages of lists, and every way of refusing.
+"""Reads Microsoft Graph's answers: pages of lists, and errors.
 
-Rests on Microsoft's pages "Error responses and resource types", "Throttling guidance", "JSON batching" and
-"Delta query", and on public reports where those are silent (tests/support/graph_double.py names each).
+The sources are Microsoft's pages "Error responses and resource types", "Throttling guidance", "JSON batching"
+and "Delta query". Where they say nothing, public reports are used (tests/support/graph_double.py names them).
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, GO
     410,
 )
 PUT_OFF = frozenset({429, 503, 509})
-"""Statuses of a service that wants to be left alone for a while."""
+"""Statuses by which the service asks to wait."""
 SERVER_ERROR = 500
 REQUEST_TIMEOUT = 408
 ITEM_NOT_FOUND = "ErrorItemNotFound"
-"""What Exchange says of a message, by its id, that is not in the mailbox."""
+"""Exchange's code for an id of no message in the mailbox."""
 UNRENDERABLE = frozenset({"ErrorMimeContentConversionFailed", "ErrorContentConversionFailed",
                           "ErrorMimeContentInvalid", "ErrorCorruptData"})  # fmt: skip
-"""What Exchange says of a message that it can't write as MIME, however often it is asked."""
+"""Exchange's codes for a message that it can never write as MIME."""
 STALE = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired", "resyncchangesapplydifferences",
                    "resyncchangesuploaddifferences"})  # fmt: skip
-"""What Graph says of a delta token that it no longer knows."""
+"""Graph's codes for a delta token that it no longer knows, in lower case."""
 NO_MAILBOX = frozenset({"ResourceNotFound", "Request_ResourceNotFound", "ErrorInvalidUser",
                         "MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI",
                         "ErrorNonExistentMailbox"})  # fmt: skip
@@ -47,36 +47,36 @@ NO_CODE = "without a code"
 
 
 class Refused(SourceError):
-    """An answer that asking again would not change."""
+    """An error that another attempt would not change."""
 
     def __init__(self, status: int, code: str) -> None:
         super().__init__(
-            f"Microsoft Graph refused a request ({status} {code}): run again, and if it stays so, look that "
-            "code up in Microsoft's documentation."
+            f"Microsoft Graph refused a request ({status} {code}): run again, and if that does not help, "
+            "look the code up in Microsoft's documentation."
         )
         self.status, self.code = status, code
 
     @property
     def stale(self) -> bool:
-        """Whether a delta token is no longer known."""
+        """Whether the service no longer knows a delta token."""
         return self.status == GONE or self.code.lower() in STALE
 
     @property
     def no_mailbox(self) -> bool:
-        """Whether there is no mailbox to ask."""
+        """Whether there is no such mailbox."""
         return self.code in NO_MAILBOX
 
     @property
     def no_item(self) -> bool:
         """Whether Exchange itself says that a message or folder is not in the mailbox.
 
-        A 404 alone says nothing of the kind: a cloud answers so that does not know the request.
+        Status 404 alone does not: a cloud also sends it for a request that it does not know.
         """
         return self.status == NOT_FOUND and self.code == ITEM_NOT_FOUND
 
 
 class PutOff(Passing):
-    """The service wants to be left alone: for so many seconds, where it says so."""
+    """The service asks to wait. `seconds` is for how long; None if it does not say."""
 
     def __init__(self, message: str, seconds: float | None) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class PutOff(Passing):
 
 
 class Expired(Exception):
-    """The token is not taken."""
+    """The service does not accept the token."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -101,17 +101,24 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list."""
+    """A page of a list."""
 
     values: list[dict[str, Any]]
     next: str = ""
-    """Where the next part is; "" at the end."""
+    """The path of the next page; "" at the end."""
     delta: str = ""
-    """At the end of a delta query: where to ask for what changed since."""
+    """At the end of a delta query: the path that lists what changed since."""
 
 
 def check(status: int, headers: Mapping[str, str], content: bytes | dict[str, Any]) -> None:
-    """Raise what an answer that is none stands for: Refused, PutOff, Expired, or Passing."""
+    """Raise the error that an answer means.
+
+    Raises:
+        Refused: Another attempt would not change it.
+        PutOff: The service asks to wait.
+        Expired: The service does not accept the token.
+        Passing: The service has failed for now.
+    """
     if status < BAD_REQUEST:
         return
     code = code_in(content)
@@ -123,17 +130,16 @@ def check(status: int, headers: Mapping[str, str], content: bytes | dict[str, An
         wait = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
         seconds = float(wait) if wait.isascii() and wait.isdigit() else None
         raise PutOff(
-            f"Microsoft Graph is busy ({status} {code}) and asked to be left alone for a while: run "
-            "again later, or less often.",
+            f"Microsoft Graph is busy ({status} {code}) and asks to wait: run again later, or less often.",
             seconds,
         )
     if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
-        raise Passing(f"Microsoft Graph has trouble of its own ({status} {code}): run again later.")
+        raise Passing(f"Microsoft Graph has a problem of its own ({status} {code}): run again later.")
     raise Refused(status, code)
 
 
 def code_in(content: bytes | dict[str, Any]) -> str:
-    """The code of an error; the service's own words are long, and not looked up."""
+    """The code of an error; the service's own text is long and can't be looked up."""
     if isinstance(content, bytes):
         try:
             content = json.loads(content)
@@ -146,8 +152,8 @@ def code_in(content: bytes | dict[str, Any]) -> str:
 
 @contextmanager
 def understood(endpoint: Endpoint) -> Iterator[None]:
-    """Turn JSON that lacks what it must have, or has something else there, into one of our errors."""
+    """Turn the errors from reading JSON of an unexpected form into Passing."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise Passing(f"{endpoint.host} does not answer as Microsoft Graph does: check `host`.") from error
+        raise Passing(f"{endpoint.host} does not answer like Microsoft Graph: check `host`.") from error

@@ -1,7 +1,7 @@
-"""Microsoft Graph over HTTPS: tokens, pages, batches and messages, in spite of throttles and broken lines.
+"""Microsoft Graph over HTTPS: tokens, pages, batches and messages, with attempts after errors and waits.
 
-urllib3 carries it: MSAL loads it anyway (by requests), it pools connections, streams, may be used by threads,
-and takes an SSL context of ours.
+It uses urllib3, which MSAL loads anyway (through requests). urllib3 pools connections, streams, works with
+several threads, and accepts our SSL context.
 """
 
 from __future__ import annotations
@@ -47,30 +47,31 @@ from muniment.sources.spool_files import spool_file
 
 T = TypeVar("T")
 Part = dict[str, Any] | Refused | Passing
-"""An answer to a request of a batch: its JSON, or why there is none."""
+"""The answer to one request of a batch: its JSON, or the error in place of it."""
 
 ROOT = "/v1.0"
 BATCH = 20
-"""Requests that one $batch may hold."""
+"""Most requests in one $batch."""
 PAGE = 500
-"""Entries of a list that are asked for at once."""
+"""Number of entries to ask for in each page of a list."""
 RENEWALS = 2
-BUSY = "Microsoft Graph is busy, and asked to be left alone for a while"
+"""How often the token is renewed for one request."""
+BUSY = "Microsoft Graph is busy and asks to wait"
 HTTPS_PORT = 443
 _LENGTHS = {"content-length", "transfer-encoding"}
-"""Fields that say where an answer ends: without them an empty one may be a line that broke."""
+"""Header fields that show where an answer ends. Without them, an empty answer can be a broken connection."""
 
 
 class Cut(Passing):
-    """The line broke, or nothing came over it: no mailbox is at fault, but the network or the service."""
+    """The connection broke or brought nothing: the cause is the network or the service, not a mailbox."""
 
 
 class Untaken(LoginRefused):
-    """The service takes no token for a request, however new."""
+    """The service refuses even a new token for a request."""
 
 
 class _Bearer:
-    """One token for all threads."""
+    """Supplies one token to all threads."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -81,25 +82,35 @@ class _Bearer:
             return self._tokens.token()
 
     def renew(self, old: str) -> None:
-        """Have another one than `old`, unless another thread has got it already."""
+        """Get a new token in place of `old`, unless another thread has already done it."""
         with self._lock:
             if self._tokens.token() == old:
                 self._tokens.token(renew=True)
 
 
 class GraphWire:
-    """Requests to Graph; safe for several threads. `lane` is whose mailbox a request is about."""
+    """Sends requests to Graph; several threads can use it. `lane` is the mailbox that a request concerns."""
 
     def __init__(
         self, endpoint: Endpoint, tokens: Tokens, sleep: Callable[[float], None], threads: int
     ) -> None:
-        """Raises SourceError when the file of authorities can't be used."""
+        """Set up the connections, without connecting.
+
+        Args:
+            endpoint: The service.
+            tokens: Supplies access tokens.
+            sleep: Waits for a number of seconds.
+            threads: Number of connections to keep open.
+
+        Raises:
+            SourceError: The file of authorities can't be used.
+        """
         self._endpoint = endpoint
         self._sleep = sleep
         self._bearer = _Bearer(tokens)
-        self.lanes = Lanes(self._leave_alone)
+        self.lanes = Lanes(self._wait_as_asked)
         self.proved = False
-        """Whether the service has taken a token."""
+        """Whether the service has accepted a token."""
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self._base = f"https://{host}:{endpoint.port_number}"
         options: dict[str, Any] = {
@@ -111,31 +122,33 @@ class GraphWire:
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         bound_heads(self._pool)
 
-    def _leave_alone(self, seconds: float) -> None:
-        """Wait as the service wants it, and say so to who watches."""
-        self._endpoint.tell(
-            Waiting(seconds, "Microsoft Graph is busy, and asked to be left alone for a while")
-        )
+    def _wait_as_asked(self, seconds: float) -> None:
+        """Wait as the service asks, and report it."""
+        self._endpoint.on_event(Waiting(seconds, BUSY))
         self._sleep(seconds)
 
     def close(self) -> None:
-        """Close all connections that are idle."""
+        """Close all idle connections."""
         self._pool.clear()
 
     def page(self, lane: str, path: str, *, wait: bool = True) -> Page:
-        """Part of a list; `path` as it is written, or as an earlier Page has it.
+        """Read a page of a list.
 
-        Without `wait`, it is not waited for a service that wants a mailbox to be left alone.
+        Args:
+            lane: The mailbox that the request concerns.
+            path: A path of our own, or one from an earlier Page.
+            wait: Wait if the service asks for it; otherwise Delayed is raised.
 
         Raises:
-            Refused: the service does not answer it, nor would it later.
-            Passing: it could not answer for a while; Delayed, when it is not waited for.
-            Untaken: it takes no token.
+            Refused: Another attempt would not change the answer.
+            Delayed: The service asks to wait, and `wait` is False.
+            Passing: The service failed at every attempt.
+            Untaken: The service accepts no token.
         """
         return self._persist(lane, lambda token: self.as_page(self._json(Call("GET", path), token)), wait)
 
     def as_page(self, value: dict[str, Any]) -> Page:
-        """A list's part as the service writes it; a single object is an empty one. Raises SourceError."""
+        """The page in a JSON answer; a single object is an empty page. Raises SourceError."""
         values = value.get("value", [])
         if not isinstance(values, list):
             raise self._no_graph()
@@ -143,17 +156,17 @@ class GraphWire:
         return Page([one for one in values if isinstance(one, dict)], *links)
 
     def mime(self, lane: str, path: str, *, wait: bool = True, attempts: int = ATTEMPTS) -> bytes | Path:
-        """A message's MIME, in a file of the work folder when above SPOOL_ABOVE. Raises as `page` does."""
+        """A message's MIME, above SPOOL_ABOVE in a file of the work folder. It raises like `page`."""
         return self._persist(lane, lambda token: self._mime(path, token), wait, attempts)
 
     def batch(self, lane: str, calls: Sequence[Call], *, wait: bool = True) -> list[dict[str, Any] | Refused]:
-        """Answers to at most BATCH requests, in their order. Raises as `page` does."""
+        """Send at most BATCH requests together; returns their answers in order. It raises like `page`."""
         answers: dict[int, dict[str, Any] | Refused] = {}
         self._persist(lane, lambda token: self._batch(calls, answers, token), wait)
         return [answers[n] for n in range(len(calls))]
 
     def some(self, lane: str, calls: Sequence[Call], *, wait: bool = True) -> list[Part]:
-        """As `batch`, with the trouble where the service failed again and again, or refused the whole."""
+        """Like `batch`, but with the error in place of each answer that could not be had."""
         answers: dict[int, dict[str, Any] | Refused] = {}
         trouble: Part = {}
         try:
@@ -190,8 +203,8 @@ class GraphWire:
 
     def _untaken(self, code: str) -> Untaken:
         return Untaken(
-            f"{self._endpoint.host} does not take the tokens that are given out for it (401 {code}): check "
-            "that `host` and `authority` are of the same cloud."
+            f"{self._endpoint.host} does not accept the tokens that were issued for it (401 {code}): check "
+            "that `host` and `authority` belong to the same cloud."
         )
 
     def _json(self, call: Call, token: str, body: bytes | None = None) -> dict[str, Any]:
@@ -215,12 +228,12 @@ class GraphWire:
         return value
 
     def _no_graph(self) -> Passing:
-        return Passing(f"{self._endpoint.host} does not answer as Microsoft Graph does: check `host`.")
+        return Passing(f"{self._endpoint.host} does not answer like Microsoft Graph: check `host`.")
 
     def _mime(self, path: str, token: str) -> bytes | Path:
         with self._response(Call("GET", path), token, None, "identity") as response, self._translated():
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise Passing(f"{self._endpoint.host} compresses a message though it is asked not to.")
+                raise Passing(f"{self._endpoint.host} compresses a message although it was asked not to.")
             pieces = self._pieces(response, most_bytes(None))
             head = bytearray()
             for piece in pieces:
@@ -229,7 +242,7 @@ class GraphWire:
                     break
             else:
                 stated = _LENGTHS.intersection(name.lower() for name in response.headers)
-                if not head and not stated:  # the line broke in the header
+                if not head and not stated:  # the connection broke in the header
                     raise Cut(str(lost(self._endpoint)))
                 return bytes(head)
             with spool_file(self._endpoint.work) as (file, name):
@@ -238,7 +251,7 @@ class GraphWire:
             return name
 
     def _batch(self, calls: Sequence[Call], answers: dict[int, dict[str, Any] | Refused], token: str) -> None:
-        """Ask for what has no answer yet, and take those that count. Raises what is wrong with the rest."""
+        """Send the requests without an answer, and add final answers. Raises the worst error of the rest."""
         open_calls = [_entry(n, call) for n, call in enumerate(calls) if n not in answers]
         body = json.dumps({"requests": open_calls}).encode()
         value = self._json(Call("POST", "/$batch"), token, body)
@@ -274,7 +287,7 @@ class GraphWire:
     def _response(
         self, call: Call, token: str, body: bytes | None = None, encoding: str = "gzip"
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """The answer to a request, if it is a good one; one that is not read to its end is hung up on."""
+        """A successful answer. Its connection is closed if it is not read to its end. Raises like `check`."""
         headers = {**_PREFERENCES, "Authorization": f"Bearer {token}", "Accept-Encoding": encoding}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -294,7 +307,7 @@ class GraphWire:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn what the network does to the library into our errors."""
+        """Turn the library's errors into ours."""
         try:
             yield
         except SSLError as error:
@@ -309,7 +322,7 @@ class GraphWire:
             raise Cut(str(lost(self._endpoint, error))) from error
 
     def _relative(self, link: str) -> str:
-        """A link as a path below the API's root: the token goes to no other host, whatever an answer says."""
+        """A link as a path below the API's root. One to another host is refused: it would get the token."""
         if not link:
             return ""
         parts = urllib.parse.urlsplit(link)
@@ -321,7 +334,8 @@ class GraphWire:
         )
         if not same or not parts.path.startswith(f"{ROOT}/"):
             raise SourceError(
-                f"{self._endpoint.host} names another server to go on at, which is not asked: check `host`."
+                f"{self._endpoint.host} redirected to another server, which Muniment refuses to follow: "
+                "check `host`."
             )
         path = parts.path.removeprefix(ROOT)
         return f"{path}?{parts.query}" if parts.query else path
@@ -331,9 +345,11 @@ _PREFERENCES = {"Prefer": f'IdType="ImmutableId", odata.maxpagesize={PAGE}', "Ac
 
 
 def _entry(number: int, call: Call) -> dict[str, Any]:
-    """A request of a batch. One that writes must have a body and its type, though neither says anything:
-    else the service refuses the whole batch ("Write request id : n does not contain Content-Type header or
-    body")."""
+    """A request of a batch. A request that writes needs a body and a Content-Type, even an empty one.
+
+    Without them the service refuses the whole batch ("Write request id : n does not contain Content-Type
+    header or body").
+    """
     entry = {"id": str(number), "method": call.method, "url": call.path, "headers": _PREFERENCES}
     if call.method == "GET":
         return entry
@@ -341,12 +357,12 @@ def _entry(number: int, call: Call) -> dict[str, Any]:
 
 
 def proxy_for(host: str) -> str:
-    """The proxy that the environment names for a host; "" for none."""
+    """The URL of the proxy for a host according to the environment; "" if there is none."""
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return ""
     return urllib.request.getproxies().get("https", "")
 
 
 def _weight(error: Exception) -> tuple[bool, float]:
-    """What of a batch's troubles is seen to first: a token that expired, then the longest wait."""
+    """The order in which the errors of a batch are handled: an expired token, then the longest wait."""
     return isinstance(error, Expired), (error.seconds or 0.0) if isinstance(error, PutOff) else -1.0

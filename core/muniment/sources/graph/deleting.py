@@ -1,9 +1,8 @@
-"""Deleting for good at Microsoft Graph, and saying so only of what is gone.
+"""Deletes messages for good at Microsoft Graph, and confirms only what is gone.
 
-A message is deleted where it was listed and nowhere else: its folder is looked at right before. An answer
-404 to the deletion proves nothing, since a cloud that does not know `permanentDelete` may answer so: what
-counts is 204, or that Exchange says of the message, asked for by its immutable id, that it is not there
-(ErrorItemNotFound).
+A message is deleted only in the folder in which it was listed, which is checked right before. Status 404 for
+a deletion proves nothing, since a cloud without `permanentDelete` can send it. Only status 204 counts, or
+that Exchange says ErrorItemNotFound when it is asked for the message by its immutable id.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from muniment.sources.graph.folders import Mailbox, explained
 from muniment.sources.graph.lanes import Delayed
 
 GLOBAL = "graph.microsoft.com"
-"""The cloud whose Graph has `permanentDelete`, by Microsoft's page "message: permanentDelete"."""
+"""The cloud that has `permanentDelete`, according to Microsoft's page "message: permanentDelete"."""
 WITHOUT = frozenset({"graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"})
-"""Those that have it not, by the same page."""
+"""The clouds that do not have it, according to the same page."""
 NO_ID = "AAAA"
-"""No message's id: a deletion that deletes nothing shows whether there is one."""
+"""An id of no message. Deleting it deletes nothing, and shows whether the service can delete."""
 MALFORMED = "ErrorInvalidIdMalformed"
-"""What Exchange says of such an id, and so that it was asked."""
+"""Exchange's code for such an id, which proves that the request reached Exchange."""
 PROBED = 3
-"""Mailboxes that are asked before nothing is known."""
+"""Number of mailboxes in which that is tried."""
 
 
 class Deleter:
@@ -40,9 +39,13 @@ class Deleter:
         folders: Callable[[Item], set[str]],
         refuse: Callable[[str, str], None],
     ) -> None:
-        """`folders`: what a message says of the folder it lies in, while it lies where it was listed.
+        """Set what deleting needs.
 
-        `refuse` is called for a mailbox that not all could be deleted from.
+        Args:
+            host: The service's host.
+            wire: The connection.
+            folders: The ids that a message can give for the folder in which it was listed.
+            refuse: Called with the address of a mailbox from which not all could be deleted, and the reason.
         """
         self._host = host.lower()
         self._wire = wire
@@ -52,7 +55,7 @@ class Deleter:
         self._reason: str | None = None
 
     def undeletable(self, mailboxes: Iterable[Mailbox]) -> str:
-        """Why nothing can be deleted: found out by trying it on no message at all. "" where it can."""
+        """Why nothing can be deleted; "" if deleting works. It is tried with an id of no message."""
         if self._reason is None:
             self._reason = ""
             for mailbox in islice(mailboxes, PROBED):
@@ -64,14 +67,14 @@ class Deleter:
         return self._reason
 
     def _probe(self, mailbox: Mailbox) -> str | None:
-        """What a deletion of no message is answered with; None where that says nothing."""
+        """Try to delete NO_ID; returns why nothing can be deleted, or "", or None if it is not clear."""
         try:
             (answer,) = self._wire.some(mailbox.address, [_deletion(mailbox, NO_ID)], wait=False)
         except (Delayed, SourceError):
             return None
         if not isinstance(answer, Refused):
             return None
-        if answer.no_mailbox:  # or is it the request that is not known?
+        if answer.no_mailbox:  # an unknown request can get the same answer
             return self._absent if self._host != GLOBAL and self._is_there(mailbox) else None
         if answer.code == MALFORMED or (answer.no_item and self._host not in WITHOUT):
             return ""
@@ -87,7 +90,7 @@ class Deleter:
         return True
 
     def _says_absent(self, answer: Refused) -> bool:
-        """Whether an answer says that there is no `permanentDelete`: 405, or 400 by Graph itself."""
+        """Whether an answer means that there is no `permanentDelete`: 405, or 400 or 404 by Graph itself."""
         if answer.status == NOT_ALLOWED:
             return True
         return (
@@ -100,12 +103,12 @@ class Deleter:
     @property
     def _absent(self) -> str:
         return (
-            f"{self._host} can't delete mail for good (it has no permanentDelete, as Microsoft documents for "
-            "national clouds): everything is archived and stays there; keep the mail with `--keep`."
+            f"{self._host} can't delete mail for good (according to Microsoft, national clouds have no "
+            "permanentDelete): everything is archived and stays there; keep the mail with `--keep`."
         )
 
     def delete(self, mailbox: Mailbox, items: Iterable[Item]) -> list[Item]:
-        """Delete messages of one mailbox; returns those that are gone, by the service's own words."""
+        """Delete messages of one mailbox; returns those whose deletion the service has confirmed."""
         confirmed: list[Item] = []
         group = iter(items)
         while batch := list(islice(group, BATCH)):
@@ -114,7 +117,7 @@ class Deleter:
         return confirmed
 
     def _portion(self, mailbox: Mailbox, batch: Sequence[Item]) -> list[Item]:
-        there, _ = self._looked_at(mailbox, batch)  # what has vanished was deleted, or archived, by others
+        there, _ = self._look(mailbox, batch)  # someone else has deleted or archived the missing ones
         if not there:
             return []
         gone = []
@@ -126,26 +129,26 @@ class Deleter:
             else:
                 unsure.append((item, answer))
         if unsure:
-            left, vanished = self._looked_at(mailbox, [item for item, _ in unsure])
+            left, vanished = self._look(mailbox, [item for item, _ in unsure])
             gone += vanished
             self._judge(mailbox, [answer for item, answer in unsure if item in left])
         return gone
 
     def _judge(self, mailbox: Mailbox, answers: list[Part]) -> None:
-        """What came of messages that are still there."""
+        """Note why messages are still there."""
         for answer in answers:
             if isinstance(answer, Refused) and (self._says_absent(answer) or answer.status == NOT_FOUND):
                 self._reason = self._absent
                 return
             self._leave(mailbox, answer)
 
-    def _looked_at(self, mailbox: Mailbox, batch: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-        """Which messages lie where they were listed, and which are no longer in the mailbox."""
+    def _look(self, mailbox: Mailbox, batch: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+        """The messages that are still where they were listed, and those that are no longer in the mailbox."""
         calls = [Call("GET", f"{mailbox.message(item.key)}?$select=id,parentFolderId") for item in batch]
         there, gone = [], []
         for item, answer in zip(batch, self._wire.some(mailbox.address, calls), strict=True):
             if isinstance(answer, dict):
-                if answer.get("parentFolderId") in self._folders(item):  # else it was moved, and stays
+                if answer.get("parentFolderId") in self._folders(item):  # otherwise it was moved, and stays
                     there.append(item)
             elif isinstance(answer, Refused) and answer.no_item:
                 gone.append(item)
@@ -154,14 +157,14 @@ class Deleter:
         return there, gone
 
     def _leave(self, mailbox: Mailbox, answer: Part) -> None:
-        """Take note of a message that can't be deleted, or of all of a mailbox."""
+        """Note that one message, or any message of a mailbox, can't be deleted."""
         if isinstance(answer, Refused) and (answer.status == FORBIDDEN or answer.no_mailbox):
             self._shut.add(mailbox.address)
             self._refuse(mailbox.address, str(explained(mailbox, answer, "Mail.ReadWrite")))
         else:
             self._refuse(
                 mailbox.address,
-                f"Some messages of {mailbox.address} could not be deleted, and stay there. {answer}",
+                f"Some messages of {mailbox.address} could not be deleted and stay there. {answer}",
             )
 
 

@@ -1,4 +1,4 @@
-"""Fetching MIME from Microsoft Graph: several mailboxes beside each other, none of which holds up another."""
+"""Fetches MIME from Microsoft Graph, from several mailboxes at the same time; none holds up another."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from muniment.sources.remote import (
 from muniment.sources.retry import ATTEMPTS, Passing
 
 AT_ONCE = 4
-"""Requests that Exchange Online serves at a time for an application and a mailbox."""
+"""Most requests at a time for one mailbox; Exchange Online serves no more for an application."""
 THREADS = 8
-"""Requests at a time, over all mailboxes."""
+"""Most requests at a time for all mailboxes together."""
 GONE = "it is no longer in the mailbox"
 
 
 @dataclass(slots=True)
 class _Lane:
-    """What is asked for of a mailbox."""
+    """The requests for one mailbox."""
 
     mailbox: Mailbox
     queue: deque[Item] = field(default_factory=deque)
     running: int = 0
     delayed: bool = False
     in_a_row: int = 0
-    """Messages given up since the last that was had."""
+    """Number of messages given up since the last one that was fetched."""
     since: float = 0.0
-    """When the first of them was asked for."""
+    """When the first of them was given up (`retry.now`)."""
     lost: str = ""
-    """Why no more is asked for in this run."""
+    """Why the mailbox was given up for this run; "" if it was not."""
 
 
 class Fetching:
-    """The threads that fetch, and what each mailbox has been like so far in this run."""
+    """The threads that fetch, and the state of each mailbox in this run."""
 
     def __init__(
         self,
@@ -60,7 +60,14 @@ class Fetching:
         *,
         several: bool,
     ) -> None:
-        """`refuse` is called for a mailbox that is given up; one that is the only one ends the run."""
+        """Set what fetching needs.
+
+        Args:
+            wire: The connection.
+            mailbox_of: The mailbox of an item.
+            refuse: Called with the address of a mailbox that is given up, and the reason.
+            several: Whether there are several mailboxes. If there is only one, its failure ends the run.
+        """
         self._wire = wire
         self._mailbox_of = mailbox_of
         self._refuse = refuse
@@ -69,14 +76,14 @@ class Fetching:
         self._lanes: dict[str, _Lane] = {}
         self._given_up = 0
         self._dead = 0
-        """Mailboxes given up for the service's failing, since the last message that was had."""
+        """Number of mailboxes given up because the service failed, since the last message was fetched."""
 
     def close(self) -> None:
-        """Wait for what is on its way."""
+        """Wait for the requests that are on their way."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
-        """An answer an item. Raises SourceError where the service fails at whatever it is asked for."""
+        """Yield one answer for each item. Raises SourceError if the service fails at everything."""
         lanes = self._sorted(items)
         running: dict[Future[Answer], Item] = {}
         ready: deque[tuple[Item, Future[Answer]]] = deque()
@@ -89,7 +96,7 @@ class Fetching:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     ready.extend((running.pop(future), future) for future in done)
                     while ready:
-                        yield from self._taken(*ready.popleft())
+                        yield from self._result(*ready.popleft())
                 elif delayed := [lane.mailbox.address for lane in lanes if lane.queue and lane.delayed]:
                     opened = self._wire.lanes.await_one(delayed)
                     for lane in lanes:
@@ -112,7 +119,7 @@ class Fetching:
         return list(lanes.values())
 
     def _fill(self, lanes: list[_Lane], running: dict[Future[Answer], Item]) -> None:
-        """Start as many requests as are allowed, of as many mailboxes as there are."""
+        """Start as many requests as are allowed."""
         for lane in lanes:
             if lane.delayed and self._wire.lanes.left(lane.mailbox.address) <= 0:
                 lane.delayed = False
@@ -125,8 +132,8 @@ class Fetching:
         while lane.lost and lane.queue:
             yield Unfetched(lane.queue.popleft(), lane.lost)
 
-    def _taken(self, item: Item, future: Future[Answer]) -> Iterator[Answer]:
-        """What came of a request. Raises what ends the run."""
+    def _result(self, item: Item, future: Future[Answer]) -> Iterator[Answer]:
+        """Handle the result of a request. Raises an error that ends the run."""
         lane = self._lanes[item.place.mailbox]
         lane.running -= 1
         try:
@@ -136,7 +143,7 @@ class Fetching:
             lane.queue.appendleft(item)
             return
         except (PutOff, Shut, Untaken) as error:
-            yield self._given_up_with(lane, item, error)
+            yield self._give_up(lane, item, error)
             return
         except Passing as error:
             yield self._failed(lane, item, error)
@@ -144,8 +151,8 @@ class Fetching:
         lane.in_a_row = self._dead = 0
         yield answer
 
-    def _given_up_with(self, lane: _Lane, item: Item, error: SourceError) -> Answer:
-        """A mailbox is shut, or put off for too long."""
+    def _give_up(self, lane: _Lane, item: Item, error: SourceError) -> Answer:
+        """Give up a mailbox that can't be opened, or for which the service asked to wait too long."""
         if not self._several or (isinstance(error, Untaken) and not self._wire.proved):
             raise error
         lane.lost = lane.lost or str(error)
@@ -153,7 +160,7 @@ class Fetching:
         return Unfetched(item, str(error))
 
     def _failed(self, lane: _Lane, item: Item, error: Passing) -> Answer:
-        """A message is given up; in time, when messages from all over it fail, so is the mailbox."""
+        """Give up a message, and also its mailbox if messages from all parts of it keep failing."""
         if not lane.in_a_row:
             lane.since = retry.now()
         lane.in_a_row += 1
@@ -163,11 +170,11 @@ class Fetching:
             self._dead += 1
             if not self._several or self._dead >= SURELY_DEAD:
                 raise error
-            lane.lost = f"the service failed at all that was tried of what is left there: {error}"
+            lane.lost = f"the service failed at every message that was tried there: {error}"
             self._refuse(lane.mailbox.address, str(explained(lane.mailbox, error)))
-        # Bad messages lie next to each other: those beside this one are asked for last.
+        # Bad messages are often next to each other, so the neighbours are asked for last.
         lane.queue.rotate(-min(2 ** (lane.in_a_row - 1), len(lane.queue)))
-        return Unfetched(item, f"the service failed at it again and again: {error}")
+        return Unfetched(item, f"the service failed at it at every attempt: {error}")
 
     # --- in the threads -------------------------------------------------------------------------
 
@@ -184,17 +191,17 @@ class Fetching:
                 self._require_open(mailbox)
             if error.status == NOT_FOUND and self._is_gone(mailbox, path):
                 return Unfetched(item, GONE, gone=True)
-            return Unfetched(item, f"the service can't hand it out ({error.code})")
+            return Unfetched(item, f"the service can't send it ({error.code})")
 
     def _require_open(self, mailbox: Mailbox) -> None:
-        """See whether one message is kept from us, or the mailbox. Raises Shut."""
+        """Check that the mailbox is open to us, so that only the message was refused. Raises Shut."""
         try:
             self._wire.page(mailbox.address, f"{mailbox.path}/mailFolders/inbox?$select=id", wait=False)
         except Refused as error:
             raise explained(mailbox, error) from error
 
     def _is_gone(self, mailbox: Mailbox, path: str) -> bool:
-        """Whether Exchange itself says that there is no such message (see Refused.no_item)."""
+        """Whether Exchange itself says that the message does not exist (see Refused.no_item)."""
         try:
             self._wire.page(mailbox.address, f"{path}?$select=id", wait=False)
         except Refused as error:
@@ -203,7 +210,7 @@ class Fetching:
 
 
 def _abandon(running: Iterable[Future[Answer]]) -> None:
-    """Wait for requests that are on their way, and remove the files of those that nobody takes."""
+    """Wait for requests that are on their way, and remove the files of their unused answers."""
     waiting = [future for future in running if not future.cancel()]
     wait(waiting)
     for future in waiting:

@@ -1,4 +1,4 @@
-"""The folders of a mailbox in Exchange Online, as Microsoft Graph lists them, and why a mailbox is shut."""
+"""The folders of a mailbox in Exchange Online, and errors that explain why a mailbox can't be opened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WELL_KNOWN = {
     "archive": Use.ARCHIVE,
     "outbox": Use.OUTBOX,
 }
-"""What Graph calls folders for their use, whatever the mailbox's language."""
+"""Graph's names for well-known folders; they are the same in every language."""
 _FOLDER = "$select=id,displayName,childFolderCount,totalItemCount,isHidden"
 
 
@@ -34,14 +34,14 @@ class Mailbox:
 
     address: str
     name: str
-    """What the service knows it by: a user principal name, or an id."""
+    """Its name at the service: a user principal name or an id."""
 
     @property
     def path(self) -> str:
         return f"/users/{quote(self.name, safe='@')}"
 
     def message(self, key: str) -> str:
-        """A message, in whatever folder it is: below a folder Graph hands out no MIME (405)."""
+        """The path of a message. It omits the folder: Graph sends no MIME by a path through one (405)."""
         return f"{self.path}/messages/{quote(key, safe='')}"
 
 
@@ -52,11 +52,12 @@ class Listing:
     place: Place
     path: str
     messages: int
+    """Number of messages in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A folder of a mailbox, as the service lists it."""
+    """A folder of a mailbox in the service's list."""
 
     id: str
     folder: Folder
@@ -70,42 +71,48 @@ class _Node:
 
 
 class Passed(Shut):
-    """A mailbox that is none, or that the application may not read: of all there are, it is passed by."""
+    """An address has no mailbox, or the application has no right to read it; `mailboxes = ["*"]` skips it."""
 
 
 def explained(mailbox: Mailbox, error: SourceError, permission: str = "Mail.Read") -> Shut:
-    """What to do about a mailbox that the service does not open."""
+    """The error that says what to do about a mailbox that can't be opened.
+
+    Args:
+        mailbox: The mailbox.
+        error: What the service answered.
+        permission: The permission of Graph that the request needed.
+    """
     address = mailbox.address
     if isinstance(error, Refused) and error.code == NO_CODE and not error.no_mailbox:
         return Shut(
-            f"{address} is answered for by something that is not Exchange Online ({error.status} without a "
-            "code): a proxy may block it; ask the people who run the network.",
+            f"Something other than Exchange Online answers for {address} ({error.status} without a code): a "
+            "proxy may block it; ask the people who run the network.",
             address,
         )
     if isinstance(error, Refused) and error.status == FORBIDDEN:
         return Passed(
-            f"Microsoft Graph does not let the application into {address} ({error.code}): grant it "
+            f"Microsoft Graph does not let the application open {address} ({error.code}): grant it "
             f"the permission {permission} with admin consent (Entra admin centre, App registrations, API "
-            "permissions), and see that no application access policy or role leaves this mailbox out.",
+            "permissions), and check that no application access policy or role excludes this mailbox.",
             address,
         )
     if isinstance(error, Refused) and (error.no_mailbox or error.status == NOT_FOUND):
         return Passed(
-            f"There is no mailbox {address} in Exchange Online ({error.code}): check its name, which "
-            "is the user principal name, and the person's licence.",
+            f"There is no mailbox {address} in Exchange Online ({error.code}): check its name, which must be "
+            "the user principal name, and the person's licence.",
             address,
         )
     if isinstance(error, Refused):
         return Shut(
-            f"Microsoft Graph does not open {address} ({error.status} {error.code}): run again, and if it "
-            "stays so, look that code up in Microsoft's documentation.",
+            f"Microsoft Graph does not open {address} ({error.status} {error.code}): run again, and if that "
+            "does not help, look the code up in Microsoft's documentation.",
             address,
         )
     return Shut(f"{address} could not be read. {error}", address)
 
 
 class Tree:
-    """The folders of one mailbox. Errors are the wire's, or Shut."""
+    """The folders of one mailbox. Its methods raise the errors of GraphWire, and Shut."""
 
     def __init__(
         self,
@@ -116,7 +123,15 @@ class Tree:
         *,
         wait: bool,
     ) -> None:
-        """`refuse` is called for a folder whose subfolders can't be had; for `wait` see GraphWire."""
+        """Set what listing folders needs.
+
+        Args:
+            endpoint: The service, and the choice of folders.
+            wire: The connection.
+            mailbox: The mailbox.
+            refuse: Called with a folder whose subfolders can't be listed, and the reason.
+            wait: As in GraphWire.page.
+        """
         self._endpoint = endpoint
         self._wire = wire
         self._mailbox = mailbox
@@ -124,7 +139,7 @@ class Tree:
         self._wait = wait
 
     def chosen(self, owner: str) -> list[Listing]:
-        """The folders to read."""
+        """The folders to read; `owner` is the address of their owner (see Place)."""
         choice = self._endpoint.folders or Choice()
         box = self._mailbox
         return [
@@ -144,7 +159,7 @@ class Tree:
             raise explained(self._mailbox, error) from error
 
     def _nodes(self) -> Iterator[_Node]:
-        """Every folder that people see, level by level."""
+        """Every folder that people can see, level by level."""
         uses = self._uses()
         seen: set[str] = set()
         first = self._ask(f"{self._mailbox.path}/mailFolders?{_FOLDER}")
@@ -158,7 +173,7 @@ class Tree:
             level = list(self._below([node for node in level if node.children], uses))
 
     def _uses(self) -> dict[str, Use]:
-        """The ids of folders that the service has a use for."""
+        """The uses of well-known folders, by their ids."""
         box = self._mailbox
         calls = [Call("GET", f"{box.path}/mailFolders/{name}?$select=id") for name in WELL_KNOWN]
         found: dict[str, Use] = {}
@@ -171,7 +186,7 @@ class Tree:
         return found
 
     def _below(self, parents: list[_Node], uses: dict[str, Use]) -> Iterator[_Node]:
-        """The folders right below some others, asked for in batches."""
+        """The folders directly below `parents`, asked for in batches."""
         box = self._mailbox
         for start in range(0, len(parents), BATCH):
             some = parents[start : start + BATCH]
@@ -179,14 +194,14 @@ class Tree:
             for node, answer in zip(some, self._wire.some(box.address, calls, wait=self._wait), strict=True):
                 if isinstance(answer, dict):
                     yield from self._listed(self._wire.as_page(answer), uses, node)
-                elif not (isinstance(answer, Refused) and answer.no_item):  # a deleted one has none below
+                elif not (isinstance(answer, Refused) and answer.no_item):  # it was deleted
                     title = node.folder.title
                     self._refuse(
                         f"{box.address}/{title}", f"The folders below {title} could not be listed. {answer}"
                     )
 
     def _listed(self, page: Page, uses: dict[str, Use], above: _Node | None) -> Iterator[_Node]:
-        """The folders of a list, hidden ones and views (search folders) left out."""
+        """The folders in a list, without hidden ones and views (search folders)."""
         line = (*above.above, above.folder) if above else ()
         pages = Pages(self._endpoint.address, MOST_FOLDERS)
         while True:

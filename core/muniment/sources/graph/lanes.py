@@ -1,6 +1,6 @@
-"""For how long each mailbox is left alone by request of the service, and when it is given up.
+"""How long to wait for each mailbox when the service asks for it, and when to give it up.
 
-The limits of Exchange Online go by mailbox, and so does its trouble: what one mailbox costs, no other pays.
+Exchange Online limits requests for each mailbox by itself, so a wait for one does not delay the others.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from muniment.sources.graph.answers import PutOff
 from muniment.sources.retry import Passing
 
 LONGEST_WAIT = 900.0
-"""Seconds that a Retry-After may ask for; the service counts requests over ten minutes."""
+"""Longest accepted Retry-After, in seconds; the service counts requests over ten minutes."""
 OBEYED_FOR = 1800.0
-"""Seconds a mailbox is waited for, without an answer from it, where the service says how long to wait."""
+"""Longest total wait for a mailbox without an answer, in seconds, if the service says how long to wait."""
 PATIENT_FOR = 300.0
-"""Seconds where it does not say."""
+"""The same if it does not say."""
 LONGEST_STEP = 60.0
+"""Longest single wait of our own choice, in seconds."""
 AT_ONCE = 5
-"""How often in a row a service is believed that names no time, or next to none."""
+"""Number of requests to wait in a row after which waits grow, even if the service names short ones."""
 DOOMED = 10
-"""Mailboxes given up one after the other before the next ones are not waited for: the service is down."""
+"""Number of mailboxes given up in a row after which no other is waited for, since the service is down."""
 
 
 class Delayed(Passing):
-    """A mailbox is to be left alone for so many seconds yet; whoever asks may do something else meanwhile."""
+    """The service asks to wait `seconds` more for a mailbox; the caller can do something else meanwhile."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__("Microsoft Graph asked to be left alone for a while: run again later.")
+        super().__init__("Microsoft Graph asks to wait: run again later.")
         self.seconds = seconds
 
 
 class Lanes:
-    """The state of each mailbox by its address. For several threads."""
+    """The waits for each mailbox, by its address. Several threads can use it."""
 
     def __init__(self, sleep: Callable[[float], None]) -> None:
         self._sleep = sleep
@@ -47,7 +48,7 @@ class Lanes:
         self._in_a_row = 0
 
     def progress(self, lane: str) -> None:
-        """A mailbox has answered: all patience is left again."""
+        """Note that a mailbox has answered: its total wait starts again from zero."""
         self._in_a_row = 0
         if lane in self._steps:
             with self._lock:
@@ -55,15 +56,19 @@ class Lanes:
                     state.pop(lane, None)
 
     def put_off(self, lane: str, error: PutOff) -> None:
-        """The service wants a mailbox to be left alone. Raises `error` when patience is at its end."""
+        """Note that the service asks to wait for a mailbox.
+
+        Raises:
+            PutOff: `error` itself, if the total wait gets too long.
+        """
         with self._lock:
-            if self.left(lane) > 0:  # requests that were on their way together are one
+            if self.left(lane) > 0:  # requests that were on their way at the same time count as one
                 if error.seconds is not None and error.seconds <= LONGEST_WAIT:
                     self._until[lane] = max(self._until[lane], retry.now() + error.seconds)
                 return
             step = self._steps[lane] = self._steps.get(lane, 0) + 1
             wait = _growing(step) if error.seconds is None else error.seconds
-            if step > AT_ONCE:  # a service that says "at once" again and again
+            if step > AT_ONCE:  # the service keeps asking for very short waits
                 wait = max(wait, _growing(step - AT_ONCE))
             spent, most = (
                 (self._patient, PATIENT_FOR) if error.seconds is None else (self._obeyed, OBEYED_FOR)
@@ -76,7 +81,16 @@ class Lanes:
             self._until[lane] = retry.now() + wait
 
     def enter(self, lane: str, *, wait: bool) -> None:
-        """Wait until a mailbox may be asked, or raise Delayed; for one that was given up, PutOff."""
+        """Wait until a mailbox can be asked.
+
+        Args:
+            lane: The mailbox's address.
+            wait: Whether to wait.
+
+        Raises:
+            Delayed: It can't be asked yet, and `wait` is False.
+            PutOff: It was given up.
+        """
         if lane in self._lost:
             raise PutOff(str(self._lost[lane]), None)
         left = self.left(lane)
@@ -90,7 +104,7 @@ class Lanes:
                     self._until.pop(lane, None)
 
     def await_one(self, lanes: Iterable[str]) -> set[str]:
-        """Wait until at least one of some mailboxes may be asked; returns those that may."""
+        """Wait until at least one of these mailboxes can be asked; returns those that can."""
         left = {lane: self.left(lane) for lane in lanes}
         shortest = min(left.values())
         if shortest > 0:
@@ -102,7 +116,7 @@ class Lanes:
         return found
 
     def left(self, lane: str) -> float:
-        """Seconds for which a mailbox is to be left alone yet; not above 0 for none."""
+        """Seconds to wait for a mailbox; 0 or less if it can be asked now."""
         return self._until.get(lane, 0.0) - retry.now()
 
 

@@ -1,8 +1,7 @@
 """Microsoft 365 mailboxes by Microsoft Graph: their folders, what changed in each, and their messages' MIME.
 
-The service makes a message's MIME anew at each read, and an item may be edited in its mailbox, so that a
-key does not vouch for a content: what is to be deleted and was kept by an earlier run is fetched again and
-compared.
+The service writes a message's MIME again at each read, and a message can be edited in its mailbox. So a key
+proves no content: a message that an earlier run archived is fetched again and compared before it is deleted.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class GraphSource(Refusing):
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__()
         if endpoint.tokens is None:
-            raise SourceError("Microsoft Graph takes no password: set `auth` to app or device.")
+            raise SourceError("Microsoft Graph accepts no password: set `auth` to app or device.")
         self._endpoint = replace(endpoint, security="tls")
         self._tokens = endpoint.tokens
         self._sleep = sleep
@@ -56,7 +55,7 @@ class GraphSource(Refusing):
         self._mark: Callable[[Place], str] = lambda place: ""
         self._marks: dict[Place, str] = {}
         self._parents: dict[Place, set[str]] = {}
-        """How messages name the folder they were listed in, where they don't name it by its id."""
+        """Ids that messages give for the folder in which they were listed, if they differ from its id."""
 
     def resume(self, mark: Callable[[Place], str]) -> None:
         """List only what changed since a mark, which is a delta link (see base.Resumable)."""
@@ -69,10 +68,10 @@ class GraphSource(Refusing):
     # --- getting in -----------------------------------------------------------------------------
 
     def connect(self) -> None:
-        """Reach the service, be let in, and learn which mailboxes there are."""
+        """Reach the service, log in, and find out the mailboxes (see Source.connect)."""
         make_work(self._endpoint.work)
         if not proxy_for(self._endpoint.host):
-            with closing(dial(self._endpoint)):  # says at once what is wrong with host, port or certificate
+            with closing(dial(self._endpoint)):  # its errors explain a wrong host, port or certificate
                 pass
         named = self._endpoint.mailboxes or (self._endpoint.mailbox,)
         if EVERYBODY in named:
@@ -85,7 +84,7 @@ class GraphSource(Refusing):
                 self._wire.page(boxes[0].address, f"{boxes[0].path}/mailFolders/inbox?$select=id")
             except Refused as error:
                 raise explained(boxes[0], error) from error
-        self._endpoint.tell(LoggedIn())
+        self._endpoint.on_event(LoggedIn())
 
     @property
     def _several(self) -> bool:
@@ -98,7 +97,7 @@ class GraphSource(Refusing):
         return self._open
 
     def close(self) -> None:
-        """Hang up; never deletes anything. Safe to call twice."""
+        """Close all connections. It never deletes anything, and can be called twice."""
         if self._fetching:
             self._fetching.close()
         if self._open:
@@ -106,7 +105,7 @@ class GraphSource(Refusing):
         self._fetching = self._deleting = self._open = None
 
     def _everybody(self) -> list[Mailbox]:
-        """Whoever has a mail address in the tenant; not all of them have a mailbox."""
+        """Everyone in the tenant who has a mail address; not all of them have a mailbox."""
         found: list[Mailbox] = []
         pages = Pages(self._endpoint.address, MOST_FOLDERS)
         link = "/users?$select=id,mail&$top=999"
@@ -117,9 +116,9 @@ class GraphSource(Refusing):
                 if error.status != FORBIDDEN:
                     raise
                 raise SourceError(
-                    "Microsoft Graph does not tell the application who is in the tenant: grant it the "
-                    "permission User.Read.All with admin consent (Entra admin centre, App registrations, API "
-                    "permissions), or name the mailboxes."
+                    "Microsoft Graph does not let the application list the people of the tenant: grant it "
+                    "the permission User.Read.All with admin consent (Entra admin centre, App registrations, "
+                    "API permissions), or name the mailboxes."
                 ) from error
             with understood(self._endpoint):
                 found += [
@@ -134,11 +133,11 @@ class GraphSource(Refusing):
     # --- listing --------------------------------------------------------------------------------
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, or what changed since the marks, folder by folder.
+        """List every message, or those that changed since the marks, folder by folder.
 
-        A mailbox that can't be read stops no other, nor does a folder. One that the service wants to be left
-        alone is come back to when the others are listed. Of all mailboxes of a tenant, those that are none,
-        or that the application may not read, are passed by.
+        If a mailbox or a folder can't be read, the others still are. A mailbox for which the service asks to
+        wait is listed after the others. With `mailboxes = ["*"]`, people without a mailbox are skipped, and
+        so are mailboxes that the application has no right to read.
         """
         self._marks.clear()
         failed = _Failed(self._wire, len(self._boxes))
@@ -162,7 +161,7 @@ class GraphSource(Refusing):
                         self.refuse(box.address, str(_of(box, error)))
             if later:
                 opened = self._wire.lanes.await_one(box.address for box in later)
-                # Those that may be asked come first; the others say again how long they have to wait.
+                # Mailboxes that can be asked now come first; the others raise Delayed again.
                 due = sorted(later, key=lambda box: box.address not in opened)
             else:
                 due = []
@@ -170,10 +169,10 @@ class GraphSource(Refusing):
             assert failed.first is not None
             raise failed.first
         if passed:
-            self._endpoint.tell(LeftOut(PASSED, tuple(passed)))
+            self._endpoint.on_event(LeftOut(PASSED, tuple(passed)))
 
     def _mailbox(self, box: Mailbox) -> Iterator[Item]:
-        """The messages of a mailbox. Raises Delayed for one that has not brought a message yet."""
+        """The messages of a mailbox. Raises Delayed if the service asks to wait before the first message."""
         tree = Tree(self._endpoint, self._wire, box, self.refuse, wait=not self._several)
         folders = tree.chosen(box.address if self._several else "")
         if not self._several:
@@ -196,9 +195,9 @@ class GraphSource(Refusing):
                 self.refuse(f"{box.address}/{title}", f"The folder {title} could not be listed. {error}")
 
     def _folder(self, box: Mailbox, folder: Listing, *, wait: bool) -> Iterator[Item]:
-        """The messages of a folder, each once, however often the service repeats itself or has to begin anew.
+        """The messages of a folder, each only once, even if the service repeats entries or must start again.
 
-        A folder that goes away while it is read ends early: the next run sees what became of it.
+        A folder that disappears while it is read ends early, and the next run sees the result.
         """
         place = folder.place
         patience = Patience(self._sleep)
@@ -242,10 +241,10 @@ class GraphSource(Refusing):
     # --- fetching -------------------------------------------------------------------------------
 
     def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
-        """The MIME of listed items, at most AT_ONCE at a time of a mailbox; no item is answered twice.
+        """Fetch the MIME of listed items (see Source.fetch), at most AT_ONCE of a mailbox at a time.
 
-        Read it to its end before the next call. An item that the service fails at again and again is
-        answered with Unfetched, so that it stops nothing; so are the items of a mailbox that is given up.
+        No item is answered twice. An item at which the service keeps failing is answered with Unfetched, and
+        so are the items of a mailbox that is given up.
         """
         if self._fetching is None:
             self._fetching = Fetching(
@@ -270,11 +269,11 @@ class GraphSource(Refusing):
         return self._deleting
 
     def undeletable(self) -> str:
-        """Why nothing can be deleted for good; "" where it can (see base.Deleting)."""
+        """Why nothing can be deleted for good (see base.Deleting)."""
         return self._deleter.undeletable(self._boxes.values())
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, these and no others; returns the items that are gone by it."""
+        """Delete these items for good, and no others (see Source.delete)."""
         confirmed: list[Item] = []
         for place, group in groupby(items, key=lambda item: self._box(item.place)):
             confirmed += self._deleter.delete(place, group)
@@ -291,7 +290,7 @@ class _Failed:
         self.first: SourceError | None = None
 
     def take(self, error: SourceError) -> None:
-        """Another one failed. Raises `error` where that is no mailbox's fault: the line, or all tokens."""
+        """Count a mailbox that failed. Raises `error` if the cause is the connection or the tokens."""
         self.count += 1
         self.first = self.first or error
         everywhere = isinstance(error, Cut) or (isinstance(error, Untaken) and not self._wire.proved)
@@ -305,5 +304,5 @@ def _of(box: Mailbox, error: SourceError) -> SourceError:
 
 
 def _seconds(stamp: Any) -> int | None:
-    """An instant of Graph's JSON, such as 2026-01-31T12:00:00Z, as seconds since 1970 UTC."""
+    """A time in Graph's JSON, such as 2026-01-31T12:00:00Z, in seconds since 1970 UTC."""
     return of_instant(stamp) if isinstance(stamp, str) else None

@@ -1,1 +1,1 @@
-"""IMAP servers."""
+"""Mailboxes on IMAP servers."""

@@ -1,6 +1,7 @@
-"""imaplib, with what it lacks: our own sockets, bounds on answers, and servers as they really are.
+"""imaplib with what it lacks: our own sockets, limits on answers, and support for unusual servers.
 
-Servers that speak IMAP4rev2 alone, lines that end with LF alone, and what is said at a farewell.
+It supports servers that know only IMAP4rev2, and lines that end with LF only. It keeps the text of a server
+that ends the session.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from muniment.sources.imap.text import words
 from muniment.sources.limits import SHORT_ANSWER, Pace, too_much
 from muniment.sources.network import dial, lost
 from muniment.sources.retry import Passing
-from muniment.sources.said import said
+from muniment.sources.said import quote
 
 _LASTING = ("BYE", "READ-ONLY", "PREAUTH")
-"""What an untagged response says of the session or the folder, not of one command."""
+"""Untagged responses that concern the session or the folder, not one command."""
 _LONGEST_LINE = 1_000_000
 _RECEIVE = 256 * 1024
 _QUOTED_AT_MOST = 10_000
-"""Characters of a quoted answer that are read."""
+"""Most characters of a quoted answer that are parsed."""
 _GREETED = re.compile(rb"\* (?:BYE|NO|BAD) ?(.*)\Z", re.DOTALL | re.IGNORECASE)
 
 
 class Oversized(Exception):
-    """The server sends far more than it announced: more than may be held in memory."""
+    """The server sends far more than it announced, and more than fits in memory."""
 
 
 class Client(imaplib.IMAP4):
-    """imaplib on our own sockets, with a bound on what each answer may have.
+    """imaplib on our own sockets, with a limit on the bytes of each answer.
 
-    Raises Oversized rather than read an answer that memory can't take.
+    It raises Oversized for an answer above that limit.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -51,7 +52,7 @@ class Client(imaplib.IMAP4):
         super().__init__(endpoint.host, endpoint.port_number, endpoint.timeout)
 
     def allow(self, most: int) -> None:
-        """The next command's answer may have `most` bytes and a short answer's besides."""
+        """Let the next command's answer have `most` bytes more than a short answer."""
         self._next_room = most + SHORT_ANSWER
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -60,20 +61,21 @@ class Client(imaplib.IMAP4):
     def _command(self, name: str, *args: Any) -> bytes:
         self._room, self._next_room = self._next_room, SHORT_ANSWER
         self._pace.begin()
-        # What was said before, unasked or ahead of TLS, is no answer to this, and would pile up.
-        kept = {kind: said for kind, said in self.untagged_responses.items() if kind in _LASTING}
+        # Older responses do not answer this command, and would accumulate.
+        kept = {kind: lines for kind, lines in self.untagged_responses.items() if kind in _LASTING}
         self.untagged_responses = kept
         tag: bytes = super()._command(name, *args)  # type: ignore[misc]  # imaplib has no other seam
         return tag
 
     def starttls(self, ssl_context: Any = None) -> Any:
-        """STARTTLS (RFC 9051, 6.2.1): nothing that was said before it is believed after it."""
+        """Start TLS, and forget everything that the server sent before it (RFC 9051, 6.2.1)."""
         answer = self._simple_command("STARTTLS")
         if answer[0] != "OK":
             raise self.error("STARTTLS is refused")
         if self._received:
             raise SourceError(
-                f"{self._endpoint.address} sent data ahead of TLS; someone may be tampering with the line."
+                f"{self._endpoint.address} sent data before TLS; someone may be tampering with the "
+                "connection."
             )
         self.sock = tls.secure(self.sock, self._endpoint)
         self.untagged_responses = {}
@@ -82,22 +84,22 @@ class Client(imaplib.IMAP4):
         return answer
 
     def farewell(self) -> bytes:
-        """What the server said as it ended the session; b"" for nothing."""
+        """The text with which the server ended the session (BYE); b"" if there is none."""
         bye = self.untagged_responses.get("BYE")
         return bytes(bye[-1]) if bye and isinstance(bye[-1], bytes) else b""
 
     def alerts(self) -> list[bytes]:
-        """What people are to be shown (RFC 9051, 7.1), as far as it came with the last command."""
-        said = (*self.untagged_responses.get("OK", []), *self.untagged_responses.get("NO", []))
-        return [line for line in said if isinstance(line, bytes) and line.upper().startswith(b"[ALERT]")]
+        """Texts for people (ALERT; RFC 9051, 7.1) that came with the last command."""
+        lines = (*self.untagged_responses.get("OK", []), *self.untagged_responses.get("NO", []))
+        return [line for line in lines if isinstance(line, bytes) and line.upper().startswith(b"[ALERT]")]
 
     def _get_capabilities(self) -> None:
         super()._get_capabilities()  # type: ignore[misc]  # imaplib has no other seam
         if "IMAP4REV2" in self.capabilities and "IMAP4REV1" not in self.capabilities:
-            self.capabilities = (*self.capabilities, "IMAP4REV1")  # all that is used here is in both
+            self.capabilities = (*self.capabilities, "IMAP4REV1")  # everything that is used here is in both
 
     def read(self, size: int) -> bytes:
-        """A literal of `size` bytes. Raises Oversized."""
+        """Read a literal of `size` bytes. Raises Oversized."""
         if size > min(self._room, 2 * SPOOL_ABOVE):
             raise Oversized
         while len(self._received) < size:
@@ -106,9 +108,11 @@ class Client(imaplib.IMAP4):
         return self._taken(size)
 
     def readline(self) -> bytes:
-        """A line with its end, CRLF even where the server sends LF alone.
+        """Read a line with its end, which is CRLF even if the server sends only LF.
 
-        Raises Oversized; imaplib's error where it is longer than any may be.
+        Raises:
+            Oversized: The answer is longer than allowed.
+            imaplib.IMAP4.error: The line is longer than any honest one.
         """
         searched = 0
         while (end := self._received.find(b"\n", searched)) < 0:
@@ -136,7 +140,13 @@ class Client(imaplib.IMAP4):
 
 
 def connected(endpoint: Endpoint) -> Client:
-    """A client that has been greeted. Raises SourceError; Passing where it may help to wait."""
+    """Connect to a server, and read its greeting.
+
+    Raises:
+        CertificateRefused: The connection can't be secured.
+        Passing: It can help to try again.
+        SourceError: The server can't be used.
+    """
     with translated(endpoint):
         try:
             client = Client(endpoint)
@@ -144,19 +154,20 @@ def connected(endpoint: Endpoint) -> Client:
             raise
         except imaplib.IMAP4.error as error:
             raise Passing(
-                f"{endpoint.address} takes no IMAP session now ({said(endpoint, reason(error))}): try later."
+                f"{endpoint.address} accepts no IMAP session now ({quote(endpoint, reason(error))}): run "
+                "again later."
             ) from error
     if client.state == "AUTH" and endpoint.secured_by != "tls":
         client.shutdown()
         raise CertificateRefused(
-            f"{endpoint.address} greets as if somebody had logged in (PREAUTH) on a line that TLS does not "
-            'secure: set `security` to "tls" and use the port for TLS.'
+            f"{endpoint.address} sends PREAUTH, as if someone had logged in, on a connection without TLS: "
+            'set `security` to "tls" and use the port for TLS.'
         )
     return client
 
 
 def reason(error: imaplib.IMAP4.error) -> str:
-    """What the server said, of an error of imaplib's."""
+    """The server's text in an error of imaplib."""
     first = error.args[0] if error.args else ""
     if isinstance(first, bytes):
         greeted = _GREETED.match(first)
@@ -173,7 +184,13 @@ def reason(error: imaplib.IMAP4.error) -> str:
 def translated(
     endpoint: Endpoint, client: Client | None = None, *, oversized: bool = False
 ) -> Iterator[None]:
-    """Turn what imaplib raises, and numbers that are none, into our errors; not Oversized if `oversized`."""
+    """Turn errors of imaplib, and errors of parsing, into SourceError or Passing.
+
+    Args:
+        endpoint: The server.
+        client: The connection, whose BYE explains why it ended.
+        oversized: Let Oversized pass unchanged.
+    """
     try:
         yield
     except Oversized as error:
@@ -184,13 +201,13 @@ def translated(
         if isinstance(error, UnicodeError):
             raise
         raise SourceError(
-            f"{endpoint.address} answered with a number or a date that is none: "
+            f"{endpoint.address} sent an invalid number or date: "
             "ask the people who run that server, or use POP3."
         ) from error
     except imaplib.IMAP4.abort as error:
         raise lost(endpoint, error.__context__, client.farewell() if client else b"") from error
     except imaplib.IMAP4.error as error:
-        said_so = said(endpoint, reason(error))
-        raise SourceError(f"{endpoint.address} answered what IMAP does not allow ({said_so}).") from error
+        why = quote(endpoint, reason(error))
+        raise SourceError(f"{endpoint.address} sent an answer that is not valid IMAP ({why}).") from error
     except OSError as error:
         raise lost(endpoint, error, client.farewell() if client else b"") from error

@@ -1,4 +1,4 @@
-"""One IMAP session: getting in, folders, and what is done in one."""
+"""One IMAP session: logging in, listing folders, and listing, fetching and deleting messages in one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from muniment.sources.imap.text import (
 from muniment.sources.limits import FOLDER_LIST, require_believable
 from muniment.sources.oauth import Tokens, sasl
 from muniment.sources.retry import Passing
-from muniment.sources.said import said, shown
+from muniment.sources.said import one_line, quote
 
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
 _REV2 = frozenset(("NAMESPACE", "UIDPLUS", "LIST-EXTENDED", "MOVE", "SPECIAL-USE"))
-"""What is used here and what a server of IMAP4rev2 can do without saying so (RFC 9051, appendix E)."""
+"""Capabilities that are part of IMAP4rev2, so a server need not name them (RFC 9051, appendix E)."""
 LINE_OF_A_MESSAGE = 4096
-"""Bytes that a list may have for each message: flags of any kind, and what others change meanwhile."""
+"""Most bytes of a list for each message: its flags, and changes by other sessions at the same time."""
 
 
 class NoFolder(SourceError):
@@ -43,21 +43,22 @@ class NoFolder(SourceError):
 
 
 class CantOpen(Passing):
-    """A folder can't be opened now, though it is there."""
+    """A folder exists and can't be opened now."""
 
 
 class Selected(NamedTuple):
-    """A folder as SELECT found it."""
+    """The state of a folder in the answer to SELECT."""
 
     exists: int
+    """Number of messages."""
     uidvalidity: str
     read_only: bool
     state: str = ""
-    """What changes whenever anything in the folder does (CONDSTORE, RFC 7162); "" where none is stated."""
+    """A text that changes with every change in the folder (CONDSTORE, RFC 7162); "" without CONDSTORE."""
 
 
 class _Response:
-    """A SASL response. What the server says of a token that it refuses is answered with nothing."""
+    """A SASL response. If the server sends a challenge to explain a refused token, the answer is empty."""
 
     def __init__(self, initial: bytes) -> None:
         self._initial = initial
@@ -67,19 +68,30 @@ class _Response:
 
 
 class ImapWire:
-    """A logged-in connection. What breaks it is raised as Passing, what can't be as SourceError."""
+    """A logged-in connection.
+
+    Every method can raise Passing if the connection breaks or the server fails for now, and SourceError if
+    the server can't be used.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
+        """Connect and log in.
+
+        Raises:
+            CertificateRefused: The connection can't be secured.
+            LoginRefused: The server refuses the name, the password or the token.
+            SourceError: The server can't be used.
+        """
         self._endpoint = endpoint
         self._client = connected(endpoint)
         self.alerts: list[str] = []
-        """What the server wants people to be shown, said at the login."""
+        """The server's texts for people (ALERT) that came with the login."""
         try:
             with translated(endpoint, self._client):
                 self._start_tls()
                 if self._client.state != "AUTH":
                     self._log_in()
-                endpoint.tell(LoggedIn())
+                endpoint.on_event(LoggedIn())
                 self._note_alerts()
                 self.capabilities = words(self._client.capability()[1])
         except BaseException:
@@ -89,10 +101,10 @@ class ImapWire:
             self.capabilities |= _REV2
 
     def _note_alerts(self) -> None:
-        self.alerts += [said(self._endpoint, alert) for alert in self._client.alerts()]
+        self.alerts += [self._quote(alert) for alert in self._client.alerts()]
 
     def close(self) -> None:
-        """Hang up without CLOSE or LOGOUT: nothing is expunged."""
+        """Close the connection without CLOSE or LOGOUT, so that nothing is expunged."""
         with suppress(OSError):
             self._client.shutdown()
 
@@ -109,36 +121,36 @@ class ImapWire:
     def _log_in(self) -> None:
         name, password = self._endpoint.mailbox, self._endpoint.password or ""
         if any(c in name + password for c in "\r\n\0"):
-            raise LoginRefused("A mailbox name or password can't hold a line break: correct the profile.")
+            raise LoginRefused("A mailbox name or password can't contain a line break: correct the profile.")
         try:
             if self._endpoint.tokens is not None:
-                self._show_token(self._endpoint.tokens)
+                self._log_in_by_token(self._endpoint.tokens)
                 return
             if "AUTH=PLAIN" in self._client.capabilities:
                 done: Any = self._client.authenticate("PLAIN", lambda _: f"\0{name}\0{password}".encode())
             else:
                 done = self._client.login(quoted(name), password)  # type: ignore[arg-type]
-            self._take(done[1])
+            self._note_alert(done[1])
         except UnicodeEncodeError as error:
             raise SourceError(
-                f"{self._endpoint.address} takes passwords of ASCII characters only: set another one there."
+                f"{self._endpoint.address} accepts only ASCII characters in passwords: set another one there."
             ) from error
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
             raise self._refused(reason(error)) from error
 
-    def _take(self, answer: Any) -> None:
-        """Take note of an alert in the answer that ends a command."""
+    def _note_alert(self, answer: Any) -> None:
+        """Note an alert in the answer that ends a command."""
         if text(answer).upper().startswith("[ALERT]"):
-            self.alerts.append(self._said(text(answer)))
+            self.alerts.append(self._quote(text(answer)))
 
-    def _show_token(self, tokens: Tokens) -> None:
-        """Log in by an access token; one that is refused is renewed once."""
+    def _log_in_by_token(self, tokens: Tokens) -> None:
+        """Log in with an access token; a refused one is renewed once."""
         endpoint, offered = self._endpoint, self._client.capabilities
         way = next((way for way in ("XOAUTH2", "OAUTHBEARER") if f"AUTH={way}" in offered), None)
         if way is None:
-            raise SourceError(f"{endpoint.address} takes no OAuth 2 tokens: use a password there.")
+            raise SourceError(f"{endpoint.address} does not accept OAuth 2 tokens: use a password there.")
         for renew in (False, True):
             response = _Response(sasl(way, endpoint, tokens.token(renew)))
             try:
@@ -151,43 +163,41 @@ class ImapWire:
                     raise
 
     def _refused(self, answer: str) -> SourceError:
-        address, mailbox, why = self._endpoint.address, self._endpoint.mailbox, self._said(answer)
+        address, mailbox, why = self._endpoint.address, self._endpoint.mailbox, self._quote(answer)
         if _passes(answer):
             return Passing(f"{address} can't serve {mailbox} now ({why}): run again later.")
         return LoginRefused(
             f"{address} refused the name {mailbox} or its password ({why}): check `mailbox` and `password`."
             if self._endpoint.tokens is None
-            else f"{address} refused the token for {mailbox} ({why}): see that the application, or whoever "
-            "signed in, may open that mailbox."
+            else f"{address} refused the token for {mailbox} ({why}): check that the application, or the "
+            "person who signed in, is allowed to open that mailbox."
         )
 
-    def _said(self, answer: str) -> str:
-        return said(self._endpoint, answer)
+    def _quote(self, answer: str | bytes) -> str:
+        return quote(self._endpoint, answer)
 
     # --- the folder -----------------------------------------------------------------------------
 
     def namespaces(self) -> list[Namespace]:
-        """Whose folders have which prefixes (RFC 2342); none where the server does not know namespaces.
+        """The prefixes of own, other users' and shared folders (RFC 2342); none without NAMESPACE.
 
-        Raises Passing where it knows them and does not tell: all folders would count as one's own then.
+        Raises: Passing: The server has NAMESPACE and refuses to answer. Without an answer, all folders would
+            count as the mailbox's own.
         """
         if "NAMESPACE" not in self.capabilities:
             return []
         with translated(self._endpoint, self._client):
             kind, data = self._client.namespace()
         if kind != "OK":
-            why = self._said(text(data))
+            why = self._quote(text(data))
             raise Passing(
-                f"{self._endpoint.address} does not tell whose folders are whose ({why}): run again, and ask "
-                "who runs that server."
+                f"{self._endpoint.address} does not say which folders belong to whom ({why}): run again, and "
+                "ask the people who run that server."
             )
         return read_namespaces(b" ".join(joined(data)))
 
     def folders(self, prefixes: list[bytes]) -> list[Listed]:
-        """Every folder below the prefixes that can be selected, each once.
-
-        Raises Passing when the server does not tell.
-        """
+        """Every folder below the prefixes that can be selected, each once."""
         found: dict[bytes, Listed] = {}
         for prefix in prefixes:
             found.update((one.raw, one) for one in self._list(prefix))
@@ -201,20 +211,27 @@ class ImapWire:
             self._client.allow(FOLDER_LIST)
             kind, data = self._client.list('""', pattern)
         if kind != "OK":
-            why = self._said(text(data))
+            why = self._quote(text(data))
             raise Passing(f"{self._endpoint.address} could not list its folders ({why}): run again.")
         yield from read_list(data)
 
     def still_lists(self, raw: bytes) -> bool:
-        """Whether a folder is there, though it may not be opened."""
+        """Whether LIST still has a folder, even if it can't be opened."""
         with translated(self._endpoint, self._client):
             kind, data = self._client.list('""', quoted_bytes(raw).decode("utf-8", "surrogateescape"))
         return kind == "OK" and any(one.raw == raw for one in read_list(data))
 
     def select(self, folder: str, raw: bytes = b"") -> Selected:
-        """Open the folder, or look again at what is there. Raises NoFolder, SourceError, Passing.
+        """Open a folder, or read its state again.
 
-        `raw` is its name as LIST had it, where that is known.
+        Args:
+            folder: Its name in Unicode.
+            raw: Its name as LIST gave it; b"" if it is not known.
+
+        Raises:
+            NoFolder: The server refuses to open it.
+            CantOpen: The server can't open it now.
+            SourceError: It has no lasting UIDs.
         """
         name = quoted_bytes(raw or encode_folder(folder).encode())
         if self._endpoint.folders is not None and "CONDSTORE" in self.capabilities:
@@ -243,33 +260,41 @@ class ImapWire:
         )
 
     def _not_selected(self, folder: str, answer: str) -> SourceError:
-        why, name = self._said(answer), shown(folder)
+        why, name = self._quote(answer), one_line(folder)
         if _passes(answer):
             return CantOpen(f"{self._endpoint.address} can't open {name} now ({why}): run again later.")
         return NoFolder(f"{self._endpoint.address} can't open the folder {name} ({why}): check `folder`.")
 
     def rows(self, first: int, last: int, *, labels: bool = False) -> list[Row]:
-        """The messages numbered from `first` to `last`, by their UIDs; with Gmail's labels if asked."""
+        """The messages numbered from `first` to `last`, sorted by UID; `labels` asks for Gmail's labels."""
         wanted = f"(UID RFC822.SIZE INTERNALDATE FLAGS{' X-GM-LABELS' if labels else ''})"
         with translated(self._endpoint, self._client):
             self._client.allow((last - first + 1) * LINE_OF_A_MESSAGE)
             kind, data = self._client.fetch(f"{first}:{last}", wanted)
             rows = sorted(read_rows(data))
         if kind != "OK" and "EXPUNGEISSUED" not in text(data):
-            why = self._said(text(data))
+            why = self._quote(text(data))
             raise Passing(f"{self._endpoint.address} could not list the folder ({why}): run again.")
         return rows
 
     def bodies(self, uids: list[int], announced: int) -> Iterator[tuple[int, bytes]]:
-        """UIDs and the bytes of messages; what the server does not hand out is left out.
+        """Fetch messages.
 
-        Raises Oversized when they are far more than `announced`, the sum of their sizes; Passing when the
-        line breaks, once those that came whole have been handed on.
+        Args:
+            uids: Their UIDs.
+            announced: The sum of their sizes in bytes.
+
+        Yields:
+            UID and bytes of each message; a message that the server does not send is left out.
+
+        Raises:
+            Oversized: The server sends far more than `announced`.
+            Passing: The connection broke. Messages that came whole are yielded before.
         """
         return self._bodies(uids, "BODY.PEEK[]", announced)
 
     def piece(self, uid: int, offset: int, size: int) -> bytes | None:
-        """Up to `size` bytes of a message from `offset`; None when the server does not hand it out."""
+        """Up to `size` bytes of a message from `offset` on; None if the server does not send it."""
         return dict(self._bodies([uid], f"BODY.PEEK[]<{offset}.{size}>", size)).get(uid)
 
     def _bodies(self, uids: list[int], what: str, announced: int) -> Iterator[tuple[int, bytes]]:
@@ -296,37 +321,37 @@ class ImapWire:
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
-            why = self._said(reason(error))
+            why = self._quote(reason(error))
             raise Passing(f"{self._endpoint.address} fails at a message ({why}): look at its log.") from error
 
     def present(self, uids: list[int]) -> set[int]:
-        """Which of these are in the folder. Raises Passing when the server does not tell."""
+        """Those of these UIDs that are in the folder."""
         with translated(self._endpoint, self._client):
             kind, data = self._client.uid("SEARCH", "UID", uid_set(uids))
             if kind == "OK":
                 return read_found(data, self._client.response("ESEARCH")[1]) & set(uids)
         raise Passing(
-            f"{self._endpoint.address} could not search ({self._said(text(data))}): run again later."
+            f"{self._endpoint.address} could not search ({self._quote(text(data))}): run again later."
         )
 
     def expunge(self, uids: list[int]) -> None:
-        """Delete these messages for good, and no others (UIDPLUS, RFC 4315). Raises SourceError."""
+        """Delete these messages for good, and no others (UIDPLUS, RFC 4315)."""
         chosen = uid_set(uids)
         self._change(("STORE", chosen, "+FLAGS.SILENT", r"(\Deleted)"))
         self._change(("EXPUNGE", chosen))
 
     def move(self, uids: list[int], raw: bytes) -> None:
-        """Move these messages into another folder (RFC 6851). Raises SourceError."""
+        """Move these messages to another folder (RFC 6851); `raw` is its name as LIST gave it."""
         self._change(("MOVE", uid_set(uids), quoted_bytes(raw).decode("utf-8", "surrogateescape")))
 
     def _change(self, command: tuple[str, ...]) -> None:
         with translated(self._endpoint, self._client):
             kind, data = self._client.uid(*command)
         if kind != "OK" and "EXPUNGEISSUED" not in text(data):
-            why = self._said(text(data))
+            why = self._quote(text(data))
             raise Passing(f"{self._endpoint.address} could not delete ({why}): run again.")
 
 
 def _passes(answer: str) -> bool:
-    """Whether a refusal may be over at the next attempt."""
+    """Whether a refusal can be over at the next attempt, by its response code."""
     return any(f"[{code}]" in answer.upper() for code in _PASSING_CODES)

@@ -1,8 +1,8 @@
-"""Whose folders are whose: the namespaces of an IMAP server (RFC 2342), and what its folders are then.
+"""The namespaces of an IMAP server (RFC 2342): which folders are own, other users' or shared.
 
-A prefix such as `INBOX.` is how a server writes names, and nothing that people see: names below a person's
-own prefix are named without it. What lies below the prefix of other users or of what is shared belongs to
-others.
+A prefix such as `INBOX.` is only a server's way to write names; people don't see it. So a folder below the
+mailbox's own prefix is named without it. A folder below the prefix of other users or of shared folders
+belongs to others.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from muniment.sources.folders import Folder, Use, title
 from muniment.sources.imap.text import Listed, decode_folder, split_levels, use_of
 
 PUBLIC = "public folders"
-"""The owner of what belongs to nobody: no address, so that it is filed in the catch-all."""
+"""The owner of public folders. It is not an address, so their mail is filed in the catch-all."""
 _TOKEN = re.compile(rb'[()]|"((?:[^"\\]|\\.)*)(?:"|\Z|\\\Z)|[^()\s"]+', re.DOTALL)
-"""A quoted string that does not end goes to the end, so that nothing is looked at twice."""
+"""A quoted string without an end goes to the end of the line, so that no byte is scanned twice."""
 _DEPTH = 10
 GMAIL = ("[gmail]", "[google mail]")
-"""What Gmail's own folders lie in."""
+"""The folder that contains Gmail's own folders."""
 _VIEWS = {"\\flagged", "\\important"}
-"""Special uses (RFC 6154, RFC 8457) of folders that show messages which lie elsewhere."""
+"""Special uses (RFC 6154, RFC 8457) of folders that only show messages of other folders."""
 
 
 class Whose(Enum):
-    """To whom folders belong."""
+    """Who owns a folder."""
 
     OWN = auto()
     ANOTHERS = auto()
@@ -36,31 +36,31 @@ class Whose(Enum):
 
 
 class Namespace(NamedTuple):
-    """A prefix of folders' names."""
+    """A prefix of folder names, and who owns the folders below it."""
 
     prefix: bytes
-    """As it goes over the line, its delimiter included."""
+    """As the server sends it, usually with the delimiter at its end."""
     whose: Whose
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A folder of a server, and what it is for people."""
+    """A folder of a server, with its owner and its name for people."""
 
     listed: Listed
     folder: Folder
-    """As filters see it: without a prefix of the mailbox's own, with those of others."""
+    """The folder for `Choice`: without the mailbox's own prefix, but with those of others."""
     whose: Whose = Whose.OWN
     person: str = ""
-    """Of another's folder: their name, as the server has it."""
+    """The owner's name at the server, for another user's folder."""
     title: str = ""
-    """How the archive names it; a folder of another's has the title that it has for them."""
+    """Its name in the archive; another user's folder has the name that it has for its owner."""
     view: bool = False
-    """Whether it only shows messages that lie elsewhere."""
+    """Whether it only shows messages of other folders."""
 
 
 def read_namespaces(line: bytes) -> list[Namespace]:
-    """The prefixes in an answer to NAMESPACE: the personal ones, those of other users, the shared ones."""
+    """The prefixes in an answer to NAMESPACE, in its order: own, other users', shared (RFC 2342, 5)."""
     found: list[Namespace] = []
     whose, depth, first = iter(Whose), 0, False
     kind: Whose | None = None
@@ -72,7 +72,7 @@ def read_namespaces(line: bytes) -> list[Namespace]:
         elif token[0] == b")":
             depth = max(depth - 1, 0)
         elif depth <= 0:
-            next(whose, None)  # NIL: there is none of this kind
+            next(whose, None)  # NIL: there is no namespace of this kind
         elif token[1] is not None and first and kind:
             found.append(Namespace(re.sub(rb"\\(.)", rb"\1", token[1], flags=re.DOTALL), kind))
             first = False
@@ -80,18 +80,18 @@ def read_namespaces(line: bytes) -> list[Namespace]:
 
 
 def prefixes(namespaces: Sequence[Namespace], *, shared: bool) -> list[bytes]:
-    """What to ask LIST for: everything, and what servers list only when it is asked for by its prefix."""
+    """The prefixes to give to LIST: "" and, with `shared`, those that servers list only by their prefix."""
     others = (one.prefix for one in namespaces if one.whose is not Whose.OWN and one.prefix)
     return [b"", *(others if shared else ())]
 
 
 def own_prefix(namespaces: Iterable[Namespace]) -> str:
-    """The prefix of the mailbox's own folders, such as `INBOX.`; mostly ""."""
+    """The prefix of the mailbox's own folders, such as `INBOX.`; usually ""."""
     return next((decode_folder(one.prefix) for one in namespaces if one.whose is Whose.OWN), "")
 
 
 def locate(listed: Sequence[Listed], namespaces: Sequence[Namespace]) -> list[Located]:
-    """What a server's folders are for people, in its order."""
+    """Find the owner and the name of each folder; the order stays."""
     spaces = list(namespaces) or _guessed(listed)
     gmail = any(one.levels[0].casefold() in GMAIL and "\\all" in one.flags for one in listed)
     virtual = _VIEWS if gmail else {"\\flagged"}
@@ -99,7 +99,7 @@ def locate(listed: Sequence[Listed], namespaces: Sequence[Namespace]) -> list[Lo
 
 
 def _guessed(listed: Sequence[Listed]) -> list[Namespace]:
-    """The namespaces of a server that names none: everything is one's own, below INBOX if all else is."""
+    """The namespaces of a server without NAMESPACE: all folders are own, below INBOX if all of them are."""
     others = [one for one in listed if one.name.upper() != "INBOX"]
     below = {
         one.raw[: 5 + len(one.delimiter)]
@@ -119,31 +119,31 @@ def _located(listed: Listed, spaces: Sequence[Namespace], virtual: set[str]) -> 
     if space.whose is Whose.ANOTHERS:
         return _anothers(listed, rest, view)
     if space.whose is Whose.PUBLIC:
-        folder = Folder(listed.levels, use_of(listed.flags, ("",)))  # names say nothing here
+        folder = Folder(listed.levels, use_of(listed.flags, ("",)))  # no use is guessed from a public name
         return Located(listed, folder, Whose.PUBLIC, title=title(listed.levels), view=view)
     levels = split_levels(rest, listed.delimiter)
     if rest != listed.name and levels[0].casefold() == "inbox":
-        levels = listed.levels  # a folder of that name below the inbox is not the inbox
+        levels = listed.levels  # a folder named INBOX below the inbox is not the inbox
     above = listed.levels[: len(listed.levels) - len(levels)]
     folder = Folder(levels, use_of(listed.flags, levels), above)
     return Located(listed, folder, title=folder.title, view=view)
 
 
 def _anothers(listed: Listed, rest: str, view: bool) -> Located:
-    """A folder of another's: the level below the prefix names them, and is their inbox."""
+    """Another user's folder. The level below the prefix is the user's name; that folder is their inbox."""
     person, *below = split_levels(rest, listed.delimiter)
     levels = tuple(below) or ("INBOX",)
     folder = Folder(levels, use_of(listed.flags, levels))
     if listed.delimiter == ".":
-        person = person.replace("^", ".")  # as Cyrus writes a dot in a name
+        person = person.replace("^", ".")  # Cyrus writes a dot in a name as ^
     seen = Folder(listed.levels, folder.use if folder.use is not Use.INBOX else Use.NONE)
     return Located(listed, seen, Whose.ANOTHERS, person, folder.title, view)
 
 
 def _space(listed: Listed, spaces: Sequence[Namespace]) -> tuple[Namespace, str]:
-    """The namespace with the longest prefix of a folder's name, and the name without that prefix.
+    """The namespace with the longest matching prefix, and the folder's name without that prefix.
 
-    What lies in none is one's own, but for names that begin with `#`, which never are (RFC 3501, 5.1.2).
+    A folder in no namespace is own, unless its name begins with `#` (RFC 3501, 5.1.2).
     """
     if listed.name.upper() == "INBOX":
         return Namespace(b"", Whose.OWN), listed.name
@@ -160,9 +160,9 @@ def _space(listed: Listed, spaces: Sequence[Namespace]) -> tuple[Namespace, str]
 
 
 def _below(listed: Listed, prefix: bytes) -> bytes | None:
-    """What follows a prefix in a folder's name; None where it has another one.
+    """The part of a folder's name after a prefix; None if it does not begin with that prefix.
 
-    A prefix that ends with a letter is a whole level: some servers leave out the delimiter behind it.
+    A prefix that ends with a letter or digit is a whole level: some servers omit its delimiter.
     """
     raw, start, delimiter = _comparable(listed.raw), _comparable(prefix), listed.delimiter.encode()
     if raw + delimiter == start:
@@ -176,5 +176,5 @@ def _below(listed: Listed, prefix: bytes) -> bytes | None:
 
 
 def _comparable(name: bytes) -> bytes:
-    """A name as it is compared: INBOX is so in any case (RFC 9051, 5.1)."""
+    """A name for comparison: INBOX is not case-sensitive (RFC 9051, 5.1)."""
     return b"INBOX" + name[5:] if name[:5].upper() == b"INBOX" else name

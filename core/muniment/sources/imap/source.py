@@ -1,4 +1,4 @@
-"""IMAP mailboxes: one folder of an account or its tree, read without a trace, emptied message by message."""
+"""IMAP mailboxes: one folder of an account, or several. Reading leaves no mark at the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from muniment.sources.limits import most_bytes, overrun
 from muniment.sources.refusing import Shut
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
-from muniment.sources.said import shown
+from muniment.sources.said import one_line
 from muniment.sources.spool_files import kept, spool_file
 
 T = TypeVar("T")
@@ -28,15 +28,15 @@ T = TypeVar("T")
 GONE = "it is no longer in the folder"
 LISTED_AT_ONCE = 5000
 FETCHED_AT_ONCE = 500
-"""Messages in one FETCH: few round trips, and a command of at most 6 KB."""
+"""Most messages in one FETCH: few round trips, and a command of at most 6 KB."""
 PIECE = 4 * 1024 * 1024
-"""Bytes of a large message fetched at once: imaplib holds a literal whole."""
+"""Number of bytes of a large message to fetch at once, since imaplib keeps a literal in memory."""
 OPENED = 3
-"""Attempts to open a folder for fetching before it is held to be shut."""
+"""Number of attempts to open a folder for fetching before it is given up."""
 
 
 class _Sick(Exception):
-    """One folder can't be read or changed, though the server can be reached."""
+    """One folder can't be read or changed, while the server works."""
 
     def __init__(self, error: SourceError) -> None:
         super().__init__(str(error))
@@ -44,7 +44,7 @@ class _Sick(Exception):
 
 
 class ImapSource(RemoteSource):
-    """Folders on an IMAP server. A key is `UIDVALIDITY:UID`, so an unchanged key is an unchanged message."""
+    """Folders on an IMAP server. A key is `UIDVALIDITY:UID`; an unchanged key proves an unchanged message."""
 
     vouches = True
 
@@ -59,12 +59,12 @@ class ImapSource(RemoteSource):
         self._tree: Tree | None = None
         name = endpoint.folder
         self._only = self._place("INBOX" if name.upper() in ("", "INBOX") else name)
-        """The one folder that is read where no tree is."""
+        """The folder to read if the endpoint names only one."""
         self._attempts: dict[Place, int] = {}
-        """How often folders could not be opened to fetch from them."""
+        """Number of failed attempts to open each folder for fetching."""
 
     def resume(self, mark: Callable[[Place], str]) -> None:
-        """Pass by folders in which nothing has changed since a mark (see base.Resumable)."""
+        """Skip folders in which nothing has changed since a mark (see base.Resumable)."""
         self._mark = mark
 
     def marks(self) -> dict[Place, str]:
@@ -102,7 +102,7 @@ class ImapSource(RemoteSource):
         return self._boxes.setdefault(place, Box(place))
 
     def _select_only(self, wire: ImapWire) -> None:
-        """Open the one folder; its name may leave out the prefix that the server wants."""
+        """Open the only folder; the name in the profile can omit the server's prefix."""
         try:
             self._select(wire, self._box(self._only))
         except NoFolder as error:
@@ -117,7 +117,7 @@ class ImapSource(RemoteSource):
             self._only = place
 
     def _with_names(self, wire: ImapWire, error: NoFolder) -> SourceError:
-        """The error for a folder that can't be opened, with the names of those that there are."""
+        """The error for a folder that can't be opened; it names the existing folders."""
         folders = [one.folder for one in locate(wire.folders([b""]), wire.namespaces())]
         return NoFolder(f"{str(error).rstrip('.')}; {existing(folders)}.")
 
@@ -138,13 +138,13 @@ class ImapSource(RemoteSource):
         return choose(self._endpoint, choice, locate(listed, namespaces), wire.capabilities)
 
     def _known(self, box: Box) -> Box:
-        """A folder of the tree, with what was learnt of it before."""
+        """The known folder for a folder of the tree, updated, so that its state is kept."""
         found = self._boxes.setdefault(box.place, box)
         found.place, found.raw, found.labelled, found.stays = box.place, box.raw, box.labelled, box.stays
         return found
 
     def _persist(self, ask: Callable[[ImapWire], T]) -> T:
-        """What the server answers, in spite of lines that break. Raises what stays of that as _Sick."""
+        """Ask the server, again after each broken connection. Raises _Sick if it keeps failing."""
         patience = self._patience()
         while True:
             wire = self._opened()
@@ -155,7 +155,7 @@ class ImapSource(RemoteSource):
                 self._wait(patience, error)
 
     def _wait(self, patience: Patience, error: Passing) -> None:
-        """Wait before another attempt. Raises _Sick when attempts are used up."""
+        """Wait before another attempt. Raises _Sick if no attempt is left."""
         try:
             patience.again(error)
         except Passing as last:
@@ -163,12 +163,12 @@ class ImapSource(RemoteSource):
             raise _Sick(last) from last
 
     def _select(self, wire: ImapWire, box: Box) -> Selected:
-        """Look at the folder (again). Raises NoFolder when it is not the one that was listed."""
+        """Select a folder and note its state. Raises NoFolder if it is not the one that was listed."""
         folder = box.place.folder
         selected = wire.select(folder, box.raw)
         if box.validity and box.validity != selected.uidvalidity:
-            raise _MadeAnew(
-                f"The folder {folder} on {self._endpoint.address} was made anew meanwhile "
+            raise _Recreated(
+                f"The folder {folder} on {self._endpoint.address} was created again in the meantime "
                 "(its UIDVALIDITY changed): run again."
             )
         box.validity, box.read_only = selected.uidvalidity, selected.read_only
@@ -177,20 +177,24 @@ class ImapSource(RemoteSource):
     # --- listing --------------------------------------------------------------------------------
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now, folder by folder, in the order of UIDs, taken 5,000 at a time.
+        """List every message that is there now: folder by folder, in the order of UIDs, 5,000 at a time.
 
-        Of many folders, one that goes away while it is read ends early: the next run sees what became of
-        it. One that can't be read is named by `refusals`. Patterns that match nothing are an error in the
-        end.
+        If there are several folders, one that disappears while it is read ends early, and the next run sees
+        the result. One that can't be read is named by `refusals`.
+
+        Raises:
+            SourceError: At the end, if a pattern in `folders` matches nothing.
         """
         self._marks.clear()
         for box in self._chosen():
             box.validity = ""
             try:
                 listed = yield from self._listing(box)
-                if listed >= box.exists:  # else the server kept some from us: the next run asks again
+                if (
+                    listed >= box.exists
+                ):  # otherwise the server held some back, and the next run must ask again
                     self._marks[box.place] = box.state
-                self._see_whether_to_delete(box)
+                self._check_deletable(box)
             except NoFolder as error:
                 self._gone(box, error)
             except _Sick as sick:
@@ -201,24 +205,23 @@ class ImapSource(RemoteSource):
             raise no_match(self._endpoint.address, self._tree.missing, self._tree.folders)
 
     def _gone(self, box: Box, error: NoFolder) -> None:
-        """A folder could not be opened: it has gone meanwhile, or it may not be read."""
+        """Handle a folder that could not be opened: it is refused, unless it no longer exists."""
         if self._endpoint.folders is None:
             raise error
         if self._opened().still_lists(box.raw):
             self.refuse(_where(box.place), str(error))
 
-    def _see_whether_to_delete(self, box: Box) -> None:
+    def _check_deletable(self, box: Box) -> None:
         if self._endpoint.deletes and box.read_only and not box.place.others:
             if self._endpoint.folders is None:
                 raise self._read_only(box)
             self.refuse(_where(box.place), str(self._read_only(box)), deleting=True)
 
     def _listing(self, box: Box) -> Generator[Item, None, int]:
-        """Every message of a folder; returns how many there were. Raises _Sick where it can't be read.
+        """List every message of a folder; returns their number. Raises _Sick if it can't be read.
 
-        Messages are asked for by number, which saves searching for UIDs over the gaps. Numbers shift
-        when others expunge, so that each step begins at the last message known, and steps back when
-        that is no longer there.
+        Messages are asked for by number, because UIDs have gaps. Numbers shift when other sessions expunge
+        messages. So each step begins at the last known message, and goes back if that is gone.
         """
         patience = self._patience()
         labels = Labels(box.place, self._endpoint.folders or Choice()) if box.labelled else None
@@ -263,9 +266,9 @@ class ImapSource(RemoteSource):
         )
 
     def _step(self, wire: ImapWire, box: Box, start: int, after: int) -> tuple[list[Row], bool]:
-        """Messages numbered from `start` on, and whether there are more behind them.
+        """The messages numbered from `start` on, and whether there are more after them.
 
-        Raises _Shifted unless the first is the one with UID `after`, or one before it.
+        Raises _Shifted if the first one comes after the message with UID `after`.
         """
         selected = self._select(wire, box)
         exists = box.exists = selected.exists
@@ -298,7 +301,7 @@ class ImapSource(RemoteSource):
         except NoFolder as error:
             if self._endpoint.folders is None:
                 raise
-            if box.raw and wire.still_lists(box.raw) and not isinstance(error, _MadeAnew):
+            if box.raw and wire.still_lists(box.raw) and not isinstance(error, _Recreated):
                 raise self._shut_folder(box.place, error) from error
             yield from (Unfetched(item, str(error), gone=True) for item in items)
             return
@@ -310,12 +313,12 @@ class ImapSource(RemoteSource):
             self._sizes_lie = True
             raise Passing(f"{self._endpoint.address} sends more than it announced: use POP3.") from error
         except Passing:
-            # A message that the server fails at is come at by smaller and smaller batches.
+            # Smaller and smaller batches isolate the message at which the server fails.
             self._batch = max(1, self._batch // 5)
             raise
 
     def _open_to_fetch(self, wire: ImapWire, box: Box) -> None:
-        """Select a folder. Raises Shut for one of many that the server fails to open again and again."""
+        """Select a folder. Raises Shut for one of several that can't be opened in OPENED attempts."""
         try:
             self._select(wire, box)
         except CantOpen as error:
@@ -329,7 +332,7 @@ class ImapSource(RemoteSource):
         return Shut(str(error), place.mailbox, place.folder, place.title)
 
     def _batches(self, items: list[Item]) -> Iterator[list[Item]]:
-        """Items to fetch at once: memory takes them all. One that is too large for that stands alone."""
+        """Group items that fit into memory together; an item that is too large is a batch by itself."""
         batch: list[Item] = []
         size = 0
         for item in items:
@@ -359,7 +362,7 @@ class ImapSource(RemoteSource):
             if content is not None:
                 yield Fetched(item, content)
             elif uid in present:
-                yield Unfetched(item, "the server lists it but does not hand it out")
+                yield Unfetched(item, "the server lists it but does not send it")
             else:
                 yield Unfetched(item, GONE, gone=True)
 
@@ -384,25 +387,29 @@ class ImapSource(RemoteSource):
         box = self._box(item.place)
         validity, _, uid = item.key.partition(":")
         if validity != box.validity or not uid.isdecimal():
-            raise _MadeAnew(
-                f"The folder {item.place.folder} on {self._endpoint.address} is not the one that {item.key} "
-                "was listed in (its UIDVALIDITY changed): run again."
+            raise _Recreated(
+                f"The folder {item.place.folder} on {self._endpoint.address} is not the one in which "
+                f"{item.key} was listed (its UIDVALIDITY changed): run again."
             )
         return int(uid)
 
     # --- deleting -------------------------------------------------------------------------------
 
     def undeletable(self) -> str:
-        """Why nothing can be deleted there (see base.Deleting)."""
+        """Why nothing can be deleted at the server (see base.Deleting)."""
         wire = self._opened()
         if GMAIL_CAPABILITY in wire.capabilities:
             return "" if "MOVE" in wire.capabilities and self._trash(wire) else self._no_trash()
         return "" if "UIDPLUS" in wire.capabilities else str(self._no_uidplus())
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """Delete for good, these and no others; returns the items that are no longer in their folder by it.
+        """Delete these items for good, and no others (see Source.delete).
 
-        At Gmail they go to the trash, which Gmail empties after 30 days. What belongs to others stays.
+        At Gmail they go to the trash, which Gmail empties after 30 days. Nothing is deleted in folders of
+        others.
+
+        Returns:
+            The items that this call removed from their folders.
         """
         confirmed: list[Item] = []
         for place, group in groupby(items, key=lambda item: item.place):
@@ -418,7 +425,7 @@ class ImapSource(RemoteSource):
         except NoFolder:
             if self._endpoint.folders is None:
                 raise
-            return []  # the folder has gone, nobody knows where its messages are now
+            return []  # the folder is gone; its messages may have been moved
         except _Sick as sick:
             if self._endpoint.folders is None:
                 raise sick.error from sick
@@ -426,7 +433,7 @@ class ImapSource(RemoteSource):
             return []
 
     def _expunge(self, wire: ImapWire, box: Box, batch: list[Item], seen: set[int]) -> list[Item]:
-        """`seen` are those that were there at this attempt or an earlier one: others may have been moved."""
+        """Try once to delete. `seen` collects the UIDs that were there; the others may have been moved."""
         uids = {self._uid(item): item for item in batch}
         self._select(wire, box)
         if box.read_only:
@@ -446,26 +453,26 @@ class ImapSource(RemoteSource):
         return [item for uid, item in uids.items() if uid in seen and uid not in present]
 
     def _trash(self, wire: ImapWire) -> bytes:
-        """Gmail's folder for deleted messages; b"" where it is hidden."""
+        """Gmail's folder for deleted messages, as LIST gives it; b"" if it is hidden."""
         if self._tree is None:
             self._tree = self._look(wire, self._endpoint.folders or Choice())
         return self._tree.trash
 
     def _no_trash(self) -> str:
         return (
-            f"{self._endpoint.address} shows no trash to move messages to, which is how mail is deleted at "
-            "Gmail: have it shown in IMAP there (Settings, Labels), or keep the mail with `--keep`."
+            f"{self._endpoint.address} shows no trash folder, and Gmail deletes mail by moving it there: let "
+            "Gmail show it in IMAP (Settings, Labels), or keep the mail with `--keep`."
         )
 
     def _no_uidplus(self) -> SourceError:
         return SourceError(
-            f"{self._endpoint.address} has no UIDPLUS, so that deleting here could expunge what others "
-            "marked: use POP3, or keep the mail with `--keep`."
+            f"{self._endpoint.address} has no UIDPLUS, so deleting could also expunge messages that others "
+            "have marked: use POP3, or keep the mail with `--keep`."
         )
 
     def _read_only(self, box: Box) -> SourceError:
         return SourceError(
-            f"The folder {shown(box.place.folder)} is read only: have it made writable, or use `--keep`."
+            f"The folder {one_line(box.place.folder)} is read only: make it writable, or use `--keep`."
         )
 
     # --- what an administrator should know --------------------------------------------------------
@@ -477,12 +484,12 @@ class ImapSource(RemoteSource):
 
 
 def _where(place: Place) -> str:
-    """A folder as people know it."""
+    """A folder's name for people, with its mailbox."""
     return f"{place.mailbox}/{place.title or place.folder}"
 
 
-class _MadeAnew(NoFolder):
-    """The folder is another one than that which was listed."""
+class _Recreated(NoFolder):
+    """The folder is not the one that was listed: it was deleted and created again."""
 
 
 class _Shifted(Passing):

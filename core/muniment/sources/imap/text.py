@@ -1,4 +1,4 @@
-"""IMAP as text: names, sets of numbers, and what servers answer, as plain values."""
+"""Writes and parses the texts of IMAP: names, sets of numbers, and answers to commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _UID = re.compile(rb"\bUID (\d{1,10})\b")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,20})")
 LARGEST_SIZE = 2**53
-"""The most bytes that a stated size may say; larger ones are nonsense and count as this."""
+"""Largest size in bytes that is believed; a larger one counts as this."""
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
 _QUOTED = rb'"((?:[^"\\]|\\.)*)"'
@@ -37,9 +37,9 @@ _USES = {
 }
 """Special uses of folders (RFC 6154, 2)."""
 MOST_LEVELS = 100
-"""Levels of a folder's name that are told apart."""
+"""Largest number of levels into which a folder's name is split."""
 MOST_FOUND = 1_000_000
-"""Numbers in the ranges of what a search found; no search here asks for as many."""
+"""Most numbers in an answer to SEARCH; no search here asks for so large a number."""
 _SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"')
 
 
@@ -48,23 +48,25 @@ class Row(NamedTuple):
 
     uid: int
     size: int
+    """Bytes (RFC822.SIZE)."""
     flags: tuple[str, ...]
     date: int | None
+    """INTERNALDATE in seconds since 1970 UTC; None if it can't be read."""
     labels: tuple[str, ...] = ()
-    """Gmail's, system labels as `\\Inbox`."""
+    """Gmail's labels; a system label is written like `\\Inbox`."""
 
 
 class Listed(NamedTuple):
     """A folder that can be selected, as LIST names it."""
 
     name: str
-    """As the server writes it, modified UTF-7 undone where it can be."""
+    """The server's name, decoded from modified UTF-7 if possible."""
     levels: tuple[str, ...]
     use: Use
     raw: bytes
-    """The name as it goes over the line, whatever it is."""
+    """The name in the bytes that the server sent."""
     delimiter: str = ""
-    """What parts its levels; "" where it has but one."""
+    """The character between levels; "" if names have only one level."""
     flags: frozenset[str] = frozenset()
     """Attributes in lower case, such as `\\flagged`."""
 
@@ -75,7 +77,7 @@ def quoted(text: str) -> bytes:
 
 
 def quoted_bytes(text: bytes) -> bytes:
-    """As `quoted`, of text that is bytes already."""
+    """The same as `quoted`, for bytes."""
     return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
@@ -92,7 +94,7 @@ def encode_folder(name: str) -> str:
 
 
 def decode_folder(name: bytes) -> str:
-    """The name that modified UTF-7 (RFC 3501, 5.1.3) or UTF-8 stands for; what is neither stays as it is."""
+    """Decode a folder's name from modified UTF-7 (RFC 3501, 5.1.3) or UTF-8; invalid parts stay unchanged."""
     text = name.decode("utf-8", "surrogateescape")
 
     def decoded(found: re.Match[str]) -> str:
@@ -108,7 +110,7 @@ def decode_folder(name: bytes) -> str:
 
 
 def uid_set(uids: Iterable[int]) -> str:
-    """A sequence set, runs written as ranges."""
+    """A sequence set (RFC 9051, 9) of these UIDs, with ranges such as `3:7`."""
     runs: list[list[int]] = []
     for uid in sorted(uids):
         if runs and runs[-1][1] + 1 == uid:
@@ -124,7 +126,7 @@ def read_list(data: list[Any]) -> list[Listed]:
 
 
 def joined(data: list[Any]) -> Iterator[bytes]:
-    """Lines of an answer, literals in them written as quoted strings."""
+    """The lines of an answer, with literals replaced by quoted strings."""
     line = b""
     for part in data:
         if isinstance(part, tuple):
@@ -149,12 +151,12 @@ def _listed(line: bytes) -> Listed | None:
 
 
 def split_levels(name: str, delimiter: str) -> tuple[str, ...]:
-    """The levels of a folder's name; what is deeper than any folder is one level."""
+    """The levels of a folder's name; everything below MOST_LEVELS is one level."""
     return tuple(name.split(delimiter, MOST_LEVELS - 1)) if delimiter else (name,)
 
 
 def use_of(flags: frozenset[str], levels: tuple[str, ...]) -> Use:
-    """What a folder is for, by its attributes, else by its name."""
+    """The use of a folder, from its attributes or else from its name."""
     use = next((_USES[flag] for flag in sorted(flags) if flag in _USES), None)
     return use or use_by_name(levels)
 
@@ -164,7 +166,7 @@ def read_rows(data: list[Any]) -> Iterator[Row]:
     for line in joined(data):
         start = line.find(_LABELLED)
         labels = _LABELS.match(line, start) if start >= 0 else None
-        if labels:  # they are free text, in which anything might be found
+        if labels:  # labels are free text, in which the patterns below could match
             line = line[: labels.start()] + line[labels.end() :]
         uid, size = _UID.search(line), _SIZE.search(line)
         if uid and size:
@@ -185,9 +187,10 @@ def _read_labels(text: bytes) -> Iterator[str]:
 
 
 def read_found(search: list[Any], esearch: list[Any]) -> set[int]:
-    """The numbers in an answer to SEARCH, in the old form (`SEARCH 1 2`) and the new (RFC 4731).
+    """The numbers in an answer to SEARCH, in the old form (`SEARCH 1 2`) and the new one (RFC 4731).
 
-    Raises ValueError for what is no number.
+    Raises:
+        ValueError: Something in it is not a number, or there are more than MOST_FOUND.
     """
     found = {int(uid) for line in search if line for uid in line.split()}
     left = MOST_FOUND
@@ -215,10 +218,11 @@ def _date(line: bytes) -> int | None:
 
 
 def read_bodies(data: list[Any]) -> Iterator[tuple[int, bytes]]:
-    """UIDs and bodies of a FETCH answer; the UID stands before the literal or behind it.
+    """The UIDs and bodies in an answer to FETCH.
 
-    NIL is no empty body: servers say so of messages that another session has expunged. A literal that the
-    line broke in is shorter than announced, and is left out.
+    A UID can come before or after the literal. NIL is left out: servers send it for messages that another
+    session has expunged. A literal that is shorter than announced is left out, too: the connection broke in
+    it.
     """
     for index, part in enumerate(data):
         if isinstance(part, tuple):
@@ -235,7 +239,7 @@ def read_bodies(data: list[Any]) -> Iterator[tuple[int, bytes]]:
 
 
 def _unescaped(text: bytes) -> bytes:
-    """What stands in a quoted string."""
+    """The content of a quoted string."""
     return re.sub(rb"\\(.)", rb"\1", text, flags=re.DOTALL)
 
 
@@ -245,5 +249,5 @@ def words(data: list[Any]) -> frozenset[str]:
 
 
 def text(data: list[Any]) -> str:
-    """An answer as text."""
+    """An answer of imaplib as one text, without its literals."""
     return " ".join(part.decode("utf-8", "replace") for part in data if isinstance(part, bytes))

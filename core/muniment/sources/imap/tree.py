@@ -1,8 +1,8 @@
 """Which folders of an IMAP server a profile reads, and whose mail is in them.
 
-Gmail is read by its folder of all mail: each message lies there once, with its labels, while every other
-folder shows messages by a label. Its spam and trash are not in it. Nothing is deleted there unless the
-profile names that folder: to empty it is to empty the account, which takes more than naming no folders.
+At Gmail the folder All Mail is read: each message is in it once, with its labels, while the other folders
+only show messages by a label. Only spam and trash are not in it. Nothing is deleted in All Mail unless the
+profile names that folder, since emptying it empties the whole account.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from muniment.sources.imap.text import split_levels
 
 GMAIL_CAPABILITY = "X-GM-EXT-1"
 REMEMBERED = 10_000
-"""Titles of labels that are kept; a mailbox at Gmail has at most so many labels."""
+"""Number of label titles that are cached; a mailbox at Gmail has at most this many labels."""
 ALL_MAIL = Folder(("All Mail",), Use.ALL)
 _SYSTEM = {
     "\\inbox": Folder(("INBOX",), Use.INBOX),
@@ -30,7 +30,7 @@ _SYSTEM = {
     "\\spam": Folder(("Spam",), Use.JUNK),
     "\\trash": Folder(("Trash",), Use.DELETED),
 }
-"""Gmail's own labels that are folders; others, such as `\\Important`, are marks."""
+"""Gmail's own labels that stand for folders; others, such as `\\Important`, are only marks."""
 
 
 @dataclass(slots=True)
@@ -44,11 +44,12 @@ class Box:
     stays: bool = False
     """Whether nothing is deleted in it."""
     validity: str = ""
+    """Its UIDVALIDITY when it was listed; "" before."""
     read_only: bool = False
     state: str = ""
-    """The server's word for all that was in it when its listing began; "" where it has none."""
+    """`Selected.state` when its listing began."""
     exists: int = 0
-    """How many messages the server said were there to list."""
+    """The number of messages to list, according to the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +57,22 @@ class Tree:
     """The folders of a mailbox, and which of them are read."""
 
     boxes: tuple[Box, ...]
+    """The folders to read."""
     missing: tuple[str, ...]
     """Patterns of the profile that match no folder."""
     folders: tuple[Folder, ...]
-    """Those that could be read."""
+    """All folders that a pattern can choose."""
     of_others: int
-    """How many folders belong to others, or are public."""
+    """Number of folders that belong to others or are public."""
     views: int
-    """How many only show messages that lie elsewhere."""
+    """Number of folders that only show messages of other folders."""
     gmail: bool
     trash: bytes
-    """The folder for deleted messages, as it goes over the line; b"" where none is known."""
+    """The folder for deleted messages, as LIST gives it; b"" if there is none."""
 
 
 def is_gmail(capabilities: frozenset[str], located: Iterable[Located]) -> bool:
-    """Whether folders are labels, as they are at Gmail."""
+    """Whether the server is Gmail's, where folders are labels."""
     return GMAIL_CAPABILITY in capabilities or any(
         one.folder.use is Use.ALL and one.listed.levels[0].casefold() in GMAIL for one in located
     )
@@ -79,7 +81,7 @@ def is_gmail(capabilities: frozenset[str], located: Iterable[Located]) -> bool:
 def choose(
     endpoint: Endpoint, choice: Choice, located: Sequence[Located], capabilities: frozenset[str]
 ) -> Tree:
-    """The folders that a profile reads, in the server's order."""
+    """Choose the folders that a profile reads; they stay in the server's order."""
     own = [one for one in located if not one.view and (endpoint.shared or one.whose is Whose.OWN)]
     gmail = is_gmail(capabilities, located)
     everything = next((one for one in own if one.whose is Whose.OWN and one.folder.use is Use.ALL), None)
@@ -106,12 +108,12 @@ def choose(
 
 
 def _by_labels(choice: Choice) -> bool:
-    """Whether all mail may be read, which is left out by default where folders are folders."""
+    """Whether All Mail can be read. At servers other than Gmail, the default leaves such a folder out."""
     return choice.leave_out == UNWANTED or "@all" not in choice.leave_out
 
 
 def _beside(one: Located, choice: Choice) -> bool:
-    """Whether a folder is read besides that of all mail, which lacks its messages."""
+    """Whether a folder is read besides All Mail, since its messages are not in there."""
     return one.folder.use in (Use.JUNK, Use.DELETED) and choice.wants(one.folder, one.folder.above)
 
 
@@ -124,35 +126,35 @@ def _place(endpoint: Endpoint, one: Located) -> Place:
 
 
 def _address(endpoint: Endpoint, person: str) -> str:
-    """The address of another user: their name, in the owner's domain where it names none."""
+    """The address of another user; a name without a domain gets the domain of the mailbox's owner."""
     _, at, domain = (endpoint.owner or endpoint.mailbox).rpartition("@")
     return person if "@" in person or not at else f"{person}@{domain}"
 
 
 def remarks(endpoint: Endpoint, tree: Tree) -> list[str]:
-    """What an administrator should know of these folders: clauses without a full stop."""
+    """What an administrator should know about these folders: clauses without a full stop."""
     found = []
     if tree.of_others:
         many = "1 folder of others is" if tree.of_others == 1 else f"{tree.of_others:,} folders of others are"
         found.append(
             f"{many} read, and nothing is deleted there"
             if endpoint.shared
-            else f"{many} left out: `shared = true` has them read, and deletes nothing there"
+            else f"{many} left out: with `shared = true` they are read, and nothing is deleted there"
         )
     if tree.gmail and any(box.place.title == ALL_MAIL.title for box in tree.boxes):
-        found.append("this is Gmail: All Mail is read, where each message lies once, whatever its labels")
+        found.append("this is Gmail: All Mail is read, where each message is once, with any number of labels")
     if endpoint.deletes and any(box.stays for box in tree.boxes):
         found.append('nothing is deleted in All Mail, since `folders` does not name it: ["@all"] does')
     elif tree.gmail and endpoint.deletes:
         found.append(
-            "to delete at Gmail is to move to the trash, out of all labels; Gmail removes it for good after "
-            "30 days"
+            "deleting at Gmail moves a message to the trash and removes all its labels; Gmail deletes it for "
+            "good after 30 days"
         )
     return found
 
 
 class Labels:
-    """Files Gmail's messages by their labels: each in one folder."""
+    """Finds one folder for each message of Gmail, by its labels."""
 
     def __init__(self, place: Place, choice: Choice) -> None:
         self._place = place
@@ -160,7 +162,7 @@ class Labels:
         self._titled: dict[str, Place] = {}
 
     def place(self, labels: Sequence[str]) -> Place | None:
-        """Where a message is filed; None where a label of its is left out."""
+        """The place for a message with these labels; None if the profile leaves out one of them."""
         folders = [folder for label in labels if (folder := _folder(label))]
         if any(self._choice.leaves_out(folder) for folder in folders):
             return None
@@ -179,7 +181,7 @@ def _folder(label: str) -> Folder | None:
 
 
 def _first(folders: Sequence[Folder]) -> Folder:
-    """The folder that says most of a message: sent mail, else a label of one's own, else the inbox."""
+    """The most telling folder of a message: sent mail, or else a user's own label, or else the inbox."""
     for wanted in ((Use.SENT,), (Use.NONE,), (Use.INBOX, Use.JUNK, Use.DELETED, Use.DRAFTS)):
         if found := next((folder for folder in folders if folder.use in wanted), None):
             return found

@@ -1,1 +1,1 @@
-"""POP3 servers."""
+"""Mailboxes on POP3 servers."""

@@ -1,6 +1,6 @@
-"""One POP3 session on a socket: RFC 1939, pipelined (RFC 2449), with STLS (RFC 2595) and UTF8 (RFC 6856).
+"""One POP3 session on a socket: RFC 1939, with pipelining (RFC 2449), STLS (RFC 2595) and UTF8 (RFC 6856).
 
-Some servers end their lines with LF alone. Whether one does is seen in the status line of each answer.
+Some servers end their lines with LF only. The status line of each answer shows which line end it uses.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from muniment.sources.limits import SHORT_ANSWER, Pace, most_bytes, overrun, too
 from muniment.sources.network import dial, lost
 from muniment.sources.oauth import Tokens, encoded, sasl
 from muniment.sources.retry import Passing
-from muniment.sources.said import said
+from muniment.sources.said import quote
 from muniment.sources.spool_files import spool_file
 
 _RECEIVE = 256 * 1024
 _LONGEST_LINE = 64 * 1024
 WINDOW = 256
-"""Commands in flight at most: 4 KB, so that sending never waits for the server to read on."""
+"""Most commands without an answer: 4 KB, so that sending never waits for the server to read them."""
 _REFILL = 64
 USUAL_DELAY = 60
-"""Seconds between two logins, where a server wants some and does not say how many."""
+"""Seconds between two logins if a server demands a delay and does not say how long."""
 LONGEST_DELAY = 900
-"""Seconds that are waited for between two logins at most."""
+"""Longest wait between two logins, in seconds."""
 _LAST_LINE = b"\r\n.\r\n"
 _LAST_LINE_LF = re.compile(rb"\n\.\r?\n")
 
 CHALLENGE = "+"
-"""Stands for a server's SASL challenge."""
+"""What `Wire._reply` returns for a SASL challenge of the server."""
 
 
 class Refused(Exception):
-    """The server answered `-ERR`; the text is its reason, as it came."""
+    """The server answered `-ERR`. The text is its reason, unchanged."""
 
 
 class Wire:
-    """A connection that speaks POP3. What breaks it is raised as Passing."""
+    """A POP3 connection. Every method can raise Passing if the connection breaks."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -56,22 +56,28 @@ class Wire:
         self._eol = b"\r\n"
         self.capabilities: frozenset[str] = frozenset()
         self.delay = 0
-        """Seconds between two logins that the server wants; 0 where it does not say."""
+        """Seconds that the server demands between two logins; 0 if it does not say."""
         self.utf8 = False
-        """Whether the server hands out mail with UTF-8 in its header as it is."""
+        """Whether the server sends mail with UTF-8 in its header unchanged."""
         self.in_flight = 0
-        """Commands sent and not answered; whoever leaves some must hang up."""
+        """Number of commands without an answer. If some are left, the connection must be closed."""
 
     def close(self) -> None:
-        """Hang up without QUIT, which deletes nothing."""
+        """Close the connection without QUIT, so that nothing is deleted."""
         self._socket.close()
 
     # --- signing on -----------------------------------------------------------------------
 
     def sign_on(self) -> None:
-        """Greeting, STLS, CAPA, UTF8 and login; then CAPA again, since a proxy's server may offer more.
+        """Read the greeting, then send STLS, CAPA, UTF8 and the login.
 
-        Raises CertificateRefused, LoginRefused, SourceError, or Passing.
+        CAPA comes again after the login, since the server behind a proxy can offer more.
+
+        Raises:
+            CertificateRefused: The connection can't be secured.
+            LoginRefused: The server refuses the name, the password or the token.
+            SourceError: The server can't be used.
+            Passing: It can help to try again.
         """
         try:
             self.answer()
@@ -95,7 +101,8 @@ class Wire:
             ) from refusal
         if self._buffer:
             raise SourceError(
-                f"{self._endpoint.address} sent data ahead of TLS; someone may be tampering with the line."
+                f"{self._endpoint.address} sent data before TLS; someone may be tampering with the "
+                "connection."
             )
         self._socket = tls.secure(self._socket, self._endpoint)
 
@@ -110,11 +117,11 @@ class Wire:
         self.delay = next((int(one) for one in delays if one.isdecimal() and len(one) < 9), self.delay)
 
     def offers(self, capability: str) -> bool:
-        """Whether CAPA names it, with or without arguments."""
+        """Whether the answer to CAPA has this capability, with or without arguments."""
         return any(words.split(" ", 1)[0] == capability for words in self.capabilities)
 
     def _ask_for_utf8(self) -> None:
-        """Have mail with UTF-8 in its header handed out as it is (RFC 6856, 2), before the login."""
+        """Ask for mail with UTF-8 in its header unchanged (RFC 6856, 2), before the login."""
         if self.offers("UTF8"):
             with suppress(Refused):
                 self.command("UTF8")
@@ -123,33 +130,33 @@ class Wire:
     def _log_in(self) -> None:
         endpoint = self._endpoint
         if any(c in f"{endpoint.mailbox}{endpoint.password}" for c in "\r\n\0"):
-            raise LoginRefused("A mailbox name or password can't hold a line break: correct the profile.")
+            raise LoginRefused("A mailbox name or password can't contain a line break: correct the profile.")
         try:
             if endpoint.tokens is not None:
-                self._show_token(endpoint.tokens)
+                self._log_in_by_token(endpoint.tokens)
             else:
                 self.command(f"USER {endpoint.mailbox}")
                 self.command(f"PASS {endpoint.password}")
         except Refused as refusal:
             raise judge(endpoint, refusal, login=True, delay=self.delay) from refusal
-        endpoint.tell(LoggedIn())
+        endpoint.on_event(LoggedIn())
 
-    def _show_token(self, tokens: Tokens) -> None:
-        """Log in by an access token; one that is refused is renewed once. Raises Refused.
+    def _log_in_by_token(self, tokens: Tokens) -> None:
+        """Log in with an access token; a refused one is renewed once. Raises Refused.
 
-        Exchange Online wants the token on a line of its own (so does RFC 5034, 4, where it is long).
+        The token is sent on a line of its own: Exchange Online demands it, and RFC 5034, 4, for long ones.
         """
         endpoint = self._endpoint
         offered = next((words.split() for words in self.capabilities if words.startswith("SASL ")), [])
         way = next((way for way in ("XOAUTH2", "OAUTHBEARER") if way in offered), None)
         if way is None:
-            raise SourceError(f"{endpoint.address} takes no OAuth 2 tokens: use a password there.")
+            raise SourceError(f"{endpoint.address} does not accept OAuth 2 tokens: use a password there.")
         for renew in (False, True):
             answer = encoded(sasl(way, endpoint, tokens.token(renew)))
             try:
                 self._challenged(f"AUTH {way}")
                 if self._challenged(answer):
-                    self.command("")  # the server says why; an empty answer ends it with -ERR
+                    self.command("")  # the challenge is the reason; an empty answer to it brings -ERR
                 return
             except Refused as refusal:
                 if renew or judge(endpoint, refusal, login=True).__class__ is not LoginRefused:
@@ -158,23 +165,33 @@ class Wire:
     # --- commands ---------------------------------------------------------------------------
 
     def command(self, line: str, *, multiline: bool = False) -> str:
-        """Send one command; returns the text after `+OK`. Raises Refused.
+        """Send one command.
 
-        With `multiline`, `lines` must be read to their end before the next command.
+        Args:
+            line: The command, without a line end.
+            multiline: The answer has more lines. Read `lines` to their end before the next command.
+
+        Returns:
+            The text after `+OK`.
+
+        Raises:
+            Refused: The server answered `-ERR`.
         """
         self._send([line])
         return self._reply(multiline=multiline)
 
     def _challenged(self, line: str) -> bool:
-        """Send a line of a SASL exchange (RFC 5034); whether the server asks on. Raises Refused."""
+        """Send a line of a SASL exchange (RFC 5034); returns whether a challenge came. Raises Refused."""
         self._send([line])
         return self._reply(multiline=False, challenge=True) == CHALLENGE
 
     def pipeline(self, commands: Iterable[str]) -> Iterator[None]:
-        """Send commands ahead of their answers; yields once for each answer that is due.
+        """Send commands without waiting for their answers.
 
-        The caller reads that answer (`command`'s own, by `answer` or `message`) before it goes on.
-        Without PIPELINING each command waits for the answer to the one before.
+        Without PIPELINING (RFC 2449, 6.6) each command waits for the answer to the one before.
+
+        Yields:
+            None, once for each answer that is due. The caller must read it, with `answer` or `message`.
         """
         window, refill = (WINDOW, _REFILL) if "PIPELINING" in self.capabilities else (1, 1)
         waiting = iter(commands)
@@ -188,14 +205,19 @@ class Wire:
                 yield
 
     def answer(self) -> str:
-        """Read the one-line answer to a pipelined command. Raises Refused."""
+        """Read the one-line answer to a pipelined command; returns the text after `+OK`. Raises Refused."""
         return self._reply(multiline=False)
 
     def message(self, item: Item) -> bytes | Path:
-        """Read the answer to a pipelined RETR: bytes, or a file of the work folder when above SPOOL_ABOVE.
+        """Read the answer to a pipelined RETR.
 
-        Raises Refused; Overrun when it is far larger than announced; SourceError when the file can't be
-        written.
+        Returns:
+            The message, or above SPOOL_ABOVE a file in the work folder that has it.
+
+        Raises:
+            Refused: The server answered `-ERR`.
+            Overrun: The message is far larger than announced.
+            SourceError: The file can't be written.
         """
         self._reply(multiline=True)
         buffer = self._buffer
@@ -211,9 +233,14 @@ class Wire:
         return content[skip:]
 
     def lines(self, command: str, most: int) -> Iterator[bytes]:
-        """The lines of a multi-line answer to `command`, a few at a time off the wire.
+        """The lines of a multi-line answer, read in small blocks.
 
-        Raises SourceError when they have more than `most` bytes.
+        Args:
+            command: What the answer is to, for errors.
+            most: Largest number of bytes.
+
+        Raises:
+            SourceError: The answer has more than `most` bytes.
         """
         buffer, eol = self._buffer, self._eol
         while not (end := self._end()):
@@ -243,9 +270,9 @@ class Wire:
         self.in_flight += len(commands)
 
     def _reply(self, *, multiline: bool, challenge: bool = False) -> str:
-        """The status line, or CHALLENGE where a server may ask on.
+        """Read the status line; returns its text after `+OK`, or CHALLENGE if that is allowed and came.
 
-        Its line break stays when more follows: then a dot is always after one.
+        With `multiline` its line end stays in the buffer, so that the final dot always follows a line end.
         """
         buffer = self._buffer
         self._pace.begin()
@@ -267,7 +294,7 @@ class Wire:
         return line[3:].strip().decode("utf-8", "replace")
 
     def _end(self, searched: int = 0) -> tuple[int, int] | None:
-        """Where the last line of the answer is, with the line end before it; None before it has come."""
+        """The span of the answer's last line, with the line end before it; None if it has not arrived."""
         if self._eol == b"\r\n":
             start = self._buffer.find(_LAST_LINE, searched)
             return (start, start + len(_LAST_LINE)) if start >= 0 else None
@@ -279,7 +306,7 @@ class Wire:
         skip = len(self._eol)
         with spool_file(self._endpoint.work) as (file, path):
             while not (end := self._end()):
-                # What may be the beginning of a stuffed or the last line waits for the rest of it.
+                # The end of the buffer stays: it can be the beginning of a stuffed line or of the last one.
                 cut = buffer.find(self._eol[:1], len(buffer) - 4)
                 room -= cut if cut >= 0 else len(buffer)
                 if room < 0:
@@ -315,18 +342,22 @@ class Wire:
 
 
 def _unstuffed(raw: bytes, eol: bytes) -> bytes:
-    """Without the dot that RFC 1939 puts before a line that begins with one."""
+    """Remove the dot that RFC 1939 adds to a line that begins with one."""
     return raw.replace(eol + b"..", eol + b".")
 
 
 def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False, delay: int = 0) -> SourceError:
-    """What a refusal means (RFC 2449 and RFC 3206 response codes), as an error for people.
+    """The error that explains a refusal, by its response code (RFC 2449, RFC 3206).
 
-    `delay`: the seconds between two logins that the server has asked for, where it has.
+    Args:
+        endpoint: The server.
+        refusal: What it answered.
+        login: Whether the refused command belonged to the login.
+        delay: Seconds that the server demands between two logins; 0 if not known.
     """
     text = str(refusal)
     code = text[1:].partition("]")[0].upper() if text.startswith("[") else ""
-    words = said(endpoint, text)
+    words = quote(endpoint, text)
     if code == "IN-USE" or (not code and "lock" in text.lower()):
         return Passing(
             f"The mailbox {endpoint.mailbox} is locked by another session ({words}): close it, or run again "
@@ -341,15 +372,17 @@ def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False, delay: i
             f"{endpoint.address} refused the name {endpoint.mailbox} or its password ({words}): "
             "check `mailbox` and `password`."
             if endpoint.tokens is None
-            else f"{endpoint.address} refused the token for {endpoint.mailbox} ({words}): see that the "
-            "application, or whoever signed in, may open that mailbox."
+            else f"{endpoint.address} refused the token for {endpoint.mailbox} ({words}): check that the "
+            "application, or the person who signed in, is allowed to open that mailbox."
         )
-    return SourceError(f"{endpoint.address} refused the session ({words}): ask who runs that server.")
+    return SourceError(
+        f"{endpoint.address} refused the session ({words}): ask the people who run that server."
+    )
 
 
 def _too_soon(endpoint: Endpoint, words: str, delay: int) -> SourceError:
     """The error for a login that came too soon after the last one."""
-    sentence = f"{endpoint.address} wants {delay:,} s between two logins ({words}): "
+    sentence = f"{endpoint.address} demands {delay:,} s between two logins ({words}): "
     if delay > LONGEST_DELAY:
         return SourceError(f"{sentence}run again later, and set `every` to more than that.")
     return Passing(f"{sentence}run again later.", wait=delay)

@@ -1,10 +1,10 @@
 """POP3 mailboxes: kinds `gateway` (MailStore Gateway: STLS) and `pop3`.
 
-RFC 1939: message numbers hold for one session only and DELE takes effect at QUIT, so every session
-begins with UIDL, and deletion is confirmed by the answer to QUIT, or by a later UIDL that lacks the key.
+In RFC 1939, message numbers are valid for one session only, and DELE takes effect at QUIT. So every session
+begins with UIDL. A deletion is confirmed by the answer to QUIT, or by a later UIDL without the key.
 
-Several messages may have one UIDL (RFC 1939, 7). Each is fetched; such a twin is deleted only in the session
-that it was fetched in, since another session may give its key to another of them.
+Several messages can have the same UIDL (RFC 1939, 7). All such twins are fetched. A twin is deleted only in
+the session in which it was fetched, since in another session its key can be that of another twin.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from muniment.sources.listing_store import Roll, common_key
 from muniment.sources.pop3.connection import Refused, Wire, judge
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.retry import Passing, Patience
-from muniment.sources.said import said
+from muniment.sources.said import quote
 
 log = logging.getLogger("muniment.source")
 
 GONE = "it is no longer in the mailbox"
 LISTED_LINE = 256
-"""Bytes of a line of UIDL or LIST, taking long with short."""
+"""Average number of bytes of a line of UIDL or LIST, for the limit on the whole answer."""
 SPARE_LINES = 1000
-"""Messages that may be listed beyond those that STAT counts."""
+"""Number of messages that can be listed beyond those that STAT counts."""
 LONGEST_KEY = 1000
-"""Characters of a key; RFC 1939, 7, allows 70."""
+"""Most characters of a key; RFC 1939, 7, allows 70."""
 LARGEST_NUMBER = 2**31 - 1
 LARGEST_SIZE = 2**53
 TWIN = "the mailbox has changed, and other messages there have the same UIDL: run again"
 WRAPPED = (
-    "the server hands it out only inside a message of its own, since it has UTF-8 in its header and the "
-    "server takes no UTF8 command (RFC 6856): use IMAP there"
+    "it has UTF-8 in its header, and the server has no UTF8 command (RFC 6856), so it sends the message only "
+    "inside another one: use IMAP there"
 )
 _WRAPPER = re.compile(
     rb"From: [^\r\n]*<postmaster[^\r\n]*\r?\nSubject: Cannot display Unicode content\r?\n.*?"
     rb"^Content-Type: message/",
     re.DOTALL | re.MULTILINE,
 )
-"""What Courier hands out instead of a message, with another boundary each time."""
+"""The beginning of what Courier sends instead of such a message; its boundary is different each time."""
 _WRAPPER_READ = 4096
 _NUMBER = re.compile(rb"[0-9]{1,20}\Z")
 
 
 class Pop3Source(RemoteSource):
-    """A POP3 mailbox. Its listing is what the session found, kept in a file of the work folder."""
+    """A POP3 mailbox. The listing of the current session is kept in a file of the work folder."""
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
@@ -60,7 +60,7 @@ class Pop3Source(RemoteSource):
         self._listed = False
         self._twins: set[str] = set()
         """Keys of messages that were fetched while others had the same UIDL."""
-        self._held: set[str] = set()
+        self._fetched_now: set[str] = set()
         """Those of them that were fetched in this session."""
 
     def _is_open(self) -> bool:
@@ -70,32 +70,32 @@ class Pop3Source(RemoteSource):
         wire = Wire(self._endpoint)
         try:
             wire.sign_on()
-            self._live = wire, self._call_roll(wire)
+            self._live = wire, self._list_keys(wire)
         except BaseException as error:
             wire.close()
             if isinstance(error, Passing) and error.wait:
-                self._say_waiting(error)
+                self._report_wait(error)
             raise
         self._listed = False
 
-    def _say_waiting(self, error: Passing) -> None:
-        """The server wants a pause, which the caller makes."""
+    def _report_wait(self, error: Passing) -> None:
+        """Report that the server demands a pause; the caller waits."""
         log.info("waiting %.0f s: %s", error.wait, error)
-        self._endpoint.tell(Waiting(error.wait, str(error)))
+        self._endpoint.on_event(Waiting(error.wait, str(error)))
 
     def _drop(self) -> None:
         if self._live:
             self._live[0].close()
         self._live = None
-        self._held.clear()
+        self._fetched_now.clear()
 
     def _opened(self) -> tuple[Wire, Roll]:
         self._reopen()
         assert self._live is not None
         return self._live
 
-    def _call_roll(self, wire: Wire) -> Roll:
-        """UIDL into a roll. Raises SourceError where the server's keys can't be relied on."""
+    def _list_keys(self, wire: Wire) -> Roll:
+        """The answer to UIDL. Raises SourceError if the server has no usable keys."""
         roll = Roll(self._endpoint.work)
         try:
             room = self._list_room(wire)
@@ -106,30 +106,32 @@ class Pop3Source(RemoteSource):
             if isinstance(error, Passing):
                 raise error from refusal
             raise SourceError(
-                f"{self._endpoint.address} has no UIDL ({said(self._endpoint, str(refusal))}), without which "
-                "a message can't be told from another: use IMAP."
+                f"{self._endpoint.address} has no UIDL ({quote(self._endpoint, str(refusal))}), so messages "
+                "can't be told apart: use IMAP."
             ) from refusal
         except ValueError as error:
-            raise SourceError(f"{self._endpoint.address} answers UIDL with nonsense: use IMAP.") from error
+            raise SourceError(
+                f"{self._endpoint.address} gives an invalid answer to UIDL: use IMAP."
+            ) from error
         return roll
 
     def _list_room(self, wire: Wire) -> int:
-        """How many bytes UIDL may have, by what STAT counts. Raises SourceError where that is absurd."""
+        """The most bytes of the answer to UIDL, from STAT's number. Raises SourceError if that is absurd."""
         try:
             count = _number(wire.command("STAT").partition(" ")[0].encode(), 2**63)
-        except (Refused, ValueError):  # a server whose STAT is of no use is still read
+        except (Refused, ValueError):  # a server with an unusable STAT is still read
             count = MOST_MESSAGES
         return (require_believable(self._endpoint, count) + SPARE_LINES) * LISTED_LINE
 
     def listing(self) -> Iterator[Item]:
-        """Every message there now; a second listing takes a new session to see what came since."""
+        """List every message that is there now. A second call opens a new session, to see newer messages."""
         patience = Patience(self._sleep)
         if self._listed:
             self._drop()
         while True:
             wire, roll = self._opened()
             try:
-                self._size_up(wire, roll)
+                self._list_sizes(wire, roll)
                 break
             except SourceError as error:
                 self._drop()
@@ -142,14 +144,16 @@ class Pop3Source(RemoteSource):
         for key, size in roll.by_number():
             yield Item(self._place, key, size)
 
-    def _size_up(self, wire: Wire, roll: Roll) -> None:
+    def _list_sizes(self, wire: Wire, roll: Roll) -> None:
         try:
             wire.command("LIST", multiline=True)
             roll.add_sizes(_sizes(wire.lines("LIST", (len(roll) + SPARE_LINES) * LISTED_LINE)))
         except Refused as refusal:
             raise judge(self._endpoint, refusal) from refusal
         except ValueError as error:
-            raise SourceError(f"{self._endpoint.address} answers LIST with nonsense: use IMAP.") from error
+            raise SourceError(
+                f"{self._endpoint.address} gives an invalid answer to LIST: use IMAP."
+            ) from error
 
     def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
         refused = []
@@ -159,7 +163,7 @@ class Pop3Source(RemoteSource):
             else:
                 yield answer
         if refused:
-            # Only a new session tells whether it was removed meanwhile.
+            # Only a new session shows whether they were removed in the meantime.
             self._drop()
             yield from self._retrieve_once(refused)
 
@@ -173,12 +177,12 @@ class Pop3Source(RemoteSource):
             for item, _ in zip(there, due, strict=False):
                 yield self._answer(wire, roll, item)
         except BaseException:
-            # Answers may be on their way still, so this session is of no more use.
+            # Answers can still be on their way, so this session can't be used any more.
             self._drop()
             raise
 
     def _missing(self, roll: Roll, item: Item) -> Unfetched:
-        """The answer for a message whose key is not in the mailbox: a twin may be there under another's."""
+        """The answer for a message whose key is not in the mailbox. A twin can be there under another key."""
         if roll.numbers([common_key(item.key)]):
             return Unfetched(item, TWIN)
         return Unfetched(item, GONE, gone=True)
@@ -190,21 +194,23 @@ class Pop3Source(RemoteSource):
             error = judge(self._endpoint, refusal)
             if isinstance(error, Passing):
                 raise error from refusal
-            reason = said(self._endpoint, str(refusal))
-            return Unfetched(item, f"the server refuses to hand it over: {reason}")
+            reason = quote(self._endpoint, str(refusal))
+            return Unfetched(item, f"the server refuses to send it: {reason}")
         if not wire.utf8 and _is_wrapper(content):
             return Unfetched(item, WRAPPED)
         if roll.doubled() and roll.twins(item.key):
             self._twins.add(item.key)
-            self._held.add(item.key)
+            self._fetched_now.add(item.key)
         return Fetched(item, content)
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """DELE, then QUIT; the next call opens a new session.
+        """Delete items with DELE and QUIT; the next call opens a new session.
 
-        Returns the items confirmed by `+OK` to QUIT. When the answer to QUIT is lost, a new session's UIDL
-        tells which are no longer in the mailbox. Twins are left where they are, unless they were fetched in
-        this session.
+        A twin is deleted only if it was fetched in this session.
+
+        Returns:
+            The items that `+OK` to QUIT confirms. If that answer is lost, the items that the UIDL of a new
+            session no longer has.
         """
         remaining = {item.key: item for item in items}
         confirmed: list[Item] = []
@@ -227,8 +233,8 @@ class Pop3Source(RemoteSource):
         return confirmed
 
     def _is_doubtful(self, roll: Roll, key: str) -> bool:
-        """Whether another message may have this key by now."""
-        if key in self._held:
+        """Whether another message can have this key in the meantime."""
+        if key in self._fetched_now:
             return False
         if key in self._twins or (roll.doubled() and roll.twins(key)):
             return bool(roll.numbers([common_key(key)]))
@@ -239,7 +245,7 @@ class Pop3Source(RemoteSource):
         )
 
     def _expunge(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
-        """DELE and QUIT; returns the keys that are deleted now. However it ends, so does the session."""
+        """Send DELE and QUIT; returns the deleted keys. The session ends in any case."""
         try:
             marked = self._mark(wire, numbers)
             wire.command("QUIT")
@@ -248,7 +254,7 @@ class Pop3Source(RemoteSource):
             self._drop()
 
     def _mark(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
-        """DELE; returns the keys for which the server agreed."""
+        """Send DELE; returns the keys that the server accepted."""
         marked = []
         due = wire.pipeline(f"DELE {number}" for number in numbers.values())
         for key, _ in zip(numbers, due, strict=False):
@@ -264,34 +270,34 @@ class Pop3Source(RemoteSource):
             return error
         return Passing(
             f"{self._endpoint.address} could not remove messages from {self._endpoint.mailbox} "
-            f"({said(self._endpoint, str(error))}): run again later."
+            f"({quote(self._endpoint, str(error))}): run again later."
         )
 
     def remarks(self) -> list[str]:
-        """What an administrator should know of this server, a sentence each (see base.Remarking)."""
+        """What an administrator should know of this server (see base.Remarking)."""
         wire, roll = self._opened()
         address = self._endpoint.address
         found = []
         if not wire.capabilities:
             found.append(
-                f"{address} has no CAPA (RFC 2449), so that messages are fetched one after the other, which "
-                "takes longer"
+                f"{address} has no CAPA (RFC 2449), so messages are fetched one after the other, which takes "
+                "longer"
             )
         elif not wire.offers("PIPELINING"):
-            found.append(f"{address} offers no PIPELINING, so that fetching takes longer")
+            found.append(f"{address} has no PIPELINING, so fetching takes longer")
         if wire.capabilities and not wire.offers("TOP"):
-            found.append(f"{address} offers no TOP, which Muniment does without")
+            found.append(f"{address} has no TOP, which Muniment does not need")
         if wire.delay:
-            found.append(f"{address} wants {wire.delay:,} s between two logins: a run waits for that")
+            found.append(f"{address} demands {wire.delay:,} s between two logins: a run waits that long")
         if doubled := roll.doubled():
             found.append(
-                f"{address} gives several messages one UIDL ({doubled:,} times): all of them are archived"
+                f"{address} gives several messages the same UIDL ({doubled:,} times): all are archived"
             )
         return found
 
 
 def _is_wrapper(content: bytes | Path) -> bool:
-    """Whether Courier has put the message into one of its own."""
+    """Whether this is a message of Courier's that contains the real one."""
     if isinstance(content, Path):
         with content.open("rb") as file:
             content = file.read(_WRAPPER_READ)
@@ -299,7 +305,7 @@ def _is_wrapper(content: bytes | Path) -> bool:
 
 
 def _keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
-    """Lines of UIDL: message numbers and keys. Raises ValueError."""
+    """Message numbers and keys from the lines of UIDL. Raises ValueError."""
     for number, key in _numbered(lines):
         if len(key) > LONGEST_KEY:
             raise ValueError(key[:LONGEST_KEY])
@@ -307,13 +313,13 @@ def _keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
 
 
 def _sizes(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:
-    """Lines of LIST: message numbers and sizes in bytes. Raises ValueError."""
+    """Message numbers and sizes in bytes from the lines of LIST. Raises ValueError."""
     for number, size in _numbered(lines):
         yield number, _number(size.split()[0], LARGEST_SIZE)
 
 
 def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Lines of UIDL or LIST: a message number and what belongs to it. Raises ValueError."""
+    """Message numbers and values from the lines of UIDL or LIST. Raises ValueError."""
     for line in lines:
         number, _, value = line.partition(b" ")
         value = value.strip()
@@ -323,7 +329,7 @@ def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _number(text: bytes, most: int) -> int:
-    """A number as POP3 writes it. Raises ValueError; `int` alone takes signs, blanks and any length."""
+    """A number of only digits. Raises ValueError for signs, blanks and long numbers, which `int` accepts."""
     if not _NUMBER.match(text) or (number := int(text)) > most:
         raise ValueError(text)
     return number
