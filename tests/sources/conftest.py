@@ -30,7 +30,7 @@ def graph_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphDou
 
 @pytest.fixture
 def graph(graph_service: GraphDouble) -> GraphDouble:
-    """The double in good weather, without mailboxes."""
+    """The double without mailboxes and without errors."""
     graph_service.calm()
     return graph_service
 

@@ -1,4 +1,4 @@
-"""What every source does alike, shown on real servers and real files."""
+"""The contract that every source keeps, tested with real servers and real files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def by_content(source: Source, items: list[Item]) -> dict[bytes, Item]:
     return {contents([answer])[0]: answer.item for answer in source.fetch(items)}
 
 
-def test_an_empty_mailbox_has_nothing(box: Box) -> None:
+def test_an_empty_mailbox_has_no_items(box: Box) -> None:
     source = box.connected()
     assert list(source.listing()) == []
     assert list(source.fetch([])) == []
@@ -53,7 +53,7 @@ def test_keys_are_stable_over_sessions(box: Box) -> None:
     assert len({item.place for item in first}) == 1
 
 
-def test_a_second_listing_sees_what_came_since(box: Box) -> None:
+def test_a_second_listing_sees_new_messages(box: Box) -> None:
     box.put(mails(2))
     source = box.connected()
     before = {item.key for item in source.listing()}
@@ -96,7 +96,7 @@ def test_bytes_are_exact(box: Box) -> None:
     source.close()
 
 
-def test_an_empty_message_is_one(box: Box) -> None:
+def test_an_empty_message_is_a_message(box: Box) -> None:
     box.put([b"", *mails(2)])
     source = box.connected()
     # Dovecot ends every message with a line break over POP3.
@@ -114,7 +114,7 @@ def test_nul_bytes_are_exact_where_they_can_be_stored(box: Box) -> None:
     assert contents(source.fetch(list(source.listing()))) == [mail]
 
 
-def test_a_large_message_is_handed_on_as_a_file_of_the_work_folder(box: Box) -> None:
+def test_a_large_message_is_a_file_in_the_work_folder(box: Box) -> None:
     line = b"..A line that begins with two dots, so that it is stuffed on the wire.\r\n"
     large = HEAD % 1 + line * (12 * 1024 * 1024 // len(line))
     box.put([mails(1)[0], large, mails(2)[1]])
@@ -142,7 +142,7 @@ def test_a_subset_is_fetched(box: Box) -> None:
     assert set(contents(answers)) <= set(sent)
 
 
-def test_delete_takes_the_named_ones_and_leaves_the_others(box: Box) -> None:
+def test_delete_removes_only_the_given_items(box: Box) -> None:
     sent = mails(10)
     box.put(sent)
     source = box.connected()
@@ -158,7 +158,7 @@ def test_delete_takes_the_named_ones_and_leaves_the_others(box: Box) -> None:
     source.close()
 
 
-def test_delete_goes_on_in_the_next_session(box: Box) -> None:
+def test_delete_works_in_the_next_session(box: Box) -> None:
     if not box.deletes:
         pytest.skip("mbox files are read only")
     box.put(mails(6))
@@ -173,14 +173,14 @@ def test_delete_goes_on_in_the_next_session(box: Box) -> None:
 
 
 @pytest.mark.parametrize("hung_up", [True, False])
-def test_what_others_remove_is_gone(box: Box, hung_up: bool) -> None:
+def test_messages_that_others_remove_are_gone(box: Box, hung_up: bool) -> None:
     sent = mails(4)
     box.put(sent)
     source = box.connected()
     items = list(source.listing())
     if hung_up:
         source.close()
-    # What stands behind it in an mbox file has other offsets then; Dovecot keeps the last listed open.
+    # In an mbox file all later messages would get other offsets, and Dovecot keeps the last one open.
     stolen = sent.pop(-1 if box.endpoint.kind == "mbox" else 1)
     box.steal(stolen)
     answers = list(source.fetch(items))
@@ -189,7 +189,7 @@ def test_what_others_remove_is_gone(box: Box, hung_up: bool) -> None:
     assert [a.gone for a in gone] == [True]
     assert contents(a for a in answers if isinstance(a, Fetched)) == sent
     if box.deletes:
-        # It may have been moved to where we don't see it: what we did not delete was not deleted.
+        # It may have been moved elsewhere, so only our own deletions count.
         assert source.delete([gone[0].item]) == []
     source.close()
 
@@ -208,7 +208,7 @@ def test_close_is_idempotent_and_deletes_nothing(box: Box) -> None:
     source.close()
 
 
-def test_a_fetch_that_is_abandoned_does_no_harm(box: Box) -> None:
+def test_a_fetch_can_be_abandoned(box: Box) -> None:
     sent = mails(50)
     box.put(sent)
     source = box.connected()
@@ -233,7 +233,7 @@ def test_three_thousand_items(box: Box) -> None:
     source.close()
 
 
-def test_every_source_says_how_it_is_to_be_used(box: Box) -> None:
+def test_every_source_has_the_attributes_of_the_protocol(box: Box) -> None:
     source = box.source()
     assert source.session >= 1000
     assert source.vouches == (box.endpoint.kind in ("imap", "mbox"))

@@ -43,7 +43,7 @@ def anna(exchange: Exchange) -> Person:
 
 
 class Opened:
-    """A source on the double; what it waits for is noted, not waited."""
+    """A source on the double; its waits are recorded and not made."""
 
     def __init__(self, exchange: Exchange, work: Path, **more: Any) -> None:
         self.waits: list[float] = []
@@ -89,11 +89,11 @@ def fetched(source: EwsSource, items: list[Item]) -> list[bytes | Path]:
     return [one.content for one in answers if isinstance(one, Fetched)]
 
 
-# --- getting in ------------------------------------------------------------------------------------
+# --- logging in ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["password", "ntlm", "basic"])
-def test_a_password_is_shown_by_ntlm_or_basic(tmp_path: Path, scheme: str) -> None:
+def test_a_password_is_sent_by_ntlm_or_basic(tmp_path: Path, scheme: str) -> None:
     with Exchange(tmp_path / "tls") as server:
         server.person(ANNA, PASSWORD).put(mails(3))
         one = Opened(server, tmp_path / "work", scheme=scheme)
@@ -113,7 +113,7 @@ def test_a_wrong_password_is_refused_at_once(exchange: Exchange, tmp_path: Path,
     assert one.waits == []
 
 
-def test_no_password_is_shown_to_a_server_that_takes_none(exchange: Exchange, tmp_path: Path) -> None:
+def test_no_password_is_sent_to_a_server_that_accepts_none(exchange: Exchange, tmp_path: Path) -> None:
     exchange.offers = ("Bearer",)
     with pytest.raises(SourceError, match="use OAuth 2"):
         Opened(exchange, tmp_path).connect()
@@ -122,9 +122,7 @@ def test_no_password_is_shown_to_a_server_that_takes_none(exchange: Exchange, tm
 @pytest.mark.parametrize(
     "host", ["outlook.office365.com", "OUTLOOK.OFFICE365.COM.", "outlook.office.com", "x.prod.outlook.com"]
 )
-def test_exchange_online_is_told_from_exchange_before_anything_else(
-    exchange: Exchange, tmp_path: Path, host: str
-) -> None:
+def test_exchange_online_is_refused_first(exchange: Exchange, tmp_path: Path, host: str) -> None:
     one = Opened(exchange, tmp_path, host=host, security="tls")
     with pytest.raises(SourceError, match=r"blocked since 2026-10-01.*2027-04-01.*graph"):
         one.connect()
@@ -145,7 +143,7 @@ def test_a_certificate_is_checked_or_pinned(tmp_path: Path) -> None:
         Opened(server, tmp_path, ca_file="", fingerprint=hashlib.sha256(der).hexdigest()).connect().close()
 
 
-def test_a_token_that_ends_or_is_revoked_in_between_is_renewed(exchange: Exchange, tmp_path: Path) -> None:
+def test_an_expired_or_revoked_token_is_renewed(exchange: Exchange, tmp_path: Path) -> None:
     (tmp_path / "entra").mkdir()
     with Entra(tmp_path / "entra") as entra:
         exchange.offers, exchange.good = ("Bearer",), entra.good
@@ -167,13 +165,13 @@ def test_a_token_that_ends_or_is_revoked_in_between_is_renewed(exchange: Exchang
                 list(source.fetch(items))
 
 
-def test_what_is_no_exchange_is_told(exchange: Exchange, tmp_path: Path) -> None:
+def test_a_server_without_ews_is_named(exchange: Exchange, tmp_path: Path) -> None:
     exchange.fail = [(404, {})]
     with pytest.raises(SourceError, match="There is no EWS"):
         Opened(exchange, tmp_path).connect()
 
 
-# --- whose mailboxes -------------------------------------------------------------------------------
+# --- which mailboxes -------------------------------------------------------------------------------
 
 
 def test_several_mailboxes_are_opened_by_impersonation(exchange: Exchange, tmp_path: Path) -> None:
@@ -194,7 +192,7 @@ def test_several_mailboxes_are_opened_by_impersonation(exchange: Exchange, tmp_p
     source.close()
 
 
-def test_one_mailbox_that_is_shut_does_not_stop_the_others(exchange: Exchange, tmp_path: Path) -> None:
+def test_a_closed_mailbox_does_not_stop_the_others(exchange: Exchange, tmp_path: Path) -> None:
     exchange.logins["svc"] = PASSWORD
     for address in (ANNA, BOB):
         exchange.person(address).put([mail(address)])
@@ -205,7 +203,7 @@ def test_one_mailbox_that_is_shut_does_not_stop_the_others(exchange: Exchange, t
         assert [one.where for one in source.refusals()] == [ANNA, "nobody@example.com"]
 
 
-def test_one_mailbox_that_is_shut_meanwhile_does_not_stop_the_others(
+def test_a_mailbox_that_is_closed_during_a_run_does_not_stop_the_others(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     exchange.logins["svc"] = PASSWORD
@@ -229,7 +227,7 @@ def test_one_mailbox_that_is_shut_meanwhile_does_not_stop_the_others(
         assert "ErrorAccessDenied" in refusal.reason
 
 
-def test_all_mailboxes_are_those_that_may_be_searched(exchange: Exchange, tmp_path: Path) -> None:
+def test_a_star_means_all_searchable_mailboxes(exchange: Exchange, tmp_path: Path) -> None:
     exchange.logins["svc"] = PASSWORD
     exchange.impersonators.add("svc")
     for address in (ANNA, BOB):
@@ -246,7 +244,7 @@ def test_all_mailboxes_are_those_that_may_be_searched(exchange: Exchange, tmp_pa
 
 
 @pytest.mark.parametrize("names", [GERMAN, FRENCH, RUSSIAN, JAPANESE])
-def test_well_known_folders_are_known_in_every_language(
+def test_well_known_folders_are_recognised_in_every_language(
     exchange: Exchange, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     anna = exchange.person(ANNA, PASSWORD, names)
@@ -316,7 +314,9 @@ def test_a_folder_keeps_its_place_when_it_is_renamed(
         assert titled(after) == {"New": 2}
 
 
-def test_folders_that_go_away_stop_nothing(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+def test_folders_that_disappear_do_not_stop_the_others(
+    exchange: Exchange, anna: Person, tmp_path: Path
+) -> None:
     folders = {name: anna.folder(name) for name in "ABC"}
     for folder in folders.values():
         anna.put(mails(700), folder)
@@ -353,7 +353,7 @@ def test_only_what_came_since_a_mark_is_listed(exchange: Exchange, anna: Person,
         assert len(list(source.listing())) == 600
 
 
-def test_what_comes_and_goes_while_it_is_listed_is_listed_once(
+def test_changes_during_a_listing_cause_no_duplicates(
     exchange: Exchange, anna: Person, tmp_path: Path
 ) -> None:
     anna.put(mails(1500))
@@ -371,12 +371,10 @@ def test_what_comes_and_goes_while_it_is_listed_is_listed_once(
         assert set(anna.inbox.items) <= set(keys)
 
 
-# --- trouble ---------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------
 
 
-def test_a_busy_server_is_left_alone_as_long_as_it_says(
-    exchange: Exchange, anna: Person, tmp_path: Path
-) -> None:
+def test_a_busy_server_is_waited_for_as_it_says(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
     anna.put(mails(300))
     one = Opened(exchange, tmp_path)
     source = one.connect()
@@ -419,10 +417,10 @@ def _of_many(exchange: Exchange, work: Path, people: list[str]) -> tuple[EwsSour
     return one.connect(), one
 
 
-def test_a_server_that_is_busy_for_everybody_is_not_waited_for_at_each(
+def test_a_server_that_is_always_busy_is_not_waited_for_at_each_mailbox(
     exchange: Exchange, tmp_path: Path
 ) -> None:
-    """Thirty mailboxes at a quarter of an hour each would take all day."""
+    """Thirty mailboxes with a wait of a quarter of an hour each would take all day."""
     people = [f"p{n}@example.org" for n in range(30)]
     source, one = _of_many(exchange, tmp_path, people)
     exchange.busy = [60_000] * 10_000
@@ -434,7 +432,7 @@ def test_a_server_that_is_busy_for_everybody_is_not_waited_for_at_each(
     source.close()
 
 
-def test_a_server_that_can_not_be_reached_any_more_ends_the_run_soon(
+def test_an_unreachable_server_ends_the_run_soon(
     exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people = [f"p{n}@example.org" for n in range(30)]
@@ -456,7 +454,7 @@ def test_a_server_that_can_not_be_reached_any_more_ends_the_run_soon(
     source.close()
 
 
-def test_a_login_refused_in_between_is_tried_anew(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+def test_a_login_refused_later_is_tried_again(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
     anna.put(mails(300))
     one = Opened(exchange, tmp_path)
     source = one.connect()
@@ -474,7 +472,7 @@ def test_a_login_refused_in_between_is_tried_anew(exchange: Exchange, anna: Pers
 
 
 @pytest.mark.parametrize("every", [3, 4, 7])
-def test_a_connection_that_is_cut_regularly(
+def test_a_connection_that_breaks_regularly(
     exchange: Exchange, anna: Person, tmp_path: Path, every: int
 ) -> None:
     sent = mails(2000)
@@ -491,7 +489,7 @@ def test_a_connection_that_is_cut_regularly(
     source.close()
 
 
-def test_broken_items_fail_with_their_names_and_stop_nothing(
+def test_broken_items_are_named_and_do_not_stop_the_others(
     exchange: Exchange, anna: Person, tmp_path: Path
 ) -> None:
     anna.put(mails(300))
@@ -508,7 +506,7 @@ def test_broken_items_fail_with_their_names_and_stop_nothing(
         assert not any(one.gone for one in failed.values())
 
 
-def test_an_item_that_the_server_falls_over_stops_nothing(
+def test_an_item_that_makes_the_server_fail_does_not_stop_the_others(
     exchange: Exchange, anna: Person, tmp_path: Path
 ) -> None:
     anna.put(mails(250))
@@ -546,7 +544,7 @@ def test_a_large_message_is_spooled_while_it_arrives(
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_what_may_not_be_deleted_is_told(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+def test_a_refused_deletion_is_named(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
     exchange.logins["svc"] = PASSWORD
     anna.delegates.add("svc")
     anna.put(mails(2))
@@ -560,10 +558,8 @@ def test_what_may_not_be_deleted_is_told(exchange: Exchange, anna: Person, tmp_p
         assert "does not let this login delete" in refusal.reason
 
 
-def test_only_what_the_server_says_it_deleted_counts_as_deleted(
-    exchange: Exchange, anna: Person, tmp_path: Path
-) -> None:
-    """One is moved before it is asked for, and has another id then; one can't be deleted."""
+def test_only_confirmed_deletions_count(exchange: Exchange, anna: Person, tmp_path: Path) -> None:
+    """One item is moved before the request, which changes its id; one can't be deleted."""
     anna.put(mails(6))
     moved, stays, *_ = anna.inbox.items.values()
     with opened(exchange, tmp_path) as source:
@@ -580,7 +576,7 @@ def test_only_what_the_server_says_it_deleted_counts_as_deleted(
         assert "ErrorCannotDeleteObject" in refusal.reason
 
 
-def test_what_a_request_deleted_whose_answer_was_lost_counts(
+def test_a_deletion_counts_even_if_its_answer_was_lost(
     exchange: Exchange, anna: Person, tmp_path: Path
 ) -> None:
     anna.put(mails(6))
@@ -592,10 +588,10 @@ def test_what_a_request_deleted_whose_answer_was_lost_counts(
         assert anna.inbox.items == {}
 
 
-def test_what_is_missing_has_gone_only_where_its_folder_is_open(
+def test_a_missing_item_is_gone_only_if_its_folder_can_be_read(
     exchange: Exchange, anna: Person, tmp_path: Path
 ) -> None:
-    """ErrorItemNotFound also says that we may not see it (Microsoft, ResponseCode)."""
+    """ErrorItemNotFound can also mean that the login can't see the item (Microsoft, ResponseCode)."""
     anna.put(mails(2))
     with opened(exchange, tmp_path) as source:
         items = list(source.listing())
@@ -606,7 +602,9 @@ def test_what_is_missing_has_gone_only_where_its_folder_is_open(
         assert [one.gone for one in source.fetch(items) if isinstance(one, Unfetched)] == [False]
 
 
-def test_groups_and_mailboxes_elsewhere_are_left_out_and_named(exchange: Exchange, tmp_path: Path) -> None:
+def test_groups_and_mailboxes_of_other_servers_are_left_out_and_named(
+    exchange: Exchange, tmp_path: Path
+) -> None:
     exchange.logins["svc"] = PASSWORD
     exchange.impersonators.add("svc")
     exchange.searchers.add("svc")
@@ -623,8 +621,8 @@ def test_groups_and_mailboxes_elsewhere_are_left_out_and_named(exchange: Exchang
 
 
 @pytest.mark.parametrize("bad", ["QUJD\u00e9RA==", "QUJD*", "Q"])
-def test_mime_that_is_no_base64_is_of_no_message(tmp_path: Path, bad: str) -> None:
-    """Whatever character is in it, no exception comes out of the reader."""
+def test_invalid_base64_gives_no_message(tmp_path: Path, bad: str) -> None:
+    """No character in it makes the reader raise an exception."""
     reader = MimeReader(tmp_path)
     reader.feed(f"<a><MimeContent>{bad}</MimeContent><MimeContent>QUJD</MimeContent></a>".encode())
     reader.close()

@@ -1,4 +1,4 @@
-"""The double of Exchange answers as Microsoft documents and as people have reported, and refuses all else."""
+"""The double of Exchange answers as documented by Microsoft or reported by people, and refuses the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INBOX = f'<m:GetFolder>{SHAPE}<m:FolderIds><t:DistinguishedFolderId Id="inbox"/>
 
 
 class Asked:
-    """A client that sends what a test says, and nothing of ours."""
+    """A client that uses nothing of Muniment and sends what a test gives it."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -30,7 +30,7 @@ class Asked:
         exchange.logins["svc"] = "secret"
 
     def __call__(self, method: str, path: str, body: str = "", login: str = "") -> tuple[int, str, str]:
-        """Status, what is offered to log in by, and body."""
+        """Status, the offered ways to log in, and body."""
         connection = http.client.HTTPConnection("localhost", self.exchange.port, timeout=10)
         shown = base64.b64encode(f"{login}:secret".encode()).decode()
         headers = {"Authorization": f"Basic {shown}"} if login else {}
@@ -62,7 +62,7 @@ def asked() -> Iterator[Asked]:
         yield Asked(exchange)
 
 
-def test_who_looks_is_asked_to_log_in(asked: Asked) -> None:
+def test_a_request_without_a_login_is_refused(asked: Asked) -> None:
     """X3, X4."""
     for method in ("GET", "HEAD"):
         for path in (ews_double.PATH, "/ews/exchange.ASMX"):
@@ -84,8 +84,8 @@ def test_missing_items(asked: Asked) -> None:
     assert asked.soap(read, login="svc") == (200, ["ErrorItemNotFound"]), "not theirs to see"
 
 
-def test_sick_mailboxes(asked: Asked) -> None:
-    """X5 to X8: faults of the header come with status 500, those of a mailbox's folders in a message."""
+def test_errors_of_mailboxes(asked: Asked) -> None:
+    """X5 to X8: errors of the header have status 500, errors of a mailbox's folders are in a message."""
     assert asked.soap(INBOX, "svc", ANNA) == (500, ["ErrorImpersonateUserDenied"])
     asked.exchange.impersonators.add("svc")
     assert asked.soap(INBOX, "svc", ANNA) == (200, ["NoError"])
@@ -113,7 +113,7 @@ def test_searchable_mailboxes(asked: Asked) -> None:
     assert kinds == [("anna", "false", "false"), ("all", "false", "true"), ("cloud", "true", "false")]
 
 
-def test_states_that_are_not_known(asked: Asked) -> None:
+def test_unknown_states_of_synchronisation(asked: Asked) -> None:
     """X11."""
     sync = (
         "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>"
@@ -128,10 +128,10 @@ def test_states_that_are_not_known(asked: Asked) -> None:
     assert asked.soap(sync.format(id="none", state="")) == (200, ["ErrorSyncFolderNotFound"])
 
 
-def test_what_is_unknown_is_refused(asked: Asked) -> None:
+def test_unknown_requests_are_refused(asked: Asked) -> None:
     assert asked.soap("<m:ConvertId/>") == (500, ["ErrorInvalidOperation"])
 
 
-def test_every_source_is_named_where_it_counts() -> None:
+def test_every_documented_source_is_used() -> None:
     text = Path(ews_double.__file__).read_text() + Path(__file__).read_text()
     assert set(SOURCES) <= set(re.findall(r"\bX\d+\b", text)) | {"X6", "X7"}

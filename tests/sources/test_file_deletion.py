@@ -1,4 +1,4 @@
-"""What of files is deleted: only what is kept to the last byte, and is still what was read."""
+"""Which files are deleted: only those that are kept to the last byte and have not changed since."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def opened(kind: str, path: Path) -> FileSource:
 
 
 def put(path: Path, content: bytes, age: float = 3600) -> Path:
-    """A file that was written so many seconds ago."""
+    """A file that was written `age` seconds ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     os.utime(path, (time.time() - age, time.time() - age))
@@ -39,7 +39,7 @@ def put(path: Path, content: bytes, age: float = 3600) -> Path:
 
 
 def read(source: FileSource) -> list[Item]:
-    """The items of all that is there, as they are once they were fetched."""
+    """The items of all messages, as they are after fetching."""
     answers = list(source.fetch(list(source.listing())))
     assert all(isinstance(one, Fetched) for one in answers), answers
     return [one.item for one in answers]
@@ -68,7 +68,7 @@ def read(source: FileSource) -> list[Item]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_of_which_not_every_byte_is_kept_stays(
+def test_a_file_stays_unless_every_byte_is_kept(
     tmp_path: Path, name: str, content: bytes, deleted: bool
 ) -> None:
     path = put(tmp_path / "box" / name, content)
@@ -101,7 +101,7 @@ def moved(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["eml", "maildir", "spool"])
 @pytest.mark.parametrize("change", [rewritten, replaced, linked, moved])
-def test_a_file_that_is_not_the_one_that_was_read_is_neither_deleted_nor_said_to_be(
+def test_a_changed_file_is_neither_deleted_nor_confirmed(
     tmp_path: Path, kind: str, change: Callable[[Path], None]
 ) -> None:
     path = put(tmp_path / "box" / ("" if kind == "eml" else "new") / "1.eml", MAIL)
@@ -112,8 +112,8 @@ def test_a_file_that_is_not_the_one_that_was_read_is_neither_deleted_nor_said_to
     assert [one for one in tmp_path.rglob("*") if one.is_file() and "work" not in one.parts]
 
 
-def test_a_file_that_was_written_to_just_now_stays_for_the_next_run(tmp_path: Path) -> None:
-    """Whoever writes it may be waiting for more: what is written to a deleted file is lost."""
+def test_a_file_that_was_just_written_stays_for_the_next_run(tmp_path: Path) -> None:
+    """Its writer may not have finished, and what is written to a deleted file is lost."""
     path = put(tmp_path / "box" / "a.eml", MAIL, age=SETTLED - 10)
     ahead = put(tmp_path / "box" / "b.eml", MAIL, age=-100_000)
     source = opened("eml", path.parent)
@@ -136,7 +136,7 @@ def test_nothing_is_deleted_in_folders_below_a_maildir(tmp_path: Path) -> None:
     assert len(items) == 7
     assert {one.stays for one in items if one.place.folder} == {True}
     assert sorted(one.key for one in source.delete(items)) == ["1", "2"]
-    # Nor where an item says otherwise.
+    # This holds even if an item allows it.
     assert source.delete([Item(one.place, one.key) for one in items]) == []
     assert not any(path.exists() for path in own)
     assert all(path.exists() for path in others)
@@ -156,20 +156,20 @@ def test_a_damaged_file_of_a_maildir_stays(tmp_path: Path) -> None:
 
 
 def test_two_messages_with_one_unique_name_are_named(tmp_path: Path) -> None:
-    """One of them is read; the other is passed over with its name, not in silence."""
+    """One of them is read; the other is passed over and named."""
     put(tmp_path / "box" / "new" / "1", MAIL)
     put(tmp_path / "box" / "cur" / "1:2,S", MAIL + b"another")
     source = opened("maildir", tmp_path / "box")
     items = read(source)
-    (told,) = source.passed_over()
-    assert (len(items), told.reason, told.examples) == (1, TWIN, ("cur/1:2,S",))
+    (passed,) = source.passed_over()
+    assert (len(items), passed.reason, passed.examples) == (1, TWIN, ("cur/1:2,S",))
     assert source.expected == 2
     assert len(source.delete(items)) == 1
     (content,) = [one.content for one in source.fetch(list(source.listing())) if isinstance(one, Fetched)]
     assert content == MAIL + b"another"
 
 
-def test_a_folder_below_that_can_not_be_read_stops_no_other(
+def test_a_folder_that_can_not_be_read_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("", ".Shut", ".Open"):
@@ -184,9 +184,9 @@ def test_a_folder_below_that_can_not_be_read_stops_no_other(
     monkeypatch.setattr(os, "scandir", denied)
     source = opened("maildir", tmp_path / "box")
     assert sorted(one.place.folder for one in source.listing()) == ["", ".Open"]
-    (told,) = source.passed_over()
-    assert told.examples == (".Shut/cur",)
-    assert "Permission denied" in told.reason
+    (passed,) = source.passed_over()
+    assert passed.examples == (".Shut/cur",)
+    assert "Permission denied" in passed.reason
 
     def shut(path: os.PathLike[str] | str) -> object:
         if os.fspath(path).endswith("box/cur"):

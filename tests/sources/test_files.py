@@ -1,4 +1,4 @@
-"""Files: what is no mail is passed over, what moves is found, what can't be read is named."""
+"""Files: other files are passed over, moved ones are found, unreadable ones are named."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAIL = b"Subject: good\r\n\r\ntext\r\n"
 
 
 def passed(source: Source) -> list[PassedOver]:
-    """What a source has passed over since its listing began."""
+    """What a source has passed over in its current listing."""
     assert isinstance(source, Choosing)
     return source.passed_over()
 
@@ -46,7 +46,7 @@ def everything(source: Source) -> dict[str, bytes]:
 
 
 def age(box: Path) -> None:
-    """Let all files below have been written long ago."""
+    """Give all files below an old time of writing."""
     for path in box.rglob("*"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
 
@@ -60,7 +60,7 @@ def maildir(root: Path) -> Path:
 # --- maildir ------------------------------------------------------------------------------------
 
 
-def test_maildir_flags_are_told_and_not_part_of_the_key(opened: Opener, tmp_path: Path) -> None:
+def test_maildir_flags_are_not_part_of_the_key(opened: Opener, tmp_path: Path) -> None:
     box = maildir(tmp_path / "m")
     (box / "new" / "1.a").write_bytes(b"A")
     (box / "cur" / "2.b,S=1:2,FS").write_bytes(b"B")
@@ -70,7 +70,7 @@ def test_maildir_flags_are_told_and_not_part_of_the_key(opened: Opener, tmp_path
     assert everything(source) == {"1.a": b"A", "2.b,S=1": b"B"}
 
 
-def test_maildir_messages_that_are_renamed_meanwhile_are_found(opened: Opener, tmp_path: Path) -> None:
+def test_renamed_maildir_messages_are_found(opened: Opener, tmp_path: Path) -> None:
     box = maildir(tmp_path / "m")
     for n in range(6):
         (box / "new" / f"{n}.x").write_bytes(b"%d" % n)
@@ -89,13 +89,13 @@ def test_maildir_messages_that_are_renamed_meanwhile_are_found(opened: Opener, t
     assert [p for p in box.rglob("*") if p.is_file()] == []
 
 
-def test_what_is_no_maildir_is_named(opened: Opener, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_maildir_is_named(opened: Opener, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(SourceError, match="is not a Maildir"):
             opened("maildir", path)
 
 
-# --- what is no mail ----------------------------------------------------------------------------
+# --- other files --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kind", "inside"), [("maildir", "new"), ("eml", ""), ("spool", "new")])
@@ -134,7 +134,7 @@ def test_a_file_that_becomes_a_link_or_a_pipe_is_not_followed(opened: Opener, tm
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_named(opened: Opener, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(opened: Opener, tmp_path: Path) -> None:
     box = tmp_path / "box"
     box.mkdir()
     (box / "a.eml").write_bytes(b"mail")
@@ -166,7 +166,7 @@ def test_a_file_that_fails_to_read_is_named(
 # --- eml ------------------------------------------------------------------------------------------
 
 
-def test_eml_files_are_found_below_in_order_whatever_their_names(opened: Opener, tmp_path: Path) -> None:
+def test_eml_files_with_any_names_are_found_in_order(opened: Opener, tmp_path: Path) -> None:
     box = tmp_path / "box"
     (box / "b" / "deep").mkdir(parents=True)
     (box / "a.EML").write_bytes(MAIL + b"1")
@@ -183,8 +183,8 @@ def test_eml_files_are_found_below_in_order_whatever_their_names(opened: Opener,
 
 
 def test_a_missing_folder_is_named(opened: Opener, tmp_path: Path) -> None:
-    for kind, said in (("eml", "There is no folder"), ("mbox", "can't be read")):
-        with pytest.raises(SourceError, match=said):
+    for kind, sentence in (("eml", "There is no folder"), ("mbox", "can't be read")):
+        with pytest.raises(SourceError, match=sentence):
             opened(kind, tmp_path / "nowhere")
 
 
@@ -212,9 +212,7 @@ def test_deletion_that_fails_is_not_confirmed(
 # --- spool ----------------------------------------------------------------------------------------
 
 
-def test_a_spool_is_made_where_there_is_none_and_never_shows_what_is_not_whole(
-    opened: Opener, tmp_path: Path
-) -> None:
+def test_a_spool_is_made_and_shows_only_complete_messages(opened: Opener, tmp_path: Path) -> None:
     source = opened("spool", tmp_path / "spool")
     assert list(source.listing()) == []
     (tmp_path / "spool" / "tmp" / "1.half").write_bytes(b"ha")

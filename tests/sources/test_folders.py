@@ -10,11 +10,11 @@ from muniment.sources.folders import Choice, Folder, Use, levels, title, use_by_
 
 
 @given(st.lists(st.text(), min_size=1).map(tuple))
-def test_any_names_come_back_from_a_title(names: tuple[str, ...]) -> None:
+def test_a_title_gives_back_any_names(names: tuple[str, ...]) -> None:
     assert levels(title(names)) == names
 
 
-def test_a_title_reads_as_a_path() -> None:
+def test_a_title_looks_like_a_path() -> None:
     assert title(("Projects", "2026")) == "Projects/2026"
     assert title(("a/b", "c\\d", "%2F")) == r"a\/b/c\\d/%2F"
 
@@ -33,11 +33,11 @@ def test_a_title_reads_as_a_path() -> None:
         (("Invoices",), Use.NONE),
     ],
 )
-def test_well_known_folders_are_known_by_their_names(names: tuple[str, ...], use: Use) -> None:
+def test_well_known_folders_are_recognised_by_name(names: tuple[str, ...], use: Use) -> None:
     assert use_by_name(names) is use
 
 
-def test_inbox_and_sent_are_called_so_in_every_language() -> None:
+def test_inbox_and_sent_have_the_same_title_in_every_language() -> None:
     assert Folder(("Posteingang",), Use.INBOX).title == "Inbox"
     assert Folder(("Gesendete Elemente",), Use.SENT).title == "Sent"
     assert Folder(("Archiv", "2026")).title == "Archiv/2026"
@@ -69,5 +69,7 @@ ALPHA = Folder(("Projects", "Alpha [old]"))
         (Choice(take=("@",)), PROJECTS, (), False),
     ],
 )
-def test_patterns_choose(choice: Choice, folder: Folder, above: tuple[Folder, ...], wanted: bool) -> None:
+def test_patterns_choose_folders(
+    choice: Choice, folder: Folder, above: tuple[Folder, ...], wanted: bool
+) -> None:
     assert choice.wants(folder, above) is wanted

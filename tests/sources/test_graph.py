@@ -1,4 +1,4 @@
-"""Microsoft Graph: folders, changes, messages and deletions, in all weathers of the double."""
+"""Microsoft Graph: folders, changes, messages and deletions, with all errors of the double."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ NASTY = (
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_folders_of_any_language_are_known(graph: GraphDouble, tmp_path: Path, language: str) -> None:
+def test_folders_are_recognised_in_any_language(graph: GraphDouble, tmp_path: Path, language: str) -> None:
     box = GraphBox(graph, tmp_path, language)
     for folder in box.mailbox.known:
         box.mailbox.put([mail(folder)], folder)
@@ -110,7 +110,7 @@ def test_hidden_folders_and_views_are_left_out(box: GraphBox) -> None:
     assert titled(source) == {"Kunden/Alt": 1}
 
 
-def test_what_has_not_been_chosen_is_not_read(box: GraphBox) -> None:
+def test_folders_that_are_not_chosen_are_not_read(box: GraphBox) -> None:
     for path in (("Kunden",), ("Kunden", "Alt"), ("Spam",)):
         box.mailbox.put([mail(path[-1])], box.mailbox.folder(*path))
     source = opened(box, folders=Choice(("kunden",), ("*/Alt",)))
@@ -120,7 +120,7 @@ def test_what_has_not_been_chosen_is_not_read(box: GraphBox) -> None:
 # --- listing --------------------------------------------------------------------------------------
 
 
-def test_each_message_is_listed_once_however_often_it_is_told(box: GraphBox, graph: GraphDouble) -> None:
+def test_each_message_is_listed_once_even_if_it_is_repeated(box: GraphBox, graph: GraphDouble) -> None:
     graph.page, graph.replay = 7, True
     ids = box.mailbox.put(mails(40), received=1_700_000_000)
     source = opened(box)
@@ -152,7 +152,7 @@ def test_with_a_mark_only_what_changed_is_listed(box: GraphBox) -> None:
     assert list(resumed(box, source).listing()) == []
 
 
-def test_a_stale_mark_lists_the_folder_anew(box: GraphBox, graph: GraphDouble) -> None:
+def test_a_stale_mark_lists_the_whole_folder(box: GraphBox, graph: GraphDouble) -> None:
     ids = box.mailbox.put(mails(5))
     source = opened(box)
     list(source.listing())
@@ -162,7 +162,7 @@ def test_a_stale_mark_lists_the_folder_anew(box: GraphBox, graph: GraphDouble) -
     assert list(resumed(box, source).listing()) == []
 
 
-def test_a_listing_that_goes_stale_begins_anew_without_duplicates(box: GraphBox, graph: GraphDouble) -> None:
+def test_a_listing_that_becomes_stale_restarts_without_duplicates(box: GraphBox, graph: GraphDouble) -> None:
     graph.page = 10
     ids = box.mailbox.put(mails(45))
     source = opened(box)
@@ -174,7 +174,7 @@ def test_a_listing_that_goes_stale_begins_anew_without_duplicates(box: GraphBox,
     assert source.marks()[found[0].place]
 
 
-def test_a_service_whose_listings_never_end_is_told_of(box: GraphBox, graph: GraphDouble) -> None:
+def test_an_endless_listing_is_an_error(box: GraphBox, graph: GraphDouble) -> None:
     graph.page = 2
     box.mailbox.put(mails(9))
 
@@ -188,7 +188,7 @@ def test_a_service_whose_listings_never_end_is_told_of(box: GraphBox, graph: Gra
     assert "can't be listed to its end" in refusal.reason
 
 
-def test_a_folder_that_goes_away_while_it_is_listed_ends_early(box: GraphBox, graph: GraphDouble) -> None:
+def test_a_folder_that_disappears_ends_early(box: GraphBox, graph: GraphDouble) -> None:
     graph.page = 10
     folder = box.mailbox.folder("Kunden")
     box.mailbox.put(mails(30), folder)
@@ -218,7 +218,7 @@ def test_a_renamed_folder_keeps_its_place(box: GraphBox) -> None:
     assert {item.place.title for item in again} == {"Customers"}
 
 
-def test_what_was_moved_is_had_by_its_id_and_deleted_only_where_it_is_listed(box: GraphBox) -> None:
+def test_a_moved_message_is_fetched_but_not_deleted(box: GraphBox) -> None:
     (id_,) = box.mailbox.put([mail(1)])
     source = opened(box)
     items = list(source.listing())
@@ -230,10 +230,10 @@ def test_what_was_moved_is_had_by_its_id_and_deleted_only_where_it_is_listed(box
     assert [(item.key, item.place.title) for item in source.listing()] == [(id_, "Archive")]
 
 
-# --- fetching in all weathers ---------------------------------------------------------------------
+# --- fetching in spite of errors ------------------------------------------------------------------
 
 
-def test_four_at_a_time_and_no_more(box: GraphBox, graph: GraphDouble) -> None:
+def test_at_most_four_requests_for_a_mailbox_at_a_time(box: GraphBox, graph: GraphDouble) -> None:
     box.put(mails(60))
     graph.slow = 0.01
     source = opened(box)
@@ -242,7 +242,7 @@ def test_four_at_a_time_and_no_more(box: GraphBox, graph: GraphDouble) -> None:
     assert (graph.peak[address], graph.over[address]) == (4, 0)
 
 
-def test_mailboxes_are_read_beside_each_other(box: GraphBox, graph: GraphDouble) -> None:
+def test_mailboxes_are_read_at_the_same_time(box: GraphBox, graph: GraphDouble) -> None:
     other = GraphBox(graph, box.endpoint.work)
     for one in (box, other):
         one.put(mails(30))
@@ -270,7 +270,7 @@ def test_a_token_that_expires_is_renewed(box: GraphBox, graph: GraphDouble) -> N
     assert len(source.delete(items)) == 60
 
 
-def test_a_token_that_is_never_taken_says_so(
+def test_a_token_that_is_never_accepted_is_explained(
     box: GraphBox, graph: GraphDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graph.entra, "good", lambda token: False)
@@ -293,15 +293,15 @@ def test_throttles_are_waited_for(box: GraphBox, graph: GraphDouble, asked_for: 
 
 
 @pytest.mark.parametrize("asked_for", ["0", "", "10", "600"])
-def test_a_service_that_is_always_busy_ends(box: GraphBox, graph: GraphDouble, asked_for: str) -> None:
+def test_a_service_that_is_always_busy_is_given_up(box: GraphBox, graph: GraphDouble, asked_for: str) -> None:
     box.put(mails(3))
-    told: list[Event] = []
-    source = opened(box, on_event=told.append)
+    events: list[Event] = []
+    source = opened(box, on_event=events.append)
     graph.storm, graph.retry_after = 10**9, asked_for
     with pytest.raises(Passing, match="run again later, or less often"):
         list(source.listing())
     assert sum(box.waits) <= (300 if not asked_for else 1800)
-    assert [event.seconds for event in told if isinstance(event, Waiting)] == box.waits
+    assert [event.seconds for event in events if isinstance(event, Waiting)] == box.waits
     assert 10**9 - graph.storm < 400
 
 
@@ -313,7 +313,7 @@ def test_a_service_that_is_busy_for_too_long_is_not_waited_for(box: GraphBox, gr
         list(source.listing())
 
 
-def test_connections_that_are_cut_cost_nothing(box: GraphBox, graph: GraphDouble) -> None:
+def test_broken_connections_lose_nothing(box: GraphBox, graph: GraphDouble) -> None:
     box.put(mails(300))
     with Proxy((graph.host, graph.port)) as proxy:
         source = opened(box, port=proxy.port)
@@ -329,7 +329,7 @@ def test_connections_that_are_cut_cost_nothing(box: GraphBox, graph: GraphDouble
     assert box.mailbox.messages() == []
 
 
-def test_a_large_message_that_is_cut_is_fetched_again(box: GraphBox, graph: GraphDouble) -> None:
+def test_an_interrupted_large_message_is_fetched_again(box: GraphBox, graph: GraphDouble) -> None:
     large = mail("large") + b"x" * 10_000_000
     box.put([large])
     with Proxy((graph.host, graph.port)) as proxy:
@@ -346,7 +346,7 @@ def test_a_large_message_that_is_cut_is_fetched_again(box: GraphBox, graph: Grap
     assert [path.name for path in box.endpoint.work.iterdir()] == [answer.content.name]
 
 
-def test_what_cannot_be_written_is_told_of_and_stops_nothing(box: GraphBox, graph: GraphDouble) -> None:
+def test_a_message_without_mime_does_not_stop_the_others(box: GraphBox, graph: GraphDouble) -> None:
     ids = box.mailbox.put(mails(20))
     for n, code in enumerate(("ErrorMimeContentConversionFailed", "ErrorInternalServerError")):
         box.mailbox.message(ids[n * 7]).broken = code
@@ -407,7 +407,7 @@ def test_an_abandoned_fetch_leaves_no_files(box: GraphBox, graph: GraphDouble) -
 # --- deleting -------------------------------------------------------------------------------------
 
 
-def test_deletions_go_in_batches_and_are_confirmed_one_by_one(box: GraphBox, graph: GraphDouble) -> None:
+def test_deletions_are_batched_and_confirmed_one_by_one(box: GraphBox, graph: GraphDouble) -> None:
     ids = box.mailbox.put(mails(45))
     source = opened(box)
     items = list(source.listing())
@@ -424,7 +424,7 @@ def test_deletions_go_in_batches_and_are_confirmed_one_by_one(box: GraphBox, gra
 
 
 @pytest.mark.parametrize("status", [200, 202, 302])
-def test_only_204_says_that_a_message_is_deleted(box: GraphBox, graph: GraphDouble, status: int) -> None:
+def test_only_status_204_confirms_a_deletion(box: GraphBox, graph: GraphDouble, status: int) -> None:
     ids = box.mailbox.put(mails(3))
     source = opened(box)
     items = list(source.listing())
@@ -435,10 +435,10 @@ def test_only_204_says_that_a_message_is_deleted(box: GraphBox, graph: GraphDoub
     assert refusal.deleting
 
 
-# --- who is let in --------------------------------------------------------------------------------
+# --- logging in -----------------------------------------------------------------------------------
 
 
-def test_all_mailboxes_are_those_that_there_are(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
+def test_a_star_means_all_mailboxes_of_the_tenant(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
     others = [GraphBox(graph, tmp_path / "work") for _ in range(3)]
     for n, one in enumerate((box, *others)):
         one.put([mail(n)])
@@ -450,9 +450,7 @@ def test_all_mailboxes_are_those_that_there_are(box: GraphBox, graph: GraphDoubl
         opened(box, mailbox="", mailboxes=("*",))
 
 
-def test_one_mailbox_that_is_none_does_not_keep_others_from_being_read(
-    box: GraphBox, graph: GraphDouble
-) -> None:
+def test_a_missing_mailbox_does_not_stop_the_others(box: GraphBox, graph: GraphDouble) -> None:
     box.put([mail(1)])
     source = opened(box, mailbox="", mailboxes=("nobody@example.com", box.mailbox.address))
     assert [item.place.mailbox for item in source.listing()] == [box.mailbox.address]
@@ -478,28 +476,28 @@ def test_a_missing_permission_is_named(box: GraphBox, graph: GraphDouble) -> Non
         opened(box)
 
 
-def test_a_mailbox_that_is_none_is_named(box: GraphBox) -> None:
+def test_a_missing_mailbox_is_named(box: GraphBox) -> None:
     box.mailbox.absent = True
     with pytest.raises(SourceError, match=f"There is no mailbox {box.mailbox.address}"):
         box.connected()
 
 
-def test_a_person_signs_in_by_a_code(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
+def test_a_person_signs_in_with_a_code(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
     box.put([mail(1)])
     device = grant(graph.entra, way="device", secret=None, cache=tmp_path / "sign-in")
-    said: list[str] = []
+    lines: list[str] = []
 
     def approve(text: str) -> None:
-        said.append(text)
+        lines.append(text)
         graph.entra.approve(text.rpartition(" ")[2].strip("."))
 
     sign_in(device, approve)
-    assert said
+    assert lines
     source = opened(box, tokens=tokens(device))
     assert bodies(source, list(source.listing())) == [mail(1)]
 
 
-def test_an_application_may_have_a_certificate(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
+def test_an_application_can_have_a_certificate(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
     pem = tmp_path / "app.pem"
     rsa = trustme.KeyType.RSA
     trustme.CA(key_type=rsa).issue_cert(
@@ -510,7 +508,7 @@ def test_an_application_may_have_a_certificate(box: GraphBox, graph: GraphDouble
     assert bodies(source, list(source.listing())) == [mail(1)]
 
 
-def test_no_token_goes_to_who_is_not_trusted(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
+def test_no_token_goes_to_an_untrusted_server(box: GraphBox, graph: GraphDouble, tmp_path: Path) -> None:
     before = len(graph.seen)
     with pytest.raises(CertificateRefused, match="not trusted here"):
         box.connected(ca_file="")

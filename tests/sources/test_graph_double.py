@@ -1,4 +1,4 @@
-"""The double of Graph answers as Microsoft documents and as people have reported, and refuses all else."""
+"""The double of Graph answers as documented by Microsoft or reported by people, and refuses the rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANNA = "anna@example.com"
 
 
 class Asked:
-    """A client that sends what a test says, and nothing of ours."""
+    """A client that uses nothing of Muniment and sends what a test gives it."""
 
     def __init__(self, double: GraphDouble) -> None:
         self.double = double
@@ -35,7 +35,7 @@ class Asked:
         return self.double.answer(method, f"/v1.0{path}", token | PREFER | headers, sent)
 
     def batch(self, *calls: dict[str, Any]) -> Answer:
-        """Requests together, each with the header for immutable ids."""
+        """Send requests in one batch, each with the header for immutable ids."""
         for number, call in enumerate(calls):
             call.setdefault("id", str(number))
             call["url"] = call["url"].format(user=self.user, id=self.id, inbox=self.inbox)
@@ -94,8 +94,8 @@ def test_requests(asked: Asked, source: str, method: str, path: str, status: int
         ({"body": {}, "headers": POST}, 200),
     ],
 )
-def test_a_write_in_a_batch_needs_body_and_type(asked: Asked, more: dict[str, Any], status: int) -> None:
-    """D1, R2: the whole batch is refused, the reading in it as well."""
+def test_a_write_in_a_batch_needs_a_body_and_a_type(asked: Asked, more: dict[str, Any], status: int) -> None:
+    """D1, R2: the whole batch is refused, including its reading requests."""
     answer = asked.batch(DELETION | more, {"method": "GET", "url": "{user}/messages/{id}"})
     assert answer.status == status
     if status == 400:
@@ -113,8 +113,8 @@ def test_a_batch_has_twenty_requests_and_ids_of_their_own(asked: Asked) -> None:
     assert asked.batch(look | {"id": "a"}, look | {"id": "A"}).status == 400
 
 
-def test_each_request_of_a_batch_is_answered_for_itself(asked: Asked, graph: GraphDouble) -> None:
-    """D1, D3: refusals and throttles are in the parts, and the batch itself is answered with 200."""
+def test_each_request_of_a_batch_has_its_own_answer(asked: Asked, graph: GraphDouble) -> None:
+    """D1, D3: refusals and throttling are in the parts, and the batch itself has status 200."""
     graph.limit = 2
     urls = ("{user}/messages/{id}", "{user}/messages/AAAA", "{user}/messages/{id}")
     answer = asked.batch(*({"method": "GET", "url": url} for url in urls))
@@ -123,8 +123,8 @@ def test_each_request_of_a_batch_is_answered_for_itself(asked: Asked, graph: Gra
     assert int(parts["2"]["headers"]["Retry-After"]) > 0
 
 
-def test_ten_thousand_requests_in_ten_minutes_and_no_more(asked: Asked, graph: GraphDouble) -> None:
-    """D3: of a mailbox; another one has its own."""
+def test_a_mailbox_serves_ten_thousand_requests_in_ten_minutes(asked: Asked, graph: GraphDouble) -> None:
+    """D3: the limit is for one mailbox; another mailbox has its own."""
     now = 0.0
     graph.clock, graph.limit = lambda: now, 3
     assert [asked("GET", "{user}/messages/{id}").status for _ in range(4)] == [200, 200, 200, 429]
@@ -145,7 +145,7 @@ def test_ten_thousand_requests_in_ten_minutes_and_no_more(asked: Asked, graph: G
 def test_a_cloud_without_permanent_delete_deletes_nothing(
     asked: Asked, graph: GraphDouble, kind: int | str, status: int, error: str
 ) -> None:
-    """D6 says that there are such clouds; how they answer is unknown, so any of these may be it."""
+    """D6 says that there are such clouds. How they answer is unknown, so each of these is tested."""
     graph.deletes = kind
     answer = asked("POST", "{user}/messages/{id}/permanentDelete")
     assert (answer.status, code(answer), len(asked.box.messages())) == (status, error, 1)
@@ -167,7 +167,7 @@ def test_delta_queries(asked: Asked, graph: GraphDouble) -> None:
     answer = asked("GET", first)
     while not answer.body["value"]:
         answer = asked("GET", answer.body["@odata.nextLink"].partition("/v1.0")[2])
-    assert "@removed" in answer.body["value"][0], "the initial query may tell of it as well"
+    assert "@removed" in answer.body["value"][0], "the initial query can list it as well"
     assert code(asked("GET", f"{link}&$select=id")) == "BadRequest"
     graph.generation += 1
     answer = asked("GET", link)
@@ -175,8 +175,8 @@ def test_delta_queries(asked: Asked, graph: GraphDouble) -> None:
     assert answer.headers["Location"].endswith("/messages/delta?$deltatoken=")
 
 
-def test_ids_are_immutable_where_they_are_asked_for(asked: Asked) -> None:
-    """D5: a moved message is had by its id; without the header its id would be another one."""
+def test_immutable_ids_must_be_asked_for(asked: Asked) -> None:
+    """D5: a moved message keeps its id; without the header its id would change."""
     asked.box.move(asked.id, "archive")
     answer = asked("GET", "{user}/messages/{id}?$select=parentFolderId")
     assert answer.body == {"id": asked.id, "parentFolderId": asked.box.known["archive"]}
@@ -184,7 +184,7 @@ def test_ids_are_immutable_where_they_are_asked_for(asked: Asked) -> None:
 
 
 def test_folders(asked: Asked) -> None:
-    """D7, R8: ten a page, hidden ones left out, search folders marked."""
+    """D7, R8: ten on a page, without hidden ones; search folders are marked."""
     for n in range(4):
         asked.box.folder(f"More {n}")
     asked.box.folder("Secret", hidden=True)
@@ -198,7 +198,7 @@ def test_folders(asked: Asked) -> None:
     assert rest[-1]["@odata.type"].endswith("mailSearchFolder")
 
 
-def test_what_is_sick_says_so(asked: Asked) -> None:
+def test_errors_of_mailboxes(asked: Asked) -> None:
     """R5, D1 (an empty code), and a proxy's page."""
     asked.box.sick = Sick(503, "MailboxInfoStale")
     answer = asked("GET", "{user}/messages/{id}")
@@ -209,14 +209,14 @@ def test_what_is_sick_says_so(asked: Asked) -> None:
     assert asked("GET", "{user}/messages/{id}").body.startswith(b"<html>")
 
 
-def test_a_token_that_is_not_good_is_refused(asked: Asked, graph: GraphDouble) -> None:
+def test_an_invalid_token_is_refused(asked: Asked, graph: GraphDouble) -> None:
     """D9."""
     asked("GET", "{user}/messages/{id}")
     answer = graph.answer("GET", "/v1.0/users", {"Authorization": "Bearer none"}, b"")
     assert (answer.status, code(answer)) == (401, "InvalidAuthenticationToken")
 
 
-def test_every_source_is_named_where_it_counts() -> None:
+def test_every_documented_source_is_used() -> None:
     text = Path(graph_double.__file__).read_text() + Path(__file__).read_text()
     named = set(re.findall(r"\b[DR]\d\b", text))
     assert named == set(SOURCES)

@@ -1,4 +1,4 @@
-"""Services over HTTP that say too much, nonsense, or too little at a time: Graph, EWS and tokens."""
+"""Services over HTTP with answers that are too long, invalid or too slow: Graph, EWS and tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.certs import server_certificate
 from support.hostile_servers import HTTP, HostileHttp
 
 MEMORY = 300 * 1024 * 1024
-"""Bytes of address space that a session may take beyond what the program has when it starts."""
+"""Bytes of address space that a session can take beyond those at the start of the program."""
 SECONDS = 90
 
 SESSION = """
@@ -99,16 +99,16 @@ for port in json.loads(ports):
 ASKED = ("page", "mime", "batch", "everybody", "ews", "token")
 MESSAGES = ("brackets without end", "no JSON and no XML", "a list that is none", "a number of 5,000 digits",
             "entries without ids")  # fmt: skip
-"""Rows that are a message like any other, if a strange one."""
+"""Rows that are accepted as a strange message."""
 FINE = {
     *(("mime", row) for row in MESSAGES),
     ("page", "entries without ids"),
 }
-"""What is nothing to the one who asks."""
+"""Pairs of service and row that cause no error."""
 
 
 def meet(what: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """What sessions with each such service come to, in a process whose memory is bounded."""
+    """The results of sessions with each such service, in a process with limited memory."""
     made = server_certificate(folder / "certificates")
     with ExitStack() as servers:
         ports = [
@@ -124,9 +124,9 @@ def meet(what: str, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_hostile_services_end_in_a_sentence(what: str, tmp_path: Path) -> None:
+def test_hostile_services_give_one_sentence(what: str, tmp_path: Path) -> None:
     found = meet(what, tmp_path)
-    assert not [row for row, said in found.items() if said["kept"]], "nothing is left in the work folder"
-    silent = {(what, row) for row, said in found.items() if not said["problem"]}
+    assert not [row for row, result in found.items() if result["kept"]], "nothing is left in the work folder"
+    silent = {(what, row) for row, result in found.items() if not result["problem"]}
     assert silent == {pair for pair in FINE if pair[0] == what}
-    assert all(len(said["problem"]) < 600 for said in found.values())
+    assert all(len(result["problem"]) < 600 for result in found.values())

@@ -1,4 +1,4 @@
-"""Servers that say far too much, nonsense, or too little at a time: a run ends, in bounded memory."""
+"""Servers with answers that are too long, invalid or too slow: a run ends, with limited memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.certs import server_certificate
 from support.hostile_servers import IMAP, MESSAGE, POP3, Answers, HostileServer
 
 MEMORY = 160 * 1024 * 1024
-"""Bytes of address space that a session may take beyond what the program has when it starts."""
+"""Bytes of address space that a session can take beyond those at the start of the program."""
 SECONDS = 60
 TREE = (
     "folders without end",
@@ -31,7 +31,7 @@ TREE = (
     "namespaces without end",
     "labels without end",
 )
-"""Rows that only a profile which reads a tree of folders meets."""
+"""Rows that concern only a profile that reads several folders."""
 
 SESSION = """
 import json, resource, sys, time
@@ -72,7 +72,7 @@ print(json.dumps({"problem": problem, "kept": kept, "answers": len(answers)}))
 
 
 def meet(protocol: str, answers: Answers, folder: Path, *, tree: bool = False) -> dict[str, Any]:
-    """What a session with such a server comes to, in a process whose memory is bounded."""
+    """The result of a session with such a server, in a process with limited memory."""
     with HostileServer(protocol, answers) as server:
         command = [sys.executable, "-c", SESSION, protocol, str(server.port), "tree" if tree else "one"]
         ended = subprocess.run(
@@ -94,29 +94,29 @@ def require_sentence(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", POP3)
-def test_a_hostile_pop3_server_ends_in_a_sentence(row: str, tmp_path: Path) -> None:
+def test_a_hostile_pop3_server_gives_one_sentence(row: str, tmp_path: Path) -> None:
     require_sentence(meet("pop3", POP3[row], tmp_path))
 
 
 @pytest.mark.parametrize("row", IMAP)
-def test_a_hostile_imap_server_ends_in_a_sentence(row: str, tmp_path: Path) -> None:
+def test_a_hostile_imap_server_gives_one_sentence(row: str, tmp_path: Path) -> None:
     require_sentence(meet("imap", IMAP[row], tmp_path, tree=row in TREE))
 
 
 @pytest.mark.parametrize("protocol", ["pop3", "imap"])
-def test_the_same_server_is_read_when_it_is_honest(protocol: str, tmp_path: Path) -> None:
+def test_the_same_server_is_read_if_it_is_honest(protocol: str, tmp_path: Path) -> None:
     found = meet(protocol, {}, tmp_path)
     assert found == {"problem": "", "kept": 0, "answers": 1}
 
 
-def test_a_date_that_is_none_is_left_out(tmp_path: Path) -> None:
+def test_an_invalid_date_is_left_out(tmp_path: Path) -> None:
     row = b'* 1 FETCH (UID 1 RFC822.SIZE %d INTERNALDATE "99-Jan-0000 99:99:99 +9999" FLAGS ())\r\n'
     found = meet("imap", {"FETCH": lambda: [row % len(MESSAGE), b"OK\r\n"]}, tmp_path)
     assert found == {"problem": "", "kept": 0, "answers": 1}
 
 
 def listed(answers: Answers, folder: Path) -> list[Item]:
-    """What a profile that reads a tree of folders lists, by way of STARTTLS."""
+    """The items of a profile that reads several folders, with STARTTLS."""
     made = server_certificate(folder / "certificates")
     with HostileServer("imap", answers, made.certificate) as server:
         endpoint = Endpoint(
@@ -147,20 +147,20 @@ INJECTED = [
 ]
 
 
-@pytest.mark.parametrize("said", INJECTED)
-def test_nothing_that_is_said_before_tls_is_believed_after_it(said: bytes, tmp_path: Path) -> None:
-    (item,) = listed({"STARTTLS": lambda: [said, b"OK\r\n"]}, tmp_path)
+@pytest.mark.parametrize("line", INJECTED)
+def test_lines_before_tls_are_forgotten_after_it(line: bytes, tmp_path: Path) -> None:
+    (item,) = listed({"STARTTLS": lambda: [line, b"OK\r\n"]}, tmp_path)
     assert item.place.folder == "INBOX"
 
 
-@pytest.mark.parametrize("said", INJECTED)
-def test_what_follows_the_agreement_to_tls_in_clear_ends_the_session(said: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", INJECTED)
+def test_unencrypted_data_after_starttls_ends_the_session(line: bytes, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="before TLS"):
-        listed({"STARTTLS": lambda: [b"OK+" + said]}, tmp_path)
+        listed({"STARTTLS": lambda: [b"OK+" + line]}, tmp_path)
 
 
-def test_a_server_that_says_it_is_still_there_is_waited_for() -> None:
-    """Dovecot does so every other minute while it works on a long command."""
+def test_a_server_that_keeps_sending_lines_is_waited_for() -> None:
+    """Dovecot does this every two minutes while it works on a long command."""
     now = [0.0]
 
     def after(seconds: float, count: int) -> Callable[[], int]:

@@ -1,4 +1,4 @@
-"""IMAP: what others do meanwhile, broken lines, folders, and deletion that spares the others."""
+"""IMAP: changes by other sessions, broken connections, folders, and deleting no other message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAILS = [b"Subject: %d\r\n\r\n" % n + b"text of %d\r\n" % n * 200 for n in range
 
 @pytest.fixture
 def account(dovecot: Dovecot, tmp_path: Path) -> Iterator[ServerBox]:
-    """A mailbox with 300 messages, reached in clear."""
+    """A mailbox with 300 messages, on an unencrypted connection."""
     box = server_box(dovecot, "plain-imap", tmp_path / "work")
     box.put(MAILS)
     yield box
@@ -47,7 +47,7 @@ def bodies(answers: Iterator[Fetched | Unfetched]) -> list[bytes]:
     return found
 
 
-def test_a_fetch_cut_in_the_middle_is_resumed(
+def test_an_interrupted_fetch_is_resumed(
     account: ServerBox, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imap, "FETCHED_AT_ONCE", 50)
@@ -59,7 +59,7 @@ def test_a_fetch_cut_in_the_middle_is_resumed(
         assert proxy.connections() == 2
 
 
-def test_a_deletion_cut_in_the_middle_is_done_again(account: ServerBox, dovecot: Dovecot) -> None:
+def test_an_interrupted_deletion_is_repeated(account: ServerBox, dovecot: Dovecot) -> None:
     with Proxy((dovecot.host, dovecot.imap)) as proxy:
         source = account.connected(port=proxy.port)
         items = list(source.listing())
@@ -71,13 +71,13 @@ def test_a_deletion_cut_in_the_middle_is_done_again(account: ServerBox, dovecot:
     assert len(account.account.files()) == 291
 
 
-def test_reading_leaves_no_trace(account: ServerBox, other: imaplib.IMAP4) -> None:
+def test_reading_sets_no_flags(account: ServerBox, other: imaplib.IMAP4) -> None:
     source = account.connected()
     bodies(iter(source.fetch(list(source.listing()))))
     assert other.search(None, "UNSEEN")[1][0].split() == other.search(None, "ALL")[1][0].split()
 
 
-def test_deleting_spares_what_others_marked(account: ServerBox, other: imaplib.IMAP4) -> None:
+def test_deleting_keeps_messages_that_others_marked(account: ServerBox, other: imaplib.IMAP4) -> None:
     other.store("5:9", "+FLAGS", r"(\Deleted)")
     source = account.connected()
     items = list(source.listing())
@@ -86,7 +86,7 @@ def test_deleting_spares_what_others_marked(account: ServerBox, other: imaplib.I
     assert len(account.account.files()) == 299
 
 
-def test_dates_and_flags_are_told(account: ServerBox, other: imaplib.IMAP4) -> None:
+def test_dates_and_flags_are_listed(account: ServerBox, other: imaplib.IMAP4) -> None:
     other.append("INBOX", r"(\Seen \Flagged)", '"03-Feb-2021 04:05:06 +0230"', b"Subject: x\r\n\r\n")
     item = list(account.connected().listing())[-1]
     assert item.date == 1612316106
@@ -94,7 +94,7 @@ def test_dates_and_flags_are_told(account: ServerBox, other: imaplib.IMAP4) -> N
     assert item.size == 14
 
 
-def test_a_listing_in_steps_misses_nothing_though_others_expunge(
+def test_a_listing_is_complete_while_others_expunge(
     account: ServerBox, other: imaplib.IMAP4, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imap, "LISTED_AT_ONCE", 20)
@@ -119,7 +119,7 @@ def test_folders_of_any_name_are_read(account: ServerBox, other: imaplib.IMAP4, 
     assert bodies(iter(source.fetch([item]))) == [b"Subject: there\r\n\r\n"]
 
 
-def test_folder_names_are_encoded_as_the_rfc_has_it() -> None:
+def test_folder_names_are_encoded_by_the_rfc() -> None:
     assert encode_folder("~peter/mail/台北/日本語") == "~peter/mail/&U,BTFw-/&ZeVnLIqe-"
     assert encode_folder("Tom & Jerry") == "Tom &- Jerry"
 
@@ -129,7 +129,7 @@ def test_a_missing_folder_is_named(account: ServerBox) -> None:
         account.source(folder="Nowhere").connect()
 
 
-def test_a_folder_made_anew_is_noticed(account: ServerBox, other: imaplib.IMAP4) -> None:
+def test_a_recreated_folder_is_noticed(account: ServerBox, other: imaplib.IMAP4) -> None:
     other.create("Journal")
     other.append("Journal", "", "", MAILS[0])
     source = account.connected(folder="Journal")
@@ -157,7 +157,7 @@ def test_without_uidplus_nothing_is_deleted(account: ServerBox, dovecot: Dovecot
 def test_a_server_that_lies_about_sizes_is_read_in_pieces(
     account: ServerBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A literal larger than memory may take is refused, then fetched piece by piece into a file."""
+    """A literal that is too large for memory is refused, and then fetched in pieces to a file."""
     large = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * (SPOOL_ABOVE // 18 + 10)
     account.put([large])
     source = account.connected()
@@ -177,7 +177,7 @@ def test_a_server_that_lies_about_sizes_is_read_in_pieces(
     assert [path.read_bytes() for path in spooled] == [large]
 
 
-def test_answers_are_understood_in_every_order() -> None:
+def test_fetch_answers_are_read_in_every_order() -> None:
     data = [
         (b"1 (UID 5 BODY[] {3}", b"one"),
         b")",
@@ -191,7 +191,7 @@ def test_answers_are_understood_in_every_order() -> None:
     assert dict(read_bodies(data)) == {5: b"one", 6: b"two", 7: b'a "short" one'}
 
 
-def test_rows_without_size_or_uid_are_passed_over() -> None:
+def test_rows_without_size_or_uid_are_ignored() -> None:
     data = [b'1 (INTERNALDATE " 1-Jan-1970 01:00:00 +0100" RFC822.SIZE 9 UID 4)', b"2 (FLAGS ())", None]
     (row,) = read_rows(data)
     assert (row.uid, row.size, row.date, row.flags) == (4, 9, 0, ())

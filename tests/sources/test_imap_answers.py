@@ -1,4 +1,4 @@
-"""What IMAP servers answer, read: labels, searches, bodies, and namespaces with the folders in them."""
+"""Parsing of IMAP answers: labels, searches, bodies, and namespaces with their folders."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_namespaces_are_read(line: bytes, found: list[tuple[bytes, Whose]]) -> N
 
 
 @given(st.lists(st.sampled_from([b"(", b")", b'"a"', b"NIL", b" ", b'"', b"\\", b"x"])).map(b"".join))
-def test_no_answer_to_namespace_raises(line: bytes) -> None:
+def test_any_answer_to_namespace_can_be_read(line: bytes) -> None:
     for one in read_namespaces(line):
         assert one.whose in Whose
 
@@ -64,14 +64,14 @@ SHARED = [Namespace(b"", OWN), Namespace(b"shared/", ANOTHERS), Namespace(b"Publ
         ([], b'() "/" "#shared/x"', "#shared/x", PUBLIC, ""),
     ],
 )
-def test_a_folder_belongs_to_whom_its_namespace_says(
+def test_the_namespace_says_who_owns_a_folder(
     spaces: list[Namespace], line: bytes, title: str, whose: Whose, person: str
 ) -> None:
     (found,) = locate(read_list([line]), spaces)
     assert (found.title, found.whose, found.person) == (title, whose, person)
 
 
-def test_without_namespaces_a_prefix_that_all_folders_have_is_none_of_their_names() -> None:
+def test_without_namespaces_a_common_prefix_is_removed() -> None:
     inbox, below = b'() "." INBOX', [b'() "." INBOX.Sent', b'() "." INBOX.Archive']
     assert [one.title for one in locate(read_list([inbox, *below]), [])] == ["Inbox", "Sent", "Archive"]
     mixed = [*below, b'() "." Other']
@@ -79,7 +79,7 @@ def test_without_namespaces_a_prefix_that_all_folders_have_is_none_of_their_name
     assert own_prefix([]) == ""
 
 
-def test_views_are_told_from_folders() -> None:
+def test_views_are_recognised() -> None:
     lines = [b'(\\Flagged) "/" "Starred"', b'(\\Important) "/" "Priority"', b'(\\All) "/" "[Gmail]/All Mail"']
     assert [one.view for one in locate(read_list(lines[:2]), [])] == [True, False]
     assert [one.view for one in locate(read_list(lines), [])] == [True, True, False]
@@ -98,7 +98,7 @@ ROW = b'1 (UID 5%s RFC822.SIZE 10 INTERNALDATE " 1-Feb-2024 00:00:00 +0000" FLAG
         (b' X-GM-LABELS ("UID 99 FLAGS (x)" "&ANw-ber")', ("UID 99 FLAGS (x)", "Über")),
     ],
 )  # fmt: skip
-def test_labels_are_read_and_are_nothing_else(labels: bytes, found: tuple[str, ...]) -> None:
+def test_labels_are_read_and_do_not_disturb_the_rest(labels: bytes, found: tuple[str, ...]) -> None:
     (row,) = read_rows([ROW % labels])
     assert (row.uid, row.size, row.flags, row.labels) == (5, 10, ("\\Seen",), found)
 
@@ -119,26 +119,26 @@ def test_a_label_in_a_literal_is_read() -> None:
         ([None], [b'(TAG "A1") UID COUNT 2 ALL 9:8'], {8, 9}),
     ],
 )
-def test_searches_are_read_in_both_forms(
+def test_answers_to_search_are_read_in_both_forms(
     search: list[bytes | None], esearch: list[bytes | None], found: set[int]
 ) -> None:
     assert read_found(search, esearch) == found
 
 
-def test_a_range_that_no_search_can_mean_is_refused() -> None:
+def test_an_absurd_range_is_refused() -> None:
     with pytest.raises(ValueError, match="1:4294967295"):
         read_found([None], [b"UID ALL 1:4294967295"])
     with pytest.raises(ValueError, match="1:900000"):
         read_found([None], [b"UID ALL " + b"1:900000," * 100 + b"1"])
 
 
-def test_a_body_that_the_line_broke_in_is_left_out() -> None:
+def test_an_incomplete_body_is_left_out() -> None:
     data = [(b"1 (UID 1 BODY[] {3}", b"abc"), b")", (b"2 (UID 2 BODY[] {5}", b"ab")]
     assert list(read_bodies(data)) == [(1, b"abc")]
 
 
 N = 300_000
-"""Bytes of a hostile line, so that reading it in quadratic time takes minutes."""
+"""Bytes of a hostile line, which would take minutes if parsing took quadratic time."""
 
 
 @pytest.mark.timeout(20)

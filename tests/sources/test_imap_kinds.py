@@ -1,4 +1,4 @@
-"""IMAP servers of other kinds: IMAP4rev2 alone, lines that end with LF, PREAUTH, folders that stay shut."""
+"""Unusual IMAP servers: only IMAP4rev2, lines that end with LF, PREAUTH, folders that can't be opened."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ def read(source: Source) -> list[bytes]:
 
 
 @pytest.mark.parametrize("capabilities", ["IMAP4rev2 AUTH=PLAIN", "IMAP4rev2"])
-def test_a_server_of_imap4rev2_alone_is_read_and_emptied(capabilities: str, tmp_path: Path) -> None:
+def test_a_server_with_only_imap4rev2_is_read_and_emptied(capabilities: str, tmp_path: Path) -> None:
     with filled(ImapDouble(capabilities=capabilities)) as server:
         source = connected(server, tmp_path)
         assert read(source) == MAILS
         items = list(source.listing())
         assert source.delete(items[:2]) == items[:2]
         assert [one.body for one in server.within("INBOX")] == MAILS[2:]
-        # What the server keeps is not confirmed: ESEARCH says so.
+        # A message that the server keeps is not confirmed, according to ESEARCH.
         server.override = lambda command, _: ["OK done"] if command == "UID EXPUNGE" else None
         assert source.delete(items[2:]) == []
         source.close()
 
 
-def test_lines_that_end_with_lf_alone_are_read(tmp_path: Path) -> None:
-    """GNU imap4d ends its answer to AUTHENTICATE so."""
+def test_lines_that_end_with_only_lf_are_read(tmp_path: Path) -> None:
+    """GNU imap4d ends its answer to AUTHENTICATE like this."""
     with filled(ImapDouble(capabilities="IMAP4rev1 AUTH=PLAIN UIDPLUS", eol=b"\n")) as server:
         source = connected(server, tmp_path)
         assert read(source) == MAILS
         source.close()
 
 
-def test_preauth_is_taken_over_tls_alone(tmp_path: Path) -> None:
+def test_preauth_is_accepted_only_with_tls(tmp_path: Path) -> None:
     made = server_certificate(tmp_path / "certificates")
     greeting = "* PREAUTH welcome, anna"
     with filled(ImapDouble(greeting=greeting, certificate=made.certificate)) as server:
@@ -93,7 +93,9 @@ BUG = "NO [SERVERBUG] Internal error occurred. Refer to server log for more info
 
 
 @pytest.mark.parametrize("answer", [BUG, "NO [NOPERM] Permission denied", "NO Mailbox is corrupt"])
-def test_a_folder_that_can_not_be_opened_is_named_and_stops_nothing(answer: str, tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_opened_is_named_and_the_others_are_read(
+    answer: str, tmp_path: Path
+) -> None:
     with tree(
         override=lambda command, name: [answer] if command == "SELECT" and "Broken" in name else None
     ) as server:
@@ -106,7 +108,7 @@ def test_a_folder_that_can_not_be_opened_is_named_and_stops_nothing(answer: str,
         source.close()
 
 
-def test_a_folder_that_breaks_between_listing_and_fetching_stops_nothing(tmp_path: Path) -> None:
+def test_a_folder_that_fails_after_the_listing_does_not_stop_the_others(tmp_path: Path) -> None:
     with tree() as server:
         source = connected(server, tmp_path, folders=Choice())
         items = list(source.listing())
@@ -121,7 +123,7 @@ def test_a_folder_that_breaks_between_listing_and_fetching_stops_nothing(tmp_pat
         source.close()
 
 
-def test_a_folder_that_is_gone_is_no_trouble(tmp_path: Path) -> None:
+def test_a_deleted_folder_is_no_error(tmp_path: Path) -> None:
     with tree() as server:
         source = connected(server, tmp_path, folders=Choice())
 
@@ -147,7 +149,7 @@ def test_a_folder_that_is_gone_is_no_trouble(tmp_path: Path) -> None:
         (("@inbox", "@junk"), {"Inbox"}),
     ],
 )
-def test_filters_name_folders_that_can_not_be_selected_as_well(
+def test_patterns_can_name_folders_that_can_not_be_selected(
     take: tuple[str, ...], found: set[str], tmp_path: Path
 ) -> None:
     folders = {
@@ -167,7 +169,7 @@ def test_filters_name_folders_that_can_not_be_selected_as_well(
 
 
 @pytest.mark.parametrize("take", [("Archiv",), ("Archiv", "INBOX"), ("@junk",)])
-def test_a_filter_that_matches_nothing_is_an_error(take: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_pattern_that_matches_nothing_is_an_error(take: tuple[str, ...], tmp_path: Path) -> None:
     with tree() as server:
         source = connected(server, tmp_path, folders=Choice(take))
         with pytest.raises(SourceError, match=r"matches (?:Archiv|@junk): .* A, Broken, Inbox, Z"):
@@ -175,7 +177,7 @@ def test_a_filter_that_matches_nothing_is_an_error(take: tuple[str, ...], tmp_pa
         source.close()
 
 
-def test_a_server_that_dies_in_a_batch_leaves_what_came_whole(tmp_path: Path) -> None:
+def test_complete_messages_of_a_broken_batch_are_kept(tmp_path: Path) -> None:
     with filled(ImapDouble()) as server:
         source = connected(server, tmp_path)
         items = list(source.listing())
@@ -197,11 +199,11 @@ def test_a_server_that_dies_in_a_batch_leaves_what_came_whole(tmp_path: Path) ->
         source.close()
 
 
-# --- whose folders, and who deleted what ------------------------------------------------------------
+# --- owners of folders, and confirmed deletions -----------------------------------------------------
 
 
-def test_without_an_answer_to_namespace_no_folder_counts_as_ones_own(tmp_path: Path) -> None:
-    """Else all folders of others were read as the owner's, and emptied."""
+def test_without_an_answer_to_namespace_nothing_is_read(tmp_path: Path) -> None:
+    """Otherwise all folders of others would be read as the owner's, and emptied."""
     folders = {"INBOX": "", "shared/bert": ""}
     with ImapDouble(folders=folders, namespace='(("" "/")) (("shared/" "/")) NIL') as server:
         server.put(MAILS[0], "shared/bert")
@@ -214,7 +216,7 @@ def test_without_an_answer_to_namespace_no_folder_counts_as_ones_own(tmp_path: P
         source.close()
 
 
-def test_what_was_moved_by_others_is_not_said_to_be_deleted(tmp_path: Path) -> None:
+def test_a_message_that_others_moved_is_not_confirmed_as_deleted(tmp_path: Path) -> None:
     with filled(ImapDouble(folders={"INBOX": "", "Archive": ""})) as server:
         source = connected(server, tmp_path)
         items = list(source.listing())
@@ -224,7 +226,7 @@ def test_what_was_moved_by_others_is_not_said_to_be_deleted(tmp_path: Path) -> N
         source.close()
 
 
-def test_a_deletion_whose_answer_is_lost_is_found_out(tmp_path: Path) -> None:
+def test_a_deletion_is_confirmed_even_if_its_answer_is_lost(tmp_path: Path) -> None:
     with filled(ImapDouble()) as server:
         source = connected(server, tmp_path)
         items = list(source.listing())
@@ -243,8 +245,8 @@ def test_a_deletion_whose_answer_is_lost_is_found_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["INBOX/Private", "inbox/priv*", "Private"])
-def test_a_folder_that_was_left_out_by_its_whole_name_still_is(tmp_path: Path, pattern: str) -> None:
-    """Titles had the prefix once: settings of that time must not have folders read, and emptied, now."""
+def test_a_folder_can_still_be_left_out_by_its_name_with_the_prefix(tmp_path: Path, pattern: str) -> None:
+    """Titles had the prefix in older versions: with such settings, no folder must now be read and emptied."""
     folders = {"INBOX": "", "INBOX/Private": "", "INBOX/Private/Deep": "", "INBOX/Work": ""}
     with ImapDouble(folders=folders, namespace='(("INBOX/" "/")) NIL NIL') as server:
         for name in folders:

@@ -27,7 +27,7 @@ def account(dovecot: Dovecot, tmp_path: Path) -> Iterator[ServerBox]:
 
 @pytest.fixture
 def session(account: ServerBox) -> Iterator[imaplib.IMAP4]:
-    """Another program that works in the mailbox."""
+    """Another session in the same mailbox."""
     with imaplib.IMAP4(account.server.host, account.server.imap) as imap:
         imap.login(account.account.name, account.account.password)
         yield imap
@@ -80,7 +80,7 @@ def test_every_folder_is_listed_by_its_name(account: ServerBox, session: imaplib
         assert {a.item for a in answers} == set(items)
 
 
-def test_one_key_may_stand_in_many_folders(account: ServerBox, session: imaplib.IMAP4) -> None:
+def test_one_key_can_be_in_many_folders(account: ServerBox, session: imaplib.IMAP4) -> None:
     for n in range(20):
         fill(session, f"f{n}", f"in {n}")
     with tree(account) as source:
@@ -105,7 +105,7 @@ def test_special_folders_are_left_out_unless_they_are_named(
     assert found(Choice(take=("@deleted",))) == {"Papierkorb": 1}
 
 
-def test_what_is_deleted_is_deleted_in_its_own_folder(account: ServerBox, session: imaplib.IMAP4) -> None:
+def test_a_message_is_deleted_only_in_its_own_folder(account: ServerBox, session: imaplib.IMAP4) -> None:
     fill(session, "A", "a1", "a2")
     fill(session, "B", "b1", "b2")
     with tree(account) as source:
@@ -119,7 +119,7 @@ def test_what_is_deleted_is_deleted_in_its_own_folder(account: ServerBox, sessio
         ]  # type: ignore[type-var]
 
 
-def test_folders_that_go_away_meanwhile_are_gone_and_stop_nothing(
+def test_a_folder_that_disappears_does_not_stop_the_others(
     account: ServerBox, session: imaplib.IMAP4
 ) -> None:
     for name in ("A", "B", "C"):
@@ -159,11 +159,11 @@ def test_two_hundred_folders_deep_and_wide(account: ServerBox, session: imaplib.
         (b'() "/" "\xff\xfe"', ("??",), Use.NONE),
     ],
 )
-def test_what_servers_list_is_read(line: bytes, levels: tuple[str, ...], use: Use) -> None:
+def test_answers_to_list_are_read(line: bytes, levels: tuple[str, ...], use: Use) -> None:
     found = read_list([line])
     assert [(one.levels, one.use) for one in found] == [(levels, use)]
 
 
-def test_names_in_literals_are_read_and_what_is_no_folder_is_not() -> None:
+def test_names_in_literals_are_read_and_other_lines_ignored() -> None:
     data = [(b'() "/" {5}', b'a "b"'), b"", rb'(\Noselect) "/" "gone"', None]
     assert [one.levels for one in read_list(data)] == [('a "b"',)]

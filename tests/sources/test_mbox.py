@@ -1,4 +1,4 @@
-"""Mbox files: what separates messages, whatever wrote the file, and what is text."""
+"""Mbox files of many writers: which lines separate messages, and which are text."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bodies(source: Source) -> list[bytes]:
 
 
 def cut(path: Path) -> list[bytes]:
-    """The messages of a file, as its listing finds them."""
+    """The messages of a file, according to its listing."""
     content = path.read_bytes()
     with path.open("rb") as file:
         return [content[spot.start : spot.end] for spot in spots(file)]
@@ -116,21 +116,21 @@ def test_a_separator_has_an_address_and_a_date(line: bytes) -> None:
         b"From",
     ],
 )
-def test_what_is_no_separator_is_text(line: bytes) -> None:
+def test_other_lines_are_text(line: bytes) -> None:
     assert separator(line) is None
 
 
 @pytest.mark.parametrize(
     "date", [b"Mon Feb 30 11:00:00 2009", b"Mon Nov 23 25:00:00 2009", b"Mon Nov 23 11:00:00 1066"]
 )
-def test_a_date_that_can_not_be_is_a_date_all_the_same(date: bytes) -> None:
+def test_an_impossible_date_still_makes_a_separator(date: bytes) -> None:
     found = separator(b"From ann@example.org " + date)
     assert found is not None
     assert found.date is None
 
 
 @given(st.binary(max_size=60).map(lambda rest: b"From " + rest.replace(b"\n", b"")))
-def test_no_line_breaks_the_reader(line: bytes) -> None:
+def test_any_line_can_be_read(line: bytes) -> None:
     separator(line)
     is_bare(line)
 
@@ -138,7 +138,7 @@ def test_no_line_breaks_the_reader(line: bytes) -> None:
 # --- where messages begin and end -----------------------------------------------------------------
 
 
-def test_text_that_begins_with_from_stays_in_its_mail() -> None:
+def test_text_that_begins_with_from_is_no_separator() -> None:
     first, second = cut(cases_dir() / "files" / "mbox" / "unescaped-from.mbox")
     assert (
         b"From our point of view the heron project is done.\nFrom Monday on we invoice.\n\nRegards\n" in first
@@ -164,13 +164,13 @@ def test_text_that_begins_with_from_stays_in_its_mail() -> None:
         ("Inbox.sbd/nested", ["mb nested folder file"]),
     ],
 )
-def test_each_case_is_cut_where_its_mails_end(name: str, subjects: list[str]) -> None:
+def test_each_case_is_split_where_its_mails_end(name: str, subjects: list[str]) -> None:
     found = cut(cases_dir() / "files" / "mbox" / name)
     assert [message_from_bytes(mail)["Subject"] for mail in found] == subjects
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
-def test_mbox_messages_are_as_stored(opened: Opener, tmp_path: Path, ending: bytes) -> None:
+def test_mbox_messages_are_unchanged(opened: Opener, tmp_path: Path, ending: bytes) -> None:
     path = tmp_path / "box"
     path.write_bytes(LF.replace(b"\n", ending))
     expected = [b"Subject: 1\n\n>From the desk\nFrom\n", b"Subject: 2\n\nx\n"]
@@ -218,7 +218,9 @@ def test_mbox_separators_are_found_across_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [64, 100, 257])
-def test_blocks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+def test_the_size_of_blocks_makes_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
     monkeypatch.setattr(mbox_scan, "BLOCK", block)
     for path in (cases_dir() / "files" / "mbox").glob("*.mbox"):
         if path.is_file():
@@ -238,7 +240,7 @@ def sized(length: int) -> bytes:
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_a_length_that_leads_to_a_separator_is_believed(tmp_path: Path, more: int) -> None:
+def test_a_length_that_leads_to_a_separator_is_used(tmp_path: Path, more: int) -> None:
     path = tmp_path / "box"
     path.write_bytes(sized(len(INNER) + more))
     first, second = cut(path)
@@ -247,19 +249,19 @@ def test_a_length_that_leads_to_a_separator_is_believed(tmp_path: Path, more: in
 
 
 @pytest.mark.parametrize("more", [-len(INNER), -1, 2, 3, 40, 10**6, 10**14])
-def test_a_length_that_lies_is_ignored(tmp_path: Path, more: int) -> None:
+def test_a_wrong_length_is_ignored(tmp_path: Path, more: int) -> None:
     path = tmp_path / "box"
     path.write_bytes(sized(len(INNER) + more))
     assert [mail.splitlines()[0] for mail in cut(path)] == [b"Subject: 1", b"Subject: forged", b"Subject: 2"]
 
 
-def test_two_lengths_are_none(tmp_path: Path) -> None:
+def test_two_different_lengths_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "box"
     path.write_bytes(sized(len(INNER)).replace(b"Subject: 1\n", b"Subject: 1\ncontent-length: 3\n"))
     assert len(cut(path)) == 3
 
 
-def test_a_length_may_lead_to_the_end(tmp_path: Path) -> None:
+def test_a_length_can_lead_to_the_end(tmp_path: Path) -> None:
     for end in (b"", b"\n", b"\r\n"):
         path = tmp_path / "box"
         path.write_bytes(SEP + b"Content-Length: %d\n\n" % len(INNER) + INNER + end)
@@ -275,7 +277,7 @@ ATTACHED = SEP + b"Subject: 1\n\n--b1234567\nContent-Type: text/plain\n\n" + SEP
     ("content", "count"),
     [
         (ATTACHED + b"--b1234567--\n\n" + SEP + b"Subject: 2\n\n", 2),
-        # The next mail closes nothing, nor does what comes behind it.
+        # The next mail does not close it, nor does what follows.
         (ATTACHED + SEP + b"Subject: 2\n\n--b1234567--\n\n", 3),
         (ATTACHED + b"--b1234567-\n\n" + SEP + b"Subject: 2\n\n", 3),
         (ATTACHED + b"--b1234567--x\n\n" + SEP + b"Subject: 2\n\n", 3),
@@ -306,13 +308,13 @@ def written(number: int, text: list[bytes]) -> bytes:
 
 
 def quoted(mail: bytes) -> bytes:
-    """As mailbox.mbox and other writers of mboxo quote it."""
+    """Quote a mail like mailbox.mbox and other writers of mboxo."""
     return mail.replace(b"\nFrom ", b"\n>From ")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(MAILS, st.data())
-def test_what_the_standard_library_writes_reads_back(
+def test_files_of_the_standard_library_are_read(
     tmp_path: Path, mails: list[tuple[int, list[bytes]]], data: st.DataObject
 ) -> None:
     path = tmp_path / "box"
@@ -332,7 +334,7 @@ def test_what_the_standard_library_writes_reads_back(
     st.booleans(),
     st.sampled_from([line + b"\n" for line in SEPARATORS] + [b"From \n", b"From -\n"]),
 )
-def test_what_is_written_with_or_without_lengths_reads_back(
+def test_files_with_and_without_lengths_are_read(
     tmp_path: Path, mails: list[tuple[int, list[bytes]]], ending: bytes, sizes: bool, line: bytes
 ) -> None:
     path = tmp_path / "box"
@@ -360,7 +362,7 @@ def test_what_is_written_with_or_without_lengths_reads_back(
         max_size=30,
     )
 )  # fmt: skip
-def test_any_file_is_cut_in_order_and_loses_no_text(tmp_path: Path, pieces: list[bytes]) -> None:
+def test_any_file_is_split_in_order_and_loses_no_text(tmp_path: Path, pieces: list[bytes]) -> None:
     path = tmp_path / "box"
     content = SEP + b"".join(pieces)
     path.write_bytes(content)
@@ -390,7 +392,7 @@ def test_mbox_keys_stay_when_mail_is_appended(opened: Opener, tmp_path: Path) ->
     assert [isinstance(a, Unfetched) and a.gone for a in answers] == [True, False]
 
 
-def test_a_message_that_is_still_being_written_is_not_taken(opened: Opener, tmp_path: Path) -> None:
+def test_a_message_that_is_still_being_written_is_not_fetched(opened: Opener, tmp_path: Path) -> None:
     path = tmp_path / "box"
     path.write_bytes(LF + SEP + b"Subject: 3\n\nhalf of")
     source = opened(path)
@@ -423,7 +425,7 @@ def test_a_folder_of_mbox_files_is_read_file_by_file(opened: Opener, tmp_path: P
 
 
 @pytest.mark.parametrize("content", [b"%PDF-1.4\n" + SEP, b"From our point of view\nall is well\n"])
-def test_what_is_no_mbox_is_named(opened: Opener, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_mbox_is_named(opened: Opener, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "box"
     path.write_bytes(content)
     with pytest.raises(SourceError, match="is not an mbox file"):
@@ -443,7 +445,7 @@ def test_memory_does_not_grow_with_a_file_or_a_message(opened: Opener, tmp_path:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(answers) == 2001
-    assert peak < 14 * 2**20  # of which 8 MiB may be held before a message goes into a file
+    assert peak < 14 * 2**20  # 8 MiB of it can be one message before it goes to a file
     (first,) = [answer.content for answer in answers if isinstance(answer, Fetched)][:1]
     assert isinstance(first, Path)
     assert first.read_bytes() == large

@@ -1,4 +1,4 @@
-"""Access tokens: how they are had by MSAL, kept, renewed, and shown to real IMAP and POP3 servers."""
+"""Access tokens: requested with MSAL, cached, renewed, and sent to real IMAP and POP3 servers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_an_application_has_one_token_until_it_is_renewed(entra: Entra) -> None:
     assert entra.good(first)
 
 
-def test_an_application_may_have_a_certificate_instead_of_a_secret(entra: Entra, tmp_path: Path) -> None:
+def test_an_application_can_have_a_certificate_instead_of_a_secret(entra: Entra, tmp_path: Path) -> None:
     pem = tmp_path / "app.pem"
     rsa = trustme.KeyType.RSA
     trustme.CA(key_type=rsa).issue_cert(
@@ -71,7 +71,7 @@ def test_an_application_may_have_a_certificate_instead_of_a_secret(entra: Entra,
     assert entra.good(tokens(grant(entra, secret=None, certificate=pem)).token())
 
 
-def test_a_certificate_that_is_none_says_so(entra: Entra, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_named(entra: Entra, tmp_path: Path) -> None:
     pem = tmp_path / "app.pem"
     pem.write_bytes(entra.certificates.key.read_bytes() + entra.certificates.certificate.read_bytes())
     with pytest.raises(ConfigError, match="must hold a certificate and its private RSA key"):
@@ -81,29 +81,31 @@ def test_a_certificate_that_is_none_says_so(entra: Entra, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "sentence"),
     [
         ({"secret": "wrong"}, "AADSTS7000215"),
         ({"client_id": "0-0"}, "AADSTS700016"),
         ({"directory": "nobody.example"}, "knows no directory"),
     ],
 )
-def test_a_refusal_is_told_without_the_secret(entra: Entra, wrong: dict[str, str], said: str) -> None:
-    with pytest.raises(LoginRefused, match=said) as refused:
+def test_a_refusal_is_explained_without_the_secret(
+    entra: Entra, wrong: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(LoginRefused, match=sentence) as refused:
         tokens(grant(entra, **wrong)).token()
     assert SECRET not in str(refused.value)
     assert SECRET not in repr(grant(entra))
 
 
 @pytest.mark.parametrize("echo", [f"bad {SECRET}", SECRET * 40, "\x1b[31minvalid", "x" * 500, ["invalid"]])
-def test_an_error_that_is_no_code_is_not_repeated(entra: Entra, echo: object) -> None:
+def test_an_error_that_is_not_a_code_is_not_shown(entra: Entra, echo: object) -> None:
     entra.fail.append((400, {"error": echo, "error_description": f"secret was {SECRET}"}))
     with pytest.raises(LoginRefused, match=r"\(no reason given\)") as refused:
         tokens(grant(entra)).token()
     assert SECRET not in str(refused.value)
 
 
-def test_trouble_that_may_pass_is_passing(entra: Entra) -> None:
+def test_temporary_errors_are_passing(entra: Entra) -> None:
     entra.fail.append((503, {"error": "temporarily_unavailable"}))
     with pytest.raises(Passing, match="run again later"):
         tokens(grant(entra)).token()
@@ -112,19 +114,19 @@ def test_trouble_that_may_pass_is_passing(entra: Entra) -> None:
         tokens(grant(entra, authority="https://localhost:9")).token()
 
 
-def test_a_person_signs_in_by_a_code_once(entra: Entra, tmp_path: Path) -> None:
+def test_a_person_signs_in_with_a_code_once(entra: Entra, tmp_path: Path) -> None:
     cache = tmp_path / "secrets" / "anna.json"
     asked = grant(entra, way="device", secret=None, scopes=("https://mail/IMAP",), cache=cache)
     with pytest.raises(LoginRefused, match="no one has signed in"):
         tokens(asked).token()
-    told: list[str] = []
+    lines: list[str] = []
 
     def say(text: str) -> None:
-        told.append(text)
+        lines.append(text)
         entra.approve(re.findall(r"code (\w+)", text)[0])
 
     sign_in(asked, say)
-    assert "https://microsoft.com/devicelogin" in told[0]
+    assert "https://microsoft.com/devicelogin" in lines[0]
     assert cache.stat().st_mode & 0o777 == 0o600
     later = tokens(asked)
     first = later.token()
@@ -139,14 +141,14 @@ def test_a_person_signs_in_by_a_code_once(entra: Entra, tmp_path: Path) -> None:
         tokens(asked).token()
 
 
-def test_google_wants_a_key_file(tmp_path: Path) -> None:
+def test_google_needs_a_key_file(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text(json.dumps({"type": "service_account"}))
     with pytest.raises(ConfigError, match="not a readable key file of a Google service account"):
         tokens(Grant("google", ("x",), certificate=key, person="a@b")).token()
 
 
-def test_responses_are_as_the_documents_say() -> None:
+def test_sasl_responses_match_their_documents() -> None:
     assert xoauth2("a@b", "T") == b"user=a@b\x01auth=Bearer T\x01\x01"
     assert oauthbearer("a,=@b", "T", "h", 993) == (
         b"n,a=a=2C=3D@b,\x01host=h\x01port=993\x01auth=Bearer T\x01\x01"
@@ -170,7 +172,7 @@ def keys_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def server(authority: Entra, mechanism: str, keys_folder: Path) -> Iterator[Dovecot]:
-    """A Dovecot that takes the authority's tokens and nothing else."""
+    """A Dovecot that accepts only the authority's tokens."""
     require_dovecot()
     folder = keys_folder
     keys = folder / "keys" / "double" / "HS256"
@@ -210,7 +212,7 @@ def test_a_mailbox_is_opened_with_a_token(endpoint: Endpoint) -> None:
 
 
 class _Old:
-    """Gives a token out that has run out meanwhile, until it is to renew it."""
+    """Supplies an expired token until it is asked to renew it."""
 
     def __init__(self, entra: Entra, person: str) -> None:
         self.given = [entra.token(person, lifetime=-60), entra.token(person)]
@@ -230,7 +232,7 @@ def test_a_token_that_has_run_out_is_renewed(endpoint: Endpoint, entra: Entra) -
     source.close()
 
 
-def test_a_token_for_somebody_else_is_refused(endpoint: Endpoint, entra: Entra) -> None:
+def test_a_token_for_another_person_is_refused(endpoint: Endpoint, entra: Entra) -> None:
     entra.person = "somebody@else.example"
     source = open_source(endpoint, sleep=lambda _: None)
     with pytest.raises(LoginRefused, match="refused the token"):
@@ -238,7 +240,7 @@ def test_a_token_for_somebody_else_is_refused(endpoint: Endpoint, entra: Entra) 
     assert entra.asked["client_credentials"] == 2
 
 
-def test_many_threads_have_one_token(entra: Entra) -> None:
+def test_many_threads_share_one_token(entra: Entra) -> None:
     had = tokens(grant(entra))
     first = had.token()
     found: list[str] = []

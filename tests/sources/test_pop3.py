@@ -1,4 +1,4 @@
-"""POP3: sessions that break, servers that misbehave, and what a confirmed deletion is."""
+"""POP3: broken sessions, faulty servers, and which deletions are confirmed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAILS = [b"Subject: %d\r\n\r\n" % n + b"text of %d\r\n" % n * 200 for n in range
 
 @pytest.fixture
 def account(dovecot: Dovecot, tmp_path: Path) -> Iterator[ServerBox]:
-    """A mailbox with 300 messages, reached in clear."""
+    """A mailbox with 300 messages, on an unencrypted connection."""
     box = server_box(dovecot, "plain-pop3", tmp_path / "work")
     box.put(MAILS)
     yield box
@@ -60,7 +60,7 @@ def bodies(answers: Iterator[Fetched | Unfetched]) -> list[bytes]:
     return found
 
 
-def test_a_fetch_cut_in_the_middle_is_resumed(account: ServerBox, proxy: Proxy) -> None:
+def test_an_interrupted_fetch_is_resumed(account: ServerBox, proxy: Proxy) -> None:
     source = account.connected(port=proxy.port)
     items = list(source.listing())
     proxy.cut_after(200_000)
@@ -70,7 +70,9 @@ def test_a_fetch_cut_in_the_middle_is_resumed(account: ServerBox, proxy: Proxy) 
     assert len(account.waits) == 1
 
 
-def test_a_fetch_survives_many_cuts_since_progress_renews_patience(account: ServerBox, proxy: Proxy) -> None:
+def test_a_fetch_survives_many_interruptions_while_it_makes_progress(
+    account: ServerBox, proxy: Proxy
+) -> None:
     source = account.connected(port=proxy.port)
     items = list(source.listing())
     source.close()
@@ -93,7 +95,9 @@ def test_a_server_that_stays_away_is_given_up(account: ServerBox, proxy: Proxy) 
     assert sorted(account.waits[1:]) == account.waits[1:]
 
 
-def test_a_cut_before_quit_confirms_nothing_until_it_is_done_again(account: ServerBox, proxy: Proxy) -> None:
+def test_an_interruption_before_quit_confirms_nothing_until_it_is_repeated(
+    account: ServerBox, proxy: Proxy
+) -> None:
     source = account.connected(port=proxy.port)
     items = list(source.listing())
     proxy.cut_before(b"QUIT")
@@ -102,7 +106,7 @@ def test_a_cut_before_quit_confirms_nothing_until_it_is_done_again(account: Serv
     assert proxy.connections() == 2
 
 
-def test_a_cut_before_quit_with_no_way_back_deletes_and_confirms_nothing(
+def test_a_final_interruption_before_quit_deletes_and_confirms_nothing(
     account: ServerBox, proxy: Proxy
 ) -> None:
     source = account.connected(port=proxy.port)
@@ -114,7 +118,7 @@ def test_a_cut_before_quit_with_no_way_back_deletes_and_confirms_nothing(
     assert len(account.account.files()) == 300
 
 
-def test_a_lost_answer_to_quit_is_found_out_in_the_next_session(account: ServerBox, proxy: Proxy) -> None:
+def test_the_next_session_replaces_a_lost_answer_to_quit(account: ServerBox, proxy: Proxy) -> None:
     source = account.connected(port=proxy.port)
     items = list(source.listing())
     proxy.cut_behind(b"QUIT")
@@ -124,7 +128,7 @@ def test_a_lost_answer_to_quit_is_found_out_in_the_next_session(account: ServerB
     assert len(bodies(iter(source.fetch(items[10:])))) == 290
 
 
-def test_what_was_gone_before_is_not_said_to_be_deleted(account: ServerBox) -> None:
+def test_a_message_that_was_already_gone_is_not_confirmed(account: ServerBox) -> None:
     source = account.connected()
     items = list(source.listing())
     other = account.connected()
@@ -143,7 +147,7 @@ def test_closing_between_dele_and_quit_deletes_nothing(account: ServerBox, proxy
     assert len(account.account.files()) == 300
 
 
-def test_a_listing_goes_on_though_the_session_changes(account: ServerBox) -> None:
+def test_a_listing_continues_in_another_session(account: ServerBox) -> None:
     source = account.connected()
     listing = iter(source.listing())
     first = [next(listing) for _ in range(5)]
@@ -165,7 +169,7 @@ def test_a_mailbox_that_stays_locked_is_named(tmp_path: Path) -> None:
     assert len(waits) == 4
 
 
-def test_a_lock_that_is_given_back_costs_a_wait_alone(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_a_released_lock_costs_only_a_wait(dovecot: Dovecot, tmp_path: Path) -> None:
     box = server_box(dovecot, "plain-pop3", tmp_path, locked=True)
     box.put(MAILS[:1])
     holder = box.connected()
@@ -192,7 +196,7 @@ def test_without_pipelining_each_command_waits(tmp_path: Path) -> None:
         assert not server.ahead
 
 
-def test_with_pipelining_no_more_than_the_window_is_in_flight(tmp_path: Path) -> None:
+def test_pipelining_is_limited_to_the_window(tmp_path: Path) -> None:
     with FakePop3(MAILS, capabilities=["PIPELINING", "UIDL"]) as server:
         source = fake_source(server, tmp_path)
         source.connect()
@@ -206,8 +210,8 @@ def test_with_pipelining_no_more_than_the_window_is_in_flight(tmp_path: Path) ->
         assert server.ahead
 
 
-def test_messages_that_meet_every_chunk_border_are_exact(tmp_path: Path) -> None:
-    """Dots, line breaks and the end of a spooled message, wherever the reads happen to cut them."""
+def test_messages_are_exact_at_every_boundary_of_reads(tmp_path: Path) -> None:
+    """Dots, line breaks and the end of a spooled message can be at any boundary between two reads."""
     large = b".\r\n..\r\n\r\n.x\r\r\n" * (SPOOL_ABOVE // 15 + 1000)
     mails = [b"", large, b".\r\n", b"text\r\n"]
     with FakePop3(mails) as server:
@@ -231,7 +235,7 @@ def test_a_server_without_uidl_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [multiline(b"nonsense"), multiline(b"x y"), multiline(b"1 ")])
-def test_nonsense_for_a_listing_is_named(tmp_path: Path, answer: bytes) -> None:
+def test_an_invalid_listing_is_named(tmp_path: Path, answer: bytes) -> None:
     with (
         FakePop3(MAILS[:1], override=lambda c: answer if c == "UIDL" else None) as server,
         pytest.raises(SourceError, match="invalid answer to UIDL"),
@@ -240,7 +244,7 @@ def test_nonsense_for_a_listing_is_named(tmp_path: Path, answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("greeting", [b"220 smtp ready\r\n", b"\0" * 100_000])
-def test_a_server_that_speaks_something_else_is_named(tmp_path: Path, greeting: bytes) -> None:
+def test_a_server_of_another_protocol_is_named(tmp_path: Path, greeting: bytes) -> None:
     with (
         FakePop3(greeting=greeting) as server,
         pytest.raises(SourceError, match="does not speak POP3"),
@@ -248,7 +252,7 @@ def test_a_server_that_speaks_something_else_is_named(tmp_path: Path, greeting: 
         fake_source(server, tmp_path).connect()
 
 
-def test_temporary_trouble_at_login_is_waited_for(tmp_path: Path) -> None:
+def test_a_temporary_error_at_login_is_waited_for(tmp_path: Path) -> None:
     troubles = [b"-ERR [SYS/TEMP] later\r\n", b"-ERR [LOGIN-DELAY] slower\r\n"]
 
     def busy(command: str) -> bytes | None:
@@ -271,7 +275,7 @@ def test_a_refused_login_is_not_tried_again(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_message_that_the_server_refuses_stops_nothing(tmp_path: Path) -> None:
+def test_a_refused_message_does_not_stop_the_others(tmp_path: Path) -> None:
     def broken(command: str) -> bytes | None:
         return b"-ERR can't read it\r\n" if command == "RETR 2" else None
 
@@ -285,7 +289,7 @@ def test_a_message_that_the_server_refuses_stops_nothing(tmp_path: Path) -> None
     assert len(answers) == 4
 
 
-def test_a_message_at_which_the_server_dies_stops_nothing(tmp_path: Path) -> None:
+def test_a_message_that_kills_the_server_does_not_stop_the_others(tmp_path: Path) -> None:
     def deadly(command: str) -> bytes | None:
         return b"" if command == "RETR 3" else None
 
@@ -299,7 +303,7 @@ def test_a_message_at_which_the_server_dies_stops_nothing(tmp_path: Path) -> Non
     assert sorted(a.item.key for a in answers) == [f"key-{n}" for n in range(1, 7)]
 
 
-def test_a_quit_that_fails_is_not_believed(tmp_path: Path) -> None:
+def test_a_failed_quit_confirms_nothing(tmp_path: Path) -> None:
     refusal = b"-ERR some deleted messages not removed\r\n"
     with FakePop3(MAILS[:3], override=lambda c: refusal if c == "QUIT" else None) as server:
         source = fake_source(server, tmp_path)
@@ -309,7 +313,7 @@ def test_a_quit_that_fails_is_not_believed(tmp_path: Path) -> None:
         source.close()
 
 
-def test_a_dele_that_fails_is_not_confirmed(tmp_path: Path) -> None:
+def test_a_failed_dele_is_not_confirmed(tmp_path: Path) -> None:
     with FakePop3(MAILS[:3], override=lambda c: b"-ERR no\r\n" if c == "DELE 2" else None) as server:
         source = fake_source(server, tmp_path)
         source.connect()
@@ -335,7 +339,7 @@ def test_a_full_work_folder_is_named_and_leaves_no_file(
     assert isinstance(next(iter(source.fetch(items))), Fetched)
 
 
-def test_the_part_behind_the_at_sign_is_dropped_for_gateways_alone(tmp_path: Path) -> None:
+def test_the_part_after_the_at_sign_is_dropped_only_for_gateways(tmp_path: Path) -> None:
     values = {"host": "h", "password": "p", "mailbox": " mbx-1@gateway.example.org", "work": tmp_path}
     place = [
         open_source(Endpoint(kind=kind, **values))._place.mailbox  # type: ignore[arg-type,attr-defined]
@@ -356,7 +360,7 @@ def uidls(*keys: str) -> bytes:
 
 
 def test_twins_are_deleted_only_in_the_session_that_fetched_them(tmp_path: Path) -> None:
-    """In another session another of them may have the key: here the first twin goes away meanwhile."""
+    """In another session another twin can have the key: here the first twin is removed in between."""
     listed = [["a", "twin", "twin"], ["a", "twin"]]
     with FakePop3(MAILS[:3], override=lambda c: uidls(*listed[0]) if c == "UIDL" else None) as server:
         source = fake_source(server, tmp_path)
@@ -378,14 +382,14 @@ def test_twins_are_deleted_in_their_own_session(tmp_path: Path) -> None:
         source.connect()
         items = list(source.listing())
         assert bodies(iter(source.fetch(items[1:]))) == MAILS[1:4]
-        # The first was not fetched: who knows which it is.
+        # The first one was not fetched, so it can be any of them.
         assert sorted(item.key for item in source.delete(items)) == ["other", "twin (2)", "twin (3)"]
         assert sorted(c for c in server.commands if c.startswith("DELE")) == ["DELE 2", "DELE 3", "DELE 4"]
         source.close()
 
 
 def test_a_lost_answer_to_quit_confirms_no_twin_while_another_is_there(tmp_path: Path) -> None:
-    """The first was deleted and the second was not; now the second has the first one's key."""
+    """The first was deleted and the second was not, and now the second has the key of the first."""
     listed = [["twin", "twin"], ["twin"]]
 
     def override(command: str) -> bytes | None:
@@ -404,7 +408,7 @@ def test_a_lost_answer_to_quit_confirms_no_twin_while_another_is_there(tmp_path:
         source.close()
 
 
-def test_a_twin_that_has_another_key_by_now_is_not_gone(tmp_path: Path) -> None:
+def test_a_twin_with_another_key_is_not_gone(tmp_path: Path) -> None:
     listed = [["twin", "twin"], ["twin"]]
     with FakePop3(MAILS[:2], override=lambda c: uidls(*listed[0]) if c == "UIDL" else None) as server:
         source = fake_source(server, tmp_path)
@@ -423,7 +427,7 @@ LF = [b"Subject: x\n\ntext\n", b"..\n.\n.dot\n", b"", b"Subject: y\n\n" + b"0123
 
 
 @pytest.mark.parametrize("spooled", [False, True])
-def test_a_server_whose_lines_end_with_lf_is_read(
+def test_a_server_with_only_lf_is_read(
     tmp_path: Path, spooled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if spooled:
@@ -452,7 +456,7 @@ def test_a_server_whose_lines_end_with_lf_is_read(
         source.close()
 
 
-def test_utf8_is_asked_for_where_it_is_offered(tmp_path: Path) -> None:
+def test_utf8_is_requested_if_it_is_offered(tmp_path: Path) -> None:
     for capabilities, asked in ((["UIDL", "UTF8 USER"], True), (["UIDL", "USER"], False)):
         with FakePop3(
             MAILS[:1], capabilities=capabilities, override=lambda c: b"+OK\r\n" if c == "UTF8" else None
@@ -466,7 +470,7 @@ def test_utf8_is_asked_for_where_it_is_offered(tmp_path: Path) -> None:
                 assert s.commands.index("UTF8") < s.commands.index("USER mbx")
 
 
-def test_what_courier_wraps_is_told_from_mail(tmp_path: Path) -> None:
+def test_a_message_that_courier_wraps_is_recognised(tmp_path: Path) -> None:
     wrapper = (
         b"From: Mail Delivery Subsystem <postmaster>\r\nSubject: Cannot display Unicode content\r\n"
         b'Mime-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="=_1-2"\r\n\r\n--=_1-2\r\n'
@@ -482,7 +486,7 @@ def test_what_courier_wraps_is_told_from_mail(tmp_path: Path) -> None:
         assert "UTF8" in first.reason
         assert isinstance(second, Fetched)
         source.close()
-    # A server that has agreed to UTF8 hands out what was sent.
+    # A server that has accepted UTF8 sends the message unchanged.
     with FakePop3(
         [wrapper], capabilities=["UTF8"], override=lambda c: b"+OK\r\n" if c == "UTF8" else None
     ) as server:
@@ -511,7 +515,7 @@ def test_a_delay_between_logins_is_waited_for(tmp_path: Path, offered: str, wait
     assert [waited <= one <= 1.25 * waited for one in waits] == [True]
 
 
-def test_a_delay_of_hours_is_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_delay_of_hours_is_an_error(tmp_path: Path) -> None:
     waits: list[float] = []
     with (
         FakePop3(

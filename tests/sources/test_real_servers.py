@@ -1,4 +1,4 @@
-"""Each kind of mail server that Debian has, as it really answers: read, emptied, and asked about."""
+"""Each kind of mail server in Debian: it is read and emptied, and its remarks are checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.real_servers import NAMES, PASSWORD, Servers, running
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """One machine with all of them for the session."""
+    """All servers, once for the session."""
     with running() as made:
         yield made
 
@@ -64,7 +64,7 @@ def contents(source: Source, items: list[Item]) -> list[bytes]:
 
 
 def mailbox(servers: Servers, server: str, mails: list[bytes]) -> str:
-    """Somebody with these messages at a server."""
+    """A new account with these messages at a server; returns its name."""
     person = servers.person()
     if server.startswith(("cyrus", "nginx", "slow")):
         with servers.cyrus(person) as session:
@@ -76,7 +76,7 @@ def mailbox(servers: Servers, server: str, mails: list[bytes]) -> str:
 
 
 @pytest.mark.parametrize("server", NAMES)
-def test_mail_is_read_as_it_is_and_deleted_where_that_can_be_done(
+def test_mail_is_read_unchanged_and_deleted_if_possible(
     servers: Servers, server: str, tmp_path: Path
 ) -> None:
     person = mailbox(servers, server, MAILS)
@@ -95,7 +95,7 @@ def test_mail_is_read_as_it_is_and_deleted_where_that_can_be_done(
     source.close()
 
 
-def test_a_prefix_is_invisible(servers: Servers, tmp_path: Path) -> None:
+def test_a_prefix_is_not_part_of_the_title(servers: Servers, tmp_path: Path) -> None:
     """Cyrus and Courier call each folder `INBOX.NAME`."""
     for server in ("cyrus_imap", "courier_imap"):
         person = mailbox(servers, server, MAILS[:1])
@@ -113,7 +113,7 @@ def test_a_prefix_is_invisible(servers: Servers, tmp_path: Path) -> None:
 
         everything = titles()
         assert set(everything) == {"Inbox", "Archive", "Archive/2026", "Sent"}
-        # Keys are of the names as the server writes them, as they have always been.
+        # Keys contain the server's own names, so that they never change.
         assert everything["Archive/2026"] == "INBOX.Archive.2026"
         assert set(titles("Inbox")) == {"Inbox"}
         assert set(titles("archive")) == {"Archive", "Archive/2026"}
@@ -139,8 +139,10 @@ TWINS = [MAILS[0], MAILS[1], MAILS[0], MAILS[0]]
 
 
 @pytest.mark.parametrize("server", ["popa3d", "solid_pop3d"])
-def test_messages_of_one_uidl_are_all_read_and_deleted(servers: Servers, server: str, tmp_path: Path) -> None:
-    """These make the UIDL of the header, so that copies of a message share it."""
+def test_messages_with_the_same_uidl_are_all_read_and_deleted(
+    servers: Servers, server: str, tmp_path: Path
+) -> None:
+    """These servers compute the UIDL from the header, so copies of a message share it."""
     person = mailbox(servers, server, TWINS)
     source = source_of(servers, server, person, tmp_path / "work", deletes=True)
     items = list(source.listing())
@@ -153,8 +155,8 @@ def test_messages_of_one_uidl_are_all_read_and_deleted(servers: Servers, server:
     source.close()
 
 
-def test_courier_hands_out_utf8_as_it_is(servers: Servers, tmp_path: Path) -> None:
-    """Without the command UTF8 (RFC 6856) it wraps such a message into one of its own."""
+def test_courier_sends_utf8_unchanged(servers: Servers, tmp_path: Path) -> None:
+    """Without the command UTF8 (RFC 6856) it puts such a message into one of its own."""
     mail = "From: ann@example.org\r\nSubject: Grüße\r\n\r\nhello\r\n".encode()
     person = mailbox(servers, "courier_pop3", [mail])
     source = source_of(servers, "courier_pop3", person, tmp_path / "work")
@@ -162,7 +164,7 @@ def test_courier_hands_out_utf8_as_it_is(servers: Servers, tmp_path: Path) -> No
     source.close()
 
 
-def test_a_message_that_courier_wraps_is_neither_taken_nor_deleted(
+def test_a_message_that_courier_wraps_is_neither_archived_nor_deleted(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Wire, "_ask_for_utf8", lambda wire: None)
@@ -177,10 +179,8 @@ def test_a_message_that_courier_wraps_is_neither_taken_nor_deleted(
     source.close()
 
 
-def test_what_a_server_can_do_behind_a_proxy_is_asked_after_the_login(
-    servers: Servers, tmp_path: Path
-) -> None:
-    """nginx offers no PIPELINING; Cyrus, behind it, does."""
+def test_capabilities_behind_a_proxy_are_asked_after_the_login(servers: Servers, tmp_path: Path) -> None:
+    """nginx has no PIPELINING, but Cyrus behind it has."""
     person = mailbox(servers, "nginx_pop3", MAILS)
     source = source_of(servers, "nginx_pop3", person, tmp_path / "work")
     list(source.listing())
@@ -190,7 +190,7 @@ def test_what_a_server_can_do_behind_a_proxy_is_asked_after_the_login(
 
 
 @pytest.mark.parametrize("server", ["popa3d", "solid_pop3d"])
-def test_a_server_without_capa_is_named_slow(servers: Servers, server: str, tmp_path: Path) -> None:
+def test_a_server_without_capa_gets_a_remark(servers: Servers, server: str, tmp_path: Path) -> None:
     source = source_of(servers, server, mailbox(servers, server, MAILS[:1]), tmp_path / "work")
     assert len(contents(source, list(source.listing()))) == 1
     assert isinstance(source, Remarking)
@@ -201,12 +201,12 @@ def test_a_server_without_capa_is_named_slow(servers: Servers, server: str, tmp_
 def test_the_delay_between_two_logins_is_waited_for(servers: Servers, tmp_path: Path) -> None:
     """Cyrus with `popminpoll`: one minute."""
     person = mailbox(servers, "slow_pop3", MAILS[:1])
-    told: list[Waiting] = []
+    events: list[Waiting] = []
     waits: list[float] = []
 
     def on_event(event: Event) -> None:
         if isinstance(event, Waiting):
-            told.append(event)
+            events.append(event)
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -221,18 +221,18 @@ def test_the_delay_between_two_logins_is_waited_for(servers: Servers, tmp_path: 
     )
     with pytest.raises(_Enough):
         again.connect()
-    assert [event.seconds for event in told] == [60]
-    assert "60 s between two logins" in told[0].reason
+    assert [event.seconds for event in events] == [60]
+    assert "60 s between two logins" in events[0].reason
     assert 60 <= waits[0] <= 75
 
 
 class _Enough(Exception):
-    """Stands for the end of the wait."""
+    """Raised in place of a real wait."""
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("server", NAMES[:8])
-def test_a_refused_login_is_told_in_the_servers_words(servers: Servers, server: str, tmp_path: Path) -> None:
+def test_a_refused_login_quotes_the_server(servers: Servers, server: str, tmp_path: Path) -> None:
     person = mailbox(servers, server, [])
     with pytest.raises(LoginRefused) as caught:
         source_of(servers, server, person, tmp_path / "work", password="wrong-one")

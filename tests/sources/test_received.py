@@ -1,4 +1,4 @@
-"""When files say that a message was received."""
+"""When a message was received, according to its file or its service."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def stamped(path: Path, time: int) -> os.stat_result:
     return path.stat()
 
 
-def test_a_file_s_time_counts_unless_it_was_unpacked_without_one(tmp_path: Path) -> None:
+def test_a_file_has_its_own_time_unless_that_is_impossible(tmp_path: Path) -> None:
     assert of_file(stamped(tmp_path / "a", AT)) == AT
     for time in (0, 1, 315_532_800, 315_532_800 + 14 * 3600):
         assert of_file(stamped(tmp_path / "a", time)) is None
 
 
-def test_of_a_maildir_s_name_and_its_file_the_earlier_counts(tmp_path: Path) -> None:
+def test_a_maildir_file_has_the_earlier_of_two_times(tmp_path: Path) -> None:
     found = stamped(tmp_path / "a", AT)
     assert of_maildir("00000001.test", found) == AT
     assert of_maildir(f"{AT + 5}.M1P2.host:2,S", found) == AT
@@ -40,7 +40,7 @@ def test_of_a_maildir_s_name_and_its_file_the_earlier_counts(tmp_path: Path) -> 
     assert of_maildir("1.host", unpacked) is None
 
 
-def test_a_time_that_is_none_is_none() -> None:
+def test_an_impossible_time_is_none() -> None:
     assert at((2009, 11, 3), (9, 15, 0), 0) == AT
     assert at((2009, 2, 30), (9, 15, 0), 0) is None
     assert at((2009, 11, 3), (25, 15, 0), 0) is None
@@ -58,20 +58,20 @@ def test_a_time_that_is_none_is_none() -> None:
         (b"03-Nov-2009 29:15:00 +0000", None),
     ],
 )
-def test_what_an_imap_server_states_is_a_date_or_none(stated: bytes, date: int | None) -> None:
+def test_an_imap_date_is_read_or_none(stated: bytes, date: int | None) -> None:
     (row,) = imap_text.read_rows([b'1 (UID 1 RFC822.SIZE 5 INTERNALDATE "' + stated + b'" FLAGS ())'])
     assert row.date == date
 
 
 def item(received: str) -> Any:
-    """An item as Exchange lists it."""
+    """An item in Exchange's list."""
     found = ElementTree.Element("Message")
     for name, text in (("ItemId", ""), ("Size", "5"), ("DateTimeReceived", received)):
         ElementTree.SubElement(found, f"{{{connection.TNS}}}{name}").text = text
     return found
 
 
-def test_what_graph_and_ews_state_is_a_date_or_none() -> None:
+def test_a_date_of_graph_or_ews_is_read_or_none() -> None:
     for stamp in ("2009-11-03T09:15:00Z", "2009-11-03T10:15:00.1234567+01:00", "2009-11-03T09:15:00"):
         assert source._seconds(stamp) == connection._row(item(stamp)).date == AT
     for nonsense in ("", "soon", "9999-99-99", "2009-11-03T29:15:00Z"):

@@ -1,4 +1,4 @@
-"""A server's own words reach the administrator: in one line, bounded, without controls and secrets."""
+"""The administrator sees a server's own text: one line of limited length, without controls and secrets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def source(kind: str, port: int, work: Path, waits: list[float] | None = None, *
 
 
 def refusal(kind: str, port: int, work: Path) -> SourceError:
-    """How a connection ends."""
+    """The error of a connection."""
     opened = source(kind, port, work)
     with pytest.raises(SourceError) as caught:
         opened.connect()
@@ -51,7 +51,7 @@ SAID = [
 
 @pytest.mark.parametrize("mechanism", ["LOGIN", "AUTHENTICATE"])
 @pytest.mark.parametrize(("words", "kind"), SAID)
-def test_why_imap_refuses_a_login_is_told(
+def test_the_reason_of_a_refused_imap_login_is_shown(
     mechanism: str, words: str, kind: type[SourceError], tmp_path: Path
 ) -> None:
     capabilities = "IMAP4rev1" + (" AUTH=PLAIN" if mechanism == "AUTHENTICATE" else "")
@@ -74,7 +74,9 @@ def test_why_imap_refuses_a_login_is_told(
         ("chdir Maildir failed", LoginRefused),
     ],
 )
-def test_why_pop3_refuses_a_login_is_told(words: str, kind: type[SourceError], tmp_path: Path) -> None:
+def test_the_reason_of_a_refused_pop3_login_is_shown(
+    words: str, kind: type[SourceError], tmp_path: Path
+) -> None:
     with FakePop3(
         override=lambda c: f"-ERR {words}\r\n".encode() if c.startswith("PASS") else None
     ) as server:
@@ -86,15 +88,15 @@ def test_why_pop3_refuses_a_login_is_told(words: str, kind: type[SourceError], t
 @pytest.mark.parametrize(
     "greeting", ["* BYE Too many simultaneous connections", "* NO Too many simultaneous connections"]
 )
-def test_why_imap_takes_nobody_is_told(greeting: str, tmp_path: Path) -> None:
+def test_the_reason_of_a_refusing_greeting_is_shown(greeting: str, tmp_path: Path) -> None:
     with ImapDouble(greeting=greeting) as server:
         error = refusal("imap", server.port, tmp_path)
     assert isinstance(error, Passing)
     assert '("Too many simultaneous connections")' in str(error)
 
 
-def test_a_farewell_at_the_login_is_told(tmp_path: Path) -> None:
-    """Courier says so where a mailbox's folder is another's."""
+def test_the_reason_of_a_bye_at_the_login_is_shown(tmp_path: Path) -> None:
+    """Courier does this if a mailbox's folder belongs to someone else."""
     words = "[ALERT] Fatal error: Account's mailbox directory is not owned by the correct uid or gid"
     with ImapDouble(override=lambda c, _: [f"* BYE {words}"] if c == "LOGIN" else None) as server:
         error = refusal("imap", server.port, tmp_path)
@@ -102,7 +104,7 @@ def test_a_farewell_at_the_login_is_told(tmp_path: Path) -> None:
     assert f'("{words}")' in str(error)
 
 
-def test_a_greeting_that_refuses_is_told(tmp_path: Path) -> None:
+def test_the_reason_of_a_refusing_pop3_greeting_is_shown(tmp_path: Path) -> None:
     with FakePop3(greeting=b"-ERR Only from our own networks\r\n") as server:
         error = refusal("pop3", server.port, tmp_path)
     assert '("Only from our own networks")' in str(error)
@@ -132,7 +134,7 @@ def test_a_server_that_repeats_the_password_is_not_quoted_with_it(
 
 
 @given(words=st.text(max_size=2000), password=st.text(min_size=1, max_size=20))
-def test_words_are_one_clean_line_without_the_password(words: str, password: str) -> None:
+def test_a_quote_is_one_clean_line_without_the_password(words: str, password: str) -> None:
     endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=password)
     found = quote(endpoint, f"{words}{password}{words}")
     assert len(found) <= LONGEST + 3
@@ -152,14 +154,14 @@ def test_words_are_one_clean_line_without_the_password(words: str, password: str
         f"\r{PASSWORD}\n",
     ],
 )
-def test_no_trick_shows_the_password(words: str) -> None:
+def test_invisible_characters_do_not_reveal_the_password(words: str) -> None:
     endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=PASSWORD)
     found = quote(endpoint, words)
     assert PASSWORD not in found
     assert PASSWORD[:6] not in found
 
 
-def test_words_without_end_are_cut(tmp_path: Path) -> None:
+def test_a_long_text_is_cut(tmp_path: Path) -> None:
     long = "x" * 50_000
     with ImapDouble(override=lambda c, _: [f"NO \x1b[31m{long}"] if c == "LOGIN" else None) as server:
         error = str(refusal("imap", server.port, tmp_path))
@@ -167,7 +169,7 @@ def test_words_without_end_are_cut(tmp_path: Path) -> None:
     assert "\x1b" not in error
 
 
-def test_an_alert_at_a_login_that_is_granted_is_remarked(tmp_path: Path) -> None:
+def test_an_alert_at_a_successful_login_is_a_remark(tmp_path: Path) -> None:
     with ImapDouble(
         override=lambda c, _: ["OK [ALERT] Your password ends tomorrow"] if c == "LOGIN" else None
     ) as server:

@@ -1,4 +1,4 @@
-"""Who is trusted with a password, and what a person is told when nobody is."""
+"""Which servers get the password, and the errors for those that do not."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def fingerprint(server: Dovecot) -> str:
 
 
 def refusal(box: ServerBox, **changes: Any) -> str:
-    """What a person is told when the certificate is refused."""
+    """The error for a refused certificate."""
     source = box.source(**changes)
     with pytest.raises(CertificateRefused) as caught:
         source.connect()
-    # Dovecot logs the name of whoever has so much as tried to log in.
+    # Dovecot logs the name of everyone who has tried to log in.
     assert box.account.name not in box.server.log()
     return str(caught.value)
 
 
 def test_an_unknown_authority_is_refused(box: ServerBox) -> None:
-    said = refusal(box, ca_file="")
-    assert "authority that is not trusted" in said
-    assert "`ca_file`" in said
+    sentence = refusal(box, ca_file="")
+    assert "authority that is not trusted" in sentence
+    assert "`ca_file`" in sentence
     assert box.waits == []
 
 
@@ -80,26 +80,26 @@ def test_another_host_name_is_refused(misnamed: Dovecot, kind: str, tmp_path: Pa
     assert "another host name" in refusal(server_box(misnamed, kind, tmp_path), host="127.0.0.1")
 
 
-def test_the_pinned_fingerprint_is_trusted_instead(box: ServerBox) -> None:
+def test_a_pinned_fingerprint_is_trusted_instead_of_authorities(box: ServerBox) -> None:
     for pin in (fingerprint(box.server), fingerprint(box.server).replace(":", "").lower()):
         box.connected(ca_file="", fingerprint=pin).close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pin_outweighs_date_and_name(
+def test_a_pin_is_trusted_with_a_wrong_date_or_name(
     expired: Dovecot, misnamed: Dovecot, kind: str, tmp_path: Path
 ) -> None:
     for server in (expired, misnamed):
         server_box(server, kind, tmp_path).connected(fingerprint=fingerprint(server)).close()
 
 
-def test_another_fingerprint_is_refused_and_the_server_s_own_is_told(box: ServerBox) -> None:
-    said = refusal(box, fingerprint="00" * 32)
-    assert fingerprint(box.server).replace(":", "").lower() in said
+def test_a_wrong_fingerprint_is_refused_and_the_real_one_shown(box: ServerBox) -> None:
+    sentence = refusal(box, fingerprint="00" * 32)
+    assert fingerprint(box.server).replace(":", "").lower() in sentence
 
 
 @pytest.mark.parametrize("kind", ["gateway", "imap-starttls"])
-def test_no_password_is_sent_where_starttls_is_not_offered(kind: str, tmp_path: Path) -> None:
+def test_no_password_is_sent_without_starttls(kind: str, tmp_path: Path) -> None:
     with running(ssl=False) as server:
         box = server_box(server, kind, tmp_path)
         assert "so no password was sent" in refusal(box)
@@ -115,7 +115,7 @@ def test_a_server_that_refuses_stls_never_sees_the_name(tmp_path: Path) -> None:
         assert server.commands == ["STLS"]
 
 
-def test_data_ahead_of_tls_is_not_believed(tmp_path: Path) -> None:
+def test_data_before_tls_ends_the_session(tmp_path: Path) -> None:
     def smuggling(command: str) -> bytes | None:
         return b"+OK begin TLS\r\n+OK injected\r\n" if command == "STLS" else None
 
@@ -129,7 +129,7 @@ def test_data_ahead_of_tls_is_not_believed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["gateway", "pop3", "imap"])
 @pytest.mark.parametrize("host", ["192.0.2.1", "mail.example.org", "2001:db8::1", "localhost.example.org"])
-def test_a_password_in_clear_never_leaves_this_machine(
+def test_an_unencrypted_password_never_leaves_this_machine(
     kind: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dialled(*_: object) -> None:
@@ -141,12 +141,12 @@ def test_a_password_in_clear_never_leaves_this_machine(
         open_source(endpoint).connect()
 
 
-def test_loopback_is_known_by_name_and_number() -> None:
+def test_loopback_is_recognised_by_name_and_address() -> None:
     assert all(map(is_loopback, ["localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "::1"]))
     assert not any(map(is_loopback, ["10.0.0.1", "128.0.0.1", "::2", "localhost.evil.example", ""]))
 
 
-def test_tls_on_a_plain_port_says_which_setting_is_wrong(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_tls_on_a_plain_port_names_the_wrong_setting(dovecot: Dovecot, tmp_path: Path) -> None:
     for kind, port in (("pop3", dovecot.pop3), ("imap", dovecot.imap)):
         box = server_box(dovecot, kind, tmp_path)
         assert "starttls" in refusal(box, port=port)
@@ -196,7 +196,7 @@ def test_any_printable_password_logs_in(dovecot: Dovecot, kind: str, tmp_path: P
         server_box(dovecot, kind, tmp_path, password=password).connected().close()
 
 
-def test_any_ascii_password_logs_in_where_only_login_is_offered(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_any_ascii_password_logs_in_with_login_only(dovecot: Dovecot, tmp_path: Path) -> None:
     with Proxy((dovecot.host, dovecot.imap), hide=(b"AUTH=PLAIN", b"AUTH=OTHER")) as proxy:
         for password in filter(str.isascii, passwords()):
             box = server_box(dovecot, "plain-imap", tmp_path, password=password)
@@ -220,7 +220,7 @@ def test_a_line_break_in_a_password_is_never_sent(box: ServerBox) -> None:
         ("imap", "none", "imaps"),
     ],
 )
-def test_a_port_that_speaks_tls_is_told_at_once(
+def test_a_port_that_speaks_tls_is_recognised_soon(
     dovecot: Dovecot,
     tmp_path: Path,
     kind: str,
@@ -228,7 +228,7 @@ def test_a_port_that_speaks_tls_is_told_at_once(
     port: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Both would wait for each other's first word; so the server is asked whether it waits for TLS."""
+    """Client and server would wait for each other, so the client tests whether the server expects TLS."""
     monkeypatch.setattr(network, "GREETING", 0.2)
     box = server_box(dovecot, "plain-imap", tmp_path)
     source = box.source(kind=kind, security=security, port=getattr(dovecot, port), timeout=300)
@@ -242,7 +242,7 @@ def test_a_port_that_speaks_tls_is_told_at_once(
 
 @pytest.mark.parametrize("kind", ["pop3", "imap"])
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
-def test_a_silent_server_costs_one_timeout(tmp_path: Path, kind: str, security: Security) -> None:
+def test_a_silent_server_is_given_up_after_one_timeout(tmp_path: Path, kind: str, security: Security) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = Endpoint(
             kind=kind, host="127.0.0.1", port=listener.getsockname()[1], security=security, mailbox="mbx",

@@ -1,4 +1,4 @@
-"""Trees of files: what is in a container, which folder a path stands for, and what is passed over and why."""
+"""Trees of files: contents of containers, folders for paths, and what is passed over and why."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def opened(tmp_path: Path) -> Iterator[Opener]:
 
 
 def read(source: Source) -> list[tuple[Item, bytes]]:
-    """Every item with its bytes; all of them are answered."""
+    """Every item with its bytes; each one must be fetched."""
     found = []
     for answer in source.fetch(list(source.listing())):
         assert isinstance(answer, Fetched), answer
@@ -65,7 +65,7 @@ def read(source: Source) -> list[tuple[Item, bytes]]:
 
 
 def passed(source: Source) -> dict[str, tuple[str, ...]]:
-    """Names of what was passed over, by reason."""
+    """The names of files that were passed over, by reason."""
     assert isinstance(source, Choosing)
     for one in source.passed_over():
         assert one.count == len(one.examples)
@@ -122,14 +122,16 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 LARGE = 9 * 1024 * 1024
-"""Bytes beyond which a message is handed on as a file."""
+"""Size in bytes above which a message is passed on as a file."""
 
 
 @pytest.mark.parametrize(
     ("name", "size"),
     [*((name, 0) for name in CONTAINERS), *((n, LARGE) for n in ("a.emlx", "le.eml", "a.eml.gz"))],
 )
-def test_what_a_container_holds_is_the_message(opened: Opener, tmp_path: Path, name: str, size: int) -> None:
+def test_the_content_of_a_container_is_the_message(
+    opened: Opener, tmp_path: Path, name: str, size: int
+) -> None:
     mail = MAIL % 1 + "grüße 漢字 😀\r\n".encode() + os.urandom(512).hex().encode() * (size // 1024)
     source = opened("eml", fill(tmp_path / "box", {name: CONTAINERS[name](mail)}))
     ((item, content),) = read(source)
@@ -140,7 +142,7 @@ def test_what_a_container_holds_is_the_message(opened: Opener, tmp_path: Path, n
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
 @given(st.text(st.characters(codec="utf-8"), max_size=60), st.sampled_from(sorted(CONTAINERS)))
-def test_any_text_comes_back(opened: Opener, tmp_path: Path, text: str, name: str) -> None:
+def test_any_text_is_read_unchanged(opened: Opener, tmp_path: Path, text: str, name: str) -> None:
     mail = MAIL % 1 + text.encode()
     box = tmp_path / "box"
     for old in box.glob("*"):
@@ -149,7 +151,7 @@ def test_any_text_comes_back(opened: Opener, tmp_path: Path, text: str, name: st
     assert content == mail
 
 
-def test_what_is_no_true_utf_16_is_handed_on_as_it_is(opened: Opener, tmp_path: Path) -> None:
+def test_invalid_utf_16_is_read_unchanged(opened: Opener, tmp_path: Path) -> None:
     mail = b"\xff\xfe" + (MAIL % 1).decode().encode("utf-16-le") + b"\x00\xd8x\0"
     ((_, content),) = read(opened("eml", fill(tmp_path / "box", {"a.eml": mail})))
     assert content == mail
@@ -183,7 +185,7 @@ def test_what_is_no_true_utf_16_is_handed_on_as_it_is(opened: Opener, tmp_path: 
         (".DS_Store", b"x", passing.INDEX),
     ],
 )
-def test_what_is_no_mail_is_named(
+def test_files_that_are_no_mail_are_named(
     opened: Opener, tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
     source = opened("eml", fill(tmp_path / "box", {f"in/{name}": content, "good.eml": MAIL % 1}))
@@ -205,12 +207,12 @@ def test_what_is_no_mail_is_named(
         b"To: b@example.com\0\r\n\r\n\0",
     ],
 )
-def test_what_has_a_field_of_mail_is_mail(opened: Opener, tmp_path: Path, mail: bytes) -> None:
+def test_a_file_with_a_mail_header_field_is_mail(opened: Opener, tmp_path: Path, mail: bytes) -> None:
     ((_, content),) = read(opened("eml", fill(tmp_path / "box", {"a.eml": mail})))
     assert content == mail
 
 
-def test_flags_of_an_apple_mail_are_told(opened: Opener, tmp_path: Path) -> None:
+def test_flags_of_an_apple_mail_are_read(opened: Opener, tmp_path: Path) -> None:
     plist = b"<plist><dict><key>flags</key>\n\t<integer>8590195733</integer></dict></plist>"
     mail = MAIL % 1
     source = opened("eml", fill(tmp_path / "box", {"a.emlx": b"%d\n" % len(mail) + mail + plist}))
@@ -218,7 +220,7 @@ def test_flags_of_an_apple_mail_are_told(opened: Opener, tmp_path: Path) -> None
     assert item.flags == ("F", "R", "S")
 
 
-def test_a_file_is_dated_by_when_it_was_written(opened: Opener, tmp_path: Path) -> None:
+def test_a_file_has_the_date_of_its_last_write(opened: Opener, tmp_path: Path) -> None:
     box = fill(tmp_path / "box", {"a.eml": MAIL % 1})
     os.utime(box / "a.eml", (DATE, DATE))
     assert [item.date for item in opened("eml", box).listing()] == [DATE]
@@ -240,7 +242,7 @@ def test_a_tree_of_any_depth_is_read(opened: Opener, tmp_path: Path) -> None:
             os.rmdir(folder)  # noqa: PTH106
 
 
-def test_many_files_of_one_reason_are_counted(opened: Opener, tmp_path: Path) -> None:
+def test_many_files_with_one_reason_are_counted(opened: Opener, tmp_path: Path) -> None:
     source = opened("eml", fill(tmp_path / "box", {f"{n:03}.txt": b"" for n in range(200)}))
     assert list(source.listing()) == []
     assert isinstance(source, Choosing)
@@ -251,7 +253,7 @@ def test_many_files_of_one_reason_are_counted(opened: Opener, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission_is_named(opened: Opener, tmp_path: Path) -> None:
+def test_an_unreadable_folder_is_named(opened: Opener, tmp_path: Path) -> None:
     box = fill(tmp_path / "box", {"a.eml": MAIL % 1, "shut/b.eml": MAIL % 2})
     (box / "shut").chmod(0)
     source = opened("eml", box)
@@ -333,7 +335,7 @@ def test_a_bomb_is_refused_in_bounded_memory(
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_a_dictionary_of_any_size_is_not_taken(opened: Opener, tmp_path: Path) -> None:
+def test_a_huge_dictionary_is_refused(opened: Opener, tmp_path: Path) -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**28}]
     packed = lzma.compress(MBOX, filters=filters)
     source = opened("mbox", fill(tmp_path / "box", {"a.mbox.xz": packed}))
@@ -341,7 +343,7 @@ def test_a_dictionary_of_any_size_is_not_taken(opened: Opener, tmp_path: Path) -
     assert passed(source) == {passing.DAMAGED: ("a.mbox.xz",)}
 
 
-def test_a_disk_without_room_is_left_alone(
+def test_a_full_disk_is_not_filled_further(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unpacking, "ROOM", 2**60)
@@ -356,9 +358,7 @@ def test_a_disk_without_room_is_left_alone(
 
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
-def test_of_a_damaged_file_what_is_before_the_damage_is_read(
-    opened: Opener, tmp_path: Path, ending: str
-) -> None:
+def test_the_part_before_the_damage_is_read(opened: Opener, tmp_path: Path, ending: str) -> None:
     mails = b"".join(SEP + MAIL % n + os.urandom(5_000).hex().encode() + b"\r\n\r\n" for n in range(40))
     packed = PACKERS[ending](mails)
     source = opened("mbox", fill(tmp_path / "box", {f"a.mbox{ending}": packed[: len(packed) * 2 // 3]}))
@@ -370,7 +370,7 @@ def test_of_a_damaged_file_what_is_before_the_damage_is_read(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(st.sampled_from(sorted(PACKERS)), st.integers(0, 200), st.integers(0, 255), st.booleans())
-def test_damage_of_any_kind_breaks_nothing(
+def test_any_damage_can_be_read(
     opened: Opener, tmp_path: Path, ending: str, at: int, byte: int, cut: bool
 ) -> None:
     packed = bytearray(PACKERS[ending](MBOX))
@@ -437,7 +437,7 @@ def test_a_tree_of_thunderbird_and_apple(opened: Opener, tmp_path: Path) -> None
     }
 
 
-def test_names_that_are_no_unicode_are_read_and_shown(opened: Opener, tmp_path: Path) -> None:
+def test_names_that_are_not_unicode_are_read_and_shown(opened: Opener, tmp_path: Path) -> None:
     for kind, name, content in (
         ("mbox", b"a\xff", MBOX),
         ("eml", b"\xfc.eml", MAIL % 1),
@@ -519,7 +519,7 @@ def test_folders_below_a_maildir_are_folders(opened: Opener, tmp_path: Path) -> 
     assert len(left) == 4  # nothing is deleted in folders below
 
 
-def test_a_tree_whose_top_is_no_maildir_is_read(opened: Opener, tmp_path: Path) -> None:
+def test_a_tree_without_a_maildir_at_the_top_is_read(opened: Opener, tmp_path: Path) -> None:
     source = opened("maildir", fill(tmp_path / "box", {"INBOX/cur/1": MAIL % 1, "Sent/new/1": MAIL % 2}))
     assert [item.place.title for item in source.listing()] == ["INBOX", "Sent"]
     assert [content for _, content in read(source)] == [MAIL % 1, MAIL % 2]

@@ -1,4 +1,4 @@
-"""A mailbox of every kind, made for one test, behind one face."""
+"""A mailbox of every kind for one test, with the same methods for all kinds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.dovecot import Dovecot, Mailbox
 from support.proxy import Proxy
 
 DELIVERED = 1_700_000_000
-"""When the messages of folders were written, seconds since 1970: long ago, so that they are complete."""
+"""When the files of folders were written, in seconds since 1970: long ago, so they count as complete."""
 REMOTE_KINDS = ("gateway", "pop3", "pop3-unpipelined", "imap", "imap-starttls")
 FILE_KINDS = ("maildir", "mbox", "eml", "spool")
 
@@ -34,7 +34,7 @@ class Box(ABC):
         self._sources: list[Source] = []
 
     def source(self, **changes: Any) -> Source:
-        """A source on this mailbox, not connected; its waits are noted in `waits` but not waited."""
+        """A source on this mailbox, not connected; its waits are recorded in `waits` and not made."""
         source = open_source(replace(self.endpoint, **changes), sleep=self.waits.append)
         self._sources.append(source)
         return source
@@ -51,10 +51,10 @@ class Box(ABC):
 
     @abstractmethod
     def steal(self, message: bytes) -> None:
-        """Remove the message with this content, behind the source's back."""
+        """Remove the message with this content, without the source."""
 
     def close(self) -> None:
-        """Hang up whatever the test has opened."""
+        """Close everything that the test has opened."""
         for source in self._sources:
             source.close()
 

@@ -1,7 +1,7 @@
-"""A real Dovecot on loopback: POP3 and IMAP, plain, STARTTLS and TLS, with throw-away state.
+"""A real Dovecot on loopback: POP3 and IMAP, plain, STARTTLS and TLS, with temporary state.
 
-Works as root (mail belongs to `nobody` then) and as an ordinary user. One server serves a whole test
-session; every test makes mailboxes of its own in it.
+It works as root (mail then belongs to the account `nobody`) and as an ordinary user. One server serves a
+whole test session; every test makes its own mailboxes in it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Mailbox:
     owner: tuple[int, int] | None
 
     def put(self, messages: Iterable[bytes]) -> list[str]:
-        """Deliver messages as a mail server would, by way of `tmp/`; returns the file names."""
+        """Deliver messages through `tmp/`, as a mail server does; returns the file names."""
         names = []
         for message in messages:
             name = f"{time.time_ns()}.{next(_COUNTER)}.test"
@@ -55,7 +55,7 @@ class Mailbox:
         return names
 
     def files(self) -> list[Path]:
-        """The messages there are now."""
+        """The messages that are there now."""
         return [p for sub in ("new", "cur") for p in (self.path / sub).iterdir()]
 
 
@@ -95,7 +95,7 @@ class Dovecot:
         extra: str = "",
         sharing: bool = False,
     ) -> None:
-        """With `sharing` people can let others into their folders."""
+        """Set the options; with `sharing`, people can share their folders with others."""
         self.folder = Path(tempfile.mkdtemp(prefix="muniment-dovecot-"))
         self.host = "127.0.0.1"
         self.imap, self.imaps, self.pop3, self.pop3s = free_ports(4)
@@ -118,7 +118,7 @@ class Dovecot:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Write the configuration and start; returns when the ports answer."""
+        """Write the configuration and start the server; returns when its ports answer."""
         for name in ("run", "state", "mail", "home", "accounts"):
             (self.folder / name).mkdir(exist_ok=True)
         for name in ("mail", "home"):
@@ -146,7 +146,7 @@ class Dovecot:
         self._server = None
 
     def mailbox(self, *, password: str | None = None, locked: bool = False, name: str = "") -> Mailbox:
-        """A new account; with `locked` a POP3 session keeps all other POP3 sessions out."""
+        """A new account; with `locked`, a POP3 session excludes all other POP3 sessions."""
         name = name or f"mbx-{secrets.token_hex(16)}"
         password = secrets.token_urlsafe(12) if password is None else password
         path = self.folder / "mail" / name
@@ -161,11 +161,11 @@ class Dovecot:
         return Mailbox(name, password, path, self._owner)
 
     def log(self) -> str:
-        """What the server has logged so far."""
+        """The server's log so far."""
         return (self.folder / "log").read_text(errors="replace")
 
     def logged(self, text: str, within: float = 10.0) -> bool:
-        """Whether the server logs `text` within so many seconds: it writes its log some time after."""
+        """Whether the server logs `text` within `seconds`, since it writes its log with a delay."""
         deadline = time.monotonic() + within
         while text not in self.log():
             if time.monotonic() > deadline:
@@ -211,7 +211,7 @@ class Dovecot:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
+    """Ports of loopback that are free now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for sock in sockets:
@@ -220,7 +220,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def require_dovecot() -> None:
-    """Skip where Dovecot is not installed; fail there in continuous integration."""
+    """Skip the test if Dovecot is not installed; in continuous integration, fail."""
     if _binary() and all((LIBEXEC / name).exists() for name in ("imap", "pop3", "imap-login", "pop3-login")):
         return
     message = f"needs Dovecot: apt-get install --no-install-recommends {PACKAGES}"
@@ -231,7 +231,7 @@ def require_dovecot() -> None:
 
 @contextlib.contextmanager
 def running(**options: object) -> Iterator[Dovecot]:
-    """A Dovecot of one's own, for tests that need another configuration."""
+    """A separate Dovecot, for tests that need another configuration."""
     require_dovecot()
     with Dovecot(**options) as server:  # type: ignore[arg-type]
         yield server

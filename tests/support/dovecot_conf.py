@@ -212,9 +212,9 @@ def configuration(dovecot: tuple[int, int], extra: str, **values: object) -> str
 
 
 def oauth(dovecot: tuple[int, int], folder: Path, mechanism: str) -> str:
-    """The lines that accept tokens signed with the keys in `folder/keys`, and passwords no more.
+    """The lines that accept tokens signed with the keys in `folder/keys`, and no passwords.
 
-    Writes to `folder` what a version keeps in a file of its own.
+    Settings that a version keeps in a file of its own are written to `folder`.
     """
     if dovecot >= (2, 4):
         return _OAUTH_24.format(folder=folder, mechanism=mechanism)
@@ -223,5 +223,5 @@ def oauth(dovecot: tuple[int, int], folder: Path, mechanism: str) -> str:
 
 
 def shared(dovecot: tuple[int, int], folder: Path) -> str:
-    """The lines by which people let others into their folders (SETACL): `shared/NAME/FOLDER`."""
+    """The lines that let people share their folders with others (SETACL): `shared/NAME/FOLDER`."""
     return (_SHARED_24 if dovecot >= (2, 4) else _SHARED_23).format(folder=folder)

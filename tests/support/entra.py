@@ -1,9 +1,9 @@
-"""A double of Microsoft's token service (Entra ID), spoken to by the unmodified MSAL over HTTPS on loopback.
+"""A double of Microsoft's token service (Entra ID), which the unmodified MSAL uses over HTTPS on loopback.
 
-It speaks what MSAL asks for: OpenID configuration, client credentials by secret or signed assertion, device
-code, refresh tokens. Tokens are JWTs signed by HS256, so that a Dovecot can check them by itself. It does not
-cover: consent, conditional access, the check of an assertion's signature, or of scopes against what an
-application may do, national clouds, and the sign-in page itself (`approve` stands for the person).
+It has what MSAL asks for: OpenID configuration, client credentials by secret or signed assertion, device
+code, refresh tokens. Tokens are JWTs signed with HS256, so that a Dovecot can check them by itself. It does
+not cover: consent, conditional access, checking an assertion's signature or scopes against an application's
+permissions, national clouds, and the sign-in page itself (`approve` is the person's part).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Entra:
         self.certificates: Certificates = make_certificates(folder, "localhost", "127.0.0.1")
         self.key = secrets.token_bytes(32)
         self.lifetime = 3600
-        """Seconds a token is good for."""
+        """Seconds for which a token is valid."""
         self.person = "anna@contoso.example"
-        """Who signs in by device code, and whom application tokens are said to be of."""
+        """The person who signs in by device code; also the name in an application's tokens."""
         self.asked: Counter[str] = Counter()
         """Requests for tokens, by grant type."""
         self.fail: list[tuple[int, dict[str, Any]]] = []
@@ -84,7 +84,7 @@ class Entra:
         self._codes[code] = True
 
     def token(self, person: str, lifetime: int | None = None) -> str:
-        """A token as it would be given out."""
+        """A new token, as the service issues it."""
         now = int(time.time())
         head = {"alg": "HS256", "typ": "JWT", "kid": "one"}
         claims = {
@@ -95,7 +95,7 @@ class Entra:
         return f"{signed}.{_plain(hmac.digest(self.key, signed.encode(), hashlib.sha256))}"
 
     def good(self, token: str) -> bool:
-        """Whether a token was given out here, has not been revoked and is good now."""
+        """Whether a token was issued here, was not revoked, and is still valid."""
         signed, _, signature = token.rpartition(".")
         if (
             token in self.revoked

@@ -3,13 +3,13 @@
 It speaks SOAP by Microsoft's public schema (Messages and Types): GetFolder, FindFolder (Deep), FindItem by
 IndexedPageItemView, SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete),
 GetSearchableMailboxes; delegate access and ExchangeImpersonation; NTLM (pyspnego's server side; no colons in
-passwords), Basic and bearer tokens. Where each answer comes from is in `support.ews_sources`, by the letters
-in the comments here (tests/sources/test_ews_double.py holds it to each). What is unknown is refused.
+passwords), Basic and bearer tokens. `support.ews_sources` says where each answer comes from, by the letters
+in the comments here, and tests/sources/test_ews_double.py tests each. Unknown requests are refused.
 
 It does not cover: other operations, restrictions, sorting, search folders, public folders and archive
-mailboxes, calendars and contacts as such, Exchange's own conversion of MIME (`regenerate` stands for it;
+mailboxes, calendars and contacts as such, Exchange's own conversion of MIME (`regenerate` replaces it;
 sizes are those of the MIME), ConvertId, extended properties, autodiscovery, Kerberos, channel binding,
-redirects between servers, and real throttling policies: it is busy when it is told to be.
+redirects between servers, and real throttling policies: it is busy when a test says so.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ OPERATIONS = ("GetFolder", "FindFolder", "FindItem", "SyncFolderItems", "GetItem
 
 
 class Sick(Exception):
-    """An answer of the web server instead of EWS's."""
+    """An answer of the web server in place of EWS."""
 
     def __init__(self, status: int, headers: dict[str, str]) -> None:
         super().__init__(status)
@@ -71,7 +71,7 @@ class Exchange:
     """A running server; use as a context manager."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """With a folder for its certificate it speaks TLS, else plain HTTP."""
+        """Set up the server; with a folder for its certificate it uses TLS, otherwise plain HTTP."""
         if folder:
             folder.mkdir(exist_ok=True)
         self.certificates: Certificates | None = (
@@ -85,21 +85,21 @@ class Exchange:
         self.impersonators: set[str] = set()
         self.searchers: set[str] = set()
         self.groups: list[str] = []
-        """Distribution groups, which GetSearchableMailboxes names as well (X9)."""
+        """Distribution groups, which GetSearchableMailboxes also names (X9)."""
         self.external: list[str] = []
-        """Mailboxes elsewhere, which it names too (X10)."""
+        """Mailboxes on other servers, which it also names (X10)."""
         self.offers: tuple[str, ...] = ("Negotiate", "NTLM", 'Basic realm="double"')
         self.good: Callable[[str], bool] | None = None
-        """Whether a bearer token is good."""
+        """Whether a bearer token is valid."""
         self.asked: Counter[str] = Counter()
         """Requests that were answered, by operation."""
         self.headers: list[dict[str, str]] = []
         self.busy: list[int] = []
-        """For each of the next requests: the milliseconds to stay away; 0 for none stated."""
+        """For each of the next requests: the milliseconds that it asks to wait; 0 to name no time."""
         self.fail: list[tuple[int, dict[str, str]]] = []
         """Status and headers of the next requests' answers."""
         self.cut_every = 0
-        """After so many answers, one is cut off in its midst."""
+        """The number of answers after which one is cut off in the middle."""
         self.slow = 0.0
         """Seconds before each answer."""
         self.regenerate = False
@@ -160,7 +160,7 @@ class Exchange:
     # --- HTTP -------------------------------------------------------------------------------
 
     def _look(self, handler: Any) -> None:
-        """GET and HEAD, by which clients find out how to log in: 401 with what is offered (X3)."""
+        """Answer GET and HEAD, with which clients find out how to log in: 401 with the offers (X3)."""
         found = handler.path.lower() == PATH.lower()
         offers = {"WWW-Authenticate": ", ".join(self.offers)} if found else {}
         send(handler, 401 if found else 404, b"", offers)
@@ -198,7 +198,7 @@ class Exchange:
         handler.wfile.writelines(answer)
 
     def _logged_in(self, handler: Any) -> str | None:
-        """Who is calling; None once it was answered that nobody is."""
+        """The login of a request; None if the request was refused for lack of one."""
         scheme, _, shown = handler.headers.get("Authorization", "").partition(" ")
         if handler.login and not scheme:
             return str(handler.login)
@@ -280,7 +280,7 @@ class Exchange:
         return 200, envelope(pieces)
 
     def mime(self, mail: Mail) -> bytes:
-        """What GetItem hands out."""
+        """The MIME in the answer to GetItem."""
         if not self.regenerate:
             return mail.content
         write = regenerated_report if b"X-MS-Journal-Report:" in mail.content else regenerated
@@ -289,14 +289,14 @@ class Exchange:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up, and tests that raise, are no news."""
+        """Report nothing: clients close connections, and tests raise errors."""
 
 
 Answer = tuple[str, str | bytes]
 
 
 class _Request:
-    """One request by a login, perhaps in a person's name."""
+    """One request of a login, with or without impersonation."""
 
     def __init__(self, double: Exchange, login: str, person: str, request: Any) -> None:
         self._double, self._login, self._person, self._request = double, login, person, request
@@ -362,7 +362,7 @@ class _Request:
     def _content(self, mail_id: str, wanted: bool) -> Answer:
         folder = self._double.where.get(mail_id)
         if folder is None or not self._may(self._double.folders[folder.id][0]):
-            return "ErrorItemNotFound", "<m:Items/>"  # X2: not there, or not ours to see
+            return "ErrorItemNotFound", "<m:Items/>"  # X2: it does not exist, or the login can't see it
         mail = folder.items[mail_id]
         if mail.error:
             return mail.error, "<m:Items/>"
@@ -413,7 +413,7 @@ class _Request:
                 f"<m:SearchableMailboxes>{people}</m:SearchableMailboxes></m:GetSearchableMailboxesResponse>"
                 .encode()]  # fmt: skip
 
-    # --- whose it is --------------------------------------------------------------------------
+    # --- owners -------------------------------------------------------------------------------
 
     def _may(self, person: Person) -> bool:
         acting = self._person or self._login

@@ -1,4 +1,4 @@
-"""Mailboxes as the Exchange double has them: folders, items, and what happened in them."""
+"""The mailboxes of the Exchange double: folders, items, and their history."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Mail:
     seq: int
     tag: str = "Message"
     error: str = ""
-    """The error that GetItem has for it."""
+    """The error with which GetItem answers."""
     stays: str = ""
-    """The error that DeleteItem has for it."""
+    """The error with which DeleteItem answers."""
     mime: bool = True
 
 
 @dataclass
 class Folder:
-    """A folder, with all that ever happened in it."""
+    """A folder with its whole history."""
 
     id: str
     name: str
@@ -50,19 +50,19 @@ class Folder:
     kind: str | None = "IPF.Note"
     known_as: str = ""
     sick: str = ""
-    """The error that every request about it has."""
+    """The error with which every request about it is answered."""
     items: dict[str, Mail] = field(default_factory=dict)
     log: list[tuple[int, str]] = field(default_factory=list)
 
     def happened(self, mail_id: str) -> int:
-        """A number for what happened to an item."""
+        """A number for a change of an item."""
         number = next(_numbers)
         self.log.append((number, mail_id))
         return number
 
 
 class Store(Protocol):
-    """Where the mailboxes of a server are."""
+    """The mailboxes of a server."""
 
     folders: dict[str, tuple[Person, Folder]]
     where: dict[str, Folder]
@@ -78,9 +78,9 @@ class Person:
         self.sick = ""
         """The error in the messages that answer requests about its well-known folders."""
         self.fault = ""
-        """The error in a SOAP fault, with status 500, where it is impersonated."""
+        """The error in a SOAP fault, with status 500, for requests by impersonation."""
         self.status: tuple[int, dict[str, str]] | None = None
-        """What the web server answers where it is impersonated: status and header fields."""
+        """The web server's answer to requests by impersonation: status and header fields."""
         self._double = double
         store = self._made("", None, "root", None)
         self.root = self._made("Top of Information Store", store, "msgfolderroot", None)
@@ -103,7 +103,7 @@ class Person:
         return next(f for p, f in self._double.folders.values() if p is self and f.known_as == name)
 
     def folder(self, *names: str, kind: str | None = "IPF.Note") -> Folder:
-        """The folder with these names from the top; made where it is missing."""
+        """The folder with these names from the top; it is made if it is missing."""
         parent = self.root
         for name in names:
             found = [f for _, f in self._double.folders.values() if f.parent is parent and f.name == name]
@@ -123,12 +123,12 @@ class Person:
             self._double.where[mail.id] = where
 
     def remove(self, folder: Folder, mail_id: str) -> None:
-        """Somebody deletes an item."""
+        """Delete an item, as another client does."""
         del folder.items[mail_id], self._double.where[mail_id]
         folder.happened(mail_id)
 
     def remove_folder(self, folder: Folder) -> None:
-        """Somebody deletes a folder."""
+        """Delete a folder, as another client does."""
         for mail_id in list(folder.items):
             self.remove(folder, mail_id)
         del self._double.folders[folder.id]

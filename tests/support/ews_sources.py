@@ -1,4 +1,4 @@
-"""What the answers of the Exchange double rest on: pages of Microsoft's "Web services reference"."""
+"""The sources of the Exchange double's answers: pages of Microsoft's "Web services reference"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The XML that the Exchange double speaks, by Microsoft's public schema."""
+"""The XML of the Exchange double, by Microsoft's public schema."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def folder_xml(folder: Folder) -> str:
 
 
 def named(name: str) -> str:
-    """A name; control characters are written as Exchange does, against XML's own rules."""
+    """A name; control characters are written like Exchange does, against the rules of XML."""
     return "".join(f"&#x{ord(c):X};" if ord(c) < 32 else c for c in escape(name))
 
 
@@ -62,7 +62,7 @@ def item_xml(mail: Mail) -> str:
 
 
 def state_of(state: str, folder: Folder) -> int | None:
-    """What has been told by a state of synchronisation; None for a state that is none of the folder's."""
+    """The number of the last change in a state of synchronisation; None for a state of another folder."""
     if not state:
         return 0
     try:

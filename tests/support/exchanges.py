@@ -1,4 +1,4 @@
-"""Mailboxes of the Exchange double as sources and profiles see them."""
+"""Endpoints and profiles for mailboxes of the Exchange double."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASSWORD = "p'a\"s\\s wörd"
 
 
 def endpoint(exchange: Exchange, work: Path, **more: Any) -> Endpoint:
-    """Anna's mailbox, or what `more` says; the Inbox alone unless `folders` are given."""
+    """An endpoint for Anna's mailbox, changed by `more`; without `folders` it reads only the Inbox."""
     own: dict[str, Any] = {
         "kind": "ews",
         "work": work,
@@ -56,7 +56,7 @@ class ExchangeBox(Box):
 
 
 def exchange_profile(vault: TestVault, exchange: Exchange, **more: Any) -> None:
-    """A profile for Anna's mailbox, or what `more` says, named "box" unless it says another name."""
+    """A profile for Anna's mailbox, changed by `more`; its name is "box" unless another is given."""
     secret = vault.folder / "exchange-secret"
     secret.write_text(PASSWORD + "\n")
     secret.chmod(0o600)

@@ -1,4 +1,4 @@
-"""A small POP3 server for what a well-made one can't be brought to do."""
+"""A small POP3 server for behaviour that a good server can't be made to show."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Answer = bytes | None
 class FakePop3:
     """Serves `messages` to one connection after the other; use as a context manager.
 
-    `override(command)` may return another answer, b"" to hang up, or None for the usual one.
-    `commands` are those received, `ahead` is whether one came before the answer to the one before it.
+    `override(command)` can return another answer, b"" to close the connection, or None for the usual answer.
+    `commands` are the received commands. `ahead` is whether one came before the previous one was answered.
     """
 
     def __init__(
@@ -100,5 +100,5 @@ def multiline(*lines: bytes) -> bytes:
 
 
 def stuffed(message: bytes) -> bytes:
-    """A message as it goes over the wire: dots at the beginning of lines doubled."""
+    """A message in the form in which it is sent: a dot at the beginning of a line is doubled."""
     return (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]

@@ -20,7 +20,7 @@ _NUMBERS = itertools.count()
 
 
 def grant(entra: Entra, **other: Any) -> Grant:
-    """An application's, with its secret."""
+    """The settings for tokens of an application with a secret."""
     asked = Grant(
         way="app",
         scopes=("https://graph.microsoft.com/.default",),
@@ -34,7 +34,7 @@ def grant(entra: Entra, **other: Any) -> Grant:
 
 
 class GraphBox(Box):
-    """A mailbox of the double, whose messages come as they were put in."""
+    """A mailbox of the double, which returns messages unchanged."""
 
     def __init__(self, graph: GraphDouble, work: Path, language: str = "en") -> None:
         self.graph = graph

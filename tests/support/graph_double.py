@@ -1,15 +1,17 @@
-"""A double of Microsoft Graph's mail, spoken to over HTTPS on loopback. It grants what Microsoft documents or
-people have reported, names where, and refuses all else (`unknown`), whatever the real service may do.
+"""A double of Microsoft Graph's mail, over HTTPS on loopback.
 
-Where each answer comes from is in `support.graph_sources`, by the letters in the comments here; a test of
-tests/sources/test_graph_double.py holds it to each. Unknown, and so refused or left to the test (`deletes`,
-`sick`): how a cloud without permanentDelete answers it (405 is D1's own example of what an endpoint lacks,
-400 is R4, 404 is possible); what becomes of a message that was moved when it is asked for below its old
+It accepts only what Microsoft documents or people have reported, and names where. It refuses everything else
+(`unknown`), even if the real service would accept it.
+
+`support.graph_sources` says where each answer comes from, by the letters in the comments here, and
+tests/sources/test_graph_double.py tests each. Some answers are unknown, so they are refused or left to the
+test (`deletes`, `sick`): how a cloud without permanentDelete answers it (405 is D1's own example of a missing
+method, 400 is R4, 404 is possible), and what happens to a moved message that is asked for below its old
 folder.
 
-It does not cover: OData beyond these requests ($filter, $expand, $search), requests of a batch that run
-beside each other or depend on one another, delegated access, real MIME conversion, in-place archives and
-groups (which these calls don't reach), and HTTP/2.
+It does not cover: OData beyond these requests ($filter, $expand, $search), requests of a batch that run in
+parallel or depend on one another, delegated access, real MIME conversion, in-place archives and groups (which
+these calls don't reach), and HTTP/2.
 """
 
 from __future__ import annotations
@@ -48,19 +50,19 @@ class Answer(Exception):
 
 
 def failed(status: int, code: str, message: str = "", **headers: str) -> Answer:
-    """An error as Graph writes it (D2); its code may be empty (D1)."""
+    """An error in Graph's form (D2); its code can be empty (D1)."""
     inner = {"date": "2026-11-30T06:00:00", "request-id": secrets.token_hex(16), "client-request-id": "none"}
     words = message or f"The words for {code}."
     return Answer(status, {"error": {"code": code, "message": words, "innerError": inner}}, **headers)
 
 
 def unknown(what: str) -> Answer:
-    """What nothing public says how the service answers it: no code of ours may rely on it."""
+    """A request whose answer no public source documents: our code must not rely on it."""
     return failed(501, "UnknownToTheDouble", what)
 
 
 def sickness(sick: Sick) -> Answer:
-    """The answer of what is sick."""
+    """The answer of a mailbox, folder or message that fails."""
     headers = {"Retry-After": sick.retry_after} if sick.retry_after else {}
     if sick.html:
         return Answer(sick.status, b"<html><title>Blocked</title>Ask your administrator.</html>", **headers)
@@ -80,41 +82,41 @@ class GraphDouble:
         self.host, self.port = "localhost", self._server.server_port
 
     def calm(self) -> None:
-        """Good weather, no mailboxes, nothing counted yet."""
+        """Reset everything: no errors, no mailboxes, all counters at zero."""
         self.roles = set(PERMISSIONS)
         self.mailboxes: dict[str, Mailbox] = {}
         self.page = 500
-        """Entries that a list's part has at most."""
+        """Most entries on a page of a list."""
         self.replay = False
-        """Whether each part of a delta query begins with the last entry of the one before."""
+        """Whether each page of a delta query begins with the last entry of the previous one."""
         self.slow = 0.0
-        """Seconds that each request about a mailbox takes longer."""
+        """Additional seconds for each request about a mailbox."""
         self.storm = 0
-        """So many of the next requests about mailboxes are throttled."""
+        """Number of the next requests about mailboxes that are throttled."""
         self.retry_after = "1"
         self.trouble: list[tuple[str, int, str]] = []
-        """What to answer once to a request whose path has this text in it: text, status, code."""
+        """Answers to give once to a request whose path contains a text: text, status, code."""
         self.generation = 0
-        """Delta tokens of another one are stale."""
+        """The generation of delta tokens; tokens of another one are stale."""
         self.asked: Counter[str] = Counter()
-        """Requests by what they were for."""
+        """Number of requests of each kind."""
         self.seen: list[str] = []
-        """Tokens that were shown."""
+        """The tokens in the requests."""
         self.peak: Counter[str] = Counter()
         """The most requests that were served at a time, by mailbox."""
         self.over: Counter[str] = Counter()
         """Requests that were refused since there were too many at a time."""
         self.on_page: Callable[[], object] = lambda: None
-        """Called before each part of a delta query is answered."""
+        """Called before each page of a delta query is sent."""
         self.on_message: Callable[[int], object] = lambda count: None
-        """Called before a message is answered, with the number of those that were asked for."""
+        """Called before a message is sent, with the number of messages asked for so far."""
         self.deletes: int | str = 204
         """204, or what a cloud without permanentDelete answers: 400, 404, 405, or "404 item"."""
         self.limit, self.window = 10_000, 600.0
-        """Requests that a mailbox serves in a window of so many seconds (D3)."""
+        """Number of requests that a mailbox serves, and the window in seconds (D3)."""
         self.clock: Callable[[], float] = time.monotonic
         self.strays = False
-        """Whether an initial delta query tells of what was removed before, and empty parts come between."""
+        """Whether an initial delta query lists messages removed before, and has empty pages in between."""
 
     def __enter__(self) -> GraphDouble:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -131,7 +133,7 @@ class GraphDouble:
         return made
 
     def expire(self) -> None:
-        """Let no token be good that was shown so far."""
+        """Make all tokens invalid that were used so far."""
         self.entra.revoked.update(self.seen)
 
     # --- answering --------------------------------------------------------------------------
@@ -213,7 +215,7 @@ class GraphDouble:
         return _Slot(self._lock, self._busy, self.peak, self.over, mailbox.address)
 
     def _weather(self, target: str) -> None:
-        """What goes wrong for no fault of the request's."""
+        """Errors that the request itself does not cause."""
         if self.slow:
             time.sleep(self.slow)
         with self._lock:
@@ -289,10 +291,9 @@ class GraphDouble:
         return shown | ({"@odata.type": "#microsoft.graph.mailSearchFolder"} if folder.search else {})
 
     def _delta(self, mailbox: Mailbox, folder: Folder, path: str, options: dict[str, str]) -> Answer:
-        """What changed since a token: of each message the last thing that happened to it (D4).
+        """The changes since a token: of each message only the last one (D4).
 
-        A token is the service's generation, where in the changes it began, where it has come to, and what is
-        selected.
+        A token has the service's generation, the first and the next change of the query, and its $select.
         """
         self.asked["delta"] += 1
         token = options.get("$skiptoken") or options.get("$deltatoken")
@@ -362,14 +363,14 @@ class GraphDouble:
 
 
 def _selected(folder: Folder, message: Message, select: str) -> dict[str, Any]:
-    """A message's properties (D8): the id always, and what is selected."""
+    """A message's properties (D8): always the id, and the selected ones."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.received))
     known = {"receivedDateTime": stamp, "parentFolderId": folder.id}
     return {"id": message.id} | {name: known[name] for name in select.split(",") if name in known}
 
 
 def _without(kind: int | str) -> Answer:
-    """What a cloud without permanentDelete may answer it with: unknown, so each of them."""
+    """The possible answers of a cloud without permanentDelete; which one is right is unknown."""
     match kind:
         case 405:
             return failed(405, "Request_BadRequest", "Specified HTTP method is not allowed.")  # D1
@@ -412,12 +413,12 @@ class _Server(ThreadingHTTPServer):
         self._context.load_cert_chain(certificates.certificate, certificates.key)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the connection's own thread, so that no handshake holds up another connection."""
+        """Do the handshake in the connection's own thread, so that it does not delay other connections."""
         try:
             with self._context.wrap_socket(request, server_side=True) as secured:
                 super().finish_request(secured, client_address)
         except OSError:
-            pass  # the client hung up
+            pass  # the client closed the connection
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Mailboxes as the Graph double has them: folders, messages, and what happened in them."""
+"""The mailboxes of the Graph double: folders, messages, and their history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KNOWN = ("inbox", "sentitems", "drafts", "junkemail", "deleteditems", "archive",
 
 @dataclass(frozen=True)
 class Sick:
-    """How a mailbox, folder or message answers whatever is asked of it."""
+    """The error with which a mailbox, folder or message answers every request."""
 
     status: int
     code: str = ""
@@ -45,7 +45,7 @@ class Folder:
     sick: Sick | None = None
     messages: dict[str, Message] = field(default_factory=dict)
     changes: list[tuple[str, bool]] = field(default_factory=list)
-    """What happened, in order: a message's id, and whether it was removed."""
+    """The changes in order: a message's id, and whether it was removed."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Message:
     raw: bytes
     received: float
     broken: str = ""
-    """The code of the error that reading it gives."""
+    """The code of the error with which reading it is answered."""
     reads: int = 0
 
 
@@ -79,7 +79,7 @@ class Mailbox:
             self.known[known] = self.folder(name)
 
     def folder(self, *names: str, hidden: bool = False, search: bool = False) -> str:
-        """The id of a folder, made with those above it where it is not there."""
+        """The id of a folder, which is made if it is missing, with those above it."""
         parent = ""
         for name in names:
             found = [one.id for one in self.folders.values() if (one.name, one.parent) == (name, parent)]
@@ -106,7 +106,7 @@ class Mailbox:
         return ids
 
     def remove(self, id_: str) -> bool:
-        """Remove a message for good; whether it was there."""
+        """Remove a message for good; returns whether it was there."""
         with self.lock:
             for folder in self.folders.values():
                 if folder.messages.pop(id_, None):

@@ -1,4 +1,4 @@
-"""What the answers of the Graph double rest on: Microsoft's pages (D), and what people have reported (R)."""
+"""The sources of the Graph double's answers: Microsoft's pages (D), and reports of people (R)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""POP3 and IMAP servers that say what no honest one says: without end, out of all measure, or too slowly.
+"""POP3 and IMAP servers whose answers are endless, far too large, or too slow.
 
-They speak as much of the protocols as one run of ours needs, for one message; of TLS they know STARTTLS in
-IMAP. What a table names is answered by that row; all else is answered as an honest server does.
+They know only as much of the protocols as one run needs, for one message; IMAP also has STARTTLS. A row of a
+table replaces one answer; all other answers are those of an honest server.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Self
 
 Chunks = Iterable[bytes]
 Answers = Mapping[str, Callable[[], Chunks]]
-"""What is answered to a command, by the command's name."""
+"""Answers to commands, by the command's name."""
 
 MESSAGE = b"From: anna@example.com\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nhello\r\n"
 DRIP = 0.05
-"""Seconds between two bytes of a server that drips."""
+"""Seconds between two bytes of a slow server."""
 
 
 def endless(*chunks: bytes) -> Iterator[bytes]:
@@ -32,7 +32,7 @@ def endless(*chunks: bytes) -> Iterator[bytes]:
 
 
 def numbered(form: bytes, opening: bytes = b"+OK\r\n") -> Iterator[bytes]:
-    """Lines without end, each with a number of its own: `form` has one %d for each time it is needed."""
+    """Endless lines, each with a number of its own in place of every %d of `form`."""
     places = form.count(b"%d")
     yield opening
     for start in itertools.count(1, 500):
@@ -162,7 +162,7 @@ class _Listener:
 
     @abstractmethod
     def _speak(self, client: socket.socket) -> None:
-        """Answer a client until it hangs up."""
+        """Answer a client until it closes the connection."""
 
 
 class HostileServer(_Listener):
@@ -184,7 +184,7 @@ class HostileServer(_Listener):
             with client, client.makefile("rb") as lines:
                 self._session(client, lines)
         except OSError:
-            return  # the client has hung up, as it should
+            return  # the client has closed the connection, as it should
 
     def _say(self, client: socket.socket, command: str, usual: Chunks, tag: bytes = b"") -> None:
         self.commands.append(command)
@@ -235,7 +235,7 @@ class HostileServer(_Listener):
 
 
 class HostileHttp(_Listener):
-    """Answers each HTTP request with the same bytes, over TLS where there is a certificate, and hangs up."""
+    """Answers each HTTP request with the same bytes and closes; with a certificate, it uses TLS."""
 
     def __init__(self, answer: Callable[[], Chunks], certificate: Path | None = None) -> None:
         self._answer = answer
@@ -259,7 +259,7 @@ class HostileHttp(_Listener):
                 for chunk in self._answer():
                     client.sendall(chunk)
         except OSError:
-            return  # the client has hung up, as it should
+            return  # the client has closed the connection, as it should
 
 
 def _gzip_bomb() -> bytes:
@@ -292,4 +292,4 @@ HTTP: dict[str, Callable[[], Chunks]] = {
     "a number of 5,000 digits": lambda: [_http(), b'{"value": [' + b"9" * 5000 + b"]}"],
     "entries without ids": lambda: [_http(), b'{"value": [{"mail": "a@example.com"}], "responses": [{}]}'],
 }
-"""What a server says to any request of Graph or EWS; each must end in one sentence."""
+"""Answers to any request of Graph or EWS; each must end a run with one sentence."""

@@ -1,14 +1,15 @@
-"""A small IMAP server, over the real wire, for what no server that can be installed here does.
+"""A small IMAP server on a real socket, for behaviour that no server has that can be installed here.
 
-Gmail's labels (X-GM-EXT-1), as https://developers.google.com/workspace/gmail/imap/imap-extensions describes
-them: a message lies once, in All Mail, and stands in a folder for each label; X-GM-LABELS names them, but
-that of the folder which is selected; what is moved to the trash has no other label and leaves All Mail.
-IMAP4rev2 alone, with ESEARCH for an answer (RFC 9051, 7.3.4). PREAUTH, lines that end with LF, and refusals
-in any words.
+It has Gmail's labels (X-GM-EXT-1), according to
+https://developers.google.com/workspace/gmail/imap/imap-extensions: each message is once in All Mail and is
+also shown in a folder for each label. X-GM-LABELS names the labels, except that of the selected folder. A
+message that is moved to the trash has no other label and leaves All Mail. It can also know only IMAP4rev2,
+and answer with ESEARCH (RFC 9051, 7.3.4), greet with PREAUTH, end its lines with LF, and refuse with any
+text.
 
-It does not cover: Gmail's limits of traffic and of connections, its settings of what expunging does (it
-removes a label here), X-GM-MSGID and X-GM-THRID, messages that come meanwhile, sessions beside one another,
-flags, IDLE, CONDSTORE, MULTIAPPEND, SEARCH by anything but UIDs. Literals come from the server alone.
+It does not cover: Gmail's limits of traffic and of connections, its settings for expunging (it removes a
+label here), X-GM-MSGID and X-GM-THRID, messages that arrive during a session, parallel sessions, flags, IDLE,
+CONDSTORE, MULTIAPPEND, SEARCH by anything but UIDs. Only the server sends literals.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ GMAIL = (
     "IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS COMPRESS=DEFLATE ENABLE "
     "MOVE CONDSTORE ESEARCH UTF8=ACCEPT LIST-EXTENDED LIST-STATUS LITERAL- SPECIAL-USE APPENDLIMIT=35651584"
 )
-"""What imap.gmail.com says that it can do; CONDSTORE is left out of what this double says."""
+"""The capabilities of imap.gmail.com, without CONDSTORE, which this double does not have."""
 ALL, SPAM, TRASH = "[Gmail]/All Mail", "[Gmail]/Spam", "[Gmail]/Trash"
 
 
 @dataclass
 class Message:
-    """One message, and in which folders it stands."""
+    """One message, and the folders that show it."""
 
     body: bytes
     folders: set[str]
@@ -40,14 +41,14 @@ class Message:
 
 @dataclass
 class ImapDouble:
-    """Serves to one connection after the other; use as a context manager.
+    """Serves one connection after the other; use as a context manager.
 
-    `override(command, argument)` may answer instead: lines, the last of which is the tagged one without its
-    tag; None for the usual answer, [] to hang up.
+    `override(command, argument)` can return another answer: lines, of which the last one is the tagged one
+    without its tag. None means the usual answer, and [] closes the connection.
     """
 
     folders: dict[str, str] = field(default_factory=lambda: {"INBOX": ""})
-    """Names as they go over the line, with their attributes."""
+    """The folders' names as they are sent, with their attributes."""
     messages: list[Message] = field(default_factory=list)
     capabilities: str = "IMAP4rev1 UIDPLUS NAMESPACE"
     namespace: str = '(("" "/")) NIL NIL'
@@ -80,7 +81,7 @@ class ImapDouble:
         return message
 
     def within(self, folder: str) -> list[Message]:
-        """What stands in a folder."""
+        """The messages that a folder shows."""
         if self.gmail and folder == ALL:
             return [one for one in self.messages if not one.folders & {SPAM, TRASH}]
         return [one for one in self.messages if folder in one.folders]
@@ -112,7 +113,7 @@ class _Session:
         self._selected = ""
 
     def run(self, lines: Iterator[bytes]) -> None:
-        """Answer until the client hangs up."""
+        """Answer until the client closes the connection."""
         server = self._server
         self._say(server.greeting)
         if server.greeting.startswith("* BYE"):
@@ -196,7 +197,7 @@ class _Session:
             )
 
     def _labels(self, one: Message) -> str:
-        """Its labels as strings, those of the system with a backslash, which strings escape."""
+        """A message's labels as quoted strings; a system label begins with a backslash, which is escaped."""
         system = {
             "INBOX": "Inbox",
             "[Gmail]/Sent Mail": "Sent",

@@ -1,4 +1,4 @@
-"""Those who are told, as they really are: a mail relay, and a web server that takes what Apprise posts."""
+"""Receivers of notifications: a real mail relay, and a web server for the posts of Apprise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.certs import ServerCertificate
 
 
 class Relay:
-    """A mail relay that wants STARTTLS and a login (aiosmtpd)."""
+    """A mail relay that requires STARTTLS and a login (aiosmtpd)."""
 
     def __init__(self, certificate: ServerCertificate, login: str, password: str) -> None:
         self.mails: list[EmailMessage] = []
@@ -46,7 +46,7 @@ class Relay:
         return AuthResult(success=data == self._wanted, handled=False)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """A mail came."""
+        """Record a mail."""
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
@@ -55,13 +55,13 @@ class Relay:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         server = self._controller.server
         assert server is not None
         return int(server.sockets[0].getsockname()[1])
 
     def __enter__(self) -> Relay:
-        # It sees whether it is there by a connection to the port that it was given: 0.
+        # aiosmtpd tests whether it runs by connecting to the given port, which is 0 here.
         self._controller._trigger_server = self._knock  # type: ignore[method-assign]
         self._controller.start()
         return self
@@ -88,13 +88,13 @@ class OAuthRelay(Relay):
         super().__init__(certificate, "", "")
         self.mailbox = mailbox
         self.strings: list[str] = []
-        """The XOAUTH2 strings that were shown."""
+        """The XOAUTH2 strings that it received."""
         self.off = False
-        """Whether SMTP AUTH is turned off for the tenant."""
+        """Whether SMTP AUTH is disabled for the tenant."""
         self.challenges = False
         """Whether it refuses by a challenge first (developers.google.com/gmail/imap/xoauth2-protocol)."""
         self.repeats = False
-        """Whether it repeats what it was shown, which no real one is known to do."""
+        """Whether it repeats the received token, which no real server is known to do."""
         self._good = good
 
     async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
@@ -160,7 +160,7 @@ def web() -> Iterator[Web]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     kept.port = server.server_address[1]

@@ -1,10 +1,10 @@
-"""A TCP proxy in a process of its own, that delays and cuts.
+"""A TCP proxy in a process of its own, which delays and breaks connections.
 
     with Proxy(("127.0.0.1", 110), delay=0.05) as proxy:
         connect to proxy.host, proxy.port
 
-`delay` is the round trip it adds, half of it each way; bandwidth is not limited. Cuts are armed one
-at a time, each for one connection: the next on which its condition is met.
+`delay` is the added round trip in seconds, half of it in each direction; bandwidth is not limited. A cut
+breaks one connection: the next one that meets its condition. Only one cut can be set at a time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Proxy:
     def __init__(
         self, target: tuple[str, int], delay: float = 0.0, hide: tuple[bytes, bytes] | None = None
     ) -> None:
-        """`hide`: bytes that the server's answers have replaced, of one length, where the line is plain."""
+        """Set the options. `hide` replaces bytes in the unencrypted answers by others of equal length."""
         options = {"host": target[0], "port": target[1], "delay": delay}
         if hide:
             assert len(hide[0]) == len(hide[1])
@@ -57,9 +57,9 @@ class Proxy:
         self._say(cut_after=count)
 
     def cut_every(self, count: int) -> None:
-        """Cut every connection that begins from now on once `count` bytes have come from the server on it.
+        """Cut every new connection once `count` bytes have come from the server on it.
 
-        The client gets all bytes before the cut, however slowly it reads.
+        The client gets all bytes before the cut, even if it reads slowly.
         """
         self._say(cut_every=count)
 
@@ -72,11 +72,11 @@ class Proxy:
         self._say(cut_behind=pattern.hex())
 
     def refuse(self, count: int) -> None:
-        """Hang up on the next `count` connections at once."""
+        """Close the next `count` connections at once."""
         self._say(refuse=count)
 
     def connections(self) -> int:
-        """How many connections were taken so far."""
+        """Number of connections so far."""
         return int(self._say()["connections"])
 
     def _say(self, **order: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Proxy:
 
 @dataclass
 class _Orders:
-    """What to do with connections, as ordered over standard input."""
+    """The orders from standard input: what to do with connections."""
 
     cut_after: int | None = None
     cut_every: int | None = None
@@ -218,7 +218,7 @@ async def _serve(options: dict[str, Any]) -> None:
         for name, value in json.loads(line).items():
             setattr(orders, name, bytes.fromhex(value) if isinstance(value, str) else value)
         print(json.dumps({"connections": orders.connections}), flush=True)
-    # Whoever started the proxy is done with it, and so are all connections.
+    # The process that started the proxy has ended it, and so all connections end.
     os._exit(0)
 
 

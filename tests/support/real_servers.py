@@ -1,8 +1,9 @@
-"""Real mail servers other than Dovecot, on loopback, with throw-away state: Cyrus, Courier, and their like.
+"""Real mail servers other than Dovecot, on loopback, with temporary state: Cyrus, Courier, and others.
 
-They are unpacked by tools/servers.sh and never installed: as packages they would shut out each other, and
-leave daemons behind. They see a machine of their own (tools/enter-servers.sh), which ends with the test
-session. All of them speak in clear: TLS is Dovecot's part. nginx stands as a proxy before Cyrus. Needs root.
+tools/servers.sh unpacks them. They are never installed, since their packages exclude each other and would
+leave daemons behind. They run in a namespace of their own (tools/enter-servers.sh), which ends with the test
+session. Their connections are not encrypted: Dovecot tests TLS. nginx is a proxy in front of Cyrus. They need
+root.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ENTER = ROOT / "tools" / "enter-servers.sh"
 PASSWORD = "secret"
 _HASH = "$6$muniment$YYoB6Wye0N0i1Xb81cleK2vPbLITo4YhrvvCmBNwnEtPF7afww6hpR5HWXEp.bWlNCSyVzvsXCjNDFogeVa6R."
 PEOPLE = 40
-"""Users that all servers but Cyrus know from the beginning."""
+"""Number of users that all servers except Cyrus know from the beginning."""
 _FIRST_UID = 5001
 _SYSTEM = {"cyrus": 5100, "popa3d": 5101, "courier": 5102, "spop3d": 5103}
 NAMES = (
@@ -141,7 +142,7 @@ cat  # until the tests are over, or were killed
 
 @dataclass
 class Servers:
-    """Where each server listens, and whose mail it has; use as a context manager."""
+    """All servers, their ports and their users; use as a context manager."""
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="muniment-servers-")))
     ports: dict[str, int] = field(
@@ -178,13 +179,13 @@ class Servers:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def person(self) -> str:
-        """The name of somebody who has no mail yet, at any server."""
+        """The name of a user without mail, at any server."""
         self._given += 1
         assert self._given <= PEOPLE, "all people are given away: raise PEOPLE"
         return _name(self._given)
 
     def deliver(self, person: str, mails: Iterable[bytes]) -> None:
-        """Put mail where all servers but Cyrus find it: into the mbox, and into the Maildir."""
+        """Put mail into the mbox and the Maildir, where all servers except Cyrus find it."""
         uid = _FIRST_UID + int(person[1:])
         mbox, new = self.folder / "mail" / person, self.folder / "home" / person / "Maildir" / "new"
         mbox.touch()
@@ -199,25 +200,25 @@ class Servers:
         mbox.chmod(0o600)
 
     def left(self, person: str) -> int:
-        """How many messages are in the mbox."""
+        """Number of messages in the mbox."""
         mbox = self.folder / "mail" / person
         return mbox.read_bytes().count(b"From a@example.org Mon")
 
     def cyrus(self, person: str) -> imaplib.IMAP4:
-        """A session of somebody at Cyrus, whose mailbox is made if need be; "cyrus" is its administrator."""
+        """A user's session at Cyrus; a missing mailbox is made. "cyrus" is its administrator."""
         if person != "cyrus":
             with self.cyrus("cyrus") as admin:
                 admin.create(f"user.{person}")
         return self.imap("cyrus_imap", person)
 
     def imap(self, server: str, person: str) -> imaplib.IMAP4:
-        """A session of somebody at a server."""
+        """A user's session at a server."""
         session = imaplib.IMAP4("127.0.0.1", self.ports[server], timeout=20)
         session.login(person, PASSWORD)
         return session
 
     def log(self) -> str:
-        """What the servers said that say it to nobody else."""
+        """The output of the servers that log only to their output."""
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -274,7 +275,7 @@ def _group(name: str, uid: int) -> int:
 
 
 def require_servers() -> None:
-    """Skip where the servers are not unpacked, or can't be started; fail there in continuous integration."""
+    """Skip the test if the servers are not unpacked or can't start; in continuous integration, fail."""
     if os.geteuid() != 0:
         pytest.skip("only root can start these servers")
     if (UNPACKED / ".list").exists() and shutil.which("unshare"):

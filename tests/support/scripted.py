@@ -1,4 +1,4 @@
-"""A server that fails as a test says: the pipeline and sources.remote are real, only the wire is not."""
+"""A server that fails as a test says. Everything but the connection is real code of the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = itertools.count()
 
 @dataclass
 class Server:
-    """What it holds, and what goes wrong."""
+    """The server: its mailboxes and its errors."""
 
     host: str = field(default_factory=lambda: f"server{next(_NUMBERS)}.example")
     mails: dict[Place, dict[str, bytes]] = field(default_factory=dict)
@@ -30,11 +30,11 @@ class Server:
     shut_later: set[Place] = field(default_factory=set)
     """Folders that are listed and then not read."""
     poison: set[bytes] = field(default_factory=set)
-    """Messages at which the line breaks, always."""
+    """Messages at which the connection always breaks."""
     listing_ends_after: int | None = None
-    """Items until the listing breaks for good."""
+    """Number of items after which the listing fails for good."""
     dies_after: int | None = None
-    """Messages until the server is dead for good."""
+    """Number of messages after which the server fails for good."""
     undeletable: str = ""
     fetched: int = 0
     deleted: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Server:
             there[f"{mailbox}/{folder}/{len(there)}"] = mail
 
     def left(self) -> int:
-        """How many messages are there."""
+        """Number of messages."""
         return sum(map(len, self.mails.values()))
 
     def open(self, work: Path) -> ScriptedSource:
@@ -60,7 +60,7 @@ class Server:
 
 
 class ScriptedSource(RemoteSource):
-    """Speaks to the server above, one message at a time."""
+    """The source on that server; it fetches one message at a time."""
 
     def __init__(self, server: Server, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
@@ -69,7 +69,7 @@ class ScriptedSource(RemoteSource):
         self._opened = False
 
     def connect(self) -> None:
-        """There is nobody to reach."""
+        """Do nothing: there is no real server."""
         make_work(self._endpoint.work)
 
     def undeletable(self) -> str:
@@ -88,7 +88,7 @@ class ScriptedSource(RemoteSource):
         self._opened = False
 
     def listing(self) -> Iterator[Item]:
-        """Folder by folder; what is shut is named."""
+        """List folder by folder; closed ones are refused."""
         self.expected = self.server.expected
         listed = 0
         for place, mails in self.server.mails.items():
@@ -115,7 +115,7 @@ class ScriptedSource(RemoteSource):
             yield Unfetched(item, "gone", gone=True) if mail is None else Fetched(item, mail)
 
     def delete(self, items: Iterable[Item]) -> list[Item]:
-        """What is shut is left alone."""
+        """Delete messages, except in closed mailboxes and folders."""
         found = [item for item in items if item.place not in self.server.shut_later]
         for item in found:
             del self.server.mails[item.place][item.key]

@@ -176,7 +176,7 @@ class RemoteSource(ABC, Refusing):
         return self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
 
     def _put_off(self, remaining: dict[tuple[Place, str], Item], error: Passing) -> Iterator[Answer]:
-        """Leave a mailbox for the next run: the server keeps asking to wait. Raises `error` if it is sole."""
+        """Leave a busy mailbox for the next run. Raises `error` if it is the only mailbox."""
         mailbox = next(iter(remaining.values())).place.mailbox
         if len(self._endpoint.mailboxes) <= 1:
             raise error

@@ -115,7 +115,7 @@ class MboxSource(FileSource):
     def delete(self, items: Iterable[Item]) -> list[Item]:
         """Raise SourceError, since an mbox file is never written to."""
         raise SourceError(
-            f"Mail can't be deleted in {self._root}: mbox files are only read; keep the mail with `--keep`."
+            f"Mail can't be deleted in {self._root}: mbox files are read only; keep the mail with `--keep`."
         )
 
 
