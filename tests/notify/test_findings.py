@@ -1,4 +1,4 @@
-"""What is found wrong, and when it is told: pure values in, pure values out."""
+"""Which problems are found, and when they are reported: tests with plain values."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LIMITS = Notify(disk_percent=10, disk_bytes=GIB)
 
 
 def profile(**fields: Any) -> ProfileFacts:
-    told = {"name": "gw", "journal": True, "report": NOW} | fields
-    return ProfileFacts(**told)
+    values = {"name": "gw", "journal": True, "report": NOW} | fields
+    return ProfileFacts(**values)
 
 
 def run(state: str = "ok", balanced: bool = True, error: str = "") -> dict[str, Any]:
@@ -42,12 +42,12 @@ def facts(**fields: Any) -> Facts:
     return Facts(**({"now": NOW, "profiles": (profile(),), "disk": (100 * GIB, 50 * GIB)} | fields))
 
 
-def wrong(of: Facts, limits: Notify = LIMITS, told: tuple[str, ...] = ()) -> dict[str, bool | None]:
-    """What is wrong (True) or can't be told (None)."""
-    return {f.key: f.trouble for f in findings(of, limits, told) if f.trouble is not False}
+def wrong(of: Facts, limits: Notify = LIMITS, active: tuple[str, ...] = ()) -> dict[str, bool | None]:
+    """The findings that are problems (True) or not known (None), by their keys."""
+    return {f.key: f.trouble for f in findings(of, limits, active) if f.trouble is not False}
 
 
-def test_all_is_well() -> None:
+def test_no_problems() -> None:
     well = facts(profiles=(profile(last=run()),), certificates={"gw:110": NOW + 90 * 86400})
     assert wrong(well) == {}
 
@@ -67,31 +67,33 @@ def test_runs(last: dict[str, Any] | None, trouble: dict[str, bool | None]) -> N
 
 
 def test_a_gateway_that_puts_mail_off() -> None:
-    def short(free: int | None, told: tuple[str, ...] = (), reserve: int = GIB) -> bool:
-        return "gateway-short" in wrong(facts(gateway=GatewayFacts(free=free, reserve=reserve)), told=told)
+    def short(free: int | None, active: tuple[str, ...] = (), reserve: int = GIB) -> bool:
+        return "gateway-short" in wrong(
+            facts(gateway=GatewayFacts(free=free, reserve=reserve)), active=active
+        )
 
     assert short(0)
     assert short(GIB + NEARLY - 1)
     assert not short(GIB + NEARLY)
-    assert short(GIB + NEARLY, told=("gateway-short",))  # until there is some more room
+    assert short(GIB + NEARLY, active=("gateway-short",))  # until there is some more room
     assert not short(None)
     assert not short(0, reserve=0)
 
 
-def test_clients_that_keep_coming_back_are_told_of_one_by_one() -> None:
+def test_each_refused_client_is_reported_once() -> None:
     clients = [RefusedClient(network=f"192.0.{n}.0/24", address=f"192.0.{n}.9", tries=5) for n in range(2)]
     found = facts(gateway=GatewayFacts(refused=tuple(clients)))
     assert wrong(found) == {f"client-refused:{client.network}": True for client in clients}
     memory = Memory()
-    told = news(memory, findings(found, LIMITS), NOW)
-    assert [event.kind for event in told] == ["client-refused"] * 2
-    assert "192.0.0.9" in told[0].title
-    assert '"192.0.0.0/24" to networks in [gateway]' in told[0].text
+    events = news(memory, findings(found, LIMITS), NOW)
+    assert [event.kind for event in events] == ["client-refused"] * 2
+    assert "192.0.0.9" in events[0].title
+    assert '"192.0.0.0/24" to networks in [gateway]' in events[0].text
     assert news(memory, findings(found, LIMITS), NOW + 60) == []  # not once a connection
     assert news(memory, findings(facts(gateway=GatewayFacts()), LIMITS), NOW + 120) == []
 
 
-def test_silence_of_the_vault_is_that_of_all_and_of_profiles_where_asked() -> None:
+def test_silence_counts_for_all_profiles_together_and_for_named_ones() -> None:
     quiet, lively = profile(name="a", report=NOW - 30 * 3600), profile(name="b")
     assert wrong(facts(profiles=(quiet, lively))) == {}
     assert wrong(facts(profiles=(quiet, lively)), Notify(silent={"a": 30, "b": 1})) == {"no-reports:a": True}
@@ -114,54 +116,54 @@ def test_certificates(left: float, trouble: dict[str, bool]) -> None:
     assert wrong(facts(certificates={"gw:110": None})) == {"certificate-expires:gw:110": None}
 
 
-def test_a_disk_is_short_by_share_or_bytes_and_well_again_only_by_a_margin() -> None:
+def test_a_disk_is_short_by_percent_or_bytes_until_there_is_a_margin() -> None:
     short = {"disk-short": True}
     assert wrong(facts(disk=(100 * GIB, 9 * GIB))) == short
     assert wrong(facts(disk=(5 * GIB, GIB - 1))) == short
     assert wrong(facts(disk=(100 * GIB, 10 * GIB))) == {}
-    assert wrong(facts(disk=(100 * GIB, 10 * GIB)), told=("disk-short",)) == short
-    assert wrong(facts(disk=(100 * GIB, 12 * GIB)), told=("disk-short",)) == {}
+    assert wrong(facts(disk=(100 * GIB, 10 * GIB)), active=("disk-short",)) == short
+    assert wrong(facts(disk=(100 * GIB, 12 * GIB)), active=("disk-short",)) == {}
     assert wrong(facts(disk=None)) == {"disk-short": None}
     assert wrong(facts(disk=(100, 0)), Notify(disk_percent=0, disk_bytes=0)) == {}
 
 
-def test_the_index() -> None:
+def test_an_index_that_lags_behind() -> None:
     assert wrong(facts(behind=5, behind_since=NOW - 3599)) == {}
     assert wrong(facts(behind=5, behind_since=NOW - 3600)) == {"index-behind": True}
 
 
-def test_a_trouble_is_told_once_and_again_only_when_it_returns() -> None:
+def test_a_problem_is_reported_once_and_again_when_it_returns() -> None:
     memory = Memory()
 
-    def told(trouble: bool | None, after: float = 0) -> list[tuple[str, str]]:
+    def sent(trouble: bool | None, after: float = 0) -> list[tuple[str, str]]:
         found = [Finding(kind="disk-short", trouble=trouble, title="short", text="x", well="room")]
         return [(event.state, event.title) for event in news(memory, found, NOW + after)]
 
-    assert told(None) == []
-    assert told(True) == [("trouble", "short")]
-    assert told(True, 60) == []
-    assert told(None, 60) == []
-    assert told(True, 60) == []
-    assert told(False, 7500) == [("well", "room")]
-    assert told(False) == []
-    assert told(True) == [("trouble", "short")]
+    assert sent(None) == []
+    assert sent(True) == [("trouble", "short")]
+    assert sent(True, 60) == []
+    assert sent(None, 60) == []
+    assert sent(True, 60) == []
+    assert sent(False, 7500) == [("well", "room")]
+    assert sent(False) == []
+    assert sent(True) == [("trouble", "short")]
 
 
-def test_the_end_says_how_long_it_was() -> None:
+def test_the_end_of_a_problem_says_how_long_it_lasted() -> None:
     memory = Memory()
     found = Finding(kind="disk-short", trouble=True, title="short", well="room")
     news(memory, [found], NOW)
     (event,) = news(memory, [Finding(kind="disk-short", trouble=False, well="room")], NOW + 7500)
-    assert event.text == "It was told: short. It lasted 2 h 5 min."
+    assert event.text == "Resolved: short, after 2 h 5 min."
     assert event.key == "disk-short"
 
 
-def test_what_is_gone_is_forgotten_without_a_word() -> None:
+def test_a_problem_without_its_subject_is_forgotten_silently() -> None:
     memory = Memory()
     found = [Finding(kind="run-failed", subject="gw", trouble=True, title="x", well="y")]
     assert len(news(memory, found, NOW)) == 1
     assert news(memory, [], NOW) == []
-    assert memory.told == {}
+    assert memory.reported == {}
     assert len(news(memory, found, NOW)) == 1
 
 
@@ -169,15 +171,15 @@ STATES = st.lists(st.sampled_from([True, False, None]), max_size=30)
 
 
 @given(STATES)
-def test_troubles_and_ends_take_turns(states: list[bool | None]) -> None:
-    memory, told = Memory(), []
+def test_beginnings_and_ends_of_a_problem_alternate(states: list[bool | None]) -> None:
+    memory, sent = Memory(), []
     for trouble in states:
         found = [Finding(kind="disk-short", trouble=trouble, title="t", well="w")]
-        told += [event.state for event in news(memory, found, NOW)]
-    assert told == (["trouble", "well"] * len(told))[: len(told)]
+        sent += [event.state for event in news(memory, found, NOW)]
+    assert sent == (["trouble", "well"] * len(sent))[: len(sent)]
 
 
-def test_another_s_sentence_holds_no_address_and_no_mail() -> None:
+def test_a_sentence_from_elsewhere_has_no_address_and_no_mail_text() -> None:
     line = harmless("\x1b[2Jthe server refused <anna@example.com>\nbecause of bob@example.org: 550 no")
     assert line.isprintable()
     assert "@" not in line
@@ -206,17 +208,17 @@ def test_a_daily_summary_is_due_once_a_day_at_its_time() -> None:
     assert not daily.due("07:30", Memory(), at(18, 0))
 
 
-def test_a_summary_adds_the_day_up() -> None:
+def test_a_summary_adds_up_the_day() -> None:
     memory = Memory()
     runs = [run() | {"new": 3, "deleted": 3}, run("failed") | {"new": 1}, run() | {"profile": "b"}]
     event: Event = daily.summary(facts(behind=2), runs, memory, 1234)
-    assert event.title == "Daily summary, all is well"
+    assert event.title == "Daily summary: no problems"
     lines = event.text.splitlines()
     assert lines[:2] == [
         "b: 1 runs in 24 hours: nothing new",
         "gw: 2 runs in 24 hours, 1 failed: 4 new, 3 deleted",
     ]
-    assert "The vault holds 1,234 messages." in lines
+    assert "The vault has 1,234 messages." in lines
     assert "Its disk is 50 percent full." in lines
-    news(memory, [Finding(kind="disk-short", trouble=True, title="The disk runs short")], NOW)
-    assert "  - The disk runs short" in daily.summary(facts(), [], memory, 0).text
+    news(memory, [Finding(kind="disk-short", trouble=True, title="The disk is almost full")], NOW)
+    assert "  - The disk is almost full" in daily.summary(facts(), [], memory, 0).text

@@ -1,4 +1,4 @@
-"""Telling people by mail with OAuth 2: XOAUTH2 at a relay, and Graph's sendMail."""
+"""Notifications by mail with OAuth 2: XOAUTH2 at a relay, and sendMail of Graph."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def graph(entra: Entra) -> Iterator[SendMail]:
 
 @pytest.fixture
 def base(tmp_path: Path, entra: Entra, certificate: ServerCertificate) -> NotifyMail:
-    """An application with a secret; both authorities are trusted, as a system's are."""
+    """An application with a secret; both authorities are trusted like a system's."""
     (tmp_path / "secret").write_text(SECRET + "\n")
     (tmp_path / "secret").chmod(0o600)
     both = certificate.authority.read_text() + entra.certificates.authority.read_text()
@@ -79,15 +79,15 @@ def by_graph(base: NotifyMail, graph: SendMail) -> NotifyMail:
     return msgspec.structs.replace(base, by="graph", host="localhost", port=graph.port)
 
 
-def tell(mail: NotifyMail, folder: Path) -> None:
+def send(mail: NotifyMail, folder: Path) -> None:
     (way,) = ways(Notify(mail=mail), folder, Lent())
-    way.tell(EVENT, ORIGIN)
+    way.send(EVENT, ORIGIN)
 
 
 def refused(mail: NotifyMail, folder: Path) -> str:
-    """Why it was not told; no secret may be in it."""
+    """The error for a notification that could not be sent; it must contain no secret."""
     with pytest.raises(NotTold) as raised:
-        tell(mail, folder)
+        send(mail, folder)
     assert SECRET not in str(raised.value)
     return str(raised.value)
 
@@ -95,8 +95,8 @@ def refused(mail: NotifyMail, folder: Path) -> str:
 # --- XOAUTH2 ------------------------------------------------------------------------------------------
 
 
-def test_a_relay_is_shown_a_token(tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay) -> None:
-    tell(by_relay, tmp_path)
+def test_a_relay_gets_a_token(tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay) -> None:
+    send(by_relay, tmp_path)
     (shown,) = relay.strings
     assert shown.startswith(f"user={MAILBOX}\x01auth=Bearer ey")
     assert shown.endswith("\x01\x01")
@@ -106,18 +106,18 @@ def test_a_relay_is_shown_a_token(tmp_path: Path, by_relay: NotifyMail, relay: O
 
 
 @pytest.mark.parametrize("challenges", [False, True])
-def test_a_refused_token_is_asked_for_once_more(
+def test_a_refused_token_is_renewed_once(
     tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay, entra: Entra, challenges: bool
 ) -> None:
-    """Once, and the relay's own words are told."""
+    """It is renewed once, and the relay's own text is shown."""
     relay.challenges = challenges
     relay.mailbox = "another@contoso.example"
-    told = refused(by_relay, tmp_path)
-    assert "535 5.7.3 Authentication unsuccessful [DB8PR.prod.outlook.com]" in told
-    assert "SMTP.SendAsApp" in told
+    sentence = refused(by_relay, tmp_path)
+    assert "535 5.7.3 Authentication unsuccessful [DB8PR.prod.outlook.com]" in sentence
+    assert "SMTP.SendAsApp" in sentence
     assert len(relay.strings) == 2
     assert entra.asked["client_credentials"] == 2
-    assert not any(shown.split("Bearer ")[1][:-2] in told for shown in relay.strings)
+    assert not any(shown.split("Bearer ")[1][:-2] in sentence for shown in relay.strings)
 
 
 def test_a_token_that_a_relay_repeats_in_any_form_is_hidden(
@@ -125,12 +125,12 @@ def test_a_token_that_a_relay_repeats_in_any_form_is_hidden(
 ) -> None:
     relay.repeats = True
     relay.mailbox = "another@contoso.example"
-    told = refused(by_relay, tmp_path)
-    assert "not these" in told
+    sentence = refused(by_relay, tmp_path)
+    assert "not these" in sentence
     for shown in relay.strings:
         token = shown.split("Bearer ")[1][:-2]
         forms = (token, *(base64.b64encode(one.encode()).decode() for one in (token, shown)))
-        assert not any(form[:60] in told for form in forms)
+        assert not any(form[:60] in sentence for form in forms)
 
 
 def test_a_token_that_was_revoked_is_replaced(
@@ -138,29 +138,29 @@ def test_a_token_that_was_revoked_is_replaced(
 ) -> None:
     good = entra.good
     relay._good = lambda token: len(relay.strings) > 1 and good(token)
-    tell(by_relay, tmp_path)
+    send(by_relay, tmp_path)
     assert len(relay.mails) == 1
 
 
-def test_exchange_onlines_refusals_say_what_to_do(
+def test_refusals_of_exchange_online_are_explained(
     tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay
 ) -> None:
     relay.off = True
-    told = refused(by_relay, tmp_path)
-    assert "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled" in told
-    assert "Set-CASMailbox" in told
+    sentence = refused(by_relay, tmp_path)
+    assert "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled" in sentence
+    assert "Set-CASMailbox" in sentence
     relay.off = False
-    told = refused(msgspec.structs.replace(by_relay, sender="boss@contoso.example"), tmp_path)
-    assert f"554 5.2.252 SendAsDenied; {MAILBOX} not allowed to send as boss@contoso.example" in told
+    sentence = refused(msgspec.structs.replace(by_relay, sender="boss@contoso.example"), tmp_path)
+    assert f"554 5.2.252 SendAsDenied; {MAILBOX} not allowed to send as boss@contoso.example" in sentence
 
 
-def test_a_password_that_exchange_online_takes_no_longer(
+def test_a_password_that_exchange_online_no_longer_accepts(
     tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay
 ) -> None:
     password = msgspec.structs.replace(by_relay, auth="password", directory="", client_id="")
-    told = refused(password, tmp_path)
-    assert "550 5.7.30 Basic authentication is not supported for Client Submission." in told
-    assert 'by = "graph"' in told
+    sentence = refused(password, tmp_path)
+    assert "550 5.7.30 Basic authentication is not supported for Client Submission." in sentence
+    assert 'by = "graph"' in sentence
 
 
 def test_a_relay_without_xoauth2(
@@ -174,7 +174,7 @@ def test_a_relay_without_xoauth2(
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
         ((401, {"error": "invalid_client", "error_codes": [7000215]}), "AADSTS7000215"),
         ((400, {"error": "unauthorized_client", "error_codes": [700016]}), "AADSTS700016"),
@@ -182,22 +182,22 @@ def test_a_relay_without_xoauth2(
         ((503, {"error": "temporarily_unavailable"}), "can't give a token now"),
     ],
 )
-def test_why_there_is_no_token(
-    tmp_path: Path, by_graph: NotifyMail, entra: Entra, answer: tuple[int, dict[str, object]], said: str
+def test_why_there_is_no_token_is_explained(
+    tmp_path: Path, by_graph: NotifyMail, entra: Entra, answer: tuple[int, dict[str, object]], text: str
 ) -> None:
     entra.fail.append(answer)
-    told = refused(by_graph, tmp_path)
-    assert told.startswith("mail by localhost: ")
-    assert said in told
+    sentence = refused(by_graph, tmp_path)
+    assert sentence.startswith("mail by localhost: ")
+    assert text in sentence
 
 
-def test_an_application_may_have_a_certificate(
+def test_an_application_can_have_a_certificate(
     tmp_path: Path, by_relay: NotifyMail, relay: OAuthRelay
 ) -> None:
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     leaf = authority.issue_cert("app.contoso.example", key_type=trustme.KeyType.RSA)
     leaf.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "app.pem"))
-    tell(msgspec.structs.replace(by_relay, password=None, certificate="app.pem"), tmp_path)
+    send(msgspec.structs.replace(by_relay, password=None, certificate="app.pem"), tmp_path)
     assert len(relay.mails) == 1
 
 
@@ -211,7 +211,7 @@ def test_a_person_signs_in(tmp_path: Path, by_relay: NotifyMail, relay: OAuthRel
         entra.approve(codes[0])
 
     sign_in(notify_grant(mail, tmp_path, None), say)
-    tell(mail, tmp_path)
+    send(mail, tmp_path)
     assert len(relay.mails) == 1
     entra.revoked.add("the-refresh-token")
     entra.lifetime = -10
@@ -230,8 +230,8 @@ def test_each_way_has_its_scopes(tmp_path: Path, base: NotifyMail) -> None:
 # --- Graph --------------------------------------------------------------------------------------------
 
 
-def test_graph_is_given_the_mail_in_base64(tmp_path: Path, by_graph: NotifyMail, graph: SendMail) -> None:
-    tell(by_graph, tmp_path)
+def test_graph_gets_the_mail_in_base64(tmp_path: Path, by_graph: NotifyMail, graph: SendMail) -> None:
+    send(by_graph, tmp_path)
     (received,) = graph.mails
     assert received["From"] == MAILBOX
     assert received["To"] == "ines@harbour.example, ops@harbour.example"
@@ -240,7 +240,7 @@ def test_graph_is_given_the_mail_in_base64(tmp_path: Path, by_graph: NotifyMail,
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "text"),
     [
         (send_mail.DENIED, "Mail.Send"),
         (send_mail.POLICY, "[RAOP] : Blocked by tenant"),
@@ -252,14 +252,14 @@ def test_graph_is_given_the_mail_in_base64(tmp_path: Path, by_graph: NotifyMail,
         ((500, "\x1b[2J", "x" * 10_000), "500"),
     ],
 )
-def test_graphs_own_words_are_told(
-    tmp_path: Path, by_graph: NotifyMail, graph: SendMail, refusal: tuple[int, str, str], said: str
+def test_the_text_of_graph_is_shown(
+    tmp_path: Path, by_graph: NotifyMail, graph: SendMail, refusal: tuple[int, str, str], text: str
 ) -> None:
     graph.refusals.append(refusal)
-    told = refused(by_graph, tmp_path)
-    assert said in told
-    assert "\x1b" not in told
-    assert len(told) < 1000
+    sentence = refused(by_graph, tmp_path)
+    assert text in sentence
+    assert "\x1b" not in sentence
+    assert len(sentence) < 1000
     assert graph.mails == []
 
 
@@ -267,19 +267,19 @@ def test_a_token_that_graph_refuses_is_replaced_once(
     tmp_path: Path, by_graph: NotifyMail, graph: SendMail, entra: Entra
 ) -> None:
     graph.refusals.append(send_mail.INVALID_TOKEN)
-    tell(by_graph, tmp_path)
+    send(by_graph, tmp_path)
     assert (len(graph.mails), entra.asked["client_credentials"]) == (1, 2)
     graph.refusals += [send_mail.INVALID_TOKEN] * 2
     assert "InvalidAuthenticationToken" in refused(by_graph, tmp_path)
 
 
-def test_graph_that_is_not_there(tmp_path: Path, by_graph: NotifyMail) -> None:
+def test_an_unreachable_graph(tmp_path: Path, by_graph: NotifyMail) -> None:
     assert "can't be reached" in refused(msgspec.structs.replace(by_graph, port=1), tmp_path)
     stranger = msgspec.structs.replace(by_graph, ca_file="")
     assert "not trusted" in refused(stranger, tmp_path)
 
 
-def test_the_double_refuses_what_it_does_not_know(
+def test_the_double_refuses_unknown_requests(
     tmp_path: Path, by_graph: NotifyMail, graph: SendMail, entra: Entra
 ) -> None:
     good = {"Authorization": f"Bearer {entra.token(MAILBOX)}", "Content-Type": "text/plain"}

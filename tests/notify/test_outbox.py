@@ -1,4 +1,4 @@
-"""The outbox: nobody waits for it, what fails is tried again, and a restart forgets nothing."""
+"""The outbox: its callers do not wait, failures are tried again, and a restart loses nothing."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ NOW = 1_770_000_000.0
 
 
 class Friend:
-    """A way that keeps what it is told, or fails, or is slow."""
+    """A way that records what it sends, or fails, or is slow."""
 
     def __init__(self, name: str = "friend") -> None:
         self.name = name
-        self.heard: list[str] = []
+        self.sent: list[str] = []
         self.failures = 0
-        """How many times more it fails."""
+        """Number of further failures."""
         self.error: Exception = NotTold("the line is dead")
         self.free = threading.Event()
         self.free.set()
 
-    def tell(self, event: Event, origin: Origin) -> None:
+    def send(self, event: Event, origin: Origin) -> None:
         self.free.wait(60)
         if self.failures:
             self.failures -= 1
             raise self.error
-        self.heard.append(event.title)
+        self.sent.append(event.title)
 
 
 def event(title: str, state: str = "trouble", at: float = NOW) -> Event:
@@ -77,17 +77,17 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(tmp_path, stack)
 
 
-def test_what_is_posted_is_told_by_every_way(bench: Bench) -> None:
+def test_events_are_sent_in_every_way(bench: Bench) -> None:
     bench.friends.append(Friend("second"))
     box = bench.open()
     bench.post(box, event("one"), event("two"))
     eventually(lambda: box.waiting == 0)
-    assert [friend.heard for friend in bench.friends] == [["one", "two"]] * 2
+    assert [friend.sent for friend in bench.friends] == [["one", "two"]] * 2
     assert load(bench.folder).parcels == []
     assert (bench.folder / NAME).stat().st_mode & 0o777 == 0o600
 
 
-def test_nobody_waits_for_a_slow_way(bench: Bench) -> None:
+def test_senders_do_not_wait_for_a_slow_way(bench: Bench) -> None:
     (friend,) = bench.friends
     friend.free.clear()
     box = bench.open()
@@ -95,14 +95,12 @@ def test_nobody_waits_for_a_slow_way(bench: Bench) -> None:
     for number in range(5):
         bench.post(box, event(str(number)))
     assert time.monotonic() - began < 5
-    assert friend.heard == []
+    assert friend.sent == []
     friend.free.set()
-    eventually(lambda: friend.heard == list("01234"))
+    eventually(lambda: friend.sent == list("01234"))
 
 
-def test_a_failure_is_tried_again_with_more_and_more_patience(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failure_is_tried_again_after_growing_waits(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     (friend,) = bench.friends
     friend.failures = 2
     box = bench.open()
@@ -111,29 +109,29 @@ def test_a_failure_is_tried_again_with_more_and_more_patience(
         eventually(lambda pause=pause: [p.due for p in load(bench.folder).parcels] == [bench.now + pause])
         bench.now += pause
         bench.post(box)
-    eventually(lambda: friend.heard == ["one"])
+    eventually(lambda: friend.sent == ["one"])
     assert caplog.text.count("the line is dead") == 2
 
 
-def test_a_library_s_fault_ends_nothing_and_shows_nothing(
+def test_an_error_of_a_library_ends_nothing_and_shows_no_secret(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     (friend,) = bench.friends
     friend.failures, friend.error = 1, ValueError("json://ines:hunter2@host")
     box = bench.open()
     bench.post(box, event("one"), event("two"))
-    eventually(lambda: friend.heard == ["two"])
+    eventually(lambda: friend.sent == ["two"])
     assert "hunter2" not in caplog.text
     assert "ValueError" in caplog.text
 
 
-def test_after_a_day_nobody_wants_to_know(bench: Bench) -> None:
+def test_an_event_is_given_up_after_a_day(bench: Bench) -> None:
     (friend,) = bench.friends
     friend.failures = 1000
     box = bench.open()
     bench.post(box, event("old", at=bench.now - module.GIVE_UP))
     eventually(lambda: box.waiting == 0)
-    assert friend.heard == []
+    assert friend.sent == []
 
 
 def test_the_queue_is_bounded(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -142,43 +140,43 @@ def test_the_queue_is_bounded(bench: Bench, caplog: pytest.LogCaptureFixture) ->
     box = bench.open()
     bench.post(box, *(event(str(n)) for n in range(module.MOST + 20)))
     assert box.waiting == module.MOST
-    assert caplog.text.count("oldest is dropped") == 1
+    assert caplog.text.count("oldest ones are dropped") == 1
     friend.free.set()
     eventually(lambda: box.waiting == 0)
-    assert friend.heard[-1] == str(module.MOST + 19)
+    assert friend.sent[-1] == str(module.MOST + 19)
 
 
-def test_what_waits_and_what_was_told_survive_a_restart(bench: Bench) -> None:
+def test_waiting_and_reported_events_survive_a_restart(bench: Bench) -> None:
     (friend,) = bench.friends
     friend.failures = 1
 
     def change(memory: Memory) -> list[Event]:
-        memory.told["disk-short"] = Told(int(NOW), "short")
+        memory.reported["disk-short"] = Told(int(NOW), "short")
         memory.reports["gw"] = 7
         return [event("one")]
 
     with closing(bench.open()) as box:
         box.update(change)
         eventually(lambda: [parcel.tries for parcel in load(bench.folder).parcels] == [1])
-    assert friend.heard == []
+    assert friend.sent == []
     bench.now += module.BACKOFF
     again = bench.open()
-    eventually(lambda: friend.heard == ["one"])
+    eventually(lambda: friend.sent == ["one"])
     seen: list[Memory] = []
     again.update(lambda memory: seen.append(memory) or [])
-    assert seen[0].told == {"disk-short": Told(int(NOW), "short")}
+    assert seen[0].reported == {"disk-short": Told(int(NOW), "short")}
     assert seen[0].reports == {"gw": 7}
 
 
-def test_at_the_end_what_was_never_tried_is_tried_once(bench: Bench) -> None:
+def test_new_events_are_tried_once_at_the_end(bench: Bench) -> None:
     (friend,) = bench.friends
     box = bench.open()
     bench.post(box, event("last words"))
     box.close()
-    assert friend.heard == ["last words"]
+    assert friend.sent == ["last words"]
 
 
-def test_a_way_that_is_gone_is_not_waited_for(bench: Bench) -> None:
+def test_events_of_a_removed_way_are_dropped(bench: Bench) -> None:
     (friend,) = bench.friends
     friend.failures = 1
     box = bench.open()
@@ -190,12 +188,12 @@ def test_a_way_that_is_gone_is_not_waited_for(bench: Bench) -> None:
     eventually(lambda: box.waiting == 0)
 
 
-def test_a_file_that_is_broken_or_can_not_be_written_stops_nothing(
+def test_a_broken_or_unwritable_file_stops_nothing(
     bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bench.folder / NAME).write_text("{ nonsense")
     box = bench.open()
-    assert "may be told again" in caplog.text
+    assert "may be sent again" in caplog.text
 
     def full(folder: Path, memory: Memory) -> None:
         raise OSError(28, os.strerror(28))
@@ -203,13 +201,11 @@ def test_a_file_that_is_broken_or_can_not_be_written_stops_nothing(
     monkeypatch.setattr(module, "save", full)
     bench.post(box, event("one"))
     bench.post(box, event("two"))
-    eventually(lambda: bench.friends[0].heard == ["one", "two"])
-    assert caplog.text.count("can't be remembered") == 1
+    eventually(lambda: bench.friends[0].sent == ["one", "two"])
+    assert caplog.text.count("can't be stored") == 1
 
 
-def test_a_trouble_is_in_the_log_even_where_nobody_is_told(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_problems_are_logged_even_without_a_way(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench.friends.clear()
     bench.post(bench.open(), event("short"), event("room", "well"))

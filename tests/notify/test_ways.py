@@ -1,4 +1,4 @@
-"""Telling people, by real ways: a mail relay, a web server, a program."""
+"""Real ways to notify people: a mail relay, a web server, a program."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ EVENT = Event(
 )
 
 
-def tell(notify: Notify, folder: Path) -> None:
+def send(notify: Notify, folder: Path) -> None:
     for way in ways(notify, folder, Lent()):
-        way.tell(EVENT, ORIGIN)
+        way.send(EVENT, ORIGIN)
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def mail(tmp_path: Path, relay: Relay, certificate: ServerCertificate) -> Notify
     )
 
 
-def test_a_mail_comes_over_tls_with_a_login(tmp_path: Path, relay: Relay, mail: NotifyMail) -> None:
-    tell(Notify(mail=mail), tmp_path)
+def test_a_mail_is_sent_over_tls_with_a_login(tmp_path: Path, relay: Relay, mail: NotifyMail) -> None:
+    send(Notify(mail=mail), tmp_path)
     (received,) = relay.mails
     assert relay.recipients == [["ines@harbour.example", "ops@harbour.example"]]
     assert received["From"] == "archive@harbour.example"
@@ -80,9 +80,9 @@ def test_a_mail_comes_over_tls_with_a_login(tmp_path: Path, relay: Relay, mail: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "part"),
     [
-        ({"password": {"env": "MUNIMENT_WRONG"}}, "refused login or password"),
+        ({"password": {"env": "MUNIMENT_WRONG"}}, "refused the login or password"),
         ({"ca_file": ""}, "certificate is not trusted"),
         ({"ca_file": "/nowhere.pem"}, "name a PEM file"),
         ({"login": "", "password": None}, "the relay answered 530 5.7.0 Authentication required"),
@@ -90,15 +90,15 @@ def test_a_mail_comes_over_tls_with_a_login(tmp_path: Path, relay: Relay, mail: 
         ({"security": "none"}, "does not offer"),
     ],
 )
-def test_why_a_mail_is_not_sent_is_told_without_a_secret(
-    tmp_path: Path, mail: NotifyMail, fields: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+def test_why_a_mail_is_not_sent_is_explained_without_a_secret(
+    tmp_path: Path, mail: NotifyMail, fields: dict[str, object], part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import msgspec
 
     monkeypatch.setenv("MUNIMENT_WRONG", "not-the-password")
     with pytest.raises(NotTold) as raised:
-        tell(Notify(mail=msgspec.structs.replace(mail, **fields)), tmp_path)
-    assert said in str(raised.value)
+        send(Notify(mail=msgspec.structs.replace(mail, **fields)), tmp_path)
+    assert part in str(raised.value)
     assert "not-the-password" not in str(raised.value)
 
 
@@ -108,7 +108,7 @@ def listener() -> Iterator[Web]:
         yield running
 
 
-def test_an_apprise_url_is_told_and_its_secret_kept(
+def test_an_apprise_url_gets_the_event_and_its_secret_stays_hidden(
     tmp_path: Path, listener: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -116,36 +116,36 @@ def test_an_apprise_url_is_told_and_its_secret_kept(
     secret.write_text(f"json://ines:{SECRET}@127.0.0.1:{listener.port}/hook-{SECRET}\n")
     secret.chmod(0o600)
     notify = Notify(urls=({"file": "url"},))
-    tell(notify, tmp_path)
+    send(notify, tmp_path)
     (post,) = listener.posts
     assert post["title"].startswith("Harbour Ltd: The run of gw failed")
     assert "\x1b" not in json.dumps(post)
     assert "Second." in post["message"]
     assert post["type"] == "warning"
     listener.status = 500
-    with pytest.raises(NotTold, match="did not take it") as raised:
-        tell(notify, tmp_path)
+    with pytest.raises(NotTold, match="did not accept it") as raised:
+        send(notify, tmp_path)
     assert SECRET in listener.paths[-1]
     assert SECRET not in str(raised.value) + caplog.text
     plain = Notify(urls=(f"nosuch://{SECRET}",))
     with pytest.raises(NotTold, match=r"URL 1 \(nosuch\)") as raised:
-        tell(plain, tmp_path)
+        send(plain, tmp_path)
     assert SECRET not in str(raised.value) + caplog.text
     with pytest.raises(ConfigError):
-        tell(Notify(urls=({"env": "MUNIMENT_NOT_SET"},)), tmp_path)
+        send(Notify(urls=({"env": "MUNIMENT_NOT_SET"},)), tmp_path)
 
 
 def command(folder: Path, script: str, **fields: int) -> Notify:
     return Notify(command=NotifyCommand(run=(sys.executable, "-c", script), **fields))
 
 
-def test_a_program_is_given_json_and_no_arguments(tmp_path: Path) -> None:
+def test_a_program_gets_json_and_no_arguments(tmp_path: Path) -> None:
     script = "import sys, pathlib; pathlib.Path('got').write_text(repr(sys.argv) + '\\n' + sys.stdin.read())"
-    tell(command(tmp_path, script), tmp_path)
+    send(command(tmp_path, script), tmp_path)
     arguments, event = (tmp_path / "got").read_text().splitlines()
     assert arguments == "['-c']"
-    told = json.loads(event)
-    assert told == {
+    data = json.loads(event)
+    assert data == {
         "kind": "run-failed",
         "state": "trouble",
         "key": "run-failed:gw",
@@ -157,11 +157,11 @@ def test_a_program_is_given_json_and_no_arguments(tmp_path: Path) -> None:
     }
 
 
-def test_a_program_that_fails_hangs_or_is_not_there(tmp_path: Path) -> None:
+def test_a_program_that_fails_hangs_or_is_missing(tmp_path: Path) -> None:
     with pytest.raises(NotTold, match="exit code 3"):
-        tell(command(tmp_path, "raise SystemExit(3)"), tmp_path)
+        send(command(tmp_path, "raise SystemExit(3)"), tmp_path)
     with pytest.raises(NotTold, match="can't be started"):
-        tell(Notify(command=NotifyCommand(run=("/nowhere/page",))), tmp_path)
+        send(Notify(command=NotifyCommand(run=("/nowhere/page",))), tmp_path)
     spawning = (
         "import subprocess, pathlib, os, time\n"
         "child = subprocess.Popen(['sleep', '600'])\n"
@@ -169,7 +169,7 @@ def test_a_program_that_fails_hangs_or_is_not_there(tmp_path: Path) -> None:
         "time.sleep(600)\n"
     )
     with pytest.raises(NotTold, match="longer than 2 s"):
-        tell(command(tmp_path, spawning, timeout=2), tmp_path)
+        send(command(tmp_path, spawning, timeout=2), tmp_path)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     deadline = time.monotonic() + 20
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
@@ -180,8 +180,8 @@ def test_a_program_that_fails_hangs_or_is_not_there(tmp_path: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("named", ["command", "url"])
-def test_root_uses_no_program_of_another_users_vault(tmp_path: Path, named: str) -> None:
-    """Apprise has services that run programs, too."""
+def test_root_runs_no_program_of_another_users_vault(tmp_path: Path, named: str) -> None:
+    """Some services of Apprise also run programs."""
     made = {
         "command": Notify(command=NotifyCommand(run=("touch", str(tmp_path / "ran")))),
         "url": Notify(urls=("dbus://",)),
@@ -190,10 +190,10 @@ def test_root_uses_no_program_of_another_users_vault(tmp_path: Path, named: str)
     folder.mkdir()
     os.chown(folder, 61_101, 61_101)
     with pytest.raises(NotTold, match="become uid 61101"):
-        tell(made[named], folder)
+        send(made[named], folder)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_program_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+def test_a_program_that_prints_endlessly_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(NotTold, match="printed more"):
-        tell(Notify(command=NotifyCommand(run=("yes",))), tmp_path)
+        send(Notify(command=NotifyCommand(run=("yes",))), tmp_path)

@@ -90,7 +90,7 @@ def test_a_failed_run_is_told_once_and_its_end_too_across_restarts(watch: Watch,
     for part in ("new", "cur", "tmp"):
         (gone / part).mkdir(parents=True)
     assert watch.vault.run("box").state == "ok"
-    assert watch.titles(again, 300) == ["The run of box went well again"]
+    assert watch.titles(again, 300) == ["The run of box succeeded again"]
     assert watch.titles(again, 300) == []
 
 
@@ -122,7 +122,7 @@ def test_silence_is_measured_by_reports_and_not_by_other_mail(watch: Watch) -> N
     put(new, [report(plain(subject="Two"))])
     watch.vault.run("box")
     watch.now = time.time()
-    assert watch.titles(alerts, 60) == ["Journal reports come again"]
+    assert watch.titles(alerts, 60) == ["Journal reports arrive again"]
 
 
 def test_a_service_that_just_started_does_not_call_it_silence(watch: Watch) -> None:
@@ -138,10 +138,10 @@ def test_a_short_disk(watch: Watch) -> None:
     watch.configure("[notify]", "disk_percent = 0", f"disk_bytes = {1 << 50}")
     alerts = watch.alerts()
     (title,) = watch.titles(alerts)
-    assert title.startswith("The vault's disk runs short")
+    assert title.startswith("The vault's disk is almost full")
     watch.toml.write_text(watch.toml.read_text().replace(str(1 << 50), "1"))
     (title,) = watch.titles(alerts, 60)
-    assert title.startswith("The vault's disk has room again")
+    assert title.startswith("The vault's disk has enough space again")
 
 
 def test_an_index_that_stands_still(watch: Watch) -> None:
@@ -151,9 +151,9 @@ def test_an_index_that_stands_still(watch: Watch) -> None:
     (watch.vault.folder / "index").rename(watch.vault.folder / "index.away")
     assert watch.titles(alerts) == []
     assert watch.titles(alerts, 59 * 60) == []
-    assert watch.titles(alerts, 60) == ["Search lacks 1 message"]
+    assert watch.titles(alerts, 60) == ["The search index lacks 1 message"]
     watch.vault.rebuild(catalog=False)
-    assert watch.titles(alerts, 60) == ["Search has taken in what it lacked"]
+    assert watch.titles(alerts, 60) == ["The search index is complete again"]
 
 
 def test_the_gateway_s_own_certificate(watch: Watch, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_gateway_s_own_certificate(watch: Watch, tmp_path: Path) -> None:
     assert watch.titles(alerts) == [f"The certificate of {OWN} has expired"]
     fresh = server_certificate(tmp_path / "fresh")
     made.certificate.write_bytes(fresh.certificate.read_bytes())
-    assert watch.titles(alerts) == [f"The certificate of {OWN} is renewed"]
+    assert watch.titles(alerts) == [f"The certificate of {OWN} was renewed"]
 
 
 def test_a_ledger_that_was_cut_beside_the_service_is_told(watch: Watch) -> None:
@@ -215,13 +215,13 @@ def test_a_daily_summary(watch: Watch) -> None:
     assert watch.titles(alerts) == []
     watch.now += 1800
     (event,) = alerts.look()
-    assert event.title == "Daily summary, all is well"
+    assert event.title == "Daily summary: no problems"
     assert "box: 1 runs in 24 hours: 2 new" in event.text
-    assert "The vault holds 2 messages." in event.text
+    assert "The vault has 2 messages." in event.text
     assert f"\n  {watch.vault.status().checkpoint}\n" in event.text
-    assert "`muniment verify --was` with it proves" in event.text
+    assert "`muniment verify --was` with it later proves" in event.text
     assert watch.titles(watch.alerts(), 60) == []
-    assert watch.titles(alerts, 24 * HOUR) == ["Daily summary, all is well"]
+    assert watch.titles(alerts, 24 * HOUR) == ["Daily summary: no problems"]
 
 
 def test_what_is_told_holds_nothing_of_the_mail(watch: Watch) -> None:
@@ -250,7 +250,7 @@ def test_a_vault_toml_that_is_wrong_ends_nothing(watch: Watch, tmp_path: Path) -
         watch.vault.profile("box", source="maildir", path=str(tmp_path / "gone"))
         alerts.run_ended(watch.vault.run("box"))
         eventually(watch.told)
-    assert remembered(watch.vault.folder).told.keys() == {"run-failed:box"}
+    assert remembered(watch.vault.folder).reported.keys() == {"run-failed:box"}
 
 
 def test_every_way_is_tried_by_the_command(watch: Watch) -> None:

@@ -1,1 +1,1 @@
-"""Being told: what is wrong with the archive, who is told of it, and by which way."""
+"""Notifications: what is wrong with the archive, and sending it to people by mail, URL or program."""

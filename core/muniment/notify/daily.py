@@ -1,4 +1,4 @@
-"""The daily summary: when it is due, and what it says."""
+"""The daily summary: when it is due, and its text."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from muniment.notify.memory import Memory
 from muniment.notify.model import Event, Facts
 
 KEEP = (
-    "Later, `muniment verify --was` with it proves that nothing archived before was changed or removed. It "
-    "is not signed, so keep the first that you get."
+    "`muniment verify --was` with it later proves that nothing archived before was changed or removed. It "
+    "is not signed, so keep the first one that you get."
 )
 COUNTS = ("new", "merged", "quarantined", "failed", "deleted")
 
 
 def due(at: str, memory: Memory, now: float) -> bool:
-    """Whether the summary is to be sent now; `memory` then knows this day's as sent.
+    """Whether the summary must be sent now. If so, `memory` notes it as sent for this day.
 
-    `at` is a local time such as "07:30". One that was missed is made up for on the same day, but
-    on the day on which summaries are first asked for, or the first of a vault, none is.
+    A summary that was missed is sent later on the same day. There is none on the first day of a vault or of
+    the setting.
+
+    Args:
+        at: The local time of the summary, such as "07:30"; "" for no summaries.
+        memory: What is stored of earlier summaries.
+        now: Seconds since 1970 UTC.
     """
     local = time.localtime(now)
     today = time.strftime("%Y-%m-%d", local)
@@ -33,23 +38,30 @@ def due(at: str, memory: Memory, now: float) -> bool:
 
 
 def summary(facts: Facts, runs: Iterable[Mapping[str, Any]], memory: Memory, messages: int) -> Event:
-    """The summary of a day: `runs` are the summaries of its runs, `messages` how many the vault holds."""
-    lines = [*_books(list(runs)), "", f"The vault holds {messages:,} messages."]
+    """The summary of a day.
+
+    Args:
+        facts: The state of the archive.
+        runs: The summaries of the last 24 hours' runs, with the keys of `run --json`.
+        memory: Has the problems that are not over.
+        messages: Number of messages in the vault.
+    """
+    lines = [*_books(list(runs)), "", f"The vault has {messages:,} messages."]
     if facts.behind:
-        lines.append(f"Search lacks {facts.behind:,} of them as yet.")
+        lines.append(f"{facts.behind:,} of them are not in the search index yet.")
     if facts.disk:
         total, free = facts.disk
         lines.append(f"Its disk is {100 - 100 * free // max(total, 1)} percent full.")
-    troubles = [told.title for told in memory.told.values()]
+    problems = [problem.title for problem in memory.reported.values()]
     lines += [
         "",
-        "What is wrong:" if troubles else "Nothing is wrong.",
-        *(f"  - {title}" for title in troubles),
+        "Problems:" if problems else "There are no problems.",
+        *(f"  - {title}" for title in problems),
     ]
     if facts.checkpoint:
         lines += [
             "",
-            "Checkpoint of the ledger, to be kept on another machine:",
+            "Checkpoint of the ledger (keep it on another machine):",
             f"  {facts.checkpoint}",
             KEEP,
         ]
@@ -57,14 +69,18 @@ def summary(facts: Facts, runs: Iterable[Mapping[str, Any]], memory: Memory, mes
         kind="daily-summary",
         state="note",
         key="daily-summary",
-        title=f"Daily summary, {len(troubles)} troubles" if troubles else "Daily summary, all is well",
+        title=f"Daily summary: {_number(len(problems))}",
         text="\n".join(lines),
         time=int(facts.now),
     )
 
 
+def _number(problems: int) -> str:
+    return {0: "no problems", 1: "1 problem"}.get(problems, f"{problems} problems")
+
+
 def _books(runs: list[Mapping[str, Any]]) -> list[str]:
-    """A line a profile: how many runs in 24 hours, and what they brought together."""
+    """A line for each profile: the number of its runs in 24 hours, and the sums of their books."""
     names = sorted({str(run.get("profile", "")) for run in runs})
     return [_line(name, [run for run in runs if run.get("profile") == name]) for name in names] or [
         "No run has ended in the last 24 hours."

@@ -1,4 +1,4 @@
-"""What is wrong: from facts to findings, without any state but what has been told already."""
+"""Finds problems in the facts about an archive. Its only state is which problems were reported before."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ from muniment.notify.model import Facts, Finding, GatewayFacts, ProfileFacts, ha
 
 HOUR, DAY = 3600, 86400
 MARGIN = 1.1
-"""What was short must be so much better before it is well again, so that nobody is told at every change."""
+"""Factor on a limit before a shortage counts as over, so that small changes cause no messages."""
 
 
-def findings(facts: Facts, limits: Notify, told: Collection[str] = ()) -> Iterator[Finding]:
-    """Every trouble that there may be, found or not. `told` are the keys of those that were told."""
+def findings(facts: Facts, limits: Notify, active: Collection[str] = ()) -> Iterator[Finding]:
+    """Check for every possible problem.
+
+    Args:
+        facts: The state of the archive.
+        limits: The section [notify] of vault.toml.
+        active: Keys of the problems that were reported and are not over.
+
+    Yields:
+        One finding for each possible problem, whether it exists or not.
+    """
     for profile in facts.profiles:
         if profile.last is not None:
             yield _run(profile)
@@ -23,12 +32,12 @@ def findings(facts: Facts, limits: Notify, told: Collection[str] = ()) -> Iterat
         for name, expires in facts.certificates.items():
             yield _certificate(name, expires, facts.now, limits.certificate_days)
     if limits.disk_percent or limits.disk_bytes:
-        yield _disk(facts, limits, "disk-short" in told)
+        yield _disk(facts, limits, "disk-short" in active)
     if limits.behind_minutes:
         yield _index(facts, limits.behind_minutes)
     if facts.gateway is not None:
-        yield from _gateway(facts.gateway, "gateway-short" in told)
-    if facts.altered is not None or "ledger-altered" in told:
+        yield from _gateway(facts.gateway, "gateway-short" in active)
+    if facts.altered is not None or "ledger-altered" in active:
         yield _altered(facts)
 
 
@@ -37,19 +46,19 @@ def _run(profile: ProfileFacts) -> Finding:
     state, balanced = last.get("state"), bool(last.get("balanced", True))
     trouble = None if state == "cancelled" and balanced else state != "ok" or not balanced
     what = "failed" if balanced else "ended with books that do not balance"
-    why = harmless(str(last.get("error") or "")) or "No reason is known."
+    why = harmless(str(last.get("error") or "")) or "The reason is not known."
     return Finding(
         kind="run-failed",
         subject=profile.name,
         trouble=trouble,
         title=f"The run of {profile.name} {what}",
-        text=f"{why}\n\nNothing was deleted that is not kept. `muniment status` shows the books.",
-        well=f"The run of {profile.name} went well again",
+        text=f"{why}\n\nOnly mail that is kept was deleted. `muniment status` shows the books.",
+        well=f"The run of {profile.name} succeeded again",
     )
 
 
 def _silences(facts: Facts, limits: Notify) -> Iterator[Finding]:
-    """Hours without a journal report: over all profiles where some are due, and for single ones."""
+    """Hours without a journal report: for all profiles that should bring some, and for single ones."""
     due = [profile for profile in facts.profiles if profile.journal]
     if due and limits.silent_hours:
         yield _silence("", max(profile.report for profile in due) or facts.since, facts, limits.silent_hours)
@@ -66,10 +75,10 @@ def _silence(name: str, last: float, facts: Facts, hours: int) -> Finding:
         subject=name,
         trouble=silent if facts.settled or not silent else None,
         title=f"No journal report{where} for {_plural(int((facts.now - last) // HOUR), 'hour')}",
-        text=f"The last one was archived at {_time(last)}, or none was since then. Mail that is sent now may "
-        "not be archived: look whether the journal rule is on, where its reports go, and whether the "
-        "undeliverable-report mailbox fills up.",
-        well=f"Journal reports come{where} again",
+        text=f"None was archived after {_time(last)}. Mail that is sent now may not be archived: check that "
+        "the journal rule is enabled, where its reports go, and whether the mailbox for undeliverable "
+        "reports fills up.",
+        well=f"Journal reports arrive{where} again",
     )
 
 
@@ -81,23 +90,23 @@ def _certificate(name: str, expires: float | None, now: float, days: int) -> Fin
         subject=name,
         trouble=None if expires is None else left < days,
         title=f"The certificate of {name} {when}",
-        text=f"It is valid until {_time(expires or 0)}. After that no mail is taken or fetched there: "
+        text=f"It is valid until {_time(expires or 0)}. After that, no mail is received or fetched there: "
         "have it renewed.",
-        well=f"The certificate of {name} is renewed",
+        well=f"The certificate of {name} was renewed",
     )
 
 
-def _disk(facts: Facts, limits: Notify, told: bool) -> Finding:
+def _disk(facts: Facts, limits: Notify, active: bool) -> Finding:
     if facts.disk is None:
         return Finding(kind="disk-short")
     total, free = facts.disk
-    least = max(total * limits.disk_percent / 100, limits.disk_bytes) * (MARGIN if told else 1)
+    least = max(total * limits.disk_percent / 100, limits.disk_bytes) * (MARGIN if active else 1)
     return Finding(
         kind="disk-short",
         trouble=free < min(least, total),
-        title=f"The vault's disk runs short: {_size(free)} of {_size(total)} free",
-        text="When it is full, runs fail and mail stays where it is: free some space, or move the vault.",
-        well=f"The vault's disk has room again: {_size(free)} of {_size(total)} free",
+        title=f"The vault's disk is almost full: {_size(free)} of {_size(total)} free",
+        text="When it is full, runs fail and mail stays at its source: free some space, or move the vault.",
+        well=f"The vault's disk has enough space again: {_size(free)} of {_size(total)} free",
     )
 
 
@@ -107,24 +116,24 @@ def _index(facts: Facts, minutes: int) -> Finding:
     return Finding(
         kind="index-behind",
         trouble=late,
-        title=f"Search lacks {_plural(facts.behind, 'message')}",
-        text=f"It has taken in none since {_time(since or 0)}; they are kept, and can be listed and shown. "
-        "`muniment rebuild --index` builds the index anew.",
-        well="Search has taken in what it lacked",
+        title=f"The search index lacks {_plural(facts.behind, 'message')}",
+        text=f"It has added no message since {_time(since or 0)}. The messages are kept, and can be listed "
+        "and shown. `muniment rebuild --index` rebuilds the index.",
+        well="The search index is complete again",
     )
 
 
-def _gateway(gateway: GatewayFacts, told: bool) -> Iterator[Finding]:
-    """No room for mail, and clients that keep coming back. Those are few: the facts have no more."""
+def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[Finding]:
+    """Lack of space for mail, and refused clients that keep coming back."""
     if gateway.free is not None:
-        least = gateway.least * (MARGIN if told else 1)
+        least = gateway.least * (MARGIN if active else 1)
         yield Finding(
             kind="gateway-short",
             trouble=gateway.free < least,
             title=f"The gateway puts mail off: {_size(gateway.free)} free on its disk",
-            text=f"It keeps {_size(gateway.reserve)} free, so that the run that empties its spool can work "
+            text=f"It keeps {_size(gateway.reserve)} free for the run that empties its spool "
             "(gateway.reserve in vault.toml). Senders try again: free some space before they give up.",
-            well=f"The gateway takes all mail again: {_size(gateway.free)} free on its disk",
+            well=f"The gateway accepts all mail again: {_size(gateway.free)} free on its disk",
         )
     for client in gateway.refused:
         yield Finding(
@@ -132,9 +141,9 @@ def _gateway(gateway: GatewayFacts, told: bool) -> Iterator[Finding]:
             subject=client.network,
             trouble=True,
             title=f"The gateway refuses {client.address}",
-            text=f"That client has tried {_plural(client.tries, 'time')}, and is not in gateway.networks. If "
+            text=f"That client has tried {_plural(client.tries, 'time')} and is not in gateway.networks. If "
             f'it is a mail server of yours or of Microsoft, add "{client.network}" to networks in [gateway] '
-            "of vault.toml, and restart the service: its reports wait until then, and may come back as "
+            "of vault.toml, and restart the service. Until then its reports wait, and they may come back as "
             "undeliverable.",
         )
 
@@ -144,8 +153,8 @@ def _altered(facts: Facts) -> Finding:
         kind="ledger-altered",
         trouble=facts.altered,
         title="The ledger on disk is not what the service wrote",
-        text="Its end is missing or was changed by something else. Keep the vault as it is, and run "
-        "`muniment verify`: it says what is missing. No run starts on it until an administrator has decided.",
+        text="Its end is missing, or something else has changed it. Keep the vault as it is, and run "
+        "`muniment verify` to see what is missing. No run starts until an administrator has decided.",
         well="The ledger on disk is what the service wrote again",
     )
 

@@ -1,4 +1,4 @@
-"""Telling people by mail: through a relay (RFC 6409), or by Microsoft Graph."""
+"""Notifies people by mail: through a relay (RFC 6409) or by Microsoft Graph."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from muniment.config.model import NotifyMail
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, MunimentError
 from muniment.notify.model import Event
-from muniment.notify.telling import Answer, NotTold, Online, Origin, body, said, subject
+from muniment.notify.telling import Answer, NotTold, Online, Origin, body, quote, subject
 from muniment.system.sanitise import clean
 
 SECONDS = 30.0
-"""How long a network operation may take."""
+"""Longest time for a network operation, in seconds."""
 TLS_PORT, SUBMISSION_PORT = 465, 587
 XOAUTH2 = "XOAUTH2"
 GRAPH = "graph.microsoft.com"
 ACCEPTED, UNAUTHORIZED = 202, 401
 ADVICE = {
-    "5.7.30": 'Exchange Online takes no passwords any more; set auth = "app" or by = "graph"',
-    "5.7.139": "turn SMTP AUTH on for it (Set-CASMailbox -SmtpClientAuthenticationDisabled $false), "
+    "5.7.30": 'Exchange Online no longer accepts passwords; set auth = "app" or by = "graph"',
+    "5.7.139": "enable SMTP AUTH for it (Set-CASMailbox -SmtpClientAuthenticationDisabled $false), "
     'or set by = "graph"',
     "5.7.3": "grant the application SMTP.SendAsApp (or the person SMTP.Send), and let it use this mailbox",
 }
-"""What helps against what Exchange Online refuses a login with, by enhanced status code."""
+"""Remedies for a login that Exchange Online refuses, by enhanced status code (RFC 3463)."""
 WHAT_TO_DO = {
-    "ErrorAccessDenied": "grant the application Mail.Send with an administrator's consent, and let an "
-    "application access policy not leave this mailbox out",
+    "ErrorAccessDenied": "grant the application Mail.Send with an administrator's consent, and check that no "
+    "application access policy excludes this mailbox",
     "Authorization_RequestDenied": "grant the application Mail.Send with an administrator's consent",
-    "ErrorSendAsDenied": "let sender be an address of the mailbox that sends",
+    "ErrorSendAsDenied": "set sender to an address of the mailbox that sends",
     "ErrorInvalidUser": "correct login: there is no such mailbox",
     "Request_ResourceNotFound": "correct login: there is no such mailbox",
     "ResourceNotFound": "correct login: there is no such mailbox",
     "MailboxNotEnabledForRESTAPI": "the mailbox is not in Exchange Online; send through a relay",
     "InvalidAuthenticationToken": "check directory, client_id and the secret or certificate",
 }
-"""What helps against a refusal of Graph's (learn.microsoft.com/graph/resolve-auth-errors, public reports)."""
+"""Remedies for a refusal of Graph, by its code (learn.microsoft.com/graph/resolve-auth-errors, reports)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class MailWay:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, without secrets."""
         return f"mail by {self.settings.host}"
 
-    def tell(self, event: Event, origin: Origin) -> None:
-        """Send a mail to all recipients. Raises NotTold, or ConfigError when the password can't be had."""
+    def send(self, event: Event, origin: Origin) -> None:
+        """Send a mail to all recipients (see Way.send). Raises ConfigError if the password can't be read."""
         message = message_of(self.settings, event, origin)
         if self.settings.auth == "password":
             password = self.settings.password and resolve(self.settings.password, self.folder)
@@ -84,13 +84,13 @@ class MailWay:
         shown = _shown_as(self.settings, secret)
         with _explained(self.name, shown), self._connected() as smtp:
             if self.settings.auth != "password":
-                _show_token(smtp, self.settings.mailbox, secret)
+                _log_in_by_token(smtp, self.settings.mailbox, secret)
             elif secret:
                 smtp.login(self.settings.login, secret)
             refused = smtp.send_message(message, sender_of(self.settings), to)
             if refused:
                 _, words = next(iter(refused.values()))
-                why = said(words, *shown)
+                why = quote(words, *shown)
                 raise NotTold(f"{self.name}: {len(refused)} of {len(to)} recipients were refused ({why})")
 
     @contextmanager
@@ -118,13 +118,13 @@ class MailWay:
 
 
 class _TokenRefused(NotTold):
-    """A relay did not take an access token; it may take a newer one."""
+    """A relay refused an access token; it can accept a newer one."""
 
 
-def _show_token(smtp: smtplib.SMTP, mailbox: str, token: str) -> None:
-    """Log in by SASL XOAUTH2, as Microsoft and Google describe it.
+def _log_in_by_token(smtp: smtplib.SMTP, mailbox: str, token: str) -> None:
+    """Log in by SASL XOAUTH2, in the form that Microsoft and Google document.
 
-    A server that refuses may first send its reason as a challenge, which is answered with nothing.
+    A server that refuses can first send the reason as a challenge. The answer to it is empty.
     """
     smtp.ehlo_or_helo_if_needed()
     if XOAUTH2 not in smtp.esmtp_features.get("auth", "").upper().split():
@@ -139,7 +139,7 @@ def _xoauth2(mailbox: str, token: str) -> str:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Say of which way trouble with its token is."""
+    """Put the name of the way before an error about its token."""
     try:
         yield
     except ConfigError:
@@ -149,7 +149,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _shown_as(settings: NotifyMail, secret: str) -> list[str]:
-    """A password or token, and all that it goes over the line as, the longest first."""
+    """A password or token in every form in which it is sent, the longest first."""
     if not secret:
         return []
     login = settings.login
@@ -165,10 +165,10 @@ def _shown_as(settings: NotifyMail, secret: str) -> list[str]:
 
 @contextmanager
 def _explained(name: str, secrets: list[str]) -> Iterator[None]:
-    """Turn what goes wrong at a relay into a sentence, with the server's own words but no secret in them."""
+    """Turn an error at a relay into a sentence that quotes the server, without secrets."""
 
     def words(error: smtplib.SMTPResponseException) -> str:
-        return f"{error.smtp_code} {said(error.smtp_error, *secrets)}".strip()
+        return f"{error.smtp_code} {quote(error.smtp_error, *secrets)}".strip()
 
     try:
         yield
@@ -176,15 +176,13 @@ def _explained(name: str, secrets: list[str]) -> Iterator[None]:
         refusal = words(error)
         advice = next((what for code, what in ADVICE.items() if f" {code} " in f"{refusal} "), "")
         raise _TokenRefused(
-            f"{name}: the relay refused login or password: {refusal}" + (f"; {advice}" if advice else "")
+            f"{name}: the relay refused the login or password: {refusal}" + (f"; {advice}" if advice else "")
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
-        raise NotTold(f"{name}: the relay refused all recipients: {code} {said(reason, *secrets)}") from None
+        raise NotTold(f"{name}: the relay refused all recipients: {code} {quote(reason, *secrets)}") from None
     except smtplib.SMTPNotSupportedError:
-        raise NotTold(
-            f"{name}: the relay does not offer what is asked: STARTTLS, or a login of that kind"
-        ) from None
+        raise NotTold(f"{name}: the relay does not offer STARTTLS or this kind of login") from None
     except smtplib.SMTPResponseException as error:
         raise NotTold(f"{name}: the relay answered {words(error)}") from None
     except smtplib.SMTPException as error:
@@ -200,8 +198,10 @@ def _explained(name: str, secrets: list[str]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class GraphWay:
-    """A mail by Microsoft Graph: `POST /users/{id}/sendMail` with MIME in base64
-    (learn.microsoft.com/graph/api/user-sendmail)."""
+    """A mail by Microsoft Graph.
+
+    It uses `POST /users/{id}/sendMail` with MIME in base64 (learn.microsoft.com/graph/api/user-sendmail).
+    """
 
     settings: NotifyMail
     folder: Path
@@ -209,15 +209,15 @@ class GraphWay:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, without secrets."""
         return f"mail by {self._host}"
 
     @property
     def _host(self) -> str:
         return self.settings.host or GRAPH
 
-    def tell(self, event: Event, origin: Origin) -> None:
-        """Have it sent. Raises NotTold, or ConfigError when the application's secret can't be had."""
+    def send(self, event: Event, origin: Origin) -> None:
+        """Send a mail to all recipients (see Way.send). Raises ConfigError if the secret can't be read."""
         data = base64.b64encode(message_of(self.settings, event, origin).as_bytes(policy=LINES))
         with _named(self.name):
             answer = self._post(data, renew=False)
@@ -236,13 +236,13 @@ class GraphWay:
 
 
 def _refusal(answer: Answer) -> str:
-    """Why Graph does not send: its status, its code, its words, and what helps."""
+    """Why Graph does not send the mail: its status, its code, its text, and a remedy."""
     code, words = "", ""
     try:
         error = json.loads(answer.text)["error"]
-        code, words = said(str(error["code"])), said(str(error.get("message", "")))
+        code, words = quote(str(error["code"])), quote(str(error.get("message", "")))
     except (ValueError, KeyError, TypeError, RecursionError):
-        words = "its answer is no error that Graph describes"
+        words = "its answer is not in the format of Graph's errors"
     what = next((advice for name, advice in WHAT_TO_DO.items() if name.lower() == code.lower()), "")
     refusal = f"Microsoft Graph refused it ({answer.status} {code}): {words}".rstrip(" :")
     return f"{refusal}; {what}" if what else refusal
@@ -252,13 +252,13 @@ def _refusal(answer: Answer) -> str:
 
 
 def sender_of(settings: NotifyMail) -> str:
-    """The address that messages come from."""
+    """The address in From."""
     default = settings.to[0] if settings.auth == "password" else settings.mailbox
     return settings.sender or default
 
 
 def message_of(settings: NotifyMail, event: Event, origin: Origin) -> EmailMessage:
-    """An event as a mail."""
+    """The mail for an event."""
     sender = sender_of(settings)
     message = EmailMessage()
     message["From"] = sender
@@ -266,6 +266,6 @@ def message_of(settings: NotifyMail, event: Event, origin: Origin) -> EmailMessa
     message["Subject"] = subject(event, origin)
     message["Date"] = formatdate(event.time)
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence note comes back
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks for no automatic reply
     message.set_content(body(event, origin))
     return message

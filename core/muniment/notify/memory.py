@@ -1,4 +1,4 @@
-"""What was told, and what is still to be: in a file, so that a restart repeats and forgets nothing."""
+"""Which problems were reported and which messages wait, in a file, so that a restart loses nothing."""
 
 from __future__ import annotations
 
@@ -17,49 +17,54 @@ log = logging.getLogger("muniment.notify")
 NAME = "notify.json"
 """The file's name in the vault."""
 FORMAT = 1
+"""The version of the file's format."""
 PRIVATE = 0o600
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A trouble that was told and is not over."""
+    """A problem that was reported and is not over."""
 
     since: int
-    """Seconds since 1970 UTC."""
+    """When it was reported, in seconds since 1970 UTC."""
     title: str
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """An event on its way to somebody."""
+    """An event that waits to be sent in one way."""
 
     number: int
+    """A number of its own among the waiting ones."""
     way: str
+    """The name of the way."""
     event: Event
     tries: int = 0
+    """Number of attempts so far."""
     due: float = 0.0
-    """When to try again, seconds since 1970 UTC."""
+    """When to try again, in seconds since 1970 UTC."""
 
 
 class Memory(msgspec.Struct):
-    """All that is remembered. Belongs to one thread at a time."""
+    """The content of the file. Only one thread at a time may use it."""
 
     version: int = FORMAT
     since: int = 0
-    """When one began to look, seconds since 1970 UTC."""
-    told: dict[str, Told] = {}
+    """When the watch began, in seconds since 1970 UTC."""
+    reported: dict[str, Told] = msgspec.field(default_factory=dict, name="told")
+    """Problems that were reported and are not over, by the key of their event."""
     parcels: list[Parcel] = []
+    """Events that wait to be sent, the oldest first."""
     reports: dict[str, int] = {}
-    """When each profile's last journal report was archived, seconds since 1970 UTC."""
+    """When each profile's last journal report was archived, in seconds since 1970 UTC."""
     seen: int = 0
-    """Journal reports are known up to this place in the ledger."""
+    """The place in the ledger up to which journal reports are known."""
     summarised: str = ""
     """The local date of the last daily summary."""
     checkpoint: dict[str, Any] = {}
-    """The ledger's state at the last look: archive.vault.known_roots finds by it that the ledger was cut
-    since."""
+    """The ledger's state at the last check, by which archive.vault.known_roots finds that it was cut."""
 
 
 def load(folder: Path) -> Memory:
-    """What is remembered in a vault; one that can't be read is begun anew, and that is logged."""
+    """Read the file of a vault. If it can't be read, that is logged, and the result is empty."""
     path = folder / NAME
     try:
         memory = msgspec.json.decode(path.read_bytes(), type=Memory)
@@ -67,14 +72,18 @@ def load(folder: Path) -> Memory:
         return Memory()
     except (OSError, msgspec.MsgspecError) as error:
         log.warning(
-            "what was told before is not known any more (%s): it may be told again", type(error).__name__
+            "%s can't be read (%s): earlier notifications may be sent again", NAME, type(error).__name__
         )
         return Memory()
     return memory if memory.version == FORMAT else Memory()
 
 
 def save(folder: Path, memory: Memory) -> None:
-    """Write it in one step. Raises OSError."""
+    """Replace the file of a vault in one step.
+
+    Raises:
+        OSError: It can't be written.
+    """
     path = folder / NAME
     draft = path.with_suffix(".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
@@ -86,21 +95,27 @@ def save(folder: Path, memory: Memory) -> None:
 
 
 def news(memory: Memory, found: Iterable[Finding], now: float) -> list[Event]:
-    """What is to be told of what was found: a trouble when it begins, and when it is over.
+    """The events to send: a problem when it begins, and when it is over.
 
-    `memory` then knows it as told. A trouble whose subject is gone, such as a removed profile, is forgotten.
+    `memory` then notes them as reported. A problem whose subject no longer exists, such as a removed profile,
+    is forgotten.
+
+    Args:
+        memory: What was reported before.
+        found: The findings of a check.
+        now: Seconds since 1970 UTC.
     """
-    events, told = [], {}
+    events, active = [], {}
     for finding in found:
-        before = memory.told.get(finding.key)
+        before = memory.reported.get(finding.key)
         if finding.trouble and before is None:
             events.append(_event(finding, now))
-            told[finding.key] = Told(int(now), finding.title)
+            active[finding.key] = Told(int(now), finding.title)
         elif before is not None and finding.trouble is False:
             events.append(_over(finding, before, now))
         elif before is not None:
-            told[finding.key] = before
-    memory.told = told
+            active[finding.key] = before
+    memory.reported = active
     return events
 
 
@@ -123,6 +138,6 @@ def _over(finding: Finding, before: Told, now: float) -> Event:
         state="well",
         key=finding.key,
         title=finding.well,
-        text=f"It was told: {before.title}. It lasted {lasted}.",
+        text=f"Resolved: {before.title}, after {lasted}.",
         time=int(now),
     )

@@ -1,4 +1,4 @@
-"""What is told, and what it is told from, as plain values. Nothing here holds content of mail."""
+"""Events, findings, and the facts that they are made from, as plain values. None contains text of mail."""
 
 from __future__ import annotations
 
@@ -25,63 +25,64 @@ Kind = Literal[
 State = Literal["trouble", "well", "note"]
 
 LIMIT = 400
-"""Characters of another's sentence that are repeated."""
+"""Largest number of characters of a sentence from elsewhere."""
 NEARLY = 16 * 1024 * 1024
-"""Bytes of a message that is large, but not rare."""
+"""Bytes of a large message that is still common."""
 _ADDRESS = re.compile(r"[^\s@<>()\"',;:]+@[^\s@<>()\"',;:]+")
 _UNFORESEEN = re.compile(r"an unexpected error \((\w+): .*", re.DOTALL)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that people are told once."""
+    """Something that people are notified of once."""
 
     kind: Kind
     state: State
-    """"trouble" when it begins, "well" when it is over, "note" for what is neither."""
+    """"trouble" when a problem begins, "well" when it is over, "note" for other events."""
     key: str
-    """Which trouble it is, such as "run-failed:gateway"; the same when it begins and when it is over."""
+    """Identifies the problem, such as "run-failed:gateway"; the same at its beginning and at its end."""
     title: str
     """A few words, on one line."""
     text: str
-    """What is to be known, and done; plain text of one or more lines."""
+    """What people should know and do; plain text of one or more lines."""
     time: int
     """Seconds since 1970 UTC."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one trouble that there may be."""
+    """The result of checking for one problem."""
 
     kind: Kind
     subject: str = ""
-    """What it is about, such as a profile's name; "" for the vault."""
+    """What it concerns, such as a profile's name; "" for the whole vault."""
     trouble: bool | None = None
-    """None: it can't be told now, so what was told before stays."""
+    """Whether there is the problem; None if it is not known now, so the former result stays."""
     title: str = ""
+    """The title of the event when the problem begins; on one line."""
     text: str = ""
-    """What is told when it is trouble."""
+    """The text of that event."""
     well: str = ""
-    """What is told when it is over; a few words, on one line."""
+    """The title of the event when the problem is over; on one line."""
 
     @property
     def key(self) -> str:
-        """Which trouble it is."""
+        """The key of its events."""
         return f"{self.kind}:{self.subject}" if self.subject else self.kind
 
 
 class ProfileFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an enabled profile."""
+    """The state of an enabled profile."""
 
     name: str
     journal: bool = False
-    """Whether journal reports are due there."""
+    """Whether it should bring journal reports."""
     last: Mapping[str, Any] | None = None
-    """Its last run's summary, with the keys of `run --json`."""
+    """The summary of its last run, with the keys of `run --json`."""
     report: float = 0.0
-    """When its last journal report was archived; 0 for never."""
+    """When its last journal report was archived, in seconds since 1970 UTC; 0 for never."""
 
 
 class RefusedClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A client that the embedded gateway turned away for its network, and that came back."""
+    """A client that the embedded gateway refused because of its network, and that came back."""
 
     network: str
     address: str
@@ -89,53 +90,53 @@ class RefusedClient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The embedded gateway at one instant."""
+    """The state of the embedded gateway."""
 
     refused: tuple[RefusedClient, ...] = ()
     free: int | None = None
-    """Bytes free on its disk; None where that can't be had."""
+    """Free bytes on its disk; None if not known."""
     reserve: int = 0
-    """Bytes that are to stay free."""
+    """Bytes that must stay free."""
 
     @property
     def least(self) -> int:
-        """Bytes below which it puts off some mail for want of room, though perhaps not the smallest."""
+        """Free bytes below which it puts off large mail for lack of space."""
         return self.reserve + NEARLY if self.reserve else 0
 
     @property
     def short(self) -> bool:
-        """Whether it does."""
+        """Whether it puts off mail for lack of space."""
         return self.free is not None and self.free < self.least
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """The archive at one instant. Times are seconds since 1970 UTC."""
+    """The state of the archive. Times are seconds since 1970 UTC."""
 
     now: float
     since: float = 0.0
-    """When one began to look."""
+    """When the watch began."""
     profiles: tuple[ProfileFacts, ...] = ()
     settled: bool = True
-    """Whether the service has run long enough to have fetched what came while it did not."""
+    """Whether the service has run long enough to fetch the mail that came while it was not running."""
     certificates: Mapping[str, float | None] = {}
-    """When the certificate of each server expires; None where it can't be seen now."""
+    """When the certificate of each server expires; None if it is not known now."""
     disk: tuple[int, int] | None = None
-    """Bytes of the vault's file system: all, and free."""
+    """Total and free bytes of the vault's file system; None if not known."""
     behind: int = 0
-    """Messages that search lacks."""
+    """Number of messages that are not in the search index."""
     behind_since: float | None = None
-    """Since when search lacks some and takes in none; None while it does not."""
+    """Since when the index has added none of them; None if it adds them, or has all."""
     checkpoint: str = ""
     """The ledger's tree size and root as `SIZE:ROOT`."""
     altered: bool | None = None
-    """Whether the ledger on disk is not what the service wrote; None where that can't be told."""
+    """Whether the ledger on disk differs from what the service wrote; None if not known."""
     gateway: GatewayFacts | None = None
 
 
 def harmless(sentence: str) -> str:
-    """Another's sentence, such as a failed run's: on one line, no address in it, not too long.
+    """A sentence from elsewhere, such as a failed run's: on one line, without addresses, not too long.
 
-    Of an error that nobody foresaw only its kind is left, since its text may quote mail.
+    Of an unexpected error only its type is kept, since its text can quote mail.
     """
     line = _UNFORESEEN.sub(r"an unexpected error (\1); the service's log has the details", clean(sentence))
     line = _ADDRESS.sub("(an address)", line)

@@ -1,4 +1,4 @@
-"""Sending what is to be told, in a thread of its own: whoever has something to tell never waits for it."""
+"""Sends notifications in a thread of its own, so that their senders never wait."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from muniment.notify.ways import Way
 log = logging.getLogger("muniment.notify")
 
 BACKOFF = 60.0
-"""Seconds from a first failure to the next try; doubled with each more."""
+"""Seconds from the first failure to the next attempt; each further wait is twice as long."""
 MAX_BACKOFF = 3600.0
+"""Longest wait before an attempt, in seconds."""
 GIVE_UP = 24 * 3600.0
-"""Seconds after which nobody wants to know any more."""
+"""Age in seconds at which an event is no longer worth sending."""
 MOST = 200
-"""Parcels that wait at most; the oldest goes when there are more."""
+"""Most parcels that can wait; above it, the oldest are dropped."""
 NEVER = 3600.0
-"""Seconds between two looks when nothing waits."""
+"""Seconds between two checks if nothing waits."""
 
 Ways = Callable[[], list[Way]]
 
 
 class Outbox:
-    """What is remembered and what waits to be sent, kept in the vault's folder; for any thread."""
+    """The notifications that wait, stored in the vault's folder. Any thread can use it."""
 
     def __init__(
         self,
@@ -41,7 +42,14 @@ class Outbox:
         origin: Callable[[], Origin],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`ways` and `origin` are asked at each try, so that a change of vault.toml counts at once."""
+        """Read what was stored.
+
+        Args:
+            folder: The vault's folder.
+            ways: Returns the present ways. It is called at each attempt, to follow changes of vault.toml.
+            origin: Returns the archive's name; called in the same way.
+            clock: Returns the time in seconds since 1970 UTC.
+        """
         self._folder = folder
         self._ways = ways
         self._origin = origin
@@ -50,16 +58,19 @@ class Outbox:
         self._changed = threading.Condition()
         self._stopped = False
         self._unsaved = False
-        """Whether the last attempt to write the file failed, which is logged once."""
+        """Whether the last attempt to write the file failed, so that it is logged only once."""
         self._overflown = False
         self._thread = threading.Thread(target=self._work, name="notify", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread that sends."""
         self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
-        """Try once what was never tried, for at most `timeout` seconds; what waits then is kept."""
+        """Stop the thread. It first tries every parcel that was never tried, for at most `timeout` seconds.
+
+        The parcels that still wait are kept for the next start.
+        """
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -67,9 +78,16 @@ class Outbox:
             self._thread.join(timeout)
 
     def update(self, change: Callable[[Memory], list[Event]]) -> list[Event]:
-        """Change what is remembered; the events that `change` returns are told, and kept with it in one step.
+        """Change what is stored, and send events.
 
-        A failed write to disk is logged, and what is remembered then lasts as long as the process.
+        The change and the new events are written in one step. If that fails, it is logged, and they last only
+        as long as the process.
+
+        Args:
+            change: Changes its argument, and returns the events to send.
+
+        Returns:
+            Those events.
         """
         with self._changed:
             before = msgspec.json.encode(self._memory)
@@ -83,20 +101,20 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """How many parcels wait."""
+        """Number of parcels that wait."""
         with self._changed:
             return len(self._memory.parcels)
 
     def _post(self, event: Event) -> None:
-        say = log.warning if event.state == "trouble" else log.info
-        say("%s", event.title, extra={"fields": {"event": event.kind, "state": event.state}})
+        write = log.warning if event.state == "trouble" else log.info
+        write("%s", event.title, extra={"fields": {"event": event.kind, "state": event.state}})
         parcels = self._memory.parcels
         number = max((parcel.number for parcel in parcels), default=0) + 1
         names = [way.name for way in self._ways()]
         parcels += [Parcel(number + i, name, event, due=self._clock()) for i, name in enumerate(names)]
         if len(parcels) > MOST:
             if not self._overflown:
-                log.error("too much waits to be told: the oldest is dropped for the newest")
+                log.error("too many notifications wait: the oldest ones are dropped")
             del parcels[: len(parcels) - MOST]
             self._overflown = True
         elif len(parcels) < MOST:
@@ -108,17 +126,17 @@ class Outbox:
             self._unsaved = False
         except OSError as error:
             if not self._unsaved:
-                log.error("what was told can't be remembered (%s)", error.strerror)
+                log.error("the state of notifications can't be stored (%s)", error.strerror)
             self._unsaved = True
 
     # --- sending, in the thread -----------------------------------------------------------------------
 
     def _work(self) -> None:
         while (parcel := self._next()) is not None:
-            self._done(parcel, self._try(parcel))
+            self._finish(parcel, self._try(parcel))
 
     def _next(self) -> Parcel | None:
-        """The parcel that is due, when one is; None at the end."""
+        """Wait for the next parcel that is due; None when the thread must end."""
         with self._changed:
             while True:
                 parcels = [one for one in self._memory.parcels if not (self._stopped and one.tries)]
@@ -131,32 +149,32 @@ class Outbox:
                 self._changed.wait(min(wait, NEVER))
 
     def _try(self, parcel: Parcel) -> bool:
-        """Whether it needs no further try: it was taken, or its way is there no more."""
+        """Try to send a parcel; returns False if it must be tried again."""
         way = next((way for way in self._ways() if way.name == parcel.way), None)
         if way is None:
             return True
         try:
-            way.tell(parcel.event, self._origin())
+            way.send(parcel.event, self._origin())
         except MunimentError as error:
-            log.warning("could not tell (%s): %s", parcel.event.title, error)
-        except Exception as error:  # noqa: BLE001 - a library's fault must not end the telling, nor show a secret
-            log.error("could not tell by %s: %s", parcel.way, type(error).__name__)
+            log.warning("notification not sent (%s): %s", parcel.event.title, error)
+        except Exception as error:  # noqa: BLE001 - a library's error must not end the thread or show a secret
+            log.error("notification not sent by %s: %s", parcel.way, type(error).__name__)
         else:
             return True
         return False
 
-    def _done(self, parcel: Parcel, told: bool) -> None:
+    def _finish(self, parcel: Parcel, done: bool) -> None:
         now = self._clock()
         with self._changed:
             parcels = self._memory.parcels
             place = next((i for i, one in enumerate(parcels) if one.number == parcel.number), None)
             if place is None:
                 return
-            if told or now - parcel.event.time >= GIVE_UP:
+            if done or now - parcel.event.time >= GIVE_UP:
                 del parcels[place]
             else:
                 pause = min(BACKOFF * 2.0 ** min(parcel.tries, 10), MAX_BACKOFF)
                 parcels[place] = msgspec.structs.replace(parcel, tries=parcel.tries + 1, due=now + pause)
             self._save()
-        if not told and now - parcel.event.time >= GIVE_UP:
-            log.error("gave up telling by %s: %s", parcel.way, parcel.event.title)
+        if not done and now - parcel.event.time >= GIVE_UP:
+            log.error("notification given up after a day (%s): %s", parcel.way, parcel.event.title)

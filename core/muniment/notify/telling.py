@@ -1,4 +1,4 @@
-"""What all ways of telling people share: who speaks, in which words, and why it did not work."""
+"""What all ways of notifying share: the archive's name, the text of a message, and the error."""
 
 from __future__ import annotations
 
@@ -15,39 +15,53 @@ from muniment.notify.model import Event
 from muniment.system.sanitise import clean
 
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{60,}")
-"""What may be an access token, as it is or encoded."""
+"""A word that can be an access token, plain or encoded."""
 WORDS = 300
-"""Characters of a server's own words that are repeated."""
+"""Largest number of characters of a server's text that are shown."""
 
 
 class NotTold(MunimentError):
-    """A way did not work; says why, and holds no secret."""
+    """A notification could not be sent. The message says why, and contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which archive speaks."""
+    """The archive that a message is about."""
 
     name: str
-    """The organisation's name, or the vault's folder."""
+    """The organisation's name, or the name of the vault's folder."""
     vault: str
+    """The vault's folder."""
 
 
 class Answer(NamedTuple):
-    """An answer over HTTP."""
+    """Status and text of an HTTP answer."""
 
     status: int
     text: str
 
 
 class Online(Protocol):
-    """What the service lends to those who tell by OAuth 2: tokens, and HTTP with its limits."""
+    """What the service provides for sending by OAuth 2: access tokens, and HTTP requests with limits."""
 
     def token(self, mail: NotifyMail, folder: Path, renew: bool) -> str:
-        """An access token for sending; with `renew` another one than before. Raises MunimentError."""
+        """An access token for sending mail.
+
+        Args:
+            mail: The section [notify.mail].
+            folder: The vault's folder.
+            renew: Get a new token instead of the cached one.
+
+        Raises:
+            MunimentError: There is no token.
+        """
 
     def post(self, mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> Answer:
-        """Post something. Raises MunimentError where there is no answer."""
+        """Send an HTTP POST request.
+
+        Raises:
+            MunimentError: There is no answer.
+        """
 
 
 def _hidden(text: str, secrets: Sequence[str]) -> str:
@@ -56,20 +70,20 @@ def _hidden(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def said(words: str | bytes, *secrets: str) -> str:
-    """A server's own words, on one line, without any of the secrets."""
+def quote(words: str | bytes, *secrets: str) -> str:
+    """A server's text on one line, without any of the secrets."""
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     line = " ".join(clean(_hidden(text, secrets)).split())
-    line = _TOKEN.sub("***", _hidden(line, secrets))  # once more: what is invisible may have parted it
+    line = _TOKEN.sub("***", _hidden(line, secrets))  # again: invisible characters can have split a secret
     return line if len(line) <= WORDS else line[: WORDS - 3] + "..."
 
 
 def subject(event: Event, origin: Origin) -> str:
-    """A message's title, on one line."""
+    """The title of a message, on one line."""
     return clean(f"{origin.name}: {event.title}")
 
 
 def body(event: Event, origin: Origin) -> str:
-    """A message's text."""
+    """The text of a message, of several lines."""
     text = clean(event.text, newline=True)
     return f"{clean(event.title)}\n\n{text}\n\nVault {clean(origin.vault)} on {clean(socket.gethostname())}\n"

@@ -1,4 +1,4 @@
-"""The ways on which people are told: a mail, an Apprise URL, a program."""
+"""The ways to notify people: a mail, an Apprise URL, a program."""
 
 from __future__ import annotations
 
@@ -18,22 +18,36 @@ from muniment.notify.telling import NotTold, Online, Origin, body, subject
 from muniment.system.sanitise import clean
 
 MOST_OUTPUT = 16 * 1024 * 1024
-"""Bytes that a program may print; they are dropped."""
+"""Most bytes that a program can print; its output is discarded."""
 
 
 class Way(Protocol):
-    """One way to tell people."""
+    """One way to notify people."""
 
     @property
     def name(self) -> str:
-        """What it is called in logs and messages; no secret is in it, and two ways have two names."""
+        """Its name in logs and messages. It has no secret in it, and no two ways have the same name."""
 
-    def tell(self, event: Event, origin: Origin) -> None:
-        """Tell it; returns when it was taken. Raises MunimentError otherwise."""
+    def send(self, event: Event, origin: Origin) -> None:
+        """Send an event, and return when it was accepted.
+
+        Args:
+            event: What to send.
+            origin: The archive that it is about.
+
+        Raises:
+            MunimentError: It could not be sent; the message says why.
+        """
 
 
 def ways(notify: Notify, folder: Path, online: Online) -> list[Way]:
-    """All ways that vault.toml has; secrets are had when something is told. `folder` is the vault's."""
+    """All ways that are set up in vault.toml. They read their secrets only when they send.
+
+    Args:
+        notify: The section [notify].
+        folder: The vault's folder.
+        online: Tokens and HTTP for sending by OAuth 2.
+    """
     found: list[Way] = []
     if notify.mail.by == "graph":
         found.append(GraphWay(notify.mail, folder, online))
@@ -50,7 +64,7 @@ def ways(notify: Notify, folder: Path, online: Online) -> list[Way]:
 
 @dataclass(frozen=True, slots=True)
 class UrlWay:
-    """Any service that Apprise knows, by its URL; that may hold a secret, so only its scheme is shown."""
+    """A service that Apprise supports. Its URL can contain a secret, so only the scheme is shown."""
 
     number: int
     url: str | dict[str, Any]
@@ -58,11 +72,11 @@ class UrlWay:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, without secrets."""
         return f"URL {self.number}" + (f" ({scheme(self.url)})" if isinstance(self.url, str) else "")
 
-    def tell(self, event: Event, origin: Origin) -> None:
-        """Tell the service. Raises NotTold, or ConfigError when the URL can't be had."""
+    def send(self, event: Event, origin: Origin) -> None:
+        """Send an event to the service (see Way.send). Raises ConfigError if the URL can't be read."""
         _require_owner(self)
         url = self.url if isinstance(self.url, str) else resolve(self.url, self.folder).reveal()
         import apprise
@@ -71,27 +85,27 @@ class UrlWay:
         asset = apprise.AppriseAsset(app_id="Muniment", async_mode=False, secure_logging=True)
         service = apprise.Apprise(asset=asset)
         if not service.add(url):
-            raise NotTold(f"{self.name}: Apprise knows no such URL; its documentation lists what there is")
-        taken = service.notify(
+            raise NotTold(f"{self.name}: Apprise does not support this URL; see its documentation")
+        accepted = service.notify(
             body=body(event, origin),
             title=subject(event, origin),
             notify_type=getattr(apprise.NotifyType, _TYPES[event.state]),
             body_format=apprise.NotifyFormat.TEXT,
         )
-        if not taken:
-            raise NotTold(f"{self.name}: the service did not take it; check the URL and the network")
+        if not accepted:
+            raise NotTold(f"{self.name}: the service did not accept it; check the URL and the network")
 
 
 _TYPES = {"trouble": "WARNING", "well": "SUCCESS", "note": "INFO"}
 
 
 def scheme(url: str) -> str:
-    """A URL's scheme: all of it that may be shown."""
+    """A URL's scheme, which is the only part without secrets."""
     return clean(url.partition("://")[0])
 
 
 def _keep_quiet() -> None:
-    """Have nothing that repeats URLs write to a log."""
+    """Keep libraries that log URLs from writing to the log."""
     for name in ("apprise", "urllib3", "requests"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
@@ -101,18 +115,18 @@ def _keep_quiet() -> None:
 
 @dataclass(frozen=True, slots=True)
 class CommandWay:
-    """A program that is given the event as JSON on its standard input, and nothing of it as an argument."""
+    """A program that gets the event as JSON on its standard input. It gets no arguments from the event."""
 
     settings: NotifyCommand
     folder: Path
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, without secrets."""
         return f"command {clean(Path(self.settings.run[0]).name)}"
 
-    def tell(self, event: Event, origin: Origin) -> None:
-        """Run the program. Raises NotTold when it can't be started, fails, or takes too long."""
+    def send(self, event: Event, origin: Origin) -> None:
+        """Run the program (see Way.send). Raises NotTold if it can't start, fails, or takes too long."""
         _require_owner(self)
         try:
             code, _ = run_program(
@@ -127,21 +141,23 @@ class CommandWay:
                 f"{self.name}: can't be started ({type(error).__name__}); give its full path"
             ) from None
         except TooSlow:
-            raise NotTold(f"{self.name}: took longer than {self.settings.timeout} s and was ended") from None
+            raise NotTold(
+                f"{self.name}: took longer than {self.settings.timeout} s and was stopped"
+            ) from None
         except TooMuchOutput:
-            raise NotTold(f"{self.name}: printed more than {MOST_OUTPUT:,} bytes and was ended") from None
+            raise NotTold(f"{self.name}: printed more than {MOST_OUTPUT:,} bytes and was stopped") from None
         if code:
             raise NotTold(f"{self.name}: failed (exit code {code}); try it by hand")
 
 
 def _require_owner(way: UrlWay | CommandWay) -> None:
-    """See that a way that can run programs is used with no other rights than those of vault.toml's writer."""
+    """Refuse a way that can run programs if the vault belongs to another account, which could misuse ours."""
     owner = owner_of(way.folder)
     if owner is not None:
-        raise NotTold(f"{way.name}: is used for the vault's owner alone; become uid {owner}")
+        raise NotTold(f"{way.name}: only the vault's owner can use it; become uid {owner}")
 
 
 def as_json(event: Event, origin: Origin) -> bytes:
-    """An event as a program is given it, on one line."""
-    told = msgspec.to_builtins(event) | {"organisation": origin.name, "vault": origin.vault}
-    return msgspec.json.encode(told) + b"\n"
+    """The JSON for a program, on one line: the event's fields, `organisation` and `vault`."""
+    fields = msgspec.to_builtins(event) | {"organisation": origin.name, "vault": origin.vault}
+    return msgspec.json.encode(fields) + b"\n"

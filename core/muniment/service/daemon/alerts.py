@@ -151,7 +151,7 @@ class Alerts:
         now = self._clock()
         memory.since = memory.since or int(now)
         runs, messages = self._gather(memory, settings, now)
-        events = news(memory, list(findings(self._facts, settings.notify, memory.told)), now)
+        events = news(memory, list(findings(self._facts, settings.notify, memory.reported)), now)
         if daily.due(settings.notify.daily, memory, now):
             events.append(daily.summary(self._facts, runs, memory, messages))
         return events

@@ -48,7 +48,7 @@ def _problem(way: Way, speaker: Origin) -> str:
         time=int(time.time()),
     )
     try:
-        way.tell(event, speaker)
+        way.send(event, speaker)
     except MunimentError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - a library's fault is a way's failure, and may quote a secret
