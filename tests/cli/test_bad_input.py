@@ -281,7 +281,7 @@ def test_a_typo_in_vault_toml(
         ('[profile.gw]\nsource = "maildir"\n', "needs path"),
         (
             '[profile.gw]\nsource = "imap"\nhost = "h"\nmailbox = "m"\npassword = "hunter2"\n',
-            "must not stand",
+            "must not be in the file",
         ),
         ('domains = "example.com"\n', "a list of texts"),
         ('[profile.gw]\nsource = "maildir"\npath = "/x"\nevery = "often"\n', "whole number"),

@@ -135,8 +135,8 @@ def test_create_explains_itself_and_overwrites_nothing(tmp_path: Path) -> None:
         ("hq", {"evry": 5}, False, ConfigError, "did you mean every"),
         ("hq", {"source": None}, False, ConfigError, "source is missing"),
         ("new", {"source": "imap"}, True, ConfigError, "needs host"),
-        ("a b", FIELDS, True, ConfigError, "can't be called"),
-        ("new", FIELDS | {"password": "hunter2"}, True, ConfigError, "must not stand in the file"),
+        ("a b", FIELDS, True, ConfigError, "can't be named"),
+        ("new", FIELDS | {"password": "hunter2"}, True, ConfigError, "must not be in the file"),
     ],
 )
 def test_what_would_be_wrong_is_not_written(
@@ -211,7 +211,7 @@ def test_odd_ways_to_name_a_profile(tmp_path: Path) -> None:
     ("name", "to", "error", "part"),
     [
         ("hq", "old", ConfigError, "already"),
-        ("hq", "a b", ConfigError, "can't be called"),
+        ("hq", "a b", ConfigError, "can't be named"),
         ("no", "yes", NotFound, "no profile"),
     ],
 )

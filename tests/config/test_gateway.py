@@ -24,7 +24,7 @@ EXCHANGE_ONLINE = 150 * 1024 * 1024
         ("peer_errors = 100000", "peer_errors must be from 1"),
         ("peer_seconds = 0", "peer_seconds must be from 1 to 3600"),
         ('envelope_headers = ["X Rcpt"]', "envelope_headers names 'X Rcpt'"),
-        ('envelope_headers = ["From"]', "your mail server alone writes"),
+        ('envelope_headers = ["From"]', "only your mail server writes"),
         ('any_recipient = "yes"', "any_recipient must be true or false"),
         ("any_recipients = true", "did you mean any_recipient"),
     ],

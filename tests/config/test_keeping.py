@@ -51,7 +51,7 @@ def test_only_what_was_kept_is_forgotten(tmp_path: Path) -> None:
 
 def test_where_it_can_not_be_kept(tmp_path: Path) -> None:
     (tmp_path / FOLDER).touch()
-    with pytest.raises(VaultError, match="can't be kept") as caught:
+    with pytest.raises(VaultError, match="can't be stored") as caught:
         keep("xyzzy", "file", "gw", tmp_path)
     assert "xyzzy" not in str(caught.value)
     with pytest.raises(ConfigError, match="choose one of them"):

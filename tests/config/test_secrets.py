@@ -153,9 +153,9 @@ def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> Non
 
 def test_files_that_can_not_be_read(tmp_path: Path) -> None:
     assert "No such file" in refusal({"file": "missing"}, tmp_path)
-    assert "no plain file" in refusal({"file": "."}, tmp_path)
+    assert "not a regular file" in refusal({"file": "."}, tmp_path)
     os.mkfifo(tmp_path / "pipe", 0o600)
-    assert "no plain file" in refusal({"file": "pipe"}, tmp_path)
+    assert "not a regular file" in refusal({"file": "pipe"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_secret_does_not_show_itself(caplog: pytest.LogCaptureFixture) -> None
     ]
     assert not any("hunter2" in text for text in shown)
     for store in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="not to be stored"):
+        with pytest.raises(TypeError, match="must not be stored"):
             store(secret)
     assert not hasattr(secret, "__dict__")
     assert secret.reveal() == "hunter2"

@@ -209,7 +209,7 @@ def test_addresses_mapped_into_ipv6_match_ipv4_networks() -> None:
 
 
 def test_a_malformed_network_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="no network"):
+    with pytest.raises(ConfigError, match="not a network"):
         Senders(SenderRules(("192.0.2.0/99",)))
 
 

@@ -318,7 +318,7 @@ def test_an_address_where_it_can_not_listen_is_an_error(start: Start, tmp_path: 
     (tmp_path / "file").write_text("")
     with pytest.raises(VaultError, match="can't be written"):
         start(spool=tmp_path / "file")
-    with pytest.raises(ConfigError, match="no network"):
+    with pytest.raises(ConfigError, match="not a network"):
         start(networks=("10.0.0.1/8",))
 
 

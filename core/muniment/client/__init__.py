@@ -1,1 +1,1 @@
-"""The line between a client and the service: what travels on it, where it is, and how it is opened."""
+"""The connection between a client and the service: its protocol, its socket, and how it is opened."""

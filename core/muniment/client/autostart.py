@@ -1,4 +1,4 @@
-"""Opens the line to a vault's service; its owner's first word starts one in the background, as tmux does."""
+"""Connects to a vault's service. The first request of the vault's owner starts one in the background."""
 
 from __future__ import annotations
 
@@ -24,81 +24,84 @@ from muniment.client.socket_transport import NoService, SocketTransport, ask_to_
 from muniment.errors import MunimentError, VaultError, VaultLocked
 
 READY = b"ready\n"
+"""What a service prints when it listens."""
 PATIENCE = 60.0
-"""Seconds that a service has to open its vault, before its client gives up waiting."""
+"""Longest wait for a service that opens its vault, in seconds."""
 HELD = 10.0
-"""Seconds for which a vault that another process holds is tried again: it may be a service that is about to
-listen, or about to leave."""
+"""How long to try again while another process holds the vault, in seconds. It can be a service that is about
+to listen or to end."""
 AGAIN = 0.05
-"""Seconds between two tries, at first."""
+"""First wait between two attempts, in seconds."""
 
 
 def connected(folder: Path, here: Connect) -> Transport:
-    """The line to the service of the vault in `folder`, which is looked for with the first word.
+    """A transport to the service of a vault. It connects with the first request.
 
-    `here` opens the engine in this process: a vault is made by it, since before that there is no service.
+    Args:
+        folder: The vault's folder.
+        here: Opens the engine in this process. It makes a new vault, which has no service yet.
     """
     return _Opening(folder, here)
 
 
 class _Opening:
-    """A transport that says Init in this process and all else to the vault's service."""
+    """A transport that sends Init to an engine in this process, and other requests to the vault's service."""
 
     def __init__(self, folder: Path, here: Connect) -> None:
         self._folder = folder
         self._here = here
 
     def call(self, request: Request) -> Word:
-        """Say a request that has one reply. Raises MunimentError."""
+        """Send a request that has one reply (see Transport.call)."""
         if isinstance(request, Init):
             with closing(self._here(self._folder)) as engine:
                 return engine.call(request)
-        return self._line().call(request)
+        return self._service().call(request)
 
     def stream(self, request: Request) -> Iterator[Word]:
-        """Say a request that is answered by a stream; closing it cancels the work. Raises MunimentError."""
-        return self._line().stream(request)
+        """Send a request that is answered by a stream (see Transport.stream)."""
+        return self._service().stream(request)
 
     def close(self) -> None:
-        """Nothing is kept open between words."""
+        """Do nothing: no connection stays open between requests."""
 
-    def _line(self) -> SocketTransport:
-        line = _Line(place_of(self._folder))
-        if line.mine and not has_settings(self._folder):
+    def _service(self) -> SocketTransport:
+        service = _Service(place_of(self._folder))
+        if service.mine and not has_settings(self._folder):
             raise no_vault(self._folder)
-        return SocketTransport(line.open, line.replace)
+        return SocketTransport(service.open, service.replace)
 
 
-class _Line:
-    """The way to one vault's service."""
+class _Service:
+    """The service of one vault, which may have to be started or replaced."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
 
     @property
     def mine(self) -> bool:
-        """Whether this process runs as the vault's owner, and so may start its service."""
+        """Whether this process runs as the vault's owner, and so can start its service."""
         return os.geteuid() == self._place.owner
 
     def open(self) -> socket.socket:
-        """A connection to the service, which is started where there is none.
+        """Connect to the service, and start it if there is none.
 
         Raises:
-            VaultError: none runs, and none could be started; says why.
+            VaultError: None runs, and none could be started; the message says why.
         """
         try:
             return dial(self._place)
         except NoService:
             if self.mine:
-                return self._started()
+                return self._start()
         owner = _name(self._place.owner)
         raise VaultError(
             f"no service runs for the vault in {self._place.vault}: ask {owner} to start it "
             "(`muniment service`, or any command)"
         )
 
-    def _started(self) -> socket.socket:
-        """A connection to a service that this process, or another at the same time, has started."""
+    def _start(self) -> socket.socket:
+        """Start a service and connect to it; another process can have started it at the same time."""
         until, held, wait = time.monotonic() + PATIENCE, time.monotonic() + HELD, AGAIN
         while True:
             refusal = start(self._place, until)
@@ -113,20 +116,20 @@ class _Line:
             wait = min(wait * 2, 1.0)
 
     def replace(self, other: Other) -> None:
-        """Have a service of another version leave, if a client started it and nobody needs it now.
+        """Stop a service of another version, if a client started it and it is idle.
 
         Raises:
-            VaultError: it stays; says what to do.
+            VaultError: It keeps running; the message says what to do.
         """
-        if other.implicit and self.mine and self._retired():
+        if other.implicit and self.mine and self._retire():
             return
         raise VaultError(
             f"the service of this vault is Muniment {other.version}, this program is {protocol.VERSION}: "
             f"restart the service (process {other.pid})"
         )
 
-    def _retired(self) -> bool:
-        """Ask it to leave; returns whether it does."""
+    def _retire(self) -> bool:
+        """Ask the service to end; returns whether it does."""
         try:
             ask_to_leave(self._place, protocol.RETIRE)
         except NoService:
@@ -137,12 +140,17 @@ class _Line:
 
 
 def start(place: Place, until: float) -> Failure | None:
-    """Start a service in the background, and wait until it listens; returns why it does not.
+    """Start a service in the background, and wait until it listens.
 
-    `until` is an instant of the monotonic clock.
+    Args:
+        place: The vault.
+        until: When to stop waiting, on the monotonic clock.
+
+    Returns:
+        Why it does not listen; None if it does.
 
     Raises:
-        VaultError: it takes longer.
+        VaultError: It takes longer.
     """
     command = [sys.executable, "-P", "-m", "muniment.service", str(place.vault)]
     with subprocess.Popen(
@@ -154,26 +162,26 @@ def start(place: Place, until: float) -> Failure | None:
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        said = _heard(process.stdout.fileno(), until)
-    if said == READY:
+        output = _read_all(process.stdout.fileno(), until)
+    if output == READY:
         return None
     try:
-        return msgspec.msgpack.decode(said, type=Failure)
+        return msgspec.msgpack.decode(output, type=Failure)
     except msgspec.DecodeError:
         message = f"the service of {place.vault} could not be started: run `muniment service` to see why"
         return Failure(kind=VaultError.__name__, code=VaultError.exit_code, message=message)
 
 
-def _heard(pipe: int, until: float) -> bytes:
-    """All that is written into a pipe until its other end is closed."""
-    said = b""
+def _read_all(pipe: int, until: float) -> bytes:
+    """Everything that comes through a pipe until its other end is closed."""
+    output = b""
     while select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
         data = os.read(pipe, 64 * 1024)
         if not data:
-            return said
-        said += data
+            return output
+        output += data
     raise VaultError(
-        "the service has been started and is still opening the vault: it may be bringing the catalog in line "
+        "the service was started and is still opening the vault: it may be bringing the catalog up to date "
         "with the ledger; try again later"
     )
 

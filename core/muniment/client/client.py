@@ -1,4 +1,4 @@
-"""How clients speak to the engine: over a transport that is handed in at start."""
+"""Sends requests to the engine, over a transport that is chosen when the program starts."""
 
 from __future__ import annotations
 
@@ -18,62 +18,98 @@ W = TypeVar("W", bound=Word)
 
 
 class Transport(Protocol):
-    """Carries words to an engine and back. Errors of the engine arrive as MunimentError."""
+    """Carries requests to an engine, and its replies back."""
 
     def call(self, request: Request) -> Word:
-        """Say a request that has one reply."""
+        """Send a request that has one reply.
+
+        Raises:
+            MunimentError: The engine refuses the request or fails at it, or can't be reached.
+        """
 
     def stream(self, request: Request) -> Iterator[Word]:
-        """Say a request that is answered by a stream; closing the iterator cancels the work."""
+        """Send a request that is answered by a stream. Closing the iterator cancels the work.
+
+        Raises:
+            MunimentError: As for `call`, also while iterating.
+        """
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection, if one is open."""
 
 
 Connect = Callable[[Path], Transport]
-"""Opens the engine of the vault in a folder; given to the command line by whoever starts it."""
+"""Opens the engine of a vault, given its folder. The program that starts passes it to its clients."""
 
 
 class Client:
-    """An engine, as its clients see it."""
+    """Sends requests to the engine of one vault, and checks the types of its replies.
+
+    Every method that sends a request can raise `muniment.errors.MunimentError`. Its message is a sentence to
+    show, and its `exit_code` is that of the command line. Requests that concern days get the time zone of
+    this process.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def call(self, request: Request, reply: type[W]) -> W:
-        """Say `request` and return its reply.
+        """Send a request that has one reply.
+
+        Args:
+            request: What to ask.
+            reply: The type of its reply.
+
+        Returns:
+            The reply.
 
         Raises:
-            MunimentError: what the engine refuses or fails at, as a sentence to print.
+            MunimentError: The engine refuses the request or fails at it.
+            TypeError: The reply has another type, which is a fault of the program.
         """
         answer = self._transport.call(_zoned(request))
         if not isinstance(answer, reply):
-            raise TypeError(f"{type(request).__name__} was answered by {type(answer).__name__}")
+            raise TypeError(f"{type(request).__name__} was answered with {type(answer).__name__}")
         return answer
 
     def stream(self, request: Request) -> Iterator[Word]:
-        """Say `request` and yield what comes; closing the iterator cancels the work.
+        """Send a request that is answered by a stream.
+
+        Closing the iterator cancels the work.
+
+        Args:
+            request: What to ask.
+
+        Returns:
+            The words of the stream, as they come.
 
         Raises:
-            MunimentError: what the engine refuses or fails at, as a sentence to print.
+            MunimentError: The engine refuses the request or fails at it; also while iterating.
         """
         return self._transport.stream(_zoned(request))
 
     def close(self) -> None:
-        """Hang up. Safe to call twice."""
+        """Close the connection, if one is open. It can be called twice."""
         self._transport.close()
 
 
 def _zoned(request: Request) -> Request:
-    """A request that says days, with the time zone of this process."""
+    """The request, with the time zone of this process if it concerns days."""
     return replace(request, zone=local_zone()) if getattr(request, "zone", None) == "" else request
 
 
 def receive(words: Iterator[Word], path: Path) -> Iterator[Word]:
-    """The words of an export, without the files that it sends: these are written to where `path` stands.
+    """Write the files of an export, and pass on its other words.
+
+    Args:
+        words: The stream of an Export request.
+        path: The file or folder that the user named.
+
+    Yields:
+        The words that are not part of a file.
 
     Raises:
-        UsageError: a file is there already, or can't be written.
+        UsageError: A file exists already, can't be written, or is outside of `path`.
     """
     with ExitStack() as stack:
         file: BinaryIO | None = None
@@ -88,11 +124,11 @@ def receive(words: Iterator[Word], path: Path) -> Iterator[Word]:
 
 
 def _new_file(path: Path, name: str) -> BinaryIO:
-    """A file of an export, for its owner alone, that was not there before."""
+    """Make a new file of an export, which only its owner can read."""
     parts = Path(name).parts
     inside = len(parts) == 2 and parts[0] == path.name
     if ".." in parts or not (inside or (len(parts) == 1 and name.startswith(path.name))):
-        raise UsageError(f"the service sent a file that is no part of {path}")
+        raise UsageError(f"the service sent a file that does not belong to {path}")
     where = path.parent.joinpath(*parts)
     try:
         where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

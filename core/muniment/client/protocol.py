@@ -1,14 +1,14 @@
-"""What travels between a client and the service.
+"""The protocol between a client and the service.
 
-One connection carries one request and its answer: an HTTP POST to `/call` or `/stream` whose body is the
-request, a MessagePack map of `muniment.api` with its tag, and whose answer's body is frames. A frame is
-four bytes, big-endian, that say how long it is, and so many bytes: a word, or one of the three below. An
-empty frame says no more than that the service is at work. An answer that does not end with End or Failure
-was cut.
+One connection carries one request and its answer. The request is an HTTP POST to `/call` or `/stream`. Its
+body is a MessagePack map: a request of `muniment.api` with its tag. The body of the answer is a series of
+frames. A frame is its length in four bytes, big-endian, and that many bytes: a word of `muniment.api`, or one
+of the three below. An empty frame only shows that the service is at work. An answer that does not end with
+End or Failure is incomplete.
 
-After a word that is a state (`api.base.StateWord`) the service sends nothing until the client has sent a
-byte, NEXT: it asks for the next word. So at most one state is on its way, and a reader that is slow, or was
-stopped for an hour, gets the newest one as soon as it asks. Buffers hold no backlog.
+After a word that is a state (`api.base.StateWord`), the service sends nothing until the client has sent the
+byte NEXT, to ask for the next word. So at most one state is on its way. A reader that is slow, or was stopped
+for an hour, gets the newest state as soon as it asks, and buffers contain no old ones.
 """
 
 from __future__ import annotations
@@ -27,59 +27,62 @@ from muniment.errors import MunimentError, QueryError
 from muniment.system.paths import readable
 
 CALL, STREAM, RETIRE, YIELD = "/call", "/stream", "/retire", "/yield"
-"""What is asked for: a word's one reply, a stream, and to leave: if nobody needs it, or for a service in the
-foreground, which only a run in hand puts off."""
+"""Paths of requests: for one reply, for a stream, to end an idle service, and to end a service for one
+in the foreground (only a run in progress delays that)."""
 VERSION_HEADER = "Muniment-Version"
 VERSION = __version__
 LENGTH = struct.Struct(">I")
+"""The length of a frame."""
 LIMIT = 64 * 1024 * 1024
-"""Bytes that a frame has at most."""
+"""Most bytes of a frame."""
 NEXT = b"\n"
 """What a client sends to ask for the word after a state."""
 BEAT = 5.0
-"""Seconds after which a service that is at work sends an empty frame."""
+"""Seconds between two empty frames of a service that is at work."""
 SILENCE = 60.0
 """Seconds without a byte after which a service counts as hung."""
 BUG = 70
-"""Exit code for what should not have happened."""
+"""Exit code for an internal error."""
 
 
 class Failure(Word, frozen=True):
-    """An error that a person is meant to read; ends an answer."""
+    """An error for a person to read. It ends an answer."""
 
     kind: str
     """Its class in `muniment.errors`."""
     code: int
-    """Its exit code, which counts where the class is not known."""
+    """Its exit code, which is used if the class is not known."""
     message: str
     query: str = ""
+    """The query of a QueryError."""
     position: int = 0
+    """The place of the mistake in it, in characters."""
 
 
 class End(Word, frozen=True):
-    """All was said."""
+    """The end of an answer."""
 
 
 class Other(Word, frozen=True):
-    """The service is of another version of the program; ends an answer."""
+    """The service is another version of the program. It ends an answer."""
 
     version: str
     pid: int
     implicit: bool
-    """Whether it was started by a client, so that it may be replaced when it is idle."""
+    """Whether a client started it, so that it can be replaced when it is idle."""
 
 
 def encoded(word: Word) -> bytes:
-    """A word as its frame."""
+    """The frame for a word."""
     try:
         data = msgspec.msgpack.encode(word)
-    except UnicodeEncodeError:  # it tells of a file whose name is no UTF-8
+    except UnicodeEncodeError:  # it contains a file's name that is not UTF-8
         data = msgspec.msgpack.encode(_readable(msgspec.to_builtins(word)))
     return LENGTH.pack(len(data)) + data
 
 
 def _readable(value: Any) -> Any:
-    """The same value, with text that can be encoded in it."""
+    """The same value, with texts that can be encoded."""
     if isinstance(value, str):
         return readable(value)
     if isinstance(value, dict):
@@ -90,7 +93,7 @@ def _readable(value: Any) -> Any:
 
 
 def failure(error: MunimentError) -> Failure:
-    """An error as it travels."""
+    """The Failure for an error."""
     query, position = (error.query, error.position) if isinstance(error, QueryError) else ("", 0)
     return Failure(
         kind=type(error).__name__,
@@ -101,20 +104,20 @@ def failure(error: MunimentError) -> Failure:
     )
 
 
-def raised(said: Failure) -> MunimentError:
-    """The error that travelled: of its own class, else one with its exit code."""
-    kind = getattr(errors, said.kind, None)
+def raised(failed: Failure) -> MunimentError:
+    """The error for a Failure: of its own class if that is known, and with its exit code in any case."""
+    kind = getattr(errors, failed.kind, None)
     if kind is QueryError:
-        return QueryError(said.message, said.query, said.position)
+        return QueryError(failed.message, failed.query, failed.position)
     if isinstance(kind, type) and issubclass(kind, MunimentError):
-        return kind(said.message)
-    error = MunimentError(said.message)
-    error.exit_code = said.code
+        return kind(failed.message)
+    error = MunimentError(failed.message)
+    error.exit_code = failed.code
     return error
 
 
 def _kinds(base: type[Word]) -> list[type[Word]]:
-    """The words of the api below `base`."""
+    """The subclasses of `base` in the api."""
     bases = (Word, Request)
     return [
         kind
@@ -124,19 +127,19 @@ def _kinds(base: type[Word]) -> list[type[Word]]:
 
 
 def requests() -> Callable[[bytes], Request]:
-    """What reads a request; raises msgspec.DecodeError where it is none. For any thread."""
+    """A function that decodes a request, for any thread. It raises msgspec.DecodeError for other bytes."""
     with _making:
         return _requests()
 
 
 def replies() -> Callable[[bytes], Word]:
-    """What reads a word that a service says; raises msgspec.DecodeError where it is none. For any thread."""
+    """A function that decodes a word of a service, for any thread. It raises msgspec.DecodeError."""
     with _making:
         return _replies()
 
 
 _making = threading.Lock()
-"""Held while a decoder is made: msgspec crashes the process where two threads make one of the same words."""
+"""Locked while a decoder is made: msgspec crashes if two threads make one for the same classes."""
 
 
 @cache
@@ -146,9 +149,9 @@ def _requests() -> Callable[[bytes], Request]:
 
 @cache
 def _replies() -> Callable[[bytes], Word]:
-    said = [kind for kind in _kinds(Word) if not issubclass(kind, Request)]
-    return _decoder([*said, Failure, End, Other])
+    words = [kind for kind in _kinds(Word) if not issubclass(kind, Request)]
+    return _decoder([*words, Failure, End, Other])
 
 
 def _decoder(kinds: list[type[Word]]) -> Callable[[bytes], Any]:
-    return msgspec.msgpack.Decoder(Union[tuple(kinds)]).decode  # noqa: UP007 - made of what there is
+    return msgspec.msgpack.Decoder(Union[tuple(kinds)]).decode  # noqa: UP007 - the classes are known only at run time

@@ -1,8 +1,8 @@
-"""Where a vault's socket is: one place that its owner and all other users find by themselves.
+"""Where a vault's socket is: a place that its owner and all other users can find.
 
-A vault is closed to others, so its socket stands outside: in a folder that nobody but the vault's owner
-or root can write, under a name that is made of the vault's real path. Whoever connects sees besides that
-it is the owner or root who listens, before anything is said.
+Others can't enter a vault, so its socket is outside: in a folder in which only the vault's owner and root can
+write. Its name is made from the vault's real path. In addition, a client checks that the owner or root
+listens before it sends anything.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from msgspec import Struct
 from muniment.errors import VaultError
 
 RUNTIME = "MUNIMENT_RUNTIME"
-"""Names another folder for the sockets."""
+"""Environment variable that names another folder for the sockets."""
 SYSTEM = Path("/run/muniment")
-TEMPORARY = Path("/tmp")  # noqa: S108 - nothing is believed of what lies there, see `trusted`
+TEMPORARY = Path("/tmp")  # noqa: S108 - only `trusted` folders in it are used
 SETTINGS = "vault.toml"
 _CREDENTIALS = struct.Struct("3i")
 
 
 def no_vault(folder: Path) -> VaultError:
-    """What is said where there is none."""
+    """The error for a folder without a vault."""
     return VaultError(
         f"there is no vault in {folder}: name one with --vault or MUNIMENT_VAULT, "
         "or make one with `muniment init`"
@@ -37,10 +37,10 @@ def no_vault(folder: Path) -> VaultError:
 
 
 def has_settings(folder: Path) -> bool:
-    """Whether vault.toml is there.
+    """Whether a folder has a vault.toml.
 
     Raises:
-        OSError: that can't be seen; from Python 3.14 on, `Path.is_file` says no then.
+        OSError: It can't be read. (`Path.is_file` would return False from Python 3.14 on.)
     """
     try:
         return stat.S_ISREG((folder / SETTINGS).stat().st_mode)
@@ -54,20 +54,20 @@ def digest(vault: Path) -> str:
 
 
 class Place(Struct, frozen=True):
-    """A vault and where its socket may be."""
+    """A vault, and the places where its socket can be."""
 
     vault: Path
     """Its real path."""
     owner: int
-    """The uid of who owns it."""
+    """The uid of its owner."""
 
     @property
     def name(self) -> str:
-        """The socket's name, the same for everybody."""
+        """The socket's name, which is the same for all users."""
         return digest(self.vault) + ".sock"
 
     def folders(self) -> Iterator[Path]:
-        """Where to look for it, in this order."""
+        """The folders to search for the socket, in this order."""
         if named := os.environ.get(RUNTIME):
             yield Path(named)
             return
@@ -77,19 +77,19 @@ class Place(Struct, frozen=True):
 
     @property
     def temporary(self) -> Path:
-        """Its folder below /tmp. Anybody can make that first: it is used only where it is `trusted`."""
+        """The owner's folder in /tmp. Anyone could have made it first, so it is used only if `trusted`."""
         return TEMPORARY / f"muniment-{self.owner}"
 
     def sockets(self) -> Iterator[Path]:
-        """Where it may be, as far as nobody else could have put it there."""
+        """The paths where the socket can be, in folders in which no one else can write."""
         return (folder / self.name for folder in self.folders() if trusted(folder, self.owner))
 
 
 def place_of(folder: Path) -> Place:
-    """Where the socket of the vault in `folder` is.
+    """The place of the vault in a folder.
 
     Raises:
-        VaultError: there is no vault, or it can't be told.
+        VaultError: There is no vault, or the folder can't be reached.
     """
     real = Path(os.path.realpath(folder))
     try:
@@ -107,7 +107,7 @@ def place_of(folder: Path) -> Place:
 
 
 def trusted(folder: Path, owner: int) -> bool:
-    """Whether nobody but a vault's owner or root can put anything into a folder."""
+    """Whether only a vault's owner and root can write in a folder."""
     try:
         found = folder.lstat()
     except OSError:
@@ -116,10 +116,10 @@ def trusted(folder: Path, owner: int) -> bool:
 
 
 def own_folder(place: Place) -> Path:
-    """The folder in which this process, which runs as the vault's owner, puts the socket.
+    """The folder for the socket of this process, which must run as the vault's owner.
 
     Raises:
-        VaultError: none can be used; says what stands in the way.
+        VaultError: No folder can be used; the message says why.
     """
     named = bool(os.environ.get(RUNTIME))
     *others, last = place.folders() if named else (SYSTEM, place.temporary)
@@ -132,22 +132,24 @@ def own_folder(place: Place) -> Path:
     except FileExistsError:
         pass
     except OSError as error:
-        raise VaultError(f"{last} can't be made ({error.strerror}): mend that, or set {RUNTIME}") from error
+        raise VaultError(
+            f"{last} can't be made ({error.strerror}): correct that, or set {RUNTIME}"
+        ) from error
     if trusted(last, place.owner):
         return last
     if named:
         raise VaultError(
-            f"{last} is there already and others may write to it: have it removed, or set {RUNTIME} to a "
-            "folder that you alone can write and others can enter"
+            f"{last} exists already and others can write to it: have it removed, or set {RUNTIME} to a "
+            "folder in which only you can write and that others can enter"
         )
     return _another(place)
 
 
 def _another(place: Place) -> Path:
-    """A folder of the owner's beside one that somebody else made first; clients look for it by its owner.
+    """Another folder in /tmp, if someone else made the usual one first; clients find it by its owner.
 
     Raises:
-        VaultError: none can be made.
+        VaultError: It can't be made.
     """
     for folder in place.folders():
         if folder.name.startswith(f"{place.temporary.name}.") and trusted(folder, place.owner):
@@ -157,14 +159,14 @@ def _another(place: Place) -> Path:
         made.chmod(0o755)
     except OSError as error:
         raise VaultError(
-            f"{place.temporary} is there already and others may write to it, and no folder beside it can be "
-            f"made ({error.strerror}): have it removed, or set {RUNTIME} to a folder that you alone can write"
+            f"{place.temporary} exists already and others can write to it, and no other folder can be made "
+            f"({error.strerror}): have it removed, or set {RUNTIME} to a folder in which only you can write"
         ) from error
     return made
 
 
 class Peer(Struct, frozen=True):
-    """Who is at the other end of a socket, as the kernel says."""
+    """The process at the other end of a socket, according to the kernel."""
 
     pid: int
     uid: int
@@ -172,6 +174,6 @@ class Peer(Struct, frozen=True):
 
 
 def peer_of(connection: socket.socket) -> Peer:
-    """The peer's credentials: of who connected, or of who listens (unix(7), SO_PEERCRED)."""
+    """The credentials of the process that connected or that listens (unix(7), SO_PEERCRED)."""
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return Peer(*_CREDENTIALS.unpack(data))

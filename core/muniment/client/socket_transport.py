@@ -1,4 +1,4 @@
-"""A transport to the service of a vault: a connection of its own for each request."""
+"""A transport to the service of a vault, with a connection of its own for each request."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from muniment.client.socket_path import Place, peer_of
 from muniment.errors import MunimentError, VaultError
 
 LINE_LIMIT = 8192
+"""Most bytes of a line in the header of an answer."""
 TRIES = 4
+"""Attempts to send a request to a service that ends or is replaced."""
 QUEUED = 20.0
-"""Seconds that one waits to get in where many do."""
+"""Longest wait for a connection, in seconds, if many clients connect."""
 LINGER = 30.0
-"""Seconds that whoever leaves a stream waits for its work to end."""
+"""Longest wait for the end of cancelled work, in seconds."""
 
 Open = Callable[[], socket.socket]
 
 
 class NoService(Exception):
-    """Nobody listens, or whoever did has just left: nothing was heard or done."""
+    """No service listens, or it has just ended: the request was not received."""
 
 
 class OtherVersion(Exception):
-    """The service is of another version of the program."""
+    """The service is another version of the program."""
 
-    def __init__(self, said: Other) -> None:
-        super().__init__(said.version)
-        self.said = said
+    def __init__(self, service: Other) -> None:
+        super().__init__(service.version)
+        self.service = service
 
 
 def dial(place: Place) -> socket.socket:
-    """A connection to a vault's service, once it is certain who listens.
+    """Connect to a vault's service, and check which user runs it.
 
     Raises:
-        NoService: nobody listens.
-        VaultError: somebody else than the vault's owner or root does.
+        NoService: No process listens.
+        VaultError: Another user than the vault's owner or root listens.
     """
     for path in place.sockets():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -63,7 +65,7 @@ def dial(place: Place) -> socket.socket:
 
 
 def _connect(connection: socket.socket, path: str) -> None:
-    """Connect; where more wait than the socket queues (unix(7), EAGAIN), wait as well. Raises OSError."""
+    """Connect, and wait if the socket's queue is full (unix(7), EAGAIN). Raises OSError."""
     until, wait = time.monotonic() + QUEUED, 0.01
     while True:
         try:
@@ -76,26 +78,29 @@ def _connect(connection: socket.socket, path: str) -> None:
 
 
 class SocketTransport:
-    """Speaks over connections that `open_` makes (see muniment.client.client.Transport). For any thread.
-
-    `replace` is told where the service turns out to be of another version: it has it replaced, or raises.
-    """
+    """A transport over Unix sockets (see muniment.client.client.Transport). Any thread can use it."""
 
     def __init__(self, open_: Open, replace: Callable[[Other], None]) -> None:
+        """Set how to connect.
+
+        Args:
+            open_: Opens a new connection.
+            replace: Called with a service of another version. It ends that service, or raises MunimentError.
+        """
         self._open = open_
         self._replace = replace
 
     def call(self, request: Request) -> Word:
-        """Say a request that has one reply. Raises MunimentError."""
-        (reply,) = self._said(protocol.CALL, request)
+        """Send a request that has one reply (see Transport.call)."""
+        (reply,) = self._send(protocol.CALL, request)
         return reply
 
     def stream(self, request: Request) -> Iterator[Word]:
-        """Say a request that is answered by a stream; closing it cancels the work. Raises MunimentError."""
-        return self._said(protocol.STREAM, request)
+        """Send a request that is answered by a stream (see Transport.stream)."""
+        return self._send(protocol.STREAM, request)
 
-    def _said(self, path: str, request: Request) -> Iterator[Word]:
-        """Say a request, again where the service had left without hearing it."""
+    def _send(self, path: str, request: Request) -> Iterator[Word]:
+        """Send a request, and send it again if the service ended without receiving it."""
         for _ in range(TRIES):
             try:
                 yield from Answer(self._open(), path, request).words()
@@ -103,32 +108,32 @@ class SocketTransport:
             except NoService:
                 continue
             except OtherVersion as other:
-                self._replace(other.said)
-        raise VaultError("the service left again and again before it answered: see its log")
+                self._replace(other.service)
+        raise VaultError("the service ended several times before it answered: see its log")
 
     def close(self) -> None:
-        """Nothing is kept open between words."""
+        """Do nothing: no connection stays open between requests."""
 
 
 def ask_to_leave(place: Place, how: str) -> None:
-    """Ask a vault's service to leave, by RETIRE or YIELD; it does when this returns.
+    """Ask a vault's service to end, with RETIRE or YIELD; when this returns, it is ending.
 
     Raises:
-        NoService: nobody listens.
-        MunimentError: it stays; one that does not leave for anybody says VaultLocked.
+        NoService: No service runs.
+        MunimentError: It keeps running. VaultLocked means that it never ends for another process.
     """
     for _ in Answer(dial(place), how, None).words():
-        raise MunimentError("what listens on the vault's socket is no Muniment service: stop it")
+        raise MunimentError("the process on the vault's socket is not a Muniment service: stop it")
 
 
 class Answer:
-    """A request that was said on a connection, and what comes back."""
+    """A request that was sent on a connection, and its answer."""
 
     def __init__(self, connection: socket.socket, path: str, request: Request | None) -> None:
-        """Says it.
+        """Send the request.
 
         Raises:
-            NoService: the service has just left.
+            VaultError: The service does not read it.
         """
         self._connection = connection
         body = b"" if request is None else msgspec.msgpack.encode(request)
@@ -138,18 +143,18 @@ class Answer:
         )
         self._file: BinaryIO = connection.makefile("rb")
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # what it said before it hung up is read
+            with suppress(BrokenPipeError, ConnectionResetError):  # an answer that came before is still read
                 connection.sendall(head.encode("ascii") + body)
         except TimeoutError:
             raise self._silent() from None
 
     def words(self) -> Iterator[Word]:
-        """What comes; ends where the service has said all.
+        """The words of the answer. Closing the iterator cancels the work.
 
         Raises:
-            MunimentError: what the service refuses or fails at, or that the answer was cut.
-            NoService: it has just left, and has not heard the request.
-            OtherVersion: it is of another version of the program.
+            MunimentError: The service refuses the request or fails at it, or its answer is incomplete.
+            NoService: The service has just ended, without receiving the request.
+            OtherVersion: The service is another version of the program.
         """
         try:
             self._skip_head()
@@ -173,7 +178,7 @@ class Answer:
             self._connection.close()
 
     def _ask_for_next(self) -> None:
-        """Say that the last state was taken; where nobody hears it any more, reading says why."""
+        """Ask for the word after a state. If the connection is closed, reading raises the error."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self._connection.sendall(protocol.NEXT)
 
@@ -182,7 +187,7 @@ class Answer:
         return VaultError(f"the service does not answer (process {pid}): stop it if it hangs")
 
     def _skip_head(self) -> None:
-        """Read past the answer's header; frames follow whatever it says."""
+        """Skip the answer's header, which frames always follow."""
         try:
             first = self._file.readline(LINE_LIMIT)
         except ConnectionResetError:
@@ -190,12 +195,12 @@ class Answer:
         if not first:
             raise NoService
         if not first.startswith(b"HTTP/1."):
-            raise MunimentError("what listens on the vault's socket is no Muniment service: stop it")
+            raise MunimentError("the process on the vault's socket is not a Muniment service: stop it")
         while self._file.readline(LINE_LIMIT) not in (b"\r\n", b"\n", b""):
             pass
 
     def _next(self) -> Word:
-        """The next word."""
+        """Read the next word; empty frames are skipped."""
         while True:
             size = protocol.LENGTH.unpack(self._exactly(protocol.LENGTH.size))[0]
             if size > protocol.LIMIT:
@@ -214,7 +219,7 @@ class Answer:
         return data
 
     def _leave(self) -> None:
-        """Hang up, and wait until what was asked for has ended."""
+        """Close our side, and wait until the cancelled work has ended."""
         until = time.monotonic() + LINGER
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
@@ -223,4 +228,4 @@ class Answer:
 
 
 def _cut(why: str) -> MunimentError:
-    return MunimentError(f"the service broke off its answer ({why}): see its log, and try again")
+    return MunimentError(f"the service's answer is incomplete ({why}): see its log, and try again")

@@ -1,1 +1,1 @@
-"""vault.toml: profiles, settings, where secrets come from."""
+"""vault.toml: profiles, settings, and the places of secrets."""

@@ -1,7 +1,7 @@
-"""A TOML text as a row of blocks, one a table header, so that a change to one table leaves the rest be.
+"""Splits a TOML text into blocks, one for each table header, so that a change of one leaves the others alone.
 
-A block begins with the comment lines right above its header, since that is where people explain a
-table; tomlkit alone would count them to the table before.
+A block begins with the comment lines directly above its header, where people explain a table. tomlkit alone
+would assign them to the previous table.
 """
 
 from __future__ import annotations
@@ -14,18 +14,27 @@ from typing import Any
 import tomlkit
 
 Place = tuple[str, ...]
-"""Where a table is: () for the top, ("profile", "hq") for [profile.hq]."""
+"""The keys of a table: () for the top, ("profile", "hq") for [profile.hq]."""
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _OPENING = re.compile(
     r"""^([ \t]*)\[(?:[^\]"'\n]|"[^"\n]*"|'[^'\n]*')*\]([ \t]*(?:#[^\n]*)?)$""", re.MULTILINE
 )
-"""A table's header line: what stands before it, and behind it."""
+"""A table's header line, with the text before and after the header."""
 
 
 def with_values(text: str, place: Place, values: Mapping[str, Any]) -> str:
-    """`text` with these values in the table at `place`; None takes one out.
+    """Change values in a table. A missing table is added at the end.
 
-    A table that isn't there yet is put at the end. Raises tomlkit's TOMLKitError for what it can't do.
+    Args:
+        text: The TOML text.
+        place: The table.
+        values: The new values; None removes a key.
+
+    Returns:
+        The changed text.
+
+    Raises:
+        tomlkit.exceptions.TOMLKitError: The change is not possible in this text.
     """
     blocks = _split(text)
     owners = _owners(blocks, place)
@@ -36,13 +45,13 @@ def with_values(text: str, place: Place, values: Mapping[str, Any]) -> str:
         return "".join(blocks)
     if owners:
         return _changed(text, place, values)
-    told = {key: value for key, value in values.items() if value is not None}
-    lines = [f"[{'.'.join(map(_key, place))}]", *(f"{_key(k)} = {literal(v)}" for k, v in told.items())]
+    present = {key: value for key, value in values.items() if value is not None}
+    lines = [f"[{'.'.join(map(_key, place))}]", *(f"{_key(k)} = {literal(v)}" for k, v in present.items())]
     return text.rstrip("\n") + "\n\n" + "\n".join(lines) + "\n"
 
 
 def without(text: str, place: Place) -> str:
-    """`text` without the table at `place`, which must be there."""
+    """The text without the table at `place`, which must exist."""
     blocks = _split(text)
     owners = _owners(blocks, place)
     if owners:
@@ -53,9 +62,9 @@ def without(text: str, place: Place) -> str:
 
 
 def renamed(text: str, place: Place, key: str) -> str:
-    """`text` with the table at `place` under another last key; its comments stay.
+    """The text with another last key for the table at `place`; its comments stay.
 
-    Only headers are changed: a table that is written otherwise is left as it is.
+    Only headers are changed. A table in another notation stays as it is.
     """
     blocks = _split(text)
     for number in _owners(blocks, place):
@@ -64,7 +73,7 @@ def renamed(text: str, place: Place, key: str) -> str:
 
 
 def _reheaded(found: re.Match[str], place: Place, key: str) -> str:
-    """A table's header line with another key at `place`."""
+    """A table's header line with another last key, if the header is that of `place` or of a table in it."""
     keys: list[str] = []
     inner: Any = tomllib.loads(found[0])
     while isinstance(inner, dict) and inner:
@@ -77,12 +86,12 @@ def _reheaded(found: re.Match[str], place: Place, key: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """A value as TOML writes it; a table stands on one line."""
+    """A value in TOML; a table is an inline table."""
     return str(tomlkit.item(_inline(value)).as_string())
 
 
 def _split(text: str) -> list[str]:
-    """A block that parses by itself ends before a header; a `[` inside text or a list ends none."""
+    """The blocks of a text. A block ends before a header if it can be parsed, so not at a `[` in a list."""
     starts = [0]
     for match in _HEADER.finditer(text):
         if match.start() and _whole(text[starts[-1] : match.start()]):
@@ -99,7 +108,7 @@ def _whole(text: str) -> bool:
 
 
 def _lead(text: str, start: int, least: int) -> int:
-    """Where the comment lines right above `start` begin."""
+    """The beginning of the comment lines directly above `start`, but not before `least`."""
     while start > least:
         above = text.rfind("\n", 0, start - 1) + 1
         if above < least or not text[above:start].lstrip().startswith("#"):
@@ -109,7 +118,7 @@ def _lead(text: str, start: int, least: int) -> int:
 
 
 def _owners(blocks: list[str], place: Place) -> list[int]:
-    """The blocks that are about the table at `place` and nothing else; the top is the first block."""
+    """The numbers of the blocks that concern only the table at `place`; the top is the first block."""
     if not place:
         return [0]
     return [number for number, block in enumerate(blocks) if _is_about(tomllib.loads(block), place)]

@@ -1,4 +1,4 @@
-"""What a profile and the gateway must have to make sense together."""
+"""Checks the values of vault.toml: profiles, gateway, access and journaling."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from muniment.profiles.fields import (
 )
 
 RULE_LENGTH = 64
-"""Characters that a journal rule's name may have (New-JournalRule)."""
+"""Most characters of a journal rule's name (New-JournalRule)."""
 EXPIRATION_DAYS = 7
-"""The most that Set-TransportConfig -JournalMessageExpirationDays takes."""
+"""Largest value of Set-TransportConfig -JournalMessageExpirationDays."""
 
 
 def check(profile: Profile) -> None:
-    """Raise ConfigError when the fields of `profile` don't go together; the message names it."""
+    """Raise ConfigError if the fields of a profile are wrong or don't fit together."""
     check_name(profile.name)
     fields = {name: getattr(profile, name) for name in FIELD}
     for sentence in problems(KIND[profile.source], fields).values():
@@ -33,16 +33,16 @@ def check(profile: Profile) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise ConfigError unless `name` can name a profile."""
+    """Raise ConfigError if a profile can't have this name."""
     if problem := name_problem(name):
         raise ConfigError(problem)
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise ConfigError for anything wrong in `settings` as a whole."""
+    """Raise ConfigError for the first error in the settings, except those in [notify]."""
     for domain in settings.domains:
         if not is_domain(domain):
-            raise ConfigError(f"domains: {domain!r} is no mail domain; write it as example.org")
+            raise ConfigError(f"domains: {domain!r} is not a mail domain; write it like example.org")
     check_gateway(settings.gateway)
     check_access(settings.access)
     check_journaling(settings.journaling)
@@ -51,21 +51,21 @@ def check_settings(settings: Settings) -> None:
 
 
 def check_access(access: Access) -> None:
-    """Raise ConfigError when a name in [access] can be nobody's, or an address is none."""
+    """Raise ConfigError if [access] has an impossible login name or address."""
     for name in (*access.administrators, *access.auditors, *access.users):
         if not name or ":" in name or not name.isprintable() or name != name.strip():
-            raise ConfigError(f"access: {name!r} is no login name of this system; write it as in `id -un`")
+            raise ConfigError(f"access: {name!r} can't be a login name; write it as `id -un` prints it")
     for name, address in access.users.items():
         if not is_address(address):
-            raise ConfigError(f'access: {address!r} is no mail address; write {name} = "name@example.org"')
+            raise ConfigError(f'access: {address!r} is not a mail address; write {name} = "name@example.org"')
 
 
 def check_journaling(journaling: Journaling) -> None:
-    """Raise ConfigError when what the set-up checklist goes by can't be right."""
+    """Raise ConfigError if a value in [journaling] is impossible."""
     for key in ("address", "undeliverable", "recipient"):
         value = getattr(journaling, key)
         if value and not (is_address(value) and value.isprintable()):
-            raise ConfigError(f"journaling: {key} is {value!r}; write it as journal@example.org")
+            raise ConfigError(f"journaling: {key} is {value!r}; write it like journal@example.org")
     if not journaling.rule.strip() or len(journaling.rule) > RULE_LENGTH or not journaling.rule.isprintable():
         raise ConfigError(
             f"journaling: rule must be a name of 1 to {RULE_LENGTH} characters, without line ends"
@@ -79,10 +79,16 @@ def check_journaling(journaling: Journaling) -> None:
 
 
 def resolver_address(resolver: str) -> tuple[str, int]:
-    """Address and port (53 unless given) of a DNS server.
+    """Split the address of a DNS server.
+
+    Args:
+        resolver: An IP address, with or without a port.
+
+    Returns:
+        The address and the port, which is 53 by default.
 
     Raises:
-        ConfigError: it isn't of that form.
+        ConfigError: It is not an address.
     """
     colons = resolver.count(":")
     text = resolver if resolver.startswith("[") or colons < 2 else f"[{resolver}]"
@@ -96,24 +102,24 @@ def resolver_address(resolver: str) -> tuple[str, int]:
 
 
 def check_gateway(gateway: Gateway) -> None:
-    """Raise ConfigError when the embedded gateway can't work as set."""
+    """Raise ConfigError if the embedded gateway can't work with these settings."""
     if gateway.key and not gateway.certificate:
-        raise ConfigError("gateway: key is there without certificate; name the certificate's file as well")
+        raise ConfigError("gateway: key needs certificate as well; name the certificate's file")
     if gateway.client_names and not gateway.certificate:
         raise ConfigError(
-            "gateway: client_names needs TLS, which needs a certificate of the gateway's own: name its file "
-            "as `certificate`"
+            "gateway: client_names needs TLS, and so a certificate of the gateway itself: name its file as "
+            "`certificate`"
         )
     if gateway.client_authority and not gateway.client_names:
         raise ConfigError(
-            "gateway: client_authority is there without client_names; name the clients' certificates as well"
+            "gateway: client_authority needs client_names as well; name the clients' certificates"
         )
     if gateway.size_limit < 1:
         raise ConfigError("gateway: size_limit must be at least 1 (bytes)")
     for name in gateway.envelope_headers:
         if not _FIELD.fullmatch(name) or name.lower() in _NOT_THESE:
             raise ConfigError(
-                f"gateway: envelope_headers names {name[:80]!r}; give fields that your mail server alone "
+                f"gateway: envelope_headers names {name[:80]!r}; name fields that only your mail server "
                 'writes, such as "X-Rcpt-To"'
             )
     if gateway.reserve < 0:
@@ -125,31 +131,36 @@ def check_gateway(gateway: Gateway) -> None:
         _check_cidr(network)
     for address in gateway.addresses:
         if not is_address(address):
-            raise ConfigError(f"gateway: {address!r} is no mail address; write it as journal@example.org")
+            raise ConfigError(
+                f"gateway: {address!r} is not a mail address; write it like journal@example.org"
+            )
     if gateway.listen:
         listen_address(gateway.listen)
         if not gateway.addresses:
-            raise ConfigError("gateway: addresses is missing; list the journal addresses to take mail for")
+            raise ConfigError("gateway: addresses is missing; list the journal addresses")
 
 
 _FIELD = re.compile(r"[!-9;-~]{1,76}")
 """A header field's name (RFC 5322 3.6.8)."""
 _NOT_THESE = frozenset({"from", "sender", "reply-to", "received", "subject", "return-path", "references"})
-"""Fields that anybody writes, and that name no recipients."""
+"""Fields that anyone can write, or that don't name recipients."""
 _PEER_LIMITS = {
     "peer_connections": 200,
     "peer_messages": 1_000_000,
     "peer_errors": 10_000,
     "peer_seconds": 3600,
 }
-"""The most of each limit of one client."""
+"""The largest value of each limit for one client."""
 
 
 def listen_address(listen: str) -> tuple[str, int]:
-    """Host and port of `address:port`; an IPv6 address stands in brackets.
+    """Split `address:port`; an IPv6 address must be in brackets.
+
+    Returns:
+        The address, without brackets, and the port.
 
     Raises:
-        ConfigError: it isn't of that form.
+        ConfigError: It has another form.
     """
     host, colon, port = listen.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -164,8 +175,8 @@ def _check_cidr(network: str) -> None:
         ipaddress.ip_network(network)
     except ValueError:
         raise ConfigError(
-            f'gateway: {network!r} is no network; write "192.0.2.0/24" or one address'
-            " (no bits set behind the prefix)"
+            f'gateway: {network!r} is not a network; write "192.0.2.0/24" or one address'
+            " (no bits may be set after the prefix)"
         ) from None
 
 

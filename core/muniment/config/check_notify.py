@@ -1,4 +1,4 @@
-"""What [notify] must have so that somebody can be told."""
+"""Checks the section [notify], so that notifications can be sent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ MAX_TIMEOUT = 600
 
 
 def check_notify(notify: Notify) -> None:
-    """Raise ConfigError when nobody could be told by what [notify] says; never repeats a secret."""
+    """Check the section [notify].
+
+    Raises:
+        ConfigError: A value is wrong or missing. The message contains no secret.
+    """
     _check_mail(notify.mail)
     _check_command(notify.command)
     for number, url in enumerate(notify.urls, 1):
         _check_url(number, url)
-    for name, least in _LIMITS.items():
-        if not 0 <= getattr(notify, name) <= least:
-            raise ConfigError(f"notify: {name} must be from 0 (never) to {least}")
+    for name, most in _LIMITS.items():
+        if not 0 <= getattr(notify, name) <= most:
+            raise ConfigError(f"notify: {name} must be from 0 (never) to {most}")
     for name, hours in notify.silent.items():
         if not 1 <= hours <= MAX_HOURS:
             raise ConfigError(f"notify: silent hours of profile {name[:80]!r} must be from 1 to {MAX_HOURS}")
@@ -50,36 +54,36 @@ def _check_mail(mail: NotifyMail) -> None:
             )
         return
     if any(c.isspace() or c in "/@" for c in mail.host):
-        raise ConfigError("notify.mail: host must be a server's name or address alone")
+        raise ConfigError("notify.mail: host must be only a server's name or address")
     if mail.port is not None and not 1 <= mail.port <= MAX_PORT:
         raise ConfigError(f"notify.mail: port must be from 1 to {MAX_PORT}")
     if not mail.to:
         raise ConfigError("notify.mail: to is missing; list the addresses that messages go to")
     for address in (*mail.to, *filter(None, [mail.sender])):
         if not is_address(address) or not address.isprintable():
-            raise ConfigError(f"notify.mail: {address[:80]!r} is no mail address")
+            raise ConfigError(f"notify.mail: {address[:80]!r} is not a mail address")
     if mail.auth == "password":
         _check_password(mail)
     else:
         _check_oauth(mail)
     if mail.login and mail.security == "none" and not is_loopback(mail.host):
         raise ConfigError(
-            'notify.mail: security = "none" would send the password in clear; use "starttls" or "tls"'
+            'notify.mail: security = "none" would send the password unencrypted; use "starttls" or "tls"'
         )
 
 
 def _check_password(mail: NotifyMail) -> None:
     if mail.by == "graph":
-        raise ConfigError('notify.mail: by = "graph" takes no password; set auth = "app" or "device"')
+        raise ConfigError('notify.mail: by = "graph" can\'t use a password; set auth = "app" or "device"')
     if bool(mail.login) != (mail.password is not None):
-        raise ConfigError("notify.mail: login and password go together; give both, or neither")
+        raise ConfigError("notify.mail: login and password belong together; give both or neither")
     for key in ("directory", "client_id", "certificate"):
         if getattr(mail, key):
             raise ConfigError(f'notify.mail: {key} is for OAuth 2; set auth = "app" or "device" as well')
 
 
 def _check_oauth(mail: NotifyMail) -> None:
-    """What tokens are asked for with (see sources.oauth.Grant)."""
+    """Check the settings for tokens (see sources.oauth.Grant)."""
     if not is_address(mail.mailbox) or not mail.mailbox.isprintable():
         raise ConfigError(
             f'notify.mail: auth = "{mail.auth}" needs the address of the mailbox that sends; give it as login'
@@ -99,27 +103,27 @@ def _check_oauth(mail: NotifyMail) -> None:
         )
     if mail.auth == "device" and (mail.password is not None or mail.certificate):
         raise ConfigError(
-            'notify.mail: auth = "device" takes neither password nor certificate: a person signs in with '
+            'notify.mail: auth = "device" needs no password and no certificate: a person signs in with '
             "`muniment notify sign-in`"
         )
 
 
 def _check_command(command: NotifyCommand) -> None:
     if command != NotifyCommand() and not (command.run and command.run[0]):
-        raise ConfigError('notify.command: run is missing; such as run = ["/usr/local/bin/page"]')
+        raise ConfigError('notify.command: run is missing; write, for example, run = ["/usr/local/bin/page"]')
     if any("\0" in word for word in command.run):
-        raise ConfigError("notify.command: run must not hold a null character")
+        raise ConfigError("notify.command: run must not contain a null character")
     if not 1 <= command.timeout <= MAX_TIMEOUT:
         raise ConfigError(f"notify.command: timeout must be from 1 to {MAX_TIMEOUT} (seconds)")
 
 
 def _check_url(number: int, url: str | dict[str, Any]) -> None:
-    """An Apprise URL may hold a secret, so what is wrong with it is told without it."""
+    """Check an Apprise URL. It can contain a secret, so messages name only its number."""
     if isinstance(url, str):
         if not _SCHEME.match(url) or not url.isprintable():
             raise ConfigError(
-                f"notify: urls, number {number}, is no Apprise URL; write it as ntfy://topic, "
-                'or say where it comes from, such as { file = "ntfy.url" }'
+                f"notify: urls, number {number}, is not an Apprise URL; write it like ntfy://topic, "
+                'or say where it is stored, such as { file = "ntfy.url" }'
             )
     elif len(url) != 1 or next(iter(url)) not in _WAYS:
         raise ConfigError(f"notify: urls, number {number}, must name exactly one of {', '.join(_WAYS)}")

@@ -1,7 +1,7 @@
-"""Changing vault.toml from the program: comments, order and blank lines stay as a person wrote them.
+"""Changes vault.toml; comments, order and blank lines stay as people wrote them.
 
-Every change is checked as a whole before it is written, and the file is replaced at once: a reader sees
-the old text or the new, never half of one.
+Every change is checked as a whole before it is written. The file is replaced in one step, so a reader sees
+either the old text or the new one.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from muniment.errors import ConfigError, NotFound, SettingsChanged, VaultError
 Tables = dict[str, Any]
 
 _NEW = """\
-# Muniment's settings for this vault. Changes here count from the next run on.
+# Muniment's settings for this vault. Changes take effect from the next run on.
 version = {version}
 
 # The organisation's name.
 name = {name}
 
-# Its own mail domains: users there are made automatically.
+# Its mail domains: users with an address there are made automatically.
 domains = {domains}
 
 # The embedded SMTP mailbox that journal reports can be sent to; off without `listen`.
@@ -41,7 +41,7 @@ domains = {domains}
 # networks = ["192.0.2.0/24"]
 # certificate = "/etc/ssl/private/archive.pem"
 
-# Who is told when something is wrong: by mail, by an Apprise URL, by a program (docs/service.md).
+# Who is notified of problems: by mail, by an Apprise URL, by a program (docs/service.md).
 # [notify]
 # urls = [{{ file = "/etc/muniment/ntfy.url" }}]
 # daily = "07:30"
@@ -51,8 +51,8 @@ domains = {domains}
 # password = {{ file = "/etc/muniment/smtp.secret" }}
 # to = ["admin@example.org"]
 
-# A table for each mailbox to archive; `muniment profile add` writes them, too.
-# The password never stands here, only where it comes from:
+# A table for each mailbox to archive; `muniment profile add` also writes them.
+# The password itself is never here, only the place where it is stored:
 # {{ file = ... }}, {{ env = ... }}, {{ keyring = "service/user" }} or {{ command = [...] }}.
 # [profile.headquarters]
 # source = "gateway"
@@ -63,17 +63,22 @@ domains = {domains}
 
 
 def create(path: Path, *, name: str = "", domains: Iterable[str] = ()) -> Settings:
-    """Write a new vault.toml with comments that explain it.
+    """Write a new vault.toml, with comments that explain it.
+
+    Args:
+        path: The file.
+        name: The organisation's name.
+        domains: The organisation's mail domains.
 
     Raises:
-        ConfigError: a value is wrong.
-        VaultError: there is one already, or it can't be written.
+        ConfigError: A value is wrong.
+        VaultError: The file exists already, or it can't be written.
     """
     wanted = [domain.lower() for domain in domains]
     text = _NEW.format(version=FORMAT, name=literal(name), domains=literal(wanted))
     settings = interpret(text, path.name)
     if path.exists():
-        raise VaultError(f"there is a {path} already: nothing was changed")
+        raise VaultError(f"{path} exists already: nothing was changed")
     _replace(path, text, before=None)
     return settings
 
@@ -81,15 +86,24 @@ def create(path: Path, *, name: str = "", domains: Iterable[str] = ()) -> Settin
 def put_profile(
     path: Path, name: str, fields: Mapping[str, Any], new: bool = False, version: str = ""
 ) -> Settings:
-    """Add a profile (`new`), or change the named fields of one; None takes a field out.
+    """Add a profile, or change fields of one.
 
-    With `version` (`config.file.version_of`), only a file that still says the same is changed.
+    Args:
+        path: vault.toml.
+        name: The profile's name.
+        fields: The fields to set; None removes a field.
+        new: Whether the profile is a new one.
+        version: The expected version of the file (`config.file.version_of`); "" for any.
+
+    Returns:
+        The new settings.
 
     Raises:
-        NotFound: there is no such profile to change.
-        SettingsChanged: the file is of another version.
-        ConfigError: there is one already, the result would be wrong, or the file was changed meanwhile.
-        VaultError: the file can't be read or written.
+        NotFound: There is no such profile to change.
+        SettingsChanged: The file has another version.
+        ConfigError: There already is such a profile, the result would be wrong, or the file was changed by
+            someone else at the same time.
+        VaultError: The file can't be read or written.
     """
     check_name(name)
     place = ("profile", name)
@@ -97,7 +111,7 @@ def put_profile(
     def change(text: str, tables: Tables) -> str:
         known = name in tables.get("profile", {})
         if new and known:
-            raise ConfigError(f"there is a profile {name!r} already; change it with `muniment profile edit`")
+            raise ConfigError(f"there already is a profile {name!r}; change it with `muniment profile edit`")
         if not new and not known:
             raise _unknown(name)
         return _put(text, tables, place, fields)
@@ -106,7 +120,7 @@ def put_profile(
 
 
 def rename_profile(path: Path, name: str, to: str, version: str = "") -> Settings:
-    """Give a profile another name. Raises as `put_profile` does."""
+    """Rename a profile. It raises like `put_profile`."""
     check_name(to)
 
     def change(text: str, tables: Tables) -> str:
@@ -114,7 +128,7 @@ def rename_profile(path: Path, name: str, to: str, version: str = "") -> Setting
         if name not in profiles:
             raise _unknown(name)
         if to in profiles:
-            raise ConfigError(f"there is a profile {to!r} already; choose another name")
+            raise ConfigError(f"there already is a profile {to!r}; choose another name")
         profiles[to] = profiles.pop(name)
         return renamed(text, ("profile", name), to)
 
@@ -122,7 +136,7 @@ def rename_profile(path: Path, name: str, to: str, version: str = "") -> Setting
 
 
 def remove_profile(path: Path, name: str, version: str = "") -> Settings:
-    """Take a profile out. Raises as `put_profile` does."""
+    """Remove a profile. It raises like `put_profile`."""
 
     def change(text: str, tables: Tables) -> str:
         if name not in tables.get("profile", {}):
@@ -134,9 +148,14 @@ def remove_profile(path: Path, name: str, version: str = "") -> Settings:
 
 
 def set_values(path: Path, values: Mapping[str, Any]) -> Settings:
-    """Set values outside profiles: "name", "domains", "gateway.listen" and the like; None takes one out.
+    """Set values outside of profiles. It raises like `put_profile`.
 
-    Raises as `put_profile` does.
+    Args:
+        path: vault.toml.
+        values: Values by dotted key, such as "name" or "gateway.listen"; None removes a key.
+
+    Returns:
+        The new settings.
     """
     places: dict[Place, dict[str, Any]] = {}
     for dotted, value in values.items():
@@ -152,7 +171,7 @@ def set_values(path: Path, values: Mapping[str, Any]) -> Settings:
 
 
 def _put(text: str, tables: Tables, place: Place, fields: Mapping[str, Any]) -> str:
-    """Put fields into the table at `place`: in plain `tables`, and in the text that is returned."""
+    """Set fields of the table at `place`, both in `tables` and in the text; returns the text."""
     table = tables
     for key in place:
         table = table.setdefault(key, {})
@@ -164,9 +183,11 @@ def _put(text: str, tables: Tables, place: Place, fields: Mapping[str, Any]) -> 
 
 
 def _edit(path: Path, change: Callable[[str, Tables], str], version: str = "") -> Settings:
-    """Apply `change` to the file. It returns the new text, and makes of the tables what that must mean.
+    """Change the file.
 
-    So a slip in changing text can't reach the file.
+    `change` gets the text and its tables. It changes the tables, and returns the changed text. The file is
+    written only if the text then means the same as the tables, so that no mistake in the text reaches the
+    file.
     """
     before = read(path)
     if version and version != version_of(before):
@@ -178,20 +199,20 @@ def _edit(path: Path, change: Callable[[str, Tables], str], version: str = "") -
         text = change(before, wanted)
         settings = interpret(text, path.name)
     except TOMLKitError as error:
-        raise ConfigError(f"{path} can't be changed from here ({error}); edit it by hand") from None
-    if _told(tomllib.loads(text)) != _told(wanted):
-        raise ConfigError(f"{path} is written in a way that can't be changed from here; edit it by hand")
+        raise ConfigError(f"{path} can't be changed by the program ({error}); edit it by hand") from None
+    if _without_empty(tomllib.loads(text)) != _without_empty(wanted):
+        raise ConfigError(f"{path} has a form that the program can't change; edit it by hand")
     _replace(path, text, before)
     return settings
 
 
-def _told(tables: Tables) -> Tables:
-    """Tables without those at the top that hold nothing: no profiles and an empty [profile] are one."""
+def _without_empty(tables: Tables) -> Tables:
+    """The tables without empty ones at the top: no profiles and an empty [profile] mean the same."""
     return {key: value for key, value in tables.items() if value != {}}
 
 
 def _plain(value: Any) -> Any:
-    """Lists for tuples, as TOML reads them back."""
+    """The value with lists in place of tuples, as TOML returns them."""
     return [_plain(element) for element in value] if isinstance(value, tuple | list) else value
 
 
@@ -200,7 +221,7 @@ def _unknown(name: str) -> NotFound:
 
 
 def _replace(path: Path, text: str, before: str | None) -> None:
-    """Put `text` in the file's place, in one step and for good; `before` is what it must still say."""
+    """Replace the file in one step, durably; `before` is its expected present text, None for no file."""
     path = path.resolve()
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -231,7 +252,7 @@ def _write_synced(path: Path, text: str) -> None:
 def _require_unchanged(path: Path, before: str | None) -> None:
     now = read(path) if path.exists() else None
     if now != before:
-        raise ConfigError(f"{path} was changed by someone else at the same moment; try again")
+        raise ConfigError(f"{path} was changed by someone else at the same time; try again")
 
 
 def _sync_folder(folder: Path) -> None:

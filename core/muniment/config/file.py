@@ -1,4 +1,4 @@
-"""Reading vault.toml."""
+"""Reads vault.toml and checks it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["FORMAT", "interpret", "load", "profile_of", "read", "version_of"]
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 FORMAT = 1
-"""The newest vault.toml version that this program knows."""
+"""The newest version of vault.toml that this program knows."""
 _TOP = ("version", "name", "domains", "gateway", "access", "notify", "journaling", "profile")
 _TYPES: dict[type[Any], str] = {
     int: "a whole number",
@@ -43,23 +43,23 @@ _TYPES: dict[type[Any], str] = {
     tuple: 'a list of texts, such as ["example"]',
 }
 _NOT_HERE = (
-    "the password itself must not stand in the file; say where it comes from, "
+    "the password itself must not be in the file; say where it is stored, "
     'such as password = { file = "secret" } (or keyring, env, command)'
 )
 
 
 def load(path: Path) -> Settings:
-    """vault.toml as values, checked as a whole.
+    """Read and check vault.toml.
 
     Raises:
-        ConfigError: it is wrong; says where.
-        VaultError: it is missing, can't be read, or was written by a newer Muniment.
+        ConfigError: It is wrong; the message says where.
+        VaultError: It is missing, can't be read, or was written by a newer Muniment.
     """
     return interpret(read(path), path.name)
 
 
 def read(path: Path) -> str:
-    """The text of vault.toml. Raises as `load` does."""
+    """The text of vault.toml. It raises like `load`."""
     try:
         return decode(path.read_bytes(), path.name)
     except FileNotFoundError:
@@ -69,15 +69,21 @@ def read(path: Path) -> str:
 
 
 def version_of(text: str) -> str:
-    """What tells one text of vault.toml from another: a hash of it."""
+    """A hash of a text of vault.toml, which shows whether it has changed."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=16)
 def interpret(text: str, where: str) -> Settings:
-    """The settings that a TOML text stands for. Raises as `load` does, naming the file `where`.
+    """The settings in a TOML text. Results are cached, since a service needs them for each request.
 
-    They are remembered: a service looks at them for each word that is said to it.
+    Args:
+        text: The text.
+        where: The file's name, for messages.
+
+    Raises:
+        ConfigError: As for `load`.
+        VaultError: As for `load`.
     """
     tables = parse(text, where)
     try:
@@ -104,7 +110,7 @@ def _check_version(version: object) -> None:
         raise ConfigError(f"version must be a whole number (this program writes {FORMAT})")
     if version > FORMAT:
         raise VaultError(
-            f"this vault was written by a newer Muniment (format {version}, this one knows {FORMAT}); "
+            f"this vault was written by a newer Muniment (format {version}, this program knows {FORMAT}); "
             "install that version"
         )
 
@@ -116,18 +122,21 @@ def _profiles(tables: Mapping[str, Any]) -> tuple[Profile, ...]:
         if not isinstance(table, dict):
             raise ConfigError(f"{prefix}must be a table of its own, [profile.{name}]")
         if "source" not in table:
-            raise ConfigError(f'{prefix}source is missing, such as source = "gateway"')
+            raise ConfigError(f'{prefix}source is missing; write, for example, source = "gateway"')
         found.append(_convert(Profile, table, prefix, name=name))
     return tuple(found)
 
 
 def profile_of(name: str, fields: Mapping[str, Any], checked: bool = True) -> Profile:
-    """A profile that is not in the file, its fields as they would stand there.
+    """Make a profile that is not in the file.
 
-    Unless `checked`, only their types are looked at, and not whether they go together.
+    Args:
+        name: Its name.
+        fields: Its fields, in the form of vault.toml; None means that a field is left out.
+        checked: Whether to check that the fields fit together. Their types are checked in any case.
 
     Raises:
-        ConfigError: they are wrong; says which.
+        ConfigError: A field is wrong; the message names it.
     """
     (profile,) = _profiles({name: {key: value for key, value in fields.items() if value is not None}})
     if checked:
@@ -163,7 +172,7 @@ def _check_keys(table: Mapping[str, Any], known: typing.Sequence[str], prefix: s
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
             raise ConfigError(f"{prefix}unknown key {key[:80]!r}; {hint}")
 
 
@@ -181,7 +190,7 @@ def _values(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str)
 
 
 def _described(expected: Any) -> str:
-    """What a field takes, in words."""
+    """The values of a field's type, in words."""
     origin = typing.get_origin(expected) or expected
     arguments = [argument for argument in typing.get_args(expected) if argument is not type(None)]
     if origin in (typing.Union, types.UnionType):

@@ -1,7 +1,7 @@
-"""Passwords that the program keeps for a profile: in a file of the vault, or in the owner's keyring.
+"""Stores passwords that are typed into the app: in a file of the vault, or in the owner's keyring.
 
-Each is kept under a name of its own, never over another: until vault.toml names the new one, the old
-one counts.
+Every password gets a new name and never replaces another one. So the old password stays valid until
+vault.toml names the new one. Passwords that people put elsewhere are read by `config.secrets`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,31 @@ from muniment.config.secrets import LIMIT, is_one_line
 from muniment.errors import ConfigError, VaultError
 
 FOLDER = "secrets"
-"""Below the vault's folder; for its owner alone."""
+"""The folder in the vault that has password files; only the vault's owner can read it."""
 SERVICE = "muniment"
 """The service name in a keyring."""
 
 Spec = dict[str, Any]
+"""Where a password is, in the form of vault.toml: {"file": PATH} or {"keyring": "SERVICE/USER"}."""
 
 
 def keep(password: str, way: str, name: str, base: Path) -> Spec:
-    """Keep a password for the profile `name` and return what vault.toml is to say of it.
+    """Store a password for a profile.
 
-    `way` is "file" (below the vault's folder `base`) or "keyring".
+    The stored password is not used until the result is written to vault.toml as the profile's `password`.
+
+    Args:
+        password: The password: one line of at most `secrets.LIMIT` bytes in UTF-8.
+        way: "file" for a file in the vault, with mode 0600, or "keyring" for the owner's keyring.
+        name: The profile's name, which becomes part of the password's name.
+        base: The vault's folder.
+
+    Returns:
+        Where the password is, in the form of vault.toml.
 
     Raises:
-        ConfigError: the password can't be one, or there is no keyring.
-        VaultError: the file can't be written.
+        ConfigError: The password is empty, too long or not one line, or the keyring can't be used.
+        VaultError: The file can't be written; nothing is left of it.
     """
     data = password.encode("utf-8", "replace")
     if not is_one_line(password) or len(data) > LIMIT or data.decode() != password:
@@ -41,11 +51,18 @@ def keep(password: str, way: str, name: str, base: Path) -> Spec:
         return _to_file(password, label, base)
     if way == "keyring":
         return _to_keyring(password, label)
-    raise ConfigError("a password can be kept in a file or in the keyring: choose one of them")
+    raise ConfigError("a password can be stored in a file or in the keyring: choose one of them")
 
 
 def forget(spec: Mapping[str, Any] | None, base: Path) -> None:
-    """Drop a password that `keep` has kept. Anything else, and what can't be dropped, is left as it is."""
+    """Delete a password that `keep` has stored.
+
+    A password that people put elsewhere is not touched. If deleting fails, nothing is raised.
+
+    Args:
+        spec: Where the password is, in the form of vault.toml; None for no password.
+        base: The vault's folder.
+    """
     if not is_kept(spec):
         return
     assert spec is not None
@@ -57,7 +74,7 @@ def forget(spec: Mapping[str, Any] | None, base: Path) -> None:
 
 
 def is_kept(spec: Mapping[str, Any] | None) -> bool:
-    """Whether a password is one that the program keeps, and not one that a person put somewhere."""
+    """Whether a password was stored by `keep`, and not put elsewhere by a person."""
     ((way, place),) = spec.items() if spec and len(spec) == 1 else (("", ""),)
     start = {"file": f"{FOLDER}/", "keyring": f"{SERVICE}/"}.get(way)
     return start is not None and isinstance(place, str) and place.startswith(start) and place.count("/") == 1
@@ -76,7 +93,7 @@ def _to_file(password: str, label: str, base: Path) -> Spec:
         with suppress(OSError):
             (folder / label).unlink()
         raise VaultError(
-            f"the password can't be kept in {folder} ({error.strerror}): nothing was changed"
+            f"the password can't be stored in {folder} ({error.strerror}): nothing was changed"
         ) from None
     return {"file": f"{FOLDER}/{label}"}
 
@@ -89,11 +106,11 @@ def _to_keyring(password: str, label: str) -> Spec:
         keyring.set_password(SERVICE, label, password)
     except keyring.errors.NoKeyringError:
         raise ConfigError(
-            "there is no keyring on this machine: keep the password in a file of the vault instead"
+            "there is no keyring on this machine: store the password in a file of the vault instead"
         ) from None
     except (keyring.errors.KeyringError, OSError, RuntimeError):
         raise ConfigError(
-            "the keyring takes no password now: unlock it, or keep the password in a file of the vault"
+            "the keyring can't store a password now: unlock it, or store the password in a file of the vault"
         ) from None
     return {"keyring": f"{SERVICE}/{label}"}
 

@@ -1,4 +1,4 @@
-"""Programs that vault.toml names: their time and their output are limited."""
+"""Runs programs that vault.toml names, with limits on their time and their output."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from pathlib import Path
 
 PIECE = 64 * 1024
 LOOK = 0.05
-"""Seconds between two looks at whether a program that keeps its output open has ended."""
+"""Seconds between two checks whether a program has ended while its output is still open."""
 GRACE = 5.0
-"""Seconds that a program has to be gone once it was ended."""
+"""Longest wait for the end of a killed program, in seconds."""
 
 
 class TooSlow(Exception):
-    """A program took longer than it may, and was ended."""
+    """A program took too long and was killed."""
 
 
 class TooMuchOutput(Exception):
-    """A program printed more than it may, and was ended."""
+    """A program printed too much and was killed."""
 
 
 def owner_of(folder: Path) -> int | None:
-    """The uid of who may write vault.toml, where that is somebody else than this process's user."""
+    """The uid of a folder's owner; None if it is the user of this process, or if there is no folder.
+
+    The owner of the vault's folder can write vault.toml, and so choose the programs that are run.
+    """
     with suppress(FileNotFoundError):
         owner = folder.stat().st_uid
         if owner != os.geteuid():
@@ -38,14 +41,25 @@ def owner_of(folder: Path) -> int | None:
 def run_program(
     words: Sequence[str], folder: Path, *, given: bytes = b"", seconds: float, most: int
 ) -> tuple[int, bytes]:
-    """Run a program in a folder, without a shell; returns its exit code and what it printed.
+    """Run a program without a shell. Its standard error is discarded.
 
-    `given` is its standard input. It may take `seconds` and print `most` bytes; what it says of errors is
-    dropped. At the end it and what it started in its process group are ended.
+    At the end, all processes in its process group are killed.
+
+    Args:
+        words: The program and its arguments.
+        folder: The folder in which it runs.
+        given: Its standard input.
+        seconds: Longest time.
+        most: Most bytes of output.
+
+    Returns:
+        Its exit code and its output.
 
     Raises:
-        OSError, ValueError: it can't be started.
-        TooSlow, TooMuchOutput: it was ended.
+        OSError: It can't be started.
+        ValueError: An argument contains a null character.
+        TooSlow: It took too long and was killed.
+        TooMuchOutput: It printed too much and was killed.
     """
     process = subprocess.Popen(
         words,
@@ -68,7 +82,7 @@ def run_program(
 
 
 def _talk(process: subprocess.Popen[bytes], given: bytes, deadline: float, most: int) -> bytes:
-    """Hand over the input and take the output until it is closed, or the program has ended."""
+    """Write the input and read the output until it is closed or the program has ended."""
     assert process.stdin
     assert process.stdout
     printed, waiting = bytearray(), memoryview(given)
@@ -100,7 +114,7 @@ def _talk(process: subprocess.Popen[bytes], given: bytes, deadline: float, most:
 
 
 def _write(handle: int, waiting: memoryview) -> memoryview:
-    """Write some; returns what is left, which is nothing once the program reads no more."""
+    """Write some bytes; returns the rest, which is empty if the program does not read any more."""
     try:
         return waiting[os.write(handle, waiting) :] if waiting else waiting
     except BlockingIOError:
@@ -110,15 +124,15 @@ def _write(handle: int, waiting: memoryview) -> memoryview:
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it has ended; it is not reaped, so that its process group keeps its number."""
+    """Whether the program has ended. It is not reaped, so that no other process group gets its number."""
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and whatever it started in its process group."""
+    """Kill a program and all processes in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):  # one that runs as another user, by sudo, goes on
+    with suppress(subprocess.TimeoutExpired):  # a program of another user, by sudo, keeps running
         process.wait(GRACE)
     for stream in (process.stdin, process.stdout):
         if stream:

@@ -1,4 +1,4 @@
-"""Where a password comes from, and how it is kept from being seen."""
+"""Reads passwords from the places that vault.toml names, and keeps them from being shown."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from muniment.errors import ConfigError
 from muniment.system.paths import as_path
 
 COMMAND_SECONDS = 30
-"""How long a command may take to print a password."""
+"""Longest time for a command to print a password, in seconds."""
 LIMIT = 4096
-"""Bytes a secret may have."""
+"""Most bytes of a secret."""
 
 
 class Secret:
-    """A password that shows itself only when asked to: not in logs, messages, pickles or tracebacks."""
+    """A password. Only `reveal` shows it; logs, messages, pickles and tracebacks do not."""
 
     __slots__ = ("_value",)
 
@@ -41,30 +41,33 @@ class Secret:
         return "***"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a secret is not to be stored")
+        raise TypeError("a secret must not be stored")
 
 
 def resolve(spec: Mapping[str, Any], base: Path) -> Secret:
-    """The password that `spec` names: exactly one of keyring, file, env, command.
+    """Read the password from the place that vault.toml names.
 
-    `base` is the folder that a relative file is below, and that a command runs in.
+    Args:
+        spec: The place: exactly one of `keyring`, `file`, `env` and `command`.
+        base: The vault's folder. Relative files are below it, and a command runs in it.
 
     Raises:
-        ConfigError: it can't be had; says why, never what it is.
+        ConfigError: It can't be read, or this process does not run as the vault's owner. The message says
+            why, and never contains the password.
     """
     if len(spec) != 1 or next(iter(spec)) not in _WAYS:
         raise ConfigError(f"password must name exactly one of {', '.join(_WAYS)}")
     ((way, argument),) = spec.items()
     owner = owner_of(base)
-    if owner is not None:  # who may write vault.toml must not read or run anything by another's rights
+    if owner is not None:  # the owner, who writes vault.toml, must not use the rights of another account
         raise ConfigError(
-            f"password: what vault.toml names ({way}) is used for the vault's owner alone: become uid {owner}"
+            f"password: only the vault's owner can use what vault.toml names ({way}): become uid {owner}"
         )
     return _checked(_WAYS[way](argument, base), way)
 
 
 def is_one_line(value: str) -> bool:
-    """Whether a text can be a password: some of it, on one line."""
+    """Whether a text can be a password: it is not empty, and is on one line."""
     return bool(value) and not any(character in value for character in "\r\n\0")
 
 
@@ -73,12 +76,12 @@ def _checked(secret: Secret, way: str) -> Secret:
     if not value:
         raise ConfigError(f"the password from {way} is empty")
     if not is_one_line(value):
-        raise ConfigError(f"the password from {way} has more than one line; it must be one line alone")
+        raise ConfigError(f"the password from {way} has more than one line; it must have only one")
     return secret
 
 
 def _from_keyring(argument: object, base: Path) -> Secret:
-    """`service/user`; the last slash parts them."""
+    """Read a password from the keyring; `argument` is `service/user`, split at the last slash."""
     service, slash, user = _text(argument, "keyring").rpartition("/")
     if not slash or not service or not user:
         raise ConfigError('password: keyring must be "service/user"')
@@ -97,14 +100,14 @@ def _from_keyring(argument: object, base: Path) -> Secret:
         ) from None
     if value is None:
         raise ConfigError(
-            f"password: the keyring has none for {service}/{user}; "
+            f"password: the keyring has no password for {service}/{user}; "
             f"store it with `keyring set {shlex.quote(service)} {shlex.quote(user)}`"
         )
     return Secret(value)
 
 
 def _from_file(argument: object, base: Path) -> Secret:
-    """A file's content without its last line end."""
+    """Read a password from a file; its last line end is removed."""
     path = base / Path(as_path(_text(argument, "file"))).expanduser()
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -119,15 +122,15 @@ def _from_file(argument: object, base: Path) -> Secret:
 
 def _require_private(path: Path, state: os.stat_result) -> None:
     if not stat.S_ISREG(state.st_mode):
-        raise ConfigError(f"the password's file {path} is no plain file; name one")
+        raise ConfigError(f"the password's file {path} is not a regular file; name one")
     if state.st_mode & 0o077:
         raise ConfigError(
-            f"the password's file {path} is open to others: run chmod 600 {shlex.quote(str(path))}"
+            f"others can use the password's file {path}: run chmod 600 {shlex.quote(str(path))}"
         )
 
 
 def _from_env(argument: object, base: Path) -> Secret:
-    """An environment variable, as it is."""
+    """Read a password from an environment variable, unchanged."""
     name = _text(argument, "env")
     value = os.environ.get(name)
     if value is None:
@@ -136,14 +139,14 @@ def _from_env(argument: object, base: Path) -> Secret:
 
 
 def _from_command(argument: object, base: Path) -> Secret:
-    """What a program prints, without its last line end; no shell, and its errors are not passed on."""
+    """Run a program that prints a password, without a shell; the last line end is removed."""
     words = _words(argument)
     name = Path(words[0]).name
     try:
         code, output = run_program(words, base, seconds=COMMAND_SECONDS, most=LIMIT)
     except (OSError, ValueError):
         raise ConfigError(
-            f"password: the command {name} can't be started; give its full path and check that it may run"
+            f"password: the command {name} can't be started; give its full path and check its permissions"
         ) from None
     except TooSlow:
         raise ConfigError(
@@ -152,8 +155,7 @@ def _from_command(argument: object, base: Path) -> Secret:
         ) from None
     except TooMuchOutput:
         raise ConfigError(
-            f"password: what the command {name} prints is longer than {LIMIT} bytes; "
-            "it must print the password alone"
+            f"password: the command {name} prints more than {LIMIT} bytes; it must print only the password"
         ) from None
     if code:
         raise ConfigError(f"password: the command {name} failed (exit code {code}); try it by hand")
@@ -184,7 +186,7 @@ def _decoded(data: bytes, where: str) -> Secret:
             break
     with suppress(UnicodeDecodeError):
         return Secret(data.decode("utf-8"))
-    # Raised out here, since the decoder's own error holds the bytes.
+    # Raised outside of the block above, since the decoder's error contains the bytes.
     raise ConfigError(f"the password from {where} is not UTF-8 text")
 
 

@@ -1,4 +1,4 @@
-"""TOML text into plain tables; a typo becomes a sentence with its place."""
+"""Parses TOML into plain tables. A syntax error becomes a sentence with its line and column."""
 
 from __future__ import annotations
 
@@ -12,42 +12,53 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 _KEY = re.compile(r"\s*([\w.\-\"\[\] ]{1,60})=")
 _HEADER = re.compile(r"\s*\[[\w.\-\" ]{1,60}\]?\s*\Z")
 _HINTS = (
-    ("Invalid value", 'text stands in double quotes, as in host = "mail.example.org"'),
-    ("Unescaped", 'a backslash is written twice, as in path = "C:\\\\mail"'),
-    ("Illegal character", "text has its closing quote on the same line"),
-    ("Expected '=' after a key", 'a line is key = value, as in host = "mail.example.org"'),
-    ("Expected newline", "one key and its value stand on a line; is a quote missing?"),
+    ("Invalid value", 'write text in double quotes, as in host = "mail.example.org"'),
+    ("Unescaped", 'write a backslash twice, as in path = "C:\\\\mail"'),
+    ("Illegal character", "close the text with a quote on the same line"),
+    ("Expected '=' after a key", 'write key = value, as in host = "mail.example.org"'),
+    ("Expected newline", "write only one key and its value on a line; is a quote missing?"),
     ("Expected ']'", "a table's header is closed by ], as in [profile.NAME]"),
     ("Cannot overwrite", "this key is there twice in one table; keep one"),
     ("Cannot declare", "this table is there twice; keep one"),
-    ("Unclosed array", "a list is closed by ], with commas between its values"),
-    ("Unterminated", "text has its closing quote on the same line"),
-    ("Invalid statement", "a line is key = value, a [table], or begins with #"),
+    ("Unclosed array", "close the list with ], with commas between its values"),
+    ("Unterminated", "close the text with a quote on the same line"),
+    ("Invalid statement", "write key = value, a [table], or a comment that begins with #"),
 )
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """The tables of a TOML text; `where` names the file in messages.
+    """Parse a TOML text.
+
+    Args:
+        text: The text.
+        where: The file's name, for messages.
+
+    Returns:
+        Its tables.
 
     Raises:
-        ConfigError: it isn't TOML; says line, column, and what is usual there. Values are not
-            repeated, since a password may be among them.
+        ConfigError: It is not TOML. The message has the line, the column and a hint. It quotes no values,
+            since one can be a password.
     """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_sentence(str(error), text, where)) from None
     except RecursionError:
-        raise ConfigError(f"{where}: lists or tables are nested too deep; write them flat") from None
+        raise ConfigError(f"{where}: lists or tables are nested too deeply; write them flat") from None
     except ValueError:
         raise ConfigError(f"{where}: a number has too many digits; write a smaller one") from None
 
 
 def decode(data: bytes, where: str) -> str:
-    """A file's bytes as text, a byte order mark dropped.
+    """Decode a file's bytes, and remove a byte order mark.
+
+    Args:
+        data: The bytes.
+        where: The file's name, for messages.
 
     Raises:
-        ConfigError: it isn't UTF-8; says line and column.
+        ConfigError: They are not UTF-8. The message has the line and the column.
     """
     try:
         return data.decode("utf-8-sig")
@@ -76,7 +87,7 @@ def _sentence(problem: str, text: str, where: str) -> str:
 
 
 def _quoted(line: str) -> str:
-    """The line, as far as it can't hold a secret: its key, or a table's header."""
+    """The part of a line that can't contain a secret: its key, or a table's header."""
     key = _KEY.match(line)
     if key:
         return f" in `{key[1].strip()} = ...`"

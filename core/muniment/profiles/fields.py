@@ -1,7 +1,7 @@
-"""The fields of a profile, by kind of source: types, defaults, what to say about them, and what is wrong.
+"""The fields of a profile for each kind of source: types, defaults, help texts, and checks.
 
-The one table that the configuration, the command line and the app's form go by. It loads nothing
-else, so that clients may use it without the engine.
+The configuration, the command line and the app's form all use this table. It imports nothing of the program,
+so that clients can use it without the engine.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ MAX_SECONDS = 366 * 24 * 3600
 MAX_DAYS = 36500
 MAX_PORT = 65535
 UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
-"""Folders that are left out by default: not sent, unasked for, thrown away, or seen twice."""
+"""Folders that are left out by default: drafts, junk, deleted mail, the outbox, and views of all mail."""
 AUTH = ("password", "ntlm", "basic", "app", "device", "google")
-"""How to log in: with a password (to Exchange by NTLM or Basic, or what it offers); with OAuth 2 as an
-application, as a person who signs in, or for Google."""
+"""How to log in: with a password (to Exchange by NTLM or Basic, or by what it offers); with OAuth 2 as an
+application, as a person who signs in, or at Google."""
 PASSWORD_AUTH = ("password", "ntlm", "basic")
 ACCESS = ("own", "delegate", "impersonation")
-"""As whom an Exchange Server opens a mailbox: as its owner, as a delegate, or impersonating its owner."""
+"""How an Exchange Server opens a mailbox: for its owner, for a delegate, or by impersonation of its owner."""
 USES = ("inbox", "sent", "drafts", "junk", "deleted", "archive", "outbox", "all")
-"""What a folder can be for, as `@use` names it in a pattern."""
+"""The uses of folders, which a pattern names as `@use`."""
 EXCHANGE_ONLINE = (
     "this is Exchange Online, where EWS is blocked since 2026-10-01 unless the tenant has allow-listed the "
-    "application, and ends for all on 2027-04-01: use a profile of kind graph instead"
+    "application, and ends for everyone on 2027-04-01: use a profile of kind graph instead"
 )
 _EXCHANGE_ONLINE = (".office365.com", ".office.com", ".outlook.com", ".office365.us", ".outlook.cn")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -41,26 +41,28 @@ _DOMAIN = re.compile(r"[^\s@,;<>\"]+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a profile, as `[profile.NAME]` of vault.toml has it."""
+    """One field of a table `[profile.NAME]` in vault.toml."""
 
     name: str
     label: str
-    """What it is called where people fill it in."""
+    """Its label in the form of the app."""
     type: Type
     help: str
-    """A sentence for who asks what to put there."""
+    """One sentence that says what to enter."""
     default: Any = None
-    """What counts when it is left out; None where that depends on the kind, or there is none."""
+    """Its value if it is left out; None if that depends on the kind, or if there is no default."""
     metavar: str = ""
-    """What stands for its value in a command line."""
+    """The name of its value in the help of the command line."""
     choices: tuple[str, ...] = ()
+    """Its possible values, if there are only some."""
     switch: str = ""
     """For a flag: its two options of the command line."""
     says: tuple[str, str] = ("yes", "no")
-    """For a flag: what true and false mean."""
+    """For a flag: the words for true and false."""
     least: int = 1
+    """For a number: its smallest value."""
     most: int = MAX_SECONDS
-    """For a number: its bounds, both allowed."""
+    """For a number: its largest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,74 +71,75 @@ class Kind:
 
     name: str
     title: str
-    """What it is, in a few words."""
+    """Its name for people, in a few words."""
     fields: tuple[str, ...]
-    """What is asked for at once, in this order; `enabled` and `every` follow for all kinds."""
+    """The fields that the form shows at first, in this order; `enabled` and `every` follow for all kinds."""
     more: tuple[str, ...]
-    """What is folded away, since its default is nearly always right."""
+    """The fields that the form shows on request, since their defaults are usually right."""
     server: bool = False
-    """Whether it is reached over a network: host, mailbox and password are needed."""
+    """Whether it is on a network, so that host, mailbox and password are needed."""
     files: bool = False
-    """Whether it is a file or folder: path is needed."""
+    """Whether it is a file or folder, so that path is needed."""
     journal: bool = False
-    """Whether journal reports are unwrapped by default: true where an administrator hands the mail over."""
+    """Whether journal reports are unwrapped by default. True if only an administrator can put mail there."""
     delete: bool = False
     """Whether kept mail is deleted at the source by default."""
     regenerates: bool = False
-    """Whether the service makes a message's bytes anew at each fetch, so that they are no original."""
+    """Whether the service writes a message's bytes again at each fetch, so that they are not the original."""
     host: str = ""
-    """The server's name, where it is the same for nearly everybody."""
+    """The server's name, if it is usually the same."""
     auth: tuple[str, ...] = ("password",)
-    """Ways to log in, the usual one first."""
+    """The possible ways to log in, the usual one first."""
 
 
 FIELDS: tuple[Field, ...] = (
     Field("host", "Host", "text", "The server's name.", "", "H"),
     Field("port", "Port", "number", "Its port, if not the usual one.", None, "P", most=MAX_PORT),
-    Field("mailbox", "Mailbox", "text", "Login name; for a gateway what follows @ is dropped.", "", "ID"),
+    Field("mailbox", "Mailbox", "text", "Login name; for a gateway, the part after @ is dropped.", "", "ID"),
     Field("mailboxes", "Mailboxes", "list", "Several mailboxes instead of one, by address; * for all.",
           (), "ADDR"),
-    Field("access", "Access", "choice", "As whom others' mailboxes are opened.", "own", choices=ACCESS),
-    Field("password", "Password", "password", "Where it comes from; it never stands in vault.toml."),
+    Field("access", "Access", "choice", "How other people's mailboxes are opened.", "own", choices=ACCESS),
+    Field("password", "Password", "password", "Where it is stored; it is never in vault.toml."),
     Field("auth", "Log in by", "choice",
-          "A password (Exchange: NTLM, Basic), or OAuth 2 as an application, a person, or for Google.",
+          "A password (Exchange: NTLM, Basic), or OAuth 2 as an application, a person, or at Google.",
           choices=AUTH),
     Field("directory", "Directory", "text", "Microsoft 365 tenant: its domain, or its id.", "", "T"),
     Field("client_id", "Application", "text", "Its id in Entra; its secret is the password.", "", "ID"),
     Field("certificate", "Certificate", "path",
           "Instead of a secret: PEM with certificate and key; for Google the key file (JSON).", "", "F"),
-    Field("authority", "Authority", "text", "Where tokens come from, if not from Microsoft's public cloud.",
+    Field("authority", "Authority", "text", "URL of the token service, if not Microsoft's public cloud.",
           "https://login.microsoftonline.com", "URL"),
     Field("path", "Path", "path", "The file or folder of a maildir, mbox or eml source.", "", "PATH"),
-    Field("folder", "Folder", "text", "IMAP folder that journal reports arrive in.", "INBOX", "NAME"),
-    Field("folders", "Folders", "list", "Folders of an ordinary mailbox to archive; all if none is named.",
+    Field("folder", "Folder", "text", "IMAP folder for journal reports.", "INBOX", "NAME"),
+    Field("folders", "Folders", "list", "Folders of an ordinary mailbox to archive; by default all.",
           (), "NAME"),
     Field("exclude", "Leave out", "list", "Folders to leave out, by name or use, such as @junk.",
           UNWANTED, "NAME"),
     Field("shared", "Folders of others", "flag",
-          "Whether folders of others and public ones are read, too; nothing is deleted there.", False,
+          "Whether folders of others and public ones are also read; nothing is deleted there.", False,
           switch="--shared/--own", says=("read as well", "left out")),
-    Field("older_than", "Older than (days)", "number", "Archive only what is older than so many days.", 0,
+    Field("older_than", "Older than (days)", "number", "Archive only mail older than this many days.", 0,
           "DAYS", least=0, most=MAX_DAYS),
     Field("newer_than", "Newer than (days)", "number",
-          "Archive only what is newer than so many days; 0 for all.", 0, "DAYS", least=0, most=MAX_DAYS),
-    Field("delete", "Delete after archiving", "flag", "Delete at the source what is safely kept, or not.",
+          "Archive only mail newer than this many days; 0 for all.", 0, "DAYS", least=0, most=MAX_DAYS),
+    Field("delete", "Delete after archiving", "flag", "Whether safely kept mail is deleted at the source.",
           switch="--delete/--keep"),
-    Field("delete_after", "Delete after (days)", "number", "Delete only what is older than so many days.", 0,
+    Field("delete_after", "Delete after (days)", "number", "Delete only mail older than this many days.", 0,
           "DAYS", least=0, most=MAX_DAYS),
-    Field("every", "Every (seconds)", "number", "Seconds between two runs of the service.", 300, "S"),
-    Field("timeout", "Timeout (seconds)", "number", "Seconds a network operation may take.", 300, "S"),
+    Field("every", "Every (seconds)", "number", "Seconds between two runs.", 300, "S"),
+    Field("timeout", "Timeout (seconds)", "number", "Longest time for a network operation.", 300, "S"),
     Field("journal", "What arrives there", "flag", "Whether journal reports are unwrapped.",
           switch="--journal/--no-journal", says=("journal reports", "one person's own mail")),
     Field("tenant", "Tenant", "text", "Trust only reports whose Sender is this address.", "", "ADDR"),
-    Field("plain", "Mail that is no report", "choice", "Where mail goes that is no report.",
+    Field("plain", "Mail that is no report", "choice", "Where mail goes that is not a journal report.",
           choices=("route", "catch-all")),
-    Field("unknown", "Mail of nobody known", "choice", "What becomes of nobody's mail.", "catch-all",
-          choices=("catch-all", "leave")),
-    Field("owner", "Owner", "text", "Whose mailbox it is, where no journal reports arrive.", "", "ADDR"),
-    Field("security", "Security", "choice", "How the line is secured.", choices=("tls", "starttls", "none")),
+    Field("unknown", "Mail of strangers", "choice", "What happens to mail of unknown people.",
+          "catch-all", choices=("catch-all", "leave")),
+    Field("owner", "Owner", "text", "Owner's address, if the mailbox gets no journal reports.", "", "ADDR"),
+    Field("security", "Security", "choice", "How the connection is secured.",
+          choices=("tls", "starttls", "none")),
     Field("fingerprint", "Certificate's SHA-256", "text",
-          "Trust the certificate with this SHA-256, and no other.", "", "HEX"),
+          "Trust only the certificate with this SHA-256.", "", "HEX"),
     Field("ca_file", "Authorities (PEM file)", "path", "Trust the authorities in this PEM file.", "", "F"),
     Field("enabled", "Run", "flag", "Whether the service and --all run it.", True,
           switch="--enabled/--disabled", says=("automatically", "by hand only")),
@@ -180,17 +183,17 @@ KIND: dict[str, Kind] = {kind.name: kind for kind in KINDS}
 
 
 def asked(kind: Kind) -> tuple[Field, ...]:
-    """The fields of a kind that are asked for at once, the schedule last."""
+    """The fields of a kind that the form shows at first, with the schedule at the end."""
     return tuple(FIELD[name] for name in (*kind.fields, *SCHEDULE))
 
 
 def folded(kind: Kind) -> tuple[Field, ...]:
-    """The fields of a kind that are folded away."""
+    """The fields of a kind that the form shows on request."""
     return tuple(FIELD[name] for name in kind.more)
 
 
 def default(kind: Kind, field: str) -> Any:
-    """What counts for a kind when a field is left out; None where that depends on other fields."""
+    """The value of a field that is left out, for a kind; None if that depends on other fields."""
     if field in ("journal", "delete"):
         return getattr(kind, field)
     if field == "auth":
@@ -199,27 +202,32 @@ def default(kind: Kind, field: str) -> Any:
 
 
 def choices(kind: Kind, field: Field) -> tuple[str, ...]:
-    """What a field can be in a profile of a kind."""
+    """The possible values of a field, for a kind; empty for any."""
     return kind.auth if field.name == "auth" else field.choices
 
 
 def tidied(kind: Kind, field: str, typed: str) -> str:
-    """A text as it is meant: without blanks around it; a gateway's mailbox without the part from @ on."""
+    """A typed text without blanks around it; a gateway's mailbox also without the part from @ on."""
     text = typed.strip()
     return text.partition("@")[0].strip() if (kind.name, field) == ("gateway", "mailbox") else text
 
 
 def name_problem(name: str) -> str:
-    """What is wrong with a profile's name; "" for nothing."""
+    """What is wrong with a profile's name; "" if it is valid."""
     if _NAME.match(name):
         return ""
-    return f"a profile can't be called {name[:80]!r}: use letters, digits, - _ and . (64 at most)"
+    return f"a profile can't be named {name[:80]!r}: use at most 64 letters, digits, - _ and ."
 
 
 def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong, a sentence a field; of several in one field the first. {} when they go together.
+    """Check the fields of a profile.
 
-    `fields` are those of vault.toml, in its types; one that is missing or None has its default.
+    Args:
+        kind: The kind of source.
+        fields: The fields, with the types of vault.toml. A field that is missing or None has its default.
+
+    Returns:
+        The first error of each wrong field, as a sentence; {} if there are none.
     """
     found: dict[str, str] = {}
     values = {field.name: fields.get(field.name) for field in FIELDS}
@@ -233,7 +241,7 @@ def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def warnings(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
-    """What may be meant, and should be known, a sentence a field."""
+    """Values that are valid and may surprise, as a sentence for each field."""
     deletes = default(kind, "delete") if fields.get("delete") is None else fields["delete"]
     journal = default(kind, "journal") if fields.get("journal") is None else fields["journal"]
     if kind.delete and not deletes:
@@ -267,23 +275,23 @@ def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     if not host:
         yield "host", f"a profile of kind {kind.name} needs host: the mail server's name"
     if any(c.isspace() or c in "/@" for c in host):
-        yield "host", "host must be a server's name or address alone, such as mail.example.org"
+        yield "host", "host must be only a server's name or address, such as mail.example.org"
     # An application has no mailbox of its own.
-    nobody = values["mailboxes"] and (values["auth"] == "app" or kind.name == "graph")
-    if not tidied(kind, "mailbox", values["mailbox"]) and not nobody:
+    needless = values["mailboxes"] and (values["auth"] == "app" or kind.name == "graph")
+    if not tidied(kind, "mailbox", values["mailbox"]) and not needless:
         yield "mailbox", "mailbox is missing; give the name to log in with"
     if values["password"] is None and not (
         values["auth"] in ("device", "google") or (values["auth"] == "app" and values["certificate"])
     ):
         yield (
             "password",
-            'password is missing; say where it comes from, such as password = { file = "secret" }',
+            'password is missing; say where it is stored, such as password = { file = "secret" }',
         )
     if values["security"] == "none" and not is_loopback(host):
         yield (
             "security",
-            'security = "none" would send the password in clear; use "starttls" or "tls"'
-            " (none is for this machine alone)",
+            'security = "none" would send the password unencrypted; use "starttls" or "tls"'
+            " (none is only for this machine)",
         )
     if values["fingerprint"] and not _FINGERPRINT.match(values["fingerprint"]):
         yield (
@@ -292,7 +300,7 @@ def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         )
     for key in ("mailbox", "folder"):
         if any(c in "\r\n\0" for c in values[key]):
-            yield key, f"{key} must stand on one line"
+            yield key, f"{key} must be on one line"
 
 
 def _paths(kind: Kind, values: Mapping[str, Any]) -> _Problems:
@@ -307,8 +315,8 @@ def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     if not values["journal"] and not owned:
         yield (
             "owner",
-            'an ordinary mailbox needs owner = "address of the person whose mail it is"'
-            " (or journal = true where journal reports arrive)",
+            'an ordinary mailbox needs owner = "address of its owner"'
+            " (or journal = true if it gets journal reports)",
         )
     for key in ("owner", "tenant"):
         if values[key] and not is_address(values[key]):
@@ -337,18 +345,18 @@ def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         if values[key] != FIELD[key].default and (key not in (*kind.fields, *kind.more) or values["journal"]):
             yield (
                 key,
-                f"{key} is for people's mailboxes that know folders (imap, ews, graph), with journal = false",
+                f"{key} is for ordinary mailboxes with folders (imap, ews, graph), with journal = false",
             )
     if values["shared"] and (kind.name != "imap" or values["journal"]):
-        yield "shared", "shared is for people's IMAP mailboxes, with journal = false"
+        yield "shared", "shared is for ordinary IMAP mailboxes, with journal = false"
     if kind.name == "imap" and not values["journal"] and values["folder"] != FIELD["folder"].default:
-        yield "folder", "folder is where journal reports arrive; use folders = [...] for an ordinary mailbox"
+        yield "folder", "folder is for journal reports; use folders = [...] for an ordinary mailbox"
     if values["newer_than"] and values["newer_than"] <= values["older_than"]:
         yield "newer_than", "newer_than must be more days than older_than, or nothing is left to archive"
     for key in ("folders", "exclude"):
         for pattern in values[key]:
             if pattern.startswith("@") and pattern[1:].lower() not in USES:
-                yield key, f"{key}: {pattern!r} is no use of folders; there are @{', @'.join(USES)}"
+                yield key, f"{key}: {pattern!r} is not a use of folders; the uses are @{', @'.join(USES)}"
 
 
 def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
@@ -358,32 +366,38 @@ def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
             yield key, f"a profile of kind {kind.name} has no {key}"
     for one in several:
         if one != "*" and not is_address(one):
-            yield "mailboxes", f'mailboxes: {one!r} is no mail address; write ["name@example.org"] or ["*"]'
+            yield (
+                "mailboxes",
+                f'mailboxes: {one!r} is not a mail address; write ["name@example.org"] or ["*"]',
+            )
     if "*" in several and len(several) > 1:
-        yield "mailboxes", 'mailboxes: "*" means all, and stands alone'
+        yield "mailboxes", 'mailboxes: "*" means all, so it must be the only entry'
     if kind.name != "ews":
         return
     if is_exchange_online(values["host"]):
         yield "host", EXCHANGE_ONLINE
     if several and values["access"] == "own":
-        yield "access", 'access must be "impersonation" or "delegate" where mailboxes names those of others'
+        yield "access", 'access must be "impersonation" or "delegate" to open the mailboxes of others'
     if not several and values["access"] != "own":
-        yield "mailboxes", f"access = {values['access']!r} opens others' mailboxes: name them in mailboxes"
+        yield (
+            "mailboxes",
+            f"access = {values['access']!r} is for the mailboxes of others: name them in mailboxes",
+        )
     if values["security"] == "starttls":
-        yield "security", 'Exchange Web Services know no STARTTLS; use security = "tls"'
+        yield "security", 'Exchange Web Services have no STARTTLS; use security = "tls"'
 
 
 def _graph(kind: Kind, values: Mapping[str, Any]) -> _Problems:
     if kind.name != "graph":
         return
     if values["journal"]:
-        yield "journal", "Exchange Online keeps no mailbox for journal reports; leave journal out"
+        yield "journal", "a mailbox in Exchange Online can't get journal reports; leave journal out"
     if values["security"] not in (None, "tls") or values["fingerprint"]:
-        yield "security", "Microsoft Graph is reached over TLS with its own certificate; leave this out"
+        yield "security", "Microsoft Graph always uses TLS with its own certificate; leave this out"
     if values["mailboxes"] and values["mailbox"]:
         yield "mailboxes", "name either one mailbox or several"
     if values["mailboxes"] and values["owner"]:
-        yield "owner", "several mailboxes belong to their own addresses; leave owner out"
+        yield "owner", "with several mailboxes, each address is the owner; leave owner out"
     if values["mailboxes"] and values["auth"] == "device":
         yield "mailboxes", 'a person who signs in has one mailbox; several need auth = "app"'
 
@@ -401,7 +415,7 @@ _RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this very machine."""
+    """Whether a host name or address is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -409,7 +423,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_exchange_online(host: str) -> bool:
-    """Whether a host is Microsoft's own, in its clouds for the world and for governments."""
+    """Whether a host belongs to Exchange Online, in any of Microsoft's clouds."""
     return f".{host.lower().rstrip('.')}".endswith(_EXCHANGE_ONLINE)
 
 
