@@ -1,4 +1,4 @@
-"""Changing vault.toml from the program keeps what a person wrote, and never leaves half a file."""
+"""Changes of vault.toml keep what people wrote, and never leave half a file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def leftovers(path: Path) -> list[str]:
     return [entry.name for entry in path.parent.iterdir() if entry != path]
 
 
-def test_a_changed_field_changes_its_line_alone(path: Path) -> None:
+def test_a_changed_field_changes_only_its_line(path: Path) -> None:
     result = put_profile(path, "hq", {"host": "new.example"})
     assert path.read_text() == WRITTEN.replace('"gw.example"', '"new.example"')
     assert result == load(path)
@@ -64,7 +64,7 @@ def test_a_changed_field_changes_its_line_alone(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_fields_are_added_and_taken_out(path: Path) -> None:
+def test_fields_are_added_and_removed(path: Path) -> None:
     put_profile(path, "hq", {"every": 60, "password": {"command": ["pass", "hq"]}, "delete": False})
     put_profile(path, "hq", {"delete": None, "port": None})
     (hq, _) = load(path).profiles
@@ -74,7 +74,7 @@ def test_fields_are_added_and_taken_out(path: Path) -> None:
         assert comment in path.read_text()
 
 
-def test_a_new_profile_stands_at_the_end(path: Path) -> None:
+def test_a_new_profile_is_added_at_the_end(path: Path) -> None:
     put_profile(path, "new-1", FIELDS | {"port": None}, new=True)
     assert path.read_text().startswith(WRITTEN)
     assert [profile.name for profile in load(path).profiles] == ["hq", "old", "new-1"]
@@ -104,7 +104,7 @@ def test_values_outside_profiles(path: Path) -> None:
     assert "networks" not in path.read_text()
 
 
-def test_a_gateway_where_there_was_none(tmp_path: Path) -> None:
+def test_a_new_gateway_section(tmp_path: Path) -> None:
     path = tmp_path / "vault.toml"
     create(path, name="Works", domains=["Works.example"])
     set_values(
@@ -114,7 +114,7 @@ def test_a_gateway_where_there_was_none(tmp_path: Path) -> None:
     assert (made.name, made.domains, made.gateway.listen) == ("W", ("works.example",), "127.0.0.1:25")
 
 
-def test_create_explains_itself_and_overwrites_nothing(tmp_path: Path) -> None:
+def test_create_writes_comments_and_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "vault.toml"
     name = 'Works "R&D"\n\\ {x}'
     assert create(path, name=name).name == name
@@ -139,7 +139,7 @@ def test_create_explains_itself_and_overwrites_nothing(tmp_path: Path) -> None:
         ("new", FIELDS | {"password": "hunter2"}, True, ConfigError, "must not be in the file"),
     ],
 )
-def test_what_would_be_wrong_is_not_written(
+def test_a_wrong_change_is_not_written(
     path: Path, name: str, fields: dict[str, Any], new: bool, error: type[Exception], part: str
 ) -> None:
     with pytest.raises(error, match=part) as caught:
@@ -171,7 +171,7 @@ env = "X"
 """
 
 
-def test_odd_ways_to_write_a_file(tmp_path: Path) -> None:
+def test_changes_in_unusual_notation(tmp_path: Path) -> None:
     path = tmp_path / "vault.toml"
     path.write_text(ODD)
     put_profile(path, "hq", {"every": 7})
@@ -186,14 +186,14 @@ def test_odd_ways_to_write_a_file(tmp_path: Path) -> None:
     assert load(path).name == "[profile.fake]\n"
 
 
-def test_a_new_name_stands_in_the_header_alone(path: Path) -> None:
+def test_renaming_changes_only_the_header(path: Path) -> None:
     rename_profile(path, "hq", "head.office")
     assert path.read_text() == WRITTEN.replace("[profile.hq]", '[profile."head.office"]')
     rename_profile(path, "head.office", "hq")
     assert path.read_text() == WRITTEN
 
 
-def test_odd_ways_to_name_a_profile(tmp_path: Path) -> None:
+def test_renaming_in_unusual_notation(tmp_path: Path) -> None:
     path = tmp_path / "vault.toml"
     path.write_text(ODD)
     rename_profile(path, "box", "b2")
@@ -215,7 +215,7 @@ def test_odd_ways_to_name_a_profile(tmp_path: Path) -> None:
         ("no", "yes", NotFound, "no profile"),
     ],
 )
-def test_a_name_that_can_not_be(path: Path, name: str, to: str, error: type[Exception], part: str) -> None:
+def test_an_impossible_name(path: Path, name: str, to: str, error: type[Exception], part: str) -> None:
     with pytest.raises(error, match=part):
         rename_profile(path, name, to)
     assert path.read_text() == WRITTEN
@@ -237,13 +237,13 @@ def test_a_hand_edit_since_it_was_read_is_not_lost(path: Path) -> None:
     put_profile(path, "hq", {"every": 5}, version=version_of(by_hand))
 
 
-def test_removing_what_is_not_there(path: Path) -> None:
+def test_removing_a_missing_profile(path: Path) -> None:
     with pytest.raises(NotFound):
         remove_profile(path, "nobody")
     assert path.read_text() == WRITTEN
 
 
-def test_a_hand_edit_at_the_same_moment_is_not_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hand_edit_at_the_same_time_is_not_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = edit._write_synced
 
     def meanwhile(temporary: Path, text: str) -> None:
@@ -258,7 +258,7 @@ def test_a_hand_edit_at_the_same_moment_is_not_lost(path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("fail_at", ["fsync", "write"])
-def test_no_space_leaves_the_file_as_it_was(
+def test_a_full_disk_leaves_the_file_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: str
 ) -> None:
     def full(*_: object) -> None:
@@ -298,7 +298,7 @@ VALUES = st.fixed_dictionaries(
 
 
 def refused(path: Path, error: type[MunimentError], change: Callable[[], object]) -> None:
-    """The change is refused, and the file stays as it was to the letter."""
+    """Check that a change is refused and leaves the file unchanged."""
     before = path.read_text()
     with pytest.raises(error):
         change()
@@ -306,7 +306,7 @@ def refused(path: Path, error: type[MunimentError], change: Callable[[], object]
 
 
 class Model:
-    """A plain dictionary that means what the file is to mean; it changes by the same words."""
+    """A model of the file: a dictionary that the same edits change."""
 
     def __init__(self, path: Path) -> None:
         path.write_text(WRITTEN)
@@ -352,8 +352,10 @@ STEPS = st.tuples(st.sampled_from(["put", "remove", "rename", "values"]), NAMES,
 @example(steps=[("rename", "hq", "hq", {})])
 @example(steps=[("put", "n1", "n1", {}), ("rename", "hq", "n-2", {}), ("rename", "old", "n.3", {}),
                 ("rename", "n1", "n.3", {})])  # fmt: skip
-def test_any_edits_mean_what_they_say(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
-    """The file says what the model says after every edit, also after one that is refused."""
+def test_any_sequence_of_edits_has_the_right_result(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+) -> None:
+    """The file equals the model after every edit, also after a refused one."""
     model = Model(tmp_path_factory.mktemp("edits") / "vault.toml")
     for what, name, to, fields in steps:
         getattr(model, what)(name, to, fields)

@@ -1,4 +1,4 @@
-"""The fields of a profile for an Exchange Server: what goes together, and what is told at once."""
+"""The fields of a profile for an Exchange Server: which fit together, and errors for the others."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def test_fields_that_go_together(fields: dict[str, Any]) -> None:
         ({"owner": None}, "owner", "owner ="),
     ],
 )
-def test_fields_that_do_not(fields: dict[str, Any], name: str, part: str) -> None:
+def test_fields_that_do_not_go_together(fields: dict[str, Any], name: str, part: str) -> None:
     assert part in problems(KIND["ews"], GOOD | fields)[name]
 
 
 @pytest.mark.parametrize(
     "fields", [{"auth": "ntlm"}, {"mailboxes": ("a@b.example",)}, {"access": "delegate"}]
 )
-def test_what_is_for_exchange_is_for_no_other(fields: dict[str, Any]) -> None:
+def test_fields_of_exchange_are_refused_for_other_kinds(fields: dict[str, Any]) -> None:
     assert set(problems(KIND["imap"], GOOD | fields)) == set(fields)
 
 
-def test_hosts_of_exchange_online_are_known() -> None:
+def test_hosts_of_exchange_online_are_recognised() -> None:
     for host in (
         "outlook.office365.com",
         "Outlook.Office.com.",

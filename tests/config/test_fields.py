@@ -1,4 +1,4 @@
-"""The table of a profile's fields: what goes together, however a list is written down."""
+"""The table of a profile's fields: defaults can be written explicitly, as any kind of list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOGIN = {"host": "mail.example.org", "mailbox": "bob", "password": {"file": "sec
 
 @pytest.mark.parametrize("kind", ["gateway", "imap", "pop3"])
 @pytest.mark.parametrize("form", [list, tuple])
-def test_a_default_may_be_written_out(kind: str, form: type) -> None:
+def test_a_default_can_be_written_explicitly(kind: str, form: type) -> None:
     fields = LOGIN | {"journal": True, "folders": form(()), "exclude": form(UNWANTED)}
     assert problems(KIND[kind], fields) == {}
     assert "exclude" in problems(KIND[kind], fields | {"exclude": form(("@junk",))})

@@ -1,4 +1,4 @@
-"""Reading vault.toml: what it says, and a clear sentence for each thing that can be wrong in it."""
+"""Reading vault.toml: its values, and one clear sentence for each possible error."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def profile(**fields: object) -> str:
         "mailbox": "m",
         "password": {"env": "X"},
     }
-    told = {key: value for key, value in (defaults | fields).items() if value is not None}
-    return "[profile.p]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in told.items())
+    values = {key: value for key, value in (defaults | fields).items() if value is not None}
+    return "[profile.p]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in values.items())
 
 
 def toml(value: object) -> str:
@@ -82,7 +82,7 @@ def refusal(text: str) -> str:
     return message
 
 
-def test_reads_what_it_says(tmp_path: Path) -> None:
+def test_all_settings_are_read(tmp_path: Path) -> None:
     path = tmp_path / "vault.toml"
     path.write_text(GOOD)
     settings = load(path)
@@ -121,7 +121,7 @@ def test_an_empty_file_is_a_vault_without_profiles(tmp_path: Path) -> None:
         ("=\n", "line 1, column 1", "key = value"),
     ],
 )
-def test_a_typo_is_told_with_its_place(text: str, place: str, hint: str) -> None:
+def test_a_typo_is_named_with_its_place(text: str, place: str, hint: str) -> None:
     message = refusal(text)
     assert message.startswith(f"vault.toml, {place}: ")
     assert hint in message
@@ -139,7 +139,7 @@ def test_a_typo_in_a_password_does_not_show_it() -> None:
     assert "must not be in the file" in refusal(profile(password="hunter2"))
 
 
-def test_a_file_that_is_not_utf8_is_told_with_its_place(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_is_named_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "vault.toml"
     path.write_bytes(b'version = 1\nname = "M\xfcller"\n')
     with pytest.raises(ConfigError, match="line 2, column 10: not UTF-8"):
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_utf8_is_told_with_its_place(tmp_path: Path) -> None:
     ("text", "parts"),
     [
         (profile(hostt="x"), ("profile 'p'", "unknown key 'hostt'", "did you mean host?")),
-        (profile(zzz=1), ("unknown key 'zzz'", "known are")),
+        (profile(zzz=1), ("unknown key 'zzz'", "known: ")),
         (profile(name="q"), ("unknown key 'name'",)),
         ("profil = 1\n", ("unknown key 'profil'", "did you mean profile?")),
         ("[gateway]\nadresses = []\n", ("gateway: unknown key", "did you mean addresses")),
@@ -238,7 +238,7 @@ def test_fields_that_do_not_go_together(fields: dict[str, object], part: str) ->
         GRAPH | {"password": None, "certificate": "app.pem", "auth": None},
     ],
 )
-def test_fields_that_do(fields: dict[str, object]) -> None:
+def test_fields_that_go_together(fields: dict[str, object]) -> None:
     (made,) = interpret(profile(**fields), "vault.toml").profiles
     check(made)
 
@@ -269,12 +269,12 @@ def test_a_gateway_that_can_not_work(line: str, part: str) -> None:
     assert part in message
 
 
-def test_a_newer_vault_is_left_alone_whatever_else_it_says() -> None:
+def test_a_newer_vault_is_refused_without_other_checks() -> None:
     with pytest.raises(VaultError, match="written by a newer Muniment"):
         interpret("version = 2\nholds = []\n", "vault.toml")
 
 
-def test_a_missing_file_and_an_unreadable_one(tmp_path: Path) -> None:
+def test_a_missing_and_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="muniment init"):
         load(tmp_path / "vault.toml")
     with pytest.raises(VaultError, match="can't be read"):
@@ -285,7 +285,7 @@ def test_a_missing_file_and_an_unreadable_one(tmp_path: Path) -> None:
 @example("a = " + "[" * 5000)
 @example("a = " + "9" * 5000)
 @example("[profile." + "." * 100 + "]")
-def test_no_text_brings_anything_but_settings_or_a_sentence(text: str) -> None:
+def test_any_text_gives_settings_or_one_sentence(text: str) -> None:
     with suppress(ConfigError, VaultError):
         assert interpret(text, "vault.toml").version == 1
 

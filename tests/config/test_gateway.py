@@ -1,4 +1,4 @@
-"""[gateway]: limits that make sense, and what the embedded gateway is started with."""
+"""[gateway]: checks of its values, and the settings of the started gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXCHANGE_ONLINE = 150 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "part"),
     [
         ("reserve = -1", "reserve must be at least 0"),
         ("peer_connections = 0", "peer_connections must be from 1 to 200"),
@@ -29,12 +29,12 @@ EXCHANGE_ONLINE = 150 * 1024 * 1024
         ("any_recipients = true", "did you mean any_recipient"),
     ],
 )
-def test_what_is_refused(line: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_wrong_settings_are_refused(line: str, part: str) -> None:
+    with pytest.raises(ConfigError, match=part):
         interpret(f"{LISTENING}{line}\n", "vault.toml")
 
 
-def test_what_the_gateway_is_started_with(tmp_path: Path) -> None:
+def test_the_settings_of_a_started_gateway(tmp_path: Path) -> None:
     lines = "peer_connections = 3\npeer_messages = 4\npeer_errors = 5\npeer_seconds = 6\nreserve = 7\n"
     settings = interpret(f"{LISTENING}{lines}any_recipient = true\n", "vault.toml").gateway
     options = gateway_options(settings, tmp_path)
@@ -42,8 +42,8 @@ def test_what_the_gateway_is_started_with(tmp_path: Path) -> None:
     assert (options.idle_timeout, options.reserve, options.any_recipient) == (6.0, 7, True)
 
 
-def test_a_report_has_room_above_the_largest_message(tmp_path: Path) -> None:
-    """Whether the largest message is the default or is set: 10,000 recipient lines of 254 bytes fit."""
+def test_a_report_can_be_larger_than_the_largest_message(tmp_path: Path) -> None:
+    """With the default and with a set size, 10,000 recipient lines of 254 bytes fit in addition."""
     for line in ("", f"size_limit = {EXCHANGE_ONLINE}\n"):
         options = gateway_options(interpret(LISTENING + line, "vault.toml").gateway, tmp_path)
         assert options.size_limit == EXCHANGE_ONLINE + ENVELOPE_ROOM

@@ -1,4 +1,4 @@
-"""What is kept is had again to the letter, by vault.toml's own words."""
+"""A stored password is read back unchanged, by its entry in vault.toml."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASSWORDS = st.text(
 
 @settings(max_examples=50, deadline=None)
 @given(password=PASSWORDS)
-def test_any_password_round_trips(tmp_path_factory: pytest.TempPathFactory, password: str) -> None:
+def test_any_password_is_read_back_unchanged(tmp_path_factory: pytest.TempPathFactory, password: str) -> None:
     folder = tmp_path_factory.mktemp("vault")
     create(folder / "vault.toml")
     spec = keep(password, "file", "gw", folder)
@@ -33,7 +33,7 @@ def test_any_password_round_trips(tmp_path_factory: pytest.TempPathFactory, pass
     assert resolve(profile.password, folder).reveal() == password
 
 
-def test_only_what_was_kept_is_forgotten(tmp_path: Path) -> None:
+def test_only_a_stored_password_is_deleted(tmp_path: Path) -> None:
     spec = keep("one", "file", "gw", tmp_path)
     again = keep("two", "file", "gw", tmp_path)
     assert spec != again
@@ -49,7 +49,7 @@ def test_only_what_was_kept_is_forgotten(tmp_path: Path) -> None:
     assert [path.read_text() for path in (tmp_path / FOLDER).iterdir()] == ["two\n"]
 
 
-def test_where_it_can_not_be_kept(tmp_path: Path) -> None:
+def test_a_password_that_can_not_be_stored(tmp_path: Path) -> None:
     (tmp_path / FOLDER).touch()
     with pytest.raises(VaultError, match="can't be stored") as caught:
         keep("xyzzy", "file", "gw", tmp_path)

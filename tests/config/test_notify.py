@@ -1,4 +1,4 @@
-"""[notify]: what is taken, what is refused in a sentence, and that its secrets go nowhere."""
+"""[notify]: its values, one sentence for each error, and no secret in any of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ APP = 'directory = "d"\nclient_id = "c"\n'
 MAIL = '[notify.mail]\nhost = "h"\nto = ["a@example.org"]\n'
 
 
-def test_all_of_it_is_read() -> None:
+def test_all_settings_are_read() -> None:
     notify = interpret(WHOLE, "vault.toml").notify
     assert notify.mail.to == ("ines@example.org",)
     assert notify.silent == {"gw": 48}
@@ -43,11 +43,11 @@ def test_all_of_it_is_read() -> None:
     assert interpret("", "vault.toml").notify == Notify()
 
 
-def test_the_ledger_is_told_no_secret() -> None:
-    told = json.dumps(without_secrets(interpret(WHOLE, "vault.toml")))
+def test_the_ledger_gets_no_secret() -> None:
+    text = json.dumps(without_secrets(interpret(WHOLE, "vault.toml")))
     for secret in ("hunter2", "token-123", "hooks.example", "url-arg", "mail-arg", "run-arg"):
-        assert secret not in told
-    assert '"urls": [{"file": "ntfy.url"}, "json", {"command": ["pass"]}]' in told
+        assert secret not in text
+    assert '"urls": [{"file": "ntfy.url"}, "json", {"command": ["pass"]}]' in text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_ledger_is_told_no_secret() -> None:
         ("[notify]\nmail = 1\n", "notify.mail must be a table"),
     ],
 )
-def test_what_can_not_work_is_told_without_a_secret(text: str, part: str) -> None:
+def test_errors_contain_no_secret(text: str, part: str) -> None:
     with pytest.raises(ConfigError) as raised:
         interpret(text, "vault.toml")
     assert part in str(raised.value)

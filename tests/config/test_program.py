@@ -1,4 +1,4 @@
-"""Programs that vault.toml names end in time."""
+"""Programs that vault.toml names are stopped in time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from muniment.config.program import TooSlow, run_program
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_program_that_may_not_be_ended_holds_nobody(
+def test_a_program_that_can_not_be_killed_holds_up_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A double stands for sudo, whose processes belong to root: the kernel lets us send them no signal."""
+    """A double replaces sudo, whose processes belong to root, so that we can't send them signals."""
     pids: list[int] = []
 
     def refused(pid: int, number: int) -> None:

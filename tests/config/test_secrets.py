@@ -1,4 +1,4 @@
-"""Passwords: every way to give one, and that none is ever seen."""
+"""Passwords: every way to give one, and that none is ever shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PASSWORDS = st.text(PRINTABLE, min_size=32, max_size=32)
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A keyring that forgets with the test."""
+    """A keyring in memory, for one test."""
 
     priority = 1  # type: ignore[assignment]
 
@@ -75,7 +75,7 @@ def quoted(word: str) -> str:
 
 
 def refusal(spec: dict[str, Any], base: Path) -> str:
-    """The sentence of a refusal, after looking for the password in all that could be printed of it."""
+    """The message of a refusal, after a check that nothing of the error contains the password."""
     with pytest.raises(ConfigError) as caught:
         resolve(spec, base)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__context__)
@@ -87,7 +87,7 @@ def refusal(spec: dict[str, Any], base: Path) -> str:
 @given(password=PASSWORDS)
 @example(password="\"'\\`$(){}[]<>|&;*?~#%^!=+-_ ,.:/@\\")
 @example(password=" " * 32)
-def test_every_way_gives_back_the_very_password(tmp_path: Path, ring: MemoryKeyring, password: str) -> None:
+def test_every_way_returns_the_exact_password(tmp_path: Path, ring: MemoryKeyring, password: str) -> None:
     private(tmp_path / "secret", password.encode() + b"\n")
     os.environ["MUNIMENT_TEST_SECRET"] = password
     ring.set_password("https://mail/x", "anna", password)
@@ -103,7 +103,7 @@ def test_every_way_gives_back_the_very_password(tmp_path: Path, ring: MemoryKeyr
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
 @given(password=PASSWORDS)
 @example(password="\"'\\`$(){}[]<>|&;*?~#%^!=+-_ ,.:/@\\")
-def test_commands_give_back_the_very_password_through_vault_toml(tmp_path: Path, password: str) -> None:
+def test_commands_in_vault_toml_return_the_exact_password(tmp_path: Path, password: str) -> None:
     private(tmp_path / "secret", password.encode() + b"\n")
     words = ["printf", "%s\\n", password]
     listed = "[" + ", ".join(quoted(word) for word in words) + "]"
@@ -121,7 +121,7 @@ def test_commands_give_back_the_very_password_through_vault_toml(tmp_path: Path,
         ("ünï\n".encode(), "ünï"),
     ],
 )  # fmt: skip
-def test_one_line_end_is_dropped_and_no_more(tmp_path: Path, content: bytes, password: str) -> None:
+def test_only_one_line_end_is_removed(tmp_path: Path, content: bytes, password: str) -> None:
     private(tmp_path / "secret", content)
     assert resolve({"file": str(tmp_path / "secret")}, Path("/")).reveal() == password
     assert resolve({"command": ["cat", "secret"]}, tmp_path).reveal() == password
@@ -139,14 +139,14 @@ def test_one_line_end_is_dropped_and_no_more(tmp_path: Path, content: bytes, pas
         (b"hunter2" * 1000, "longer than"),
     ],
 )
-def test_what_is_no_password(tmp_path: Path, content: bytes, part: str) -> None:
+def test_an_invalid_password(tmp_path: Path, content: bytes, part: str) -> None:
     private(tmp_path / "secret", content)
     assert part in refusal({"file": "secret"}, tmp_path)
     assert part in refusal({"command": "cat secret"}, tmp_path)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o601])
-def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
     private(tmp_path / "secret", b"hunter2").chmod(mode)
     assert f"chmod 600 {tmp_path}/secret" in refusal({"file": "secret"}, tmp_path)
 
@@ -176,11 +176,11 @@ def test_files_that_can_not_be_read(tmp_path: Path) -> None:
         ({"command": ["cat", "hunter2\0"]}, "can't be started"),
     ],
 )
-def test_a_way_that_is_wrong(tmp_path: Path, spec: dict[str, Any], part: str) -> None:
+def test_a_wrong_way(tmp_path: Path, spec: dict[str, Any], part: str) -> None:
     assert part in refusal(spec, tmp_path)
 
 
-def test_what_a_command_complains_about_stays_with_it(
+def test_the_error_output_of_a_command_is_discarded(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     message = refusal({"command": ["sh", "-c", "echo hunter2 >&2; echo hunter2; exit 3"]}, tmp_path)
@@ -188,11 +188,11 @@ def test_what_a_command_complains_about_stays_with_it(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_command_runs_in_no_shell(tmp_path: Path) -> None:
+def test_a_command_runs_without_a_shell(tmp_path: Path) -> None:
     assert resolve({"command": "echo $HOME ; x"}, tmp_path).reveal() == "$HOME ; x"
 
 
-def test_a_command_that_waits_is_ended_with_its_children(
+def test_a_command_that_waits_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secrets, "COMMAND_SECONDS", 0.3)
@@ -215,7 +215,7 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_keyrings_that_can_not_help(tmp_path: Path, ring: MemoryKeyring) -> None:
+def test_keyrings_without_the_password(tmp_path: Path, ring: MemoryKeyring) -> None:
     assert "keyring set mail anna" in refusal({"keyring": "mail/anna"}, tmp_path)
     ring.locked = True
     with pytest.raises(ConfigError, match="can't be read") as caught:
@@ -234,7 +234,7 @@ def test_the_keyring_is_not_imported_before_it_is_used() -> None:
     )
 
 
-def test_a_secret_does_not_show_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     secret = Secret("hunter2")
     logging.getLogger("test").warning("%s %r %s", secret, secret, [secret])
     shown = [
@@ -256,10 +256,10 @@ def test_a_secret_does_not_show_itself(caplog: pytest.LogCaptureFixture) -> None
 
 @needs_root
 @pytest.mark.parametrize("way", ["keyring", "file", "env", "command"])
-def test_root_has_no_secret_for_another_users_vault(
+def test_root_reads_no_secret_for_another_users_vault(
     tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who may write vault.toml would have a program run, or a file of root's sent to a server of theirs."""
+    """Otherwise the owner of vault.toml could have root run a program, or send root's file to a server."""
     folder = tmp_path / "vault"
     folder.mkdir()
     os.chown(folder, 61_101, 61_101)
@@ -278,12 +278,12 @@ def test_root_has_no_secret_for_another_users_vault(
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_command_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+def test_a_command_that_prints_endlessly_is_killed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="longer than 4096 bytes"):
         resolve({"command": ["yes"]}, tmp_path)
 
 
-def test_what_a_command_leaves_behind_is_ended(tmp_path: Path) -> None:
+def test_children_of_a_command_are_killed(tmp_path: Path) -> None:
     script = "sleep 300 >/dev/null 2>&1 & echo $! > left; echo hunter2"
     assert resolve({"command": ["sh", "-c", script]}, tmp_path).reveal() == "hunter2"
     left = int((tmp_path / "left").read_text())
@@ -293,5 +293,5 @@ def test_what_a_command_leaves_behind_is_ended(tmp_path: Path) -> None:
         time.sleep(0.02)
 
 
-def test_a_command_whose_child_keeps_its_output_open_has_ended_all_the_same(tmp_path: Path) -> None:
+def test_a_command_has_ended_even_if_a_child_keeps_its_output_open(tmp_path: Path) -> None:
     assert resolve({"command": ["sh", "-c", "sleep 300 & echo hunter2"]}, tmp_path).reveal() == "hunter2"

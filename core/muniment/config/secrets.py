@@ -155,7 +155,8 @@ def _from_command(argument: object, base: Path) -> Secret:
         ) from None
     except TooMuchOutput:
         raise ConfigError(
-            f"password: the command {name} prints more than {LIMIT} bytes; it must print only the password"
+            f"password: the output of the command {name} is longer than {LIMIT} bytes; "
+            "it must print only the password"
         ) from None
     if code:
         raise ConfigError(f"password: the command {name} failed (exit code {code}); try it by hand")
