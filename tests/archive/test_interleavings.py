@@ -317,7 +317,7 @@ def described(directory: Directory) -> object:
     return (
         directory.version,
         directory.domains,
-        [(user, directory.tenures(user.id)) for user in users],
+        [(user, directory.address_periods(user.id)) for user in users],
     )
 
 

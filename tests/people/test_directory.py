@@ -1,4 +1,4 @@
-"""Whose an address is: changes, transfers by date, automatic users, tags."""
+"""The directory: changes, transfers by date, automatic users, and tagged addresses."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def test_an_address_is_its_users_from_the_beginning_of_time() -> None:
     assert made.resolve("nobody@firm.example", 0) is None
 
 
-def test_a_start_date_is_kept_to() -> None:
+def test_an_address_with_a_validity_is_its_users_only_then() -> None:
     made = directory(ALICE, add_address("alice", "a@x.example", valid_from=50, valid_to=80))
     assert [made.resolve("a@x.example", t) for t in (49, 50, 79, 80)] == [None, "alice", "alice", None]
 
 
-def test_since_means_nothing_where_nobody_had_the_address() -> None:
+def test_since_has_no_meaning_if_no_other_user_had_the_address() -> None:
     made = directory(set_domains([OWN]), ALICE, add_address("alice", "ali@firm.example", since=500))
     assert made.resolve("ali@firm.example", 1) == "alice"
 
@@ -54,19 +54,19 @@ def test_a_transfer_splits_at_the_change_or_at_since() -> None:
     assert [made.resolve("sales@firm.example", t) for t in (499, 500, 3000)] == ["alice", "bob", "bob"]
 
 
-def test_who_gives_an_address_up_first_leaves_no_gap() -> None:
+def test_a_transfer_of_an_ended_address_leaves_no_gap() -> None:
     made = directory(ALICE, BOB, add_address("alice", "sales@firm.example", valid_to=700))
     made.apply(add_address("bob", "sales@firm.example"), 1000)
     assert [made.resolve("sales@firm.example", t) for t in (699, 700)] == ["alice", "bob"]
 
 
-def test_saying_a_change_again_changes_nothing() -> None:
+def test_a_repeated_change_changes_nothing() -> None:
     made = directory(ALICE, BOB, add_address("alice", "bob@firm.example"), time=100)
     assert made.apply(add_address("alice", "bob@firm.example"), 200) == set()
     assert made.resolve("bob@firm.example", 150) == "alice"
 
 
-def test_an_automatic_user_yields_all_mail() -> None:
+def test_a_person_gets_all_mail_of_an_automatic_user() -> None:
     made = directory(set_domains([OWN]))
     assert made.resolve("Info@firm.example", 5) == "auto:info@firm.example"
     made.apply(ALICE, 50)
@@ -74,7 +74,7 @@ def test_an_automatic_user_yields_all_mail() -> None:
     assert made.resolve("info@firm.example", 5) == "alice"
 
 
-def test_tags_are_dropped_in_own_domains_only() -> None:
+def test_tags_are_ignored_only_in_own_domains() -> None:
     made = directory(set_domains([OWN]), ALICE, BOB, add_user("ext", "Ext", "ext@else.example"))
     assert made.resolve("alice+news@firm.example", 1) == "alice"
     assert made.resolve("new+x@firm.example", 1) == "auto:new@firm.example"
@@ -84,13 +84,13 @@ def test_tags_are_dropped_in_own_domains_only() -> None:
     assert made.resolve("alice+other@firm.example", 1) == "alice"
 
 
-def test_a_tagged_address_before_its_start_is_the_untagged_ones() -> None:
+def test_a_tagged_address_before_its_start_belongs_to_the_untagged_one() -> None:
     made = directory(set_domains([OWN]), ALICE, BOB)
     made.apply(add_address("bob", "alice+b@firm.example", valid_from=10), 1)
     assert [made.resolve("alice+b@firm.example", t) for t in (9, 10)] == ["alice", "bob"]
 
 
-def test_removing() -> None:
+def test_a_removed_address_belongs_to_an_automatic_user() -> None:
     made = directory(set_domains([OWN]), ALICE, add_address("alice", "a2@firm.example"))
     assert made.apply(remove_address("alice", "a2@firm.example"), 5) == {"a2@firm.example"}
     assert made.resolve("a2@firm.example", 5) == "auto:a2@firm.example"
@@ -101,14 +101,14 @@ def test_removing() -> None:
         made.apply(remove_user("alice"), 7)
 
 
-def test_domains_affect_themselves_when_they_come_or_go() -> None:
+def test_added_and_removed_domains_are_affected() -> None:
     made = directory(set_domains(["A.example", "b.example"]))
     assert made.domains == ("a.example", "b.example")
     assert made.apply(set_domains(["b.example", "c.example"]), 1) == {"a.example", "c.example"}
     assert made.resolve("x@a.example", 1) is None
 
 
-def test_find_and_labels() -> None:
+def test_a_user_is_found_by_label_or_address() -> None:
     made = directory(set_domains([OWN]), ALICE, add_address("alice", "ali@x.example"))
     assert made.find("ALI@x.example").addresses == ("alice@firm.example", "ali@x.example")
     assert made.find("alice+tag@firm.example").id == "alice"
@@ -121,7 +121,7 @@ def test_find_and_labels() -> None:
         made.find("rubbish")
 
 
-def test_no_two_users_have_one_label() -> None:
+def test_labels_are_unique() -> None:
     made = directory(set_domains([OWN]), add_user("a@firm.example", "A", "a@firm.example"), BOB)
     made.apply(add_address("bob", "a@firm.example"), 100)
     former = made.user("a@firm.example")
@@ -134,21 +134,21 @@ def test_no_two_users_have_one_label() -> None:
     assert made.find("gone@firm.example").id == "bob"
 
 
-def test_a_lost_primary_address_is_followed_by_an_alias() -> None:
+def test_an_alias_replaces_a_lost_primary_address() -> None:
     made = directory(ALICE, add_address("alice", "ali@firm.example"), BOB)
     made.apply(add_address("bob", "alice@firm.example"), 100)
     assert made.user("alice").addresses == ("ali@firm.example", "alice@firm.example")
 
 
-def test_tenures() -> None:
+def test_address_periods_are_those_of_the_user() -> None:
     made = directory(ALICE, BOB)
     made.apply(add_address("bob", "alice@firm.example"), 100)
-    assert made.tenures("alice") == [Tenure("alice@firm.example", None, 100)]
-    assert made.tenures("bob") == [
+    assert made.address_periods("alice") == [Tenure("alice@firm.example", None, 100)]
+    assert made.address_periods("bob") == [
         Tenure("alice@firm.example", 100, None),
         Tenure("bob@firm.example", None, None),
     ]
-    assert made.tenures(CATCH_ALL) == []
+    assert made.address_periods(CATCH_ALL) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_wrong_change_changes_nothing(change: changes.Change) -> None:
     assert made.resolve("a@x.example", 5) is None
 
 
-def test_changes_are_canonical_json_and_come_back() -> None:
+def test_changes_are_canonical_json_and_can_be_decoded() -> None:
     change = add_address("zoë", "z@x.example", valid_from=1)
     text = changes.encode(change)
     assert text == '{"address":"z@x.example","op":"add-address","user":"zoë","v":1,"valid_from":1}'
@@ -216,7 +216,9 @@ def resolved(made: Directory) -> dict[tuple[str, int], str | None]:
 
 
 @given(st.lists(st.tuples(CHANGES, TIMES), max_size=12))
-def test_what_changes_is_affected_and_labels_lead_back(given: list[tuple[changes.Change, int]]) -> None:
+def test_changed_addresses_are_affected_and_labels_find_their_user(
+    given: list[tuple[changes.Change, int]],
+) -> None:
     made = Directory()
     for change, time in given:
         before, version = resolved(made), made.version
@@ -243,7 +245,7 @@ def test_what_changes_is_affected_and_labels_lead_back(given: list[tuple[changes
 
 
 @given(st.lists(st.tuples(CHANGES, TIMES), max_size=12))
-def test_tenures_say_what_resolve_says(given: list[tuple[changes.Change, int]]) -> None:
+def test_address_periods_agree_with_resolve(given: list[tuple[changes.Change, int]]) -> None:
     made = Directory()
     for change, time in given:
         try:
@@ -251,18 +253,18 @@ def test_tenures_say_what_resolve_says(given: list[tuple[changes.Change, int]]) 
         except (ConfigError, NotFound):
             continue
     for user in made.users():
-        for tenure in made.tenures(user.id):
-            start = -1 if tenure.start is None else tenure.start
-            end = 10 if tenure.end is None else tenure.end - 1
-            assert made.resolve(tenure.address, start) == user.id
-            assert made.resolve(tenure.address, end) == user.id
+        for period in made.address_periods(user.id):
+            start = -1 if period.start is None else period.start
+            end = 10 if period.end is None else period.end - 1
+            assert made.resolve(period.address, start) == user.id
+            assert made.resolve(period.address, end) == user.id
 
 
 UNICODE, ENCODED = "info@m\u00fcnchen.example", "info@xn--mnchen-3ya.example"
 
 
 @pytest.mark.parametrize("written", [UNICODE, ENCODED, "INFO@M\u00dcNCHEN.example.", f'"info"@{ENCODED[5:]}'])
-def test_all_spellings_of_a_domain_lead_to_one_user(written: str) -> None:
+def test_all_spellings_of_a_domain_find_the_same_user(written: str) -> None:
     made = Directory()
     made.apply(changes.add_user("u", "Info", written), 0)
     assert made.user("u").addresses == (UNICODE,)
@@ -274,7 +276,7 @@ def test_all_spellings_of_a_domain_lead_to_one_user(written: str) -> None:
     assert made.find(made.label("u")).id == "u", "a former user is found by their label"
 
 
-def test_an_older_ledger_takes_one_of_two_spellings_back() -> None:
+def test_an_older_ledger_may_remove_one_of_two_spellings() -> None:
     made = Directory()
     for change in (
         changes.add_user("u", "Info", UNICODE),
@@ -292,7 +294,7 @@ def test_an_older_ledger_takes_one_of_two_spellings_back() -> None:
 
 
 def test_two_users_of_an_older_ledger_with_one_address_in_two_spellings() -> None:
-    """It is the one's who got it last, as any address that passes from one person to another."""
+    """The address belongs to the last user who got it, as in any transfer."""
     made = Directory()
     made.apply(changes.add_user("one", "One", UNICODE), 10)
     made.apply(changes.add_user("two", "Two", ENCODED), 20)

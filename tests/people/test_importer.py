@@ -1,4 +1,4 @@
-"""Users from CSV, all or none, and said twice no more than once."""
+"""The import of users from CSV: all or none, and a repeated import changes nothing."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def people(made: Directory) -> dict[str, tuple[str, ...]]:
         'Name,E-Mail\n"Alice Doe","alice@x.example",ALI@x.example,alice@x.example\n\n\n"Bob",bob@x.example',
     ],
 )
-def test_forms_that_spreadsheets_write(text: str) -> None:
+def test_the_forms_that_spreadsheets_write_are_imported(text: str) -> None:
     made = Directory()
     assert imported(text, made) == 3
     assert people(made) == {"Alice Doe": ("alice@x.example", "ali@x.example"), "Bob": ("bob@x.example",)}
     assert imported(text, made) == 0
 
 
-def test_a_quoted_name_may_hold_what_separates() -> None:
+def test_a_quoted_name_can_have_separators() -> None:
     made = Directory()
     imported('name,address\n"Doe, ""Al""\nice",alice@x.example\n', made)
     assert list(people(made)) == ['Doe, "Al"\nice']
@@ -84,12 +84,12 @@ def test_any_text_is_imported_or_refused(text: str) -> None:
         assert import_csv("name,address\n" + text, made) == []
 
 
-def test_decode() -> None:
+def test_a_file_is_decoded_as_utf_8_or_windows_1252() -> None:
     assert decode("\ufeffJörg".encode()) == "Jörg"
     assert decode("Jörg".encode("cp1252")) == "Jörg"
 
 
-def test_only_what_is_new() -> None:
+def test_only_new_names_and_addresses_need_changes() -> None:
     made = Directory()
     imported("h,a\nAlice,a@x.example\nBob,b@x.example\n", made)
     assert import_csv("h,a\nAlice B,a@x.example,a2@x.example\n", made) == [
@@ -98,14 +98,14 @@ def test_only_what_is_new() -> None:
     ]
 
 
-def test_a_new_primary_address_under_the_same_name() -> None:
+def test_a_person_can_get_a_new_primary_address() -> None:
     made = Directory()
     imported("h,a\nAlice,a@x.example\n", made)
     imported("h,a\nalice,new@x.example,a@x.example\n", made)
     assert people(made) == {"alice": ("new@x.example", "a@x.example")}
 
 
-def test_an_alias_of_another_person_is_taken_over_from_now_on() -> None:
+def test_an_alias_of_another_person_is_transferred_from_now_on() -> None:
     made = Directory()
     imported("h,a\nAlice,a@x.example,sales@x.example\nBob,b@x.example\n", made, 100)
     imported("h,a\nBob,b@x.example,sales@x.example\n", made, 500)
@@ -114,7 +114,7 @@ def test_an_alias_of_another_person_is_taken_over_from_now_on() -> None:
     assert made.resolve("sales@x.example", 900) == "sales@x.example"
 
 
-def test_two_of_one_name_are_two() -> None:
+def test_two_people_with_the_same_name_are_two_users() -> None:
     made = Directory()
     text = "h,a\nAlice,a1@x.example,shared@x.example\nAlice,a2@x.example\n"
     imported(text, made)
@@ -122,7 +122,7 @@ def test_two_of_one_name_are_two() -> None:
     assert imported(text, made) == 0
 
 
-def test_an_id_that_is_taken_is_not_given_again() -> None:
+def test_an_existing_id_is_not_used_again() -> None:
     made = Directory()
     imported("h,a\nAlice,a@x.example,a2@x.example\n", made)
     made.apply(remove_address("a@x.example", "a@x.example"), 100)
@@ -130,7 +130,7 @@ def test_an_id_that_is_taken_is_not_given_again() -> None:
     assert {user.id: user.name for user in made.users()} == {"a@x.example": "Alice", "a@x.example#2": "Bob"}
 
 
-def test_adding_by_hand() -> None:
+def test_a_person_can_be_added() -> None:
     made = Directory()
     made.apply(set_domains(["x.example"]), 0)
     for change in add_changes(made, "Alice", ["a@x.example"]):
@@ -143,7 +143,7 @@ def test_adding_by_hand() -> None:
             add_changes(made, name, addresses)
 
 
-def test_removing_by_hand() -> None:
+def test_a_user_or_an_address_can_be_removed() -> None:
     made = Directory()
     made.apply(set_domains(["x.example"]), 0)
     imported("h,a\nAlice,a@x.example,a2@x.example\n", made)

@@ -1,4 +1,4 @@
-"""Where envelopes put a message."""
+"""Routing: the folders that envelopes put a message in."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from muniment.mail.model import Party, Role
 from muniment.people.changes import add_address, add_user, set_domains
 from muniment.people.directory import Directory
 from muniment.people.routing import (
-    NOBODYS,
+    CATCH_ALL_INBOX,
     OWNED,
     TRUSTED,
     Placement,
     RoutedEnvelope,
-    known,
-    place,
-    places,
-    united,
+    names_user,
+    route_envelope,
+    route_message,
+    unite,
 )
 
 
@@ -42,13 +42,13 @@ def owned(owner: str, folder: str, *parties: tuple[Role, str]) -> RoutedEnvelope
     return envelope(*parties, route=Route.OWNER)._replace(owner=owner, owner_folder=folder)
 
 
-def test_the_bits_are_those_of_the_ledger() -> None:
+def test_the_bits_of_routes_are_those_of_the_ledger() -> None:
     assert Route(TRUSTED) == Route.JOURNAL | Route.HEADERS
     assert Route(OWNED) is Route.OWNER
 
 
-def test_sent_for_senders_inbox_for_recipients_both_for_who_is_both() -> None:
-    found = place(
+def test_senders_get_it_in_sent_and_recipients_in_inbox() -> None:
+    found = route_message(
         [envelope((Role.SENDER, "alice"), (Role.ON_BEHALF_OF, "bob"), (Role.BCC, "bob"), (Role.TO, "new"))],
         PEOPLE,
     )
@@ -61,27 +61,27 @@ def test_sent_for_senders_inbox_for_recipients_both_for_who_is_both() -> None:
 
 
 @pytest.mark.parametrize("role", [Role.TO, Role.CC, Role.BCC, Role.RECIPIENT])
-def test_every_kind_of_recipient(role: Role) -> None:
-    assert place([envelope((role, "alice"))], PEOPLE) == {Placement("alice", "Inbox")}
+def test_every_kind_of_recipient_gets_it_in_inbox(role: Role) -> None:
+    assert route_message([envelope((role, "alice"))], PEOPLE) == {Placement("alice", "Inbox")}
 
 
 @pytest.mark.parametrize("role", [Role.EXPANDED, Role.FORWARDED])
 def test_lists_and_forwarders_are_never_routed(role: Role) -> None:
-    assert place([envelope((role, "alice"))], PEOPLE) == {NOBODYS}
+    assert route_message([envelope((role, "alice"))], PEOPLE) == {CATCH_ALL_INBOX}
 
 
-def test_what_is_not_trusted_goes_to_the_catch_all_alone() -> None:
+def test_an_envelope_that_is_not_trusted_leads_only_to_the_catch_all() -> None:
     forged = envelope((Role.SENDER, "alice"), route=Route.CATCH_ALL)
-    assert place([forged], PEOPLE) == {NOBODYS}
-    assert place([forged, envelope((Role.TO, "bob"))], PEOPLE) == {Placement("bob", "Inbox")}
-    assert not known(forged, PEOPLE)
+    assert route_message([forged], PEOPLE) == {CATCH_ALL_INBOX}
+    assert route_message([forged, envelope((Role.TO, "bob"))], PEOPLE) == {Placement("bob", "Inbox")}
+    assert not names_user(forged, PEOPLE)
 
 
-def test_nobodys_mail_is_in_the_catch_all() -> None:
+def test_mail_of_no_known_person_is_in_the_catch_all() -> None:
     stranger = RoutedEnvelope(Route.HEADERS, 1, (Party(Role.TO, "x@else.example"),))
-    assert place([stranger], PEOPLE) == place([], PEOPLE) == {NOBODYS}
-    assert not known(stranger, PEOPLE)
-    assert known(envelope((Role.TO, "bob")), PEOPLE)
+    assert route_message([stranger], PEOPLE) == route_message([], PEOPLE) == {CATCH_ALL_INBOX}
+    assert not names_user(stranger, PEOPLE)
+    assert names_user(envelope((Role.TO, "bob")), PEOPLE)
 
 
 @pytest.mark.parametrize(
@@ -94,22 +94,22 @@ def test_nobodys_mail_is_in_the_catch_all() -> None:
         ("Projekte/Ü", "Projekte/Ü"),
     ],
 )
-def test_an_ordinary_mailbox_is_its_owners_whatever_the_headers_claim(folder: str, name: str) -> None:
-    found = place([owned("bob@firm.example", folder, (Role.SENDER, "alice"))], PEOPLE)
+def test_mail_of_an_ordinary_mailbox_is_its_owners_regardless_of_the_headers(folder: str, name: str) -> None:
+    found = route_message([owned("bob@firm.example", folder, (Role.SENDER, "alice"))], PEOPLE)
     assert found == {Placement("bob", name)}
 
 
-def test_an_owner_who_is_nobody() -> None:
-    assert place([owned("x@else.example", "INBOX", (Role.TO, "alice"))], PEOPLE) == {NOBODYS}
+def test_an_owner_who_is_not_a_user_leads_to_the_catch_all() -> None:
+    assert route_message([owned("x@else.example", "INBOX", (Role.TO, "alice"))], PEOPLE) == {CATCH_ALL_INBOX}
 
 
 def test_a_transfer_is_decided_by_the_envelopes_time() -> None:
     made = people()
     made.apply(add_address("bob", "alice@firm.example"), 1000)
     old, new = (envelope((Role.TO, "alice"), time=t) for t in (999, 1000))
-    assert place([old], made) == {Placement("alice", "Inbox")}
-    assert place([new], made) == {Placement("bob", "Inbox")}
-    assert place([old, new], made) == {Placement("alice", "Inbox"), Placement("bob", "Inbox")}
+    assert route_message([old], made) == {Placement("alice", "Inbox")}
+    assert route_message([new], made) == {Placement("bob", "Inbox")}
+    assert route_message([old, new], made) == {Placement("alice", "Inbox"), Placement("bob", "Inbox")}
 
 
 ENVELOPES = st.lists(
@@ -134,7 +134,7 @@ ENVELOPES = st.lists(
 
 @given(ENVELOPES, ENVELOPES)
 def test_places_can_be_united_in_any_order(first: list[RoutedEnvelope], second: list[RoutedEnvelope]) -> None:
-    everything = place([*first, *second], PEOPLE)
-    assert everything == place([*second, *first], PEOPLE)
-    assert everything == united(place(first, PEOPLE), (places(e, PEOPLE) for e in second))
-    assert (NOBODYS in everything) == (not any(known(e, PEOPLE) for e in [*first, *second]))
+    everything = route_message([*first, *second], PEOPLE)
+    assert everything == route_message([*second, *first], PEOPLE)
+    assert everything == unite(route_message(first, PEOPLE), (route_envelope(e, PEOPLE) for e in second))
+    assert (CATCH_ALL_INBOX in everything) == (not any(names_user(e, PEOPLE) for e in [*first, *second]))

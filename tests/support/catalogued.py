@@ -24,7 +24,7 @@ from muniment.archive.ledger.model import Head
 from muniment.mail.model import Party, Role
 from muniment.people import changes
 from muniment.people.directory import Directory
-from muniment.people.routing import OWNED, RoutedEnvelope, place
+from muniment.people.routing import OWNED, RoutedEnvelope, route_message
 
 
 def sha(name: str) -> bytes:
@@ -149,5 +149,5 @@ def filed(facts: Iterable[Fact], directory: Directory) -> set[tuple[str, str, in
         (user, folder, message.date, message.sha.hex())
         for message in known
         if isinstance(message, MessageFact) and message.sha not in gone
-        for user, folder in place(copies.get(message.sha, ()), directory)
+        for user, folder in route_message(copies.get(message.sha, ()), directory)
     }

@@ -1,1 +1,1 @@
-"""Users, their addresses, and whose folders a message belongs in."""
+"""Users, their addresses over time, and the folders that a message belongs in."""

@@ -1,55 +1,69 @@
-"""Whose an address was, and when: a time line of holds that never overlap."""
+"""The history of an address: whose it was at what time, as periods that never overlap."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 BEGINNING = -(2**63)
-"""Stands for the beginning of time."""
+"""The start of a period without a start."""
 FOREVER = 2**63 - 1
-"""Stands for the end of time."""
+"""The end of a period without an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An address was `user`'s in [start, end), seconds since 1970 UTC."""
+    """A period in which an address belongs to a user."""
 
     user: str
+    """The user's id."""
     start: int = BEGINNING
+    """The first second of the period, since 1970 UTC."""
     end: int = FOREVER
+    """The first second after the period, since 1970 UTC."""
 
 
 Line = tuple[Hold, ...]
-"""Holds of one address, in order of time."""
+"""The periods of one address, in order of time."""
 
 
-def always(line: Line) -> str | None:
-    """The one user who has the address at all times, or None."""
+def permanent_user(line: Line) -> str | None:
+    """Return the user who has the address at all times; None if there is none."""
     if len(line) == 1 and line[0].start == BEGINNING and line[0].end == FOREVER:
         return line[0].user
     return None
 
 
-def at(line: Line, time: int) -> str | None:
-    """Whose the address is at `time`, or None."""
+def user_at(line: Line, time: int) -> str | None:
+    """Return the user who has the address at `time`, in seconds since 1970 UTC; None if none has it."""
     for hold in line:
         if hold.start <= time < hold.end:
             return hold.user
     return None
 
 
-def without(line: Line, user: str) -> Line:
-    """The line as if `user` had never had the address."""
+def without_user(line: Line, user: str) -> Line:
+    """Remove all periods of a user."""
     return tuple(h for h in line if h.user != user)
 
 
-def granted(
+def grant(
     line: Line, user: str, now: int, since: int | None, valid_from: int | None, valid_to: int | None
 ) -> Line:
-    """The line once the address is given to `user` by a change made at `now`.
+    """Give an address to a user.
 
-    Without a validity they have it always, but for the time that it was another person's: a
-    transfer. With one, it says exactly when the address is theirs around that time.
+    Without `valid_from` and `valid_to`, the user has the address whenever no other person has it. With one of
+    them, they say exactly when the address is the user's. All times are seconds since 1970 UTC.
+
+    Args:
+        line: The history of the address.
+        user: The user's id.
+        now: The time of the change.
+        since: The start of a transfer from another person; None for `now`.
+        valid_from: The start of the period.
+        valid_to: The end of the period.
+
+    Returns:
+        The new history.
     """
     if valid_from is None and valid_to is None:
         held_now = bool(line) and line[-1].user == user and line[-1].end == FOREVER
@@ -64,7 +78,7 @@ def granted(
 
 
 def _start(line: Line, user: str, now: int, since: int | None) -> int:
-    """From when an address is `user`'s, when no validity says so."""
+    """Return the start of a period whose start is not given."""
     others = [h for h in line if h.user != user]
     if not others:
         return BEGINNING
@@ -72,7 +86,7 @@ def _start(line: Line, user: str, now: int, since: int | None) -> int:
 
 
 def _insert(line: Line, new: Hold) -> Line:
-    """`new` in the line: a hold that it cuts ends there, one that begins inside it goes."""
+    """Insert a period: one that it overlaps at its start is cut, one that begins within it is removed."""
     if new.start >= new.end:
         return line
     before = [Hold(h.user, h.start, min(h.end, new.start)) for h in line if h.start < new.start]
@@ -81,7 +95,7 @@ def _insert(line: Line, new: Hold) -> Line:
 
 
 def _joined(holds: list[Hold]) -> Line:
-    """The holds as a line, those of one user that touch made one."""
+    """Join adjacent periods of the same user."""
     line: list[Hold] = []
     for hold in holds:
         if line and line[-1].user == hold.user and line[-1].end == hold.start:

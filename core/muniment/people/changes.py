@@ -1,27 +1,27 @@
-"""Changes to the directory of users: the JSON that the ledger keeps as DIRECTORY records.
+"""Changes of the directory of users: the JSON of the ledger's DIRECTORY records.
 
-A change is an object with `v` (1), `op`, and the fields of its operation; fields without a value
-are left out. Times are seconds since 1970 UTC. A domain may have any spelling (see mail.headers.domains):
-older versions took them for different ones.
+A change is an object with `v` (1), `op`, and the fields of its operation; fields without a value are left
+out. Times are seconds since 1970 UTC. A domain may have any spelling (see mail.headers.domains), since older
+versions did not normalise it.
 
     add-user        user, name, primary [, since]
-                    A new user, or another name or primary address for one. The primary address
-                    becomes theirs as by add-address.
+                    A new user, or another name or primary address of a user. The primary address is
+                    given to the user as by add-address.
     add-address     user, address [, since] [, valid_from] [, valid_to]
-                    The address is theirs from `valid_from` up to, not including, `valid_to`;
-                    without them, always. Taking it over from another person ends that person's
-                    time where this one's begins: at `valid_from`, else at `since`, else when the
-                    change was made. `since` has no meaning where nobody held the address before.
-    remove-address  user, address         As if it had never been theirs.
-    remove-user     user                  As if they had never been.
-    set-domains     domains               The organisation's own domains, all of them.
+                    The address is the user's from `valid_from` until just before `valid_to`; without
+                    them, at all times. If another person has the address, their period ends where
+                    this one begins: at `valid_from`, else at `since`, else at the time of the change.
+                    `since` has no meaning if no other person had the address.
+    remove-address  user, address         The address never was the user's.
+    remove-user     user                  The user never existed.
+    set-domains     domains               All of the organisation's own domains.
     set-login       login, address [, user]
-                    An administrator lets a login of the operating system read the mail of the
-                    user who holds `address`, who is `user`; without `user` the login is known and
-                    reads nothing. Removing the user takes `user` away as well.
-    remove-login    login                 The login reads nobody's mail any more.
-    set-id-key      key                   The secret of which the ids of messages for plain users are made, in
-                    hex: 32 bytes. A vault has one as soon as a login reads mail.
+                    An administrator lets a login of the operating system read the mail of `user`, who
+                    has `address`. Without `user` the login is recorded, and reads nothing. Removing
+                    the user removes `user` here as well.
+    remove-login    login                 The login no longer reads mail.
+    set-id-key      key                   The secret key for the ids of messages that plain users see, 32
+                    bytes in hex. A vault has one as soon as a login reads mail.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _TIMES = {"add-user": ("since",), "add-address": ("since", "valid_from", "valid_
 
 
 def add_user(user: str, name: str, primary: str, *, since: int | None = None) -> Change:
-    """A new user with the id `user`, or another name or primary address for an old one."""
+    """Make the change that adds a user, or gives an existing one another name or primary address."""
     return _change("add-user", user=user, name=name, primary=primary, since=since)
 
 
@@ -63,52 +63,52 @@ def add_address(
     valid_from: int | None = None,
     valid_to: int | None = None,
 ) -> Change:
-    """One more address for a user; see the module for what the times mean."""
+    """Make the change that gives a user an address; the module says what the times mean."""
     return _change(
         "add-address", user=user, address=address, since=since, valid_from=valid_from, valid_to=valid_to
     )
 
 
 def remove_address(user: str, address: str) -> Change:
-    """The address is no longer the user's, as if it had never been."""
+    """Make the change that takes an address from a user, as if it had never been theirs."""
     return _change("remove-address", user=user, address=address)
 
 
 def remove_user(user: str) -> Change:
-    """The user and all their addresses go; the mail stays."""
+    """Make the change that removes a user and their addresses; the mail stays."""
     return _change("remove-user", user=user)
 
 
 def set_domains(domains: Iterable[str]) -> Change:
-    """The organisation's own domains, in place of those before."""
+    """Make the change that replaces the organisation's own domains."""
     return _change("set-domains", domains=sorted({canonical(d.strip()) for d in domains}))
 
 
 def set_login(login: str, address: str, user: str | None) -> Change:
-    """The login reads the mail of `user`, who holds the address; None lets it read nothing."""
+    """Make the change that lets a login read the mail of a user, who has the address; None for no user."""
     return _change("set-login", login=login, address=address, user=user)
 
 
 def remove_login(login: str) -> Change:
-    """The login reads nobody's mail."""
+    """Make the change that lets a login read no mail."""
     return _change("remove-login", login=login)
 
 
 def set_id_key(key: bytes) -> Change:
-    """The secret that public ids are made with."""
+    """Make the change that sets the secret key of public ids."""
     return _change("set-id-key", key=key.hex())
 
 
 def encode(change: Change) -> str:
-    """Canonical JSON of a change: sorted keys, no blanks."""
+    """Encode a change as canonical JSON: sorted keys, no blanks."""
     return json.dumps(change, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def decode(text: str) -> Change:
-    """The change that `encode` made `text` of.
+    """Decode a change from JSON.
 
     Raises:
-        ConfigError: not a change that this program knows.
+        ConfigError: The text is not a change that this program knows.
     """
     try:
         change = json.loads(text)
@@ -118,15 +118,15 @@ def decode(text: str) -> Change:
 
 
 def check(change: Any) -> Change:
-    """`change` itself, when its form is right.
+    """Return `change` if its form is right.
 
     Raises:
-        ConfigError: not a change that this program knows; says what is wrong.
+        ConfigError: It is not a change that this program knows; the text says what is wrong.
     """
     if not isinstance(change, dict):
         raise ConfigError("A change of the directory must be a JSON object.")
     if change.get("v") != VERSION:
-        raise ConfigError(f"A change of the directory has version {change.get('v')!r}; update this program.")
+        raise ConfigError(f"A change of the directory has version {change.get('v')!r}; update Muniment.")
     op = change.get("op")
     if not isinstance(op, str) or op not in _FIELDS:
         raise ConfigError(f"A change of the directory asks for {op!r}, which this program does not know.")
@@ -135,9 +135,9 @@ def check(change: Any) -> Change:
             raise ConfigError(f"A change of the directory ({op}) lacks {field}.")
     for field in _TIMES.get(op, ()):
         if not isinstance(change.get(field), int | None):
-            raise ConfigError(f"A change of the directory ({op}) has a {field} that is no time.")
+            raise ConfigError(f"A change of the directory ({op}) has a {field} that is not a time.")
     if not isinstance(change.get("user", ""), str):
-        raise ConfigError(f"A change of the directory ({op}) has a user that is no id.")
+        raise ConfigError(f"A change of the directory ({op}) has a user that is not an id.")
     return change
 
 

@@ -1,10 +1,10 @@
-"""The directory: who is a user, and whose an address was at what time.
+"""The directory: the users, and whose an address was at what time.
 
-It is the sum of its changes (see `changes`), in the order of the ledger, and nothing else.
-Addresses are compared without regard to case. In the organisation's own domains a `+tag` is
-dropped, unless the tagged address is somebody's own; and whatever address there is nobody's at
-some time belongs to an automatic user then, whose id is `auto:` and the address. An automatic user
-is never recorded: as soon as the address is a person's, that person has all its mail.
+It is made of its changes (see `changes`) in the order of the ledger, and of nothing else. Addresses are
+compared without regard to case. In the organisation's own domains a `+tag` is ignored, unless a user has the
+tagged address. An address in an own domain that no user has at some time belongs to an automatic user then,
+whose id is `auto:` and the address. Automatic users are not recorded: as soon as a person has the address,
+that person gets all its mail.
 """
 
 from __future__ import annotations
@@ -17,44 +17,55 @@ from muniment.mail.headers.addresses import domain as domain_of
 from muniment.mail.headers.addresses import normalise, usable, without_tag
 from muniment.mail.headers.domains import canonical
 from muniment.people import changes
-from muniment.people.address_history import BEGINNING, FOREVER, Line, always, at, granted, without
+from muniment.people.address_history import (
+    BEGINNING,
+    FOREVER,
+    Line,
+    grant,
+    permanent_user,
+    user_at,
+    without_user,
+)
 from muniment.people.changes import Change
 from muniment.people.logins import Binding
 
 CATCH_ALL = "catch-all"
-"""Id and label of the user who has what is nobody's."""
+"""Id and label of the user who has the mail of no known person."""
 AUTO = "auto:"
 _FORMER = " (former)"
 _AUTOMATIC = " (automatic)"
 _MEMO = 100_000
-"""How many answers are remembered."""
+"""Most addresses whose user is cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user as people see them."""
+    """A user, with the names that are shown."""
 
     id: str
     name: str
     primary: str
-    """The label: no two users share one, and `find` takes it."""
+    """The label: it is unique, and `find` accepts it."""
     aliases: tuple[str, ...] = ()
-    """Their other addresses, former ones among them."""
+    """The other addresses, including former ones."""
     automatic: bool = False
+    """Whether it is an automatic user, of an address that no person has."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """All their addresses, the primary one first."""
+        """All addresses, the primary one first."""
         return (self.primary, *self.aliases)
 
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """An address is a user's in [start, end), seconds since 1970 UTC; None is without limit."""
+    """A period in which a user has an address."""
 
     address: str
     start: int | None
+    """The first second of the period, since 1970 UTC; None if it has no start."""
     end: int | None
+    """The first second after the period, since 1970 UTC; None if it has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,10 @@ class _Person:
 
 
 class Directory:
-    """The users at one point of the ledger.
+    """The users after the changes up to some point of the ledger.
 
-    For one thread until it is sealed, then for any: a sealed one is never changed, but copied.
+    Until it is sealed, only one thread may use it. A sealed directory is thread-safe and never changes:
+    change a copy instead.
     """
 
     def __init__(self) -> None:
@@ -75,11 +87,11 @@ class Directory:
         self._people: dict[str, _Person] = {}
         self._logins: dict[str, Binding] = {}
         self._spelt: dict[tuple[str, str], frozenset[str]] = {}
-        """How a user's address was written, where not as it is now: a change takes one spelling back."""
+        """Recorded spellings of a user's address, where they differ from the current form."""
         self._read: set[str] = set()
-        """Ids of users to whom a login is or was bound."""
+        """Ids of users whose mail a login reads or has read."""
         self.id_key = b""
-        """The secret that public ids are made with; b"" as long as no login reads mail."""
+        """The secret key of public ids; b"" as long as no login reads mail."""
         self._domains: tuple[str, ...] = ()
         self._own: frozenset[str] = frozenset()
         self._memo: dict[str, str | None] = {}
@@ -87,12 +99,12 @@ class Directory:
         self._sealed = False
 
     def sealed(self) -> Directory:
-        """This very directory, which can't be changed from now on."""
+        """Seal this directory, so that it can't be changed, and return it."""
         self._sealed = True
         return self
 
     def copy(self) -> Directory:
-        """An equal one that can be changed, while others go on reading this one."""
+        """Return an equal directory that can be changed."""
         made = Directory()
         made._lines, made._people = dict(self._lines), dict(self._people)
         made._logins, made._read = dict(self._logins), set(self._read)
@@ -104,15 +116,20 @@ class Directory:
     # --- changing -----------------------------------------------------------------------------
 
     def apply(self, change: Change, time: int) -> set[str]:
-        """Apply a change made at `time`, seconds since 1970 UTC.
+        """Apply a change.
+
+        Args:
+            change: The change (see `changes`).
+            time: When it was made, in seconds since 1970 UTC.
 
         Returns:
-            What may resolve to another user now: addresses, and domains (without `@`) that stand
-            for all their addresses. A tagged address is affected with the one it belongs to.
+            The addresses that may belong to another user now, and the domains (without `@`) all of whose
+            addresses may. `touches` compares an address with them.
 
         Raises:
-            ConfigError, NotFound: the change can't be applied; the directory is as it was.
-            RuntimeError: the directory is sealed.
+            ConfigError: The change is not valid; the directory is as it was.
+            NotFound: The change names an unknown user, address or login; the directory is as it was.
+            RuntimeError: The directory is sealed.
         """
         if self._sealed:
             raise RuntimeError("a sealed directory can't be changed: change a copy")
@@ -124,7 +141,7 @@ class Directory:
 
     @property
     def version(self) -> int:
-        """How many changes have been applied."""
+        """Number of applied changes."""
         return self._version
 
     def _add_user(self, change: Change, time: int) -> set[str]:
@@ -153,8 +170,8 @@ class Directory:
     ) -> set[str]:
         before = self._lines.get(address, ())
         if not before:
-            self._release(AUTO + address)  # a person's mail may become the automatic user's later
-        line = granted(before, user, now, since, start, end)
+            self._release(AUTO + address)  # the automatic user may get this person's mail later
+        line = grant(before, user, now, since, start, end)
         person = self._people[user]
         if address not in person.addresses:
             self._people[user] = replace(person, addresses=(*person.addresses, address))
@@ -171,16 +188,16 @@ class Directory:
             return set()
         left = tuple(one for one in person.addresses if one != address)
         self._people[user] = replace(person, addresses=left)
-        return self._put(address, without(self._lines[address], user))
+        return self._put(address, without_user(self._lines[address], user))
 
     def _remove_user(self, change: Change, time: int) -> set[str]:
         user = change["user"]
         affected: set[str] = set()
         for address in self._person(user).addresses:
-            affected |= self._put(address, without(self._lines[address], user))
+            affected |= self._put(address, without_user(self._lines[address], user))
             self._spelt.pop((user, address), None)
         del self._people[user]
-        self._release(user)  # another person may get this id
+        self._release(user)  # another person may get this id later
         return affected
 
     def _set_domains(self, change: Change, time: int) -> set[str]:
@@ -194,7 +211,7 @@ class Directory:
     def _set_login(self, change: Change, time: int) -> set[str]:
         user = change.get("user")
         if user == CATCH_ALL:
-            raise ConfigError("The catch-all is nobody's own mail; bind the login to a person.")
+            raise ConfigError("The catch-all is no person's own mail; bind the login to a person.")
         if user is not None and user.startswith(AUTO):
             user = AUTO + normalise(user.removeprefix(AUTO))
         elif user is not None:
@@ -206,7 +223,7 @@ class Directory:
 
     def _remove_login(self, change: Change, time: int) -> set[str]:
         if self._logins.pop(change["login"], None) is None:
-            raise NotFound(f"The login {change['login']} reads nobody's mail.")
+            raise NotFound(f"The login {change['login']} is not set to read any mail.")
         return set()
 
     def _set_id_key(self, change: Change, time: int) -> set[str]:
@@ -217,7 +234,7 @@ class Directory:
         return set()
 
     def _spell(self, user: str, address: str, written: str) -> None:
-        """Note how an address was written: older versions took two spellings of one for two."""
+        """Note the recorded spelling of an address: older versions took two spellings for two addresses."""
         known = self._spelt.get((user, address), frozenset())
         if known or _spelling(written) != address:
             held = address in self._people[user].addresses
@@ -225,11 +242,11 @@ class Directory:
             self._spelt[user, address] = known | {_spelling(written)}
 
     def spellings(self, user: str, address: str) -> tuple[str, ...]:
-        """All ways in which an address of a user was recorded; to take it away, each is taken away."""
+        """Return all recorded spellings of a user's address. To remove the address, remove each of them."""
         return tuple(sorted(self._spelt.get((user, address), {address})))
 
     def _release(self, user: str) -> None:
-        """Bind no login to a user any more."""
+        """Release all logins that are bound to a user."""
         if user in self._read:
             self._read.discard(user)
             for login, binding in self._logins.items():
@@ -237,16 +254,16 @@ class Directory:
                     self._logins[login] = binding.released()
 
     def _put(self, address: str, line: Line) -> set[str]:
-        """Set an address's line; returns it if that changes anything."""
+        """Set the history of an address; returns the address if this changes anything."""
         if line == self._lines.get(address, ()):
             return set()
         self._lines[address] = line
         return {address}
 
-    # --- asking -------------------------------------------------------------------------------
+    # --- look-ups -----------------------------------------------------------------------------
 
     def resolve(self, address: str, time: int) -> str | None:
-        """The id of the user whose `address` was at `time`, seconds since 1970 UTC; None: nobody's."""
+        """Return the id of the user who has an address at `time`, in seconds since 1970 UTC; None if none."""
         try:
             return self._memo[address]
         except KeyError:
@@ -257,16 +274,16 @@ class Directory:
         for candidate in self._candidates(address):
             line = self._lines.get(candidate)
             if line:
-                user = always(line)
+                user = permanent_user(line)
                 timeless = timeless and user is not None
-                user = user or at(line, time)
+                user = user or user_at(line, time)
                 if user is not None:
                     return self._remember(address, user) if timeless else user
         user = self._automatic(address)
         return self._remember(address, user) if timeless else user
 
     def _candidates(self, address: str) -> Iterator[str]:
-        """The addresses under which `address` may be somebody's, the closest first."""
+        """Yield the forms of an address that a user may have, the closest first."""
         folded = normalise(address)
         yield folded
         base = self.canonical(folded)
@@ -288,7 +305,7 @@ class Directory:
         return bool(local and at_sign) and domain in self._own
 
     def canonical(self, address: str) -> str:
-        """The address without its `+tag`, if it is of an own domain."""
+        """Return an address without its `+tag`, if it is in an own domain."""
         return without_tag(address) if "+" in address and self._owns(address) else address
 
     @property
@@ -297,32 +314,32 @@ class Directory:
         return self._domains
 
     def binding(self, login: str) -> Binding | None:
-        """Whose mail a login reads; None for a login that was never set."""
+        """Return the binding of a login; None if the login was never set."""
         return self._logins.get(login)
 
     def bindings(self) -> list[Binding]:
-        """All logins that are set, by name."""
+        """Return the bindings of all logins, by name."""
         return sorted(self._logins.values(), key=lambda binding: binding.login)
 
     def holder(self, address: str) -> str | None:
-        """The id of the user to whom an address leads: of several over time, the last; None for nobody."""
+        """Return the id of the last user who has an address; None if no user has it."""
         return self._find(normalise(address))
 
     def ever_held(self, address: str) -> set[str]:
-        """The ids of all users to whom an address leads or led, as far as the directory knows."""
+        """Return the ids of all users who have or had an address."""
         lines = (self._lines.get(candidate) for candidate in self._candidates(address))
         line = next(filter(None, lines), ())
         return {hold.user for hold in line} or {holder for holder in (self.holder(address),) if holder}
 
     def users(self) -> list[User]:
-        """The users who are recorded, by label; automatic ones are not."""
+        """Return all users by label, without automatic ones."""
         return sorted((self.user(u) for u in self._people), key=lambda u: u.primary)
 
     def user(self, user: str) -> User:
-        """The user with an id.
+        """Return the user with an id.
 
         Raises:
-            NotFound: there is none.
+            NotFound: There is no such user.
         """
         if user == CATCH_ALL or user.startswith(AUTO):
             return User(user, "", self.label(user), automatic=user != CATCH_ALL)
@@ -330,14 +347,14 @@ class Directory:
         return User(user, person.name, label, tuple(a for a in person.addresses if a != label))
 
     def find(self, address: str) -> User:
-        """The user with a label or an address; of several over time, the last.
+        """Return the user with a label, or the last user who has an address.
 
         Raises:
-            NotFound: the address is nobody's.
+            NotFound: No user has this label or address.
         """
         user = self._find(normalise(address))
         if user is None:
-            raise NotFound(f"There is no user {address}; `muniment users list` names them all.")
+            raise NotFound(f"There is no user {address}; `muniment users list` lists all users.")
         return self.user(user)
 
     def _find(self, label: str) -> str | None:
@@ -352,7 +369,7 @@ class Directory:
         return next((h for h in holders if h), None) or self._automatic(label)
 
     def label(self, user: str) -> str:
-        """How a user is named in lists: by an address that `find` leads back from."""
+        """Return the name of a user in lists: an address from which `find` leads back to the user."""
         if user == CATCH_ALL:
             return user
         if user.startswith(AUTO):
@@ -364,8 +381,8 @@ class Directory:
         own = (a for a in (person.primary, *person.addresses) if self._holder(a) == user)
         return next(own, user + _FORMER)
 
-    def tenures(self, user: str) -> list[Tenure]:
-        """When which addresses are the user's, by address; empty for the catch-all."""
+    def address_periods(self, user: str) -> list[Tenure]:
+        """Return the periods in which a user has addresses, by address; none for the catch-all."""
         if user.startswith(AUTO):
             return [Tenure(user.removeprefix(AUTO), None, None)]
         person = self._people.get(user)
@@ -378,7 +395,7 @@ class Directory:
         return sorted(found, key=lambda t: (t.address, t.start or BEGINNING))
 
     def _holder(self, address: str) -> str | None:
-        """The last user who has the address."""
+        """Return the last user who has an address."""
         line = self._lines.get(address)
         return line[-1].user if line else None
 
@@ -386,7 +403,7 @@ class Directory:
         try:
             return self._people[user]
         except KeyError:
-            raise NotFound(f"There is no user {user}; `muniment users list` names them all.") from None
+            raise NotFound(f"There is no user {user}; `muniment users list` lists all users.") from None
 
 
 _OPERATIONS = {
@@ -402,7 +419,7 @@ _OPERATIONS = {
 
 
 def touches(affected: Iterable[str], address: str) -> bool:
-    """Whether what a change has affected (see `Directory.apply`) takes in an address."""
+    """Return whether an address is among those that a change affects (see `Directory.apply`)."""
     folded = normalise(address)
     return not {folded, without_tag(folded), domain_of(folded)}.isdisjoint(affected)
 

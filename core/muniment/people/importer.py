@@ -1,4 +1,4 @@
-"""Users from a CSV file: a header line, then name,address[,alias ...] a line."""
+"""Imports users from a CSV file: a header line, then lines of name,address[,alias ...]."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from muniment.errors import ConfigError
 from muniment.people.changes import Change
 from muniment.people.directory import Directory
-from muniment.people.planning import Wanted, changes_for, wanted
+from muniment.people.planning import Wanted, changes_for, check_person
 
 
 def decode(data: bytes) -> str:
-    """The text of a CSV file: UTF-8, or Windows-1252 as older spreadsheets save it."""
+    """Decode a CSV file as UTF-8, or as Windows-1252, which older spreadsheets write."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -21,13 +21,18 @@ def decode(data: bytes) -> str:
 
 
 def import_csv(text: str, directory: Directory, filename: str = "the file") -> list[Change]:
-    """The changes that make the directory say what the file says; none for what it says already.
+    """Return the changes that bring the users in a file into the directory.
 
-    Columns are separated by commas, semicolons or tabs, as the header line shows. Users who are
-    not in the file stay as they are, and so do aliases that are not.
+    Columns are separated by commas, semicolons or tabs, whichever the header line has most of. Users and
+    aliases that are not in the file stay as they are.
+
+    Args:
+        text: The file's text.
+        directory: The current directory.
+        filename: The file's name for messages.
 
     Raises:
-        ConfigError: a line is wrong; names file and line, and what is wrong. Nothing is changed.
+        ConfigError: A line is wrong; the text names the file, the line and what is wrong.
     """
     rows = _rows(text, filename)
     line, header = next(rows, (1, []))
@@ -39,7 +44,7 @@ def import_csv(text: str, directory: Directory, filename: str = "the file") -> l
 
 
 def _rows(text: str, filename: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines that are not blank, header first, with the number of the line they begin in."""
+    """Yield the rows that are not blank, header first, each with the number of its first line."""
     text = text.removeprefix("\ufeff")
     header = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=header.count)
@@ -58,7 +63,7 @@ def _people(rows: Iterator[tuple[int, list[str]]], filename: str) -> Iterator[Wa
     seen: dict[str, int] = {}
     for line, (name, *addresses) in rows:
         try:
-            person = wanted(name, addresses)
+            person = check_person(name, addresses)
         except ConfigError as error:
             raise ConfigError(f"{filename}, line {line}: {error}") from error
         for address in person.addresses:

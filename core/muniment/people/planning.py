@@ -1,4 +1,4 @@
-"""From what an administrator wants to the changes of the directory that bring it about."""
+"""Plans the changes of the directory that make it what an administrator wants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from muniment.people.directory import Directory, User
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A person as they are to be: name and addresses, normalised, the primary one first."""
+    """A person as an administrator wants them: name and normalised addresses, the primary one first."""
 
     name: str
     addresses: tuple[str, ...]
@@ -22,20 +22,20 @@ class Wanted:
 
 @dataclass(slots=True)
 class _Known:
-    """Who is in the directory, or will be once the changes are made."""
+    """The users in the directory, including those that planned changes will add."""
 
     primaries: dict[str, User]
     holders: dict[str, User]
     ids: set[str]
     claimed: set[str] = field(default_factory=set)
-    """Users who are spoken of already."""
+    """Ids of users that are matched to a wanted person already."""
 
 
-def wanted(name: str, addresses: Sequence[str]) -> Wanted:
-    """A person, checked.
+def check_person(name: str, addresses: Sequence[str]) -> Wanted:
+    """Check and normalise a person's name and addresses.
 
     Raises:
-        ConfigError: the name is empty, there is no address, or one is none.
+        ConfigError: The name is empty, there is no address, or an address is not valid.
     """
     name = name.strip()
     if not name:
@@ -45,19 +45,24 @@ def wanted(name: str, addresses: Sequence[str]) -> Wanted:
         raise ConfigError(f"{name} has no address.")
     for address in filter(None, given):
         if "@" not in address:
-            raise ConfigError(f"{address!r} has no @, so it is no address.")
+            raise ConfigError(f"{address!r} has no @, so it is not an address.")
         if not address.isprintable() or not usable(normalise(address)):
             raise ConfigError(f"{address!r} is not a mail address.")
     return Wanted(name, tuple(dict.fromkeys(normalise(a) for a in given if a)))
 
 
 def changes_for(people: Sequence[Wanted], directory: Directory, since: int | None = None) -> list[Change]:
-    """What makes the directory say that these people have these names and addresses.
+    """Return the changes that give these people their names and addresses.
 
-    Who has the primary address as theirs, or else any of the addresses under the same name, is
-    meant and keeps the id; others are new. Nobody loses an address but to another of them, from
-    `since` on (seconds since 1970 UTC; None: from the time of the change). What the directory says
-    already needs no change.
+    A person is an existing user if that user has the person's primary address as their own, or else has one
+    of the addresses and the same name. Other people are new users. No user loses an address, except to
+    another of these people. What the directory has already needs no change.
+
+    Args:
+        people: The people.
+        directory: The current directory.
+        since: When a transfer of an address takes effect, in seconds since 1970 UTC; None for the time of
+            the change.
     """
     users = directory.users()
     holders = {a: user for user in users for a in user.addresses if _holds(user, a, directory)}
@@ -70,20 +75,25 @@ def changes_for(people: Sequence[Wanted], directory: Directory, since: int | Non
 def add_changes(
     directory: Directory, name: str, addresses: Sequence[str], since: int | None = None
 ) -> list[Change]:
-    """What adds a person, or gives one more addresses; see `changes_for`.
+    """Return the changes that add a person, or give an existing one more addresses; see `changes_for`.
 
     Raises:
-        ConfigError: the name or an address is none.
+        ConfigError: The name or an address is not valid.
     """
-    return changes_for([wanted(name, addresses)], directory, since)
+    return changes_for([check_person(name, addresses)], directory, since)
 
 
 def remove_changes(directory: Directory, user: str, alias: str = "") -> list[Change]:
-    """What forgets a user, or with `alias` one address of theirs.
+    """Return the changes that remove a user, or with `alias` one of the user's addresses.
+
+    Args:
+        directory: The current directory.
+        user: A label or an address of the user.
+        alias: The address to remove; "" removes the user.
 
     Raises:
-        NotFound: `user` is nobody, or `alias` not theirs.
-        ConfigError: the user is an automatic one.
+        NotFound: There is no such user, or `alias` is not the user's address.
+        ConfigError: The user is an automatic one.
     """
     found = directory.find(user)
     if found.automatic or found.id not in {one.id for one in directory.users()}:
@@ -123,7 +133,7 @@ def _meant(person: Wanted, known: _Known) -> User | None:
 
 
 def _new_id(primary: str, known: _Known) -> str:
-    """An id that nobody has: the primary address, or that with a number."""
+    """Return a new id: the primary address, with a number if that id exists."""
     user, number = primary, 1
     while user in known.ids:
         number += 1

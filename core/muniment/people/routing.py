@@ -1,4 +1,4 @@
-"""Whose folders a message belongs in: its envelopes and the directory decide, nothing else."""
+"""Routing: the folders that a message belongs in, decided only by its envelopes and the directory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ INBOX = "Inbox"
 SENT = "Sent"
 
 TRUSTED = 0b0011
-"""The routes of `archive.facts.Route` under which the parties say whose a message is."""
+"""The bits of `archive.facts.Route` with which the parties decide whose a message is."""
 OWNED = 0b1000
-"""The route under which it is the mailbox owner's, whatever the parties say."""
+"""The bit of `archive.facts.Route` with which a message belongs to the mailbox's owner."""
 
 _FOLDERS: dict[Role, str] = dict.fromkeys(INBOX_ROLES, INBOX) | dict.fromkeys(SENT_ROLES, SENT)
 _OWN_FOLDERS = {
@@ -24,50 +24,59 @@ _OWN_FOLDERS = {
     "sent items": SENT,
     "sent messages": SENT,
 }
-"""How servers name the folders of a mailbox (RFC 3501: INBOX in any case)."""
+"""The archive's names of folders that servers name differently (RFC 3501: INBOX in any case)."""
 
 
 class RoutedEnvelope(NamedTuple):
-    """One copy of a message, as far as it says whose the message is."""
+    """The fields of a copy that decide whose its message is."""
 
     route: int
     """An `archive.facts.Route`."""
     time: int
-    """When it was journaled or received, seconds since 1970 UTC."""
+    """When it was journaled or received, in seconds since 1970 UTC."""
     parties: tuple[Party, ...]
+    """Sender and recipients by the envelope."""
     owner: str = ""
+    """The address of the mailbox's owner, with OWNED."""
     owner_folder: str = ""
+    """The folder's name in that mailbox, with OWNED."""
 
 
 class Placement(NamedTuple):
-    """A folder in which a message stands."""
+    """A folder that a message is in."""
 
     user: str
+    """The user's id."""
     folder: str
 
 
-NOBODYS = Placement(CATCH_ALL, INBOX)
-"""Where a message stands that is nobody's."""
+CATCH_ALL_INBOX = Placement(CATCH_ALL, INBOX)
+"""The folder of messages that belong to no known person."""
 
 
-def place(envelopes: Iterable[RoutedEnvelope], directory: Directory) -> set[Placement]:
-    """Where a message stands that came with these envelopes: never nowhere."""
-    return united(set(), (places(e, directory) for e in envelopes))
+def route_message(envelopes: Iterable[RoutedEnvelope], directory: Directory) -> set[Placement]:
+    """Return the folders of a message with these envelopes; there is at least one."""
+    return unite(set(), (route_envelope(e, directory) for e in envelopes))
 
 
-def united(before: Iterable[Placement], more: Iterable[set[Placement]]) -> set[Placement]:
-    """The places of a message that stood in `before`, once further envelopes bring `more`.
+def unite(before: Iterable[Placement], more: Iterable[set[Placement]]) -> set[Placement]:
+    """Add the folders that further envelopes give to a message.
 
-    Every envelope adds its places. In the catch-all stands what stands nowhere else.
+    Args:
+        before: The folders that the message is in.
+        more: The folders by each further envelope.
+
+    Returns:
+        All folders; the catch-all only if there is no other.
     """
     found = set(before)
-    found.discard(NOBODYS)
+    found.discard(CATCH_ALL_INBOX)
     found.update(*more)
-    return found or {NOBODYS}
+    return found or {CATCH_ALL_INBOX}
 
 
-def places(envelope: RoutedEnvelope, directory: Directory) -> set[Placement]:
-    """Where one envelope alone puts its message: nowhere, if it is not trusted or names no user."""
+def route_envelope(envelope: RoutedEnvelope, directory: Directory) -> set[Placement]:
+    """Return the folders by one envelope: none if it is not trusted or names no user."""
     found: set[Placement] = set()
     time = envelope.time
     if envelope.route & TRUSTED:
@@ -85,10 +94,10 @@ def places(envelope: RoutedEnvelope, directory: Directory) -> set[Placement]:
 
 
 def own_folder(name: str) -> str:
-    """The archive's name for a folder of a mailbox."""
+    """Return the archive's name for a folder of a mailbox."""
     return _OWN_FOLDERS.get(name.lower(), name)
 
 
-def known(envelope: RoutedEnvelope, directory: Directory) -> bool:
-    """Whether the envelope leads to any user but the catch-all."""
-    return bool(places(envelope, directory))
+def names_user(envelope: RoutedEnvelope, directory: Directory) -> bool:
+    """Return whether an envelope leads to any user other than the catch-all."""
+    return bool(route_envelope(envelope, directory))

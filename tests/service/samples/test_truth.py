@@ -12,7 +12,7 @@ from muniment.mail.model import UnwrapError
 from muniment.people.changes import set_domains
 from muniment.people.directory import Directory
 from muniment.people.importer import import_csv
-from muniment.people.routing import RoutedEnvelope, place
+from muniment.people.routing import RoutedEnvelope, route_message
 from muniment.service.demo.samples import DOMAIN, samples, truth, users_csv
 
 JOURNAL, HEADERS = 1, 2
@@ -54,7 +54,9 @@ def test_what_is_read_is_what_was_written(directory):
 
     folders = Counter()
     for envelopes in messages.values():
-        folders.update((directory.user(user).primary, folder) for user, folder in place(envelopes, directory))
+        folders.update(
+            (directory.user(user).primary, folder) for user, folder in route_message(envelopes, directory)
+        )
     due = {(user, "Inbox"): counts.inbox for user, counts in told.users.items()}
     due |= {(user, "Sent"): counts.sent for user, counts in told.users.items()}
     assert folders == due

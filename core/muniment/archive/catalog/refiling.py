@@ -18,7 +18,7 @@ from muniment.archive.catalog.encoding import clean, fetch_many
 from muniment.archive.catalog.filing import Filed, Moves, load_addresses, load_filed, read_parties
 from muniment.archive.catalog.numbering import Boxes
 from muniment.people.directory import Directory, touches
-from muniment.people.routing import OWNED, Placement, RoutedEnvelope, places, united
+from muniment.people.routing import OWNED, Placement, RoutedEnvelope, route_envelope, unite
 
 _SCANNED = 2000
 """Most addresses that one step compares with the affected ones."""
@@ -102,9 +102,9 @@ def refile_messages(
 ) -> None:
     """File messages only where their copies put them by the current directory."""
     for message, envelope in _routed(connection, filed):
-        filed[message].places |= places(envelope, directory)
+        filed[message].places |= route_envelope(envelope, directory)
     for one in filed.values():
-        one.places = united(one.places, ())
+        one.places = unite(one.places, ())
     wanted: set[Placement] = set().union(*(one.places for one in filed.values()))
     ids = boxes.need(connection, sorted(wanted), directory)
     moves = Moves()

@@ -52,7 +52,7 @@ from muniment.archive.facts import (
 from muniment.archive.ledger.model import Head
 from muniment.people import changes
 from muniment.people.directory import Directory
-from muniment.people.routing import places, united
+from muniment.people.routing import route_envelope, unite
 
 
 @dataclass(slots=True)
@@ -244,11 +244,11 @@ class Writer:
         for message in messages:
             message.places = {current[box] for box in message.boxes}
         for copy in copies:
-            found = [places(envelope, directory) for envelope in copy.gained]
+            found = [route_envelope(envelope, directory) for envelope in copy.gained]
             for message in copy.messages:
                 message.places.update(*found)
         for message in messages:
-            message.places = united(message.places, ())
+            message.places = unite(message.places, ())
         wanted = {place for message in messages for place in message.places}
         ids = self.boxes.need(connection, sorted(wanted), directory)
         moves, rows = Moves(), []

@@ -27,12 +27,12 @@ def terms_of(vault: Vault, name: str | User) -> UserTerms:
     return UserTerms(
         tuple(
             UserAddress(
-                tenure.address,
-                tenure.start,
-                tenure.end,
-                tagged=domain(tenure.address) in vault.directory.domains,
+                period.address,
+                period.start,
+                period.end,
+                tagged=domain(period.address) in vault.directory.domains,
             )
-            for tenure in vault.directory.tenures(user.id)
+            for period in vault.directory.address_periods(user.id)
         )
     )
 

@@ -32,7 +32,7 @@ from muniment.archive.ledger.records import (
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
 from muniment.mail.notes import PLACEHOLDER
-from muniment.people.routing import RoutedEnvelope, known
+from muniment.people.routing import RoutedEnvelope, names_user
 from muniment.runs.pipeline.envelope_encoder import EnvelopeEncoder
 from muniment.runs.pipeline.link_copies import Bringer, Links, bringer
 from muniment.runs.pipeline.plan import Plan
@@ -237,7 +237,7 @@ class Archivist:
             return False
         time = copy_time(copy.report, copy.date, item.date, self._now)
         parties = (*copy.parties, *people_of(item, copy))
-        return not known(RoutedEnvelope(route, time, parties), self._vault.directory)
+        return not names_user(RoutedEnvelope(route, time, parties), self._vault.directory)
 
     @property
     def _now(self) -> int:

@@ -14,7 +14,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import Directory, User
-from muniment.people.logins import State, login_of, unrecorded
+from muniment.people.logins import State, is_unrecorded, login_of
 from muniment.service.access.audit_trail import Event, event, record, record_refusal
 from muniment.service.access.roles import Role, askable, authorise, login_name, role_of
 from muniment.service.dispatch.table import OPERATIONS
@@ -102,7 +102,7 @@ class _Admitted:
         with session.reading() as vault:
             settings = session.settings()
             if vault.writable and (
-                unrecorded(vault.directory, self.login, self.address) or not vault.directory.id_key
+                is_unrecorded(vault.directory, self.login, self.address) or not vault.directory.id_key
             ):
                 record_logins(vault, lambda: session.settings().access.users)
             directory = vault.directory  # one state of it, whatever is changed meanwhile

@@ -12,8 +12,8 @@ from muniment.people.changes import Change, set_id_key
 from muniment.people.directory import Directory
 from muniment.people.logins import (
     Logins,
-    pending,
-    recorded,
+    has_unrecorded,
+    login_changes,
 )
 from muniment.service.access.audit_trail import Event
 from muniment.service.access.roles import login_name
@@ -30,14 +30,14 @@ def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
     Raises:
         VaultError: the ledger can't be written now.
     """
-    if not pending(vault.directory, read()):
+    if not has_unrecorded(vault.directory, read()):
         return
 
     def wanted(directory: Directory) -> Iterator[Change]:
         users = read()
         if users and not directory.id_key:
             yield set_id_key(new_key())
-        yield from recorded(directory, users)
+        yield from login_changes(directory, users)
 
     # Whoever may write vault.toml is its owner to the operating system.
     who, uid = login_name(os.geteuid()), os.geteuid()

@@ -14,10 +14,10 @@ from muniment.people.logins import (
     Login,
     Logins,
     State,
-    changed,
+    login_differences,
     login_of,
     logins_of,
-    rebound,
+    rebind,
 )
 from muniment.service.access.roles import Role
 from muniment.service.host.login_records import binding_event
@@ -68,7 +68,7 @@ def _bound(directory: Directory, name: str, users: Logins) -> Change:
             f"{users[name]} is nobody's address, so {name} can't be bound to a person: "
             "add the user first, or correct [access.users] in vault.toml"
         )
-    return rebound(directory, name, users[name])
+    return rebind(directory, name, users[name])
 
 
 def login_word(directory: Directory, login: Login) -> api.LoginWord:
@@ -151,7 +151,7 @@ def _concerned(before: Directory, wanted: Iterable[Change]) -> Iterator[str]:
 
 def changed_logins(before: Directory, after: Directory, users: Logins) -> tuple[api.LoginWord, ...]:
     """The logins that read other mail, or none, by a change of the directory; as they are after it."""
-    return tuple(login_word(after, now) for _, now in changed(before, after, users))
+    return tuple(login_word(after, now) for _, now in login_differences(before, after, users))
 
 
 def sentences(moves: tuple[api.MovedAddress, ...], logins: tuple[api.LoginWord, ...]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from muniment.mail.content.public import PUBLIC_VERSION, public_pieces
 from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.people.directory import User
-from muniment.people.routing import TRUSTED, RoutedEnvelope, places
+from muniment.people.routing import TRUSTED, RoutedEnvelope, route_envelope
 from muniment.service.access.roles import Role
 from muniment.service.host.session import Session
 from muniment.service.operations import reading
@@ -105,7 +105,7 @@ def behind(vault: Vault, user: User) -> int:
 
 
 def _concerns(vault: Vault, user: User, copies: Iterable[RoutedEnvelope]) -> bool:
-    return any(place.user == user.id for copy in copies for place in places(copy, vault.directory))
+    return any(place.user == user.id for copy in copies for place in route_envelope(copy, vault.directory))
 
 
 def list_users(session: Session, user: User, request: api.ListUsers) -> api.Users:
