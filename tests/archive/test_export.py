@@ -181,8 +181,8 @@ def test_an_existing_file_is_never_overwritten(program: Program, tmp_path: Path,
 
 @pytest.mark.parametrize("query", ["from:", "(", "before:yesterdayish"])
 def test_a_wrong_query_makes_nothing(program: Program, tmp_path: Path, query: str) -> None:
-    said = program.say("export", query, "--to", str(tmp_path / "out.zip"))
-    assert (said.code, list(tmp_path.iterdir())) == (11, [])
+    result = program.say("export", query, "--to", str(tmp_path / "out.zip"))
+    assert (result.code, list(tmp_path.iterdir())) == (11, [])
 
 
 def test_exports_are_private(program: Program, tmp_path: Path) -> None:
@@ -202,16 +202,16 @@ def test_the_export_of_a_user_has_only_that_users_mail(program: Program, tmp_pat
         target = tmp_path / user
         program("export", "", "--user", user, "--to", str(target))
         assert sorted(path.read_bytes() for path in target.glob("*.eml")) == sorted(mails)
-    said = program.refuses(
+    result = program.refuses(
         10, "export", "", "--user", "nobody@elsewhere.example", "--to", str(tmp_path / "none")
     )
-    assert "nobody@elsewhere.example" in said
+    assert "nobody@elsewhere.example" in result
     assert not (tmp_path / "none").exists()
 
 
 def test_an_empty_export_says_so(program: Program, tmp_path: Path) -> None:
-    said = program("export", "nothingofthekind", "--to", str(tmp_path / "out"))
-    assert said.out.startswith("0 messages")
+    result = program("export", "nothingofthekind", "--to", str(tmp_path / "out"))
+    assert result.out.startswith("0 messages")
     assert manifest(tmp_path / "out/manifest.jsonl")[1] == []
 
 
@@ -223,8 +223,8 @@ def test_a_full_disk_is_an_error_that_says_so(program: Program, tmp_path: Path) 
         pytest.skip(f"no file system can be mounted here: {made.stderr.decode().strip()}")
     try:
         for name in ("out", "out.zip", "out.mbox"):
-            said = program.refuses(4, "export", "", "--to", str(tmp_path / name))
-            assert "No space left" in said
+            result = program.refuses(4, "export", "", "--to", str(tmp_path / name))
+            assert "No space left" in result
             subprocess.run(["rm", "-rf", str(tmp_path / name)], check=True)
             assert list(tmp_path.iterdir()) == []
     finally:

@@ -123,11 +123,11 @@ def test_a_copy_with_a_write_ahead_log_can_be_read(made: Path, memory: bool) -> 
         subprocess.run(["chown", "-R", f"{AUDITOR}:{AUDITOR}", str(folder)], check=True)
         without_write(folder)
         try:
-            said = as_user(AUDITOR, lambda: Program(folder).say("audit", "--json"))
-            assert (said.code, said.err) == (0, "")
-            assert said.json["events"][0]["who"] == "late"
-            said = as_user(AUDITOR, lambda: Program(folder).say("verify", "--deep"))
-            assert (said.code, said.err) == (0, "")
+            result = as_user(AUDITOR, lambda: Program(folder).say("audit", "--json"))
+            assert (result.code, result.err) == (0, "")
+            assert result.json["events"][0]["who"] == "late"
+            result = as_user(AUDITOR, lambda: Program(folder).say("verify", "--deep"))
+            assert (result.code, result.err) == (0, "")
         finally:
             subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
 
@@ -135,10 +135,10 @@ def test_a_copy_with_a_write_ahead_log_can_be_read(made: Path, memory: bool) -> 
 @needs_root
 @pytest.mark.parametrize("command", [("run", "kept"), ("users", "add", "Z", "z@example.com"), ("rebuild",)])
 def test_a_command_that_writes_is_refused_with_a_sentence(sealed: Path, command: tuple[str, ...]) -> None:
-    said = as_user(AUDITOR, lambda: Program(sealed).say(*command))
-    assert said.code == 4
-    assert "can't be written" in said.err
-    assert len(said.err.splitlines()) == 1
+    result = as_user(AUDITOR, lambda: Program(sealed).say(*command))
+    assert result.code == 4
+    assert "can't be written" in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def _temporary() -> set[str]:

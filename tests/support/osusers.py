@@ -30,9 +30,9 @@ def as_user(uid: int, do: Callable[[], T]) -> T:
         _child(uid, do, write)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        said = pipe.read()
+        data = pipe.read()
     os.waitpid(child, 0)
-    ok, value = pickle.loads(said)
+    ok, value = pickle.loads(data)
     if not ok:
         raise value
     return value  # type: ignore[no-any-return]
@@ -44,14 +44,14 @@ def _child(uid: int, do: Callable[[], Any], write: int) -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         answer: tuple[bool, Any] = True, do()
-    except BaseException as error:  # noqa: BLE001 - told to the parent
+    except BaseException as error:  # noqa: BLE001 - reported to the parent
         answer = False, error
     try:
-        said = pickle.dumps(answer)
-    except Exception as error:  # noqa: BLE001 - told to the parent
-        said = pickle.dumps((False, RuntimeError(f"{answer!r} can't be told: {error}")))
+        data = pickle.dumps(answer)
+    except Exception as error:  # noqa: BLE001 - reported to the parent
+        data = pickle.dumps((False, RuntimeError(f"{answer!r} can't be pickled: {error}")))
     with os.fdopen(write, "wb") as pipe:
-        pipe.write(said)
+        pipe.write(data)
     os._exit(0)
 
 

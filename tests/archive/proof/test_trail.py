@@ -31,12 +31,12 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 
 def who(folder: Path, code: int) -> list[str]:
-    said = Program(folder).say("audit", "--json")
-    assert said.code == code, said.err
+    result = Program(folder).say("audit", "--json")
+    assert result.code == code, result.err
     if code:
-        assert "the catalog's audit trail was changed" in said.err
-        assert said.json["problems"]
-    return [event["who"] for event in said.json["events"]]
+        assert "the catalog's audit trail was changed" in result.err
+        assert result.json["problems"]
+    return [event["who"] for event in result.json["events"]]
 
 
 def test_an_unedited_trail_is_listed(made: Path) -> None:
@@ -75,9 +75,9 @@ def test_an_edited_trail_is_named_and_the_ledgers_is_shown(
         catalog.execute(statement)
         catalog.commit()
     if left is None:
-        said = Program(copy).say("audit")
-        assert said.code in (4, 6)
-        assert "Traceback" not in said.err
+        result = Program(copy).say("audit")
+        assert result.code in (4, 6)
+        assert "Traceback" not in result.err
     else:
         assert who(copy, 6) == left
 
@@ -100,6 +100,6 @@ def test_the_ledger_counts_its_audit_records(copy: Path) -> None:
 
     rewrite(ledger, edit)
     assert check(ledger, deep=False).problems == []
-    said = Program(copy).say("audit", "--json")
-    assert said.code == 6
-    assert said.json["events"] == []
+    result = Program(copy).say("audit", "--json")
+    assert result.code == 6
+    assert result.json["events"] == []
