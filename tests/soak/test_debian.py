@@ -30,7 +30,7 @@ OPEN, CLOSED = "/srv/muniment", "/home/keeper/muniment"
 SCREENS = {
     "2": "No profiles yet",
     "3": "Press 2 and add one",
-    "4": "No mail is kept yet",
+    "4": "No mail is archived yet",
     "1": "Journal rule",
 }
 """The key of each area, and what it shows in a new vault."""
@@ -126,7 +126,7 @@ def test_the_app_in_a_terminal(debian: Debian) -> None:
     debian("/", "mkdir", "-p", "/srv/empty")
     command = debian.line("/srv/empty", "env", "TERM=xterm-256color", f"{OPEN}/.venv/bin/muniment")
     with Teletype(command, folder=debian.root, env=dict(os.environ)) as terminal:
-        terminal.wait_for("Make one here", patience=120)
+        terminal.wait_for("Create it here", patience=120)
         terminal.press("Quill", "F2")
         terminal.wait_for("Vault made", patience=120)
         for key, text in SCREENS.items():

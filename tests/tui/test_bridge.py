@@ -1,4 +1,4 @@
-"""Words said in threads: what comes back is handled in the app's loop, or not at all."""
+"""Requests run in threads; their answers are handled in the app's loop, or dropped."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run():
     return run
 
 
-def test_an_answer_comes_in_the_loop(run):
+def test_an_answer_is_handled_in_the_loop(run):
     async def script(app, pilot):
         app.engine.ask(app, GetStatus(), Status, app.take)
         await until(pilot, lambda: app.got)
@@ -57,7 +57,7 @@ def test_an_answer_comes_in_the_loop(run):
     assert run(EngineDouble({GetStatus: status()}), script).got == [status()]
 
 
-def test_nothing_is_heard_once_all_was_hushed(run):
+def test_no_answer_is_handled_after_cancel_all(run):
     go = threading.Event()
 
     def states(request):
@@ -69,7 +69,7 @@ def test_nothing_is_heard_once_all_was_hushed(run):
         app.engine.ask(app, GetStatus(), Status, app.take)  # answered at once, handled after this
         app.engine.stream(app, WatchRuns(), app.take)
         time.sleep(0.2)
-        app.engine.hush()
+        app.engine.cancel_all()
         go.set()
         await until(pilot, lambda: not app.engine.calling)
         await pilot.pause(0.2)
@@ -77,7 +77,7 @@ def test_nothing_is_heard_once_all_was_hushed(run):
     assert run(EngineDouble({GetStatus: status(), WatchRuns: states}), script).got == []
 
 
-def test_what_is_refused_is_told_or_handled(run):
+def test_an_error_reaches_its_handler_or_becomes_a_notice(run):
     async def script(app, pilot):
         app.engine.ask(app, GetTree(), Tree, app.take)
         await until(pilot, lambda: app.refused)
@@ -90,16 +90,16 @@ def test_what_is_refused_is_told_or_handled(run):
     run(EngineDouble({GetTree: NotFound("none such")}), script)
 
 
-def test_a_bug_becomes_a_sentence(run):
+def test_an_unexpected_exception_becomes_a_sentence(run):
     async def script(app, pilot):
         app.engine.ask(app, GetTree(), Tree, app.take)
         await until(pilot, lambda: app.refused)
-        assert str(app.refused[0]).startswith("This should not have happened (KeyError)")
+        assert str(app.refused[0]).startswith("Internal error (KeyError)")
 
     run(EngineDouble(), script)
 
 
-def test_of_a_lane_only_the_newest_is_answered_and_one_runs_at_a_time(run):
+def test_a_lane_runs_one_request_at_a_time_and_answers_only_the_newest(run):
     gate = threading.Event()
     running = []
 
@@ -135,7 +135,7 @@ def test_a_stream_ends_and_can_be_cancelled(run):
     run(engine, script)
 
 
-def test_cancelling_stops_the_work_and_nothing_comes_afterwards(run):
+def test_cancelling_stops_the_work_and_all_further_answers(run):
     closed = threading.Event()
 
     def endless(request):
@@ -174,7 +174,7 @@ def test_a_stream_is_read_no_faster_than_it_is_shown(run):
     run(EngineDouble({WatchRuns: endless}), script)
 
 
-def test_states_come_no_faster_than_they_may(run, monkeypatch):
+def test_states_are_paced(run, monkeypatch):
     monkeypatch.setattr(module, "EVERY", 0.2)
     times = []
 
@@ -186,8 +186,8 @@ def test_states_come_no_faster_than_they_may(run, monkeypatch):
     assert times[3] - times[0] > 0.5
 
 
-def test_a_newer_state_takes_the_place_of_one_that_waits(run, monkeypatch):
-    """While the app's loop is held up, by a slow terminal for one, states do not queue up."""
+def test_a_newer_state_replaces_a_waiting_one(run, monkeypatch):
+    """States don't queue up while the app's loop is delayed, for example by a slow terminal."""
     monkeypatch.setattr(module, "EVERY", 0.01)
     made = threading.Event()
 
@@ -208,7 +208,7 @@ def test_a_newer_state_takes_the_place_of_one_that_waits(run, monkeypatch):
     run(EngineDouble({WatchRuns: states}), script)
 
 
-def test_a_blocked_stream_does_not_hold_up_quitting(run):
+def test_a_blocked_stream_does_not_delay_quitting(run):
     stuck = threading.Event()
 
     class Blocking(EngineDouble):

@@ -1,4 +1,4 @@
-"""What reaches the terminal: nothing hostile, and little."""
+"""The bytes that reach the terminal: harmless, and few."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Bare(App):
 Bare().run()
 """
 POINTER = b"\x1b]22;default\x07"
-"""The mouse pointer's shape, which the toolkit sets; terminals that don't know it pass over it."""
+"""The mouse pointer's shape, which Textual sets. Terminals that don't know the sequence ignore it."""
 OURS = """
 from pathlib import Path
 from muniment_tui.app import MunimentApp
@@ -35,7 +35,7 @@ MunimentApp(Waiting, Path("vault"), area="profiles").run()
 DOWN, PAGE_DOWN, ESCAPE = b"\x1b[B", b"\x1b[6~", b"\x1b"
 
 
-def test_hostile_words_never_reach_the_terminal(tmp_path):
+def test_hostile_text_never_reaches_the_terminal(tmp_path):
     with Tty(gallery("hostile", tmp_path), tmp_path, columns=120, rows=40) as tty:
         tty.until("gnp.tset")
         for keys in (b"\t", b"\t", b"\t", b"\t", ESCAPE, b"?", ESCAPE, b"!", ESCAPE, b"q"):
@@ -66,7 +66,7 @@ def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path):
 
 
 def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
-    """In CPU time at its least, which other work on the machine changes little: the two take turns."""
+    """The minimum CPU time of several turns is compared, which other work on the machine changes little."""
 
     def cost(source, marker):
         (tmp_path / "app.py").write_text(source)
@@ -82,10 +82,10 @@ def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
     assert ours < 1.5 * bare, (ours, bare)
 
 
-def test_it_says_what_it_may_ask_a_terminal(tmp_path):
-    """Whoever adds a sequence that the terminal acts on has to say so here."""
+def test_only_known_control_sequences_are_sent(tmp_path):
+    """A new kind of control sequence must be added here."""
     with Tty([sys.executable, "-m", "muniment_tui"], tmp_path) as tty:
-        tty.until("Make the vault")
+        tty.until("Create the vault")
         tty.press(b"\x1b[21~")
         assert tty.end() == 0
     finals = {chr(found[-1]) for found in re.findall(rb"\x1b\[[0-?]*[ -/]*[@-~]", tty.written)}

@@ -9,19 +9,19 @@ from support.engine_double import EngineDouble
 from support.screens import app_on, drive, shows
 
 
-def test_it_leads_on(picture, tmp_path, monkeypatch):
+def test_the_first_page(picture, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     picture("first", lambda: app_on(EngineDouble(), Path("/srv/mail"), vault=False, blank=True))
 
 
-def test_what_is_wrong_is_said_as_one_types(picture, tmp_path):
+def test_errors_appear_while_typing(picture, tmp_path):
     async def script(pilot):
         await pilot.press("down", *"quill,example")
 
     picture("first-wrong", lambda: app_on(EngineDouble(), Path("/srv/mail"), vault=False, blank=True), script)
 
 
-def test_a_vault_is_made_with_keys_alone(tmp_path):
+def test_a_vault_is_created_with_keys_alone(tmp_path):
     engine = EngineDouble({Init: Done(message="Vault made.")})
 
     async def script(pilot):

@@ -1,4 +1,4 @@
-"""The frame: areas, keys, commands, palette, help, notices, and what --read-only switches off."""
+"""The frame: areas, keys, commands, palette, help, notices and --read-only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(tmp_path):
 
 
 class Changing(FrameScreen):
-    """A screen with something that changes the world, and something to type in."""
+    """A screen with a changing action and a text field."""
 
     BINDINGS: ClassVar = [
         *actions(
@@ -56,12 +56,12 @@ class Changing(FrameScreen):
         self.query_one("#line", Entry).focus()
 
 
-def test_a_question_is_answered_before_the_screen_does_anything_else(run):
+def test_screen_actions_wait_until_a_question_is_answered(run):
     async def script(pilot):
         screen = Changing()
         await pilot.app.push_screen(screen)
         screen.confirm(shown("Burn 3 letters?"), screen.action_burn)
-        await shows(pilot, "y Yes  Esc Leave it")
+        await shows(pilot, "y Yes  Esc Cancel")
         assert "Burn it" not in str(screen.query_one(KeyBar).words)
         await pilot.press("b")
         assert screen.done == 0
@@ -71,7 +71,7 @@ def test_a_question_is_answered_before_the_screen_does_anything_else(run):
     run(script)
 
 
-def test_esc_is_offered_where_there_is_a_way_back(run):
+def test_esc_is_offered_if_there_is_a_way_back(run):
     async def script(pilot):
         await shows(pilot, "? Help")
         assert "Esc" not in text_of(pilot.app)
@@ -94,7 +94,7 @@ def test_number_keys_go_to_the_areas(run):
 
 
 @pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("app", "setup")])
-def test_names_go_there_as_well(run, typed_name, mode):
+def test_areas_are_reached_by_name(run, typed_name, mode):
     async def script(pilot):
         await pilot.press("colon", *typed_name, "enter")
         await pilot.pause()
@@ -103,10 +103,10 @@ def test_names_go_there_as_well(run, typed_name, mode):
     run(script)
 
 
-def test_a_name_that_is_unclear_or_unknown_is_said(run):
+def test_ambiguous_and_unknown_names_are_reported(run):
     async def script(pilot):
         await pilot.press("colon", *"nonsense", "enter")
-        await shows(pilot, "There is nothing called 'nonsense' here. Press Ctrl+P")
+        await shows(pilot, "No action here is called 'nonsense'. Ctrl+P lists all actions.")
         await pilot.press("colon", "p", "enter")
         await shows(pilot, "Did you mean palette, profiles?")
         await pilot.press("colon", "tab")
@@ -119,8 +119,8 @@ def test_a_name_that_is_unclear_or_unknown_is_said(run):
     run(script)
 
 
-def test_keys_that_come_at_once_are_taken_one_by_one(run):
-    """As over a slow line: the key that opens a line, then what is to be typed into it."""
+def test_keys_that_arrive_together_are_handled_one_by_one(run):
+    """As over a slow connection: the key that opens a line, then the text for it."""
 
     async def script(pilot):
         for key in (*"1234", "colon", *"help", "enter"):
@@ -131,19 +131,19 @@ def test_keys_that_come_at_once_are_taken_one_by_one(run):
     run(script)
 
 
-def test_the_palette_does_what_the_registry_says(run):
+def test_the_palette_runs_registered_actions(run):
     async def script(pilot):
         await pilot.press("ctrl+p")
         await shows(pilot, "Change colours")
         await pilot.press(*"runs")
-        await shows(pilot, "Go to Runs")
+        await shows(pilot, "Watch current runs")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.current_mode == "runs")
 
     run(script)
 
 
-def test_help_has_every_key_of_the_focused_pane(run):
+def test_help_lists_every_action_of_the_focused_pane(run):
     async def script(pilot):
         await pilot.app.push_screen(Changing())
         await pilot.pause()
@@ -162,7 +162,7 @@ def test_help_has_every_key_of_the_focused_pane(run):
     run(script, size=(120, 40))
 
 
-def test_the_key_bar_shows_at_most_six_keys_and_none_that_would_be_typed(run):
+def test_the_key_bar_shows_at_most_six_keys_and_no_letters_while_typing(run):
     async def script(pilot):
         await pilot.app.push_screen(Changing())
         await pilot.pause()
@@ -177,13 +177,13 @@ def test_the_key_bar_shows_at_most_six_keys_and_none_that_would_be_typed(run):
     run(script)
 
 
-def test_read_only_switches_off_what_changes_something_and_says_so(run):
+def test_read_only_disables_changing_actions_with_a_notice(run):
     async def script(pilot):
         screen = Changing()
         await pilot.app.push_screen(screen)
         screen.set_focus(None)
         await pilot.press("b")
-        await shows(pilot, "Burn it is off: the app was opened with --read-only.")
+        await shows(pilot, "Burn it is off: the app was started with --read-only.")
         assert "(Burn it)" in screen.query_one(KeyBar).words.plain
         await pilot.press("colon", *"burn", "enter")
         await pilot.press("ctrl+p", *"burn")
@@ -193,7 +193,7 @@ def test_read_only_switches_off_what_changes_something_and_says_so(run):
     run(script, read_only=True)
 
 
-def test_without_it_all_is_on(run):
+def test_without_read_only_all_actions_work(run):
     async def script(pilot):
         screen = Changing()
         await pilot.app.push_screen(screen)
@@ -205,7 +205,7 @@ def test_without_it_all_is_on(run):
     run(script)
 
 
-def test_nothing_is_done_in_a_terminal_that_is_too_small(run):
+def test_keys_do_nothing_in_a_terminal_that_is_too_small(run):
     async def script(pilot):
         screen = Changing()
         await pilot.app.push_screen(screen)
@@ -221,7 +221,7 @@ def test_nothing_is_done_in_a_terminal_that_is_too_small(run):
     run(script, size=(79, 24))
 
 
-def test_slash_searches_where_there_is_something_to_search(run):
+def test_slash_searches_on_screens_that_support_it(run):
     async def script(pilot):
         assert "Search" not in text_of(pilot.app)
         await pilot.app.push_screen(Changing())
@@ -252,7 +252,7 @@ def test_notices_cover_the_status_and_are_kept(run):
     run(script)
 
 
-def test_a_status_that_says_the_same_again_is_not_drawn_again(run):
+def test_an_unchanged_status_is_not_drawn_again(run):
     async def script(pilot):
         line = pilot.app.screen.query_one(StatusLine)
         pilot.app.screen.say(shown("0 running", "$secondary"))
@@ -269,8 +269,8 @@ def test_a_status_that_says_the_same_again_is_not_drawn_again(run):
     run(script)
 
 
-def test_a_key_whose_way_is_lost_is_not_done_again_and_holds_up_no_other(run, monkeypatch):
-    monkeypatch.setattr("muniment_tui.app.KEY_PATIENCE", 0.05)
+def test_a_lost_key_is_not_repeated_and_delays_no_other(run, monkeypatch):
+    monkeypatch.setattr("muniment_tui.app.KEY_TIMEOUT", 0.05)
 
     async def script(pilot):
         app, gone = pilot.app, []
@@ -286,7 +286,7 @@ def test_a_key_whose_way_is_lost_is_not_done_again_and_holds_up_no_other(run, mo
     run(script)
 
 
-def test_a_notice_goes_by_itself_but_an_error_stays(run, monkeypatch):
+def test_a_notice_disappears_but_an_error_stays(run, monkeypatch):
     monkeypatch.setattr("muniment_tui.app.NOTICE_STAYS", 0.05)
 
     async def script(pilot):
@@ -325,7 +325,7 @@ def classes():
     return sorted(set(found), key=lambda kind: kind.__qualname__)
 
 
-def test_every_key_of_ours_is_in_the_registry():
+def test_every_key_binding_is_registered():
     for kind in classes():
         for binding in kind.__dict__.get("BINDINGS", ()):
             assert isinstance(binding, Binding), kind
@@ -346,7 +346,7 @@ def test_no_two_actions_of_one_class_share_a_key():
         assert len(keys) == len(set(keys)), kind
 
 
-def test_every_action_teaches():
+def test_every_action_has_a_title_a_help_and_allowed_keys():
     classes()
     assert len(list(every())) > 20
     for action in every():
@@ -356,7 +356,7 @@ def test_every_action_teaches():
         assert action.name == action.name.lower().replace("_", "-"), action
 
 
-def test_forbidden_and_double_declarations_are_refused():
+def test_forbidden_keys_and_duplicate_ids_are_refused():
     with pytest.raises(ValueError, match=r"ctrl\+s"):
         actions(Action("test.save", "ctrl+s", "Save", "Save it."))
     assert known("test.save") is None
@@ -364,6 +364,6 @@ def test_forbidden_and_double_declarations_are_refused():
         actions(Action("app.quit", "z", "Quit", "Quit."))
 
 
-def test_what_is_a_character_where_one_types():
+def test_keys_that_type_a_character():
     assert all(map(typed, ("a", "slash", "space", "1")))
     assert not any(map(typed, ("escape", "f1", "ctrl+p", "up")))

@@ -230,9 +230,9 @@ SCREENS: dict[str, Steps] = {
         ("Enter", "Message-ID"), ("PageDown", BODY),
         ("a", "text/plain"), ("Enter", INSIDE), ("Escape", BODY),
         ("a", "text/plain"), ("Down", FILE), ("Enter", PAGE), ("Escape", BODY),
-        ("a", "text/html"), ("w", "Enter takes it"), ("Escape", FILE), ("Escape", BODY),
+        ("a", "text/html"), ("w", "Enter confirms"), ("Escape", FILE), ("Escape", BODY),
         ("e", "Envelope"), ("h", HEADER), ("Escape", "Envelope"), ("s", "━Source"), ("Escape", "Envelope"),
-        ("Escape", SUBJECT), ("/", "To the list"), ("wbody", "Found by wbody"), ("Enter", SUBJECT),
+        ("Escape", SUBJECT), ("/", "To the list"), ("wbody", "Results for wbody"), ("Enter", SUBJECT),
         ("x", "to a folder"), ("Escape", "Enter Open"), ("o", "oldest first"), ("Escape", "Inbox"),
     ],
     "RunsScreen": [("3", "post")],
@@ -246,7 +246,7 @@ SCREENS: dict[str, Steps] = {
     "SetupScreen": [("1", "F5 Check"), *[("Down", "Setup")] * 9],
     "HelpScreen": [("?", "Move with the arrow keys"), ("Escape", "Setup")],
     "NoticesScreen": [
-        ("!", "Nothing was said yet"), ("Escape", "Setup"), ("C-p", "Search for commands"), ("Escape", ""),
+        ("!", "No notices yet"), ("Escape", "Setup"), ("C-p", "Search for commands"), ("Escape", ""),
     ],
     "FirstScreen": [],
 }  # fmt: skip
@@ -298,7 +298,7 @@ def test_the_first_page_lets_no_folder_act_on_the_terminal(tmp_path: Path) -> No
     here = tmp_path / hostile("folder").translate({0: None, ord("/"): None})[:80]
     here.mkdir()
     with Teletype(MUNIMENT, folder=here, columns=120, rows=40) as tty:
-        tty.wait_for("Make the vault", "folder")
+        tty.wait_for("Create the vault", "folder")
         tty.press("C-c")
         tty.wait_quiet()
         judge(tty.written(), OWN)

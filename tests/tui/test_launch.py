@@ -1,4 +1,4 @@
-"""How the app is called."""
+"""The app's options, and the vault that they select."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muniment_tui.shell.vaults import is_vault, named_vault
 
 
 @pytest.mark.parametrize(
-    ("line", "meant"),
+    ("line", "expected"),
     [
         ("", Options()),
         ("--read-only", Options(read_only=True)),
@@ -24,11 +24,11 @@ from muniment_tui.shell.vaults import is_vault, named_vault
         ("--read-only status", None),
     ],
 )
-def test_options_alone_open_the_app(line, meant):
-    assert options(line.split()) == meant
+def test_options_without_a_command_open_the_app(line, expected):
+    assert options(line.split()) == expected
 
 
-def test_which_vault_is_meant(monkeypatch, tmp_path):
+def test_the_vault_comes_from_the_option_or_the_environment(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
     assert named_vault("") is None
@@ -38,7 +38,7 @@ def test_which_vault_is_meant(monkeypatch, tmp_path):
     assert named_vault("/other") == Path("/other")
 
 
-def test_what_a_vault_is(tmp_path):
+def test_a_vault_is_a_folder_with_vault_toml(tmp_path):
     assert not is_vault(tmp_path)
     assert not is_vault(tmp_path / "none")
     (tmp_path / "vault.toml").touch()

@@ -1,4 +1,4 @@
-"""A bare `muniment`."""
+"""`muniment` without arguments and without a terminal."""
 
 import sys
 
@@ -25,38 +25,38 @@ def bare(monkeypatch, capsys):
     return call
 
 
-def test_how_to_begin(bare):
-    code, told = bare(EngineDouble(), vault="")
+def test_without_a_vault_the_overview_says_how_to_begin(bare):
+    code, printed = bare(EngineDouble(), vault="")
     assert code == 0
-    assert "muniment demo" in told.out
-    assert "muniment init" in told.out
-    assert max(map(len, told.out.splitlines())) <= 80
+    assert "muniment demo" in printed.out
+    assert "muniment init" in printed.out
+    assert max(map(len, printed.out.splitlines())) <= 80
 
 
-def test_a_new_vault_wants_a_profile(bare):
-    code, told = bare(EngineDouble({GetStatus: status()}))
+def test_the_overview_of_a_new_vault_suggests_a_profile(bare):
+    code, printed = bare(EngineDouble({GetStatus: status()}))
     assert code == 0
-    assert "muniment profile add" in told.out
-    assert "muniment verify" not in told.out
+    assert "muniment profile add" in printed.out
+    assert "muniment verify" not in printed.out
 
 
-def test_a_full_vault(bare):
+def test_the_overview_of_a_used_vault(bare):
     ran = {"state": "ok", "new": summary().new, "balanced": True}
     profile = ProfileStatus(name="gw", source="gateway", enabled=True, every=300, last=ran)
     full = status(messages=900, users=3, quarantined=1, profiles=(profile,))
-    code, told = bare(EngineDouble({GetStatus: full}))
+    code, printed = bare(EngineDouble({GetStatus: full}))
     assert code == 0
-    assert "gw: ok: 900 new" in told.out
+    assert "gw: ok: 900 new" in printed.out
     for command in ("run --all", "search", "verify", "quarantine list"):
-        assert f"muniment {command}" in told.out
-    assert_harmless(told.out)
+        assert f"muniment {command}" in printed.out
+    assert_harmless(printed.out)
 
 
-def test_a_vault_that_can_not_be_used(bare):
-    code, told = bare(EngineDouble({GetStatus: VaultError("there is no vault in /v")}))
-    assert (code, told.err) == (4, "muniment: there is no vault in /v\n")
+def test_an_unusable_vault_is_an_error(bare):
+    code, printed = bare(EngineDouble({GetStatus: VaultError("there is no vault in /v")}))
+    assert (code, printed.err) == (4, "muniment: there is no vault in /v\n")
 
 
-def test_all_else_is_the_command_line(bare):
-    code, told = bare(EngineDouble(), "--version")
-    assert (code, told.out) == (0, f"muniment {__version__}\n")
+def test_other_arguments_run_the_command_line(bare):
+    code, printed = bare(EngineDouble(), "--version")
+    assert (code, printed.out) == (0, f"muniment {__version__}\n")

@@ -1,4 +1,4 @@
-"""What changes by itself is drawn at the terminal's pace."""
+"""The display is updated only as fast as the terminal shows it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from muniment_tui.terminal.pace import LOST, PATIENCE, QUESTION, Pace
 
 
 class Terminal:
-    """Takes questions; a clock beside it."""
+    """A terminal that records queries, with a clock that the test sets."""
 
-    def __init__(self, there: bool = True) -> None:
+    def __init__(self, connected: bool = True) -> None:
         self.asked: list[str] = []
         self.now = 100.0
-        self._there = there
+        self._connected = connected
         self.pace = Pace(self._take, lambda: self.now)
 
     def _take(self, question: str) -> bool:
         self.asked.append(question)
-        return self._there
+        return self._connected
 
 
-def test_nothing_is_drawn_until_the_terminal_has_answered() -> None:
+def test_drawing_waits_for_the_terminals_answer() -> None:
     terminal = Terminal()
     pace = terminal.pace
     assert pace.free
@@ -31,12 +31,12 @@ def test_nothing_is_drawn_until_the_terminal_has_answered() -> None:
     assert pace.free
     pace.ask()
     terminal.now += LOST - 1
-    assert not pace.free, "it answers, and has not yet: the line is slow"
+    assert not pace.free, "it does answer, so the connection is slow"
     terminal.now += 1
     assert pace.free, "the answer was lost"
 
 
-def test_a_terminal_that_never_answers_is_asked_once() -> None:
+def test_a_terminal_that_never_answers_is_queried_once() -> None:
     terminal = Terminal()
     pace = terminal.pace
     pace.ask()
@@ -50,7 +50,7 @@ def test_a_terminal_that_never_answers_is_asked_once() -> None:
     assert len(terminal.asked) == 2
 
 
-def test_where_there_is_no_terminal_nothing_is_waited_for() -> None:
-    terminal = Terminal(there=False)
+def test_without_a_terminal_drawing_never_waits() -> None:
+    terminal = Terminal(connected=False)
     terminal.pace.ask()
     assert terminal.pace.free

@@ -82,7 +82,7 @@ def test_a_line_is_cut_and_all_goes_well(
 
 def make(screen: Terminal, here: Path) -> None:
     """From nothing to a vault."""
-    screen.wait_for("Make one here", str(here)[:20])
+    screen.wait_for("Create it here", str(here)[:20])
     screen.type("Quill")
     screen.press("Enter")
     screen.press("Up", "Up", "C-u")
@@ -138,7 +138,7 @@ def find_and_export(screen: Terminal, target: Path) -> None:
     screen.wait_for("All mail", "example.com")
     screen.press("/")
     screen.type("heron")
-    screen.wait_for("Found by heron", "1 message", "The heron")
+    screen.wait_for("Results for heron", "1 message", "The heron")
     screen.press("Enter")
     screen.wait_for("x Export")
     screen.press("Enter")

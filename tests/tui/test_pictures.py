@@ -1,4 +1,4 @@
-"""What the frame looks like."""
+"""Pictures of the frame."""
 
 from __future__ import annotations
 

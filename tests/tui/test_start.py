@@ -1,7 +1,6 @@
-"""The app starts in the way that `App.run` starts it, which Textual's `run_test` leaves out in part.
+"""The app starts as `App.run` starts it. Textual's `run_test` skips a part of that.
 
-The order in which tasks start depends on Python (eager tasks came with 3.12), so these tests say most where a
-newer Python runs them.
+Python 3.12 introduced eager tasks, which start in another order, so run these tests on a newer Python too.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from support.screens import SMALL, app_on, shows, text_of
 
 
 def run(app: MunimentApp, text: str) -> str:
-    """Run the app as `launch` does, without a terminal, until it shows `text`; returns the screen."""
+    """Run the app as `launch` does, without a terminal, until it shows `text`. Returns the screen's text."""
     seen = []
 
     async def look(pilot: Pilot[Any]) -> None:
@@ -35,7 +34,7 @@ def run(app: MunimentApp, text: str) -> str:
 
 def test_the_first_page_starts(tmp_path):
     app = app_on(EngineDouble(), tmp_path / "new", vault=False, blank=True)
-    assert "Organisation" in run(app, "Make one here")
+    assert "Organisation" in run(app, "Create it here")
 
 
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.id)

@@ -1,4 +1,4 @@
-"""What the app remembers."""
+"""The state that the app keeps between two starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from muniment_tui.shell.state import State, load, save, state_file
 
 
-def test_it_is_remembered_for_its_owner_alone(tmp_path):
+def test_the_state_file_is_private(tmp_path):
     path = tmp_path / "deep" / "app.json"
     save(path, State(area="runs", theme="light", vault="/v", widths={"tree": 30}))
     assert load(path) == State(area="runs", theme="light", vault="/v", widths={"tree": 30})
@@ -23,25 +23,25 @@ def test_it_is_remembered_for_its_owner_alone(tmp_path):
     "garbage",
     [b"", b"\xff\xfe", b"[]", b'{"area": 3}', b'{"widths": "x"}', b"[" * 100_000, b'{"area":"r'],
 )
-def test_garbage_is_nothing(tmp_path, garbage):
+def test_an_invalid_state_file_is_ignored(tmp_path, garbage):
     path = tmp_path / "app.json"
     path.write_bytes(garbage)
     assert load(path) == State()
 
 
-def test_what_a_newer_program_wrote_is_no_trouble(tmp_path):
+def test_unknown_fields_of_a_newer_version_are_ignored(tmp_path):
     path = tmp_path / "app.json"
     path.write_text('{"area": "runs", "new": [1, 2]}')
     assert load(path).area == "runs"
 
 
-def test_a_place_that_can_not_be_written_is_no_trouble(tmp_path):
+def test_an_unwritable_state_file_is_ignored(tmp_path):
     (tmp_path / "file").touch()
     save(tmp_path / "file" / "app.json", State(area="runs"))
     assert load(tmp_path / "file" / "app.json") == State()
 
 
-def test_a_link_is_not_followed(tmp_path):
+def test_a_symbolic_link_is_replaced_not_followed(tmp_path):
     target = tmp_path / "target"
     target.write_text("theirs")
     path = tmp_path / "app.json"
@@ -51,7 +51,7 @@ def test_a_link_is_not_followed(tmp_path):
     assert load(path).area == "runs"
 
 
-def test_where_it_is(monkeypatch):
+def test_the_path_of_the_state_file(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert state_file() == Path("/state/muniment/app.json")

@@ -1,4 +1,4 @@
-"""The real program in a real terminal: how it begins, and how it leaves the terminal."""
+"""The real program in a real terminal: how it starts, and the terminal's state afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLEAN = {
 }
 
 
-def left_sane(window: Terminal) -> None:
+def assert_restored(window: Terminal) -> None:
     assert window.modes() == CLEAN
     before, after = (window.folder / f"stty.{when}" for when in ("before", "after"))
     assert after.read_text() == before.read_text()
@@ -29,84 +29,84 @@ def left_sane(window: Terminal) -> None:
 
 def test_quitting_leaves_the_terminal_as_it_was(terminal):
     window = terminal()
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     assert window.modes()["alternate_on"] == "1"
     window.press("F10")
     assert window.wait_ended() == 0
-    left_sane(window)
+    assert_restored(window)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_leave_the_terminal_as_it_was(terminal, number):
     window = terminal()
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     os.kill(window.pid("muniment_tui"), number)
     assert window.wait_ended() == 143
-    left_sane(window)
+    assert_restored(window)
     assert "Traceback" not in window.screen()
 
 
-def test_esc_then_q_quits_where_one_types(terminal):
+def test_esc_then_q_quits_from_a_text_field(terminal):
     window = terminal()
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     window.press("Escape")
     window.wait_for("q Quit")
     window.press("q")
     assert window.wait_ended() == 0
 
 
-def test_a_small_terminal_says_so_until_it_is_larger(terminal):
+def test_a_small_terminal_shows_a_message_until_it_is_enlarged(terminal):
     window = terminal(columns=70, rows=20)
     window.wait_for("Muniment needs 80x24 cells; this terminal has 70x20.")
-    window.press("x")  # a key that is passed over: by then the program listens
+    window.press("x")  # an ignored key: after it the program reads its input
     window.resize(80, 24)
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     window.resize(79, 24)
     window.wait_for("this terminal has 79x24.")
     window.press("x", "q")
     assert window.wait_ended() == 0
 
 
-def test_a_dumb_terminal_is_refused_politely(terminal):
+def test_a_dumb_terminal_is_refused_with_advice(terminal):
     window = terminal(env={"TERM": "dumb"})
     assert window.wait_ended() == 2
-    said = " ".join(window.screen().split())
-    assert "This terminal (TERM=dumb) can't draw the app" in said
-    assert "`muniment --help` lists them all" in said
+    text = " ".join(window.screen().split())
+    assert "This terminal (TERM=dumb) can't display the app" in text
+    assert "`muniment --help` lists them all" in text
     assert window.modes() == CLEAN
 
 
 @pytest.mark.parametrize("term", ["xterm", "linux", "screen"])
-def test_few_colours_and_none_are_enough(terminal, term):
+def test_the_app_works_with_few_colours_or_none(terminal, term):
     window = terminal(env={"TERM": term, "NO_COLOR": "1"})
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     window.press("F10")
     assert window.wait_ended() == 0
 
 
 def test_over_ssh(terminal, sshd, tmp_path):
-    """It looks and ends the same; cut off, the program over there ends as well."""
-    there = tmp_path / "there"
-    there.mkdir()
-    env = {"HOME": str(there), "XDG_STATE_HOME": str(there), "LC_ALL": "C.UTF-8"}
+    """The app works the same over ssh. If the connection is cut, the remote program ends."""
+    remote = tmp_path / "remote"
+    remote.mkdir()
+    env = {"HOME": str(remote), "XDG_STATE_HOME": str(remote), "LC_ALL": "C.UTF-8"}
     for cut in (False, True):
-        window = terminal(sshd.command("env", "-C", str(there), *MUNIMENT, env=env))
-        window.wait_for("Make one here", "F10 Quit")
+        window = terminal(sshd.command("env", "-C", str(remote), *MUNIMENT, env=env))
+        window.wait_for("Create it here", "F10 Quit")
         if not cut:
             window.press("F10")
             assert window.wait_ended() == 0
-            left_sane(window)
+            assert_restored(window)
             continue
-        assert running_in(there)
+        assert running_in(remote)
         os.kill(window.pid("ssh -tt"), signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
-        while running_in(there):
-            assert time.monotonic() < deadline, "it goes on without a terminal"
+        while running_in(remote):
+            assert time.monotonic() < deadline, "the program still runs without a terminal"
             time.sleep(0.05)
 
 
 def running_in(folder: Path) -> list[int]:
-    """Processes of the program whose folder this is."""
+    """Process ids of programs whose current folder is `folder`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -118,16 +118,16 @@ def running_in(folder: Path) -> list[int]:
     return found
 
 
-def test_a_shell_in_between_is_drawn_over(terminal):
+def test_suspend_and_resume_redraws_the_screen(terminal):
     window = terminal(["bash", "--norc"], env={"PS1": "shell> "})
     window.wait_for("shell>")
     window.type(" ".join(MUNIMENT))
     window.press("Enter")
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     window.press("C-z")
     window.wait_for("Stopped")
     window.type("fg")
     window.press("Enter")
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")
     window.press("C-l")
-    window.wait_for("Make one here", "F10 Quit")
+    window.wait_for("Create it here", "F10 Quit")

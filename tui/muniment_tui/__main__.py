@@ -1,4 +1,8 @@
-"""The `muniment` command: bare, the app (an overview without a terminal); all else is the command line's."""
+"""The `muniment` command.
+
+Without arguments it opens the app, or prints an overview if there is no terminal. With arguments it runs the
+command line.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,13 @@ from muniment_tui.launch import Options, drawable, launch, on_terminal, options
 
 
 def _look(vault: Path) -> int:
-    """Open the app on a vault; a terminal that can't draw it has been told all there is already."""
+    """Open the app on a vault. On a terminal that can't display it, nothing is left to do."""
     return launch(ENGINE, Options(str(vault), area="messages")) if drawable() else 0
 
 
 def main() -> int:
-    """Run the program with the arguments it was called with, and return its exit code."""
-    gc.disable()  # nothing that is loaded can be collected; looking for it takes a quarter of the start
+    """Run the program with the arguments of the process, and return its exit code."""
+    gc.disable()  # modules are never garbage, and looking for it takes a quarter of the start-up time
     called = options(sys.argv[1:])
     if called is None or os.environ.get(COMPLETION):
         gc.enable()

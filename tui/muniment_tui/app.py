@@ -1,4 +1,4 @@
-"""The terminal app: four areas, each with screens of its own, on one vault."""
+"""The terminal app. It shows one vault in four areas, each with its own screens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from textual.screen import Screen
 from muniment.api import GetStatus, Status
 from muniment.client.client import Connect
 from muniment.errors import MunimentError
-from muniment_tui.actions.available import Offer, asked, declared, offers
+from muniment_tui.actions.available import Offer, declared, offers, question_open
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import Bridge
 from muniment_tui.shell import state, themes
@@ -43,20 +43,21 @@ from muniment_tui.terminal.pace import Pace
 from muniment_tui.terminal.safe_text import clean
 
 FIRST = "first"
-"""The mode of the first page, where there is no vault yet."""
+"""The mode of the first page, which is shown when there is no vault yet."""
 QUIT_KEYS = ("q", "f10")
 NOTICE_STAYS = 10.0
-"""Seconds that a notice covers the status; an error stays until Esc."""
+"""How long a notice covers the status line, in seconds. An error stays until Esc."""
 FIRST_FRAME = 0.15
-"""Seconds that the first frame waits for what is to be seen in it: drawing it empty makes that come later."""
+"""How long to wait for content before the first frame is drawn, in seconds. An empty first frame delays
+the content."""
 SETTLED = 2.0
-"""Seconds after which what is loaded counts as there to stay."""
-LOOK = 1.0
-"""Seconds between two looks at the terminal's size."""
-KEY_PATIENCE = 5.0
-"""Seconds that a key waits for the one before it to be handled."""
+"""Seconds after start-up. Objects that are alive by then are excluded from garbage collection."""
+SIZE_POLL = 1.0
+"""Seconds between two checks of the terminal's size."""
+KEY_TIMEOUT = 5.0
+"""How long a key waits until the key before it is handled, in seconds."""
 TERMINATED = 143
-"""Exit code after SIGTERM or SIGHUP, as of the command line."""
+"""Exit code after SIGTERM or SIGHUP, the same as the command line's."""
 
 
 def _first() -> FrameScreen:
@@ -66,13 +67,13 @@ def _first() -> FrameScreen:
 
 
 def _collect_garbage() -> None:
-    """Of what comes from now on, where the start went without."""
+    """Turn garbage collection back on, for objects that are created from now on."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
 
 
-def _begin(area: str) -> str:
+def _first_area(area: str) -> str:
     return area if area in {one.id for one in AREAS} else AREAS[0].id
 
 
@@ -81,7 +82,7 @@ def _go(area_id: str) -> str:
 
 
 class MunimentApp(App[int], inherit_bindings=False):
-    """The app. Screens reach the engine through `engine`, and say things through `tell`."""
+    """The app. Screens reach the engine through `engine` and show notices with `tell`."""
 
     TITLE = "Muniment"
     MODES: ClassVar[dict[str, Any]] = {FIRST: _first, **{area.id: area.open for area in AREAS}}
@@ -90,47 +91,44 @@ class MunimentApp(App[int], inherit_bindings=False):
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     HELP = (
-        "Keys work on the pane that has the focus; Tab goes from pane to pane. The line at the bottom shows "
-        "the ones that matter most here. Ctrl+P or : finds everything by name."
+        "Keys act on the pane that has the focus. Tab goes to the next pane. The bottom line shows the most "
+        "useful keys. Ctrl+P lists all actions; : runs one by its name."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            *(
-                Action(f"app.{a.id}", a.key, a.title, f"Go to {a.title}: {a.help}", run=_go(a.id))
-                for a in AREAS
-            ),
+            *(Action(f"app.{a.id}", a.key, a.title, a.help, run=_go(a.id)) for a in AREAS),
             Action(
-                "app.help", "question_mark,f1", "Help", "Explain what has the focus, and its keys.", footer=6
+                "app.help", "question_mark,f1", "Help", "Explain the focused pane and its keys.", footer=6
             ),
-            Action("app.command", "colon", "Command", "Type what to do by its name.", footer=2),
+            Action("app.command", "colon", "Command", "Type the name of an action to run it.", footer=2),
             Action(
                 "app.palette",
                 "ctrl+p",
                 "Find an action",
-                "List everything that can be done here, and narrow it by typing.",
+                "List all actions that work here. Type to filter them.",
                 run="command_palette",
                 priority=True,
             ),
-            Action("app.notices", "exclamation_mark", "Notices", "List what was said lately, errors too."),
+            Action("app.notices", "exclamation_mark", "Notices", "List the recent notices and errors."),
             Action(
                 "app.theme",
                 "",
                 "Change colours",
-                "Go from the dark to the light theme, and on to the terminal's own colours.",
+                "Switch to the next theme: dark, light, or the terminal's own colours.",
             ),
-            Action("app.redraw", "ctrl+l", "Redraw", "Draw all anew, if something else has written over it."),
+            Action("app.redraw", "ctrl+l", "Redraw", "Redraw the screen, if another program wrote over it."),
             Action(
                 "app.quit",
                 ",".join(QUIT_KEYS),
                 "Quit",
-                "Close the app. What runs in the service goes on.",
+                "Close the app. Runs continue in the service.",
                 footer=4,
             ),
             Action(
                 "app.suspend",
                 "ctrl+z",
                 "Suspend",
-                "Go back to the shell for a while; `fg` returns.",
+                "Return to the shell. `fg` brings the app back.",
                 run="suspend_process",
             ),
         ),
@@ -143,7 +141,7 @@ class MunimentApp(App[int], inherit_bindings=False):
     """
 
     notice: var[Notice | None] = var(None)
-    """What the status line says now, in place of the screen's own status."""
+    """The notice that the status line shows in place of the screen's own status."""
 
     def __init__(
         self,
@@ -154,31 +152,32 @@ class MunimentApp(App[int], inherit_bindings=False):
         state_file: Path | None = None,
         area: str = "",
     ) -> None:
-        """`named` is the vault that the caller means, which need not be there; else it is the current folder.
+        """`named` is the vault that the user asked for, which need not exist; None means the current folder.
 
-        `state_file` is where to remember things, if anywhere; `area` is where to begin, if not where one was.
+        `state_file` is where settings of the app are remembered; None remembers nothing. `area` is the first
+        area to show; "" means the one that was open last.
         """
         self.state = state.load(state_file) if state_file else state.State()
         vault = named or Path.cwd()
-        there = is_vault(vault)
-        # Where to begin, before anything is composed: a screen less to draw.
-        vars(self)["DEFAULT_MODE"] = _begin(area or self.state.area) if there else FIRST
+        exists = is_vault(vault)
+        # Set before anything is composed, so that no other screen is drawn first.
+        vars(self)["DEFAULT_MODE"] = _first_area(area or self.state.area) if exists else FIRST
         super().__init__()
         self.connect = connect
         self.read_only = read_only
         self.notices = Notices()
         self._keys: deque[events.Key] = deque()
-        self._key_handed_on = 0.0
+        self._key_dispatched_at = 0.0
         self.organisation = ""
         self.runs_go_on = False
-        """Whether runs were seen or asked for, of which the farewell tells."""
+        """Whether runs were seen or requested. The exit message then lists the ones that continue."""
         self._state_file = state_file
         self.named = named
-        self._engine = Bridge(connect, vault, self.refuse, self._heard) if there else None
-        self.held_back = there
-        """Whether nothing is drawn for now, since there is nothing to be seen yet."""
+        self._engine = Bridge(connect, vault, self.refuse, self._answer_handled) if exists else None
+        self.held_back = exists
+        """Whether drawing is suppressed, because there is no content yet."""
         self._filters.append(Net())
-        self._disable_tooltips = self._disable_notifications = True  # nothing of ours floats
+        self._disable_tooltips = self._disable_notifications = True  # the app shows no floating windows
         self._canvas = Canvas()
         self.pace = Pace(self._send)
         for theme in themes.THEMES:
@@ -190,19 +189,20 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     @property
     def engine(self) -> Bridge:
-        """The engine of the vault that is open."""
+        """The engine of the open vault."""
         assert self._engine is not None, "no screen but the first page is open without a vault"
         return self._engine
 
     @property
     def vault(self) -> Path | None:
-        """The folder of the vault that is open."""
+        """The folder of the open vault, or None."""
         return self._engine.vault if self._engine else None
 
     def tell(self, text: str, severity: str = "information") -> None:
-        """Say a sentence in the status line, and keep it in the list of notices.
+        """Show a notice in the status line and add it to the list of notices.
 
-        `severity` is "information", "warning" or "error". The text may hold anything.
+        `text` is one sentence from any source; it is sanitised here. `severity` is "information", "warning"
+        or "error".
         """
         notice = self.notice = self.notices.add(clean(text), severity)
         if severity != "error":
@@ -213,16 +213,16 @@ class MunimentApp(App[int], inherit_bindings=False):
             self.notice = None
 
     def refuse(self, error: MunimentError) -> None:
-        """Say what the engine refused or failed at."""
+        """Show an error of the engine as a notice."""
         self.tell(str(error), "error")
 
     def is_off(self, action: Action) -> bool:
-        """Whether `--read-only` switches an action off."""
+        """Whether `--read-only` disables an action."""
         return self.read_only and action.changes
 
     def use_vault(self, vault: Path) -> None:
-        """Open a vault, such as one that was made just now, and go to its Setup."""
-        self._engine = Bridge(self.connect, vault, self.refuse, self._heard)
+        """Open a vault, such as one that was just created, and go to its Setup."""
+        self._engine = Bridge(self.connect, vault, self.refuse, self._answer_handled)
         self.state.vault = str(vault)
         self.switch_mode(AREAS[0].id)
         self._learn_name()
@@ -230,10 +230,10 @@ class MunimentApp(App[int], inherit_bindings=False):
     def open_profile(
         self, kind: str, values: Mapping[str, str], done: Callable[[str | None], object]
     ) -> None:
-        """Open the form of a new profile, over the screen that is shown, for screens that lead there.
+        """Open the form of a new profile over the current screen.
 
-        `values` are typed in already, by field ("name" among them). `done` gets the name once it is saved,
-        and None where it is left unsaved.
+        `values` are entered in advance, by field name ("name" included). `done` is called with the profile's
+        name after it is saved, or with None if the form is left unsaved.
         """
         from muniment.profiles.fields import KIND
         from muniment_tui.profiles.draft import Draft
@@ -251,7 +251,7 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     # --- life -------------------------------------------------------------------------------
 
-    def _heard(self, owner: MessagePump) -> None:
+    def _answer_handled(self, owner: MessagePump) -> None:
         if owner is not self:
             self._show_first_frame()
 
@@ -262,26 +262,26 @@ class MunimentApp(App[int], inherit_bindings=False):
             self.screen.call_after_refresh(self._learn_name)
 
     def on_load(self) -> None:
-        """Start tasks in the same order on every Python.
+        """Start tasks in the same order on every Python version.
 
-        From Python 3.12 on, Textual makes tasks run before `create_task` returns. The first screen is then
-        composed while it is not yet on the stack of screens, and widgets that ask for it fail.
+        From Python 3.12 on, Textual makes tasks run before `create_task` returns. The first screen would then
+        be composed before it is on the stack of screens, and widgets that ask for the screen would fail.
         """
         asyncio.get_running_loop().set_task_factory(None)
 
     async def on_mount(self) -> None:
-        """See to it that signals leave the terminal sane, and that garbage is collected once all is there."""
+        """Handle signals so that the terminal is restored, and schedule garbage collection."""
         self.set_timer(FIRST_FRAME, self._show_first_frame)
         self.set_timer(SETTLED, _collect_garbage)
-        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())  # `fg` finds an empty screen
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())  # after `fg`
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
         if not self.is_headless:
-            self.set_interval(LOOK, self._look_at_size)
+            self.set_interval(SIZE_POLL, self._check_size)
 
-    def _look_at_size(self) -> None:
-        """Take up a size that no signal told: one that comes while the program starts is lost."""
+    def _check_size(self) -> None:
+        """Apply a new terminal size that came without a signal. A change during start-up sends none."""
         with suppress(OSError):
             size = Size(*os.get_terminal_size(sys.__stderr__.fileno()))  # type: ignore[union-attr]
             if size != self.screen.size:
@@ -298,35 +298,36 @@ class MunimentApp(App[int], inherit_bindings=False):
     # --- drawing ----------------------------------------------------------------------------
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Send the terminal only what has changed."""
+        """Send the terminal only the cells that changed."""
         if isinstance(renderable, CompositorUpdate):
-            renderable = self._canvas.thrifty(renderable)
+            renderable = self._canvas.changes_only(renderable)
         super()._display(screen, renderable)
 
     def _send(self, question: str) -> bool:
-        """Pass a question to the terminal; False where there is none."""
+        """Send a query to the terminal. Returns False if there is none."""
         if self.is_headless or self._driver is None:
             return False
         self._driver.write(question)
         return True
 
     def on_cursor_position(self) -> None:
-        """The terminal has answered, so it has shown what was sent before the question."""
+        """The terminal has answered, so it has shown everything that was sent before the query."""
         self.pace.answered()
 
     def action_redraw(self) -> None:
-        """Draw all, whatever the terminal is thought to show."""
+        """Send every cell again, regardless of what the terminal is believed to show."""
         self._canvas.forget()
         self.screen.refresh()
 
     def exit(self, result: int | None = None, return_code: int = 0, message: Any = None) -> None:
-        """End the app. Its widgets go one by one, and what the engine still says would find some gone."""
+        """End the app. Requests are cancelled first, because their answers would reach widgets that are
+        gone."""
         if self._engine:
-            self._engine.hush()
+            self._engine.cancel_all()
         super().exit(result, return_code, message)
 
     def hang_up(self) -> None:
-        """After the app has ended: remember, and close the line to the engine."""
+        """Save the state and close the connection to the engine, after the app has ended."""
         if self._state_file:
             state.save(self._state_file, self.state)
         if self._engine:
@@ -335,36 +336,40 @@ class MunimentApp(App[int], inherit_bindings=False):
     # --- keys -------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        """Hand on one key at a time: over a slow line many arrive at once, and each must find the focus
-        where the one before has put it."""
+        """Handle one key at a time.
+
+        Over a slow connection many keys arrive at once. Each must find the focus where the key before it has
+        put it.
+        """
         if isinstance(event, events.Resize):
-            self._canvas.forget()  # the terminal may have moved what it showed
+            self._canvas.forget()  # the terminal may have moved its contents
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
-        if self._unseen():
+        if self._too_small():
             if event.key in QUIT_KEYS:
                 self.exit(0)
             return
         self._keys.append(event)
         if len(self._keys) == 1:
-            await self._hand_on()
+            await self._dispatch_key()
         else:
-            self._wait_for_the_one_before()
+            self._wait_for_previous_key()
 
-    def _unseen(self) -> bool:
-        """Whether nothing is shown but that the terminal is too small: then nothing may happen, either."""
+    def _too_small(self) -> bool:
+        """Whether the terminal is too small to show the screen. No key may act then."""
         return isinstance(self.screen, FrameScreen) and self.screen.too_small
 
-    async def _hand_on(self) -> None:
-        self._key_handed_on = time.monotonic()
+    async def _dispatch_key(self) -> None:
+        self._key_dispatched_at = time.monotonic()
         await super().on_event(self._keys[0])
         self._follow(self.focused or self.screen, 1)
 
     def _follow(self, node: DOMNode, again: int) -> None:
-        """Go the way that an unused key goes, from the focus up to the app, to know when it has arrived.
+        """Follow the way of an unused key from the focus up to the app, to know when it has arrived.
 
-        What it leads to, such as a message or a change of focus, goes that way after it: once more.
+        Messages and changes of focus that the key causes take the same way after it, so this is done `again`
+        times.
         """
         if node is not self:
             if not node.call_later(self._follow, node.parent or self, again):
@@ -372,67 +377,67 @@ class MunimentApp(App[int], inherit_bindings=False):
         elif again:
             self._follow(self.focused or self.screen, again - 1)
         else:
-            self.call_later(self.call_later, self._handled)
+            self.call_later(self.call_later, self._key_handled)
 
-    def _wait_for_the_one_before(self) -> None:
-        """At most so long: it may take long, or have gone with the part that had it."""
-        handed_on = self._key_handed_on
+    def _wait_for_previous_key(self) -> None:
+        """Continue after KEY_TIMEOUT at the latest: a key may take long, and its widget may be gone."""
+        dispatched_at = self._key_dispatched_at
 
         async def overdue() -> None:
-            if len(self._keys) > 1 and self._key_handed_on == handed_on:
-                await self._handled()
+            if len(self._keys) > 1 and self._key_dispatched_at == dispatched_at:
+                await self._key_handled()
 
-        self.set_timer(KEY_PATIENCE, overdue)
+        self.set_timer(KEY_TIMEOUT, overdue)
 
-    async def _handled(self) -> None:
+    async def _key_handled(self) -> None:
         if self._keys:
             self._keys.popleft()
         if self._keys:
-            await self._hand_on()
+            await self._dispatch_key()
         if len(self._keys) > 1:
-            self._wait_for_the_one_before()
+            self._wait_for_previous_key()
 
     # --- actions ----------------------------------------------------------------------------
 
     async def run_action(
         self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None
     ) -> bool:
-        """Do an action, but not what `--read-only` switches off, nor anything that can't be seen."""
+        """Run an action, unless `--read-only` disables it or the screen is not visible."""
         target, name, _ = self._parse_action(action, default_namespace or self, namespaces)
-        if self._unseen() and name != "quit":
+        if self._too_small() and name != "quit":
             return True
         meant = declared(target, name)
-        if meant is not None and target is self.screen and asked(self.screen):
+        if meant is not None and target is self.screen and question_open(self.screen):
             return True
         if meant is not None and self.is_off(meant):
-            self.tell(f"{meant.title} is off: the app was opened with --read-only.", "warning")
+            self.tell(f"{meant.title} is off: the app was started with --read-only.", "warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
     def names(self) -> dict[str, Offer]:
-        """What can be done now, by the names that `:` takes."""
+        """The actions that can be run now, by the names that `:` accepts."""
         found: dict[str, Offer] = {}
         for offer in offers(self.screen):
             found.setdefault(offer.action.name, offer)
         return found
 
     async def do_named(self, name: str) -> None:
-        """Do what `:name` says; the beginning of a name is enough where it is clear."""
+        """Run the action called `name`. An unambiguous beginning of its name is enough."""
         names = self.names()
         meant = [name] if name in names else sorted(known for known in names if known.startswith(name))
         if not name:
             return
         if len(meant) != 1:
-            others = f" Did you mean {', '.join(meant[:5])}?" if meant else " Press Ctrl+P for all there is."
-            self.tell(f"There is nothing called {name!r} here.{others}", "warning")
+            others = f" Did you mean {', '.join(meant[:5])}?" if meant else " Ctrl+P lists all actions."
+            self.tell(f"No action here is called {name!r}.{others}", "warning")
             return
         offer = names[meant[0]]
         await self.run_action(offer.action.call, offer.node)
 
     async def action_go(self, area: str) -> None:
-        """Go to an area."""
+        """Go to an area, or close the screens above it if it is the current one."""
         if self._engine is None:
-            self.tell("First make or open a vault: all else needs one.", "warning")
+            self.tell("Create or open a vault first.", "warning")
             return
         self.state.area = area
         if self.current_mode == area:
@@ -445,13 +450,11 @@ class MunimentApp(App[int], inherit_bindings=False):
             await self.switch_mode(area)
 
     def action_help(self) -> None:
-        """Explain what has the focus."""
         from muniment_tui.shell.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
 
     def action_command_palette(self) -> None:
-        """Open the palette."""
         if not isinstance(self.screen, ActionsPalette):
             self.push_screen(ActionsPalette(id="--command-palette"))
 
@@ -461,19 +464,17 @@ class MunimentApp(App[int], inherit_bindings=False):
             line.open()
 
     def action_notices(self) -> None:
-        """List the last notices."""
         from muniment_tui.shell.help import NoticesScreen
 
         self.push_screen(NoticesScreen())
 
     def action_theme(self) -> None:
-        """Take the next theme."""
         names = themes.NAMES
         self.theme = self.state.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.tell(f"Colours: {self.theme}.")
 
     async def action_quit(self) -> None:
-        """Close the app; what is not saved is asked about first."""
+        """Close the app, after a question about unsaved changes."""
         for mode, stack in self._screen_stacks.items():
             for screen in stack:
                 if isinstance(screen, FrameScreen) and screen.unsaved:
@@ -484,9 +485,9 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.exit(0)
 
     def action_interrupt(self) -> None:
-        """Ctrl+C stops nothing by itself."""
-        self.tell("Press q to quit, or F10 where you are typing.")
+        """Explain how to quit. Ctrl+C does not stop anything."""
+        self.tell("Press q to quit, or F10 while typing.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[Any]:
-        """None: the palette is fed by the registry."""
+        """Offer none of Textual's commands: the palette uses the registry."""
         return ()

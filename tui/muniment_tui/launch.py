@@ -1,4 +1,4 @@
-"""Opens the app, where there is a terminal that it can draw on."""
+"""Starts the app if the terminal can display it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from muniment.cli import EngineDoors
 
 UNUSABLE = 2
 SWITCH = 0.0005
-"""Seconds that a thread which has an answer of the engine waits at most while another one draws."""
+"""How long a thread with an answer of the engine waits for the thread that draws, in seconds."""
 DUMB = (
-    "This terminal (TERM={}) can't draw the app: use the commands, such as `muniment status`; "
+    "This terminal (TERM={}) can't display the app. Use the commands, such as `muniment status`; "
     "`muniment --help` lists them all."
 )
 
 
 class Options(Struct, frozen=True):
-    """How the app was called."""
+    """The options that the app was started with."""
 
     vault: str = ""
     read_only: bool = False
     area: str = ""
-    """Which area opens first; "" for the last one."""
+    """The area that opens first; "" for the last one."""
 
 
 def options(arguments: list[str]) -> Options | None:
-    """What a command line that names no command says; None for any other."""
+    """Parse a command line without a command. Returns None for any other command line."""
     vault, read_only, rest = "", False, list(arguments)
     while rest:
         word = rest.pop(0)
@@ -45,21 +45,21 @@ def options(arguments: list[str]) -> Options | None:
 
 
 def on_terminal() -> bool:
-    """Whether keys come from a terminal and all that is written goes to one."""
+    """Whether input, output and errors are all connected to a terminal."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
 
 
 def drawable() -> bool:
-    """Whether the terminal is one that the app can draw on."""
+    """Whether the app can be displayed on this terminal (TERM)."""
     return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def launch(engine: EngineDoors, called: Options) -> int:
-    """Run the app until it is closed; returns the exit code."""
+    """Run the app until it is closed, and return the exit code."""
     if not drawable():
         from muniment.cli.output import complain
 
-        complain(DUMB.format(os.environ.get("TERM") or "is not set"))
+        complain(DUMB.format(os.environ.get("TERM") or "not set"))
         return UNUSABLE
     sys.setswitchinterval(SWITCH)
     from muniment_tui.app import MunimentApp
@@ -76,9 +76,9 @@ def launch(engine: EngineDoors, called: Options) -> int:
     finally:
         app.hang_up()
         if app.runs_go_on and app.vault is not None:
-            from muniment_tui.shell.exit_message import farewell
+            from muniment_tui.shell.exit_message import exit_message
 
             with suppress(OSError):  # the terminal may be gone
-                for line in farewell(engine.connect, app.vault):
+                for line in exit_message(engine.connect, app.vault):
                     sys.stdout.write(clean(line) + "\n")
                 sys.stdout.flush()

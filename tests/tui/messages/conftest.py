@@ -23,5 +23,5 @@ def engine(filled: Path) -> Watched:
 
 @pytest.fixture
 def make(engine: Watched, filled: Path) -> Callable[[], MunimentApp]:
-    """Makes the app on that engine."""
+    """A function that creates the app on that engine."""
     return lambda: app_over(engine, filled)

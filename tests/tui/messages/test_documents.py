@@ -1,4 +1,4 @@
-"""Texts of any length: their rows, what is marked in them, and what a message becomes."""
+"""Documents: rows of long texts, highlights, and the documents of messages and attachments."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from muniment.api import Attachment, Mark
-from muniment_tui.messages.dates import period, trouble
+from muniment_tui.messages.dates import date_problem, period
 from muniment_tui.messages.document import Rows, Writer
 from muniment_tui.messages.highlight import MOST, find
-from muniment_tui.messages.message_document import enclosed, letter, source
+from muniment_tui.messages.message_document import attachment_document, message_document, source_document
 from support.engine_double import HOSTILE, assert_harmless
 from support.words import message
 
@@ -31,7 +31,7 @@ def rows_of(text: str, width: int) -> list[str]:
 
 
 @given(text=TEXT, width=st.integers(1, 12))
-def test_rows_hold_all_of_a_text_and_fit(text: str, width: int) -> None:
+def test_rows_contain_the_whole_text_and_fit(text: str, width: int) -> None:
     found = rows_of(text, width)
     assert "".join("".join(found).split()) == "".join(text.split())
     for row in found:
@@ -39,7 +39,7 @@ def test_rows_hold_all_of_a_text_and_fit(text: str, width: int) -> None:
     assert len(found) >= text.count("\n") + 1
 
 
-def test_words_stay_whole_where_they_can() -> None:
+def test_rows_break_between_words_if_possible() -> None:
     assert rows_of("one two three\n\nfour", 8) == ["one two", "three", "", "four"]
     assert rows_of("abcdefghij", 4) == ["abcd", "efgh", "ij"]
     assert rows_of("", 4) == [""]
@@ -57,7 +57,7 @@ def test_further_rows_of_a_header_are_indented() -> None:
     assert [narrow.indent(row[0]) for row in map(narrow.row, range(4)) if row] == [0, 0, 0, 0]
 
 
-def test_a_text_is_broken_as_far_as_it_is_seen() -> None:
+def test_a_text_is_divided_only_as_far_as_it_is_seen() -> None:
     rows = Rows("lorem ipsum " * 1_000_000, 80)
     rows.reach(50)
     assert len(rows._starts) == 51
@@ -66,7 +66,7 @@ def test_a_text_is_broken_as_far_as_it_is_seen() -> None:
     assert rows.reach_place(100_000) == rows.reach_place(100_000)
 
 
-def test_hostile_lengths_take_little_time() -> None:
+def test_hostile_lengths_are_handled_quickly() -> None:
     lines = ("a" * 2_000_000, "漢" * 200_000, "a\u0301\u0301" * 200_000, " " * 1_000_000, "\n" * 200_000)
     marks = [Mark(text="a"), Mark(text="aaaa", prefix=True), Mark(text="a a a")]
     started = time.process_time()
@@ -105,12 +105,12 @@ def test_hostile_lengths_take_little_time() -> None:
         ("subject", Mark(text="subject", field="subject"), []),
     ],
 )
-def test_what_is_marked(text: str, mark: Mark, found: list[str]) -> None:
+def test_highlights(text: str, mark: Mark, found: list[str]) -> None:
     spans = find(text, [("body", 0, len(text))], [mark])
     assert [text[start:end] for start, end in spans] == found
 
 
-def test_marks_keep_to_mail_and_to_their_fields() -> None:
+def test_highlights_are_limited_to_mail_and_to_their_fields() -> None:
     text = "Subject one\none two one"
     regions = [("subject", 8, 11), ("body", 12, 15)]
     assert find(text, regions, [Mark(text="one")]) == [(8, 11), (12, 15)]
@@ -119,7 +119,7 @@ def test_marks_keep_to_mail_and_to_their_fields() -> None:
     assert len(find("a " * 20_000, [("body", 0, 40_000)], [Mark(text="a")])) == MOST
 
 
-def test_styles_and_sections_have_their_places() -> None:
+def test_positions_of_styles_and_sections() -> None:
     writer = Writer("t\x1b[2J")
     writer.put("From ", "bold")
     writer.put("a\nb", region="body", lines=True)
@@ -133,31 +133,31 @@ def test_styles_and_sections_have_their_places() -> None:
     assert made.text[made.sections["end"] :] == "over"
 
 
-def test_a_message_says_all_there_is() -> None:
-    text = letter(message()).text
-    for said in (
+def test_a_message_shows_all_its_facts() -> None:
+    text = message_document(message()).text
+    for part in (
         "Hello Bob,", "a.pdf", "application/pdf, 2.5 kB", "unknown charset", "bob@quill.example/Inbox",
-        "Report 1", "! untrusted", "by the list all@quill.example",
+        "Report 1", "! untrusted", "via the list all@quill.example",
     ):  # fmt: skip
-        assert said in text
+        assert part in text
 
 
-def test_an_attachment_says_in_which_it_lies() -> None:
+def test_a_nested_attachment_names_its_container() -> None:
     files = [
         Attachment("winmail.dat", "application/ms-tnef", 9),
         Attachment("a.txt", "text/plain", 3, within=1),
     ]
-    lines = letter(replace(message(), attachments=tuple(files))).text
+    lines = message_document(replace(message(), attachments=tuple(files))).text
     assert "application/ms-tnef, 9 B\n" in lines
     assert "text/plain, 3 B, in 1\n" in lines
 
 
-def test_nothing_hostile_is_left_in_a_document() -> None:
+def test_documents_are_harmless() -> None:
     file = Attachment(filename=HOSTILE, content_type=HOSTILE, size=3)
     documents = [
-        letter(message(HOSTILE * 3)),
-        source(HOSTILE, HOSTILE.encode() * 100, [HOSTILE], cut=True),
-        enclosed(file, HOSTILE, [HOSTILE]),
+        message_document(message(HOSTILE * 3)),
+        source_document(HOSTILE, HOSTILE.encode() * 100, [HOSTILE], cut=True),
+        attachment_document(file, HOSTILE, [HOSTILE]),
     ]
     for made in documents:
         assert_harmless(made.text.replace("\n", ""))
@@ -170,9 +170,9 @@ def test_nothing_hostile_is_left_in_a_document() -> None:
 def test_dates(typed: str, days: int, frozen: None) -> None:
     first, last = period(typed)
     assert last + 1 - first == days * 86_400
-    assert trouble(typed) == ""
+    assert date_problem(typed) == ""
 
 
 @pytest.mark.parametrize("typed", ["", "25", "2025-13", "2025-02-30", "yesterday", "0000", "2025-01-01x"])
-def test_what_is_no_date_is_said(typed: str) -> None:
-    assert "2025-03-14" in trouble(typed)
+def test_invalid_dates_are_reported(typed: str) -> None:
+    assert "2025-03-14" in date_problem(typed)

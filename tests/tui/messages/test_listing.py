@@ -1,4 +1,4 @@
-"""Rows by number from pages by place: against lists that are held whole, and of ten million."""
+"""Listings: rows by number from pages by place, compared with complete lists and with ten million rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FOLDER = ListMessages(user="bob", folder="Inbox")
 
 
 def read(listing: Listing, folder: Folder, start: int, end: int) -> list[int]:
-    """The numbers of the messages that a listing says are rows [start, end)."""
+    """The messages, by number, that a listing returns as rows [start, end)."""
     for _ in range(100):
         rows = listing.rows(start, end)
         if rows is not None:
             return [int(row.id, 16) for row in rows]
         step = listing.plan(start, end)
         listing.take(step, folder.say(step.request))
-    raise AssertionError("it never came")
+    raise AssertionError("the rows never arrived")
 
 
 @pytest.mark.parametrize("order", [NEWEST, OLDEST])
@@ -39,7 +39,7 @@ def test_every_row_has_its_number(order: str, data: st.DataObject) -> None:
         assert read(listing, folder, start, end) == due[start:end]
 
 
-def test_mail_that_comes_moves_no_row() -> None:
+def test_new_mail_does_not_move_rows() -> None:
     dates = list(range(500))
     folder = Folder(dates)
     listing = Listing(FOLDER)
@@ -52,7 +52,7 @@ def test_mail_that_comes_moves_no_row() -> None:
 
 @pytest.mark.parametrize("kind", ["even", "skewed"])
 @pytest.mark.parametrize("counted", [20_000, 1 << 60])
-def test_ten_million_rows_cost_a_few_words_wherever_one_goes(kind: str, counted: int) -> None:
+def test_any_of_ten_million_rows_is_reached_in_a_few_requests(kind: str, counted: int) -> None:
     folder = Folder(spread(kind), counted)
     listing = Listing(FOLDER)
     for start in (0, MANY - 100, MANY // 2, MANY // 2 - 100, MANY // 2 + 100, 77, MANY // 3, MANY - 5_000):
@@ -66,7 +66,7 @@ def test_ten_million_rows_cost_a_few_words_wherever_one_goes(kind: str, counted:
     assert len(listing._rows) <= 8_000
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment_tui.messages.listing.KEPT", 800)
     monkeypatch.setattr("muniment_tui.messages.listing.PLACES", 400)
     folder = Folder(spread("even"))
@@ -79,7 +79,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(listing, folder, 59_900, 60_000)[0] == MANY - 1 - 59_900
 
 
-def test_a_date_is_gone_to() -> None:
+def test_going_to_a_date() -> None:
     folder = Folder(range(START, START + 1000))
     listing = Listing(FOLDER)
     read(listing, folder, 0, 10)
@@ -93,7 +93,7 @@ def test_a_date_is_gone_to() -> None:
     assert len(folder.asked) == asked + 1
 
 
-def test_an_estimate_that_meets_an_end_begins_anew() -> None:
+def test_a_wrong_estimate_at_an_end_restarts_the_list() -> None:
     folder = Folder(range(START, START + 2_000), counted=10)
     listing = Listing(FOLDER)
     read(listing, folder, 0, 10)
@@ -102,15 +102,15 @@ def test_an_estimate_that_meets_an_end_begins_anew() -> None:
     listing.take(step, answer)
     assert not answer.exact
     at = listing.landed
-    while listing.turned is None:
+    while listing.restart_at is None:
         step = listing.plan(at, min(at + 100, listing.total))
         listing.take(step, folder.say(step.request))
         at = min(at + 100, listing.total - 1)
-    assert listing.turned == 1_999
+    assert listing.restart_at == 1_999
     assert read(listing, folder, 1_950, 2_000) == list(range(49, -1, -1))
 
 
-def test_the_best_results_are_read_forward_alone() -> None:
+def test_the_best_results_are_read_forward_only() -> None:
     folder = Folder(range(START, START + 5_000))
     listing = Listing(Search(query="x"), RELEVANT)
     assert len(read(listing, folder, 0, 100)) == 100
@@ -120,7 +120,7 @@ def test_the_best_results_are_read_forward_alone() -> None:
     assert len(folder.asked) == 2
 
 
-def test_a_total_that_was_an_estimate_is_put_right() -> None:
+def test_an_estimated_total_is_corrected() -> None:
     folder = Folder(range(START, START + 50))
     listing = Listing(Search(query="x"))
     step = listing.plan(0, 20)

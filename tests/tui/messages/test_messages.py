@@ -13,7 +13,7 @@ import pytest
 from muniment import api
 from muniment.errors import VaultError
 from muniment.service.dispatch.engine import connect
-from muniment_tui.messages.query import begun
+from muniment_tui.messages.query import prefix_query
 from muniment_tui.messages.screen import MessagesScreen
 from support.endless import MANY, Endless
 from support.engine_double import assert_harmless
@@ -39,12 +39,15 @@ async def type_query(pilot: Any, query: str) -> None:
 
 
 async def find(pilot: Any, query: str) -> None:
-    """Search, and wait for what it finds."""
+    """Search, and wait for the results."""
     await type_query(pilot, query)
     screen = screen_of(pilot)
     await until(
         pilot,
-        lambda: screen.found.listing and getattr(screen.found.listing.request, "query", None) == begun(query),
+        lambda: (
+            screen.found.listing
+            and getattr(screen.found.listing.request, "query", None) == prefix_query(query)
+        ),
     )
 
 
@@ -79,13 +82,13 @@ def test_from_people_to_a_message_and_back(make, size):
     drive(make(), script, size)
 
 
-def test_search_as_one_types(make, engine):
+def test_search_while_typing(make, engine):
     async def script(pilot):
         await pilot.press("slash", *"nast")
-        await shows(pilot, "Found by nast*")
+        await shows(pilot, "Results for nast*")
         await shows(pilot, "3 messages in 0.02 s")
         await pilot.press(*"y ")
-        await shows(pilot, "Found by nasty─")
+        await shows(pilot, "Results for nasty─")
         await shows(pilot, "3 messages in 0.02 s")
         asked = [request.query for request in engine.asked if isinstance(request, api.Search)]
         assert asked[-1] == "nasty"
@@ -109,7 +112,7 @@ def test_only_the_newest_search_is_answered(make, engine):
             await pilot.press("down")
             await pilot.press("slash")
         engine.go.set()
-        await shows(pilot, "Found by nasty long")
+        await shows(pilot, "Results for nasty long")
         await settled(pilot)
         asked = [request.query for request in engine.asked if isinstance(request, api.Search)]
         assert asked == ["first*", "nasty long*"]
@@ -117,7 +120,7 @@ def test_only_the_newest_search_is_answered(make, engine):
     drive(make(), script)
 
 
-def test_a_wrong_query_has_a_caret_under_the_place(make):
+def test_a_query_error_is_marked_by_a_caret(make):
     async def script(pilot):
         await type_query(pilot, "nasty form:ada")
         await shows(pilot, "did you mean from:?")
@@ -128,7 +131,7 @@ def test_a_wrong_query_has_a_caret_under_the_place(make):
     drive(make(), script)
 
 
-def test_hits_are_marked_and_gone_through(make):
+def test_keys_step_through_the_hits(make):
     async def script(pilot):
         await open_first(pilot, "needle")
         screen = screen_of(pilot)
@@ -136,12 +139,12 @@ def test_hits_are_marked_and_gone_through(make):
         await shows(pilot, "needle")
         await shows(pilot, "hit 1 of 1")
         await pilot.press("n")
-        await shows(pilot, "That was the last one.")
+        await shows(pilot, "This is the last message.")
 
     drive(make(), script)
 
 
-def test_hits_lead_from_message_to_message(make):
+def test_hits_continue_in_the_next_message(make):
     async def script(pilot):
         await open_first(pilot, "nasty")
         screen = screen_of(pilot)
@@ -175,7 +178,7 @@ def test_order_and_date(make):
         await pilot.press("o")
         await shows(pilot, "best match first")
         await pilot.press("t")
-        await shows(pilot, "no order of date")
+        await shows(pilot, "sorted by best match")
         await pilot.press("o")
         await shows(pilot, "newest first")
         await pilot.press("t", *"2025-01-10", "enter")
@@ -188,7 +191,7 @@ def test_order_and_date(make):
 
 
 @pytest.mark.parametrize("end", ["", ".mbox", ".zip"])
-def test_what_is_chosen_is_exported(make, tmp_path, end):
+def test_marked_messages_are_exported(make, tmp_path, end):
     async def script(pilot):
         await find(pilot, "nasty")
         await pilot.press("space", "space", "x")
@@ -208,7 +211,7 @@ def test_what_is_chosen_is_exported(make, tmp_path, end):
     drive(make(), script)
 
 
-def test_ranges_and_all_that_was_found(make, engine, tmp_path):
+def test_marking_a_range_and_selecting_all(make, engine, tmp_path):
     async def script(pilot):
         await find(pilot, "nasty")
         screen = screen_of(pilot)
@@ -216,7 +219,7 @@ def test_ranges_and_all_that_was_found(make, engine, tmp_path):
         await until(pilot, lambda: len(screen.found.rows.marked) == 3)
         await shows(pilot, "3 marked")
         await pilot.press("asterisk")
-        await shows(pilot, "all 3 chosen")
+        await shows(pilot, "all 3 selected")
         await pilot.press("x")
         pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "all")
         await pilot.press("enter")
@@ -247,7 +250,7 @@ def test_a_whole_folder_is_exported_without_the_index(make, engine, tmp_path):
     drive(make(), script)
 
 
-def test_where_a_file_is_written_is_checked_as_one_types(make, tmp_path):
+def test_a_path_is_checked_while_typing(make, tmp_path):
     (tmp_path / "there.zip").touch()
 
     async def script(pilot):
@@ -255,7 +258,7 @@ def test_where_a_file_is_written_is_checked_as_one_types(make, tmp_path):
         await pilot.press("x")
         entry = pilot.app.screen.query_one("Prompt Entry")
         entry.value = str(tmp_path / "there.zip")
-        await shows(pilot, "exists already")
+        await shows(pilot, "already exists")
         entry.value = str(tmp_path / "there.zip" / "no")
         await shows(pilot, "can't be written")
         await pilot.press("escape")
@@ -309,7 +312,7 @@ def test_headers_source_envelope_and_the_whole_message(make, tmp_path):
     drive(make(), script)
 
 
-def test_hostile_mail_is_text_and_nothing_else(make):
+def test_hostile_mail_is_shown_as_text(make):
     async def script(pilot):
         await find(pilot, "nasty")
         assert_harmless(text_of(pilot.app))
@@ -341,7 +344,7 @@ def test_hostile_mail_is_text_and_nothing_else(make):
     drive(make(), script)
 
 
-def test_of_a_large_source_the_beginning_is_shown(make):
+def test_only_the_beginning_of_a_large_source_is_shown(make):
     async def script(pilot):
         await open_first(pilot, "colossal")
         screen = screen_of(pilot)
@@ -357,7 +360,7 @@ def test_of_a_large_source_the_beginning_is_shown(make):
     drive(make(), script)
 
 
-def test_an_export_is_stopped(make, engine, tmp_path):
+def test_an_export_can_be_stopped(make, engine, tmp_path):
     async def script(pilot):
         await find(pilot, "nasty")
         await pilot.press("x")
@@ -374,7 +377,7 @@ def test_an_export_is_stopped(make, engine, tmp_path):
     drive(make(), script)
 
 
-def test_leaving_a_search_goes_back_to_what_was_open(make):
+def test_clearing_a_search_shows_what_was_open_before(make):
     async def script(pilot):
         await find(pilot, "nasty")
         screen = screen_of(pilot)
@@ -406,7 +409,7 @@ def test_people_are_filtered_by_typing(make):
     drive(make(), script)
 
 
-def test_searching_here_is_a_query_one_can_see(make):
+def test_search_here_writes_a_visible_query(make):
     async def script(pilot):
         await shows(pilot, "Bohdan")
         await pilot.press("down", "enter", "down", "enter")
@@ -420,7 +423,7 @@ def test_searching_here_is_a_query_one_can_see(make):
     drive(make(), script)
 
 
-def test_an_error_of_the_engine_is_a_sentence(make, engine):
+def test_engine_errors_are_shown(make, engine):
     async def script(pilot):
         await shows(pilot, "Bohdan")
         engine.failing = VaultError("the disk is gone: mend it")
@@ -432,7 +435,7 @@ def test_an_error_of_the_engine_is_a_sentence(make, engine):
         await shows(pilot, "newest first")
         engine.failing = VaultError("this message is damaged: restore a backup")
         await pilot.press("enter")
-        await shows(pilot, "It could not be opened")
+        await shows(pilot, "The message could not be opened")
         assert text_of(pilot.app).count("this message is damaged: restore a backup") == 2
         engine.failing = None
         await pilot.press("escape", "escape", "enter")
@@ -441,11 +444,11 @@ def test_an_error_of_the_engine_is_a_sentence(make, engine):
     drive(make(), script)
 
 
-def test_an_empty_vault_says_what_to_do(tmp_path):
+def test_an_empty_vault_gives_advice(tmp_path):
     TestVault(tmp_path / "vault")
 
     async def script(pilot):
-        await shows(pilot, "No mail is kept yet")
+        await shows(pilot, "No mail is archived yet")
         assert "Export" not in text_of(pilot.app)
         await pilot.press("x")
         assert not pilot.app.screen.query_one("Prompt").display
@@ -479,8 +482,8 @@ def test_a_reason_is_asked_for_once(tmp_path):
     assert {event.detail.get("reason") for event in trail if event.event == "read"} == {"case 7"}
 
 
-def test_ten_million_rows_feel_as_ten(tmp_path):
-    """What is asked of the engine is counted, and what is kept; the clock has no say."""
+def test_ten_million_rows_need_few_requests_and_little_memory(tmp_path):
+    """Requests and rows in memory are counted; no time is measured."""
     (tmp_path / "vault").mkdir()
     (tmp_path / "vault/vault.toml").touch()
     endless = Endless()
@@ -535,11 +538,11 @@ MunimentApp(connect, Path(sys.argv[1]), area="messages").run()
 """
 SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*([@-~])|(\][^\x07\x1b]*(?:\x07|\x1b\\))|(.))", re.DOTALL)
 OURS = set("mHhlcpuqtKJ")
-"""What ends the sequences that the toolkit writes: colours, cursor, modes, questions to the terminal."""
+"""Final bytes of the sequences that Textual writes: colours, cursor, modes, queries."""
 
 
-def test_no_byte_of_hostile_mail_acts_on_a_terminal(terminal, filled, tmp_path):
-    """What the program writes to its terminal, byte for byte, while hostile mail is on each pane."""
+def test_hostile_mail_sends_no_control_bytes_to_the_terminal(terminal, filled, tmp_path):
+    """All bytes that the program writes to its terminal while each pane shows hostile mail."""
     script, written = tmp_path / "app.py", tmp_path / "written"
     script.write_text(IN_PROCESS)
     tmux = terminal([sys.executable, str(script), str(filled)])
@@ -550,15 +553,15 @@ def test_no_byte_of_hostile_mail_acts_on_a_terminal(terminal, filled, tmp_path):
     tmux.wait_for("3 messages")
     tmux.press("Down", "End", "Enter")
     tmux.wait_for("Message-ID")
-    for key, seen in (("a", "octet-stream"), ("w", "Enter takes it")):
+    for key, seen in (("a", "octet-stream"), ("w", "Enter confirms")):
         tmux.press(key)
         tmux.wait_for(seen)
     tmux.press("Escape")
-    tmux.wait_gone("Enter takes it")
+    tmux.wait_gone("Enter confirms")
     for key, seen in (("e", "── Envelope"), ("h", "All headers"), ("Escape", "── Envelope"), ("s", "Source")):
         tmux.press(key)
         tmux.wait_for(f"━{seen}" if key in "hs" else seen)
-    for seen in ("── Envelope", "Found by", "People"):
+    for seen in ("── Envelope", "Results for", "People"):
         tmux.press("Escape")
         tmux.wait_for(seen)
     tmux.press("q")

@@ -1,4 +1,4 @@
-"""What the Messages area looks like, in each of its states."""
+"""Pictures of the Messages area in each of its states."""
 
 from __future__ import annotations
 
@@ -74,15 +74,15 @@ def test_a_message(picture, make):
     picture("messages-message", make, script)
 
 
-def test_what_a_search_found(picture, make):
+def test_search_results(picture, make):
     picture("messages-search", make, lambda pilot: search(pilot, "reise OR lieferung OR delivery"))
 
 
-def test_hits_are_marked(picture, make):
+def test_hits_are_highlighted(picture, make):
     picture("messages-hits", make, lambda pilot: open_message(pilot, "delivery late"))
 
 
-def test_nothing_was_found(picture, make):
+def test_an_empty_result(picture, make):
     picture("messages-nothing", make, lambda pilot: search(pilot, "unicorn"))
 
 
@@ -115,7 +115,7 @@ def test_the_source(picture, make):
     picture("messages-source", make, script)
 
 
-def test_a_choice(picture, make):
+def test_a_selection(picture, make):
     async def script(pilot):
         await open_inbox(pilot)
         await pilot.press("space", "down", "space", "space")
@@ -123,7 +123,7 @@ def test_a_choice(picture, make):
     picture("messages-marked", make, script)
 
 
-def test_where_to_export(picture, make):
+def test_the_export_prompt(picture, make):
     async def script(pilot):
         await open_inbox(pilot)
         await pilot.press("space", "space", "x")

@@ -1,10 +1,10 @@
-"""What is searched for while one types."""
+"""The query that runs while the user types."""
 
 from __future__ import annotations
 
 import pytest
 
-from muniment_tui.messages.query import begun
+from muniment_tui.messages.query import prefix_query
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from muniment_tui.messages.query import begun
         ("from:ada invo", "from:ada invo*"),
         ("(red OR blu", "(red OR blu*"),
         ("größ", "größ*"),
-        ("in", "in"),  # nearly all mail has such words
+        ("in", "in"),  # nearly all mail has words with this beginning
         ("invoice ", "invoice"),
         ("invo*", "invo*"),
         ('"red ca', '"red ca'),
@@ -26,5 +26,5 @@ from muniment_tui.messages.query import begun
         ("", ""),
     ],
 )
-def test_the_last_word_may_go_on(typed: str, query: str) -> None:
-    assert begun(typed) == query
+def test_the_last_word_also_finds_longer_words(typed: str, query: str) -> None:
+    assert prefix_query(typed) == query

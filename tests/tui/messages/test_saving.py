@@ -1,4 +1,4 @@
-"""Files that the reader of mail writes."""
+"""Files that the app writes for the user."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from muniment.api import Chunk, Done, Step, Word
 from muniment.errors import NotFound, UsageError
-from muniment_tui.messages.saving import free, path_of, saved, trouble
+from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 
 
 def words() -> Iterator[Word]:
@@ -18,28 +18,28 @@ def words() -> Iterator[Word]:
     yield Chunk(data=b"two")
 
 
-def test_what_is_saved_is_whole_and_its_owners_alone(tmp_path: Path) -> None:
+def test_a_saved_file_is_complete_and_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
-    *rest, done = saved(words(), path)
+    *rest, done = save_stream(words(), path)
     assert rest == [Step(text="a note")]
     assert isinstance(done, Done)
     assert path.read_bytes() == b"onetwo"
     assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(UsageError, match="name another place"):
-        list(saved(words(), path))
+    with pytest.raises(UsageError, match="name another path"):
+        list(save_stream(words(), path))
     assert path.read_bytes() == b"onetwo"
 
 
-def test_what_fails_or_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_or_abandoned_save_leaves_no_file(tmp_path: Path) -> None:
     def failing() -> Iterator[Word]:
         yield Chunk(data=b"one")
-        raise NotFound("it went away")
+        raise NotFound("it is gone")
 
     with pytest.raises(NotFound):
-        list(saved(failing(), tmp_path / "file"))
-    given_up = saved(words(), tmp_path / "file")
-    next(given_up)
-    given_up.close()  # type: ignore[attr-defined]
+        list(save_stream(failing(), tmp_path / "file"))
+    abandoned = save_stream(words(), tmp_path / "file")
+    next(abandoned)
+    abandoned.close()  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="make room"):
         list(_full(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -50,23 +50,23 @@ def _full(folder: Path) -> Iterator[Word]:
         raise OSError(28, "No space left on device")
         yield
 
-    return saved(filling(), folder / "full")
+    return save_stream(filling(), folder / "full")
 
 
-def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
+def test_unusable_paths_are_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    assert trouble("") == "Type a path."
-    assert "exists already" in trouble(str(tmp_path / "file"))
-    assert "can't be written" in trouble(str(tmp_path / "file" / "below"))
+    assert path_problem("") == "Type a path."
+    assert "already exists" in path_problem(str(tmp_path / "file"))
+    assert "not writable" in path_problem(str(tmp_path / "file" / "below"))
     for fine in ("folder", "new.zip", "new/below"):
-        assert trouble(str(tmp_path / fine)) == ""
+        assert path_problem(str(tmp_path / fine)) == ""
 
 
-def test_names_that_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert free(tmp_path, "mail.zip") == tmp_path / "mail.zip"
+def test_free_path_adds_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert free_path(tmp_path, "mail.zip") == tmp_path / "mail.zip"
     (tmp_path / "mail.zip").touch()
     (tmp_path / "mail-2.zip").touch()
-    assert free(tmp_path, "mail.zip") == tmp_path / "mail-3.zip"
+    assert free_path(tmp_path, "mail.zip") == tmp_path / "mail-3.zip"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert path_of(" ~/x ") == tmp_path / "x"

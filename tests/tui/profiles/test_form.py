@@ -76,7 +76,7 @@ async def test_a_gateway_from_the_first_key_to_the_test_and_the_file(
     assert AWKWARD not in settings(vault).read_text()
 
 
-async def test_what_is_wrong_is_said_as_one_types(vault: TestVault) -> None:
+async def test_errors_appear_while_typing(vault: TestVault) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await new_gateway(hand)
         await hand.type("a b")
@@ -312,7 +312,7 @@ async def test_read_only_shows_and_saves_nothing(edited: TestVault) -> None:
         await hand.sees("gw.example")
         for key in ("a", "c", "m", "x", "d"):
             await hand.press(key)
-            await hand.sees("the app was opened with --read-only")
+            await hand.sees("the app was started with --read-only")
             await hand.press("escape")
         await hand.press("enter")
         await hand.sees("Profile hq")

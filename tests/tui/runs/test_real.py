@@ -87,7 +87,7 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
     first.press("q")
     said = first.wait(lambda seen: "ended:0" in seen, "the app to end")
     assert re.search(r"box: (?:fetching|storing|deleting), [\d,]+ of ", said)
-    assert "They go on without the app." in said
+    assert "Runs continue without the app." in said
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)
     again.wait_for("1 Setup")

@@ -1,4 +1,4 @@
-"""Forms and prompts: what is wrong is said as one types, and nothing is done by mistake."""
+"""Forms and prompts: errors appear while typing, and nothing is confirmed by mistake."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(tmp_path, script):
     drive(app_on(EngineDouble(), tmp_path / "v", blank=True), pushed)
 
 
-def test_a_form_says_what_is_wrong_as_one_types(tmp_path):
+def test_a_form_shows_errors_while_typing(tmp_path):
     async def script(pilot, screen):
         assert "Write it" not in text_of(pilot.app)
         await pilot.press("g")
@@ -67,7 +67,7 @@ def test_a_form_says_what_is_wrong_as_one_types(tmp_path):
     run(tmp_path, script)
 
 
-def test_what_is_pasted_is_harmless(tmp_path):
+def test_pasted_text_is_made_harmless(tmp_path):
     async def script(pilot, screen):
         entry = screen.query_one(Form).fields[1].entry()
         entry.post_message(events.Paste(HOSTILE))
@@ -95,7 +95,7 @@ def test_a_confirmation_is_no_unless_y_is_pressed(tmp_path, keys):
     run(tmp_path, script)
 
 
-def test_y_does_it_and_the_focus_goes_back(tmp_path):
+def test_y_confirms_and_restores_the_focus(tmp_path):
     async def script(pilot, screen):
         before = screen.focused
         answers = []
@@ -107,13 +107,13 @@ def test_y_does_it_and_the_focus_goes_back(tmp_path):
     run(tmp_path, script)
 
 
-def test_what_can_not_be_undone_wants_its_phrase(tmp_path):
+def test_what_can_not_be_undone_needs_the_typed_phrase(tmp_path):
     async def script(pilot, screen):
         answers = []
         screen.confirm(shown("Delete 12 messages?"), lambda: answers.append(True), phrase="delete 12")
-        await shows(pilot, "Type delete 12 and Enter to do it")
+        await shows(pilot, "Type delete 12 and press Enter to confirm")
         await pilot.press("y", "enter")
-        await shows(pilot, "That is not 'delete 12': nothing was done.")
+        await shows(pilot, "That is not 'delete 12'. Nothing was changed.")
         assert answers == []
         await pilot.press("backspace", *"delete 12", "enter")
         await until(pilot, lambda: answers == [True])
@@ -121,7 +121,7 @@ def test_what_can_not_be_undone_wants_its_phrase(tmp_path):
     run(tmp_path, script)
 
 
-def test_a_line_is_asked_for_and_checked(tmp_path):
+def test_a_prompt_checks_the_line(tmp_path):
     async def script(pilot, screen):
         answers = []
         check = lambda value: "" if value.startswith("/") else "Write the whole path"  # noqa: E731
@@ -135,7 +135,7 @@ def test_a_line_is_asked_for_and_checked(tmp_path):
     run(tmp_path, script)
 
 
-def test_a_second_question_answers_the_first_with_no(tmp_path):
+def test_a_second_question_declines_the_first(tmp_path):
     async def script(pilot, screen):
         answers = []
         for name in ("one", "two"):
@@ -156,7 +156,7 @@ def test_a_bar(done, total, drawn):
     assert bar(done, total, 8).plain == drawn
 
 
-def test_a_bar_is_always_as_long():
+def test_a_bar_has_a_fixed_length():
     for done, total in [(1, 3), (20, 10), (-5, 10), (5, 0), (1, 1000)]:
         assert bar(done, total, 8).cell_length == 8
 
@@ -167,7 +167,7 @@ def test_a_sparkline():
     assert spark([0, 0], 2).plain == "▁▁"
 
 
-def test_words_draw_nothing_twice():
+def test_unchanged_text_is_not_drawn_again():
     words = Words(shown("a"))
     drawn = []
     words.update = lambda content, **_: drawn.append(content)

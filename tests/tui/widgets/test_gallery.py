@@ -1,4 +1,4 @@
-"""What the shared widgets look like."""
+"""Pictures of the shared widgets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_forms(picture, tmp_path):
     picture("widgets-forms", lambda: app_on(EngineDouble(), tmp_path / "v", blank=True), pushing(Forms))
 
 
-def test_hostile_words(picture, tmp_path):
+def test_hostile_text(picture, tmp_path):
     picture("widgets-hostile", lambda: app_on(EngineDouble(), tmp_path / "v", blank=True), pushing(Hostile))
 
 
@@ -31,7 +31,7 @@ def test_prompts(picture, tmp_path):
     def asking(phrase):
         async def script(pilot):
             await pilot.app.push_screen(Forms())
-            words = shown("Remove the profile gateway? What it archived (12,204 messages) stays.")
+            words = shown("Remove the profile gateway? Its archived mail (12,204 messages) stays.")
             pilot.app.screen.confirm(words, lambda: None, phrase=phrase)
 
         return script

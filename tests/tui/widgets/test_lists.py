@@ -1,4 +1,4 @@
-"""Lists: cursor, marks, columns, pages of any number of rows, trees, tails."""
+"""Lists: cursor, marks, columns, paged lists, trees, tails."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ COLUMNS = [Column("Date", 10), Column("Subject"), Column("Size", 8, right=True, 
 
 
 class Alone(App):
-    """One widget, and what it says."""
+    """One widget, and the messages that it posts."""
 
     AUTO_FOCUS: ClassVar = "*"
 
     def __init__(self, widget):
         super().__init__()
         self.widget = widget
-        self.said = []
+        self.posted = []
 
     def compose(self):
         yield self.widget
 
     def on_row_list_moved(self, message):
-        self.said.append(("moved", message.index, message.row and message.row.key))
+        self.posted.append(("moved", message.index, message.row and message.row.key))
 
     def on_row_list_opened(self, message):
-        self.said.append(("opened", message.index, message.row.key))
+        self.posted.append(("opened", message.index, message.row.key))
 
     def on_paged_list_wanted(self, message):
-        self.said.append(("wanted", message.start, message.end))
+        self.posted.append(("wanted", message.start, message.end))
         self.wanted = message
 
     def on_lazy_tree_unfolded(self, message):
-        self.said.append(("unfolded", message.node.key))
+        self.posted.append(("unfolded", message.node.key))
 
 
 def run(widget, script, size=(80, 24)):
@@ -70,7 +70,7 @@ def lines(widget):
 
 
 @pytest.mark.parametrize("width", [20, 40, 59, 60, 80, 200])
-def test_columns_fill_the_width_and_drop_where_there_is_no_room(width):
+def test_columns_fill_the_width_and_disappear_if_there_is_no_room(width):
     layout = laid_out(COLUMNS, width)
     assert len(layout) == (3 if width >= 60 else 2)
     assert sum(cells for *_, cells in layout) + GAP * (len(layout) - 1) == width
@@ -78,7 +78,7 @@ def test_columns_fill_the_width_and_drop_where_there_is_no_room(width):
 
 @pytest.mark.parametrize("text", ["", "short", "much too long", "見積書をお送り", "e\u0301" * 20])
 @pytest.mark.parametrize("right", [False, True])
-def test_a_cell_is_exactly_as_wide_as_it_must_be(text, right):
+def test_a_cell_has_exactly_its_width(text, right):
     for cells in range(12):
         assert in_cells(shown(text), cells, right).cell_length == cells
 
@@ -86,7 +86,7 @@ def test_a_cell_is_exactly_as_wide_as_it_must_be(text, right):
 # --- short lists ----------------------------------------------------------------------------
 
 
-def test_keys_move_the_cursor_and_say_so():
+def test_keys_move_the_cursor_and_post_messages():
     widget = ShortList(COLUMNS)
 
     async def script(app, pilot):
@@ -100,12 +100,12 @@ def test_keys_move_the_cursor_and_say_so():
             assert widget.cursor == at, key
             assert any(line.startswith("›") for line in lines(widget)), key
         await pilot.press("down", "enter")
-        assert app.said[-2:] == [("moved", 1, "1"), ("opened", 1, "1")]
+        assert app.posted[-2:] == [("moved", 1, "1"), ("opened", 1, "1")]
 
     run(widget, script)
 
 
-def test_marks_keep_to_their_rows():
+def test_marks_follow_their_rows():
     widget = ShortList(COLUMNS, marks=True)
 
     async def script(app, pilot):
@@ -122,7 +122,7 @@ def test_marks_keep_to_their_rows():
     run(widget, script)
 
 
-def test_nothing_can_be_marked_where_marking_means_nothing():
+def test_lists_without_marks_ignore_the_mark_key():
     widget = ShortList(COLUMNS)
 
     async def script(app, pilot):
@@ -133,7 +133,7 @@ def test_nothing_can_be_marked_where_marking_means_nothing():
     run(widget, script)
 
 
-def test_the_cursor_stays_with_its_row_when_others_come():
+def test_the_cursor_stays_on_its_row_when_rows_are_added():
     widget = ShortList(COLUMNS)
 
     async def script(app, pilot):
@@ -150,7 +150,7 @@ def test_the_cursor_stays_with_its_row_when_others_come():
     run(widget, script)
 
 
-def test_another_style_is_drawn_although_the_words_are_the_same():
+def test_a_row_with_a_new_style_is_redrawn():
     widget = ShortList([Column("")])
 
     async def script(app, pilot):
@@ -162,7 +162,7 @@ def test_another_style_is_drawn_although_the_words_are_the_same():
     run(widget, script)
 
 
-def test_an_empty_list_says_why():
+def test_an_empty_list_shows_its_explanation():
     widget = ShortList(COLUMNS, empty=shown(f"Nothing yet {HOSTILE}"))
 
     async def script(app, pilot):
@@ -173,7 +173,7 @@ def test_an_empty_list_says_why():
     run(widget, script)
 
 
-def test_clicks_choose_and_open():
+def test_a_click_moves_the_cursor_and_a_double_click_opens():
     widget = ShortList(COLUMNS)
 
     async def script(app, pilot):
@@ -181,7 +181,7 @@ def test_clicks_choose_and_open():
         await pilot.click(widget, offset=(5, 3))
         assert widget.cursor == 2
         await pilot.click(widget, offset=(5, 3), times=2)
-        assert ("opened", 2, "2") in app.said
+        assert ("opened", 2, "2") in app.posted
         await pilot.click(widget, offset=(5, 0))
         await pilot.click(widget, offset=(5, 20))
         assert widget.cursor == 2
@@ -192,18 +192,18 @@ def test_clicks_choose_and_open():
 # --- any number of rows ---------------------------------------------------------------------
 
 
-def test_ten_million_rows_cost_what_is_seen():
+def test_ten_million_rows_use_memory_for_the_visible_ones():
     widget = PagedList(COLUMNS)
 
     async def script(app, pilot):
         tracemalloc.start()
         widget.show(10_000_000)
-        await until(pilot, lambda: ("wanted", 0, PAGE) in app.said)
+        await until(pilot, lambda: ("wanted", 0, PAGE) in app.posted)
         assert "···" in lines(widget)[1]
         widget.put(app.wanted, rows(0, PAGE))
         assert "subject 0" in lines(widget)[1]
         await pilot.press("end")
-        await until(pilot, lambda: ("wanted", 10_000_000 - PAGE, 10_000_000) in app.said)
+        await until(pilot, lambda: ("wanted", 10_000_000 - PAGE, 10_000_000) in app.posted)
         widget.put(app.wanted, rows(10_000_000 - PAGE, 10_000_000))
         await pilot.pause()
         assert widget.current.key == "9999999"
@@ -215,12 +215,12 @@ def test_ten_million_rows_cost_what_is_seen():
     run(widget, script)
 
 
-def test_few_pages_are_kept():
+def test_the_number_of_pages_in_memory_is_limited():
     widget = PagedList(COLUMNS)
 
     async def script(app, pilot):
         widget.show(1_000_000)
-        await until(pilot, lambda: ("wanted", 0, PAGE) in app.said)
+        await until(pilot, lambda: ("wanted", 0, PAGE) in app.posted)
         for page in range(2 * PAGES):
             wanted = PagedList.Wanted(widget, page * PAGE, (page + 1) * PAGE, app.wanted.generation)
             widget.put(wanted, rows(wanted.start, wanted.end))
@@ -229,7 +229,7 @@ def test_few_pages_are_kept():
     run(widget, script)
 
 
-def test_pages_that_were_scrolled_past_are_not_asked_for():
+def test_pages_scrolled_past_are_not_requested():
     widget = PagedList(COLUMNS)
 
     async def script(app, pilot):
@@ -237,17 +237,17 @@ def test_pages_that_were_scrolled_past_are_not_asked_for():
         for place in range(0, 1_000_000, 10_000):
             widget.cursor = place
         await pilot.pause()
-        assert len([one for one in app.said if one[0] == "wanted"]) < 10
+        assert len([one for one in app.posted if one[0] == "wanted"]) < 10
 
     run(widget, script)
 
 
-def test_what_comes_for_a_list_that_is_gone_is_dropped():
+def test_rows_of_a_replaced_list_are_dropped():
     widget = PagedList(COLUMNS)
 
     async def script(app, pilot):
         widget.show(500)
-        await until(pilot, lambda: ("wanted", 0, PAGE) in app.said)
+        await until(pilot, lambda: ("wanted", 0, PAGE) in app.posted)
         old = app.wanted
         widget.show(3, rows(7, 10))
         widget.put(old, rows(0, PAGE))
@@ -258,15 +258,15 @@ def test_what_comes_for_a_list_that_is_gone_is_dropped():
     run(widget, script)
 
 
-def test_rows_that_failed_are_asked_for_again():
+def test_failed_rows_are_requested_again():
     widget = PagedList(COLUMNS)
 
     async def script(app, pilot):
         widget.show(500)
-        await until(pilot, lambda: app.said.count(("wanted", 0, PAGE)) == 1)
+        await until(pilot, lambda: app.posted.count(("wanted", 0, PAGE)) == 1)
         widget.failed(app.wanted)
         widget.refresh()
-        await until(pilot, lambda: app.said.count(("wanted", 0, PAGE)) == 2)
+        await until(pilot, lambda: app.posted.count(("wanted", 0, PAGE)) == 2)
 
     run(widget, script)
 
@@ -274,14 +274,14 @@ def test_rows_that_failed_are_asked_for_again():
 # --- tree -----------------------------------------------------------------------------------
 
 
-def test_a_tree_asks_for_what_is_below_when_it_is_opened():
+def test_opening_a_node_requests_its_children():
     widget = LazyTree()
 
     async def script(app, pilot):
         widget.show([Node("a", "Ada", children=None), Node("b", "Bob", children=[Node("b/Inbox", "Inbox")])])
         assert widget.count == 2
         await pilot.press("right")
-        assert app.said[-1] == ("unfolded", "a")
+        assert app.posted[-1] == ("unfolded", "a")
         widget.put(widget.node, [Node("a/Inbox", "Inbox", "12"), Node("a/Sent", "Sent")])
         assert widget.count == 4
         await pilot.press("right", "down")
@@ -297,7 +297,7 @@ def test_a_tree_asks_for_what_is_below_when_it_is_opened():
     run(widget, script)
 
 
-def test_what_was_open_stays_open_and_the_cursor_where_it_was():
+def test_open_nodes_and_the_cursor_survive_an_update():
     widget = LazyTree()
 
     def people():
@@ -317,7 +317,7 @@ def test_what_was_open_stays_open_and_the_cursor_where_it_was():
 # --- tail -----------------------------------------------------------------------------------
 
 
-def test_a_tail_follows_until_one_scrolls():
+def test_a_tail_follows_until_the_user_scrolls():
     widget = Tail(kept=100)
 
     async def script(app, pilot):
@@ -328,7 +328,7 @@ def test_a_tail_follows_until_one_scrolls():
         at = widget.current.key
         widget.add(["more", "and more"])
         assert widget.current.key == at
-        assert "2 new: End follows again" in lines(widget)[-1]
+        assert "2 new lines: End follows again" in lines(widget)[-1]
         widget.add(str(n) for n in range(20))
         assert widget.current.key == at
         await pilot.press("end")

@@ -1,1 +1,1 @@
-"""What a user can do, in one registry."""
+"""The actions of the app, in one registry."""

@@ -1,4 +1,4 @@
-"""What can be done now: the registry's actions along the way from the focus up to the app."""
+"""The actions that are available now: those declared between the focused widget and the app."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from muniment_tui.actions.registry import Action, known, typed
 
 
 class Offer(Struct, frozen=True):
-    """An action, and the part of the app that does it."""
+    """An action and the node (widget, screen or app) that performs it."""
 
     action: Action
     node: DOMNode
     enabled: bool
-    """Whether the part says that it can be done just now."""
+    """Whether the node can perform it now."""
     key: str
-    """The first of its keys that gets there ("" for none): where one types, letters are letters."""
+    """The first of its keys that works, or "". While typing, letters are text and not keys."""
 
 
 def offers(screen: Screen[Any]) -> list[Offer]:
-    """Each action that can be done, the focused widget's first."""
+    """Each action that is available, those of the focused widget first."""
     typing = isinstance(screen.focused, Input)
     found: dict[str, Offer] = {}
     taken: set[str] = set()
@@ -40,15 +40,15 @@ def offers(screen: Screen[Any]) -> list[Offer]:
     return list(found.values())
 
 
-def asked(screen: Screen[Any]) -> bool:
-    """Whether a question has the focus: until it is answered, what the screen offers must wait."""
+def question_open(screen: Screen[Any]) -> bool:
+    """Whether a question has the focus. Actions of the screen must wait until it is answered."""
     focused = screen.focused
     return focused is not None and any(getattr(node, "ASKS", False) for node in focused.ancestors_with_self)
 
 
 def _along(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Action]]:
     focused: DOMNode = screen.focused or screen
-    waits = asked(screen)
+    waits = question_open(screen)
     for node in focused.ancestors_with_self:
         if waits and node is screen:
             continue
@@ -62,7 +62,7 @@ def _along(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Action]]:
 
 
 def declared(node: DOMNode, name: str) -> Action | None:
-    """The declaration of a part's action, by the name of Textual's."""
+    """The registered action of a node that has this Textual action name."""
     for bindings in node._bindings.key_to_bindings.values():
         for binding in bindings:
             action = known(binding.id)

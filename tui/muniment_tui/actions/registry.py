@@ -1,10 +1,10 @@
-"""The one registry of what can be done: it serves keys, key bar, command palette, `:` commands and help.
+"""The registry of actions. It serves the keys, the key bar, the command palette, `:` and the help.
 
-A class of the app says what can be done in it, and Textual binds the keys:
+A class of the app declares its actions, and Textual binds the keys:
 
     class RunsScreen(AreaScreen):
         BINDINGS = actions(
-            Action("runs.cancel", "c", "Cancel", "Stop the run after the messages in hand.", changes=True),
+            Action("runs.cancel", "c", "Cancel", "Stop the run after the current messages.", changes=True),
         )
 
         def action_cancel(self) -> None: ...
@@ -18,37 +18,37 @@ from msgspec import Struct
 from textual.binding import Binding
 
 ANYWHERE = "app"
-"""The part before the dot in the id of an action that works on every screen."""
+"""The part of an action's id before the dot, for an action that works on every screen."""
 
 
 class Action(Struct, frozen=True):
-    """Something that can be done."""
+    """Something that the user can do."""
 
     id: str
-    """`part.name`: where it belongs (an area, a shared widget, or `app`), and what `:name` calls it."""
+    """`part.name`. The part is an area, a shared widget or `app`; the name is what `:name` accepts."""
     keys: str
-    """Textual's names of the keys, with commas between; "" for one that only palette and `:` offer."""
+    """Textual's key names, separated by commas; "" if only the palette and `:` offer the action."""
     title: str
-    """What it does in one to four words, in the imperative."""
+    """One to four words in the imperative."""
     help: str
-    """One sentence that teaches: what happens, and to what."""
+    """One sentence: what happens, and to what."""
     run: str = ""
-    """Textual's action; by default `name`, with `_` for `-`, in the class that the action stands in."""
+    """Textual's action. The default is `name`, with `_` for `-`, in the class that declares it."""
     footer: int = 0
-    """Its rank in the key bar: 1 is the last to be left out, 0 is never there."""
+    """Rank in the key bar. The highest ranks are shown first; 0 is never shown."""
     changes: bool = False
-    """Whether it changes anything but the screen: `--read-only` switches these off."""
+    """Whether it changes anything but the screen. `--read-only` disables such actions."""
     priority: bool = False
-    """Whether the key works before the focused widget sees it."""
+    """Whether the key works before the focused widget receives it."""
 
     @property
     def part(self) -> str:
-        """Where it belongs."""
+        """The part of the app that it belongs to."""
         return self.id.partition(".")[0]
 
     @property
     def name(self) -> str:
-        """What `:` calls it."""
+        """The name that `:` accepts."""
         return self.id.partition(".")[2]
 
     @property
@@ -59,23 +59,23 @@ class Action(Struct, frozen=True):
 
 _REGISTRY: dict[str, Action] = {}
 FORBIDDEN = frozenset(f"ctrl+{letter}" for letter in "absqoj")
-"""Keys that terminal multiplexers and flow control take, or that a terminal can't tell from others."""
+"""Keys that terminal multiplexers or flow control take, or that a terminal can't distinguish from others."""
 UNBOUND = "unbound-"
-"""Before the id of an action that has no key, where Textual wants one: no keyboard sends it."""
+"""Prefix of a key name for an action without a key. Textual needs a name; no keyboard sends this one."""
 
 
 def actions(*declared: Action) -> list[Binding]:
-    """Put actions into the registry; returns the bindings of the class that they stand in.
+    """Register actions, and return the bindings of the class that declares them.
 
     Raises:
-        ValueError: an id stands for something else already, or a key is one that no action may have.
+        ValueError: an id is already registered, or a key is forbidden.
     """
     return [_binding(_registered(action)) for action in declared]
 
 
 def _registered(action: Action) -> Action:
     if taken := FORBIDDEN.intersection(action.keys.split(",")):
-        raise ValueError(f"{action.id} may not have the key {', '.join(taken)}")
+        raise ValueError(f"{action.id} must not use the key {', '.join(taken)}")
     if _REGISTRY.setdefault(action.id, action) != action:
         raise ValueError(f"the action {action.id} is declared twice")
     return action
@@ -94,12 +94,12 @@ def _binding(action: Action) -> Binding:
 
 
 def known(id: str | None) -> Action | None:
-    """The action of an id; None for what isn't ours, such as the keys of Textual's own widgets."""
+    """The action with this id. None for other bindings, such as those of Textual's own widgets."""
     return _REGISTRY.get(id or "")
 
 
 def every() -> Iterator[Action]:
-    """All actions that have been declared so far, by id."""
+    """All registered actions, ordered by id."""
     return iter(sorted(_REGISTRY.values(), key=lambda action: action.id))
 
 
@@ -150,10 +150,10 @@ def key_name(key: str) -> str:
 
 
 def typed(key: str) -> bool:
-    """Whether a key is a character where one types."""
+    """Whether a key enters a character in a text field."""
     return len(key) == 1 or key in _CHARACTERS or key == "space"
 
 
 def key_names(action: Action) -> str:
-    """All keys of an action as people write them; "" where it has none."""
+    """All keys of an action as people write them; "" if it has none."""
     return " ".join(key_name(key) for key in action.keys.split(",") if key)

@@ -1,1 +1,1 @@
-"""The engine as screens see it."""
+"""The connection from the screens to the engine."""

@@ -1,8 +1,8 @@
-"""The bridge to the engine: words are said in threads, and what comes back is handed to the app's own loop.
+"""The bridge to the engine: requests run in threads, answers are handled in the app's own loop.
 
-The client is synchronous, and a screen must never wait. So every request runs in a thread; its answer is
-posted as a message to the widget that asked (posting is the one thing that is safe in a thread) and
-handled there, unless the request was cancelled or the widget has gone.
+The client is synchronous, and a screen must never wait. So every request runs in a thread. Its answer is
+posted as a message to the widget that asked, since posting is the only call that is safe from a thread. The
+widget handles it, unless the request was cancelled or the widget is gone.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ log = logging.getLogger("muniment.tui")
 
 W = TypeVar("W", bound=Word)
 EVERY = 1.0
-"""Seconds between two states (StateWord) of a stream. The service makes each when it is asked for."""
+"""Seconds between two states (StateWord) of a stream. The service computes a state when it is requested."""
 AHEAD = 64
-"""Words of a stream that may wait for the screen; the stream is read no faster than that."""
+"""Messages of a stream that may wait for the screen. The stream is read no faster than that."""
 
 
 class Line:
-    """One request under way. Cancel it when its answer is wanted no more."""
+    """A request in progress. Cancel it when its answer is no longer needed."""
 
     def __init__(
-        self, owner: MessagePump, request: Request, failed: Failed, heard: Heard, hushed: threading.Event
+        self, owner: MessagePump, request: Request, failed: Failed, handled: Handled, stopped: threading.Event
     ) -> None:
-        """`hushed` is set when nothing more is to be heard of any."""
+        """`stopped` is set when all requests of the bridge are cancelled."""
         self.request = request
         self.owner = owner
         self.failed = failed
-        self._heard = heard
-        self._hushed = hushed
+        self._handled = handled
+        self._stopped = stopped
         self.name = f"say-{type(request).__name__}"
         self.streams = False
         self.client: Client | None = None
@@ -52,78 +52,79 @@ class Line:
         self._room = threading.BoundedSemaphore(AHEAD)
         self._lock = threading.Lock()
         self._newest: Word | None = None
-        """A state that waits for the app's loop. A newer one takes its place, so that none queue up."""
+        """A state that waits for the app's loop. A newer state replaces it, so that states don't queue up."""
 
     @property
     def over(self) -> bool:
-        """Whether it was cancelled or has ended, or nothing is to be heard of any."""
-        return self._over.is_set() or self._hushed.is_set()
+        """Whether it has ended or was cancelled, alone or with all others."""
+        return self._over.is_set() or self._stopped.is_set()
 
     def cancel(self) -> None:
-        """Hear no more of it; a stream is hung up, so that its work stops. Safe to call twice."""
+        """Ignore all further answers. A stream is disconnected, so that its work stops. Safe to call
+        twice."""
         self._over.set()
         if self.client is not None:
             with suppress(Exception):
                 self.client.close()
 
     def deliver(self, then: Callable[..., object], *values: object, last: bool = True) -> bool:
-        """In the thread: have the owner call `then`. Returns False once nobody listens."""
+        """Called in the thread: have the owner call `then`. Returns False if the request is over."""
         while not self._room.acquire(timeout=0.1):
             if self.over:
                 return False
         return not self.over and self.owner.call_later(self._handle, then, values, last)
 
     def replace(self, then: Callable[[Word], object], state: Word) -> bool:
-        """In the thread: as `deliver`, in place of the last state if the owner has not taken that yet."""
+        """Called in the thread: like `deliver`, but replaces a state that the owner has not taken yet."""
         with self._lock:
             waits, self._newest = self._newest is not None, state
         return not self.over if waits else self.deliver(self._take_newest, then, last=False)
 
     def _take_newest(self, then: Callable[[Word], object]) -> None:
-        """In the app's loop."""
+        """Called in the app's loop."""
         with self._lock:
             state, self._newest = self._newest, None
         if state is not None:
             then(state)
 
     def _handle(self, then: Callable[..., object], values: tuple[object, ...], last: bool) -> None:
-        """In the app's loop."""
+        """Called in the app's loop."""
         self._room.release()
         if not self.over:
             if last:
                 self._over.set()
             then(*values)
-            self._heard(self.owner)
+            self._handled(self.owner)
 
     def pause(self) -> None:
-        """In the thread: wait until the next state may be shown."""
+        """Called in the thread: wait until the next state may be shown."""
         self._over.wait(EVERY)
 
 
 Failed = Callable[[MunimentError], object]
-Heard = Callable[[MessagePump], object]
+Handled = Callable[[MessagePump], object]
 Through = Callable[[Iterator[Word]], Iterator[Word]]
 
 
 class Bridge:
-    """The engine of one vault, as screens see it."""
+    """The engine of one vault, for the screens."""
 
     def __init__(
         self,
         connect: Connect,
         vault: Path,
         refused: Failed,
-        heard: Heard = lambda owner: None,
+        handled: Handled = lambda owner: None,
     ) -> None:
-        """`refused` hears of errors that the one who asked does not care to handle; `heard` is told of each
-        answer that has been handled, and by whom."""
+        """`refused` is called with every error that the caller does not handle. `handled` is called after
+        each handled answer, with the widget that asked."""
         self.vault = vault
-        self._heard = heard
+        self._handled = handled
         self._connect = connect
         self._refused = refused
         self._idle: list[Client] = []
         self._lock = threading.Lock()
-        self._hushed = threading.Event()
+        self._stopped = threading.Event()
         self._lines: dict[Line, threading.Thread] = {}
         self._lanes: WeakKeyDictionary[MessagePump, dict[str, _Lane]] = WeakKeyDictionary()
 
@@ -137,12 +138,13 @@ class Bridge:
         failed: Failed | None = None,
         lane: str = "",
     ) -> Line:
-        """Say a request that has one reply; `then` gets it, in the owner's handler.
+        """Send a request that has one reply; `then` is called with it in the owner's loop.
 
-        `failed` gets what the engine refuses; without it, it becomes a notice. Of requests with the
-        same `lane` and owner only one runs at a time and only the newest is answered: search as one types.
+        `failed` is called with the engine's error; without it the error becomes a notice. With a `lane`,
+        requests of the same owner and lane run one at a time and only the newest is answered, as for search
+        while typing.
         """
-        line = Line(owner, request, failed or self._refused, self._heard, self._hushed)
+        line = Line(owner, request, failed or self._refused, self._handled, self._stopped)
 
         def start() -> None:
             self._start(line, lambda: self._call(line, reply, then))
@@ -164,35 +166,33 @@ class Bridge:
         failed: Failed | None = None,
         through: Through = lambda words: words,
     ) -> Line:
-        """Say a request that is answered by a stream; `each` gets every word, of states the newest.
+        """Send a request that is answered by a stream; `each` is called with every message, of states with
+        the newest.
 
-        `ended` is called after the last one. Cancel the line to stop the work. What takes long with the words
-        themselves, such as writing them to a file, is done in the thread, by `through`.
+        `ended` is called after the last message. Cancel the returned request to stop the work. `through`
+        processes the messages in the thread, for slow work such as writing a file.
         """
-        line = Line(owner, request, failed or self._refused, self._heard, self._hushed)
+        line = Line(owner, request, failed or self._refused, self._handled, self._stopped)
         line.streams = True
         self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
         return line
 
     @property
     def calling(self) -> int:
-        """How many requests with one reply are under way."""
+        """The number of requests with one reply that are in progress."""
         return sum(not line.streams for line in list(self._lines))
 
-    def hush(self) -> None:
-        """Cancel everything for good, and wait for nothing: whoever asks is about to go.
-
-        What was answered and is not handled yet is not heard either.
-        """
-        self._hushed.set()
+    def cancel_all(self) -> None:
+        """Cancel all requests for good, without waiting. Answers that are not handled yet are dropped."""
+        self._stopped.set()
         with self._lock:
             lines = list(self._lines)
         for line in lines:
             line.cancel()
 
     def close(self, wait: float = 5.0) -> None:
-        """Cancel everything and hang up; waits at most `wait` seconds for the threads to notice."""
-        self.hush()
+        """Cancel all requests and disconnect. Waits up to `wait` seconds for the threads to end."""
+        self.cancel_all()
         with self._lock:
             lines, idle, self._idle = dict(self._lines), self._idle, []
         for thread in lines.values():
@@ -271,7 +271,7 @@ class Bridge:
 
 
 class _Lane:
-    """Requests of which only the newest counts: one runs, at most one waits."""
+    """Requests of which only the newest counts. One runs, and at most one waits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -300,6 +300,4 @@ class _Lane:
 
 
 def _bug(error: Exception) -> MunimentError:
-    return MunimentError(
-        f"This should not have happened ({type(error).__name__}); nothing that was kept is lost."
-    )
+    return MunimentError(f"Internal error ({type(error).__name__}). No archived mail is lost.")

@@ -1,1 +1,1 @@
-"""The first page: making or opening a vault."""
+"""The first page: create or open a vault."""

@@ -1,4 +1,4 @@
-"""The first page, where no vault is named or there is none: it makes one, or opens one."""
+"""The first page, shown when there is no vault yet. It creates a vault or opens an existing one."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from muniment_tui.widgets.field import Field, Form, TextField
 from muniment_tui.widgets.text import Words
 
 WELCOME = (
-    "Muniment keeps an organisation's mail: complete, unchanged, provable.\n"
-    "A vault is the folder that holds it. Make one here; the next page leads on.\n\n"
-    "Enter goes to the next field, and makes the vault after the last one."
+    "Muniment archives an organisation's mail: complete, unchanged, provable.\n"
+    "The archive is a folder, the vault. Create it here; Setup follows.\n\n"
+    "Enter goes to the next field. In the last field, it creates the vault."
 )
 DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+", re.ASCII)
 
 
 class FirstScreen(FrameScreen):
-    """Making a vault, or opening one that is there."""
+    """The page that creates or opens a vault."""
 
     HELP = (
-        "A vault is a folder that holds one organisation's archive; only you will be able to read it.\n\n"
-        "People with an address at one of the organisation's own domains become users by themselves when "
-        "mail for them arrives. Domains can be added later.\n\n"
-        "To see it at work with sample mail first, quit and call `muniment demo`."
+        "A vault is a folder that holds the archive of one organisation. Only your login can read it.\n\n"
+        "When mail arrives for an address at one of the organisation's domains, Muniment adds a user for "
+        "that address. Domains can be added later.\n\n"
+        "To try Muniment with sample mail first, quit and run `muniment demo`."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
                 "first.make",
                 "f2",
-                "Make the vault",
-                "Make a new vault in this folder, or open the one that is there.",
+                "Create the vault",
+                "Create a vault in this folder, or open the vault that it holds.",
                 footer=9,
                 changes=True,
             ),
@@ -59,30 +59,32 @@ class FirstScreen(FrameScreen):
     """
 
     def inside(self) -> Iterable[Widget]:
-        """A word of welcome, and three fields."""
         with Vertical():
             yield Words(block(WELCOME), id="welcome")
             with Form():
                 yield TextField("folder", "Folder", str(self._suggested()), check=_folder_problem)
-                yield TextField("name", "Organisation", placeholder="Example Ltd", hint="As it is called.")
+                yield TextField(
+                    "name", "Organisation", placeholder="Example Ltd", hint="Shown at the top of the app."
+                )
                 yield TextField(
                     "domains",
-                    "Its mail domains",
+                    "Mail domains",
                     placeholder="example.com example.org",
-                    hint="Of its people's addresses.",
+                    hint="The domains of its users' addresses.",
                     check=_domains_problem,
                     clip=str.lower,
                 )
             yield Words(id="hint")
 
     def on_mount(self) -> None:
-        """Begin with the organisation: the folder is suggested."""
+        """Focus the organisation's name; the folder has a default."""
         fields = self.query_one(Form).fields
         fields[1].entry().focus()
         self._look_at_folder()
 
     def _suggested(self) -> Path:
-        """What the call named, else the last one used, else this folder if it is empty, else one in it."""
+        """The folder that was named at start, or the last vault. Otherwise the current folder if it is
+        empty, or a new folder in it."""
         if self.muniment.named is not None:
             return self.muniment.named
         last = self.muniment.state.vault
@@ -94,10 +96,8 @@ class FirstScreen(FrameScreen):
     @on(Field.Changed)
     def _look_at_folder(self) -> None:
         folder = self.query_one(Form).fields[0]
-        there = is_vault(absolute(folder.value)) if folder.value.strip() else False
-        hint = (
-            "There is a vault: F2 opens it, and nothing is changed." if there else "It must be new or empty."
-        )
+        exists = is_vault(absolute(folder.value)) if folder.value.strip() else False
+        hint = "This folder holds a vault. F2 opens it unchanged." if exists else "A new or empty folder."
         if hint != folder.hint:
             folder.say(hint)
 
@@ -106,7 +106,7 @@ class FirstScreen(FrameScreen):
         await self.run_action("make")
 
     def action_make(self) -> None:
-        """Make it, or open it."""
+        """Create the vault, or open it if it exists."""
         form = self.query_one(Form)
         folder = absolute(form.values["folder"].strip() or ".")
         if is_vault(folder):
@@ -115,7 +115,7 @@ class FirstScreen(FrameScreen):
             self._make(folder, form.values)
 
     def _make(self, folder: Path, values: dict[str, str]) -> None:
-        self.muniment.tell(f"Making a vault in {folder} ...")
+        self.muniment.tell(f"Creating a vault in {folder} ...")
         engine = Bridge(self.muniment.connect, folder, self.muniment.refuse)
         request = Init(domains=tuple(_domains(values["domains"])), name=values["name"].strip())
         engine.ask(self, request, Done, self._made(folder, engine), failed=self._not_made(engine))
@@ -124,7 +124,7 @@ class FirstScreen(FrameScreen):
         def then(done: Done) -> None:
             engine.close()
             self.muniment.use_vault(folder)
-            self.muniment.tell(" ".join([done.message, f"Next time: export {VAULT}={folder}"]))
+            self.muniment.tell(" ".join([done.message, f"For the shell: export {VAULT}={folder}"]))
 
         return then
 
@@ -142,7 +142,7 @@ def _domains(text: str) -> list[str]:
 
 def _domains_problem(text: str) -> str:
     wrong = [domain for domain in _domains(text) if not DOMAIN.fullmatch(domain)]
-    return f"{wrong[0]} is no domain: write it as in example.com" if wrong else ""
+    return f"{wrong[0]} is not a domain; write it like example.com" if wrong else ""
 
 
 def _folder_problem(text: str) -> str:
@@ -150,7 +150,7 @@ def _folder_problem(text: str) -> str:
     if is_vault(folder) or not folder.exists() or _is_empty(folder):
         return ""
     return (
-        "This folder is not empty: name a new one" if folder.is_dir() else "This is no folder: name a new one"
+        "This folder is not empty; name another" if folder.is_dir() else "This is not a folder; name another"
     )
 
 

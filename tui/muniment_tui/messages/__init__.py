@@ -1,1 +1,1 @@
-"""Messages: finding and reading mail."""
+"""The Messages area: find and read mail."""

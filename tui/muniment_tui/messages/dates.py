@@ -1,4 +1,4 @@
-"""Dates as people type them to go somewhere in a list."""
+"""Parses dates that the user types to go to a place in a list."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ HOW = "Write a date as 2025, 2025-03 or 2025-03-14."
 
 
 def period(typed: str) -> tuple[int, int]:
-    """The first and the last second of a year, month or day, as a query has it (since 1970 UTC).
+    """The first and last second of a year, month or day, in the local time zone, as seconds since 1970 UTC.
 
     Raises:
-        ValueError: it is no date.
+        ValueError: `typed` is not a date.
     """
     date = typed.strip()
     if _DATE.fullmatch(date) is None:
@@ -24,8 +24,8 @@ def period(typed: str) -> tuple[int, int]:
     return start, end - 1
 
 
-def trouble(typed: str) -> str:
-    """What is wrong with a date, in a sentence; "" where nothing is."""
+def date_problem(typed: str) -> str:
+    """A sentence if `typed` is not a date, else ""."""
     try:
         period(typed)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A text to be read, with its styles and parts; and how it is broken into rows of a screen."""
+"""A text to read, with styles and sections, and its division into rows of the screen."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from muniment_tui.messages.highlight import Span
 from muniment_tui.terminal.safe_text import clean
 
 LINE = 4_000
-"""Characters of a line whose further rows can be indented."""
+"""Maximum number of characters in a line whose further rows are indented."""
 
 
 class Document(Struct, frozen=True):
-    """Harmless text, as `Writer` makes it."""
+    """A harmless text. `Writer` makes it."""
 
     title: str = ""
     text: str = ""
     styles: tuple[tuple[int, int, str], ...] = ()
     """(start, end, style) in order, without overlaps."""
     regions: tuple[tuple[str, int, int], ...] = ()
-    """What of it is mail: (field of the query language, start, end)."""
+    """The parts of the text that come from mail: (field of the query language, start, end)."""
     sections: dict[str, int] = field(default_factory=dict)
-    """Where its parts begin."""
+    """The start of each section, by its name."""
     indents: dict[int, int] = field(default_factory=dict)
-    """Cells by which the further rows of a line are indented, by where the line begins."""
+    """Indentation of a line's further rows in cells, by the start of the line."""
 
 
 class Writer:
-    """Makes a document, piece by piece; every piece is made harmless."""
+    """Builds a document from pieces. Every piece is made harmless."""
 
     def __init__(self, title: str) -> None:
         self._title = clean(title)
@@ -44,7 +44,7 @@ class Writer:
         self._at = 0
 
     def put(self, text: str, style: str = "", region: str = "", *, lines: bool = False) -> None:
-        """Text; line ends stay with `lines` alone."""
+        """Append text. Line ends are kept only if `lines` is true."""
         safe = clean(text, newline=lines)
         start, self._at = self._at, self._at + len(safe)
         self._pieces.append(safe)
@@ -54,17 +54,17 @@ class Writer:
             self._regions.append((region, start, self._at))
 
     def end_line(self, count: int = 1) -> None:
-        """Line ends."""
+        """Append line ends."""
         self._pieces.append("\n" * count)
         self._at += count
 
     def line(self, text: str = "", style: str = "") -> None:
-        """A line of its own."""
+        """Append text and a line end."""
         self.put(text, style)
         self.end_line()
 
     def section(self, name: str) -> None:
-        """A part begins here."""
+        """Begin a section here."""
         self._sections[name] = self._at
 
     def hang(self, cells: int) -> None:
@@ -72,7 +72,7 @@ class Writer:
         self._indents[self._at] = cells
 
     def document(self) -> Document:
-        """What was written."""
+        """The finished document."""
         return Document(
             self._title,
             "".join(self._pieces).rstrip("\n"),
@@ -84,7 +84,7 @@ class Writer:
 
 
 class Rows:
-    """A text in rows of at most `width` cells, broken as far as it was asked for."""
+    """A text divided into rows of at most `width` cells, as far as rows were requested."""
 
     def __init__(self, text: str, width: int, indents: Mapping[int, int] | None = None) -> None:
         self.text = text
@@ -94,15 +94,15 @@ class Rows:
         self._ends = array("Q")
         self._more = _broken(text, self.width, self._indents)
         self.whole = False
-        """Whether all of it is broken into rows."""
+        """Whether the whole text is divided."""
 
     def reach(self, number: int) -> None:
-        """Break the text until there is a row of this number."""
+        """Divide the text until row `number` exists."""
         while len(self._starts) <= number and not self.whole:
             self._next()
 
     def reach_place(self, at: int) -> int:
-        """The number of the row in which a place of the text is."""
+        """The number of the row that contains position `at`."""
         while not self.whole and (not self._ends or self._ends[-1] <= at):
             self._next()
         return max(bisect_right(self._starts, at) - 1, 0)
@@ -116,12 +116,12 @@ class Rows:
             self._ends.append(row[1])
 
     def row(self, number: int) -> Span | None:
-        """Where a row begins and ends; None behind the last."""
+        """The start and end of a row; None after the last row."""
         self.reach(number)
         return (self._starts[number], self._ends[number]) if number < len(self._starts) else None
 
     def indent(self, start: int) -> int:
-        """By how many cells the row that begins at a place is indented."""
+        """Indentation, in cells, of the row that begins at `start`."""
         if not self._indents:
             return 0
         before = self.text.rfind("\n", max(start - LINE, 0), start)
@@ -130,7 +130,7 @@ class Rows:
 
     @property
     def height(self) -> int:
-        """How many rows there are; for what is not broken yet a guess that is not too small by much."""
+        """The number of rows. For text that is not divided yet, a rough estimate."""
         known = len(self._starts)
         if self.whole:
             return known
@@ -149,7 +149,7 @@ def _broken(text: str, width: int, indents: Mapping[int, int]) -> Iterator[Span]
 
 
 def _line(text: str, start: int, end: int, width: int, indent: int) -> Iterator[Span]:
-    """Rows of one line: broken at spaces where there are any, else anywhere."""
+    """The rows of one line, divided at spaces if possible."""
     while True:
         cut = _fits(text, start, end, width)
         if cut >= end:
@@ -166,7 +166,7 @@ def _line(text: str, start: int, end: int, width: int, indent: int) -> Iterator[
 
 
 def _fits(text: str, start: int, end: int, width: int) -> int:
-    """Where the text from `start` on no longer fits into `width` cells; at least one character does."""
+    """The position where a row from `start` must end. A row has at least one character."""
     piece = text[start : min(start + width, end)]
     if piece.isascii():
         return start + len(piece)

@@ -1,4 +1,4 @@
-"""Keeps a list on the screen fed from the engine: one request at a time, what is wanted last comes first."""
+"""Loads the rows of a list from the engine. One request runs at a time, and the latest need comes first."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from muniment_tui.widgets.paged import PAGE, PagedList
 from muniment_tui.widgets.rows import Row
 
 Ask = Callable[[Asked, Callable[[Hits], object], Callable[[MunimentError], object]], object]
-"""Asks the engine; of several only the last is answered."""
+"""Sends a request to the engine. Of several, only the last is answered."""
 PIECE = 500
-"""Rows that are collected at a time."""
+"""Rows that `collect` requests at a time."""
 
 
 class Want(Struct, frozen=True):
-    """Rows that somebody waits for."""
+    """Rows that are waited for."""
 
     start: int
     end: int
@@ -29,22 +29,23 @@ class Want(Struct, frozen=True):
 
 
 class Feed:
-    """See the module. Calls back in the screen's own handlers."""
+    """Loads the rows of a list. Calls back in the screen's loop."""
 
     def __init__(
         self,
         rows: PagedList,
         ask: Ask,
         drawn: Callable[[Hit], Row],
-        begun: Callable[[Listing], object],
+        updated: Callable[[Listing], object],
         failed: Callable[[MunimentError], object],
     ) -> None:
-        """`begun` hears of the first answer for a listing, and of every later change of its total."""
+        """`updated` is called after the first answer for a listing, and after each later change of its
+        total."""
         self.listing: Listing | None = None
         self._rows = rows
         self._ask = ask
         self._drawn = drawn
-        self._begun = begun
+        self._updated = updated
         self._failed = failed
         self._wants: list[Want] = []
         self._busy = False
@@ -52,11 +53,11 @@ class Feed:
 
     @property
     def waiting(self) -> bool:
-        """Whether another list has been asked for that has not come yet."""
+        """Whether another list was requested that has not arrived yet."""
         return self._next is not None
 
     def begin(self, listing: Listing) -> None:
-        """Show another list, once its first page has come; until then the old one stays."""
+        """Show another list after its first page has arrived. Until then the old one stays."""
         self._drop()
         self._next = listing
         step = listing.plan(0, PAGE)
@@ -70,7 +71,7 @@ class Feed:
         self._rows.show(0)
 
     def wanted(self, wanted: PagedList.Wanted) -> None:
-        """Rows that the list wants to draw."""
+        """Load rows that the list wants to draw."""
         self._want(
             Want(
                 wanted.start,
@@ -81,7 +82,7 @@ class Feed:
         )
 
     def collect(self, start: int, end: int, then: Callable[[list[Hit]], object]) -> None:
-        """Get rows [start, end), some thousands at most."""
+        """Load rows [start, end), up to some thousands, and pass them to `then`."""
         found: list[Hit] = []
 
         def take(hits: list[Hit]) -> None:
@@ -98,7 +99,7 @@ class Feed:
         ask()
 
     def go_to_date(self, date: int) -> None:
-        """Put the cursor on the first row at or past a date, in the order of the list."""
+        """Move the cursor to the first row at or after a date, in the order of the list."""
         listing = self.listing
         if listing is None or not listing.total:
             return
@@ -136,14 +137,14 @@ class Feed:
         self._busy = False
         total = listing.total
         listing.take(step, hits)
-        if listing.turned is not None:
-            at, listing.turned = listing.turned, None
+        if listing.restart_at is not None:
+            at, listing.restart_at = listing.restart_at, None
             self._drop()
             self._rows.show(listing.total)
             self._rows.cursor = at
         elif listing.total != total:
             self._rows.resize_to(listing.total)
-            self._begun(listing)
+            self._updated(listing)
         then()
         self._go_on()
 
@@ -154,7 +155,7 @@ class Feed:
         listing.take(step, hits)
         self.listing = listing
         self._rows.show(listing.total, self._all(listing.rows(0, min(PAGE, listing.total)) or []))
-        self._begun(listing)
+        self._updated(listing)
         self._go_on()
 
     def _stopped(self, error: MunimentError) -> None:

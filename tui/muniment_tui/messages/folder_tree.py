@@ -15,21 +15,21 @@ CATCH_ALL = "catch-all"
 
 
 class Place(Struct, frozen=True):
-    """What a node of the tree stands for: a folder, a user (no folder), or all mail (neither)."""
+    """The object of a node: a folder, a user (no folder), or all mail (neither)."""
 
     user: str = ""
     folder: str = ""
 
     @property
     def title(self) -> str:
-        """How it is called."""
+        """The text that names it."""
         if self.folder:
             return f"{self.folder} of {self.user}"
         return self.user or "All mail"
 
 
 def nodes(tree: Tree) -> list[Node]:
-    """All mail, then each user with their folders; these are made when they are opened."""
+    """A node for all mail and one for each user. Folders are added when a user's node is opened."""
     return [Node("", "All mail", value=Place()), *map(_user, tree.users)] if tree.users else []
 
 
@@ -42,7 +42,7 @@ def _user(user: UserFolders) -> Node:
 
 
 def folders(node: Node) -> Iterator[Node]:
-    """The folders of a user's node: the usual ones first."""
+    """The folders of a user's node, Inbox and Sent first."""
     place, known = node.value
     usual = {"Inbox": 0, "Sent": 1}
     for folder in sorted(known, key=lambda one: (usual.get(one.name, 2), one.name.casefold())):
@@ -51,6 +51,6 @@ def folders(node: Node) -> Iterator[Node]:
 
 
 def place_of(node: Node) -> Place:
-    """What a node stands for."""
+    """The place of a node."""
     place: Place = node.value if isinstance(node.value, Place) else node.value[0]
     return place

@@ -1,7 +1,7 @@
-"""Where in a text the words of a query stand, so that they can be marked.
+"""Finds the words of a query in a text, to highlight them.
 
-Text and query are folded and cut into words as the index does it (muniment.mail.text.words), so what a search
-finds by its words is marked, in whichever spelling: `straße` for `strasse`, `Mueller` for `Müller`.
+Text and query are folded and cut into words in the same way as for the index (muniment.mail.text.words). So a
+word that the search finds is highlighted in every spelling: `straße` for `strasse`, `Mueller` for `Müller`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from muniment.api import Mark
 from muniment.mail.text.words import Placed, Sought, placed_words, sought_words
 
 MOST = 5_000
-"""Marks in one text."""
+"""Maximum number of highlights in a text."""
 EXAMINED = 100_000
-"""Places that are looked at for one mark, at most: a text may be made of nothing but its beginning."""
+"""Maximum number of places that are examined for one mark, since a text may consist of its first word."""
 
 Span = tuple[int, int]
 
 
 def find(text: str, regions: Iterable[tuple[str, int, int]], marks: Iterable[Mark]) -> list[Span]:
-    """Where the marks stand, in order, without overlaps, MOST at most.
+    """The highlights, in order, without overlaps, up to MOST.
 
-    `regions` are the parts of the text that are mail, as (field, start, end); a mark with a field is sought
-    in those of that field alone.
+    `regions` are the parts of the text that come from mail, as (field, start, end). A mark with a field is
+    searched for only in regions of that field.
     """
     wanted = [(mark.field, words) for mark in marks if (words := sought_words(_typed(mark)))]
     found: set[Span] = set()
@@ -40,7 +40,7 @@ def _typed(mark: Mark) -> str:
 
 
 def _within(text: str, start: int, end: int, sought: Sequence[Sequence[Sought]]) -> Iterator[Span]:
-    """Where in [start, end) any of the words or phrases stands."""
+    """Where any of the words or phrases occurs in [start, end)."""
     there = placed_words(text, start, end)
     for words in sought:
         yield from islice(_matches(there, words), MOST)

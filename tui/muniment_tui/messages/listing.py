@@ -1,10 +1,12 @@
-"""Which words bring which rows of a list that may hold millions: pages by place, never by number.
+"""Plans which requests load which rows of a list that may have millions of them.
 
-A `Listing` is one folder or one search in one order. The screen wants rows by their numbers; the engine
-knows places between messages (`Hits.after`, `Hits.before`). The listing remembers the places at the edges
-of what has come, goes on from the nearest, and where none is near jumps by date: it guesses the date of a
-row from the dates that it knows, which finds it in a few steps. Rows keep their numbers while new mail
-arrives. No I/O here: `plan` says what to ask, `take` takes the answer.
+A `Listing` is one folder or one search in one order. The screen needs rows by their numbers, but the engine
+knows only places between messages (`Hits.after`, `Hits.before`). The listing remembers the places at the
+edges of the loaded pages and continues from the nearest one. If none is near, it jumps by date: it estimates
+the date of a row from the dates that it knows, and reaches the row in a few steps. Rows keep their numbers
+while new mail arrives.
+
+There is no I/O here: `plan` returns the next request, and `take` takes its answer.
 """
 
 from __future__ import annotations
@@ -19,74 +21,74 @@ from muniment.api import Hit, Hits, ListMessages, Search
 
 Asked = ListMessages | Search
 REACH = 1_000
-"""Rows that are read to get from a known place to one that is wanted; what is farther is jumped to."""
+"""Maximum distance, in rows, that is read from a known place. Longer distances are jumped by date."""
 RANKED = 1_000
-"""Results that a list by relevance shows."""
+"""Number of results in a list by relevance."""
 STEPS = 8
-"""Guesses of a date before the row that was found is taken for the one that was wanted."""
+"""Maximum number of estimated dates. After that, the row that was found counts as the wanted one."""
 KEPT = 8_000
-"""Rows that are remembered."""
+"""Maximum number of rows in memory."""
 PLACES = 4_000
-"""Places that are remembered."""
+"""Maximum number of places in memory."""
 NEWEST, OLDEST, RELEVANT = "newest first", "oldest first", "best match first"
 
 
 class Step(Struct, frozen=True):
-    """A request, and where its answer belongs: forward from row `at`, backward to it, or by date."""
+    """A request and the position of its answer: forward from row `at`, backward to it, or by date."""
 
     request: Asked
     at: int
     way: int
-    """1 forward, -1 backward, 0 by date."""
+    """1 for forward, -1 for backward, 0 for by date."""
 
 
 class Listing:
-    """See the module."""
+    """One folder or search in one order."""
 
     def __init__(self, request: Asked, order: str = NEWEST) -> None:
-        """`request` names a folder or a query; what it says of pages is not looked at."""
+        """`request` names a folder or a query. Its paging fields are ignored."""
         self.request = request
         self.order = order
         self.total = 0
         self.exact = True
         self.known = False
-        """Whether any answer has come."""
+        """Whether any answer has arrived."""
         self.hits = Hits(total=0, behind=0, hits=())
-        """The first answer, for what it says beside its rows."""
+        """The first answer, for its fields other than the rows."""
         self._rows: dict[int, Hit] = {}
         self._forward: dict[int, str] = {}
-        """What to pass as `after` for the rows from a number on."""
+        """The value of `after` that loads the rows from a number on."""
         self._backward: dict[int, str] = {}
-        """What to pass, in the other order, for the rows before a number."""
+        """The value of `after` that, in the opposite order, loads the rows before a number."""
         self._dates: list[tuple[int, int]] = []
         self._guesses = 0
         self._aim = -1
         self._stuck = False
-        """Whether the last guess found what was known already."""
+        """Whether the last estimated date led to rows that were known already."""
         self._guessed = False
-        """Whether rows have numbers that are estimates."""
+        """Whether some row numbers are estimates."""
         self.landed = 0
         """The number of the first row of the last page by date."""
-        self.turned: int | None = None
-        """Where to go on, once the numbers of all rows have changed; None while they have not."""
+        self.restart_at: int | None = None
+        """The row to continue at after all row numbers have changed; None if they have not."""
 
     # --- what has come ------------------------------------------------------------------------
 
     def rows(self, start: int, end: int) -> list[Hit] | None:
-        """Rows [start, end), as far as the list goes; None where some have not come."""
+        """Rows [start, end), up to the end of the list. None if some are not loaded."""
         end = min(end, self.total)
         if not self.known or any(number not in self._rows for number in range(start, end)):
             return None
         return [self._rows[number] for number in range(start, end)]
 
     def row(self, number: int) -> Hit | None:
-        """One row, if it has come."""
+        """One row, or None if it is not loaded."""
         return self._rows.get(number)
 
     # --- what to ask --------------------------------------------------------------------------
 
     def plan(self, start: int, end: int) -> Step:
-        """What to ask next on the way to rows [start, end); ask again until `rows` has them."""
+        """The next request on the way to rows [start, end). Repeat until `rows` returns them."""
         if not self.known:
             return self._step(0, 1, end - start, "")
         end = min(end, self.total)
@@ -98,12 +100,12 @@ class Listing:
         return step
 
     def at_date(self, date: int, size: int) -> Step:
-        """What to ask for the page at a date; `Hits.first` of its answer says where that is."""
+        """The request for the page at a date. `Hits.first` of its answer is the row's number."""
         self._aim = -1
         return Step(replace(self._way(1), limit=size, around=date), -1, 0)
 
     def _near(self, first: int, last: int) -> Step | None:
-        """From the nearest known place, if one is near."""
+        """A request from the nearest known place; None if none is near."""
         ahead = _nearest(self._forward, first, lambda at: at <= first)
         behind = _nearest(self._backward, last, lambda at: at >= last)
         choices = []
@@ -130,7 +132,7 @@ class Listing:
         return replace(bare, by_relevance=self.order == RELEVANT) if isinstance(bare, Search) else bare
 
     def _jump(self, first: int, last: int) -> Step:
-        """By the date that row `first` should have."""
+        """A request by the estimated date of row `first`."""
         if self._aim != first:
             self._aim, self._guesses = first, 0
         self._guesses += 1
@@ -151,7 +153,7 @@ class Listing:
         return Step(replace(self._way(1), limit=last - first, around=date), first, 0)
 
     def _probe(self, first: int, last: int) -> Step | None:
-        """The row next to the place that was found again, on the wanted side: in time it may be far away."""
+        """A request for the one row beside a place that was found again. Its date may be far away."""
         if self.landed > first:
             behind = _nearest(self._backward, last, lambda at: at >= last)
             return None if behind is None else self._step(behind, -1, 1, self._backward[behind])
@@ -159,7 +161,7 @@ class Listing:
         return None if ahead is None else self._step(ahead, 1, 1, self._forward[ahead])
 
     def _unknown_end(self) -> Step | None:
-        """A row of the list's end whose date is not known yet."""
+        """A request for the first or last row, whose date is not known yet."""
         if not self._dates or self._dates[0][0] != 0:
             return self._step(0, 1, 1, "")
         if self._dates[-1][0] < self.total - 1:
@@ -169,7 +171,7 @@ class Listing:
     # --- what came ----------------------------------------------------------------------------
 
     def take(self, step: Step, hits: Hits) -> None:
-        """Take an answer in; `turned` says afterwards whether the rows' numbers have changed."""
+        """Take an answer. Afterwards `restart_at` says whether the row numbers have changed."""
         if not self.known:
             self.known, self.hits, self.exact = True, hits, hits.exact
             self.total = min(hits.total, RANKED) if self.order == RELEVANT else hits.total
@@ -178,7 +180,7 @@ class Listing:
             start = step.at - len(found)
             self._keep(start, found[::-1], hits.after, hits.before)
             if found and (not hits.after) == (start > 0) and (start > 0 or self._guessed):
-                self._begin_anew(0)
+                self._restart(0)
             return
         start = step.at if step.way > 0 else self._landing(step, hits)
         self._stuck = step.way == 0 and start in self._rows
@@ -186,13 +188,16 @@ class Listing:
         end = start + len(found)
         if self.order != RELEVANT and (not hits.after) == (end != self.total):
             if self._guessed:
-                self._begin_anew(max(self.total - 1, 0))
+                self._restart(max(self.total - 1, 0))
             elif not hits.after:
                 self.total = end
 
     def _landing(self, step: Step, hits: Hits) -> int:
-        """The number of the first row of a page by date: as counted or, where that is an estimate or guesses
-        led nowhere, the one that was wanted."""
+        """The number of the first row of a page by date.
+
+        This is the engine's count. If the count is an estimate, or the estimated dates did not lead to the
+        row, it is the number that was wanted.
+        """
         at = hits.first
         if step.at >= 0 and (not hits.exact or self._guesses >= STEPS):
             at = step.at
@@ -220,12 +225,12 @@ class Listing:
         if at == len(self._dates) or self._dates[at][0] != number:
             self._dates.insert(at, (number, date))
 
-    def _begin_anew(self, turned: int) -> None:
-        """Numbers that were estimates have met an end of the list: forget them all."""
+    def _restart(self, row: int) -> None:
+        """Forget all rows and places, since estimated numbers do not fit an end of the list."""
         for known in (self._rows, self._forward, self._backward, self._dates):
             known.clear()
         self._guessed = False
-        self.turned = turned
+        self.restart_at = row
 
 
 def _nearest(places: dict[int, str], number: int, fits: Callable[[int], bool]) -> int | None:

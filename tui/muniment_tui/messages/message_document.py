@@ -7,20 +7,21 @@ from muniment.system.formatting import count, local, size
 from muniment_tui.messages.document import Document, Writer
 
 NAME = 12
-"""Cells of a header's name."""
+"""Width of a header's name, in cells."""
 HEADER = 600
-"""Characters of a header that are shown; all of it is in the source."""
+"""Characters of a header that are shown. The source shows all of it."""
 LISTED = 20
-"""Attachments, or addresses of one report, that are named."""
+"""Maximum number of attachments, or of addresses in one envelope, that are listed."""
 SOURCE = 1_000_000
 """Bytes of a source that are shown."""
 REGIONS = {"From": "from", "To": "to", "Cc": "cc", "Bcc": "bcc", "Subject": "subject"}
-ROLES = {"on-behalf-of": "on behalf of", "expanded": "by a list"}
+ROLES = {"on-behalf-of": "on behalf of", "expanded": "via a list"}
+NO_NAME = "(no name)"
 LABEL, QUIET, WARN = "$secondary", "$secondary", "$warning"
 
 
-def letter(message: Message) -> Document:
-    """A message: its headers, its text, its attachments, and who else has it by which reports."""
+def message_document(message: Message) -> Document:
+    """A message: headers, text, attachments, folders and envelopes."""
     subject = next((value for name, value in message.headers if name == "Subject"), "")
     writer = Writer(subject or "(no subject)")
     for name, value in message.headers:
@@ -55,7 +56,7 @@ def _field(writer: Writer, name: str, value: str, style: str = "", region: str =
 
 
 def _attached(files: tuple[Attachment, ...]) -> str:
-    named = ", ".join(file.filename or "without a name" for file in files[:3])
+    named = ", ".join(file.filename or NO_NAME for file in files[:3])
     more = f" and {count(len(files) - 3)} more" if len(files) > 3 else ""
     return f"{named}{more} (a lists them)"
 
@@ -71,7 +72,7 @@ def _attachments(writer: Writer, files: tuple[Attachment, ...]) -> None:
     _rule(writer, "Attachments")
     for number, file in enumerate(files[:LISTED], start=1):
         writer.put(f"{number:>3}. ", LABEL)
-        writer.put(file.filename or "without a name", region="filename")
+        writer.put(file.filename or NO_NAME, region="filename")
         where = f", in {file.within}" if file.within else ""
         writer.line(f"  {file.content_type or 'no type'}, {size(file.size)}{where}", QUIET)
     if len(files) > LISTED:
@@ -82,7 +83,7 @@ def _attachments(writer: Writer, files: tuple[Attachment, ...]) -> None:
 def _evidence(writer: Writer, message: Message) -> None:
     _rule(writer, "Envelope")
     for place in message.folders:
-        _field(writer, "Stands in", place)
+        _field(writer, "Filed in", place)
     _field(writer, "Archived", f"{size(message.size)}, dated {local(message.date)}")
     _field(writer, "Id", message.id)
     for envelope in message.envelopes:
@@ -96,33 +97,33 @@ def _envelope(writer: Writer, envelope: EnvelopeWord) -> None:
     if envelope.size:
         facts.append(size(envelope.size))
     if envelope.profile:
-        facts.append(f"by {envelope.profile}")
+        facts.append(f"profile {envelope.profile}")
     writer.put(f"{kind} {envelope.number}", "bold")
     writer.put(f"  {', '.join(facts)}")
     writer.line(f"  ! {', '.join(envelope.flags)}" if envelope.flags else "", WARN)
     for role, address, via in envelope.parties[:LISTED]:
         writer.put(f"  {ROLES.get(role, role):<{NAME + 2}}", LABEL)
         writer.put(address)
-        writer.line(f"  by the list {via}" if via else "", QUIET)
+        writer.line(f"  via the list {via}" if via else "", QUIET)
     if len(envelope.parties) > LISTED:
         writer.line(f"  and {count(len(envelope.parties) - LISTED)} more addresses", QUIET)
 
 
-def source(title: str, data: bytes, notes: list[str], cut: bool) -> Document:
-    """Bytes as they are, made harmless; `cut` where only the beginning is at hand."""
+def source_document(title: str, data: bytes, notes: list[str], cut: bool) -> Document:
+    """Raw bytes as harmless text. `cut` is true if `data` is only the beginning."""
     writer = Writer(title)
     for note in notes:
         writer.line(f"Note: {note}.", WARN)
     if cut:
-        writer.line(f"The first {size(len(data))}; w writes all of it to a file.", WARN)
+        writer.line(f"Only the first {size(len(data))} are shown; w writes the whole source to a file.", WARN)
     writer.put(data.decode("utf-8", "replace"), lines=True)
     return writer.document()
 
 
-def enclosed(file: Attachment, text: str, notes: list[str]) -> Document:
-    """An attachment's text."""
-    writer = Writer(file.filename or "attachment without a name")
-    _field(writer, "Attachment", file.filename or "without a name", "bold")
+def attachment_document(file: Attachment, text: str, notes: list[str]) -> Document:
+    """The text of an attachment."""
+    writer = Writer(file.filename or f"Attachment {NO_NAME}")
+    _field(writer, "Attachment", file.filename or NO_NAME, "bold")
     _field(writer, "Type", f"{file.content_type or 'none stated'}, {size(file.size)}")
     for note in notes:
         _field(writer, "Note", note, WARN)

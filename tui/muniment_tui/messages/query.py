@@ -1,4 +1,4 @@
-"""The lines of the Messages area that one types in: what mail is searched for, and whom the tree shows."""
+"""The text lines of the Messages area: the search, and the filter for people."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from muniment_tui.widgets.entry import Entry
 
 LANGUAGE = """\
 Words, "phrases", -not, OR, (groups), begin*, *end, be*nd
-from: to: cc: bcc: subject: body: filename: link:   where it stands
-has:attachment  in:inbox  in:sent  user:ADDR  what and whose it is
+from: to: cc: bcc: subject: body: filename: link:   search one field
+has:attachment  in:inbox  in:sent  user:ADDR  by kind, folder or owner
 before: after: on: DATE  larger: smaller: SIZE  id:HEX  msgid:ID"""
-_BEGUN = re.compile(r"(?:^|[\s(])(\w{3,})$")
-"""A plain word at the end, long enough that not all the mail has words that begin so."""
+_LAST_WORD = re.compile(r"(?:^|[\s(])(\w{3,})$")
+"""A plain word at the end. It has at least three letters, so that not all mail matches its beginning."""
 _OPERATORS = ("OR", "AND", "NOT")
 
 
-def begun(typed: str) -> str:
-    """What to search for while it is typed: also words that begin as the last one, which may not be whole.
+def prefix_query(typed: str) -> str:
+    """The query to run while the user types. The last word also matches longer words.
 
-    A blank after a word makes it whole; within quotes, and after a field's name, all is taken as it stands.
+    It matches exactly if a space follows it, within quotes, and after a field's name.
     """
-    last = _BEGUN.search(typed)
+    last = _LAST_WORD.search(typed)
     if last is None or last[1].upper() in _OPERATORS or typed.count('"') % 2:
         return typed.strip()
     return f"{typed.strip()}*"
 
 
 class Query(Entry):
-    """The line in which mail is searched for."""
+    """The line for the search."""
 
     HELP = (
-        "Searches as you type, for all words that begin as the last one does; a blank makes it whole. "
-        f"Enter or ↓ goes to what was found, Esc takes the search away.\n\n{LANGUAGE}"
+        "Searches as you type. The last word also finds longer words, until you type a space after it. "
+        f"Enter or ↓ goes to the results, Esc clears the search.\n\n{LANGUAGE}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("query.leave", "escape", "Leave", "Take the search away and go back.", footer=9),
-            Action("query.list", "down", "To the list", "Go to what was found.", footer=8),
+            Action("query.leave", "escape", "Clear", "Clear the search and go back.", footer=9),
+            Action("query.list", "down", "To the list", "Go to the results.", footer=8),
         )
     ]
 
     class Left(Message):
-        """The search is taken away."""
+        """The search was cleared."""
 
         def __init__(self, query: Query) -> None:
             super().__init__()
@@ -55,34 +55,32 @@ class Query(Entry):
 
         @property
         def control(self) -> Query:
-            """The line."""
             return self.query
 
     def action_list(self) -> None:
-        """As Enter."""
+        """Go to the results, as Enter does."""
         self.post_message(self.Submitted(self, self.value))
 
     def action_leave(self) -> None:
-        """The screen knows where from."""
         self.post_message(self.Left(self))
 
 
 class Narrowing(Entry):
-    """The line in which people are filtered."""
+    """The line that filters people."""
 
-    HELP = "Type a part of a name or an address; Enter or ↓ goes to the tree, Esc shows everybody again."
+    HELP = "Type part of a name or an address. Enter or ↓ goes to the tree, Esc clears the filter."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("narrowing.leave", "escape", "Everybody", "Show everybody again.", footer=9),
-            Action("narrowing.list", "down", "To the tree", "Go to those who are left.", footer=8),
+            Action("narrowing.leave", "escape", "Clear", "Clear the filter and show all people.", footer=9),
+            Action("narrowing.list", "down", "To the tree", "Go to the matching people.", footer=8),
         )
     ]
 
     def action_list(self) -> None:
-        """As Enter."""
+        """Go to the tree, as Enter does."""
         self.post_message(self.Submitted(self, self.value))
 
     def action_leave(self) -> None:
-        """Empty it."""
+        """Clear the filter and go to the tree."""
         self.value = ""
         self.action_list()

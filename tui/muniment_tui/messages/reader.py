@@ -1,4 +1,4 @@
-"""The pane that shows one message: its text, its attachments, its headers and source."""
+"""The pane that shows one message: text, attachments, headers and source."""
 
 from __future__ import annotations
 
@@ -18,9 +18,15 @@ from muniment.system.formatting import count, size
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import Line
 from muniment_tui.messages.document import Document, Writer
-from muniment_tui.messages.message_document import SOURCE, enclosed, letter, source
+from muniment_tui.messages.message_document import (
+    NO_NAME,
+    SOURCE,
+    attachment_document,
+    message_document,
+    source_document,
+)
 from muniment_tui.messages.reason_prompt import AskingScreen
-from muniment_tui.messages.saving import free, path_of, saved, trouble
+from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 from muniment_tui.messages.text_pane import TextPane
 from muniment_tui.terminal.safe_text import filename, joined, shown
 from muniment_tui.widgets.columns import Column
@@ -36,11 +42,11 @@ FILES = (
 
 
 class Reader(Pane):
-    """One message. Documents are laid upon each other; Esc takes the uppermost away."""
+    """Shows one message. Further documents, such as the source, open on top of it; Esc closes the topmost."""
 
     HELP = (
-        "The message in the middle of its evidence: what it says, what is attached, where it stands and "
-        "which reports brought it. Nothing in it is ever run, opened or fetched by itself."
+        "One message: its text, its attachments, the folders it is filed in, and the reports that delivered "
+        "it. Muniment never runs, opens or downloads anything in it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -48,31 +54,31 @@ class Reader(Pane):
                 "message.next-hit",
                 "n",
                 "Next",
-                "Go to the next marked hit; after the last, or where none is, to the next message.",
+                "Go to the next hit. After the last one, go to the next message.",
                 footer=8,
             ),
             Action(
                 "message.last-hit",
                 "N",
                 "Previous",
-                "Go to the marked hit before; before the first, or where none is, to the message above.",
+                "Go to the previous hit. Before the first one, go to the previous message.",
             ),
             Action(
                 "message.attachments",
                 "a",
                 "Attachments",
-                "List what is attached, to view or save it.",
+                "List the attachments, to view or save them.",
                 footer=6,
             ),
             Action(
                 "message.envelope",
                 "e",
                 "Envelope",
-                "Show who else has it, by which lists, and which reports brought it.",
+                "Show who else received it, via which lists, and in which reports.",
                 footer=5,
             ),
             Action("message.headers", "h", "All headers", "Show all headers as they were sent."),
-            Action("message.source", "s", "Source", "Show the raw source, made harmless."),
+            Action("message.source", "s", "Source", "Show the raw source without control characters."),
             Action(
                 "message.write",
                 "w",
@@ -89,7 +95,7 @@ class Reader(Pane):
     """
 
     class Onward(Posted):
-        """The hits of this message are at an end: go on in the list, by `step` rows."""
+        """The message has no more hits in this direction. The receiver opens the message `step` rows on."""
 
         def __init__(self, step: int) -> None:
             super().__init__()
@@ -105,7 +111,8 @@ class Reader(Pane):
         self._from_end = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What makes no sense among the attachments, or without any, is not offered."""
+        """Whether an action is available: attachments if there are any, hits unless attachments are
+        listed."""
         if action == "attachments":
             return bool(self.message and self.message.attachments) and not self.has_class("-files")
         if action in ("next_hit", "last_hit"):
@@ -113,57 +120,55 @@ class Reader(Pane):
         return True
 
     def compose(self) -> ComposeResult:
-        """A text, or a list of attachments in its place."""
+        """A text and a list of attachments, of which one is visible."""
         yield TextPane(id="text")
         yield ShortList(FILES, id="files")
 
     def on_mount(self) -> None:
-        """Say how a message comes here."""
         self.rest()
 
     @property
     def asking(self) -> AskingScreen:
-        """The screen, as the one who asks."""
+        """The screen, which sends the requests."""
         return cast(AskingScreen, self.screen)
 
     @property
     def text(self) -> TextPane:
-        """The text."""
         return self.query_one("#text", TextPane)
 
     @property
     def files(self) -> ShortList:
-        """The attachments."""
+        """The list of attachments."""
         return self.query_one("#files", ShortList)
 
     def focus_inside(self) -> None:
-        """Take the keys."""
+        """Focus the visible list or text."""
         (self.files if self.has_class("-files") else self.text).focus()
 
     # --- what is shown ------------------------------------------------------------------------
 
     def rest(self) -> None:
-        """No message."""
+        """Show no message."""
         self._wanted = ""
-        self._empty("Message", "Enter in the list opens a message here.")
+        self._show_text("Message", "Press Enter in the list to open a message here.")
 
-    def _empty(self, title: str, words: str) -> None:
+    def _show_text(self, title: str, words: str) -> None:
         self.message, self._below = None, []
         self._show_files(False)
         writer = Writer(title)
         writer.line(words, "$secondary")
-        self._lay(writer.document(), marks=False)
+        self._show_document(writer.document(), marks=False)
 
     def open(self, id_: str, marks: tuple[Mark, ...], from_end: bool = False) -> None:
-        """Show a message, with what a search looked for marked; `from_end` goes to the last of it."""
+        """Show a message with the matches of a search highlighted. `from_end` goes to the last match."""
         self._wanted, self._marks, self._from_end = id_, marks, from_end
-        self._hang_up()
+        self._cancel_request()
         if self.message is None or self.message.id != id_:
-            self._empty("Opening …", "")
+            self._show_text("Opening …", "")
         self.asking.read(Show(id=id_), Message, self._came, failed=self._not_opened, lane="show")
 
     def _not_opened(self, error: MunimentError) -> None:
-        self._empty("It could not be opened", str(error))
+        self._show_text("The message could not be opened", str(error))
         self.asking.muniment.refuse(error)
 
     def _came(self, message: Message) -> None:
@@ -171,29 +176,29 @@ class Reader(Pane):
             return
         self.message, self._below = message, []
         self._show_files(False)
-        self._lay(letter(message))
+        self._show_document(message_document(message))
         if self.text.hits:
             self.text.go_to_hit(-1 if self._from_end else 1)
             self._say_hits(self.text.hits if self._from_end else 1)
 
-    def _lay(self, document: Document, top: int = 0, marks: bool = True) -> None:
-        self.name_it(shown(document.title))
+    def _show_document(self, document: Document, top: int = 0, marks: bool = True) -> None:
+        self.set_title(shown(document.title))
         self.text.show(document, self._marks if marks else (), top)
 
-    def _lay_upon(self, document: Document) -> None:
+    def _open_on_top(self, document: Document) -> None:
         self._below.append((self.text.document, self.text.scroll_offset.y))
         self._show_files(False)
-        self._lay(document)
+        self._show_document(document)
         self.focus_inside()
 
     def leave(self) -> bool:
-        """Esc: take away what is uppermost; False where that is the message itself."""
-        self._hang_up()
+        """Close the topmost document. Returns False if only the message itself is open."""
+        self._cancel_request()
         if self.has_class("-files"):
             self._show_files(False)
             self.focus_inside()
         elif self._below:
-            self._lay(*self._below.pop())
+            self._show_document(*self._below.pop())
         else:
             return False
         return True
@@ -202,7 +207,7 @@ class Reader(Pane):
         self.set_class(on, "-files")
         self.refresh_bindings()
 
-    def _hang_up(self) -> None:
+    def _cancel_request(self) -> None:
         if self._line is not None:
             self._line.cancel()
         self._line = None
@@ -210,11 +215,9 @@ class Reader(Pane):
     # --- hits ---------------------------------------------------------------------------------
 
     def action_next_hit(self) -> None:
-        """The next one."""
         self._hit(1)
 
     def action_last_hit(self) -> None:
-        """The one before."""
         self._hit(-1)
 
     def _hit(self, step: int) -> None:
@@ -226,25 +229,24 @@ class Reader(Pane):
 
     def _say_hits(self, number: int) -> None:
         where = f"  hit {count(number)} of {count(self.text.hits)}"
-        self.name_it(joined((self.text.document.title, ""), (where, "$accent")))
+        self.set_title(joined((self.text.document.title, ""), (where, "$accent")))
 
     # --- parts --------------------------------------------------------------------------------
 
     def action_envelope(self) -> None:
-        """Scroll to it."""
+        """Scroll to the envelopes."""
         while self._below:
-            self._lay(*self._below.pop())
+            self._show_document(*self._below.pop())
         self._show_files(False)
         self.text.go_to_section("envelope")
 
     def action_attachments(self) -> None:
-        """List them."""
         if self.message is None:
             return
         self.files.fill(
             Row(
                 str(number),
-                (str(number), file.filename or "without a name", _kind(file), size(file.size)),
+                (str(number), file.filename or NO_NAME, _kind(file), size(file.size)),
                 file,
             )
             for number, file in enumerate(self.message.attachments, start=1)
@@ -269,15 +271,15 @@ class Reader(Pane):
 
         request = ReadAttachment(id=self.message.id, number=int(event.row.key), text=True)
         self._stream(
-            request, each, lambda: self._lay_upon(enclosed(file, data.decode("utf-8", "replace"), notes))
+            request,
+            each,
+            lambda: self._open_on_top(attachment_document(file, data.decode("utf-8", "replace"), notes)),
         )
 
     def action_headers(self) -> None:
-        """All of them."""
         self._read_source("headers", "All headers")
 
     def action_source(self) -> None:
-        """As it was sent."""
         self._read_source("message", "Source")
 
     def _read_source(self, what: str, title: str) -> None:
@@ -286,7 +288,7 @@ class Reader(Pane):
         data, notes = bytearray(), list[str]()
 
         def show() -> None:
-            self._lay_upon(source(title, bytes(data[:SOURCE]), notes, len(data) > SOURCE))
+            self._open_on_top(source_document(title, bytes(data[:SOURCE]), notes, len(data) > SOURCE))
 
         def each(word: Word) -> None:
             if isinstance(word, Chunk):
@@ -294,7 +296,7 @@ class Reader(Pane):
             elif isinstance(word, Step):
                 notes.append(word.text)
             if len(data) > SOURCE:
-                self._hang_up()
+                self._cancel_request()
                 show()
 
         self._stream(ReadRaw(id=self.message.id, what=what), each, show)
@@ -302,13 +304,13 @@ class Reader(Pane):
     def _stream(
         self, request: ReadRaw | ReadAttachment, each: Callable[[Word], None], ended: Callable[[], None]
     ) -> None:
-        self._hang_up()
+        self._cancel_request()
         self._line = self.asking.read_stream(request, each, ended=ended)
 
     # --- to a file ----------------------------------------------------------------------------
 
     def action_write(self) -> None:
-        """Ask where to."""
+        """Ask for a path, then write the attachment or message there."""
         message = self.message
         if message is None:
             return
@@ -326,11 +328,11 @@ class Reader(Pane):
     def _ask_path(self, name: str, words: Content, request: ReadRaw | ReadAttachment) -> None:
         def write(typed: str) -> None:
             path = path_of(typed)
-            self.asking.read_stream(request, self._told, through=lambda words: saved(words, path))
+            self.asking.read_stream(request, self._written, through=lambda words: save_stream(words, path))
 
-        self.asking.ask_for(words, write, value=str(free(Path.home(), name)), check=trouble)
+        self.asking.ask_for(words, write, value=str(free_path(Path.home(), name)), check=path_problem)
 
-    def _told(self, word: Word) -> None:
+    def _written(self, word: Word) -> None:
         if isinstance(word, Done):
             self.asking.muniment.tell(word.message)
         elif isinstance(word, Step):
@@ -338,5 +340,5 @@ class Reader(Pane):
 
 
 def _kind(file: Attachment) -> str:
-    """The type of an attachment, and the number of the one that it lies in."""
+    """An attachment's type, and the number of the attachment that contains it."""
     return f"{file.content_type}, in {file.within}" if file.within else file.content_type

@@ -1,4 +1,4 @@
-"""Asking the engine for mail: with the reason that a vault may demand, which is asked for once."""
+"""Requests that read mail. If the vault requires a reason, the user is asked for it once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from muniment_tui.terminal.safe_text import shown
 W = TypeVar("W", bound=Word)
 R = TypeVar("R", bound=Request)
 Failed = Callable[[MunimentError], object]
-WHY = "Reading others' mail needs a reason here; it is kept in the audit trail. Why do you read it?"
+REASON_QUESTION = (
+    "Reading other people's mail requires a reason, which is kept in the audit trail. Your reason:"
+)
 
 
 class AskingScreen(AreaScreen):
-    """A screen that reads mail; what it demands besides is remembered as long as the app is open."""
+    """A screen that reads mail. It remembers the reason until the app is closed."""
 
     reason = ""
 
@@ -33,15 +35,16 @@ class AskingScreen(AreaScreen):
         failed: Failed | None = None,
         lane: str = "",
     ) -> None:
-        """Say a word that has one reply; a reason that is missing is asked for, and the word said again."""
+        """Send a request that has one reply. If a reason is required, ask for it and send the request
+        again."""
 
         def refused(error: MunimentError) -> None:
             if isinstance(error, ReasonNeeded):
-                self.ask_why(lambda: self.read(request, reply, then, failed=failed, lane=lane))
+                self.ask_reason(lambda: self.read(request, reply, then, failed=failed, lane=lane))
             else:
                 (failed or self.muniment.refuse)(error)
 
-        self.muniment.engine.ask(self, self.reasoned(request), reply, then, failed=refused, lane=lane)
+        self.muniment.engine.ask(self, self.with_reason(request), reply, then, failed=refused, lane=lane)
 
     def read_stream(
         self,
@@ -52,35 +55,37 @@ class AskingScreen(AreaScreen):
         failed: Failed | None = None,
         through: Through = lambda words: words,
     ) -> Line:
-        """Say a word that is answered by a stream."""
+        """Send a request that is answered by a stream, and ask for a reason like `read`."""
 
         def refused(error: MunimentError) -> None:
             if isinstance(error, ReasonNeeded):
-                self.ask_why(
+                self.ask_reason(
                     lambda: self.read_stream(request, each, ended=ended, failed=failed, through=through)
                 )
             else:
                 (failed or self.muniment.refuse)(error)
 
         return self.muniment.engine.stream(
-            self, self.reasoned(request), each, ended=ended, failed=refused, through=through
+            self, self.with_reason(request), each, ended=ended, failed=refused, through=through
         )
 
-    def quieten(self) -> None:
-        """Take a notice away that something newer is to be seen instead of; errors stay until Esc."""
+    def clear_notice(self) -> None:
+        """Remove a notice that covers newer content. An error stays until Esc."""
         notice = self.muniment.notice
         if notice is not None and notice.severity != "error":
             self.muniment.notice = None
 
-    def reasoned(self, request: R) -> R:
-        """A request with the reason, if there is one and it takes one."""
+    def with_reason(self, request: R) -> R:
+        """The request with the reason, if one was given and the request has such a field."""
         return replace(request, reason=self.reason) if "reason" in request.__struct_fields__ else request
 
-    def ask_why(self, then: Callable[[], object]) -> None:
-        """Ask for the reason, then go on."""
+    def ask_reason(self, then: Callable[[], object]) -> None:
+        """Ask for the reason, then call `then`."""
 
         def given(reason: str) -> None:
             self.reason = reason.strip()
             then()
 
-        self.ask_for(shown(WHY), given, check=lambda typed: "" if typed.strip() else "Type a reason.")
+        self.ask_for(
+            shown(REASON_QUESTION), given, check=lambda typed: "" if typed.strip() else "Type a reason."
+        )

@@ -1,4 +1,4 @@
-"""The pane that lists a folder or what a search found: order, dates, marks."""
+"""The pane that lists a folder or search results: order, dates, marks."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from muniment_tui.widgets.situation import situation
 
 WHO = {False: "From", True: "To"}
 MOST = 10_000
-"""Messages that can be marked one by one; more are exported as all that a list holds."""
+"""Maximum number of marked messages. More than that are exported as a whole list."""
 
 
 def columns(sent: bool) -> tuple[Column, ...]:
-    """Columns of a list of mail; of what somebody sent, to whom."""
+    """The columns of a list of mail. A list of sent mail shows recipients."""
     return (
         Column("Date", 16),
         Column(WHO[sent], share=2),
@@ -45,26 +45,24 @@ class Found(Pane):
     """A list of mail."""
 
     HELP = (
-        "Enter opens a message. Space marks one, r marks all from the last mark to here, * chooses all of "
-        "the list; x exports what is chosen. Lists are in order of date, or of relevance where a search "
-        "found them: an order by size or sender would have to sort millions of messages each time."
+        "Enter opens a message. Space marks one, r marks all from the last mark to the cursor, * selects the "
+        "whole list, and x exports the selection. Lists are sorted by date. Search results can also be "
+        "sorted by relevance. Other orders are not offered, since a list can hold millions of messages."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action(
-                "mail.order", "o", "Order", "Newest first, oldest first, or the best match first.", footer=4
-            ),
+            Action("mail.order", "o", "Order", "Sort by newest, oldest or best match first.", footer=4),
             Action("mail.date", "t", "Go to date", "Go to a year, month or day in the list.", footer=3),
             Action("mail.mark-range", "r", "Mark to here", "Mark all from the last mark to the cursor."),
-            Action("mail.choose-all", "asterisk", "Choose all", "Choose all that is listed, seen or not."),
+            Action("mail.choose-all", "asterisk", "Select all", "Select the whole list, visible or not."),
         )
     ]
 
     class Changed(Posted):
-        """What is listed, marked or chosen has changed."""
+        """The list, its marks or its selection has changed."""
 
     def __init__(self, failed: Callable[[MunimentError], object]) -> None:
-        """`failed` hears of errors."""
+        """`failed` is called with errors of the engine."""
         super().__init__(shown("Mail"), id="found")
         self.all_chosen = False
         self.order = NEWEST
@@ -74,37 +72,35 @@ class Found(Pane):
         self._feed: Feed | None = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where nothing is listed there is nothing to order, to go to or to choose."""
+        """Whether an action is available. All of them need at least one row."""
         return not self.is_mounted or self.rows.count > 0
 
     def compose(self) -> ComposeResult:
-        """The list."""
         yield PagedList(columns(False), marks=True, id="rows")
 
     def on_mount(self) -> None:
-        """Feed it."""
-        self._feed = Feed(self.rows, self._ask, self._row, self._begun, self._failed)
+        self._feed = Feed(self.rows, self._ask, self._row, self._updated, self._failed)
         self.rest()
 
     @property
     def rows(self) -> PagedList:
-        """The list."""
+        """The list widget."""
         return self.query_one("#rows", PagedList)
 
     @property
     def feed(self) -> Feed:
-        """What feeds it."""
+        """The loader of the list's rows."""
         assert self._feed is not None
         return self._feed
 
     @property
     def listing(self) -> Listing | None:
-        """What is listed."""
+        """The current listing, or None."""
         return self.feed.listing
 
     @property
     def asking(self) -> AskingScreen:
-        """The screen, as the one who asks."""
+        """The screen, which sends the requests."""
         return cast(AskingScreen, self.screen)
 
     def _ask(
@@ -115,39 +111,41 @@ class Found(Pane):
     # --- what is listed -----------------------------------------------------------------------
 
     def rest(self) -> None:
-        """Nothing is listed yet."""
-        self.name_it(shown("Mail"))
-        self.situate("○", "$secondary", "No folder is open", "Open one of somebody's, or press / to search.")
+        """Show no list."""
+        self.set_title(shown("Mail"))
+        self.set_empty(
+            "○", "$secondary", "No folder is open", "Open a person's folder, or press / to search."
+        )
         self.feed.clear()
 
-    def situate(self, sign: str, style: str, title: str, advice: str) -> None:
-        """Say what there is to say where nothing is listed."""
+    def set_empty(self, sign: str, style: str, title: str, advice: str) -> None:
+        """Set the text that an empty list shows."""
         self.rows.empty = situation(sign, style, title, advice)
 
     def open(self, request: Asked) -> None:
         """Show a folder or a search."""
-        self.asking.quieten()
+        self.asking.clear_notice()
         if self.order == RELEVANT and not (isinstance(request, Search) and request.query.strip()):
             self.order = NEWEST
         self._sent = isinstance(request, ListMessages) and request.folder == "Sent"
         self.feed.begin(Listing(request, self.order))
 
     def again(self) -> None:
-        """Show the same anew: new mail has come, or the order is another."""
+        """Load the current list again, for new mail or another order."""
         if self.listing is not None:
             self.open(self.listing.request)
 
-    def _begun(self, listing: Listing) -> None:
+    def _updated(self, listing: Listing) -> None:
         self.all_chosen = False
         self.rows.columns = columns(self._sent)
         searched = isinstance(listing.request, Search) and listing.request.query.strip()
         advice = (
-            "Fewer or other words may find more; ? shows what can be searched by."
+            "Try fewer or other words. ? shows the search language."
             if searched
-            else "Mail appears here once a run has fetched it."
+            else "Mail appears here after a run has fetched it."
         )
-        title = "Nothing was found" if searched else "Nothing is here"
-        self.situate("○", "$secondary", title, advice)
+        title = "No messages found" if searched else "No messages here"
+        self.set_empty("○", "$secondary", title, advice)
         self.post_message(self.Changed())
 
     def _row(self, hit: Hit) -> Row:
@@ -162,7 +160,7 @@ class Found(Pane):
         self.feed.wanted(event)
 
     def step(self, by: int) -> bool:
-        """Move the cursor; False where the list ends."""
+        """Move the cursor by `by` rows. Returns False at the end of the list."""
         number = self.rows.cursor + by
         if not 0 <= number < self.rows.count:
             return False
@@ -172,7 +170,7 @@ class Found(Pane):
     # --- order and place ----------------------------------------------------------------------
 
     def action_order(self) -> None:
-        """The next order."""
+        """Sort by the next order."""
         listing = self.listing
         searched = (
             listing is not None and isinstance(listing.request, Search) and listing.request.query.strip()
@@ -182,11 +180,13 @@ class Found(Pane):
         self.again()
 
     def action_date(self) -> None:
-        """Ask for it, and go there."""
+        """Ask for a date and go to it."""
         if self.order == RELEVANT:
-            self._tell("The best matches are in no order of date: o changes the order.")
+            self._warn("This list is sorted by best match. Press o to sort it by date.")
         else:
-            self.asking.ask_for(shown(f"Go to which date? {dates.HOW}"), self._go_to, check=dates.trouble)
+            self.asking.ask_for(
+                shown(f"Go to which date? {dates.HOW}"), self._go_to, check=dates.date_problem
+            )
 
     def _go_to(self, typed: str) -> None:
         first, last = dates.period(typed)
@@ -202,10 +202,9 @@ class Found(Pane):
         self.post_message(self.Changed())
 
     def action_mark_range(self) -> None:
-        """From the last mark to the cursor."""
         start, end = sorted((self._anchor, self.rows.cursor))
         if end - start >= MOST:
-            self._tell(f"At most {count(MOST)} messages can be marked: * chooses all of the list.")
+            self._warn(f"At most {count(MOST)} messages can be marked; * selects the whole list.")
             return
         self.feed.collect(start, end + 1, self._mark)
 
@@ -218,10 +217,10 @@ class Found(Pane):
         self.post_message(self.Changed())
 
     def action_choose_all(self) -> None:
-        """All of the list, or not any more."""
+        """Select the whole list, or clear the selection."""
         self.all_chosen = not self.all_chosen and self.rows.count > 0
         self.rows.unmark()
         self.post_message(self.Changed())
 
-    def _tell(self, text: str) -> None:
+    def _warn(self, text: str) -> None:
         self.asking.muniment.tell(text, "warning")

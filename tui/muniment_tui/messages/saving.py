@@ -1,4 +1,4 @@
-"""Files that the reader of mail writes: for their owner alone, and never over another."""
+"""Writes files for the user. They are private to the user and never replace another file."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from muniment.system.formatting import size
 
 
 def path_of(typed: str) -> Path:
-    """The path that a person means, in full."""
+    """The absolute path that the user typed."""
     return absolute(str(Path(typed.strip()).expanduser()))
 
 
-def trouble(typed: str) -> str:
-    """What is wrong with a path to write to, in a sentence; "" where nothing is."""
+def path_problem(typed: str) -> str:
+    """A sentence if nothing can be written to this path, else ""."""
     if not typed.strip():
         return "Type a path."
     try:
         path = path_of(typed)
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            return f"{path} exists already: name another."
+            return f"{path} already exists; name another."
         near = next(one for one in path.parents if one.exists())
     except (OSError, RuntimeError, ValueError):
-        return "That is no path that can be read here."
+        return "This path is not valid."
     if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
-        return f"{near} can't be written: name another place."
+        return f"{near} is not writable; name another folder."
     return ""
 
 
-def free(folder: Path, name: str) -> Path:
-    """A name in a folder that nothing has yet: `name`, or with a number."""
+def free_path(folder: Path, name: str) -> Path:
+    """A path in `folder` that does not exist yet: `name`, with a number if necessary."""
     path, number = folder / name, 1
     while path.exists():
         number += 1
@@ -43,17 +43,19 @@ def free(folder: Path, name: str) -> Path:
     return path
 
 
-def saved(words: Iterator[Word], path: Path) -> Iterator[Word]:
-    """Write the Chunks of a stream to a new file, which is there whole or not at all; yields the other words.
+def save_stream(words: Iterator[Word], path: Path) -> Iterator[Word]:
+    """Write the Chunks of a stream to a new file, and yield the other messages.
+
+    An incomplete file is removed.
 
     Raises:
-        UsageError: it can't be written.
+        UsageError: the file can't be written.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UsageError(f"{path} can't be written ({error.strerror}): name another place") from error
+        raise UsageError(f"{path} can't be written ({error.strerror}): name another path") from error
     written, whole = 0, False
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""The Messages area: users and folders, lists and searches, one message; side by side, or one at a time."""
+"""The Messages area: people, lists and one message, in three panes or one at a time."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import Line
 from muniment_tui.messages.folder_tree import Place, folders, nodes, place_of
 from muniment_tui.messages.listing import RELEVANT, Asked, Listing
-from muniment_tui.messages.query import LANGUAGE, Narrowing, Query, begun
+from muniment_tui.messages.query import LANGUAGE, Narrowing, Query, prefix_query
 from muniment_tui.messages.reader import Reader
 from muniment_tui.messages.reason_prompt import AskingScreen
 from muniment_tui.messages.result_list import Found
-from muniment_tui.messages.saving import free, path_of, trouble
+from muniment_tui.messages.saving import free_path, path_of, path_problem
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
@@ -36,32 +36,30 @@ from muniment_tui.widgets.text import Words
 from muniment_tui.widgets.tree import LazyTree, Node
 
 PAUSE = 0.25
-"""Seconds without a key after which what was typed is searched for."""
+"""How long typing must pause before the search starts, in seconds."""
 
 
 class MessagesScreen(AskingScreen):
-    """See the module."""
+    """The Messages area."""
 
     AREA = "messages"
     HELP = (
-        "Find and read mail. Open a user's folder, or press / and type what you look for.\n\n"
-        f"{LANGUAGE}\n\nEnter goes on to the next pane, Esc back; what is read of others is logged."
+        "Find and read mail. Open a user's folder, or press / and type a query.\n\n"
+        f"{LANGUAGE}\n\nEnter goes to the next pane, Esc goes back. The audit trail records what you read."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("messages.search-here", "i", "Search here", "Search the folder or the user that is open."),
-            Action(
-                "messages.people", "f", "Filter people", "Narrow the tree by a part of a name or address."
-            ),
-            Action("messages.reload", "f5", "Reload", "See what has come since."),
+            Action("messages.search-here", "i", "Search here", "Search only the open folder or user."),
+            Action("messages.people", "f", "Filter people", "Filter the tree by part of a name or address."),
+            Action("messages.reload", "f5", "Reload", "Load new folders and messages."),
             Action(
                 "messages.export",
                 "x",
                 "Export",
-                "Write what is chosen to .eml files, an .mbox or a .zip.",
+                "Export the selection to .eml files, an .mbox or a .zip.",
                 footer=5,
             ),
-            Action("messages.stop", "c", "Stop export", "Stop the export that is under way.", footer=9),
+            Action("messages.stop", "c", "Stop export", "Stop the running export.", footer=9),
         )
     ]
     CSS_PATH = None
@@ -89,15 +87,14 @@ class MessagesScreen(AskingScreen):
     def __init__(self) -> None:
         super().__init__()
         self.place: Place | None = None
-        """What was opened last, which a search is laid upon."""
+        """The folder or user that was opened last. Clearing a search returns to it."""
         self._timer: Timer | None = None
         self._whole = ""
-        """What was typed, where words that begin so are searched for."""
+        """The text as typed, if the query also matches longer words."""
         self._export: Line | None = None
-        self._told: Content | None = None
 
     def inside(self) -> Iterable[Widget]:
-        """Three panes."""
+        """The three panes."""
         tree = LazyTree(note_width=7, id="tree")
         yield Container(
             Pane(
@@ -117,35 +114,35 @@ class MessagesScreen(AskingScreen):
         )
 
     def on_mount(self) -> None:
-        """Learn who is there."""
+        """Load the people and folders."""
         self._go("people")
-        self.people.empty = situation("…", "$primary", "Reading who has mail here")
+        self.people.empty = situation("…", "$primary", "Loading the people")
         self._read_tree()
 
     @property
     def people(self) -> LazyTree:
-        """Users and folders."""
+        """The tree of users and folders."""
         return self.query_one("#tree", LazyTree)
 
     @property
     def found(self) -> Found:
-        """The list."""
+        """The list pane."""
         return self.query_one("#found", Found)
 
     @property
     def reader(self) -> Reader:
-        """The message."""
+        """The message pane."""
         return self.query_one("#reader", Reader)
 
     @property
     def line(self) -> Query:
-        """Where one types what to search for."""
+        """The line for the search."""
         return self.query_one("#query", Query)
 
     # --- one pane or three --------------------------------------------------------------------
 
     def _go(self, pane: str) -> None:
-        """Give a pane the keys; where there is room for one alone, show it."""
+        """Focus a pane, and show it if there is room for only one."""
         self._show(pane)
         if pane == "people":
             self.people.focus()
@@ -160,7 +157,7 @@ class MessagesScreen(AskingScreen):
 
     @on(events.DescendantFocus)
     def _follow(self, event: events.DescendantFocus) -> None:
-        """Tab goes from pane to pane, too."""
+        """Show the pane that received the focus, for example by Tab."""
         for node in event.widget.ancestors_with_self:
             if node.id in ("people", "found", "reader"):
                 self._show(node.id)
@@ -168,10 +165,10 @@ class MessagesScreen(AskingScreen):
             self._show("found")
 
     def action_back(self) -> None:
-        """Esc: from what lies upon a message to the message, to the list, to the people."""
+        """Go back: from a document to the message, to the list, to the people."""
         focused = self.focused
         around = [node.id for node in focused.ancestors_with_self] if focused else []
-        self.quieten()
+        self.clear_notice()
         if self.muniment.notice is not None or not around:
             super().action_back()
         elif "reader" in around:
@@ -193,18 +190,18 @@ class MessagesScreen(AskingScreen):
         self.people.empty = situation(
             "○",
             "$secondary",
-            "No mail is kept yet",
-            "3 goes to Runs, which fetch it;\n1 to Setup, which leads there.",
+            "No mail is archived yet",
+            "Press 3 for Runs, which fetch mail,\nor 1 for Setup.",
         )
         self.people.show(nodes(tree))
         people = count(len(tree.users))
-        self.query_one("#people", Pane).name_it(shown(f"People ({people})" if tree.users else "People"))
+        self.query_one("#people", Pane).set_title(shown(f"People ({people})" if tree.users else "People"))
         if len(tree.users) == 1:
             self.people.cursor = 1
             self.people.action_unfold()
 
     def _no_tree(self, error: MunimentError) -> None:
-        self.people.empty = situation("✗", "$error", "It can't be read who has mail here", str(error))
+        self.people.empty = situation("✗", "$error", "The people can't be loaded", str(error))
         self.muniment.refuse(error)
 
     @on(LazyTree.Unfolded)
@@ -234,7 +231,7 @@ class MessagesScreen(AskingScreen):
         return Search(query="", user=place.user)
 
     def action_people(self) -> None:
-        """Type a part of a name."""
+        """Filter the people."""
         self._show("people")
         self.query_one("#people").add_class("-filtering")
         self.query_one(Narrowing).focus()
@@ -251,12 +248,12 @@ class MessagesScreen(AskingScreen):
     # --- searching ----------------------------------------------------------------------------
 
     def action_find(self) -> None:
-        """`/`: type what to look for in all mail."""
+        """Search all mail."""
         self._show("found")
         self.line.focus()
 
     def action_search_here(self) -> None:
-        """The same, within what is open."""
+        """Search the open folder or user."""
         node = self.people.node
         place = (place_of(node) if self.people.has_focus and node else self.place) or Place()
         here = f"user:{place.user} " if place.user else ""
@@ -268,7 +265,7 @@ class MessagesScreen(AskingScreen):
 
     @on(Input.Changed, "#query")
     def _typing(self, event: Input.Changed) -> None:
-        """Search once the typing pauses."""
+        """Start the search after typing pauses."""
         if self._timer is not None:
             self._timer.stop()
         self._caret(None)
@@ -277,15 +274,15 @@ class MessagesScreen(AskingScreen):
 
     def _search(self) -> None:
         self._timer = None
-        typed, query = self.line.value.strip(), begun(self.line.value)
+        typed, query = self.line.value.strip(), prefix_query(self.line.value)
         self._whole = typed if query != typed else ""
         if typed:
             self._list(Search(query=query))
         else:
-            self._return()
+            self._show_last_place()
 
-    def _return(self) -> None:
-        """List what was open before the search, if anything was."""
+    def _show_last_place(self) -> None:
+        """Show what was open before the search."""
         if self.place is not None:
             self._list(self._request(self.place))
         else:
@@ -301,16 +298,16 @@ class MessagesScreen(AskingScreen):
 
     @on(Query.Left)
     def leave_search(self) -> None:
-        """Back to what was open before."""
+        """Clear the search and show what was open before."""
         searched = bool(self.line.value)
         self.line.value = ""
         self._caret(None)
         if searched:
-            self._return()
+            self._show_last_place()
         self._go("found" if self.place is not None else "people")
 
     def _caret(self, error: QueryError | None) -> None:
-        """Show the place of an error below the line that is typed in."""
+        """Point to the position of a query error, below the search line."""
         caret = self.query_one("#caret", Words)
         caret.display = error is not None
         if error is not None:
@@ -324,38 +321,36 @@ class MessagesScreen(AskingScreen):
     def _list(self, request: Asked) -> None:
         doing = "Searching …" if isinstance(request, Search) else "Opening …"
         self.say(shown(doing, "$secondary"))
-        self.found.situate("…", "$primary", doing.removesuffix(" …"), "What is found appears here.")
+        self.found.set_empty("…", "$primary", doing.removesuffix(" …"), "Messages appear here.")
         self.found.open(request)
 
     def _refused(self, error: MunimentError) -> None:
-        if isinstance(error, QueryError) and self._whole:  # too many words begin so
+        if isinstance(error, QueryError) and self._whole:  # too many words have this beginning
             whole, self._whole = self._whole, ""
             self._list(Search(query=whole))
         elif isinstance(error, QueryError):
             self._caret(error)
-            self.found.situate(
-                "✗", "$error", "Nothing was searched for", "The query is wrong at the ^ above."
-            )
-            self.say(shown("The query can't be read.", "$error"))
+            self.found.set_empty("✗", "$error", "The query has an error", "The ^ above shows where.")
+            self.say(shown("The query has an error.", "$error"))
         elif not isinstance(error, ReasonNeeded):
-            self.say(shown("✗ It could not be read.", "$error"))
-            self.found.situate("✗", "$error", "It could not be read", str(error))
+            self.say(shown("✗ The list could not be loaded.", "$error"))
+            self.found.set_empty("✗", "$error", "The list could not be loaded", str(error))
             self.muniment.refuse(error)
         else:
-            self.found.situate("!", "$warning", "A reason is needed", "Open it again, and say why.")
+            self.found.set_empty("!", "$warning", "A reason is required", "Open it again and enter a reason.")
 
     @on(Found.Changed)
     def _listed(self) -> None:
         listing = self.found.listing
         if listing is not None:
-            self.found.name_it(shown(self._title(listing)))
+            self.found.set_title(shown(self._title(listing)))
             self.say(self._status(listing))
             self.refresh_bindings()
 
     def _title(self, listing: Listing) -> str:
         request = listing.request
         if isinstance(request, Search) and request.query:
-            return f"Found by {request.query}"
+            return f"Results for {request.query}"
         return (self.place or Place()).title
 
     def _status(self, listing: Listing) -> Content:
@@ -366,7 +361,7 @@ class MessagesScreen(AskingScreen):
         if isinstance(request, Search):
             parts[0] += f" in {listing.hits.seconds:.2f} s" if listing.hits.seconds else ""
         if listing.order == RELEVANT and listing.hits.total > listing.total:
-            parts.append(f"the {count(listing.total)} best are listed")
+            parts.append(f"the best {count(listing.total)} are listed")
         parts.append(listing.order)
         if listing.hits.behind:
             parts.append(f"{count(listing.hits.behind)} not searchable yet")
@@ -376,7 +371,7 @@ class MessagesScreen(AskingScreen):
     def _chosen_words(self, listing: Listing) -> str:
         marked = len(self.found.rows.marked)
         if self.found.all_chosen:
-            return f"all {count(listing.hits.total)} chosen"
+            return f"all {count(listing.hits.total)} selected"
         return f"{count(marked)} marked" if marked else ""
 
     @on(RowList.Opened, "#rows")
@@ -388,46 +383,48 @@ class MessagesScreen(AskingScreen):
 
     @on(Reader.Onward)
     def _onward(self, event: Reader.Onward) -> None:
-        """The hits of one message are at an end: on to the next message."""
+        """Open the next message after the last hit."""
         row = self.found.rows.current if self.found.step(event.step) else None
         listing = self.found.listing
         if row is None or listing is None:
-            self.muniment.tell("That was the last one." if event.step > 0 else "That was the first one.")
+            self.muniment.tell(
+                "This is the last message." if event.step > 0 else "This is the first message."
+            )
         else:
             self.reader.open(row.key, listing.hits.marks, from_end=event.step < 0)
 
     def action_reload(self) -> None:
-        """Tree and list anew."""
+        """Load the tree and the list again."""
         self._read_tree()
         self.found.again()
 
     # --- exports ------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What would have nothing to work on is not offered."""
+        """Whether an action is available. Actions that have nothing to act on are not offered."""
         if action == "stop":
             return self._export is not None and not self._export.over
         if action == "export" and self.is_mounted:
             listed = self.found.listing is not None and self.found.listing.total > 0
-            return listed and not self._among_people
+            return listed and not self._tree_focused
         if action == "back" and self.is_mounted:
-            return not self._among_people or super().check_action(action, parameters)
+            return not self._tree_focused or super().check_action(action, parameters)
         return super().check_action(action, parameters)
 
     @property
-    def _among_people(self) -> bool:
-        """Whether the tree has the keys: the list may be out of sight then."""
+    def _tree_focused(self) -> bool:
+        """Whether the tree has the focus. The list may be hidden then."""
         return self.focused is None or self.query_one("#people") in self.focused.ancestors
 
     def action_export(self) -> None:
-        """Ask where to."""
+        """Ask for a path, then export the selection."""
         listing = self.found.listing
         chosen = self.found.rows.chosen
         if listing is None or not listing.total or not (chosen or self.found.all_chosen):
-            self.muniment.tell("Open a folder or search first: then x exports what is chosen.", "warning")
+            self.muniment.tell("Open a folder or search first; then x exports the selection.", "warning")
             return
         if self._export is not None and not self._export.over:
-            self.muniment.tell("One export is under way: c stops it.", "warning")
+            self.muniment.tell("An export is already running; c stops it.", "warning")
             return
         whole = self.found.all_chosen
         many = listing.hits.total if whole else len(chosen)
@@ -440,8 +437,8 @@ class MessagesScreen(AskingScreen):
             ("Export ", ""), (_messages(many), "bold"),
             (" to a folder, or to a file that ends in .mbox or .zip:", ""),
         )  # fmt: skip
-        value = str(free(Path.home(), "mail.zip"))
-        self.ask_for(words, partial(self._write, request), value=value, check=trouble)
+        value = str(free_path(Path.home(), "mail.zip"))
+        self.ask_for(words, partial(self._write, request), value=value, check=path_problem)
 
     def _write(self, request: Export, typed: str) -> None:
         path = path_of(typed)
@@ -474,11 +471,11 @@ class MessagesScreen(AskingScreen):
         self._listed()
 
     def action_stop(self) -> None:
-        """Stop writing; what is written stays."""
+        """Stop the export. Files that were written stay."""
         if self._export is not None:
             self._export.cancel()
         self._ended()
-        self.muniment.tell("The export was stopped; what it had written is still there.", "warning")
+        self.muniment.tell("The export was stopped. Files written so far remain.", "warning")
 
 
 def _messages(number: int) -> str:
@@ -486,7 +483,7 @@ def _messages(number: int) -> str:
 
 
 def _export(request: Asked) -> Export:
-    """All of a list."""
+    """The request that exports a whole list."""
     if isinstance(request, ListMessages):
         return Export(query="", path="", user=request.user, folder=request.folder)
     return Export(query=request.query, path="", user=request.user)

@@ -1,4 +1,4 @@
-"""The pane that shows a document: any length, drawn line by line, with the hits of a search marked."""
+"""The pane that shows a document of any length, line by line, with the matches of a search highlighted."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from muniment_tui.messages.highlight import Span, find
 from muniment_tui.widgets.columns import in_cells
 
 AHEAD = 200
-"""Rows that are broken beyond those that are seen."""
+"""Rows that are prepared below the visible ones."""
 MARKED, HERE = "$accent underline", "$accent bold reverse"
 
 
 class TextPane(ScrollView, can_focus=True):
-    """A document to read."""
+    """Shows a document."""
 
-    HELP = "Scroll with the arrow keys, Space or Page Down. n and N go to the next and the last marked hit."
+    HELP = "Scroll with the arrow keys, Space or Page Down. n and N go to the next and the previous hit."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("text.up", "up,k", "Line up", "Scroll up by a line."),
@@ -50,7 +50,7 @@ class TextPane(ScrollView, can_focus=True):
         self._hit = -1
 
     def show(self, document: Document, marks: Sequence[Mark] = (), top: int = 0) -> None:
-        """Show a document, with what a search looked for marked."""
+        """Show a document from row `top` on, with the matches of a search highlighted."""
         self.document = document
         self._hits = find(document.text, document.regions, marks) if marks else []
         self._hit = -1
@@ -62,11 +62,12 @@ class TextPane(ScrollView, can_focus=True):
 
     @property
     def hits(self) -> int:
-        """How many marks there are."""
+        """The number of highlighted matches."""
         return len(self._hits)
 
     def go_to_hit(self, step: int) -> int | None:
-        """Go to the next mark, or with -1 to the last; returns its number from 1, None for none."""
+        """Go to the next match (1) or the previous one (-1). Returns its number from 1, or None if there
+        is none."""
         number = self._hit + step if self._hit >= 0 or step > 0 else len(self._hits) - 1
         if not 0 <= number < len(self._hits):
             return None
@@ -75,7 +76,7 @@ class TextPane(ScrollView, can_focus=True):
         return number + 1
 
     def go_to_section(self, name: str) -> bool:
-        """Put a part of the document on top; False where it has none of that name."""
+        """Scroll a section to the top. Returns False if there is none with this name."""
         at = self.document.sections.get(name)
         if at is not None:
             self._go_to(at, top=True)
@@ -91,7 +92,7 @@ class TextPane(ScrollView, can_focus=True):
         self.refresh()
 
     def _scroll(self, y: int) -> None:
-        """Scroll there, once it is laid out how far one can."""
+        """Scroll after the layout is known."""
         self.call_after_refresh(self.scroll_to, y=y, animate=False)
 
     # --- keys -------------------------------------------------------------------------------
@@ -100,27 +101,21 @@ class TextPane(ScrollView, can_focus=True):
         self.scroll_to(y=self.scroll_offset.y + rows, animate=False, immediate=True)
 
     def action_up(self) -> None:
-        """A line up."""
         self._by(-1)
 
     def action_down(self) -> None:
-        """A line down."""
         self._by(1)
 
     def action_page_up(self) -> None:
-        """A screenful up."""
         self._by(1 - self.scrollable_content_region.height)
 
     def action_page_down(self) -> None:
-        """A screenful down."""
         self._by(self.scrollable_content_region.height - 1)
 
     def action_top(self) -> None:
-        """To the beginning."""
         self.scroll_to(y=0, animate=False, immediate=True)
 
     def action_bottom(self) -> None:
-        """To the end."""
         self._rows.reach(1 << 62)
         self._settle()
         self._scroll(self._rows.height)
@@ -128,14 +123,14 @@ class TextPane(ScrollView, can_focus=True):
     # --- drawing ----------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """Lines are broken anew; what was on top stays there."""
+        """Divide the text again. The topmost row stays at the top."""
         row = self._rows.row(self.scroll_offset.y)
         self._break()
         if row is not None and row[0]:
             self._scroll(self._rows.reach_place(row[0]))
 
     def watch_scroll_y(self, old: float, new: float) -> None:
-        """Break what is about to be seen."""
+        """Prepare the rows that become visible."""
         super().watch_scroll_y(old, new)
         self._rows.reach(int(new) + self.size.height + AHEAD)
         self._settle()
@@ -149,7 +144,6 @@ class TextPane(ScrollView, can_focus=True):
         self.virtual_size = Size(self.scrollable_content_region.width, self._rows.height)
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen."""
         width = self.scrollable_content_region.width
         row = self._rows.row(self.scroll_offset.y + y)
         if row is None:
@@ -174,7 +168,7 @@ S = TypeVar("S", bound="tuple[Any, ...]")
 
 
 def _within(spans: Sequence[S], start: int, end: int) -> list[S]:
-    """Those of the spans, which are in order and apart, that reach into [start, end)."""
+    """The spans that overlap [start, end). `spans` are in order and do not overlap."""
     at = max(bisect_right(spans, start, key=lambda span: span[0]) - 1, 0)
     found = []
     while at < len(spans) and spans[at][0] < end:

@@ -160,7 +160,7 @@ class ProfileForm(FrameScreen):
         """A field that was left empty and must not be says so."""
         field = _field_of(event.widget)
         if field is not None and field.is_attached:
-            field.judge(touched=True)
+            field.show_problem(touched=True)
 
     # --- what is wrong ----------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class ProfileForm(FrameScreen):
             if name in FIELD and FIELD[name].type == "flag":
                 field.say(f"! {warnings[name]}" if name in warnings else "", "$warning")
             else:
-                field.judge()
+                field.show_problem()
 
     def _ask_soon(self) -> None:
         """Ask the service, once typing pauses: it knows which names are taken and which files are there."""
@@ -210,7 +210,7 @@ class ProfileForm(FrameScreen):
         self._redraw()
         wrong = [field for field in self._shown() if self._problem(field.key)]
         for field in wrong:
-            field.judge(touched=True)
+            field.show_problem(touched=True)
         if not wrong:
             return True
         first = wrong[0]

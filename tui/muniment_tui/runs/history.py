@@ -136,7 +136,7 @@ class HistoryScreen(FrameScreen):
             self._state or "however they ended",
             "every one" if self._every else "with something new",
         ]
-        self.query_one("#history", Pane).name_it(joined(*((part, "") for part in parts), gap=" · "))
+        self.query_one("#history", Pane).set_title(joined(*((part, "") for part in parts), gap=" · "))
 
     def action_profile(self) -> None:
         """The next profile."""

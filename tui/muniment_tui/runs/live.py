@@ -60,7 +60,7 @@ class RunPane(Pane):
 
     def show(self, profile: ProfileState | None, all_of_them: Sequence[ProfileState] = ()) -> None:
         """Show a profile's run."""
-        self.name_it(shown(profile.name if profile else "Run"))
+        self.set_title(shown(profile.name if profile else "Run"))
         run = profile.running if profile else None
         going = run is not None and run.stage != "waiting"
         self.set_class(going, "-runs")

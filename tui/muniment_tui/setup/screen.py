@@ -192,7 +192,7 @@ class SetupScreen(AreaScreen):
         if self._setup is None:
             return
         self.list.fill(step_text.rows(self._setup, frozenset(self._drafts)))
-        self.query_one("#steps", Pane).name_it(shown(f"Setup: {step_text.progress(self._setup)}"))
+        self.query_one("#steps", Pane).set_title(shown(f"Setup: {step_text.progress(self._setup)}"))
 
     def _rested(self) -> None:
         self._rest.pause()
@@ -213,13 +213,13 @@ class SetupScreen(AreaScreen):
         if row is None or self._setup is None:
             return
         if step is None:
-            pane.name_it(shown("Health"))
+            pane.set_title(shown("Health"))
             self.say(shown("Found out by itself, once a minute."))
             with self.app.batch_update():
                 await self.page.say(step_text.health(self._setup))
             return
         unsaved = (shown("not saved: F2 saves", "$warning"),) if step.key in self._drafts else ()
-        pane.name_it(joined(shown(step.title), *unsaved, gap=" · "))
+        pane.set_title(joined(shown(step.title), *unsaved, gap=" · "))
         self.say(step_text.ways(step))
         with self.app.batch_update():
             await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))

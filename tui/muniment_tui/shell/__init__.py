@@ -1,1 +1,1 @@
-"""What surrounds the screens: areas, palette, help, notices."""
+"""The parts around the screens: areas, palette, help, notices."""

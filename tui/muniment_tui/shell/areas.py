@@ -1,4 +1,4 @@
-"""The four areas, and where the screen of each is; its module is loaded when it is first opened."""
+"""The four areas and their screens. The module of a screen is loaded when the area is first opened."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ class Area(Struct, frozen=True):
     """`module:class`."""
 
     def open(self) -> AreaScreen:
-        """A new first screen of it."""
+        """Create the area's first screen."""
         module, _, name = self.screen.partition(":")
         made: AreaScreen = getattr(import_module(f"muniment_tui.{module}"), name)()
         return made
 
 
 AREAS = (
+    Area("setup", "1", "Setup", "Set up journaling step by step.", "setup.screen:SetupScreen"),
     Area(
-        "setup", "1", "Setup", "The way to journaling that works, step by step.", "setup.screen:SetupScreen"
+        "profiles",
+        "2",
+        "Profiles",
+        "Manage the mailboxes that mail is fetched from.",
+        "profiles.screen:ProfilesScreen",
     ),
-    Area("profiles", "2", "Profiles", "Where mail is fetched from.", "profiles.screen:ProfilesScreen"),
-    Area("runs", "3", "Runs", "What is being archived now, and what was.", "runs.screen:RunsScreen"),
+    Area("runs", "3", "Runs", "Watch current runs and see past ones.", "runs.screen:RunsScreen"),
     Area("messages", "4", "Messages", "Find and read mail.", "messages.screen:MessagesScreen"),
 )

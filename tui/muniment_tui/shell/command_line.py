@@ -1,4 +1,4 @@
-"""The `:` line: what can be done, by its name."""
+"""The `:` line, which runs an action by its name."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ if TYPE_CHECKING:
 
 
 class Names(Suggester):
-    """Completes a name that works where the focus was."""
+    """Completes the names of the available actions."""
 
     def __init__(self, app: MunimentApp) -> None:
         super().__init__(use_cache=False)
         self._app = app
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The first name that begins so."""
+        """The first name in alphabetical order that begins with `value`."""
         if not value:
             return None
         return next((name for name in sorted(self._app.names()) if name.startswith(value)), None)
 
 
 class CommandLine(Entry):
-    """One line at the bottom; hidden until `:` is pressed."""
+    """One line at the bottom, hidden until `:` is pressed."""
 
-    HELP = "Type what to do, such as `runs` or `quit`; → completes, Enter does it, Esc leaves."
+    HELP = "Type the name of an action, such as `runs` or `quit`. → completes it, Enter runs it, Esc cancels."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("command.leave", "escape", "Leave", "Close the command line; nothing is done.", footer=9),
-            Action("command.complete", "tab", "Complete", "Take the name that is offered.", footer=8),
+            Action(
+                "command.leave", "escape", "Cancel", "Close the command line without an action.", footer=9
+            ),
+            Action("command.complete", "tab", "Complete", "Complete the suggested name.", footer=8),
         )
     ]
     DEFAULT_CSS = """
@@ -50,18 +52,17 @@ class CommandLine(Entry):
         self._came_from: object | None = None
 
     def on_mount(self) -> None:
-        """Know the names."""
         self.suggester = Names(cast("MunimentApp", self.app))
 
     def open(self) -> None:
-        """Show it, and take the focus."""
+        """Show the line and focus it."""
         self._came_from = self.screen.focused
         self.value = ""
         self.display = self.can_focus = True
         self.focus()
 
     def action_leave(self) -> None:
-        """Hide it, and give the focus back."""
+        """Hide the line and restore the focus."""
         from textual.widget import Widget
 
         self._hide()
@@ -69,7 +70,7 @@ class CommandLine(Entry):
         self.screen.set_focus(came_from if isinstance(came_from, Widget) else None)
 
     def action_complete(self) -> None:
-        """Take what is suggested."""
+        """Accept the suggestion."""
         self.action_cursor_right() if self.cursor_at_end else self.action_end()
 
     @on(events.Blur)

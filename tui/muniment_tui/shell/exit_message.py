@@ -1,4 +1,4 @@
-"""What is said when the app has ended: which runs go on without it, and how to come back."""
+"""The message after the app has closed: which runs continue, and how to return to them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from muniment.client.client import Client, Connect
 from muniment.system.environment import VAULT
 
 PATIENCE = 2.0
-"""Seconds that the answer may take: nobody waits for a farewell."""
+"""How long to wait for the service's answer, in seconds."""
 
 
-def farewell(connect: Connect, vault: Path) -> list[str]:
-    """The lines to print; none where nothing runs, or where that can't be known."""
+def exit_message(connect: Connect, vault: Path) -> list[str]:
+    """The lines to print. The list is empty if no run continues, or if the service does not answer."""
     found: list[RunsState] = []
 
     def ask() -> None:
@@ -40,7 +40,7 @@ def farewell(connect: Connect, vault: Path) -> list[str]:
     named = "" if os.environ.get(VAULT) == str(vault) else f" --vault {shlex.quote(str(vault))}"
     return [
         *map(_line, running),
-        f"They go on without the app. Come back with: muniment{named}   or watch with: muniment watch{named}",
+        f"Runs continue without the app. Open it again: muniment{named}   Watch only: muniment watch{named}",
     ]
 
 
@@ -48,5 +48,5 @@ def _line(profile: ProfileState) -> str:
     run = profile.running
     assert run is not None
     if run.stage == "waiting":
-        return f"{profile.name}: waits its turn"
+        return f"{profile.name}: queued"
     return f"{profile.name}: {run.stage}, {far(run)}"

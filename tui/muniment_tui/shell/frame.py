@@ -1,4 +1,4 @@
-"""The frame around every screen: the areas on top, a line of status or notice, and the keys at the bottom."""
+"""The frame around every screen: areas at the top, status line and key bar at the bottom."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
 
 KEYS = 6
-"""The most keys that the key bar shows."""
-TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Make it larger, or press q to quit."
+"""Maximum number of keys in the key bar."""
+TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Enlarge it, or press q to quit."
 
 
 WIDTHS = [(0, "-slim"), (80, "-narrow"), (120, "-wide")]
-"""Classes that screens have by the columns of the terminal."""
+"""CSS classes of a screen by the terminal's width in columns."""
 HEIGHTS = [(0, "-low"), (24, "-high"), (40, "-tall")]
 
 
 def size_classes(size: Size) -> dict[str, bool]:
-    """Which of the classes by size a screen has, as Textual's own breakpoints give them."""
+    """The CSS classes for a size, the same that Textual's breakpoints set."""
     return _class_of(size.width, WIDTHS) | _class_of(size.height, HEIGHTS)
 
 
@@ -48,22 +48,22 @@ def _class_of(cells: int, steps: list[tuple[int, str]]) -> dict[str, bool]:
 
 
 class FrameScreen(Screen[Any]):
-    """A screen with the frame around it. Subclasses say what is inside, in `inside()`."""
+    """A screen with the frame around it. Subclasses define its content in `inside()`."""
 
     AUTO_FOCUS = "#inside *"
     _came_before = False
     HELP: ClassVar[str] = ""
-    """What the screen is for, in plain text; a pane's own HELP comes before it."""
+    """What the screen is for, in plain text. The help page shows it after the HELP of the focused pane."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
                 "app.back",
                 "escape",
                 "Back",
-                "Leave what is open and go back to where you came from.",
+                "Go back to the previous pane or screen.",
                 footer=6,
             ),
-            Action("app.find", "slash", "Search", "Search or filter what this screen lists.", footer=3),
+            Action("app.find", "slash", "Search", "Search or filter the list on this screen.", footer=3),
         )
     ]
     DEFAULT_CSS = """
@@ -80,11 +80,11 @@ class FrameScreen(Screen[Any]):
 
     @property
     def muniment(self) -> MunimentApp:
-        """The app, by its own type."""
+        """The app, with its own type."""
         return cast("MunimentApp", self.app)
 
     def compose(self) -> ComposeResult:
-        """The frame, with what is inside it; it is styled once, for the terminal's size."""
+        """The frame and its content, styled once for the terminal's size."""
         self.update_classes(size_classes(self.app.size), update=False)
         yield TopBar()
         with Container(id="inside"):
@@ -96,21 +96,21 @@ class FrameScreen(Screen[Any]):
         yield Words(id="too-small")
 
     def inside(self) -> Iterable[Widget]:
-        """What the screen shows between the bars."""
+        """The widgets between the bars."""
         return ()
 
     def _on_screen_resume(self, event: events.ScreenResume) -> None:
-        """When it comes first, all is styled already: Textual need not do it again."""
+        """Skip Textual's restyling the first time, since `compose` has styled everything."""
         event.refresh_styles = event.refresh_styles and self._came_before
         self._came_before = True
 
     def _compositor_refresh(self) -> None:
-        """Draw, unless the first frame still waits for what is to be seen in it."""
+        """Draw, unless the first frame still waits for content."""
         if not self.muniment.held_back:
             super()._compositor_refresh()
 
     def say(self, status: Content) -> None:
-        """Set the status line, which notices cover for a while."""
+        """Set the status line. A notice covers it for a while."""
         self.query_one(StatusLine).status = status
 
     def confirm(
@@ -121,9 +121,10 @@ class FrameScreen(Screen[Any]):
         phrase: str = "",
         otherwise: Callable[[], object] = lambda: None,
     ) -> None:
-        """Ask before something is done; `words` name what it is done to, and how many.
+        """Ask for confirmation; `words` name what is affected, and how many.
 
-        The answer is No unless `y` is pressed. For what can't be undone a `phrase` is to be typed instead.
+        Only `y` confirms. If `phrase` is given, for something that can't be undone, it must be typed instead.
+        `otherwise` is called if the user declines.
         """
         question = Question(words, lambda _: then(), phrase=phrase, otherwise=otherwise)
         self.query_one(Prompt).ask(question)
@@ -136,12 +137,13 @@ class FrameScreen(Screen[Any]):
         value: str = "",
         check: Callable[[str], str] = lambda value: "",
     ) -> None:
-        """Ask for a line, such as a path; `check` says in a sentence what is wrong with it."""
+        """Ask for a line of text, such as a path. `check` returns a sentence if the text is wrong, else
+        ""."""
         self.query_one(Prompt).ask(Question(words, then, typed=True, value=value, check=check))
 
     @property
     def too_small(self) -> bool:
-        """Whether the terminal is below 80x24."""
+        """Whether the terminal is smaller than 80x24."""
         return self.has_class("-slim") or self.has_class("-low")
 
     @on(events.Resize)
@@ -149,7 +151,8 @@ class FrameScreen(Screen[Any]):
         self.query_one("#too-small", Words).say(shown(TOO_SMALL.format(event.size.width, event.size.height)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is there: searching where a screen says how, going back where there is a way."""
+        """Whether an action is available: "find" if the screen implements it, "back" if there is anything
+        to leave."""
         if action == "find":
             return type(self).action_find is not FrameScreen.action_find
         if action == "back" and type(self).action_back is FrameScreen.action_back:
@@ -159,49 +162,48 @@ class FrameScreen(Screen[Any]):
 
     @property
     def unsaved(self) -> str:
-        """What would be lost if the screen were left now; "" for nothing."""
+        """The changes that leaving would lose, as a phrase; "" if there are none."""
         return ""
 
     def ask_to_leave(self, leave: Callable[[], object]) -> None:
-        """Ask about what is unsaved; `leave` is called once it may be lost. For screens that have such."""
+        """Ask about unsaved changes, then call `leave`. Screens with unsaved changes override it."""
 
     def action_back(self) -> None:
-        """Esc: a notice goes first, then what was opened last; the areas themselves stay."""
+        """Remove the notice, or close the topmost screen. An area's first screen stays."""
         if self.muniment.notice is not None:
             self.muniment.notice = None
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
         elif isinstance(self.focused, Input):
-            self.set_focus(None)  # where one types, letters are letters: now `q` and the others work
+            self.set_focus(None)  # while typing, letters are text: now `q` and other keys work again
 
     def action_find(self) -> None:
-        """`/`: screens with something to find override it."""
+        """Search or filter. Screens with something to search override it."""
 
 
 class AreaScreen(FrameScreen):
     """The first screen of an area."""
 
     AREA: ClassVar[str] = ""
-    """Its id in `areas.AREAS`."""
+    """The area's id in `areas.AREAS`."""
 
 
 class TopBar(Words):
-    """The areas, and whose vault it is."""
+    """The areas, and the organisation of the vault."""
 
     DEFAULT_CSS = """
     TopBar { height: 1; background: $panel; color: $foreground; padding: 0 1; text-wrap: nowrap; }
     """
 
     def on_mount(self) -> None:
-        """Draw it, now and when the screen comes back."""
         self.draw()
 
     def draw(self) -> None:
-        """Draw it anew: the area or the vault has changed."""
+        """Draw the current area and the vault's name."""
         app = cast("MunimentApp", self.app)
-        there = AREAS if app.vault else ()  # without a vault there is nowhere to go
+        areas = AREAS if app.vault else ()  # without a vault, no area can be opened
         left = joined(
-            *(self._area(area.key, area.title, area.id == app.current_mode) for area in there), gap=" "
+            *(self._area(area.key, area.title, area.id == app.current_mode) for area in areas), gap=" "
         )
         right = joined(
             (app.organisation, "bold"), *((("read-only", "$warning"),) if app.read_only else ()), gap=" · "
@@ -210,7 +212,6 @@ class TopBar(Words):
         self.say(joined(left, (" " * room, ""), right))
 
     def on_resize(self) -> None:
-        """The right end has moved."""
         self.draw()
 
     @staticmethod
@@ -220,7 +221,7 @@ class TopBar(Words):
 
 
 class StatusLine(Words):
-    """What the screen has to say, or the newest notice."""
+    """The screen's status, or the newest notice."""
 
     DEFAULT_CSS = """
     StatusLine { height: 1; padding: 0 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -228,16 +229,14 @@ class StatusLine(Words):
     status: var[Content] = var(Content(), always_update=True)
 
     def on_mount(self) -> None:
-        """Follow the app's notice."""
         self.watch(self.app, "notice", self._noticed)
 
     def _noticed(self) -> None:
-        """Esc takes a notice away, so that the keys that work have changed as well."""
+        """Draw, and update the key bar: a notice adds the Esc key."""
         self._draw()
         self.screen.refresh_bindings()
 
     def watch_status(self) -> None:
-        """Draw it."""
         self._draw()
 
     def _draw(self) -> None:
@@ -246,19 +245,18 @@ class StatusLine(Words):
 
 
 class KeyBar(Words):
-    """The keys that matter most where the focus is; at most six."""
+    """Up to six keys, the most useful ones for the focused pane."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; }
     """
 
     def on_mount(self) -> None:
-        """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.draw())
         self.draw()
 
     def draw(self) -> None:
-        """Draw the keys that work now."""
+        """Draw the keys that are available now."""
         app = cast("MunimentApp", self.app)
         found = [offer for offer in offers(self.screen) if offer.action.footer and offer.key]
         best = sorted(found, key=lambda offer: -offer.action.footer)[:KEYS]

@@ -1,4 +1,4 @@
-"""Pages over the others: help for what has the focus, and the last notices."""
+"""The help page for the focused pane, and the page of recent notices."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from muniment_tui.terminal.safe_text import block, joined, shown
 from muniment_tui.widgets.text import Words
 
 _KEYS = 13
-"""Cells for keys."""
+"""Width of the column of keys, in cells."""
 
 
 class PageScreen(FrameScreen):
-    """A page of text to read and leave."""
+    """A page of text over the current screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("page.close", "question_mark,f1,exclamation_mark", "Close", "Leave the page.", run="back"),
+            Action("page.close", "question_mark,f1,exclamation_mark", "Close", "Close the page.", run="back"),
         )
     ]
     DEFAULT_CSS = """
@@ -38,7 +38,6 @@ class PageScreen(FrameScreen):
     """
 
     def inside(self) -> Iterable[Widget]:
-        """The text, to be scrolled."""
         yield VerticalScroll(Words(id="page"))
 
     @on(events.Resize)
@@ -46,28 +45,28 @@ class PageScreen(FrameScreen):
         self.query_one("#page", Words).say(self.text(self.app.size.width - 5))
 
     def text(self, width: int) -> Content:
-        """What the page says, in lines of so many cells."""
+        """The page's text, wrapped to `width` cells."""
         raise NotImplementedError
 
 
 class HelpScreen(PageScreen):
-    """What has the focus, and which keys it has."""
+    """Help for the focused pane, and its keys."""
 
-    HELP = "This is the help. Esc closes it."
+    HELP = "Esc closes this page."
 
     def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
         self._about = screen
 
     def text(self, width: int) -> Content:
-        """What the focused widget and those around it say, then the keys."""
-        parts = [block(said) for said in _helps(self._about)]
+        """The help of the focused widget and its ancestors, then the keys."""
+        parts = [block(text) for text in _helps(self._about)]
         by_part: dict[str, list[Action]] = {}
         for offer in offers(self._about):
             by_part.setdefault(offer.action.part, []).append(offer.action)
-        for part, those in sorted(by_part.items(), key=lambda pair: pair[0] == ANYWHERE):
+        for part, declared in sorted(by_part.items(), key=lambda pair: pair[0] == ANYWHERE):
             title = "Everywhere" if part == ANYWHERE else part.capitalize()
-            lines = (line for action in those for line in _lines(action, width))
+            lines = (line for action in declared for line in _lines(action, width))
             parts.append(joined((title, "bold $primary"), *lines, gap="\n"))
         return Content("\n\n").join(parts)
 
@@ -79,7 +78,7 @@ def _helps(screen: Screen[Any]) -> list[str]:
 
 
 def _lines(action: Action, width: int) -> Iterator[Content]:
-    """Keys at the left, and what they do beside them."""
+    """One action: keys on the left, description on the right."""
     keys = f"  {key_names(action) or f':{action.name}':<{_KEYS}} "
     first, *others = textwrap.wrap(f"{action.title}. {action.help}", max(width - len(keys), 20))
     end = len(action.title) + 1
@@ -88,15 +87,14 @@ def _lines(action: Action, width: int) -> Iterator[Content]:
 
 
 class NoticesScreen(PageScreen):
-    """The last notices, newest first."""
+    """The recent notices, newest first."""
 
-    HELP = "What was said lately, newest first."
+    HELP = "The recent notices, newest first."
 
     def text(self, width: int) -> Content:
-        """One line each."""
         kept = self.muniment.notices.kept
         if not kept:
-            return shown("Nothing was said yet. What is done, refused or fails is listed here.")
+            return shown("No notices yet. Results, refusals and errors are listed here.")
         return Content("\n").join(
             joined((f"{local_moment(int(notice.time)):%H:%M:%S} ", "$secondary"), notice.content())
             for notice in reversed(kept)

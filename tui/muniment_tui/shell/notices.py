@@ -1,4 +1,4 @@
-"""Notices: one line above the key bar, and a list of the last ones, so that none is lost."""
+"""Notices: one line above the key bar, and a list of the recent ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNS = {"information": ("✓", "$success"), "warning": ("!", "$warning"), "erro
 
 
 class Notice(Struct, frozen=True):
-    """Something that was said."""
+    """A message to the user."""
 
     text: str
     severity: str = "information"
@@ -23,19 +23,19 @@ class Notice(Struct, frozen=True):
     time: float = 0.0
 
     def content(self) -> Content:
-        """As one line; the sign says its kind without colour."""
+        """The notice as one line. A sign shows its severity without colour."""
         sign, style = SIGNS[self.severity]
         return joined((sign, f"bold {style}"), shown(self.text), gap=" ")
 
 
 class Notices:
-    """The last notices; oldest first."""
+    """The last notices, oldest first."""
 
     def __init__(self) -> None:
         self.kept: deque[Notice] = deque(maxlen=KEPT)
 
     def add(self, text: str, severity: str) -> Notice:
-        """Keep a notice, with the time."""
+        """Keep a notice with the current time."""
         notice = Notice(text, severity, time.time())
         self.kept.append(notice)
         return notice

@@ -1,4 +1,5 @@
-"""What a bare `muniment` says: how the vault stands and what to do next, or how to begin."""
+"""The overview that `muniment` prints without a terminal: the vault's status and the next steps, or how to
+begin."""
 
 from __future__ import annotations
 
@@ -13,18 +14,21 @@ from muniment.cli.vaults import last_run, status_lines
 from muniment.system.environment import VAULT, absolute
 
 BEGIN = """\
-Muniment keeps an organisation's mail: complete, unchanged, findable, provable.
+Muniment archives an organisation's mail, complete, unchanged and provable.
 
-No vault is named yet.
-  See it at work with sample mail:  muniment demo
-  Make a vault of your own:         muniment init --vault DIR --domain D
-  Use one that is there:            export MUNIMENT_VAULT=DIR
-  All commands:                     muniment --help
+No vault is selected.
+  Try it with sample mail:  muniment demo
+  Create a vault:           muniment init --vault DIR --domain D
+  Use an existing vault:    export MUNIMENT_VAULT=DIR
+  List all commands:        muniment --help
 """
 
 
 def overview(engine: EngineDoors, vault: str = "") -> int:
-    """Print the overview of the vault that `vault`, else MUNIMENT_VAULT, names; returns the exit code."""
+    """Print the overview of a vault, and return the exit code.
+
+    `vault` is a folder; "" means MUNIMENT_VAULT.
+    """
     session = Session(engine, Output())
     session.folder = absolute(vault) if vault else None
     return guarded(lambda: _overview(session), session)
@@ -48,17 +52,17 @@ def _overview(session: Session) -> int:
 
 
 def _next(status: Status) -> list[tuple[str, str]]:
-    """Commands that make sense as things stand."""
+    """Useful commands, with their purpose."""
     advice = []
     if not status.profiles:
-        advice.append(("muniment profile add --help", "say where mail is fetched from"))
+        advice.append(("muniment profile add --help", "add a mailbox to fetch mail from"))
     else:
         advice.append(("muniment run --all", "fetch and archive new mail"))
     if not status.users:
-        advice.append(("muniment users import FILE.csv", "name the people and their addresses"))
+        advice.append(("muniment users import FILE.csv", "import people and their addresses"))
     if status.messages:
-        advice += [("muniment search QUERY", "find mail"), ("muniment tree", "see whose mail is kept")]
-        advice.append(("muniment verify", "prove that it is whole and unchanged"))
+        advice += [("muniment search QUERY", "find mail"), ("muniment tree", "list people and folders")]
+        advice.append(("muniment verify", "prove that the archive is complete and unchanged"))
     if status.quarantined:
-        advice.append(("muniment quarantine list", "see what could not be unwrapped"))
-    return [*advice, ("muniment --help", "all commands")]
+        advice.append(("muniment quarantine list", "list items that could not be unwrapped"))
+    return [*advice, ("muniment --help", "list all commands")]

@@ -1,4 +1,4 @@
-"""The command palette: everything that the registry says can be done where the focus is."""
+"""The command palette: all registered actions that are available now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ActionsPalette(CommandPalette):
-    """The palette without what moves by itself; what is below is not dimmed: that draws all of it."""
+    """The palette without moving parts. The screen below is not dimmed, since that would redraw all of it."""
 
     DEFAULT_CSS = """
     ActionsPalette { background: transparent; }
@@ -26,12 +26,12 @@ class ActionsPalette(CommandPalette):
     """
 
     def on_mount(self) -> None:
-        """Nothing blinks."""
+        """Stop the cursor from blinking."""
         self.query_one(Input).cursor_blink = False
 
 
 class ActionsProvider(Provider):
-    """Offers actions; those of the focused pane before those of the app."""
+    """Offers the available actions, those of the focused pane first."""
 
     def _here(self) -> list[Offer]:
         app = cast("MunimentApp", self.app)
@@ -43,12 +43,12 @@ class ActionsProvider(Provider):
         return sorted(found, key=_rank)
 
     async def discover(self) -> Hits:
-        """All of them."""
+        """All actions, before anything is typed."""
         for offer in self._here():
             yield DiscoveryHit(shown(_title(offer.action)), self._doing(offer), help=offer.action.help)
 
     async def search(self, query: str) -> Hits:
-        """Those that match what is typed."""
+        """The actions that match `query`."""
         matcher = self.matcher(query)
         for offer in self._here():
             title = _title(offer.action)
@@ -60,7 +60,7 @@ class ActionsProvider(Provider):
 
 
 def _rank(offer: Offer) -> tuple[bool, int, str]:
-    """What belongs to this screen first, and of that what the key bar ranks first."""
+    """Sort key: actions of this screen first, ranked as in the key bar."""
     return offer.action.part == ANYWHERE, -offer.action.footer, offer.action.title
 
 

@@ -1,4 +1,4 @@
-"""What the app remembers between two calls: a small file in XDG_STATE_HOME, for its owner alone."""
+"""What the app remembers between two starts, in a small private file in XDG_STATE_HOME."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ log = logging.getLogger("muniment.tui")
 
 
 class State(msgspec.Struct):
-    """What is remembered."""
+    """The remembered settings."""
 
     area: str = ""
-    """The area that was open."""
+    """The area that was open last."""
     theme: str = ""
     vault: str = ""
-    """The vault that was open."""
+    """The vault that was open last."""
     widths: dict[str, int] = {}
-    """Widths of panes, by what they are called."""
+    """Widths of panes, by pane."""
 
 
 def state_file() -> Path:
-    """Where it is kept: XDG Base Directory Specification 0.8; a relative path counts for nothing."""
+    """The file's path, by the XDG Base Directory Specification 0.8. A relative XDG_STATE_HOME is ignored."""
     named = os.environ.get("XDG_STATE_HOME", "")
     home = Path(named) if named.startswith("/") else Path.home() / ".local" / "state"
     return home / "muniment" / "app.json"
 
 
 def load(path: Path) -> State:
-    """What is remembered; nothing where the file is missing, unreadable or garbage."""
+    """Read the state. The state is empty if the file is missing, unreadable or invalid."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=State)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -40,7 +40,7 @@ def load(path: Path) -> State:
 
 
 def save(path: Path, state: State) -> None:
-    """Remember; a place that can't be written is no trouble worth a word."""
+    """Write the state. A failure is logged and otherwise ignored."""
     draft = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Colours: a dark and a light theme, and the terminal's own palette."""
+"""Colour themes: dark, light, and the terminal's own palette."""
 
 from __future__ import annotations
 
@@ -58,4 +58,4 @@ LIGHT = Theme(
 )
 THEMES = (DARK, LIGHT)
 NAMES = ("dark", "light", "ansi-dark", "ansi-light")
-"""What `:theme` goes through; the last two are the terminal's own palette."""
+"""The themes in the order of `:theme`. The last two use the terminal's own palette."""

@@ -1,4 +1,4 @@
-"""Which vault is meant."""
+"""Finds the vault to open."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from muniment.system.environment import VAULT, absolute
 
 VAULT_FILE = "vault.toml"
-"""What a folder holds that is a vault."""
+"""The file that makes a folder a vault."""
 
 
 def named_vault(option: str) -> Path | None:
-    """The folder that --vault names, else the one of MUNIMENT_VAULT."""
+    """The folder of `--vault` or MUNIMENT_VAULT; None if neither is set."""
     name = option or os.environ.get(VAULT, "")
     return absolute(name) if name else None
 
 
 def is_vault(folder: Path) -> bool:
-    """Whether a folder holds a vault; one that may not be looked into is believed to: its service answers."""
+    """Whether a folder holds a vault. True for an unreadable folder: its service decides."""
     try:
         return stat.S_ISREG((folder / VAULT_FILE).stat().st_mode)
     except PermissionError:

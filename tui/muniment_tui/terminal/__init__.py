@@ -1,1 +1,1 @@
-"""What reaches the terminal, and how."""
+"""Output to the terminal."""

@@ -1,7 +1,7 @@
-"""Sends the terminal only the cells that have changed: over a slow line each byte is waited for.
+"""Sends the terminal only the cells that have changed, to save bytes on a slow connection.
 
-Textual draws the lines of a widget anew when a digit in it has changed. Here every drawing is compared with
-what the terminal shows already, cell by cell, as the programs of a slower age did.
+Textual redraws whole lines of a widget when one digit in it has changed. This renderer compares every drawing
+with what the terminal already shows, cell by cell.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 GAP = 12
-"""So many cells that have not changed cost less than to go past them and set the colours again."""
+"""Up to this many unchanged cells are sent again, since skipping them and setting the colours again costs
+more."""
 Cell: TypeAlias = tuple[Any, Any]
-"""What a place shows: a character and its style. Of text that does not have one cell a character, the whole
-strip and the place in it."""
+"""The content of a cell: a character and its style. For text with characters that are not one cell wide,
+the whole strip and the position in it."""
 UNKNOWN: Cell = (None, None)
 
 
 class Canvas:
-    """What the terminal shows, as far as it was drawn here."""
+    """What the terminal shows, as far as the app has drawn it."""
 
     def __init__(self) -> None:
         self._lines: dict[int, list[Cell]] = {}
         self._size: Size | None = None
 
     def forget(self) -> None:
-        """What the terminal shows is not known any more: all that is drawn is sent."""
+        """Treat the terminal's content as unknown, so that everything is sent again."""
         self._lines.clear()
 
-    def thrifty(self, update: CompositorUpdate) -> CompositorUpdate:
-        """The same drawing, of which only the changes are sent. Once it is drawn they are remembered."""
+    def changes_only(self, update: CompositorUpdate) -> CompositorUpdate:
+        """The same update, reduced to the cells that changed. The canvas remembers them when it is drawn."""
         if isinstance(update, LayoutUpdate):
             if update.region.size != self._size:
                 self.forget()
@@ -51,7 +52,7 @@ class Canvas:
         return update
 
     def draw(self, x: int, y: int, strip: Strip, colours: ColorSystem) -> str:
-        """What to send so that a strip stands at a place."""
+        """The output that shows a strip at a position; "" if the terminal already shows it."""
         cells = _cells(strip)
         line = self._lines.setdefault(y, [])
         line.extend([UNKNOWN] * (x + len(cells) - len(line)))
@@ -67,14 +68,13 @@ class Canvas:
 
 
 class _Changes(CompositorUpdate):
-    """An update that sends what has changed on a canvas."""
+    """An update that sends the changes against a canvas."""
 
     def __init__(self, canvas: Canvas, strips: list[tuple[int, int, Strip]]) -> None:
         self._canvas = canvas
         self._strips = strips
 
     def render_segments(self, console: Console) -> str:
-        """What is sent."""
         colours = console._color_system or ColorSystem.TRUECOLOR
         return "".join(self._canvas.draw(x, y, strip, colours) for x, y, strip in self._strips)
 
@@ -85,7 +85,7 @@ def _all_lines(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
 
 
 def _spans(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
-    """The drawn parts of lines; those that meet are one."""
+    """The drawn parts of each line, adjacent parts joined."""
     for y, left, right in update.spans:
         begin, parts = left, list[Strip]()
         for x, strip in _parts(update, y, left, right):
@@ -116,7 +116,7 @@ def _cells(strip: Strip) -> list[Cell]:
 
 
 def _runs(before: list[Cell], cells: list[Cell]) -> Iterable[tuple[int, int]]:
-    """From where to where cells have changed."""
+    """The ranges of cells that have changed, as (start, end)."""
     if isinstance(cells[0][0], Strip):
         return [(0, len(cells))]
     runs: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
-"""The last net before the terminal: no character gets through that a terminal acts on, whoever draws it.
+"""The last filter before the terminal: it removes every character that a terminal would act on.
 
-Words are made harmless where they enter the app (`muniment_tui.terminal.safe_text`); this catches what
-somebody forgot.
+Text is made harmless where it enters the app (`muniment_tui.terminal.safe_text`). This filter catches text
+that was missed there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Net(LineFilter):
     """Makes each drawn segment harmless."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments of a line; nearly always those that came in."""
+        """The harmless segments of a line. Nearly always these are the given ones."""
         if all(segment.text.isprintable() for segment in segments):
             return segments
         return [one if one.control else Segment(clean(one.text), one.style) for one in segments]

@@ -1,1 +1,1 @@
-"""Widgets that all screens share."""
+"""Widgets that the screens share."""

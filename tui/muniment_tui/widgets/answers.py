@@ -1,7 +1,7 @@
-"""A question with several answers, a key each, asked in place.
+"""A question with several answers, one key each, shown above the key bar.
 
-The keys stand in the registry of actions, so that a test sees that none of them means something else on a
-screen that the question can lie over: a key that is pressed once too often must do nothing there.
+The keys are registered as actions. A test checks that no answer's key has another meaning on a screen where
+the question appears: pressing it once too often must do nothing there.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ def _answer(name: str, keys: str, title: str, help: str, changes: bool = False) 
 
 
 ANSWERS = (
-    _answer("save", "s", "Save", "Save what was typed, then leave.", changes=True),
-    _answer("discard", "D", "Discard", "Leave, and forget what was typed."),
-    _answer("overwrite", "o", "Save mine on top", "Write it over the file's.", changes=True),
-    _answer("file", "f", "Take the file's", "Drop mine, and begin again from what the file says."),
-    _answer("run", "y", "Run it by itself", "Save it; it runs by itself.", changes=True),
-    _answer("by-hand", "n,enter", "By hand only", "Save it; it runs by hand only.", changes=True),
+    _answer("save", "s", "Save", "Save the changes, then leave.", changes=True),
+    _answer("discard", "D", "Discard", "Leave without saving the changes."),
+    _answer("overwrite", "o", "Save my changes", "Replace the file's values with yours.", changes=True),
+    _answer("file", "f", "Use the file", "Drop your changes and reload the profile from vault.toml."),
+    _answer("run", "y", "Run automatically", "Save it and run it on its schedule.", changes=True),
+    _answer("by-hand", "n,enter", "By hand only", "Save it without automatic runs.", changes=True),
 )
 BY_ID = {action.name: action for action in ANSWERS}
 Choices = Mapping[str, Callable[[], object]]
-"""What an answer does, by its name in ANSWERS."""
+"""What each answer does, by its name in ANSWERS."""
 
 
 class Answers(Vertical, can_focus=True):
-    """Hidden until something is asked. Esc does nothing of what is offered; other keys wait."""
+    """A question, hidden until `ask` is called. Only the offered keys and Esc work while it is open."""
 
     ASKS = True
-    HELP = "A question: press the key of an answer. Esc leaves everything as it is."
+    HELP = "Press the key of an answer. Esc changes nothing."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("answers.leave", "escape", "Leave it", "Do nothing of what is offered.", footer=9),
+            Action("answers.leave", "escape", "Cancel", "Close the question; nothing changes.", footer=9),
             *ANSWERS,
         )
     ]
@@ -58,16 +58,15 @@ class Answers(Vertical, can_focus=True):
         super().__init__()
         self._choices: Choices = {}
         self._keys: dict[str, str] = {}
-        """The answers' names by key."""
+        """The names of the answers, by key."""
         self._came_from: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        """The question, and what can be answered."""
         yield Words(id="asked")
         yield Words(id="offered")
 
     def ask(self, question: Content, choices: Choices, leave: str) -> None:
-        """Ask; `leave` is what Esc means."""
+        """Show a question. `leave` describes what Esc does."""
         if not self.display:
             self._came_from = self.screen.focused
         self._choices = choices
@@ -82,7 +81,7 @@ class Answers(Vertical, can_focus=True):
         self.focus()
 
     def on_key(self, event: events.Key) -> None:
-        """An answer, or nothing: whoever is asked answers first."""
+        """Give an answer if its key is pressed, and swallow all other keys."""
         if event.key == "escape":
             return
         event.stop()
@@ -91,17 +90,17 @@ class Answers(Vertical, can_focus=True):
             self.action_answer(self._keys[event.key])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """An answer is there while it is offered; `on_key` takes it."""
+        """Offer only the answers of the current question."""
         return action == "leave" or (bool(parameters) and parameters[0] in self._choices)
 
     def action_answer(self, name: str) -> None:
-        """Do what is offered under a name."""
+        """Close the question and run the answer's callback."""
         chosen = self._choices[name]
         self.action_leave()
         chosen()
 
     def action_leave(self) -> None:
-        """Close it, and give the focus back."""
+        """Close the question and restore the focus."""
         self.display = False
         self._choices, self._keys = {}, {}
         came_from, self._came_from = self._came_from, None

@@ -1,4 +1,4 @@
-"""Columns of a list: how wide each is, and which are left out where there is no room."""
+"""Columns of a list: their widths, and which are hidden on a narrow screen."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class Column(Struct, frozen=True):
 
     title: str
     width: int = 0
-    """Cells; 0 for one that shares what the others leave, by `share`."""
+    """Width in cells. Columns with 0 share the remaining width in proportion to `share`."""
     share: int = 1
     right: bool = False
     since: int = 0
-    """The width of the list from which on it is shown."""
+    """The minimum width of the list, in cells, at which the column is shown."""
 
 
 def laid_out(columns: Sequence[Column], width: int) -> list[tuple[int, Column, int]]:
-    """The columns that a list of `width` cells has room for: (number, column, cells)."""
+    """The columns that fit into a list of `width` cells, as (number, column, cells)."""
     shown = [(number, column) for number, column in enumerate(columns) if column.since <= width]
     fixed = sum(column.width for _, column in shown) + GAP * max(len(shown) - 1, 0)
     shares = sum(column.share for _, column in shown if not column.width)
@@ -40,7 +40,7 @@ def laid_out(columns: Sequence[Column], width: int) -> list[tuple[int, Column, i
 
 
 def in_cells(content: Content, cells: int, right: bool = False) -> Content:
-    """`content` in exactly so many cells; what is too long ends in "…"."""
+    """`content` padded or cut to exactly `cells` cells. Cut text ends in "…"."""
     if cells <= 0:
         return Content()
     content = content.truncate(cells, ellipsis=True)

@@ -1,4 +1,4 @@
-"""A line to type in."""
+"""A line for text input."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from muniment_tui.terminal.safe_text import clean
 
 
 class Entry(Input):
-    """One line: what is in it is harmless whatever is pasted, and nothing blinks."""
+    """A line for text input. Its content is sanitised, even when pasted, and its cursor does not blink."""
 
-    HELP = "Type here. Ctrl+U empties the line up to the cursor, Ctrl+W takes the last word away."
+    HELP = "Type here. Ctrl+U deletes to the start of the line, Ctrl+W deletes the last word."
     DEFAULT_CSS = """
     Entry { height: 1; border: none; padding: 0 1; background: $panel; }
     Entry:focus { border: none; background: $block-cursor-background; color: $block-cursor-foreground; }
@@ -29,7 +29,7 @@ class Entry(Input):
         clip: Callable[[str], str] | None = None,
         **options: Any,
     ) -> None:
-        """`clip` changes what is typed as it is typed."""
+        """`clip` transforms the value as it is typed."""
         self._clip = clip
         super().__init__(value, placeholder=clean(placeholder), select_on_focus=False, **options)
         self.cursor_blink = False
@@ -37,6 +37,6 @@ class Entry(Input):
             self._bindings.key_to_bindings.pop(key, None)
 
     def validate_value(self, value: str) -> str:
-        """What may stand in it."""
+        """Sanitise the value and apply `clip`."""
         value = clean(value)
         return self._clip(value) if self._clip else value

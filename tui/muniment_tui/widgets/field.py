@@ -1,4 +1,4 @@
-"""Fields of a form: a label, what is typed or chosen, and below it what is wrong, as one types."""
+"""Fields of a form: a label, a value that is typed or chosen, and below it a hint or an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.text import Words
 
 Check = Callable[[str], str]
-"""Says what is wrong with a value, in a sentence; "" where nothing is."""
+"""Returns a sentence if a value is wrong, else ""."""
 
 
 def _fine(value: str) -> str:
@@ -28,7 +28,7 @@ def _fine(value: str) -> str:
 
 
 class Field(Widget):
-    """A labelled line with a hint below it, which becomes what is wrong."""
+    """A labelled value with a hint below it. An error replaces the hint."""
 
     DEFAULT_CSS = """
     Field { height: auto; layout: vertical; }
@@ -40,7 +40,7 @@ class Field(Widget):
     """
 
     class Changed(Message):
-        """Its value is another now."""
+        """The field's value has changed."""
 
         def __init__(self, field: Field) -> None:
             super().__init__()
@@ -48,7 +48,6 @@ class Field(Widget):
 
         @property
         def control(self) -> Field:
-            """The field."""
             return self.field
 
     def __init__(
@@ -63,12 +62,12 @@ class Field(Widget):
 
     @property
     def key(self) -> str:
-        """What it is called in a form's values."""
+        """The field's name in the values of a form."""
         return self.name or ""
 
     @property
     def value(self) -> str:
-        """What stands in it."""
+        """The current value."""
         raise NotImplementedError
 
     @value.setter
@@ -77,22 +76,21 @@ class Field(Widget):
 
     @property
     def problem(self) -> str:
-        """What is wrong with it, as a sentence; "" where nothing is."""
+        """What is wrong with the value, as a sentence; "" if nothing is."""
         return self._check(self.value)
 
     def entry(self) -> Widget:
-        """What takes the focus."""
+        """The widget that takes the focus."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        """Label, value, hint."""
         with Horizontal():
             yield Words(shown(self.label), classes="label")
             yield self.entry()
         yield Words(shown(self.hint), classes="hint")
 
     def rename(self, label: str) -> None:
-        """Call it something else; also while it is not drawn yet, or no more."""
+        """Change the label. Works before and after the field is drawn."""
         self.label = label
         for line in self.query(".label"):
             if isinstance(line, Words):
@@ -101,10 +99,10 @@ class Field(Widget):
     def say(self, hint: str, style: str = "") -> None:
         """Set the hint, such as a warning that depends on the value."""
         self.hint, self._style = hint, style
-        self.judge()
+        self.show_problem()
 
-    def judge(self, touched: bool = False) -> None:
-        """Show what is wrong; of a field that nobody has touched yet, only the hint."""
+    def show_problem(self, touched: bool = False) -> None:
+        """Show the problem, if there is one and the field has been touched. Otherwise show the hint."""
         self._touched = self._touched or touched
         problem = self.problem if self._touched else ""
         words = (
@@ -116,13 +114,13 @@ class Field(Widget):
                 line.display = bool(words)
 
     def changed(self) -> None:
-        """Judge, and tell."""
-        self.judge(touched=True)
+        """Show the problem and post `Changed`."""
+        self.show_problem(touched=True)
         self.post_message(self.Changed(self))
 
 
 class TextField(Field):
-    """A field that is typed."""
+    """A field for typed text."""
 
     def __init__(
         self,
@@ -135,13 +133,12 @@ class TextField(Field):
         clip: Callable[[str], str] | None = None,
         **options: Any,
     ) -> None:
-        """`clip` changes what is typed as it is typed; `secret` masks it."""
+        """`clip` transforms the value as it is typed. `secret` masks it."""
         super().__init__(name, label, **options)
         self._entry = Entry(value, placeholder=placeholder, password=secret, clip=clip, classes="value")
 
     @property
     def value(self) -> str:
-        """What is typed."""
         return self._entry.value
 
     @value.setter
@@ -149,7 +146,6 @@ class TextField(Field):
         self._entry.value = value
 
     def entry(self) -> Widget:
-        """The line."""
         return self._entry
 
     @on(Input.Changed)
@@ -160,13 +156,13 @@ class TextField(Field):
 
 
 class Choices(Words, can_focus=True):
-    """One of a few, side by side: ← and → choose."""
+    """A few values side by side, one of them chosen with ← and →."""
 
-    HELP = "← and → choose, so does the space bar."
+    HELP = "← and → choose a value; Space chooses the next one."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("choice.left", "left,h", "Previous", "Choose what stands to the left."),
-            Action("choice.right", "right,l,space", "Next", "Choose what stands to the right.", footer=8),
+            Action("choice.left", "left,h", "Previous", "Choose the value on the left."),
+            Action("choice.right", "right,l,space", "Next", "Choose the value on the right.", footer=8),
         )
     ]
     DEFAULT_CSS = """
@@ -176,7 +172,7 @@ class Choices(Words, can_focus=True):
     at: reactive[int] = reactive(0, init=False)
 
     class Chosen(Message):
-        """Another one is chosen."""
+        """Another value was chosen."""
 
     def __init__(self, offered: Sequence[tuple[str, str]], at: int = 0) -> None:
         super().__init__(classes="value")
@@ -184,11 +180,10 @@ class Choices(Words, can_focus=True):
         self.set_reactive(Choices.at, at)
 
     def on_mount(self) -> None:
-        """Draw it."""
         self._draw()
 
     def watch_at(self) -> None:
-        """Draw it, and tell."""
+        """Draw the choice and post `Chosen`."""
         self._draw()
         self.post_message(self.Chosen())
 
@@ -200,28 +195,25 @@ class Choices(Words, can_focus=True):
         return joined(("(•) " if on else "( ) ", ""), (self.offered[number][1], "bold" if on else ""))
 
     def action_left(self) -> None:
-        """The one before."""
         self.at = (self.at - 1) % len(self.offered)
 
     def action_right(self) -> None:
-        """The next one."""
         self.at = (self.at + 1) % len(self.offered)
 
 
 class ChoiceField(Field):
-    """A field that offers a few values."""
+    """A field with a few values to choose from."""
 
     def __init__(
         self, name: str, label: str, offered: Sequence[tuple[str, str]], value: str = "", **options: Any
     ) -> None:
-        """`offered` are pairs of value and what is shown."""
+        """`offered` are pairs of a value and its text."""
         super().__init__(name, label, **options)
         values = [one for one, _ in offered]
         self._choices = Choices(offered, values.index(value) if value in values else 0)
 
     @property
     def value(self) -> str:
-        """What is chosen."""
         return self._choices.offered[self._choices.at][0]
 
     @value.setter
@@ -229,7 +221,6 @@ class ChoiceField(Field):
         self._choices.at = [one for one, _ in self._choices.offered].index(value)
 
     def entry(self) -> Widget:
-        """The choices."""
         return self._choices
 
     @on(Choices.Chosen)
@@ -239,7 +230,7 @@ class ChoiceField(Field):
 
 
 class SwitchField(ChoiceField):
-    """Yes or no."""
+    """A field for yes or no."""
 
     def __init__(self, name: str, label: str, on: bool = False, **options: Any) -> None:
         offered = (("yes", "yes"), ("no", "no"))
@@ -247,12 +238,12 @@ class SwitchField(ChoiceField):
 
     @property
     def on(self) -> bool:
-        """Whether it is yes."""
+        """Whether the value is yes."""
         return self.value == "yes"
 
 
 class Form(VerticalScroll, can_focus=False):
-    """Fields below each other."""
+    """A column of fields."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -269,34 +260,32 @@ class Form(VerticalScroll, can_focus=False):
 
     @property
     def fields(self) -> list[Field]:
-        """Those that are shown, from top to bottom."""
+        """The visible fields, from top to bottom."""
         return [field for field in self.query(Field) if field.display]
 
     @property
     def values(self) -> dict[str, str]:
-        """What stands in them, by their names."""
+        """The values of the visible fields, by field name."""
         return {field.key: field.value for field in self.fields}
 
     def problems(self) -> list[str]:
-        """What is wrong, shown at each field; the focus goes to the first of them."""
+        """Show the problem of each field, focus the first wrong field, and return all problems."""
         wrong = [field for field in self.fields if field.problem]
         for field in self.fields:
-            field.judge(touched=True)
+            field.show_problem(touched=True)
         if wrong:
             wrong[0].entry().focus()
         return [field.problem for field in wrong]
 
     def start(self) -> None:
-        """Put the focus in the first field."""
+        """Focus the first field."""
         for field in self.fields[:1]:
             field.entry().focus()
 
     def action_previous(self) -> None:
-        """The field above."""
         self._go(-1)
 
     def action_next(self) -> None:
-        """The field below."""
         self._go(1)
 
     @on(Input.Submitted)
@@ -315,5 +304,5 @@ class Form(VerticalScroll, can_focus=False):
 
 
 def fields_of(form: Iterable[Field]) -> dict[str, Field]:
-    """Fields by their names."""
+    """The fields by their names."""
     return {field.key: field for field in form}

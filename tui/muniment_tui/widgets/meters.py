@@ -1,4 +1,4 @@
-"""Numbers that are seen: a bar and a sparkline, each beside its number."""
+"""Drawn numbers: a bar and a sparkline, each beside its number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def bar(done: float, total: float, cells: int) -> Content:
-    """How far something is, in `cells` cells; empty where the total is not known."""
+    """A bar of `cells` cells for a part of a total. It is empty if the total is unknown (0)."""
     share = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
     eighths = int(share * cells * 8)
     full, rest = divmod(eighths, 8)
@@ -23,7 +23,7 @@ def bar(done: float, total: float, cells: int) -> Content:
 
 
 def spark(values: list[float], cells: int) -> Content:
-    """The last values, the highest of them as high as it goes."""
+    """A sparkline of the last values. The highest value has full height."""
     last = values[-cells:]
     top = max(last, default=0.0)
     drawn = "".join(_LEVELS[min(int(value / top * 7.99), 7)] if top > 0 else _LEVELS[0] for value in last)
@@ -38,7 +38,7 @@ class Bar(Words):
     def __init__(
         self, label: str, *, label_width: int = 10, longest: int = 1000, id: str | None = None
     ) -> None:
-        """`longest`: cells of the bar at most; where it changes often, each costs bytes."""
+        """`longest` limits the bar's length in cells. Each cell that changes often costs bytes."""
         super().__init__(id=id)
         self._label = label
         self._label_width = label_width
@@ -46,15 +46,14 @@ class Bar(Words):
         self._state: tuple[int, int, str, int | None] = (0, 0, "", None)
 
     def show(self, done: int, total: int, note: str = "", percent: int | None = None) -> None:
-        """Draw how far it is; `note` stands behind, such as a rate.
+        """Draw the progress, followed by `note`, such as a rate.
 
-        `percent` is shown, and drawn, in place of what `done` and `total` come to.
+        If `percent` is given, it is used in place of the share that `done` and `total` give.
         """
         self._state = (done, total, note, percent)
         self._draw()
 
     def on_resize(self) -> None:
-        """The bar is as long as there is room."""
         self._draw()
 
     def _draw(self) -> None:
@@ -77,7 +76,7 @@ class Bar(Words):
 
 
 class Spark(Words):
-    """`▁▂▃▅▇  160/s`: how a number went, and what it is now."""
+    """A label, a sparkline and the current number: `▁▂▃▅▇  160/s`."""
 
     DEFAULT_CSS = "Spark { height: 1; text-wrap: nowrap; }"
 
@@ -88,6 +87,6 @@ class Spark(Words):
         self._values: deque[float] = deque(maxlen=cells)
 
     def add(self, value: float, number: str) -> None:
-        """One more value; `number` is how it is written."""
+        """Add a value. `number` is its text."""
         self._values.append(value)
         self.say(joined((self._label, ""), spark(list(self._values), self._cells), (f"  {number}", "bold")))

@@ -1,6 +1,6 @@
-"""The virtual list: any number of rows, of which a few pages are kept.
+"""The virtual list: any number of rows, with a few pages of them in memory.
 
-Whoever shows it answers `Wanted` with `put`:
+A screen that shows the list answers `Wanted` with `put`:
 
     def on_paged_list_wanted(self, wanted: PagedList.Wanted) -> None:
         self.muniment.engine.ask(self, ..., lambda hits: wanted.rows.put(wanted, [...]))
@@ -18,19 +18,17 @@ from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.rows import Row, RowList
 
 PAGE = 100
-"""Rows that are asked for at once."""
+"""Rows in a page. Rows are requested by the page."""
 PAGES = 40
-"""Pages that are kept: those that were looked at last."""
+"""Maximum number of pages in memory, the last ones that were looked at."""
 
 
 class PagedList(RowList):
     """A list of up to tens of millions of rows."""
 
     class Wanted(Message):
-        """Rows `start` to `end` are to be seen and not there: ask for them, and `put` them.
-
-        `end` is the first that is not meant.
-        """
+        """Rows `start` up to, but not including, `end` are missing on the screen. The receiver fetches
+        them and calls `put`."""
 
         def __init__(self, rows: PagedList, start: int, end: int, generation: int) -> None:
             super().__init__()
@@ -38,7 +36,6 @@ class PagedList(RowList):
 
         @property
         def control(self) -> PagedList:
-            """The list."""
             return self.rows
 
     def __init__(self, columns: Sequence[Column], **options: Any) -> None:
@@ -50,13 +47,12 @@ class PagedList(RowList):
 
     @property
     def count(self) -> int:
-        """How many rows there are, kept or not."""
         return self._total
 
     def show(self, total: int, first: Sequence[Row] = ()) -> None:
-        """Show another list of `total` rows; `first` are those of its beginning that are at hand.
+        """Show another list of `total` rows; `first` are the rows at its beginning that are already known.
 
-        The cursor goes to the top, marks go.
+        The cursor goes to the top, and the marks are removed.
         """
         self._generation += 1
         self._total = total
@@ -67,14 +63,14 @@ class PagedList(RowList):
         self.rows_changed()
 
     def resize_to(self, total: int) -> None:
-        """The same list has become longer or shorter at its end."""
+        """Change the length of the current list at its end."""
         if total != self._total:
             self._pages.pop(min(total, self._total) // PAGE, None)
             self._total = total
             self.rows_changed(keep_cursor=True)
 
     def put(self, wanted: Wanted, rows: Sequence[Row]) -> None:
-        """Rows that were wanted have come; what was wanted of a list that is gone is dropped."""
+        """Add rows that were wanted. Rows for a list that is no longer shown are dropped."""
         if wanted.generation != self._generation:
             return
         self._keep(wanted.start, rows)
@@ -83,15 +79,15 @@ class PagedList(RowList):
         if wanted.start < top + self._visible and wanted.end > top:
             self.refresh()
         if wanted.start <= self.cursor < wanted.end:
-            self._tell()
+            self._post_moved()
 
     def failed(self, wanted: Wanted) -> None:
-        """Rows that were wanted won't come now; they are asked for again when they are next to be seen."""
+        """Rows that were wanted could not be fetched. They are requested again when they are next visible."""
         if wanted.generation == self._generation:
             self._asked.difference_update(range(wanted.start // PAGE, -(-wanted.end // PAGE)))
 
     def row(self, index: int) -> Row | None:
-        """The row at a place, if it is kept; else it is asked for."""
+        """The row at an index, or None. A missing row is requested."""
         number, offset = divmod(index, PAGE)
         page = self._pages.get(number)
         if page is not None and offset < len(page):
@@ -108,7 +104,7 @@ class PagedList(RowList):
         self._strips.clear()
 
     def _ask(self, number: int) -> None:
-        """Ask for a page, once what was scrolled past meanwhile is known."""
+        """Request a page later, so that pages scrolled past meanwhile are not requested."""
         if number not in self._asked:
             self._asked.add(number)
             self.call_later(self._want, number, self._generation)

@@ -1,4 +1,4 @@
-"""A part of a screen with a title; a heavier line tells where the keys go."""
+"""A part of a screen with a title. A heavier border shows that it has the focus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from muniment_tui.widgets.text import harmless, same
 
 
 class Pane(Container):
-    """A titled part of a screen."""
+    """A part of a screen with a title."""
 
     DEFAULT_CSS = """
     Pane {
@@ -27,8 +27,8 @@ class Pane(Container):
         self._title = title
         self.border_title = harmless(title)
 
-    def name_it(self, title: Content) -> None:
-        """Set the title; nothing is drawn where it is the same."""
+    def set_title(self, title: Content) -> None:
+        """Set the title. An unchanged title is not drawn again."""
         if not same(title, self._title):
             self._title = title
             self.border_title = harmless(title)

@@ -1,4 +1,4 @@
-"""Questions that are asked in place, above the key bar: confirmations, and a line to type."""
+"""Questions above the key bar: confirmations, and prompts for a line of text."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ Check = Callable[[str], str]
 
 
 class Question(Struct, frozen=True):
-    """What is asked. It names the object and the count."""
+    """A question. Its words name what is affected, and how many."""
 
     words: Content
     then: Callable[[str], object]
-    """Called with what was typed ("y" for a plain confirmation), only if the answer is no "No"."""
+    """Called with the typed text, or with "y" for a plain confirmation. Not called if the user declines."""
     phrase: str = ""
-    """What must be typed to the letter, for what can't be undone."""
+    """Text that must be typed exactly, to confirm what can't be undone."""
     typed: bool = False
-    """Whether a line is to be typed."""
+    """Whether the answer is a line of text."""
     value: str = ""
-    """What stands in the line at first."""
+    """The initial text of the line."""
     check: Check = lambda value: ""
     otherwise: Callable[[], object] = lambda: None
-    """Called when the answer is No."""
+    """Called if the user declines."""
 
 
 class Prompt(Vertical, can_focus=True, can_focus_children=True):
-    """Asks one question at a time; Esc, Enter, or going elsewhere is No."""
+    """Asks one question at a time. Esc, Enter, or focusing another widget declines."""
 
     ASKS = True
-    """What the screen offers waits for the answer."""
-    HELP = "This asks before it does something. `y` does it; Enter, Esc and `n` leave everything as it is."
+    """Actions of the screen wait for the answer."""
+    HELP = "Confirm or cancel. `y` confirms. Enter, Esc and `n` cancel; nothing changes."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("prompt.yes", "y", "Yes", "Do what is asked.", footer=9),
-            Action("prompt.no", "escape,n,enter", "Leave it", "Leave everything as it is.", footer=8),
+            Action("prompt.yes", "y", "Yes", "Confirm the question.", footer=9),
+            Action("prompt.no", "escape,n,enter", "Cancel", "Cancel; nothing changes.", footer=8),
         )
     ]
     DEFAULT_CSS = """
@@ -65,17 +65,16 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         self._came_from: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        """The question, and a line for what is to be typed."""
         yield Words(id="question")
         yield Words(id="how")
         yield Entry()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`y` and `n` are letters where a line is to be typed."""
+        """Disable `y` as a key while text is typed."""
         return self._question is not None and (action != "yes" or not self.has_class("-typed"))
 
     def ask(self, question: Question) -> None:
-        """Ask; one that was open is answered with No."""
+        """Ask a question. A question that is still open counts as declined."""
         if self._question is not None:
             self._end(None)
         self._question = question
@@ -97,22 +96,18 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
             words = joined(("✗ ", "bold $error"), (problem, "$error"))
         elif question.phrase:
             words = joined(
-                ("Type ", ""), (question.phrase, "bold"), (" and Enter to do it; Esc leaves it.", "")
+                ("Type ", ""), (question.phrase, "bold"), (" and press Enter to confirm; Esc cancels.", "")
             )
         elif question.typed:
-            words = shown("Enter takes it; Esc leaves it.", "$secondary")
+            words = shown("Enter confirms; Esc cancels.", "$secondary")
         else:
-            words = joined(
-                ("[y]", "bold $accent"), (" do it   ", ""), ("[N]", "bold $accent"), (" leave it", "")
-            )
+            words = joined(("[y]", "bold $accent"), (" yes   ", ""), ("[N]", "bold $accent"), (" no", ""))
         self.query_one("#how", Words).say(words)
 
     def action_yes(self) -> None:
-        """Do it."""
         self._end("y")
 
     def action_no(self) -> None:
-        """Leave it."""
         self._end(None)
 
     @on(Input.Changed)
@@ -129,7 +124,7 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         if question is None:
             return
         if question.phrase and event.value.strip() != question.phrase:
-            self._hint(f"That is not {question.phrase!r}: nothing was done.")
+            self._hint(f"That is not {question.phrase!r}. Nothing was changed.")
         elif not question.phrase and (problem := question.check(event.value)):
             self._hint(problem)
         else:
@@ -146,7 +141,7 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
             self._end(None, back=False)
 
     def _take_focus(self, may: bool) -> None:
-        """Hidden, it must not get the keys."""
+        """Prevent a hidden prompt from taking the focus."""
         self.can_focus = self.can_focus_children = may
 
     def _end(self, answer: str | None, back: bool = True) -> None:

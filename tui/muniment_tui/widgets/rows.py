@@ -1,7 +1,7 @@
-"""Lists of rows, drawn line by line: what is on the screen is all that is ever rendered.
+"""Lists of rows, drawn line by line. Only the visible lines are ever rendered.
 
-`RowList` is what they share: cursor, marks, keys, mouse, columns. `ShortList` holds all its rows,
-`PagedList` (in `paged`) a few pages of any number of them.
+`RowList` has what all lists share: cursor, marks, keys, mouse and columns. `ShortList` holds all its rows.
+`PagedList` (in `paged`) holds a few pages of a list of any length.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
 from muniment_tui.widgets.text import harmless, same
 
 GUTTER = 2
-"""Cells before the first column: the cursor's sign and the mark's."""
+"""Cells before the first column, for the signs of the cursor and of a mark."""
 MARGIN = 1
 """Cells after the last column."""
 HEADER = 1
-"""Lines of titles."""
+"""Lines for the column titles."""
 CURSOR, MARK = "›", "●"
 Cell = Content | str
 
 
 class Row(Struct, frozen=True):
-    """A row as it is drawn."""
+    """A row of a list, as it is drawn."""
 
     key: str
-    """What tells it from all others; the cursor and the marks keep to it."""
+    """Unique in the list. The cursor and the marks follow it."""
     cells: tuple[Cell, ...]
-    """One a column; a `str` is made harmless."""
+    """One cell for each column. A `str` is made harmless."""
     value: Any = None
-    """What it stands for."""
+    """The object that the row shows."""
     style: str = ""
-    """Of the whole row, such as "dim" or "bold"."""
+    """Style of the whole row, such as "dim" or "bold"."""
 
 
 class RowList(ScrollView, can_focus=True):
-    """A list of rows with a cursor, of which many can be marked."""
+    """A list of rows with a cursor. Rows can be marked."""
 
     HELP = "Move with the arrow keys, or j and k."
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -67,10 +67,8 @@ class RowList(ScrollView, can_focus=True):
             Action("list.first", "home,g", "First", "Go to the first row."),
             Action("list.last", "end,G", "Last", "Go to the last row."),
             Action("list.open", "enter", "Open", "Open the row at the cursor.", footer=7),
-            Action(
-                "list.mark", "space", "Mark", "Mark the row, or take its mark away; go to the next.", footer=5
-            ),
-            Action("list.unmark-all", "u", "Unmark all", "Take all marks away."),
+            Action("list.mark", "space", "Mark", "Mark or unmark the row, and go to the next one.", footer=5),
+            Action("list.unmark-all", "u", "Unmark all", "Remove all marks."),
         )
     ]
     DEFAULT_CSS = """
@@ -86,10 +84,10 @@ class RowList(ScrollView, can_focus=True):
 
     cursor: reactive[int] = reactive(0, repaint=False)
     empty: reactive[Content] = reactive(Content())
-    """What stands there where there is no row."""
+    """What the list shows if it has no rows."""
 
     class AtRow(Message):
-        """Base of what is said about one row."""
+        """Base class of messages about one row."""
 
         def __init__(self, rows: RowList, index: int, row: Row | None) -> None:
             super().__init__()
@@ -97,14 +95,13 @@ class RowList(ScrollView, can_focus=True):
 
         @property
         def control(self) -> RowList:
-            """The list."""
             return self.rows
 
     class Moved(AtRow):
-        """The cursor is on another row, or the row has come."""
+        """The cursor is on another row, or its row has been loaded."""
 
     class Opened(AtRow):
-        """Enter, or a click on the row that has the cursor."""
+        """Enter was pressed, or the row was double-clicked."""
 
     class Marked(Message):
         """The marks have changed."""
@@ -115,7 +112,6 @@ class RowList(ScrollView, can_focus=True):
 
         @property
         def control(self) -> RowList:
-            """The list."""
             return self.rows
 
     def __init__(
@@ -138,7 +134,7 @@ class RowList(ScrollView, can_focus=True):
         self._had_rows = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is there: marking only where it is meant, and nothing where there is no row."""
+        """Whether an action is available. Marking needs `marks`, and both marking and opening need a row."""
         if action in ("mark", "unmark_all"):
             return self.marks and bool(self.count)
         return bool(self.count) or action != "open"
@@ -147,22 +143,22 @@ class RowList(ScrollView, can_focus=True):
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         raise NotImplementedError
 
     def row(self, index: int) -> Row | None:
-        """The row at a place; None where it has not come yet."""
+        """The row at an index; None if it is not loaded yet."""
         raise NotImplementedError
 
     def rows_changed(self, keep_cursor: bool = False) -> None:
-        """Draw anew: rows came or went."""
+        """Redraw after rows were added or removed."""
         self._strips.clear()
         self.virtual_size = Size(self.scrollable_content_region.width, self.count + self._head)
         self.cursor = min(self.cursor, max(self.count - 1, 0)) if keep_cursor else 0
         if not keep_cursor:
             self.scroll_to(y=0, animate=False, force=True, immediate=True)
         self.refresh()
-        self._tell()
+        self._post_moved()
         if bool(self.count) != self._had_rows:
             self._had_rows = bool(self.count)
             self.refresh_bindings()
@@ -171,18 +167,18 @@ class RowList(ScrollView, can_focus=True):
 
     @property
     def current(self) -> Row | None:
-        """The row at the cursor."""
+        """The row at the cursor, or None."""
         return self.row(self.cursor) if 0 <= self.cursor < self.count else None
 
     @property
     def chosen(self) -> list[Row]:
-        """The marked rows, in the order they were marked, else the one at the cursor."""
+        """The marked rows in the order of marking. Without marks, the row at the cursor."""
         if self.marked:
             return list(self.marked.values())
         return [self.current] if self.current else []
 
     def unmark(self) -> None:
-        """Take all marks away."""
+        """Remove all marks."""
         if self.marked:
             self.marked.clear()
             self._strips.clear()
@@ -192,36 +188,30 @@ class RowList(ScrollView, can_focus=True):
     # --- keys -------------------------------------------------------------------------------
 
     def action_up(self) -> None:
-        """One up."""
         self.cursor = max(self.cursor - 1, 0)
 
     def action_down(self) -> None:
-        """One down."""
         self.cursor = min(self.cursor + 1, max(self.count - 1, 0))
 
     def action_page_up(self) -> None:
-        """A screenful up."""
         self.cursor = max(self.cursor - self._visible, 0)
 
     def action_page_down(self) -> None:
-        """A screenful down."""
         self.cursor = min(self.cursor + self._visible, max(self.count - 1, 0))
 
     def action_first(self) -> None:
-        """To the first row."""
         self.cursor = 0
 
     def action_last(self) -> None:
-        """To the last row."""
         self.cursor = max(self.count - 1, 0)
 
     def action_open(self) -> None:
-        """Open what is at the cursor."""
+        """Post `Opened` for the row at the cursor."""
         if self.current is not None:
             self.post_message(self.Opened(self, self.cursor, self.current))
 
     def action_mark(self) -> None:
-        """Mark or unmark, and go on."""
+        """Mark or unmark the row, and go to the next one."""
         row = self.current
         if row is None:
             return
@@ -232,11 +222,10 @@ class RowList(ScrollView, can_focus=True):
         self.action_down()
 
     def action_unmark_all(self) -> None:
-        """Take all marks away."""
         self.unmark()
 
     def on_click(self, event: events.Click) -> None:
-        """A click puts the cursor there; one more opens."""
+        """Move the cursor to the clicked row. A double click opens it."""
         index = self.scroll_offset.y + event.y - self._head
         if not 0 <= index < self.count or (self._head and event.y == 0):
             return
@@ -253,18 +242,19 @@ class RowList(ScrollView, can_focus=True):
 
     @property
     def _visible(self) -> int:
-        """Rows that fit."""
+        """Number of rows that fit on the screen."""
         return max(self.scrollable_content_region.height - self._head, 1)
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Draw the two lines that have changed, and more only where the list must scroll."""
+        """Redraw the two changed lines. Scroll only if the cursor would leave the screen."""
         self._show(new, abs(new - old) == 1)
         for index in (old, new):
             self._forget(index)
-        self._tell()
+        self._post_moved()
 
     def _show(self, index: int, step: bool = False) -> None:
-        """Scroll until a row is seen; after a step by half a screen: on average that draws little."""
+        """Scroll until a row is visible. After a single step, scroll by half a screen, which draws least
+        on average."""
         top, visible = self.scroll_offset.y, self._visible
         if top <= index < top + visible or not self.size.height:
             return
@@ -276,25 +266,23 @@ class RowList(ScrollView, can_focus=True):
         self._strips = {key: strip for key, strip in self._strips.items() if key[0] != index}
         self.refresh_line(index + self._head)
 
-    def _tell(self) -> None:
+    def _post_moved(self) -> None:
         self.post_message(self.Moved(self, self.cursor, self.current))
 
     def on_resize(self) -> None:
-        """Lines have another width, and another number of them fits."""
+        """Adapt to another width and height."""
         self._strips.clear()
         self.virtual_size = Size(self.scrollable_content_region.width, self.count + self._head)
         self._show(self.cursor)
 
     def on_focus(self) -> None:
-        """The cursor's colour tells where keys go."""
         self._recolour()
 
     def on_blur(self) -> None:
-        """As above."""
         self._recolour()
 
     def notify_style_update(self) -> None:
-        """Colours have changed."""
+        """Drop the rendered lines, whose colours have changed."""
         super().notify_style_update()
         self._strips.clear()
 
@@ -302,11 +290,9 @@ class RowList(ScrollView, can_focus=True):
         self._forget(self.cursor)
 
     def watch_empty(self, empty: Content) -> None:
-        """Draw it."""
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen."""
         width = self.scrollable_content_region.width
         if self._head and y == 0:
             return self._title_strip(width)
@@ -345,7 +331,7 @@ class RowList(ScrollView, can_focus=True):
 
     @staticmethod
     def cell(cell: Cell) -> Content:
-        """A cell's content, harmless."""
+        """The harmless content of a cell."""
         return shown(cell) if isinstance(cell, str) else harmless(cell)
 
     def _title_strip(self, width: int) -> Strip:
@@ -373,7 +359,7 @@ class RowList(ScrollView, can_focus=True):
 
 
 class ShortList(RowList):
-    """A list that holds all its rows: some thousands at most."""
+    """A list that holds all its rows, up to some thousands."""
 
     def __init__(self, columns: Sequence[Column], **options: Any) -> None:
         super().__init__(columns, **options)
@@ -381,15 +367,13 @@ class ShortList(RowList):
 
     @property
     def count(self) -> int:
-        """How many there are."""
         return len(self._rows)
 
     def row(self, index: int) -> Row | None:
-        """The row at a place."""
         return self._rows[index]
 
     def fill(self, rows: Iterable[Row]) -> None:
-        """Show these rows; the cursor stays on its row where that is still there."""
+        """Replace the rows. The cursor stays on its row if that row is still there."""
         new = list(rows)
         here = self.current
         if [row.key for row in new] == [row.key for row in self._rows]:
@@ -403,17 +387,17 @@ class ShortList(RowList):
         self.rows_changed(keep_cursor=True)
 
     def _renew(self, new: list[Row]) -> None:
-        """The same rows say something else: draw the lines of those alone."""
+        """Redraw only the lines that changed. The rows have the same keys as before."""
         old, self._rows = self._rows, new
         self.marked = {row.key: row for row in new if row.key in self.marked}
         changed = [index for index, pair in enumerate(zip(old, new, strict=True)) if not _alike(*pair)]
         for index in changed:
             self._forget(index)
         if self.cursor in changed:
-            self._tell()
+            self._post_moved()
 
     def go_to(self, key: str) -> bool:
-        """Put the cursor on the row with this key; False where there is none."""
+        """Move the cursor to the row with this key. Returns False if there is none."""
         for number, row in enumerate(self._rows):
             if row.key == key:
                 self.cursor = number

@@ -1,4 +1,4 @@
-"""What stands in a pane that has nothing to show: why, and what to do."""
+"""The content of a pane that has nothing to show: the reason, and what to do."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from muniment_tui.widgets.text import Words
 
 
 def situation(sign: str, style: str, title: str, advice: str = "") -> Content:
-    """A title with a sign, and a line or more of advice below it."""
+    """A title with a sign, followed by lines of advice."""
     head = joined((f"{sign} ", f"bold {style}"), (title, "bold"))
     return Content("\n\n").join([head, block(advice, "$secondary")]) if advice else head
 
 
 class Situation(Words):
-    """A pane that is empty, busy or has failed."""
+    """The content of a pane that is empty, loading or has failed."""
 
     DEFAULT_CSS = "Situation { height: auto; padding: 1 2; }"
 
     def nothing(self, title: str, advice: str = "") -> None:
-        """There is nothing here; `advice` says how something comes here."""
+        """Show that there is nothing here. `advice` says how to change that."""
         self.say(situation("○", "$secondary", title, advice))
 
     def busy(self, title: str, advice: str = "") -> None:
-        """It is being fetched. Nothing turns or blinks."""
+        """Show that the content is being loaded, without any animation."""
         self.say(situation("…", "$primary", title, advice))
 
     def failed(self, title: str, advice: str = "") -> None:
-        """It went wrong; `advice` says what to do."""
+        """Show an error. `advice` says what to do."""
         self.say(situation("✗", "$error", title, advice))

@@ -1,4 +1,4 @@
-"""The end of a log: it follows until you scroll, and then says how many lines have come since."""
+"""The end of a log. It follows new lines until the user scrolls up, and then counts them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from muniment_tui.widgets.columns import Column
 from muniment_tui.widgets.rows import Cell, Row, RowList
 
 KEPT = 5000
-"""Lines."""
+"""Maximum number of lines."""
 
 
 class Tail(RowList):
-    """The last lines of something that grows."""
+    """The last lines of a growing log."""
 
-    HELP = "The newest line is at the bottom. It follows until you move up; End follows again."
+    HELP = (
+        "The newest line is at the bottom. The list follows new lines until you move up; End follows again."
+    )
 
     def __init__(self, *, kept: int = KEPT, empty: Content | None = None, id: str | None = None) -> None:
         super().__init__([Column("")], titles=False, empty=empty, id=id)
@@ -28,11 +30,9 @@ class Tail(RowList):
 
     @property
     def count(self) -> int:
-        """How many lines are kept."""
         return len(self._lines)
 
     def row(self, index: int) -> Row | None:
-        """A line."""
         return self._lines[index]
 
     @property
@@ -41,7 +41,7 @@ class Tail(RowList):
         return not self.count or self.cursor >= self.count - 1
 
     def add(self, lines: Iterable[Cell]) -> None:
-        """More lines at the end."""
+        """Append lines at the end."""
         following, before, at = self.following, self.count, self.cursor
         came = 0
         for line in lines:
@@ -62,21 +62,21 @@ class Tail(RowList):
             self.scroll_to(y=max(self.count - self._visible, 0), animate=False, force=True, immediate=True)
 
     def clear(self) -> None:
-        """No line any more."""
+        """Remove all lines."""
         self._lines.clear()
         self._new = 0
         self.rows_changed()
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """At the end, it follows again."""
+        """Follow new lines again when the cursor reaches the end."""
         super().watch_cursor(old, new)
         if self.following and self._new:
             self._new = 0
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """A line; the last one of the screen says what has come since."""
+        """One line of the screen. The last one shows how many new lines have come."""
         if self._new and y == self.scrollable_content_region.height - 1:
-            words = f"↓ {self._new:,} new: End follows again"
+            words = f"↓ {self._new:,} new lines: End follows again"
             return self._strip(Content.styled(words, "reverse"), self.scrollable_content_region.width, "")
         return super().render_line(y)

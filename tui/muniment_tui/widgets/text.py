@@ -1,5 +1,5 @@
-"""Text on the screen that can't be markup: it takes `Content` alone, which `muniment_tui.terminal.safe_text`
-makes."""
+"""Text that can't contain markup. It takes only a `Content`, as `muniment_tui.terminal.safe_text` makes
+it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Words(Static, inherit_bindings=False):
         super().__init__(self.words, markup=False, id=id, classes=classes)
 
     def say(self, words: Content) -> None:
-        """Show other words; nothing is drawn where they are the same."""
+        """Change the text. An unchanged text is not drawn again."""
         words = harmless(words)
         if not same(words, self.words):
             self.words = words
@@ -29,24 +29,24 @@ class Words(Static, inherit_bindings=False):
 
     @property
     def _fixed(self) -> bool:
-        """Whether the style says how large it is: then other words move nothing, and only they are drawn."""
+        """Whether the style fixes the height. Then a new text moves no other widget, and only the text is
+        drawn."""
         height = self.styles.height
         return height is not None and not height.is_auto
 
 
 def same(one: Content, other: Content) -> bool:
-    """Whether two look the same; Textual's own comparison is of the text alone."""
+    """Whether two contents look the same. Textual compares only their text."""
     return one.plain == other.plain and one.spans == other.spans
 
 
 def harmless(words: Content) -> Content:
-    """`words`, which must be a Content: a str would be parsed as markup.
+    """Return `words`, without any character that a terminal acts on. If it had any, its styles are dropped.
 
-    One that holds what a terminal acts on, made without `muniment_tui.terminal.safe_text`, becomes
-    harmless, and plain.
+    A `str` is refused, because Textual would parse it as markup.
 
     Raises:
-        TypeError: they are none.
+        TypeError: `words` is not a Content.
     """
     if not isinstance(words, Content):
         raise TypeError(f"{type(words).__name__} can't be shown: use muniment_tui.terminal.safe_text")

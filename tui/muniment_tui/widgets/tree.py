@@ -1,4 +1,4 @@
-"""A tree that loads what is below a node when it is opened."""
+"""A tree that loads the children of a node when the node is opened."""
 
 from __future__ import annotations
 
@@ -21,40 +21,38 @@ class Node(Struct, eq=False):
     key: str
     label: Cell
     note: Cell = ""
-    """Stands at the right, such as a count."""
+    """Text at the right, such as a count."""
     value: Any = None
     children: list[Node] | None = field(default_factory=list)
-    """None where they are not known yet: they are asked for when the node is opened."""
+    """None if the children are not loaded yet."""
     open: bool = False
     level: int = 0
     above: Node | None = None
 
     @property
     def leaf(self) -> bool:
-        """Whether there is nothing below it."""
+        """Whether the node has no children."""
         return self.children is not None and not self.children
 
     @property
     def words(self) -> str:
-        """What filtering looks at."""
+        """The text that a filter matches."""
         return self.label if isinstance(self.label, str) else self.label.plain
 
 
 class LazyTree(RowList):
-    """A tree of some thousands of nodes."""
+    """A tree of up to some thousands of nodes."""
 
-    HELP = "→ opens a branch, ← closes it. Enter shows what is at the cursor."
+    HELP = "→ opens a branch, ← closes it. Enter opens the entry at the cursor."
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("tree.unfold", "right,l,plus", "Open branch", "Show what is below."),
-            Action(
-                "tree.fold", "left,h,minus", "Close branch", "Hide what is below, or go to what is above."
-            ),
+            Action("tree.unfold", "right,l,plus", "Open branch", "Show the entries below."),
+            Action("tree.fold", "left,h,minus", "Close branch", "Hide the entries below, or go up."),
         )
     ]
 
     class Unfolded(Message):
-        """A node was opened whose children are not known: find them, and `put` them."""
+        """A node was opened whose children are not loaded. The receiver loads them and calls `put`."""
 
         def __init__(self, tree: LazyTree, node: Node) -> None:
             super().__init__()
@@ -62,7 +60,6 @@ class LazyTree(RowList):
 
         @property
         def control(self) -> LazyTree:
-            """The tree."""
             return self.tree
 
     def __init__(self, *, note_width: int = 9, empty: Content | None = None, id: str | None = None) -> None:
@@ -73,23 +70,22 @@ class LazyTree(RowList):
 
     @property
     def count(self) -> int:
-        """Nodes that are seen."""
+        """The number of visible nodes."""
         return len(self._seen)
 
     @property
     def node(self) -> Node | None:
-        """The node at the cursor."""
+        """The node at the cursor, or None."""
         return self._seen[self.cursor] if self._seen else None
 
     def row(self, index: int) -> Row | None:
-        """A node as a row."""
         node = self._seen[index]
         sign = "  " if node.leaf else ("▾ " if node.open else "▸ ")
         label = Content.assemble("  " * node.level + sign, self.cell(node.label))
         return Row(node.key, (label, node.note), node)
 
     def show(self, roots: Sequence[Node]) -> None:
-        """Show another tree; what was open stays open where it is still there, and so does the cursor."""
+        """Show another tree. Open nodes and the cursor are kept, by their keys."""
         opened = {node.key for node in walk(self._roots) if node.open}
         self._roots = list(roots)
         for node in walk(self._roots):
@@ -97,18 +93,19 @@ class LazyTree(RowList):
         self._settle()
 
     def put(self, node: Node, children: Sequence[Node]) -> None:
-        """What is below a node has come."""
+        """Add the loaded children of a node."""
         node.children = list(children)
         self._settle()
 
     def narrow(self, words: str) -> int:
-        """Show only roots that have these words in them or below them; returns how many nodes are seen."""
+        """Show only roots that contain `words`, in themselves or below. Returns the number of visible
+        nodes."""
         self._filter = words.casefold()
         self._settle()
         return self.count
 
     def go_to(self, key: str) -> bool:
-        """Put the cursor on a node that is seen."""
+        """Move the cursor to a visible node. Returns False if there is none with this key."""
         for number, node in enumerate(self._seen):
             if node.key == key:
                 self.cursor = number
@@ -116,7 +113,7 @@ class LazyTree(RowList):
         return False
 
     def action_unfold(self) -> None:
-        """Open what is at the cursor; where it is open, go down."""
+        """Open the node at the cursor. If it is open, go down."""
         node = self.node
         if node is None or node.leaf:
             return
@@ -129,7 +126,7 @@ class LazyTree(RowList):
             self.post_message(self.Unfolded(self, node))
 
     def action_fold(self) -> None:
-        """Close what is at the cursor; where it is closed, go to what is above."""
+        """Close the node at the cursor. If it is closed, go to its parent."""
         node = self.node
         if node is None:
             return
@@ -156,7 +153,7 @@ class LazyTree(RowList):
 
 
 def walk(nodes: Iterable[Node]) -> Iterator[Node]:
-    """All nodes that are known, from top to bottom."""
+    """All loaded nodes, from top to bottom."""
     for node in nodes:
         yield node
         yield from walk(node.children or ())

@@ -1,4 +1,4 @@
-"""Strings reach the screen by one way."""
+"""Text reaches the screen only through `safe_text`."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ PARSING = {
     "Markdown",
     "MarkdownViewer", "Digits", "Pretty", "Link", "Header", "Footer", "ListView", "TextArea", "Input",
 }  # fmt: skip
-"""Widgets of the toolkit that take a str, and draw it as it is or read it as markup."""
+"""Textual's widgets that take a `str` and draw it unchanged or parse it as markup."""
 MAY = {
     "widgets/text.py": {"Static"},
     "widgets/entry.py": {"Input"},
 }
-"""Where one of them is made safe."""
+"""Modules that derive a safe widget from one of them."""
 TITLES = {"border_title", "border_subtitle", "tooltip", "title", "sub_title"}
-"""Attributes that the toolkit reads as markup."""
+"""Attributes that Textual parses as markup."""
 
 
 def modules():
     return [(str(path.relative_to(SOURCE)), ast.parse(path.read_text())) for path in SOURCE.rglob("*.py")]
 
 
-def test_every_way_to_make_content_is_harmless():
+def test_every_content_is_harmless():
     for content in (
         shown(HOSTILE),
         shown(HOSTILE, "bold"),
@@ -49,7 +49,7 @@ def test_every_way_to_make_content_is_harmless():
     assert shown("[/x]").plain == "[/x]"
 
 
-def test_widgets_take_no_str():
+def test_widgets_refuse_a_str():
     for wrong in (HOSTILE, "harmless"):
         with pytest.raises(TypeError, match=r"muniment_tui\.terminal\.safe_text"):
             harmless(wrong)
@@ -57,25 +57,25 @@ def test_widgets_take_no_str():
         Words("harmless").say("x")
 
 
-def test_content_that_was_made_otherwise_is_made_harmless():
+def test_content_from_elsewhere_is_made_harmless():
     assert_harmless(harmless(Content(HOSTILE)).plain)
     styled = shown("good", "bold")
     assert harmless(styled) is styled
 
 
-def test_two_that_differ_in_style_alone_differ():
+def test_contents_with_different_styles_differ():
     assert not same(shown("a", "bold"), shown("a"))
     assert same(shown("a", "bold"), shown("a", "bold"))
 
 
-def test_the_last_net():
+def test_the_output_filter_removes_control_characters():
     segments = Net().apply([Segment("good"), Segment(HOSTILE)], Color(0, 0, 0))
     assert segments[0].text == "good"
     assert_harmless(segments[1].text)
 
 
-def test_no_screen_draws_with_what_parses_markup():
-    """Screens build on widgets that take Content alone."""
+def test_no_screen_uses_a_widget_that_parses_markup():
+    """Screens use only widgets that take a Content."""
     for name, tree in modules():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
@@ -84,7 +84,7 @@ def test_no_screen_draws_with_what_parses_markup():
             assert called not in PARSING, f"{name}:{node.lineno} makes a {called}"
 
 
-def test_no_class_is_one_that_parses_markup():
+def test_no_class_derives_from_a_widget_that_parses_markup():
     for name, tree in modules():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
@@ -92,7 +92,7 @@ def test_no_class_is_one_that_parses_markup():
                 assert bases & PARSING <= MAY.get(name, set()), f"{name}:{node.lineno}"
 
 
-def test_nothing_is_notified_or_titled_with_what_is_not_content():
+def test_notifications_and_titles_contain_no_markup():
     for name, tree in modules():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

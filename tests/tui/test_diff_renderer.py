@@ -1,4 +1,4 @@
-"""What is sent to the terminal is what has changed, and the terminal then shows what was drawn."""
+"""Only changed cells are sent, and the terminal then shows what was drawn."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ class Terminal:
         self._stream = pyte.Stream(self.screen)
 
     def draw(self, y: int, *segments: tuple[str, Style], x: int = 0) -> str:
-        """Draw a line; returns what was sent."""
+        """Draw a line, and return the output that was sent."""
         strip = Strip([Segment(text, style) for text, style in segments])
         sent = self.canvas.draw(x, y, strip, ColorSystem.EIGHT_BIT)
         self._stream.feed(sent)
         return sent
 
     def row(self, y: int) -> str:
-        """What is to be read."""
+        """The text of a line of the terminal."""
         return self.screen.display[y]
 
 
 def line(text: str) -> str:
-    """A text as wide as the terminal."""
+    """`text` padded to the terminal's width."""
     return text.ljust(COLUMNS)
 
 
-def test_a_digit_alone_is_sent():
+def test_only_a_changed_digit_is_sent():
     terminal = Terminal()
     terminal.draw(0, (line("Fetch  1,234 of 9,999"), PLAIN))
     sent = terminal.draw(0, (line("Fetch  1,235 of 9,999"), PLAIN))
@@ -52,14 +52,14 @@ def test_a_digit_alone_is_sent():
     assert terminal.row(0) == line("Fetch  1,235 of 9,999")
 
 
-def test_nothing_is_sent_where_nothing_has_changed():
+def test_unchanged_cells_are_not_sent():
     terminal = Terminal()
     terminal.draw(1, ("a", BOLD), (line("b")[1:], PLAIN))
     assert terminal.draw(1, ("a", BOLD), (line("b")[1:], PLAIN)) == ""
     assert terminal.draw(1, ("a", RED), (line("b")[1:], PLAIN)) == "\x1b[2;1H\x1b[31ma\x1b[0m"
 
 
-def test_changes_that_are_near_are_sent_in_one_and_far_ones_apart():
+def test_near_changes_are_sent_together_and_far_ones_apart():
     terminal = Terminal()
     terminal.draw(0, (line(""), PLAIN))
     near = terminal.draw(0, (line("x" + " " * GAP + "x"), PLAIN))
@@ -69,28 +69,28 @@ def test_changes_that_are_near_are_sent_in_one_and_far_ones_apart():
     assert far.count("H") == 2
 
 
-def test_what_was_forgotten_is_sent_again():
+def test_forgotten_cells_are_sent_again():
     terminal = Terminal()
     first = terminal.draw(0, (line("all"), PLAIN))
     terminal.canvas.forget()
     assert terminal.draw(0, (line("all"), PLAIN)) == first
 
 
-def test_another_size_of_the_terminal_makes_all_unknown():
+def test_a_new_terminal_size_sends_everything_again():
     canvas = Canvas()
     strips = [[Strip([Segment("ab")])]]
     console = _Console()
     small, large = LayoutUpdate(strips, Region(0, 0, 2, 1)), LayoutUpdate(strips, Region(0, 0, 2, 2))
-    assert canvas.thrifty(small).render_segments(console)
-    assert not canvas.thrifty(small).render_segments(console)
-    assert canvas.thrifty(large).render_segments(console)
+    assert canvas.changes_only(small).render_segments(console)
+    assert not canvas.changes_only(small).render_segments(console)
+    assert canvas.changes_only(large).render_segments(console)
 
 
-def test_of_a_part_of_a_line_only_the_part_is_drawn():
+def test_a_partial_update_draws_only_its_part_of_the_line():
     update = ChopsUpdate(
         [{0: Strip([Segment("abc")]), 3: None, 5: Strip([Segment("fgh")])}], [(0, 1, 7)], [[3, 5, 8]]
     )
-    assert Canvas().thrifty(update).render_segments(_Console()) == "\x1b[1;2Hbc\x1b[1;6Hfg"
+    assert Canvas().changes_only(update).render_segments(_Console()) == "\x1b[1;2Hbc\x1b[1;6Hfg"
 
 
 class _Console:
@@ -107,13 +107,13 @@ DRAWN = st.tuples(st.integers(0, ROWS - 1), st.sampled_from([PLAIN, BOLD, RED]),
 @settings(max_examples=60, deadline=None)
 @given(st.lists(DRAWN, min_size=1, max_size=12))
 def test_the_terminal_shows_what_was_drawn_last(drawn):
-    """Against a terminal that is sent everything each time."""
-    thrifty, lavish = Terminal(), Terminal()
+    """Compared with a terminal that is sent everything each time."""
+    partial, complete = Terminal(), Terminal()
     for y, style, text in drawn:
-        thrifty.draw(y, (text, style))
-        lavish.canvas.forget()
-        lavish.draw(y, (text, style))
-    assert thrifty.screen.display == lavish.screen.display
+        partial.draw(y, (text, style))
+        complete.canvas.forget()
+        complete.draw(y, (text, style))
+    assert partial.screen.display == complete.screen.display
     for y in range(ROWS):
         for x in range(COLUMNS):
-            assert thrifty.screen.buffer[y][x] == lavish.screen.buffer[y][x]
+            assert partial.screen.buffer[y][x] == complete.screen.buffer[y][x]
