@@ -29,7 +29,7 @@ OPEN, CLOSED = "/srv/muniment", "/home/keeper/muniment"
 """Where the clone lies: in a folder that everyone can enter, and in one of mode 0700."""
 SCREENS = {
     "2": "No profiles yet",
-    "3": "Press 2 and add one",
+    "3": "Press 2 to add one",
     "4": "No mail is archived yet",
     "1": "Journal rule",
 }

@@ -1,6 +1,6 @@
-"""Hostile mail on every screen and by every command: of all bytes that reach the terminal none does harm.
+"""Hostile mail on every screen and in the output of every command: no byte controls the terminal.
 
-Commands and screens are counted: a new one fails here until it is said how it is shown.
+Commands and screens are counted: a new one fails here until it is added to the tables.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from support.vaults import TestVault, put
 
 @dataclass(frozen=True)
 class Hall:
-    """A vault that is full of hostile mail."""
+    """A vault full of hostile mail."""
 
     home: Path
     vault: Path
     message: str
     item: str
-    """The id of what is in quarantine."""
+    """The id of the item in quarantine."""
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ from muniment.__main__ import ENGINE, start
 for number, words in enumerate(json.load(open(sys.argv[1]))):
     print(f"<<{number}:{start(words, ENGINE)}>>", flush=True)
 """
-"""All commands in one process, since starting costs most; each writes to the terminal itself."""
+"""Runs all commands in one process, since starting takes the most time."""
 WORDS: dict[str, list[tuple[str, str]]] = {
     "init": [("--vault {home}/new --name {hostile}", "")],
     "setup": [
@@ -132,20 +132,20 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
 }  # fmt: skip
-"""How each command is called, in this order, and what harmless words of the mail are then to be read."""
+"""The calls of each command, in this order, each with a harmless text of the mail that must appear."""
 ELSEWHERE = {
-    "service": "in a terminal of its own below, since it goes on until it is stopped",
-    "service status": "says what systemd says of units, which hold nothing of mail",
+    "service": "in its own terminal below, since it runs until it is stopped",
+    "service status": "prints what systemd says about units, which contain no mail",
     "service uninstall": "the same",
-    "demo": "makes a vault of its own with the program's own sample mail, and opens the app",
+    "demo": "creates its own vault with the program's sample mail, and opens the app",
 }
 BINARY = ("--raw", "--report", "--attachment")
-"""What answers with bytes, and has no JSON."""
+"""Options that print bytes, and have no JSON."""
 FULL = ("users list", "users show", "list", "search", "show")
-"""Commands whose JSON says what they tell people."""
+"""Commands whose JSON has the same content as their text."""
 USAGE, BUG = 2, 70
 LIVE = (re.compile(r"\x1b\[\?25[lh]"), re.compile(r"\x1b\[(?:[12]?K|\d*A|J)"))
-"""What draws the progress of a run: cursor hidden, up some lines, the rest of a line or screen emptied."""
+"""Sequences that draw the progress of a run: hide the cursor, go up, clear a line or the screen."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -157,12 +157,12 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
             yield " ".join((*path, name))
 
 
-def test_every_command_is_tried() -> None:
+def test_every_command_is_covered() -> None:
     assert set(commands(root)) == {*WORDS, *ELSEWHERE}
 
 
 def lines(hall: Hall) -> list[tuple[list[str], str]]:
-    """Every command line, and what is to be read; those that can, also with --json."""
+    """Every command line, with and without --json, and the text that must appear."""
     values = {
         "home": str(hall.home), "hostile": hostile(SUBJECT).replace("\x00", ""),
         "message": hall.message, "item": hall.item,
@@ -177,32 +177,32 @@ def lines(hall: Hall) -> list[tuple[list[str], str]]:
     return found
 
 
-def test_no_command_lets_mail_act_on_the_terminal(hall: Hall) -> None:
+def test_no_command_sends_control_bytes_of_mail(hall: Hall) -> None:
     (hall.home / "people.csv").write_text(f'name,address\n"{hostile(NAME)}",carl@example.com\n')
     tried = lines(hall)
     calls = hall.home / "calls.json"
     calls.write_text(json.dumps([line for line, _ in tried]))
     with Teletype([sys.executable, "-c", DRIVER, str(calls)], folder=hall.home, rows=50, columns=150) as tty:
         assert tty.wait_ended(120) == 0
-        said = tty.written().replace(b"\r\n", b"\n")
+        written = tty.written().replace(b"\r\n", b"\n")
     found = []
     for number, (line, seen) in enumerate(tried):
-        told, _, rest = said.partition(f"<<{number}:".encode())
-        code, _, said = rest.partition(b">>\n")
-        found += [f"{' '.join(line[2:])[:60]!r}: {fault}" for fault in faults(told, int(code), seen)]
+        output, _, rest = written.partition(f"<<{number}:".encode())
+        code, _, written = rest.partition(b">>\n")
+        found += [f"{' '.join(line[2:])[:60]!r}: {fault}" for fault in faults(output, int(code), seen)]
     assert not found, "\n".join(found)
 
 
-def faults(told: bytes, code: int, seen: str) -> Iterator[str]:
-    """What is wrong with how a command ended and what it told the terminal."""
+def faults(output: bytes, code: int, seen: str) -> Iterator[str]:
+    """What is wrong with the exit code and the output of a command."""
     if code in (USAGE, BUG):
-        yield f"ended with {code}: {told[-200:]!r}"
-    if seen.encode() not in told:
-        yield f"{seen} is not to be read in {told[-200:]!r}"
-    yield from strays(told, LIVE)
+        yield f"ended with {code}: {output[-200:]!r}"
+    if seen.encode() not in output:
+        yield f"{seen} does not appear in {output[-200:]!r}"
+    yield from strays(output, LIVE)
 
 
-def test_the_service_lets_mail_act_on_no_terminal(hall: Hall) -> None:
+def test_the_service_log_sends_no_control_bytes_of_mail(hall: Hall) -> None:
     if service := service_of(hall.vault):
         end(service)
     with Teletype([*MUNIMENT, "--vault", str(hall.vault), "service"], folder=hall.home) as tty:
@@ -218,11 +218,11 @@ def test_the_service_lets_mail_act_on_no_terminal(hall: Hall) -> None:
 OWN = (
     re.compile(r"\x1b\[(?:[1-9]|[1-4]\d);(?:[1-9]|\d\d|1[0-4]\d)H"),  # within 49 rows and 149 columns
     re.compile(r"\x1b\[\?(?:7|25|1000|1003|1004|1006|1015|1049|2004)[hl]"),
-    re.compile(r"\x1b\[\?(?:2026|2048)\$p"),  # asks what the terminal can
-    re.compile(r"\x1b\[(?:>25|<)u"),  # how it is to say keys, and back
+    re.compile(r"\x1b\[\?(?:2026|2048)\$p"),  # asks for the terminal's capabilities
+    re.compile(r"\x1b\[(?:>25|<)u"),  # the encoding of keys, and back
     re.compile(r"\x1b\]22;default\x07"),  # the mouse pointer
 )
-"""What the app sends to draw, by the libraries that it draws with."""
+"""Sequences that the app's libraries send to draw."""
 Steps = list[tuple[str, str]]
 SCREENS: dict[str, Steps] = {
     "MessagesScreen": [
@@ -242,7 +242,7 @@ SCREENS: dict[str, Steps] = {
     "RawScreen": [("Enter", LOST), ("Escape", "a journal report"), ("Escape", "by hand")],
     "ProfilesScreen": [("2", "t Test"), ("t", "listed 4 messages"), ("Escape", "post")],
     "ProfileForm": [("e", "Path"), ("Escape", "post")],
-    "KindScreen": [("a", "Where is the mail"), ("Escape", "post")],
+    "KindScreen": [("a", "Where does the new"), ("Escape", "post")],
     "SetupScreen": [("1", "F5 Check"), *[("Down", "Setup")] * 9],
     "HelpScreen": [("?", "Move with the arrow keys"), ("Escape", "Setup")],
     "NoticesScreen": [
@@ -250,7 +250,7 @@ SCREENS: dict[str, Steps] = {
     ],
     "FirstScreen": [],
 }  # fmt: skip
-"""How each screen is reached from the one before, by keys, and what is then to be read."""
+"""The keys that lead to each screen from the one before, each with a text that must then appear."""
 BASES = {"AreaScreen", "PageScreen", "AskingScreen"}
 
 
@@ -262,7 +262,7 @@ def screens(base: type) -> Iterator[str]:
         yield from screens(kind)
 
 
-def test_every_screen_is_tried() -> None:
+def test_every_screen_is_covered() -> None:
     for module in walk_packages(muniment_tui.__path__, "muniment_tui."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
@@ -274,7 +274,7 @@ def test_every_screen_is_tried() -> None:
     "size",
     [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40", marks=pytest.mark.soak)],
 )
-def test_no_screen_lets_mail_act_on_the_terminal(hall: Hall, size: tuple[int, int]) -> None:
+def test_no_screen_sends_control_bytes_of_mail(hall: Hall, size: tuple[int, int]) -> None:
     command = [*MUNIMENT, "--vault", str(hall.vault)]
     with Teletype(command, folder=hall.home, columns=size[0], rows=size[1]) as tty:
         tty.wait_for("4 Messages")
@@ -294,7 +294,7 @@ def test_no_screen_lets_mail_act_on_the_terminal(hall: Hall, size: tuple[int, in
         judge(tty.written(), OWN)
 
 
-def test_the_first_page_lets_no_folder_act_on_the_terminal(tmp_path: Path) -> None:
+def test_the_first_page_sends_no_control_bytes_of_a_folder_name(tmp_path: Path) -> None:
     here = tmp_path / hostile("folder").translate({0: None, ord("/"): None})[:80]
     here.mkdir()
     with Teletype(MUNIMENT, folder=here, columns=120, rows=40) as tty:

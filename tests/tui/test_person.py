@@ -1,4 +1,4 @@
-"""As a person works over a bad line: from an empty folder on, by keys alone, cut off amid a run."""
+"""An administrator's work over a bad connection: from an empty folder, by keys, cut off during a run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from support.teletype import Teletype
 from support.terminal import MUNIMENT, OpenTerminal, Sshd, Terminal
 from support.vaults import TestVault, put
 
-LETTERS = 12_000
-"""Letters of a run that is still going when it has been seen: an idle machine takes in 3,500 a second."""
+MESSAGES = 12_000
+"""Enough messages that the run is still going when it is seen. An idle machine archives 3,500 a second."""
 HERON = b"A heron stands in the reeds."
 MODES = (7, 25)
-"""DEC private modes that are on in a shell: wrapping, and the cursor."""
+"""DEC private modes that are on in a shell: line wrapping and the cursor."""
 
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Path]:
-    """Where the vault will be; its service is stopped at the end."""
-    home = tmp_path / "there"
+    """The path of a vault to be created. Its service is stopped at the end."""
+    home = tmp_path / "home"
     home.mkdir()
     yield home / "vault"
     if (home / "vault").exists() and (pid := service_of(home / "vault")):
@@ -38,7 +38,7 @@ def vault(tmp_path: Path) -> Iterator[Path]:
 
 
 def maildir(folder: Path, count: int) -> Path:
-    """A mailbox of journal reports, the first of which is about a heron."""
+    """A mailbox of `count` journal reports. The first is about a heron."""
     for name in ("new", "cur", "tmp"):
         (folder / name).mkdir(parents=True)
     heron = plain(subject="The heron", body=HERON.decode(), attachments=[("pond.txt", b"deep")])
@@ -48,10 +48,10 @@ def maildir(folder: Path, count: int) -> Path:
 
 
 @pytest.mark.timeout(300)
-def test_a_line_is_cut_and_all_goes_well(
+def test_an_administrator_over_a_connection_that_is_cut(
     terminal: OpenTerminal, sshd: Sshd, vault: Path, tmp_path: Path
 ) -> None:
-    post, target = maildir(tmp_path / "post", LETTERS), tmp_path / "found.zip"
+    post, target = maildir(tmp_path / "post", MESSAGES), tmp_path / "found.zip"
     env = {"MUNIMENT_RUNTIME": os.environ["MUNIMENT_RUNTIME"], "LC_ALL": "C.UTF-8"}
     env |= {"HOME": str(vault.parent), "XDG_STATE_HOME": str(tmp_path / "state")}
     first = terminal(sshd.command("env", "-C", str(vault.parent), *MUNIMENT, env=env))
@@ -66,7 +66,7 @@ def test_a_line_is_cut_and_all_goes_well(
     again = terminal(sshd.command(*MUNIMENT, env=env | {"MUNIMENT_VAULT": str(vault)}))
     again.wait_for("3 Runs")
     again.press("3")
-    again.wait_for("✓ ok", f"fetched  {LETTERS:,} = {LETTERS:,} new  ✓", patience=150)
+    again.wait_for("✓ ok", f"fetched  {MESSAGES:,} = {MESSAGES:,} new  ✓", patience=150)
     find_and_export(again, target)
     again.press("q")
     again.wait_ended()
@@ -75,13 +75,13 @@ def test_a_line_is_cut_and_all_goes_well(
     program = Program(vault)
     (run,) = program.ask("history")["runs"]
     assert (run["state"], run["balanced"]) == ("ok", True)
-    assert run["listed"] == run["fetched"] == run["new"] == run["deleted"] == LETTERS
+    assert run["listed"] == run["fetched"] == run["new"] == run["deleted"] == MESSAGES
     assert not list((post / "new").iterdir())
     assert program.ask("verify", "--deep")["ok"]
 
 
 def make(screen: Terminal, here: Path) -> None:
-    """From nothing to a vault."""
+    """Create a vault on the first page."""
     screen.wait_for("Create it here", str(here)[:20])
     screen.type("Quill")
     screen.press("Enter")
@@ -95,7 +95,7 @@ def make(screen: Terminal, here: Path) -> None:
 
 
 def set_up(screen: Terminal) -> None:
-    """A page of the set-up: users are made as their mail comes."""
+    """Confirm the step for users."""
     screen.press(*["Down"] * 4)
     screen.wait_for("─Users")
     screen.press("d")
@@ -105,11 +105,11 @@ def set_up(screen: Terminal) -> None:
 
 
 def add_profile(screen: Terminal, post: Path) -> None:
-    """A profile of a maildir that runs by hand only, tested before it is saved."""
+    """Add a maildir profile that runs by hand only, and test it before saving."""
     screen.press("2")
     screen.wait_for("No profiles yet", "a Add")
     screen.press("a")
-    kinds = screen.wait_for("Where is the mail", "Maildir folder").splitlines()
+    kinds = screen.wait_for("Where does the new", "Maildir folder").splitlines()
     first, wanted = (
         next(n for n, line in enumerate(kinds) if name in line)
         for name in ("Gateway mailbox", "Maildir folder")
@@ -125,7 +125,7 @@ def add_profile(screen: Terminal, post: Path) -> None:
     screen.press("Down", "Right")
     screen.wait_for("(•) by hand only")
     screen.press("F5")
-    screen.wait_for(f"listed {LETTERS:,} messages")
+    screen.wait_for(f"listed {MESSAGES:,} messages")
     screen.press("Escape")
     screen.wait_gone("listed")
     screen.press("F2")
@@ -133,7 +133,7 @@ def add_profile(screen: Terminal, post: Path) -> None:
 
 
 def find_and_export(screen: Terminal, target: Path) -> None:
-    """Search, read, export."""
+    """Search for the heron, read the message and export it."""
     screen.press("4")
     screen.wait_for("All mail", "example.com")
     screen.press("/")
@@ -148,14 +148,14 @@ def find_and_export(screen: Terminal, target: Path) -> None:
     screen.press("C-u")
     screen.type(str(target))
     screen.press("Enter")
-    screen.wait(lambda _: target.exists() and zipfile.is_zipfile(target), "the export to be there")
+    screen.wait(lambda _: target.exists() and zipfile.is_zipfile(target), "the export to exist")
 
 
 @pytest.mark.timeout(300)
-def test_signals_in_the_midst_of_a_run_leave_the_terminal_sane_and_the_run_going(vault: Path) -> None:
+def test_signals_during_a_run_restore_the_terminal_and_continue_the_run(vault: Path) -> None:
     box = TestVault(vault)
     for name in ("a", "b"):
-        letters = (report(plain(subject=f"Letter {name} {n}")) for n in range(LETTERS))
+        letters = (report(plain(subject=f"Letter {name} {n}")) for n in range(MESSAGES))
         put(box.maildir(name, enabled=False), letters)
     box.client.close()
     runs: list[dict[str, Any]] = []
@@ -172,11 +172,11 @@ def test_signals_in_the_midst_of_a_run_leave_the_terminal_sane_and_the_run_going
             assert modes(tty.written()) == {mode: mode in MODES for mode in modes(tty.written())}
             assert b"Traceback" not in tty.written()
         runs = ended(Program(vault), len(runs) + 1)
-    assert [(run["state"], run["new"]) for run in runs] == [("ok", LETTERS)] * 2
+    assert [(run["state"], run["new"]) for run in runs] == [("ok", MESSAGES)] * 2
 
 
 def ended(program: Program, count: int) -> list[dict[str, Any]]:
-    """The runs so far, once there are so many; the next one would wait for them, unseen."""
+    """Wait until `count` runs have ended, and return them."""
     deadline = time.monotonic() + 120
     while len(runs := program.ask("history")["runs"]) < count:
         assert time.monotonic() < deadline, "the run does not end"
@@ -185,6 +185,6 @@ def ended(program: Program, count: int) -> list[dict[str, Any]]:
 
 
 def modes(written: bytes) -> dict[int, bool]:
-    """How a program left the DEC private modes that it has set."""
+    """The last state of each DEC private mode that a program has set."""
     found = re.findall(rb"\x1b\[\?(\d+)([hl])", written)
     return {int(mode): switch == b"h" for mode, switch in found}

@@ -1,4 +1,4 @@
-"""The Setup screen: what it shows, and what keys do on it."""
+"""The Setup screen: its display and its keys."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FINISHED = checklist(
 
 
 class Engine(EngineDouble):
-    """Answers with one checklist, which tests may change."""
+    """Answers with one checklist, which a test can replace."""
 
     def __init__(self, setup: Setup, **more: Any) -> None:
         super().__init__({GetSetup: setup, PutSetup: setup, AffirmSetup: setup})
@@ -65,7 +65,7 @@ class Engine(EngineDouble):
         for kind in (GetSetup, PutSetup, AffirmSetup):
             self.answers[kind] = setup
 
-    def said(self, kind: type[Request]) -> list[Any]:
+    def requests(self, kind: type[Request]) -> list[Any]:
         return [request for request in self.asked if isinstance(request, kind)]
 
 
@@ -77,7 +77,7 @@ def app(engine: EngineDouble, tmp_path: Path, **options: Any) -> Any:
 
 
 def at(key: str, *more: str) -> Any:
-    """A script that goes to a step."""
+    """A script that goes to a step and presses keys."""
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "of 10 done")
@@ -105,7 +105,7 @@ def test_pictures_of_a_failure(picture: Any, tmp_path: Path) -> None:
     picture("setup-failed", lambda: app(Engine(PARTLY), tmp_path), at("report-address"))
 
 
-def test_pictures_of_waiting_and_of_the_end(picture: Any, tmp_path: Path) -> None:
+def test_pictures_of_the_last_step_and_of_health(picture: Any, tmp_path: Path) -> None:
     waiting = checklist(
         settings(),
         {"first-report": ("to do", "Waiting for the first journal report; profile gateway has not run yet.")},
@@ -125,7 +125,7 @@ def test_pictures_of_an_embedded_gateway(picture: Any, tmp_path: Path) -> None:
     picture("setup-embedded", lambda: app(Engine(setup), tmp_path), at("report-address", "enter"), (LARGE,))
 
 
-def test_pictures_of_asking(picture: Any, tmp_path: Path) -> None:
+def test_pictures_of_a_confirmation(picture: Any, tmp_path: Path) -> None:
     picture("setup-saying", lambda: app(Engine(PARTLY), tmp_path), at("journal-rule", "d"), (SMALL,))
 
 
@@ -151,7 +151,7 @@ def test_pictures_of_a_check(picture: Any, tmp_path: Path) -> None:
 # --- keys ---------------------------------------------------------------------------------------------
 
 
-def test_the_cursor_begins_at_what_is_next(tmp_path: Path) -> None:
+def test_the_cursor_starts_at_the_first_open_step(tmp_path: Path) -> None:
     async def script(pilot: Any) -> None:
         await shows(pilot, "2 of 10 done")
         assert "─Report address" in text_of(pilot.app)
@@ -159,7 +159,7 @@ def test_the_cursor_begins_at_what_is_next(tmp_path: Path) -> None:
     drive(app(Engine(PARTLY), tmp_path), script)
 
 
-def test_what_is_typed_is_saved_by_f2_and_kept_until_then(tmp_path: Path) -> None:
+def test_fields_are_saved_by_f2_and_kept_until_then(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
@@ -170,16 +170,16 @@ def test_what_is_typed_is_saved_by_f2_and_kept_until_then(tmp_path: Path) -> Non
         await pilot.press("escape", "up", "down")
         await settled(pilot)
         assert pilot.app.screen.query_one("Form").values == {"undeliverable": "ndr@elsewhere.examplex"}
-        assert not engine.said(PutSetup)
+        assert not engine.requests(PutSetup)
         await pilot.press("f2")
         await shows(pilot, "Saved in vault.toml.")
         assert "not saved" not in text_of(pilot.app)
 
     drive(app(engine, tmp_path), script)
-    assert engine.said(PutSetup) == [PutSetup(values={"undeliverable": "ndr@elsewhere.examplex"})]
+    assert engine.requests(PutSetup) == [PutSetup(values={"undeliverable": "ndr@elsewhere.examplex"})]
 
 
-def test_enter_in_the_last_field_saves_and_a_refusal_keeps_what_was_typed(tmp_path: Path) -> None:
+def test_enter_in_the_last_field_saves_and_a_refusal_keeps_the_text(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
     engine.answers[PutSetup] = ConfigError("vault.toml: journaling: undeliverable is wrong")
 
@@ -192,7 +192,7 @@ def test_enter_in_the_last_field_saves_and_a_refusal_keeps_what_was_typed(tmp_pa
     drive(app(engine, tmp_path), script)
 
 
-def test_a_choice_is_chosen_by_arrows_and_other_fields_appear(tmp_path: Path) -> None:
+def test_arrows_change_a_choice_and_the_fields(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
@@ -202,7 +202,7 @@ def test_a_choice_is_chosen_by_arrows_and_other_fields_appear(tmp_path: Path) ->
         await shows(pilot, "Listens on")
 
     drive(app(engine, tmp_path), script, LARGE)
-    assert engine.said(PutSetup) == [PutSetup(values={"reports": "embedded"})]
+    assert engine.requests(PutSetup) == [PutSetup(values={"reports": "embedded"})]
 
 
 def test_a_check_is_live_and_saves_first(tmp_path: Path) -> None:
@@ -230,49 +230,47 @@ def test_a_check_is_live_and_saves_first(tmp_path: Path) -> None:
         await shows(pilot, "Profile gateway works.")
 
     drive(app(engine, tmp_path), script)
-    assert engine.said(PutSetup)
-    assert engine.said(CheckSetup) == [CheckSetup(step="profile")]
+    assert engine.requests(PutSetup)
+    assert engine.requests(CheckSetup) == [CheckSetup(step="profile")]
 
 
-def test_all_steps_are_checked_at_once(tmp_path: Path) -> None:
+def test_all_steps_can_be_checked(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
     engine.answers[CheckSetup] = [PARTLY]
 
     async def script(pilot: Any) -> None:
         await at("organisation", "C")(pilot)
-        await until(pilot, lambda: engine.said(CheckSetup))
+        await until(pilot, lambda: engine.requests(CheckSetup))
 
     drive(app(engine, tmp_path), script)
-    assert engine.said(CheckSetup) == [CheckSetup(step="")]
+    assert engine.requests(CheckSetup) == [CheckSetup(step="")]
 
 
-def test_a_word_is_asked_for_and_given(tmp_path: Path) -> None:
+def test_a_step_is_confirmed_and_taken_back(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
         await at("journal-rule", "d")(pilot)
         await shows(pilot, "the rule exists and is enabled?")
-        await pilot.press("enter")  # is No
+        await pilot.press("enter")  # declines
         await pilot.press("d")
-        said = step_of(PARTLY, "journal-rule", state="done", affirmed=1_767_600_000, affirmed_by="ines")
-        engine.now(with_step(PARTLY, said))
+        confirmed = step_of(PARTLY, "journal-rule", state="done", affirmed=1_767_600_000, affirmed_by="ines")
+        engine.now(with_step(PARTLY, confirmed))
         await pilot.press("y")
-        await shows(pilot, "said by ines")
+        await shows(pilot, "confirmed by ines")
         await pilot.press("d")
-        await shows(pilot, "Take back what ines said")
+        await shows(pilot, "Take back the confirmation by ines")
         await pilot.press("y")
-        await until(pilot, lambda: len(engine.said(AffirmSetup)) == 2)
+        await until(pilot, lambda: len(engine.requests(AffirmSetup)) == 2)
 
     drive(app(engine, tmp_path), script)
-    assert [(one.step, one.done) for one in engine.said(AffirmSetup)] == [
+    assert [(one.step, one.done) for one in engine.requests(AffirmSetup)] == [
         ("journal-rule", True),
         ("journal-rule", False),
     ]
 
 
-def test_the_command_goes_to_the_clipboard_and_to_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_is_copied_and_written_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     async def script(pilot: Any) -> None:
@@ -290,7 +288,7 @@ def test_the_command_goes_to_the_clipboard_and_to_a_file(
     assert b"New-JournalRule -Name 'Muniment'" in (tmp_path / "journal-rule.ps1").read_bytes()
 
 
-def test_what_makes_no_sense_is_not_offered(tmp_path: Path) -> None:
+def test_only_usable_actions_are_offered(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
@@ -300,14 +298,14 @@ def test_what_makes_no_sense_is_not_offered(tmp_path: Path) -> None:
         assert [key for key in ("Copy", "Write", "Mark done") if key in keys(pilot)]
 
     drive(app(engine, tmp_path), script)
-    assert not engine.said(AffirmSetup)
+    assert not engine.requests(AffirmSetup)
 
 
 def keys(pilot: Any) -> str:
     return text_of(pilot.app).splitlines()[-1]
 
 
-def test_reading_only_changes_nothing(tmp_path: Path) -> None:
+def test_read_only_changes_nothing(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
@@ -316,16 +314,16 @@ def test_reading_only_changes_nothing(tmp_path: Path) -> None:
 
     drive(app(engine, tmp_path, read_only=True), script)
     assert {type(request) for request in engine.asked} <= {GetSetup, *engine.answers}
-    assert not engine.said(AffirmSetup) + engine.said(CheckSetup) + engine.said(PutSetup)
+    assert not engine.requests(AffirmSetup) + engine.requests(CheckSetup) + engine.requests(PutSetup)
 
 
-def test_the_first_report_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_report_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL", 0.02)
     engine = Engine(checklist(settings(), done=ALL[:-1]))
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "9 of 10 done")
-        await until(pilot, lambda: len(engine.said(GetSetup)) > 3)
+        await until(pilot, lambda: len(engine.requests(GetSetup)) > 3)
         engine.now(FINISHED)
         await shows(pilot, "The first journal report has arrived.")
         await shows(pilot, "10 of 10 done")
@@ -334,8 +332,10 @@ def test_the_first_report_is_waited_for(tmp_path: Path, monkeypatch: pytest.Monk
     drive(app(engine, tmp_path), script)
 
 
-def test_an_answer_may_come_when_the_fields_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the app ends: its widgets go from the innermost outwards, while answers still come."""
+def test_an_answer_after_the_fields_are_gone_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the app ends, its widgets are removed from the inside out while answers still come."""
     monkeypatch.setattr(module, "POLL", 0.02)
     engine = Engine(checklist(settings(), done=ALL[:-1]))
 
@@ -349,7 +349,7 @@ def test_an_answer_may_come_when_the_fields_are_gone(tmp_path: Path, monkeypatch
     drive(app(engine, tmp_path), script)
 
 
-def test_an_engine_that_refuses(tmp_path: Path) -> None:
+def test_an_engine_error_is_shown(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
     engine.answers[GetSetup] = ConfigError("vault.toml is wrong: mend it.")
 
@@ -360,7 +360,7 @@ def test_an_engine_that_refuses(tmp_path: Path) -> None:
     drive(app(engine, tmp_path), script)
 
 
-def test_nothing_hostile_reaches_the_screen(tmp_path: Path) -> None:
+def test_hostile_text_is_harmless(tmp_path: Path) -> None:
     rule = step_of(
         PARTLY, "journal-rule", title=HOSTILE, guide=HOSTILE, detail=HOSTILE, command=HOSTILE, affirm=HOSTILE
     )
@@ -381,8 +381,8 @@ def test_nothing_hostile_reaches_the_screen(tmp_path: Path) -> None:
     drive(app(engine, tmp_path), script)
 
 
-def test_on_a_real_vault(tmp_path: Path) -> None:
-    """Keys alone, from the screen to vault.toml and back."""
+def test_setup_on_a_real_vault(tmp_path: Path) -> None:
+    """Driven by keys, from the screen to vault.toml and back."""
     vault = TestVault(tmp_path / "vault", domains=())
     made = MunimentApp(connect, vault.folder, area="setup")
 
@@ -391,7 +391,7 @@ def test_on_a_real_vault(tmp_path: Path) -> None:
         await pilot.press(*"j@archive.example", "f2")
         await shows(pilot, "Saved in vault.toml.")
         await at("journal-rule", "d", "y")(pilot)
-        await shows(pilot, "said by")
+        await shows(pilot, "confirmed by")
 
     drive(made, script)
     assert 'address = "j@archive.example"' in (vault.folder / "vault.toml").read_text()

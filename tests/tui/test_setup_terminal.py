@@ -1,4 +1,4 @@
-"""The Setup screen in a real terminal, before a real service: keys in, vault.toml and a first report out."""
+"""The Setup screen in a real terminal with a real service, from keys to vault.toml and a first report."""
 
 from __future__ import annotations
 

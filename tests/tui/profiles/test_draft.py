@@ -1,4 +1,4 @@
-"""What the form holds, tried without a screen."""
+"""The state of the form, without a screen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_new_draft_has_mailstore_s_defaults() -> None:
     assert not draft.changed
 
 
-def test_what_was_typed_becomes_what_vault_toml_has() -> None:
+def test_typed_texts_become_values_of_vault_toml() -> None:
     draft = typed(
         Draft(KIND["gateway"], "gw"),
         host=" gw.example ",
@@ -65,7 +65,7 @@ def test_what_was_typed_becomes_what_vault_toml_has() -> None:
     assert "fill up" in draft.warnings()["delete"]
 
 
-def test_only_what_changed_is_said() -> None:
+def test_only_changes_are_sent() -> None:
     draft = Draft(KIND["gateway"], "gw", GATEWAY, new=False)
     assert (draft.changes(), draft.changed) == ({}, False)
     typed(draft, every="300", port="995", host="gw.example")
@@ -78,7 +78,7 @@ def test_only_what_changed_is_said() -> None:
     assert draft.changes() == {"password": {"env": "GW_PASS"}}
 
 
-def test_names_stand_on_a_line() -> None:
+def test_lists_are_edited_as_a_line() -> None:
     imap = {"folders": ["Inbox", "a, b", 'the "best"'], "password": {"env": "P"}}
     draft = Draft(KIND["imap"], "p", imap, new=False)
     assert draft.changes() == {}
@@ -92,7 +92,7 @@ def test_names_stand_on_a_line() -> None:
     assert draft.changes() == {"exclude": (), "folders": None}
 
 
-def test_a_copy_takes_everything_along() -> None:
+def test_a_copy_has_all_fields() -> None:
     draft = Draft(KIND["gateway"], "gw2", GATEWAY)
     assert draft.changes() == GATEWAY | {"source": "gateway"}
 
@@ -108,7 +108,7 @@ def test_a_copy_takes_everything_along() -> None:
         ({"command": ["pass", "show", "the gw"]}, COMMAND, "pass show 'the gw'"),
     ],
 )
-def test_where_a_password_is(spec: dict[str, Any] | None, place: str, where: str) -> None:
+def test_the_place_of_a_password(spec: dict[str, Any] | None, place: str, where: str) -> None:
     draft = Draft(KIND["gateway"], "gw", GATEWAY | {"password": spec}, new=False)
     assert (draft.place, draft.where) == (place, where)
     assert draft.password_spec() == spec
@@ -131,13 +131,13 @@ def test_where_a_password_is(spec: dict[str, Any] | None, place: str, where: str
         ({"security": "none"}, "security"),
     ],
 )
-def test_each_problem_stands_at_its_field(texts: dict[str, str], wrong: str) -> None:
+def test_each_problem_is_reported_at_its_field(texts: dict[str, str], wrong: str) -> None:
     draft = typed(Draft(KIND["gateway"], "gw", GATEWAY, new=False), **texts)
     assert list(draft.problems()) == [wrong]
 
 
 @pytest.mark.parametrize("place", [FILE, ENV, COMMAND])
-def test_a_place_wants_to_be_named(place: str) -> None:
+def test_a_place_needs_a_value(place: str) -> None:
     draft = Draft(KIND["gateway"], "gw", GATEWAY, new=False)
     draft.place = place
     assert list(draft.problems()) == ["password"]
@@ -146,7 +146,7 @@ def test_a_place_wants_to_be_named(place: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_what_the_form_takes_the_engine_takes(kind: Any) -> None:
+def test_the_engine_accepts_what_the_form_accepts(kind: Any) -> None:
     draft = typed(Draft(kind, "p"))
     for name, text in {"host": "h.example", "mailbox": "ada@h.example", "path": "/srv/mail"}.items():
         if name in (*kind.fields, *kind.more):
@@ -163,15 +163,15 @@ def test_what_the_form_takes_the_engine_takes(kind: Any) -> None:
     assert set(draft.source_fields()) <= {*FIELD, "source"}
 
 
-def test_what_a_hand_changed_meanwhile() -> None:
+def test_edits_of_the_file_are_found() -> None:
     draft = typed(Draft(KIND["gateway"], "gw", GATEWAY, new=False), host="mine.example")
     now = tomllib.loads('host = "theirs.example"\nmailbox = "mbx-1"\nevery = 60\ndelete = false')
     now["password"] = {"file": "secrets/gw-02"}
-    told = {name: (before, after) for name, before, after in differences(draft, now)}
-    assert told["host"] == ("gw.example", "theirs.example")
-    assert told["delete"] == ("yes", "no")
-    assert set(told) == {"host", "delete", "password"}
-    said = question(draft, now).plain
-    assert "here you made it mine.example" in said
+    found = {name: (before, after) for name, before, after in differences(draft, now)}
+    assert found["host"] == ("gw.example", "theirs.example")
+    assert found["delete"] == ("yes", "no")
+    assert set(found) == {"host", "delete", "password"}
+    text = question(draft, now).plain
+    assert "you changed it to mine.example" in text
     assert differences(draft, GATEWAY) == []
-    assert "taken out" in question(draft, None).plain
+    assert "removed from" in question(draft, None).plain

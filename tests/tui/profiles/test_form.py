@@ -1,4 +1,4 @@
-"""The form, by keyboard alone, on the real engine."""
+"""The profile form, driven by keys against the real engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.vaults import TestVault
 pytestmark = pytest.mark.asyncio
 
 AWKWARD = "".join(c for c in string.printable if c.isprintable() and not c.isalnum())[:29] + "x7\\"
-"""32 characters, with quotes, backslashes, brackets and a blank."""
+"""32 characters, with quotes, backslashes, brackets and a space."""
 
 
 def settings(vault: TestVault) -> Path:
@@ -30,14 +30,12 @@ async def new_gateway(hand: Hand) -> None:
     """Open the form of a new gateway profile."""
     await hand.sees("No profiles yet")
     await hand.press("a")
-    await hand.sees("Where is the mail")
+    await hand.sees("Where does the new")
     await hand.press("enter")
     await hand.sees("New profile", "Mailbox", "More options")
 
 
-async def test_a_gateway_from_the_first_key_to_the_test_and_the_file(
-    vault: TestVault, dovecot: Dovecot
-) -> None:
+async def test_a_new_gateway_is_entered_tested_and_saved(vault: TestVault, dovecot: Dovecot) -> None:
     mailbox = dovecot.mailbox(password=AWKWARD)
     mailbox.put([b"Subject: one\r\n\r\none\r\n"])
     async with opened(vault.folder, "profiles") as hand:
@@ -91,22 +89,22 @@ async def test_errors_appear_while_typing(vault: TestVault) -> None:
     assert load(settings(vault)).profiles == ()
 
 
-async def test_an_at_sign_is_dropped_and_can_be_taken_back(vault: TestVault) -> None:
+async def test_text_after_an_at_sign_is_dropped_and_can_be_deleted(vault: TestVault) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await new_gateway(hand)
         await hand.press("down", "down")
         await hand.type("mbx-1@gw")
         form = hand.app.screen
         assert isinstance(form, ProfileForm)
-        await hand.sees("@gw is left out")
+        await hand.sees("@gw is ignored")
         assert form.draft.text("mailbox") == "mbx-1"
         await hand.press("backspace", "backspace", "backspace")
         await hand.type("2")
         await hand.until(lambda: form.draft.text("mailbox") == "mbx-12")
-        assert "left out" not in hand.text()
+        assert "ignored" not in hand.text()
 
 
-async def test_deleting_switched_off_is_warned_about(vault: TestVault) -> None:
+async def test_turning_deletion_off_shows_a_warning(vault: TestVault) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await new_gateway(hand)
         form = hand.app.screen
@@ -118,7 +116,7 @@ async def test_deleting_switched_off_is_warned_about(vault: TestVault) -> None:
         await hand.until(lambda: "mail stays" not in hand.text())
 
 
-async def test_a_name_that_is_taken_is_told_by_the_service(vault: TestVault) -> None:
+async def test_the_service_reports_a_name_in_use(vault: TestVault) -> None:
     vault.profile("box", source="spool")
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("box")
@@ -133,7 +131,7 @@ async def test_a_name_that_is_taken_is_told_by_the_service(vault: TestVault) -> 
     assert [one.name for one in load(settings(vault)).profiles] == ["box", "box2"]
 
 
-async def test_an_edit_changes_its_line_alone(vault: TestVault) -> None:
+async def test_an_edit_changes_only_its_line(vault: TestVault) -> None:
     vault.profile("box", source="spool", every=60)
     text = settings(vault).read_text().replace("every = 60", "every = 60   # as Ines wanted")
     settings(vault).write_text(text)
@@ -151,7 +149,7 @@ async def test_an_edit_changes_its_line_alone(vault: TestVault) -> None:
     assert settings(vault).read_text() == text.replace("every = 60", "every = 90")
 
 
-async def test_a_new_name_in_the_form(vault: TestVault) -> None:
+async def test_renaming_in_the_form(vault: TestVault) -> None:
     vault.profile("box", source="spool", every=60)
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("every 60 s")
@@ -168,8 +166,8 @@ async def test_a_new_name_in_the_form(vault: TestVault) -> None:
     assert (profile.name, profile.every) == ("box2", 600)
 
 
-async def changed_by_hand(hand: Hand, vault: TestVault, old: str, new: str) -> None:
-    """Type another interval, have somebody change the file, and save."""
+async def save_over_edit(hand: Hand, vault: TestVault, old: str, new: str) -> None:
+    """Type another interval, edit the file meanwhile, and save."""
     await hand.press("enter")
     await hand.sees("Profile hq")
     form = hand.app.screen
@@ -188,11 +186,11 @@ def edited(vault: TestVault) -> TestVault:
     return vault
 
 
-async def test_a_change_by_hand_is_shown_and_can_be_kept_beside_mine(edited: TestVault) -> None:
+async def test_an_edited_file_is_shown_and_merged(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
-        await changed_by_hand(hand, edited, "gw.example", "gw2.example")
-        await hand.sees("vault.toml was changed by hand", "Host: was gw.example, is now gw2.example")
+        await save_over_edit(hand, edited, "gw.example", "gw2.example")
+        await hand.sees("vault.toml was edited", "Host: was gw.example, is now gw2.example")
         assert "every = 60\n" in settings(edited).read_text()
         await hand.press("o")
         await hand.sees("Profile hq changed", "gw2.example", "every 600 s")
@@ -200,7 +198,7 @@ async def test_a_change_by_hand_is_shown_and_can_be_kept_beside_mine(edited: Tes
     assert (profile.host, profile.every) == ("gw2.example", 600)
 
 
-async def test_an_answer_that_comes_as_the_form_goes_away_is_no_matter(edited: TestVault) -> None:
+async def test_an_answer_for_a_closed_form_is_harmless(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
         await hand.press("enter")
@@ -209,35 +207,35 @@ async def test_an_answer_that_comes_as_the_form_goes_away_is_no_matter(edited: T
         assert isinstance(form, ProfileForm)
         await form.query("*").remove()
         form._checked(Problems(problems={"host": "taken"}))
-        assert form._problem("host") == "taken", "it was heard all the same"
+        assert form._problem("host") == "taken", "the answer is still recorded"
 
 
-async def test_a_change_by_hand_can_be_taken_over(edited: TestVault) -> None:
+async def test_an_edited_file_can_replace_the_form(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
-        await changed_by_hand(hand, edited, "every = 60", "every = 77")
-        await hand.sees("Every (seconds): was 60, is now 77; here you made it 600")
+        await save_over_edit(hand, edited, "every = 60", "every = 77")
+        await hand.sees("Every (seconds): was 60, is now 77; you changed it to 600")
         await hand.press("f")
-        await hand.sees("The form says what vault.toml says now")
+        await hand.sees("The form now shows the settings in vault.toml")
         form = hand.app.screen
         assert isinstance(form, ProfileForm)
         assert (form.draft.text("every"), form.unsaved) == ("77", "")
     assert load(settings(edited)).profiles[0].every == 77
 
 
-async def test_a_change_elsewhere_in_the_file_stops_nobody(edited: TestVault) -> None:
+async def test_edits_elsewhere_in_the_file_need_no_question(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
-        await changed_by_hand(hand, edited, "# The organisation's name.", "# By hand.")
+        await save_over_edit(hand, edited, "# The organisation's name.", "# By hand.")
         await hand.sees("Profile hq changed", "every 600 s")
     assert "# By hand." in settings(edited).read_text()
 
 
-async def test_a_profile_that_is_gone_can_be_saved_anew(edited: TestVault) -> None:
+async def test_a_removed_profile_can_be_saved_again(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
-        await changed_by_hand(hand, edited, "[profile.hq]", "[profile.other]")
-        await hand.sees("was taken out of vault.toml")
+        await save_over_edit(hand, edited, "[profile.hq]", "[profile.other]")
+        await hand.sees("was removed from vault.toml")
         await hand.press("o")
         await hand.sees("Profile hq added")
     other, hq = load(settings(edited)).profiles
@@ -245,7 +243,7 @@ async def test_a_profile_that_is_gone_can_be_saved_anew(edited: TestVault) -> No
 
 
 @pytest.mark.parametrize("key", ["escape", "2", "q"])
-async def test_what_is_unsaved_is_asked_about(edited: TestVault, key: str) -> None:
+async def test_leaving_asks_about_unsaved_changes(edited: TestVault, key: str) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
         await hand.press("enter")
@@ -254,7 +252,7 @@ async def test_what_is_unsaved_is_asked_about(edited: TestVault, key: str) -> No
         assert isinstance(form, ProfileForm)
         form._entries["delete"].entry().focus()
         await hand.press("right", key)
-        await hand.sees("Leave without saving what you changed in profile hq?")
+        await hand.sees("Leave without saving your changes to profile hq?")
         await hand.press("enter", "escape")
         await hand.until(lambda: "Leave without" not in hand.text())
         assert hand.app.screen is form
@@ -268,7 +266,9 @@ async def test_what_is_unsaved_is_asked_about(edited: TestVault, key: str) -> No
     assert load(settings(edited)).profiles[0].delete is None
 
 
-async def test_an_authority_that_is_unknown_leads_to_a_pin(vault: TestVault, dovecot: Dovecot) -> None:
+async def test_a_certificate_of_an_unknown_authority_can_be_pinned(
+    vault: TestVault, dovecot: Dovecot
+) -> None:
     mailbox = dovecot.mailbox()
     draft = Draft(KIND["gateway"], "hq")
     for name, text in {"host": "localhost", "port": str(dovecot.pop3), "mailbox": mailbox.name}.items():
@@ -281,7 +281,7 @@ async def test_an_authority_that_is_unknown_leads_to_a_pin(vault: TestVault, dov
         await hand.press("f5")
         await hand.sees("authority that is not", "Press p")
         await hand.press("p")
-        await hand.sees("The fingerprint is in the form")
+        await hand.sees("The fingerprint is now in the form")
         await hand.press("f5")
         await hand.sees("listed 0 messages")
         await hand.press("f2")
@@ -290,7 +290,7 @@ async def test_an_authority_that_is_unknown_leads_to_a_pin(vault: TestVault, dov
     assert len(profile.fingerprint) == 64
 
 
-async def test_a_test_can_be_given_up(vault: TestVault) -> None:
+async def test_a_test_can_be_stopped(vault: TestVault) -> None:
     draft = Draft(KIND["gateway"], "hq")
     draft.type("host", "no-such-host.invalid")
     draft.type("mailbox", "mbx-1")
@@ -300,13 +300,13 @@ async def test_a_test_can_be_given_up(vault: TestVault) -> None:
         hand.app.push_screen(ProfileForm(draft))
         await hand.sees("New profile")
         await hand.press("f5", "escape")
-        await hand.until(lambda: "under way" not in hand.text())
+        await hand.until(lambda: "test running" not in hand.text())
         assert isinstance(hand.app.screen, ProfileForm)
         await hand.press("f5")
         await hand.sees("✗")
 
 
-async def test_read_only_shows_and_saves_nothing(edited: TestVault) -> None:
+async def test_read_only_shows_the_form_without_saving(edited: TestVault) -> None:
     before = settings(edited).read_bytes()
     async with opened(edited.folder, "profiles", read_only=True) as hand:
         await hand.sees("gw.example")
@@ -322,7 +322,7 @@ async def test_read_only_shows_and_saves_nothing(edited: TestVault) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-async def test_every_kind_has_a_form_whose_fields_are_all_reached(vault: TestVault, kind: object) -> None:
+async def test_all_fields_of_every_kind_can_be_reached(vault: TestVault, kind: object) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("No profiles yet")
         form = ProfileForm(Draft(kind))  # type: ignore[arg-type]
@@ -337,7 +337,7 @@ async def test_every_kind_has_a_form_whose_fields_are_all_reached(vault: TestVau
         assert seen == {name for name, field in form._entries.items() if field.display}
 
 
-async def test_other_screens_open_it_with_what_they_know(vault: TestVault) -> None:
+async def test_other_screens_open_the_form_with_values(vault: TestVault) -> None:
     saved: list[str | None] = []
     async with opened(vault.folder, "setup") as hand:
         for key in ("escape", "f2"):
@@ -357,7 +357,7 @@ async def test_other_screens_open_it_with_what_they_know(vault: TestVault) -> No
     assert load(settings(vault)).profiles[0].path == str(vault.folder / "spool")
 
 
-async def test_quitting_elsewhere_comes_back_to_what_is_unsaved(edited: TestVault) -> None:
+async def test_quitting_elsewhere_returns_to_unsaved_changes(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
         await hand.press("enter")
@@ -368,7 +368,7 @@ async def test_quitting_elsewhere_comes_back_to_what_is_unsaved(edited: TestVaul
         await hand.press("right", "3")
         await hand.until(lambda: hand.app.current_mode == "runs")
         await hand.press("q")
-        await hand.sees("Leave without saving what you changed in profile hq?")
+        await hand.sees("Leave without saving your changes to profile hq?")
         assert hand.app.current_mode == "profiles"
         await hand.press("s")
         await hand.sees("mail stays at the gateway", "gw.example")
@@ -391,13 +391,15 @@ def boxed(vault: TestVault) -> Draft:
 @pytest.mark.parametrize(
     ("key", "runs"), [("y", True), ("n", False), ("enter", False)], ids=["yes", "no", "enter"]
 )
-async def test_what_was_not_tested_is_asked_about(vault: TestVault, key: str, runs: bool) -> None:
+async def test_saving_an_untested_profile_asks_whether_it_runs(
+    vault: TestVault, key: str, runs: bool
+) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("No profiles yet")
         hand.app.push_screen(ProfileForm(boxed(vault)))
         await hand.sees("New profile")
         await hand.press("f2")
-        await hand.sees("box was not tested. Run it from now on, every 300 s? What is safely kept is")
+        await hand.sees("box was not tested. Run it automatically every 300 s? Archived mail is")
         await hand.press("escape")
         await hand.until(lambda: "was not tested" not in hand.text())
         assert not load(settings(vault)).profiles
@@ -409,7 +411,7 @@ async def test_what_was_not_tested_is_asked_about(vault: TestVault, key: str, ru
     assert (profile.scheduled, profile.enabled) == (runs, runs)
 
 
-async def test_what_was_tested_in_the_form_runs_by_itself_without_a_question(vault: TestVault) -> None:
+async def test_a_tested_profile_is_saved_without_a_question(vault: TestVault) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("No profiles yet")
         hand.app.push_screen(ProfileForm(boxed(vault)))
@@ -422,7 +424,7 @@ async def test_what_was_tested_in_the_form_runs_by_itself_without_a_question(vau
     assert profile.scheduled
 
 
-async def test_a_change_of_the_mailbox_is_asked_about_again(edited: TestVault) -> None:
+async def test_another_mailbox_asks_again(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")
         await hand.press("enter")
@@ -442,5 +444,5 @@ async def test_a_change_of_the_mailbox_is_asked_about_again(edited: TestVault) -
         await hand.press("f2")
         await hand.sees("hq was not tested")
         await hand.press("n")
-        await hand.sees("! hq (not tested yet) does not run by itself")
+        await hand.sees("! hq (not tested yet) does not run automatically")
     assert not load(settings(edited)).profiles[0].scheduled

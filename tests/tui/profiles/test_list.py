@@ -1,4 +1,4 @@
-"""The list of profiles, and what is done from it."""
+"""The list of profiles and its actions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 
 
 def profiles(vault: TestVault) -> dict[str, bool]:
-    """Names, and whether each runs by itself."""
+    """Whether each profile runs automatically, by name."""
     return {one.name: one.enabled for one in load(vault.folder / "vault.toml").profiles}
 
 
@@ -26,25 +26,25 @@ async def test_disable_rename_remove(vault: TestVault) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("one", "two", "never ran")
         await hand.press("d")
-        await hand.sees("Stop archiving one by itself?")
+        await hand.sees("Stop automatic runs of one?")
         await hand.press("enter")
-        await hand.until(lambda: "Stop archiving" not in hand.text())
+        await hand.until(lambda: "Stop automatic" not in hand.text())
         assert profiles(vault) == {"one": True, "two": True}
         await hand.press("d", "y")
-        await hand.sees("one runs by hand only now", "by hand", "! one does not run by itself")
+        await hand.sees("one now runs by hand only", "by hand", "! one does not run automatically")
         assert profiles(vault) == {"one": False, "two": True}
         await hand.press("d")
-        await hand.sees("Run one from now on, every 300 s? What is safely kept is deleted")
+        await hand.sees("Run one automatically every 300 s? Archived mail is deleted")
         await hand.press("y")
-        await hand.sees("one runs by itself from now on", "every 300 s")
-        await hand.until(lambda: "does not run by itself" not in hand.text())
+        await hand.sees("one now runs automatically", "every 300 s")
+        await hand.until(lambda: "does not run automatically" not in hand.text())
         assert profiles(vault) == {"one": True, "two": True}
         await hand.press("down", "m")
         await hand.sees("New name for two")
         await hand.press("ctrl+u")
         await hand.type("one")
         await hand.press("enter")
-        await hand.sees("there is a profile 'one' already")
+        await hand.sees("a profile 'one' already exists")
         await hand.press("ctrl+u")
         await hand.type("old")
         await hand.press("enter")
@@ -62,7 +62,7 @@ async def test_disable_rename_remove(vault: TestVault) -> None:
     assert set(profiles(vault)) == {"one"}
 
 
-async def test_run_now_says_how_it_ended(vault: TestVault) -> None:
+async def test_run_now_reports_the_result(vault: TestVault) -> None:
     new = vault.maildir("box")
     message = plain(sender="a@example.com", to=["b@example.com"], subject="one", body="one")
     (new / "1.test").write_bytes(report(message, recipients=[line("To", "b@example.com")]))
@@ -86,17 +86,17 @@ async def test_a_test_from_the_list(vault: TestVault, dovecot: Dovecot) -> None:
         await hand.until(lambda: "works" not in hand.text())
 
 
-async def test_a_change_by_hand_before_an_action_is_not_overwritten(vault: TestVault) -> None:
+async def test_an_action_does_not_overwrite_an_edited_file(vault: TestVault) -> None:
     vault.profile("box", source="spool")
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("box")
         path = vault.folder / "vault.toml"
         path.write_text(path.read_text() + "every = 7\n")
         await hand.press("d", "y")
-        await hand.sees("vault.toml was changed by hand", "every 7 s")
+        await hand.sees("vault.toml was edited", "every 7 s")
         assert profiles(vault) == {"box": True}
         await hand.press("escape", "d", "y")
-        await hand.sees("runs by hand only now")
+        await hand.sees("now runs by hand only")
     assert "every = 7" in path.read_text()
 
 
@@ -104,16 +104,16 @@ async def test_a_broken_file_is_explained(vault: TestVault) -> None:
     path = vault.folder / "vault.toml"
     path.write_text(path.read_text() + "[profile.x]\nsource = gateway\n")
     async with opened(vault.folder, "profiles") as hand:
-        await hand.sees("The profiles can't be read", "Invalid value")
+        await hand.sees("The profiles can't be loaded", "Invalid value")
 
 
-async def test_profiles_are_narrowed_by_name(vault: TestVault) -> None:
+async def test_profiles_are_filtered_by_name(vault: TestVault) -> None:
     for name in ("alpha", "beta"):
         vault.profile(name, source="spool")
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("alpha", "beta")
         await hand.press("slash")
-        await hand.sees("Profiles with this")
+        await hand.sees("Show profiles with this")
         await hand.type("BET")
         await hand.press("enter")
         await hand.until(lambda: "alpha" not in hand.text())

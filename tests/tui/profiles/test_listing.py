@@ -1,4 +1,4 @@
-"""What the list says of a profile, tried without a screen."""
+"""The rows and details of profiles, without a screen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def state(**changes: Any) -> ProfileState:
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "text"),
     [
         (None, ""),
         (state(), "never ran"),
@@ -30,21 +30,21 @@ def state(**changes: Any) -> ProfileState:
         (state(last={"state": "cancelled"}), "! cancelled"),
     ],
 )
-def test_how_the_last_run_ended(known: ProfileState | None, said: str) -> None:
-    assert last_run(known) == said
+def test_the_result_of_the_last_run(known: ProfileState | None, text: str) -> None:
+    assert last_run(known) == text
 
 
 def test_a_row() -> None:
     assert row_of(GW, None).cells == ("gw", "gateway", "gw.example mbx-1", "every 300 s", "")
     off = ProfileWord(name="old", source="mbox", fields={"path": "/srv/x.mbox", "enabled": False})
     assert (row_of(off, None).cells[2:4], row_of(off, None).style) == (("/srv/x.mbox", "by hand"), "dim")
-    assert mailbox(ProfileWord(name="s", source="spool", fields={})) == "this vault's own spool"
+    assert mailbox(ProfileWord(name="s", source="spool", fields={})) == "the spool of this vault"
 
 
-def test_details_say_what_counts_and_what_went_wrong() -> None:
+def test_details_show_settings_and_errors() -> None:
     failed = state(last={"state": "failed", "error": "no such host"}, next_start=1_767_614_400)
-    said = details(GW, failed).plain
+    shown = details(GW, failed).plain
     for text in ("env P", "Delete after archiving   yes", "Next run", "✗ no such host"):
-        assert text in said
+        assert text in shown
     kept = ProfileWord(name="gw", source="gateway", fields={**GW.fields, "delete": False})
     assert "! mail stays at the gateway" in details(kept, None).plain

@@ -1,4 +1,4 @@
-"""Every state of the profiles screens as a picture."""
+"""Pictures of the Profiles screens in each of their states."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def engine(profiles: tuple[ProfileWord, ...] = PROFILES) -> EngineDouble:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Any:
-    """The app on a double, in Profiles."""
+    """A function that creates the app on a double of the engine, in Profiles."""
 
     def made(double: EngineDouble | None = None) -> MunimentApp:
         return app_on(double or engine(), tmp_path / "vault", area="profiles")
@@ -201,7 +201,7 @@ def test_conflict(picture: Compare, make: Any) -> None:
         assert isinstance(double, EngineDouble)
         double.answers[ListProfiles] = Profiles(profiles=(changed,), version="2")
         await pilot.press("f2")
-        await shows(pilot, "changed by hand")
+        await shows(pilot, "was edited")
 
     picture("profile-conflict", made, save)
 

@@ -1,4 +1,4 @@
-"""The form in a real terminal, on the program as it is installed."""
+"""The form in a real terminal, in the installed program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_profile_typed_in_a_terminal_reaches_the_server(
     tty.press("2")
     tty.wait_for("No profiles yet")
     tty.press("a")
-    tty.wait_for("Where is the mail")
+    tty.wait_for("Where does the new")
     tty.press("Enter")
     tty.wait_for("New profile")
     for text in ("hq", "localhost", f"{mailbox.name}@gw.example", AWKWARD):

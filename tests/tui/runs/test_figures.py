@@ -1,4 +1,4 @@
-"""A run's figures: how fast it goes now, how long still, and the books as sums."""
+"""The figures of a run: speed, percentage, and the books as sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.running import failed, going, profile, told
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock, to be set."""
+    """The clock, which the test sets."""
     clock = [0.0]
     monkeypatch.setattr(figures, "now", lambda: clock[0])
     return clock
@@ -24,22 +24,22 @@ def seen(pace: Pace, at: list[float], *arrivals: int) -> Pace:
     return pace
 
 
-def test_the_pace_is_that_of_the_last_seconds(at: list[float]) -> None:
+def test_the_rate_covers_the_last_seconds(at: list[float]) -> None:
     pace = seen(Pace(), at, *range(0, 60_000, 1000))
     assert pace.rate() == pytest.approx(1000)
     seen(pace, at, *[59_000] * 30)
-    assert pace.rate() == 0  # a line that hangs is seen to hang
+    assert pace.rate() == 0  # a stalled connection shows a rate of 0
     assert len(pace.speeds) == figures.SPEEDS
     assert pace.speeds[-1] == 0
 
 
-def test_another_run_begins_anew(at: list[float]) -> None:
+def test_a_new_run_resets_the_rate(at: list[float]) -> None:
     pace = seen(Pace(), at, 5000, 6000, 10)
     assert (pace.rate(), list(pace.speeds)) == (0.0, [0.0])
     assert seen(pace, at, 110).rate() == pytest.approx(100)
 
 
-def test_the_share_of_a_stage_never_goes_back() -> None:
+def test_the_percentage_of_a_stage_never_decreases() -> None:
     pace = Pace()
     assert pace.percent("Fetch", 0, 0) is None
     assert [pace.percent("Fetch", 50, total) for total in (100, 200, 0, 60)] == [50, 50, 50, 83]
@@ -58,23 +58,23 @@ def test_each_line_of_the_books_is_a_sum() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"), [({"listed": 1011}, 0), ({"new": 901}, 1), ({"deleted": 5000, "already": 10}, 2)]
 )
-def test_a_sum_that_does_not_come_out_says_so(changes: dict[str, int], line: int) -> None:
+def test_an_unbalanced_sum_is_marked(changes: dict[str, int], line: int) -> None:
     lines = equations(told(**changes), balanced=False).plain.split("\n")
     assert [text.endswith("✗ does not balance") for text in lines[:3]] == [n == line for n in range(3)]
     assert "do not balance" in lines[3]
 
 
-def test_news_in_a_few_words() -> None:
+def test_the_result_in_a_few_words() -> None:
     assert news(told()) == "900 new, 99 merged, 1 quarantined"
     assert news(told(new=0, merged=0, quarantined=0)) == "nothing new"
     assert news(failed()).startswith("37 times: mail.example.com refused")
 
 
-def test_what_a_profile_does(frozen: None) -> None:
-    assert standing(profile()).plain == "waits for its time"
+def test_the_activity_of_a_profile(frozen: None) -> None:
+    assert standing(profile()).plain == "scheduled"
     assert standing(profile(next_start=0)).plain == "by hand only"
     assert standing(profile(running=going())).plain == "▶ fetching 35%"
-    assert standing(profile(running=going(stage="waiting"))).plain == "… waits its turn"
+    assert standing(profile(running=going(stage="waiting"))).plain == "… queued"
     assert last_run(told()).plain == "✓ 01-05 11:53 900 new, 99 merged, 1 quarantined"
     assert last_run(told(state="cancelled", new=0, merged=0, quarantined=0)).plain.startswith("■ cancelled")
     assert last_run(None).plain == "○ never ran"

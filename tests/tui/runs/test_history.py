@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def keys(*pressed: str, until_shown: str = "") -> Any:
-    """A script that presses keys, each when what the one before asked for has come."""
+    """A script that presses keys, each after the answer to the key before."""
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "partner")
@@ -92,9 +92,7 @@ def keys(*pressed: str, until_shown: str = "") -> Any:
         ("quarantine-raw", ["x", "enter"], {}),
     ],
 )
-def test_it_looks_as_it_should(
-    picture: Any, folder: Path, name: str, pressed: list[str], answers: Any
-) -> None:
+def test_pictures(picture: Any, folder: Path, name: str, pressed: list[str], answers: Any) -> None:
     sizes = (SMALL, LARGE) if name in ("history", "record", "quarantine") else (SMALL,)
     picture(f"runs-{name}", lambda: app(folder, **answers)[0], keys(*pressed), sizes)
 
@@ -102,7 +100,7 @@ def test_it_looks_as_it_should(
 # --- history -----------------------------------------------------------------------------------------
 
 
-def test_keys_filter_by_profile_state_and_news(folder: Path) -> None:
+def test_keys_filter_by_profile_state_and_result(folder: Path) -> None:
     made, double = app(folder)
     drive(made, keys("h", "p", "s", "e", "f5"))
     asked = [request for request in double.asked if isinstance(request, GetHistory)]
@@ -116,7 +114,7 @@ def test_keys_filter_by_profile_state_and_news(folder: Path) -> None:
     ]
 
 
-def test_going_down_brings_the_next_page(folder: Path) -> None:
+def test_scrolling_down_loads_the_next_page(folder: Path) -> None:
     made, double = app(folder)
     pages = {0: History(runs=RUNS, after=500), 500: History(runs=(record(90, summary=told(new=4242)),))}
     double.call = lambda request: (  # type: ignore[method-assign]
@@ -135,7 +133,7 @@ def test_going_down_brings_the_next_page(folder: Path) -> None:
     drive(made, script)
 
 
-def test_a_record_says_all_that_is_known(folder: Path) -> None:
+def test_a_record_shows_all_facts(folder: Path) -> None:
     made, _ = app(folder)
 
     async def script(pilot: Any) -> None:
@@ -143,8 +141,8 @@ def test_a_record_says_all_that_is_known(folder: Path) -> None:
         seen = text_of(pilot.app)
         for text in (
             "partner",
-            "the last of 37 that got nowhere",
-            "the ledger has nothing of it",
+            "the last of 37 failed runs",
+            "not in the ledger",
             "refused the name",
         ):
             assert text in seen
@@ -167,7 +165,7 @@ def test_a_record_says_all_that_is_known(folder: Path) -> None:
         (["x", "t", "escape"], None),
     ],
 )
-def test_another_try_is_asked_for_by_name_and_count(folder: Path, pressed: list[str], asked: Any) -> None:
+def test_retrying_asks_with_the_name_or_count(folder: Path, pressed: list[str], asked: Any) -> None:
     steps = [Step(text="1111: archived"), Step(text="2222: no message part", ok=False)]
     made, double = app(folder, RetryQuarantine=[*steps, Done(message="1 of 2 quarantined items archived.")])
     drive(made, keys(*pressed, until_shown="still broken: 2222" if asked else ""))
@@ -176,7 +174,7 @@ def test_another_try_is_asked_for_by_name_and_count(folder: Path, pressed: list[
     )
 
 
-def test_a_reason_is_asked_for_where_one_is_needed(folder: Path) -> None:
+def test_a_required_reason_is_asked_for(folder: Path) -> None:
     def raw(request: Any) -> Any:
         if not request.reason:
             raise AccessRefused("reading another's mail needs a reason here")
@@ -186,7 +184,7 @@ def test_a_reason_is_asked_for_where_one_is_needed(folder: Path) -> None:
 
     async def script(pilot: Any) -> None:
         await keys("x", "enter")(pilot)
-        await shows(pilot, "Why do you read it?")
+        await shows(pilot, "Why do you read this item?")
         await pilot.press(*"ticket", "enter")
         await shows(pilot, "Subject: Journal")
         assert_harmless(text_of(pilot.app))
@@ -237,7 +235,7 @@ def test_hostile_strings_are_harmless(folder: Path) -> None:
     drive(made, script, LARGE)
 
 
-def test_watching_goes_on_below(folder: Path) -> None:
+def test_the_runs_are_watched_below_other_screens(folder: Path) -> None:
     made, double = app(folder)
     drive(made, keys("h", "escape", "x", "escape"))
     assert [request for request in double.asked if isinstance(request, WatchRuns)] == [WatchRuns()]

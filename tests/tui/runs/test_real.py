@@ -1,4 +1,4 @@
-"""The Runs screen on a real service: in this process on the real engine, and the program itself in tmux."""
+"""The Runs screen on the real engine: in this process, and as the real program in tmux."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.terminal import MUNIMENT
 from support.vaults import TestVault, put
 
 LASTING = 12_000
-"""Messages of a run that is still going when it has been seen: an idle machine takes in 3,500 a second."""
+"""Enough messages that the run is still going when it is seen. An idle machine archives 3,500 a second."""
 
 
 def letters(count: int, subject: str = "Letter") -> list[bytes]:
@@ -29,7 +29,7 @@ def letters(count: int, subject: str = "Letter") -> list[bytes]:
 
 
 def filled(folder: Path, count: int) -> Path:
-    """A vault with a profile that runs by hand only; returns its maildir for new mail."""
+    """Create a vault with a profile that runs by hand only. Returns the profile's maildir for new mail."""
     vault = TestVault(folder)
     new = vault.maildir("box", delete=True, enabled=False)
     put(new, letters(count))
@@ -37,7 +37,7 @@ def filled(folder: Path, count: int) -> Path:
     return new
 
 
-def test_on_the_real_engine(tmp_path: Path) -> None:
+def test_runs_on_the_real_engine(tmp_path: Path) -> None:
     new = filled(tmp_path / "vault", 600)
     put(new, [b"X-MS-Journal-Report:\r\nSubject: a\r\n\r\nno report: " + HOSTILE.encode() + b"\r\n"])
     app = MunimentApp(connect, tmp_path / "vault", area="runs")
@@ -51,7 +51,7 @@ def test_on_the_real_engine(tmp_path: Path) -> None:
         assert "✗" not in text_of(app)
         await pilot.press("r")
         await shows(pilot, "box: ok, nothing new.")
-        await pilot.press("escape")  # the notice goes first
+        await pilot.press("escape")  # the first Esc removes the notice
         for key, text in (
             ("h", "600 new"),
             ("enter", "Kept as"),
@@ -72,9 +72,7 @@ def test_on_the_real_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
-    tmp_path: Path, terminal: Any
-) -> None:
+def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Path, terminal: Any) -> None:
     new = filled(tmp_path / "vault", LASTING)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)}
     words = [*MUNIMENT, "--vault", str(tmp_path / "vault")]
@@ -101,7 +99,7 @@ def test_closing_the_app_leaves_the_run_going_and_says_how_to_come_back(
 
 
 @pytest.mark.timeout(300)
-def test_a_line_that_is_cut_stops_no_run(tmp_path: Path, terminal: Any, sshd: Any) -> None:
+def test_a_cut_connection_does_not_stop_the_run(tmp_path: Path, terminal: Any, sshd: Any) -> None:
     new = filled(tmp_path / "vault", LASTING)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)} | {"LC_ALL": "C.UTF-8"}
     line = terminal(sshd.command(*MUNIMENT, "--vault", str(tmp_path / "vault"), env=env))

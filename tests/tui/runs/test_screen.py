@@ -1,4 +1,4 @@
-"""The Runs screen: what it shows of the service's states, and what its keys ask for."""
+"""The Runs screen: its display of the service's states, and the requests of its keys."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def app(folder: Path, answer: Any, **answers: Any) -> Any:
 
 
 async def stage(pilot: Any, *states: Any, seconds: float = 1.0) -> None:
-    """Tell the screen these states, a second apart."""
+    """Pass states to the screen, `seconds` apart."""
     for one in states:
         _Clock.now += seconds
         pilot.app.screen._came(one)
@@ -93,15 +93,15 @@ def pictured(picture: Any, folder: Path, name: str, *states: Any, keys: str = ""
     picture(f"runs-{name}", lambda: app(folder, forever())[0], script, sizes)
 
 
-def test_it_shows_that_there_are_no_profiles(picture: Any, folder: Path) -> None:
+def test_picture_without_profiles(picture: Any, folder: Path) -> None:
     pictured(picture, folder, "empty", state(), sizes=(SMALL,))
 
 
-def test_it_shows_what_is_idle(picture: Any, folder: Path) -> None:
+def test_picture_of_idle_profiles(picture: Any, folder: Path) -> None:
     pictured(picture, folder, "idle", idle())
 
 
-def test_it_shows_a_run_as_it_goes(picture: Any, folder: Path, clock: None) -> None:
+def test_picture_of_a_running_profile(picture: Any, folder: Path, clock: None) -> None:
     speeds = [0, 160, 170, 130, 90, 150, 190, 210, 180, 170, 160, 150, 165, 175, 180]
     arrived, states = 2000, []
     for speed in speeds:
@@ -110,23 +110,23 @@ def test_it_shows_a_run_as_it_goes(picture: Any, folder: Path, clock: None) -> N
     pictured(picture, folder, "live", *states)
 
 
-def test_it_shows_a_run_that_failed(picture: Any, folder: Path) -> None:
+def test_picture_of_a_failed_run(picture: Any, folder: Path) -> None:
     pictured(picture, folder, "failed", idle(), keys="down")
 
 
-def test_it_shows_a_run_that_was_cancelled(picture: Any, folder: Path) -> None:
+def test_picture_of_a_cancelled_run(picture: Any, folder: Path) -> None:
     pictured(picture, folder, "cancelled", state(profile("gateway", last=cancelled()), log=LOG))
 
 
-def test_it_asks_before_a_run_is_cancelled(picture: Any, folder: Path, clock: None) -> None:
+def test_picture_of_the_question_before_cancelling(picture: Any, folder: Path, clock: None) -> None:
     pictured(picture, folder, "cancel", live(), keys="c", sizes=(SMALL,))
 
 
-def test_it_says_when_the_service_can_not_be_asked(picture: Any, folder: Path) -> None:
+def test_picture_of_a_refusal(picture: Any, folder: Path) -> None:
     refusal = AccessRefused("bob may not use this vault: ask ines to name bob in [access] of its vault.toml")
 
     async def script(pilot: Any) -> None:
-        await shows(pilot, "You may not see what runs.")
+        await shows(pilot, "You are not allowed to see runs")
 
     picture("runs-refused", lambda: app(folder, refusal)[0], script, (SMALL,))
 
@@ -134,7 +134,7 @@ def test_it_says_when_the_service_can_not_be_asked(picture: Any, folder: Path) -
 # --- keys ---------------------------------------------------------------------------------------------
 
 
-def test_r_runs_the_profile_at_the_cursor_and_says_how_it_ended(folder: Path) -> None:
+def test_r_runs_the_profile_and_reports_the_result(folder: Path) -> None:
     made, double = app(folder, forever(idle()), Run=[summary(profile="partner")])
 
     async def script(pilot: Any) -> None:
@@ -146,13 +146,13 @@ def test_r_runs_the_profile_at_the_cursor_and_says_how_it_ended(folder: Path) ->
     assert Run(profile="partner") in double.asked
 
 
-def test_a_profile_that_runs_is_not_asked_for_again(folder: Path) -> None:
+def test_a_running_profile_is_not_started_again(folder: Path) -> None:
     made, double = app(folder, forever(live()))
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "fetching")
         await pilot.press("r")
-        await shows(pilot, "gateway is running already.")
+        await shows(pilot, "gateway is already running.")
 
     drive(made, script)
     assert not any(isinstance(request, Run) for request in double.asked)
@@ -173,7 +173,7 @@ def test_capital_r_runs_all(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "done"), [(["c", "y"], True), (["c", "enter"], False), (["c", "escape"], False)]
 )
-def test_cancel_names_the_run_and_needs_more_than_enter(folder: Path, keys: list[str], done: bool) -> None:
+def test_cancelling_names_the_run_and_needs_y(folder: Path, keys: list[str], done: bool) -> None:
     made, double = app(folder, forever(live()), CancelRun=Done(message="Stopping gateway."))
 
     async def script(pilot: Any) -> None:
@@ -190,7 +190,7 @@ def test_cancel_names_the_run_and_needs_more_than_enter(folder: Path, keys: list
     assert (CancelRun(profile="gateway") in double.asked) is done
 
 
-def test_cancelling_what_does_not_run_asks_nothing(folder: Path) -> None:
+def test_cancel_does_nothing_without_a_run(folder: Path) -> None:
     made, _ = app(folder, forever(idle()))
 
     async def script(pilot: Any) -> None:
@@ -202,7 +202,7 @@ def test_cancelling_what_does_not_run_asks_nothing(folder: Path) -> None:
     drive(made, script)
 
 
-def test_read_only_runs_and_cancels_nothing(folder: Path) -> None:
+def test_read_only_disables_run_and_cancel(folder: Path) -> None:
     double = EngineDouble({WatchRuns: forever(live()), GetHistory: History(runs=())})
     made = app_on(double, folder, area="runs", read_only=True)
 
@@ -231,7 +231,7 @@ def test_enter_lists_the_runs_of_the_profile(folder: Path) -> None:
 # --- what it shows ------------------------------------------------------------------------------------
 
 
-def test_it_opens_on_what_runs_and_follows_the_cursor(folder: Path) -> None:
+def test_the_cursor_starts_at_a_running_profile(folder: Path) -> None:
     second = state(profile("a"), profile("b", running=going(stage="indexing")), log=LOG)
     made, _ = app(folder, forever(second))
 
@@ -244,7 +244,7 @@ def test_it_opens_on_what_runs_and_follows_the_cursor(folder: Path) -> None:
     drive(made, script)
 
 
-def test_mere_progress_is_drawn_every_second_and_an_end_at_once(folder: Path, clock: None) -> None:
+def test_progress_is_drawn_every_second_and_an_end_at_once(folder: Path, clock: None) -> None:
     made, _ = app(folder, forever())
 
     async def script(pilot: Any) -> None:
@@ -254,13 +254,13 @@ def test_mere_progress_is_drawn_every_second_and_an_end_at_once(folder: Path, cl
         await stage(pilot, live(2200), seconds=0.6)
         assert "2,511 of 12,640" in text_of(pilot.app)
         await stage(pilot, idle())
-        await shows(pilot, "waits for its time")
+        await shows(pilot, "scheduled")
         assert "2,511 of 12,640" not in text_of(pilot.app)
 
     drive(made, script)
 
 
-def test_books_that_do_not_balance_say_so(folder: Path) -> None:
+def test_unbalanced_books_are_reported(folder: Path) -> None:
     made, _ = app(folder, forever(state(profile(last=told("failed", listed=1011, balanced=False)))))
 
     async def script(pilot: Any) -> None:
@@ -270,7 +270,7 @@ def test_books_that_do_not_balance_say_so(folder: Path) -> None:
     drive(made, script)
 
 
-def test_the_log_follows_until_one_scrolls(folder: Path, clock: None) -> None:
+def test_the_log_follows_until_the_user_scrolls(folder: Path, clock: None) -> None:
     made, _ = app(folder, forever())
     lines = [f"line {n}" for n in range(1, 31)]
 
@@ -288,20 +288,20 @@ def test_the_log_follows_until_one_scrolls(folder: Path, clock: None) -> None:
     drive(made, script)
 
 
-def test_another_service_begins_another_log(folder: Path, clock: None) -> None:
+def test_a_restarted_service_starts_a_new_log(folder: Path, clock: None) -> None:
     made, _ = app(folder, forever())
 
     async def script(pilot: Any) -> None:
         await stage(pilot, state(profile(), log=tuple(f"old {n}" for n in range(9))))
         await shows(pilot, "old 8")
-        await stage(pilot, state(profile(), log=("serving anew",)))
-        await shows(pilot, "serving anew")
+        await stage(pilot, state(profile(), log=("serving again",)))
+        await shows(pilot, "serving again")
         assert "old 8" not in text_of(pilot.app)
 
     drive(made, script)
 
 
-def test_a_lost_line_is_taken_up_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_connection_is_retried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment_tui.runs.screen.AGAIN", 0.1)
     answers = iter([[idle()], forever(live())])
     made, _ = app(folder, lambda request: _stream(next(answers), request))

@@ -1,1 +1,1 @@
-"""Profiles: where mail is fetched from."""
+"""The Profiles area: where mail is fetched from."""

@@ -1,6 +1,6 @@
-"""What the form holds: texts as they were typed, what they mean, what is wrong, and what they change.
+"""The state of the form: the typed texts, the values they mean, what is wrong, and what they change.
 
-Pure values: the form shows them, and the tests try them without a screen.
+Plain values only. The form shows them, and tests use them without a screen.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from muniment.profiles.fields import (
 
 YES, NO = "yes", "no"
 USUAL = ""
-"""A choice that is left to the kind."""
+"""The choice that means the kind's default."""
 VAULT, KEYRING, FILE, ENV, COMMAND = "vault", "keyring", "file", "env", "command"
 PLACES = (VAULT, KEYRING, FILE, ENV, COMMAND)
-"""Where a password can be: the first two are kept by Muniment, the others are somebody's own."""
+"""Where a password can be kept. Muniment keeps the first two; the user provides the others."""
 OURS = (VAULT, KEYRING)
 SECRETS = "secrets/"
-"""What the path of a password begins with that Muniment keeps in the vault."""
+"""Prefix of the path of a password that Muniment keeps in the vault."""
 
 
 @dataclass
 class Draft:
-    """A profile in the making: one that is new, or changes to one that is there."""
+    """A new profile, or changes to an existing one."""
 
     kind: Kind
     name: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
-    """The fields as vault.toml has them; those at their defaults may be missing."""
+    """The fields in vault.toml. Fields at their defaults may be missing."""
     new: bool = True
     version: str = ""
-    """Which vault.toml `base` was read from."""
+    """The version of vault.toml that `base` was read from."""
     typed: dict[str, str] = field(default_factory=dict)
-    """Only what differs from how `base` is shown."""
+    """The texts of the fields that differ from `base`."""
     place: str = VAULT
     where: str = ""
-    """For a place that is somebody's own: path, name or command."""
+    """The path, variable or command, if the user provides the password."""
     password: str = field(default="", repr=False)
     runs: bool | None = None
-    """A person's word whether it runs by itself though it was not tested; None where none was asked for."""
+    """The user's decision whether an untested profile runs automatically; None if not asked."""
 
     def __post_init__(self) -> None:
         self.base = {name: tuple(v) if isinstance(v, list) else v for name, v in self.base.items()}
@@ -62,17 +62,17 @@ class Draft:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Every field of the kind, in the order of the form."""
+        """All fields of the kind, in the order of the form."""
         return (*asked(self.kind), *folded(self.kind))
 
     # --- texts ------------------------------------------------------------------------------
 
     def text(self, name: str) -> str:
-        """A field as the form shows it."""
+        """The text that the form shows for a field."""
         return self.typed.get(name, self.original(name))
 
     def original(self, name: str) -> str:
-        """A field as the form showed it at first."""
+        """The text that the form showed at first."""
         value = self.base.get(name)
         shown = FIELD[name]
         if value is None:
@@ -84,7 +84,7 @@ class Draft:
         return USUAL if value is None else str(value)
 
     def type(self, name: str, text: str) -> None:
-        """Take what was typed into a field."""
+        """Set the text of a field."""
         if text == self.original(name):
             self.typed.pop(name, None)
         else:
@@ -93,7 +93,7 @@ class Draft:
     # --- meanings -----------------------------------------------------------------------------
 
     def values(self) -> dict[str, Any]:
-        """The fields that are not at their defaults, as vault.toml has them."""
+        """The fields that are not at their defaults, in the format of vault.toml."""
         found = {name: value for name, value in self.base.items() if name != "password" and value is not None}
         for name in self.typed:
             value = self._value(name)
@@ -115,7 +115,7 @@ class Draft:
         return tidied(self.kind, name, text) or None
 
     def password_spec(self) -> dict[str, Any] | None:
-        """Where the password is, unless one was typed: then the service says."""
+        """Where the password is. None if the service keeps a typed password, or if nothing is set."""
         if self.password:
             return None
         kept: dict[str, Any] | None = self.base.get("password")
@@ -124,7 +124,7 @@ class Draft:
         return None if self.place in OURS or not self.where.strip() else {self.place: self.where.strip()}
 
     def changes(self) -> dict[str, Any]:
-        """What PutProfile is to change: None takes a field out."""
+        """The changes for PutProfile. None removes a field."""
         values = self.values()
         before = {} if self.new else {n: v for n, v in self.base.items() if v is not None}
         changed: dict[str, Any] = {n: v for n, v in values.items() if before.get(n, _Missing) != v}
@@ -135,40 +135,40 @@ class Draft:
 
     @property
     def enabled(self) -> bool:
-        """Whether it is to run by itself."""
+        """Whether the profile runs automatically."""
         return self.text("enabled") == YES
 
     @property
     def deletes(self) -> bool:
-        """Whether what is kept is deleted at the source."""
+        """Whether archived mail is deleted at the source."""
         return self.text("delete") == YES
 
     @property
     def changed(self) -> bool:
-        """Whether anything would be lost."""
+        """Whether there are unsaved changes."""
         return bool(
             self.typed or self.password or (self.place, self.where) != place_of(self.base.get("password"))
         )
 
     @property
     def keep(self) -> str:
-        """Where the service is to keep the password, as PutProfile says it."""
+        """Where the service keeps the password, in the format of PutProfile."""
         return "keyring" if self.place == KEYRING else "file"
 
     def source_fields(self) -> dict[str, Any]:
-        """The whole profile, as CheckProfile and TestProfile take it."""
+        """The complete profile, in the format of CheckProfile and TestProfile."""
         return self.values() | {"source": self.kind.name}
 
     # --- what is wrong ----------------------------------------------------------------------
 
     def problems(self) -> dict[str, str]:
-        """A sentence by field, "name" among them."""
+        """A sentence for each wrong field, "name" included."""
         found = {"name": name_problem(self.name)} if name_problem(self.name) else {}
         if not self.name:
-            found["name"] = "give it a name, such as headquarters"
+            found["name"] = "enter a name, such as headquarters"
         for name, text in self.typed.items():
             if FIELD[name].type == "number" and text.strip() and _number(text.strip()) is None:
-                found[name] = "write a whole number"
+                found[name] = "enter a whole number"
         values = self.values()
         if self.password:
             values["password"] = {"file": SECRETS}
@@ -181,24 +181,24 @@ class Draft:
 
     def _missing_password(self) -> str:
         return {
-            VAULT: "type the password, or choose where else it is",
-            KEYRING: "type the password, or choose where else it is",
-            FILE: "write the file's path on the machine that archives",
-            ENV: "write the variable's name",
-            COMMAND: "write the command that prints it, such as pass show gateway",
+            VAULT: "enter the password, or choose another place for it",
+            KEYRING: "enter the password, or choose another place for it",
+            FILE: "enter the path of the file on the archive server",
+            ENV: "enter the name of the variable",
+            COMMAND: "enter the command that prints it, such as pass show gateway",
         }[self.place]
 
     def warnings(self) -> dict[str, str]:
-        """What should be known, by field."""
+        """A warning for each field that has one."""
         return warnings(self.kind, self.values())
 
 
 class _Missing:
-    """No value, not even None."""
+    """Marks a missing value, which differs from None."""
 
 
 def place_of(spec: Mapping[str, Any] | None) -> tuple[str, str]:
-    """Where a password is, and what of that is shown to be edited."""
+    """Where a password is, and the path, variable or command that the form shows."""
     if not spec:
         return VAULT, ""
     ((way, what),) = spec.items()
@@ -212,21 +212,21 @@ def place_of(spec: Mapping[str, Any] | None) -> tuple[str, str]:
 def described(spec: Mapping[str, Any] | None) -> str:
     """Where a password is, in a few words."""
     if not spec:
-        return "nowhere yet"
+        return "not set"
     place, where = place_of(spec)
     kept = {VAULT: "kept in the vault", KEYRING: "kept in the keyring"}
     return kept.get(place) or f"{place} {where}"
 
 
 def _line(items: Sequence[str]) -> str:
-    """Names on a line, with commas between them; one that has a comma itself stands in quotes."""
+    """Names separated by commas. A name that contains a comma is quoted."""
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow(items)
     return out.getvalue().replace(",", ", ") if not any("," in item for item in items) else out.getvalue()
 
 
 def _items(text: str) -> tuple[str, ...]:
-    """The names on a line."""
+    """The names on a line that `_line` made."""
     rows = list(csv.reader([text], skipinitialspace=True))
     return tuple(item.strip() for item in (rows[0] if rows else []) if item.strip())
 
@@ -237,6 +237,6 @@ def _number(text: str) -> int | None:
 
 def _command_problem(text: str) -> str:
     try:
-        return "" if shlex.split(text) else "write the command that prints it"
+        return "" if shlex.split(text) else "enter the command that prints it"
     except ValueError:
         return "a quote is not closed"

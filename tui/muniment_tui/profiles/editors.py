@@ -1,4 +1,4 @@
-"""What the form has besides the fields that all forms have."""
+"""Widgets that only the profile form uses."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from muniment_tui.widgets.text import Words
 
 
 class MailboxEntry(Entry):
-    """A gateway's mailbox id. What follows an @ is not taken, whether typed or pasted."""
+    """The mailbox id of a gateway. It drops an @ and everything after it, typed or pasted."""
 
     def __init__(self, value: str, tell: Callable[[str], object], **options: Any) -> None:
-        """`tell` hears what has been dropped: the @ and what was typed after it."""
+        """`tell` is called with the dropped text, from the @ on."""
         super().__init__(value, **options)
         self.dropped = ""
         self._tell = tell
 
     def replace(self, text: str, start: int, end: int) -> None:
-        """Take text, but not from an @ on, nor behind one."""
+        """Insert text up to an @, unless an @ was typed before."""
         if self.dropped and start == end == len(self.value):
             kept, dropped = "", self.dropped + text
         else:
@@ -36,7 +36,7 @@ class MailboxEntry(Entry):
             super().replace(kept, start, end)
 
     def action_delete_left(self) -> None:
-        """Backspace takes what was dropped first."""
+        """Delete the dropped text first."""
         if self.dropped and self.cursor_at_end and self.selection.is_empty:
             self._drop(self.dropped[:-1])
         else:
@@ -48,21 +48,21 @@ class MailboxEntry(Entry):
 
 
 class MailboxField(TextField):
-    """The field of a gateway's mailbox id."""
+    """The field for the mailbox id of a gateway."""
 
     def __init__(self, name: str, label: str, value: str, placeholder: str, **options: Any) -> None:
         super().__init__(name, label, **options)
         self._entry = MailboxEntry(value, self._dropped, placeholder=placeholder, classes="value")
 
     def _dropped(self, text: str) -> None:
-        self.say(f"{text} is left out: a gateway wants the part before it" if text else "")
+        self.say(f"{text} is ignored: a gateway's mailbox id ends before the @" if text else "")
 
 
 class Press(Words, can_focus=True):
-    """Something to press Enter on."""
+    """A button."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *actions(Action("press.press", "enter,space", "Do it", "Do what the button says.", footer=8))
+        *actions(Action("press.press", "enter,space", "Press", "Press the button.", footer=8))
     ]
     DEFAULT_CSS = """
     Press { width: auto; height: 1; padding: 0 1; background: $surface; }
@@ -70,7 +70,7 @@ class Press(Words, can_focus=True):
     """
 
     class Pressed(Message):
-        """It was pressed."""
+        """The button was pressed."""
 
         def __init__(self, press: Press) -> None:
             super().__init__()
@@ -78,16 +78,15 @@ class Press(Words, can_focus=True):
 
         @property
         def control(self) -> Press:
-            """The button."""
             return self.press
 
     def action_press(self) -> None:
-        """Tell."""
+        """Post `Pressed`."""
         self.post_message(self.Pressed(self))
 
 
 class Sheet(Form):
-    """A form with buttons among its fields: ↑, ↓ and Enter pass over all of them."""
+    """A form with buttons among its fields. ↑, ↓ and Enter move over both."""
 
     DEFAULT_CSS = """
     Sheet { padding: 1 0 0 1; }

@@ -1,6 +1,6 @@
-"""The form of one profile, new or known.
+"""The form of a new or existing profile.
 
-Other screens open it by `app.open_profile`.
+Other screens open it with `app.open_profile`.
 """
 
 from __future__ import annotations
@@ -50,28 +50,28 @@ from muniment_tui.widgets.field import Field
 from muniment_tui.widgets.text import Words
 
 SOON = 0.4
-"""Seconds without a key after which the service is asked what is wrong."""
+"""How long typing must pause before the service checks the form, in seconds."""
 
 
 class ProfileForm(FrameScreen):
-    """One profile. Dismissed with its name once it is saved."""
+    """The form of one profile. Dismissed with the profile's name after it is saved."""
 
     AUTO_FOCUS = ""
     HELP = (
-        "Where mail is fetched from, and how. Enter and ↓ go to the next field, ↑ back; ← and → choose. "
-        "What is wrong is said beneath the field as you type. Nothing is written until you save."
+        "Where mail is fetched from, and how. Enter and ↓ go to the next field, ↑ to the previous one; "
+        "← and → choose a value. Errors appear below a field as you type. Nothing is written until you save."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("profile.save", "f2", "Save", "Write it into vault.toml.", footer=7, changes=True),
+            Action("profile.save", "f2", "Save", "Save the profile in vault.toml.", footer=7, changes=True),
             Action(
                 "profile.test",
                 "f5,ctrl+t",
                 "Test connection",
-                "Reach the mailbox as the form has it and count what is there; fetch and delete nothing.",
+                "Connect with these settings and count the messages. Nothing is fetched or deleted.",
                 footer=6,
             ),
-            Action("profile.more", "f4", "More options", "Show or hide what is rarely needed.", footer=5),
+            Action("profile.more", "f4", "More options", "Show or hide rarely used settings.", footer=5),
         )
     ]
     DEFAULT_CSS = """
@@ -88,15 +88,15 @@ class ProfileForm(FrameScreen):
         self.draft = draft
         self._first_name = draft.name
         self._known_as = "" if draft.new else draft.name
-        """What vault.toml calls it now; "" for a new one."""
+        """The profile's name in vault.toml; "" for a new profile."""
         self._entries: dict[str, Field] = {}
-        self._told: dict[str, str] = {}
-        """What only the service knows to be wrong, by field."""
+        self._service_problems: dict[str, str] = {}
+        """Problems that only the service can find, by field."""
         self._problems: dict[str, str] = {}
         self._check: Timer | None = None
 
     def inside(self) -> Iterable[Widget]:
-        """The fields, then what is asked and tried."""
+        """The fields, the pane for the test, and the pane for questions."""
         draft = self.draft
         yield Words(title(draft), id="title")
         with Sheet():
@@ -114,13 +114,12 @@ class ProfileForm(FrameScreen):
 
     @property
     def unsaved(self) -> str:
-        """What would be lost; "" for nothing."""
         if not self.draft.changed and self.draft.name in ("", self._known_as, self._first_name):
             return ""
-        return f"what you changed in profile {self.draft.name}" if self.draft.name else "the new profile"
+        return f"your changes to profile {self.draft.name}" if self.draft.name else "the new profile"
 
     def on_mount(self) -> None:
-        """Begin at the first field that wants something."""
+        """Focus the first field that needs a value."""
         self._entries = {field.key: field for field in self.query(Field)}
         self._fold(bool(set(self.draft.typed) & set(self.draft.kind.more)))
         self._redraw()
@@ -146,7 +145,7 @@ class ProfileForm(FrameScreen):
             self._entries[SECRET].value = ""
         else:
             draft.type(name, value)
-        self._told.clear()
+        self._service_problems.clear()
         self._redraw()
         self._ask_soon()
 
@@ -157,7 +156,7 @@ class ProfileForm(FrameScreen):
 
     @on(events.DescendantBlur)
     def _left(self, event: events.DescendantBlur) -> None:
-        """A field that was left empty and must not be says so."""
+        """Show the problem of a required field that was left empty."""
         field = _field_of(event.widget)
         if field is not None and field.is_attached:
             field.show_problem(touched=True)
@@ -165,12 +164,12 @@ class ProfileForm(FrameScreen):
     # --- what is wrong ----------------------------------------------------------------------
 
     def _problem(self, name: str) -> str:
-        """What is wrong with a field of the form now."""
+        """What is wrong with a field of the form, or ""."""
         return self._problems.get(field_of(name), "") if needed(name, self.draft) and name != PLACE else ""
 
     def _redraw(self) -> None:
-        """Show what is wrong with the fields that have been touched, and which fields are needed."""
-        self._problems = self._told | self.draft.problems()
+        """Show the problems of touched fields, and hide fields that are not needed."""
+        self._problems = self._service_problems | self.draft.problems()
         warnings = self.draft.warnings()
         for name, field in self._entries.items():
             field.display = needed(name, self.draft)
@@ -182,7 +181,7 @@ class ProfileForm(FrameScreen):
                 field.show_problem()
 
     def _ask_soon(self) -> None:
-        """Ask the service, once typing pauses: it knows which names are taken and which files are there."""
+        """Let the service check the form after typing pauses. It knows used names and existing files."""
         if self._check is not None:
             self._check.stop()
         self._check = self.set_timer(SOON, self._ask)
@@ -202,11 +201,11 @@ class ProfileForm(FrameScreen):
         return CheckProfile(name=draft.name, fields=fields, new=new, password=draft.password, version=version)
 
     def _checked(self, answer: Problems) -> None:
-        self._told = dict(answer.problems)
+        self._service_problems = dict(answer.problems)
         self._redraw()
 
     def _is_whole(self) -> bool:
-        """Whether all is well; else the first field that is not gets the focus."""
+        """Whether all fields are valid. If not, focus the first wrong one."""
         self._redraw()
         wrong = [field for field in self._shown() if self._problem(field.key)]
         for field in wrong:
@@ -228,18 +227,18 @@ class ProfileForm(FrameScreen):
         await self.muniment.run_action(str(call), self)
 
     def action_more(self) -> None:
-        """Unfold, or fold."""
+        """Show or hide more options."""
         self._fold(not self.query_one("#more").display)
 
     def _fold(self, unfold: bool) -> None:
         for more in self.query("#more"):
             more.display = unfold
             labels = ", ".join(field.label for field in folded(self.draft.kind))
-            said = "▾ More options (F4)" if unfold else f"▸ More options (F4): {labels}"
-            self.query_one("#fold", Press).say(shown(said))
+            text = "▾ More options (F4)" if unfold else f"▸ More options (F4): {labels}"
+            self.query_one("#fold", Press).say(shown(text))
 
     def action_test(self) -> None:
-        """Try it as it stands in the form."""
+        """Test the profile with the settings in the form."""
         if self._is_whole():
             fields, password = self.draft.source_fields(), self.draft.password
             self.query_one(Trial).start(TestProfile(name=self.draft.name, fields=fields, password=password))
@@ -251,7 +250,7 @@ class ProfileForm(FrameScreen):
         pinned.value = event.fingerprint
         self.query_one(Trial).action_close()
         pinned.entry().focus()
-        self.muniment.tell("The fingerprint is in the form: test again, then save.")
+        self.muniment.tell("The fingerprint is now in the form. Test again, then save.")
 
     @on(Trial.Closed)
     def _tried(self) -> None:
@@ -259,7 +258,7 @@ class ProfileForm(FrameScreen):
             self._shown()[0].entry().focus()
 
     def action_save(self) -> None:
-        """Write it, if all is well; whether it runs by itself is asked where it was not tested."""
+        """Save the profile. If it was not tested, ask first whether it runs automatically."""
         draft = self.draft
         if not self._is_whole():
             return
@@ -271,19 +270,19 @@ class ProfileForm(FrameScreen):
         engine.ask(self, request, Problems, self._ask_to_run, failed=self._refused, lane="save")
 
     def _ask_to_run(self, answer: Problems) -> None:
-        """Save, or ask first whether what was not tested is to run by itself."""
+        """Save, or ask whether an untested profile runs automatically."""
         draft = self.draft
-        if answer.problems or answer.tested:  # what is wrong is refused when it is saved
+        if answer.problems or answer.tested:  # the service refuses problems when it saves
             self._save(draft.version)
             return
         every = draft.text("every")
         words = joined(
             (f"{draft.name} was not tested. ", "bold $warning"),
-            (f"Run it from now on, every {every} s?", "bold"),
-            (" What is safely kept is deleted at the source." if draft.deletes else "", "$warning"),
+            (f"Run it automatically every {every} s?", "bold"),
+            (" Archived mail is deleted at the source." if draft.deletes else "", "$warning"),
         )
         choices = {"run": lambda: self._save_to_run(True), "by-hand": lambda: self._save_to_run(False)}
-        self.query_one(Answers).ask(words, choices, "Go on editing")
+        self.query_one(Answers).ask(words, choices, "Keep editing")
 
     def _save_to_run(self, by_itself: bool) -> None:
         self.draft.runs = by_itself
@@ -306,7 +305,7 @@ class ProfileForm(FrameScreen):
         self.muniment.engine.ask(self, request, Done, self._saved, failed=self._refused, lane="save")
 
     def _renamed(self, done: Done) -> None:
-        """The new name is there; the other changes follow, onto the file as it is now."""
+        """Save the other changes after the profile was renamed."""
         self._known_as = self.draft.name
         if self.draft.changed:
             self.muniment.engine.ask(self, ListProfiles(), Profiles, self._compare, lane="save")
@@ -329,7 +328,7 @@ class ProfileForm(FrameScreen):
     # --- a change by hand ---------------------------------------------------------------------
 
     def _compare(self, profiles: Profiles) -> None:
-        """Go on where the change by hand was elsewhere in the file; else show both, and ask."""
+        """Save if the file's changes are elsewhere. Otherwise show both changes and ask."""
         now = next((one for one in profiles.profiles if one.name == self._known_as), None)
         if self.draft.new or (now is not None and not conflict.differences(self.draft, now.fields)):
             self._save(profiles.version)
@@ -338,36 +337,36 @@ class ProfileForm(FrameScreen):
         choices: dict[str, Callable[[], object]] = {"overwrite": lambda: self._keep(fields, profiles.version)}
         if now is not None:
             choices["file"] = lambda: self._reload(now.fields, profiles.version)
-        self.query_one(Answers).ask(conflict.question(self.draft, fields), choices, "Go on editing")
+        self.query_one(Answers).ask(conflict.question(self.draft, fields), choices, "Keep editing")
 
     def _keep(self, now: dict[str, Any] | None, version: str) -> None:
-        """Save what was changed in the form over what the file says now; its other changes stay."""
+        """Save the form's changes. Other changes in the file stay."""
         self.draft.new, self.draft.version = now is None, version
         self._save(version)
 
     def _reload(self, now: dict[str, Any], version: str) -> None:
-        """Begin anew from the file."""
+        """Start again with the file's settings."""
         self.draft = Draft(self.draft.kind, self._known_as, now, new=False, version=version)
-        self._told.clear()
+        self._service_problems.clear()
         self.run_worker(self.recompose_inside(), exclusive=True)
 
     async def recompose_inside(self) -> None:
-        """Draw the form anew from its draft."""
+        """Draw the form from its draft."""
         await self.recompose()
         self.on_mount()
-        self.muniment.tell("The form says what vault.toml says now.")
+        self.muniment.tell("The form now shows the settings in vault.toml.")
 
     # --- leaving ----------------------------------------------------------------------------
 
     def action_back(self) -> None:
-        """Esc: what is not saved is asked about."""
+        """Leave the form, after a question about unsaved changes."""
         if self.unsaved:
             self.ask_to_leave(lambda: self.dismiss(None))
         else:
             super().action_back()
 
     def ask_to_leave(self, leave: Callable[[], object]) -> None:
-        """Ask what is to become of what is not saved; `leave` is called when it may go."""
+        """Ask what to do with unsaved changes. `leave` is called if they may be lost."""
         choices = {"save": self.action_save, "discard": leave}
         if self.muniment.read_only:
             del choices["save"]
@@ -375,5 +374,5 @@ class ProfileForm(FrameScreen):
 
 
 def _field_of(widget: Widget | None) -> Field | None:
-    """The field that a widget stands in."""
+    """The field that contains a widget."""
     return next((node for node in widget.ancestors if isinstance(node, Field)), None) if widget else None

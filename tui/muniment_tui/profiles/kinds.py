@@ -1,4 +1,4 @@
-"""The page that asks what kind of mailbox a new profile is for."""
+"""The page that asks for the kind of a new profile's mailbox."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from muniment_tui.widgets.text import Words
 
 
 class KindScreen(FrameScreen):
-    """Dismissed with the name of a kind."""
+    """A list of kinds. Dismissed with the name of the chosen one."""
 
     HELP = (
-        "What kind of mailbox it is. Journal reports of Microsoft 365 or Exchange usually arrive in a "
-        "gateway mailbox of a provider, or in Muniment's own gateway. Enter takes the kind at the cursor."
+        "Choose the kind of mailbox. Journal reports of Microsoft 365 or Exchange usually arrive in a "
+        "provider's gateway mailbox or in Muniment's own gateway. Enter chooses the kind at the cursor."
     )
     DEFAULT_CSS = "KindScreen #ask { padding: 1 2; }"
 
     def inside(self) -> Iterable[Widget]:
-        """The kinds that can be fetched from."""
-        yield Words(shown("Where is the mail that the new profile fetches? Enter chooses.", "bold"), id="ask")
+        yield Words(shown("Where does the new profile fetch mail from? Enter chooses.", "bold"), id="ask")
         yield ShortList((Column("", 8), Column("", share=1)), titles=False, id="kinds")
 
     def on_mount(self) -> None:
-        """Begin at the first."""
         kinds = self.query_one(ShortList)
         kinds.fill(Row(kind.name, (shown(kind.name, "bold"), kind.title)) for kind in KINDS)
         kinds.focus()

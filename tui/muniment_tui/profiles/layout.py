@@ -1,4 +1,4 @@
-"""The fields of the form: made from the table of fields, and from the draft that they change."""
+"""Makes the form's fields from the table of profile fields and a draft."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.field import ChoiceField, Field, TextField
 
 PLACE, SECRET, WHERE = "place", "secret", "where"
-"""Fields of the form that vault.toml does not have: together they are the password."""
+"""Fields of the form that vault.toml does not have. Together they make the password field."""
 _PLACE_NAMES = {VAULT: "vault", KEYRING: "keyring", FILE: "file", ENV: "env", COMMAND: "cmd"}
-WHERE_LABELS = {FILE: "Path of that file", ENV: "Name of the variable", COMMAND: "Command"}
+WHERE_LABELS = {FILE: "Path of the file", ENV: "Name of the variable", COMMAND: "Command"}
 
 Problem = Callable[[str], str]
-"""What is wrong with a field of the form now, by its name."""
+"""Returns what is wrong with a field of the form, by its name."""
 
 
 def form_fields(draft: Draft, fields: tuple[Entry, ...], problem: Problem) -> Iterator[Field]:
-    """The form's fields for some of the table."""
+    """The form's widgets for fields of the table."""
     for field in fields:
         if field.type == "password":
             yield from _password(draft, problem)
@@ -44,7 +44,7 @@ def form_fields(draft: Draft, fields: tuple[Entry, ...], problem: Problem) -> It
 
 
 def name_field(draft: Draft, problem: Problem) -> Field:
-    """The profile's own name."""
+    """The widget for the profile's name."""
     return TextField(
         "name", "Name", draft.name, placeholder="such as headquarters", check=_check("name", problem)
     )
@@ -60,7 +60,7 @@ def _form_field(draft: Draft, field: Entry, problem: Problem) -> Field:
         says = list(zip((YES, NO), field.says, strict=True))
         return ChoiceField(field.name, field.label, says, text, check=check)
     if field.type == "choice":
-        usual = [] if default(draft.kind, field.name) is not None else [(USUAL, "as usual")]
+        usual = [] if default(draft.kind, field.name) is not None else [(USUAL, "default")]
         offered = [*usual, *((choice, choice) for choice in choices(draft.kind, field))]
         return ChoiceField(field.name, field.label, offered, text, check=check)
     sample = _placeholder(draft.kind, field)
@@ -71,21 +71,21 @@ def _form_field(draft: Draft, field: Entry, problem: Problem) -> Field:
 
 def _placeholder(kind: Kind, field: Entry) -> str:
     if field.name == "mailbox":
-        return "mbx-..." if kind.name == "gateway" else "the name to log in with"
+        return "mbx-..." if kind.name == "gateway" else "login name"
     samples = {
         "host": "mail.example.org",
-        "port": "the usual one",
+        "port": "default",
         "owner": "name@example.org",
-        "folders": "all of them; or names, with commas between",
+        "folders": "all; or names, separated by commas",
         "exclude": "none",
-        "mailboxes": "several, with commas between; * for all",
+        "mailboxes": "names, separated by commas; * for all",
     }
     usual = default(kind, field.name)
     return samples.get(field.name) or ("" if usual in (None, "", ()) else str(usual))
 
 
 def _password(draft: Draft, problem: Problem) -> Iterator[Field]:
-    kept = "kept; type a new one to replace it" if draft.base.get("password") is not None else ""
+    kept = "saved; enter a new one to replace it" if draft.base.get("password") is not None else ""
     yield TextField(
         SECRET, "Password", draft.password, placeholder=kept, secret=True, check=_check(SECRET, problem)
     )
@@ -94,27 +94,27 @@ def _password(draft: Draft, problem: Problem) -> Iterator[Field]:
 
 
 def needed(name: str, draft: Draft) -> bool:
-    """Whether a field is shown: of the password's, those that its place needs."""
+    """Whether a field is shown. The fields for the password depend on where it is kept."""
     return {SECRET: draft.place in OURS, WHERE: draft.place not in OURS}.get(name, True)
 
 
 def help_of(name: str) -> str:
-    """A sentence for who asks what to put into a field."""
+    """A sentence that explains a field."""
     own = {
-        "name": "What the profile is called: letters, digits, - _ and .",
-        SECRET: "Never written to vault.toml or a log; shown as dots.",
-        PLACE: "In the vault it is a file that only its owner may read. vault.toml never holds it.",
-        WHERE: "On the machine that archives.",
+        "name": "The profile's name: letters, digits, - _ and .",
+        SECRET: "Shown as dots, and never written to vault.toml or a log.",
+        PLACE: "The vault keeps it in a file that only its owner can read, never in vault.toml.",
+        WHERE: "On the archive server.",
     }
     return own.get(name) or FIELD[name].help
 
 
 def field_of(name: str) -> str:
-    """The field of vault.toml that a field of the form is about."""
+    """The field of vault.toml that a field of the form belongs to."""
     return "password" if name in (PLACE, SECRET, WHERE) else name
 
 
 def title(draft: Draft) -> Content:
-    """What the form is about."""
+    """The title of the form."""
     what = "New profile" if draft.new else f"Profile {draft.name}"
     return joined((what, "bold"), ("  ", ""), (draft.kind.title, "$secondary"))

@@ -1,4 +1,4 @@
-"""The rows of the list of profiles, and what the chosen one says."""
+"""The rows of the list of profiles, and the details of one profile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def row_of(word: ProfileWord, state: ProfileState | None) -> Row:
-    """A profile in the list."""
+    """The row of a profile."""
     on = runs_by_itself(word)
     runs = f"every {every(word)} s" if on else "by hand"
     cells = (word.name, word.source, mailbox(word), runs, last_run(state))
@@ -33,40 +33,40 @@ def row_of(word: ProfileWord, state: ProfileState | None) -> Row:
 
 
 def runs_by_itself(word: ProfileWord) -> bool:
-    """Whether the schedule runs it."""
+    """Whether the schedule runs the profile."""
     return bool(word.fields.get("enabled", True)) and word.tested
 
 
 def every(word: ProfileWord) -> int:
-    """Seconds between two of its runs."""
+    """Seconds between two scheduled runs."""
     return int(word.fields.get("every", FIELD["every"].default))
 
 
 def deletes(word: ProfileWord) -> bool:
-    """Whether what is kept is deleted at the source."""
+    """Whether archived mail is deleted at the source."""
     return bool(word.fields.get("delete", KIND[word.source].delete))
 
 
 def by_hand(words: Iterable[ProfileWord]) -> Content:
-    """A line on the profiles that do not run by themselves; nothing where all do."""
+    """A line about the profiles that do not run automatically. Empty if all do."""
     held = [word for word in words if not runs_by_itself(word)]
     if not held:
         return Content()
     names = ", ".join(word.name if word.tested else f"{word.name} (not tested yet)" for word in held)
-    verb = "does not run by itself" if len(held) == 1 else "do not run by themselves"
+    verb = "does not run automatically" if len(held) == 1 else "do not run automatically"
     return joined(("! ", "bold $warning"), (names, "bold"), (f" {verb}: d changes that.", "$warning"))
 
 
 def mailbox(word: ProfileWord) -> str:
-    """Where a profile fetches from, short."""
+    """Where a profile fetches from, in a few words."""
     fields = word.fields
     if fields.get("host"):
         return f"{fields['host']} {fields.get('mailbox', '')}"
-    return str(fields.get("path") or "this vault's own spool")
+    return str(fields.get("path") or "the spool of this vault")
 
 
 def last_run(state: ProfileState | None) -> str:
-    """How the last run ended, or that one goes on."""
+    """The result of the last run, or that a run is in progress."""
     if state is None:
         return ""
     if state.running is not None:
@@ -81,7 +81,7 @@ def last_run(state: ProfileState | None) -> str:
 
 
 def details(word: ProfileWord, state: ProfileState | None) -> Content:
-    """What a profile says, a line a field; when it runs next, and why its last run failed."""
+    """The profile's settings, one line each, its next run and the last run's error."""
     kind = KIND[word.source]
     known = warnings(kind, word.fields)
     lines = [joined((word.name, "bold"), ("  ", ""), (kind.title, "$secondary"))]
@@ -90,9 +90,11 @@ def details(word: ProfileWord, state: ProfileState | None) -> Content:
         if value is None and (name in kind.more or (value := default(kind, name)) is None):
             continue
         if name == "every" and not runs_by_itself(word):
-            continue  # it runs by hand only
+            continue
         warning = (f"  ! {known[name]}", "$warning") if name in known else ("", "")
-        lines.append(joined((f"{FIELD[name].label:<25}", "$secondary"), (said(name, value), ""), warning))
+        lines.append(
+            joined((f"{FIELD[name].label:<25}", "$secondary"), (value_text(name, value), ""), warning)
+        )
     last = state.last if state else None
     if not word.tested:
         lines.append(joined(("! ", "bold $warning"), ("not tested yet: runs by hand only", "$warning")))
@@ -105,8 +107,8 @@ def details(word: ProfileWord, state: ProfileState | None) -> Content:
     return Content("\n").join(lines)
 
 
-def said(name: str, value: Any) -> str:
-    """A field's value in words."""
+def value_text(name: str, value: Any) -> str:
+    """The value of a field as text."""
     field = FIELD[name]
     if field.type == "password":
         return described(value)

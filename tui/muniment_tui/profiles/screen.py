@@ -1,4 +1,4 @@
-"""The list of profiles: where mail is fetched from, how that goes, and what can be done with each."""
+"""The Profiles area: the list of profiles, the details of one, and actions on it."""
 
 from __future__ import annotations
 
@@ -41,35 +41,34 @@ from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.text import Words
 
-DELETED = " What is safely kept is deleted at the source."
-DELETED = " What is safely kept is deleted at the source."
-NO_LONGER = "New mail stays at the source until somebody runs it by hand."
+DELETED = " Archived mail is deleted at the source."
+NO_LONGER = "New mail then stays at the source until you run the profile by hand."
 EMPTY = """\
-A profile says where mail is fetched from: the gateway mailbox that journal
-reports arrive in, somebody's IMAP or POP3 mailbox, or files.
+A profile says where mail is fetched from: the gateway mailbox that receives
+journal reports, a user's IMAP or POP3 mailbox, or files.
 
-Press a to add one. Setup (1) leads through all of it."""
+Press a to add one. Setup (1) guides you through all steps."""
 
 
 class ProfilesScreen(AreaScreen):
-    """All profiles."""
+    """The Profiles area."""
 
     AREA = "profiles"
     AUTO_FOCUS = ""
     HELP = (
-        "Where mail is fetched from. ↑ and ↓ choose a profile; what you do is done to that one. Changes are "
-        "written to vault.toml; your comments there stay, and a change by hand is never overwritten."
+        "Where mail is fetched from. ↑ and ↓ choose the profile that the keys act on. Changes are written to "
+        "vault.toml. Your comments there stay, and edits by hand are never overwritten unasked."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("profiles.edit", "e", "Edit", "Look at the profile, or change it."),
-            Action("profiles.add", "a", "Add", "Make a new profile.", footer=8, changes=True),
-            Action("profiles.test", "t", "Test", "Reach its mailbox and count what is there.", footer=7),
+            Action("profiles.edit", "e", "Edit", "View or change the profile."),
+            Action("profiles.add", "a", "Add", "Create a new profile.", footer=8, changes=True),
+            Action("profiles.test", "t", "Test", "Connect to the mailbox and count its messages.", footer=7),
             Action(
                 "profiles.run",
                 "r",
                 "Run now",
-                "Fetch and archive its new mail now.",
+                "Fetch and archive new mail now.",
                 run="run_now",
                 footer=6,
                 changes=True,
@@ -78,21 +77,23 @@ class ProfilesScreen(AreaScreen):
                 "profiles.disable",
                 "d",
                 "Disable/enable",
-                "Let it run by hand only, or by itself again; it asks first.",
+                "Turn automatic runs of the profile off or on, after a question.",
                 run="switch",
                 footer=5,
                 changes=True,
             ),
-            Action("profiles.copy", "c", "Copy", "Make a new profile like this one.", changes=True),
-            Action("profiles.rename", "m", "Rename", "Another name; nothing is fetched again.", changes=True),
+            Action(
+                "profiles.copy", "c", "Copy", "Create a new profile with the same settings.", changes=True
+            ),
+            Action("profiles.rename", "m", "Rename", "Rename it. Nothing is fetched again.", changes=True),
             Action(
                 "profiles.remove",
                 "delete,x",
                 "Remove",
-                "Take it out of vault.toml; what it archived stays.",
+                "Remove the profile from vault.toml. Its archived mail stays.",
                 changes=True,
             ),
-            Action("profiles.reload", "f5", "Reload", "Read vault.toml anew."),
+            Action("profiles.reload", "f5", "Reload", "Read vault.toml again."),
         )
     ]
     DEFAULT_CSS = """
@@ -109,11 +110,11 @@ class ProfilesScreen(AreaScreen):
         self._watch: Line | None = None
         self._version = ""
         self._wanted = ""
-        """The profile to put the cursor on next."""
+        """The profile that the cursor goes to after the next update."""
         self._filter = ""
 
     def inside(self) -> Iterable[Widget]:
-        """The list, what the chosen one says, and what is tried."""
+        """The list, the details and the pane for the test."""
         yield Words(id="by-hand")
         yield ShortList(COLUMNS)
         yield Situation(id="situation")
@@ -122,7 +123,7 @@ class ProfilesScreen(AreaScreen):
 
     @property
     def current(self) -> ProfileWord | None:
-        """The profile at the cursor."""
+        """The profile at the cursor, or None."""
         for rows in self.query(ShortList):
             if rows.current is not None and isinstance(rows.current.value, ProfileWord):
                 return rows.current.value
@@ -131,13 +132,13 @@ class ProfilesScreen(AreaScreen):
     # --- what there is ------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Ask for it."""
-        self.query_one(Situation).busy("Reading the profiles")
+        """Show that the profiles are being loaded."""
+        self.query_one(Situation).busy("Loading the profiles")
         self.query_one(ShortList).display = self.query_one("#details").display = False
 
     @on(events.ScreenResume)
     def _resumed(self) -> None:
-        """The screen is seen: read, and watch what runs."""
+        """Load the profiles and watch their runs while the screen is visible."""
         self.action_reload()
         if self._watch is None or self._watch.over:
             engine = self.muniment.engine
@@ -151,7 +152,7 @@ class ProfilesScreen(AreaScreen):
             self._watch = None
 
     def action_reload(self) -> None:
-        """Read vault.toml anew."""
+        """Load the profiles from vault.toml again."""
         self.muniment.engine.ask(
             self, ListProfiles(), Profiles, self._came, failed=self._unreadable, lane="list"
         )
@@ -162,7 +163,7 @@ class ProfilesScreen(AreaScreen):
         self._draw()
 
     def _runs_changed(self, word: Word) -> None:
-        """Runs have begun or ended, or gone on."""
+        """Update the state of the profiles' runs."""
         if isinstance(word, RunsState):
             self._states = {one.name: one for one in word.profiles}
             if self._words:
@@ -171,10 +172,9 @@ class ProfilesScreen(AreaScreen):
     def _unreadable(self, error: MunimentError) -> None:
         self._words = {}
         self._draw()
-        self.query_one(Situation).failed("The profiles can't be read", str(error))
+        self.query_one(Situation).failed("The profiles can't be loaded", str(error))
 
     def _draw(self) -> None:
-        """Show what there is now."""
         rows = self.query_one(ShortList)
         found = [word for word in self._words.values() if self._filter in word.name.lower()]
         rows.fill(row_of(word, self._states.get(word.name)) for word in found)
@@ -205,27 +205,26 @@ class ProfilesScreen(AreaScreen):
         self.action_edit()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What needs a profile is off where there is none."""
+        """Whether an action is available. Actions on a profile need one at the cursor."""
         needs = ("edit", "test", "run_now", "switch", "copy", "rename", "remove")
         if action in needs and self.current is None:
             return False
         return super().check_action(action, parameters)
 
     def action_find(self) -> None:
-        """Show only profiles with a text in their names."""
+        """Filter the profiles by name."""
 
         def narrow(text: str) -> None:
             self._filter = text.strip().lower()
             self._draw()
 
         self.ask_for(
-            shown("Profiles with this in their names (nothing for all):"), narrow, value=self._filter
+            shown("Show profiles with this in their name (empty for all):"), narrow, value=self._filter
         )
 
     # --- actions ----------------------------------------------------------------------------
 
     def action_edit(self) -> None:
-        """Open the form."""
         if word := self.current:
             self._open(
                 Draft(
@@ -260,7 +259,7 @@ class ProfilesScreen(AreaScreen):
         self.app.push_screen(ProfileForm(draft), closed)
 
     def action_test(self) -> None:
-        """Try it as it is saved."""
+        """Test the profile with its saved settings."""
         if word := self.current:
             self.query_one("#details").display = False
             self.query_one(Trial).start(TestProfile(name=word.name))
@@ -279,42 +278,41 @@ class ProfilesScreen(AreaScreen):
             self._open(draft)
 
     def action_run_now(self) -> None:
-        """Run it; the end is said, wherever one is by then."""
+        """Start a run. Its result becomes a notice, on any screen."""
         if word := self.current:
             app, name = self.muniment, word.name
 
-            def each(said: Word) -> None:
-                if isinstance(said, RunSummary):
-                    app.tell(_outcome(said), "information" if said.state == "ok" else "error")
+            def each(message: Word) -> None:
+                if isinstance(message, RunSummary):
+                    app.tell(_outcome(message), "information" if message.state == "ok" else "error")
 
             app.runs_go_on = True
             app.engine.stream(app, Run(profile=name), each)
-            app.tell(f"{name} runs now; Runs (3) shows how far it is.")
+            app.tell(f"{name} is running; Runs (3) shows its progress.")
 
     def action_switch(self) -> None:
-        """Ask, then disable or enable."""
+        """Ask for confirmation, then turn automatic runs off or on."""
         if word := self.current:
             name, on = word.name, runs_by_itself(word)
             words = (
-                joined((f"Stop archiving {name} by itself? ", "bold $warning"), (NO_LONGER, ""))
+                joined((f"Stop automatic runs of {name}? ", "bold $warning"), (NO_LONGER, ""))
                 if on
                 else joined(
-                    (f"Run {name} from now on, every {every(word)} s?", "bold"),
+                    (f"Run {name} automatically every {every(word)} s?", "bold"),
                     ("" if word.tested else " It was not tested.", "$warning"),
                     (DELETED if deletes(word) else "", "$warning"),
                 )
             )
             request = PutProfile(name=name, fields={"enabled": not on}, version=self._version)
-            said = f"{name} runs by hand only now." if on else f"{name} runs by itself from now on."
-            self.confirm(words, lambda: self._change(request, said))
+            result = f"{name} now runs by hand only." if on else f"{name} now runs automatically."
+            self.confirm(words, lambda: self._change(request, result))
 
     def action_rename(self) -> None:
-        """Ask for the new name."""
         if word := self.current:
             old = word.name
 
             def wrong(name: str) -> str:
-                taken = f"there is a profile {name!r} already" if name in self._words and name != old else ""
+                taken = f"a profile {name!r} already exists" if name in self._words and name != old else ""
                 return name_problem(name) or taken
 
             def to(name: str) -> None:
@@ -325,16 +323,16 @@ class ProfilesScreen(AreaScreen):
             self.ask_for(shown(f"New name for {old}:", "bold"), to, value=old, check=wrong)
 
     def action_remove(self) -> None:
-        """Ask, and remove."""
+        """Ask for the profile's name as confirmation, then remove the profile."""
         if word := self.current:
             name = word.name
             request = RemoveProfile(name=name, version=self._version)
-            words = joined((f"Remove profile {name}? ", "bold $warning"), ("What it archived stays.", ""))
+            words = joined((f"Remove profile {name}? ", "bold $warning"), ("Its archived mail stays.", ""))
             self.confirm(words, lambda: self._change(request), phrase=name)
 
-    def _change(self, request: Request, said: str = "") -> None:
+    def _change(self, request: Request, result: str = "") -> None:
         def done(answer: Done) -> None:
-            self.muniment.tell(said or answer.message)
+            self.muniment.tell(result or answer.message)
             self.action_reload()
 
         self.muniment.engine.ask(self, request, Done, done, failed=self._refused)
@@ -342,7 +340,7 @@ class ProfilesScreen(AreaScreen):
     def _refused(self, error: MunimentError) -> None:
         if isinstance(error, SettingsChanged):
             self.muniment.tell(
-                "vault.toml was changed by hand: here is what it says now. Do it again.", "warning"
+                "vault.toml was edited. The list now shows its contents; repeat your change.", "warning"
             )
             self.action_reload()
         else:
@@ -350,7 +348,8 @@ class ProfilesScreen(AreaScreen):
 
 
 def _outcome(run: RunSummary) -> str:
-    """A run's end in a sentence."""
+    """The result of a run as a sentence."""
     if run.state == "ok":
-        return f"{run.profile}: ok, {run.new:,} new, {run.merged:,} merged, {run.deleted:,} deleted there."
+        counts = f"{run.new:,} new, {run.merged:,} merged, {run.deleted:,} deleted at the source"
+        return f"{run.profile}: ok, {counts}."
     return f"{run.profile}: {run.state}. {run.error}"

@@ -1,4 +1,4 @@
-"""The pane that tries a profile: each step as it is taken, and the server's certificate."""
+"""The pane that tests a profile. It shows each step and the server's certificate."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Trial(Vertical, can_focus=True):
-    """Hidden until something is tried."""
+    """Shows a test of a profile. Hidden until a test is started."""
 
     HELP = (
-        "The test reaches the mailbox and counts what is in it; it fetches and deletes nothing. A "
-        "certificate that nobody vouches for can be pinned, once its owner has told you the same fingerprint."
+        "The test connects to the mailbox and counts its messages. It fetches and deletes nothing. You can "
+        "pin a certificate of an unknown issuer, after its owner has confirmed the fingerprint."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -35,14 +35,14 @@ class Trial(Vertical, can_focus=True):
                 "trial.close",
                 "escape",
                 "Close",
-                "Close the test; one that is under way is stopped.",
+                "Close the test. A running test is stopped.",
                 footer=9,
             ),
             Action(
                 "trial.pin",
                 "p",
                 "Pin certificate",
-                "Trust the very certificate that was shown: its fingerprint goes into the form.",
+                "Trust exactly this certificate. Its fingerprint is entered in the form.",
                 footer=8,
             ),
         )
@@ -56,7 +56,7 @@ class Trial(Vertical, can_focus=True):
     """
 
     class Pinned(Message):
-        """A certificate is to be trusted."""
+        """The user trusts a certificate."""
 
         def __init__(self, fingerprint: str) -> None:
             super().__init__()
@@ -72,16 +72,15 @@ class Trial(Vertical, can_focus=True):
         self._line: Line | None = None
 
     def compose(self) -> ComposeResult:
-        """The steps."""
         yield Words()
 
     @property
     def running(self) -> bool:
-        """Whether a test is under way."""
+        """Whether a test is running."""
         return self._line is not None
 
     def start(self, request: TestProfile) -> None:
-        """Try a profile."""
+        """Test a profile."""
         self.stop()
         self.lines, self.refused = [], None
         self.display = True
@@ -91,13 +90,12 @@ class Trial(Vertical, can_focus=True):
         self._draw()
 
     def stop(self) -> None:
-        """Stop what is under way."""
+        """Stop the running test."""
         if self._line is not None:
             self._line.cancel()
             self._line = None
 
     def on_unmount(self) -> None:
-        """The form was left."""
         self.stop()
 
     def _came(self, word: Word) -> None:
@@ -119,26 +117,25 @@ class Trial(Vertical, can_focus=True):
         self._line = None
         self.lines.append(_marked(str(error), ok=False))
         if self.refused is not None:
-            pin = "Press p to trust this very certificate, if its owner confirms the fingerprint."
+            pin = "Press p to trust exactly this certificate, if its owner confirms the fingerprint."
             self.lines.append(joined(("! ", "bold $warning"), (pin, "$warning")))
         self._draw()
 
     def _draw(self) -> None:
-        waiting = [shown("… under way; Esc stops it", "$secondary")] if self.running else []
+        waiting = [shown("… test running; Esc stops it", "$secondary")] if self.running else []
         self.query_one(Words).say(Content("\n").join([*self.lines, *waiting]))
         self.call_after_refresh(self.scroll_end, animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is nothing to pin unless a certificate was refused."""
+        """Whether an action is available. Pinning needs a refused certificate."""
         return self.refused is not None if action == "pin" else True
 
     def action_pin(self) -> None:
-        """Hand the fingerprint over."""
         if self.refused is not None:
             self.post_message(self.Pinned(self.refused.fingerprint))
 
     def action_close(self) -> None:
-        """Hide it."""
+        """Stop the test and hide the pane."""
         self.stop()
         self.display = False
         self.post_message(self.Closed())

@@ -1,1 +1,1 @@
-"""Runs: what is archived now, and what was."""
+"""The Runs area: current and past runs."""

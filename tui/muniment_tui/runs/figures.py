@@ -1,4 +1,4 @@
-"""A run's figures as they are shown: how fast, the books as equations, how it ended."""
+"""The figures of a run as they are shown: speed, books, result."""
 
 from __future__ import annotations
 
@@ -14,47 +14,48 @@ from muniment.system.formatting import count, local_moment, seconds, size
 from muniment_tui.terminal.safe_text import joined, shown
 
 WINDOW = 15.0
-"""Seconds over which a rate is taken."""
+"""Seconds over which a rate is measured."""
 SPEEDS = 30
-"""How many speeds are kept for the sparkline."""
+"""Number of speeds in the sparkline."""
 MOST = 2
-"""Profiles that the status line names; of more it says how many there are."""
+"""Maximum number of profiles that the status line names. If there are more, it shows their number."""
 SIGNS = {"ok": ("✓", "$success"), "failed": ("✗", "$error"), "cancelled": ("■", "$warning")}
 UNKNOWN = ("?", "$warning")
 
 
 def sign(state: str) -> Content:
-    """How a run ended, in one cell; told by its shape, not by its colour alone."""
+    """The result of a run in one cell, recognisable without colour."""
     mark, style = SIGNS.get(state, UNKNOWN)
     return shown(mark, f"bold {style}")
 
 
 def now() -> float:
-    """Seconds of the clock that measures."""
+    """Seconds of the monotonic clock."""
     return time.monotonic()
 
 
 class Pace:
-    """How fast a run goes now: over the last seconds, not since it began."""
+    """The current speed of a run, measured over the last seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int, int]] = deque()
-        """When, and how many messages and bytes had arrived."""
+        """For each observation: time, messages and bytes fetched so far."""
         self.speeds: deque[float] = deque(maxlen=SPEEDS)
-        """Messages a second, from one look to the next."""
+        """Messages a second, from one observation to the next."""
         self._percents: dict[str, int] = {}
 
     def percent(self, stage: str, done: int, total: int) -> int | None:
-        """A stage's share of what is to come; it never goes back during a run. None without a total."""
+        """The progress of a stage in percent, which never decreases during a run. None if the total is
+        unknown."""
         if total > 0:
             now = min(max(done, 0) * 100 // total, 100)
             self._percents[stage] = max(now, self._percents.get(stage, 0))
         return self._percents.get(stage)
 
     def see(self, run: ProgressWord) -> None:
-        """The run has come so far."""
+        """Record an observation of the run."""
         if self._seen and run.arrived < self._seen[-1][1]:
-            self._seen.clear()  # another run
+            self._seen.clear()  # a new run
             self.speeds.clear()
             self._percents.clear()
         at = now()
@@ -89,25 +90,28 @@ class Pace:
 
 
 def equations(books: Mapping[str, Any], balanced: bool | None = None) -> Content:
-    """The books: what was listed and what became of it, each line a sum; a sign tells whether it comes out.
+    """The books: what was listed and what became of it. Each line is a sum, with a sign that shows whether it
+    balances.
 
-    `balanced`: what the run itself says; None while it goes on.
+    `balanced` is what the run itself reports; None while it is running.
     """
-    told = {name: int(books.get(name, 0)) for name in (*LISTED, *FETCHED, "listed", "fetched", "deleted")}
-    kept = sum(told[name] for name in KEPT)
-    width = max(len(count(told[name])) for name in ("listed", "fetched", "deleted"))
+    counts = {name: int(books.get(name, 0)) for name in (*LISTED, *FETCHED, "listed", "fetched", "deleted")}
+    kept = sum(counts[name] for name in KEPT)
+    width = max(len(count(counts[name])) for name in ("listed", "fetched", "deleted"))
     lines = [
-        _sum("listed", told, LISTED, width),
-        _sum("fetched", told, FETCHED, width),
+        _sum("listed", counts, LISTED, width),
+        _sum("fetched", counts, FETCHED, width),
         joined(
             (f"{'deleted':<9}", "$secondary"),
-            (f"{count(told['deleted']):>{width}}", "bold"),
+            (f"{count(counts['deleted']):>{width}}", "bold"),
             (f" at the source, of {count(kept)} kept  ", ""),
-            _even(told["deleted"] <= kept),
+            _balance_sign(counts["deleted"] <= kept),
         ),
     ]
     if balanced is False:
-        lines.append(shown("✗ The books do not balance: run it again, and report this.", "bold $error"))
+        lines.append(
+            shown("✗ The books do not balance. Run the profile again, and report this error.", "bold $error")
+        )
     return Content("\n").join(lines)
 
 
@@ -116,61 +120,61 @@ FETCHED = ("new", "merged", "quarantined", "left")
 KEPT = ("already", "new", "merged", "quarantined")
 
 
-def _sum(name: str, told: Mapping[str, int], parts: tuple[str, ...], width: int) -> Content:
-    terms = [part for part in parts if told[part]] or [parts[0]]
+def _sum(name: str, counts: Mapping[str, int], parts: tuple[str, ...], width: int) -> Content:
+    terms = [part for part in parts if counts[part]] or [parts[0]]
     return joined(
         (f"{name:<9}", "$secondary"),
-        (f"{count(told[name]):>{width}}", "bold"),
-        (" = " + " + ".join(f"{count(told[part])} {part}" for part in terms) + "  ", ""),
-        _even(told[name] == sum(told[part] for part in parts)),
+        (f"{count(counts[name]):>{width}}", "bold"),
+        (" = " + " + ".join(f"{count(counts[part])} {part}" for part in terms) + "  ", ""),
+        _balance_sign(counts[name] == sum(counts[part] for part in parts)),
     )
 
 
-def _even(holds: bool) -> Content:
-    return shown("✓", "$success") if holds else shown("✗ does not balance", "bold $error")
+def _balance_sign(balanced: bool) -> Content:
+    return shown("✓", "$success") if balanced else shown("✗ does not balance", "bold $error")
 
 
-# --- a profile, and how its last run went -------------------------------------------------------------
+# --- a profile and its last run -----------------------------------------------------------------------
 
 
 def when(timestamp: int) -> str:
-    """Month, day and minute in this machine's time zone; "" for never."""
+    """Month, day and minute in the local time zone; "" for 0."""
     return f"{local_moment(timestamp):%m-%d %H:%M}" if timestamp else ""
 
 
 def clock(timestamp: int) -> str:
-    """Hour and minute; "" for never."""
+    """Hour and minute in the local time zone; "" for 0."""
     return f"{local_moment(timestamp):%H:%M}" if timestamp else ""
 
 
 def runs_by_itself(profile: ProfileState) -> bool:
-    """Whether the schedule runs it."""
+    """Whether the schedule runs the profile."""
     return profile.enabled and profile.tested
 
 
 def by_hand(profiles: Iterable[ProfileState]) -> str:
-    """A sentence on the profiles that do not run by themselves; "" where all do."""
+    """A phrase about the profiles that do not run automatically; "" if all do."""
     names = [profile.name for profile in profiles if not runs_by_itself(profile)]
     if len(names) > MOST:
-        return f"{len(names)} profiles do not run by themselves"
-    verb = "does not run by itself" if len(names) == 1 else "do not run by themselves"
+        return f"{len(names)} profiles do not run automatically"
+    verb = "does not run automatically" if len(names) == 1 else "do not run automatically"
     return f"{', '.join(names)} {verb}" if names else ""
 
 
 def standing(profile: ProfileState) -> Content:
-    """What a profile does now."""
+    """What a profile is doing now."""
     run = profile.running
     if run is None:
         by_hand = "by hand only" if profile.tested else "not tested yet"
-        return shown("waits for its time" if profile.next_start else by_hand, "$secondary")
+        return shown("scheduled" if profile.next_start else by_hand, "$secondary")
     if run.stage == "waiting":
-        return joined(("…", "bold $accent"), ("waits its turn", ""), gap=" ")
+        return joined(("…", "bold $accent"), ("queued", ""), gap=" ")
     percent = f" {run.percent}%" if run.percent is not None else ""
     return joined(("▶", "bold $accent"), (f"{run.stage}{percent}", "bold"), gap=" ")
 
 
 def last_run(last: Mapping[str, Any] | None) -> Content:
-    """How a profile's last run went, on a line: what goes without saying is left out."""
+    """The result of a profile's last run, on one line. "ok" is left out."""
     if last is None:
         return joined(("○", "$secondary"), ("never ran", "$secondary"), gap=" ")
     state = str(last.get("state", ""))
@@ -179,7 +183,7 @@ def last_run(last: Mapping[str, Any] | None) -> Content:
 
 
 def ended(last: Mapping[str, Any]) -> Content:
-    """How a run ended, when, and how much it took."""
+    """The result of a run, its end and its volume."""
     state = str(last.get("state", ""))
     at = when(int(last.get("ended", 0)))
     return joined(
@@ -187,18 +191,18 @@ def ended(last: Mapping[str, Any]) -> Content:
     )
 
 
-def news(told: Mapping[str, Any]) -> str:
-    """What a run brought, in a few words; why it failed, for one that brought nothing."""
+def news(summary: Mapping[str, Any]) -> str:
+    """What a run archived, in a few words. For a run that archived nothing, its error."""
     names = ("new", "merged", "quarantined", "failed", "skipped")
-    words = [f"{count(int(told[name]))} {name}" for name in names if told.get(name)]
-    if not words and told.get("error"):
-        often = f"{count(int(told['in_a_row']))} times: " if int(told.get("in_a_row", 1)) > 1 else ""
-        return often + str(told["error"])
-    return ", ".join(words) or "nothing new"
+    parts = [f"{count(int(summary[name]))} {name}" for name in names if summary.get(name)]
+    if not parts and summary.get("error"):
+        times = f"{count(int(summary['in_a_row']))} times: " if int(summary.get("in_a_row", 1)) > 1 else ""
+        return times + str(summary["error"])
+    return ", ".join(parts) or "nothing new"
 
 
-def volume(told: Mapping[str, Any]) -> str:
-    """How much a run that has ended took, and how fast it was."""
-    took, fetched = float(told.get("seconds", 0.0)), int(told.get("fetched", 0))
+def volume(summary: Mapping[str, Any]) -> str:
+    """The size, duration and speed of a finished run."""
+    took, fetched = float(summary.get("seconds", 0.0)), int(summary.get("fetched", 0))
     rate = f", {count(round(fetched / took))}/s" if took >= 0.1 and fetched else ""
-    return f"{size(int(told.get('bytes', 0)))} in {seconds(took)}{rate}"
+    return f"{size(int(summary.get('bytes', 0)))} in {seconds(took)}{rate}"

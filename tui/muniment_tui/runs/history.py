@@ -1,4 +1,4 @@
-"""Runs that have ended: a list with filters, read page by page as one goes down."""
+"""The list of finished runs, with filters. Further pages are loaded while scrolling."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from muniment_tui.widgets.situation import situation
 
 PAGE = 100
 MOST = 5000
-"""Runs that are listed; older ones are found by filters, or by `muniment history`."""
+"""Maximum number of listed runs. Older runs are found with filters or `muniment history`."""
 EARLY = 20
-"""Rows before the end at which the next page is asked for."""
+"""Distance from the end, in rows, at which the next page is requested."""
 STATES = ("", "failed", "cancelled", "ok")
 COLUMNS = [
     Column("Ended", 16),
@@ -34,33 +34,33 @@ COLUMNS = [
     Column("State", 11),
     Column("Took", 12, right=True, since=100),
     Column("Bytes", 9, right=True, since=100),
-    Column("What came of it", share=1),
+    Column("Result", share=1),
 ]
 
 
 class HistoryScreen(FrameScreen):
-    """The history of runs."""
+    """The list of finished runs."""
 
     HELP = (
-        "Runs that have ended, newest first. Enter shows all that is known of one.\n\n"
-        "Runs that went well and found nothing new are left out, unless `e` asks for them. Of runs of a "
-        "profile that got nowhere in a row (no such host, a wrong password) only the last is listed, "
-        "with how many there were."
+        "Finished runs, newest first. Enter shows the full record of one.\n\n"
+        "Successful runs that found nothing new are hidden; `e` shows them. If several runs of a profile "
+        "fail in a row before they list any mail (unknown host, wrong password), only the last one is "
+        "listed, with the number of failures."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("history.profile", "p", "Profile", "Show runs of the next profile, or of all.", footer=6),
             Action(
-                "history.state", "s", "State", "Show those that failed, were cancelled, went well, or all.",
+                "history.state", "s", "State", "Show failed, cancelled, successful or all runs.",
                 footer=5,
             ),
-            Action("history.every", "e", "Every run", "Show or hide runs that found nothing.", footer=4),
-            Action("history.reload", "f5", "Reload", "Ask again."),
+            Action("history.every", "e", "Every run", "Show or hide runs that found nothing new.", footer=4),
+            Action("history.reload", "f5", "Reload", "Load the history again."),
         )
     ]  # fmt: skip
 
     def __init__(self, profiles: Sequence[str], profile: str = "") -> None:
-        """`profiles` that there are; the runs of `profile` are shown, of all for ""."""
+        """`profiles` can be chosen as filters. `profile` is the first filter; "" shows all."""
         super().__init__()
         self._profiles = ["", *profiles]
         self._profile, self._state, self._every = profile, "", bool(profile)
@@ -68,13 +68,11 @@ class HistoryScreen(FrameScreen):
         self._after = 0
 
     def inside(self) -> Iterable[Widget]:
-        """The list."""
         yield Pane(shown(""), ShortList(COLUMNS, id="runs"), id="history")
 
     def on_mount(self) -> None:
-        """Ask for the first page."""
         self._list.focus()
-        self._ask_anew()
+        self._load_first_page()
 
     @property
     def _list(self) -> ShortList:
@@ -82,11 +80,11 @@ class HistoryScreen(FrameScreen):
 
     # --- pages ----------------------------------------------------------------------------------
 
-    def _ask_anew(self) -> None:
+    def _load_first_page(self) -> None:
         self._runs, self._after = [], 0
-        self._entitle()
+        self._set_title()
         self._list.fill(())
-        self._list.empty = situation("…", "$primary", "Asking for the history.")
+        self._list.empty = situation("…", "$primary", "Loading the history")
         self._ask()
 
     def _ask(self) -> None:
@@ -100,19 +98,19 @@ class HistoryScreen(FrameScreen):
         self._runs += history.runs
         self._after = history.after if len(self._runs) < MOST else 0
         self._list.empty = situation(
-            "○", "$secondary", "No such run has ended yet.",
-            "p, s and e change what is listed." if self._filtered else "Runs are listed as they end.",
+            "○", "$secondary", "No finished runs",
+            "p, s and e change the filters." if self._filtered else "Runs are listed when they end.",
         )  # fmt: skip
         self._list.fill([run_row(run) for run in self._runs])
         more = " and more" if self._after else ""
         if history.after and not self._after:
-            more = f", the newest: narrow it with p and s, or use muniment history --after {history.after}"
+            more = f", the newest only: filter with p and s, or use muniment history --after {history.after}"
         self.say(
             shown(f"{count(len(self._runs))} {'run' if len(self._runs) == 1 else 'runs'}{more}", "$secondary")
         )
 
     def _failed(self, error: MunimentError) -> None:
-        self._list.empty = situation("✗", "$error", "The history can't be read.", str(error))
+        self._list.empty = situation("✗", "$error", "The history can't be loaded", str(error))
 
     @on(RowList.Moved, "#runs")
     def _moved(self) -> None:
@@ -130,45 +128,45 @@ class HistoryScreen(FrameScreen):
     def _filtered(self) -> bool:
         return bool(self._profile or self._state or not self._every)
 
-    def _entitle(self) -> None:
+    def _set_title(self) -> None:
         parts = [
             "Runs of " + (self._profile or "all profiles"),
-            self._state or "however they ended",
-            "every one" if self._every else "with something new",
+            self._state or "any result",
+            "every run" if self._every else "without empty runs",
         ]
         self.query_one("#history", Pane).set_title(joined(*((part, "") for part in parts), gap=" · "))
 
     def action_profile(self) -> None:
-        """The next profile."""
+        """Filter by the next profile."""
         at = self._profiles.index(self._profile) if self._profile in self._profiles else 0
         self._profile = self._profiles[(at + 1) % len(self._profiles)]
-        self._ask_anew()
+        self._load_first_page()
 
     def action_state(self) -> None:
-        """The next state."""
+        """Filter by the next state."""
         self._state = STATES[(STATES.index(self._state) + 1) % len(STATES)]
-        self._ask_anew()
+        self._load_first_page()
 
     def action_every(self) -> None:
-        """All, or those with something new."""
+        """Show or hide runs that found nothing new."""
         self._every = not self._every
-        self._ask_anew()
+        self._load_first_page()
 
     def action_reload(self) -> None:
-        """The first page again."""
-        self._ask_anew()
+        """Load the first page again."""
+        self._load_first_page()
 
 
 def run_row(run: RunRecord) -> Row:
-    """A run that has ended, as a row."""
-    told = run.summary
-    state = str(told.get("state", ""))
+    """The row of a finished run."""
+    summary = run.summary
+    state = str(summary.get("state", ""))
     cells = (
         local(run.time) if run.time else "",
-        str(told.get("profile", "")),
+        str(summary.get("profile", "")),
         joined(sign(state), (state, ""), gap=" "),
-        seconds(float(told.get("seconds", 0.0))),
-        size(int(told.get("bytes", 0))),
-        news({**told, "in_a_row": run.count}),
+        seconds(float(summary.get("seconds", 0.0))),
+        size(int(summary.get("bytes", 0))),
+        news({**summary, "in_a_row": run.count}),
     )
-    return Row(f"{run.sequence}:{run.time}:{told.get('profile', '')}", cells, run)
+    return Row(f"{run.sequence}:{run.time}:{summary.get('profile', '')}", cells, run)

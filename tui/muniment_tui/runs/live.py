@@ -1,4 +1,4 @@
-"""One profile's run as it goes: a bar a stage, how fast, how long still, and the books."""
+"""The pane of one profile's run: a bar for each stage, speed, time left, and the books."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STAGES = ("Fetch", "Dedup", "Store", "Index", "Delete")
 
 
 class RunPane(Pane):
-    """The run of one profile: the one that goes on, else its last."""
+    """The current run of a profile, or its last run."""
 
     DEFAULT_CSS = """
     RunPane { height: auto; min-height: 5; max-height: 12; padding: 0 1; }
@@ -42,7 +42,6 @@ class RunPane(Pane):
         self._paces: dict[str, Pace] = {}
 
     def compose(self) -> ComposeResult:
-        """What is shown of a run."""
         yield Words(id="head")
         with Vertical(id="meters"):
             for stage in STAGES:
@@ -52,14 +51,14 @@ class RunPane(Pane):
         yield Words(id="why")
 
     def see(self, profiles: Iterable[ProfileState]) -> None:
-        """Remember how fast the runs go, shown or not."""
+        """Record the speed of all runs, shown or not."""
         running = {p.name: p.running for p in profiles if p.running and p.running.stage != "waiting"}
         self._paces = {name: self._paces.get(name) or Pace() for name in running}
         for name, run in running.items():
             self._paces[name].see(run)
 
-    def show(self, profile: ProfileState | None, all_of_them: Sequence[ProfileState] = ()) -> None:
-        """Show a profile's run."""
+    def show(self, profile: ProfileState | None, all_profiles: Sequence[ProfileState] = ()) -> None:
+        """Show the run of a profile."""
         self.set_title(shown(profile.name if profile else "Run"))
         run = profile.running if profile else None
         going = run is not None and run.stage != "waiting"
@@ -67,9 +66,7 @@ class RunPane(Pane):
         if run is not None and going:
             self._show_run(run)
         elif run is not None:
-            self._say(
-                joined(("… ", "bold $accent"), ("waits its turn: ", "bold"), (_before(all_of_them), ""))
-            )
+            self._say(joined(("… ", "bold $accent"), ("queued: ", "bold"), (_before(all_profiles), "")))
         elif profile is None:
             self._say(shown("Choose a profile above.", "$secondary"))
         else:
@@ -83,17 +80,17 @@ class RunPane(Pane):
     def _show_last(self, profile: ProfileState) -> None:
         last = profile.last
         if last is None:
-            advice = "r runs it now." + (
-                "" if runs_by_itself(profile) else " By itself it does not run: see Profiles (2)."
+            advice = "Press r to run it now." + (
+                "" if runs_by_itself(profile) else " It does not run automatically: see Profiles (2)."
             )
             self._say(last_run(None), why=shown(advice, "$secondary"))
             return
         error = str(last.get("error", ""))
-        often = int(last.get("in_a_row", 1))
-        if often > 1:
-            error = f"{count(often)} runs in a row got nowhere. {error}"
-        nowhere = bool(error) and not last.get("listed")
-        books = Content() if nowhere else equations(last, bool(last.get("balanced", True)))
+        failures = int(last.get("in_a_row", 1))
+        if failures > 1:
+            error = f"{count(failures)} runs in a row failed. {error}"
+        listed_nothing = bool(error) and not last.get("listed")
+        books = Content() if listed_nothing else equations(last, bool(last.get("balanced", True)))
         self._say(ended(last), books, block(error, "$error"))
 
     def _show_run(self, run: ProgressWord) -> None:
@@ -113,7 +110,7 @@ class RunPane(Pane):
 
 
 def _stages(run: ProgressWord, pace: Pace) -> list[tuple[int, int, str]]:
-    """Of each stage: how far, of how much (0 while that is not known), and what else is to be said of it."""
+    """For each stage: done, total (0 if unknown), and a note."""
     books = run.books
     total = expected(run) if run.total_known else 0
     passed = sum(books.get(name, 0) for name in ("already", "failed", "skipped"))
@@ -125,17 +122,17 @@ def _stages(run: ProgressWord, pace: Pace) -> list[tuple[int, int, str]]:
         (settled(run), total, f"{size(round(pace.bytes()))}/s"),
         (run.decided, wanted, f"{count(books.get('merged', 0))} known"),
         (run.stored, wanted, f"{count(new)} new"),
-        # Only what is new is indexed: how much that is, is known once all is fetched.
+        # Only new messages are indexed. Their number is known after all mail is fetched.
         (
             run.indexed,
             new if run.stage == "indexing" else wanted,
             f"{count(behind)} behind" if behind else "",
         ),
-        (deleted, total, "") if run.deletes else (0, 0, "stays there"),
+        (deleted, total, "") if run.deletes else (0, 0, "mail stays"),
     ]
 
 
 def _before(profiles: Sequence[ProfileState]) -> str:
-    """Which run goes on meanwhile."""
+    """Which run this one waits for."""
     names = [p.name for p in profiles if p.running is not None and p.running.stage != "waiting"]
     return f"{names[0]} is running" if names else "the vault is busy"

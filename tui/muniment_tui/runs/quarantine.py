@@ -1,4 +1,4 @@
-"""Mail that could not be unwrapped: why, how it begins, and another try."""
+"""Mail that could not be unwrapped: list, view, try again."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ COLUMNS = [
 
 
 class QuarantineScreen(FrameScreen):
-    """What is in quarantine."""
+    """The list of items in quarantine."""
 
     HELP = (
-        "Journal reports that are broken: kept byte for byte, counted, and no hindrance to anything else. "
-        "Enter shows how one begins. After an update of this program it is worth trying them again: what can "
-        "be unwrapped then is archived as if it came just now."
+        "Broken journal reports. They are kept byte for byte and do not hold up other mail. Enter shows the "
+        "beginning of one. Try them again after an update of Muniment: those that can be unwrapped then are "
+        "archived like new mail."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -62,7 +62,7 @@ class QuarantineScreen(FrameScreen):
                 "quarantine.retry-all", "T", "Try all again", "Try everything in quarantine again.",
                 footer=4, changes=True,
             ),
-            Action("quarantine.reload", "f5", "Reload", "Ask again."),
+            Action("quarantine.reload", "f5", "Reload", "Load the list again."),
         )
     ]  # fmt: skip
 
@@ -71,13 +71,11 @@ class QuarantineScreen(FrameScreen):
         self._failed_steps: list[str] = []
 
     def inside(self) -> Iterable[Widget]:
-        """The list."""
         yield Pane(shown("Quarantine"), ShortList(COLUMNS, marks=True, id="items"), id="quarantine")
 
     def on_mount(self) -> None:
-        """Ask."""
         self._list.focus()
-        self._list.empty = situation("…", "$primary", "Asking what is in quarantine.")
+        self._list.empty = situation("…", "$primary", "Loading the quarantine")
         self.action_reload()
 
     @property
@@ -85,20 +83,20 @@ class QuarantineScreen(FrameScreen):
         return self.query_one("#items", ShortList)
 
     def action_reload(self) -> None:
-        """Ask for the list."""
+        """Load the list."""
         self.muniment.engine.ask(
             self, ListQuarantine(), Quarantine, self._came, failed=self._refused, lane="list"
         )
 
     def _came(self, quarantine: Quarantine) -> None:
         self._list.empty = situation(
-            "✓", "$success", "The quarantine is empty.", "Everything that came could be unwrapped."
+            "✓", "$success", "The quarantine is empty", "All mail could be unwrapped."
         )
         self._list.fill([_row(item) for item in reversed(quarantine.items)])
         self.say(shown(f"{count(len(quarantine.items))} in quarantine", "$secondary"))
 
     def _refused(self, error: MunimentError) -> None:
-        self._list.empty = situation("✗", "$error", "The quarantine can't be read.", str(error))
+        self._list.empty = situation("✗", "$error", "The quarantine can't be loaded", str(error))
 
     @on(RowList.Opened, "#items")
     def _opened(self, event: RowList.Opened) -> None:
@@ -108,7 +106,7 @@ class QuarantineScreen(FrameScreen):
     # --- another try --------------------------------------------------------------------------
 
     def action_retry(self) -> None:
-        """Ask, then try the chosen ones."""
+        """Try the marked items again, after a confirmation."""
         chosen: list[QuarantineItem] = [row.value for row in self._list.chosen]
         if not chosen:
             self.muniment.tell("There is nothing to try again.", "warning")
@@ -117,7 +115,7 @@ class QuarantineScreen(FrameScreen):
         self._confirm(what, tuple(item.id for item in chosen))
 
     def action_retry_all(self) -> None:
-        """Ask, then try all."""
+        """Try all items again, after a confirmation."""
         if not self._list.count:
             self.muniment.tell("There is nothing to try again.", "warning")
             return
@@ -126,21 +124,21 @@ class QuarantineScreen(FrameScreen):
     def _confirm(self, what: str, ids: tuple[str, ...]) -> None:
         question = joined(
             ("Try ", ""), (what, "bold"), (" again? ", ""),
-            ("What can be unwrapped is archived; the rest stays as it is.", "$secondary"),
+            ("Items that can be unwrapped are archived; the others stay here.", "$secondary"),
         )  # fmt: skip
         self.confirm(question, lambda: self._retry(ids))
 
     def _retry(self, ids: tuple[str, ...]) -> None:
         self._failed_steps = []
-        self.muniment.tell("Trying again, when no run is going on.")
-        self.muniment.engine.stream(self, RetryQuarantine(ids=ids), self._said)
+        self.muniment.tell("Trying again as soon as no run is active.")
+        self.muniment.engine.stream(self, RetryQuarantine(ids=ids), self._retried)
 
-    def _said(self, word: Word) -> None:
+    def _retried(self, word: Word) -> None:
         if isinstance(word, Step) and not word.ok:
             self._failed_steps.append(word.text)
         elif isinstance(word, Done):
             severity = "warning" if self._failed_steps else "information"
-            first = f" The first that is still broken: {self._failed_steps[0]}" if self._failed_steps else ""
+            first = f" First item that is still broken: {self._failed_steps[0]}" if self._failed_steps else ""
             self.muniment.tell(word.message + first, severity)
             self._list.unmark()
             self.action_reload()
@@ -151,11 +149,11 @@ def _row(item: QuarantineItem) -> Row:
 
 
 class RawScreen(FrameScreen):
-    """How a quarantined item begins, made harmless."""
+    """The beginning of a quarantined item, made harmless."""
 
     HELP = (
-        "The first bytes of the item, as text, with everything left out that could act on a terminal. "
-        "The exact bytes: muniment quarantine show ID --raw > FILE"
+        "The beginning of the item as text, without characters that could act on the terminal. "
+        "For the exact bytes: muniment quarantine show ID --raw > FILE"
     )
     DEFAULT_CSS = "RawScreen VerticalScroll { padding: 0 1; } RawScreen #raw { height: auto; }"
 
@@ -166,15 +164,14 @@ class RawScreen(FrameScreen):
         self._line: Line | None = None
 
     def inside(self) -> Iterable[Widget]:
-        """What is wrong with it, and how it begins."""
+        """The facts about the item, and its beginning."""
         item = self._item
         title = joined(("Quarantined ", ""), (item.id[:12], ""))
         yield Pane(title, VerticalScroll(Words(_about(item)), Situation(id="raw")))
 
     def on_mount(self) -> None:
-        """Read it."""
         self.query_one(VerticalScroll).focus()
-        self.query_one(Situation).busy("Reading it.")
+        self.query_one(Situation).busy("Loading the item")
         self._read("")
 
     def _read(self, reason: str) -> None:
@@ -201,10 +198,10 @@ class RawScreen(FrameScreen):
 
     def _refused(self, error: MunimentError, reason: str) -> None:
         if isinstance(error, AccessRefused) and not reason:
-            self.query_one("#raw", Situation).failed("It is not read.", str(error))
-            self.ask_for(shown("Why do you read it? The reason is kept in the audit trail."), self._read)
+            self.query_one("#raw", Situation).failed("A reason is required", str(error))
+            self.ask_for(shown("Why do you read this item? The audit trail keeps your reason:"), self._read)
         else:
-            self.query_one("#raw", Situation).failed("It can't be read.", str(error))
+            self.query_one("#raw", Situation).failed("The item can't be read", str(error))
 
 
 def _about(item: QuarantineItem) -> Content:

@@ -1,4 +1,4 @@
-"""One run that has ended: all that is known of it."""
+"""The full record of one finished run."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from muniment_tui.widgets.text import Words
 LABEL = 13
 MEANINGS = (
     ("listed", "messages that the source listed"),
-    ("fetched", "fetched, since not kept before, or to be compared"),
-    ("already", "kept before, under the same key"),
+    ("fetched", "fetched, as new or to be compared"),
+    ("already", "archived before under the same key"),
     ("failed", "could not be fetched; the next run tries again"),
-    ("skipped", "no mail, too old or too new, or gone before they were fetched"),
-    ("pending", "not come to"),
-    ("new", "messages that the vault did not have"),
-    ("merged", "copies of messages that it had, each with its own envelope"),
+    ("skipped", "not mail, too old or too new, or gone before they were fetched"),
+    ("pending", "not processed before the run ended"),
+    ("new", "messages that are new to the vault"),
+    ("merged", "copies of known messages, each with its own envelope"),
     ("quarantined", "could not be unwrapped; kept byte for byte"),
-    ("left", "left at the source, as the profile says of unknown recipients"),
-    ("deleted", "deleted at the source, each kept here"),
+    ("left", "left at the source, as the profile says for unknown recipients"),
+    ("deleted", "archived and then deleted at the source"),
 )
 
 
 class RecordScreen(FrameScreen):
-    """A run's full record."""
+    """The full record of one finished run."""
 
-    HELP = "All that is known of one run. The ledger proves it, as it proves the mail."
+    HELP = "The full record of one run. The ledger protects it like the mail."
     DEFAULT_CSS = "RecordScreen VerticalScroll { padding: 0 1; }"
 
     def __init__(self, run: RunRecord) -> None:
@@ -45,58 +45,58 @@ class RecordScreen(FrameScreen):
         self._run = run
 
     def inside(self) -> Iterable[Widget]:
-        """Text to be scrolled."""
-        title = joined(("A run of ", ""), (str(self._run.summary.get("profile", "")), ""))
+        title = joined(("Run of ", ""), (str(self._run.summary.get("profile", "")), ""))
         yield Pane(title, VerticalScroll(Words(record_text(self._run))))
 
     def on_mount(self) -> None:
-        """Keys scroll."""
         self.query_one(VerticalScroll).focus()
 
 
 def record_text(run: RunRecord) -> Content:
-    """Everything, a line each."""
-    told = run.summary
-    return Content("\n").join([*_head(run, told), Content(), *_books(told), Content(), *_counts(told)])
+    """The record as text, one fact on each line."""
+    summary = run.summary
+    return Content("\n").join(
+        [*_head(run, summary), Content(), *_books(summary), Content(), *_counts(summary)]
+    )
 
 
-def _head(run: RunRecord, told: dict[str, Any]) -> Iterable[Content]:
-    state = str(told.get("state", ""))
+def _head(run: RunRecord, summary: dict[str, Any]) -> Iterable[Content]:
+    state = str(summary.get("state", ""))
     yield _line("State", joined(sign(state), (state, "bold"), gap=" "))
     if run.count > 1:
         since = f" since {local(run.since)}" if run.since else ""
-        yield _line("In a row", shown(f"the last of {count(run.count)} that got nowhere{since}"))
-    if told.get("started"):
-        yield _line("Started", shown(local(int(told["started"]))))
+        yield _line("In a row", shown(f"the last of {count(run.count)} failed runs{since}"))
+    if summary.get("started"):
+        yield _line("Started", shown(local(int(summary["started"]))))
     if run.time:
         yield _line("Ended", shown(local(run.time)))
-    yield _line("Took", shown(seconds(float(told.get("seconds", 0.0)))))
-    yield _line("Bytes", shown(size(int(told.get("bytes", 0)))))
+    yield _line("Took", shown(seconds(float(summary.get("seconds", 0.0)))))
+    yield _line("Bytes", shown(size(int(summary.get("bytes", 0)))))
     kept = (
         f"record {count(run.sequence)} of the ledger"
         if run.sequence
-        else "it got nowhere: the ledger has nothing of it"
+        else "not in the ledger, since it changed nothing"
     )
     yield _line("Kept as", shown(kept))
-    if told.get("error"):
+    if summary.get("error"):
         yield Content()
-        yield block(str(told["error"]), "$error")
+        yield block(str(summary["error"]), "$error")
 
 
 def _line(label: str, value: Content) -> Content:
     return joined((label.ljust(LABEL), "$secondary"), value)
 
 
-def _books(told: dict[str, Any]) -> Iterable[Content]:
+def _books(summary: dict[str, Any]) -> Iterable[Content]:
     yield shown("The books", "bold $primary")
-    yield equations(told, bool(told.get("balanced", True)))
-    for line in passed_over(told.get("passed", ())):
+    yield equations(summary, bool(summary.get("balanced", True)))
+    for line in passed_over(summary.get("passed", ())):
         yield _line("Passed over", shown(line))
 
 
-def _counts(told: dict[str, Any]) -> Iterable[Content]:
-    yield shown("What the words mean", "bold $primary")
-    width = max(len(count(int(told.get(name, 0)))) for name, _ in MEANINGS)
+def _counts(summary: dict[str, Any]) -> Iterable[Content]:
+    yield shown("All counts", "bold $primary")
+    width = max(len(count(int(summary.get(name, 0)))) for name, _ in MEANINGS)
     for name, meaning in MEANINGS:
-        number = f"{count(int(told.get(name, 0))):>{width}}"
+        number = f"{count(int(summary.get(name, 0))):>{width}}"
         yield joined((name.ljust(LABEL), "$secondary"), (f"{number}  ", "bold"), (meaning, ""))

@@ -1,4 +1,4 @@
-"""The Runs area: every profile, its run as it goes, and the newest lines of the log."""
+"""The Runs area: all profiles, the run of one, recent runs, and the log."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from muniment_tui.widgets.situation import Situation
 from muniment_tui.widgets.tail import Tail
 
 AGAIN = 5.0
-"""Seconds after a lost line to the service before it is tried anew."""
+"""Seconds until a lost connection to the service is retried."""
 OFTEN = 0.9
-"""Seconds between two drawings of mere progress, at least: states come once a second."""
+"""Minimum time between two drawings of progress, in seconds. States come once a second."""
 LAST = 10
-"""Runs that a tall screen lists."""
+"""Number of past runs on a tall screen."""
 COLUMNS = [
     Column("Profile", share=2),
     Column("Source", 8, since=100),
@@ -62,39 +62,39 @@ LEVELS = {"warning": ("! ", "bold $warning"), "error": ("✗ ", "bold $error")}
 
 
 class ProfileList(ShortList):
-    """The profiles and what each does."""
+    """The profiles and their current activity."""
 
-    HELP = "Each profile, what it does now, when it starts by itself, and how its last run went."
+    HELP = "Each profile with its current activity, its next scheduled start, and its last run."
 
 
 class RunsScreen(AreaScreen):
-    """Runs."""
+    """The Runs area."""
 
     AREA = "runs"
     HELP = (
-        "What is being archived now, and what was.\n\n"
-        "A run fetches what is new in a mailbox, keeps it, and deletes it there if the profile says so. "
-        "Fetch, Dedup, Store, Index and Delete are its stages: what is fetched is compared with what is "
-        "kept, written to the ledger, made findable, and only then deleted at the source.\n\n"
-        "The books say what became of every message that was listed; each line is a sum that must come out. "
-        "Runs go on when this app is closed: one at a time, in the order in which they were asked for."
+        "Current and past runs.\n\n"
+        "A run fetches the new mail of a mailbox, archives it, and deletes it at the source if the profile "
+        "says so. Its stages are Fetch, Dedup, Store, Index and Delete: mail is fetched, compared with the "
+        "archive, written to the ledger, indexed for search, and only then deleted at the source.\n\n"
+        "The books account for every message that was listed. Each line is a sum that must balance. Runs "
+        "continue when this app is closed, one at a time, in the order in which they were requested."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
-                "runs.now", "r", "Run now", "Fetch and archive new mail of this profile.", footer=8,
+                "runs.now", "r", "Run now", "Fetch and archive the new mail of this profile.", footer=8,
                 changes=True,
             ),
             Action(
-                "runs.cancel", "c", "Cancel", "Stop this profile's run after the messages in hand.", footer=6,
+                "runs.cancel", "c", "Cancel", "Stop this profile's run after the current messages.", footer=6,
                 changes=True,
             ),
             Action(
-                "runs.history", "h", "History", "List the runs of all profiles that have ended.", footer=5
+                "runs.history", "h", "History", "List the finished runs of all profiles.", footer=5
             ),
             Action(
                 "runs.quarantine", "x", "Quarantine",
-                "List mail that could not be unwrapped: look at it, or try it again.",
+                "List mail that could not be unwrapped, to view it or try again.",
             ),
             Action(
                 "runs.all", "R", "Run all", "Run every enabled profile, one after another.", changes=True
@@ -118,22 +118,22 @@ class RunsScreen(AreaScreen):
         self._state: RunsState | None = None
         self._line: Line | None = None
         self._logged = 0
-        """The number of the newest line that the log shows."""
+        """The number of the newest line in the log."""
         self._drawn = 0.0
         self._lasts: list[dict[str, Any] | None] | None = None
-        """How the profiles' last runs went when the history was last asked for."""
+        """The last runs of the profiles when the history was last requested."""
 
     def inside(self) -> Iterable[Widget]:
-        """Profiles, the run of the one at the cursor, the log."""
+        """The profiles, the run of the profile at the cursor, recent runs and the log."""
         yield Situation(id="nothing")
         yield Pane(shown("Profiles"), ProfileList(COLUMNS, id="profiles"), id="profiles-pane")
         yield RunPane()
         yield Pane(shown("Last runs"), ShortList(HISTORY, id="last"), id="last-pane")
-        nothing = shown("Nothing was logged since the service was started.", "$secondary")
+        nothing = shown("No log lines since the service started.", "$secondary")
         yield Pane(shown("Log"), Tail(empty=nothing, id="log"), id="log-pane")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is there: no run where there is no profile, no end where nothing goes on."""
+        """Whether an action is available. Runs need a profile, and cancelling needs a running one."""
         if action in ("now", "all") and not (self._state and self._state.profiles):
             return False
         if action == "cancel":
@@ -143,8 +143,8 @@ class RunsScreen(AreaScreen):
     # --- what the engine says ---------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Watch, for as long as the app is open."""
-        self._nothing.busy("Asking what runs.")
+        """Watch the runs until the app is closed."""
+        self._nothing.busy("Loading the runs")
         self.add_class("-none")
         self.set_focus(None)
         self._watch()
@@ -179,7 +179,7 @@ class RunsScreen(AreaScreen):
         if not word.profiles:
             self.set_focus(None)
             self._nothing.nothing(
-                "No profiles yet.", "A profile says where mail is fetched from. Press 2 and add one."
+                "No profiles yet", "A profile says where mail is fetched from. Press 2 to add one."
             )
         self._list.fill([_row(profile) for profile in word.profiles])
         if first:
@@ -192,7 +192,7 @@ class RunsScreen(AreaScreen):
         self._ask_last([profile.last for profile in word.profiles])
 
     def _ask_last(self, lasts: list[dict[str, Any] | None]) -> None:
-        """Ask for the last runs where one has ended since they were asked for."""
+        """Load the recent runs again if a run has ended."""
         if self._lasts == lasts:
             return
         self._lasts = lasts
@@ -201,7 +201,7 @@ class RunsScreen(AreaScreen):
 
     def _last_came(self, history: History) -> None:
         last = self.query_one("#last", ShortList)
-        last.empty = shown("No run has brought anything yet.", "$secondary")
+        last.empty = shown("No run has archived anything yet.", "$secondary")
         last.fill([run_row(run) for run in history.runs])
 
     @on(RowList.Opened, "#last")
@@ -216,7 +216,7 @@ class RunsScreen(AreaScreen):
 
     def _log(self, lines: tuple[LogLine, ...]) -> None:
         tail = self.query_one(Tail)
-        if lines and lines[-1].number < self._logged:  # another service
+        if lines and lines[-1].number < self._logged:  # the service was restarted
             tail.clear()
             self._logged = 0
         new = [line for line in lines if line.number > self._logged]
@@ -240,14 +240,14 @@ class RunsScreen(AreaScreen):
 
     def _failed(self, error: MunimentError) -> None:
         if isinstance(error, AccessRefused):
-            self._show_nothing("You may not see what runs.", str(error))
+            self._show_nothing("You are not allowed to see runs", str(error))
         else:
             self._lost(str(error))
 
     def _lost(self, why: str) -> None:
-        """Say why nothing is shown, and try again."""
-        again = f"{why}\nIt is tried again every {AGAIN:.0f} seconds."
-        self._show_nothing("What runs can't be seen now.", again)
+        """Show why the runs are not visible, and connect again later."""
+        again = f"{why}\nTrying again every {AGAIN:.0f} seconds."
+        self._show_nothing("Runs can't be shown now", again)
         self.set_timer(AGAIN, self._watch)
 
     def _show_nothing(self, title: str, why: str) -> None:
@@ -288,41 +288,38 @@ class RunsScreen(AreaScreen):
         """Run the profile at the cursor."""
         profile = self._current
         if profile is None:
-            self.muniment.tell("There is no profile to run: press 2 and add one.", "warning")
+            self.muniment.tell("There is no profile to run. Press 2 to add one.", "warning")
         elif profile.running is not None:
-            self.muniment.tell(f"{profile.name} is running already.", "warning")
+            self.muniment.tell(f"{profile.name} is already running.", "warning")
         else:
-            self._run(Run(profile=profile.name), f"Asked for a run of {profile.name}.")
+            self._run(Run(profile=profile.name), f"Requested a run of {profile.name}.")
 
     def action_all(self) -> None:
-        """Run all that are enabled."""
         enabled = [p for p in self._state.profiles if p.enabled] if self._state else []
         if not enabled:
-            self.muniment.tell(
-                "There is no enabled profile to run: press 2 and add or enable one.", "warning"
-            )
+            self.muniment.tell("There is no enabled profile to run. Press 2 to add or enable one.", "warning")
             return
-        self._run(RunAll(), f"Asked for runs of {count(len(enabled))} profiles.")
+        self._run(RunAll(), f"Requested runs of {count(len(enabled))} profiles.")
 
-    def _run(self, request: Request, told: str) -> None:
-        self.muniment.tell(told)
+    def _run(self, request: Request, notice: str) -> None:
+        self.muniment.tell(notice)
         self.muniment.runs_go_on = True
-        self.muniment.engine.stream(self, request, self._run_said)
+        self.muniment.engine.stream(self, request, self._run_ended)
 
-    def _run_said(self, word: Word) -> None:
+    def _run_ended(self, word: Word) -> None:
         if isinstance(word, RunSummary):
-            told = {name: getattr(word, name) for name in word.__struct_fields__}
+            summary = {name: getattr(word, name) for name in word.__struct_fields__}
             severity = {"ok": "information", "cancelled": "warning"}.get(word.state, "error")
-            self.muniment.tell(f"{word.profile}: {word.state}, {news(told)}.", severity)
+            self.muniment.tell(f"{word.profile}: {word.state}, {news(summary)}.", severity)
 
     def action_cancel(self) -> None:
-        """Ask, then stop the run of the profile at the cursor."""
+        """Ask for confirmation, then stop the run of the profile at the cursor."""
         profile = self._current
         if profile is None or (run := profile.running) is None:
             return
         question = joined(
             ("Cancel the run of ", ""), (profile.name, "bold"), (f"? Done so far: {far(run)}. ", ""),
-            ("What is kept stays kept; the rest stays at the source for the next run.", "$secondary"),
+            ("Archived mail stays archived; the next run continues.", "$secondary"),
         )  # fmt: skip
         self.confirm(question, lambda: self._cancel(profile.name))
 
@@ -331,7 +328,6 @@ class RunsScreen(AreaScreen):
         self.muniment.engine.ask(self, request, Done, lambda done: self.muniment.tell(done.message))
 
     def action_history(self) -> None:
-        """All runs."""
         self._open_history("")
 
     def _open_history(self, profile: str) -> None:
@@ -339,12 +335,11 @@ class RunsScreen(AreaScreen):
         self.app.push_screen(HistoryScreen(names, profile))
 
     def action_quarantine(self) -> None:
-        """What is in quarantine."""
         self.app.push_screen(QuarantineScreen())
 
 
 def _shape(state: RunsState) -> list[tuple[object, ...]]:
-    """What of a state is more than progress."""
+    """The part of a state that is more than progress. A change of it is drawn at once."""
     return [
         (p.name, p.source, p.enabled, p.next_start, p.last, p.running and p.running.stage == "waiting")
         for p in state.profiles
@@ -353,8 +348,8 @@ def _shape(state: RunsState) -> list[tuple[object, ...]]:
 
 def _at_work(running: int, profiles: int) -> str:
     if not running:
-        return "nothing is running"
-    return f"{count(running)} of {count(profiles)} {'is' if profiles == 1 else 'are'} running or waiting"
+        return "no run is active"
+    return f"{count(running)} of {count(profiles)} profiles running or queued"
 
 
 def _row(profile: ProfileState) -> Row:

@@ -1,1 +1,1 @@
-"""The set-up checklist, and later the health page."""
+"""The Setup area: the checklist, and the state of health."""

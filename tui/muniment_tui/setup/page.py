@@ -1,4 +1,4 @@
-"""The right half of the Setup screen: one step's state, guide, fields and command."""
+"""The right half of the Setup screen: state, guide, fields and command of one step."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from muniment_tui.widgets.field import ChoiceField, Field, Form, TextField
 from muniment_tui.widgets.text import Words
 
 OPEN = {"microsoft-365": "Microsoft 365", "exchange-server": "Exchange Server"}
-"""What choices are called, where that is not what they are."""
+"""Texts for choices whose value is not readable."""
 
 
 class Page(VerticalScroll, can_focus=True):
-    """A step, from its state down to its command. `show` fills it; `Edited` says what was typed."""
+    """A step of the checklist. `show` fills the page; `Edited` is posted when a field changes."""
 
     HELP = (
-        "What to do in this step, with your own values filled in. Tab goes on to the fields; what is typed "
-        "there is kept in vault.toml by F2, or Enter in the last field."
+        "The instructions for this step, with your own values filled in. Tab goes to the fields. F2, or "
+        "Enter in the last field, saves them in vault.toml."
     )
     BINDINGS: ClassVar[list[Any]] = []
     DEFAULT_CSS = """
@@ -40,7 +40,7 @@ class Page(VerticalScroll, can_focus=True):
     """
 
     class Edited(Message):
-        """Something was typed or chosen."""
+        """The user changed a field."""
 
         def __init__(self, step: str) -> None:
             super().__init__()
@@ -54,7 +54,7 @@ class Page(VerticalScroll, can_focus=True):
         self.step: SetupStep | None = None
 
     def compose(self) -> ComposeResult:
-        """All parts; what a step has none of is not displayed."""
+        """All parts. Parts that a step does not have are hidden."""
         yield Words(id="standing")
         yield Words(id="found")
         yield Words(id="guide")
@@ -67,7 +67,7 @@ class Page(VerticalScroll, can_focus=True):
     async def show(
         self, step: SetupStep, findings: Sequence[SetupFinding], drafts: Mapping[str, str]
     ) -> None:
-        """Show a step; what was typed and not saved stays."""
+        """Show a step. Unsaved text is kept."""
         another = self.step is None or self.step.key != step.key
         before, self.step = self.step, step
         self._say("#standing", step_text.standing(step))
@@ -85,7 +85,7 @@ class Page(VerticalScroll, can_focus=True):
             self.scroll_to(y=0, animate=False, immediate=True)
 
     async def say(self, words: Content) -> None:
-        """Show words in place of a step."""
+        """Show text in place of a step."""
         self.step = None
         for part in ("#found", "#guide", "#language", "#command"):
             self._say(part, Content())
@@ -100,7 +100,7 @@ class Page(VerticalScroll, can_focus=True):
         line.say(words)
 
     async def _rebuild(self, step: SetupStep, drafts: Mapping[str, str]) -> None:
-        """Other fields; the focus stays with the one that has it, if that is still there."""
+        """Replace the fields. The focus stays on its field if that still exists."""
         form = self.query_one(Form)
         focused = next((field.key for field in form.fields if field.entry().has_focus), "")
         await form.remove_children()
@@ -112,7 +112,7 @@ class Page(VerticalScroll, can_focus=True):
 
     def _refill(self, step: SetupStep, drafts: Mapping[str, str]) -> None:
         stated = {one.name: one for one in step.fields}
-        for field in self.query_one(Form).fields:  # none where the app is about to end
+        for field in self.query_one(Form).fields:  # empty if the app is closing
             one = stated[field.key]
             wanted = drafts.get(one.name, one.value)
             if field.value != wanted and not field.entry().has_focus:
@@ -133,11 +133,11 @@ class Page(VerticalScroll, can_focus=True):
 
     @property
     def values(self) -> dict[str, str]:
-        """What stands in the fields now, by name."""
+        """The current values of the fields, by name."""
         return self.query_one(Form).values
 
     def start(self) -> None:
-        """Go to the first field, or where there is none, here."""
+        """Focus the first field, or the page if there is none."""
         if self.query_one(Form).fields:
             self.query_one(Form).start()
         else:

@@ -1,4 +1,4 @@
-"""The Setup area: the checklist on the left, the step at the cursor on the right."""
+"""The Setup area: the checklist on the left, the current step on the right."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import situation
 
 POLL = 1.5
-"""Seconds between two looks at the list, while the first report is waited for."""
+"""Seconds between two updates of the list while the first report is awaited."""
 REST = 0.1
-"""Seconds without a move after which the cursor rests."""
+"""How long the cursor must rest before the step is drawn, in seconds."""
 LATER = 40
-"""Of so many looks one is taken, once it has come."""
+"""After the first report, only one of this many updates is made."""
 ENDINGS = {"powershell": ".ps1", "shell": ".sh"}
 
 
 class SetupScreen(AreaScreen):
-    """Setup."""
+    """The Setup area."""
 
     AREA = "setup"
     HELP = (
-        "Ten steps from an empty vault to the first journal report, for Microsoft 365 and for Exchange "
-        "Server. Each says what to do; F5 tests it against the real thing: DNS, mail servers, certificates, "
-        "logins. What can't be seen from here, such as the portal, you say yourself with d.\n\n"
-        "The last step is no tick: it waits for the first report, and shows whose it was. Later on, Health "
-        "says what needs care.\n\n"
-        "Without this screen: muniment setup."
+        "Ten steps from an empty vault to the first journal report, for Microsoft 365 and Exchange Server. "
+        "Each step says what to do. F5 checks it against the real systems: DNS, mail servers, certificates, "
+        "logins. Muniment can't see everything, such as Microsoft's portal; confirm those steps with d.\n\n"
+        "The last step waits for the first report and shows whose it is. After that, Health lists what "
+        "needs attention.\n\n"
+        "On the command line: muniment setup."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
-                "setup.check", "f5,c", "Check", "Test this step against the real thing, now.", footer=9,
+                "setup.check", "f5,c", "Check", "Check this step against the real systems now.", footer=9,
                 changes=True,
             ),
             Action(
-                "setup.check-all", "f6,C", "Check all", "Test all steps, one after another.", footer=5,
+                "setup.check-all", "f6,C", "Check all", "Check all steps, one after another.", footer=5,
                 changes=True,
             ),
             Action(
-                "setup.save", "f2", "Save", "Keep what is typed in vault.toml; its comments stay.", footer=8,
+                "setup.save", "f2", "Save", "Save the fields in vault.toml. Its comments stay.", footer=8,
                 changes=True,
             ),
             Action(
                 "setup.done", "d", "Mark done",
-                "Say that this step is done, or take that back, where it can't be seen from here.",
+                "Confirm a step that Muniment can't check, or take that back.",
                 footer=7, changes=True,
             ),
             Action(
                 "setup.copy", "p", "Copy",
-                "Send the step's command to the terminal's clipboard, as far as the terminal takes it.",
+                "Copy the step's command to the clipboard, if the terminal supports it.",
                 footer=6,
             ),
             Action(
@@ -91,48 +91,48 @@ class SetupScreen(AreaScreen):
         super().__init__()
         self._setup: Setup | None = None
         self._findings: dict[str, list[SetupFinding]] = {}
-        """What the last check of a step has looked at, while this screen lives."""
+        """The findings of the last check of each step, while this screen exists."""
         self._drafts: dict[str, dict[str, str]] = {}
-        """What was typed and not saved, by step."""
+        """Unsaved texts, by step."""
         self._checking: Line | None = None
         self._looks = 0
         self._problem = ""
-        """Why the last look failed."""
+        """The error of the last update, or ""."""
         self._drawing = False
 
     def inside(self) -> Iterable[Widget]:
-        """The list, and the step."""
+        """The list of steps and the page of one step."""
         columns = (Column("", 1), Column("Step"), Column("State", 8))
         with Horizontal():
             yield Pane(shown("Setup"), ShortList(columns, titles=False), id="steps")
             yield Pane(shown(""), Page(), id="step")
 
     async def on_mount(self) -> None:
-        """Ask how it stands; go on asking while the screen is there."""
+        """Load the checklist, and update it while the screen exists."""
         self.list.focus()
-        await self.page.say(situation("…", "$primary", "Asking how it stands"))
+        await self.page.say(situation("…", "$primary", "Loading Setup"))
         self._ask()
         self.set_interval(POLL, self._look)
         self._rest = self.set_interval(REST, self._rested, pause=True)
 
     @property
     def list(self) -> ShortList:
-        """The steps."""
+        """The list of steps."""
         return self.query_one(ShortList)
 
     @property
     def page(self) -> Page:
-        """The step at the cursor."""
+        """The page of the current step."""
         return self.query_one(Page)
 
     @property
     def step(self) -> SetupStep | None:
-        """The step at the cursor."""
+        """The step at the cursor; None on the row for health."""
         row = self.list.current
         return row.value if row is not None else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What makes no sense for the step at the cursor is not offered."""
+        """Whether an action is available for the step at the cursor."""
         step = self.step if self._setup is not None else None
         if action in ("copy", "write"):
             return step is not None and bool(step.command)
@@ -147,7 +147,7 @@ class SetupScreen(AreaScreen):
     # --- what the engine says -------------------------------------------------------------------
 
     def on_screen_resume(self) -> None:
-        """Back from elsewhere, where much may have changed."""
+        """Update the list, since another screen may have changed much."""
         if self._setup is not None:
             self._ask()
 
@@ -164,7 +164,7 @@ class SetupScreen(AreaScreen):
         if self._setup is None:
             words = situation("✗", "$error", "Setup can't be shown", str(error))
             self.call_later(self.page.say, words)
-        if str(error) != self._problem:  # it is asked again and again, and told once
+        if str(error) != self._problem:  # each update fails, but one notice is enough
             self.muniment.refuse(error)
         self._problem = str(error)
 
@@ -199,13 +199,13 @@ class SetupScreen(AreaScreen):
         self._show()
 
     def _show(self) -> None:
-        """Draw the step at the cursor, soon; once for all that comes meanwhile."""
+        """Draw the current step soon. Several calls are drawn once."""
         if not self._drawing:
             self._drawing = True
             self.call_later(self._draw)
 
     async def _draw(self) -> None:
-        """The step at the cursor, or what needs care."""
+        """Draw the current step, or the state of health."""
         self._drawing = False
         self.refresh_bindings()
         row, step = self.list.current, self.step
@@ -214,7 +214,7 @@ class SetupScreen(AreaScreen):
             return
         if step is None:
             pane.set_title(shown("Health"))
-            self.say(shown("Found out by itself, once a minute."))
+            self.say(shown("Checked automatically once a minute."))
             with self.app.batch_update():
                 await self.page.say(step_text.health(self._setup))
             return
@@ -228,7 +228,7 @@ class SetupScreen(AreaScreen):
 
     @on(RowList.Moved)
     def _moved(self) -> None:
-        """The step is drawn once the cursor rests: it costs more bytes than the cursor."""
+        """Draw the step after the cursor rests, since a step costs more bytes than the cursor."""
         self.refresh_bindings()
         self._rest.reset()
         self._rest.resume()
@@ -248,7 +248,7 @@ class SetupScreen(AreaScreen):
             self._show()
 
     def _keep_draft(self, key: str) -> None:
-        """Remember what stands in the fields of a step that is shown, as far as it is not saved."""
+        """Remember the unsaved texts of the step that is shown."""
         step, shown_step = self._step(key), self.page.step
         if step is None or shown_step is None or shown_step.key != key:
             return
@@ -264,24 +264,22 @@ class SetupScreen(AreaScreen):
         await self.app.run_action("save", self)
 
     def action_back(self) -> None:
-        """Esc: from a field or the guide back to the list."""
+        """Go back from the page to the list."""
         if self.list.has_focus:
             super().action_back()
         else:
             self.list.focus()
 
     def action_on(self) -> None:
-        """Down by a page."""
         self.page.scroll_page_down(animate=False)
 
     def action_back_up(self) -> None:
-        """Up by a page."""
         self.page.scroll_page_up(animate=False)
 
     # --- actions ---------------------------------------------------------------------------------
 
     def action_save(self) -> None:
-        """Keep what is typed."""
+        """Save the fields of the current step."""
         if self.step is not None:
             self._save(self.step.key)
 
@@ -299,10 +297,10 @@ class SetupScreen(AreaScreen):
         self.muniment.engine.ask(self, PutSetup(values=values), Setup, saved)
 
     def action_check(self) -> None:
-        """Test this step; what is typed is saved before."""
+        """Check the current step. Unsaved fields are saved first."""
         step = self.step
         if step is None:
-            self.muniment.tell("Health is not a step: it is found out by itself.")
+            self.muniment.tell("Health is checked automatically.")
             return
         self._keep_draft(step.key)
         if step.key in self._drafts:
@@ -311,19 +309,18 @@ class SetupScreen(AreaScreen):
             self._check(step.key)
 
     def action_check_all(self) -> None:
-        """Test all steps."""
         self._check("")
 
     def _check(self, key: str) -> None:
         if self._checking is not None:
-            self.muniment.tell("A check is under way: wait for its end.", "warning")
+            self.muniment.tell("A check is already running. Wait for its end.", "warning")
             return
         self._checking = self.muniment.engine.stream(
-            self, CheckSetup(step=key), self._heard, ended=self._checked, failed=self._not_checked
+            self, CheckSetup(step=key), self._check_message, ended=self._checked, failed=self._not_checked
         )
 
-    def _heard(self, word: Word) -> None:
-        """A word of a check."""
+    def _check_message(self, word: Word) -> None:
+        """Take in a message of a running check."""
         if isinstance(word, Setup):
             self._came(word)
             return
@@ -337,7 +334,7 @@ class SetupScreen(AreaScreen):
         self._show()
 
     def _put(self, step: SetupStep) -> None:
-        """Take in what has become of a step."""
+        """Replace a step with its new state."""
         if self._setup is None:
             return
         if step.state == "checking":
@@ -355,16 +352,16 @@ class SetupScreen(AreaScreen):
         self._ask()
 
     def action_done(self) -> None:
-        """Give an administrator's word, or take it back."""
+        """Confirm a step, or take the confirmation back, after a question."""
         step = self.step
         if step is None:
             return
         if step.affirmed:
             asked = joined(
-                ("Take back what ", ""), (step.affirmed_by, "bold"), (f" said: {step.affirm}?", "")
+                ("Take back the confirmation by ", ""), (step.affirmed_by, "bold"), (f": {step.affirm}?", "")
             )
         else:
-            kept = f"{step.affirm}? Your login name and the time are kept with it."
+            kept = f"{step.affirm}? Your login name and the time are recorded."
             asked = joined((f"{step.title}: ", "bold"), (kept, ""))
         self.confirm(asked, lambda: self._affirm(step.key, not step.affirmed))
 
@@ -372,13 +369,13 @@ class SetupScreen(AreaScreen):
         self.muniment.engine.ask(self, AffirmSetup(step=key, done=done), Setup, self._came)
 
     def action_copy(self) -> None:
-        """The command, by OSC 52; nobody answers whether it arrived."""
+        """Send the command to the terminal's clipboard by OSC 52. The terminal does not confirm it."""
         if self.step is not None:
             self.app.copy_to_clipboard(self.step.command)
-            self.muniment.tell("Sent to the terminal's clipboard. If nothing arrived there, w writes a file.")
+            self.muniment.tell("Sent to the terminal's clipboard. If it is empty, press w to write a file.")
 
     def action_write(self) -> None:
-        """The command, into a file."""
+        """Ask for a path, then write the command there."""
         step = self.step
         if step is None:
             return

@@ -1,4 +1,4 @@
-"""What the Setup screen says of a step, as words with signs and colours."""
+"""The texts of a step on the Setup screen, with signs and colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.rows import Row
 
 HEALTH = "health"
-"""The key of the row behind the steps that says what needs care."""
+"""The key of the row for health, below the steps."""
 SIGNS = {
     "to do": ("○", "$secondary"),
     "checking": ("…", "$primary"),
@@ -29,7 +29,7 @@ LANGUAGES = {"powershell": "PowerShell", "shell": "Shell, on this machine"}
 
 
 def rows(setup: Setup, changed: frozenset[str] = frozenset()) -> list[Row]:
-    """The list: a row a step, and one for what needs care once reports arrive."""
+    """The list: one row for each step, and one for health if there are notes."""
     made = [_row(step, step.key in changed) for step in setup.steps]
     if setup.health:
         count = len(setup.health)
@@ -46,19 +46,19 @@ def _row(step: SetupStep, changed: bool) -> Row:
 
 
 def progress(setup: Setup) -> str:
-    """How far it is, for the list's title."""
+    """How many steps are done, for the title of the list."""
     done = sum(step.state == "done" for step in setup.steps)
     return f"{done} of {len(setup.steps)} done"
 
 
 def standing(step: SetupStep) -> Content:
-    """State, since when it is proven, and what was found."""
+    """The step's state, when it was confirmed, and the result of the last check."""
     sign, style = SIGNS.get(step.state, SIGNS["to do"])
     head = [joined((f"{sign} {step.state}", f"bold {style}"))]
     if step.proven:
         head.append(shown(f"proven {local(step.proven)}", "$secondary"))
     if step.affirmed:
-        head.append(shown(f"said by {step.affirmed_by} {local(step.affirmed)}", "$secondary"))
+        head.append(shown(f"confirmed by {step.affirmed_by} {local(step.affirmed)}", "$secondary"))
     lines = [joined(*head, gap=" · ")]
     if step.detail and step.state != "checking":
         lines.append(shown(step.detail))
@@ -66,7 +66,7 @@ def standing(step: SetupStep) -> Content:
 
 
 def found(step: SetupStep, findings: Sequence[SetupFinding]) -> Content:
-    """What a check has looked at so far; at its end, what the step does not say itself."""
+    """The findings of a check. After the check, those that the step's state does not repeat."""
     lines = []
     for finding in findings:
         if step.state != "checking" and finding.text in step.detail:
@@ -77,10 +77,10 @@ def found(step: SetupStep, findings: Sequence[SetupFinding]) -> Content:
 
 
 def guide(step: SetupStep) -> Content:
-    """What to do, and what may be said to be done."""
+    """The instructions, and what the user can confirm."""
     lines = [_line(line) for line in step.guide.splitlines()]
     if step.affirm and not step.affirmed and step.state != "done":
-        lines.append(joined(("d", "bold $accent"), (f" says: {step.affirm}.", "")))
+        lines.append(joined(("d", "bold $accent"), (f" confirms: {step.affirm}.", "")))
     return Content("\n").join(lines)
 
 
@@ -91,18 +91,18 @@ def _line(line: str) -> Content:
 
 
 def ways(step: SetupStep) -> Content:
-    """Where to go from the list, for the status line: what is below may be out of sight."""
+    """The keys that lead from the list to the step, for the status line."""
     fields = f"{len(step.fields)} field{'s' if len(step.fields) > 1 else ''}"
-    said = [("Space", "reads on")]
+    ways = [("Space", "scrolls")]
     if step.fields:
-        said.insert(0, ("Enter", f"goes to {fields}"))
+        ways.insert(0, ("Enter", f"goes to {fields}"))
     if step.command:
-        said.append(("p", f"copies the command ({LANGUAGES[step.language].partition(',')[0]})"))
+        ways.append(("p", f"copies the command ({LANGUAGES[step.language].partition(',')[0]})"))
     return joined(
-        *(joined((f"{key} ", "bold $accent"), (what, "$secondary")) for key, what in said), gap="   "
+        *(joined((f"{key} ", "bold $accent"), (what, "$secondary")) for key, what in ways), gap="   "
     )
 
 
 def health(setup: Setup) -> Content:
-    """What needs care."""
+    """The notes on the archive's health."""
     return Content("\n\n").join([joined(("! ", "bold $warning"), (one, "")) for one in setup.health])
