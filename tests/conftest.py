@@ -23,7 +23,7 @@ _COUNTER = itertools.count()
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> Iterator[None]:
-    """Undo what a program that runs in this process sets: it keeps all it writes to its owner."""
+    """Restore the umask after each test. The program sets its own in this process."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -31,13 +31,13 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_state(own_services: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an app or a service remembers in one test is not found by the next."""
+    """Give each test its own state folder, so that no test finds what another remembered."""
     monkeypatch.setenv("XDG_STATE_HOME", str(own_services / f"state-{next(_COUNTER)}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def own_services() -> Iterator[Path]:
-    """Services that tests start find each other in a folder of this test run, and none is left behind."""
+    """Keep the sockets of services in a folder of this test run, and end all services afterwards."""
     with TemporaryDirectory(prefix="mt-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Text with every label that is known, through a real vault: archived, listed, shown and found."""
+"""Text in every known charset label, through a real vault: archived, listed, shown and found."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""On a bare Debian, made from nothing: the demo, the app in a terminal, and all tests.
+"""On a bare Debian: the demo, the app in a terminal, and all tests.
 
-Each Debian has its essential packages, `python3` and `make`, and nothing else: Muniment's own make targets
-install what else they need. The tests run once where other users of the machine can enter the folder, and
-once where they can't. Needs root, debootstrap, and a way to Debian's and Python's packages.
+Each Debian has its essential packages, `python3` and `make`, and nothing else. Muniment's own make targets
+install the rest. The tests run once in a folder that other users can enter, and once in one that they can't.
+Needs root, debootstrap, and access to Debian's and Python's packages.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from support.teletype import Teletype
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "debian.py"
 SUITES = {"bookworm": "3.11", "trixie": "3.13"}
-"""Each Debian and the Python that it has."""
+"""Each Debian and its Python version."""
 OPEN, CLOSED = "/srv/muniment", "/home/keeper/muniment"
-"""Where the clone lies: in a folder that everyone can enter, and in one of mode 0700."""
+"""Folders of the clone: one that everyone can enter, and one of mode 0700."""
 SCREENS = {
     "2": "No profiles yet",
     "3": "Press 2 to add one",
     "4": "No mail is archived yet",
     "1": "Journal rule",
 }
-"""The key of each area, and what it shows in a new vault."""
+"""The key of each area, and a text that it shows in a new vault."""
 LONG = 5400
-"""Seconds that all tests may take."""
+"""Timeout of all tests, in seconds."""
 REASONS = (
     "Dovecot stores no NUL",
     "Graph states no sizes",
@@ -45,9 +45,9 @@ REASONS = (
     "this machine has no address but loopback",
     " absent",  # others' mail
 )
-"""Why a test may be skipped, as root."""
+"""Reasons for which root may skip a test."""
 SHUT = f"other users can't enter {Path(CLOSED).parent}"
-"""Why one more is, in a folder that others can't enter."""
+"""A further reason in a folder that others can't enter."""
 
 pytestmark = [
     pytest.mark.soak,
@@ -65,11 +65,11 @@ class Debian:
     shown: list[str] = field(default_factory=list)
 
     def line(self, folder: str, *words: str) -> list[str]:
-        """The command line that runs words inside, in a folder."""
+        """The command line that runs `words` inside, in a folder."""
         return [sys.executable, str(TOOL), "run", "--in", folder, *self.shown, str(self.root), *words]
 
     def __call__(self, folder: str, *words: str, timeout: float = 1800) -> str:
-        """Run words inside, which must succeed; returns all that they said."""
+        """Run `words` inside, which must succeed. Returns their output."""
         done = subprocess.run(
             self.line(folder, *words),
             stdin=subprocess.DEVNULL,
@@ -119,7 +119,7 @@ def test_the_demo(debian: Debian) -> None:
 
 
 def test_the_app_in_a_terminal(debian: Debian) -> None:
-    """It starts, makes a vault by keys alone, shows each area, and leaves the terminal as it was."""
+    """The app starts, creates a vault by keys, shows each area, and restores the terminal."""
     debian.clone(OPEN)
     debian(OPEN, "make", ".venv/.set-up")
     assert f"Python {debian.python}." in debian(OPEN, ".venv/bin/python", "-V")

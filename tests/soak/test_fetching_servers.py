@@ -1,4 +1,5 @@
-"""Every kind of mail server through the whole engine: archived, known, emptied, with large mail."""
+"""Every kind of mail server through the whole engine: mail is archived, recognised and deleted, large mail
+too."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.soak
 
 COUNT = 300
 LARGE = plain(subject="large", body="0123456789abcdef\r\n" * 700_000)
-"""12 MB, so that it is fetched in pieces and kept in a file."""
+"""12 MB, so that the message is fetched in pieces and kept in a file."""
 AWKWARD = [
     plain(subject="dots", body=".\r\n..\r\n.dot\r\n...\r\nend"),
     plain(subject="Grüße", body="Łódź, 你好"),
@@ -30,7 +31,7 @@ MAILS = [
     LARGE,
 ]
 NO_DELETION = ("gnu_imap4d",)
-"""They have no UIDPLUS."""
+"""Servers without UIDPLUS."""
 _ADDED = re.compile(rb"^(?:X-UIDL|X-UID|X-IMAPbase|Status): .*\r\n", re.MULTILINE)
 
 

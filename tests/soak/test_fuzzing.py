@@ -1,7 +1,7 @@
-"""Random changes to hostile and real mail find no input that raises, hangs or crashes the readers of mail.
+"""Random changes to hostile and real mail find no input on which the readers of mail raise, hang or crash.
 
-Each run is a process of its own, so that a crash in native code is seen as a failure. `make soak` fuzzes for
-an hour in all; MUNIMENT_FUZZ_SECONDS sets another time. What reached something new is kept in `.fuzz`.
+Each run is a separate process, so that a crash in native code counts as a failure. `make soak` fuzzes for an
+hour in all; MUNIMENT_FUZZ_SECONDS sets another time. Inputs that reached new code are kept in `.fuzz`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import pytest
 from fuzzing.targets import ROOT, TARGETS
 
 SECONDS = int(os.environ.get("MUNIMENT_FUZZ_SECONDS", "3600"))
-"""Of all targets together."""
+"""Total time of all targets, in seconds."""
 START = 300
-"""Seconds in which a process must have started and ended besides."""
+"""Extra seconds for a process to start and end."""
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None,
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def fuzz(target: str, seconds: int, folder: Path) -> str:
-    """Fuzz a target; returns what the fuzzer said. An input that fails it fails the test."""
+    """Fuzz a target, and return the fuzzer's output. A failing input fails the test."""
     command = [sys.executable, "-m", "fuzzing.fuzz", target, str(seconds), str(folder)]
     settings = {**os.environ, "MALLOC_PERTURB_": "85"}
     done = subprocess.run(
@@ -53,7 +53,7 @@ def test_a_short_while_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies is a failure, not the end of the tests."""
+    """A process that dies is reported as a failure, and the tests continue."""
     faulty = "import ctypes, fuzzing.targets as t; t.TARGETS['faulty'] = lambda data: ctypes.string_at(0)"
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); {faulty}"

@@ -1,4 +1,4 @@
-"""The gateway of a whole service: 20,000 messages through kills, and a disk that is nearly full."""
+"""The gateway of a complete service: 20,000 messages through kills, and a nearly full disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 def vault_at(folder: Path, port: int, enabled: bool = True, **gateway: int) -> TestVault:
-    """A vault whose service takes mail on a port, and where `enabled` archives it every few seconds."""
+    """A vault whose service receives mail on a port. `enabled` archives it every few seconds."""
     vault = TestVault(folder)
     lines = "".join(f"{key} = {value}\n" for key, value in gateway.items())
     with (folder / "vault.toml").open("a") as file:
@@ -46,7 +46,7 @@ def vault_at(folder: Path, port: int, enabled: bool = True, **gateway: int) -> T
 
 
 class Service:
-    """The service of a vault in a process of its own, which is killed and started again."""
+    """The service of a vault in a separate process, which is killed and restarted."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -60,7 +60,7 @@ class Service:
             )  # fmt: skip
 
     def end(self, number: int) -> None:
-        """End it; workers of a killed service end by themselves."""
+        """Kill the service. Its workers end on their own."""
         assert self._process is not None
         self._process.send_signal(number)
         self._process.wait(120)
@@ -120,7 +120,7 @@ class Sender:
 
 
 def test_what_was_acknowledged_is_archived_through_kills(tmp_path: Path) -> None:
-    """Once each, by the books of the last run and by the catalog that is rebuilt from the ledger."""
+    """Each message exactly once, by the books of the last run and by the rebuilt catalog."""
     port = free_port()
     vault = vault_at(tmp_path / "vault", port)
     sender, chance, began = Sender(port), random.Random(1), time.monotonic()
@@ -150,7 +150,7 @@ def test_what_was_acknowledged_is_archived_through_kills(tmp_path: Path) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root, to mount a tmpfs")
 def test_the_run_that_empties_the_spool_works_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
-    """Mail is put off at the low-water mark, and taken again once a run has emptied the spool."""
+    """Mail is deferred at the low-water mark, and accepted again after a run has emptied the spool."""
     disk = tmp_path / "disk"
     disk.mkdir()
     line = ["mount", "-t", "tmpfs", "-o", "size=160m", "none", str(disk)]
@@ -172,7 +172,7 @@ def test_the_run_that_empties_the_spool_works_on_a_disk_that_is_nearly_full(tmp_
 
 
 def fill(port: int) -> tuple[int, bytes]:
-    """Send until the gateway puts mail off; returns how many it took, and its words."""
+    """Send until the gateway defers mail. Returns the number of accepted messages and the gateway's reply."""
     deadline = time.monotonic() + 60
     while True:
         try:

@@ -1,6 +1,7 @@
-"""What is shown of mail in any language is found: sentences of translations, and a word in each field.
+"""Mail in any language is found by the words that are shown: sentences of translations, and a word in each
+field.
 
-Both tables stand in docs/reading-mail.md; with MUNIMENT_TABLES=write they are written there.
+Both tables are in docs/reading-mail.md. With MUNIMENT_TABLES=write they are updated there.
 """
 
 from __future__ import annotations
@@ -74,12 +75,12 @@ LANGUAGES = (
 )
 MAILS, LINES = 5, 12
 WORDS, PHRASES = 15, 8
-"""How many of each are sought of a language."""
+"""Number of words and phrases that are searched for in each language."""
 
 
 @dataclass
 class Recall:
-    """What was sought of one language, and how much of it was found."""
+    """What was searched for in a language, and how much was found."""
 
     mails: int = 0
     sought: dict[str, int] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class Recall:
 
 
 def in_table(name: str, lines: list[str]) -> None:
-    """Write a table into the page, between the comments that name it, if that is asked for."""
+    """Write a table into the page, between the comments that name it, if requested."""
     if os.environ.get("MUNIMENT_TABLES") != "write":
         return
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -107,7 +108,8 @@ def in_table(name: str, lines: list[str]) -> None:
 
 
 def finds(vault: TestVault, text: str, id_: str) -> bool | None:
-    """Whether a quoted text finds a message; None for one that can't be sought, such as punctuation."""
+    """Whether a quoted text finds a message; None for text that can't be searched for, such as
+    punctuation."""
     words = fold(text).split()
     if not words or any(len(word.encode()) > 127 for word in words) or len(text) > 500:
         return None
@@ -118,12 +120,12 @@ def finds(vault: TestVault, text: str, id_: str) -> bool | None:
 
 
 def otherwise(text: str) -> str:
-    """The same words as another keyboard and another system give them."""
+    """The same words as another keyboard or system encodes them."""
     return unicodedata.normalize("NFD", text.upper())
 
 
 def parts(chance: random.Random, token: str) -> Iterator[str]:
-    """A part of a text without blanks, as a person types a word of it: from a letter to a letter."""
+    """A part of a text without blanks, from one letter to another, as a person types part of a word."""
     letters = [at for at, char in enumerate(token) if unicodedata.category(char)[0] != "M"]
     if len(letters) > 3 and UNSPACED.search(token):
         first = chance.randrange(len(letters) - 2)
@@ -230,7 +232,7 @@ FIELDS = ("subject", "from", "to", "cc", "filename", "body")
 
 
 def encodings(text: str, charset: str) -> Iterator[tuple[str, dict[str, bytes], bytes, str]]:
-    """The field that holds a text, the header fields, the body and the query's field."""
+    """The field that holds a text, the header fields, the body, and the field of the query."""
     for each in dict.fromkeys((charset, "utf-8")):
         word = Header(text, each, maxlinelen=70).encode(linesep="\r\n").encode("ascii")
         yield "subject", {"Subject": word}, b"x", "subject"
@@ -265,7 +267,7 @@ def written(fields: dict[str, bytes], body: bytes, name: str) -> bytes:
 
 
 def shows(message: Message, where: str, text: str) -> bool:
-    """Whether a reader sees a text in a field of a message, as the screen shows it."""
+    """Whether a field of a message shows a text on the screen."""
     headers = {name.lower(): value for name, value in message.headers}
     seen = {"body": message.text, "filename": " ".join(file.filename for file in message.attachments)}
     shown = clean((headers | seen).get(where, ""), newline=True)

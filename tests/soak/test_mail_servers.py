@@ -1,7 +1,7 @@
-"""Copies from real mail servers reach their Bcc people, by the recipes of docs/mail-servers.md.
+"""Copies from real mail servers reach their Bcc recipients, by the recipes of docs/mail-servers.md.
 
-Each mail server runs in a bare Debian of its own; the gateway and the run are ours. Needs root, debootstrap,
-and a way to Debian's packages.
+Each mail server runs in its own bare Debian; the gateway and the run are ours. Needs root, debootstrap, and
+access to Debian's packages.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def inbox(vault: TestVault) -> dict[str, int]:
 
 
 def bodies(vault: TestVault) -> set[bytes]:
-    """What came behind the headers, to which a mail server adds its own."""
+    """The bodies of the archived messages, without the headers, to which a mail server adds its own."""
     return {
         path.read_bytes().partition(b"\r\n\r\n")[2] for path in (vault.folder / "spool" / "new").iterdir()
     }
@@ -111,7 +111,7 @@ def test_postfix_with_lists(vault: TestVault, debians: Path) -> None:
 
 
 def test_postfix_waits_while_the_gateway_refuses_for_the_time_being(vault: TestVault, debians: Path) -> None:
-    """A network that is not listed yet, and a disk without room to spare: no copy is lost or returned."""
+    """With a network that is not listed yet, or a full disk, no copy is lost or returned."""
     port = free_port()
     server = postfix(debian_with("postfix", debians), port)
     log = server.root / "var" / "log" / "mail.log"
@@ -137,7 +137,7 @@ def _until_logged(log: Path, words: str) -> None:
 
 
 def test_postfix_with_many_recipients(vault: TestVault, debians: Path) -> None:
-    """Postfix hands the copy over fifty recipients at a time: one message, all people."""
+    """Postfix delivers the copy to fifty recipients at a time: one message, all people."""
     port = free_port()
     server = postfix(debian_with("postfix", debians), port)
     people = [f"p{n}@contoso.example" for n in range(130)]
@@ -164,7 +164,8 @@ def test_exim(vault: TestVault, debians: Path) -> None:
 
 @pytest.mark.parametrize("name", ["postfix", "postfix with lists", "exim"])
 def test_people_can_not_write_to_the_archive(debians: Path, name: str) -> None:
-    """Who could would put a message into anybody's folder, by an address that spells theirs."""
+    """Otherwise anyone could put a message into another person's folder, with an address that encodes
+    theirs."""
     if name == "exim":
         server = exim(debian_with("exim", debians), free_port())
     else:

@@ -26,17 +26,17 @@ WARM_UP = 2_000
 EACH = 20_000
 RUNS = 10
 LEAST = 0.8
-"""How fast the last run must be, as a share of the first."""
+"""Minimum speed of the last run, as a share of the first."""
 GROWTH = 1.15
-"""How much more memory the last run may take than the first."""
+"""Maximum growth of memory from the first to the last run."""
 TOTAL_LIMIT, EACH_LIMIT = 500_000_000, 300_000_000
 LONG, LENGTH = 2_000, 600_000
-"""Mails that are one long text, as programs send their logs; and the bytes of each."""
+"""Mails that consist of one long text, like logs sent by programs, and their size in bytes."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A run's summary, and when it was printed, on time.monotonic's clock."""
+    """A run's summary, and the time it was printed, on time.monotonic's clock."""
 
     time: float
     summary: dict[str, object]
@@ -44,7 +44,7 @@ class Ended:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that is emptied at once: these are gigabytes."""
+    """A folder that is deleted immediately after the test, since it holds gigabytes."""
     yield tmp_path
     shutil.rmtree(tmp_path)
 
@@ -83,7 +83,7 @@ def test_throughput_and_memory_stay_flat(folder: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_long_mail_takes_no_more_memory(folder: Path) -> None:
-    """Words are indexed slower than mail is read: what waits for the index must not pile up."""
+    """Indexing is slower than reading mail. The mail that waits for the index must not pile up."""
     write(folder / "long", long_mail(LONG, LENGTH))
     run(muniment(folder, "init", "--domain", DOMAIN), folder)
     options = ("--source", "maildir", "--path", str(folder / "long"), "--keep")
@@ -98,7 +98,7 @@ def test_long_mail_takes_no_more_memory(folder: Path) -> None:
 
 
 def long_mail(count: int, length: int) -> Iterator[bytes]:
-    """Mails of so many bytes, each of other words of one vocabulary."""
+    """Mails of this many bytes, each with other words of one vocabulary."""
     chance = random.Random(7)
     vocabulary = [f"{chance.getrandbits(4 * chance.randint(2, 10)):x}" for _ in range(60_000)]
     for number in range(count):
@@ -109,7 +109,7 @@ def long_mail(count: int, length: int) -> Iterator[bytes]:
 
 
 def prepare(folder: Path, parts: dict[str, int]) -> None:
-    """A vault, and a maildir and a profile for each part of one long stream of reports."""
+    """Create a vault, and a maildir and a profile for each part of one long stream of reports."""
     reports = Corpus().reports(sum(parts.values()))
     run(muniment(folder, "init", "--domain", DOMAIN), folder)
     for name, size in parts.items():
@@ -120,7 +120,7 @@ def prepare(folder: Path, parts: dict[str, int]) -> None:
 
 
 def write(maildir: Path, reports: Iterator[bytes]) -> None:
-    """A maildir of these reports."""
+    """Write reports into a maildir."""
     for name in ("new", "cur", "tmp"):
         (maildir / name).mkdir(parents=True)
     for number, report in enumerate(reports):
@@ -128,7 +128,7 @@ def write(maildir: Path, reports: Iterator[bytes]) -> None:
 
 
 def watched_runs(folder: Path, names: list[str]) -> tuple[list[Ended], list[Sample]]:
-    """Run all profiles, one after another, in one process; its memory is watched."""
+    """Run all profiles, one after another, in one process, and measure its memory."""
     output = folder / "output"
     process = muniment(folder, "run", *names, "--json").start(output, folder)
     ends: list[Ended] = []
@@ -144,7 +144,7 @@ def watched_runs(folder: Path, names: list[str]) -> tuple[list[Ended], list[Samp
 
 
 def follow(output: Path, done: threading.Event, ends: list[Ended]) -> None:
-    """Note when each line appears in a growing file."""
+    """Record when each line appears in a growing file."""
     with output.open() as stream:
         line = ""
         while True:

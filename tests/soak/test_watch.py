@@ -1,4 +1,4 @@
-"""A working day before the app, in minutes: neither the app nor its service grows."""
+"""A working day with the app, in minutes: neither the app nor its service grows."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from support.vaults import TestVault, put
 
 HOURS = 8
 RUNS = 60
-"""Runs in an hour, as of a profile that is due every minute; each brings a message."""
+"""Runs in an hour, as for a profile that is due every minute. Each brings one message."""
 SCREENS = 60
-"""How often one goes through all screens in an hour."""
+"""Number of tours through all screens in an hour."""
 PAGES = 120
-"""Pages that one scrolls in an hour."""
+"""Pages that are scrolled in an hour."""
 STATES = 0.02
-"""Seconds between two states of what runs, in place of half a second and a second."""
+"""Seconds between two states of the runs. The program's own values are half a second and a second."""
 WARM_UP = 2
-"""Hours until all that is loaded once is loaded."""
+"""Hours until everything that is loaded once is loaded."""
 GROWTH = 1.05
 SLACK = 3_000_000
-"""Bytes that are the allocator's."""
+"""Bytes of growth that are due to the allocator."""
 SERVICE = """
 import sys
 from muniment.service.host import run_host
@@ -54,12 +54,12 @@ bridge.EVERY = screen.OFTEN = {states}
 from muniment_tui.__main__ import main
 sys.exit(main())
 """
-"""The programs as they are, but for the time between two states."""
+"""The real programs, except for the time between two states."""
 
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[TestVault]:
-    """A vault of 2,000 messages, whose service is as it is but for its pace."""
+    """A vault of 2,000 messages. Only the pace of its service differs."""
     made = TestVault(tmp_path / "vault", domains=("werft.example",))
     made.archive(itertools.islice(Corpus().reports(4_000), 2_000), enabled=False)
     made.client.close()
@@ -104,12 +104,12 @@ def test_neither_app_nor_service_grows_in_eight_hours(vault: TestVault, tmp_path
 
 
 def most(sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    """The most that app and service had."""
+    """The maximum memory of app and service."""
     return max(app for app, _ in sizes), max(service for _, service in sizes)
 
 
 def watch(tty: Teletype, client: Client, new: Path, reports: Iterator[bytes]) -> None:
-    """An hour of runs, watched."""
+    """Measure one hour of runs."""
     tty.press("3")
     tty.wait_for("r Run now")
     for report in itertools.islice(reports, RUNS):
@@ -121,7 +121,7 @@ def watch(tty: Teletype, client: Client, new: Path, reports: Iterator[bytes]) ->
 
 
 def go_round(tty: Teletype) -> None:
-    """Through all screens, again and again."""
+    """Tour all screens, repeatedly."""
     for _ in range(SCREENS):
         for key, seen in (("1", "F5 Check"), ("2", "t Test"), ("3", "r Run now"), ("4", "x Export")):
             tty.press(key)
@@ -129,7 +129,7 @@ def go_round(tty: Teletype) -> None:
 
 
 def scroll(tty: Teletype) -> None:
-    """Through a list of mail; and messages are read."""
+    """Scroll through a list of mail, and read messages."""
     for key in ["PageDown", "PageUp"] * (PAGES // 2):
         tty.press(key)
         tty.wait_quiet(0.02)

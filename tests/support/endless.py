@@ -1,4 +1,4 @@
-"""A folder of any number of messages that nothing holds."""
+"""A folder of any number of messages, computed on request."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from support.words import hit, message, status
 
 MANY = 10_000_000
 START = 1_000_000_000
-"""The oldest message's date."""
+"""The date of the oldest message."""
 
 
 @dataclass
 class Folder:
-    """Answers pages as the engine does, of messages at given dates, oldest first.
+    """Answers pages like the engine, for messages at given dates, oldest first.
 
-    Unlike the engine it has neither index nor catalog; what it says of places is compared with the real
-    one's in tests of the engine.
+    It has neither index nor catalog. Tests of the engine compare its places with the real ones.
     """
 
     dates: Sequence[int]
     counted: int = 1 << 60
-    """How far from the ends it counts; beyond, `first` is an estimate."""
+    """Distance from the ends up to which it counts. Beyond it, `first` is an estimate."""
     short: int = 1 << 60
-    """Rows that a page holds at most, as where candidates are checked one by one."""
+    """Maximum number of rows in a page, as for an engine that checks candidates one by one."""
     asked: list[ListMessages | Search] = field(default_factory=list)
 
     def say(self, request: ListMessages | Search) -> Hits:
@@ -68,7 +67,7 @@ def spread(kind: str) -> Sequence[int]:
 
 
 class Endless:
-    """A transport to a vault whose one user has MANY messages; see Folder for what it is not."""
+    """A transport to a vault with one user, who has MANY messages."""
 
     def __init__(self) -> None:
         self.folder = Folder(spread("even"), counted=20_000)
@@ -77,7 +76,7 @@ class Endless:
         return self
 
     def call(self, request: api.Request) -> api.Word:
-        """Answers what the Messages area asks."""
+        """Answer the requests of the Messages area."""
         if isinstance(request, ListMessages | Search):
             return self.folder.say(request)
         if isinstance(request, api.GetTree):
@@ -86,8 +85,8 @@ class Endless:
         return message() if isinstance(request, api.Show) else status()
 
     def stream(self, request: api.Request) -> Iterator[api.Word]:
-        """Nothing is streamed."""
+        """Refuse, since there are no streams."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""

@@ -1,4 +1,4 @@
-"""An engine that answers from a table, for tests of the command line."""
+"""An engine that answers from a table, for tests of the clients."""
 
 from __future__ import annotations
 

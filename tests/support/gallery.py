@@ -1,4 +1,4 @@
-"""Screens that show all shared widgets, for pictures and for a terminal."""
+"""Screens with all shared widgets, for pictures and for a real terminal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUBJECTS = (
 
 
 class Lists(FrameScreen):
-    """Tree, list, tail."""
+    """A tree, a list and a tail."""
 
     def inside(self):
         columns = [
@@ -75,7 +75,7 @@ class Lists(FrameScreen):
 
 
 class Forms(FrameScreen):
-    """Fields, meters, a situation, a prompt."""
+    """Fields, meters, a situation and a prompt."""
 
     def inside(self):
         with Vertical():
@@ -103,7 +103,7 @@ class Forms(FrameScreen):
 
 
 class Hostile(FrameScreen):
-    """Every shared widget, with nothing but hostile words."""
+    """Every shared widget with hostile text."""
 
     CSS = "#left { width: 30; } Form { height: 4; } #right > * { height: auto; } RowList { height: 4; }"
 
@@ -142,7 +142,7 @@ def gallery(folder: Path, screen: type[FrameScreen]) -> MunimentApp:
 
 
 def main() -> None:
-    """`python -m support.gallery lists FOLDER`: a screen on this terminal."""
+    """`python -m support.gallery lists FOLDER` shows a screen on this terminal."""
     screens = {"lists": Lists, "forms": Forms, "hostile": Hostile}
     app = gallery(Path(sys.argv[2]), screens[sys.argv[1]])
     app.run()

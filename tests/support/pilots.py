@@ -1,4 +1,4 @@
-"""The app, driven by keys on the real engine in this process."""
+"""Drives the app by keys, on the real engine in this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.screens import SMALL, text_of, until
 
 
 class Hand:
-    """Somebody at the keyboard."""
+    """Presses keys and reads the screen."""
 
     def __init__(self, app: MunimentApp, pilot: Pilot[int]) -> None:
         self.app = app
@@ -25,19 +25,19 @@ class Hand:
         await self._pilot.press(*keys)
 
     async def type(self, text: str) -> None:
-        """Type a text as it is."""
+        """Type a text, character by character."""
         await self._pilot.press(*text)
 
     async def until(self, holds: Callable[[], object]) -> None:
-        """Wait for something to become true."""
+        """Wait until `holds` returns a true value."""
         await until(self._pilot, holds)
 
     async def sees(self, *texts: str) -> None:
-        """Wait until all of these texts are on the screen."""
+        """Wait until all texts appear on the screen."""
         await until(self._pilot, lambda: all(text in self.text() for text in texts))
 
     def text(self) -> str:
-        """The screen as text, a line a row."""
+        """The screen as lines of text."""
         return text_of(self.app)
 
 

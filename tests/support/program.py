@@ -38,7 +38,7 @@ class Said:
 
     @property
     def lines(self) -> list[Any]:
-        """Standard output as JSON documents, one a line."""
+        """Standard output as JSON documents, one on each line."""
         return [json.loads(line) for line in self.raw.splitlines()]
 
 
@@ -75,7 +75,7 @@ class Program:
         return one_sentence(self.say(*words), code)
 
     def spawn(self, *words: str, **options: Any) -> Said:
-        """Run a command line in a process of its own."""
+        """Run a command line in a separate process."""
         done = subprocess.run(command(self.folder, *words), capture_output=True, timeout=60, **options)
         return Said(done.returncode, done.stdout, done.stderr.decode("utf-8"))
 

@@ -14,7 +14,7 @@ TOTAL = 12_640
 
 
 def going(arrived: int = 4180, **changes: Any) -> ProgressWord:
-    """A run in the middle of its work."""
+    """A run in progress."""
     fetched = max(arrived - 130, 0)
     merged = fetched // 40
     books = {
@@ -32,8 +32,8 @@ def going(arrived: int = 4180, **changes: Any) -> ProgressWord:
     return progress(**(values | changes))
 
 
-def told(state: str = "ok", **changes: Any) -> dict[str, Any]:
-    """The summary of a run that has ended."""
+def finished(state: str = "ok", **changes: Any) -> dict[str, Any]:
+    """The summary of a finished run."""
     values: dict[str, Any] = {
         "profile": "gateway", "state": state, "listed": 1010, "fetched": 1000, "already": 10, "skipped": 0,
         "pending": 0, "new": 900, "merged": 99, "quarantined": 1, "left": 0, "failed": 0, "deleted": 1010,
@@ -50,7 +50,7 @@ def failed(**changes: Any) -> dict[str, Any]:
         "mail.example.com refused the name or the password of mailbox archive-7: "
         "see that they are right, then try `muniment profile test partner`"
     )
-    return told(
+    return finished(
         **(
             {"state": "failed", **nothing, "bytes": 0, "seconds": 0.4, "error": error, "in_a_row": 37}
             | changes
@@ -61,14 +61,16 @@ def failed(**changes: Any) -> dict[str, Any]:
 def cancelled(**changes: Any) -> dict[str, Any]:
     """The summary of a cancelled run."""
     books = {"listed": 5000, "fetched": 1800, "already": 0, "new": 1790, "merged": 10, "quarantined": 0}
-    return told(**({"state": "cancelled", **books, "pending": 3200, "deleted": 0, "seconds": 11.2} | changes))
+    return finished(
+        **({"state": "cancelled", **books, "pending": 3200, "deleted": 0, "seconds": 11.2} | changes)
+    )
 
 
 def profile(name: str = "gateway", **changes: Any) -> ProfileState:
     """A profile that waits for its next run after a good one."""
     values: dict[str, Any] = {
         "name": name, "source": "gateway", "enabled": True, "every": 300, "next_start": NOW + 240,
-        "last": told(profile=name),
+        "last": finished(profile=name),
     }  # fmt: skip
     return ProfileState(**(values | changes))
 
@@ -84,7 +86,11 @@ def state(*profiles: ProfileState, log: tuple[str, ...] = (), **changes: Any) ->
 
 def record(number: int = 1, **changes: Any) -> RunRecord:
     """A run in the history."""
-    values: dict[str, Any] = {"sequence": 40_000 - number, "time": NOW - number * 300, "summary": told()}
+    values: dict[str, Any] = {
+        "sequence": 40_000 - number,
+        "time": NOW - number * 300,
+        "summary": finished(),
+    }
     return RunRecord(**(values | changes))
 
 

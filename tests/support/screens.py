@@ -1,8 +1,8 @@
-"""The terminal app in this process: what it shows, as text and as pictures.
+"""Runs the terminal app in this process, and returns its screen as text and as pictures.
 
-Pictures are SVG files in `snapshots/`, compared to the letter. What makes them the same everywhere: a frozen
-wall clock in UTC, no fonts in the file, fixed ids, and Textual's version, which pyproject.toml pins for
-development. `pytest --snapshot-update` writes them anew; look at each before it is accepted.
+Pictures are SVG files in `snapshots/`, compared exactly. They are the same everywhere: the wall clock is
+frozen in UTC, the files embed no fonts, ids are fixed, and pyproject.toml pins Textual's version for
+development. `pytest --snapshot-update` writes them again; look at each one before you accept it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from support.words import status
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_767_614_400
-"""2026-01-05 12:00:00 UTC: what the clock says in pictures."""
+"""2026-01-05 12:00:00 UTC, the time in pictures."""
 SMALL, LARGE = (80, 24), (120, 40)
 PATIENCE = 20.0
-"""Seconds until a wait is given up."""
+"""Timeout of a wait, in seconds."""
 Script = Callable[[Pilot[Any]], Awaitable[None]]
 
 _FORMAT = """\
@@ -65,11 +65,11 @@ font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asia
 
 
 DRAWN = 5.0
-"""Seconds that a picture may take to look as it should."""
+"""Seconds that a picture may take to reach its expected state."""
 
 
 def svg_of(app: App[Any]) -> str:
-    """What an app shows, as SVG that holds nothing of this machine."""
+    """The screen of an app as SVG, independent of this machine."""
     width, height = app.size
     console = Console(
         width=width,
@@ -88,26 +88,26 @@ def svg_of(app: App[Any]) -> str:
 
 
 def text_of(app: App[Any]) -> str:
-    """What an app shows, as lines of text."""
+    """The screen of an app as lines of text."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait until something holds."""
+    """Wait until `holds` returns a true value."""
     deadline = time.monotonic() + patience
     while not holds():
-        assert time.monotonic() < deadline, f"never came to hold; the screen says:\n{text_of(pilot.app)}"
+        assert time.monotonic() < deadline, f"timed out; the screen shows:\n{text_of(pilot.app)}"
         await pilot.pause(0.01)
 
 
 async def shows(pilot: Pilot[Any], text: str, patience: float = PATIENCE) -> None:
-    """Wait until a text is to be read on the screen."""
+    """Wait until a text appears on the screen."""
     await until(pilot, lambda: text in text_of(pilot.app), patience)
 
 
 async def settled(pilot: Pilot[Any]) -> None:
-    """Wait until the engine has answered all that it was asked, and it is drawn."""
+    """Wait until the engine has answered all requests and the answers are drawn."""
     app = pilot.app
     await pilot.pause()
     if isinstance(app, MunimentApp) and app.vault is not None:
@@ -124,11 +124,10 @@ def app_on(
     blank: bool = False,
     **options: Any,
 ) -> MunimentApp:
-    """The app on a double of the engine, in an area; `vault=False` leaves it without one.
+    """The app on a double of the engine, in an area. With `vault=False` it has no vault.
 
-    With `blank` the areas are empty pages, for what has nothing to do with them.
-
-    `folder` is a place for its vault: there is nothing in it but the file that says that it is one.
+    With `blank` the areas are empty pages. `folder` becomes the vault; it contains only the file that marks a
+    vault.
     """
     engine.answers.setdefault(GetStatus, status())
     engine.answers.setdefault(GetSetup, checklist())
@@ -175,23 +174,21 @@ def drive(app: App[Any], script: Script, size: tuple[int, int] = SMALL) -> None:
 
 
 class Picture(SingleFileSnapshotExtension):
-    """One SVG a picture, in `snapshots/`, by the name that the test gives it."""
+    """One SVG for each picture, in `snapshots/`, named by the test."""
 
     file_extension = "svg"
     _write_mode = WriteMode.TEXT
 
     @classmethod
     def dirname(cls, *, test_location: Any) -> str:
-        """One folder for all."""
         return str(ROOT / "snapshots")
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: Any, index: Any = 0) -> str:
-        """The name alone."""
         return str(index)
 
     def discover_snapshots(self, **_: Any) -> Any:
-        """None but those that a test compares: others may be of tests that don't run now."""
+        """Nothing: pictures of tests that don't run now must not count as unused."""
         from syrupy.data import SnapshotCollections
 
         return SnapshotCollections()
@@ -202,9 +199,9 @@ Compare = Callable[..., None]
 
 @pytest.fixture
 def picture(snapshot: SnapshotAssertion, frozen: None) -> Compare:
-    """`picture(name, make, script, sizes)` compares what an app shows after a script, at each size.
+    """`picture(name, make, script, sizes)` compares the app's screen after a script, at each size.
 
-    `make` makes the app anew for each size; the script may be left out.
+    `make` creates the app for each size. The script may be omitted.
     """
     pictures = snapshot.with_defaults(extension_class=Picture)
 
@@ -227,7 +224,7 @@ def picture(snapshot: SnapshotAssertion, frozen: None) -> Compare:
 
 
 def shot(app: App[Any], script: Script | None, size: tuple[int, int], expected: str = "") -> str:
-    """What an app shows after a script, as SVG; what is expected may take a moment to be drawn."""
+    """The screen of an app after a script, as SVG. The app gets some time to draw what is expected."""
     taken: list[str] = []
 
     async def take(pilot: Pilot[Any]) -> None:
@@ -245,7 +242,7 @@ def shot(app: App[Any], script: Script | None, size: tuple[int, int], expected: 
 
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The wall clock stands still, in UTC; the clock that measures goes on."""
+    """The wall clock stands still, in UTC. The monotonic clock runs."""
     monkeypatch.setenv("TZ", "UTC")
     for name in ("NO_COLOR", "COLORTERM", "LC_ALL", "LANG"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""Services that commands start in the background, each in a process of its own."""
+"""Services that commands start in the background, each in its own process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PATIENCE = 30.0
 
 
 def muniment(vault: Path, *words: str, **options: Any) -> Said:
-    """Run the `muniment` command in a process of its own; its service goes on."""
+    """Run the `muniment` command in a separate process. Its service continues."""
     line = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), *words]
     done = subprocess.run(line, capture_output=True, timeout=60, **options)
     return Said(done.returncode, done.stdout, done.stderr.decode("utf-8"))
 
 
 def service_of(vault: Path) -> int:
-    """The process of a vault's service; 0 for none."""
+    """The process id of a vault's service; 0 if there is none."""
     try:
         with dial(place_of(vault)) as connection:
             return peer_of(connection).pid
@@ -38,7 +38,7 @@ def service_of(vault: Path) -> int:
 
 
 def stop_service(path: Path, number: int = signal.SIGTERM) -> None:
-    """End the service that listens on a socket, if one does, and wait for its end."""
+    """End the service that listens on a socket, if there is one, and wait for its end."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
@@ -60,6 +60,6 @@ def end(pid: int, number: int = signal.SIGTERM) -> None:
 
 
 def socket_of(vault: Path) -> Path:
-    """Where a vault's socket is in this test run."""
+    """The path of a vault's socket in this test run."""
     place: Place = place_of(vault)
     return next(place.folders()) / place.name

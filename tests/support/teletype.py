@@ -1,7 +1,6 @@
-"""A terminal of our own: every byte that a program writes to it, when it came, and what it draws of it.
+"""A terminal that records every byte that a program writes, with its time, and draws the screen with pyte.
 
-tmux draws for itself and sends what it likes; here are the bytes as the program wrote them. What is to be
-read on the screen is pyte's reading of them.
+tmux draws the screen itself and sends other bytes. Here are the bytes as the program wrote them.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import Any, Self
 import pyte
 
 PATIENCE = 30.0
-"""Seconds until a wait is given up."""
+"""Timeout of a wait, in seconds."""
 EVERY = 0.01
 KEYS = {
     "Enter": "\r", "Escape": "\x1b", "Tab": "\t", "Space": " ", "Backspace": "\x7f",
@@ -33,13 +32,13 @@ KEYS = {
     "Home": "\x1b[H", "End": "\x1b[F", "PageDown": "\x1b[6~", "PageUp": "\x1b[5~",
     "F2": "\x1bOQ", "F3": "\x1bOR", "F4": "\x1bOS", "F5": "\x1b[15~",
 }  # fmt: skip
-"""What keys send, by tmux's names; any other name is what is typed."""
+"""The bytes of keys, by tmux's names. Any other name is typed as text."""
 _LEADERS = re.compile(rb"\x1b\[[<>=]([0-9;]*)([@-~])")
-"""Private sequences that pyte takes for others of the same final byte."""
+"""Private sequences that pyte confuses with others of the same final byte."""
 
 
 class Teletype:
-    """A program in a terminal of `columns` x `rows` cells, whose other end is here."""
+    """A program in a terminal of `columns` x `rows` cells, whose other end is this object."""
 
     def __init__(
         self,
@@ -50,19 +49,19 @@ class Teletype:
         rows: int = 24,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """`env` is added to a plain environment; the program starts in `folder`, which is its HOME."""
+        """`env` is added to a plain environment. The program starts in `folder`, which is its HOME."""
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
         self.before = termios.tcgetattr(theirs)
-        """The terminal's settings before the program."""
+        """The terminal's settings before the program started."""
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self._written = bytearray()
         self._unread = 0
-        """How much of what was written the screen has not been drawn of yet."""
+        """Number of bytes that are not drawn on the screen yet."""
         self.chunks: list[tuple[float, int]] = []
-        """When bytes came, on time.perf_counter's clock, and how many there were by then."""
+        """For each chunk: its time on time.perf_counter's clock, and the number of bytes up to its end."""
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
             ["setsid", "--ctty", *command],  # takes the place of setsid: no process is in between
@@ -73,7 +72,8 @@ class Teletype:
             env=plain(folder, env),
         )
         self._theirs = theirs
-        """Kept open, so that what the program left of the terminal can be seen after its end."""
+        """The program's end. It stays open, so that the terminal's settings can be read after the program
+        has ended."""
         self._ending = threading.Event()
         self._reader = threading.Thread(target=self._read, name="tty", daemon=True)
         self._reader.start()
@@ -102,35 +102,35 @@ class Teletype:
 
     @property
     def count(self) -> int:
-        """How many bytes the program has written so far."""
+        """Number of bytes that the program has written."""
         return len(self._written)
 
     def written(self, since: int = 0) -> bytes:
-        """What the program has written, from so many bytes on."""
+        """The bytes that the program has written, from a position on."""
         with self._lock:
             return bytes(self._written[since:])
 
     def came(self, beyond: int) -> float | None:
-        """When the first byte after `beyond` bytes came; None while there is none."""
+        """The time of the first byte after `beyond` bytes; None if there is none yet."""
         return next((when for when, count in reversed(self._newer(beyond))), None)
 
     def when(self, text: bytes) -> float:
-        """When the end of the first `text` came, which has come."""
+        """The time when the first `text` was complete. The text must have come."""
         at = self.written().index(text) + len(text)
         return next(when for when, count in self.chunks if count >= at)
 
     def between(self, begin: float, end: float) -> int:
-        """How many bytes came between two instants."""
+        """Number of bytes between two times."""
         counts = [count for when, count in self.chunks if when <= end]
         before = [count for when, count in self.chunks if when < begin]
         return (counts[-1] if counts else 0) - (before[-1] if before else 0)
 
     def last_came(self) -> float:
-        """When the last byte came."""
+        """The time of the last byte."""
         return self.chunks[-1][0] if self.chunks else self.began
 
     def _newer(self, beyond: int) -> list[tuple[float, int]]:
-        """The chunks beyond so many bytes, newest first."""
+        """The chunks after a number of bytes, newest first."""
         found = []
         for chunk in reversed(self.chunks):
             if chunk[1] <= beyond:
@@ -139,7 +139,7 @@ class Teletype:
         return found
 
     def screen(self) -> str:
-        """What is to be read now."""
+        """The text on the screen."""
         with self._lock:
             new, self._unread = bytes(self._written[self._unread :]), len(self._written)
         self._stream.feed(_LEADERS.sub(b"", new))
@@ -148,7 +148,7 @@ class Teletype:
     def wait(
         self, holds: Callable[[], Any], what: str, patience: float = PATIENCE, every: float = EVERY
     ) -> Any:
-        """Wait until something holds; returns it."""
+        """Wait until `holds` returns a true value, and return it."""
         deadline = time.monotonic() + patience
         while not (found := holds()):
             assert time.monotonic() < deadline, f"{what}: not in {patience:.0f} s; it says:\n{self.screen()}"
@@ -156,7 +156,7 @@ class Teletype:
         return found
 
     def wait_for(self, *texts: str, patience: float = PATIENCE) -> str:
-        """Wait until all of these are to be read."""
+        """Wait until all texts appear."""
 
         def seen() -> str:
             screen = self.screen()
@@ -165,12 +165,12 @@ class Teletype:
         return str(self.wait(seen, f"to read {texts}", patience))
 
     def wait_quiet(self, seconds: float = 0.3, patience: float = PATIENCE) -> None:
-        """Wait until nothing has come for so long, from now on."""
+        """Wait until no byte has come for a while, from now on."""
         now = time.perf_counter()
         self.wait(lambda: time.perf_counter() - max(now, self.last_came()) > seconds, "to be quiet", patience)
 
     def wait_ended(self, patience: float = PATIENCE) -> int:
-        """Wait until the program has ended and all it wrote has come; returns its exit code."""
+        """Wait until the program has ended and all output has come. Returns its exit code."""
         code = self.process.wait(patience)
         self.wait_quiet(0.1)
         return code
@@ -183,11 +183,11 @@ class Teletype:
             os.write(self._ours, KEYS.get(key, key).encode())
 
     def settings(self) -> list[Any]:
-        """The terminal's settings as they are now."""
+        """The terminal's current settings."""
         return termios.tcgetattr(self._theirs)
 
     def close(self) -> None:
-        """End the program, if it has not ended, and close the terminal."""
+        """End the program, if it still runs, and close the terminal."""
         if self.process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -201,7 +201,7 @@ class Teletype:
 
 
 def plain(folder: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a program in a terminal of 256 colours; `folder` is its HOME."""
+    """The environment of a program in a terminal with 256 colours. `folder` is its HOME."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

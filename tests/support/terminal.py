@@ -1,6 +1,6 @@
-"""A real terminal: tmux on a socket of its own, and a real sshd on loopback to reach it through.
+"""A real terminal: tmux on its own socket, and a real sshd on loopback.
 
-Nothing here sleeps in the hope of something: it is waited for, with a deadline.
+Nothing here sleeps for a fixed time. Every wait has a condition and a deadline.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pathlib import Path
 import pytest
 
 PATIENCE = 30.0
-"""Seconds until a wait is given up."""
+"""Timeout of a wait, in seconds."""
 EVERY = 0.05
 _NUMBERS = itertools.count(1)
 MUNIMENT = [sys.executable, "-m", "muniment_tui"]
-"""The program as its console script starts it."""
+"""The command that starts the program, as its console script does."""
 
 
 def needs(*programs: str) -> None:
-    """Skip the test where one of these is not installed; with CI=true that is a failure."""
+    """Skip the test if one of these programs is not installed. With CI=true, fail instead."""
     missing = [name for name in programs if not (shutil.which(name) or Path("/usr/sbin", name).exists())]
     if missing:
         said = f"{', '.join(missing)} missing: sudo apt-get install tmux openssh-server openssh-client"
@@ -50,7 +50,7 @@ class Terminal:
         rows: int = 24,
         env: dict[str, str] | None = None,
     ) -> None:
-        """`env` is added to a plain environment; the program starts in `folder`, which is its HOME."""
+        """`env` is added to a plain environment. The program starts in `folder`, which is its HOME."""
         self._name = f"muniment-{os.getpid()}-{next(_NUMBERS)}"
         self._sockets = tempfile.mkdtemp(prefix="mt-", dir="/tmp")
         self.environment = {
@@ -98,11 +98,11 @@ class Terminal:
         self._tmux("send-keys", "-t", "t", "-l", "--", text)
 
     def screen(self) -> str:
-        """What is to be read now."""
+        """The text on the screen."""
         return self._tmux("capture-pane", "-t", "t", "-p")
 
     def wait(self, holds: Callable[[str], object], what: str, patience: float = PATIENCE) -> str:
-        """Wait until what is on the screen is as it should be; returns it."""
+        """Wait until `holds` accepts the screen's text, and return that text."""
         deadline = time.monotonic() + patience
         while not holds(seen := self.screen()):
             assert time.monotonic() < deadline, (
@@ -112,22 +112,22 @@ class Terminal:
         return seen
 
     def wait_for(self, *texts: str, patience: float = PATIENCE) -> str:
-        """Wait until all of these are to be read."""
+        """Wait until all texts appear."""
         return self.wait(lambda seen: all(text in seen for text in texts), f"to read {texts}", patience)
 
     def wait_gone(self, text: str, patience: float = PATIENCE) -> str:
-        """Wait until this is to be read no more."""
+        """Wait until a text disappears."""
         return self.wait(lambda seen: text not in seen, f"{text!r} to go", patience)
 
     def wait_ended(self, patience: float = PATIENCE) -> int:
-        """Wait until the program has ended; returns its exit code."""
+        """Wait until the program has ended, and return its exit code."""
         seen = self.wait(lambda seen: re.search(r"ended:\d+", seen), "the program to end", patience)
         found = re.search(r"ended:(\d+)", seen)
         assert found
         return int(found[1])
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size, and see that it has it: tmux may drop one that comes early."""
+        """Resize the terminal, and verify it, since tmux may ignore an early request."""
         tty = self._tmux("display", "-p", "-t", "t", "#{pane_tty}").strip()
         deadline = time.monotonic() + PATIENCE
         while _size(tty) != (columns, rows):
@@ -137,7 +137,7 @@ class Terminal:
             time.sleep(0.3)
 
     def modes(self) -> dict[str, str]:
-        """How the terminal stands: alternate screen, mouse, cursor, keypad ("0" or "1" each)."""
+        """The terminal's modes: alternate screen, mouse, cursor, keypad ("0" or "1" each)."""
         names = [
             "alternate_on",
             "mouse_any_flag",
@@ -150,14 +150,14 @@ class Terminal:
         return dict(zip(names, told.split(), strict=True))
 
     def pid(self, of: str) -> int:
-        """The process of the program: the youngest in this terminal whose command line holds `of`."""
+        """The program's process: the youngest in this terminal whose command line contains `of`."""
         pane = int(self._tmux("display-message", "-t", "t", "-p", "#{pane_pid}"))
         found = [pid for pid in _below(pane) if of in _command_line(pid)]
         assert found, f"no {of} below {pane}"
         return found[-1]
 
     def close(self) -> None:
-        """End it, and whatever runs in it."""
+        """End the terminal and everything in it."""
         with suppress(AssertionError, subprocess.TimeoutExpired):
             self._tmux("kill-server")
         shutil.rmtree(self._sockets, ignore_errors=True)
@@ -186,7 +186,7 @@ def _command_line(pid: int) -> str:
 
 
 def running(*words: str) -> list[int]:
-    """Processes in whose command line all of these words stand."""
+    """Processes whose command line contains all of these words."""
     pids = (int(one.name) for one in Path("/proc").glob("[0-9]*"))
     return [pid for pid in pids if all(word in _command_line(pid) for word in words)]
 
@@ -196,7 +196,7 @@ OpenTerminal = Callable[..., Terminal]
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[OpenTerminal]:
-    """`terminal(command, ...)` opens one in an empty folder; all are closed at the end."""
+    """`terminal(command, ...)` opens a terminal in an empty folder. All are closed at the end."""
     needs("tmux")
     opened: list[Terminal] = []
 
@@ -213,7 +213,7 @@ def terminal(tmp_path: Path) -> Iterator[OpenTerminal]:
 
 
 class Sshd:
-    """A real sshd on loopback that lets its own user in by a key."""
+    """A real sshd on loopback that admits its own user by a key."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -250,7 +250,8 @@ class Sshd:
             time.sleep(EVERY)
 
     def command(self, *words: str, env: dict[str, str] | None = None, port: int = 0) -> list[str]:
-        """The command that runs `words` over there, in a terminal; `port` is another way there: a proxy."""
+        """The command that runs `words` on the remote side, in a terminal. `port` is another port, such as
+        a proxy's."""
         settings = " ".join(f"{key}={shlex.quote(value)}" for key, value in (env or {}).items())
         known = f"UserKnownHostsFile={self._folder}/known_hosts"
         return [
@@ -261,7 +262,7 @@ class Sshd:
         ]  # fmt: skip
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop the server."""
         self._process.terminate()
         self._process.wait(PATIENCE)
         self._log.close()
@@ -275,7 +276,7 @@ def _free_port() -> int:
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    """An sshd for this test."""
+    """An sshd for one test."""
     needs("sshd", "ssh", "ssh-keygen")
     folder = tmp_path / "sshd"
     folder.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""A program on a pseudo-terminal whose every byte is seen."""
+"""A program on a pseudo-terminal, with every byte that it writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SEQUENCE = re.compile(
 
 
 class Tty:
-    """Runs a program on a pseudo-terminal of `columns` x `rows` cells that answers no question."""
+    """Runs a program on a pseudo-terminal of `columns` x `rows` cells that answers no query."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Tty:
             os.chdir(folder)
             os.execvpe(command[0], command, env)
         self.usage = 0.0
-        """Seconds of CPU that it took, once it has ended."""
+        """CPU time of the program in seconds, after it has ended."""
         self._code: int | None = None
 
     def __enter__(self) -> Self:
@@ -64,11 +64,11 @@ class Tty:
         os.close(self._master)
 
     def press(self, keys: bytes) -> None:
-        """Send what a terminal sends for keys."""
+        """Send the bytes of keys."""
         os.write(self._master, keys)
 
     def read(self, seconds: float) -> bytes:
-        """What is written within so many seconds."""
+        """The output of the next seconds."""
         deadline, got = time.monotonic() + seconds, b""
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._master], [], [], left)[0]:
@@ -82,7 +82,7 @@ class Tty:
         return got
 
     def until(self, text: str, patience: float = PATIENCE) -> bytes:
-        """Read until a text has been written since the last call; returns all since then."""
+        """Read until a text has been written since the last call. Returns all output since then."""
         deadline, got = time.monotonic() + patience, b""
         while text.encode() not in plain(got):
             assert time.monotonic() < deadline, f"{text!r} was not written: {plain(got)[-2000:]!r}"
@@ -90,7 +90,7 @@ class Tty:
         return got
 
     def quiet(self, seconds: float = 0.3, patience: float = PATIENCE) -> bytes:
-        """Read until nothing has been written for a while; returns all since the last call."""
+        """Read until nothing is written for a while. Returns all output since the last call."""
         deadline, got = time.monotonic() + patience, b""
         while more := self.read(seconds):
             got += more
@@ -98,7 +98,7 @@ class Tty:
         return got
 
     def end(self, patience: float = PATIENCE) -> int:
-        """Wait until it has ended; returns its exit code, or minus the signal that killed it."""
+        """Wait until the program has ended. Returns its exit code, or minus the signal that killed it."""
         deadline = time.monotonic() + patience
         while self._code is None:
             assert time.monotonic() < deadline, f"it does not end: {plain(self.written)[-2000:]!r}"
@@ -107,7 +107,7 @@ class Tty:
         return self._code
 
     def kill(self) -> None:
-        """Kill it at once."""
+        """Kill the program."""
         os.kill(self.pid, signal.SIGKILL)
         self._reap()
 
@@ -119,7 +119,7 @@ class Tty:
 
 
 def plain(data: bytes) -> bytes:
-    """What is written, without the sequences that a terminal app writes."""
+    """The output without the sequences that a terminal app writes."""
     return _SEQUENCE.sub(b"", data)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from muniment_tui.runs import figures
 from muniment_tui.runs.figures import Pace, equations, last_run, news, standing
-from support.running import failed, going, profile, told
+from support.running import failed, finished, going, profile
 
 
 @pytest.fixture
@@ -59,14 +59,14 @@ def test_each_line_of_the_books_is_a_sum() -> None:
     ("changes", "line"), [({"listed": 1011}, 0), ({"new": 901}, 1), ({"deleted": 5000, "already": 10}, 2)]
 )
 def test_an_unbalanced_sum_is_marked(changes: dict[str, int], line: int) -> None:
-    lines = equations(told(**changes), balanced=False).plain.split("\n")
+    lines = equations(finished(**changes), balanced=False).plain.split("\n")
     assert [text.endswith("✗ does not balance") for text in lines[:3]] == [n == line for n in range(3)]
     assert "do not balance" in lines[3]
 
 
 def test_the_result_in_a_few_words() -> None:
-    assert news(told()) == "900 new, 99 merged, 1 quarantined"
-    assert news(told(new=0, merged=0, quarantined=0)) == "nothing new"
+    assert news(finished()) == "900 new, 99 merged, 1 quarantined"
+    assert news(finished(new=0, merged=0, quarantined=0)) == "nothing new"
     assert news(failed()).startswith("37 times: mail.example.com refused")
 
 
@@ -75,6 +75,8 @@ def test_the_activity_of_a_profile(frozen: None) -> None:
     assert standing(profile(next_start=0)).plain == "by hand only"
     assert standing(profile(running=going())).plain == "▶ fetching 35%"
     assert standing(profile(running=going(stage="waiting"))).plain == "… queued"
-    assert last_run(told()).plain == "✓ 01-05 11:53 900 new, 99 merged, 1 quarantined"
-    assert last_run(told(state="cancelled", new=0, merged=0, quarantined=0)).plain.startswith("■ cancelled")
+    assert last_run(finished()).plain == "✓ 01-05 11:53 900 new, 99 merged, 1 quarantined"
+    assert last_run(finished(state="cancelled", new=0, merged=0, quarantined=0)).plain.startswith(
+        "■ cancelled"
+    )
     assert last_run(None).plain == "○ never ran"

@@ -23,7 +23,7 @@ from muniment.api import (
 )
 from muniment.errors import AccessRefused, VaultError
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
-from support.running import cancelled, failed, forever, profile, record, state, told
+from support.running import cancelled, failed, finished, forever, profile, record, state
 from support.screens import LARGE, NOW, SMALL, app_on, drive, settled, shows, text_of, until
 
 BROKEN = "3 could not be fetched and will be tried again; the first: 17: the server closed the line"
@@ -31,8 +31,8 @@ RUNS = (
     record(1),
     record(2, sequence=0, summary=failed(profile="partner"), count=37, since=NOW - 90_000),
     record(3, summary=cancelled()),
-    record(4, summary=told("failed", failed=3, listed=1013, error=BROKEN)),
-    *(record(n, summary=told(new=n * 7, bytes=n * 1_000_000)) for n in range(5, 40)),
+    record(4, summary=finished("failed", failed=3, listed=1013, error=BROKEN)),
+    *(record(n, summary=finished(new=n * 7, bytes=n * 1_000_000)) for n in range(5, 40)),
 )  # fmt: skip
 ITEMS = tuple(
     QuarantineItem(id=f"{n:x}" * 64, time=NOW - n * 3600, size=n * 1400, reason=reason, profile="gateway")
@@ -116,7 +116,10 @@ def test_keys_filter_by_profile_state_and_result(folder: Path) -> None:
 
 def test_scrolling_down_loads_the_next_page(folder: Path) -> None:
     made, double = app(folder)
-    pages = {0: History(runs=RUNS, after=500), 500: History(runs=(record(90, summary=told(new=4242)),))}
+    pages = {
+        0: History(runs=RUNS, after=500),
+        500: History(runs=(record(90, summary=finished(new=4242)),)),
+    }
     double.call = lambda request: (  # type: ignore[method-assign]
         pages[request.after] if isinstance(request, GetHistory) else EngineDouble.call(double, request)
     )

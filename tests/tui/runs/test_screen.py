@@ -12,7 +12,7 @@ from muniment.api import CancelRun, Done, GetHistory, History, Run, RunAll, Watc
 from muniment.errors import AccessRefused
 from muniment_tui.runs import figures
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
-from support.running import cancelled, failed, forever, going, profile, record, state, told
+from support.running import cancelled, failed, finished, forever, going, profile, record, state
 from support.screens import LARGE, SMALL, app_on, drive, settled, shows, text_of, until
 from support.words import summary
 
@@ -261,7 +261,7 @@ def test_progress_is_drawn_every_second_and_an_end_at_once(folder: Path, clock: 
 
 
 def test_unbalanced_books_are_reported(folder: Path) -> None:
-    made, _ = app(folder, forever(state(profile(last=told("failed", listed=1011, balanced=False)))))
+    made, _ = app(folder, forever(state(profile(last=finished("failed", listed=1011, balanced=False)))))
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "✗ does not balance")
