@@ -1,1 +1,1 @@
-"""Measurements side by side with peers; `make bench` runs them and writes docs/benchmarks.md."""
+"""Measurements side by side with other programs. `make bench` runs them and writes docs/benchmarks.md."""

@@ -18,7 +18,8 @@ REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
 def main() -> int:
-    """Returns 1 when something could not be measured; a missed aim is a finding, not a failure."""
+    """Run the benchmarks. Returns 1 if something could not be measured. A missed aim is a result, not a
+    failure."""
     args = _arguments()
     settings = _settings(args)
     names = args.only.split(",") if args.only else list(SCENARIOS)
@@ -40,16 +41,18 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure Muniment side by side with its peers.",
-        epilog=f"{FOLDER_VARIABLE} names a folder to work in, where corpora are kept for the next time.",
+        epilog=f"{FOLDER_VARIABLE} names a working folder, where corpora are kept for the next time.",
     )
     parser.add_argument(
         "--only", metavar="NAMES", help=f"some of {','.join(SCENARIOS)}; prints instead of writing"
     )
-    parser.add_argument("--count", type=int, metavar="N", help="how many reports peers are raced on")
-    parser.add_argument("--runs", type=int, metavar="N", help="how many turns each contestant has")
-    parser.add_argument("--quick", action="store_true", help="see that all works; prints instead of writing")
+    parser.add_argument("--count", type=int, metavar="N", help="number of reports in a race with peers")
+    parser.add_argument("--runs", type=int, metavar="N", help="number of turns of each contestant")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help=f"write the report there, not to {REPORT.name}"
+        "--quick", action="store_true", help="check that everything works; prints instead of writing"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help=f"write the report there instead of {REPORT.name}"
     )
     args = parser.parse_args()
     if unknown := {*(args.only or "").split(",")} - {"", *SCENARIOS}:
@@ -63,11 +66,11 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _measured(lab: Lab, name: str) -> Section | None:
-    """A scenario's section; None when it failed, so that the others are measured nevertheless."""
+    """A scenario's section; None if it failed, so that the other scenarios are still measured."""
     print(f"{name} ({time.strftime('%H:%M')})", flush=True)
     try:
         section = SCENARIOS[name](lab)
-    except Exception:  # noqa: BLE001 - one scenario's failure must not cost the others' minutes
+    except Exception:  # noqa: BLE001 - the other scenarios are still measured
         traceback.print_exc()
         return None
     for aim in section.aims:

@@ -1,10 +1,9 @@
-"""A deterministic corpus of journal reports with the make-up of a company's mail.
+"""A deterministic corpus of journal reports that resembles a company's mail.
 
-What it imitates, since each decides a rate or a ratio: sizes (median near 12 KB, mean near 23 KB, a long
-tail), words of Zipf's law in three scripts, threads that quote what came before, an HTML alternative
-in two thirds, 7bit, quoted-printable and base64 text, attachments from a pool that many share, one
-report in twelve a fork of a message that came before, and headers that do not compress (signatures,
-ids). Every word is made up.
+It imitates what influences a rate or a ratio: sizes (median near 12 KB, mean near 23 KB, a long tail), words
+by Zipf's law in three scripts, threads that quote earlier mail, an HTML alternative in two thirds, 7bit,
+quoted-printable and base64 text, attachments from a shared pool, one report in twelve a fork of an earlier
+message, and incompressible headers (signatures, ids). All words are invented.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from time import gmtime, strftime
 DOMAIN = "werft.example"
 TENANT = "MicrosoftExchange0123456789abcdef@werft.example"
 SHARED = f"office@{DOMAIN}"
-"""A mailbox that a quarter of the mail goes to, so that one folder is a large one."""
+"""A mailbox that receives a quarter of the mail, so that one folder is large."""
 START = 1_735_689_600
-"""2025-01-01, seconds since 1970 UTC."""
+"""2025-01-01, in seconds since 1970 UTC."""
 SPAN = 365 * 86_400
 EOL = "\r\n"
 VERDICTS = tuple(
@@ -47,7 +46,7 @@ VERDICTS = tuple(
         ("Tenant-Attributed", "true"),
     )
 )
-"""What an Exchange message says of itself, besides what differs: 60 to 80 such headers are usual."""
+"""Headers that Exchange adds and that are the same in every message. Usually there are 60 to 80."""
 STYLE = "".join(
     f'{name}\r\n\t{{margin:0cm;\r\n\tfont-size:11.0pt;\r\n\tfont-family:"Calibri",sans-serif;\r\n\t'
     "mso-fareast-language:EN-US;}\r\n"
@@ -67,7 +66,7 @@ STYLE = "".join(
 
 @dataclass(frozen=True)
 class Tongue:
-    """One language: its words, the frequent ones first, and their cumulated weights."""
+    """A language: its words, the frequent ones first, and their cumulative weights."""
 
     words: list[str]
     weights: list[float]
@@ -85,7 +84,7 @@ class Thread:
 
 
 def tongue(rng: random.Random, onsets: list[str], vowels: list[str], size: int) -> Tongue:
-    """A made-up language of `size` words."""
+    """An invented language of `size` words."""
     words: dict[str, None] = {}
     while len(words) < size:
         syllables = rng.choices((1, 2, 3, 4), (2, 5, 4, 2))[0]
@@ -97,7 +96,7 @@ def tongue(rng: random.Random, onsets: list[str], vowels: list[str], size: int) 
 
 
 class Corpus:
-    """Makes reports one after another; the same seed gives the same bytes."""
+    """Generates reports. The same seed gives the same bytes."""
 
     def __init__(self, seed: int = 7, attachments: int = 1500) -> None:
         self._rng = rng = random.Random(seed)
@@ -115,7 +114,7 @@ class Corpus:
         self._recent: list[bytes] = []
 
     def reports(self, count: int) -> Iterator[bytes]:
-        """That many reports, in the order they would arrive."""
+        """The first reports, in the order in which they would arrive."""
         for number in range(count):
             when = START + SPAN * number // max(count, 1)
             if self._recent and self._rng.random() < 0.08:
@@ -127,7 +126,7 @@ class Corpus:
 
     @property
     def words(self) -> list[str]:
-        """The words of the commonest language, the frequent ones first."""
+        """The words of the most common language, the frequent ones first."""
         return self._tongues[0].words
 
     @property
@@ -355,7 +354,8 @@ class Corpus:
 
 
 def write_maildir(folder: Path, count: int, seed: int = 7) -> int:
-    """Write `count` reports as a maildir; returns their bytes. A maildir of that count is kept."""
+    """Write `count` reports as a maildir, and return their size in bytes. An existing maildir of that
+    count is kept."""
     done = folder / f".complete-{count}-{seed}"
     if done.exists():
         return int(done.read_text())

@@ -1,4 +1,4 @@
-"""A journal report of one huge message, as large as is asked for."""
+"""A journal report of one huge message of any size."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from benchmarks.corpus import DOMAIN, EOL, SHARED, TENANT
 
 
 def write_large_report(path: Path, size: int, seed: int = 7) -> int:
-    """Write one report whose original has an attachment that makes it some `size` bytes; returns its bytes.
+    """Write a report whose original has about `size` bytes because of an attachment. Returns its size in
+    bytes.
 
-    Written piece by piece: the measuring process must not need the memory that the measured one may not take.
+    It is written piece by piece, so that the measuring process does not need the memory that the measured one
+    is denied.
     """
     rng = random.Random(seed)
     head, tail = _large_report_frame()
@@ -27,7 +29,7 @@ def write_large_report(path: Path, size: int, seed: int = 7) -> int:
 
 
 def _large_report_frame() -> tuple[bytes, bytes]:
-    """What stands before and behind the base64 lines of a large report."""
+    """The parts of a large report before and after the base64 lines."""
     sender, message_id = f"big@{DOMAIN}", f"<large@{DOMAIN}>"
     lines = [
         f"Sender: <{TENANT}>",

@@ -1,4 +1,4 @@
-"""Where measurements are made: folders, corpora, and the turns that contestants take."""
+"""The place of measurements: folders, corpora, and the turns of the contestants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from benchmarks.settings import Settings
 
 FOLDER_VARIABLE = "MUNIMENT_BENCH_DIR"
 OPEN = 0o755
-"""Mode of the folders: a peer that won't work as root must get into them; the mail is made up."""
+"""Mode of the folders. A peer that refuses to run as root must be able to enter them. The mail is
+invented."""
 
 
 @dataclass(frozen=True)
@@ -39,34 +40,34 @@ class Mail:
         return sorted((self.path / "cur").iterdir())
 
     def sizes(self) -> str:
-        """How large its messages are, in words."""
+        """A description of the messages' sizes."""
         sizes = [path.stat().st_size for path in self.files()]
         return f"{median(sizes) / 1000:.0f} KB in the median, {mean(sizes) / 1000:.0f} KB in the mean"
 
     def warm(self) -> None:
-        """Read it once, so that every contestant finds it in the page cache."""
+        """Read all files once, so that every contestant finds them in the page cache."""
         for path in self.files():
             path.read_bytes()
 
 
 def _edition() -> str:
-    """Tells corpora apart that were made by different versions of their maker."""
+    """Identifies the version of the code that generates a corpus."""
     return hashlib.sha256(Path(corpus.__file__).read_bytes()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One contestant's turn."""
+    """One turn of a contestant."""
 
     seconds: float
     cpu: float
 
 
 class Lab:
-    """Corpora and scratch folders; use as a context manager.
+    """Corpora and temporary folders, as a context manager.
 
-    The folder is a temporary one, removed at the end. With MUNIMENT_BENCH_DIR it is that one, and
-    its corpora are kept for the next time.
+    The folder is temporary and removed at the end. With MUNIMENT_BENCH_DIR, it is that folder, and its
+    corpora are kept.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -88,12 +89,12 @@ class Lab:
         shutil.rmtree(self.work if self._kept else self.folder, ignore_errors=True)
 
     def mail(self, count: int) -> Mail:
-        """The first so many reports of the corpus, as a maildir."""
+        """The first `count` reports of the corpus, as a maildir."""
         path = self.folder / f"mail-{_edition()}-{count}"
         return Mail(path, count, write_maildir(path, count))
 
     def mail_with_giant(self, count: int, size: int) -> Mail:
-        """As `mail`, with one more report in their midst, of a message of `size` bytes."""
+        """Like `mail`, with an additional report in the middle, of a message of `size` bytes."""
         path = self.folder / f"mail-{_edition()}-{count}-giant"
         total = write_maildir(path, count)
         return Mail(
@@ -109,7 +110,8 @@ class Lab:
             yield folder
 
     def race(self, contestants: Sequence[Contestant]) -> dict[str, list[Trial]]:
-        """Let contestants take turns (A B C, A B C, ...), each from nothing each time; trials by name."""
+        """Let contestants take turns (A B C, A B C, ...), each from nothing every time. Returns the trials
+        by name."""
         trials: dict[str, list[Trial]] = {one.name: [] for one in contestants}
         for _ in range(self.settings.runs):
             for contestant in contestants:
@@ -120,11 +122,11 @@ class Lab:
         return trials
 
     def turn(self, contestant: Contestant) -> Trial:
-        """One turn, in a fresh folder; what it did is checked afterwards.
+        """One turn, in a fresh folder. The result is checked afterwards.
 
         Raises:
             CommandFailed: a command ended with an error.
-            WrongResult: it did not take all the mail.
+            WrongResult: it did not process all the mail.
         """
         with self.scratch() as folder:
             contestant.prepare(folder)

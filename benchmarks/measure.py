@@ -17,19 +17,19 @@ from typing import Self
 import psutil
 
 INTERVAL = 0.05
-"""Seconds between two looks at the memory of a tree of processes."""
+"""Seconds between two samples of the memory of a process tree."""
 KIB = 1024
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and what it needs in its environment beyond ours."""
+    """A command line and its additional environment."""
 
     args: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, output: Path, folder: Path) -> subprocess.Popen[bytes]:
-        """Start it in `folder`; what it prints on either stream goes to the file `output`."""
+        """Start the command in `folder`. Its output and errors go to the file `output`."""
         with output.open("wb") as stream:
             return subprocess.Popen(
                 self.args,
@@ -43,16 +43,16 @@ class Command:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took, its descendants included, and what it printed."""
+    """The resources that a command used, including its descendants, and its output."""
 
     seconds: float
     cpu: float
-    """Seconds of CPU, user and system."""
+    """CPU time in seconds, user and system."""
     output: str
 
 
 class CommandFailed(Exception):
-    """A command that is measured ended with an error."""
+    """A measured command ended with an error."""
 
 
 def run(command: Command, folder: Path) -> Usage:
@@ -77,21 +77,21 @@ def run(command: Command, folder: Path) -> Usage:
 
 @dataclass(frozen=True)
 class Sample:
-    """Memory of a tree of processes at one instant, in bytes."""
+    """Memory of a process tree at one moment, in bytes."""
 
     time: float
     """On time.monotonic's clock."""
     rss: int
-    """Sum of the resident sets: pages that two share are counted twice."""
+    """Sum of the resident sets. Shared pages are counted for each process."""
     pss: int
-    """Sum of the proportional sets: pages that two share are counted half for each."""
+    """Sum of the proportional sets. Shared pages are divided among the processes."""
     largest: int
-    """The greatest resident set that any one of them has had so far, as the kernel remembers it."""
+    """The largest resident set of any process so far, as the kernel remembers it."""
     processes: int
 
 
 class Watch:
-    """Looks at the memory of a process and its descendants while the block runs."""
+    """Samples the memory of a process and its descendants while the block runs."""
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
@@ -116,7 +116,7 @@ class Watch:
 
 
 def sample_tree(root: psutil.Process) -> Sample | None:
-    """Memory of a process and its descendants now; None when it is gone."""
+    """Memory of a process and its descendants now; None if it is gone."""
     try:
         pids = [root.pid, *(child.pid for child in root.children(recursive=True))]
     except psutil.Error:
@@ -129,7 +129,7 @@ def sample_tree(root: psutil.Process) -> Sample | None:
 
 
 def _memory(pid: int) -> tuple[int, int, int] | None:
-    """Resident set, its peak, and proportional set of one process in bytes; None when it is gone."""
+    """Resident set, its peak, and proportional set of one process in bytes; None if it is gone."""
     folder = Path("/proc") / str(pid)
     try:
         status = _fields((folder / "status").read_text())
@@ -142,14 +142,14 @@ def _memory(pid: int) -> tuple[int, int, int] | None:
 
 
 def _fields(text: str) -> dict[str, int]:
-    """`Name:  123 kB` lines, in bytes."""
+    """`Name: 123 kB` lines, in bytes."""
     lines = (line.split() for line in text.splitlines() if line.endswith(" kB"))
     return {words[0].rstrip(":"): int(words[1]) * KIB for words in lines if len(words) == 3}
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The most memory that a command took, in bytes (see Sample)."""
+    """The maximum memory of a command, in bytes (see Sample)."""
 
     rss: int
     pss: int
@@ -158,7 +158,7 @@ class Peak:
 
 
 def watched(command: Command, folder: Path) -> Peak:
-    """Run a command and watch its memory.
+    """Run a command and measure its memory.
 
     Raises:
         CommandFailed: its exit code is not 0.
@@ -174,7 +174,7 @@ def watched(command: Command, folder: Path) -> Peak:
 
 
 def peak(samples: Sequence[Sample], seconds: float) -> Peak:
-    """The maxima of samples."""
+    """The maxima of the samples."""
     return Peak(
         rss=max((one.rss for one in samples), default=0),
         pss=max((one.pss for one in samples), default=0),
@@ -193,10 +193,10 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and range of `values`, of which there is at least one."""
+    """Median and range of `values`, which must not be empty."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The least value that `percent` % of the values don't exceed."""
+    """The smallest value that `percent` % of the values do not exceed."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

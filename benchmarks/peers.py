@@ -1,8 +1,8 @@
 """The contestants: Muniment, and the programs that it is compared with.
 
-Each is set up from nothing in a folder of its own (not timed), is timed, and is then asked whether it
-has taken every message. Peers are set so that it favours them: notmuch writes no flags back, and mbsync
-doesn't wait for the disk.
+Each is set up from nothing in its own folder (not timed), is timed, and is then checked: it must have
+processed every message. The settings favour the peers: notmuch writes no flags back, and mbsync does not wait
+for the disk.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from benchmarks.measure import Command, run
 
 
 class WrongResult(Exception):
-    """A contestant did not do the work that it was timed for."""
+    """A contestant did not do the work for which it was timed."""
 
 
 class Contestant(Protocol):
-    """What takes part in a race."""
+    """A program that takes part in a race."""
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """Its name in the report."""
 
     @property
     def count(self) -> int:
-        """How many messages it is given."""
+        """Number of messages that it gets."""
 
     def prepare(self, folder: Path) -> None:
         """Set up from nothing in an empty folder; not timed."""
 
     def commands(self, folder: Path) -> list[Command]:
-        """What is timed."""
+        """The timed commands."""
 
     def check(self, folder: Path, output: str) -> None:
-        """Make sure that all was done; `output` is what the last command printed. Raises WrongResult."""
+        """Check that all was done. `output` is the output of the last command. Raises WrongResult."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """A mailbox on a server, over TLS or STLS; the authority that signed for `localhost` is in a file."""
+    """A mailbox on a server, over TLS or STLS. A file contains the authority that signed for `localhost`."""
 
     port: int
     name: str
@@ -58,7 +58,7 @@ class Login:
 
 
 def require(found: int, expected: int, who: str) -> None:
-    """Make sure that `who` has as many messages as were given. Raises WrongResult."""
+    """Check that `who` has as many messages as it was given. Raises WrongResult."""
     if found != expected:
         raise WrongResult(f"{who} took {found} of {expected} messages")
 
@@ -68,7 +68,7 @@ def require(found: int, expected: int, who: str) -> None:
 
 @dataclass(frozen=True)
 class Muniment:
-    """One run of one profile into a new vault, index included."""
+    """One run of one profile into a new vault, including the index."""
 
     name: str
     count: int
@@ -90,7 +90,7 @@ class Muniment:
         summary = last_json(output)
         require(summary["new"] + summary["merged"], self.count, self.name)
         if summary["state"] != "ok" or not summary["balanced"]:
-            raise WrongResult(f"the run did not go well: {summary}")
+            raise WrongResult(f"the run failed: {summary}")
         status = last_json(self._ask(folder, "status", "--json"))
         if status["behind"]:
             raise WrongResult(f"{status['behind']} messages can't be found yet")
@@ -105,12 +105,12 @@ def muniment(folder: Path, *args: str) -> Command:
 
 
 def vault_of(folder: Path) -> Path:
-    """Where a contestant's folder has its vault."""
+    """The vault in a contestant's folder."""
     return folder / "vault"
 
 
 def last_json(output: str) -> dict[str, Any]:
-    """The JSON object on the last line, or that the whole output is."""
+    """The JSON object on the last line, or of the whole output."""
     text = output.strip()
     value: dict[str, Any] = json.loads(text if text.startswith("{\n") else text.splitlines()[-1])
     return value
@@ -131,8 +131,8 @@ def from_server(name: str, kind: str, login: Login, count: int) -> Muniment:
         "ca-file": str(login.authority),
         "password-file": "password",
     }
-    told = tuple(word for key, value in options.items() for word in (f"--{key}", value))
-    return Muniment(name, count, (*told, "--journal"), login.password)
+    arguments = tuple(word for key, value in options.items() for word in (f"--{key}", value))
+    return Muniment(name, count, (*arguments, "--journal"), login.password)
 
 
 # --- peers --------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ received = false
 class Getmail:
     """getmail6 from POP3 over TLS into a local maildir; it indexes nothing.
 
-    It refuses to deliver as root, who therefore has it deliver as `nobody`.
+    It refuses to deliver as root, so root makes it deliver as `nobody`.
     """
 
     login: Login
@@ -320,20 +320,20 @@ class Getmail:
 
 @dataclass(frozen=True)
 class Program:
-    """A program that the measurements need, and how it tells its version."""
+    """A program that the measurements need, and how to get its version."""
 
     name: str
     command: tuple[str, ...]
     word: int = 1
-    """Which word of its answer is the version."""
+    """The position of the version in its answer, in words."""
 
     def version(self) -> str:
-        """Its version; "" where it is not installed."""
+        """Its version; "" if it is not installed."""
         binary = shutil.which(self.command[0]) or shutil.which(self.command[0], path="/usr/sbin")
         if binary is None:
             return ""
-        said = subprocess.run([binary, *self.command[1:]], capture_output=True, text=True, check=False)
-        words = (said.stdout or said.stderr).split()
+        done = subprocess.run([binary, *self.command[1:]], capture_output=True, text=True, check=False)
+        words = (done.stdout or done.stderr).split()
         return words[self.word] if len(words) > self.word else "unknown"
 
 

@@ -1,4 +1,4 @@
-"""What was found, as Markdown."""
+"""The report of the results, in Markdown."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from benchmarks.settings import Settings
 LIBRARIES = ("tantivy", "zstandard", "sqlalchemy")
 MEGA = 1_000_000
 INTRODUCTION = """\
-Written by `make bench`. Absolute figures are this machine's; what counts are the ratios, measured side
-by side on the same mail. Contestants have all cores, a warm page cache and a fresh state each time;
-they take turns (A B C, A B C, ...) and each has {runs}. Figures are medians, with the range in brackets."""
+Written by `make bench`. The absolute figures belong to this machine. The ratios matter: they are measured
+side by side on the same mail. Every contestant has all cores, a warm page cache and a fresh state each
+time. Contestants take turns (A B C, A B C, ...), {runs} times each. Figures are medians, with the range
+in brackets."""
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What was aimed at, what was measured, and whether that is enough."""
+    """An aim, the measured value, and whether the aim is met."""
 
     text: str
     measured: str
@@ -36,30 +37,30 @@ class Aim:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows; the first column is text, the others are figures."""
+    """Columns and rows. The first column is text, the others are figures."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def markdown(self) -> list[str]:
-        """Its lines."""
+        """The table as lines of Markdown."""
         rule = ["---", *("---:" for _ in self.columns[1:])]
         return [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
 
 
 @dataclass(frozen=True)
 class Section:
-    """One scenario's findings."""
+    """The results of one scenario."""
 
     title: str
     text: str
-    """How it was measured, and what to know to read the figures."""
+    """How it was measured, and how to read the figures."""
     commands: Sequence[str]
     tables: Sequence[Table]
     aims: Sequence[Aim] = field(default=())
 
     def markdown(self) -> list[str]:
-        """Its lines."""
+        """The section as lines of Markdown."""
         lines = [f"## {self.title}", "", self.text, ""]
         if self.commands:
             lines += ["```", *self.commands, "```", ""]
@@ -96,7 +97,7 @@ def aims_table(aims: Iterable[Aim]) -> Table:
 
 
 def machine() -> Table:
-    """What the figures depend on."""
+    """The facts about the machine that influence the figures."""
     memory = psutil.virtual_memory().total / 2**30
     rows = [
         ("Processor", f"{len(os.sched_getaffinity(0))} cores of {_processor()}"),
@@ -141,7 +142,7 @@ def seconds(trials: Sequence[Trial]) -> float:
 
 
 def race_row(name: str, count: int, trials: Sequence[Trial], first: float) -> tuple[str, ...]:
-    """A contestant's line; `first` is the median wall time of the one that all are compared with."""
+    """A contestant's row. `first` is the median wall time of the contestant that all are compared with."""
     wall = seconds(trials)
     return (
         name,
@@ -156,10 +157,10 @@ RACE_COLUMNS = ("", "Wall, s", "Messages/s", "CPU, µs/message", "Wall, relative
 
 
 def megabytes(size: float) -> str:
-    """Bytes, in MB."""
+    """Bytes as MB."""
     return f"{size / MEGA:,.1f}"
 
 
 def times(ratio: float) -> str:
-    """A ratio, as it is said."""
+    """A ratio as text."""
     return f"{ratio:.1f}x"

@@ -1,9 +1,9 @@
-"""A profiler that samples: where the main thread's CPU time goes, and how much other threads use.
+"""A sampling profiler: CPU time of the main thread by function, and of the other threads in total.
 
-cProfile makes each call dearer, and so shifts the figures towards small functions; a second thread that
-looks on gets its turn mostly where the first lets go of the interpreter, and so shifts them towards hashing
-and compressing. Here a timer interrupts the main thread; what that has used since the last time is charged
-to the innermost function of the package in which it is found.
+cProfile makes each call more expensive and so overstates small functions. A second thread that samples runs
+mostly when the first releases the interpreter, and so overstates hashing and compressing. Here a timer
+interrupts the main thread. Its CPU time since the last interrupt is charged to the innermost function of the
+package.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Self
 
 INTERVAL = 0.001
 THREADS_INTERVAL = 0.02
-"""Seconds between two looks at the other threads; at most this much of each is missed."""
+"""Seconds between two samples of the other threads. At most this much of each is missed."""
 PACKAGE = "muniment"
 OUTSIDE = "outside the package"
 NATIVE = "native"
@@ -26,13 +26,13 @@ TASKS = Path("/proc/self/task")
 
 
 class Sampler:
-    """Profiles this process while the block runs; to be entered in the main thread."""
+    """Profiles this process while the block runs. Enter it in the main thread."""
 
     def __init__(self) -> None:
         self.functions: dict[str, float] = {}
-        """Seconds of the main thread's CPU, by function."""
+        """CPU seconds of the main thread, by function."""
         self.threads: Counter[str] = Counter()
-        """Nanoseconds of CPU of the other threads, by name; NATIVE for threads that aren't Python's."""
+        """CPU nanoseconds of the other threads, by name; NATIVE for threads that are not Python's."""
         self._last = 0
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch_threads, name="sampler", daemon=True)
@@ -69,7 +69,7 @@ class Sampler:
 
 
 def _clocks() -> dict[int, int]:
-    """Nanoseconds of CPU that each thread of this process has used."""
+    """CPU nanoseconds of each thread of this process."""
     found = {}
     for folder in TASKS.iterdir():
         try:
@@ -80,7 +80,7 @@ def _clocks() -> dict[int, int]:
 
 
 def _place(frame: FrameType | None) -> str:
-    """The innermost function of the package that a frame is in, or is called from."""
+    """The innermost function of the package that a frame is in or is called from."""
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.startswith(f"{PACKAGE}."):

@@ -1,4 +1,4 @@
-"""The mail server, the slow line and the terminal that the tests have too (tests/support)."""
+"""The mail server, the slow connection and the terminal, shared with the tests (tests/support)."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def filled(server: Dovecot, messages: Iterable[bytes]) -> Mailbox:
 
 
 def login(server: Dovecot, mailbox: Mailbox, port: int) -> Login:
-    """How to reach a mailbox through `port`: one of the server's own, or a proxy's."""
+    """How to reach a mailbox through `port`, one of the server's own or a proxy's."""
     return Login(port, mailbox.name, mailbox.password, server.certificates.authority)

@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The sizes of the measurements."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes of everything that is measured; counts are of journal reports."""
+    """Sizes of everything that is measured. Counts are in journal reports."""
 
     count: int = 20_000
-    """What peers are raced on."""
+    """Reports in a race with peers."""
     runs: int = 3
-    """How often each contestant runs; they take turns."""
+    """Number of runs of each contestant, in turns."""
     slow: int = 500
-    """What a peer is given that needs round trips for each message: it is compared by its rate."""
+    """Reports for a peer that needs a round trip for each message. It is compared by its rate."""
     exchange: int = 5_000
-    """What is read from an Exchange Server: exchangelib as it comes needs minutes for it."""
+    """Reports in an Exchange Server's mailbox. Unchanged exchangelib needs minutes for them."""
     graph: int = 2_000
-    """What is read from a Microsoft 365 mailbox, of which nothing is faster than the service allows."""
+    """Messages in a Microsoft 365 mailbox, which is limited by the service."""
     small: int = 2_000
     large: int = 50_000
-    """Between these two, memory must not grow; the larger is also what searches are timed on."""
+    """Memory must not grow between these two sizes. Searches are timed on the larger one."""
     giant: int = 150_000_000
-    """Bytes of the one huge message."""
+    """Bytes of the huge message."""
     queries: int = 500
-    """How often each kind of search is asked."""
+    """Number of searches of each kind."""
     profiled: int = 5_000
-    """What the profile is taken over."""
+    """Reports in the profiled run."""
 
 
 QUICK = Settings(
@@ -42,4 +42,4 @@ QUICK = Settings(
     queries=50,
     profiled=500,
 )
-"""Enough to see that everything works; its figures mean nothing."""
+"""Enough to see that everything works. The figures are meaningless."""

@@ -1,12 +1,12 @@
-"""A bare Debian in a folder, to run commands in: debootstrap makes it, chroot enters it.
+"""Runs commands in a bare Debian in a folder. debootstrap creates it, chroot enters it.
 
-    debian.py make SUITE ROOT [PACKAGE ...]           such as trixie; needs root and debootstrap
+    debian.py make SUITE ROOT [PACKAGE ...]           SUITE such as trixie; needs root and debootstrap
     debian.py run [--in FOLDER] [--at HERE=THERE ...] ROOT COMMAND [WORD ...]
     debian.py remove ROOT
 
-The Debian takes over how this machine reaches packages: its mirror, apt's proxy, pip's index, proxies and
-certificates. `--at` shows a folder of this machine inside, to be read only. All mounts belong to a namespace
-that ends with the command, and so do all processes that the command leaves behind.
+The Debian uses this machine's access to packages: its mirror, apt's proxy, pip's index, proxies and
+certificates. `--at` shows a folder of this machine inside, read-only. All mounts, and all processes that the
+command leaves behind, belong to a namespace that ends with the command.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 MIRROR = "http://deb.debian.org/debian"
-"""Debian's own address, where this machine's sources name no mirror."""
+"""Debian's own address, used if this machine's sources name no mirror."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "term")
-"""Variables that are handed on, in either case."""
+"""Variables that are passed on, in upper and lower case."""
 _CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables that name the certificates that packages are reached with; the first one that is set counts."""
+"""Variables that name the certificates for package servers. The first one that is set counts."""
 _PIP = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert", "timeout", "default-timeout")
-"""Settings of pip that are handed on."""
+"""Settings of pip that are passed on."""
 _APT = re.compile(r'(Acquire::(?:https?|Check-[\w-]+|Retries)\b[^"]*"[^"]*");')
 _TAKEN = "etc/taken-over"
-"""Where files of this machine that settings name are copied to."""
+"""The folder inside for files of this machine that settings name."""
 _ENTER = """
 set -eu
 root=$1 folder=$2
@@ -59,19 +59,20 @@ code=0
 chroot "$root" sh -c 'cd "$1" && shift && exec "$@"' - "$folder" "$@" || code=$?
 exit "$code"
 """
-"""What a shell does in the new namespaces: $1 is the root, $2 the folder; then come pairs and the command.
+"""Shell script that runs in the new namespaces. $1 is the root, $2 the folder; then come pairs and the
+command.
 
-The shell stays, as process 1 of its namespace, since it waits for what the command leaves behind.
+The shell stays as process 1 of its namespace, because it waits for processes that the command leaves behind.
 """
 _UNSHARED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 
 
 class NotPossible(Exception):
-    """A Debian can't be made here, for the reason given."""
+    """A Debian can't be made here; the text says why."""
 
 
 def make(suite: str, root: Path, packages: Sequence[str] = ()) -> None:
-    """Make a Debian with its essential packages and `packages`, from nothing.
+    """Create a Debian with its essential packages and `packages`.
 
     Raises:
         NotPossible: this user, this machine or its network does not allow it.
@@ -99,9 +100,9 @@ def make(suite: str, root: Path, packages: Sequence[str] = ()) -> None:
 def entering(
     root: Path, command: Sequence[str], folder: str = "/", shown: Mapping[Path, str] | None = None
 ) -> list[str]:
-    """The command line that runs `command` inside, in its `folder`; run it with `environment(root)`.
+    """The command line that runs `command` inside, in its `folder`. Run it with `environment(root)`.
 
-    `shown` are folders of this machine and where they are to be seen inside.
+    `shown` are folders of this machine and their places inside.
     """
     for name in ("resolv.conf", "hosts"):
         shutil.copyfile(Path("/etc", name), root / "etc" / name)
@@ -119,11 +120,11 @@ def remove(root: Path) -> None:
     shutil.rmtree(root)
 
 
-# --- what is taken over from this machine ---------------------------------------------------------
+# --- settings of this machine ---------------------------------------------------------------------
 
 
 def mirrors() -> tuple[str, str]:
-    """This machine's mirror of Debian and that of its security updates; "" where there is none of these."""
+    """This machine's mirrors of Debian and of its security updates; "" for one that is not set."""
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)', _text(Path("/etc/os-release")), re.MULTILINE))
     here = release.get("VERSION_CODENAME") if release.get("ID") == "debian" else "of another distribution"
     found = dict(reversed([(suite, uri) for uri, suites in _sources() for suite in suites]))
@@ -131,7 +132,7 @@ def mirrors() -> tuple[str, str]:
 
 
 def _sources() -> Iterator[tuple[str, list[str]]]:
-    """The addresses in apt's sources with their suites, in both forms of these files (sources.list(5))."""
+    """The addresses and suites in apt's sources, in both forms of these files (sources.list(5))."""
     folder = Path("/etc/apt")
     for path in (folder / "sources.list", *sorted((folder / "sources.list.d").glob("*.list"))):
         for line in re.finditer(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)", _text(path), re.MULTILINE):
@@ -145,15 +146,15 @@ def _sources() -> Iterator[tuple[str, list[str]]]:
 
 
 def _apt_settings(root: Path) -> Iterator[str]:
-    """Lines of apt.conf that say how this machine reaches its mirror."""
-    said = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False).stdout
-    for line in said.splitlines():
+    """The lines of apt.conf that describe how this machine reaches its mirror."""
+    output = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False).stdout
+    for line in output.splitlines():
         if found := _APT.fullmatch(line):
             yield re.sub(r'"(/[^"]+)"', lambda path: f'"{_taken(root, path[1]) or path[1]}"', found[1]) + ";"
 
 
 def environment(root: Path) -> dict[str, str]:
-    """The environment of commands inside: a plain one, and how this machine reaches packages."""
+    """The environment of commands inside: a plain one, and the access to packages."""
     env = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "PIP_ROOT_USER_ACTION": "ignore"}
     env |= {name: value for name, value in os.environ.items() if name.lower() in _PASSED}
     env |= dict(_pip_settings())
@@ -163,17 +164,17 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def _pip_settings() -> Iterator[tuple[str, str]]:
-    """How pip reaches packages here, as variables; what lies in folders of this machine is left out."""
+    """How pip reaches packages here, as variables. Folders of this machine are left out."""
     line = [sys.executable, "-m", "pip", "config", "list"]
-    said = subprocess.run(line, capture_output=True, text=True, check=False).stdout
-    for scope, key, value in re.findall(r"^(\S+)\.([a-z-]+)='(.*)'$", said, re.MULTILINE):
+    output = subprocess.run(line, capture_output=True, text=True, check=False).stdout
+    for scope, key, value in re.findall(r"^(\S+)\.([a-z-]+)='(.*)'$", output, re.MULTILINE):
         words = [word for word in value.replace("\\n", " ").split() if not word.startswith("file:")]
         if key in _PIP and words and scope in ("global", "user", "install", ":env:"):
             yield f"PIP_{key.upper().replace('-', '_')}", " ".join(words)
 
 
 def _taken(root: Path, name: str) -> str:
-    """Copy a file that a setting names, and give its place inside; "" if it is no file here."""
+    """Copy a file that a setting names, and return its place inside; "" if it is not a file here."""
     path = Path(name)
     if not path.is_absolute() or not path.is_file():
         return ""
@@ -198,15 +199,15 @@ def _do(command: Sequence[str], what: str, env: Mapping[str, str] | None = None)
         check=False,
     )
     if done.returncode:
-        said = done.stdout.decode(errors="replace").strip()[-2000:]
-        raise NotPossible(f"{what} failed with exit code {done.returncode}:\n{said}")
+        output = done.stdout.decode(errors="replace").strip()[-2000:]
+        raise NotPossible(f"{what} failed with exit code {done.returncode}:\n{output}")
 
 
 # --- the command line ------------------------------------------------------------------------------
 
 
 def main(words: Sequence[str]) -> int:
-    """Do what the words say; returns the exit code."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     does = parser.add_subparsers(dest="do", required=True)
     making = does.add_parser("make")

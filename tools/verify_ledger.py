@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check a Muniment ledger, and extract its mail, with nothing of Muniment.
+"""Check a Muniment ledger, and extract its mail, without any code of Muniment.
 
     verify_ledger.py VAULT/ledger
     verify_ledger.py VAULT/ledger --extract DIR
@@ -10,14 +10,13 @@ commit frame, and the SHA-256 of every record's content. With --extract it also 
 
     DIR/messages/SHA256.eml      every message
     DIR/copies/SHA256.eml        every journal report, and every other copy, as it was fetched
-    DIR/quarantine/SHA256.eml    what could not be unwrapped
+    DIR/quarantine/SHA256.eml    items that could not be unwrapped
 
---was compares the ledger with a checkpoint that was noted earlier, and may be repeated: the ledger must have
-grown from it, unchanged. Nothing else shows that the end is missing, or that the whole was written anew.
+--was compares the ledger with a checkpoint that was noted earlier, and may be repeated. The ledger must have
+grown from it, unchanged. Only this shows that the end is missing, or that the whole ledger was written again.
 
-Exits with 0 when all is well, 1 when something is damaged or a checkpoint does not hold, 2 when there is no
-ledger or a checkpoint can't be read. The format is
-described in docs/ledger-format.md, next to which this file is meant to be kept.
+Exits with 0 if all is well, 1 if something is damaged or a checkpoint does not hold, 2 if there is no ledger
+or a checkpoint can't be read. The format is described in docs/ledger-format.md. Keep this file beside it.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ EXTRACTED = {MESSAGE: "messages", ENVELOPE: "copies", QUARANTINE: "quarantine"}
 
 
 class Damaged(Exception):
-    """Something is not as the format says; the text says what."""
+    """Something does not follow the format; the text says what."""
 
 
 class Frame(NamedTuple):
@@ -96,7 +95,7 @@ def parse(file: BinaryIO, segment: int, offset: int, tag: bytes) -> Frame:
 
 
 def next_header(file: BinaryIO, tag: bytes, offset: int) -> int:
-    """Where the next intact header from `offset` begins; -1 if there is none."""
+    """The offset of the next intact header from `offset` on; -1 if there is none."""
     file.seek(offset)
     window = b""
     while fresh := file.read(1 << 20):
@@ -113,7 +112,7 @@ def next_header(file: BinaryIO, tag: bytes, offset: int) -> int:
 
 
 def frames(path: Path, segment: int, tag: bytes) -> Iterator[Frame | tuple[int, int, str]]:
-    """Frames, and (offset, length, reason) for what is none."""
+    """Frames, and (offset, length, reason) for bytes that are not a frame."""
     end = path.stat().st_size
     offset = 0
     with path.open("rb") as file:
@@ -134,12 +133,12 @@ def frames(path: Path, segment: int, tag: bytes) -> Iterator[Frame | tuple[int, 
 
 
 def node(left: bytes, right: bytes) -> bytes:
-    """RFC 9162, 2.1.1."""
+    """An inner node, by RFC 9162, 2.1.1."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 class Tree:
-    """The Merkle tree of RFC 9162 as the roots of its full subtrees, the largest first."""
+    """The Merkle tree of RFC 9162, as the roots of its full subtrees, the largest first."""
 
     def __init__(self, size: int = 0, peaks: list[bytes] | None = None) -> None:
         self.size = size
@@ -166,12 +165,12 @@ class Tree:
 
 
 class Verifier:
-    """Goes through a ledger twice: first frames and chain, then content."""
+    """Reads a ledger twice: first frames and chain, then content."""
 
     def __init__(self, folder: Path, sizes: Iterable[int] = ()) -> None:
         self.folder = folder
         self.roots: dict[int, bytes | None] = dict.fromkeys(sizes)
-        """The root over the first N leaves, for the sizes that are asked for; None where it is not known."""
+        """The root over the first N leaves, for the requested sizes; None if it is not known."""
         self.problems: list[str] = []
         self.counts = [0] * len(KINDS)
         self.tree_size, self.root = 0, hashlib.sha256(b"").digest()
@@ -208,7 +207,7 @@ class Verifier:
     # --- first pass -----------------------------------------------------------------------
 
     def verify_chain(self) -> None:
-        """Every checksum, and the root at every commit frame."""
+        """Verify every checksum, and the root at every commit frame."""
         tree: Tree | None = Tree()
         expected = 1
         for segment in self.segments:
@@ -240,12 +239,12 @@ class Verifier:
         return tree
 
     def _root_at(self, tree: Tree | None) -> None:
-        """Keep the root where the tree has a size that is asked for; the one of the records goes before."""
+        """Keep the root if the tree has a requested size. A root from the records has priority."""
         if tree is not None and tree.size in self.roots and self.roots[tree.size] is None:
             self.roots[tree.size] = tree.root()
 
     def compare(self, size: int, root: bytes) -> str:
-        """What is wrong with the ledger, if a checkpoint was right; "" if it has grown from it, unchanged."""
+        """What is wrong with the ledger, compared with a checkpoint; "" if it has grown from it unchanged."""
         if size > self.tree_size:
             return f"the ledger was cut or set back: it had {size} records, and {self.tree_size} are left"
         found = self.roots[size] if size else Tree().root()
@@ -292,7 +291,7 @@ class Verifier:
     # --- second pass ----------------------------------------------------------------------
 
     def verify_content(self, target: Path | None) -> None:
-        """Every byte of every committed record; writes mail below `target`, if one is given."""
+        """Verify every byte of every committed record. Write mail below `target`, if it is given."""
         for segment in self.segments:
             for item in frames(self.path(segment), segment, self.tag):
                 if isinstance(item, Frame) and (item.segment, item.offset) <= self.committed:
@@ -402,7 +401,7 @@ def _path_for(frame: Frame, target: Path | None) -> Path | None:
 
 
 class Inline(NamedTuple):
-    """Bytes of the recipe itself; with a width, encoded as base64."""
+    """Bytes of the recipe itself. With a width, they are encoded as base64."""
 
     data: bytes
     width: int
@@ -410,7 +409,7 @@ class Inline(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Some bytes of another record's content."""
+    """A part of another record's content."""
 
     sha: bytes
     offset: int
@@ -418,7 +417,7 @@ class Cut(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """Another record's whole content, encoded as base64."""
+    """The whole content of another record, encoded as base64."""
 
     sha: bytes
     width: int
@@ -470,13 +469,13 @@ def _pieces(recipe: bytes) -> Iterator[Inline | Cut | Whole]:
 
 
 def wrapped(data: bytes, width: int, eol: bytes) -> bytes:
-    """Base64 of `data` in lines of `width` characters joined by `eol`."""
+    """`data` as base64 in lines of `width` characters joined by `eol`."""
     text = base64.b64encode(data)
     return eol.join(text[at : at + width] for at in range(0, len(text), width))
 
 
 def encoded(chunks: Iterator[bytes], width: int, eol: bytes) -> Iterator[bytes]:
-    """The same of all chunks joined."""
+    """All chunks joined and encoded like `wrapped`."""
     line = width // 4 * 3
     if not line:
         raise Damaged("its recipe has lines of an impossible width")
@@ -505,7 +504,7 @@ def cut(chunks: Iterator[bytes], offset: int, length: int) -> Iterator[bytes]:
 
 
 def checkpoint(text: str) -> tuple[int, bytes]:
-    """A checkpoint from SIZE:ROOT. Raises ValueError."""
+    """Parse a checkpoint SIZE:ROOT. Raises ValueError."""
     size, _, root = text.partition(":")
     if not size.isdecimal() or len(root) != 64:
         raise ValueError
@@ -513,7 +512,7 @@ def checkpoint(text: str) -> tuple[int, bytes]:
 
 
 def main() -> int:
-    """Verify what the command line names."""
+    """Verify the ledger that the command line names."""
     summary, _, rest = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -1,4 +1,4 @@
-"""What is measured: a module each, with a `measure` that returns its section of the report."""
+"""The scenarios: each module has a `measure` that returns its section of the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the terminal app costs: its start, its keys, its bytes and its memory, and what it costs a run."""
+"""The costs of the terminal app: start, keys, bytes, memory, and its effect on a run."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from muniment.client.socket_transport import NoService, dial
 START_LIMIT, KEY_LIMIT, SLOWDOWN = 1.5, 0.050, 1.05
 MOVE_LIMIT, IDLE_LIMIT, LIVE_LIMIT = 1_000, 0, 60_000
 STARTS = 11
-"""How often each start is timed; they take turns."""
+"""Number of timed starts of each kind, in turns."""
 MOVES = 100
 """Cursor moves whose bytes are counted."""
 BEAT = 0.04
-"""Seconds between two keys while a run goes on: faster than a key repeats by itself."""
+"""Seconds between two keys during a run: faster than the repeat rate of a keyboard."""
 ROWS = 17
-"""Rows of the list of mail below its first one, in this terminal."""
+"""Rows of the list of mail below the first one, in this terminal."""
 MINUTE = 60.0
 QUIET = 0.3
-"""Seconds without a byte after which what a key drew has come."""
+"""Seconds without a byte after which the output of a key is complete."""
 EDGE = 2.0
-"""Seconds at either end of a run that are not its midst."""
+"""Seconds at the start and end of a run that are not counted."""
 STILL = 0.05
-"""The same, for a key that asks the service nothing."""
+"""The same as QUIET, for a key that asks the service nothing."""
 WATCHED = 2
-"""Watched runs, and runs alone, to a turn of other races: what they differ in is small."""
+"""Pairs of watched and unwatched runs in a turn of other races, because the difference is small."""
 SHARE = 0.5
-"""A run that is watched has so much of the corpus that peers are raced on."""
+"""Share of the race's corpus that a watched run gets."""
 BARE = """
 from textual.app import App
 from textual.widgets import Static
@@ -57,30 +57,30 @@ class Bare(App):
 Bare().run()
 """
 TEXT = """\
-Bytes and times are those of a terminal of 80x24 cells and 256 colours at whose other end the benchmark
-reads (`tests/support/teletype.py`). A start lasts until the screen's own content is drawn: the people who
-have mail in the vault for Messages, the profiles for Profiles and Runs, the steps for Setup; for the bare app
-of Textual, a line of text. {starts} starts each, in turns; the service runs already, except where its first
-start is said. A key's time lasts until the first byte that is drawn for it, while a run archives
-{count:,} reports in the same service as fast as it can; a key is pressed every {beat:.0f} ms, in a list of
-mail. Runs take turns with the Runs screen watching and without, each into a new vault; the minute of a
-live run is made of these, without the first and last seconds, in which all is drawn. An idle minute is one
-on each of the four screens."""
+Bytes and times are those of a terminal of 80x24 cells and 256 colours, whose other end the benchmark
+reads (`tests/support/teletype.py`). A start lasts until the screen's own content is drawn: for Messages
+the people who have mail in the vault, for Profiles and Runs the profiles, for Setup the steps, and for
+the bare app of Textual a line of text. There are {starts} starts each, in turns. The service already
+runs, except for the starts that are named as its first. The time of a key lasts until the first byte that
+is drawn for it, while a run archives {count:,} reports in the same service at full speed; a key is
+pressed every {beat:.0f} ms, in a list of mail. Runs take turns with the Runs screen watching and without,
+each into a new vault. The minute of a live run is taken from these, without the first and last seconds,
+in which everything is drawn. An idle minute is one on each of the four screens."""
 
 
 @dataclass(frozen=True)
 class Desk:
-    """A vault with a service of its own, and a home for the app's state."""
+    """A vault with its own service, and a home for the app's state."""
 
     folder: Path
 
     @property
     def env(self) -> dict[str, str]:
-        """What every program that belongs to it is started with."""
+        """The environment of every program of the desk."""
         return {"MUNIMENT_RUNTIME": str(self.folder), "MUNIMENT_IDLE": "3600", "HOME": str(self.folder)}
 
     def say(self, *words: str) -> str:
-        """What a command tells; it goes through the service."""
+        """The output of a command, which goes through the service."""
         command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault_of(self.folder)), *words]
         return run(Command(tuple(command), self.env), self.folder).output
 
@@ -94,7 +94,7 @@ class Desk:
 
     @property
     def service(self) -> int:
-        """The service's process; 0 for none."""
+        """The service's process id; 0 if there is none."""
         before = os.environ.get("MUNIMENT_RUNTIME")
         os.environ["MUNIMENT_RUNTIME"] = str(self.folder)
         try:
@@ -116,12 +116,12 @@ class Desk:
 
 
 AREAS = {"messages": f"@{DOMAIN}", "runs": "bench", "profiles": "bench", "setup": "Organisation"}
-"""What is drawn of each screen when it is useful."""
+"""A text on each screen that shows that its content is drawn."""
 
 
 @contextmanager
 def desk(lab: Lab, mail: Mail) -> Iterator[Desk]:
-    """A new vault with a profile of that mail, which runs by hand alone, and its service."""
+    """A new vault with a profile of that mail, which runs by hand only, and its service."""
     with lab.scratch() as folder:
         made = Desk(folder)
         made.say("init", "--domain", DOMAIN)
@@ -133,13 +133,13 @@ def desk(lab: Lab, mail: Mail) -> Iterator[Desk]:
 
 
 def add_profile(place: Desk, name: str, mail: Mail) -> None:
-    """A profile of that mail, which runs when it is asked to."""
+    """Add a profile of that mail, which runs by hand only."""
     options = ("--source", "maildir", "--path", str(mail.path), "--keep", "--disabled")
     place.say("profile", "add", name, *options)
 
 
 def measure(lab: Lab) -> Section:
-    """All of it."""
+    """Measure all of it."""
     settings = lab.settings
     few, half = lab.mail(settings.small), lab.mail(max(int(settings.count * SHARE), settings.small))
     many = lab.mail(settings.count)
@@ -161,7 +161,7 @@ def measure(lab: Lab) -> Section:
 
 
 def start_times(place: Desk) -> tuple[dict[str, list[float]], list[float]]:
-    """Seconds until each start is useful, by what is started; and those of starts that start the service."""
+    """Seconds of each start, by program; and of starts that also start the service."""
     found: dict[str, list[float]] = {"bare": [], **{area: [] for area in AREAS}}
     first = []
     for _ in range(STARTS):
@@ -184,7 +184,7 @@ def _started(tty: Teletype, seen: str) -> float:
 
 
 def _open_list(tty: Teletype) -> None:
-    """Go to the largest folder's list."""
+    """Open the list of the largest folder."""
     tty.wait_for(AREAS["messages"])
     tty.press("f")
     tty.wait_for("To the tree")
@@ -198,7 +198,7 @@ def _open_list(tty: Teletype) -> None:
 
 
 def move_sizes(place: Desk) -> dict[str, list[int]]:
-    """Bytes that keys bring to the terminal, in the list of mail."""
+    """Bytes that keys send to the terminal, in the list of mail."""
     with place.app("messages") as tty:
         _open_list(tty)
         moves = [key for _ in range(MOVES // 20) for key in ("Down",) * 10 + ("Up",) * 10]
@@ -211,7 +211,7 @@ def move_sizes(place: Desk) -> dict[str, list[int]]:
 
 
 def _drawn(tty: Teletype, key: str) -> int:
-    """Bytes that a key brings."""
+    """Bytes that a key sends."""
     before = tty.count
     tty.press(key)
     tty.wait(lambda: tty.count > before, f"to draw {key}")
@@ -221,14 +221,14 @@ def _drawn(tty: Teletype, key: str) -> int:
 
 @dataclass(frozen=True)
 class Keys:
-    """Seconds from keys to what they drew, and the rate of the run meanwhile."""
+    """Seconds from keys to their output, and the rate of the run meanwhile."""
 
     seconds: Sequence[float]
     rate: float
 
 
 def key_times(place: Desk, mail: Mail) -> tuple[Keys, dict[str, int]]:
-    """Press keys in a list of mail for as long as a run goes on; then the memory of app and service, too."""
+    """Press keys in a list of mail during a run, and then measure the memory of app and service."""
     add_profile(place, "many", mail)
     with place.app("messages") as tty:
         _open_list(tty)
@@ -244,7 +244,7 @@ def key_times(place: Desk, mail: Mail) -> tuple[Keys, dict[str, int]]:
 
 
 def _pressed(tty: Teletype, ended: Callable[[], object]) -> Iterator[float]:
-    """Press a key at every beat; how long each took."""
+    """Press a key at every beat, and return how long each took."""
     keys = itertools.cycle(["Down"] * ROWS + ["Up"] * ROWS)
     while ended() is None:
         before, began = tty.count, time.perf_counter()
@@ -258,7 +258,7 @@ def _pressed(tty: Teletype, ended: Callable[[], object]) -> Iterator[float]:
 
 
 def idle_bytes(place: Desk) -> dict[str, int]:
-    """Bytes of a minute in which nothing happens, on each screen."""
+    """Bytes of a minute without events, on each screen."""
     opened = {area: place.app(area) for area in AREAS}
     try:
         for area, tty in opened.items():
@@ -274,18 +274,18 @@ def idle_bytes(place: Desk) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Watched:
-    """One run: how long it took, and what an app that watched it wrote and used."""
+    """One run: its duration, and the output and CPU time of an app that watched it."""
 
     seconds: float
     bytes: int = 0
-    """In the midst of the run: its start and its end, at which all is drawn, are left out."""
+    """Bytes in the middle of the run, without its start and end, when everything is drawn."""
     span: float = 0.0
-    """Seconds of that midst."""
+    """Seconds of that middle part."""
     cpu: float = 0.0
 
 
 def watched_runs(lab: Lab, mail: Mail) -> tuple[list[Watched], list[Watched]]:
-    """Runs with the Runs screen watching, and without, in turns."""
+    """Runs with and without the Runs screen watching, in turns."""
     watched, alone = [], []
     for _ in range(lab.settings.runs * WATCHED):
         for watching, found in ((True, watched), (False, alone)):
@@ -316,19 +316,19 @@ def _run_watched(place: Desk, mail: Mail) -> Watched:
         return Watched(ran.seconds, tty.between(begin, end), end - begin, used)
 
 
-# --- what it comes to -----------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Found:
-    """All that was measured."""
+    """All measurements."""
 
     starts: dict[str, list[float]]
     first: list[float]
     moves: dict[str, list[int]]
     keys: Keys
     sizes: dict[str, int]
-    """Memory in bytes, of app and service."""
+    """Memory of app and service in bytes."""
     idle: dict[str, int]
     watched: list[Watched]
     alone: list[Watched]
@@ -340,12 +340,12 @@ class Found:
 
     @property
     def slower(self) -> float:
-        """How much longer a run takes that is watched."""
+        """Relative slowdown of a watched run."""
         return median(one.seconds for one in self.watched) / median(one.seconds for one in self.alone)
 
     @property
     def minute(self) -> float:
-        """Bytes of a minute of a run that is watched."""
+        """Bytes of a minute of a watched run."""
         return sum(one.bytes for one in self.watched) / (sum(one.span for one in self.watched) or 1) * MINUTE
 
 

@@ -1,4 +1,4 @@
-"""From a server that is far away."""
+"""Fetching from a distant server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from benchmarks.servers import Dovecot, Proxy, filled, login
 
 ROUND_TRIP = 0.05
 TEXT = """\
-As above, through a proxy that holds back what it passes for half of 50 ms each way; its bandwidth is
-not limited, but it takes its share of the cores. The undelayed rate is that of the line without a
-proxy; the proxy without a delay is listed for comparison. getmail6 waits a round trip for each message
-and is therefore given the first {slow:,} only, to compare rates; it indexes nothing, and speaks TLS
-from the start since it knows no STLS."""
+As above, through a proxy that delays everything for half of 50 ms each way. Its bandwidth is not limited,
+but it uses its share of the cores. The undelayed rate is that of the connection without a proxy; the
+proxy without a delay is listed for comparison. getmail6 waits a round trip for each message. It is
+therefore given only the first {slow:,}, to compare rates. It indexes nothing, and speaks TLS from the
+start because it does not support STLS."""
 
 
 def measure(lab: Lab) -> Section:

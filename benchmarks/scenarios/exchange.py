@@ -1,4 +1,4 @@
-"""From an Exchange Server's mailbox, side by side with exchangelib as it comes."""
+"""Fetching from an Exchange Server's mailbox, side by side with unchanged exchangelib."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from benchmarks.servers import Exchange
 
 ADDRESS, PASSWORD = "journal@example.com", "a password"
 TEXT = """\
-{count:,} journal reports of {size} MB in the Inbox of a double of an Exchange Server on this machine, which
-shares its cores and speaks HTTP without TLS. "Reading" is to list the Inbox and have every message's MIME;
-nothing is kept. exchangelib as it comes reads answers byte by byte. Muniment's run includes the archive and
-its index."""
+{count:,} journal reports of {size} MB are in the Inbox of a double of an Exchange Server on this machine,
+which shares its cores and speaks HTTP without TLS. "Reading" is listing the Inbox and getting every
+message's MIME; nothing is kept. exchangelib without changes reads answers byte by byte. Muniment's run
+includes the archive and its index."""
 THEIRS = """
 from exchangelib import BASIC, DELEGATE, Account, Build, Configuration, Credentials, Version
 login = Credentials({address!r}, {password!r})
@@ -43,7 +43,7 @@ print(count)
 
 @dataclass(frozen=True)
 class Reader:
-    """A script that reads all of the mailbox and prints how many messages had MIME."""
+    """A script that reads the whole mailbox and prints how many messages had MIME."""
 
     name: str
     count: int
@@ -60,20 +60,20 @@ class Reader:
 
 
 def measure(lab: Lab) -> Section:
-    """Muniment's source against exchangelib as it comes."""
+    """Muniment's source compared with unchanged exchangelib."""
     mail = lab.mail(lab.settings.exchange)
     with Exchange() as server:
         server.offers = ('Basic realm="bench"',)
         server.person(ADDRESS, PASSWORD).put(path.read_bytes() for path in mail.files())
-        told = {"address": ADDRESS, "password": PASSWORD, "port": server.port,
+        values = {"address": ADDRESS, "password": PASSWORD, "port": server.port,
                 "url": f"http://localhost:{server.port}/EWS/Exchange.asmx"}  # fmt: skip
         options = (
             *("--source", "ews", "--host", "localhost", "--port", str(server.port), "--security", "none"),
             *("--auth", "basic", "--mailbox", ADDRESS, "--password-file", "password", "--journal"),
         )
         contestants = (
-            Reader("Muniment, reading", mail.count, OURS.format(**told)),
-            Reader("exchangelib as it comes, reading", mail.count, THEIRS.format(**told)),
+            Reader("Muniment, reading", mail.count, OURS.format(**values)),
+            Reader("exchangelib as it comes, reading", mail.count, THEIRS.format(**values)),
             Muniment("Muniment, into an archive", mail.count, options, PASSWORD),
         )
         trials = lab.race(contestants)

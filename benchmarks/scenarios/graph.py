@@ -1,4 +1,4 @@
-"""From a Microsoft 365 mailbox, as fast as the service allows."""
+"""Fetching from a Microsoft 365 mailbox, as fast as the service allows."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ ANSWER = 0.05
 """Seconds that the service takes for a request."""
 SHARE = 0.8
 TEXT = """\
-{count:,} messages of {size} MB in the Inbox of a double of Microsoft Graph on this machine, which shares
-its cores, speaks HTTPS, hands out each message by a request of its own, and refuses more than {at_once} of
-them at a time. With {answer:.0f} ms a request it allows {ceiling:.0f} messages/s at most; the real service
-allows 10,000 requests in ten minutes, which are 17/s. {peak} requests at a time were seen, and {over} were
-refused."""
+{count:,} messages of {size} MB are in the Inbox of a double of Microsoft Graph on this machine, which
+shares its cores, speaks HTTPS, returns each message by a separate request, and refuses more than
+{at_once} of them at a time. With {answer:.0f} ms a request it allows at most {ceiling:.0f} messages/s;
+the real service allows 10,000 requests in ten minutes, which are 17/s. {peak} requests at a time were
+seen, and {over} were refused."""
 
 
 def measure(lab: Lab) -> Section:
-    """Into an archive, from a service that answers at once and from one that takes its time."""
+    """Into an archive, from a service that answers at once and from a slow one."""
     mail = lab.mail(lab.settings.graph)
     with TemporaryDirectory() as folder, Entra(Path(folder)) as entra, GraphDouble(entra) as double:
         double.mailbox(ADDRESS).put(path.read_bytes() for path in mail.files())

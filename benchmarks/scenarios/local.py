@@ -1,4 +1,4 @@
-"""From a local maildir to something that can be searched."""
+"""From a local maildir to a searchable archive."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from benchmarks.peers import Mu, Notmuch, from_maildir
 from benchmarks.report import RACE_COLUMNS, Aim, Section, Table, megabytes, race_row, seconds, times
 
 TEXT = """\
-{count:,} journal reports of {size} MB in a maildir, {sizes}, made by `benchmarks/corpus.py`. Muniment
-unwraps, routes, stores, proves and indexes them, and syncs to disk; the peers only index, the text of the
-original inside a report included, and leave the mail where it is. All start from nothing; setting up
-(`init`) isn't timed, starting the program is."""
+{count:,} journal reports of {size} MB are in a maildir, {sizes}, made by `benchmarks/corpus.py`. Muniment
+unwraps, routes, stores, proves and indexes them, and syncs to disk. The peers only index, including the
+text of the original inside a report, and leave the mail where it is. All start from nothing. Setting up
+(`init`) is not timed; starting the program is."""
 
 
 def measure(lab: Lab) -> Section:
-    """Muniment against notmuch and mu."""
+    """Muniment compared with notmuch and mu."""
     mail = lab.mail(lab.settings.count)
     mail.warm()
     contestants = (

@@ -1,4 +1,4 @@
-"""The memory that a run takes."""
+"""The memory of a run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from muniment.archive.operations.indexing import COMMIT_TEXT
 ALL_LIMIT = 500_000_000
 EACH_LIMIT = 300_000_000
 GROWTH = 1.15
-"""What may lie between two archives' peaks that are called the same."""
+"""Maximum ratio of two archives' peaks that count as equal."""
 COLUMNS = ("", "All, RSS, MB", "All, PSS, MB", "Largest process, RSS, MB")
 TEXT = """\
-Peaks of `muniment run`: of all its processes together, looked at every {interval:.0f} ms, and of the
-largest one, as the kernel remembers it. RSS counts pages that processes share once for each; PSS splits
-them. The bounds are on RSS. The highest of {runs} runs each. The huge message has {giant:.0f} MB, and
-stands in the middle of the others.
+The peaks of `muniment run`: of all its processes together, sampled every {interval:.0f} ms, and of the
+largest one, as the kernel remembers it. RSS counts shared pages once for each process; PSS divides them.
+The limits apply to RSS. The highest of {runs} runs each is shown. The huge message has {giant:.0f} MB and
+is in the middle of the others.
 
-What lies between the first two rows is the index's buffer, which is written out at {text} MB of
-text (some 10,000 of these messages), and caches of the catalog: once they are full, memory stays
-as it is (`make soak` looks at 200,000 messages, and at 2,000 that are one long text each)."""
+The difference between the first two rows is the index's buffer, which is written out at {text} MB of text
+(some 10,000 of these messages), and caches of the catalog. When these are full, memory stays the same
+(`make soak` tests 200,000 messages, and 2,000 that are one long text each)."""
 
 
 def measure(lab: Lab) -> Section:

@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""The CPU time of a run, by process and function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from muniment.service.host.run_profile import run_profile
 from muniment.service.host.session import Session
 
 SHOWN = 15
-"""Modules and functions that are listed of each part."""
+"""Number of modules and functions listed for each part."""
 WORKERS = "workers: unwrap, split, compress, read text"
 ARCHIVIST = "archivist: dedup, append, commit, catalog"
 LABELS = {
@@ -33,13 +33,13 @@ LABELS = {
 }
 COLUMN = "CPU, µs/message"
 TEXT = """\
-CPU of {count:,} reports of a maildir, in µs a message. The workers' part is taken from one `Preparer` in a
-single process, with the vault's compression dictionaries. A function's figure is its own and that of the
-libraries it calls."""
+CPU time of {count:,} reports of a maildir, in µs a message. The workers' part is taken from one
+`Preparer` in a single process, with the vault's compression dictionaries. The figure of a function
+includes the libraries that it calls."""
 
 
 def measure(lab: Lab) -> Section:
-    """CPU by process and thread, and by function in a worker and in the archivist."""
+    """CPU time by process and thread, and by function in a worker and in the archivist."""
     mail = lab.mail(lab.settings.profiled)
     with lab.scratch() as folder:
         run = _profiled_run(mail, folder)
@@ -60,7 +60,7 @@ def measure(lab: Lab) -> Section:
 
 
 def _profiled_run(mail: Mail, folder: Path) -> Sampler:
-    """A run whose archivist is this thread; its workers are processes of their own."""
+    """A run whose archivist is this thread. Its workers are separate processes."""
     from_maildir(mail.path, mail.count).prepare(folder)
     session = Session(vault_of(folder))
     profile = find(session.settings(), "bench")
@@ -75,7 +75,7 @@ def _profiled_run(mail: Mail, folder: Path) -> Sampler:
 
 
 def _profiled_worker(mail: Mail, folder: Path) -> Sampler:
-    """What workers do, in this thread."""
+    """The work of the workers, in this thread."""
     with closing(Vault.open(folder, write=True)) as vault:  # only a writer has the dictionaries at hand
         assert vault.dictionaries, "nothing was trained"
         preparer = Preparer(vault.dictionaries)
@@ -95,7 +95,7 @@ def _modules(functions: Mapping[str, float]) -> Counter[str]:
 
 
 def _rows(seconds: Mapping[str, float], per: float) -> list[tuple[str, str]]:
-    """The dearest places, the rest as one line, and the sum."""
+    """The most expensive places, the rest as one row, and the sum."""
     ranked = sorted(seconds.items(), key=lambda item: -item[1])
     rows = [(name, f"{one * per:,.0f}") for name, one in ranked[:SHOWN]]
     if len(ranked) > SHOWN:

@@ -1,4 +1,4 @@
-"""How fast a vault answers."""
+"""How fast a vault answers searches and pages."""
 
 from __future__ import annotations
 
@@ -42,31 +42,32 @@ KINDS = {
     "a word, in one user's mail": ("{common}", "{someone}"),
     "a week, in one user's mail": ("{week}", "{someone}"),
 }
-"""Kinds of questions: the query, and whose mail is searched."""
+"""The kinds of questions: the query, and whose mail is searched."""
 COLUMNS = ("", "Hits, mean", "p50, ms", "p99, ms", "Longest, ms")
 TEXT = """\
-A vault of {count:,} reports, asked {queries:,} different questions of each kind, 50 hits wanted, newest
-first, with senders, subjects and folders of the hits. Timed is the engine's call in its own process
-with the vault open and warm, as a service has it: the query parsed, users expanded to their addresses,
-the index asked, the rows read. A page is 50 messages of the folder `{folder}`, which has {size:,}. A
-whole command, the start of the program included, takes {command:.0f} ms (median of {commands})."""
+A vault of {count:,} reports is asked {queries:,} different questions of each kind, for 50 hits, newest
+first, with senders, subjects and folders of the hits. The time is that of the engine's call in its own
+process, with the vault open and warm, as in a service: the query is parsed, users are expanded to their
+addresses, the index is searched, and the rows are read. A page is 50 messages of the folder `{folder}`,
+which has {size:,}. A whole command, including the start of the program, takes {command:.0f} ms (median of
+{commands})."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One kind of question: how long each took in seconds, and how much it found."""
+    """One kind of question: the duration of each in seconds, and the number of hits."""
 
     seconds: Sequence[float]
     found: float
 
     def row(self, name: str) -> tuple[str, ...]:
-        """Its line in the report."""
+        """The row in the report."""
         figures = (percentile(self.seconds, 50), percentile(self.seconds, 99), max(self.seconds))
         return (name, f"{self.found:,.0f}", *(f"{one * 1000:.2f}" for one in figures))
 
     @property
     def p99(self) -> float:
-        """Seconds that 99 of 100 don't exceed."""
+        """The duration, in seconds, that 99 of 100 do not exceed."""
         return percentile(self.seconds, 99)
 
 
@@ -106,7 +107,7 @@ def measure(lab: Lab) -> Section:
 
 
 class Desk:
-    """Asks an open vault, and times the answers."""
+    """Sends requests to an open vault, and times the answers."""
 
     def __init__(self, folder: Path) -> None:
         self._vault = Vault.open(folder, write=False)
@@ -119,14 +120,14 @@ class Desk:
         self._vault.close()
 
     def searches(self, requests: Sequence[api.Search]) -> Timed:
-        """Ask each question once, after some of them to warm up."""
+        """Ask each question once, after some questions to warm up."""
         for request in requests[:WARM_UP]:
             self._ask(request)
         found = [self._timed(request) for request in requests]
         return Timed([one for one, _ in found], mean(hits.total for _, hits in found))
 
     def pages(self, count: int) -> tuple[dict[str, Timed], int]:
-        """Pages of the largest folder at three places, and how many messages that has."""
+        """Pages of the largest folder at three places, and the number of its messages."""
         marks = list(self._marks())
         size = self._page(marks[0]).total
         places = {"first": marks[0], "middle": marks[len(marks) // 2], "last": marks[-1]}
@@ -138,7 +139,7 @@ class Desk:
         return Timed([one for one, _ in found], len(found[0][1].hits))
 
     def _marks(self) -> Iterator[str]:
-        """Where each page of the folder begins."""
+        """The beginning of each page of the folder."""
         mark = ""
         while True:
             yield mark
@@ -164,13 +165,13 @@ def _page_request(mark: str) -> api.ListMessages:
 
 
 def _command(folder: Path) -> float:
-    """Seconds that a whole command takes."""
+    """Seconds of a whole command."""
     word = Corpus().words[40]
     return median(run(muniment(folder, "search", word, "--json"), folder).seconds for _ in range(COMMANDS))
 
 
 def questions(count: int) -> dict[str, list[api.Search]]:
-    """That many questions of each kind, always the same ones."""
+    """The given number of questions of each kind, always the same ones."""
     corpus = Corpus()
     rng = random.Random(11)
     pools = {

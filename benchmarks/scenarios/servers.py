@@ -1,4 +1,4 @@
-"""From a mail server's mailbox to something that can be searched."""
+"""From a mail server's mailbox to a searchable archive."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from benchmarks.report import RACE_COLUMNS, Aim, Section, Table, megabytes, race
 from benchmarks.servers import Dovecot, filled, login
 
 TEXT = """\
-{count:,} journal reports of {size} MB in a mailbox of a Dovecot on this machine, which has the same
-cores as its clients. The line is encrypted for all. The mail stays in the mailbox. mbsync doesn't wait
-for the disk (`FSync no`), Muniment does."""
+{count:,} journal reports of {size} MB are in a mailbox of a Dovecot on this machine, which shares its
+cores with its clients. The connection is encrypted for all. The mail stays in the mailbox. mbsync does
+not wait for the disk (`FSync no`); Muniment does."""
 
 
 def measure(lab: Lab) -> Section:
-    """Muniment over POP3 and IMAP against mbsync and notmuch."""
+    """Muniment over POP3 and IMAP compared with mbsync and notmuch."""
     mail = lab.mail(lab.settings.count)
     with Dovecot() as server:
         mailbox = filled(server, (path.read_bytes() for path in mail.files()))

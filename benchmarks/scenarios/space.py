@@ -1,4 +1,4 @@
-"""What a vault takes on disk."""
+"""The disk space of a vault."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from benchmarks.report import Aim, Section, Table, megabytes
 
 PROJECTIONS = ("ledger", "catalog", "index")
 TEXT = """\
-Sizes of all files of a vault after one run, by what they belong to, against the bytes of the journal
-reports in it. The share depends on the mail's make-up (`benchmarks/corpus.py`): on how much of it is text,
-and how often an attachment comes again, which here is the more often the larger the archive. As a
-yardstick, all reports as one zstd stream of level {level} with a window of {window} MiB, in which no single
-message could be read."""
+Sizes of all files of a vault after one run, by their part of the vault, compared with the bytes of the
+journal reports in it. The share depends on the make-up of the mail (`benchmarks/corpus.py`): on the
+amount of text, and on how often an attachment repeats, which is more often in a larger archive. As a
+yardstick, all reports are compressed as one zstd stream of level {level} with a window of {window} MiB,
+from which no single message could be read."""
 LEVEL = 3
 WINDOW = 27
-"""As a power of 2."""
+"""Window size, as a power of 2."""
 
 
 def measure(lab: Lab) -> Section:
-    """Ledger, catalog and index against raw mail, for two sizes of archive."""
+    """Ledger, catalog and index compared with raw mail, for two sizes of archive."""
     mails = [lab.mail(count) for count in dict.fromkeys((lab.settings.count, lab.settings.large))]
     found = [(mail, footprint(lab, mail)) for mail in mails]
     columns = ("", *(f"{mail.count:,} reports, MB" for mail in mails), *("of raw mail" for _ in mails))
@@ -49,7 +49,7 @@ def _row(name: str, sizes: list[tuple[Mail, int]]) -> tuple[str, ...]:
 
 
 def footprint(lab: Lab, mail: Mail) -> dict[str, int]:
-    """Bytes of a new vault with this mail: by ledger, catalog, index and whatever else there is."""
+    """Bytes of a new vault with this mail, by ledger, catalog, index and the rest."""
     contestant = from_maildir(mail.path, mail.count)
     with lab.scratch() as folder:
         contestant.prepare(folder)
@@ -59,7 +59,7 @@ def footprint(lab: Lab, mail: Mail) -> dict[str, int]:
 
 
 def by_part(vault: Path) -> dict[str, int]:
-    """Bytes of the files in a vault by the first part of their path, a database with its companions."""
+    """Bytes of the files in a vault by the first part of their path; a database includes its companions."""
     sizes: dict[str, int] = {}
     for path in vault.rglob("*"):
         if path.is_file():
@@ -69,7 +69,7 @@ def by_part(vault: Path) -> dict[str, int]:
 
 
 def solid(mail: Mail) -> int:
-    """Bytes of all reports compressed as one stream that looks far back for repetitions."""
+    """Bytes of all reports compressed as one stream with a large window."""
     parameters = zstandard.ZstdCompressionParameters.from_level(LEVEL, window_log=WINDOW, enable_ldm=True)
     stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     return sum(len(stream.compress(path.read_bytes())) for path in mail.files()) + len(stream.flush())
