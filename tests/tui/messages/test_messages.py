@@ -260,7 +260,7 @@ def test_a_path_is_checked_while_typing(make, tmp_path):
         entry.value = str(tmp_path / "there.zip")
         await shows(pilot, "already exists")
         entry.value = str(tmp_path / "there.zip" / "no")
-        await shows(pilot, "can't be written")
+        await shows(pilot, "is not writable")
         await pilot.press("escape")
         assert screen_of(pilot).found.rows.has_focus
 
@@ -350,7 +350,7 @@ def test_only_the_beginning_of_a_large_source_is_shown(make):
         screen = screen_of(pilot)
         assert "long text was read in part" in screen.reader.text.document.text
         await pilot.press("s")
-        await shows(pilot, "The first 1.0 MB; w writes all of it to a file.")
+        await shows(pilot, "Only the first 1.0 MB; w writes all of it to a file.")
         assert len(screen.reader.text.document.text) < 1_000_100
         await pilot.press("end")
         await until(pilot, lambda: screen.reader.text.scroll_offset.y > 40_000)
@@ -475,7 +475,7 @@ def test_a_reason_is_asked_for_once(tmp_path):
 
     async def find_nothing(pilot):
         await pilot.press("enter")
-        await shows(pilot, "in the audit trail")
+        await shows(pilot, "requires a reason")
 
     drive(app_over(engine, vault.folder), script)
     trail = vault.client.call(api.GetAudit(), api.Audit).events
