@@ -24,7 +24,7 @@ MEANINGS = (
     ("fetched", "fetched, as new or to be compared"),
     ("already", "archived before under the same key"),
     ("failed", "could not be fetched; the next run tries again"),
-    ("skipped", "not mail, too old or too new, or gone before they were fetched"),
+    ("skipped", "not mail, too old or too new, or already gone"),
     ("pending", "not processed before the run ended"),
     ("new", "messages that are new to the vault"),
     ("merged", "copies of known messages, each with its own envelope"),
