@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from muniment.archive.catalog import projection
+from muniment.archive.catalog.replay_batch import LightFrame
 from muniment.archive.facts import Position, Route
 from muniment.archive.ledger.model import Kind
 from muniment.archive.ledger.records import Receipt
@@ -244,6 +245,6 @@ def test_placeholders_of_an_older_version_stay_unchanged(noted: bool) -> None:
     """Its receipt has no note of a placeholder, and the message is the part's bytes."""
     notes = (PLACEHOLDER,) if noted else ()
     receipt = Receipt("k", 1, b"s", (b"m",), Route.JOURNAL, report=True, notes=notes)
-    light = projection._Light(1, Position(1, 0), Kind.ENVELOPE, 0, 1, b"s")
+    light = LightFrame(1, Position(1, 0), Kind.ENVELOPE, 0, 1, b"s")
     found = projection._copy(light, receipt, CopyFacts(True, "", None, (), ("x", PLACEHOLDER), key=b"key"))
     assert (found.notes, found.key) == ((("x", PLACEHOLDER), b"key") if noted else (("x",), b""))

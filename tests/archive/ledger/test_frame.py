@@ -22,7 +22,7 @@ from muniment.archive.ledger.frame import (
     stated_identity,
     tag_in,
 )
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RESERVED, Kind
 
 TAG = bytes(range(8))
 U64 = st.integers(0, 2**64 - 1)
@@ -31,7 +31,15 @@ U32 = st.integers(0, 2**32 - 1)
 SHA = st.binary(min_size=32, max_size=32)
 
 
-@given(st.sampled_from(Kind), st.integers(0, 255), I64, U64, SHA, st.binary(max_size=500), U32)
+@given(
+    st.sampled_from(sorted(set(Kind) - RESERVED)),
+    st.integers(0, 255),
+    I64,
+    U64,
+    SHA,
+    st.binary(max_size=500),
+    U32,
+)
 def test_a_header_is_parsed_as_it_was_packed(
     kind: Kind, codec: int, time: int, size: int, sha: bytes, payload: bytes, dictionary: int
 ) -> None:
@@ -43,6 +51,12 @@ def test_a_header_is_parsed_as_it_was_packed(
     assert not intact(header, payload + b"x")
     assert tag_in(data) == TAG
     assert stated_identity(data) == (kind, sha)
+
+
+@pytest.mark.parametrize("kind", [0, *sorted(RESERVED), max(Kind) + 1, 255])
+def test_a_kind_that_this_program_does_not_know_is_of_a_newer_one(kind: int) -> None:
+    with pytest.raises(NewerFrame, match=f"newer program .*kind {kind},"):
+        parse_header(pack_header(TAG, kind, 1, 5, 6, bytes(32), b""), TAG)
 
 
 @given(st.integers(0, 8 * HEADER_SIZE - 1), st.binary(max_size=50))

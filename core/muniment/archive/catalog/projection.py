@@ -10,36 +10,28 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from muniment.archive.catalog.derive import envelope_fact, message_fact
+from muniment.archive.catalog.record_kinds import RECORD_KINDS
+from muniment.archive.catalog.replay_batch import LightFrame, ReplayBatch, ReplayObserver, light_frame
 from muniment.archive.facts import (
     DAMAGED,
-    AuditFact,
-    ConfigurationFact,
-    DirectoryFact,
     EnvelopeFact,
     Fact,
     MessageFact,
-    PartFact,
-    Position,
-    QuarantineFact,
     Route,
-    RunFact,
 )
 from muniment.archive.files.contents import mail_from
-from muniment.archive.ledger.model import Appended, Frame, Head, Kind
+from muniment.archive.ledger.model import Frame, Head, Kind
 from muniment.archive.ledger.reader import Reader
 from muniment.archive.ledger.records import (
     DISPLACEMENT_RULE,
     Receipt,
-    ReceiptGroup,
-    deletion_fact,
-    read_receipts,
     receipt_facts,
 )
 from muniment.archive.ledger.recovery import Damage
@@ -55,28 +47,6 @@ log = logging.getLogger("muniment.vault")
 SECOND = 1_000_000
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class _Light:
-    """A frame without its payload."""
-
-    sequence: int
-    position: Position
-    kind: Kind
-    time: int
-    size: int
-    sha: bytes
-    lost: bool = False
-    """Whether its payload is damaged."""
-
-    @property
-    def appended(self) -> Appended:
-        return Appended(self.sequence, self.position)
-
-    @property
-    def received(self) -> int:
-        return self.time // SECOND
 
 
 @dataclass(slots=True)
@@ -98,38 +68,13 @@ class _Copy:
     key: bytes = b""
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The frames of one commit, and its receipts by the hash of their copy."""
-
-    frames: list[_Light] = field(default_factory=list)
-    groups: list[tuple[ReceiptGroup, _Light]] = field(default_factory=list)
-    receipts: dict[bytes, Receipt] = field(default_factory=dict)
-    """The first receipt of each copy, which came with its envelope."""
-    plain: list[Fact] = field(default_factory=list)
-    """Facts of records that need no other record."""
-
-
-class Observer(Protocol):
-    """Takes what a projection meets in the ledger in addition to facts: content and damage."""
-
-    def add_content(self, sha: bytes, position: Position) -> None:
-        """Record the position of content with this SHA-256, before it is read."""
-
-    def has_content(self, sha: bytes) -> bool:
-        """Return whether content with this SHA-256 was met so far, or is in the catalog."""
-
-    def damage(self, what: str) -> None:
-        """Take a sentence, without its full stop, that says what can't be read and where."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Ledger:
     """Reads content back from the ledger."""
 
     reader: Reader
     work: Path
-    observer: Observer
+    observer: ReplayObserver
 
     def alike(self, former: bytes, original: bytes) -> bool:
         """Return whether two stored messages show the same; false if one can't be read."""
@@ -144,8 +89,8 @@ class _Ledger:
             return b""
 
     def read(
-        self, lights: Sequence[_Light], ask: Callable[[Iterator[Mail]], Iterator[Value]], outline: bool
-    ) -> Iterator[tuple[_Light, Value | None, bool]]:
+        self, lights: Sequence[LightFrame], ask: Callable[[Iterator[Mail]], Iterator[Value]], outline: bool
+    ) -> Iterator[tuple[LightFrame, Value | None, bool]]:
         """Read records back and pass their mail to a mail reader.
 
         Args:
@@ -169,7 +114,7 @@ class _Ledger:
             there, whole = found.popleft()
             yield light, answer if there else None, whole
 
-    def _mail(self, light: _Light, outline: bool) -> tuple[Mail | None, bool]:
+    def _mail(self, light: LightFrame, outline: bool) -> tuple[Mail | None, bool]:
         """Return what can be read of a record's content, None if nothing; and whether it is complete."""
         if light.lost:
             return None, False
@@ -186,7 +131,7 @@ class _Ledger:
 
 
 def project(
-    frames: Iterable[Frame | Damage], reader: Reader, work: Path, observer: Observer
+    frames: Iterable[Frame | Damage], reader: Reader, work: Path, observer: ReplayObserver
 ) -> Iterator[tuple[list[Fact], Head]]:
     """Make the facts of committed batches.
 
@@ -200,7 +145,7 @@ def project(
     Yields:
         The facts of each batch, in order of sequence, and the head that its commit frame proves.
     """
-    batch, ledger = _Batch(), _Ledger(reader, work, observer)
+    batch, ledger = ReplayBatch(), _Ledger(reader, work, observer)
     for frame in frames:
         try:
             if isinstance(frame, Damage):
@@ -209,14 +154,14 @@ def project(
             elif frame.kind is Kind.COMMIT:
                 head = reader.head(frame)
                 yield _facts(batch, ledger), head
-                batch = _Batch()
+                batch = ReplayBatch()
             else:
-                _collect(batch, frame, reader, observer)
+                RECORD_KINDS[frame.kind].collect(light_frame(frame), frame, batch, reader, observer)
         except LedgerDamaged as error:
             observer.damage(str(error))
 
 
-def _lose(batch: _Batch, damage: Damage, observer: Observer) -> None:
+def _lose(batch: ReplayBatch, damage: Damage, observer: ReplayObserver) -> None:
     """Keep a message whose header is intact, with its id and what its copies say about it.
 
     Other lost records are left out, so that they count as new when they are fetched again.
@@ -224,67 +169,19 @@ def _lose(batch: _Batch, damage: Damage, observer: Observer) -> None:
     frame = damage.lost
     if frame is not None and frame.kind is Kind.MESSAGE:
         observer.add_content(frame.sha, frame.position)
-        batch.frames.append(_light(frame, lost=True))
+        batch.frames.append(light_frame(frame, lost=True))
 
 
-def _light(frame: Frame, lost: bool = False) -> _Light:
-    return _Light(frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha, lost)
-
-
-def _collect(batch: _Batch, frame: Frame, reader: Reader, observer: Observer) -> None:
-    light = _light(frame)
-    match frame.kind:
-        case Kind.MESSAGE | Kind.PART | Kind.CHUNKS:
-            observer.add_content(frame.sha, frame.position)
-            batch.frames.append(light)
-        case Kind.ENVELOPE | Kind.QUARANTINE:
-            batch.frames.append(light)
-        case Kind.RECEIPT:
-            group = read_receipts(reader.payload(frame))
-            batch.groups.append((group, light))
-            for receipt in group.receipts:
-                batch.receipts.setdefault(receipt.sha, receipt)
-        case Kind.DELETION:
-            batch.plain.append(deletion_fact(reader.payload(frame), frame.sequence))
-        case Kind.RUN:
-            batch.plain.append(RunFact(frame.sequence, light.received, reader.payload(frame).decode()))
-        case Kind.DIRECTORY:
-            change = reader.payload(frame).decode()
-            batch.plain.append(DirectoryFact(frame.sequence, light.received, change))
-        case Kind.AUDIT:
-            event = reader.payload(frame).decode()
-            batch.plain.append(AuditFact(frame.sequence, frame.position, light.received, event))
-        case Kind.CONFIG:
-            batch.plain.append(ConfigurationFact(frame.sequence, frame.sha))
-        case _:
-            pass
-
-
-def _facts(batch: _Batch, ledger: _Ledger) -> list[Fact]:
+def _facts(batch: ReplayBatch, ledger: _Ledger) -> list[Fact]:
     envelopes, dates = _envelopes(batch, ledger)
-    messages = _messages(batch, dates, ledger)
-    facts: list[Fact] = []
+    facts_of_mail: dict[int, Fact] = {**envelopes, **_messages(batch, dates, ledger)}
+    facts: list[Fact] = list(batch.plain)
     for light in batch.frames:
-        match light.kind:
-            case Kind.PART | Kind.CHUNKS:
-                facts.append(PartFact(light.sequence, light.position, light.sha))
-            case Kind.MESSAGE:
-                facts.append(messages[light.sequence])
-            case Kind.ENVELOPE if light.sequence in envelopes:
-                facts.append(envelopes[light.sequence])
-            case Kind.QUARANTINE:
-                reason = batch.receipts[light.sha].reason if light.sha in batch.receipts else ""
-                facts.append(
-                    QuarantineFact(
-                        light.sequence, light.position, light.sha, light.size, reason, light.received
-                    )
-                )
-            case _:
-                pass
+        facts.extend(RECORD_KINDS[light.kind].facts(light, batch, facts_of_mail))
     for group, light in batch.groups:
         group.receipts[:] = [_decided_again(receipt, ledger) for receipt in group.receipts]
         facts.extend(receipt_facts(group, light.sequence, light.received))
-    return sorted([*facts, *batch.plain], key=lambda fact: fact.sequence)
+    return sorted(facts, key=lambda fact: fact.sequence)
 
 
 def _decided_again(receipt: Receipt, ledger: _Ledger) -> Receipt:
@@ -320,7 +217,7 @@ class _First(NamedTuple):
 _Dates = dict[bytes, _First]
 
 
-def _envelopes(batch: _Batch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact], _Dates]:
+def _envelopes(batch: ReplayBatch, ledger: _Ledger) -> tuple[dict[int, EnvelopeFact], _Dates]:
     """Return the batch's envelopes by sequence, and what the first copy of each message says about it.
 
     An envelope is left out if all its messages are lost, so that it counts as new when it is fetched again.
@@ -351,7 +248,9 @@ def _trusted_key(receipt: Receipt, copy: _Copy) -> bytes:
     return copy.key if trusted else b""
 
 
-def _copies(lights: Sequence[_Light], batch: _Batch, ledger: _Ledger) -> Iterator[tuple[_Light, _Copy]]:
+def _copies(
+    lights: Sequence[LightFrame], batch: ReplayBatch, ledger: _Ledger
+) -> Iterator[tuple[LightFrame, _Copy]]:
     """Read the copy in each envelope record, in order."""
     receipts = batch.receipts
     read = [light for light in lights if OPAQUE not in receipts[light.sha].notes]
@@ -369,7 +268,7 @@ def _copies(lights: Sequence[_Light], batch: _Batch, ledger: _Ledger) -> Iterato
             yield light, _copy(light, receipts[light.sha], found)
 
 
-def _copy(light: _Light, receipt: Receipt, found: CopyFacts | MailUnreadable | None) -> _Copy:
+def _copy(light: LightFrame, receipt: Receipt, found: CopyFacts | MailUnreadable | None) -> _Copy:
     unread = (UNREAD,) if UNREAD in receipt.notes else ()
     if found is None or isinstance(found, MailUnreadable):
         return _Copy(light.sha, receipt.report, None, (), unread)
@@ -381,11 +280,11 @@ def _copy(light: _Light, receipt: Receipt, found: CopyFacts | MailUnreadable | N
     return _Copy(light.sha, receipt.report, found.date, found.parties, (*notes, *unread), key)
 
 
-def _messages(batch: _Batch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
+def _messages(batch: ReplayBatch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
     """Return the batch's messages by sequence."""
     lights = [light for light in batch.frames if light.kind is Kind.MESSAGE]
     facts: dict[int, MessageFact] = {}
-    full, outlined = list[_Light](), list[_Light]()
+    full, outlined = list[LightFrame](), list[LightFrame]()
     for light in lights:
         notes = dates.get(light.sha, _First()).notes
         if OPAQUE in notes:
@@ -405,7 +304,7 @@ def _messages(batch: _Batch, dates: _Dates, ledger: _Ledger) -> dict[int, Messag
 
 
 def _message(
-    light: _Light, found: MessageFacts | MailUnreadable | None, whole: bool, dates: _Dates
+    light: LightFrame, found: MessageFacts | MailUnreadable | None, whole: bool, dates: _Dates
 ) -> MessageFact:
     if isinstance(found, MailUnreadable):
         return _fact(light, unread_message(light.sha, light.size, UNREAD), dates)
@@ -420,7 +319,7 @@ def _message(
     return _fact(light, message, dates, () if whole else (DAMAGED,))
 
 
-def _fact(light: _Light, message: _Message, dates: _Dates, more: tuple[str, ...] = ()) -> MessageFact:
+def _fact(light: LightFrame, message: _Message, dates: _Dates, more: tuple[str, ...] = ()) -> MessageFact:
     first = dates.get(light.sha, _First())
     if first.key and message.content:
         message.content = first.key

@@ -39,6 +39,10 @@ class Kind(IntEnum):
     COMMIT = 15
 
 
+RESERVED = frozenset({Kind.HOLD, Kind.REDACTION})
+"""Kinds that have a number and no meaning yet. A frame of one was written by a newer program."""
+
+
 class Codec(IntEnum):
     """How a payload is encoded. The numbers are part of the format: never change them.
 

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from muniment.archive.catalog.record_kinds import RECORD_KINDS
 from muniment.archive.facts import Position
 from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.model import Kind
@@ -24,16 +25,8 @@ from muniment.system.sanitise import clean
 
 REMEDY = "verify with --deep to see more, then run `muniment rebuild --catalog`"
 
-RECORDS = {
-    Kind.AUDIT: ("audit trail", "events", "SELECT id, time, event FROM audit WHERE id < ? ORDER BY id"),
-    Kind.RUN: ("history of runs", "runs", "SELECT id, time, summary FROM run WHERE id < ? ORDER BY id"),
-    Kind.DIRECTORY: (
-        "directory of users",
-        "changes",
-        "SELECT sequence, time, change FROM directory WHERE sequence < ? ORDER BY id",
-    ),
-}
-"""For each kind of record: two names of its rows for messages, and the statement that reads them."""
+RECORDS = {kind: entry.rows for kind, entry in RECORD_KINDS.items() if entry.rows}
+"""The kinds of record that the catalog repeats exactly."""
 
 SECOND = 1_000_000
 STEPS = 10_000_000

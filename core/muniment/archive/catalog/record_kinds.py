@@ -1,0 +1,164 @@
+"""The registry of record kinds: what a replay makes of each, and how a check compares it with the catalog.
+
+A new kind is a number in `ledger.model.Kind`, its name there, and one entry here. The ledger refuses a frame
+of a kind that has no entry, since a record that is ignored could be a hold or an erasure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from muniment.archive.catalog.replay_batch import LightFrame, ReplayBatch, ReplayObserver
+from muniment.archive.facts import (
+    AuditFact,
+    ConfigurationFact,
+    DirectoryFact,
+    Fact,
+    PartFact,
+    QuarantineFact,
+    RunFact,
+)
+from muniment.archive.ledger.model import Frame, Kind
+from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.records import deletion_fact, read_receipts
+
+FactsOfMail = Mapping[int, Fact]
+"""The facts of a batch's envelopes and messages, by sequence. They are made from the mail itself."""
+
+
+class CatalogRows(NamedTuple):
+    """Rows of the catalog that repeat records of one kind exactly. The shallow check compares them."""
+
+    name: str
+    """What the rows are together, for messages, such as "audit trail"."""
+    unit: str
+    """What each row is, in plural."""
+    statement: str
+    """Reads sequence, time in seconds and content of each row before a sequence, in order."""
+
+
+def _skip(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    """The ledger's reader uses the record itself."""
+
+
+def _no_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
+    return ()
+
+
+class RecordKind(NamedTuple):
+    """What the catalog does with the records of one kind.
+
+    `collect` decodes a record when its frame comes, and puts its content into the batch. It raises
+    LedgerDamaged if the payload can't be read. `facts` yields what the catalog applies, once the batch is
+    complete.
+    """
+
+    collect: Callable[[LightFrame, Frame, ReplayBatch, Reader, ReplayObserver], None] = _skip
+    facts: Callable[[LightFrame, ReplayBatch, FactsOfMail], Iterable[Fact]] = _no_facts
+    rows: CatalogRows | None = None
+    """For `verify`; None where a deep check alone can compare."""
+
+
+def _collect_content(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    observer.add_content(frame.sha, frame.position)
+    batch.frames.append(light)
+
+
+def _collect_copy(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    batch.frames.append(light)
+
+
+def _collect_receipts(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    group = read_receipts(reader.payload(frame))
+    batch.groups.append((group, light))
+    for receipt in group.receipts:
+        batch.receipts.setdefault(receipt.sha, receipt)
+
+
+def _collect_deletion(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    batch.plain.append(deletion_fact(reader.payload(frame), frame.sequence))
+
+
+def _collect_run(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    batch.plain.append(RunFact(frame.sequence, light.received, reader.payload(frame).decode()))
+
+
+def _collect_directory_change(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    batch.plain.append(DirectoryFact(frame.sequence, light.received, reader.payload(frame).decode()))
+
+
+def _collect_audit_event(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    event = reader.payload(frame).decode()
+    batch.plain.append(AuditFact(frame.sequence, frame.position, light.received, event))
+
+
+def _collect_configuration(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+) -> None:
+    batch.plain.append(ConfigurationFact(frame.sequence, frame.sha))
+
+
+def _part_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
+    yield PartFact(light.sequence, light.position, light.sha)
+
+
+def _mail_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
+    """A copy of which nothing is left has no fact, so that it counts as new when it comes again."""
+    if light.sequence in facts_of_mail:
+        yield facts_of_mail[light.sequence]
+
+
+def _quarantine_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
+    reason = batch.receipts[light.sha].reason if light.sha in batch.receipts else ""
+    yield QuarantineFact(light.sequence, light.position, light.sha, light.size, reason, light.received)
+
+
+RECORD_KINDS: dict[Kind, RecordKind] = {
+    Kind.MESSAGE: RecordKind(_collect_content, _mail_facts),
+    Kind.PART: RecordKind(_collect_content, _part_facts),
+    Kind.CHUNKS: RecordKind(_collect_content, _part_facts),
+    Kind.ENVELOPE: RecordKind(_collect_copy, _mail_facts),
+    Kind.RECEIPT: RecordKind(_collect_receipts),
+    Kind.DELETION: RecordKind(_collect_deletion),
+    Kind.QUARANTINE: RecordKind(_collect_copy, _quarantine_facts),
+    Kind.DIRECTORY: RecordKind(
+        _collect_directory_change,
+        rows=CatalogRows(
+            "directory of users",
+            "changes",
+            "SELECT sequence, time, change FROM directory WHERE sequence < ? ORDER BY id",
+        ),
+    ),
+    Kind.CONFIG: RecordKind(_collect_configuration),
+    Kind.AUDIT: RecordKind(
+        _collect_audit_event,
+        rows=CatalogRows(
+            "audit trail", "events", "SELECT id, time, event FROM audit WHERE id < ? ORDER BY id"
+        ),
+    ),
+    Kind.RUN: RecordKind(
+        _collect_run,
+        rows=CatalogRows(
+            "history of runs", "runs", "SELECT id, time, summary FROM run WHERE id < ? ORDER BY id"
+        ),
+    ),
+    Kind.DICTIONARY: RecordKind(),
+    Kind.COMMIT: RecordKind(),
+}

@@ -1,0 +1,65 @@
+"""What the replay of a ledger holds of one batch, and whom it reports to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from muniment.archive.facts import Fact, Position
+from muniment.archive.ledger.model import Appended, Frame, Kind
+from muniment.archive.ledger.records import Receipt, ReceiptGroup
+
+SECOND = 1_000_000
+"""Microseconds of the ledger's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class LightFrame:
+    """A frame without its payload."""
+
+    sequence: int
+    position: Position
+    kind: Kind
+    time: int
+    size: int
+    sha: bytes
+    lost: bool = False
+    """Whether its payload is damaged."""
+
+    @property
+    def appended(self) -> Appended:
+        return Appended(self.sequence, self.position)
+
+    @property
+    def received(self) -> int:
+        return self.time // SECOND
+
+
+def light_frame(frame: Frame, lost: bool = False) -> LightFrame:
+    """Return a frame without its payload."""
+    return LightFrame(frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha, lost)
+
+
+@dataclass(slots=True)
+class ReplayBatch:
+    """The frames of one commit, and its receipts by the hash of their copy."""
+
+    frames: list[LightFrame] = field(default_factory=list)
+    groups: list[tuple[ReceiptGroup, LightFrame]] = field(default_factory=list)
+    receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    """The first receipt of each copy, which came with its envelope."""
+    plain: list[Fact] = field(default_factory=list)
+    """Facts of records that need no other record."""
+
+
+class ReplayObserver(Protocol):
+    """Takes what a projection meets in the ledger in addition to facts: content and damage."""
+
+    def add_content(self, sha: bytes, position: Position) -> None:
+        """Record the position of content with this SHA-256, before it is read."""
+
+    def has_content(self, sha: bytes) -> bool:
+        """Return whether content with this SHA-256 was met so far, or is in the catalog."""
+
+    def damage(self, what: str) -> None:
+        """Take a sentence, without its full stop, that says what can't be read and where."""
