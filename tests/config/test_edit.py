@@ -17,6 +17,7 @@ from muniment.config import edit
 from muniment.config.edit import create, put_profile, remove_profile, rename_profile, set_values
 from muniment.config.file import load, read, version_of
 from muniment.errors import ConfigError, MunimentError, NotFound, SettingsChanged, VaultError
+from muniment.system.atomic_files import write_file
 
 WRITTEN = """\
 # Kept by Anna; ask her first.
@@ -244,30 +245,25 @@ def test_removing_a_missing_profile(path: Path) -> None:
 
 
 def test_a_hand_edit_at_the_same_time_is_not_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = edit._write_synced
-
-    def meanwhile(temporary: Path, text: str) -> None:
-        real(temporary, text)
+    def meanwhile(path: Path, data: bytes, *, durable: bool, last_check: Callable[[], None]) -> None:
         path.write_text(WRITTEN + "# by hand\n")
+        write_file(path, data, durable=durable, last_check=last_check)
 
-    monkeypatch.setattr(edit, "_write_synced", meanwhile)
+    monkeypatch.setattr(edit, "write_file", meanwhile)
     with pytest.raises(ConfigError, match="changed by someone else"):
         put_profile(path, "hq", {"every": 60})
     assert path.read_text() == WRITTEN + "# by hand\n"
     assert leftovers(path) == []
 
 
-@pytest.mark.parametrize("fail_at", ["fsync", "write"])
+@pytest.mark.parametrize("fail_at", ["fsync", "fchmod"])
 def test_a_full_disk_leaves_the_file_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: str
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    if fail_at == "fsync":
-        monkeypatch.setattr(os, "fsync", full)
-    else:
-        monkeypatch.setattr(edit, "_write_synced", full)
+    monkeypatch.setattr(os, fail_at, full)
     with pytest.raises(VaultError, match="No space left"):
         put_profile(path, "hq", {"every": 60})
     assert path.read_text() == WRITTEN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from muniment.cli.answers import streaming
 from muniment.cli.command import Command, Session, pass_session
 from muniment.cli.output import Column, complain, plain
 from muniment.errors import NotFound, UsageError
+from muniment.system.atomic_files import create_file
 from muniment.system.environment import absolute
 from muniment.system.formatting import iso, local
 
@@ -249,12 +249,12 @@ def write_command(step: SetupStep, path: Path) -> Path:
     Raises:
         UsageError: The file exists already, or it can't be written.
     """
-    text = BOM + step.command if step.language == "powershell" else f"#!/bin/sh\n{step.command}\n"
+    if step.language == "powershell":
+        text = (BOM + step.command).replace("\n", "\r\n")
+    else:
+        text = f"#!/bin/sh\n{step.command}\n"
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        newline = "\r\n" if step.language == "powershell" else "\n"
-        with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
-            file.write(text)
+        create_file(path, text.encode(), durable=False)
     except FileExistsError:
         raise UsageError(f"{path} exists already: name a new file.") from None
     except OSError as error:

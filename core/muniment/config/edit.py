@@ -6,8 +6,6 @@ either the old text or the new one.
 
 from __future__ import annotations
 
-import os
-import secrets
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -21,6 +19,7 @@ from muniment.config.file import FORMAT, interpret, read, version_of
 from muniment.config.model import Settings
 from muniment.config.text import parse
 from muniment.errors import ConfigError, NotFound, SettingsChanged, VaultError
+from muniment.system.atomic_files import write_file
 
 Tables = dict[str, Any]
 
@@ -223,41 +222,13 @@ def _unknown(name: str) -> NotFound:
 def _replace(path: Path, text: str, before: str | None) -> None:
     """Replace the file in one step, durably; `before` is its expected present text, None for no file."""
     path = path.resolve()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _write_synced(temporary, text)
-        try:
-            _require_unchanged(path, before)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        write_file(path, text.encode(), durable=True, last_check=lambda: _require_unchanged(path, before))
     except OSError as error:
         raise VaultError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
-
-
-def _write_synced(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _require_unchanged(path: Path, before: str | None) -> None:
     now = read(path) if path.exists() else None
     if now != before:
         raise ConfigError(f"{path} was changed by someone else at the same time; try again")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ vault.toml names the new one. Passwords that people put elsewhere are read by `c
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 from muniment.config.secrets import LIMIT, is_one_line
 from muniment.errors import ConfigError, VaultError
+from muniment.system.atomic_files import create_file
 
 FOLDER = "secrets"
 """The folder in the vault that has password files; only the vault's owner can read it."""
@@ -84,14 +84,8 @@ def _to_file(password: str, label: str, base: Path) -> Spec:
     folder = base / FOLDER
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(folder / label, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(password.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        create_file(folder / label, password.encode() + b"\n", durable=True)
     except OSError as error:
-        with suppress(OSError):
-            (folder / label).unlink()
         raise VaultError(
             f"the password can't be stored in {folder} ({error.strerror}): nothing was changed"
         ) from None

@@ -20,6 +20,7 @@ from typing import Any
 
 from muniment.errors import VaultError
 from muniment.gateway.syncing import SyncedFolder
+from muniment.system.atomic_files import sync_folder
 
 SYNCS = 16
 """Messages that are synced to disk at the same time."""
@@ -55,7 +56,7 @@ class Spool:
             for left in self.delivered.iterdir():
                 if not (self.new / left.name.removesuffix(".json")).exists():
                     left.unlink(missing_ok=True)  # a run may remove notes at the same time
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             self._beside = ThreadPoolExecutor(SYNCS, thread_name_prefix="gateway-spool-notes")
             self.notes, self.arrivals = SyncedFolder(self.delivered), SyncedFolder(self.new)
         except OSError as error:
@@ -219,11 +220,3 @@ class Incoming:
         if self._file >= 0:
             handle, self._file = self._file, -1
             os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

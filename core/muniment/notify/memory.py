@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from muniment.notify.model import Event, Finding
+from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.notify")
 
@@ -18,7 +18,6 @@ NAME = "notify.json"
 """The file's name in the vault."""
 FORMAT = 1
 """The version of the file's format."""
-PRIVATE = 0o600
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -84,14 +83,7 @@ def save(folder: Path, memory: Memory) -> None:
     Raises:
         OSError: It can't be written.
     """
-    path = folder / NAME
-    draft = path.with_suffix(".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(memory))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_file(folder / NAME, msgspec.json.encode(memory), durable=True)
 
 
 def news(memory: Memory, found: Iterable[Finding], now: float) -> list[Event]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import secrets
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from muniment.errors import VaultError
 from muniment.setup.model import Outcome, State
+from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.setup")
 
@@ -92,14 +91,9 @@ def save(folder: Path, memory: Memory) -> None:
     text = json.dumps(
         {"version": VERSION, "steps": {s: asdict(r) for s, r in memory.records.items()}}, indent=1
     )
-    draft = path.with_name(f".{NAME}.{secrets.token_hex(4)}.tmp")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
+        write_file(path, text.encode(), durable=False)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise VaultError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
 
 

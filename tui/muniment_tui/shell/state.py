@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+
+from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.tui")
 
@@ -41,14 +42,8 @@ def load(path: Path) -> State:
 
 def save(path: Path, state: State) -> None:
     """Write the state. A failure is logged and otherwise ignored."""
-    draft = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(state), indent=1))
-        draft.replace(path)
+        write_file(path, msgspec.json.format(msgspec.json.encode(state), indent=1), durable=False)
     except OSError as error:
         log.info("the app's state is not kept: %s", error)
-        with suppress(OSError):
-            draft.unlink()

@@ -9,7 +9,6 @@ the ledger from the watermark makes the index complete.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 import time
@@ -23,8 +22,9 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from muniment.archive.index.document import FORMAT, IndexDocument
-from muniment.archive.index.shards import Broken, Shard, View, guarded, sync_folder
+from muniment.archive.index.shards import Broken, Shard, View, guarded
 from muniment.errors import VaultError
+from muniment.system.atomic_files import sync_folder, write_file
 
 STATE = "state.json"
 ASIDE = ".old"
@@ -313,13 +313,7 @@ class Index:
                 "shards": shards,
             }
         )
-        draft = self._state_file.with_suffix(".tmp")
-        with draft.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._state_file)
-        sync_folder(self.folder)
+        write_file(self._state_file, text.encode(), durable=True)
 
     def close(self) -> None:
         """Wait for merges, discard uncommitted changes and close the index. It may be called twice."""

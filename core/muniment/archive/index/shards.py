@@ -16,6 +16,7 @@ import tantivy
 
 from muniment.archive.index.document import IndexDocument, analyzer, encode, schema, weight
 from muniment.errors import MunimentError, QueryError, VaultError, VaultLocked
+from muniment.system.atomic_files import sync_folder
 from muniment.system.paths import as_text
 
 
@@ -296,13 +297,3 @@ def _open(path: Path, name: _Name) -> tantivy.Index:
         index.register_tokenizer("words", analyzer())
         index.config_reader("Manual")
         return index
-
-
-def sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable (fsync)."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        with suppress(OSError):
-            os.close(handle)

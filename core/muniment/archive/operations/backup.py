@@ -12,7 +12,6 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,10 +26,12 @@ from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError, VaultError, VaultLocked
+from muniment.system.atomic_files import copy_file, is_temporary, sync_folder, write_file
 
 STATE = "backup.json"
 SETTINGS = "vault.toml"
 DRAFT = ".new"
+"""The ending of temporary files that earlier versions left."""
 OVERLAP = 64 * 1024
 BLOCK = 4 * 1024 * 1024
 
@@ -78,18 +79,22 @@ def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
         )
     for path in sorted((source / LEDGER).iterdir()):
         if path.is_file() and path.suffix != ".seg":
-            _replace(path, target / LEDGER / path.name)
+            copy_file(path, target / LEDGER / path.name, durable=True)
     for segment in range(1, head.segment + 1):
         if copied := _segment(source / LEDGER, target / LEDGER, segment, head, before):
             yield f"segment {segment}: {copied:,} bytes copied"
+    sync_folder(target / LEDGER)
     if (source / SETTINGS).is_file():
-        _replace(source / SETTINGS, target / SETTINGS)
+        copy_file(source / SETTINGS, target / SETTINGS, durable=True)
     _write_state(target, head, (source / LEDGER / VAULT_ID).read_text().strip())
 
 
 def _unbegun(target: Path) -> bool:
     """Return whether a folder is empty, or holds only the drafts of a backup that was interrupted early."""
-    return all(path == target / LEDGER or path.suffix == DRAFT for path in target.rglob("*"))
+    return all(
+        path == target / LEDGER or path.suffix == DRAFT or is_temporary(path.name)
+        for path in target.rglob("*")
+    )
 
 
 @contextmanager
@@ -179,25 +184,7 @@ def _compare(read: BinaryIO, copy: BinaryIO, target: Path, start: int, end: int)
         start += count
 
 
-def _replace(source: Path, target: Path) -> None:
-    draft = target.with_name(target.name + DRAFT)
-    shutil.copyfile(source, draft)
-    draft.chmod(0o600)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.rename(target)
-
-
 def _write_state(target: Path, head: Head, vault: str) -> None:
     made = datetime.now(UTC).isoformat(timespec="seconds")
     state = {"made": made, "vault": vault, **as_json(head)}
-    draft = target / (STATE + DRAFT)
-    draft.write_text(json.dumps(state, indent=1) + "\n")
-    draft.chmod(0o600)
-    draft.rename(target / STATE)
-    for folder in (target / LEDGER, target):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    write_file(target / STATE, (json.dumps(state, indent=1) + "\n").encode(), durable=True)

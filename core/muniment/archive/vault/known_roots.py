@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,11 +22,12 @@ from muniment.archive.catalog import seen_by
 from muniment.archive.index import put_aside
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.checkpoints import Checkpoint
-from muniment.archive.ledger.files import read_vault_id, sync_folder
+from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import Head
 from muniment.archive.ledger.scan import has_commit, last_head
 from muniment.errors import LedgerDamaged, VaultError
+from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.vault")
 
@@ -198,19 +198,7 @@ class Checkpoints:
     def _write(self, entries: list[dict[str, Any]]) -> None:
         lines = ",\n  ".join(json.dumps(entry) for entry in entries)
         text = f'{{"format": {FORMAT}, "vault": "{self._vault_id.hex()}", "checkpoints": [\n  {lines}\n]}}\n'
-        _replace(self._folder / CHECKPOINTS, text)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file atomically and durably."""
-    draft = path.with_name(path.name + ".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
+        write_file(self._folder / CHECKPOINTS, text.encode(), durable=True)
 
 
 def _thinned(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -400,7 +388,7 @@ def forget(folder: Path, vault_id: bytes, found: list[Alarm]) -> None:
     if OF_NOTICES in sources:
         value = json.loads((folder / NOTICES).read_bytes())
         del value["checkpoint"]
-        _replace(folder / NOTICES, json.dumps(value))
+        write_file(folder / NOTICES, json.dumps(value).encode(), durable=True)
 
 
 def _refuted(folder: Path, found: list[Alarm]) -> list[Head]:

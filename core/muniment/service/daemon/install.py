@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import shlex
 import shutil
@@ -17,6 +16,7 @@ from muniment.errors import UsageError, VaultError
 from muniment.service.access.roles import login_name
 from muniment.service.daemon.units import SERVICE, SOCKET, Place, units
 from muniment.service.host.session import Session
+from muniment.system.atomic_files import write_file
 
 FOLDER = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")
@@ -106,13 +106,9 @@ class Installer:
 
     def _write(self, name: str, text: str) -> None:
         path = self._folder / name
-        draft = path.with_name(f".{name}.{os.getpid()}")
         try:
-            draft.write_text(text)
-            draft.chmod(OPEN)
-            draft.replace(path)
+            write_file(path, text.encode(), durable=True, mode=OPEN)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise VaultError(f"{path} can't be written ({error.strerror}): run this as root") from error
 
 
