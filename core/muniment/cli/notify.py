@@ -26,7 +26,9 @@ def notify() -> None:
 @notify.command()
 @pass_session
 def test(session: Session) -> int:
-    """Send a test message in every way that is set up; say which worked.
+    """Send a test message in every way that is set up.
+
+    Says which ways worked. Exits 1 if one did not.
 
     \b
     Example:
