@@ -315,3 +315,47 @@ def test_text_from_the_file_is_sanitised(made: Path, second: Path, tmp_path: Pat
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "PATIENCE", 0.5)
+
+
+ODD = {"text": "'x'", "blob": "x'00ff'", "null": "NULL", "negative": "-1", "large": "9223372036854775807"}
+"""Values that a damaged or edited file may have in any column."""
+SAMPLED = {("message", "date"), ("audit", "event"), ("message", "touched")}
+
+
+def columns() -> list[Any]:
+    """Every column of every table, with each odd value; most of them in the long tests."""
+    return [
+        pytest.param(
+            table.name,
+            column.name,
+            value,
+            id=f"{table.name}.{column.name} {name}",
+            marks=() if (table.name, column.name) in SAMPLED and name == "text" else [pytest.mark.soak],
+        )
+        for table in tables.metadata.sorted_tables
+        for column in table.columns
+        for name, value in ODD.items()
+    ]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), columns())
+def test_a_column_of_odd_values_stops_no_verification(
+    copy: Path, table: str, column: str, value: str
+) -> None:
+    """Each check ends with a report, or with a sentence that says what to do."""
+    try:
+        edit(copy / "catalog.db", f"UPDATE {table} SET {column} = {value}")
+    except sqlite3.Error:
+        pytest.skip("the table does not accept this value")
+    for deep in (False, True):
+        refused = refusal(copy, deep)
+        assert not refused or "rebuild --catalog" in refused
+
+
+def refusal(folder: Path, deep: bool) -> str:
+    """Why a vault could not be verified; "" where it was."""
+    try:
+        problems(folder, deep)
+    except VaultError as error:
+        return str(error)
+    return ""

@@ -139,6 +139,17 @@ def text(value: Any) -> str:
     return value
 
 
+def blob(value: Any) -> bytes:
+    """Return a row's value if it is a blob. `bytes` would make as many zeros as an integer says.
+
+    Raises:
+        TypeError: It is not a blob.
+    """
+    if not isinstance(value, bytes):
+        raise TypeError("the value is not a blob")
+    return value
+
+
 def as_json(value: Any) -> str:
     """Return a row's value if it is JSON.
 

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from muniment.archive.catalog import sql, tables
+from muniment.archive.catalog.encoding import blob, whole
 from muniment.archive.catalog.model import CatalogDamaged, CatalogOutdated
 from muniment.archive.catalog.trouble import as_vault_errors
 from muniment.archive.files.gate import Gate
@@ -315,7 +316,9 @@ def seen_by(path: Path) -> Seen | None:
             row = connection.execute(
                 "SELECT schema, vault, tree_size, root, segment, offset FROM state"
             ).fetchone()
-        return Seen(int(row[0]), bytes(row[1]), Head(int(row[2]), bytes(row[3]), int(row[4]), int(row[5])))
+        schema, vault, size, root, segment, offset = row
+        head = Head(whole(size), blob(root), whole(segment), whole(offset))
+        return Seen(whole(schema), blob(vault), head)
     except (sqlite3.Error, TypeError, ValueError):
         return None
 

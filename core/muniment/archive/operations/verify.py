@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from muniment.archive.catalog import Totals
+from muniment.archive.catalog.trouble import as_vault_errors
 from muniment.archive.files.permissions import exposed, readable
 from muniment.archive.index import Index
 from muniment.archive.ledger.check import Report, check
@@ -227,7 +228,9 @@ def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
             yield f"the index has {docs} messages, but should have {least}: {remedy}"
         yield from search_works(index)
         if deep:
-            yield from wrong_documents(vault, index, unchanging)
+            with as_vault_errors(vault.catalog.path, "read"):
+                found = list(wrong_documents(vault, index, unchanging))
+            yield from found
     except (MunimentError, sqlite3.Error) as error:
         yield f"the index can't be compared ({error}): {remedy}"
     finally:
