@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test second check soak bench lock sbom servers clean
+.PHONY: help demo quick test coverage second check soak bench lock sbom servers clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -20,8 +20,17 @@ servers:
 demo: $(STAMP)  ## Send sample journal mail through an embedded gateway into a throw-away vault
 	@$(VENV)/bin/muniment demo
 
+quick: $(STAMP)  ## Run the tests that start no program and open no socket (under a minute)
+	@$(VENV)/bin/pytest --quick -n 2 --dist worksteal --durations 5
+
 test: $(STAMP) servers  ## Run the tests (under 10 minutes)
 	@$(VENV)/bin/pytest -n 4 --dist worksteal
+
+coverage: $(STAMP) servers  ## Report which lines and branches of core the tests run: at least 90%
+	@$(VENV)/bin/coverage erase
+	@$(VENV)/bin/coverage run -m pytest -n 4 --dist worksteal --timeout 600 -m "not soak and not slow"
+	@$(VENV)/bin/coverage combine --quiet
+	@$(VENV)/bin/coverage report
 
 second: $(STAMP) servers  ## Run the unit and app tests on another Python
 	@sh tools/second-python.sh
@@ -47,4 +56,4 @@ sbom: $(STAMP)  ## Write sbom.cdx.json, the list of all parts (CycloneDX), from 
 	@sh tools/sbom.sh
 
 clean:  ## Remove what set-up made
-	@rm -rf $(VENV) .venv-second .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-second .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

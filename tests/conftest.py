@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.quick import quick
 from support.services import stop_service
 
 # Without these, Hypothesis fails a test by chance where the machine is busy: after 200 ms for an example, and
@@ -16,6 +17,7 @@ from support.services import stop_service
 settings.register_profile(
     "muniment", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
+settings.register_profile("quick", parent=settings.get_profile("muniment"), max_examples=25)
 settings.load_profile("muniment")
 
 _COUNTER = itertools.count()
@@ -50,3 +52,20 @@ def own_services() -> Iterator[Path]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="run the tests whose code can't start a program or open a socket"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        settings.load_profile("quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        items[:], others = quick(items)
+        config.hook.pytest_deselected(items=others)

@@ -181,6 +181,7 @@ def test_the_watermark_stays_if_the_state_can_not_be_written(
     assert Index.open(folder, read_only=True).watermark == 6
 
 
+@pytest.mark.slow
 def test_after_a_full_disk_the_index_can_be_completed(folder: Path) -> None:
     filled(folder, 4)
     chance = random.Random(3)

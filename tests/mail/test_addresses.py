@@ -281,6 +281,7 @@ def test_count_is_bounded() -> None:
     assert len(parse("a@x, b@x", 1)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

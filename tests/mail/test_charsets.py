@@ -224,6 +224,7 @@ def test_a_cut_costs_the_last_character(name: str) -> None:
         assert lost(text[: len(read)], to_text(raw[:at], name)) <= most, at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["utf-8", "", "gb2312", "iso-2022-jp", "utf-16", "big5"])
 def test_the_limit_of_a_text_lies_between_characters(label: str) -> None:
     """The limit may be at any byte of a character: it gives no fault and no wrong guess."""

@@ -225,6 +225,7 @@ MUTATIONS: list[Callable[[st.DataObject, bytes], bytes]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(data=st.data(), base=st.sampled_from(BASES))
 def test_messages_that_look_different_have_different_hashes(data: st.DataObject, base: bytes) -> None:

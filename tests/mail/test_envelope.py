@@ -12,6 +12,7 @@ from muniment.mail.journal.report import ENVELOPE_LIMIT
 WHOLE = b"Sender: anna@example.com\nTo: bob@example.com\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", [b"x\n", b" \n", b":\n", b" x\n", b"Recipients:\n", b"To: c@d\n", b"\r\r", b" "]
 )

@@ -43,6 +43,7 @@ from muniment.people.directory import Directory
 from muniment.system import sanitise
 from support.growth import MAKERS, PIECES, repeated, too_steep
 
+pytestmark = pytest.mark.slow
 HEAD = b"From: anna@example.com\r\nTo: bob@example.com\r\nMessage-ID: <1@example.com>\r\n"
 MIXED = HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 REPORT = MIXED.replace(b"\r\n\r\n", b"\r\nX-MS-Journal-Report:\r\n\r\n")

@@ -420,6 +420,7 @@ def test_malformed_mail_plain_and_wrapped() -> None:
         assert base64.b64decode(encoded[span.start : span.end]) == mail
 
 
+@pytest.mark.slow
 def test_hostile_reports_take_linear_time() -> None:
     started = time.perf_counter()
     for body in (

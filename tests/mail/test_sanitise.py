@@ -145,6 +145,7 @@ def test_a_long_name_of_marks_is_cleaned_quickly() -> None:
     assert name.endswith(".docx")
 
 
+@pytest.mark.slow
 def test_hostile_text_takes_linear_time() -> None:
     started = time.perf_counter()
     for piece in (

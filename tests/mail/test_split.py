@@ -187,6 +187,7 @@ def test_all_malformed_mail_comes_back() -> None:
         assert rebuilt(message, split(message)) == message, name
 
 
+@pytest.mark.slow
 def test_real_mail_comes_back() -> None:
     for name, message in islice(real(), 0, 15_000, 30):
         assert rebuilt(message, split(message)) == message, name
@@ -247,6 +248,7 @@ def write_big(path: Path, total: int) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_a_message_of_100_mb_is_cut_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "big"
     expected = write_big(path, 100_000_000)

@@ -263,11 +263,13 @@ def missing(message: bytes) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_no_text_of_malformed_mail_is_lost() -> None:
     lost = {name: words for name, message in malformed() if (words := missing(message))}
     assert lost == {}
 
 
+@pytest.mark.slow
 def test_no_text_of_real_mail_is_lost() -> None:
     lost = {name: words for name, message in islice(real(), 0, 15_000, 30) if (words := missing(message))}
     assert lost == {}

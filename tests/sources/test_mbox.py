@@ -432,6 +432,7 @@ def test_a_file_that_is_not_an_mbox_is_named(opened: Opener, tmp_path: Path, con
         opened(path)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_a_file_or_a_message(opened: Opener, tmp_path: Path) -> None:
     path = tmp_path / "box"
     large = b"Subject: large\n\n" + b"a line of text\n" * 2**20

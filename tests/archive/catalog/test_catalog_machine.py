@@ -270,7 +270,7 @@ BRIEF = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 CatalogMachine.TestCase.settings = BRIEF
-TestCatalog = CatalogMachine.TestCase
+TestCatalog = pytest.mark.slow(CatalogMachine.TestCase)
 
 
 @pytest.mark.soak

@@ -65,6 +65,7 @@ def test_an_intact_ledger_has_no_problems(tmp_path: Path) -> None:
     assert "all is well" in outcome.stdout
 
 
+@pytest.mark.slow
 def test_any_flipped_byte_is_found_and_named(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder, segment=3000, batches=4)

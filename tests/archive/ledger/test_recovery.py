@@ -30,6 +30,7 @@ def torn_bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted((folder / "torn").glob("*")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("segment", "batches"), [pytest.param(1 << 20, 2, marks=pytest.mark.soak), (1500, 4)]
 )
@@ -121,6 +122,7 @@ def damaged(folder: Path, offset: int, number: int = 1) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_any_flipped_byte_before_a_commit_is_damage(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)

@@ -66,6 +66,7 @@ def test_a_text_is_divided_only_as_far_as_it_is_seen() -> None:
     assert rows.reach_place(100_000) == rows.reach_place(100_000)
 
 
+@pytest.mark.slow
 def test_hostile_lengths_are_handled_quickly() -> None:
     lines = ("a" * 2_000_000, "漢" * 200_000, "a\u0301\u0301" * 200_000, " " * 1_000_000, "\n" * 200_000)
     marks = [Mark(text="a"), Mark(text="aaaa", prefix=True), Mark(text="a a a")]

@@ -482,6 +482,7 @@ def test_a_reason_is_asked_for_once(tmp_path):
     assert {event.detail.get("reason") for event in trail if event.event == "read"} == {"case 7"}
 
 
+@pytest.mark.slow
 def test_ten_million_rows_need_few_requests_and_little_memory(tmp_path):
     """Requests and rows in memory are counted; no time is measured."""
     (tmp_path / "vault").mkdir()
