@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from muniment import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,3 +26,26 @@ def test_pre_commit_runs_what_make_check_runs() -> None:
     hooks = re.findall(r"entry: \.venv/bin/(.+)", (ROOT / ".pre-commit-config.yaml").read_text())
     assert checked
     assert [line.removesuffix(" .") for line in checked] == hooks
+
+
+PAGES = ("CONTRIBUTING.md", "README.md")
+FILE = re.compile(r"`((?:core|tui|tests|docs|tools|benchmarks)/[\w./-]+)`")
+NAMED = re.compile(r"`(\w+)` (?:in|of) (?:the )?`((?:core|tui|tests|tools)/[\w./]+\.py)`")
+MADE_UP = {"core/muniment/sources/files/mh.py", "tui/muniment_tui/runs/audit.py"}
+"""Files of the worked examples."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    named = set(FILE.findall((ROOT / page).read_text(encoding="utf-8")))
+    assert [name for name in named - MADE_UP if not (ROOT / name).exists()] == []
+
+
+def test_names_that_contributing_gives_are_in_their_files() -> None:
+    named = NAMED.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [
+        f"{name} in {file}"
+        for name, file in named
+        if file not in MADE_UP and not re.search(rf"\b{name}\b", (ROOT / file).read_text(encoding="utf-8"))
+    ] == []
