@@ -45,7 +45,7 @@ def test_an_index_that_is_ahead_of_the_ledger_is_not_used(set_back: TestVault) -
     assert set_back.search("word1") == []
     seen, other = set_back.verify().problems
     assert "the index knows" in seen
-    assert "the index is of another ledger" in other
+    assert "the index belongs to another ledger" in other
 
 
 def test_an_index_that_is_ahead_stops_runs_until_the_loss_is_accepted(set_back: TestVault) -> None:
