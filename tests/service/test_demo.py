@@ -1,4 +1,4 @@
-"""The demo: all goes the whole way, and whatever is lost on it is noticed."""
+"""The demo: all mail is archived, and any loss is noticed."""
 
 import pytest
 
@@ -10,27 +10,27 @@ from muniment.service.demo.samples import truth
 COUNT = 150
 
 
-def test_what_is_sent_is_found(tmp_path):
-    words = list(demo.run_demo(tmp_path / "vault", COUNT))
-    (run,) = (word for word in words if isinstance(word, RunSummary))
+def test_the_demo_finds_what_it_sent(tmp_path):
+    replies = list(demo.run_demo(tmp_path / "vault", COUNT))
+    (run,) = (reply for reply in replies if isinstance(reply, RunSummary))
     assert (run.state, run.balanced, run.fetched, run.new) == ("ok", True, COUNT, truth(COUNT).messages)
-    assert len([word for word in words if isinstance(word, Hits)]) == 3
-    assert [type(word) for word in words][-1] is Done
-    assert {Step, Tree, Verified} < {type(word) for word in words}
+    assert len([reply for reply in replies if isinstance(reply, Hits)]) == 3
+    assert [type(reply) for reply in replies][-1] is Done
+    assert {Step, Tree, Verified} < {type(reply) for reply in replies}
     assert not list((tmp_path / "vault" / "spool").rglob("*.eml"))
 
 
-def test_what_is_not_found_is_named(tmp_path, monkeypatch):
-    told = truth(COUNT)
-    told.users["mira.tannhofer@nordlicht.example"].inbox += 1
-    monkeypatch.setattr(demo, "truth", lambda count: told)
+def test_the_demo_names_what_is_missing(tmp_path, monkeypatch):
+    expected = truth(COUNT)
+    expected.users["mira.tannhofer@nordlicht.example"].inbox += 1
+    monkeypatch.setattr(demo, "truth", lambda count: expected)
     with pytest.raises(
         RunFailed, match=r"mira\.tannhofer@nordlicht\.example/Inbox: \d+ expected, \d+ found\.$"
     ):
         list(demo.run_demo(tmp_path / "vault", COUNT))
 
 
-def test_a_run_that_failed_is_no_success():
+def test_a_failed_run_fails_the_demo():
     found = demo._Found()
     differences = found.differences(truth(COUNT))
     assert f"fetched: {COUNT} expected, 0 found" in differences

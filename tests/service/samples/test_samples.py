@@ -1,4 +1,4 @@
-"""The sample mail: deterministic, well formed, and as its truth says."""
+"""The sample mail: deterministic, well formed, and in agreement with its truth."""
 
 import email
 import re
@@ -13,7 +13,7 @@ from muniment.service.demo.samples.scenario import SHARING_QUERY
 
 
 def inner(data: bytes) -> bytes:
-    """The original of a report in any form but base64."""
+    """The original inside a report, in any form except base64."""
     start = data.index(b"message/rfc822\r\n\r\n") + len(b"message/rfc822\r\n\r\n")
     end = data.rindex(b"\r\n--_report_")
     return data[start : end if end > start else None]
@@ -33,14 +33,14 @@ def test_every_mail_can_be_sent_over_smtp():
         assert b"\n" not in rest
 
 
-def test_what_arrives():
+def test_the_kinds_of_mail_that_arrive():
     kinds = Counter(sample.kind for sample in samples())
     assert sum(kinds.values()) == COUNT == 1000
     assert (kinds["broken"], kinds["hostile"], kinds["plain"], kinds["repeat"]) == (1, 1, 4, 3)
     assert kinds["fork"] > 150
 
 
-def test_forks_differ_in_trace_headers_alone():
+def test_forks_differ_only_in_trace_headers():
     by_message: dict[bytes, set[bytes]] = {}
     for sample in samples(300):
         if (
@@ -58,18 +58,18 @@ def test_forks_differ_in_trace_headers_alone():
 
 
 def test_truth_counts_every_report_once():
-    told = truth()
-    assert told.reports == COUNT
-    assert told.reports == told.messages + told.merged + told.quarantined
-    assert told.quarantined == 1
-    assert all(hits > 5 for hits in told.searches.values())
-    assert told.searches[SHARING_QUERY] == 50
-    assert {person.address for person in STAFF} < set(told.users)
-    assert all(counts.inbox > 10 and counts.sent > 0 for counts in told.users.values())
+    expected = truth()
+    assert expected.reports == COUNT
+    assert expected.reports == expected.messages + expected.merged + expected.quarantined
+    assert expected.quarantined == 1
+    assert all(hits > 5 for hits in expected.searches.values())
+    assert expected.searches[SHARING_QUERY] == 50
+    assert {person.address for person in STAFF} < set(expected.users)
+    assert all(counts.inbox > 10 and counts.sent > 0 for counts in expected.users.values())
 
 
 def test_truth_agrees_with_the_bytes():
-    """Message-IDs of the mails themselves, as the standard library reads them."""
+    """Compares the truth with Message-IDs that the standard library reads from the bytes."""
     ids = set()
     for sample in samples():
         outer = email.message_from_bytes(sample.data)
@@ -89,20 +89,20 @@ def test_three_languages_and_all_forms():
         assert mark in text
 
 
-def test_the_hostile_one_is_hostile():
+def test_the_hostile_sample_is_hostile():
     (hostile,) = (s.data.decode() for s in samples() if s.kind == "hostile")
     assert "\x1b]0;owned\x07" in hostile
     assert "\u202e" in hostile
     assert "[/x]" in hostile
 
 
-def test_users_csv_names_everybody():
+def test_users_csv_lists_the_whole_staff():
     header, *rows = users_csv().splitlines()
     assert header == "name,address,alias"
     assert [row.split(",")[1] for row in rows] == [person.address for person in STAFF]
 
 
-def test_files_are_what_they_say():
+def test_attachments_have_their_stated_type():
     assert price_list().data == price_list().data
     paper = pdf("a.pdf", "Title", ["one"]).data
     start = int(paper.split(b"startxref\n")[1].split(b"\n")[0])

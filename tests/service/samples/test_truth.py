@@ -1,4 +1,4 @@
-"""The samples' truth, which is counted from the letters, agrees with what reading their bytes gives."""
+"""The truth of the samples, counted from the letters, agrees with what is read from their bytes."""
 
 import base64
 from collections import Counter, defaultdict
@@ -27,7 +27,7 @@ def directory():
 
 
 def read(data):
-    """The message's content hash and its envelope; None for what can't be unwrapped."""
+    """Content hash and envelope of the message in a report; None if it can't be unwrapped."""
     try:
         report = read_report(data)
     except UnwrapError:
@@ -42,21 +42,21 @@ def read(data):
     return content_hash(original), RoutedEnvelope(JOURNAL, 0, report.envelope.parties)
 
 
-def test_what_is_read_is_what_was_written(directory):
-    told, messages, broken = truth(), defaultdict(list), 0
+def test_reading_the_bytes_gives_the_truth(directory):
+    expected, messages, broken = truth(), defaultdict(list), 0
     for sample in samples():
         copy = read(sample.data)
         if copy is None:
             broken += 1
         else:
             messages[copy[0]].append(copy[1])
-    assert (broken, len(messages)) == (told.quarantined, told.messages)
+    assert (broken, len(messages)) == (expected.quarantined, expected.messages)
 
     folders = Counter()
     for envelopes in messages.values():
         folders.update(
             (directory.user(user).primary, folder) for user, folder in route_message(envelopes, directory)
         )
-    due = {(user, "Inbox"): counts.inbox for user, counts in told.users.items()}
-    due |= {(user, "Sent"): counts.sent for user, counts in told.users.items()}
+    due = {(user, "Inbox"): counts.inbox for user, counts in expected.users.items()}
+    due |= {(user, "Sent"): counts.sent for user, counts in expected.users.items()}
     assert folders == due

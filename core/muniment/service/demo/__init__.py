@@ -1,1 +1,1 @@
-"""The demonstration, with its sample mail."""
+"""`muniment demo`: a vault with sample mail."""

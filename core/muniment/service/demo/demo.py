@@ -1,6 +1,6 @@
-"""`muniment demo`: sample journal mail on the whole way from SMTP to a verified, searchable vault.
+"""`muniment demo`: sends sample journal mail over SMTP, archives it, searches it, and verifies the vault.
 
-Nothing is taken for granted: what the vault holds in the end is compared with what was sent.
+At the end, the content of the vault is compared with what was sent.
 """
 
 from __future__ import annotations
@@ -23,28 +23,33 @@ PROFILE = "spool"
 
 
 def run_demo(vault: Path, count: int = COUNT) -> Iterator[Word]:
-    """Make a vault in `vault`, fill it with `count` mails and look at it.
+    """Create a vault, archive sample mails in it, and show the result.
 
-    What it yields is described at muniment.cli.engine_port.EngineDoors.demo.
+    Args:
+        vault: the folder of the new vault.
+        count: the number of mails.
+
+    Returns:
+        Replies, as described at muniment.cli.engine_port.EngineDoors.demo.
 
     Raises:
         MunimentError: a step failed.
-        RunFailed: what the vault holds is not what was sent; says what differs.
+        RunFailed: the vault does not contain what was sent; the sentence names the differences.
     """
     client = Client(connect(vault))
-    told, found = truth(count), _Found()
+    expected, found = truth(count), _Found()
     try:
         yield from _prepare(client, vault)
         yield from _send(vault, count)
         yield from found.watching(_run(client))
-        yield from found.watching(_look(client, told))
+        yield from found.watching(_look(client, expected))
         yield from found.watching(_verify(client))
     finally:
         client.close()
-    differences = found.differences(told)
+    differences = found.differences(expected)
     if differences:
-        raise RunFailed("The demo's vault does not hold what was sent: " + "; ".join(differences) + ".")
-    yield api.Done(message="Everything that was sent is there, once, filed, found and proven.")
+        raise RunFailed("The demo vault does not contain what was sent: " + "; ".join(differences) + ".")
+    yield api.Done(message="Each message that was sent is stored once, filed, found and verified.")
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -61,25 +66,25 @@ def _prepare(client: Client, vault: Path) -> Iterator[Word]:
 
 def _send(vault: Path, count: int) -> Iterator[Word]:
     yield api.Step(
-        text=f"An embedded gateway on this machine takes in {count:,} mails over SMTP for {JOURNAL}."
+        text=f"An embedded gateway on this machine receives {count:,} mails over SMTP for {JOURNAL}."
     )
     started = time.monotonic()
     with Gateway(_settings(vault / SPOOL)) as gateway:
         size = _deliver(gateway.port, count)
     seconds = time.monotonic() - started
     yield api.Step(
-        text=f"{size / 1e6:.1f} MB sent in {seconds:.1f} s; each mail was answered with 250 "
+        text=f"{size / 1e6:.1f} MB sent in {seconds:.1f} s; the gateway answered each mail with 250 "
         "once it was safe on disk."
     )
 
 
 def _settings(spool: Path) -> GatewaySettings:
-    """On this machine alone, at any port that is free."""
+    """Settings of a gateway that listens only on this machine, at a free port."""
     return GatewaySettings(spool=spool, addresses=(JOURNAL,), host="127.0.0.1", port=0, hostname="localhost")
 
 
 def _deliver(port: int, count: int) -> int:
-    """Send all samples over one connection; returns their bytes."""
+    """Send all samples over one connection; returns their size in bytes."""
     size = 0
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
         for sample in samples(count):
@@ -93,10 +98,10 @@ def _run(client: Client) -> Iterator[Word]:
     yield from client.stream(api.Run(profile=PROFILE))
 
 
-def _look(client: Client, told: Truth) -> Iterator[Word]:
+def _look(client: Client, expected: Truth) -> Iterator[Word]:
     yield api.Step(text="Every person has an Inbox and a Sent; each message is stored once.")
     yield client.call(api.GetTree(), api.Tree)
-    for query in told.searches:
+    for query in expected.searches:
         started = time.monotonic()
         hits = client.call(api.Search(query=query), api.Hits)
         taken = (time.monotonic() - started) * 1000
@@ -105,17 +110,17 @@ def _look(client: Client, told: Truth) -> Iterator[Word]:
 
 
 def _verify(client: Client) -> Iterator[Word]:
-    yield api.Step(text="Verify: every byte is hashed anew, and the ledger's chain is followed.")
-    for word in client.stream(api.Verify(deep=True)):
-        if isinstance(word, api.Verified):
-            yield word
+    yield api.Step(text="Verify: each byte is hashed again, and the chain of the ledger is checked.")
+    for reply in client.stream(api.Verify(deep=True)):
+        if isinstance(reply, api.Verified):
+            yield reply
 
 
-# --- does it agree? -------------------------------------------------------------------------------
+# --- comparison -----------------------------------------------------------------------------------
 
 
 class _Found:
-    """What the vault was seen to hold."""
+    """What the replies say about the content of the vault."""
 
     def __init__(self) -> None:
         self._run: api.RunSummary | None = None
@@ -123,23 +128,28 @@ class _Found:
         self._hits: list[int] = []
         self._verified: api.Verified | None = None
 
-    def watching(self, words: Iterator[Word]) -> Iterator[Word]:
-        """Pass words on, and remember what they say."""
-        for word in words:
-            if isinstance(word, api.RunSummary):
-                self._run = word
-            elif isinstance(word, api.Tree):
-                self._tree = {u.user: {f.name: f.count for f in u.folders} for u in word.users}
-            elif isinstance(word, api.Hits):
-                self._hits.append(word.total)
-            elif isinstance(word, api.Verified):
-                self._verified = word
-            yield word
+    def watching(self, replies: Iterator[Word]) -> Iterator[Word]:
+        """Pass replies on, and remember what they say."""
+        for reply in replies:
+            if isinstance(reply, api.RunSummary):
+                self._run = reply
+            elif isinstance(reply, api.Tree):
+                self._tree = {u.user: {f.name: f.count for f in u.folders} for u in reply.users}
+            elif isinstance(reply, api.Hits):
+                self._hits.append(reply.total)
+            elif isinstance(reply, api.Verified):
+                self._verified = reply
+            yield reply
 
-    def differences(self, told: Truth) -> list[str]:
-        """What is not as it should be, in words; none where all agrees."""
-        seen = {**self._books(), **self._folders(), **self._searches(told), **self._proof()}
-        due = {**_due_books(told), **_due_folders(told), **told.searches, "messages proven": told.messages}
+    def differences(self, expected: Truth) -> list[str]:
+        """A text for each difference from the truth; empty if there is none."""
+        seen = {**self._books(), **self._folders(), **self._searches(expected), **self._proof()}
+        due = {
+            **_due_books(expected),
+            **_due_folders(expected),
+            **expected.searches,
+            "messages proven": expected.messages,
+        }
         return [
             f"{name}: {due.get(name, 0)} expected, {seen.get(name, 0)} found"
             for name in dict.fromkeys((*due, *seen))
@@ -155,26 +165,26 @@ class _Found:
     def _folders(self) -> dict[str, int]:
         return {f"{user}/{name}": n for user, folders in self._tree.items() for name, n in folders.items()}
 
-    def _searches(self, told: Truth) -> dict[str, int]:
-        return dict(zip(told.searches, self._hits, strict=False))
+    def _searches(self, expected: Truth) -> dict[str, int]:
+        return dict(zip(expected.searches, self._hits, strict=False))
 
     def _proof(self) -> dict[str, int]:
         proof = self._verified
         return {"messages proven": proof.messages} if proof is not None and proof.ok else {}
 
 
-def _due_books(told: Truth) -> dict[str, int]:
+def _due_books(expected: Truth) -> dict[str, int]:
     return {
-        "fetched": told.reports,
-        "new": told.messages,
-        "merged": told.merged,
-        "quarantined": told.quarantined,
-        "deleted": told.reports,
+        "fetched": expected.reports,
+        "new": expected.messages,
+        "merged": expected.merged,
+        "quarantined": expected.quarantined,
+        "deleted": expected.reports,
     }
 
 
-def _due_folders(told: Truth) -> dict[str, int]:
-    due = {"catch-all/Inbox": told.catch_all}
-    for user, counts in told.users.items():
+def _due_folders(expected: Truth) -> dict[str, int]:
+    due = {"catch-all/Inbox": expected.catch_all}
+    for user, counts in expected.users.items():
         due |= {f"{user}/Inbox": counts.inbox, f"{user}/Sent": counts.sent}
     return due

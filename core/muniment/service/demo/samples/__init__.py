@@ -1,6 +1,6 @@
-"""Journal mail of a small company that doesn't exist: the same bytes every time, and the truth about them.
+"""Journal mail of a small fictitious company: always the same bytes, and the truth about them.
 
-For the demo, tests and benchmarks. All text is our own.
+For the demo, tests and benchmarks. All texts were written for Muniment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files to attach: small, valid, and the same bytes every time."""
+"""Attachments: small, valid, and always the same bytes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def csv(name: str, random: Random, rows: int) -> File:
 
 
 def png(name: str, random: Random, side: int = 48) -> File:
-    """A square picture of grey noise; stored, not compressed, so that every zlib writes the same."""
+    """A square picture of grey noise, not compressed, so that every version of zlib writes the same bytes."""
     pixels = b"".join(b"\0" + random.randbytes(side) for _ in range(side))
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)),
@@ -66,6 +66,6 @@ def png(name: str, random: Random, side: int = 48) -> File:
 
 
 def price_list() -> File:
-    """The one file that everybody sends around: the company's price list."""
+    """The company's price list, the file that many letters carry."""
     lines = [f"Item {number:03d}   {number * 37 % 900 + 100},00 EUR" for number in range(1, 50)]
     return pdf("Preisliste-2025.pdf", "Nordlicht Leuchtfeuer: Preisliste 2025", lines)

@@ -15,7 +15,7 @@ from muniment.service.demo.samples.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient's line on the envelope."""
+    """One recipient of a letter, as on its envelope."""
 
     kind: str
     """"To", "Cc" or "Bcc"."""
@@ -26,7 +26,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message, before it is written out."""
+    """One message as values."""
 
     number: int
     sender: Person
@@ -36,31 +36,31 @@ class Letter:
     time: int
     """Seconds since 1970 UTC."""
     to: tuple[str, ...]
-    """The header's addresses, which may name lists; Bcc recipients are in neither."""
+    """Addresses of the To header, which may be distribution lists. Bcc recipients are in neither header."""
     cc: tuple[str, ...] = ()
     behalf: Person | None = None
-    """On whose behalf the sender wrote."""
+    """The person on whose behalf the sender wrote."""
     files: tuple[File, ...] = ()
     replies_to: str = ""
     """Message-ID of the letter that this one answers."""
     style: str = "plain"
-    """"plain", "alternative" (text and HTML) or "html" (HTML alone)."""
+    """"plain", "alternative" (text and HTML) or "html" (only HTML)."""
     encoding: str = "8bit"
     """"8bit", "quoted-printable" or "base64"."""
 
     @property
     def message_id(self) -> str:
-        """Unique, and the same every time."""
+        """Unique, and always the same for the same letter."""
         return f"<{self.number:06d}.{self.time:x}@{self.sender.address.partition('@')[2]}>"
 
     @property
     def inbox(self) -> set[str]:
-        """The users in whose Inbox it belongs."""
+        """Addresses of the users whose Inbox the letter belongs in."""
         return {r.person.user for r in self.recipients if r.person.user}
 
     @property
     def sent(self) -> set[str]:
-        """The users in whose Sent it belongs."""
+        """Addresses of the users whose Sent folder the letter belongs in."""
         return {p.user for p in (self.sender, self.behalf) if p and p.user}
 
 
@@ -70,18 +70,18 @@ def stamp(seconds: int) -> str:
 
 
 def written(text: str) -> str:
-    """A header's text, encoded (RFC 2047) where it is not ASCII."""
+    """The text of a header field, encoded (RFC 2047) if it is not ASCII."""
     return text if text.isascii() else Header(text, "utf-8", maxlinelen=70).encode(linesep="\r\n")
 
 
 def mailbox(person: Person) -> str:
-    """A person as From and To name them."""
+    """A person as in From and To: name and address."""
     name = person.name if not person.name.isascii() else f'"{person.name}"'
     return f"{written(name)} <{person.address}>"
 
 
 def render(letter: Letter, trace: str = "") -> bytes:
-    """The mail's bytes with CRLF line ends; `trace` is what transport put on top of them."""
+    """The bytes of the mail with CRLF line ends, after `trace`, the header fields that transport added."""
     author = letter.behalf or letter.sender
     headers = [f"From: {mailbox(author)}"]
     if letter.behalf:
@@ -118,7 +118,7 @@ def _body(letter: Letter) -> bytes:
 
 
 def multipart(subtype: str, boundary: str, parts: list[bytes], closed: bool = True) -> bytes:
-    """A multipart entity from its Content-Type header on; without its last delimiter unless `closed`."""
+    """A multipart entity that begins with its Content-Type header; with its last delimiter if `closed`."""
     head = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n\r\n'.encode("ascii")
     line = f"--{boundary}".encode("ascii")
     body = b"".join(line + b"\r\n" + part + b"\r\n" for part in parts)

@@ -1,4 +1,4 @@
-"""The sample company, its people and whom they write to."""
+"""The sample company, its people, and the people outside with whom they correspond."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass
 DOMAIN = "nordlicht.example"
 COMPANY = "Nordlicht Leuchtfeuer"
 JOURNAL = f"journal@{DOMAIN}"
-"""The journal address that the reports are sent to."""
+"""The journal address: the reports are sent to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who writes or gets mail; `user` is the address that it is filed under, "" for outsiders."""
+    """A person who sends or receives mail."""
 
     name: str
     address: str
     language: str
+    """"en", "de" or "uk"."""
     user: str = ""
+    """Primary address of their user in the vault; "" for people outside the company."""
     aliases: tuple[str, ...] = ()
 
     def at(self, address: str) -> Person:
-        """The same person, reached under another address."""
+        """The same person with another address."""
         return Person(self.name, address, self.language, self.user, self.aliases)
 
 
@@ -45,7 +47,7 @@ STAFF = (
     _colleague("Ruben Achterdiek", "ruben.achterdiek", "de", "ruben"),
 )
 NEWCOMER = _colleague("Front desk", "empfang", "de")
-"""Has an address at the company but no line in the CSV file: a user that is made automatically."""
+"""Has an address at the company but no line in the CSV file, and so becomes an automatic user."""
 
 PARTNERS = (
     Person("Ines Caldera", "ines@caldera-glass.example", "en"),
@@ -62,10 +64,10 @@ LISTS = {
     f"technik@{DOMAIN}": (STAFF[1], STAFF[3], STAFF[5], STAFF[7], STAFF[11]),
     f"vertrieb@{DOMAIN}": (STAFF[0], STAFF[6], STAFF[4]),
 }
-"""Distribution lists and who is on them."""
+"""Distribution lists and their members."""
 
 
 def users_csv() -> str:
-    """The company's people, as `muniment users import` takes them."""
+    """The company's people as CSV for `muniment users import`."""
     rows = (",".join((person.name, person.address, *person.aliases)) for person in STAFF)
     return "\n".join(("name,address,alias", *rows)) + "\n"

@@ -1,4 +1,4 @@
-"""Journal reports around sample letters, in the forms that servers send them ([MS-XJRNL])."""
+"""Journal reports of sample letters, in the forms that servers send ([MS-XJRNL])."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from muniment.service.demo.samples.letter import (
 from muniment.service.demo.samples.people import DOMAIN
 
 REPORTER = f"MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@{DOMAIN}"
-"""The address that the tenant's reports come from, as their `Sender` says."""
+"""The address in the `Sender` field of the tenant's reports."""
 
 FORMS = ("usual", "base64", "unclosed", "2003", "transport")
 
 
 def trace(letter: Letter, fork: int) -> str:
-    """The headers that transport put on one fork of a letter: no two forks have the same."""
+    """The header fields that transport adds to one fork of a letter; they differ between forks."""
     hop = f"mx{fork + 1}.{DOMAIN}"
     lines = [
         f"Received: from relay{fork}.{DOMAIN} by {hop} with ESMTPS id {letter.number:06d}{fork};\r\n"
@@ -42,10 +42,15 @@ def trace(letter: Letter, fork: int) -> str:
 def report(
     letter: Letter, original: bytes, recipients: Sequence[Recipient], fork: int = 0, form: str = "usual"
 ) -> bytes:
-    """One journal report: `original` with the envelope of these recipients.
+    """A journal report: the envelope with some recipients of a letter, and the original.
 
-    `form` is "usual", "base64" (the inner part), "unclosed" (no last delimiter), "2003" (the marker and
-    field of Exchange 2003) or "transport" (the marker's name inside transport).
+    Args:
+        letter: the letter.
+        original: the bytes of the letter.
+        recipients: the recipients that the envelope names.
+        fork: number of the fork, from 0.
+        form: "usual", "base64" (encoding of the inner part), "unclosed" (without the last delimiter), "2003"
+            (marker and fields of Exchange 2003) or "transport" (the marker's name inside transport).
     """
     envelope = _envelope(letter, recipients, form).encode("utf-8")
     text = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + envelope

@@ -1,4 +1,4 @@
-"""What arrives at the journal mailbox, in which order, and what must come of it."""
+"""The mails that arrive at the journal mailbox, in order, and what an archive of them must contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEED = 17
 OLEKSA = STAFF[3]
 SHARING_QUERY = "filename:Preisliste"
 SEARCHES = ("Leuchtturm", SHARING_QUERY, f"user:{OLEKSA.address} рахунок")
-"""Queries whose number of hits the truth knows: a word, a file name, a person and a word."""
+"""Queries for which the truth has the number of hits: a word, a file name, and a person with a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Sample:
     kind: str
     """"report", "fork", "repeat", "plain", "hostile" or "broken"."""
     sender: str
-    """The SMTP envelope's sender."""
+    """Sender of the SMTP envelope."""
 
 
 @dataclass(slots=True)
@@ -43,17 +43,17 @@ class Counts:
 
 @dataclass(slots=True)
 class Truth:
-    """What an archive of the samples must hold, counted from the letters and never from their bytes."""
+    """What an archive of the samples must contain, counted from the letters and not from their bytes."""
 
     reports: int = 0
-    """Mails that arrive, whatever they are."""
+    """All mails that arrive."""
     messages: int = 0
     """Distinct messages among them."""
     merged: int = 0
-    """Further copies of messages that are there already."""
+    """Further copies of messages that are already archived."""
     quarantined: int = 0
     catch_all: int = 0
-    """Messages that concern nobody of the company."""
+    """Messages that concern no user."""
     users: dict[str, Counts] = field(default_factory=dict)
     """Counts by primary address."""
     searches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SEARCHES, 0))
@@ -62,7 +62,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class _Posting:
-    """A letter on its way to the journal mailbox, whole or one fork of it."""
+    """One mail on its way to the journal mailbox: a letter or one fork of it."""
 
     kind: str
     letter: Letter
@@ -72,34 +72,34 @@ class _Posting:
 
 
 def samples(count: int = COUNT, seed: int = SEED) -> Iterator[Sample]:
-    """`count` mails in order of arrival; the same bytes for the same arguments."""
+    """The first `count` mails in order of arrival. The same arguments give the same bytes."""
     for posting in _postings(count, seed):
         yield Sample(_bytes(posting), posting.kind, posting.letter.sender.address)
 
 
 def truth(count: int = COUNT, seed: int = SEED) -> Truth:
-    """What must come of `samples(count, seed)` in a vault whose domain is DOMAIN."""
-    told = Truth()
+    """What a vault with the domain DOMAIN must contain after `samples(count, seed)`."""
+    expected = Truth()
     for letter, postings in _by_letter(_postings(count, seed)):
-        told.reports += len(postings)
+        expected.reports += len(postings)
         if postings[0].kind == "broken":
-            told.quarantined += 1
+            expected.quarantined += 1
         elif postings[0].kind == "repeat":
-            told.merged += 1
+            expected.merged += 1
         else:
-            told.messages += 1
-            told.merged += len(postings) - 1
-            _file(told, replace(letter, recipients=sum((p.recipients for p in postings), ())))
-    return told
+            expected.messages += 1
+            expected.merged += len(postings) - 1
+            _file(expected, replace(letter, recipients=sum((p.recipients for p in postings), ())))
+    return expected
 
 
-def _file(told: Truth, letter: Letter) -> None:
+def _file(expected: Truth, letter: Letter) -> None:
     inbox, sent = letter.inbox, letter.sent
     for user in inbox:
-        told.users.setdefault(user, Counts()).inbox += 1
+        expected.users.setdefault(user, Counts()).inbox += 1
     for user in sent:
-        told.users.setdefault(user, Counts()).sent += 1
-    told.catch_all += not inbox and not sent
+        expected.users.setdefault(user, Counts()).sent += 1
+    expected.catch_all += not inbox and not sent
     words = set(re.findall(r"\w+", f"{letter.subject}\n{letter.text}".casefold()))
     found = (
         "leuchtturm" in words,
@@ -107,11 +107,11 @@ def _file(told: Truth, letter: Letter) -> None:
         "рахунок" in words and OLEKSA.user in inbox | sent,
     )
     for query, hit in zip(SEARCHES, found, strict=True):
-        told.searches[query] += hit
+        expected.searches[query] += hit
 
 
 def _by_letter(postings: Iterator[_Posting]) -> Iterator[tuple[Letter, list[_Posting]]]:
-    """Postings of one letter together: forks of a letter arrive one after another."""
+    """Group the mails by letter. The forks of a letter arrive one after another."""
     held: list[_Posting] = []
     for posting in postings:
         if held and posting.kind != "fork":
@@ -130,7 +130,7 @@ def _postings(count: int, seed: int) -> Iterator[_Posting]:
 
 
 def _endless(seed: int) -> Iterator[_Posting]:
-    """Letters and their forks; and among each 1,000 letters, what else arrives at such a mailbox."""
+    """Letters and their forks, and in each 1,000 letters some other mails that arrive at such a mailbox."""
     random = Random(seed)  # noqa: S311 - letters, not keys
     for nth, letter in enumerate(Writer(random).letters(), 1):
         forks = _forks(letter)
@@ -151,7 +151,7 @@ def _addressed(letter: Letter) -> tuple[Letter, tuple[Recipient, ...]]:
 
 
 def _forks(letter: Letter) -> list[_Posting]:
-    """One report a fork: the company's own recipients, in halves when they are many, and the others."""
+    """One report for each fork: the company's recipients (in halves if they are many), and all others."""
     own = tuple(r for r in letter.recipients if r.person.user)
     others = tuple(r for r in letter.recipients if not r.person.user)
     groups = [own[: len(own) // 2], own[len(own) // 2 :]] if len(own) > 4 else [own]
@@ -170,7 +170,7 @@ def _form(number: int) -> str:
 
 
 def _outside(near: Letter, offset: int) -> Letter:
-    """A note from a stranger to one of the company, dated as a letter near it."""
+    """A mail from outside to a person of the company, with a date near that of a letter."""
     person = STAFF[near.number % len(STAFF)]
     return Letter(
         number=offset + near.number,
@@ -184,7 +184,7 @@ def _outside(near: Letter, offset: int) -> Letter:
 
 
 def _hostile(near: Letter) -> Letter:
-    """A mail made to harm whoever lists it: escape sequences, markup, text turned around."""
+    """A mail that attacks the screen that lists it: escape sequences, markup, reversed text."""
     attacker = replace(STRANGER, name="[bold red]Prize[/x] Office")
     return replace(
         _outside(near, 70_000_000),
@@ -205,7 +205,7 @@ def _bytes(posting: _Posting) -> bytes:
 
 
 def _broken(letter: Letter) -> bytes:
-    """Says that it is a journal report, and holds no message."""
+    """A mail that claims to be a journal report, but contains no message."""
     text = b"Content-Type: text/plain\r\n\r\nSender: " + letter.sender.address.encode("ascii") + b"\r\n"
     headers = (
         f"From: <postmaster@{DOMAIN}>\r\nTo: {letter.to[0]}\r\nSubject: {letter.subject}\r\n"

@@ -1,7 +1,7 @@
-"""What the sample company writes about: templates of sentences in three languages.
+"""Templates of sentences in three languages, for the letters of the sample company.
 
-`{project}`, `{item}`, `{place}`, `{ref}`, `{count}`, `{amount}` and `{day}` are filled in by the
-writer of a mail. Word order is kept so that any value fits without being inflected.
+The writer fills in `{project}`, `{item}`, `{place}`, `{ref}`, `{count}`, `{amount}` and `{day}`. The
+sentences are built so that each value fits without inflection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One kind of letter: possible subjects, and the sentences it is made of."""
+    """One kind of letter: its possible subjects and sentences."""
 
     subjects: tuple[str, ...]
     sentences: tuple[str, ...]
@@ -19,7 +19,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Tongue:
-    """How one language begins, ends, replies and fills a letter."""
+    """The phrases of letters in one language."""
 
     greeting: str
     closing: str

@@ -1,4 +1,4 @@
-"""Writes the company's letters: who to whom, about what, in which language."""
+"""Writes the company's letters: sender, recipients, subject, text and attachments."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from muniment.service.demo.samples.words import PLACES, PROJECTS, TONGUES, Tongu
 START = 1736150400
 """2025-01-06 08:00 UTC, a Monday."""
 SHARING = 50
-"""So many letters carry the price list."""
+"""How many letters carry the price list."""
 STYLES = ("plain", "alternative", "plain", "alternative", "html")
 ENCODINGS = ("8bit", "quoted-printable", "base64")
 
 
 @dataclass(slots=True)
 class Writer:
-    """Yields letters without end; the same seed writes the same letters."""
+    """Writes letters without end. The same seed gives the same letters."""
 
     random: Random
     number: int = 0
@@ -33,7 +33,7 @@ class Writer:
     shared: int = 0
 
     def letters(self) -> Iterator[Letter]:
-        """Letters in the order of their dates."""
+        """Yield letters in the order of their dates."""
         recent: deque[Letter] = deque(maxlen=40)
         price_list = files.price_list()
         while True:
@@ -45,7 +45,7 @@ class Writer:
                 recent.append(letter)
                 yield letter
 
-    # --- who ------------------------------------------------------------------------------------
+    # --- people ------------------------------------------------------------------------------------
 
     def _first(self, price_list: File) -> Letter:
         if self.random.random() < 0.3:
@@ -58,7 +58,7 @@ class Writer:
         return self._letter(sender, to, cc, None, self._files(price_list))
 
     def _reply(self, answered: Letter) -> Letter:
-        """An answer by one who got the letter, to who wrote it, with a copy to another."""
+        """A reply by a recipient to the author, with a copy to others."""
         names = [r.person for r in answered.recipients if r.kind != "Bcc"]
         sender = self._plain_self(self.random.choice(names)) if names else self.random.choice(STAFF)
         author = answered.behalf or answered.sender
@@ -66,7 +66,7 @@ class Writer:
         return self._letter(sender, [Recipient("To", author)], cc, answered, ())
 
     def _plain_self(self, person: Person) -> Person:
-        """A person under the primary address: that is what they write from."""
+        """The person with their primary address, from which they write."""
         return person.at(person.user) if person.user else person
 
     def _others(self, sender: Person, count: int) -> list[Person]:
@@ -77,7 +77,7 @@ class Writer:
         return [self._reached(person) for person in chosen]
 
     def _reached(self, person: Person) -> Person:
-        """A person under the address that the sender happens to know."""
+        """The person with a random one of their addresses, as the sender may know it."""
         luck = self.random.random()
         if person.aliases and luck < 0.1:
             return person.at(self.random.choice(person.aliases))
@@ -88,7 +88,7 @@ class Writer:
             return person.at(person.address.title())
         return person
 
-    # --- what -----------------------------------------------------------------------------------
+    # --- content -----------------------------------------------------------------------------------
 
     def _letter(
         self,
@@ -126,7 +126,7 @@ class Writer:
         return self.random.choice(tuple(LISTS)) if sender.user and self.random.random() < 0.06 else ""
 
     def _extras(self, sender: Person, first: Person) -> tuple[list[Recipient], Person | None]:
-        """Bcc recipients, recipients by forwarding, and on whose behalf it is written."""
+        """Recipients by Bcc or forwarding, and the person on whose behalf the letter is written."""
         luck = self.random.random()
         if sender.user and luck < 0.08:
             return [Recipient("Bcc", person) for person in self._others(sender, 1)], None
@@ -188,5 +188,5 @@ def _members(listed: str) -> list[Recipient]:
 
 
 def _once(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
-    """Each address once: a server delivers a message once to a mailbox."""
+    """Each address once, since a server delivers a message once to a mailbox."""
     return tuple({r.person.address.lower(): r for r in reversed(recipients)}.values())[::-1]
